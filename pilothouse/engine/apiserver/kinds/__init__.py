@@ -1,0 +1,1 @@
+"""Knowledge about single kinds: defaults, rules and printed form of everything the API server stores."""

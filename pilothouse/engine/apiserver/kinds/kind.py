@@ -1,0 +1,117 @@
+"""What the request pipeline knows about a resource: data and pure functions, so that a new kind is a value and not a class.
+
+Every function gets objects as JSON carries them. `default`, `prepare_create` and `prepare_update` change `obj` in place, which is
+the caller's private copy; everything else only reads. Nothing here looks at other objects, the clock or the store.
+The defaults of the fields suit a resource without spec, status or rules of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from pilothouse.engine.apiserver.kinds import metadata
+from pilothouse.model.errors import Cause
+from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the Table form; priority 1 is what `kubectl get -o wide` adds."""
+
+    name: str
+    description: str
+    type: str = "string"
+    format: str = ""
+    priority: int = 0
+
+    def to_dict(self) -> Object:
+        return {
+            "name": self.name,
+            "type": self.type,
+            "format": self.format,
+            "description": self.description,
+            "priority": self.priority,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The circumstances of a write. subresource: "" for the object itself, else "status", "ephemeralcontainers", ..."""
+
+    now: datetime
+    subresource: str = ""
+
+
+NAME_COLUMN = Column("Name", metadata.DESCRIPTIONS["name"], format="name")
+CREATED_COLUMN = Column("Created At", metadata.DESCRIPTIONS["creationTimestamp"], type="date")
+
+
+def _nothing(obj: Object) -> None:
+    """No defaults."""
+
+
+def _prepare_create(obj: Object, context: Context) -> None:
+    obj.pop("status", None)
+
+
+def _prepare_update(obj: Object, old: Object, context: Context) -> None:
+    """A resource without a status: what the client sent stands."""
+
+
+def _no_warnings(obj: Object) -> list[str]:
+    return []
+
+
+def _created_only(obj: Object, now: datetime) -> list[Any]:
+    meta = obj["metadata"]
+    return [meta.get("name", ""), meta.get("creationTimestamp")]
+
+
+def plain_validate(obj: Object) -> list[Cause]:
+    return metadata.validate(obj, metadata.subdomain_name)
+
+
+def plain_validate_update(obj: Object, old: Object) -> list[Cause]:
+    return metadata.validate_update(obj, old)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One stored resource.
+
+    definition: name of the upstream schema, such as "io.k8s.api.core.v1.Pod".
+    validate, validate_update, validate_status_update: causes in upstream's wording and order, object metadata included;
+        `validate` runs on create, `validate_update` on update of the object (it includes what `validate` says where upstream does).
+    selectable: values for field selectors; selectable_fields: the labels that may be asked for.
+    grace_s: of a gracefully deleted kind, seconds granted given the object and the seconds asked for; None deletes at once.
+    """
+
+    resource: Resource
+    definition: str
+    default: Callable[[Object], None] = _nothing
+    prepare_create: Callable[[Object, Context], None] = _prepare_create
+    prepare_update: Callable[[Object, Object, Context], None] = _prepare_update
+    validate: Callable[[Object], list[Cause]] = plain_validate
+    validate_update: Callable[[Object, Object], list[Cause]] = plain_validate_update
+    validate_status_update: Callable[[Object, Object], list[Cause]] = plain_validate_update
+    warnings: Callable[[Object], list[str]] = _no_warnings
+    warnings_on_update: Callable[[Object, Object], list[str]] | None = None
+    columns: tuple[Column, ...] = (NAME_COLUMN, CREATED_COLUMN)
+    cells: Callable[[Object, datetime], list[Any]] = _created_only
+    selectable: Callable[[Object], dict[str, str]] = metadata.selectable
+    selectable_fields: frozenset[str] = field(default_factory=lambda: frozenset({"metadata.name", "metadata.namespace"}))
+    known_selectors_only: bool = False
+    create_on_update: bool = False
+    unconditional_update: bool = True
+    returns_object_on_delete: bool = False
+    default_propagation: Literal["Background", "Foreground", "Orphan"] = "Background"
+    grace_s: Callable[[Object, int | None], int] | None = None
+
+    def unknown_selector(self, label: str) -> str:
+        """Why a field selector on `label` is refused."""
+        if self.known_selectors_only:
+            return f"field label not supported: {label}"
+        known = ", ".join(f'"{name}"' for name in sorted(self.selectable_fields))
+        return f'"{label}" is not a known field selector: only {known}'

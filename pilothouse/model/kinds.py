@@ -1,0 +1,137 @@
+"""The built-in kinds that clients of the API name in code. Which of them an API server serves is its own matter."""
+
+from pilothouse.model.resource import Resource
+
+_STATUS = ("status",)
+
+PODS = Resource(
+    "",
+    "v1",
+    "pods",
+    "Pod",
+    singular="pod",
+    short_names=("po",),
+    categories=("all",),
+    subresources=("status", "binding", "eviction", "log", "exec", "attach", "portforward"),
+)
+SERVICES = Resource("", "v1", "services", "Service", singular="service", short_names=("svc",), categories=("all",), subresources=_STATUS)
+NAMESPACES = Resource(
+    "",
+    "v1",
+    "namespaces",
+    "Namespace",
+    namespaced=False,
+    singular="namespace",
+    short_names=("ns",),
+    verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+    subresources=("status", "finalize"),
+)
+NODES = Resource("", "v1", "nodes", "Node", namespaced=False, singular="node", short_names=("no",), subresources=_STATUS)
+CONFIGMAPS = Resource("", "v1", "configmaps", "ConfigMap", singular="configmap", short_names=("cm",))
+SECRETS = Resource("", "v1", "secrets", "Secret", singular="secret")
+SERVICEACCOUNTS = Resource(
+    "", "v1", "serviceaccounts", "ServiceAccount", singular="serviceaccount", short_names=("sa",), subresources=("token",)
+)
+EVENTS = Resource("", "v1", "events", "Event", singular="event", short_names=("ev",))
+ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints", singular="endpoints", short_names=("ep",))
+RESOURCEQUOTAS = Resource(
+    "", "v1", "resourcequotas", "ResourceQuota", singular="resourcequota", short_names=("quota",), subresources=_STATUS
+)
+LIMITRANGES = Resource("", "v1", "limitranges", "LimitRange", singular="limitrange", short_names=("limits",))
+PODTEMPLATES = Resource("", "v1", "podtemplates", "PodTemplate", singular="podtemplate")
+
+DEPLOYMENTS = Resource(
+    "apps",
+    "v1",
+    "deployments",
+    "Deployment",
+    singular="deployment",
+    short_names=("deploy",),
+    categories=("all",),
+    subresources=("status", "scale"),
+)
+REPLICASETS = Resource(
+    "apps",
+    "v1",
+    "replicasets",
+    "ReplicaSet",
+    singular="replicaset",
+    short_names=("rs",),
+    categories=("all",),
+    subresources=("status", "scale"),
+)
+CONTROLLERREVISIONS = Resource("apps", "v1", "controllerrevisions", "ControllerRevision", singular="controllerrevision")
+JOBS = Resource("batch", "v1", "jobs", "Job", singular="job", categories=("all",), subresources=_STATUS)
+
+INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress", singular="ingress", short_names=("ing",), subresources=_STATUS)
+INGRESSCLASSES = Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", namespaced=False, singular="ingressclass")
+ENDPOINTSLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", singular="endpointslice")
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", singular="lease")
+EVENTS_V1 = Resource("events.k8s.io", "v1", "events", "Event", singular="event", short_names=("ev",))
+PRIORITYCLASSES = Resource(
+    "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False, singular="priorityclass", short_names=("pc",)
+)
+
+ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", singular="role")
+ROLEBINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", singular="rolebinding")
+CLUSTERROLES = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False, singular="clusterrole")
+CLUSTERROLEBINDINGS = Resource(
+    "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False, singular="clusterrolebinding"
+)
+
+CRDS = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    namespaced=False,
+    singular="customresourcedefinition",
+    short_names=("crd", "crds"),
+    categories=("api-extensions",),
+    subresources=_STATUS,
+)
+
+_REVIEW = ("create",)
+TOKENREVIEWS = Resource(
+    "authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False, singular="tokenreview", verbs=_REVIEW
+)
+SELFSUBJECTREVIEWS = Resource(
+    "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False, singular="selfsubjectreview", verbs=_REVIEW
+)
+SUBJECTACCESSREVIEWS = Resource(
+    "authorization.k8s.io",
+    "v1",
+    "subjectaccessreviews",
+    "SubjectAccessReview",
+    namespaced=False,
+    singular="subjectaccessreview",
+    verbs=_REVIEW,
+)
+LOCALSUBJECTACCESSREVIEWS = Resource(
+    "authorization.k8s.io",
+    "v1",
+    "localsubjectaccessreviews",
+    "LocalSubjectAccessReview",
+    singular="localsubjectaccessreview",
+    verbs=_REVIEW,
+)
+SELFSUBJECTACCESSREVIEWS = Resource(
+    "authorization.k8s.io",
+    "v1",
+    "selfsubjectaccessreviews",
+    "SelfSubjectAccessReview",
+    namespaced=False,
+    singular="selfsubjectaccessreview",
+    verbs=_REVIEW,
+)
+SELFSUBJECTRULESREVIEWS = Resource(
+    "authorization.k8s.io",
+    "v1",
+    "selfsubjectrulesreviews",
+    "SelfSubjectRulesReview",
+    namespaced=False,
+    singular="selfsubjectrulesreview",
+    verbs=_REVIEW,
+)
+
+BUILT_IN: tuple[Resource, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Resource))
