@@ -1,4 +1,4 @@
-"""JSON in and out, in one place so that the library behind it can be changed."""
+"""JSON in and out, copied and compared, in one place so that the library behind it can be changed."""
 
 from typing import Any
 
@@ -23,3 +23,21 @@ def dumps(value: Any) -> bytes:
 def raw(data: bytes) -> orjson.Fragment:
     """Already encoded JSON to be spliced into a larger value by `dumps`."""
     return orjson.Fragment(data)
+
+
+def copy(value: Any) -> Any:
+    """A deep copy of a JSON value."""
+    if type(value) is dict:
+        return {key: copy(each) for key, each in value.items()}
+    return [copy(each) for each in value] if type(value) is list else value
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equality of JSON values: unlike Python's, 1 is neither true nor 1.0."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right)

@@ -2,12 +2,12 @@
 
 
 class PatchError(ValueError):
-    """The patch does not fit the document. The message is upstream's; the API server decides on the HTTP status.
+    """The patch is malformed or does not fit the document. The message is upstream's.
 
-    operation: index of the failing operation of a JSON Patch, -1 where there is none.
+    code: the HTTP status that upstream gives this error.
     """
 
-    def __init__(self, message: str, operation: int = -1) -> None:
+    def __init__(self, message: str, code: int = 500) -> None:
         super().__init__(message)
         self.message = message
-        self.operation = operation
+        self.code = code

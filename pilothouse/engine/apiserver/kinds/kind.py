@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pilothouse.engine.apiserver.kinds import metadata
+from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
@@ -44,6 +45,8 @@ class Context:
     subresource: str = ""
 
 
+UNSUPPORTED_LABEL = "field label not supported: {label}"
+
 NAME_COLUMN = Column("Name", metadata.DESCRIPTIONS["name"], format="name")
 CREATED_COLUMN = Column("Created At", metadata.DESCRIPTIONS["creationTimestamp"], type="date")
 
@@ -70,7 +73,7 @@ def _created_only(obj: Object, now: datetime) -> list[Any]:
 
 
 def plain_validate(obj: Object) -> list[Cause]:
-    return metadata.validate(obj, metadata.subdomain_name)
+    return metadata.validate(obj, names.dns1123_subdomain)
 
 
 def plain_validate_update(obj: Object, old: Object) -> list[Cause]:
@@ -84,7 +87,7 @@ class Kind:
     definition: name of the upstream schema, such as "io.k8s.api.core.v1.Pod".
     validate, validate_update, validate_status_update: causes in upstream's wording and order, object metadata included;
         `validate` runs on create, `validate_update` on update of the object (it includes what `validate` says where upstream does).
-    selectable: values for field selectors; selectable_fields: the labels that may be asked for.
+    selectable: values for field selectors; selectable_fields: the labels that may be asked for; selector_refusal: what others get.
     grace_s: of a gracefully deleted kind, seconds granted given the object and the seconds asked for; None deletes at once.
     """
 
@@ -102,7 +105,7 @@ class Kind:
     cells: Callable[[Object, datetime], list[Any]] = _created_only
     selectable: Callable[[Object], dict[str, str]] = metadata.selectable
     selectable_fields: frozenset[str] = field(default_factory=lambda: frozenset({"metadata.name", "metadata.namespace"}))
-    known_selectors_only: bool = False
+    selector_refusal: str = '"{label}" is not a known field selector: only "metadata.name", "metadata.namespace"'
     create_on_update: bool = False
     unconditional_update: bool = True
     returns_object_on_delete: bool = False
@@ -111,7 +114,4 @@ class Kind:
 
     def unknown_selector(self, label: str) -> str:
         """Why a field selector on `label` is refused."""
-        if self.known_selectors_only:
-            return f"field label not supported: {label}"
-        known = ", ".join(f'"{name}"' for name in sorted(self.selectable_fields))
-        return f'"{label}" is not a known field selector: only {known}'
+        return self.selector_refusal.replace("{label}", label)

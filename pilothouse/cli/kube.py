@@ -1,0 +1,67 @@
+"""The bundled kubectl, and kubeconfigs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from pilothouse.cli import output
+from pilothouse.cli.session import Session, pass_session
+
+
+def _kubectl() -> str:
+    """The kubectl that came with Pilothouse's own packages."""
+    program = Path(sys.executable).with_name("kubectl")
+    if not program.exists():
+        raise click.ClickException(f"{program} is missing: run scripts/setup")
+    return str(program)
+
+
+def _need_cluster(session: Session) -> None:
+    if not session.kubeconfig.exists():
+        raise click.ClickException(f"there is no cluster at {session.home.path}: start one with `ph up`")
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []})
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@pass_session
+def kubectl(session: Session, args: tuple[str, ...]) -> None:
+    """Run the bundled kubectl on this cluster.
+
+    \b
+    Example:
+      ph kubectl get pods -A
+    """
+    _need_cluster(session)
+    os.execve(_kubectl(), ["kubectl", *args], os.environ | {"KUBECONFIG": str(session.kubeconfig)})
+
+
+def kubectl_exec(session: Session, namespace: str, pod: str, command: list[str]) -> int:
+    """Run a command in a pod's app container on this terminal; returns its exit code."""
+    terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+    argv = [_kubectl(), "exec", "-i", *terminal, "-n", namespace, pod, "-c", "app", "--", *command]
+    return subprocess.run(argv, env=os.environ | {"KUBECONFIG": str(session.kubeconfig)}, check=False).returncode
+
+
+@click.command()
+@click.option("--merge", is_flag=True, help="Add the cluster to your own kubeconfig and make it the current one.")
+@pass_session
+def kubeconfig(session: Session, merge: bool) -> None:
+    """Print the path of the admin kubeconfig, or merge it into your own.
+
+    \b
+    Examples:
+      export KUBECONFIG=$(ph kubeconfig)
+      ph kubeconfig --merge
+    """
+    _need_cluster(session)
+    if not merge:
+        click.echo(str(session.kubeconfig))
+        return
+    from pilothouse.client.kubeconfig_file import merge as merge_file
+
+    own = Path(os.environ.get("KUBECONFIG", "").split(os.pathsep)[0] or Path.home() / ".kube" / "config")
+    merge_file(own, session.kubeconfig)
+    output.note(f"merged into {own}")

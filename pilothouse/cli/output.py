@@ -1,0 +1,86 @@
+"""How `ph` speaks: aligned tables, JSON or YAML on request, progress on standard error, colours only on a terminal."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="How to print the result.")
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns as wide as their widest cell, two spaces apart, no trailing blanks."""
+    cells = [[heading.upper() for heading in headings], *[[_cell(value) for value in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
+    for row in cells:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None or value == "" else str(value)
+
+
+def document(value: Any, how: str) -> None:
+    """A value as JSON or YAML."""
+    if how == "json":
+        click.echo(json.dumps(value, indent=2))
+    else:
+        import yaml
+
+        click.echo(yaml.safe_dump(value, sort_keys=False), nl=False)
+
+
+def note(text: str) -> None:
+    """A line for the person at the terminal, not for a pipe."""
+    click.echo(text, err=True)
+
+
+def good(text: str) -> str:
+    return click.style(text, fg="green")
+
+
+def bad(text: str) -> str:
+    return click.style(text, fg="red")
+
+
+def age(seconds: float) -> str:
+    """`42s`, `5m`, `3h`, `2d`: the largest whole unit, as kubectl shows ages."""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(0, int(seconds))}s"
+
+
+class Progress:
+    """Long work, step by step with its time: on a terminal the running step's line counts seconds, elsewhere a line a step."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.live = sys.stderr.isatty()
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        begun = time.monotonic()
+        if self.live:
+            sys.stderr.write(f"… {what}")
+            sys.stderr.flush()
+        try:
+            yield
+        except BaseException:
+            self._end(bad("✗"), what, begun)
+            raise
+        self._end(good("✓"), what, begun)
+
+    def tick(self, what: str, begun: float) -> None:
+        """Refresh the running step's line."""
+        if self.live:
+            sys.stderr.write(f"\r\x1b[K… {what} {time.monotonic() - begun:.0f} s")
+            sys.stderr.flush()
+
+    def _end(self, mark: str, what: str, begun: float) -> None:
+        start = "\r\x1b[K" if self.live else ""
+        click.echo(f"{start}{mark} {what} ({time.monotonic() - begun:.1f} s)", err=True)

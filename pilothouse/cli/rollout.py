@@ -1,0 +1,143 @@
+"""From an applied App to its URL: shows the build's log as it comes and says when it serves, or why it does not."""
+
+import asyncio
+import sys
+import time
+from typing import Any
+
+import click
+
+from pilothouse.aio.tasks import scope
+from pilothouse.cli import output
+from pilothouse.client.client import Client
+from pilothouse.model import kinds, meta
+from pilothouse.model.errors import ApiError, BadRequest, NotFound
+from pilothouse.model.json import Object
+from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.builds.pod import pod_name
+from pilothouse.platform.builds.types import BUILDS
+
+WAITING = frozenset({"Building", "RollingOut", ""})
+POLL_S = 0.2
+
+
+class Rollout:
+    """wanted: the App to apply; before: as it was, None for a new one."""
+
+    def __init__(self, client: Client, wanted: Object, before: Object | None) -> None:
+        self.client = client
+        self.wanted = wanted
+        self.before = before
+        self.name = meta.name(wanted)
+        self.namespace = meta.namespace(wanted)
+        self._shown: set[str] = set()
+
+    async def apply(self) -> bool:
+        """Write the App; False when it is there already, just so. A failed build of the same source is tried again."""
+        if self.before is None:
+            await self.client.create(APPS, self.wanted)
+            return True
+        await self._forget_failed_build()
+        if self.before["spec"] == self.wanted["spec"]:
+            return False
+        await self._replace(self.wanted["spec"])
+        return True
+
+    async def _replace(self, spec: Object) -> None:
+        gone = {key: None for key in self.before["spec"] if key not in spec} if self.before else {}
+        current = await self.client.get(APPS, self.name, self.namespace)
+        await self.client.update(APPS, current | {"spec": {k: v for k, v in spec.items() if k not in gone}})
+
+    async def _forget_failed_build(self) -> None:
+        name: str = ((self.before or {}).get("status") or {}).get("build", "")
+        build = await self.client.get_or_none(BUILDS, name, self.namespace) if name else None
+        if build is not None and (build.get("status") or {}).get("phase") in ("Failed", "Cancelled"):
+            await self.client.delete(BUILDS, name, self.namespace, propagation="Background")
+
+    async def follow(self, timeout_s: float) -> None:
+        """Until it serves; raises ClickException with the reason when it does not. Ctrl-C takes the change back."""
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout_s), scope() as tasks:
+                tasks.spawn(self._follow_builds(), name="build log")
+                app = await self._settled()
+                tasks.cancel()
+        except TimeoutError as error:
+            raise click.ClickException(
+                f"{self.name} does not serve after {timeout_s:g} s: `ph why {self.name}` says what it waits for"
+            ) from error
+        except asyncio.CancelledError:
+            await asyncio.shield(self._take_back())
+            raise
+        condition = meta.condition(app, "Ready")
+        assert condition is not None
+        if condition["status"] != "True":
+            raise click.ClickException(f"{self.name} is not deployed: {condition['message'] or condition['reason']}")
+        output.note(output.good(f"{self.name} serves") + f" revision {app['status']['revision']} after {time.monotonic() - begun:.1f} s")
+        click.echo(app["status"]["url"])
+
+    async def _settled(self) -> Object:
+        """The app once its newest generation serves or has failed for good."""
+        while True:
+            app = await self.client.get(APPS, self.name, self.namespace)
+            condition = meta.condition(app, "Ready")
+            observed = (app.get("status") or {}).get("observedGeneration") == app["metadata"].get("generation")
+            if observed and condition is not None and (condition["status"] == "True" or condition["reason"] not in WAITING):
+                return app
+            await asyncio.sleep(POLL_S)
+
+    async def _follow_builds(self) -> None:
+        while True:
+            app = await self.client.get_or_none(APPS, self.name, self.namespace)
+            name = ((app or {}).get("status") or {}).get("build", "")
+            observed = app is not None and (app.get("status") or {}).get("observedGeneration") == app["metadata"].get("generation")
+            build = await self.client.get_or_none(BUILDS, name, self.namespace) if name and observed else None
+            if build is not None and name not in self._shown and (build.get("status") or {}).get("phase") in ("Pending", "Running", None):
+                await self._show_log(build)
+            await asyncio.sleep(POLL_S)
+
+    async def _show_log(self, build: Object) -> None:
+        """Both containers' output, line by line, as it arrives."""
+        pod = pod_name(build)
+        for container in ("source", "build"):
+            if not await self._started(pod, container):
+                return
+            try:
+                async with self.client.logs(pod, self.namespace, container=container, follow=True) as pieces:
+                    async for piece in pieces:
+                        sys.stderr.buffer.write(piece)
+                        sys.stderr.flush()
+            except (NotFound, BadRequest):
+                return
+        self._shown.add(meta.name(build))
+
+    async def _started(self, pod: str, container: str) -> bool:
+        """Wait until the container has a log to follow; False when its pod is gone or has ended without it."""
+        while True:
+            found = await self.client.get_or_none(kinds.PODS, pod, self.namespace)
+            status = (found or {}).get("status") or {}
+            states = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+            state: Any = next((s.get("state") or {} for s in states if s["name"] == container), {})
+            if "running" in state or "terminated" in state:
+                return True
+            if status.get("phase") in ("Failed", "Succeeded"):
+                return False
+            await asyncio.sleep(POLL_S / 2)
+
+    async def _take_back(self) -> None:
+        """An interrupted deploy leaves what was there before: the build stops, the app is as it was."""
+        app = await self.client.get_or_none(APPS, self.name, self.namespace)
+        if app is None or meta.condition(app, "Ready") is None or (meta.condition(app, "Built") or {}).get("status") == "True":
+            return
+        name = (app.get("status") or {}).get("build")
+        try:
+            if name:
+                await self.client.patch(BUILDS, name, {"spec": {"cancelled": True}}, namespace=self.namespace)
+            if self.before is None:
+                await self.client.delete(APPS, self.name, self.namespace, propagation="Background")
+            else:
+                await self._replace(self.before["spec"])
+        except ApiError as error:
+            output.note(f"the change could not be taken back: {error.message}")
+        else:
+            output.note("cancelled; everything is as it was before")

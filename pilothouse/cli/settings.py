@@ -1,0 +1,174 @@
+"""Where an instance keeps its state and what it was started with.
+
+Everything of an instance lives under its home; `instance` is a short name derived from the home's path that marks what an
+instance puts elsewhere on the machine (links, nftables tables, cgroups), so that several run side by side.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields, replace
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+DEFAULT_HOME = Path("/var/lib/pilothouse")
+
+
+class SettingsError(Exception):
+    """One sentence for the user about a setting that cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders and files of one instance."""
+
+    path: Path
+
+    @classmethod
+    def chosen(cls, option: str | None) -> "Home":
+        """From the option, else $PILOTHOUSE_HOME, else the default; always absolute."""
+        text = option or os.environ.get("PILOTHOUSE_HOME") or str(DEFAULT_HOME)
+        return cls(Path(text).absolute())
+
+    @property
+    def instance(self) -> str:
+        """Eight hexadecimal digits, different for every home."""
+        return hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
+
+    @property
+    def settings(self) -> Path:
+        return self.path / "settings.json"
+
+    @property
+    def pki(self) -> Path:
+        return self.path / "pki"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.path / "admin.kubeconfig"
+
+    @property
+    def store(self) -> Path:
+        return self.path / "store.db"
+
+    @property
+    def decisions(self) -> Path:
+        return self.path / "decisions.db"
+
+    @property
+    def cache(self) -> Path:
+        return self.path / "cache"
+
+    @property
+    def run(self) -> Path:
+        return self.path / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def daemon_pid(self) -> Path:
+        return self.run / "pilothouse.pid"
+
+    @property
+    def daemon_log(self) -> Path:
+        return self.log / "pilothouse.log"
+
+    @property
+    def node(self) -> Path:
+        return self.path / "node"
+
+    @property
+    def registry(self) -> Path:
+        return self.path / "registry"
+
+    @property
+    def builder(self) -> Path:
+        return self.path / "builder"
+
+    @property
+    def images(self) -> Path:
+        return self.path / "images"
+
+    @property
+    def gateway(self) -> Path:
+        return self.path / "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an instance was started with; kept in its home so that the next `ph up` is the same instance.
+
+    Ports of 0 mean that the next free one is taken at the first start.
+    """
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 6443
+    http_port: int = 80
+    https_port: int = 443
+    registry_port: int = 5000
+    pod_cidr: str = "10.244.0.0/16"
+    service_cidr: str = "10.96.0.0/16"
+    node_port_range: tuple[int, int] = (30000, 32767)
+    node_name: str = field(default_factory=lambda: os.uname().nodename.split(".")[0].lower() or "node")
+    cluster_domain: str = "cluster.local"
+    platform: bool = True
+
+    def __post_init__(self) -> None:
+        pods, services = _network("pod-cidr", self.pod_cidr), _network("service-cidr", self.service_cidr)
+        if pods.overlaps(services):
+            raise SettingsError(
+                f"pod network {pods} and service network {services} overlap: choose others with --pod-cidr and --service-cidr"
+            )
+
+    @property
+    def api_address(self) -> IPv4Address:
+        """The ClusterIP of the `kubernetes` Service: the service network's first address."""
+        return IPv4Network(self.service_cidr)[1]
+
+    @property
+    def dns_address(self) -> IPv4Address:
+        return IPv4Network(self.service_cidr)[10]
+
+    @property
+    def gateway_address(self) -> IPv4Address:
+        """The pod bridge's own address: how pods reach the node."""
+        return IPv4Network(self.pod_cidr)[1]
+
+    @classmethod
+    def load(cls, home: Home) -> "Settings | None":
+        """The instance's settings, None when the home holds no instance; raises SettingsError for a file that is no settings."""
+        try:
+            stored: dict[str, Any] = json.loads(home.settings.read_text())
+            known = {f.name for f in fields(cls)}
+            values: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in stored.items() if key in known
+            }
+            return cls(**values)
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise SettingsError(f"{home.settings} is damaged ({error}): repair it, or remove the instance with `ph destroy`") from error
+
+    def save(self, home: Home) -> None:
+        """Written whole or not at all."""
+        home.path.mkdir(parents=True, exist_ok=True)
+        draft = home.settings.with_suffix(".new")
+        draft.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        draft.replace(home.settings)
+
+    def changed(self, **values: Any) -> "Settings":
+        """A copy with the values that are not None."""
+        return replace(self, **{key: value for key, value in values.items() if value is not None})
+
+
+def _network(option: str, text: str) -> IPv4Network:
+    try:
+        network = IPv4Network(text)
+    except ValueError as error:
+        raise SettingsError(f"--{option} {text!r} is not an IPv4 network such as 10.244.0.0/16") from error
+    if network.prefixlen > 24:
+        raise SettingsError(f"--{option} {text} is too small: it needs at least a /24")
+    return network

@@ -1,0 +1,77 @@
+"""How a node learns that an endpoint has left every proxy of this process before it tells the process behind it to end.
+
+A consumer (service proxy, gateway) reports the pod addresses that it routes to, after each change that has taken effect.
+The node agent waits, with a deadline, until no consumer routes to an address: no request meets a process that is going.
+"""
+
+import asyncio
+
+
+class Consumer:
+    """One proxy's word on where it routes to. Made by `EndpointBarrier.join`."""
+
+    def __init__(self, barrier: "EndpointBarrier", name: str) -> None:
+        self.name = name
+        self.addresses: frozenset[str] = frozenset()
+        self.revision: str | int | None = None
+        self._barrier = barrier
+
+    def routes(self, addresses: frozenset[str], revision: str | int | None = None) -> None:
+        """What the proxy routes to from this moment on; revision: of the last change that it has applied."""
+        self.addresses = addresses
+        self.revision = revision
+        self._barrier.changed()
+
+    def leave(self) -> None:
+        """The proxy has stopped: nobody waits for it any more."""
+        self.addresses = frozenset()
+        self._barrier.left(self)
+
+
+class EndpointBarrier:
+    def __init__(self) -> None:
+        self._consumers: list[Consumer] = []
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+
+    def join(self, name: str) -> Consumer:
+        consumer = Consumer(self, name)
+        self._consumers.append(consumer)
+        return consumer
+
+    def routed_by(self, address: str) -> list[str]:
+        """Names of the consumers that still route to the address."""
+        return [consumer.name for consumer in self._consumers if address in consumer.addresses]
+
+    async def released(self, address: str, deadline_s: float) -> bool:
+        """True once no consumer routes to that pod IP any more; False when the deadline passes first."""
+        if not self.routed_by(address):
+            return True
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(address, []).append(gone)
+        try:
+            async with asyncio.timeout(deadline_s):
+                await gone
+        except TimeoutError:
+            return False
+        finally:
+            self._forget(address, gone)
+        return True
+
+    def changed(self) -> None:
+        """A consumer has reported: release those whose address is nowhere any more."""
+        for address, waiting in self._waiting.items():
+            if not self.routed_by(address):
+                for gone in waiting:
+                    if not gone.done():
+                        gone.set_result(None)
+
+    def left(self, consumer: Consumer) -> None:
+        if consumer in self._consumers:
+            self._consumers.remove(consumer)
+        self.changed()
+
+    def _forget(self, address: str, gone: "asyncio.Future[None]") -> None:
+        waiting = self._waiting[address]
+        waiting.remove(gone)
+        if not waiting:
+            del self._waiting[address]

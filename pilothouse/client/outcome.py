@@ -1,0 +1,18 @@
+"""What a reconciler may say by raising, other than that it has failed."""
+
+
+class Retry(Exception):
+    """Expected: what is waited for is not there yet. The key comes again after `after_s`."""
+
+    def __init__(self, after_s: float, why: str) -> None:
+        super().__init__(why)
+        self.after_s = after_s
+        self.why = why
+
+
+class Stop(Exception):
+    """Will not heal without the user: the key rests until its object changes."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why

@@ -1,0 +1,102 @@
+"""What a verb answers, before anybody has decided how it goes out.
+
+A verb knows nothing of HTTP, YAML or tables: it returns one of these; `respond` turns it into bytes for a socket and
+`inprocess` into dicts. Values of `One` and `Many` are the store's own (no apiVersion, no kind; never to be changed).
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pilothouse.client.transport import Socket
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.model.json import Object, dumps
+
+
+class Stored(Protocol):
+    """A store's record, as far as answers need it."""
+
+    @property
+    def value(self) -> Object: ...
+    @property
+    def raw(self) -> bytes: ...
+
+
+@dataclass(slots=True)
+class Fresh:
+    """A value that is not (or not so) in the store: dry runs, tombstones, pruned views."""
+
+    value: Object
+    _raw: bytes | None = None
+
+    @property
+    def raw(self) -> bytes:
+        if self._raw is None:
+            self._raw = dumps(self.value)
+        return self._raw
+
+
+@dataclass(slots=True)
+class One:
+    served: Served
+    record: Stored
+    status: int = 200
+
+
+@dataclass(slots=True)
+class Many:
+    """A list or one page of it; `resume` is the continue token, `remaining` what is left after this page."""
+
+    served: Served
+    records: list[Any]
+    revision: int
+    resume: str = ""
+    remaining: int | None = None
+
+
+@dataclass(slots=True)
+class Plain:
+    """A complete object with its own apiVersion and kind: Status, Scale, reviews, discovery documents."""
+
+    value: Object
+    status: int = 200
+
+
+@dataclass(slots=True)
+class Bytes:
+    body: bytes
+    content_type: str
+    status: int = 200
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Streaming:
+    """A body of any length; the iterator is closed when the client goes away."""
+
+    chunks: AsyncIterator[bytes]
+    content_type: str = "text/plain"
+
+
+@dataclass(slots=True)
+class Session:
+    """An upgrade: run is called with the accepted socket; its end is the session's end."""
+
+    protocols: tuple[str, ...]
+    run: Callable[[Socket], Awaitable[None]]
+
+
+def deleted(served: Served, name: str, uid: str) -> Plain:
+    """The Status of a deletion that has been carried out."""
+    resource = served.resource
+    details: Object = {"name": name, "group": resource.group, "kind": resource.plural, "uid": uid}
+    return Plain(success(details))
+
+
+def success(details: Object | None = None, code: int | None = None) -> Object:
+    status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    if details:
+        status["details"] = {key: value for key, value in details.items() if value}
+    if code:
+        status["code"] = code
+    return status

@@ -1,0 +1,87 @@
+"""Puts a server together: every part made once, in the order in which they need each other."""
+
+import asyncio
+from dataclasses import dataclass
+
+from pilothouse.engine.apiserver.admission.chain import Chain
+from pilothouse.engine.apiserver.admission.definitions import DefinitionFinalizer
+from pilothouse.engine.apiserver.admission.escalation import Escalation
+from pilothouse.engine.apiserver.admission.legacy_token import SecretTokens
+from pilothouse.engine.apiserver.admission.limits import LimitRanger
+from pilothouse.engine.apiserver.admission.namespaces import NamespaceLifecycle
+from pilothouse.engine.apiserver.admission.node_taints import NodeTaints
+from pilothouse.engine.apiserver.admission.priority import Priority
+from pilothouse.engine.apiserver.admission.quota import ResourceQuota
+from pilothouse.engine.apiserver.admission.service_account import ServiceAccounts
+from pilothouse.engine.apiserver.admission.tolerations import DefaultTolerations
+from pilothouse.engine.apiserver.authn.authenticate import Authenticator
+from pilothouse.engine.apiserver.authn.jwt import Signer
+from pilothouse.engine.apiserver.authn.tokens import Tokens
+from pilothouse.engine.apiserver.authz.authorize import Authorizer
+from pilothouse.engine.apiserver.authz.node import NodeRights
+from pilothouse.engine.apiserver.authz.rbac import Rbac
+from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.bootstrap.cluster import bootstrap
+from pilothouse.engine.apiserver.builtin import built_in_table
+from pilothouse.engine.apiserver.crds.lifecycle import Definitions
+from pilothouse.engine.apiserver.discovery.openapi import OpenApi
+from pilothouse.engine.apiserver.documents import Documents
+from pilothouse.engine.apiserver.health import Health
+from pilothouse.engine.apiserver.metrics import Metrics
+from pilothouse.engine.apiserver.nodes import NodeConnector
+from pilothouse.engine.apiserver.quota_status import QuotaStatus
+from pilothouse.engine.apiserver.services.allocation import Allocation
+from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.engine.store.store import Store
+from pilothouse.model.schema import Catalog
+
+
+@dataclass(slots=True)
+class Parts:
+    backend: Backend
+    authenticator: Authenticator
+    documents: Documents
+    metrics: Metrics
+    quota_status: QuotaStatus
+
+
+async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None) -> Parts:
+    """A server's parts, with the cluster's own objects in the store."""
+    settings.state.mkdir(parents=True, exist_ok=True)
+    schemas = await asyncio.to_thread(Catalog.load, settings.state)
+    signer = await asyncio.to_thread(Signer.load, settings.state / "service-account.key")
+    table = built_in_table(schemas)
+    tokens = Tokens(signer, store, settings.issuer)
+    rbac = Rbac()
+    authorizer = Authorizer(rbac, NodeRights(rbac, store))
+    allocation = Allocation(settings.service_cidr, settings.node_ports)
+    definitions = Definitions(store, table)
+    quota = ResourceQuota(store, table)
+    admission = Chain(
+        [
+            NamespaceLifecycle(store),
+            NodeTaints(),
+            LimitRanger(store),
+            ServiceAccounts(store),
+            SecretTokens(store, tokens, settings.ca),
+            Priority(store),
+            DefaultTolerations(),
+            DefinitionFinalizer(),
+            Escalation(authorizer),
+            quota,
+        ]
+    )
+    backend = Backend(store, table, schemas, authorizer, tokens, admission, allocation, definitions, settings.ca, nodes)
+    await bootstrap(store, settings, allocation)
+    rbac.follow(store)
+    allocation.follow(store)
+    await definitions.resume()
+    metrics = Metrics(
+        {"pilothouse_store_revision": lambda: float(store.revision), "pilothouse_store_compacted": lambda: float(store.compacted)}
+    )
+    checks = {name: lambda: "" for name in ("log", "etcd", "poststarthook/rbac/bootstrap-roles")}
+    health = Health(checks, {"informer-sync": lambda: "", "shutdown": lambda: ""})
+    address = f"{settings.host}:{settings.port}"
+    documents = Documents(table, OpenApi(table, schemas), health, metrics, tokens, address)
+    authenticator = Authenticator(tokens, settings.static_tokens)
+    return Parts(backend, authenticator, documents, metrics, QuotaStatus(store, quota))

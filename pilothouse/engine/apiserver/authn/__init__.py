@@ -1,0 +1,1 @@
+"""Authentication: from a certificate, a bearer token or nothing at all to a User."""

@@ -1,0 +1,71 @@
+"""The longer answers and checks of reviews: all rules of a user, and selectors inside a question."""
+
+from pilothouse.engine.apiserver.authz.rbac import Rbac
+from pilothouse.engine.apiserver.identity import User
+from pilothouse.model.errors import Cause
+from pilothouse.model.json import Object
+from pilothouse.model.names import qualified_name
+
+_LABEL_OPERATORS = ("DoesNotExist", "Exists", "In", "NotIn")
+
+
+def rules_status(rbac: Rbac, user: User, namespace: str) -> Object:
+    resources: list[Object] = []
+    paths: list[Object] = []
+    if user.is_master:
+        resources.append({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
+        paths.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
+    for grant in rbac.grants(user, namespace):
+        rule = grant.rule
+        if rule.get("nonResourceURLs"):
+            paths.append({"verbs": rule["verbs"], "nonResourceURLs": rule["nonResourceURLs"]})
+        else:
+            kept = {key: rule[key] for key in ("verbs", "apiGroups", "resources", "resourceNames") if rule.get(key)}
+            resources.append(kept)
+    return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
+
+
+def check_selectors(attributes: Object) -> list[Cause]:
+    return [
+        cause
+        for name in ("fieldSelector", "labelSelector")
+        if (selector := attributes.get(name)) is not None
+        for cause in _check(f"spec.resourceAttributes.{name}", selector, name == "labelSelector")
+    ]
+
+
+def _check(path: str, selector: Object, labels: bool) -> list[Cause]:
+    raw, requirements = selector.get("rawSelector", ""), selector.get("requirements") or []
+    if raw and requirements:
+        text = f'Invalid value: "{raw}": may not specified at the same time as requirements'
+        return [Cause(f"{path}.rawSelector", "FieldValueInvalid", text)]
+    if not raw and not requirements:
+        return [
+            Cause(
+                f"{path}.requirements",
+                "FieldValueRequired",
+                f"Required value: when {path} is specified, requirements or rawSelector is required",
+            )
+        ]
+    return [
+        cause
+        for index, requirement in enumerate(requirements)
+        for cause in _check_requirement(f"{path}.requirements[{index}]", requirement, labels)
+    ]
+
+
+def _check_requirement(path: str, requirement: Object, labels: bool) -> list[Cause]:
+    key, operator, values = requirement.get("key", ""), requirement.get("operator", ""), requirement.get("values") or []
+    causes = []
+    if operator in ("In", "NotIn") and not values:
+        causes.append(Cause(f"{path}.values", "FieldValueRequired", "Required value: must be specified when `operator` is 'In' or 'NotIn'"))
+    elif operator in ("Exists", "DoesNotExist") and values:
+        text = "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+        causes.append(Cause(f"{path}.values", "FieldValueForbidden", text))
+    elif operator not in _LABEL_OPERATORS and labels:
+        causes.append(Cause(f"{path}.operator", "FieldValueInvalid", f'Invalid value: "{operator}": not a valid selector operator'))
+    if not key:
+        return [*causes, Cause(f"{path}.key", "FieldValueRequired", "Required value: must be specified")]
+    if labels:
+        causes += [Cause(f"{path}.key", "FieldValueInvalid", f'Invalid value: "{key}": {why}') for why in qualified_name(key)]
+    return causes

@@ -1,0 +1,41 @@
+"""What verbs work with: the store, the table of what is served, and the parts that watch over writes.
+
+One `Backend` a server, made at its start and passed to every verb; nothing here is global.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pilothouse.engine.apiserver.admission.chain import Chain
+from pilothouse.engine.apiserver.authn.tokens import Tokens
+from pilothouse.engine.apiserver.authz.authorize import Authorizer
+from pilothouse.engine.apiserver.crds.lifecycle import Definitions
+from pilothouse.engine.apiserver.nodes import NodeConnector
+from pilothouse.engine.apiserver.served import Table
+from pilothouse.engine.apiserver.services.allocation import Allocation
+from pilothouse.engine.store.store import Store
+from pilothouse.model import meta
+from pilothouse.model.schema import Catalog
+
+
+@dataclass(slots=True)
+class Backend:
+    """ca: the certificate bundle (PEM) by which pods know this server. nodes: None where no node can be reached."""
+
+    store: Store
+    table: Table
+    schemas: Catalog
+    authorizer: Authorizer
+    tokens: Tokens
+    admission: Chain
+    allocation: Allocation
+    definitions: Definitions
+    ca: str = ""
+    nodes: NodeConnector | None = None
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def timestamp(self) -> str:
+        return meta.rfc3339(time.time())

@@ -1,0 +1,67 @@
+"""The roles of the controllers, one service account each in kube-system.
+
+Source: kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go, for the controllers that this cluster runs.
+"""
+
+from pilothouse.engine.apiserver.bootstrap.policy import EVENTS, READ, cluster_role, rule
+from pilothouse.model.json import Object
+
+_RULES: dict[str, tuple[Object, ...]] = {
+    "deployment-controller": (
+        rule("get list update watch", "deployments", "apps extensions"),
+        rule("update", "deployments/status", "apps extensions"),
+        rule("update", "deployments/finalizers", "apps extensions"),
+        rule("create delete get list patch update watch", "replicasets", "apps extensions"),
+        rule("get list update watch", "pods"),
+        EVENTS,
+    ),
+    "replicaset-controller": (
+        rule("get list update watch", "replicasets", "apps extensions"),
+        rule("update", "replicasets/status", "apps extensions"),
+        rule("update", "replicasets/finalizers", "apps extensions"),
+        rule("create delete list patch watch", "pods"),
+        EVENTS,
+    ),
+    "job-controller": (
+        rule("get list patch update watch", "jobs", "batch"),
+        rule("update", "jobs/status", "batch"),
+        rule("update", "jobs/finalizers", "batch"),
+        rule("create delete list patch watch", "pods"),
+        EVENTS,
+    ),
+    "namespace-controller": (
+        rule("delete get list watch", "namespaces"),
+        rule("update", "namespaces/finalize namespaces/status"),
+        rule("delete deletecollection get list", "*", "*"),
+    ),
+    "service-account-controller": (rule("create", "serviceaccounts"), EVENTS),
+    "root-ca-cert-publisher": (rule("create update", "configmaps"), EVENTS),
+    "generic-garbage-collector": (rule("delete get list patch update watch", "*", "*"), EVENTS),
+    "resourcequota-controller": (rule("list watch", "*", "*"), rule("update", "resourcequotas/status"), EVENTS),
+    "endpoint-controller": (
+        rule(READ, "pods services"),
+        rule("create delete get list update", "endpoints"),
+        rule("create", "endpoints/restricted"),
+        EVENTS,
+    ),
+    "endpointslice-controller": (
+        rule(READ, "nodes pods services"),
+        rule("update", "services/finalizers"),
+        rule("create delete get list update", "endpointslices", "discovery.k8s.io"),
+        rule("create", "endpointslices/restricted", "discovery.k8s.io"),
+        EVENTS,
+    ),
+    "node-controller": (
+        rule("delete get list patch update", "nodes"),
+        rule("patch update", "nodes/status"),
+        rule("patch update", "pods/status"),
+        rule("delete list get", "pods"),
+        EVENTS,
+    ),
+    "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),
+}
+CONTROLLERS = tuple(_RULES)
+
+
+def controller_roles() -> list[Object]:
+    return [cluster_role(f"system:controller:{name}", *rules) for name, rules in _RULES.items()]

@@ -1,0 +1,40 @@
+"""The table's first rows: every built-in resource, with its schema and its place in the store."""
+
+from dataclasses import replace
+
+from pilothouse.engine.apiserver import events
+from pilothouse.engine.apiserver.authz.reviews import DEFINITIONS
+from pilothouse.engine.apiserver.crds.validation import validate, validate_update
+from pilothouse.engine.apiserver.kinds.kind import Kind
+from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
+from pilothouse.engine.apiserver.served import Served, Table
+from pilothouse.model.kinds import BUILT_IN as RESOURCES
+from pilothouse.model.kinds import CRDS, EVENTS, EVENTS_V1
+from pilothouse.model.resource import Resource
+from pilothouse.model.schema import Catalog, Schema
+
+
+def built_in_table(schemas: Catalog) -> Table:
+    return Table(_row(resource, schemas) for resource in RESOURCES)
+
+
+def _row(resource: Resource, schemas: Catalog) -> Served:
+    kind = _kind(resource)
+
+    def schema() -> Schema:
+        return schemas.schema(kind.definition)
+
+    stored_under = EVENTS if resource is EVENTS_V1 else resource
+    row = Served(kind, schema, f"/{stored_under.group_resource}/")
+    if resource is EVENTS_V1:
+        row.to_stored, row.from_stored = events.to_core, events.from_core
+    return row
+
+
+def _kind(resource: Resource) -> Kind:
+    kind = BUILT_IN.get(resource.group_resource)
+    if kind is None:
+        return Kind(resource, DEFINITIONS[resource.kind])
+    if resource is CRDS:
+        return replace(kind, validate=validate, validate_update=validate_update)
+    return kind

@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions: checked, named, served, and cleaned up after."""

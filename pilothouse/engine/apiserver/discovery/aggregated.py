@@ -1,0 +1,66 @@
+"""Discovery in one document (apidiscovery.k8s.io/v2). Pure functions of the table."""
+
+from pilothouse.engine.apiserver.discovery.legacy import subresource_facts, verbs_of
+from pilothouse.engine.apiserver.negotiate import clauses
+from pilothouse.engine.apiserver.served import Served, Table
+from pilothouse.model.json import Object
+
+CONTENT_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+def wanted(accept: str) -> bool:
+    """Whether the client's first choice among what we have is the aggregated document."""
+    for clause in clauses(accept):
+        stated = {name: clause.parameters.get(name) for name in ("g", "v", "as")}
+        if clause.media == "application/json":
+            if stated == {"g": "apidiscovery.k8s.io", "v": "v2", "as": "APIGroupDiscoveryList"}:
+                return True
+            if not stated["as"]:
+                return False
+    return False
+
+
+def document(table: Table, groups: list[str]) -> Object:
+    items = [_group(table, name) for name in groups]
+    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+
+
+def _group(table: Table, name: str) -> Object:
+    versions = [_version(table, name, version) for version in table.versions(name)]
+    return {"metadata": {"name": name} if name else {}, "versions": versions}
+
+
+def _version(table: Table, group: str, version: str) -> Object:
+    resources = [_resource(row) for row in table.rows(group, version)]
+    return {"version": version, "resources": resources, "freshness": "Current"}
+
+
+def _resource(row: Served) -> Object:
+    resource = row.resource
+    entry: Object = {
+        "resource": resource.plural,
+        "responseKind": _kind(row, ("", "", resource.kind)),
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": verbs_of(row),
+    }
+    if resource.short_names:
+        entry["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        entry["categories"] = list(resource.categories)
+    if resource.subresources:
+        entry["subresources"] = [_subresource(row, name) for name in resource.subresources]
+    return entry
+
+
+def _subresource(row: Served, name: str) -> Object:
+    verbs, answers = subresource_facts(row, name)
+    return {"subresource": name, "responseKind": _kind(row, answers), "verbs": verbs}
+
+
+def _kind(row: Served, answers: tuple[str, str, str]) -> Object:
+    """Built-in resources leave group and version out where they are the resource's own; custom ones state them."""
+    group, version, kind = answers
+    if row.custom and not group:
+        group, version = row.resource.group, row.resource.version
+    return {"group": group, "version": version, "kind": kind}

@@ -1,0 +1,86 @@
+"""From a target to what serves it: the whole URL space below a resource as tables.
+
+A resource or subresource that is not there is 404, one that does not know the method 405; neither tells anything to a user who
+was not authorized before.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from pilothouse.engine.apiserver.answer import Many, One, Plain, Session, Streaming
+from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.routing import Target
+from pilothouse.engine.apiserver.served import Served, Table
+from pilothouse.engine.apiserver.subresources import binding, eviction, finalize, portforward, scale, session, token
+from pilothouse.engine.apiserver.subresources import log as logs
+from pilothouse.engine.apiserver.verbs.create import create
+from pilothouse.engine.apiserver.verbs.delete import delete
+from pilothouse.engine.apiserver.verbs.deletecollection import deletecollection
+from pilothouse.engine.apiserver.verbs.get import get
+from pilothouse.engine.apiserver.verbs.list import list_objects
+from pilothouse.engine.apiserver.verbs.patch import patch
+from pilothouse.engine.apiserver.verbs.update import update
+from pilothouse.engine.apiserver.verbs.watch import Feed, watch
+from pilothouse.model.errors import MethodNotAllowed, NotFound
+
+Answer = One | Many | Plain | Feed | Streaming | Session
+Verb = Callable[[Backend, ApiRequest, Served], Awaitable[Answer]]
+
+OBJECT_VERBS: Mapping[str, Verb] = {"get": get, "update": update, "patch": patch, "delete": delete, "watch": watch}
+COLLECTION_VERBS: Mapping[str, Verb] = {"list": list_objects, "watch": watch, "create": create, "deletecollection": deletecollection}
+STATUS_VERBS: Mapping[str, Verb] = {"get": get, "update": update, "patch": patch}
+
+SUBRESOURCES: Mapping[str, Mapping[str, Verb]] = {
+    "status": STATUS_VERBS,
+    "scale": {"get": scale.get, "update": scale.update, "patch": scale.patch},
+    "finalize": {"update": finalize.finalize},
+    "token": {"create": token.create},
+    "binding": {"create": binding.create},
+    "eviction": {"create": eviction.create},
+    "log": {"get": logs.get},
+    "exec": {"get": session.execute, "create": session.execute},
+    "attach": {"get": session.attach, "create": session.attach},
+    "portforward": {"get": portforward.forward, "create": portforward.forward},
+}
+
+
+def unknown() -> NotFound:
+    return NotFound("the server could not find the requested resource", details={})
+
+
+def not_allowed() -> MethodNotAllowed:
+    return MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+
+
+def served_at(target: Target, table: Table) -> Served:
+    """Raises NotFound."""
+    served = table.find(target.group, target.version, target.resource)
+    if served is None or target.too_deep or (target.prefix == "api") != (target.group == ""):
+        raise unknown()
+    resource = served.resource
+    if target.in_namespace and not resource.namespaced:
+        raise unknown()
+    if target.name and resource.namespaced and not target.namespace:
+        raise unknown()
+    return served
+
+
+def verb_for(method: str, verb: str, target: Target, served: Served) -> Verb:
+    """Raises NotFound, MethodNotAllowed."""
+    resource = served.resource
+    if target.subresource:
+        verbs = SUBRESOURCES.get(target.subresource) if target.subresource in resource.subresources else None
+        if verbs is None:
+            raise unknown()
+    else:
+        verbs = OBJECT_VERBS if target.name else COLLECTION_VERBS
+        if target.name and not {"get", "update", "patch", "delete"} & set(resource.verbs):
+            raise unknown()
+        if verb not in resource.verbs:
+            raise not_allowed()
+    found = verbs.get(verb) if method != "HEAD" else None
+    if found is None:
+        raise not_allowed()
+    if verb == "create" and resource.namespaced and not target.namespace:
+        raise not_allowed()
+    return found

@@ -1,0 +1,140 @@
+"""Everything that is served and is no resource: discovery, schemas, health, metrics, version, the tokens' public key.
+
+One table from path to answer. Some of these paths answer any method (their handlers upstream do not look at it), the others only GET.
+"""
+
+from collections.abc import Callable
+
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver import version
+from pilothouse.engine.apiserver.answer import Bytes, Plain
+from pilothouse.engine.apiserver.authn.tokens import Tokens
+from pilothouse.engine.apiserver.discovery import aggregated, legacy
+from pilothouse.engine.apiserver.discovery.openapi import OpenApi
+from pilothouse.engine.apiserver.dispatch import not_allowed, unknown
+from pilothouse.engine.apiserver.health import Health
+from pilothouse.engine.apiserver.metrics import CONTENT_TYPE as METRICS_TYPE
+from pilothouse.engine.apiserver.metrics import Metrics
+from pilothouse.engine.apiserver.negotiate import choose
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.served import Table
+from pilothouse.model.json import dumps
+
+Document = Callable[[ApiRequest], Plain | Bytes]
+_TEXT = "text/plain; charset=utf-8"
+_HEALTH = ("healthz", "livez", "readyz")
+
+
+def page_not_found() -> Bytes:
+    return Bytes(b"404 page not found\n", _TEXT, 404)
+
+
+class Documents:
+    def __init__(self, table: Table, openapi: OpenApi, health: Health, metrics: Metrics, tokens: Tokens, address: str) -> None:
+        self._table = table
+        self._openapi = openapi
+        self._health = health
+        self._metrics = metrics
+        self._tokens = tokens
+        self._address = address
+        self._any_method: dict[str, Document] = {
+            "": self._root,
+            "index.html": self._root,
+            "apis": self._groups,
+            "metrics": self._metric_text,
+            "openapi/v2": openapi.v2,
+            "openapi/v3": openapi.v3_index,
+        }
+        self._get_only: dict[str, Document] = {
+            "api": self._core,
+            "version": lambda request: Plain(version.version_info()),
+            ".well-known/openid-configuration": self._issuer,
+            "openid/v1/jwks": lambda request: Bytes(dumps(tokens.signer.jwks()), "application/jwk-set+json"),
+        }
+
+    def answer(self, request: ApiRequest) -> Plain | Bytes:
+        """Raises NotFound, MethodNotAllowed, NotAcceptable; an unknown path is a plain 404."""
+        path = request.target.path
+        if path.startswith("//"):
+            return page_not_found()
+        name = path.strip("/")
+        document = self._any_method.get(name)
+        if document is not None:
+            return document(request)
+        document = self._get_only.get(name)
+        if document is not None:
+            return _only_get(request, document)
+        first, _, rest = name.partition("/")
+        if first in _HEALTH:
+            return self._health_of(request)
+        if first in ("api", "apis"):
+            return self._below(request, first, rest)
+        if name.startswith("openapi/v3/"):
+            return self._openapi.v3(request, name.removeprefix("openapi/v3/"))
+        return page_not_found()
+
+    def _below(self, request: ApiRequest, prefix: str, rest: str) -> Plain | Bytes:
+        """A group, or a group's version."""
+        group, _, version = rest.partition("/") if prefix == "apis" else ("", "", rest)
+        if not self._table.has_group(group):
+            return page_not_found()
+        choose(request.accept, tables=False)
+        if prefix == "apis" and not version:
+            return Plain(legacy.group(self._table, group))
+        if version not in self._table.versions(group):
+            raise unknown()
+        return _only_get(request, lambda asked: Plain(legacy.resource_list(self._table, group, version)))
+
+    def _core(self, request: ApiRequest) -> Plain | Bytes:
+        if aggregated.wanted(request.accept):
+            return _aggregated(aggregated.document(self._table, [""]))
+        choose(request.accept, tables=False)
+        return Plain(legacy.api_versions(self._address))
+
+    def _groups(self, request: ApiRequest) -> Plain | Bytes:
+        if aggregated.wanted(request.accept):
+            return _aggregated(aggregated.document(self._table, [name for name in self._table.groups() if name]))
+        choose(request.accept, tables=False)
+        return Plain(legacy.group_list(self._table))
+
+    def _root(self, request: ApiRequest) -> Plain:
+        paths = {f"/{name}" for name in (*self._any_method, *self._get_only, *_HEALTH) if name and name != "index.html"}
+        for row in self._table:
+            group, version = row.resource.group, row.resource.version
+            paths |= {f"/apis/{group}", f"/apis/{group}/{version}"} if group else {f"/api/{version}"}
+        return Plain({"paths": sorted(paths)})
+
+    def _health_of(self, request: ApiRequest) -> Bytes:
+        found = self._health.answer(
+            request.target.path,
+            verbose=queries.boolean(request.query, "verbose") or "verbose" in request.query,
+            excluded=request.query.get("exclude", []),
+        )
+        if found is None:
+            return page_not_found()
+        status, text = found
+        return Bytes(text.encode(), _TEXT, status)
+
+    def _metric_text(self, request: ApiRequest) -> Bytes:
+        return Bytes(self._metrics.text().encode(), METRICS_TYPE)
+
+    def _issuer(self, request: ApiRequest) -> Bytes:
+        issuer = self._tokens.issuer
+        document = {
+            "issuer": issuer,
+            "jwks_uri": f"{self._address if '://' in self._address else f'https://{self._address}'}/openid/v1/jwks",
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        }
+        return Bytes(dumps(document), "application/json")
+
+
+def _aggregated(document: dict[str, object]) -> Bytes:
+    return Bytes(dumps(document), aggregated.CONTENT_TYPE, headers=[("cache-control", "public"), ("vary", "Accept")])
+
+
+def _only_get(request: ApiRequest, document: Document) -> Plain | Bytes:
+    if request.method != "GET":
+        raise not_allowed()
+    return document(request)

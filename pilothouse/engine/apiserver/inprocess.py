@@ -1,0 +1,213 @@
+"""The API without sockets: the same stages for a client in the same process, with dicts in the place of JSON.
+
+What `call` returns and what a watch yields shares its values with the store: it is never to be changed. A watcher that does not take
+its events is cut off once `BOUND` of them wait for it, as one on a socket would be.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+from pilothouse.aio.tasks import scope
+from pilothouse.client.transport import Call, Socket, WatchEvent
+from pilothouse.engine.apiserver import routing
+from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Stored, Streaming
+from pilothouse.engine.apiserver.frames import list_metadata
+from pilothouse.engine.apiserver.identity import User
+from pilothouse.engine.apiserver.request import ApiRequest, PlainHeaders
+from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.apiserver.verbs.watch import BOOKMARK_EVERY_S, Feed
+from pilothouse.model.errors import ApiError, BadRequest, Unavailable
+from pilothouse.model.json import Object, loads
+
+BOUND = 50_000
+_CHANNEL_BOUND = 256
+
+
+class InProcessTransport:
+    """A `client.transport.Transport` for one user of one server."""
+
+    def __init__(self, server: ApiServer, user: User) -> None:
+        self._server = server
+        self._user = user
+
+    def _request(self, call: Call) -> ApiRequest:
+        query: dict[str, list[str]] = {}
+        for name, value in call.query:
+            query.setdefault(name, []).append(value)
+        headers: Mapping[str, str] = {"content-type": call.content_type, "accept": call.accept}
+        body = b"" if call.body is None else call.body
+        return ApiRequest(call.method, routing.parse(call.path), query, PlainHeaders(headers), body, self._user)
+
+    async def call(self, call: Call) -> Any:
+        async with _deadline(call):
+            answer = await self._server.call(self._request(call))
+        return _value(answer)
+
+    @asynccontextmanager
+    async def watch(self, call: Call) -> AsyncIterator[AsyncIterator[WatchEvent]]:
+        async with _deadline(call):
+            feed = await self._server.call(self._request(call))
+        if not isinstance(feed, Feed):
+            raise BadRequest(f"{call.path} is not a watch")
+        async with aclosing(_events(feed)) as events:
+            yield events
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
+        async with _deadline(call):
+            answer = await self._server.call(self._request(call))
+        if isinstance(answer, Streaming):
+            chunks: Any = answer.chunks
+            async with aclosing(chunks):
+                yield chunks
+        else:
+            yield _once(answer.body if isinstance(answer, Bytes) else b"")
+
+    @asynccontextmanager
+    async def connect(self, call: Call, subprotocols: tuple[str, ...]) -> AsyncIterator[Socket]:
+        async with _deadline(call):
+            answer = await self._server.call(self._request(call))
+        if not isinstance(answer, Session):
+            raise BadRequest(f"{call.path} is no session")
+        chosen = next((protocol for protocol in subprotocols if protocol in answer.protocols), None)
+        if chosen is None:
+            raise BadRequest(f"none of the protocols {', '.join(subprotocols)} is spoken here")
+        near, far = _socket_pair(chosen)
+        async with scope() as tasks:
+            tasks.spawn(answer.run(far))
+            yield near
+            await near.close()
+            tasks.cancel()
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+@asynccontextmanager
+async def _deadline(call: Call) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(call.timeout_s) as timeout:
+            yield
+    except TimeoutError as error:
+        if timeout.expired():
+            raise Unavailable(f"{call.method} {call.path} was not answered within {call.timeout_s:g} s") from error
+        raise
+
+
+def _value(answer: Any) -> Any:
+    if isinstance(answer, Plain):
+        return answer.value
+    if isinstance(answer, One):
+        return answer.served.typed(answer.record.value)
+    if isinstance(answer, Many):
+        return _list(answer)
+    if isinstance(answer, Bytes):
+        return loads(answer.body) if answer.content_type.startswith("application/") else answer.body.decode()
+    raise BadRequest(f"an answer of this kind is no single value: {type(answer).__name__}")
+
+
+def _list(answer: Many) -> Object:
+    served = answer.served
+    if served.custom:
+        items = [served.typed(record.value) for record in answer.records]
+    elif served.from_stored is not None:
+        items = [served.from_stored(record.value) for record in answer.records]
+    else:
+        items = [record.value for record in answer.records]
+    head = {"kind": served.list_kind, "apiVersion": served.resource.api_version}
+    return head | {"metadata": list_metadata(answer), "items": items}
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    if data:
+        yield data
+
+
+async def _events(feed: Feed) -> AsyncIterator[WatchEvent]:
+    """Initial objects, then changes, until the watch's time is up; raises ApiError when the watcher has fallen behind."""
+    queue = _Queue()
+    served = feed.served
+    try:
+        async with asyncio.timeout(feed.timeout_s) as timeout:
+            for record in feed.initial:
+                yield WatchEvent("ADDED", served.typed(record.value))
+            if feed.ends_initial:
+                yield WatchEvent("BOOKMARK", served.typed(feed.bookmark(end_of_initial=True).value))
+            feed.initial = []
+            feed.start(queue.put)
+            while True:
+                event = await queue.take(BOOKMARK_EVERY_S)
+                if event is not None:
+                    yield WatchEvent(event[0], served.typed(event[1].value))
+                elif feed.bookmarks:
+                    yield WatchEvent("BOOKMARK", served.typed(feed.bookmark().value))
+    except TimeoutError:
+        if not timeout.expired():
+            raise
+    finally:
+        feed.close()
+
+
+class _Queue:
+    """Events on their way from the store to one reader."""
+
+    def __init__(self) -> None:
+        self._events: deque[tuple[str, Stored]] = deque()
+        self._wake = asyncio.Event()
+        self._overrun = False
+
+    def put(self, type: str, record: Stored) -> None:
+        if len(self._events) >= BOUND:
+            self._overrun = True
+        else:
+            self._events.append((type, record))
+        self._wake.set()
+
+    async def take(self, wait_s: float) -> tuple[str, Stored] | None:
+        """The next event, None when there was none for so long."""
+        if self._overrun:
+            raise ApiError(f"the watcher fell more than {BOUND} events behind; list again", code=410, reason="Expired")
+        if not self._events:
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                return None
+        return self._events.popleft()
+
+
+class _Channel:
+    """One end of a socket that goes nowhere but to its other end."""
+
+    def __init__(self, protocol: str, inbox: "asyncio.Queue[bytes | None]", outbox: "asyncio.Queue[bytes | None]") -> None:
+        self._protocol = protocol
+        self._inbox = inbox
+        self._outbox = outbox
+        self._closed = False
+
+    @property
+    def subprotocol(self) -> str:
+        return self._protocol
+
+    async def send(self, data: bytes) -> None:
+        if not self._closed:
+            await self._outbox.put(data)
+
+    async def receive(self) -> bytes | None:
+        return None if self._closed else await self._inbox.get()
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            # A full queue has a reader that will see the end after what is in it.
+            await self._outbox.put(None)
+
+
+def _socket_pair(protocol: str) -> tuple[_Channel, _Channel]:
+    one: asyncio.Queue[bytes | None] = asyncio.Queue(_CHANNEL_BOUND)
+    other: asyncio.Queue[bytes | None] = asyncio.Queue(_CHANNEL_BOUND)
+    return _Channel(protocol, one, other), _Channel(protocol, other, one)

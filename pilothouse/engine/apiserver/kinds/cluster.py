@@ -1,0 +1,185 @@
+"""Namespaces and Nodes.
+
+Source: pkg/registry/core/namespace, pkg/registry/core/node, pkg/apis/core/validation.
+"""
+
+from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds.amounts import round_amounts
+from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Context, Kind
+from pilothouse.engine.apiserver.kinds.pod_validation.scheduling import TAINT_EFFECTS
+from pilothouse.engine.apiserver.kinds.printers import cluster as printer
+from pilothouse.model import kinds, names
+from pilothouse.model.errors import Cause
+from pilothouse.model.json import Object
+
+NAME_LABEL = "kubernetes.io/metadata.name"
+FINALIZER = "kubernetes"
+
+
+def _default_namespace(obj: Object) -> None:
+    meta = obj["metadata"]
+    if name := meta.get("name"):
+        meta["labels"] = (meta.get("labels") or {}) | {NAME_LABEL: name}
+    if obj.get("spec") is None:
+        obj["spec"] = {}
+
+
+def _create_namespace(obj: Object, context: Context) -> None:
+    _default_namespace(obj)
+    obj["status"] = {"phase": "Active"}
+    finalizers = list(obj["spec"].get("finalizers") or ())
+    if FINALIZER not in finalizers:
+        finalizers.append(FINALIZER)
+    obj["spec"]["finalizers"] = finalizers
+
+
+def _update_namespace(obj: Object, old: Object, context: Context) -> None:
+    """Finalizers of the spec change through the finalize subresource only, the status through its own."""
+    _default_namespace(obj)
+    settle.keep_generation(obj, old)
+    if context.subresource == "status":
+        obj["spec"] = old.get("spec") or {}
+    elif context.subresource == "finalize":
+        settle.set_status(obj, old.get("status"))
+    else:
+        settle.set_status(obj, old.get("status"))
+        obj["spec"] = (obj.get("spec") or {}) | {"finalizers": (old.get("spec") or {}).get("finalizers") or []}
+        if not obj["spec"]["finalizers"]:
+            obj["spec"].pop("finalizers")
+
+
+def _validate_namespace(obj: Object) -> list[Cause]:
+    causes = metadata.validate(obj, names.dns1123_label, namespaced=False)
+    for finalizer in (obj.get("spec") or {}).get("finalizers") or ():
+        said = names.qualified_name(finalizer)
+        causes += field.each_invalid("spec.finalizers", finalizer, said)
+        causes += metadata.standard_finalizer(finalizer, "spec.finalizers")
+    return causes
+
+
+def _validate_namespace_status(obj: Object, old: Object) -> list[Cause]:
+    causes = metadata.validate_update(obj, old)
+    phase = (obj.get("status") or {}).get("phase")
+    if obj["metadata"].get("deletionTimestamp"):
+        if phase != "Terminating":
+            detail = "may only be 'Terminating' if `deletionTimestamp` is not empty"
+            causes.append(field.invalid("status.Phase", phase, detail))
+    elif phase != "Active":
+        causes.append(field.invalid("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty"))
+    return causes
+
+
+def _namespace_fields(obj: Object) -> dict[str, str]:
+    name = obj["metadata"].get("name") or ""
+    return {"metadata.name": name, "name": name, "status.phase": (obj.get("status") or {}).get("phase") or ""}
+
+
+NAMESPACE = Kind(
+    kinds.NAMESPACES,
+    "io.k8s.api.core.v1.Namespace",
+    default=_default_namespace,
+    prepare_create=_create_namespace,
+    prepare_update=_update_namespace,
+    validate=_validate_namespace,
+    validate_status_update=_validate_namespace_status,
+    columns=printer.NAMESPACE_COLUMNS,
+    cells=printer.namespace_cells,
+    selectable=_namespace_fields,
+    selectable_fields=frozenset(_namespace_fields({"metadata": {}})),
+    selector_refusal=UNSUPPORTED_LABEL,
+    returns_object_on_delete=True,
+)
+
+_INFO = (
+    "architecture",
+    "bootID",
+    "containerRuntimeVersion",
+    "kernelVersion",
+    "kubeProxyVersion",
+    "kubeletVersion",
+    "machineID",
+    "operatingSystem",
+    "osImage",
+    "systemUUID",
+)
+
+
+def _default_node(obj: Object) -> None:
+    spec = obj.get("spec") or {}
+    obj["spec"] = spec
+    if spec.get("podCIDR") and not spec.get("podCIDRs"):
+        spec["podCIDRs"] = [spec["podCIDR"]]
+    status = obj.get("status") or {}
+    obj["status"] = status
+    if status.get("capacity") and not status.get("allocatable"):
+        status["allocatable"] = dict(status["capacity"])
+    for name in ("capacity", "allocatable"):
+        if amounts := status.get(name):
+            round_amounts(amounts)
+    endpoint = (status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {"Port": 0}
+    status["daemonEndpoints"] = {"kubeletEndpoint": endpoint}
+    status["nodeInfo"] = dict.fromkeys(_INFO, "") | (status.get("nodeInfo") or {})
+
+
+def _create_node(obj: Object, context: Context) -> None:
+    """A node's first status comes with it: that is how an agent registers."""
+
+
+def _validate_node(obj: Object) -> list[Cause]:
+    causes = metadata.validate(obj, names.dns1123_subdomain, namespaced=False)
+    spec = obj.get("spec") or {}
+    causes += _taints(spec.get("taints") or [])
+    for i, block in enumerate(spec.get("podCIDRs") or ()):
+        causes += field.each_invalid(f"spec.podCIDRs[{i}]", block, names.cidr(block))
+    return causes
+
+
+def _taints(taints: list[Object]) -> list[Cause]:
+    causes: list[Cause] = []
+    seen: set[tuple[str, str]] = set()
+    for i, taint in enumerate(taints):
+        here = f"metadata.taints[{i}]"
+        key, value, effect = taint.get("key") or "", taint.get("value") or "", taint.get("effect") or ""
+        causes += field.each_invalid(f"{here}.key", key, names.qualified_name(key))
+        if said := names.label_value(value):
+            causes.append(field.invalid(f"{here}.value", value, ";".join(said)))
+        if effect not in TAINT_EFFECTS:
+            causes.append(field.not_supported(f"{here}.effect", effect, TAINT_EFFECTS) if effect else field.required(f"{here}.effect"))
+        if (key, effect) in seen:
+            causes.append(field.duplicate(here, taint, "taints must be unique by key and effect pair"))
+        seen.add((key, effect))
+    return causes
+
+
+def _validate_node_update(obj: Object, old: Object) -> list[Cause]:
+    causes = metadata.validate_update(obj, old)
+    spec, before = obj.get("spec") or {}, old.get("spec") or {}
+    causes += _taints(spec.get("taints") or [])
+    if (blocks := before.get("podCIDRs")) and blocks != spec.get("podCIDRs"):
+        detail = "node updates may not change podCIDR except from \"\" to valid"
+        causes.append(field.forbidden("spec.podCIDRs", detail))
+    if before.get("providerID") and before["providerID"] != spec.get("providerID"):
+        detail = "node updates may not change providerID except from \"\" to valid"
+        causes.append(field.forbidden("spec.providerID", detail))
+    return causes
+
+
+def _node_fields(obj: Object) -> dict[str, str]:
+    unschedulable = "true" if (obj.get("spec") or {}).get("unschedulable") else "false"
+    return {"metadata.name": obj["metadata"].get("name") or "", "spec.unschedulable": unschedulable}
+
+
+NODE = Kind(
+    kinds.NODES,
+    "io.k8s.api.core.v1.Node",
+    default=_default_node,
+    prepare_create=_create_node,
+    prepare_update=settle.update(generation=False),
+    validate=_validate_node,
+    validate_update=_validate_node_update,
+    columns=printer.NODE_COLUMNS,
+    cells=printer.node_cells,
+    selectable=_node_fields,
+    selectable_fields=frozenset(_node_fields({"metadata": {}})),
+    selector_refusal=UNSUPPORTED_LABEL,
+)

@@ -1,0 +1,179 @@
+"""Endpoints and EndpointSlices: the addresses behind a service.
+
+Source: pkg/apis/core/validation (ValidateEndpoints), pkg/apis/discovery/validation.
+"""
+
+from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds.addresses import ordinary
+from pilothouse.engine.apiserver.kinds.kind import Kind
+from pilothouse.engine.apiserver.kinds.printers import networking as printer
+from pilothouse.model import kinds, names
+from pilothouse.model.errors import Cause
+from pilothouse.model.json import Object
+
+PROTOCOLS = ("SCTP", "TCP", "UDP")
+ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+ENDPOINTS_MAX, ADDRESSES_MAX, PORTS_MAX = 1000, 100, 20000
+
+
+def _default_endpoints(obj: Object) -> None:
+    for subset in obj.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            port["protocol"] = port.get("protocol") or "TCP"
+
+
+def _validate_endpoints(obj: Object) -> list[Cause]:
+    causes = metadata.validate(obj, names.dns1123_subdomain)
+    for i, subset in enumerate(obj.get("subsets") or ()):
+        causes += _subset(subset, f"subsets[{i}]")
+    return causes
+
+
+def _validate_endpoints_update(obj: Object, old: Object) -> list[Cause]:
+    causes = metadata.validate_update(obj, old)
+    if obj.get("subsets") != old.get("subsets"):
+        for i, subset in enumerate(obj.get("subsets") or ()):
+            causes += _subset(subset, f"subsets[{i}]")
+    return causes
+
+
+def _subset(subset: Object, path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+        causes.append(field.required(path, "must specify `addresses` or `notReadyAddresses`"))
+    for kind in ("addresses", "notReadyAddresses"):
+        for i, address in enumerate(subset.get(kind) or ()):
+            causes += _address(address, f"{path}.{kind}[{i}]")
+    ports = subset.get("ports") or ()
+    for i, port in enumerate(ports):
+        causes += _port(port, f"{path}.ports[{i}]", needs_name=len(ports) > 1)
+    return causes
+
+
+def _address(address: Object, path: str) -> list[Cause]:
+    ip = address.get("ip") or ""
+    causes = field.each_invalid(f"{path}.ip", ip, names.ip(ip))
+    if host := address.get("hostname"):
+        causes += field.each_invalid(f"{path}.hostname", host, names.dns1123_label(host))
+    if node := address.get("nodeName"):
+        causes += field.each_invalid(f"{path}.nodeName", node, names.dns1123_subdomain(node))
+    return causes + ordinary(ip, f"{path}.ip")
+
+
+def _port(port: Object, path: str, *, needs_name: bool) -> list[Cause]:
+    name, number = port.get("name") or "", port.get("port") or 0
+    causes: list[Cause] = []
+    if name:
+        causes += field.each_invalid(f"{path}.name", name, names.dns1123_label(name))
+    elif needs_name:
+        causes.append(field.required(f"{path}.name"))
+    causes += field.each_invalid(f"{path}.port", number, names.port_number(number))
+    return causes + _protocols(port, path)
+
+
+def _protocols(port: Object, path: str) -> list[Cause]:
+    protocol, application = port.get("protocol") or "", port.get("appProtocol")
+    causes: list[Cause] = []
+    if protocol not in PROTOCOLS:
+        causes.append(field.not_supported(f"{path}.protocol", protocol, PROTOCOLS) if protocol else field.required(f"{path}.protocol"))
+    if application is not None:
+        causes += field.each_invalid(f"{path}.appProtocol", application, names.qualified_name(application))
+    return causes
+
+
+ENDPOINTS = Kind(
+    kinds.ENDPOINTS,
+    "io.k8s.api.core.v1.Endpoints",
+    default=_default_endpoints,
+    prepare_update=settle.plain_update,
+    validate=_validate_endpoints,
+    validate_update=_validate_endpoints_update,
+    columns=printer.ENDPOINTS_COLUMNS,
+    cells=printer.endpoints_cells,
+    create_on_update=True,
+)
+
+
+def _default_slice(obj: Object) -> None:
+    for endpoint in obj.get("endpoints") or ():
+        if endpoint.get("conditions") is None:
+            endpoint["conditions"] = {}
+    for port in obj.get("ports") or ():
+        if port.get("name") is None:
+            port["name"] = ""
+        port["protocol"] = port.get("protocol") or "TCP"
+
+
+def _validate_slice(obj: Object) -> list[Cause]:
+    causes = metadata.validate(obj, names.dns1123_subdomain)
+    kind = obj.get("addressType") or ""
+    if kind not in ADDRESS_TYPES:
+        causes.append(field.not_supported("addressType", kind, ADDRESS_TYPES) if kind else field.required("addressType"))
+    endpoints = obj.get("endpoints") or []
+    if len(endpoints) > ENDPOINTS_MAX:
+        return [*causes, field.too_many("endpoints", len(endpoints), ENDPOINTS_MAX)]
+    for i, endpoint in enumerate(endpoints):
+        causes += _endpoint(endpoint, kind, f"endpoints[{i}]")
+    return causes + _slice_ports(obj.get("ports") or [])
+
+
+def _endpoint(endpoint: Object, kind: str, path: str) -> list[Cause]:
+    addresses = endpoint.get("addresses") or []
+    causes: list[Cause] = []
+    if not addresses:
+        causes.append(field.required(f"{path}.addresses", "must contain at least 1 address"))
+    elif len(addresses) > ADDRESSES_MAX:
+        causes.append(field.too_many(f"{path}.addresses", len(addresses), ADDRESSES_MAX))
+    for i, address in enumerate(addresses):
+        causes += _slice_address(address, kind, f"{path}.addresses", i)
+    if (node := endpoint.get("nodeName")) is not None:
+        causes += field.each_invalid(f"{path}.nodeName", node, names.dns1123_subdomain(node))
+    if (host := endpoint.get("hostname")) is not None:
+        causes += field.each_invalid(f"{path}.hostname", host, names.dns1123_label(host))
+    return causes
+
+
+def _slice_address(address: str, kind: str, path: str, index: int) -> list[Cause]:
+    if kind == "FQDN":
+        return field.each_invalid(path, address, names.fully_qualified_name(address))
+    if kind not in ("IPv4", "IPv6"):
+        return []
+    found = names.parse_ip(address)
+    causes: list[Cause] = []
+    if found is None or f"IPv{found.version}" != kind:
+        causes.append(field.invalid(path, address, f"must be an {kind} address"))
+    return causes + ordinary(address, f"{path}[{index}]")
+
+
+def _slice_ports(ports: list[Object]) -> list[Cause]:
+    causes: list[Cause] = []
+    if len(ports) > PORTS_MAX:
+        return [field.too_many("ports", len(ports), PORTS_MAX)]
+    seen: set[str] = set()
+    for i, port in enumerate(ports):
+        here, name = f"ports[{i}]", port.get("name") or ""
+        if name:
+            causes += field.each_invalid(f"{here}.name", name, names.dns1123_label(name))
+        if name in seen:
+            causes.append(field.duplicate(f"{here}.name", name))
+        seen.add(name)
+        causes += _protocols(port, here)
+    return causes
+
+
+def _validate_slice_update(obj: Object, old: Object) -> list[Cause]:
+    causes = metadata.validate_update(obj, old) + _validate_slice(obj)
+    return causes + field.immutable("addressType", obj.get("addressType"), old.get("addressType"))
+
+
+ENDPOINTSLICE = Kind(
+    kinds.ENDPOINTSLICES,
+    "io.k8s.api.discovery.v1.EndpointSlice",
+    default=_default_slice,
+    prepare_create=settle.create(),
+    prepare_update=settle.update(),
+    validate=_validate_slice,
+    validate_update=_validate_slice_update,
+    columns=printer.SLICE_COLUMNS,
+    cells=printer.slice_cells,
+)

@@ -1,0 +1,128 @@
+"""What containers may ask for: names of resources, amounts, requests below limits, claims, resize policies."""
+
+from typing import Any
+
+from pilothouse.engine.apiserver.kinds import field
+from pilothouse.engine.apiserver.kinds.amounts import (
+    CONTAINER_RESOURCES,
+    amount,
+    is_extended,
+    is_huge_page,
+    is_native,
+    is_standard,
+    is_whole,
+    may_be_overcommitted,
+)
+from pilothouse.model import names
+from pilothouse.model.errors import Cause
+from pilothouse.model.json import Object
+from pilothouse.model.quantity import Quantity
+
+RESIZABLE = ("cpu", "memory")
+RESIZE_POLICIES = ("NotRequired", "RestartContainer")
+
+
+def validate_resources(resources: Object, claim_names: list[str], path: str) -> list[Cause]:
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    causes: list[Cause] = []
+    for name, value in limits.items():
+        causes += _entry(name, amount(value), f"{path}.limits[{name}]")
+    for name, value in requests.items():
+        causes += _entry(name, amount(value), f"{path}.requests[{name}]")
+        causes += _against_limit(name, value, limits.get(name), path)
+    asked = {*limits, *requests}
+    if any(is_huge_page(name) for name in asked) and not asked & {"cpu", "memory"}:
+        causes.append(field.forbidden(path, "HugePages require cpu or memory"))
+    if claims := resources.get("claims"):
+        causes += _claims(claims, claim_names, f"{path}.claims")
+    return causes
+
+
+def _entry(name: str, value: Quantity, path: str) -> list[Cause]:
+    if name in CONTAINER_RESOURCES:
+        return _quantity(name, value, path)
+    return _name(name, path) + _quantity(name, value, path)
+
+
+def _name(name: str, path: str) -> list[Cause]:
+    causes = resource_name(name, path)
+    if "/" not in name:
+        if name not in CONTAINER_RESOURCES and not is_huge_page(name):
+            causes.append(field.invalid(path, name, "must be a standard resource for containers"))
+    elif not is_native(name) and not is_extended(name):
+        causes.append(field.invalid(path, name, "doesn't follow extended resource name standard"))
+    return causes
+
+
+def resource_name(name: str, path: str) -> list[Cause]:
+    """Any name of a resource: a standard one, or one with a domain."""
+    if causes := field.each_invalid(path, name, names.qualified_name(name)):
+        return causes
+    if "/" not in name and not is_standard(name):
+        return [field.invalid(path, name, "must be a standard resource type or fully qualified")]
+    return []
+
+
+def _quantity(name: str, value: Quantity, path: str) -> list[Cause]:
+    causes = quantity(value, path)
+    if name not in CONTAINER_RESOURCES and is_whole(name) and value.milli_value % 1000:
+        causes.append(field.invalid(path, str(value), "must be an integer"))
+    return causes
+
+
+def quantity(value: Quantity, path: str) -> list[Cause]:
+    if value.amount >= 0:
+        return []
+    return [field.invalid(path, str(value), "must be greater than or equal to 0")]
+
+
+def _against_limit(name: str, request: Any, limit: Any, path: str) -> list[Cause]:
+    if limit is None:
+        if may_be_overcommitted(name):
+            return []
+        return [field.required(f"{path}.limits", "Limit must be set for non overcommitable resources")]
+    if request == limit:
+        return []
+    asked, most = amount(request), amount(limit)
+    if asked != most and not may_be_overcommitted(name):
+        return [field.invalid(f"{path}.requests", str(asked), f"must be equal to {name} limit of {most}")]
+    if asked > most:
+        return [field.invalid(f"{path}.requests", str(asked), f"must be less than or equal to {name} limit of {most}")]
+    return []
+
+
+def _claims(claims: list[Object], claim_names: list[str], path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    seen: set[tuple[str, str]] = set()
+    for i, claim in enumerate(claims):
+        name = claim.get("name") or ""
+        if not name:
+            causes.append(field.required(f"{path}[{i}]"))
+            continue
+        request = claim.get("request") or ""
+        if (name, request) in seen:
+            causes.append(field.duplicate(f"{path}[{i}]", f"{name}/{request}" if request else name))
+        seen.add((name, request))
+        if name not in claim_names:
+            known = "which is empty" if not claim_names else "which are: " + ", ".join(claim_names)
+            causes.append(field.not_found(f"{path}[{i}]", name, f"must be one of the names in pod.spec.resourceClaims {known}"))
+    return causes
+
+
+def validate_resize_policy(policies: list[Object], pod_restart_policy: str, path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    seen: set[str] = set()
+    for policy in policies:
+        resource, restart = policy.get("resourceName") or "", policy.get("restartPolicy") or ""
+        if resource in seen:
+            causes.append(field.duplicate(path, resource))
+        seen.add(resource)
+        causes += [] if resource in RESIZABLE else [_one_of(path, resource, RESIZABLE)]
+        causes += [] if restart in RESIZE_POLICIES else [_one_of(path, restart, RESIZE_POLICIES)]
+        if pod_restart_policy == "Never" and restart == "RestartContainer":
+            causes.append(field.invalid(path, restart, "must be 'NotRequired' when `restartPolicy` is 'Never'"))
+    return causes
+
+
+def _one_of(path: str, value: str, supported: tuple[str, ...]) -> Cause:
+    return field.not_supported(path, value, supported) if value else field.required(path)

@@ -1,0 +1,115 @@
+"""Services, endpoints and ingresses in a Table."""
+
+from datetime import datetime
+from typing import Any
+
+from pilothouse.engine.apiserver.kinds.kind import NAME_COLUMN, Column
+from pilothouse.engine.apiserver.kinds.printers.text import AGE_COLUMN, NONE, UNKNOWN, UNSET, age, labels, name, shortened
+from pilothouse.model.json import Object
+
+SERVICE_COLUMNS = (
+    NAME_COLUMN,
+    Column("Type", "How the service is exposed."),
+    Column("Cluster-IP", "The address of the service inside the cluster."),
+    Column("External-IP", "Addresses of the service outside the cluster."),
+    Column("Port(s)", "The ports that the service exposes."),
+    AGE_COLUMN,
+    Column("Selector", "Labels of the pods that the service leads to.", priority=1),
+)
+ENDPOINTS_COLUMNS = (NAME_COLUMN, Column("Endpoints", "The addresses and ports behind the service."), AGE_COLUMN)
+SLICE_COLUMNS = (
+    NAME_COLUMN,
+    Column("AddressType", "The type of all addresses in this slice."),
+    Column("Ports", "The ports of each endpoint in this slice."),
+    Column("Endpoints", "The endpoints in this slice."),
+    AGE_COLUMN,
+)
+INGRESS_COLUMNS = (
+    NAME_COLUMN,
+    Column("Class", "The name of the IngressClass resource that should be used for additional configuration"),
+    Column("Hosts", "Hosts that incoming requests are matched against before the ingress rule"),
+    Column("Address", "Address is a list containing ingress points for the load-balancer"),
+    Column("Ports", "Ports of TLS configurations that open"),
+    AGE_COLUMN,
+)
+CLASS_COLUMNS = (
+    NAME_COLUMN,
+    Column("Controller", "Controller that is responsible for handling this class"),
+    Column("Parameters", "A reference to a resource with additional parameters"),
+    AGE_COLUMN,
+)
+
+
+def service_cells(obj: Object, now: datetime) -> list[Any]:
+    spec = obj.get("spec") or {}
+    addresses = spec.get("clusterIPs") or ()
+    return [
+        name(obj),
+        spec.get("type") or "",
+        (addresses[0] if addresses else spec.get("clusterIP")) or NONE,
+        _external(spec, obj.get("status") or {}),
+        ",".join(_port(port) for port in spec.get("ports") or ()) or NONE,
+        age(obj, now),
+        labels(spec.get("selector")),
+    ]
+
+
+def _external(spec: Object, status: Object) -> str:
+    kind, external = spec.get("type"), list(spec.get("externalIPs") or ())
+    if kind in ("ClusterIP", "NodePort"):
+        return ",".join(external) or NONE
+    if kind == "LoadBalancer":
+        return ",".join(_points(status) + external) or "<pending>"
+    return (spec.get("externalName") or "") if kind == "ExternalName" else UNKNOWN
+
+
+def _points(status: Object) -> list[str]:
+    found = (status.get("loadBalancer") or {}).get("ingress") or ()
+    shown = [point.get("ip") or point.get("hostname") or "" for point in found]
+    return list(dict.fromkeys(point for point in shown if point))
+
+
+def _port(port: Object) -> str:
+    node = f":{port['nodePort']}" if port.get("nodePort") else ""
+    return f"{port.get('port')}{node}/{port.get('protocol')}"
+
+
+def endpoints_cells(obj: Object, now: datetime) -> list[Any]:
+    found: list[str] = []
+    for subset in obj.get("subsets") or ():
+        addresses = [address.get("ip") or "" for address in subset.get("addresses") or ()]
+        ports = subset.get("ports") or ()
+        if not ports:
+            found += addresses
+        for port in ports:
+            found += [f"[{ip}]:{port.get('port')}" if ":" in ip else f"{ip}:{port.get('port')}" for ip in addresses]
+    return [name(obj), shortened(found) or NONE, age(obj, now)]
+
+
+def slice_cells(obj: Object, now: datetime) -> list[Any]:
+    ports = [str(port["port"] if port.get("port") is not None else port.get("name") or "*") for port in obj.get("ports") or ()]
+    addresses = [address for endpoint in obj.get("endpoints") or () for address in endpoint.get("addresses") or ()]
+    return [name(obj), obj.get("addressType") or "", shortened(ports) or UNSET, shortened(addresses) or UNSET, age(obj, now)]
+
+
+def ingress_cells(obj: Object, now: datetime) -> list[Any]:
+    spec = obj.get("spec") or {}
+    hosts = [rule["host"] for rule in spec.get("rules") or () if rule.get("host")]
+    return [
+        name(obj),
+        spec.get("ingressClassName") or NONE,
+        shortened(hosts) or "*",
+        ",".join(_points(obj.get("status") or {})),
+        "80, 443" if spec.get("tls") else "80",
+        age(obj, now),
+    ]
+
+
+def class_cells(obj: Object, now: datetime) -> list[Any]:
+    spec = obj.get("spec") or {}
+    parameters = spec.get("parameters")
+    shown = NONE
+    if parameters:
+        group = f".{parameters['apiGroup']}" if parameters.get("apiGroup") else ""
+        shown = f"{parameters.get('kind')}{group}/{parameters.get('name')}"
+    return [name(obj), spec.get("controller") or "", shown, age(obj, now)]

@@ -1,0 +1,127 @@
+"""Deployments, replica sets, jobs and their templates in a Table."""
+
+from datetime import datetime
+from typing import Any
+
+from pilothouse.engine.apiserver.kinds.kind import NAME_COLUMN, Column
+from pilothouse.engine.apiserver.kinds.printers.text import (
+    AGE_COLUMN,
+    CONTAINERS_COLUMN,
+    IMAGES_COLUMN,
+    NONE,
+    age,
+    containers,
+    duration,
+    labels,
+    name,
+    selector,
+)
+from pilothouse.model.json import Object
+from pilothouse.model.meta import controller_of, parse_rfc3339
+
+_SELECTOR = Column("Selector", "Label selector of the pods that belong to the object.", priority=1)
+
+DEPLOYMENT_COLUMNS = (
+    NAME_COLUMN,
+    Column("Ready", "Number of the pod with ready state"),
+    Column("Up-to-date", "Pods that are made from the current template."),
+    Column("Available", "Pods that have been ready for long enough."),
+    AGE_COLUMN,
+    CONTAINERS_COLUMN,
+    IMAGES_COLUMN,
+    _SELECTOR,
+)
+REPLICASET_COLUMNS = (
+    NAME_COLUMN,
+    Column("Desired", "How many pods there should be.", type="integer"),
+    Column("Current", "How many pods there are.", type="integer"),
+    Column("Ready", "How many of them are ready.", type="integer"),
+    AGE_COLUMN,
+    CONTAINERS_COLUMN,
+    IMAGES_COLUMN,
+    _SELECTOR,
+)
+JOB_COLUMNS = (
+    NAME_COLUMN,
+    Column("Status", "Status of the job."),
+    Column("Completions", "How many pods have succeeded, of how many that must."),
+    Column("Duration", "Time required to complete the job."),
+    AGE_COLUMN,
+    CONTAINERS_COLUMN,
+    IMAGES_COLUMN,
+    _SELECTOR,
+)
+PODTEMPLATE_COLUMNS = (
+    NAME_COLUMN,
+    Column("Containers", "Names of each container in the template."),
+    Column("Images", "Images referenced by each container in the template."),
+    Column("Pod Labels", "The labels for the pod template."),
+)
+REVISION_COLUMNS = (
+    NAME_COLUMN,
+    Column("Controller", "Controller of the object"),
+    Column("Revision", "Number of the state that the object keeps."),
+    AGE_COLUMN,
+)
+_JOB_CONDITIONS = ("Suspended", "FailureTarget", "SuccessCriteriaMet")
+
+
+def _template(obj: Object) -> list[Any]:
+    spec = obj.get("spec") or {}
+    return [*containers((spec.get("template") or {}).get("spec") or {}), selector(spec.get("selector"))]
+
+
+def deployment_cells(obj: Object, now: datetime) -> list[Any]:
+    wanted, status = (obj.get("spec") or {}).get("replicas") or 0, obj.get("status") or {}
+    ready = f"{status.get('readyReplicas') or 0}/{wanted}"
+    counts = [status.get("updatedReplicas") or 0, status.get("availableReplicas") or 0]
+    return [name(obj), ready, *counts, age(obj, now), *_template(obj)]
+
+
+def replicaset_cells(obj: Object, now: datetime) -> list[Any]:
+    wanted, status = (obj.get("spec") or {}).get("replicas") or 0, obj.get("status") or {}
+    return [name(obj), wanted, status.get("replicas") or 0, status.get("readyReplicas") or 0, age(obj, now), *_template(obj)]
+
+
+def job_cells(obj: Object, now: datetime) -> list[Any]:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    return [name(obj), _job_state(obj, status), _completions(spec, status), _job_time(status, now), age(obj, now), *_template(obj)]
+
+
+def _job_state(obj: Object, status: Object) -> str:
+    holds = {c.get("type") for c in status.get("conditions") or () if c.get("status") == "True"}
+    for kind in ("Complete", "Failed"):
+        if kind in holds:
+            return kind
+    if obj["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    return next((kind for kind in _JOB_CONDITIONS if kind in holds), "Running")
+
+
+def _completions(spec: Object, status: Object) -> str:
+    done, needed, parallel = status.get("succeeded") or 0, spec.get("completions"), spec.get("parallelism") or 0
+    if needed is not None:
+        return f"{done}/{needed}"
+    return f"{done}/1 of {parallel}" if parallel > 1 else f"{done}/1"
+
+
+def _job_time(status: Object, now: datetime) -> str:
+    if not status.get("startTime"):
+        return ""
+    end = parse_rfc3339(status["completionTime"]) if status.get("completionTime") else now.timestamp()
+    return duration(end - parse_rfc3339(status["startTime"]))
+
+
+def podtemplate_cells(obj: Object, now: datetime) -> list[Any]:
+    template = obj.get("template") or {}
+    return [name(obj), *containers(template.get("spec") or {}), labels((template.get("metadata") or {}).get("labels"))]
+
+
+def revision_cells(obj: Object, now: datetime) -> list[Any]:
+    owner = controller_of(obj)
+    shown = NONE
+    if owner:
+        group = owner.get("apiVersion", "").rpartition("/")[0]
+        kind = owner.get("kind", "").lower()
+        shown = f"{kind}.{group}/{owner.get('name')}" if group else f"{kind}/{owner.get('name')}"
+    return [name(obj), shown, obj.get("revision") or 0, age(obj, now)]

@@ -1,0 +1,84 @@
+"""What every write does to an object before it is judged: who may change status, when the generation rises.
+
+A resource with a status subresource drops status on create, keeps the old one on an update of the object, and keeps everything but
+status (and, as upstream, object metadata that no one may change there) on an update of the subresource.
+The generation counts changes of what the user asks for: everything outside metadata and status.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+
+from pilothouse.engine.apiserver.kinds.kind import Context
+from pilothouse.model.json import Object
+
+Create = Callable[[Object, Context], None]
+Update = Callable[[Object, Object, Context], None]
+
+
+def set_status(obj: Object, status: Object | None) -> None:
+    if status is None:
+        obj.pop("status", None)
+    else:
+        obj["status"] = status
+
+
+def create(*, status: Object | None = None, generation: bool = True) -> Create:
+    """status: the one a new object has; None leaves the field out."""
+
+    def prepare(obj: Object, context: Context) -> None:
+        set_status(obj, deepcopy(status))
+        if generation:
+            obj["metadata"]["generation"] = 1
+
+    return prepare
+
+
+def update(*, generation: bool = True, frozen_in_status: tuple[str, ...] = (), counted: tuple[str, ...] = ()) -> Update:
+    """frozen_in_status: metadata that a write to the status subresource leaves alone, such as "labels". counted: metadata that raises the generation."""
+
+    def prepare(obj: Object, old: Object, context: Context) -> None:
+        if context.subresource == "status":
+            keep_all_but_status(obj, old, frozen_in_status)
+        else:
+            set_status(obj, old.get("status"))
+        keep_generation(obj, old)
+        if generation and (asked_differently(obj, old) or _changed(obj["metadata"], old["metadata"], counted)):
+            obj["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
+
+    return prepare
+
+
+def keep_all_but_status(obj: Object, old: Object, frozen: tuple[str, ...] = ()) -> None:
+    status, metadata = obj.get("status"), obj["metadata"]
+    obj.clear()
+    obj.update(old)
+    obj["metadata"] = metadata
+    for name in frozen:
+        if name in old["metadata"]:
+            metadata[name] = old["metadata"][name]
+        else:
+            metadata.pop(name, None)
+    set_status(obj, status)
+
+
+def keep_generation(obj: Object, old: Object) -> None:
+    """Nobody sets the generation by hand."""
+    generation = old["metadata"].get("generation")
+    if generation is None:
+        obj["metadata"].pop("generation", None)
+    else:
+        obj["metadata"]["generation"] = generation
+
+
+def asked_differently(obj: Object, old: Object) -> bool:
+    ignored = ("metadata", "status", "apiVersion", "kind")
+    return any(obj.get(name) != old.get(name) for name in {*obj, *old} if name not in ignored)
+
+
+def _changed(metadata: Object, old: Object, counted: tuple[str, ...]) -> bool:
+    return any(metadata.get(name) != old.get(name) for name in counted)
+
+
+def plain_update(obj: Object, old: Object, context: Context) -> None:
+    """A resource without status or generation."""
+    keep_generation(obj, old)

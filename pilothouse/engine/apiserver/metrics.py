@@ -1,0 +1,47 @@
+"""Counters of the server in Prometheus' text format, with upstream's names where it has the same thing."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+
+_BOUNDS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """gauges: read when somebody asks."""
+
+    def __init__(self, gauges: Mapping[str, Callable[[], float]]) -> None:
+        self._gauges = dict(gauges)
+        self._requests: dict[tuple[str, str, str, int], int] = {}
+        self._durations: dict[tuple[str, str, str], list[float]] = {}
+
+    def observe(self, verb: str, group: str, resource: str, code: int, seconds: float) -> None:
+        key = (verb, group, resource, code)
+        self._requests[key] = self._requests.get(key, 0) + 1
+        if verb in ("watch", "connect"):
+            return
+        series = self._durations.get(key[:3])
+        if series is None:
+            series = self._durations[key[:3]] = [0.0] * (len(_BOUNDS) + 2)
+        series[bisect_left(_BOUNDS, seconds)] += 1
+        series[-1] += seconds
+
+    def text(self) -> str:
+        lines = ["# HELP apiserver_request_total Requests answered.", "# TYPE apiserver_request_total counter"]
+        for (verb, group, resource, code), count in sorted(self._requests.items()):
+            labels = f'code="{code}",group="{group}",resource="{resource}",verb="{verb}"'
+            lines.append(f"apiserver_request_total{{{labels}}} {count}")
+        lines += ["# HELP apiserver_request_duration_seconds How long answers took.", "# TYPE apiserver_request_duration_seconds histogram"]
+        for (verb, group, resource), series in sorted(self._durations.items()):
+            lines += _histogram(f'group="{group}",resource="{resource}",verb="{verb}"', series)
+        for name, read in self._gauges.items():
+            lines += [f"# TYPE {name} gauge", f"{name} {read():g}"]
+        return "\n".join(lines) + "\n"
+
+
+def _histogram(labels: str, series: list[float]) -> list[str]:
+    name, total, lines = "apiserver_request_duration_seconds", 0.0, []
+    for bound, count in zip((*_BOUNDS, "+Inf"), series[:-1], strict=True):
+        total += count
+        lines.append(f'{name}_bucket{{{labels},le="{bound}"}} {total:g}')
+    return [*lines, f"{name}_sum{{{labels}}} {series[-1]:g}", f"{name}_count{{{labels}}} {total:g}"]

@@ -1,0 +1,53 @@
+"""The stages a request goes through once it is known who asks: authorize, find, negotiate, carry out."""
+
+from pilothouse.engine.apiserver import dispatch
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver.answer import Bytes, Plain
+from pilothouse.engine.apiserver.authz.reviews import REVIEWS
+from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.dispatch import Answer
+from pilothouse.engine.apiserver.negotiate import Accepted, choose, choose_stream
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.routing import verb_of
+from pilothouse.engine.apiserver.served import Served
+
+_LISTS = ("list", "deletecollection")
+
+
+def find_verb(request: ApiRequest) -> str:
+    """The verb of authorization; a collection read with `watch` (in any form that is not false) is a watch."""
+    verb = verb_of(request.method, request.target)
+    if verb == "list" and (request.target.deprecated_watch or queries.boolean(request.query, "watch")):
+        return "watch"
+    return "watch" if verb == "get" and request.target.deprecated_watch else verb
+
+
+async def run(backend: Backend, request: ApiRequest) -> tuple[Answer | Bytes, Accepted]:
+    """Carry out an authorized request for a resource; raises ApiError."""
+    served = dispatch.served_at(request.target, backend.table)
+    review = REVIEWS.get(served.resource.group_resource)
+    if review is not None:
+        return await _review(backend, request, served), choose(request.accept)
+    verb = dispatch.verb_for(request.method, request.verb, request.target, served)
+    accepted = _accepted(request, served)
+    if served.deprecation:
+        request.warn(served.deprecation)
+    return await verb(backend, request, served), accepted
+
+
+async def _review(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+    target = request.target
+    if target.name or target.subresource:
+        raise dispatch.unknown()
+    if request.method != "POST" or (served.resource.namespaced and not target.namespace):
+        raise dispatch.not_allowed()
+    choose(request.accept)
+    return await REVIEWS[served.resource.group_resource](backend, request, served)
+
+
+def _accepted(request: ApiRequest, served: Served) -> Accepted:
+    if request.target.subresource in ("log", "exec", "attach", "portforward"):
+        return Accepted()
+    if request.verb == "watch":
+        return choose_stream(request.accept)
+    return choose(request.accept, lists=request.verb in _LISTS)

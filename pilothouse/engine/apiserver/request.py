@@ -1,0 +1,76 @@
+"""A request on its way through the pipeline: what every stage reads and what decoding adds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver.identity import ANONYMOUS, User
+from pilothouse.engine.apiserver.query import Query
+from pilothouse.engine.apiserver.routing import Target
+
+
+class Headers(Protocol):
+    """Case-insensitive request headers; `get` gives the first value."""
+
+    def get(self, name: str, /) -> str | None: ...
+    def get_all(self, name: str, /) -> list[str]: ...
+
+
+class PlainHeaders:
+    """Headers of a request that never was on a wire; names are given in lower case."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def get(self, name: str, /) -> str | None:
+        return self._values.get(name.lower())
+
+    def get_all(self, name: str, /) -> list[str]:
+        value = self._values.get(name.lower())
+        return [] if value is None else [value]
+
+
+@dataclass(slots=True)
+class ApiRequest:
+    """method, target, query, headers: as sent. body: bytes from a wire, or the decoded value from this process.
+
+    verb: the verb of authorization, which is also the name of the module in `verbs/` that serves it.
+    warnings: texts for Warning headers, in order; stages append.
+    """
+
+    method: str
+    target: Target
+    query: Query
+    headers: Headers
+    body: Any = b""
+    user: User = ANONYMOUS
+    verb: str = ""
+    warnings: list[str] = field(default_factory=list)
+    too_large: bool = False
+
+    @property
+    def namespace(self) -> str:
+        return self.target.namespace
+
+    @property
+    def name(self) -> str:
+        return self.target.name
+
+    def option(self, name: str) -> str:
+        """The first value of a query parameter, "" when absent."""
+        return queries.first(self.query, name)
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type") or ""
+
+    @property
+    def accept(self) -> str:
+        return self.headers.get("accept") or ""
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)

@@ -1,0 +1,125 @@
+"""Answers over HTTP: the chosen representation, warnings, compression, and streams that end when they should."""
+
+import asyncio
+import gzip
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+
+from pilothouse.aio.tasks import scope
+from pilothouse.engine.apiserver import tables
+from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
+from pilothouse.engine.apiserver.frames import list_bytes, list_metadata, object_bytes
+from pilothouse.engine.apiserver.negotiate import JSON, YAML, Accepted
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.model.errors import ApiError
+from pilothouse.model.json import Object, dumps, loads
+from pilothouse.wire.messages import Request, Response
+from pilothouse.wire.stream import Stream
+
+_CACHE = ("cache-control", "no-cache, private")
+_JSON_HEADERS = (_CACHE, ("content-type", JSON))
+_YAML_HEADERS = (_CACHE, ("content-type", YAML))
+_COMPRESS_FROM = 128 * 1024
+
+
+def encode(answer: One | Many | Plain, accepted: Accepted, include: str) -> bytes:
+    """The body of an answer that is one JSON value; raises BadRequest for an unknown `includeObject`."""
+    body = _json(answer, accepted, include)
+    return to_yaml(body) if accepted.media == YAML else body
+
+
+def _json(answer: One | Many | Plain, accepted: Accepted, include: str) -> bytes:
+    if isinstance(answer, Plain):
+        return dumps(answer.value)
+    if not accepted.view:
+        return object_bytes(answer.served, answer.record) if isinstance(answer, One) else list_bytes(answer)
+    return dumps(_view(answer, accepted, include))
+
+
+def _view(answer: One | Many, accepted: Accepted, include: str) -> Object:
+    if accepted.view == "Table":
+        tables.check_include(include)
+        now = datetime.now(UTC)
+        if isinstance(answer, One):
+            return tables.one_row(answer.served, answer.record, accepted.version, include, now)
+        return tables.table(answer.served, answer.records, list_metadata(answer), accepted.version, include, now)
+    if isinstance(answer, One):
+        return tables.partial(answer.served, answer.record, accepted.version)
+    return tables.partial_list(answer, accepted.version)
+
+
+def to_yaml(body: bytes) -> bytes:
+    return yaml.safe_dump(loads(body), default_flow_style=False, allow_unicode=True).encode()
+
+
+def whole(request: ApiRequest, status: int, body: bytes, media: str) -> Response:
+    """A response whose body is all there, compressed for a client that asks for it when it is worth it."""
+    headers: Any = _YAML_HEADERS if media == YAML else _JSON_HEADERS
+    if not request.warnings and len(body) < _COMPRESS_FROM:
+        return Response(status, headers, body)
+    more = [("warning", warning_header(text)) for text in request.warnings]
+    if len(body) >= _COMPRESS_FROM and "gzip" in (request.headers.get("accept-encoding") or ""):
+        body = gzip.compress(body, 1)
+        more += [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
+    return Response(status, (*headers, *more) if more else headers, body)
+
+
+def warning_header(text: str) -> str:
+    """RFC 7234 warn-value with code 299; what cannot stand in a header is left out."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    clean = "".join(character if character.isprintable() else " " for character in escaped)
+    return f'299 - "{clean}"'.encode().decode("latin-1")
+
+
+def plain_text(status: int, text: str) -> Response:
+    return Response(status, (("content-type", "text/plain; charset=utf-8"), ("x-content-type-options", "nosniff")), text.encode())
+
+
+def error(request: ApiRequest, failure: ApiError, media: str) -> Response:
+    body = dumps(failure.to_status())
+    response = whole(request, failure.code, to_yaml(body) if media == YAML else body, media)
+    retry = failure.retry_after_s
+    if retry and failure.code in (429, 503, 504):
+        response.headers = (*response.headers, ("retry-after", str(int(retry))))
+    return response
+
+
+def raw(answer: Bytes) -> Response:
+    headers = [*answer.headers]
+    if answer.content_type:
+        headers.append(("content-type", answer.content_type))
+    return Response(answer.status, headers, answer.body)
+
+
+async def stream_bytes(http: Request, answer: Streaming) -> None:
+    """Send pieces as they come until there are no more or the client has gone."""
+    stream = http.stream(200, (_CACHE, ("content-type", answer.content_type)))
+    await while_open(stream, lambda: _copy(stream, answer))
+    await stream.finish()
+
+
+async def _copy(stream: Stream, answer: Streaming) -> None:
+    # An iterator that is not exhausted holds a file or a process: it is closed before the answer ends.
+    chunks: Any = answer.chunks
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            stream.write(chunk)
+            await stream.drain()
+
+
+async def while_open(stream: Stream, work: Callable[[], Any]) -> None:
+    """Run the work until it ends or nobody reads the stream any more."""
+    async with scope() as tasks:
+        closed = tasks.spawn(stream.closed())
+        running = tasks.spawn(work())
+        await asyncio.wait((closed, running), return_when=asyncio.FIRST_COMPLETED)
+        tasks.cancel()
+
+
+async def open_session(http: Request, answer: Session) -> None:
+    socket = await http.websocket(answer.protocols)
+    await answer.run(socket)

@@ -1,0 +1,68 @@
+"""What a request asks for, read off its path: the facts that authorization and dispatch share.
+
+Source: apiserver/pkg/endpoints/request/requestinfo.go. The path alone decides; whether the resource exists is the
+catalog's matter, so that a user without rights cannot tell the two apart.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote
+
+_VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_NAMESPACE_SUBRESOURCES = ("status", "finalize")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parsed path. parts: what follows the version, for messages; deprecated_watch: the /watch/ prefix was used."""
+
+    path: str
+    is_resource: bool = False
+    prefix: str = ""
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    name: str = ""
+    subresource: str = ""
+    deprecated_watch: bool = False
+    in_namespace: bool = False
+    too_deep: bool = False
+
+
+def verb_of(method: str, target: Target) -> str:
+    """The verb of RBAC for a resource request without its query; `watch` is the query's matter."""
+    if not target.is_resource:
+        return method.lower()
+    verb = _VERBS.get(method, "")
+    if target.name:
+        return verb
+    return {"get": "list", "delete": "deletecollection"}.get(verb, verb)
+
+
+@lru_cache(maxsize=1024)
+def parse(path: str) -> Target:
+    """path: as it came, percent-encoded, without the query."""
+    decoded = unquote(path)
+    if decoded.startswith("//"):
+        return Target(decoded)
+    parts = decoded.strip("/").split("/")
+    if parts[0] == "api" and len(parts) >= 3:
+        return _resource(decoded, "api", "", parts[1], parts[2:])
+    if parts[0] == "apis" and len(parts) >= 4:
+        return _resource(decoded, "apis", parts[1], parts[2], parts[3:])
+    return Target(decoded)
+
+
+def _resource(path: str, prefix: str, group: str, version: str, parts: list[str]) -> Target:
+    watch = parts[0] == "watch" and len(parts) > 1
+    if watch:
+        parts = parts[1:]
+    namespace, in_namespace = "", False
+    if parts[0] == "namespaces":
+        if len(parts) > 1:
+            namespace = parts[1]
+        if len(parts) > 2 and parts[2] not in _NAMESPACE_SUBRESOURCES:
+            parts, in_namespace = parts[2:], True
+    name, subresource = (*parts[1:3], "", "")[:2]
+    return Target(path, True, prefix, group, version, namespace, parts[0], name, subresource, watch, in_namespace, too_deep=len(parts) > 3)

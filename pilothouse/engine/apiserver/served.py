@@ -1,0 +1,148 @@
+"""What is served: every resource at every version, with all that verbs need to know to read and write it.
+
+`Served` joins a kind's knowledge with a schema and a place in the store. The table changes while the server runs, because a
+CustomResourceDefinition is a row in it; readers always see a consistent one, since everything happens on one event loop.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pilothouse.engine.apiserver.kinds.kind import Kind
+from pilothouse.model.json import Object, dumps
+from pilothouse.model.resource import Resource
+from pilothouse.model.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class ScalePaths:
+    """Where a custom resource keeps the numbers of its scale subresource; dotted, as the CRD gives them."""
+
+    spec_replicas: str
+    status_replicas: str
+    label_selector: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Served:
+    """One resource at one version.
+
+    schema: None for a custom resource that is stored as it comes. to_stored, from_stored: set where two versions share their
+    objects in different shapes (events); both make a new value. serving: False while a CRD's names are not accepted.
+    """
+
+    kind: Kind
+    schema: Callable[[], Schema]
+    prefix: str
+    list_kind: str = ""
+    custom: bool = False
+    scale: ScalePaths | None = None
+    deprecation: str = ""
+    to_stored: Callable[[Object], Object] | None = None
+    from_stored: Callable[[Object], Object] | None = None
+    head: bytes = field(init=False)
+    item_head: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        resource = self.kind.resource
+        self.list_kind = self.list_kind or f"{resource.kind}List"
+        typed = dumps({"apiVersion": resource.api_version, "kind": resource.kind})
+        self.head = typed[:-1] + b","
+        # Lists of built-in kinds leave the type out of their items; custom resources keep it.
+        self.item_head = self.head if self.custom else b"{"
+
+    @property
+    def resource(self) -> Resource:
+        return self.kind.resource
+
+    def key(self, namespace: str, name: str) -> str:
+        return f"{self.prefix}{namespace}/{name}"
+
+    def scope(self, namespace: str) -> str:
+        """The store's prefix of a collection: of one namespace, or of everything."""
+        return f"{self.prefix}{namespace}/" if namespace else self.prefix
+
+    def typed(self, value: Object) -> Object:
+        """A value as clients see it, with apiVersion and kind; shares everything below its top level."""
+        resource = self.kind.resource
+        shown = value if self.from_stored is None else self.from_stored(value)
+        return {"apiVersion": resource.api_version, "kind": resource.kind, **shown}
+
+
+class Table:
+    """All that is served, by group, version and plural, in the order it was added."""
+
+    def __init__(self, rows: Iterable[Served] = ()) -> None:
+        self._groups: dict[str, dict[str, dict[str, Served]]] = {}
+        self._preferred: dict[str, str] = {}
+        self.generation = 0
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Served) -> None:
+        resource = row.resource
+        versions = self._groups.setdefault(resource.group, {})
+        versions.setdefault(resource.version, {})[resource.plural] = row
+        self.generation += 1
+
+    def remove(self, group: str, version: str, plural: str) -> None:
+        versions = self._groups.get(group, {})
+        rows = versions.get(version, {})
+        if rows.pop(plural, None) is not None:
+            self.generation += 1
+        if not rows:
+            versions.pop(version, None)
+        if not versions:
+            self._groups.pop(group, None)
+
+    def find(self, group: str, version: str, plural: str) -> Served | None:
+        versions = self._groups.get(group)
+        rows = versions.get(version) if versions else None
+        return rows.get(plural) if rows else None
+
+    def any_version(self, group: str, plural: str) -> Served | None:
+        """Some version of the resource: all versions share their objects."""
+        found = (rows[plural] for rows in self._groups.get(group, {}).values() if plural in rows)
+        return next(found, None)
+
+    def by_kind(self, group: str, version: str, kind: str) -> Served | None:
+        rows = self._groups.get(group, {}).get(version, {}).values()
+        return next((row for row in rows if row.resource.kind == kind), None)
+
+    def groups(self) -> list[str]:
+        return list(self._groups)
+
+    def has_group(self, group: str) -> bool:
+        return group in self._groups
+
+    def versions(self, group: str) -> list[str]:
+        """Preferred first."""
+        return sorted(self._groups.get(group, {}), key=version_rank)
+
+    def rows(self, group: str, version: str) -> list[Served]:
+        return list(self._groups.get(group, {}).get(version, {}).values())
+
+    def __iter__(self) -> Iterator[Served]:
+        for versions in self._groups.values():
+            for rows in versions.values():
+                yield from rows.values()
+
+
+def version_rank(version: str) -> tuple[int, int, int, str]:
+    """Sort key that puts v2 before v1 before v1beta1 before v1alpha1 before anything else.
+
+    Source: apimachinery/pkg/version, CompareKubeAwareVersionStrings.
+    """
+    stages = {"": 0, "beta": 1, "alpha": 2}
+    if version[:1] == "v":
+        number, stage, minor = _split_version(version[1:])
+        if number.isdigit() and stage in stages and (not stage or minor.isdigit()):
+            return stages[stage], -int(number), -int(minor or 0), ""
+    return 3, 0, 0, version
+
+
+def _split_version(text: str) -> tuple[str, str, str]:
+    for stage in ("beta", "alpha"):
+        if stage in text:
+            number, _, minor = text.partition(stage)
+            return number, stage, minor
+    return text, "", ""

@@ -1,0 +1,148 @@
+"""The API server: wires the stages once, then answers requests from sockets and from inside the process.
+
+`ApiServer.open` starts it on a store; `handle` is the HTTP handler; `call` is the way in for `InProcessTransport`. This is the
+outermost layer: an ApiError becomes a Status here, anything else a 500 with its traceback in the log.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+from pilothouse.aio.tasks import scope
+from pilothouse.engine.apiserver import assembly, pipeline, respond, routing, stream_watch
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
+from pilothouse.engine.apiserver.assembly import Parts
+from pilothouse.engine.apiserver.authn.impersonate import impersonated
+from pilothouse.engine.apiserver.authz.attributes import Attributes, forbidden
+from pilothouse.engine.apiserver.authz.authorize import attributes
+from pilothouse.engine.apiserver.documents import page_not_found
+from pilothouse.engine.apiserver.frames import FrameCache
+from pilothouse.engine.apiserver.identity import User
+from pilothouse.engine.apiserver.negotiate import Accepted, choose, media_of_error
+from pilothouse.engine.apiserver.nodes import NodeConnector
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.engine.apiserver.verbs.watch import Feed
+from pilothouse.engine.store.store import Store
+from pilothouse.model.errors import ApiError, Forbidden, Internal
+from pilothouse.wire.messages import HandshakeRefused, Request, Response
+from pilothouse.wire.outlet import Disconnected
+
+_log = structlog.get_logger("apiserver")
+
+
+class ApiServer:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.backend = parts.backend
+        self._frames: dict[str, FrameCache] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, store: Store, settings: Settings, nodes: NodeConnector | None = None) -> AsyncIterator["ApiServer"]:
+        """A server with everything that every cluster has; its background work lasts as long as the block."""
+        parts = await assembly.assemble(store, settings, nodes)
+        async with scope() as tasks:
+            tasks.spawn(parts.quota_status.run(), name="quota status")
+            yield cls(parts)
+            tasks.cancel()
+
+    async def handle(self, http: Request) -> Response | None:
+        started = time.perf_counter()
+        request = ApiRequest(http.method, routing.parse(http.path), queries.parse(http.query), http.headers, http.body)
+        request.too_large = http.too_large
+        code = 200
+        try:
+            response = await self._answer(http, request)
+            code = 200 if response is None else response.status
+            return response
+        except ApiError as failure:
+            code = failure.code
+            return respond.error(request, failure, media_of_error(request.accept))
+        except (Disconnected, HandshakeRefused, asyncio.CancelledError):
+            raise
+        except Exception as failure:
+            code = 500
+            _log.exception("request failed", method=http.method, target=http.target)
+            return respond.error(request, Internal(f"Internal error occurred: {type(failure).__name__}"), media_of_error(request.accept))
+        finally:
+            target = request.target
+            self._parts.metrics.observe(request.verb, target.group, target.resource, code, time.perf_counter() - started)
+
+    async def _answer(self, http: Request, request: ApiRequest) -> Response | None:
+        request.verb = pipeline.find_verb(request)
+        request.user = self._who(http, request)
+        self.backend.authorizer.authorize(request)
+        if not request.target.is_resource:
+            return self._document(request)
+        if not self.backend.table.has_group(request.target.group):
+            return respond.raw(page_not_found())
+        answer, accepted = await pipeline.run(self.backend, request)
+        return await self._send(http, request, answer, accepted)
+
+    def _who(self, http: Request, request: ApiRequest) -> User:
+        """Raises Unauthorized, Forbidden, BadRequest."""
+        user = self._parts.authenticator.authenticate(http)
+        pairs = http.headers.pairs
+        if not any(name.startswith("impersonate-") for name, _ in pairs):
+            return user
+        request.user = user
+
+        def check(asked: Attributes) -> None:
+            try:
+                self.backend.authorizer.check(asked)
+            except Forbidden as error:
+                mode = "serviceaccount" if asked.resource == "serviceaccounts" else "user-info"
+                original = attributes(request)
+                verb = f"impersonate-on:{mode}:{original.verb}"
+                raise forbidden(
+                    Attributes(
+                        user,
+                        verb,
+                        original.namespace,
+                        original.group,
+                        original.resource,
+                        original.subresource,
+                        original.name,
+                        original.path,
+                    )
+                ) from error
+
+        return impersonated(user, http.headers, pairs, check)
+
+    def _document(self, request: ApiRequest) -> Response:
+        answer = self._parts.documents.answer(request)
+        if isinstance(answer, Bytes):
+            return respond.raw(answer)
+        accepted = choose(request.accept, tables=False)
+        return respond.whole(request, answer.status, respond.encode(answer, accepted, ""), accepted.media)
+
+    async def _send(self, http: Request, request: ApiRequest, answer: Any, accepted: Accepted) -> Response | None:
+        include = request.option("includeObject")
+        if isinstance(answer, One | Many | Plain):
+            status = 200 if isinstance(answer, Many) else answer.status
+            return respond.whole(request, status, respond.encode(answer, accepted, include), accepted.media)
+        if isinstance(answer, Bytes):
+            return respond.raw(answer)
+        if isinstance(answer, Feed):
+            frames = self._frames.setdefault(answer.served.resource.path(), FrameCache())
+            await stream_watch.serve(http, answer, accepted, include, frames)
+        elif isinstance(answer, Streaming):
+            await respond.stream_bytes(http, answer)
+        elif isinstance(answer, Session):
+            await respond.open_session(http, answer)
+        return None
+
+    async def call(self, request: ApiRequest) -> Any:
+        """The answer to a request of this process, whose user is known: One, Many, Plain, Feed, ...; raises ApiError."""
+        request.verb = pipeline.find_verb(request)
+        self.backend.authorizer.authorize(request)
+        if not request.target.is_resource:
+            return self._parts.documents.answer(request)
+        answer, _ = await pipeline.run(self.backend, request)
+        return answer

@@ -1,0 +1,186 @@
+"""Cluster addresses and node ports of Services.
+
+A create is given what it does not state; an update keeps what it had. Source: kubernetes pkg/registry/core/service/storage/alloc.go.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any
+
+from pilothouse.engine.apiserver.admission.chain import Attributes
+from pilothouse.engine.apiserver.services.pool import Pool
+from pilothouse.model.errors import Cause, Internal, Invalid
+from pilothouse.model.json import Object
+
+_PREFIX = "/services/"
+_WITH_PORTS = ("NodePort", "LoadBalancer")
+
+
+class Allocation:
+    """cidr: of cluster addresses (IPv4); node_ports: inclusive first, exclusive last."""
+
+    def __init__(self, cidr: str, node_ports: range) -> None:
+        self.network = ipaddress.IPv4Network(cidr)
+        first = int(self.network.network_address)
+        size = self.network.num_addresses
+        # A sixteenth, at least 16 and at most 256, is left to those who ask for an address of their own.
+        self._addresses = Pool(range(first + 1, first + size - 1), min(max(16, size // 16), 256))
+        self._ports = Pool(node_ports, 0 if len(node_ports) < 32 else min(max(16, len(node_ports) // 32), 128))
+
+    def follow(self, store: Any) -> None:
+        for record in store.scan(_PREFIX):
+            self._hold(record.key, record.value)
+        store.watch(_PREFIX, store.revision, self._apply)
+
+    def _apply(self, change: Any) -> None:
+        if change.previous is not None:
+            self._let_go(change.record.key, change.previous.value)
+        if change.type != "DELETED":
+            self._hold(change.record.key, change.record.value)
+
+    def _hold(self, key: str, service: Object) -> None:
+        for address in _addresses(service):
+            self._addresses.hold(address, key)
+        for port in _ports(service):
+            self._ports.hold(port, key)
+
+    def _let_go(self, key: str, service: Object) -> None:
+        for address in _addresses(service):
+            self._addresses.let_go(address, key)
+        for port in _ports(service):
+            self._ports.let_go(port, key)
+
+    def create(self, attributes: Attributes) -> None:
+        """Raises Invalid, Internal when the range is used up."""
+        if attributes.group_resource == "services":
+            self._allocate(attributes)
+
+    def update(self, attributes: Attributes) -> None:
+        if attributes.group_resource == "services" and not attributes.subresource:
+            self._allocate(attributes)
+
+    def _allocate(self, attributes: Attributes) -> None:
+        service = attributes.new()
+        spec = service["spec"]
+        owner = attributes.served.key(attributes.namespace, attributes.name or service["metadata"]["name"])
+        if spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
+            self._address(attributes, spec, owner)
+        if spec.get("type") in _WITH_PORTS and spec.get("allocateLoadBalancerNodePorts", True):
+            self._node_ports(attributes, spec, owner)
+
+    def _address(self, attributes: Attributes, spec: Object, owner: str) -> None:
+        stated = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
+        if stated:
+            number = self._stated_address(attributes, stated, owner)
+        else:
+            chosen = self._addresses.pick(owner)
+            if chosen is None:
+                text = f"failed to allocate a serviceIP: range is full ({self.network})"
+                raise Internal(f"Internal error occurred: {text}")
+            number = chosen
+        self._reserve(attributes, self._addresses, number, owner)
+        spec["clusterIP"] = str(ipaddress.IPv4Address(number))
+        spec["clusterIPs"] = [spec["clusterIP"]]
+
+    def _stated_address(self, attributes: Attributes, stated: str, owner: str) -> int:
+        number = int(ipaddress.ip_address(stated))
+        problem = ""
+        if number not in self._addresses.numbers:
+            problem = f"the provided IP ({stated}) is not in the valid range. The range of valid IPs is {self.network}"
+            problem = problem.replace(f"the provided IP ({stated})", "provided IP")
+        elif not self._addresses.is_free(number, owner):
+            problem = "provided IP is already allocated"
+        if problem:
+            text = f'Invalid value: ["{stated}"]: failed to allocate IP {stated}: {problem}'
+            raise _invalid(attributes, Cause("spec.clusterIPs", "FieldValueInvalid", text))
+        return number
+
+    def _node_ports(self, attributes: Attributes, spec: Object, owner: str) -> None:
+        by_stated: dict[int, bool] = {}
+        for index, port in enumerate(spec.get("ports") or ()):
+            stated = port.get("nodePort") or 0
+            if stated and stated not in by_stated:
+                self._stated_port(attributes, index, stated, owner)
+                by_stated[stated] = True
+            elif not stated:
+                chosen = self._ports.pick(owner)
+                if chosen is None:
+                    raise Internal("Internal error occurred: failed to allocate a nodePort: range is full")
+                self._reserve(attributes, self._ports, chosen, owner)
+                port["nodePort"] = chosen
+        if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local" and not spec.get("healthCheckNodePort"):
+            chosen = self._ports.pick(owner)
+            if chosen is not None:
+                self._reserve(attributes, self._ports, chosen, owner)
+                spec["healthCheckNodePort"] = chosen
+
+    def _stated_port(self, attributes: Attributes, index: int, stated: int, owner: str) -> None:
+        numbers = self._ports.numbers
+        problem = ""
+        if stated not in numbers and not attributes.dry_run:
+            problem = f"provided port is not in the valid range. The range of valid ports is {numbers.start}-{numbers.stop - 1}"
+        elif not self._ports.is_free(stated, owner):
+            problem = "provided port is already allocated"
+        if problem:
+            text = f"Invalid value: {stated}: {problem}"
+            raise _invalid(attributes, Cause(f"spec.ports[{index}].nodePort", "FieldValueInvalid", text))
+        self._reserve(attributes, self._ports, stated, owner)
+
+    def _reserve(self, attributes: Attributes, pool: Pool, number: int, owner: str) -> None:
+        pool.reserve(number, owner)
+        attributes.releases.append(lambda: pool.unreserve(number))
+
+
+def _invalid(attributes: Attributes, cause: Cause) -> Invalid:
+    return Invalid.of("Service", attributes.name or attributes.new()["metadata"].get("name", ""), [cause])
+
+
+def _addresses(service: Object) -> Iterator[int]:
+    for text in (service.get("spec") or {}).get("clusterIPs") or ():
+        if text != "None":
+            yield int(ipaddress.ip_address(text))
+
+
+def _ports(service: Object) -> Iterator[int]:
+    spec = service.get("spec") or {}
+    for port in spec.get("ports") or ():
+        if port.get("nodePort"):
+            yield port["nodePort"]
+    if spec.get("healthCheckNodePort"):
+        yield spec["healthCheckNodePort"]
+
+
+def keep(service: Object, old: Object) -> None:
+    """Carry over what an update of a Service may leave out because it was allocated."""
+    spec, before = service.setdefault("spec", {}), old.get("spec") or {}
+    type, had = spec.get("type"), before.get("type")
+    if type != "ExternalName" and had != "ExternalName":
+        if not spec.get("clusterIP") and not spec.get("clusterIPs"):
+            spec |= {key: before[key] for key in ("clusterIP", "clusterIPs") if key in before}
+        elif not spec.get("clusterIP"):
+            spec["clusterIP"] = spec["clusterIPs"][0]
+        elif not spec.get("clusterIPs") or (spec["clusterIP"] != spec["clusterIPs"][0] and spec["clusterIPs"] == before.get("clusterIPs")):
+            spec["clusterIPs"] = [spec["clusterIP"]]
+    if type in _WITH_PORTS and had in _WITH_PORTS:
+        _keep_ports(spec, before)
+        if spec.get("externalTrafficPolicy") == "Local" and before.get("healthCheckNodePort") and not spec.get("healthCheckNodePort"):
+            spec["healthCheckNodePort"] = before["healthCheckNodePort"]
+    elif type not in _WITH_PORTS and had in _WITH_PORTS:
+        held = {port.get("nodePort") for port in before.get("ports") or ()}
+        for port in spec.get("ports") or ():
+            if port.get("nodePort") in held:
+                port.pop("nodePort", None)
+    if type == "ExternalName" and had != "ExternalName" and spec.get("clusterIP") == before.get("clusterIP"):
+        for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
+            spec.pop(key, None)
+
+
+def _keep_ports(spec: Object, before: Object) -> None:
+    """A port without a node port takes that of the old port with the same protocol and number."""
+    stated = {port.get("nodePort") for port in spec.get("ports") or () if port.get("nodePort")}
+    had = {(port.get("protocol"), port["port"]): port.get("nodePort") for port in before.get("ports") or ()}
+    for port in spec.get("ports") or ():
+        kept = had.get((port.get("protocol"), port.get("port")))
+        if not port.get("nodePort") and kept and kept not in stated:
+            port["nodePort"] = kept
+            stated.add(kept)

@@ -1,0 +1,39 @@
+"""pods/eviction: a delete that asks politely. Without disruption budgets every pod may go."""
+
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver import storage
+from pilothouse.engine.apiserver.answer import Plain, success
+from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.deletion import Options
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.subresources import typed_body
+from pilothouse.engine.apiserver.verbs.delete import remove
+from pilothouse.model.errors import BadRequest
+from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
+
+EVICTION = Resource("policy", "v1", "evictions", "Eviction")
+_DEFINITION = "io.k8s.api.policy.v1.Eviction"
+
+
+async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+    dry_run = queries.dry_run(request.query, "CreateOptions")
+    eviction = typed_body.read(backend, request, EVICTION, _DEFINITION)
+    if eviction["metadata"].get("name", "") != request.name:
+        raise BadRequest("name in URL does not match name in Eviction object")
+    storage.existing(backend.store, served, request.namespace, request.name)
+    options = _options(eviction.get("deleteOptions") or {}, dry_run)
+    await remove(backend, request, served, request.namespace, request.name, options)
+    return Plain(success(code=201), 201)
+
+
+def _options(stated: Object, dry_run: bool) -> Options:
+    preconditions = stated.get("preconditions") or {}
+    return Options(
+        stated.get("gracePeriodSeconds"),
+        preconditions.get("uid"),
+        preconditions.get("resourceVersion"),
+        stated.get("propagationPolicy"),
+        dry_run or queries.dry_run_values(stated.get("dryRun") or [], "DeleteOptions"),
+    )

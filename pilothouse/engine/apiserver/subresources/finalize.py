@@ -1,0 +1,32 @@
+"""namespaces/finalize: the only way to change a namespace's spec.finalizers; the last one taken out ends a dying namespace."""
+
+import copy
+
+from pilothouse.engine.apiserver import decode
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver.answer import One
+from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.verbs import update
+from pilothouse.engine.store.record import Record
+from pilothouse.model.json import Object
+
+_OPTIONS = "UpdateOptions"
+
+
+async def finalize(backend: Backend, request: ApiRequest, served: Served) -> One:
+    dry_run = queries.dry_run(request.query, _OPTIONS)
+    wanted = decode.written(request, served, backend.table, queries.field_validation(request.query, _OPTIONS))
+    update.check_identity(request, served, wanted)
+
+    def make(record: Record) -> Object:
+        value = copy.deepcopy(record.value)
+        value["metadata"].pop("resourceVersion", None)
+        if version := wanted["metadata"].get("resourceVersion"):
+            value["metadata"]["resourceVersion"] = version
+        finalizers = (wanted.get("spec") or {}).get("finalizers")
+        value["spec"] = {"finalizers": finalizers} if finalizers else {}
+        return value
+
+    return await update.replace(backend, request, served, make, dry_run)

@@ -1,0 +1,60 @@
+"""pods/exec and pods/attach: a process in a container, its streams over a WebSocket."""
+
+from pilothouse.client.transport import Socket
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver.answer import Session
+from pilothouse.engine.apiserver.authz.attributes import Attributes
+from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.subresources import channels, container
+from pilothouse.model.errors import BadRequest
+
+
+def check_create(backend: Backend, request: ApiRequest) -> None:
+    """A WebSocket begins with a GET, but starting a process is no reading: `create` is what a user needs. Raises Forbidden."""
+    if request.verb != "create":
+        target = request.target
+        asked = Attributes(request.user, "create", target.namespace, "", target.resource, target.subresource, target.name)
+        backend.authorizer.check(asked)
+
+
+async def execute(backend: Backend, request: ApiRequest, served: Served) -> Session:
+    check_create(backend, request)
+    pod = container.pod_of(backend, request, served)
+    command = request.query.get("command") or []
+    if not command:
+        raise BadRequest("you must specify at least one command for the container")
+    name = container.choose(pod, request.option("container"))
+    container.check_running(pod)
+    nodes = container.connector(backend, pod)
+    wanted = _streams(request)
+
+    async def run(socket: Socket) -> None:
+        await channels.serve(socket, await nodes.exec(pod, name, command, **wanted))
+
+    return Session(channels.PROTOCOLS, run)
+
+
+async def attach(backend: Backend, request: ApiRequest, served: Served) -> Session:
+    check_create(backend, request)
+    pod = container.pod_of(backend, request, served)
+    name = container.choose(pod, request.option("container"))
+    container.check_running(pod)
+    nodes = container.connector(backend, pod)
+    wanted = _streams(request)
+
+    async def run(socket: Socket) -> None:
+        await channels.serve(socket, await nodes.attach(pod, name, **wanted))
+
+    return Session(channels.PROTOCOLS, run)
+
+
+def _streams(request: ApiRequest) -> dict[str, bool]:
+    """Raises BadRequest when no stream at all is asked for."""
+    wanted = {stream: queries.boolean(request.query, stream) for stream in ("stdin", "stdout", "stderr", "tty")}
+    if not (wanted["stdin"] or wanted["stdout"] or wanted["stderr"]):
+        raise BadRequest("you must specify at least one of stdin, stdout, stderr")
+    if wanted["tty"]:
+        wanted["stderr"] = False
+    return wanted

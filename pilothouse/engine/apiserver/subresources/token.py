@@ -1,0 +1,89 @@
+"""serviceaccounts/token: a token for a service account, bound to a pod, a secret or a node if so asked."""
+
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver import storage
+from pilothouse.engine.apiserver.admission import namespaces
+from pilothouse.engine.apiserver.answer import Plain
+from pilothouse.engine.apiserver.authn.tokens import Binding
+from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.subresources import typed_body
+from pilothouse.model import meta
+from pilothouse.model.errors import BadRequest, Cause, Conflict, Invalid, NotFound
+from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
+
+TOKEN_REQUEST = Resource("authentication.k8s.io", "v1", "tokenrequests", "TokenRequest")
+_DEFINITION = "io.k8s.api.authentication.v1.TokenRequest"
+_DEFAULT_S, _LEAST_S, _MOST_S = 3600, 600, 2**32
+_PREFIXES = {"Pod": "/pods/{ns}/{name}", "Secret": "/secrets/{ns}/{name}", "Node": "/nodes//{name}"}
+
+
+async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+    queries.dry_run(request.query, "CreateOptions")
+    wanted = typed_body.read(backend, request, TOKEN_REQUEST, _DEFINITION)
+    account = storage.existing(backend.store, served, request.namespace, request.name).value["metadata"]
+    namespaces.check(backend.store, served, request.namespace, request.name)
+    spec = wanted.get("spec") or {}
+    lifetime_s = spec.get("expirationSeconds")
+    lifetime_s = _DEFAULT_S if lifetime_s is None else lifetime_s
+    _check(request, wanted, lifetime_s)
+    bound, node = _bound(backend, request, spec.get("boundObjectRef"))
+    audiences = spec.get("audiences") or [backend.tokens.issuer]
+    token, ends = backend.tokens.issue(request.namespace, account, audiences, lifetime_s, bound, node)
+    kept = {key: account[key] for key in ("name", "namespace", "uid") if key in account}
+    return Plain(
+        {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": kept | {"creationTimestamp": backend.timestamp()},
+            "spec": {"audiences": audiences, "expirationSeconds": lifetime_s, "boundObjectRef": spec.get("boundObjectRef")},
+            "status": {"token": token, "expirationTimestamp": meta.rfc3339(ends)},
+        },
+        201,
+    )
+
+
+def _check(request: ApiRequest, wanted: Object, lifetime_s: int) -> None:
+    metadata, group = wanted["metadata"], TOKEN_REQUEST.group
+    for field, own, stated in (("name", request.name, metadata.get("name")), ("namespace", request.namespace, metadata.get("namespace"))):
+        if stated and stated != own:
+            text = f'Invalid value: "{stated}": must match the service account {field} if specified'
+            raise Invalid.of("TokenRequest", request.name, [Cause(f"metadata.{field}", "FieldValueInvalid", text)], group)
+    problem = ""
+    if lifetime_s < _LEAST_S:
+        problem = "may not specify a duration less than 10 minutes"
+    elif lifetime_s > _MOST_S:
+        problem = "may not specify a duration larger than 2^32 seconds"
+    if problem:
+        cause = Cause("spec.expirationSeconds", "FieldValueInvalid", f"Invalid value: {lifetime_s}: {problem}")
+        raise Invalid.of("TokenRequest", "", [cause], group)
+
+
+def _bound(backend: Backend, request: ApiRequest, reference: Object | None) -> tuple[Binding | None, Binding | None]:
+    """What the token is bound to, and the node of the pod it is bound to."""
+    if reference is None:
+        return None, None
+    kind, name = reference.get("kind", ""), reference.get("name", "")
+    group, _, version = reference.get("apiVersion", "").rpartition("/")
+    if kind not in _PREFIXES or (group, version) != ("", "v1"):
+        raise BadRequest(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
+    record = backend.store.get(_PREFIXES[kind].format(ns=request.namespace, name=name))
+    if record is None:
+        raise NotFound.of(f"{kind.lower()}s", name)
+    uid = record.value["metadata"]["uid"]
+    if reference.get("uid") and reference["uid"] != uid:
+        why = f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record. "
+        raise Conflict.of(kind, name, why + "The object might have been deleted and then recreated")
+    return Binding(kind, name, uid), _node_of(backend, request, kind, record.value)
+
+
+def _node_of(backend: Backend, request: ApiRequest, kind: str, pod: Object) -> Binding | None:
+    if kind != "Pod":
+        return None
+    spec = pod.get("spec") or {}
+    if spec.get("serviceAccountName") != request.name:
+        raise BadRequest(f'cannot bind token for serviceaccount "{request.name}" to pod running with different serviceaccount name.')
+    node = backend.store.get(f"/nodes//{spec['nodeName']}") if spec.get("nodeName") else None
+    return None if node is None else Binding("Node", spec["nodeName"], node.value["metadata"]["uid"])

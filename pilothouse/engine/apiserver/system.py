@@ -1,0 +1,60 @@
+"""Metadata that the server owns: identity and time of new objects, generated names, what an update may not take away."""
+
+import uuid
+
+from pilothouse.model import meta
+from pilothouse.model.errors import ApiError, BadRequest, Cause
+from pilothouse.model.json import Object
+
+
+def place(obj: Object, namespace: str, namespaced: bool) -> None:
+    """Put the object into the namespace of the URL; raises BadRequest when it says otherwise."""
+    metadata = obj["metadata"]
+    stated = metadata.get("namespace", "")
+    if not namespaced:
+        if stated:
+            metadata.pop("namespace")
+        return
+    if stated and namespace and stated != namespace:
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+    if namespace:
+        metadata["namespace"] = namespace
+
+
+def begin(obj: Object, timestamp: str) -> None:
+    """Make the metadata of an object that does not exist yet; raises ApiError 500 for a stated resourceVersion."""
+    metadata = obj["metadata"]
+    if not metadata.get("name") and metadata.get("generateName"):
+        metadata["name"] = meta.generate_name(metadata["generateName"])
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation"):
+        metadata.pop(name, None)
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = timestamp
+
+
+def refuse_version(obj: Object) -> None:
+    """A new object has no version yet; `0` passes, as upstream lets it."""
+    version = obj["metadata"].pop("resourceVersion", "")
+    if version not in ("", "0"):
+        raise ApiError("resourceVersion should not be set on objects to be created", code=500, reason="")
+
+
+_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
+def carry_over(obj: Object, old: Object) -> None:
+    """Fill from the stored object what a client may leave out of an update and can never set."""
+    metadata, kept = obj["metadata"], old["metadata"]
+    for name in _OWNED:
+        if not metadata.get(name) and kept.get(name) is not None:
+            metadata[name] = kept[name]
+    if "generation" in kept:
+        metadata["generation"] = kept["generation"]
+    else:
+        metadata.pop("generation", None)
+    metadata.pop("selfLink", None)
+    metadata.pop("managedFields", None)
+
+
+def name_required(name: str) -> list[Cause]:
+    return [] if name else [Cause("metadata.name", "FieldValueRequired", "Required value: name or generateName is required")]

@@ -1,0 +1,63 @@
+"""The two reduced forms of an object: its Table row and its metadata.
+
+Source: apimachinery/pkg/apis/meta/v1 Table, PartialObjectMetadata; a watch names the columns in its first event only.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pilothouse.engine.apiserver.answer import Many, Stored
+from pilothouse.engine.apiserver.frames import list_metadata
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.model.errors import BadRequest
+from pilothouse.model.json import Object
+
+INCLUDE = ("Metadata", "Object", "None", "")
+
+
+def check_include(include: str) -> None:
+    if include not in INCLUDE:
+        why = f"includeObject: Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise BadRequest(f"Unable to convert to Table as requested: {why}")
+
+
+def partial(served: Served, record: Stored, version: str) -> Object:
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": record.value["metadata"]}
+
+
+def partial_list(answer: Many, version: str) -> Object:
+    items = [partial(answer.served, record, version) for record in answer.records]
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": list_metadata(answer),
+        "items": items,
+    }
+
+
+def table(
+    served: Served, records: list[Any], metadata: Object, version: str, include: str, now: datetime, *, columns: bool = True
+) -> Object:
+    rows = [_row(served, record, version, include, now) for record in records]
+    return {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": metadata,
+        "columnDefinitions": [column.to_dict() for column in served.kind.columns] if columns else None,
+        "rows": rows,
+    }
+
+
+def one_row(served: Served, record: Stored, version: str, include: str, now: datetime, *, columns: bool = True) -> Object:
+    metadata = {"resourceVersion": record.value["metadata"].get("resourceVersion", "")}
+    return table(served, [record], metadata, version, include, now, columns=columns)
+
+
+def _row(served: Served, record: Stored, version: str, include: str, now: datetime) -> Object:
+    value = record.value if served.from_stored is None else served.from_stored(record.value)
+    row: Object = {"cells": served.kind.cells(value, now), "object": None}
+    if include == "Object":
+        row["object"] = served.typed(record.value)
+    elif include != "None":
+        row["object"] = partial(served, record, version)
+    return row

@@ -1,0 +1,1 @@
+"""The verbs, one module each: an authorized request in, an answer out."""

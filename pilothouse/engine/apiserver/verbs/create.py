@@ -1,0 +1,85 @@
+"""Create an object; also the second half of an update that creates."""
+
+from pilothouse.engine.apiserver import decode, storage, system
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver.admission.chain import Attributes
+from pilothouse.engine.apiserver.answer import Fresh, One, Stored
+from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.kinds.kind import Context
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.verbs import finish
+from pilothouse.model.errors import AlreadyExists, Invalid
+from pilothouse.model.json import Object
+
+_OPTIONS = "CreateOptions"
+_NAME_ATTEMPTS = 8
+
+
+async def create(backend: Backend, request: ApiRequest, served: Served) -> One:
+    dry_run = queries.dry_run(request.query, _OPTIONS)
+    strictness = queries.field_validation(request.query, _OPTIONS)
+    queries.field_manager(request.query, _OPTIONS)
+    queries.timeout_s(request.query)
+    value = decode.written(request, served, backend.table, strictness)
+    return await insert(backend, request, served, value, dry_run)
+
+
+async def insert(backend: Backend, request: ApiRequest, served: Served, value: Object, dry_run: bool) -> One:
+    """Carry a decoded, defaulted value (a private copy) through admission and validation into the store."""
+    system.place(value, request.namespace, served.resource.namespaced)
+    generated = not value["metadata"].get("name") and bool(value["metadata"].get("generateName"))
+    version = value["metadata"].get("resourceVersion", "")
+    system.begin(value, backend.timestamp())
+    if not dry_run:
+        system.refuse_version(value)
+    elif version:
+        value["metadata"].pop("resourceVersion")
+    attributes = Attributes(
+        "CREATE", served, request.namespace, value["metadata"].get("name", ""), request.user, value, dry_run=dry_run, warn=request.warn
+    )
+    backend.admission.mutate(attributes)
+    served.kind.prepare_create(value, Context(backend.now()))
+    try:
+        record = await _store(backend, request, served, attributes, generated)
+    finally:
+        attributes.release()
+    await finish.written(backend, served, record, dry_run)
+    return One(served, record, 201)
+
+
+async def _store(backend: Backend, request: ApiRequest, served: Served, attributes: Attributes, generated: bool) -> Stored:
+    for attempt in range(1, _NAME_ATTEMPTS + 1):
+        value = attributes.new()
+        _validate(backend, request, served, value)
+        backend.allocation.create(attributes)
+        backend.admission.validate(attributes)
+        try:
+            return await _write(backend, request, served, attributes)
+        except AlreadyExists:
+            if not generated or attempt == _NAME_ATTEMPTS:
+                raise
+            attributes.release()
+            value["metadata"].pop("name")
+            system.begin(value, backend.timestamp())
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _validate(backend: Backend, request: ApiRequest, served: Served, value: Object) -> None:
+    resource = served.resource
+    causes = served.kind.validate(value)
+    if causes:
+        raise Invalid.of(resource.kind, value["metadata"].get("name", ""), causes, resource.group)
+    for text in served.kind.warnings(value):
+        request.warn(text)
+
+
+async def _write(backend: Backend, request: ApiRequest, served: Served, attributes: Attributes) -> Stored:
+    value = attributes.new()
+    name = value["metadata"]["name"]
+    if not attributes.dry_run:
+        return await storage.create(backend.store, served, request.namespace, name, value)
+    current = backend.store.latest(served.key(request.namespace, name))
+    if current is not None:
+        raise storage.already_exists(served, name, current.value)
+    return Fresh(value)

@@ -1,0 +1,98 @@
+"""DeleteOptions, from the body or the query of a delete.
+
+A body wins over the query. Unknown fields and an unknown version of the options are passed over; another kind is 400, a bad
+value 422.
+"""
+
+from typing import Any
+
+from pilothouse.engine.apiserver import body as bodies
+from pilothouse.engine.apiserver import decode
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver.body import Unparsable
+from pilothouse.engine.apiserver.deletion import Options
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.model.errors import BadRequest, Cause
+from pilothouse.model.json import Object
+
+_KIND = "DeleteOptions"
+_POLICIES = ("Background", "Foreground", "Orphan")
+
+
+def read(request: ApiRequest) -> Options:
+    """Raises BadRequest, Invalid, RequestTooLarge."""
+    if request.too_large:
+        raise bodies.too_large()
+    stated = _from_body(request.body, request) if request.body else _from_query(request)
+    policy = _policy(stated)
+    grace_s = stated.get("gracePeriodSeconds")
+    preconditions = stated.get("preconditions") or {}
+    version = preconditions.get("resourceVersion")
+    return Options(
+        None if grace_s is None else (grace_s if grace_s >= 0 else 1),
+        preconditions.get("uid"),
+        version if version is not None else (request.option("resourceVersion") or None),
+        policy,
+        queries.dry_run_values(stated.get("dryRun") or [], _KIND),
+    )
+
+
+def _from_body(body: Any, request: ApiRequest) -> Object:
+    media = bodies.media_type(request.content_type)
+    try:
+        found = bodies.read(body, media)
+    except Unparsable as error:
+        raise bodies.unrecognized(_KIND, f"couldn't get version/kind; json parse error: {error.message}", body) from error
+    _, kind = decode.stated_type(found, _KIND)
+    if kind and kind != _KIND:
+        raise BadRequest(f'{kind} in version "v1" cannot be handled as a {_KIND}: no kind "{kind}" is registered')
+    stated: Object = found.value or {}
+    _check_types(stated)
+    return stated
+
+
+_TYPES: dict[str, tuple[type, str]] = {
+    "gracePeriodSeconds": (int, "int64"),
+    "orphanDependents": (bool, "bool"),
+    "propagationPolicy": (str, "v1.DeletionPropagation"),
+    "preconditions": (dict, "v1.Preconditions"),
+    "dryRun": (list, "[]string"),
+}
+
+
+def _check_types(stated: Object) -> None:
+    for name, (wanted, go_type) in _TYPES.items():
+        value = stated.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            what = decode.go_name(value)
+            why = f"json: cannot unmarshal {what} into Go struct field {_KIND}.{name} of type {go_type}"
+            raise BadRequest(f'{_KIND} in version "v1" cannot be handled as a {_KIND}: {why}')
+
+
+def _from_query(request: ApiRequest) -> Object:
+    stated: Object = {}
+    if (grace_s := queries.integer(request.query, "gracePeriodSeconds")) is not None:
+        stated["gracePeriodSeconds"] = grace_s
+    if "orphanDependents" in request.query:
+        stated["orphanDependents"] = queries.boolean(request.query, "orphanDependents")
+    if policy := request.option("propagationPolicy"):
+        stated["propagationPolicy"] = policy
+    if "dryRun" in request.query:
+        stated["dryRun"] = request.query["dryRun"]
+    return stated
+
+
+def _policy(stated: Object) -> str | None:
+    policy, orphan = stated.get("propagationPolicy"), stated.get("orphanDependents")
+    if policy is not None and orphan is not None:
+        text = 'Invalid value: "%s": orphanDependents and deletionPropagation cannot be both set' % policy
+        raise queries.invalid_options(_KIND, [Cause("propagationPolicy", "FieldValueInvalid", text)])
+    if policy is not None and policy not in _POLICIES:
+        supported = ", ".join(f'"{one}"' for one in (*_POLICIES, "nil"))
+        text = f'Unsupported value: "{policy}": supported values: {supported}'
+        raise queries.invalid_options(_KIND, [Cause("propagationPolicy", "FieldValueNotSupported", text)])
+    if orphan is not None:
+        return "Orphan" if orphan else "Background"
+    return policy

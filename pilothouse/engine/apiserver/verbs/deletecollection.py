@@ -1,0 +1,31 @@
+"""Delete what a list would show, one object after the other, and answer with that list."""
+
+from pilothouse.aio.tasks import each
+from pilothouse.engine.apiserver.answer import Many
+from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.verbs import delete_options, listing
+from pilothouse.engine.apiserver.verbs.delete import remove
+from pilothouse.engine.apiserver.verbs.list import collect
+from pilothouse.engine.store.record import Record
+from pilothouse.model.errors import NotFound
+
+_AT_A_TIME = 16
+
+
+async def deletecollection(backend: Backend, request: ApiRequest, served: Served) -> Many:
+    options = delete_options.read(request)
+    wanted = listing.filter_of(request.query, served)
+    page = listing.page_of(request.query, served.scope(request.namespace))
+    found = await collect(backend.store, served, request.namespace, wanted, page)
+
+    async def remove_one(record: Record) -> None:
+        metadata = record.value["metadata"]
+        try:
+            await remove(backend, request, served, metadata.get("namespace", ""), metadata["name"], options)
+        except NotFound:
+            return
+
+    await each([remove_one(record) for record in found.records], limit=_AT_A_TIME)
+    return found

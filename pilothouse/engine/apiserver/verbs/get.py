@@ -1,0 +1,26 @@
+"""Get one object."""
+
+from pilothouse.engine.apiserver import storage
+from pilothouse.engine.apiserver.answer import One
+from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.model.errors import ApiError, BadRequest
+from pilothouse.model.names import path_segment
+
+
+def check_name(name: str) -> None:
+    """Raises BadRequest for a name that cannot be part of a URL path."""
+    wrong = path_segment(name)
+    if wrong:
+        shown = ", ".join(f'"{name}": {why}' for why in wrong)
+        raise BadRequest(f"Name parameter invalid: {shown}")
+
+
+async def get(backend: Backend, request: ApiRequest, served: Served) -> One:
+    """Always of the latest committed state, whatever resourceVersion is asked for."""
+    check_name(request.name)
+    version = request.option("resourceVersion")
+    if version and not version.isdigit():
+        raise ApiError(f'strconv.ParseUint: parsing "{version}": invalid syntax', code=500, reason="")
+    return One(served, storage.existing(backend.store, served, request.namespace, request.name))

@@ -1,0 +1,89 @@
+"""List a collection, whole or page by page, as of now or as of a revision.
+
+Pages of one listing all show the same revision. A selector with one exact name reads that one object.
+"""
+
+import asyncio
+from bisect import bisect_left
+
+from pilothouse.engine.apiserver.answer import Many
+from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.verbs import listing
+from pilothouse.engine.apiserver.verbs.listing import Filter, Page
+from pilothouse.engine.store.errors import Compacted, FutureRevision
+from pilothouse.engine.store.record import Record
+from pilothouse.engine.store.store import Store
+from pilothouse.model.errors import Expired, Timeout
+
+_FUTURE_WAIT_S = 3.0
+_FUTURE_STEP_S = 0.05
+
+
+async def list_objects(backend: Backend, request: ApiRequest, served: Served) -> Many:
+    wanted = listing.filter_of(request.query, served)
+    prefix = served.scope(request.namespace)
+    page = listing.page_of(request.query, prefix)
+    listing.queries.integer(request.query, "timeoutSeconds")
+    return await collect(backend.store, served, request.namespace, wanted, page)
+
+
+async def collect(store: Store, served: Served, namespace: str, wanted: Filter, page: Page) -> Many:
+    """Raises Expired, Timeout."""
+    if page.revision is not None and page.revision > store.revision:
+        await _wait_for(store, page.revision)
+    revision = page.revision if page.exact and page.revision is not None else store.revision
+    records = _records(store, served, namespace, wanted, page, revision)
+    if page.start:
+        records = records[bisect_left(records, page.start, key=_key) :]
+    if not wanted.is_everything:
+        records = [record for record in records if wanted.matches(served, record.value)]
+    if not page.limit or len(records) <= page.limit:
+        return Many(served, records, revision)
+    shown = records[: page.limit]
+    resume = listing.encode_token(revision, shown[-1].key, served.scope(namespace))
+    remaining = len(records) - page.limit if wanted.is_everything else None
+    return Many(served, shown, revision, resume, remaining)
+
+
+def _key(record: Record) -> str:
+    return record.key
+
+
+def _records(store: Store, served: Served, namespace: str, wanted: Filter, page: Page, revision: int) -> list[Record]:
+    if page.exact and revision != store.revision:
+        try:
+            return store.scan_at(served.scope(namespace), revision)
+        except Compacted as error:
+            raise _expired(page, revision, store) from error
+        except FutureRevision as error:
+            raise too_large(revision, store.revision) from error
+    name = wanted.name
+    if name is not None and (namespace or not served.resource.namespaced):
+        record = store.get(served.key(namespace, name))
+        return [] if record is None else [record]
+    return store.scan(served.scope(namespace))
+
+
+def _expired(page: Page, revision: int, store: Store) -> Expired:
+    if page.start:
+        return Expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter."
+        )
+    return Expired(f"The resourceVersion for the provided list is too old: {revision} ({store.compacted})")
+
+
+def too_large(revision: int, current: int) -> Timeout:
+    details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1}
+    return Timeout(f"Timeout: Too large resource version: {revision}, current: {current}", details=details)
+
+
+async def _wait_for(store: Store, revision: int) -> None:
+    """A client may have seen a revision that is about to be committed here; one from the far future is an error."""
+    try:
+        async with asyncio.timeout(_FUTURE_WAIT_S):
+            while store.revision < revision:
+                await asyncio.sleep(_FUTURE_STEP_S)
+    except TimeoutError as error:
+        raise too_large(revision, store.revision) from error

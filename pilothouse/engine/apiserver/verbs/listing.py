@@ -1,0 +1,143 @@
+"""List options: selectors, pages, and which version of the collection is asked for.
+
+Source: apimachinery/pkg/apis/meta/internalversion/validation; apiserver/pkg/storage/continue.go (the continue token is
+readable by upstream's clients, which only ever hand it back).
+"""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver.query import Query
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.model.errors import BadRequest, Cause
+from pilothouse.model.json import JSONError, Object, dumps, loads
+from pilothouse.model.selector import FieldSelector, Selector, SelectorError, parse_fields, parse_labels
+
+_TOKEN_VERSION = "meta.k8s.io/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which objects are meant. labels, fields: None when everything matches."""
+
+    labels: Selector | None = None
+    fields: FieldSelector | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        return self.labels is None and self.fields is None
+
+    def matches(self, served: Served, value: Object) -> bool:
+        if self.labels is not None and not self.labels.matches(value["metadata"].get("labels") or {}):
+            return False
+        return self.fields is None or self.fields.matches(served.kind.selectable(value))
+
+    @property
+    def name(self) -> str | None:
+        """The one name that is selected, if it is one."""
+        return None if self.fields is None else self.fields.exact("metadata.name")
+
+
+EVERYTHING = Filter()
+
+
+def filter_of(query: Query, served: Served) -> Filter:
+    """Raises BadRequest."""
+    label_text, field_text = queries.first(query, "labelSelector"), queries.first(query, "fieldSelector")
+    if not label_text and not field_text:
+        return EVERYTHING
+    try:
+        labels = parse_labels(label_text) if label_text else None
+    except SelectorError as error:
+        raise BadRequest(f"unable to parse requirement: {error}" if not str(error).startswith("unable") else str(error)) from error
+    try:
+        fields = parse_fields(field_text) if field_text else None
+    except SelectorError as error:
+        raise BadRequest(str(error)) from error
+    if fields is not None:
+        for requirement in fields.requirements:
+            if requirement.field not in served.kind.selectable_fields:
+                raise BadRequest(served.kind.unknown_selector(requirement.field))
+    return Filter(None if labels is None or labels.is_everything else labels, None if fields is None or fields.is_everything else fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """limit: 0 for all. revision: None for the newest state, 0 for any. start: key to go on from, set with `at` by a token."""
+
+    limit: int = 0
+    revision: int | None = None
+    exact: bool = False
+    start: str = ""
+
+
+def page_of(query: Query, prefix: str) -> Page:
+    """Raises BadRequest, Invalid."""
+    limit = queries.integer(query, "limit") or 0
+    version, match = queries.first(query, "resourceVersion"), queries.first(query, "resourceVersionMatch")
+    token = queries.first(query, "continue")
+    _check_match(version, match, token, queries.boolean(query, "sendInitialEvents"))
+    if token:
+        if version not in ("", "0"):
+            raise BadRequest("specifying resource version is not allowed when using continue")
+        at, start = decode_token(token, prefix)
+        return Page(max(limit, 0), at, True, start)
+    if not version:
+        return Page(max(limit, 0))
+    return Page(max(limit, 0), revision_number(version, BadRequest, "invalid resource version: "), match == "Exact")
+
+
+def revision_number(version: str, error: Any, before: str = "") -> int:
+    """Raises `error` with Go's words for what is no uint64."""
+    problem = "invalid syntax" if not version.isdigit() else "value out of range" if int(version) >= 2**64 else ""
+    if problem:
+        text = f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": {problem}'
+        raise error(before + text)
+    return int(version)
+
+
+def _check_match(version: str, match: str, token: str, initial: bool) -> None:
+    causes = []
+    field = "resourceVersionMatch"
+    if initial:
+        causes.append(Cause("sendInitialEvents", "FieldValueForbidden", "Forbidden: sendInitialEvents is forbidden for list"))
+    if not match:
+        if causes:
+            raise queries.invalid_options("ListOptions", causes)
+        return
+    if not version:
+        causes.append(Cause(field, "FieldValueForbidden", f"Forbidden: {field} is forbidden unless resourceVersion is provided"))
+    if token:
+        causes.append(Cause(field, "FieldValueForbidden", f"Forbidden: {field} is forbidden when continue is provided"))
+    if match not in ("Exact", "NotOlderThan"):
+        causes.append(
+            Cause(field, "FieldValueNotSupported", f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""')
+        )
+    if match == "Exact" and version == "0":
+        causes.append(Cause(field, "FieldValueForbidden", f'Forbidden: {field} "exact" is forbidden for resourceVersion "0"'))
+    if causes:
+        raise queries.invalid_options("ListOptions", causes)
+
+
+def encode_token(revision: int, key: str, prefix: str) -> str:
+    """A token that goes on after `key`."""
+    token = dumps({"v": _TOKEN_VERSION, "rv": revision, "start": key.removeprefix(prefix) + "\0"})
+    return base64.urlsafe_b64encode(token).rstrip(b"=").decode()
+
+
+def decode_token(token: str, prefix: str) -> tuple[int, str]:
+    """(revision, first key) of a token; raises BadRequest."""
+    before = "invalid continue token: continue key is not valid: "
+    try:
+        value = loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (ValueError, JSONError) as error:
+        raise BadRequest(f"{before}{error}") from error
+    version = value.get("v", "") if isinstance(value, dict) else ""
+    if version != _TOKEN_VERSION:
+        raise BadRequest(f"{before}server does not recognize this encoded version {version}")
+    revision, start = value.get("rv"), value.get("start")
+    if not isinstance(revision, int) or not isinstance(start, str) or not start:
+        raise BadRequest(f"{before}incorrect encoded start resourceVersion (version {_TOKEN_VERSION})")
+    return revision, prefix + start

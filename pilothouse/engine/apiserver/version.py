@@ -1,0 +1,32 @@
+"""Which Kubernetes the server speaks, and which server it is."""
+
+import platform
+
+from pilothouse import __version__
+from pilothouse.model.json import Object
+
+KUBERNETES = "v1.36.2"
+SCHEMAS = "v1.36"
+
+
+def version_info() -> Object:
+    major, minor, _ = KUBERNETES.lstrip("v").split(".")
+    return {
+        "major": major,
+        "minor": minor,
+        "emulationMajor": major,
+        "emulationMinor": minor,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": str(int(minor) - 1),
+        "gitVersion": f"{KUBERNETES}+pilothouse",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "none",
+        "compiler": f"python{platform.python_version()}, pilothouse {__version__}",
+        "platform": f"linux/{_architecture()}",
+    }
+
+
+def _architecture() -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())

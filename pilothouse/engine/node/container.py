@@ -1,0 +1,164 @@
+"""From a container of a pod to what the runtime is asked to create: command, environment, mounts, limits, privileges. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pilothouse.engine.node import api_pb2 as api
+from pilothouse.engine.node import podspec
+from pilothouse.engine.node.environment import expand
+from pilothouse.engine.node.runtime import (
+    CONTAINER_NAME,
+    MESSAGE_FILE,
+    MESSAGE_PATH,
+    MESSAGE_POLICY,
+    POD_NAME,
+    POD_NAMESPACE,
+    POD_UID,
+    RESTARTS,
+)
+from pilothouse.engine.node.sandbox import namespaces
+from pilothouse.model.json import Object
+
+CPU_PERIOD_US = 100_000
+MIN_QUOTA_US = 1_000
+MASKED = ("/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
+          "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap")  # fmt: skip
+READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was made ready for one container: its environment, its mounts and its termination message file."""
+
+    environment: dict[str, str]
+    mounts: Sequence[api.Mount]
+    message_file: str = ""
+
+
+def container_config(
+    pod: Object, container: Object, *, attempt: int, prepared: Prepared, image: str, node_memory_bytes: int
+) -> api.ContainerConfig:
+    """image: the reference that the image was pulled as. attempt: how often it was started before."""
+    metadata = pod["metadata"]
+    variables = prepared.environment
+    name = container["name"]
+    message_path = container.get("terminationMessagePath") or "/dev/termination-log"
+    return api.ContainerConfig(
+        metadata=api.ContainerMetadata(name=name, attempt=attempt),
+        image=api.ImageSpec(image=image),
+        command=[expand(part, variables) for part in container.get("command") or ()],
+        args=[expand(part, variables) for part in container.get("args") or ()],
+        working_dir=container.get("workingDir") or "",
+        envs=[api.KeyValue(key=key, value=value) for key, value in variables.items()],
+        mounts=prepared.mounts,
+        labels={CONTAINER_NAME: name, POD_NAME: metadata["name"], POD_NAMESPACE: metadata["namespace"], POD_UID: metadata["uid"]},
+        annotations={
+            RESTARTS: str(attempt),
+            MESSAGE_PATH: message_path,
+            MESSAGE_POLICY: container.get("terminationMessagePolicy") or "File",
+            MESSAGE_FILE: prepared.message_file,
+        },
+        log_path=log_name(name, attempt),
+        stdin=bool(container.get("stdin")),
+        stdin_once=bool(container.get("stdinOnce")),
+        tty=bool(container.get("tty")),
+        linux=api.LinuxContainerConfig(
+            resources=resources(pod, container, node_memory_bytes), security_context=security_context(pod, container)
+        ),
+    )
+
+
+def log_name(name: str, attempt: int) -> str:
+    """Path of a container's log below the pod's log folder."""
+    return f"{name}/{attempt}.log"
+
+
+def resources(pod: Object, container: Object, node_memory_bytes: int) -> api.LinuxContainerResources:
+    request = podspec.amount(container, "requests", "cpu") or podspec.amount(container, "limits", "cpu")
+    cpu_limit = podspec.amount(container, "limits", "cpu")
+    memory_limit = podspec.amount(container, "limits", "memory")
+    result = api.LinuxContainerResources(
+        cpu_shares=podspec.cpu_shares(0 if request is None else request.milli_value),
+        oom_score_adj=oom_score(pod, container, node_memory_bytes),
+    )
+    if cpu_limit is not None and cpu_limit.amount > 0:
+        result.cpu_period = CPU_PERIOD_US
+        result.cpu_quota = max(MIN_QUOTA_US, cpu_limit.milli_value * CPU_PERIOD_US // 1000)
+    if memory_limit is not None and memory_limit.amount > 0:
+        result.memory_limit_in_bytes = memory_limit.value
+        result.memory_swap_limit_in_bytes = memory_limit.value
+    return result
+
+
+def oom_score(pod: Object, container: Object, node_memory_bytes: int) -> int:
+    """Whom the kernel kills first when the node runs out of memory. Source: kubelet/qos/policy.go."""
+    quality = podspec.qos_class(pod)
+    if quality == "Guaranteed":
+        return -997
+    if quality == "BestEffort":
+        return 1000
+    request = podspec.amount(container, "requests", "memory")
+    requested = 0 if request is None else request.value
+    score = 1000 - 1000 * requested // max(1, node_memory_bytes)
+    return min(999, max(3, score))
+
+
+def security_context(pod: Object, container: Object) -> api.LinuxContainerSecurityContext:
+    of_pod, own = podspec.security(pod), container.get("securityContext") or {}
+    both = of_pod | own
+    privileged = bool(own.get("privileged"))
+    capabilities = own.get("capabilities") or {}
+    groups = [*(of_pod.get("supplementalGroups") or ()), *([of_pod["fsGroup"]] if of_pod.get("fsGroup") is not None else [])]
+    context = api.LinuxContainerSecurityContext(
+        capabilities=api.Capability(
+            add_capabilities=_capabilities(capabilities.get("add")), drop_capabilities=_capabilities(capabilities.get("drop"))
+        ),
+        privileged=privileged,
+        namespace_options=namespaces(pod),
+        readonly_rootfs=bool(own.get("readOnlyRootFilesystem")),
+        supplemental_groups=groups,
+        no_new_privs=own.get("allowPrivilegeEscalation") is False,
+        seccomp=_seccomp(both.get("seccompProfile"), privileged=privileged),
+        apparmor=api.SecurityProfile(profile_type=api.SecurityProfile.RuntimeDefault),
+    )
+    if not privileged and own.get("procMount") != "Unmasked":
+        context.masked_paths.extend(MASKED)
+        context.readonly_paths.extend(READONLY)
+    if both.get("runAsUser") is not None:
+        context.run_as_user.value = both["runAsUser"]
+    if both.get("runAsGroup") is not None:
+        context.run_as_group.value = both["runAsGroup"]
+        if both.get("runAsUser") is None:
+            # CRI takes a group only beside a user.
+            context.run_as_user.value = 0
+    return context
+
+
+def _capabilities(names: Sequence[str] | None) -> list[str]:
+    return [name.upper().removeprefix("CAP_") for name in names or ()]
+
+
+def _seccomp(profile: Object | None, *, privileged: bool) -> api.SecurityProfile:
+    """The runtime's own profile unless asked otherwise: secure by default."""
+    kinds = api.SecurityProfile
+    if privileged or (profile or {}).get("type") == "Unconfined":
+        return kinds(profile_type=kinds.Unconfined)
+    if profile and profile.get("type") == "Localhost":
+        return kinds(profile_type=kinds.Localhost, localhost_ref=profile["localhostProfile"])
+    return kinds(profile_type=kinds.RuntimeDefault)
+
+
+def runs_as_root(pod: Object, container: Object, image_uid: int | None, image_user: str) -> str:
+    """Why a container with runAsNonRoot must not start; "" when it may. Source: kubelet/kuberuntime/security_context.go."""
+    both = podspec.security(pod) | (container.get("securityContext") or {})
+    if not both.get("runAsNonRoot"):
+        return ""
+    where = f'(pod: "{pod["metadata"]["name"]}_{pod["metadata"]["namespace"]}({pod["metadata"]["uid"]})", container: {container["name"]})'
+    user = both.get("runAsUser")
+    if user is not None:
+        return f"container's runAsUser breaks non-root policy {where}" if user == 0 else ""
+    if image_user:
+        return f"container has runAsNonRoot and image has non-numeric user ({image_user}), cannot verify user is non-root {where}"
+    if not image_uid:
+        return f"container has runAsNonRoot and image will run as root {where}"
+    return ""

@@ -1,0 +1,187 @@
+"""A containerd of our own: its root, state, socket and configuration lie under the state directory.
+
+It is started in a session of its own, so it outlives Pilothouse, and with it the containers. A later Pilothouse finds it by a
+pid file that carries the process's start time (a recycled pid is never mistaken for it) and adopts it. Nothing is shared with a
+containerd of the host or of another instance, except the folder of shim sockets that containerd has compiled in.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.engine.node.cgroups import has_systemd_v2
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.process import Identity, has_capability, wait_gone
+
+CAP_SYS_RESOURCE = 24
+MAX_SOCKET_PATH = 100
+NEEDLESS_PLUGINS = (
+    "io.containerd.snapshotter.v1.aufs",
+    "io.containerd.snapshotter.v1.btrfs",
+    "io.containerd.snapshotter.v1.devmapper",
+    "io.containerd.snapshotter.v1.zfs",
+    "io.containerd.snapshotter.v1.native",
+    "io.containerd.internal.v1.restart",
+    "io.containerd.internal.v1.tracing",
+    "io.containerd.tracing.processor.v1.otlp",
+    "io.containerd.monitor.v1.cgroups",
+)
+
+
+class ContainerdError(Exception):
+    """containerd cannot be started, or does not answer; the message says what to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Containerd:
+    """The instance that belongs to a state directory, running or not."""
+
+    config: NodeConfig
+
+    @property
+    def socket(self) -> Path:
+        return self.config.containerd_dir / "containerd.sock"
+
+    @property
+    def state(self) -> Path:
+        return self.config.containerd_dir / "state"
+
+    @property
+    def log(self) -> Path:
+        return self.config.containerd_dir / "containerd.log"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.config.containerd_dir / "containerd.pid"
+
+    def running(self) -> Identity | None:
+        """The process that was started for this state directory, if it still lives."""
+        identity = Identity.load(self.pid_file)
+        return identity if identity is not None and identity.alive() else None
+
+    async def start(self, timeout_s: float = 20.0) -> bool:
+        """Adopts the running instance or starts one; returns once its socket accepts. True: it had to be started."""
+        adopted = self.running() is not None
+        if not adopted:
+            self._prepare()
+            self._spawn()
+        await self._until_accepting(timeout_s)
+        return not adopted
+
+    def _prepare(self) -> None:
+        if len(str(self.socket)) > MAX_SOCKET_PATH:
+            raise ContainerdError(f"the state directory's path is too long for a socket: {self.socket}; choose a shorter --home")
+        if shutil.which("containerd") is None or shutil.which("runc") is None:
+            raise ContainerdError("containerd or runc is not installed: apt-get install containerd runc")
+        config = self.config
+        for folder in (config.containerd_dir / "certs.d", config.cni_conf_dir, config.cni_bin_dir, config.pods_dir, config.logs_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        (config.containerd_dir / "config.toml").write_text(render(config))
+        self.socket.unlink(missing_ok=True)
+
+    def _spawn(self) -> None:
+        command = ["containerd", "--config", str(self.config.containerd_dir / "config.toml")]
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
+        Identity.of(process.pid).save(self.pid_file)
+        # The child is left to whoever reaps orphans; keeping the handle quiet is all that is wanted of it.
+        process.returncode = 0
+
+    async def _until_accepting(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not accepts(self.socket):
+                    if self.running() is None:
+                        raise ContainerdError(f"containerd has ended: {last_line(self.log)} (see {self.log})")
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            raise ContainerdError(f"containerd does not answer at {self.socket} after {timeout_s:.0f} s (see {self.log})") from None
+
+    async def stop(self, timeout_s: float = 5.0) -> None:
+        """Ends containerd; containers go on running under their shims."""
+        identity = self.running()
+        if identity is not None:
+            identity.signal(signal.SIGTERM)
+            if not await wait_gone(identity, timeout_s):
+                # It holds no state that is not on disk; an import under way is rolled back at its next start.
+                identity.signal(signal.SIGKILL)
+                await wait_gone(identity, timeout_s)
+        self.pid_file.unlink(missing_ok=True)
+
+
+def accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def last_line(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 2000))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+    except OSError:
+        return "no log"
+    return lines[-1] if lines else "no log"
+
+
+def render(config: NodeConfig) -> str:
+    """The configuration file. Plugins that a pod never needs are left out: they cost start time."""
+    folder = config.containerd_dir
+    restrict = str(not has_capability(CAP_SYS_RESOURCE)).lower()
+    apparmor = str(not os.path.exists("/sys/module/apparmor/parameters/enabled")).lower()
+    systemd = str(has_systemd_v2()).lower()
+    plugins = ", ".join(f'"{name}"' for name in NEEDLESS_PLUGINS)
+    return f"""version = 2
+root = "{folder}/root"
+state = "{folder}/state"
+disabled_plugins = [{plugins}]
+
+[grpc]
+  address = "{folder}/containerd.sock"
+
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{folder}/opt"
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{config.sandbox_image}"
+  restrict_oom_score_adj = {restrict}
+  disable_apparmor = {apparmor}
+  netns_mounts_under_state_dir = true
+  enable_unprivileged_ports = true
+  enable_unprivileged_icmp = true
+  tolerate_missing_hugetlb_controller = true
+  max_container_log_line_size = 16384
+  stream_server_address = "127.0.0.1"
+
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "overlayfs"
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+  SystemdCgroup = {systemd}
+
+[plugins."io.containerd.grpc.v1.cri".cni]
+  conf_dir = "{config.cni_conf_dir}"
+  bin_dir = "{config.cni_bin_dir}"
+
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "{folder}/certs.d"
+"""

@@ -1,0 +1,154 @@
+"""Images on the node: which are there, how the others get here, and which go when space is short.
+
+An image known to be present costs no call. Pulls of the same image are one pull. Failures of a pull are remembered by the pods that
+wait for it, not here.
+"""
+
+import asyncio
+import base64
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pilothouse.aio.tasks import TaskSet
+from pilothouse.engine.node import api_pb2 as api
+from pilothouse.engine.node.runtime import Image, Runtime, RuntimeFailure
+from pilothouse.model.json import JSONError, Object, loads
+
+_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_REFERENCE = re.compile(rf"^(?:({_DOMAIN})/)?{_NAME}(?:/{_NAME})*(?::[\w][\w.-]{{0,127}})?(?:@[A-Za-z][\w+.-]*:[0-9a-fA-F]{{32,}})?$")
+DEFAULT_DOMAIN = "docker.io"
+
+
+def is_reference(image: str) -> bool:
+    return bool(_REFERENCE.match(image)) and len(image) <= 512
+
+
+def domain_of(image: str) -> str:
+    """The registry that an image is pulled from."""
+    first, slash, _ = image.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else DEFAULT_DOMAIN
+
+
+def pull_policy(container: Object) -> str:
+    given = container.get("imagePullPolicy")
+    if given:
+        return str(given)
+    image = container["image"]
+    tag = image.rpartition("/")[2].partition("@")[0].partition(":")[2]
+    return "Always" if tag in ("", "latest") and "@" not in image else "IfNotPresent"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A pull that has succeeded."""
+
+    image: Image
+    took_s: float
+
+
+class ImageStore:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._known: dict[str, Image] = {}
+        self._pulls: dict[str, asyncio.Task[Pulled]] = {}
+        self._tasks = TaskSet()
+        self.used_at: dict[str, float] = {}
+
+    async def present(self, image: str) -> Image | None:
+        """The image, when the node has it."""
+        found = self._known.get(image)
+        if found is None:
+            found = await self._runtime.image(image)
+            if found is not None:
+                self._known[image] = found
+        if found is not None:
+            self.used_at[found.id] = time.time()
+        return found
+
+    async def pull(self, image: str, auths: Sequence[api.AuthConfig]) -> Pulled:
+        """Raises RuntimeFailure with the runtime's reason."""
+        task = self._pulls.get(image)
+        if task is None:
+            task = self._pulls[image] = self._tasks.start(self._pull(image, auths))
+            task.add_done_callback(lambda ended: self._ended(image, ended))
+        return await asyncio.shield(task)
+
+    def _ended(self, image: str, task: "asyncio.Task[Pulled]") -> None:
+        self._pulls.pop(image, None)
+        if not task.cancelled():
+            task.exception()
+
+    async def _pull(self, image: str, auths: Sequence[api.AuthConfig]) -> Pulled:
+        began = time.monotonic()
+        failure: RuntimeFailure | None = None
+        for auth in auths or (None,):
+            try:
+                await self._runtime.pull(image, auth)
+            except RuntimeFailure as error:
+                failure = error
+                continue
+            self._known.pop(image, None)
+            found = await self.present(image)
+            if found is not None:
+                return Pulled(found, time.monotonic() - began)
+        raise failure or RuntimeFailure("PullImage", f"{image} is not there after it was pulled")
+
+    def forget(self) -> None:
+        """What is present may have changed behind our back: an import, a removal."""
+        self._known.clear()
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    async def collect(self, in_use: set[str], keep: set[str], free_bytes: int) -> list[Image]:
+        """Removes images that no container uses, those unused longest first, until `free_bytes` are freed. Returns what went."""
+        removed: list[Image] = []
+        images = sorted(await self._runtime.images(), key=lambda image: self.used_at.get(image.id, 0.0))
+        for image in images:
+            if free_bytes <= 0:
+                break
+            if {image.id, *image.tags, *image.digests} & (in_use | keep):
+                continue
+            await self._runtime.remove_image(image.id)
+            removed.append(image)
+            free_bytes -= image.size_bytes
+        self.forget()
+        return removed
+
+
+def credentials(image: str, secrets: Sequence[Object]) -> list[api.AuthConfig]:
+    """What the pull secrets say about an image's registry, in their order."""
+    domain = domain_of(image)
+    wanted = {domain, f"https://{domain}", f"http://{domain}"}
+    if domain == DEFAULT_DOMAIN:
+        wanted |= {"https://index.docker.io/v1/", "index.docker.io"}
+    found: list[api.AuthConfig] = []
+    for secret in secrets:
+        for server, entry in _auths(secret).items():
+            if server in wanted or server.rstrip("/") in wanted or image.startswith(server.removeprefix("https://") + "/"):
+                found.append(_auth(entry))
+    return found
+
+
+def _auths(secret: Object) -> dict[str, Object]:
+    data = secret.get("data") or {}
+    try:
+        if ".dockerconfigjson" in data:
+            return loads(base64.b64decode(data[".dockerconfigjson"])).get("auths") or {}
+        if ".dockercfg" in data:
+            return loads(base64.b64decode(data[".dockercfg"])) or {}
+    except (JSONError, ValueError):
+        return {}
+    return {}
+
+
+def _auth(entry: Object) -> api.AuthConfig:
+    if entry.get("auth") and not entry.get("username"):
+        username, _, password = base64.b64decode(entry["auth"]).decode(errors="replace").partition(":")
+        return api.AuthConfig(username=username, password=password)
+    return api.AuthConfig(
+        username=entry.get("username") or "", password=entry.get("password") or "", identity_token=entry.get("identitytoken") or ""
+    )

@@ -1,0 +1,167 @@
+"""Probing one running container: startup, readiness and liveness, each on a clock of its own.
+
+Nothing is aligned to whole seconds: the first try comes with the container, and until a startup or readiness probe over the network
+has first succeeded it is tried again soon, so that a pod is ready when it is and not a period later. These early tries never count as
+failures. Source: kubelet/prober/worker.go for thresholds and order.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pilothouse.engine.node import podspec
+from pilothouse.engine.node.checks import probe
+from pilothouse.engine.node.http_check import CheckFailed
+from pilothouse.engine.node.podstate import Tracked
+from pilothouse.engine.node.runtime import Runtime
+from pilothouse.model.json import Object
+
+EARLY_FIRST_S, EARLY_GROWTH = 0.03, 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Of a probe, defaults filled in."""
+
+    delay_s: float
+    period_s: float
+    timeout_s: float
+    successes: int
+    failures: int
+
+    @staticmethod
+    def of(spec: Object) -> "Timing":
+        return Timing(
+            spec.get("initialDelaySeconds") or 0,
+            spec.get("periodSeconds") or 10,
+            spec.get("timeoutSeconds") or 1,
+            spec.get("successThreshold") or 1,
+            spec.get("failureThreshold") or 3,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """What the probes of one incarnation of a container need. changed: called when something became different.
+
+    unhealthy(kind, message): a try that counts has failed.
+    """
+
+    runtime: Runtime
+    container: Object
+    tracked: Tracked
+    container_id: str
+    ip: str
+    changed: Callable[[], None]
+    unhealthy: Callable[[str, str], None]
+
+    async def run(self) -> None:
+        """Until cancelled, or until there is nothing to probe any more."""
+        startup = self.container.get("startupProbe")
+        if startup:
+            if not await self._starts_up(startup):
+                return
+        self.tracked.started = True
+        readiness, liveness = self.container.get("readinessProbe"), self.container.get("livenessProbe")
+        if not readiness:
+            self.tracked.ready = True
+        self.changed()
+        loops = [self._readiness(readiness)] if readiness else []
+        loops += [self._liveness(liveness)] if liveness else []
+        await asyncio.gather(*loops)
+
+    async def _starts_up(self, spec: Object) -> bool:
+        timing = Timing.of(spec)
+        await self._initial_delay(timing)
+        failed = 0
+        while True:
+            tick = time.monotonic()
+            if await self._early(spec, timing) if failed == 0 else await self._passes(spec, timing, "Startup"):
+                return True
+            failed += 1
+            if failed >= timing.failures:
+                self._condemn(spec, "startup")
+                return False
+            await _until(tick + timing.period_s)
+
+    async def _readiness(self, spec: Object) -> None:
+        timing = Timing.of(spec)
+        await self._initial_delay(timing)
+        tick = time.monotonic()
+        passed = 1 if await self._early(spec, timing) else 0
+        failed = 0
+        while True:
+            self._judge_ready(timing, passed, failed)
+            await _until(tick + timing.period_s)
+            tick = time.monotonic()
+            if await self._passes(spec, timing, "Readiness"):
+                passed, failed = passed + 1, 0
+            else:
+                passed, failed = 0, failed + 1
+
+    def _judge_ready(self, timing: Timing, passed: int, failed: int) -> None:
+        ready = self.tracked.ready
+        if passed >= timing.successes:
+            ready = True
+        elif failed >= timing.failures:
+            ready = False
+        if ready != self.tracked.ready:
+            self.tracked.ready = ready
+            self.changed()
+
+    async def _liveness(self, spec: Object) -> None:
+        timing = Timing.of(spec)
+        await self._initial_delay(timing)
+        failed = 0
+        while True:
+            tick = time.monotonic()
+            failed = 0 if await self._passes(spec, timing, "Liveness") else failed + 1
+            if failed >= timing.failures:
+                self._condemn(spec, "liveness")
+                return
+            await _until(tick + timing.period_s)
+
+    def _condemn(self, spec: Object, kind: str) -> None:
+        self.tracked.kill = f"Container {self.tracked.name} failed {kind} probe, will be restarted"
+        self.changed()
+
+    async def _initial_delay(self, timing: Timing) -> None:
+        started_at = self.tracked.latest.started_at if self.tracked.latest is not None else time.time()
+        await asyncio.sleep(max(0.0, started_at + timing.delay_s - time.time()))
+
+    async def _early(self, spec: Object, timing: Timing) -> bool:
+        """Tries within the first period; only the last of them counts."""
+        if spec.get("exec"):
+            return await self._passes(spec, timing, "")
+        end = time.monotonic() + timing.period_s
+        pause_s = EARLY_FIRST_S
+        while time.monotonic() + pause_s < end:
+            if await self._passes(spec, timing, ""):
+                return True
+            await asyncio.sleep(pause_s)
+            pause_s *= EARLY_GROWTH
+        return await self._passes(spec, timing, "Startup" if spec is self.container.get("startupProbe") else "Readiness")
+
+    async def _passes(self, spec: Object, timing: Timing, kind: str) -> bool:
+        """One try; a failure is told under `kind`, or not at all when that is empty."""
+        try:
+            await probe(self.runtime, spec, self.container, self.container_id, self.ip, timing.timeout_s)
+        except CheckFailed as error:
+            if kind:
+                self.unhealthy(kind, f"{kind} probe failed: {error}")
+            return False
+        return True
+
+
+async def _until(moment: float) -> None:
+    await asyncio.sleep(max(0.0, moment - time.monotonic()))
+
+
+def kill_grace_s(pod: Object, container: Object, why: str) -> int:
+    """How long a container that a probe has condemned may take to end: a probe may say so itself."""
+    for kind in ("liveness", "startup"):
+        given = (container.get(f"{kind}Probe") or {}).get("terminationGracePeriodSeconds")
+        if f"failed {kind} probe" in why and given is not None:
+            return int(given)
+    return podspec.grace_s(pod)

@@ -1,0 +1,80 @@
+"""What a pod asks of a node: resources, in whole units, and host ports.
+
+Source: Kubernetes docs, "Resource sharing within containers": init containers run one after another, sidecars beside
+what comes after them, containers together; the pod's demand is the highest that occurs, plus its overhead.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pilothouse.model.json import Object
+from pilothouse.model.quantity import Quantity
+
+PODS = "pods"
+Amounts = Mapping[str, int]
+"""Resource -> amount: cpu in millicores, everything else in its own unit (bytes, pods)."""
+
+
+@lru_cache(maxsize=4096)
+def amount(resource: str, text: str) -> int:
+    quantity = Quantity.of(text)
+    return quantity.milli_value if resource == "cpu" else quantity.value
+
+
+def amounts(quantities: Mapping[str, str] | None) -> dict[str, int]:
+    return {resource: amount(resource, str(text)) for resource, text in (quantities or {}).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """resources: with one of `pods`. ports: (host address, protocol, port) that the pod binds on its node."""
+
+    resources: Amounts
+    ports: frozenset[tuple[str, str, int]]
+
+
+def demand_of(pod: Object) -> Demand:
+    spec = pod["spec"]
+    containers = spec.get("containers") or []
+    inits = spec.get("initContainers") or []
+    total = _together(containers)
+    sidecars: Counter[str] = Counter()
+    peak: dict[str, int] = {}
+    for container in inits:
+        requests = _requests(container)
+        if container.get("restartPolicy") == "Always":
+            sidecars.update(requests)
+            peak = _highest(peak, sidecars)
+        else:
+            peak = _highest(peak, sidecars + Counter(requests))
+    total.update(sidecars)
+    resources = _highest(total, peak)
+    for resource, extra in amounts(spec.get("overhead")).items():
+        resources[resource] = resources.get(resource, 0) + extra
+    resources[PODS] = 1
+    return Demand(resources, frozenset(_ports([*containers, *inits], bool(spec.get("hostNetwork")))))
+
+
+def _requests(container: Object) -> dict[str, int]:
+    return amounts((container.get("resources") or {}).get("requests"))
+
+
+def _together(containers: Iterable[Object]) -> "Counter[str]":
+    total: Counter[str] = Counter()
+    for container in containers:
+        total.update(_requests(container))
+    return total
+
+
+def _highest(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
+    return {resource: max(a.get(resource, 0), b.get(resource, 0)) for resource in {**a, **b}}
+
+
+def _ports(containers: Iterable[Object], host_network: bool) -> Iterable[tuple[str, str, int]]:
+    for container in containers:
+        for port in container.get("ports") or ():
+            number = port.get("hostPort") or (port["containerPort"] if host_network else 0)
+            if number:
+                yield port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", number  # noqa: S104 -- upstream's "any address"

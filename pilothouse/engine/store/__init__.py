@@ -1,0 +1,45 @@
+"""The revisioned object store: every acknowledged write is on disk, every read comes from memory, every change can be watched.
+
+Opened by the API server alone. Raises its own exceptions; what they mean over HTTP is the API server's matter.
+"""
+
+from pilothouse.engine.store.errors import (
+    Compacted,
+    FutureRevision,
+    KeyExists,
+    Mismatch,
+    StorageFailed,
+    StorageFull,
+    StoreBusy,
+    StoreClosed,
+    StoreCorrupt,
+    StoreLocked,
+    StoreTooNew,
+    StoreUnusable,
+)
+from pilothouse.engine.store.history import Limits
+from pilothouse.engine.store.record import Change, ChangeType, Record
+from pilothouse.engine.store.store import Store
+from pilothouse.engine.store.watches import Sink, Watch
+
+__all__ = [
+    "Change",
+    "ChangeType",
+    "Compacted",
+    "FutureRevision",
+    "KeyExists",
+    "Limits",
+    "Mismatch",
+    "Record",
+    "Sink",
+    "StorageFailed",
+    "StorageFull",
+    "Store",
+    "StoreBusy",
+    "StoreClosed",
+    "StoreCorrupt",
+    "StoreLocked",
+    "StoreTooNew",
+    "StoreUnusable",
+    "Watch",
+]

@@ -1,0 +1,62 @@
+"""A schema as its users see it: decode objects of built-in kinds; prune, default and validate custom ones.
+
+The parts are made when they are first needed and kept: a schema is used for every request, but most kinds never see one.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from pilothouse.model.errors import Cause
+from pilothouse.model.json import Object
+from pilothouse.model.schema.decode import Compiler, Decoded, Decoder, decode
+from pilothouse.model.schema.node import GroupVersionKind, Node
+from pilothouse.model.schema.scalars import DecodeError
+from pilothouse.model.schema.structural import default, embedded_metadata, prune, prune_nulls, whole_numbers
+from pilothouse.model.schema.validate import show, validate
+
+_COMPILER = Compiler()
+
+
+class Schema:
+    """node: the tree, for those who walk it themselves (strategic merge, apply)."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    @property
+    def kinds(self) -> tuple[GroupVersionKind, ...]:
+        return self.node.kinds
+
+    @cached_property
+    def _decoder(self) -> Decoder:
+        return _COMPILER.decoder(self.node)
+
+    def decode(self, value: Any) -> Decoded:
+        """The value as upstream's Go type would write it again, and the fields that it does not know. Raises DecodeError."""
+        return decode(self.node, self._decoder, value)
+
+    def zero(self, field: str) -> Any:
+        """What the field holds in an object that does not set it (`status`: its value with nothing in it), or None."""
+        return self._decoder({}, []).get(field)
+
+    def prune(self, value: Object) -> list[str]:
+        """Drop unspecified fields, in place; returns their paths, sorted. Whole floats become integers, as Go writes them."""
+        whole_numbers(value)
+        return sorted(prune(self.node, value))
+
+    def check_embedded(self, value: Object, metadata: "Schema") -> None:
+        """Raise DecodeError when the metadata of an embedded resource is none. metadata: the catalog's `object_meta()`."""
+        for path, found in embedded_metadata(self.node, value):
+            try:
+                metadata.decode(found)
+            except DecodeError as error:
+                raise DecodeError(f"{path}: Invalid value: {show(found)}: {error.message}") from None
+
+    def default(self, value: Object) -> None:
+        """Drop nulls where the schema wants none, then fill in defaults, in place."""
+        prune_nulls(self.node, value)
+        default(self.node, value)
+
+    def validate(self, value: Any, path: str = "") -> list[Cause]:
+        """All that is wrong with a custom resource, in upstream's wording and order."""
+        return validate(self.node, value, path)

@@ -1,0 +1,257 @@
+"""DNS messages as bytes: questions in, answers out. Pure.
+
+Names are lower-case tuples of labels, without the root. Source: RFC 1035 (format, compression), RFC 2782 (SRV), RFC 6891 (EDNS0).
+"""
+
+import socket
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+A, NS, CNAME, SOA, PTR, TXT, AAAA, SRV, OPT, ANY = 1, 2, 5, 6, 12, 16, 28, 33, 41, 255
+INTERNET = 1
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
+QR, AA, TC, RD, RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
+UDP_BYTES = 512
+EDNS_BYTES = 1232
+_POINTER = 0xC0
+_LONGEST_NAME = 255
+
+Name = tuple[str, ...]
+
+
+class MalformedMessage(ValueError):
+    """Not a DNS question that can be answered. identifier: of the message, None when even that is missing."""
+
+    def __init__(self, message: str, identifier: int | None = None) -> None:
+        super().__init__(message)
+        self.identifier = identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """raw: the question section as it came; letters keep their case in the answer, for resolvers that check it.
+
+    limit_bytes: the longest answer that the asker takes over UDP. edns: it has sent an OPT record and gets one back.
+    """
+
+    identifier: int
+    flags: int
+    name: Name
+    type: int
+    class_: int
+    raw: bytes
+    edns: bool = False
+    limit_bytes: int = UDP_BYTES
+
+    @property
+    def opcode(self) -> int:
+        return (self.flags >> 11) & 0xF
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """value: address as text (A, AAAA), name (NS, CNAME, PTR), bytes (TXT), or the tuples `Service` and `Authority`."""
+
+    name: Name
+    type: int
+    ttl_s: int
+    value: "str | bytes | Name | Service | Authority"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    priority: int
+    weight: int
+    port: int
+    target: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    server: Name
+    mailbox: Name
+    serial: int
+    refresh_s: int
+    retry_s: int
+    expire_s: int
+    minimum_s: int
+
+
+def name_of(text: str) -> Name:
+    return tuple(label for label in text.lower().strip(".").split(".") if label)
+
+
+def text_of(name: Name) -> str:
+    return ".".join(name)
+
+
+def parse(data: bytes) -> Question:
+    """Raises MalformedMessage."""
+    if len(data) < 12:
+        raise MalformedMessage("shorter than a header")
+    identifier, flags, questions, answers, authorities, additional = struct.unpack_from("!6H", data)
+    if flags & QR:
+        raise MalformedMessage("an answer, not a question")
+    if questions != 1:
+        raise MalformedMessage(f"{questions} questions", identifier)
+    try:
+        name, offset = _read_name(data, 12)
+        type_, class_ = struct.unpack_from("!HH", data, offset)
+        question = Question(identifier, flags, name, type_, class_, data[12 : offset + 4])
+        return _with_edns(question, data, offset + 4, answers + authorities + additional)
+    except (struct.error, IndexError) as error:
+        raise MalformedMessage("ends too early", identifier) from error
+    except MalformedMessage as error:
+        raise MalformedMessage(str(error), identifier) from error
+
+
+def _with_edns(question: Question, data: bytes, offset: int, records: int) -> Question:
+    for _ in range(records):
+        _, offset = _read_name(data, offset)
+        type_, class_, _, length = struct.unpack_from("!HHIH", data, offset)
+        offset += 10 + length
+        if type_ == OPT:
+            limit = max(UDP_BYTES, min(class_, EDNS_BYTES))
+            q = question
+            return Question(q.identifier, q.flags, q.name, q.type, q.class_, q.raw, edns=True, limit_bytes=limit)
+    return question
+
+
+def _read_name(data: bytes, offset: int) -> tuple[Name, int]:
+    """The name at an offset, and the offset behind it. Pointers must lead backwards, so every name ends."""
+    labels: list[str] = []
+    end, size, earliest = 0, 0, offset
+    while length := data[offset]:
+        if length & _POINTER == _POINTER:
+            end = end or offset + 2
+            offset = ((length & 0x3F) << 8) | data[offset + 1]
+            if not 12 <= offset < earliest:
+                raise MalformedMessage("a name points forwards")
+            earliest = offset
+            continue
+        if length & _POINTER:
+            raise MalformedMessage("a label of an unknown kind")
+        size += length + 1
+        if size >= _LONGEST_NAME:
+            raise MalformedMessage("a name is too long")
+        labels.append(data[offset + 1 : offset + 1 + length].decode("latin-1").lower())
+        offset += length + 1
+    return tuple(labels), end or offset + 1
+
+
+class _Writer:
+    """Bytes of a message, with each name written once and pointed to afterwards."""
+
+    def __init__(self, head: bytes, known: Name) -> None:
+        self.data = bytearray(head)
+        self._places: dict[Name, int] = {}
+        self._note(known, 12, len(known))
+
+    def _note(self, name: Name, offset: int, labels: int) -> None:
+        """The first `labels` labels of the name stand at the offset; each is the start of a name to point to."""
+        for start in range(labels):
+            if offset < 0x4000:
+                self._places.setdefault(name[start:], offset)
+            offset += len(name[start]) + 1
+
+    def name(self, name: Name, *, compress: bool = True) -> None:
+        start = next((at for at in range(len(name)) if name[at:] in self._places), len(name)) if compress else len(name)
+        if compress:
+            self._note(name, len(self.data), start)
+        for label in name[:start]:
+            encoded = label.encode("latin-1")
+            self.data += bytes((len(encoded),)) + encoded
+        self.data += struct.pack("!H", 0xC000 | self._places[name[start:]]) if start < len(name) else b"\0"
+
+    def record(self, record: Record) -> None:
+        self.name(record.name)
+        self.data += struct.pack("!HHIH", record.type, INTERNET, record.ttl_s, 0)
+        start = len(self.data)
+        self._value(record)
+        struct.pack_into("!H", self.data, start - 2, len(self.data) - start)
+
+    def _value(self, record: Record) -> None:
+        match record.value:
+            case str(address):
+                self.data += socket.inet_pton(socket.AF_INET if record.type == A else socket.AF_INET6, address)
+            case bytes(text):
+                self.data += bytes((len(text),)) + text
+            case Service(priority, weight, port, target):
+                self.data += struct.pack("!HHH", priority, weight, port)
+                self.name(target, compress=False)
+            case Authority() as soa:
+                self.name(soa.server)
+                self.name(soa.mailbox)
+                self.data += struct.pack("!5I", soa.serial, soa.refresh_s, soa.retry_s, soa.expire_s, soa.minimum_s)
+            case name:
+                self.name(name)
+
+
+def encode(
+    question: Question,
+    code: int,
+    answers: Iterable[Record] = (),
+    authority: Iterable[Record] = (),
+    additional: Iterable[Record] = (),
+    *,
+    limit_bytes: int | None = None,
+    authoritative: bool = True,
+) -> bytes:
+    """limit_bytes: what does not fit is left out, additional records first; answers that do not fit set the truncation flag."""
+    sections = [list(answers), list(authority), list(additional)]
+    flags = QR | RA | (AA if authoritative else 0) | (question.flags & (RD | 0x7800)) | code
+    data = _encode(question, flags, sections)
+    if limit_bytes is None or len(data) <= limit_bytes:
+        return data
+    data = _encode(question, flags, [*sections[:2], []])
+    if len(data) <= limit_bytes:
+        return data
+    return _encode(question, flags | TC, [[], [], []])
+
+
+def _encode(question: Question, flags: int, sections: list[list[Record]]) -> bytes:
+    counts = [len(section) for section in sections]
+    head = struct.pack("!6H", question.identifier, flags, 1, counts[0], counts[1], counts[2] + question.edns) + question.raw
+    writer = _Writer(head, question.name)
+    for section in sections:
+        for record in section:
+            writer.record(record)
+    if question.edns:
+        writer.data += struct.pack("!BHHIH", 0, OPT, EDNS_BYTES, 0, 0)
+    return bytes(writer.data)
+
+
+def encode_failure(identifier: int, code: int) -> bytes:
+    """For messages that were not understood."""
+    return struct.pack("!6H", identifier, QR | RA | code, 0, 0, 0, 0)
+
+
+def query(name: Name, type_: int, identifier: int) -> bytes:
+    """A question of our own, recursion desired."""
+    labels = b"".join(bytes((len(label),)) + label.encode("latin-1") for label in name)
+    return struct.pack("!6H", identifier, RD, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", type_, INTERNET)
+
+
+def parse_addresses(data: bytes) -> tuple[int, list[Record]]:
+    """Code and records (A, AAAA, CNAME) of an answer to a question of our own. Raises MalformedMessage."""
+    try:
+        _, flags, questions, answers, _, _ = struct.unpack_from("!6H", data)
+        offset = 12
+        for _ in range(questions):
+            _, offset = _read_name(data, offset)
+            offset += 4
+        records: list[Record] = []
+        for _ in range(answers):
+            name, offset = _read_name(data, offset)
+            type_, _, ttl_s, length = struct.unpack_from("!HHIH", data, offset)
+            offset += 10
+            if type_ in (A, AAAA):
+                family = socket.AF_INET if type_ == A else socket.AF_INET6
+                records.append(Record(name, type_, ttl_s, socket.inet_ntop(family, data[offset : offset + length])))
+            elif type_ == CNAME:
+                records.append(Record(name, type_, ttl_s, _read_name(data, offset)[0]))
+            offset += length
+    except (struct.error, IndexError, ValueError) as error:
+        raise MalformedMessage("ends too early") from error
+    return flags & 0xF, records

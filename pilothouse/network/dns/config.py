@@ -1,0 +1,23 @@
+"""Settings of the cluster's DNS."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterDNSConfig:
+    """address, port: where this node's server listens, reachable for pods. cluster_ip: of the Service kube-dns, as pods know it.
+
+    networks: CIDRs of services and pods, for which reverse questions are answered here. upstream: servers for other names, as
+    `address` or `address:port`; None: those of resolv_conf, read again when it changes.
+    """
+
+    node: str
+    address: str
+    cluster_ip: str
+    port: int = 53
+    zone: str = "cluster.local"
+    networks: tuple[str, ...] = ()
+    upstream: tuple[str, ...] | None = None
+    resolv_conf: Path = Path("/etc/resolv.conf")
+    ttl_s: int = 5

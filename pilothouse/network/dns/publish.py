@@ -1,0 +1,59 @@
+"""Shows the DNS server in the API as people know it: Service kube-system/kube-dns at a fixed address, leading to this node's server.
+
+The service proxy makes the address work like any other service's.
+"""
+
+from typing import Any
+
+from pilothouse.client.client import Client
+from pilothouse.model.errors import AlreadyExists
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import ENDPOINTSLICES, NAMESPACES, SERVICES
+from pilothouse.network.dns.config import ClusterDNSConfig
+
+NAMESPACE, NAME = "kube-system", "kube-dns"
+LABELS = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+MANAGED_BY = "pilothouse.dev"
+_PORTS = (("dns", "UDP"), ("dns-tcp", "TCP"))
+
+
+class AddressTaken(Exception):
+    """The Service exists with another address than the one that pods are told."""
+
+
+def service(config: ClusterDNSConfig) -> Object:
+    ports = [{"name": name, "protocol": protocol, "port": 53, "targetPort": 53} for name, protocol in _PORTS]
+    spec: dict[str, Any] = {"type": "ClusterIP", "clusterIP": config.cluster_ip, "clusterIPs": [config.cluster_ip], "ports": ports}
+    return {"metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS}, "spec": spec}
+
+
+def endpoint_slice(config: ClusterDNSConfig, port: int) -> Object:
+    labels = {"kubernetes.io/service-name": NAME, "endpointslice.kubernetes.io/managed-by": MANAGED_BY, "k8s-app": "kube-dns"}
+    conditions = {"ready": True, "serving": True, "terminating": False}
+    return {
+        "metadata": {"name": f"{NAME}-{config.node}", "namespace": NAMESPACE, "labels": labels},
+        "addressType": "IPv4",
+        "ports": [{"name": name, "protocol": protocol, "port": port} for name, protocol in _PORTS],
+        "endpoints": [{"addresses": [config.address], "nodeName": config.node, "conditions": conditions}],
+    }
+
+
+async def publish(client: Client, config: ClusterDNSConfig, port: int) -> None:
+    """Idempotent. Raises ApiError, AddressTaken."""
+    await _create(client, NAMESPACES, {"metadata": {"name": NAMESPACE}})
+    await _create(client, SERVICES, service(config))
+    shown = await client.get(SERVICES, NAME, NAMESPACE)
+    if shown["spec"].get("clusterIP") != config.cluster_ip:
+        raise AddressTaken(f"Service {NAMESPACE}/{NAME} has address {shown['spec'].get('clusterIP')}, pods are told {config.cluster_ip}")
+    wanted = endpoint_slice(config, port)
+    if await _create(client, ENDPOINTSLICES, wanted) is None:
+        changes = {key: wanted[key] for key in ("ports", "endpoints")}
+        await client.patch(ENDPOINTSLICES, wanted["metadata"]["name"], changes, namespace=NAMESPACE)
+
+
+async def _create(client: Client, resource: Any, obj: Object) -> Object | None:
+    """None when it is there already."""
+    try:
+        return await client.create(resource, obj)
+    except AlreadyExists:
+        return None

@@ -1,0 +1,89 @@
+"""From a DNS message to its answer: the zone first, the host's name servers for the rest."""
+
+from dataclasses import dataclass
+from random import SystemRandom
+
+import structlog
+
+from pilothouse.network.dns import codec
+from pilothouse.network.dns.codec import MalformedMessage, Name, Question, Record
+from pilothouse.network.dns.upstream import NoAnswer, Upstream
+from pilothouse.network.dns.zone import Found, Zone
+
+log = structlog.get_logger("network.dns")
+LONGEST_CHAIN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The answer is not known here. message: to ask with; answers: what is known so far, when a CNAME leads out of the zone."""
+
+    question: Question
+    message: bytes
+    answers: tuple[Record, ...] = ()
+    target: Name = ()
+
+
+class Resolver:
+    def __init__(self, zone: Zone, upstream: Upstream) -> None:
+        self._zone = zone
+        self._upstream = upstream
+
+    def answer(self, message: bytes, *, stream: bool) -> bytes | Elsewhere | None:
+        """Without waiting. None: the message deserves no answer."""
+        try:
+            question = codec.parse(message)
+        except MalformedMessage as error:
+            return None if error.identifier is None else codec.encode_failure(error.identifier, codec.FORMERR)
+        if question.opcode:
+            return codec.encode(question, codec.NOTIMP, authoritative=False)
+        if question.class_ != codec.INTERNET:
+            return codec.encode(question, codec.REFUSED, authoritative=False)
+        address = self._zone.reverse_address(question.name)
+        if address is not None:
+            found = self._zone.reverse(question.name, address, question.type)
+            return self._encoded(question, found, question.name, stream)
+        if not self._zone.contains(question.name):
+            return Elsewhere(question, message)
+        return self._inside(question, stream)
+
+    async def ask(self, elsewhere: Elsewhere, *, stream: bool) -> bytes:
+        """The answer from upstream; SERVFAIL when there is none."""
+        question = elsewhere.question
+        try:
+            if not elsewhere.target:
+                return await self._upstream.ask(elsewhere.message, stream=stream)
+            inquiry = codec.query(elsewhere.target, question.type, SystemRandom().randrange(1 << 16))
+            code, records = codec.parse_addresses(await self._upstream.ask(inquiry, stream=stream))
+        except (NoAnswer, MalformedMessage) as error:
+            log.debug("name not resolved", name=codec.text_of(question.name), why=str(error))
+            return codec.encode(question, codec.SERVFAIL, elsewhere.answers, limit_bytes=_limit(question, stream), authoritative=False)
+        return codec.encode(question, code, [*elsewhere.answers, *records], limit_bytes=_limit(question, stream))
+
+    def _inside(self, question: Question, stream: bool) -> bytes | Elsewhere:
+        """Follows CNAMEs (services of type ExternalName) as long as they stay in the zone."""
+        chain: list[Record] = []
+        name = question.name
+        for _ in range(LONGEST_CHAIN):
+            found = self._zone.resolve(name, question.type)
+            if not found or found[0].type != codec.CNAME or question.type in (codec.CNAME, codec.ANY):
+                whole = found if found is None and not chain else [*chain, *(found or ())]
+                return self._encoded(question, whole, self._zone.origin, stream)
+            chain += found
+            target = found[0].value
+            assert isinstance(target, tuple)
+            if not self._zone.contains(target):
+                return Elsewhere(question, b"", tuple(chain), target)
+            name = target
+        return codec.encode(question, codec.SERVFAIL, authoritative=False)
+
+    def _encoded(self, question: Question, found: Found, owner: Name, stream: bool) -> bytes:
+        """owner: of the SOA record by which a negative answer says how long it holds."""
+        code = codec.NXDOMAIN if found is None else codec.NOERROR
+        authority = [] if found else [self._zone.authority(owner)]
+        additional = self._zone.targets(found or ()) if question.type == codec.SRV else ()
+        return codec.encode(question, code, found or (), authority, additional, limit_bytes=_limit(question, stream))
+
+
+def _limit(question: Question, stream: bool) -> int | None:
+    return None if stream else question.limit_bytes

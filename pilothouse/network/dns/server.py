@@ -1,0 +1,106 @@
+"""The sockets: DNS over UDP and over TCP on one address.
+
+A question that the caches answer is answered in the callback that received it. Others become tasks, at most `MOST_WAITING` at a
+time; when there are more, the newest is told to ask again (SERVFAIL), so that a dead upstream cannot fill the memory.
+"""
+
+import asyncio
+import struct
+from collections.abc import Callable
+
+from pilothouse.aio.tasks import TaskSet
+from pilothouse.network.dns import codec
+from pilothouse.network.dns.resolver import Elsewhere, Resolver
+
+MOST_WAITING = 1000
+MOST_CONNECTIONS = 200
+IDLE_S = 10.0
+
+
+class DatagramServer(asyncio.DatagramProtocol):
+    def __init__(self, resolver: Resolver, tasks: TaskSet) -> None:
+        self._resolver = resolver
+        self._tasks = tasks
+        self._waiting = 0
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        answer = self._resolver.answer(data, stream=False)
+        if isinstance(answer, Elsewhere):
+            answer = self._forward(answer, addr)
+        if answer is not None:
+            self._send(answer, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        """An asker has gone before its answer came."""
+
+    def _forward(self, elsewhere: Elsewhere, address: tuple[str, int]) -> bytes | None:
+        if self._waiting >= MOST_WAITING:
+            return codec.encode(elsewhere.question, codec.SERVFAIL, authoritative=False)
+        self._waiting += 1
+        self._tasks.start(self._ask(elsewhere, address))
+        return None
+
+    async def _ask(self, elsewhere: Elsewhere, address: tuple[str, int]) -> None:
+        try:
+            self._send(await self._resolver.ask(elsewhere, stream=False), address)
+        finally:
+            self._waiting -= 1
+
+    def _send(self, answer: bytes, address: tuple[str, int]) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.sendto(answer, address)
+
+
+class StreamServer:
+    """One connection may carry many questions; they are answered in turn."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._connections = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections += 1
+        try:
+            if self._connections <= MOST_CONNECTIONS:
+                while await self._answer_one(reader, writer):
+                    pass
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._connections -= 1
+            writer.close()
+
+    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        async with asyncio.timeout(IDLE_S):
+            (length,) = struct.unpack("!H", await reader.readexactly(2))
+            message = await reader.readexactly(length)
+        answer = self._resolver.answer(message, stream=True)
+        if isinstance(answer, Elsewhere):
+            answer = await self._resolver.ask(answer, stream=True)
+        if answer is None:
+            return False
+        async with asyncio.timeout(IDLE_S):
+            writer.write(struct.pack("!H", len(answer)) + answer)
+            await writer.drain()
+        return True
+
+
+Listening = tuple[asyncio.DatagramTransport, asyncio.Server]
+
+
+async def listen(resolver: Resolver, tasks: TaskSet, address: str, port: int) -> Listening:
+    """Raises OSError when the address is taken or not there."""
+    loop = asyncio.get_running_loop()
+    make: Callable[[], DatagramServer] = lambda: DatagramServer(resolver, tasks)  # noqa: E731
+    transport, _ = await loop.create_datagram_endpoint(make, local_addr=(address, port))
+    try:
+        server = await asyncio.start_server(StreamServer(resolver).serve, address, transport.get_extra_info("sockname")[1])
+    except OSError:
+        transport.close()
+        raise
+    return transport, server

@@ -1,0 +1,176 @@
+"""The pod network as a component: prepares the node, then answers CNI requests until cancelled.
+
+Requests run in a few threads, since netlink and nft block. DEL is answered before the kernel has taken the link away (which
+costs it 15 ms and happens anyway when the namespace ends); the address stays taken until then.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from pilothouse.model.json import Object, dumps
+from pilothouse.network.pod import cni, kernel, plugin
+from pilothouse.network.pod.addresses import AddressPool, Exhausted, Lease, mac_of
+from pilothouse.network.pod.config import PodNetworkConfig
+
+log = structlog.get_logger("network.pod")
+
+REQUEST_LIMIT_BYTES = 1 << 20
+REQUEST_DEADLINE_S = 30.0
+LINGER_S = 15.0  # a link whose namespace has not ended by then is taken away by us
+THREADS = 4
+
+
+class PodNetwork:
+    def __init__(self, config: PodNetworkConfig) -> None:
+        self.config = config
+        self._pool = AddressPool(config.pod_cidr)
+        self._released: dict[Lease, float] = {}
+        self._with_ports: set[str] = set()
+        self._lock = threading.Lock()
+        self._bridge = 0
+        self._mtu = kernel.DEFAULT_MTU
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Raises NetworkFailure when the machine refuses. Pods' networks stay as they are when this ends."""
+        with ThreadPoolExecutor(THREADS, "pod-network") as threads:
+            await asyncio.get_running_loop().run_in_executor(threads, self._prepare)
+            self.config.socket.parent.mkdir(parents=True, exist_ok=True)
+            server = await asyncio.start_unix_server(
+                lambda reader, writer: self._serve(threads, reader, writer), self.config.socket, limit=REQUEST_LIMIT_BYTES
+            )
+            self.config.socket.chmod(0o600)
+            async with server:
+                log.info("pod network ready", bridge=self.config.bridge, cidr=self.config.pod_cidr, pods=len(self._pool))
+                ready.set()
+                await server.serve_forever()
+
+    def teardown(self) -> None:
+        """Take away every link, rule, setting and file. Blocks; call it after `run` has ended and the pods are gone."""
+        plugin.uninstall(self.config.conf_dir, self.config.bin_dir)
+        self.config.socket.unlink(missing_ok=True)
+        kernel.teardown(self.config)
+
+    def _prepare(self) -> None:
+        self._bridge = kernel.prepare(self.config)
+        self._mtu = kernel.mtu(self._bridge)
+        self._pool = AddressPool(self.config.pod_cidr, kernel.leases(self._bridge))
+        self._with_ports = kernel.addresses_with_ports(self.config)
+        plugin.install(self.config.conf_dir, self.config.bin_dir, self.config.socket)
+
+    async def _serve(self, threads: ThreadPoolExecutor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_DEADLINE_S):
+                data = await reader.read(-1)
+                status, answer = await asyncio.get_running_loop().run_in_executor(threads, self.answer, data)
+                writer.write(b"%d %s" % (status, dumps(answer) if answer else b""))
+                await writer.drain()
+        except (TimeoutError, OSError) as error:
+            log.warning("CNI request abandoned", error=str(error) or "timed out")
+        finally:
+            writer.close()
+
+    def answer(self, data: bytes) -> tuple[int, Object]:
+        """Exit status and output of the plug-in for a request as the script sends it."""
+        began = time.perf_counter()
+        version = cni.VERSIONS[-2]
+        try:
+            request = cni.parse_request(data)
+            version = request.version
+            output = self._execute(request)
+        except cni.CniError as error:
+            log.warning("CNI request failed", error=error.message)
+            return 1, error.to_dict(version)
+        took_ms = round((time.perf_counter() - began) * 1000, 1)
+        log.debug("CNI request", command=request.command, pod=request.pod, container=request.container[:12], took_ms=took_ms)
+        return 0, output
+
+    def _execute(self, request: cni.CniRequest) -> Object:
+        match request.command:
+            case "ADD":
+                return self._add(request)
+            case "DEL":
+                return self._delete(request)
+            case "CHECK":
+                return self._check(request)
+            case "VERSION":
+                return cni.versions(request.version)
+            case "STATUS":
+                return {}
+        raise cni.CniError(cni.INVALID_ENVIRONMENT, f"CNI_COMMAND {request.command!r} is not known")
+
+    def _add(self, request: cni.CniRequest) -> Object:
+        lease = self._lease(request)
+        gateway = self.config.gateway
+        with self._undone_on_failure(request, lease):
+            link_mac = kernel.attach(lease, request.netns, bridge=self._bridge, gateway=gateway, mtu=self._mtu)
+            if request.ports:
+                kernel.open_ports(self.config, lease.address, request.ports)
+                self._with_ports.add(lease.address)
+        log.info("pod joined", pod=request.pod, address=lease.address, link=lease.link)
+        return cni.result(request, link=lease.link, link_mac=link_mac, mac=mac_of(lease.address), address=lease.address, gateway=gateway)
+
+    def _lease(self, request: cni.CniRequest) -> Lease:
+        """A repeated ADD keeps its address."""
+        with self._lock:
+            self._reap()
+            known = self._pool.of(request.container, request.interface)
+            if known is not None:
+                self._released.pop(known, None)
+                return known
+            try:
+                return self._pool.lease(self.config.instance, request.container, request.interface)
+            except Exhausted as error:
+                raise cni.CniError(cni.NO_ADDRESS, f"{error} (pod CIDR {self.config.pod_cidr})") from error
+
+    def _reap(self) -> None:
+        """Free the addresses whose links are gone with their namespaces."""
+        now = time.monotonic()
+        for lease, since in list(self._released.items()):
+            if now - since > LINGER_S:
+                kernel.remove_link(lease.link)
+            if not kernel.has_link(lease.link):
+                del self._released[lease]
+                self._pool.free(lease)
+
+    @contextlib.contextmanager
+    def _undone_on_failure(self, request: cni.CniRequest, lease: Lease) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, kernel.NetworkFailure) as error:
+            kernel.remove_link(lease.link)
+            with self._lock:
+                self._pool.free(lease)
+            missing = isinstance(error, FileNotFoundError)
+            code = cni.UNKNOWN_CONTAINER if missing else cni.KERNEL_REFUSED
+            what = f"network namespace {request.netns} is not there" if missing else str(error)
+            raise cni.CniError(code, f"pod {request.pod or request.container}: {what}") from error
+
+    def _delete(self, request: cni.CniRequest) -> Object:
+        with self._lock:
+            lease = self._pool.of(request.container, request.interface)
+            if lease is not None:
+                self._released.setdefault(lease, time.monotonic())
+        if lease is not None and lease.address in self._with_ports:
+            self._with_ports.discard(lease.address)
+            self._close_ports(lease)
+        return {}
+
+    def _close_ports(self, lease: Lease) -> None:
+        try:
+            kernel.close_ports(self.config, lease.address)
+        except kernel.NetworkFailure as error:
+            self._with_ports.add(lease.address)
+            raise cni.CniError(cni.TRY_AGAIN, str(error)) from error
+
+    def _check(self, request: cni.CniRequest) -> Object:
+        with self._lock:
+            lease = self._pool.of(request.container, request.interface)
+        if lease is None or not kernel.has_link(lease.link):
+            raise cni.CniError(cni.UNKNOWN_CONTAINER, f"container {request.container} has no interface {request.interface} here")
+        return {}

@@ -1,0 +1,78 @@
+"""Which endpoints a port of a service leads to, from the service's EndpointSlices. Pure.
+
+Source: Kubernetes, "EndpointSlices" (conditions) and KEP-1669: endpoints that are terminating but still serve are used only
+when no other one is ready.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.model.json import Object
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+OTHER_PROXY_LABEL = "service.kubernetes.io/service-proxy-name"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    address: str
+    port: int
+    node: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.address} . {self.port}"
+
+
+def is_proxied(service: Object) -> bool:
+    """Services with an address of their own that no other proxy has taken over."""
+    spec = service.get("spec", {})
+    labels = service["metadata"].get("labels") or {}
+    return spec.get("type") != "ExternalName" and spec.get("clusterIP", "None") not in ("", "None") and OTHER_PROXY_LABEL not in labels
+
+
+def endpoints_of(port: Object, slices: Iterable[Object]) -> tuple[Endpoint, ...]:
+    """Where traffic for the port of a service goes: sorted, each address and port once."""
+    ready: dict[tuple[str, int], Endpoint] = {}
+    leaving: dict[tuple[str, int], Endpoint] = {}
+    for number, endpoint in _addressed(port, slices):
+        conditions = endpoint.get("conditions") or {}
+        terminating = conditions.get("terminating", False)
+        if _holds(conditions, "ready") and not terminating:
+            _add(ready, endpoint, number)
+        elif _holds(conditions, "serving") and terminating:
+            _add(leaving, endpoint, number)
+    return tuple(sorted((ready or leaving).values()))
+
+
+def _holds(conditions: Object, name: str) -> bool:
+    """Unknown counts as true."""
+    return conditions.get(name) is not False
+
+
+def _add(found: dict[tuple[str, int], Endpoint], endpoint: Object, port: int) -> None:
+    for address in endpoint["addresses"][:1]:
+        if _is_ipv4(address):
+            found[address, port] = Endpoint(address, port, endpoint.get("nodeName") or "")
+
+
+def _is_ipv4(address: str) -> bool:
+    try:
+        ipaddress.IPv4Address(address)
+    except ValueError:
+        return False
+    return True
+
+
+def _addressed(port: Object, slices: Iterable[Object]) -> Iterator[tuple[int, Any]]:
+    """Port number and endpoint, for each endpoint of the slices that offers the service's port."""
+    wanted = port.get("name") or "", port.get("protocol") or "TCP"
+    for slice_ in slices:
+        if slice_.get("addressType") != "IPv4":
+            continue
+        for offered in slice_.get("ports") or ():
+            if (offered.get("name") or "", offered.get("protocol") or "TCP") != wanted or not offered.get("port"):
+                continue
+            for endpoint in slice_.get("endpoints") or ():
+                yield offered["port"], endpoint

@@ -1,0 +1,187 @@
+"""The nftables rules of one service, as data. Pure.
+
+A service's port has a chain that picks an endpoint by one lookup; maps that all services share lead from an address and
+port to the chain. When endpoints change, the chain is written anew and the shared maps stay as they are. A port without
+endpoints keeps its chain, which then refuses.
+Source: Kubernetes, "Virtual IPs and Service Proxies"; KEP-3866 (nftables proxy) for the traffic policies.
+"""
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pilothouse.model.json import Object
+from pilothouse.network.service.config import ServiceProxyConfig
+from pilothouse.network.service.endpoints import Endpoint, endpoints_of, is_proxied
+
+FRONTENDS, NODE_PORTS = "frontends", "node-ports"
+NODE_ADDRESSES = "node-addresses"
+REFUSE = "refuse"
+MASQUERADE_MARK = "0x4000"
+PROTOCOLS = ("tcp", "udp")
+DEFAULT_AFFINITY_S = 10800
+_LONGEST_NAME = 100
+
+Where = tuple[str, str]
+"""An element's map and key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """What one service needs in the table.
+
+    chains: name -> rules. elements: map and key -> verdict. sets: name -> seconds after which a client is forgotten.
+    addresses: of all endpoints that are routed to. udp: (address or "" for node ports, port) -> endpoints, for flows that the
+    kernel must forget.
+    """
+
+    chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    elements: dict[Where, str] = field(default_factory=dict)
+    sets: dict[str, int] = field(default_factory=dict)
+    addresses: frozenset[str] = frozenset()
+    udp: dict[tuple[str, int], frozenset[tuple[str, int]]] = field(default_factory=dict)
+
+
+NOTHING = Fragment()
+
+
+def plan(service: Object | None, slices: Sequence[Object], config: ServiceProxyConfig) -> Fragment:
+    """service None: it is gone. slices: all of this service."""
+    if service is None or not is_proxied(service):
+        return NOTHING
+    whole = Fragment()
+    addresses: set[str] = set()
+    for port in service["spec"].get("ports") or ():
+        if (port.get("protocol") or "TCP").lower() in PROTOCOLS:
+            part = _Port(service, port, endpoints_of(port, slices), config)
+            part.write(whole)
+            addresses |= part.addresses
+    return Fragment(whole.chains, whole.elements, whole.sets, frozenset(addresses), whole.udp)
+
+
+class _Port:
+    """The rules of one port of a service."""
+
+    def __init__(self, service: Object, port: Object, endpoints: Sequence[Endpoint], config: ServiceProxyConfig) -> None:
+        metadata, self.spec = service["metadata"], service["spec"]
+        self.service = service
+        self.port = port
+        self.protocol = (port.get("protocol") or "TCP").lower()
+        self.config = config
+        self.endpoints = endpoints
+        self.local = [endpoint for endpoint in endpoints if endpoint.node == config.node]
+        self.title = f"{metadata['namespace']}/{metadata['name']}/{self.protocol}/{port['port']}"
+        self.digest = _digest(self.title)
+        self.affinity_s = _affinity_s(self.spec)
+        self.addresses = {endpoint.address for endpoint in endpoints}
+
+    def write(self, into: Fragment) -> None:
+        into.chains[self._name("s")] = self._pick(self.endpoints, REFUSE)
+        into.chains.update(self._local_chains())
+        if self.affinity_s and self.endpoints:
+            for endpoint in self.endpoints:
+                into.chains[self._endpoint_name(endpoint)] = self._remember(endpoint)
+                into.sets[self._set_name(endpoint)] = self.affinity_s
+        for where, verdict in self._entries():
+            into.elements[where] = verdict
+            if self.protocol == "udp":
+                at = (where[1].split(" . ")[0] if where[0] == FRONTENDS else "", int(where[1].rpartition(" ")[2]))
+                into.udp[at] = frozenset((endpoint.address, endpoint.port) for endpoint in self.endpoints)
+
+    def _name(self, kind: str) -> str:
+        return f"{kind}-{self.digest}-{self.title}"[:_LONGEST_NAME]
+
+    def _endpoint_name(self, endpoint: Endpoint) -> str:
+        return f"e-{self.digest}-{endpoint.address}/{endpoint.port}"
+
+    def _set_name(self, endpoint: Endpoint) -> str:
+        """The kernel cannot change a set's time-out: another one is another set."""
+        return f"a-{self.digest}-{endpoint.address}/{endpoint.port}/{self.affinity_s}"
+
+    def _local_chains(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Traffic policies Local: `l` leads to this node's endpoints alone, `x` so for those who come from outside."""
+        external = self._is_external and self.spec.get("externalTrafficPolicy") == "Local"
+        ranges = self._source_ranges
+        if external or self.spec.get("internalTrafficPolicy") == "Local":
+            # With endpoints elsewhere, silence: a load balancer in front is to try another node.
+            yield self._name("l"), self._pick(self.local, "drop" if self.endpoints else REFUSE)
+        if external:
+            inside = f"ip saddr {self.config.cluster_cidr or self.config.local_cidr}", f"ip saddr @{NODE_ADDRESSES}"
+            yield self._name("x"), (*(f"{match} goto {self._name('s')}" for match in inside), f"goto {self._name('l')}")
+        if ranges:
+            yield self._name("f"), (f"ip saddr != {{ {', '.join(ranges)} }} drop", f"goto {self._external_chain}")
+
+    def _pick(self, endpoints: Sequence[Endpoint], otherwise: str) -> tuple[str, ...]:
+        if not endpoints:
+            return (f"goto {otherwise}" if otherwise == REFUSE else otherwise,)
+        mark = f"meta mark set meta mark or {MASQUERADE_MARK}"
+        away = (mark,) if any(ipaddress.IPv4Address(endpoint.address) not in self.config.local_network for endpoint in endpoints) else ()
+        if self.affinity_s:
+            known = (f"ip saddr @{self._set_name(endpoint)} goto {self._endpoint_name(endpoint)}" for endpoint in endpoints)
+            return (*away, *known, f"numgen random mod {len(endpoints)} vmap {{ {self._verdicts(endpoints)} }}")
+        if len(endpoints) == 1:
+            return (*away, f"meta l4proto {self.protocol} dnat to {endpoints[0].address}:{endpoints[0].port}")
+        table = ", ".join(f"{number} : {endpoint}" for number, endpoint in enumerate(endpoints))
+        return (*away, f"meta l4proto {self.protocol} dnat to numgen random mod {len(endpoints)} map {{ {table} }}")
+
+    def _verdicts(self, endpoints: Sequence[Endpoint]) -> str:
+        return ", ".join(f"{number} : goto {self._endpoint_name(endpoint)}" for number, endpoint in enumerate(endpoints))
+
+    def _remember(self, endpoint: Endpoint) -> tuple[str, ...]:
+        return (
+            f"update @{self._set_name(endpoint)} {{ ip saddr }}",
+            f"meta l4proto {self.protocol} dnat to {endpoint.address}:{endpoint.port}",
+        )
+
+    @property
+    def _is_external(self) -> bool:
+        return self.spec.get("type") in ("NodePort", "LoadBalancer") or bool(self.spec.get("externalIPs"))
+
+    @property
+    def _source_ranges(self) -> list[str]:
+        ranges = self.spec.get("loadBalancerSourceRanges") or () if self.spec.get("type") == "LoadBalancer" else ()
+        return sorted(str(network) for network in map(ipaddress.ip_network, map(str.strip, ranges)) if network.version == 4)
+
+    @property
+    def _external_chain(self) -> str:
+        return self._name("x" if self.spec.get("externalTrafficPolicy") == "Local" else "s")
+
+    def _entries(self) -> Iterator[tuple[Where, str]]:
+        """Where the port answers, and the chain that it leads to."""
+        number = self.port["port"]
+        inner = self._name("l" if self.spec.get("internalTrafficPolicy") == "Local" else "s")
+        for address in _ipv4([self.spec["clusterIP"]]):
+            yield self._frontend(address, number), f"goto {inner}"
+        for address in _ipv4(self.spec.get("externalIPs") or ()):
+            yield self._frontend(address, number), f"goto {self._external_chain}"
+        if self.spec.get("type") == "LoadBalancer":
+            chain = self._name("f") if self._source_ranges else self._external_chain
+            for address in _ipv4(_balancer_addresses(self.service)):
+                yield self._frontend(address, number), f"goto {chain}"
+        if self.port.get("nodePort") and self.spec.get("type") in ("NodePort", "LoadBalancer"):
+            yield (NODE_PORTS, f"{self.protocol} . {self.port['nodePort']}"), f"goto {self._external_chain}"
+
+    def _frontend(self, address: str, number: int) -> Where:
+        return FRONTENDS, f"{address} . {self.protocol} . {number}"
+
+
+def _affinity_s(spec: Object) -> int:
+    if spec.get("sessionAffinity") != "ClientIP":
+        return 0
+    configured = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
+    return int(configured.get("timeoutSeconds") or DEFAULT_AFFINITY_S)
+
+
+def _balancer_addresses(service: Object) -> Iterator[str]:
+    for ingress in ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
+        if ingress.get("ip") and ingress.get("ipMode", "VIP") == "VIP":
+            yield ingress["ip"]
+
+
+def _ipv4(addresses: Iterable[str]) -> Iterator[str]:
+    return (address for address in addresses if ipaddress.ip_address(address).version == 4)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

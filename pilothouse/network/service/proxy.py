@@ -1,0 +1,178 @@
+"""The service proxy as a component: watches Services and EndpointSlices and keeps the node's rules in step.
+
+A change goes to the kernel at once; what changes meanwhile goes together in the next transaction. The barrier hears after each
+one which addresses are still routed to. Level-triggered: a transaction that fails, or a table that someone has flushed, leads
+to the whole table being written again.
+"""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.client.informers import Informers
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
+from pilothouse.network.service import conntrack, kernel
+from pilothouse.network.service.book import RuleBook
+from pilothouse.network.service.config import ServiceProxyConfig
+from pilothouse.network.service.endpoints import SERVICE_NAME_LABEL
+from pilothouse.network.service.plan import Fragment, plan
+
+log = structlog.get_logger("network.service")
+
+INSPECT_S = 10.0
+RETRY_S = (0.5, 30.0)
+
+
+class ProxyFailure(Exception):
+    """The machine cannot run a service proxy; the text says what it lacks."""
+
+
+def _service_of(slice_: Object) -> str | None:
+    metadata = slice_["metadata"]
+    name = (metadata.get("labels") or {}).get(SERVICE_NAME_LABEL)
+    return f"{metadata['namespace']}/{name}" if name else None
+
+
+def _index(slice_: Object) -> list[str]:
+    key = _service_of(slice_)
+    return [key] if key else []
+
+
+class ServiceProxy:
+    """informers: not yet running or already; the proxy asks them for what it needs when it is made."""
+
+    def __init__(self, informers: Informers, barrier: EndpointBarrier, config: ServiceProxyConfig) -> None:
+        self.config = config
+        self._services = informers.of(SERVICES)
+        self._slices = informers.of(ENDPOINTSLICES, indexes={"service": _index})
+        self._barrier = barrier
+        self._book = RuleBook(config)
+        self._dirty: dict[str, None] = {}
+        self._whole = True
+        self._wake = asyncio.Event()
+        self._failures = 0
+        self._services.on_change(self._service_changed)
+        self._slices.on_change(self._slice_changed)
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Raises ProxyFailure when the kernel lacks what is needed. The rules stay when this ends."""
+        consumer = self._barrier.join("service-proxy")
+        with ThreadPoolExecutor(1, "service-proxy") as thread:
+            loop = asyncio.get_running_loop()
+            try:
+                nft = await loop.run_in_executor(thread, kernel.open_nft)
+                lacking = await loop.run_in_executor(thread, kernel.missing, nft, f"{self.config.table}-probe")
+                if lacking:
+                    raise ProxyFailure(lacking)
+                await self._services.wait_synced()
+                await self._slices.wait_synced()
+                while True:
+                    if await self._apply(thread, nft):
+                        consumer.routes(self._book.addresses, self._slices.revision)
+                        ready.set()
+                    await self._next_change(thread, nft)
+            finally:
+                consumer.leave()
+
+    def teardown(self) -> None:
+        """Take the table away. Blocks; call it after `run` has ended."""
+        kernel.open_nft().run(f"add table ip {self.config.table}\ndelete table ip {self.config.table}\n")
+
+    def _service_changed(self, old: Object | None, new: Object | None) -> None:
+        metadata = (new or old or {})["metadata"]
+        self._mark(f"{metadata['namespace']}/{metadata['name']}")
+
+    def _slice_changed(self, old: Object | None, new: Object | None) -> None:
+        for slice_ in (old, new):
+            key = _service_of(slice_) if slice_ is not None else None
+            if key:
+                self._mark(key)
+
+    def _mark(self, key: str) -> None:
+        self._dirty[key] = None
+        self._wake.set()
+
+    async def _next_change(self, thread: ThreadPoolExecutor, nft: kernel.Nft) -> None:
+        """Until there is something to do: a change, a failure's retry, or a table that is not there any more."""
+        first_s, most_s = RETRY_S
+        wait_s = min(first_s * 2 ** min(self._failures - 1, 10), most_s) if self._failures else INSPECT_S
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
+        except TimeoutError:
+            if not self._failures and not await self._is_in_place(thread, nft):
+                log.warning("the rules of the services are gone, perhaps by a reload of the firewall: writing them again")
+                self._whole = True
+
+    async def _is_in_place(self, thread: ThreadPoolExecutor, nft: kernel.Nft) -> bool:
+        try:
+            await asyncio.get_running_loop().run_in_executor(thread, nft.run, f"list chain ip {self.config.table} services\n")
+        except kernel.NftFailure:
+            return False
+        return True
+
+    async def _apply(self, thread: ThreadPoolExecutor, nft: kernel.Nft) -> bool:
+        """Bring the kernel to the caches' state. False: it could not be done and is tried again later."""
+        began = time.perf_counter()
+        self._wake.clear()
+        wanted = self._wanted()
+        forgotten = self._udp_changes(wanted)
+        commands = self._book.change(wanted)
+        if self._whole:
+            commands = self._book.whole()
+        loop = asyncio.get_running_loop()
+        try:
+            if commands:
+                await loop.run_in_executor(thread, nft.run, commands)
+        except kernel.NftFailure as failure:
+            return self._failed(failure)
+        self._whole, self._failures = False, 0
+        if forgotten:
+            await loop.run_in_executor(thread, self._forget, forgotten)
+        if commands:
+            took_ms = round((time.perf_counter() - began) * 1000, 2)
+            log.debug("rules changed", services=list(wanted)[:5], count=len(wanted), took_ms=took_ms)
+        return True
+
+    def _failed(self, failure: kernel.NftFailure) -> bool:
+        """A change that fails is followed at once by the whole table; a whole table that fails waits longer each time."""
+        log.error("nftables refuses the services' rules", error=str(failure), whole=self._whole, failures=self._failures)
+        if self._whole:
+            self._failures += 1
+        else:
+            self._wake.set()
+        self._whole = True
+        return False
+
+    def _wanted(self) -> dict[str, Fragment]:
+        """The changed services' rules. At the start in order of age, so that of two that claim the same the older one has it."""
+        keys = list(self._dirty)
+        self._dirty.clear()
+        if len(keys) > 1:
+            keys.sort(key=lambda key: (_created(self._services.get(key)), key))
+        return {key: plan(self._services.get(key), self._slices.by_index("service", key), self.config) for key in keys}
+
+    def _udp_changes(self, wanted: dict[str, Fragment]) -> conntrack.Frontends:
+        """UDP frontends whose endpoints are not what they were, with those that are meant now."""
+        changed: dict[tuple[str, int], frozenset[tuple[str, int]]] = {}
+        for key, fragment in wanted.items():
+            before = self._book.get(key).udp
+            for at in {*before, *fragment.udp}:
+                meant = fragment.udp.get(at, frozenset())
+                if before.get(at) != meant:
+                    changed[at] = meant
+        return changed
+
+    def _forget(self, frontends: conntrack.Frontends) -> None:
+        try:
+            conntrack.forget(frontends)
+        except OSError as error:
+            log.warning("UDP flows to former endpoints could not be ended", error=str(error))
+
+
+def _created(service: Object | None) -> str:
+    return str(service["metadata"].get("creationTimestamp", "")) if service else ""

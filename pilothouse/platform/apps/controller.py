@@ -1,0 +1,111 @@
+"""Keeps each App's objects as its plan says and writes its status."""
+
+import time
+from typing import Any
+
+from pilothouse.client.client import Client
+from pilothouse.client.controller import Controller, owner_key
+from pilothouse.client.informer import Informer
+from pilothouse.client.informers import Informers
+from pilothouse.client.recorder import Recorder
+from pilothouse.model import kinds, meta
+from pilothouse.model.errors import NotFound
+from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
+from pilothouse.platform.apps.objects import Surroundings
+from pilothouse.platform.apps.plan import Actual, plan
+from pilothouse.platform.apps.types import APPS
+
+BUILDS = Resource("builds.pilothouse.dev", "v1", "builds", "Build", custom=True)
+"""Known to apps by its API only, like every other capability's objects."""
+
+
+class AppController:
+    def __init__(self, client: Client, informers: Informers, recorder: Recorder, around: Surroundings) -> None:
+        self.client = client
+        self.recorder = recorder
+        self.around = around
+        self.apps = informers.of(APPS)
+        self.owned: dict[str, tuple[Resource, Informer]] = {
+            res.kind: (res, informers.of(res, indexes={"app": _owner_uid}))
+            for res in (BUILDS, kinds.CONTROLLERREVISIONS, kinds.DEPLOYMENTS, kinds.SERVICES, kinds.INGRESSES)
+        }
+        self.controller = Controller("apps", self.reconcile, workers=2)
+        self.controller.watches(self.apps)
+        for _, informer in self.owned.values():
+            self.controller.watches(informer, owner_key(APPS))
+
+    async def run(self) -> None:
+        await self.controller.run()
+
+    async def reconcile(self, key: str) -> None:
+        app = self.apps.get(key)
+        if app is None or meta.is_deleting(app):
+            return
+        todo = plan(app, self._actual(app), self.around, meta.rfc3339(time.time()))
+        for wanted in todo.ensure:
+            await self._ensure(app, wanted)
+        for obj in todo.remove:
+            await self._remove(obj)
+        await self._write_status(app, todo.status)
+
+    def _actual(self, app: Object) -> Actual:
+        def owned(kind: str) -> list[Object]:
+            return self.owned[kind][1].by_index("app", meta.uid(app))
+
+        def one(kind: str) -> Object | None:
+            return next((obj for obj in owned(kind) if meta.name(obj) == meta.name(app)), None)
+
+        return Actual(owned("Build"), owned("ControllerRevision"), one("Deployment"), one("Service"), one("Ingress"))
+
+    async def _ensure(self, app: Object, wanted: Object) -> None:
+        resource, informer = self.owned[wanted["kind"]]
+        current = informer.get(f"{meta.namespace(wanted)}/{meta.name(wanted)}")
+        if current is None:
+            await self.client.create(resource, wanted)
+        elif meta.uid(app) not in _owner_uid(current):
+            taken = f"{resource.singular or resource.kind.lower()} {meta.name(wanted)}"
+            self.recorder.say(app, "Warning", "NameTaken", f"{taken} exists and is not this app's: rename the app or remove it")
+        elif not covers(current, wanted):
+            changed = {key: value for key, value in wanted.items() if key not in ("apiVersion", "kind", "metadata")}
+            await self.client.patch(resource, meta.name(wanted), changed, namespace=meta.namespace(wanted))
+
+    async def _remove(self, obj: Object) -> None:
+        resource, _ = self.owned[obj["kind"]]
+        try:
+            await self.client.delete(resource, meta.name(obj), meta.namespace(obj), uid=meta.uid(obj), propagation="Background")
+        except NotFound:
+            return
+
+    async def _write_status(self, app: Object, status: Object) -> None:
+        old = app.get("status") or {}
+        if all(old.get(key) == value for key, value in status.items()):
+            return
+        before, after = _reason(old), _reason(status)
+        if before != after and after[0]:
+            kind = "Warning" if after[0] == "False" and after[1] not in ("RollingOut", "Building") else "Normal"
+            self.recorder.say(app, kind, after[1], after[2] or f"serving at {status['url']}")
+        await self.client.patch(APPS, meta.name(app), {"status": status}, namespace=meta.namespace(app), subresource="status")
+
+
+def _owner_uid(obj: Object) -> list[str]:
+    owner = meta.controller_of(obj)
+    return [owner["uid"]] if owner is not None else []
+
+
+def _reason(status: Object) -> tuple[str, str, str]:
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "Ready":
+            return condition["status"], condition["reason"], condition.get("message", "")
+    return "", "", ""
+
+
+def covers(current: Any, wanted: Any) -> bool:
+    """Whether everything wanted is there; what the server has added is nobody's business. An empty value is as good as none."""
+    if isinstance(wanted, dict):
+        return isinstance(current, dict) and all(
+            covers(current.get(k), v) if v not in ({}, [], "") else not current.get(k) for k, v in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return isinstance(current, list) and len(current) == len(wanted) and all(map(covers, current, wanted))
+    return bool(current == wanted)

@@ -1,0 +1,173 @@
+"""Carries out Builds: makes their pods, gets the base images they wait for, and writes down how they ended."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pilothouse.client.client import Client
+from pilothouse.client.controller import Controller, owner_key
+from pilothouse.client.informers import Informers
+from pilothouse.client.oci import EMPTY, MANIFEST, Registry, digest_of
+from pilothouse.client.recorder import Recorder
+from pilothouse.model import kinds, meta
+from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
+from pilothouse.model.json import Object
+from pilothouse.platform.builds.bases import BaseError, Bases
+from pilothouse.platform.builds.failure import explain
+from pilothouse.platform.builds.plan import Create, Finish, Prepare, Wait, next_step
+from pilothouse.platform.builds.pod import CONFIG, ENVIRONMENT, SYSTEM, BuilderConfig, build_pod, pod_name
+from pilothouse.platform.builds.types import BUILDS
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """bases: makes the builder's image and, where no public registry is in reach, base images; None on a foreign cluster."""
+
+    config: BuilderConfig
+    bases: Bases | None
+
+
+class BuildController:
+    def __init__(self, client: Client, informers: Informers, recorder: Recorder, settings: BuildSettings) -> None:
+        self.client = client
+        self.recorder = recorder
+        self.settings = settings
+        self.builds = informers.of(BUILDS)
+        self.pods = informers.of(kinds.PODS)
+        self.secrets = informers.of(kinds.SECRETS, namespace=SYSTEM)
+        self.configured = informers.of(kinds.CONFIGMAPS, namespace=SYSTEM)
+        self._prepared: set[str] = set()
+        self.controller = Controller("builds", self.reconcile, workers=4, deadline_s=1800)
+        self.controller.watches(self.builds)
+        self.controller.watches(self.pods, owner_key(BUILDS))
+
+    async def run(self) -> None:
+        await self.controller.run()
+
+    async def reconcile(self, key: str) -> None:
+        build = self.builds.get(key)
+        if build is None or meta.is_deleting(build):
+            return
+        pod = self.pods.get(f"{meta.namespace(build)}/{pod_name(build)}")
+        step = next_step(build, pod, prepared=meta.uid(build) in self._prepared)
+        if isinstance(step, Create):
+            await self._create(build)
+        elif isinstance(step, Prepare):
+            await self._prepare(build, step.images)
+        elif isinstance(step, Finish):
+            await self._finish(build, pod, step)
+        elif isinstance(step, Wait) and step.running and _phase(build) == "Pending":
+            await self._write(build, phase="Running", startedAt=meta.rfc3339(time.time()), pod=pod_name(build))
+
+    def _config(self) -> BuilderConfig:
+        """With the mirror that is set now; a mirror takes the place of stand-ins."""
+        config = self.settings.config
+        mirror = ((self.configured.get(f"{SYSTEM}/{CONFIG}") or {}).get("data") or {}).get("registry.mirror", "")
+        return replace(config, mirror=mirror, stand_ins=config.stand_ins and not mirror)
+
+    async def _create(self, build: Object) -> None:
+        config = self._config()
+        if self.settings.bases is not None:
+            try:
+                image = await self.settings.bases.ensure(config.image, lambda text: self.recorder.say(build, "Normal", "Preparing", text))
+            except BaseError as error:
+                await self._finish(build, None, Finish("Failed", "BuilderMissing", str(error)))
+                return
+            config = replace(config, image=image)
+        environment = await self._environment(meta.namespace(build))
+        try:
+            await self.client.create(kinds.PODS, build_pod(build, config, environment))
+        except AlreadyExists:
+            return
+
+    async def _environment(self, namespace: str) -> dict[str, str]:
+        """Bring the build environment into the namespace; returns the proxy variables in it."""
+        source = self.secrets.get(f"{SYSTEM}/{ENVIRONMENT}")
+        if source is None:
+            return {}
+        data: Mapping[str, str] = source.get("data") or {}
+        if namespace != SYSTEM:
+            await self._copy_secret(namespace, data)
+        return decoded_proxies(data)
+
+    async def _copy_secret(self, namespace: str, data: Mapping[str, str]) -> None:
+        wanted = {"metadata": {"name": ENVIRONMENT, "namespace": namespace}, "data": dict(data)}
+        current = await self.client.get_or_none(kinds.SECRETS, ENVIRONMENT, namespace)
+        if current is None:
+            await self.client.create(kinds.SECRETS, wanted)
+        elif current.get("data") != data:
+            await self.client.update(kinds.SECRETS, wanted)
+
+    async def _prepare(self, build: Object, images: tuple[str, ...]) -> None:
+        bases = self.settings.bases
+        if bases is not None and self._config().stand_ins:
+            try:
+                for image in images:
+                    await bases.ensure(image, lambda text: self.recorder.say(build, "Normal", "Preparing", text))
+            except BaseError as error:
+                await self._finish(
+                    build, self.pods.get(f"{meta.namespace(build)}/{pod_name(build)}"), Finish("Failed", "NoBaseImage", str(error))
+                )
+                return
+            await mark_ready(self.settings.config.registry, meta.uid(build))
+        self._prepared.add(meta.uid(build))
+
+    async def _finish(self, build: Object, pod: Object | None, step: Finish) -> None:
+        message = step.message
+        if step.explain:
+            message = explain(step.dockerfile, await self._log(build))
+        if step.phase != "Succeeded":
+            self.recorder.say(build, "Warning", step.reason, message)
+        await self._write(
+            build,
+            phase=step.phase,
+            reason=step.reason,
+            message=message,
+            digest=step.digest,
+            finishedAt=meta.rfc3339(time.time()),
+            pod=pod_name(build),
+        )
+        if pod is not None and not meta.is_deleting(pod) and step.phase == "Cancelled":
+            await self._delete_pod(pod)
+
+    async def _delete_pod(self, pod: Object) -> None:
+        try:
+            await self.client.delete(kinds.PODS, meta.name(pod), meta.namespace(pod), uid=meta.uid(pod))
+        except NotFound:
+            return
+
+    async def _log(self, build: Object) -> str:
+        """The end of the build container's log; empty when the node has none."""
+        try:
+            async with self.client.logs(pod_name(build), meta.namespace(build), container="build", tail_lines=200) as pieces:
+                return b"".join([piece async for piece in pieces]).decode(errors="replace")
+        except ApiError:
+            return ""
+
+    async def _write(self, build: Object, **status: Any) -> None:
+        await self.client.patch(BUILDS, meta.name(build), {"status": status}, namespace=meta.namespace(build), subresource="status")
+
+
+def _phase(build: Object) -> str:
+    return (build.get("status") or {}).get("phase") or "Pending"
+
+
+def decoded_proxies(data: Mapping[str, str]) -> dict[str, str]:
+    """The `proxy.*` keys of the environment Secret as variables, in both spellings that programs read."""
+    import base64
+
+    found: dict[str, str] = {}
+    for key, value in data.items():
+        if key.startswith("proxy."):
+            name, text = key.removeprefix("proxy."), base64.b64decode(value).decode()
+            found |= {name.upper(): text, name.lower(): text}
+    return found
+
+
+async def mark_ready(address: str, uid: str) -> None:
+    """Tell a waiting build pod that its base images are there: an empty manifest under its uid."""
+    async with Registry(address) as registry:
+        await registry.put_blob("bases/ready", b"{}", digest_of(b"{}"))
+        empty = {"mediaType": EMPTY, "digest": digest_of(b"{}"), "size": 2}
+        await registry.put_manifest("bases/ready", uid, {"schemaVersion": 2, "mediaType": MANIFEST, "config": empty, "layers": [empty]})

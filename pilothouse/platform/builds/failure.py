@@ -1,0 +1,48 @@
+"""Why a build failed, in one sentence: the Dockerfile's line, the instruction, and the line of output that names the cause."""
+
+import re
+
+from pilothouse.platform.builds.dockerfile import line_of
+
+_STEP = re.compile(r"^STEP \d+/\d+: (.*)$")
+_STAGE_STEP = re.compile(r"^\[\d+/\d+\] STEP \d+/\d+: (.*)$")
+_BUILDAH = re.compile(r"^(?:Error: |error )?(?:building|error building) at STEP")
+_NOISE = re.compile(r"^(?:subprocess exited|Error: (?:error )?building|error building|time=|exit status|\[notice\]|WARNING: Running pip)")
+_TELLING = re.compile(
+    r"\b(?:error|ERR!|fatal|failed|not found|no such|cannot|denied|unable|No matching|SSLError|CERTIFICATE)\b", re.IGNORECASE
+)
+_CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|SELF_SIGNED_CERT|self.signed certificate|UNABLE_TO_GET_ISSUER", re.IGNORECASE)
+
+
+def explain(dockerfile: str, log: str) -> str:
+    """One sentence; never empty."""
+    lines = [line.rstrip() for line in log.splitlines() if line.strip()]
+    step, output = _last_step(lines)
+    if not step:
+        return _cause(lines) or "the build ended before its first step"
+    number = line_of(dockerfile, step)
+    where = f"Dockerfile line {number}" if number else "Dockerfile"
+    cause = _cause(output)
+    if any(_CERTIFICATE.search(line) for line in output):
+        cause += " (a certificate was refused: set the CA that your mirror uses with `ph config set ca FILE`)"
+    return f"{where}: {_short(step)}: {cause}" if cause else f"{where}: {_short(step)} failed"
+
+
+def _last_step(lines: list[str]) -> tuple[str, list[str]]:
+    for index in range(len(lines) - 1, -1, -1):
+        found = _STEP.match(lines[index]) or _STAGE_STEP.match(lines[index])
+        if found:
+            return found[1], lines[index + 1 :]
+    return "", lines
+
+
+def _cause(lines: list[str]) -> str:
+    """The last line that sounds like an error, else the last one that is not the tool's own summary."""
+    plain = [line for line in lines if not _NOISE.match(line) and not _BUILDAH.match(line)]
+    telling = [line for line in plain if _TELLING.search(line)]
+    chosen = telling[-1] if telling else plain[-1] if plain else lines[-1] if lines else ""
+    return _short(chosen.strip(), 300)
+
+
+def _short(text: str, most: int = 120) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,117 @@
+"""The pod of a build: fetches the source, then runs buildah with the platform's layer cache on the node."""
+
+from dataclasses import dataclass
+from importlib import resources
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.platform.builds.types import BUILDS
+
+SYSTEM = "pilothouse-system"
+"""The namespace of the platform's own objects."""
+CONFIG = "pilothouse-config"
+"""The ConfigMap in it with what `ph config` has set."""
+ENVIRONMENT = "pilothouse-build-environment"
+"""The Secret in the build's namespace that carries the host's mirrors, proxies and certificates."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuilderConfig:
+    """image: the builder's. registry: as pods with the host's network reach it. storage: a folder of the node for layers.
+
+    stand_ins: base images come from the registry's `bases/` because no public registry is in reach. mirror: of docker.io.
+    """
+
+    image: str
+    registry: str
+    storage: str
+    stand_ins: bool
+    mirror: str = ""
+
+
+def pod_name(build: Object) -> str:
+    return f"{meta.name(build)}-build"
+
+
+def build_pod(build: Object, config: BuilderConfig, proxies: dict[str, str]) -> Object:
+    """The pod that carries out a Build. Runs privileged: buildah mounts the layers and the steps' root."""
+    owner = meta.owner_reference(build, BUILDS.api_version, BUILDS.kind)
+    environment = _environment(build, config)
+    shared: list[Object] = [
+        {"name": "workspace", "mountPath": "/workspace"},
+        {"name": "environment", "mountPath": "/etc/pilothouse", "readOnly": True},
+    ]
+    storage: Object = {"name": "storage", "mountPath": "/var/lib/containers"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": pod_name(build),
+            "namespace": meta.namespace(build),
+            "labels": {"builds.pilothouse.dev/build": meta.name(build)},
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "hostNetwork": True,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 2,
+            "initContainers": [
+                _container("source", "source.sh", [], config.image, environment | _source(build, config) | proxies, shared),
+            ],
+            "containers": [
+                _container("build", "build.sh", _arguments(build, proxies), config.image, environment | proxies, [*shared, storage])
+                | {"securityContext": {"privileged": True}},
+            ],
+            "volumes": [
+                {"name": "workspace", "emptyDir": {}},
+                {"name": "environment", "secret": {"secretName": ENVIRONMENT, "optional": True}},
+                {"name": "storage", "hostPath": {"path": config.storage, "type": "DirectoryOrCreate"}},
+            ],
+        },
+    }
+
+
+def _container(name: str, script: str, args: list[str], image: str, environment: dict[str, str], mounts: list[Object]) -> Object:
+    text = resources.files(__package__).joinpath(script).read_text()
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/sh", "-c", _escaped(text), name],
+        "args": [_escaped(arg) for arg in args],
+        "env": [{"name": key, "value": _escaped(value)} for key, value in environment.items()],
+        "volumeMounts": mounts,
+    }
+
+
+def _escaped(text: str) -> str:
+    """`$(NAME)` in a container's command, args and env is the node's to expand; `$$` keeps it as it is."""
+    return text.replace("$(", "$$(")
+
+
+def _environment(build: Object, config: BuilderConfig) -> dict[str, str]:
+    spec = build["spec"]
+    return {
+        "CONTEXT": spec["source"].get("path", "").strip("/"),
+        "DOCKERFILE": spec.get("dockerfile") or "Dockerfile",
+        "INLINE": spec.get("inline", ""),
+        "IMAGE": spec["image"],
+        "REGISTRY": config.registry,
+        "STAND_INS": "yes" if config.stand_ins else "",
+        "MIRROR": config.mirror,
+        "BUILD_UID": meta.uid(build),
+    }
+
+
+def _source(build: Object, config: BuilderConfig) -> dict[str, str]:
+    source = build["spec"]["source"]
+    git, upload = source.get("git") or {}, source.get("upload") or {}
+    url = f"http://{config.registry}/v2/{upload['repository']}/blobs/{upload['digest']}" if upload else ""
+    return {"GIT_URL": git.get("url", ""), "GIT_REVISION": git.get("revision", ""), "SOURCE_URL": url}
+
+
+def _arguments(build: Object, proxies: dict[str, str]) -> list[str]:
+    given = proxies | build["spec"].get("args", {})
+    return [word for key, value in given.items() for word in ("--build-arg", f"{key}={value}")]

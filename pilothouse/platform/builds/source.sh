@@ -1,0 +1,36 @@
+# First container of a build pod: brings the source into /workspace and leaves the Dockerfile as its termination message.
+# What the user gave arrives in variables only; nothing of it is ever read as shell text.
+set -eu
+fail() {
+    echo "$1" >&2
+    printf '%s' "$1" >/dev/termination-log
+    exit 1
+}
+mkdir -p /workspace/source
+cd /workspace/source
+if [ -n "$GIT_URL" ]; then
+    echo "cloning $GIT_URL ${GIT_REVISION:+at $GIT_REVISION}"
+    [ -s /etc/pilothouse/ca.crt ] && export GIT_SSL_CAINFO=/etc/pilothouse/ca.crt
+    export GIT_TERMINAL_PROMPT=0
+    git init --quiet .
+    git -c protocol.ext.allow=never fetch --quiet --depth 1 -- "$GIT_URL" "${GIT_REVISION:-HEAD}" 2>/workspace/git.log ||
+        fail "git cannot fetch ${GIT_REVISION:-HEAD} from $GIT_URL: $(tail -n 1 /workspace/git.log)"
+    git checkout --quiet FETCH_HEAD
+else
+    echo "fetching the source"
+    curl --silent --show-error --fail --location "$SOURCE_URL" --output /workspace/source.tar.gz 2>/workspace/curl.log ||
+        fail "the source cannot be fetched from the registry: $(tail -n 1 /workspace/curl.log)"
+    tar --extract --gzip --no-same-owner --file /workspace/source.tar.gz
+    rm /workspace/source.tar.gz
+fi
+case /$CONTEXT/ in */../*) fail "the path $CONTEXT leads out of the source" ;; esac
+[ -d "./$CONTEXT" ] || fail "the source has no folder $CONTEXT"
+cd "./$CONTEXT"
+if [ -n "$INLINE" ]; then
+    printf '%s\n' "$INLINE" >/workspace/Dockerfile
+else
+    case /$DOCKERFILE/ in */../*) fail "the path $DOCKERFILE leads out of the source" ;; esac
+    [ -f "./$DOCKERFILE" ] || fail "the source has no file $DOCKERFILE"
+    cp "./$DOCKERFILE" /workspace/Dockerfile
+fi
+head -c 4000 /workspace/Dockerfile >/dev/termination-log

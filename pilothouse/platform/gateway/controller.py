@@ -1,0 +1,224 @@
+"""Keeps Envoy's configuration as the routing table says, and tells the node which endpoints have left it.
+
+A change is written file by file (each moved into place whole), endpoints before the clusters and routes that name them.
+What Envoy has really taken is asked of Envoy: only then does the endpoint barrier hear that an address is free, and a
+draining endpoint counts as in use until its last request is answered.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.client.client import Client
+from pilothouse.client.informers import Informers
+from pilothouse.client.recorder import Recorder
+from pilothouse.model import kinds, meta
+from pilothouse.model.errors import AlreadyExists, ApiError, Unavailable
+from pilothouse.model.json import Object
+from pilothouse.platform.gateway import envoy
+from pilothouse.platform.gateway.admin import Hosts
+from pilothouse.platform.gateway.envoy import Files, Listening
+from pilothouse.platform.gateway.process import EnvoyProcess
+from pilothouse.platform.gateway.routes import CONTROLLER, DEFAULT_CLASS, Problem, Table, World, table
+
+log = structlog.get_logger("platform.gateway")
+SERVICE_LABEL = "kubernetes.io/service-name"
+POLL_S = 0.01
+TAKEN_DEADLINE_S = 3.0
+WATCHDOG_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """folder: for the configuration. ingress_class: made as the cluster's default one when `is_default`."""
+
+    folder: Path
+    log: Path
+    listening: Listening
+    instance: str
+    ingress_class: str = "pilothouse"
+    is_default: bool = True
+
+
+class Gateway:
+    def __init__(
+        self, client: Client, informers: Informers, recorder: Recorder, config: GatewayConfig, barrier: EndpointBarrier | None = None
+    ) -> None:
+        self.client = client
+        self.recorder = recorder
+        self.config = config
+        self.files = Files(config.folder)
+        self.envoy = EnvoyProcess(self.files, config.log)
+        self._consumer = (barrier or EndpointBarrier()).join("gateway")
+        self._changed = asyncio.Event()
+        self._written: dict[Path, bytes] = {}
+        self._told: set[Problem] = set()
+        self._watched = [
+            informers.of(resource, indexes={"service": _service_of} if resource is kinds.ENDPOINTSLICES else None)
+            for resource in (kinds.INGRESSES, kinds.INGRESSCLASSES, kinds.SERVICES, kinds.ENDPOINTSLICES, kinds.SECRETS)
+        ]
+        self.ingresses, self.classes, self.services, self.slices, self.secrets = self._watched
+        for informer in self._watched:
+            informer.on_change(lambda old, new: self._changed.set())
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Serve until cancelled; then Envoy is stopped."""
+        for informer in self._watched:
+            await informer.wait_synced()
+        await self._ensure_class()
+        self._prepare()
+        try:
+            await self._apply()
+            await self.envoy.ensure()
+            await self._settle(table(self._world()))
+            ready.set()
+            while True:
+                await self._next_change()
+                await self._apply()
+        finally:
+            self._consumer.leave()
+            await self.envoy.stop()
+
+    async def _next_change(self) -> None:
+        """Until something changed; meanwhile an Envoy that has died is started again."""
+        while True:
+            try:
+                async with asyncio.timeout(WATCHDOG_S):
+                    await self._changed.wait()
+                    return
+            except TimeoutError:
+                if self.envoy.running_pid() is None:
+                    log.warning("envoy has ended; starting it again")
+                    await self.envoy.ensure()
+
+    async def _apply(self) -> None:
+        self._changed.clear()
+        wanted = table(self._world())
+        changed = self._write(wanted)
+        if changed and self.envoy.running_pid() is not None:
+            await self._settle(wanted)
+        await self._tell(wanted)
+
+    def _world(self) -> World:
+        slices: dict[str, list[Object]] = {}
+        for piece in self.slices.items():
+            for key in _service_of(piece):
+                slices.setdefault(key, []).append(piece)
+        return World(
+            ingresses=self.ingresses.items(),
+            classes=self.classes.items(),
+            services={meta.key(s): s for s in self.services.items()},
+            slices=slices,
+            secrets={meta.key(s): s for s in self.secrets.items()},
+        )
+
+    def _prepare(self) -> None:
+        (self.files.folder / "endpoints").mkdir(parents=True, exist_ok=True)
+        self.files.folder.chmod(0o700)
+        self._put(self.files.bootstrap, envoy.bootstrap(self.files, self.config.instance))
+
+    def _write(self, wanted: Table) -> bool:
+        """Bring the files up to date, in the order that never names what is not there yet; True when one changed."""
+        changed = False
+        for name, endpoints in wanted.endpoints.items():
+            changed |= self._put(self.files.endpoints(name), envoy.resources([envoy.assignment(name, endpoints)]))
+        changed |= self._put(self.files.clusters, envoy.resources(envoy.clusters(wanted, self.files)))
+        changed |= self._put(self.files.routes, envoy.resources([envoy.route_configuration(wanted)]))
+        changed |= self._put(self.files.listeners, envoy.resources(envoy.listeners(wanted, self.config.listening, self.files)))
+        kept = {self.files.endpoints(name) for name in wanted.endpoints}
+        for path in [p for p in self._written if p.parent.name == "endpoints" and p not in kept]:
+            path.unlink(missing_ok=True)
+            del self._written[path]
+        return changed
+
+    def _put(self, path: Path, content: Object) -> bool:
+        encoded = json.dumps(content).encode()
+        if self._written.get(path) == encoded:
+            return False
+        draft = path.with_name(f".{path.name}.new")
+        draft.touch(mode=0o600)
+        draft.write_bytes(encoded)
+        draft.replace(path)
+        self._written[path] = encoded
+        return True
+
+    async def _settle(self, wanted: Table) -> None:
+        """Until Envoy has taken the table and draining endpoints are idle; a newer change takes over."""
+        deadline = time.monotonic() + TAKEN_DEADLINE_S
+        while True:
+            try:
+                has = await self.envoy.admin.hosts()
+            except Unavailable:
+                return
+            self._consumer.routes(in_use(wanted, has))
+            taken = has_taken(wanted, has)
+            if taken and not is_draining(has):
+                return
+            if self._changed.is_set() and taken:
+                return
+            if not taken and time.monotonic() > deadline:
+                log.warning("envoy has not taken the configuration", log=str(self.config.log))
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def _ensure_class(self) -> None:
+        annotations = {DEFAULT_CLASS: "true"} if self.config.is_default else {}
+        wanted = {"metadata": {"name": self.config.ingress_class, "annotations": annotations}, "spec": {"controller": CONTROLLER}}
+        try:
+            await self.client.create(kinds.INGRESSCLASSES, wanted)
+        except AlreadyExists:
+            return
+
+    async def _tell(self, wanted: Table) -> None:
+        """Problems as events, once each; and the address under which an Ingress can be reached as its status."""
+        for problem in wanted.problems:
+            ingress = self.ingresses.get(problem.ingress)
+            if problem not in self._told and ingress is not None:
+                self.recorder.say(ingress, "Warning", problem.reason, problem.message)
+        self._told = set(wanted.problems)
+        places = [{"ip": address} for address in self.config.listening.addresses if ":" not in address]
+        for key in wanted.ingresses:
+            ingress = self.ingresses.get(key)
+            if ingress is not None and ((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress") != places:
+                await self._write_status(ingress, places)
+
+    async def _write_status(self, ingress: Object, places: list[Object]) -> None:
+        status = {"status": {"loadBalancer": {"ingress": places}}}
+        try:
+            await self.client.patch(kinds.INGRESSES, meta.name(ingress), status, namespace=meta.namespace(ingress), subresource="status")
+        except ApiError as error:
+            log.info("ingress status not written", ingress=meta.key(ingress), error=error.message)
+
+
+def _service_of(piece: Object) -> list[str]:
+    name = meta.labels(piece).get(SERVICE_LABEL)
+    return [f"{meta.namespace(piece)}/{name}"] if name else []
+
+
+def in_use(wanted: Table, has: Hosts) -> frozenset[str]:
+    """Addresses that Envoy may still send to: those that get new requests, and draining ones with a request in work."""
+    used = {address for hosts in has.values() for (address, _), state in hosts.items() if not state.is_draining or state.active_requests}
+    coming = {e.address for endpoints in wanted.endpoints.values() for e in endpoints if e.health == "HEALTHY"}
+    return frozenset(used | coming)
+
+
+def has_taken(wanted: Table, has: Hosts) -> bool:
+    """Whether Envoy's endpoints are those of the table."""
+    return all(_same(endpoints, has.get(name)) for name, endpoints in wanted.endpoints.items())
+
+
+def _same(endpoints: Iterable[Any], hosts: Any) -> bool:
+    if hosts is None:
+        return False
+    return {(e.address, e.port): e.health == "DRAINING" for e in endpoints} == {place: state.is_draining for place, state in hosts.items()}
+
+
+def is_draining(has: Hosts) -> bool:
+    return any(state.is_draining and state.active_requests for hosts in has.values() for state in hosts.values())

@@ -1,0 +1,239 @@
+"""The gateway's Envoy configuration as the xDS resources of Envoy's v3 API (pure).
+
+Listeners, routes and clusters are each one resource file, endpoints one file a cluster: so a changed route closes no
+connection and a changed endpoint touches no cluster. Ordinary applications decide the settings: paths, methods, Host and
+large headers pass unaltered, nothing is cut off after a time, and WebSockets are upgraded.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.model.json import Object
+from pilothouse.platform.gateway.routes import Certificate, Endpoint, Route, Table
+
+_TYPE = "type.googleapis.com/envoy"
+_HTTP = f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_ROUTER = f"{_TYPE}.extensions.filters.http.router.v3.Router"
+_UPSTREAM = f"{_TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions"
+_TLS = f"{_TYPE}.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+_INSPECTOR = f"{_TYPE}.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+_PREVIOUS_HOSTS = f"{_TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+_MAX_HEADERS_KB = 96
+_UPSTREAM_IDLE = "1.5s"
+"""Shorter than the keep-alive of the common servers (2 s and up): a request never meets a connection that is just closing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """addresses: to bind. Ports of the two listeners."""
+
+    addresses: tuple[str, ...]
+    http_port: int
+    https_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where the resources lie."""
+
+    folder: Path
+
+    @property
+    def bootstrap(self) -> Path:
+        return self.folder / "bootstrap.json"
+
+    @property
+    def listeners(self) -> Path:
+        return self.folder / "listeners.json"
+
+    @property
+    def routes(self) -> Path:
+        return self.folder / "routes.json"
+
+    @property
+    def clusters(self) -> Path:
+        return self.folder / "clusters.json"
+
+    @property
+    def admin(self) -> Path:
+        return self.folder / "admin.sock"
+
+    def endpoints(self, cluster: str) -> Path:
+        """A file name that any cluster name fits in."""
+        return self.folder / "endpoints" / f"{hashlib.sha256(cluster.encode()).hexdigest()[:24]}.json"
+
+
+def bootstrap(files: Files, instance: str) -> Object:
+    def source(path: Path) -> Object:
+        return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
+
+    return {
+        "node": {"id": f"gateway-{instance}", "cluster": "pilothouse"},
+        "admin": {"address": {"pipe": {"path": str(files.admin), "mode": 0o600}}},
+        "dynamic_resources": {"lds_config": source(files.listeners), "cds_config": source(files.clusters)},
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": f"{_TYPE}.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                        "max_active_downstream_connections": 20000,
+                    },
+                }
+            ]
+        },
+    }
+
+
+def listeners(table: Table, listening: Listening, files: Files) -> list[Object]:
+    found = [_listener("http", listening.addresses, listening.http_port, [{"filters": [_connection_manager("http", files)]}])]
+    if table.certificates:
+        chains = [_tls_chain(certificate, files) for certificate in table.certificates]
+        secure = _listener("https", listening.addresses, listening.https_port, chains)
+        secure["listener_filters"] = [{"name": "tls_inspector", "typed_config": {"@type": _INSPECTOR}}]
+        found.append(secure)
+    return found
+
+
+def _listener(name: str, addresses: tuple[str, ...], port: int, chains: list[Object]) -> Object:
+    first, *others = [{"socket_address": {"address": address, "port_value": port}} for address in addresses]
+    return {
+        "@type": f"{_TYPE}.config.listener.v3.Listener",
+        "name": name,
+        "address": first,
+        "additional_addresses": [{"address": address} for address in others],
+        "filter_chains": chains,
+        "per_connection_buffer_limit_bytes": 1 << 20,
+    }
+
+
+def _connection_manager(name: str, files: Files) -> Object:
+    config: Object = {
+        "@type": _HTTP,
+        "stat_prefix": name,
+        "rds": {
+            "route_config_name": "routes",
+            "config_source": {"path_config_source": {"path": str(files.routes)}, "resource_api_version": "V3"},
+        },
+        "http_filters": [{"name": "router", "typed_config": {"@type": _ROUTER, "suppress_envoy_headers": True}}],
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "use_remote_address": True,
+        "max_request_headers_kb": _MAX_HEADERS_KB,
+        "server_header_transformation": "PASS_THROUGH",
+        "stream_idle_timeout": "0s",
+        "request_timeout": "0s",
+        "delayed_close_timeout": "1s",
+        "common_http_protocol_options": {"idle_timeout": "3600s", "max_headers_count": 1000},
+        "http_protocol_options": {"accept_http_10": True},
+        "normalize_path": False,
+        "merge_slashes": False,
+    }
+    return {"name": "http", "typed_config": config}
+
+
+def _tls_chain(certificate: Certificate, files: Files) -> Object:
+    context = {
+        "@type": _TLS,
+        "common_tls_context": {
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_certificates": [
+                {"certificate_chain": {"inline_string": certificate.chain}, "private_key": {"inline_string": certificate.key}}
+            ],
+        },
+    }
+    names = [host for host in certificate.hosts if host != "*"]
+    chain: Object = {"filters": [_connection_manager("https", files)], "transport_socket": {"name": "tls", "typed_config": context}}
+    return chain | ({"filter_chain_match": {"server_names": names}} if names else {})
+
+
+def route_configuration(table: Table) -> Object:
+    hosts = [_virtual_host(host, routes) for host, routes in table.hosts.items()]
+    if "*" not in table.hosts:
+        hosts.append({"name": "*", "domains": ["*"], "routes": [_nothing("no route has this host name")]})
+    return {
+        "@type": f"{_TYPE}.config.route.v3.RouteConfiguration",
+        "name": "routes",
+        "virtual_hosts": hosts,
+        "ignore_port_in_host_matching": True,
+    }
+
+
+def _virtual_host(host: str, routes: tuple[Route, ...]) -> Object:
+    return {"name": host, "domains": [host], "routes": [_route(route) for route in routes] + [_nothing("no route has this path")]}
+
+
+def _nothing(why: str) -> Object:
+    return {"match": {"prefix": "/"}, "direct_response": {"status": 404, "body": {"inline_string": f"404: {why}\n"}}}
+
+
+def _route(route: Route) -> Object:
+    retry = {
+        # Only what never reached the application: repeating it is always safe.
+        "retry_on": "connect-failure,refused-stream,reset-before-request",
+        "num_retries": 3,
+        "retry_host_predicate": [{"name": "previous", "typed_config": {"@type": _PREVIOUS_HOSTS}}],
+        "host_selection_retry_max_attempts": 3,
+        "retry_back_off": {"base_interval": "0.02s", "max_interval": "0.2s"},
+    }
+    action = {"cluster": route.backend.cluster, "timeout": "0s", "idle_timeout": "0s", "retry_policy": retry}
+    return {"match": _match(route), "route": action}
+
+
+def _match(route: Route) -> Object:
+    if route.match == "exact":
+        return {"path": route.path}
+    trimmed = route.path.rstrip("/")
+    return {"path_separated_prefix": trimmed} if trimmed else {"prefix": "/"}
+
+
+def clusters(table: Table, files: Files) -> list[Object]:
+    return [_cluster(name, files) for name in table.endpoints]
+
+
+def _cluster(name: str, files: Files) -> Object:
+    protocol = {
+        "@type": _UPSTREAM,
+        "explicit_http_config": {"http_protocol_options": {}},
+        "common_http_protocol_options": {
+            "idle_timeout": _UPSTREAM_IDLE,
+            "max_headers_count": 1000,
+            "max_response_headers_kb": _MAX_HEADERS_KB,
+        },
+    }
+    no_limit = {"priority": "DEFAULT", "max_connections": 20000, "max_pending_requests": 20000, "max_requests": 20000, "max_retries": 1000}
+    return {
+        "@type": f"{_TYPE}.config.cluster.v3.Cluster",
+        "name": name,
+        "type": "EDS",
+        "eds_cluster_config": {
+            "service_name": name,
+            "eds_config": {"path_config_source": {"path": str(files.endpoints(name))}, "resource_api_version": "V3"},
+        },
+        "connect_timeout": "2s",
+        "lb_policy": "LEAST_REQUEST",
+        # A draining endpoint gets nothing new, even when all are draining.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "circuit_breakers": {"thresholds": [no_limit]},
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol},
+    }
+
+
+def assignment(cluster: str, endpoints: Iterable[Endpoint]) -> Object:
+    places = [
+        {
+            "endpoint": {"address": {"socket_address": {"address": e.address, "port_value": e.port}}},
+            "health_status": e.health,
+        }
+        for e in endpoints
+    ]
+    return {
+        "@type": f"{_TYPE}.config.endpoint.v3.ClusterLoadAssignment",
+        "cluster_name": cluster,
+        "endpoints": [{"lb_endpoints": places}] if places else [],
+    }
+
+
+def resources(found: list[Object]) -> Object:
+    return {"resources": found}

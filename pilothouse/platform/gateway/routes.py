@@ -1,0 +1,200 @@
+"""What the gateway routes, from Ingresses, Services, EndpointSlices and TLS Secrets (pure).
+
+One host belongs to all Ingresses that name it: their paths are merged, exact ones before prefixes and longer before
+shorter; of two that claim the same path the older Ingress wins, and the other one is told.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+
+CONTROLLER = "pilothouse.dev/gateway"
+DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
+LEGACY_CLASS = "kubernetes.io/ingress.class"
+Match = Literal["exact", "prefix"]
+Health = Literal["HEALTHY", "DRAINING"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A Service's port: what Envoy calls a cluster."""
+
+    namespace: str
+    service: str
+    port: str
+
+    @property
+    def cluster(self) -> str:
+        return f"{self.namespace}/{self.service}/{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    path: str
+    match: Match
+    backend: Backend
+    ingress: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """PEM texts and the host names that they serve."""
+
+    hosts: tuple[str, ...]
+    chain: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    address: str
+    port: int
+    health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about an Ingress that the gateway cannot do; told on the object."""
+
+    ingress: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """hosts: host ("*" for any) -> its routes in the order they are tried. endpoints: cluster -> where it sends to."""
+
+    hosts: dict[str, tuple[Route, ...]]
+    endpoints: dict[str, tuple[Endpoint, ...]]
+    certificates: tuple[Certificate, ...]
+    problems: tuple[Problem, ...]
+    ingresses: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the table is made from; each mapping by `namespace/name`. slices: by the key of their Service."""
+
+    ingresses: Iterable[Object]
+    classes: Iterable[Object]
+    services: Mapping[str, Object]
+    slices: Mapping[str, list[Object]]
+    secrets: Mapping[str, Object]
+
+
+def table(world: World) -> Table:
+    problems: list[Problem] = []
+    ours, default = _classes(world.classes)
+    served = [i for i in world.ingresses if _is_ours(i, ours, default)]
+    served.sort(key=lambda i: (i["metadata"].get("creationTimestamp", ""), meta.key(i)))
+    hosts: dict[str, dict[tuple[str, Match], Route]] = {}
+    for ingress in served:
+        for host, route in _routes(ingress, problems):
+            taken = hosts.setdefault(host, {}).setdefault((route.path, route.match), route)
+            if taken is not route:
+                text = f"{host}{route.path} is served by ingress {taken.ingress}, which is older"
+                problems.append(Problem(meta.key(ingress), "PathTaken", text))
+    backends = {route.backend for routes in hosts.values() for route in routes.values()}
+    return Table(
+        hosts={host: tuple(sorted(routes.values(), key=_order)) for host, routes in sorted(hosts.items())},
+        endpoints={b.cluster: _endpoints(b, world) for b in sorted(backends, key=lambda b: b.cluster)},
+        certificates=tuple(_certificates(served, world.secrets, problems)),
+        problems=tuple(problems),
+        ingresses=frozenset(meta.key(i) for i in served),
+    )
+
+
+def _classes(classes: Iterable[Object]) -> tuple[set[str], bool]:
+    ours = [c for c in classes if c.get("spec", {}).get("controller") == CONTROLLER]
+    return {meta.name(c) for c in ours}, any(meta.annotations(c).get(DEFAULT_CLASS) == "true" for c in ours)
+
+
+def _is_ours(ingress: Object, ours: set[str], default: bool) -> bool:
+    name = ingress["spec"].get("ingressClassName") or meta.annotations(ingress).get(LEGACY_CLASS)
+    return name in ours if name else default
+
+
+def _routes(ingress: Object, problems: list[Problem]) -> Iterable[tuple[str, Route]]:
+    spec, key = ingress["spec"], meta.key(ingress)
+    for rule in spec.get("rules") or ():
+        for path in (rule.get("http") or {}).get("paths") or ():
+            backend = _backend(ingress, path["backend"], problems)
+            if backend is not None:
+                match: Match = "exact" if path.get("pathType") == "Exact" else "prefix"
+                yield rule.get("host") or "*", Route(path.get("path") or "/", match, backend, key)
+    if spec.get("defaultBackend") and (backend := _backend(ingress, spec["defaultBackend"], problems)) is not None:
+        for host in {rule.get("host") or "*" for rule in spec.get("rules") or ()} | ({"*"} if not spec.get("rules") else set()):
+            yield host, Route("/", "prefix", backend, key)
+
+
+def _backend(ingress: Object, backend: Object, problems: list[Problem]) -> Backend | None:
+    service = backend.get("service")
+    if service is None:
+        problems.append(Problem(meta.key(ingress), "BackendNotSupported", "a resource backend is not supported: name a service"))
+        return None
+    port = service.get("port") or {}
+    return Backend(meta.namespace(ingress), service["name"], str(port.get("name") or port.get("number", "")))
+
+
+def _order(route: Route) -> tuple[bool, int, str]:
+    return route.match != "exact", -len(route.path), route.path
+
+
+def _endpoints(backend: Backend, world: World) -> tuple[Endpoint, ...]:
+    """Ready endpoints take requests; terminating ones that still serve finish what they have."""
+    key = f"{backend.namespace}/{backend.service}"
+    service = world.services.get(key)
+    port = _service_port(service, backend.port) if service is not None else None
+    if port is None:
+        return ()
+    found: dict[tuple[str, int], Endpoint] = {}
+    for piece in world.slices.get(key, ()):
+        number = _slice_port(piece, port)
+        for endpoint in piece.get("endpoints") or () if number else ():
+            health = _health(endpoint.get("conditions") or {})
+            for address in endpoint.get("addresses", ())[:1] if health else ():
+                assert number is not None
+                assert health is not None
+                found[address, number] = Endpoint(address, number, health)
+    return tuple(found[at] for at in sorted(found))
+
+
+def _service_port(service: Object, port: str) -> Object | None:
+    for candidate in service["spec"].get("ports") or ():
+        if port in (candidate.get("name"), str(candidate["port"])):
+            chosen: Object = candidate
+            return chosen
+    return None
+
+
+def _slice_port(piece: Object, port: Object) -> int | None:
+    for candidate in piece.get("ports") or ():
+        if (candidate.get("name") or "") == (port.get("name") or ""):
+            return int(candidate["port"]) if candidate.get("port") else None
+    return None
+
+
+def _health(conditions: Object) -> Health | None:
+    if conditions.get("ready", True):
+        return "HEALTHY"
+    return "DRAINING" if conditions.get("serving") and conditions.get("terminating") else None
+
+
+def _certificates(ingresses: Iterable[Object], secrets: Mapping[str, Object], problems: list[Problem]) -> Iterable[Certificate]:
+    import base64
+
+    taken: set[str] = set()
+    for ingress in ingresses:
+        for entry in ingress["spec"].get("tls") or ():
+            hosts = tuple(host for host in entry.get("hosts") or ("*",) if host not in taken)
+            data = (secrets.get(f"{meta.namespace(ingress)}/{entry.get('secretName', '')}") or {}).get("data") or {}
+            if not data.get("tls.crt") or not data.get("tls.key"):
+                text = f"secret {entry.get('secretName', '')!r} for TLS does not exist or lacks tls.crt and tls.key"
+                problems.append(Problem(meta.key(ingress), "NoCertificate", text))
+            elif hosts:
+                taken.update(hosts)
+                yield Certificate(hosts, base64.b64decode(data["tls.crt"]).decode(), base64.b64decode(data["tls.key"]).decode())

@@ -1,0 +1,1 @@
+"""The platform's own image registry: distribution's server on loopback, with its storage under the state directory."""

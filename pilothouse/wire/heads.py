@@ -1,0 +1,50 @@
+"""The head of an answer as bytes: status line, the handler's headers, date, length, connection.
+
+Most answers repeat a few sets of headers, so the encoded block of each set is remembered.
+"""
+
+import functools
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_OURS = frozenset({"content-length", "transfer-encoding", "connection", "date"})
+_BREAKS = frozenset("\r\n\0")
+
+CLOSE = b"connection: close\r\n"
+KEEP_ALIVE = b"connection: keep-alive\r\n"
+CHUNKED = b"transfer-encoding: chunked\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class _Date:
+    """The date line, encoded once a second."""
+
+    second = 0
+    line = b""
+
+
+def date() -> bytes:
+    second = int(time.time())
+    if second != _Date.second:
+        _Date.second = second
+        _Date.line = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+    return _Date.line
+
+
+@functools.lru_cache(maxsize=1024)
+def block(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Status line and headers, without the empty line. Raises ValueError for a header that would break the framing."""
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\n"]
+    for name, value in headers:
+        if name.lower() in _OURS and not (status == 101 and name.lower() == "connection"):
+            raise ValueError(f"header {name!r} is set by the server, not by the handler")
+        if not name or _BREAKS.intersection(name) or ":" in name or _BREAKS.intersection(value):
+            raise ValueError(f"header {name!r} would break the message's framing")
+        lines.append(f"{name}: {value}\r\n")
+    return "".join(lines).encode("latin-1", "replace")
+
+
+def has_body(status: int) -> bool:
+    return status >= 200 and status != 204 and status != 304

@@ -1,0 +1,201 @@
+"""A certificate authority in a directory, and what it issues: server and client certificates on P-256 keys.
+
+`cryptography` costs 15 MB of memory, so it is imported when something is issued, not before. Certificates are valid from
+five minutes ago, since clocks of two machines are never quite alike. Private keys are readable by their owner only.
+"""
+
+import datetime
+import ipaddress
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes, PrivateKeyTypes
+
+CA_DAYS = 3650
+LEAF_DAYS = 365
+BACKDATED = datetime.timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate and its private key, both PEM."""
+
+    certificate: bytes
+    key: bytes
+
+    def write(self, directory: Path, name: str) -> tuple[Path, Path]:
+        """Write `name.crt` and `name.key`; returns the two paths."""
+        certificate, key = directory / f"{name}.crt", directory / f"{name}.key"
+        write_private(key, self.key)
+        _write(certificate, self.certificate, 0o644)
+        return certificate, key
+
+
+class CertificateAuthority:
+    """Signs with the key in `directory/ca.key`; `directory/ca.crt` is what others trust."""
+
+    def __init__(self, pair: KeyPair) -> None:
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        self.certificate = pair.certificate
+        self._issuer = x509.load_pem_x509_certificate(pair.certificate)
+        self._key: EllipticCurvePrivateKey = load_pem_private_key(pair.key, None)  # type: ignore[assignment]
+
+    @classmethod
+    def create(cls, directory: Path, common_name: str = "pilothouse-ca", days: int = CA_DAYS) -> "CertificateAuthority":
+        """Make a new authority and write it to the directory, which is made when missing."""
+        directory.mkdir(parents=True, exist_ok=True)
+        pair = _self_signed(common_name, days)
+        pair.write(directory, "ca")
+        return cls(pair)
+
+    @classmethod
+    def load(cls, directory: Path) -> "CertificateAuthority":
+        """Raises FileNotFoundError where there is none, ValueError where a file is damaged."""
+        return cls(KeyPair((directory / "ca.crt").read_bytes(), (directory / "ca.key").read_bytes()))
+
+    def issue_server(self, names: Sequence[str], addresses: Sequence[str] = (), *, common_name: str = "", days: int = LEAF_DAYS) -> KeyPair:
+        """For serving under these DNS names and IP addresses."""
+        from cryptography import x509
+
+        alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+        alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+        subject = _name(common_name or next(iter([*names, *addresses]), "server"))
+        usage = x509.oid.ExtendedKeyUsageOID.SERVER_AUTH
+        return self._issue(subject, usage, days, x509.SubjectAlternativeName(alternatives))
+
+    def issue_client(self, common_name: str, organizations: Iterable[str] = (), *, days: int = LEAF_DAYS) -> KeyPair:
+        """For a client; the API server takes the common name for the user and the organizations for the groups."""
+        from cryptography import x509
+
+        return self._issue(_name(common_name, organizations), x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH, days, None)
+
+    def _issue(
+        self, subject: "x509.Name", usage: "x509.ObjectIdentifier", days: int, alternatives: "x509.SubjectAlternativeName | None"
+    ) -> KeyPair:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = _builder(subject, self._issuer.subject, key.public_key(), days)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(_public(self._issuer))
+        builder = builder.add_extension(authority, critical=False)
+        if alternatives is not None:
+            builder = builder.add_extension(alternatives, critical=False)
+        return KeyPair(_pem(builder.sign(self._key, hashes.SHA256())), _key_pem(key))
+
+
+def create_ec_key() -> bytes:
+    """A fresh P-256 private key as PEM, for signing tokens with ES256."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return _key_pem(ec.generate_private_key(ec.SECP256R1()))
+
+
+def create_rsa_key(bits: int = 2048) -> bytes:
+    """A fresh RSA private key as PEM, for signing tokens with RS256."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return _key_pem(rsa.generate_private_key(public_exponent=65537, key_size=bits))
+
+
+def public_key(private_key: bytes) -> bytes:
+    """The public half of a PEM private key, as PEM."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+    return load_pem_private_key(private_key, None).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def days_left(certificate: bytes) -> float:
+    """Days until a PEM certificate expires; negative when it has."""
+    from cryptography import x509
+
+    end = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+    return (end - datetime.datetime.now(datetime.UTC)) / datetime.timedelta(days=1)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    _write(path, content, 0o600)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _self_signed(common_name: str, days: int) -> KeyPair:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder(_name(common_name), _name(common_name), key.public_key(), days)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
+    return KeyPair(_pem(builder.sign(key, hashes.SHA256())), _key_pem(key))
+
+
+def _builder(subject: "x509.Name", issuer: "x509.Name", public: "CertificateIssuerPublicKeyTypes", days: int) -> "x509.CertificateBuilder":
+    from cryptography import x509
+
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(issuer, subject, public, x509.random_serial_number())
+    builder = builder.not_valid_before(now - BACKDATED).not_valid_after(now + datetime.timedelta(days=days))
+    return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+
+
+def _name(common_name: str, organizations: Iterable[str] = ()) -> "x509.Name":
+    from cryptography import x509
+
+    parts = [x509.NameAttribute(x509.oid.NameOID.ORGANIZATION_NAME, organization) for organization in organizations]
+    return x509.Name([*parts, x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, common_name)])
+
+
+def _key_usage(*, signs_certificates: bool) -> "x509.KeyUsage":
+    from cryptography import x509
+
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _public(certificate: "x509.Certificate") -> "CertificateIssuerPublicKeyTypes":
+    return certificate.public_key()  # type: ignore[return-value]  # an authority's key can sign
+
+
+def _pem(certificate: "x509.Certificate") -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return certificate.public_bytes(Encoding.PEM)
+
+
+def _key_pem(key: "PrivateKeyTypes") -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -1,0 +1,162 @@
+"""A listening socket and its connections, on TCP (with or without TLS) or on a unix socket."""
+
+import asyncio
+import os
+import socket
+import ssl
+import stat
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from pilothouse.aio.tasks import TaskSet
+from pilothouse.wire.connection import Connection
+from pilothouse.wire.limits import Limits
+from pilothouse.wire.messages import Handler
+from pilothouse.wire.stream import Flusher
+
+TLS_HANDSHAKE_S = 10.0
+TLS_SHUTDOWN_S = 2.0
+GRACE_S = 10.0
+_BACKLOG = 1024
+
+_log = structlog.get_logger("wire")
+
+
+class Server:
+    """Owns every connection and every running handler until close() has returned. Made by `serve()`."""
+
+    def __init__(self, handler: Handler, limits: Limits, path: Path | None) -> None:
+        self.handler = handler
+        self.limits = limits
+        self.loop = asyncio.get_running_loop()
+        self.tasks = TaskSet()
+        self.flusher = Flusher(self.loop)
+        self._connections: set[Connection] = set()
+        self._empty = asyncio.Event()
+        self._listener: asyncio.Server
+        self._path = path
+        self._inode = None if path is None else path.stat().st_ino
+        shortest_s = min(limits.head_s, limits.body_s, limits.idle_s, limits.linger_s)
+        self._sweep_s = min(1.0, max(0.01, shortest_s / 4))
+        self._timer = self.loop.call_later(self._sweep_s, self._sweep)
+
+    @property
+    def port(self) -> int:
+        """The TCP port listened on; 0 for a unix socket."""
+        address = self._listener.sockets[0].getsockname()
+        return address[1] if isinstance(address, tuple) else 0
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    async def listen(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
+        handshake_s, shutdown_s = (TLS_HANDSHAKE_S, TLS_SHUTDOWN_S) if tls is not None else (None, None)
+        create = self.loop.create_unix_server if sock.family == socket.AF_UNIX else self.loop.create_server
+        self._listener = await create(
+            lambda: Connection(self),
+            sock=sock,
+            ssl=tls,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=handshake_s,
+            ssl_shutdown_timeout=shutdown_s,
+        )
+
+    async def close(self, grace_s: float = GRACE_S) -> None:
+        """Stop accepting, end idle connections and streams, let requests finish within grace_s, then cut what is left."""
+        self._listener.close()
+        self._remove_socket_file()
+        for connection in list(self._connections):
+            connection.begin_close()
+        end = self.loop.time() + grace_s
+        await self.tasks.close(grace_s)
+        await self._until_empty(end - self.loop.time())
+        self._timer.cancel()
+        for connection in list(self._connections):
+            connection.abort()
+        await self._until_empty(1.0)
+
+    def _remove_socket_file(self) -> None:
+        """Unless another server has put its own in the place."""
+        if self._path is not None and self._path.exists() and self._path.stat().st_ino == self._inode:
+            self._path.unlink()
+
+    async def _until_empty(self, timeout_s: float) -> None:
+        self._empty.clear()
+        if not self._connections:
+            return
+        try:
+            async with asyncio.timeout(max(0.0, timeout_s)):
+                await self._empty.wait()
+        except TimeoutError:
+            _log.debug("connections left at the end", count=len(self._connections))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    # What connections call.
+
+    def admit(self, connection: Connection) -> bool:
+        if len(self._connections) >= self.limits.connections:
+            _log.warning("connection refused, too many are open", limit=self.limits.connections)
+            return False
+        self._connections.add(connection)
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for connection in [found for found in self._connections if found.deadline < now]:
+            connection.expired()
+        self._timer = self.loop.call_later(self._sweep_s, self._sweep)
+
+
+async def serve(
+    handler: Handler,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    path: str | Path | None = None,
+    tls: ssl.SSLContext | None = None,
+    limits: Limits | None = None,
+) -> Server:
+    """Listen on host and port (0: any free one), or on the unix socket `path`, which only its owner may open.
+
+    Raises OSError when the address is taken.
+    """
+    place = None if path is None else Path(path)
+    sock = _tcp_socket(host, port) if place is None else _unix_socket(place)
+    server = Server(handler, Limits() if limits is None else limits, place)
+    await server.listen(sock, tls)
+    return server
+
+
+def _tcp_socket(host: str, port: int) -> socket.socket:
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG)
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """Bind afresh: a socket file left by a process that died is replaced, anything else is not touched."""
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+        path.unlink()
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        sock.bind(str(path))
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        os.umask(mask)
+    sock.listen(_BACKLOG)
+    return sock

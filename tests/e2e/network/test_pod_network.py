@@ -1,0 +1,136 @@
+"""The pod network on a real kernel: requests go through the installed plug-in script, packets through real links."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from pilothouse.network.pod import PodNetwork
+from pilothouse.network.pod.kernel import has_link
+from tests.e2e.network.conftest import sh
+from tests.e2e.network.pods import Make, Runtime, fetch, pod_config, running, serving
+
+pytestmark = pytest.mark.containers
+
+
+async def test_a_pod_reaches_the_host_the_other_pods_and_itself(host: None, namespace: Make, tmp_path: Path) -> None:
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        runtime = Runtime(network)
+        first, second = namespace(), namespace()
+        address, other = await runtime.add("one", first), await runtime.add("two", second)
+        assert [address, other] == ["10.244.7.2", "10.244.7.3"]
+        with serving(second, "two"), serving(first, "one"):
+            assert fetch(f"http://{other}/") == "two 10.244.7.1"
+            assert fetch(f"http://{other}/", first) == f"two {address}"
+            assert fetch(f"http://{address}/", first) == f"one {address}"
+            assert fetch("http://127.0.0.1/", first) == "one 127.0.0.1"
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_a_host_port_leads_into_the_pod_until_the_pod_goes(host: None, namespace: Make, tmp_path: Path) -> None:
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        runtime = Runtime(network)
+        pod, other = namespace(), namespace()
+        await runtime.add("one", pod, portMappings=[{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}])
+        await runtime.add("two", other)
+        with serving(pod, "one"):
+            assert fetch("http://127.0.0.1:8080/").startswith("one")
+            assert fetch("http://10.244.7.1:8080/", other) == "one 10.244.7.3"
+            assert fetch("http://10.244.7.1:8080/", pod) == "one 10.244.7.1"
+            assert (await runtime.call("DEL", "one", pod.path))[0] == 0
+            assert sh("curl", "-s", "--max-time", "2", "http://127.0.0.1:8080/", check=False) == ""
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_a_restart_finds_every_pod_again(host: None, namespace: Make, tmp_path: Path) -> None:
+    pods = [namespace() for _ in range(3)]
+    network = PodNetwork(pod_config(tmp_path))
+    runtime = Runtime(network)
+    async with running(network):
+        addresses = [await runtime.add(f"c{number}", pod) for number, pod in enumerate(pods)]
+    async with running(PodNetwork(pod_config(tmp_path))):
+        assert await runtime.add("more", namespace()) not in addresses
+        assert (await runtime.call("CHECK", "c1", pods[1].path))[0] == 0
+        assert await runtime.add("c1", pods[1]) == addresses[1]
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_an_address_is_free_once_the_namespace_has_ended(host: None, namespace: Make, tmp_path: Path) -> None:
+    """The CIDR holds one pod."""
+    network = PodNetwork(pod_config(tmp_path, pod_cidr="10.244.9.0/30"))
+    async with running(network):
+        runtime = Runtime(network)
+        pod = namespace()
+        assert await runtime.add("one", pod) == "10.244.9.2"
+        status, answer = await runtime.call("ADD", "two", namespace().path)
+        assert (status, answer["code"]) == (1, 100)
+        assert (await runtime.call("DEL", "one", pod.path))[0] == 0
+        status, answer = await runtime.call("ADD", "two", namespace().path)
+        assert status == 1, "the first pod's link still has the address"
+        pod.end()
+        async with asyncio.timeout(5):
+            while (await runtime.call("ADD", "two", (fresh := namespace()).path))[0]:
+                fresh.end()
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_a_failed_request_leaves_nothing_behind(host: None, namespace: Make, tmp_path: Path) -> None:
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        runtime = Runtime(network)
+        status, answer = await runtime.call("ADD", "one", "/run/netns/not-there")
+        assert (status, answer["code"]) == (1, 3)
+        assert answer["msg"] == "pod default/web: network namespace /run/netns/not-there is not there"
+        assert (await runtime.call("DEL", "never-seen"))[0] == 0
+        assert await runtime.add("two", namespace()) == "10.244.7.3"
+        assert sh("ip", "-o", "link", "show", "master", "pht0").count("\n") == 1
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_the_plugin_says_that_pilothouse_is_not_running(host: None, tmp_path: Path) -> None:
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        runtime = Runtime(network)
+    status, answer = await runtime.call("ADD", "one", "/proc/self/ns/net")
+    assert status == 1
+    assert answer["code"] == 11
+    assert "not running" in str(answer["msg"])
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_teardown_leaves_no_link_rule_setting_or_file(host: None, namespace: Make, tmp_path: Path) -> None:
+    def seen() -> list[str]:
+        forward = Path("/proc/sys/net/ipv4/ip_forward").read_text()
+        return [
+            sh("ip", "-o", "link"),
+            sh("ip", "route"),
+            sh("nft", "list", "ruleset"),
+            forward,
+            *[str(path) for path in tmp_path.rglob("*") if path.is_file()],
+        ]
+
+    before = seen()
+    network = PodNetwork(pod_config(tmp_path, reached=("10.96.0.0/12",)))
+    async with running(network):
+        await Runtime(network).add("one", namespace())
+        assert "10.96.0.0/12 dev pht0" in sh("ip", "route")
+    await asyncio.to_thread(network.teardown)
+    assert seen() == before
+    assert not has_link("pht0")
+
+
+async def test_a_pod_cannot_reach_the_loopback_interface_of_the_host(host: None, namespace: Make, tmp_path: Path) -> None:
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        pod = namespace()
+        await Runtime(network).add("one", pod)
+        pod.run("sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1", "net.ipv4.conf.eth0.route_localnet=1")
+        pod.run("ip", "route", "replace", "127.0.0.9/32", "via", "10.244.7.1", "dev", "eth0", "src", "10.244.7.2")
+        pod.run("ip", "rule", "add", "pref", "0", "to", "127.0.0.9", "lookup", "main")
+        server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.9", 8081)
+        async with server:
+            done = await asyncio.to_thread(sh, *pod.command("curl", "-sv", "--max-time", "1", "http://127.0.0.9:8081/"), check=False)
+            assert done == ""
+    await asyncio.to_thread(network.teardown)

@@ -1,0 +1,226 @@
+"""Services on a real kernel: pods behind the real pod network, rules from the real proxy, an API of objects in memory."""
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
+from pilothouse.network.pod import PodNetwork
+from pilothouse.network.service import ServiceProxy, ServiceProxyConfig
+from pilothouse.network.service.kernel import LibraryNft, Nft, NftFailure, ProcessNft, missing
+from tests.e2e.network.conftest import Namespace, sh
+from tests.e2e.network.pods import Make, Runtime, fetch, pod_config, running, serving
+from tests.network.cluster import FakeCluster, endpoint, endpoint_slice, service
+
+pytestmark = pytest.mark.containers
+GOLDEN = Path(__file__).parents[2] / "golden" / "services"
+PORT: Object = {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 80}
+OFFERED: Object = {"name": "http", "protocol": "TCP", "port": 80}
+COULD_NOT_CONNECT = 7
+CONFIG = ServiceProxyConfig(instance="pht", node="here", local_cidr="10.244.7.0/24", service_cidr="10.96.0.0/12")
+
+
+@dataclass
+class Node:
+    """Two pods that answer with their names, a third that asks, a cluster to declare services in."""
+
+    cluster: FakeCluster
+    proxy: ServiceProxy
+    barrier: EndpointBarrier
+    one: Namespace
+    two: Namespace
+    asking: Namespace
+    addresses: list[str]
+
+    async def declare(self, *addresses: str, **spec: Any) -> None:
+        await self.cluster.put(SERVICES, service("web", PORT | spec.pop("port", {}), **spec))
+        await self.route(*addresses)
+
+    async def route(self, *addresses: str) -> None:
+        """Tell the cluster that these are the endpoints, and wait until the proxy has said that it routes to them."""
+        await self.cluster.put(ENDPOINTSLICES, endpoint_slice("web", [OFFERED], *map(endpoint, addresses)))
+        await self.applied(lambda: self.routed() == set(addresses))
+
+    def routed(self) -> set[str]:
+        return {address for address in self.addresses if self.barrier.routed_by(address)}
+
+    async def applied(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not holds():
+                await asyncio.sleep(0.001)
+
+
+def connect(url: str, source: Namespace | None) -> int:
+    """Exit status of curl."""
+    command = ["curl", "--silent", "--max-time", "5", url]
+    return subprocess.run(source.command(*command) if source else command, check=False, stdout=subprocess.DEVNULL).returncode
+
+
+@contextlib.asynccontextmanager
+async def node(namespace: Make, tmp_path: Path, config: ServiceProxyConfig = CONFIG) -> AsyncIterator[Node]:
+    cluster, barrier = FakeCluster(), EndpointBarrier()
+    network = PodNetwork(pod_config(tmp_path, reached=("10.96.0.0/12",)))
+    informers = cluster.informers()
+    proxy = ServiceProxy(informers, barrier, config)
+    pods = [namespace() for _ in range(3)]
+    async with running(network), running(informers), running(proxy):
+        runtime = Runtime(network)
+        addresses = [await runtime.add(f"c{number}", pod) for number, pod in enumerate(pods)]
+        with serving(pods[0], "one"), serving(pods[1], "two"):
+            yield Node(cluster, proxy, barrier, *pods, addresses)
+    await asyncio.to_thread(proxy.teardown)
+    await asyncio.to_thread(network.teardown)
+    assert sh("nft", "list", "ruleset") == ""
+
+
+async def test_a_cluster_address_answers_pods_and_the_host(host: None, namespace: Make, tmp_path: Path) -> None:
+    async with node(namespace, tmp_path) as here:
+        await here.declare(*here.addresses[:2])
+        assert {fetch("http://10.96.0.10/", here.asking) for _ in range(20)} == {f"one {here.addresses[2]}", f"two {here.addresses[2]}"}
+        assert fetch("http://10.96.0.10/").split()[1] == "10.244.7.1"
+
+
+@pytest.mark.parametrize("bridge_filter", ["0", "1"])
+async def test_a_pod_reaches_itself_through_its_service(host: None, namespace: Make, tmp_path: Path, bridge_filter: str) -> None:
+    switch = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    if switch.exists():
+        switch.write_text(bridge_filter)
+    async with node(namespace, tmp_path) as here:
+        await here.declare(here.addresses[0])
+        assert fetch("http://10.96.0.10/", here.one) == "one 10.244.7.1"
+        assert fetch("http://10.96.0.10/", here.two) == f"one {here.addresses[1]}"
+
+
+async def test_a_node_port_answers_on_loopback_and_nowhere_else_unless_asked(host: None, namespace: Make, tmp_path: Path) -> None:
+    async with node(namespace, tmp_path) as here:
+        await here.declare(here.addresses[0], type="NodePort", port={"nodePort": 30080})
+        assert fetch("http://127.0.0.1:30080/") == "one 10.244.7.1"
+        assert sh("curl", "-s", "--max-time", "2", "http://10.244.7.1:30080/", check=False) == ""
+
+
+async def test_a_node_port_answers_on_the_addresses_that_were_asked_for(host: None, namespace: Make, tmp_path: Path) -> None:
+    config = ServiceProxyConfig(instance="pht", node="here", local_cidr="10.244.7.0/24", node_port_addresses=("127.0.0.1", "10.244.7.1"))
+    async with node(namespace, tmp_path, config) as here:
+        await here.declare(here.addresses[0], type="NodePort", port={"nodePort": 30080})
+        assert fetch("http://10.244.7.1:30080/", here.asking) == f"one {here.addresses[2]}"
+
+
+async def test_what_nobody_serves_is_refused_at_once(host: None, namespace: Make, tmp_path: Path) -> None:
+    async with node(namespace, tmp_path) as here:
+        await here.declare()
+        for url in ("http://10.96.0.10/", "http://10.96.0.10:81/", "http://10.96.0.99/"):
+            for source in (None, here.asking):
+                began = time.monotonic()
+                assert connect(url, source) == COULD_NOT_CONNECT
+                assert time.monotonic() - began < 1
+
+
+async def test_a_client_with_affinity_stays_with_its_endpoint_until_that_goes(host: None, namespace: Make, tmp_path: Path) -> None:
+    async with node(namespace, tmp_path) as here:
+        await here.declare(*here.addresses[:2], sessionAffinity="ClientIP")
+        answers = {fetch("http://10.96.0.10/", here.asking).split()[0] for _ in range(10)}
+        assert len(answers) == 1
+        left = {"one": here.addresses[1], "two": here.addresses[0]}[answers.pop()]
+        await here.route(left)
+        other = {here.addresses[0]: "one", here.addresses[1]: "two"}[left]
+        assert {fetch("http://10.96.0.10/", here.asking).split()[0] for _ in range(5)} == {other}
+
+
+async def test_an_endpoint_that_was_told_to_go_gets_no_connection_after_the_barrier_opens(
+    host: None, namespace: Make, tmp_path: Path
+) -> None:
+    async with node(namespace, tmp_path) as here:
+        await here.declare(*here.addresses[:2])
+        took_ms = []
+        for _ in range(10):
+            began = time.perf_counter()
+            waiting = asyncio.ensure_future(here.barrier.released(here.addresses[0], 5))
+            await here.cluster.put(ENDPOINTSLICES, endpoint_slice("web", [OFFERED], endpoint(here.addresses[1])))
+            assert await waiting
+            took_ms.append((time.perf_counter() - began) * 1000)
+            assert {fetch("http://10.96.0.10/").split()[0] for _ in range(4)} == {"two"}
+            await here.route(*here.addresses[:2])
+        assert sorted(took_ms)[5] < 10
+
+
+async def test_rules_that_someone_flushed_come_back_with_the_next_change(host: None, namespace: Make, tmp_path: Path) -> None:
+    async with node(namespace, tmp_path) as here:
+        await here.declare(*here.addresses[:2])
+        sh("nft", "flush", "ruleset")
+        await here.route(here.addresses[0])
+        assert fetch("http://10.96.0.10/", here.asking).startswith("one")
+
+
+async def test_traffic_goes_on_while_the_proxy_is_away(host: None, namespace: Make, tmp_path: Path) -> None:
+    async with node(namespace, tmp_path) as here:
+        await here.declare(here.addresses[0])
+        informers = here.cluster.informers()
+        again = ServiceProxy(informers, EndpointBarrier(), CONFIG)
+        async with running(informers), running(again):
+            assert fetch("http://10.96.0.10/", here.asking).startswith("one")
+        assert fetch("http://10.96.0.10/", here.asking).startswith("one")
+
+
+async def test_a_udp_client_with_a_fixed_port_moves_to_the_endpoint_that_is_left(host: None, namespace: Make, tmp_path: Path) -> None:
+    port: Object = {"name": "", "protocol": "UDP", "port": 53}
+    echo = "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('',53)); print('up',flush=True)\n"
+    echo += "while True:\n    d,a=s.recvfrom(99); s.sendto(sys.argv[1].encode(),a)\n"
+    async with node(namespace, tmp_path) as here, contextlib.AsyncExitStack() as stack:
+        for name, pod in (("one", here.one), ("two", here.two)):
+            process = await asyncio.create_subprocess_exec(*pod.command("python3", "-c", echo, name), stdout=asyncio.subprocess.PIPE)
+            stack.push_async_callback(process.wait)
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            await process.stdout.readline()
+
+        async def route(address: str) -> None:
+            await here.cluster.put(ENDPOINTSLICES, endpoint_slice("dns", [port], endpoint(address)))
+            await here.applied(lambda: here.routed() == {address})
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(2)
+            client.bind(("", 0))
+
+            def ask() -> bytes:
+                client.sendto(b"?", ("10.96.0.10", 53))
+                return client.recv(99)
+
+            await here.cluster.put(SERVICES, service("dns", port))
+            await route(here.addresses[0])
+            assert await asyncio.to_thread(ask) == b"one"
+            await route(here.addresses[1])
+            assert await asyncio.to_thread(ask) == b"two"
+
+
+@pytest.mark.parametrize("nft", [LibraryNft, ProcessNft])
+def test_the_kernel_takes_every_golden_rule_set_and_gives_it_back(host: None, nft: Callable[[], Nft]) -> None:
+    """Loaded twice: the second time replaces the first."""
+    tool = nft()
+    for path in sorted(GOLDEN.glob("*.nft")):
+        tool.run(path.read_text())
+        before = sh("nft", "list", "ruleset")
+        tool.run(path.read_text())
+        assert sh("nft", "list", "ruleset") == before
+
+
+@pytest.mark.parametrize("nft", [LibraryNft, ProcessNft])
+def test_a_refused_transaction_changes_nothing_and_is_quoted(host: None, nft: Callable[[], Nft]) -> None:
+    with pytest.raises(NftFailure, match="No such file or directory"):
+        nft().run("add table ip t\nadd rule ip t nowhere accept\n")
+    assert sh("nft", "list", "ruleset") == ""
+
+
+@pytest.mark.parametrize("nft", [LibraryNft, ProcessNft])
+def test_the_probe_finds_nothing_missing_here_and_leaves_nothing(host: None, nft: Callable[[], Nft]) -> None:
+    assert missing(nft(), "pht-probe") == ""
+    assert sh("nft", "list", "ruleset") == ""

@@ -1,0 +1,227 @@
+"""The SQLite store: the contract, and what comes after a restart, at its bounds and with a damaged file."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pilothouse.engine.store import (
+    Change,
+    Compacted,
+    Limits,
+    Store,
+    StoreBusy,
+    StoreClosed,
+    StoreCorrupt,
+    StoreLocked,
+    StoreTooNew,
+    StoreUnusable,
+)
+from pilothouse.engine.store import store as store_module
+from tests.contracts.store import A, B, StoreContract, seen, value
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[Store]:
+    async with Store.open(path) as opened:
+        yield opened
+
+
+class TestSqliteStore(StoreContract):
+    pass
+
+
+async def churn(store: Store, updates: int, key: str = A) -> None:
+    record = store.get(key) or await store.create(key, value(n="0"))
+    for n in range(updates):
+        record = await store.update(key, value(n=str(n)), expected=record.revision)
+
+
+async def test_a_restart_keeps_objects_revision_and_history(path: Path) -> None:
+    async with Store.open(path) as store:
+        a = await store.create(A, value(colour="red"))
+        b = await store.create(B, value("b"))
+        await store.delete(B, expected=b.revision)
+        last, raw = store.revision, a.raw
+    async with Store.open(path) as store:
+        assert store.revision == last
+        assert [(record.key, record.raw, record.created) for record in store.scan("/")] == [(A, raw, a.created)]
+        changes: list[Change] = []
+        store.watch("/", 0, changes.append)
+        assert [kind for kind, _, _ in seen(changes)] == ["ADDED", "ADDED", "DELETED"]
+        assert changes[2].previous is not None
+        assert changes[2].previous.value["metadata"]["name"] == "b"
+
+
+async def test_revisions_go_on_after_a_restart_even_when_the_last_change_is_compacted(path: Path) -> None:
+    now = 1000.0
+    async with Store.open(path, clock=lambda: now) as store:
+        record = await store.create(A, value())
+        await store.delete(A, expected=record.revision)
+        last = store.revision
+    now += 10_000
+    for _ in range(2):
+        async with Store.open(path, clock=lambda: now) as store:
+            assert store.revision == store.compacted == last
+    async with Store.open(path, clock=lambda: now) as store:
+        assert (await store.create(A, value())).revision > last
+
+
+@pytest.mark.parametrize("limits", [Limits(changes=50), Limits(size_bytes=50 * 110)])
+async def test_history_beyond_its_bound_is_compacted(path: Path, limits: Limits) -> None:
+    async with Store.open(path, limits=limits) as store:
+        await churn(store, 500)
+        assert 400 < store.compacted < store.revision
+        with pytest.raises(Compacted):
+            store.watch("/", store.compacted - 1, print)
+        with pytest.raises(Compacted):
+            store.scan_at("/", store.compacted - 1)
+        changes: list[Change] = []
+        store.watch("/", store.compacted, changes.append)
+        assert [change.revision for change in changes] == list(range(store.compacted + 1, store.revision + 1))
+
+
+async def test_old_history_is_compacted_by_the_next_write(path: Path) -> None:
+    now = 1000.0
+    async with Store.open(path, clock=lambda: now) as store:
+        first = await store.create(A, value())
+        now += 301
+        await store.create(B, value("b"))
+        assert store.compacted == first.revision
+
+
+async def test_compacted_rows_leave_the_file(path: Path) -> None:
+    async with Store.open(path, limits=Limits(changes=100)) as store:
+        await churn(store, 2_000)
+    rows = sqlite3.connect(path).execute("SELECT count(*) FROM log").fetchone()[0]
+    assert rows <= 101
+
+
+async def test_a_failed_compaction_is_made_up_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_GARBAGE_AT_ONCE", 10)
+    async with Store.open(path, limits=Limits(changes=10)) as store:
+        connection = store._database._connection
+        connection.execute("PRAGMA query_only = ON")
+        store._put_back(store_module.Compaction((), store.revision, 0))
+        connection.execute("PRAGMA query_only = OFF")
+        await churn(store, 200)
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM log").fetchone()[0] <= 11
+
+
+async def test_a_second_opener_is_refused_with_the_first_ones_process(path: Path) -> None:
+    async with Store.open(path):
+        with pytest.raises(StoreLocked, match=r"in use by process \d+: stop that one first"):
+            async with Store.open(path):
+                pass
+    async with Store.open(path):
+        pass
+
+
+async def test_a_closed_store_takes_no_write(path: Path) -> None:
+    async with Store.open(path) as store:
+        pass
+    with pytest.raises(StoreClosed):
+        await store.create(A, value())
+
+
+async def test_closing_waits_for_writes_on_their_way(path: Path) -> None:
+    async with Store.open(path) as store:
+        writes = [asyncio.ensure_future(store.create(f"/pods/a/{n}", value())) for n in range(100)]
+        await asyncio.sleep(0)
+    assert all(write.done() and write.exception() is None for write in writes)
+    async with Store.open(path) as store:
+        assert store.count("/pods/") == 100
+
+
+async def test_more_writes_than_the_queue_holds_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "QUEUE_BOUND", 10)
+    async with Store.open(path) as store:
+        results = await asyncio.gather(*(store.create(f"/pods/a/{n}", value()) for n in range(12)), return_exceptions=True)
+        assert sum(isinstance(result, StoreBusy) for result in results) == 2
+        await store.create(A, value())
+
+
+async def test_the_file_is_readable_for_its_owner_only(path: Path) -> None:
+    async with Store.open(path) as store:
+        await store.create(A, value())
+        assert {file.name: file.stat().st_mode & 0o077 for file in path.parent.iterdir()} == {
+            "state.db": 0,
+            "state.db-wal": 0,
+            "state.db.lock": 0,
+        }
+
+
+async def fill(path: Path) -> None:
+    async with Store.open(path) as store:
+        await asyncio.gather(*(store.create(f"/pods/a/{n}", value(text="x" * 500)) for n in range(200)))
+
+
+async def opening_fails(path: Path) -> str:
+    with pytest.raises(StoreCorrupt) as refused:
+        async with Store.open(path):
+            pass
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("offset", [0, 20, 100, 4096 + 8, 4096 * 20])
+async def test_a_damaged_page_is_found_at_start_and_named_with_the_way_out(path: Path, offset: int) -> None:
+    await fill(path)
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\xa5" * 700)
+    message = await opening_fails(path)
+    assert str(path) in message
+    assert "move" in message
+
+
+async def test_a_single_flipped_bit_in_a_value_is_found_at_start(path: Path) -> None:
+    await fill(path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"xxxxxx") + 3] ^= 1
+    path.write_bytes(content)
+    assert "is not what was written" in await opening_fails(path)
+
+
+async def test_a_file_cut_short_is_found_at_start(path: Path) -> None:
+    await fill(path)
+    with path.open("r+b") as file:
+        file.truncate(4096 * 10)
+    await opening_fails(path)
+
+
+async def test_a_file_of_another_kind_is_refused(path: Path) -> None:
+    path.write_text("apiVersion: v1\n" * 1000)
+    await opening_fails(path)
+
+
+async def test_the_database_of_another_program_is_left_alone(path: Path) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE visits (at)")
+    other.close()
+    before = path.read_bytes()
+    assert "another program" in await opening_fails(path)
+    assert path.read_bytes() == before
+
+
+async def test_a_newer_format_is_refused(path: Path) -> None:
+    async with Store.open(path):
+        pass
+    with sqlite3.connect(path) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(StoreTooNew, match="use the newer version"):
+        async with Store.open(path):
+            pass
+
+
+async def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusable, match="cannot be opened: No such file or directory"):
+        async with Store.open(tmp_path / "absent" / "state.db"):
+            pass

@@ -1,0 +1,125 @@
+"""The codec against dnspython, which has been reading and writing DNS messages for twenty years."""
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rdatatype
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pilothouse.network.dns import codec
+from pilothouse.network.dns.codec import Authority, MalformedMessage, Question, Record, Service
+
+LABEL = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=20)
+NAME = st.lists(LABEL, min_size=1, max_size=6).map(tuple)
+IPV4 = st.ip_addresses(v=4).map(str)
+IPV6 = st.ip_addresses(v=6).map(str)
+
+
+@st.composite
+def records(draw: st.DrawFn) -> Record:
+    number = st.integers(0, 2**31 - 1)
+    type_, value = draw(
+        st.one_of(
+            st.tuples(st.just(codec.A), IPV4),
+            st.tuples(st.just(codec.AAAA), IPV6),
+            st.tuples(st.sampled_from([codec.CNAME, codec.NS, codec.PTR]), NAME),
+            st.tuples(st.just(codec.TXT), st.binary(max_size=200)),
+            st.tuples(st.just(codec.SRV), st.builds(Service, *[st.integers(0, 65535)] * 3, NAME)),
+            st.tuples(st.just(codec.SOA), st.builds(Authority, NAME, NAME, *[number] * 5)),
+        )
+    )
+    return Record(draw(NAME), type_, draw(number), value)
+
+
+def question(name: str = "web.default.svc.cluster.local", type_: str = "A", **more: object) -> Question:
+    return codec.parse(dns.message.make_query(name, type_, **more).to_wire())  # type: ignore[arg-type]
+
+
+def text(record: Record) -> str:
+    """As dnspython prints it."""
+    name = ".".join
+    match record.value:
+        case Service(priority, weight, port, target):
+            return f"{priority} {weight} {port} {name(target)}."
+        case Authority() as soa:
+            numbers = f"{soa.serial} {soa.refresh_s} {soa.retry_s} {soa.expire_s} {soa.minimum_s}"
+            return f"{name(soa.server)}. {name(soa.mailbox)}. {numbers}"
+        case tuple(target):
+            return f"{name(target)}."
+    return str(record.value)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(records(), max_size=6), st.lists(records(), max_size=2), NAME)
+def test_dnspython_reads_what_we_write(answers: list[Record], authority: list[Record], name: tuple[str, ...]) -> None:
+    asked = question(".".join(name))
+    message = dns.message.from_wire(codec.encode(asked, codec.NOERROR, answers, authority), one_rr_per_rrset=True)
+    for section, written in ((message.answer, answers), (message.authority, authority)):
+        read = [(rrset.name.to_text(), rrset.rdtype, rrset.ttl, rrset[0]) for rrset in section]
+        assert [entry[:3] for entry in read] == [(".".join(record.name) + ".", record.type, record.ttl_s) for record in written]
+        for (_, type_, _, rdata), record in zip(read, written, strict=True):
+            if type_ == codec.TXT:
+                assert rdata.strings == (record.value,)
+            else:
+                assert rdata.to_text() == text(record)
+
+
+@settings(deadline=None, max_examples=100)
+@given(NAME, st.sampled_from(["A", "AAAA", "SRV", "PTR", "TXT"]), st.booleans(), st.integers(512, 4096))
+def test_we_read_what_dnspython_asks(name: tuple[str, ...], type_: str, edns: bool, payload: int) -> None:
+    message = dns.message.make_query(".".join(name), type_, use_edns=0 if edns else False, payload=payload)
+    asked = codec.parse(message.to_wire())
+    assert (asked.name, asked.type, asked.identifier) == (name, dns.rdatatype.from_text(type_), message.id)
+    assert asked.edns == edns
+    assert asked.limit_bytes == (min(payload, codec.EDNS_BYTES) if edns else codec.UDP_BYTES)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=80))
+def test_no_bytes_break_the_parser(data: bytes) -> None:
+    for message in (data, b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01" + data):
+        try:
+            codec.parse(message)
+        except MalformedMessage:
+            continue
+
+
+def test_an_answer_keeps_the_case_of_the_question() -> None:
+    asked = question("WeB.Default.svc.Cluster.local")
+    assert asked.name == ("web", "default", "svc", "cluster", "local")
+    answer = dns.message.from_wire(codec.encode(asked, codec.NOERROR, [Record(asked.name, codec.A, 5, "10.0.0.1")]))
+    assert answer.question[0].name.to_text() == "WeB.Default.svc.Cluster.local."
+
+
+def test_an_answer_that_does_not_fit_says_that_it_is_truncated() -> None:
+    asked = question()
+    many = [Record(asked.name, codec.A, 5, f"10.0.0.{number}") for number in range(100)]
+    data = codec.encode(asked, codec.NOERROR, many, limit_bytes=512)
+    assert len(data) <= 512
+    assert dns.message.from_wire(data).flags & dns.flags.TC
+
+
+def test_additional_records_go_first_when_there_is_no_room() -> None:
+    asked = question()
+    more = [Record(asked.name, codec.A, 5, f"10.0.0.{number}") for number in range(100)]
+    answer = dns.message.from_wire(codec.encode(asked, codec.NOERROR, more[:1], [], more, limit_bytes=512))
+    assert not answer.flags & dns.flags.TC
+    assert (len(answer.answer), len(answer.additional)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x00\x01",
+        b"\x00\x01\x80\x00\x00\x01" + bytes(6),
+        b"\x00\x01\x01\x00\x00\x01" + bytes(6) + b"\xc0\x0c\x00\x01\x00\x01",
+        b"\x00\x01\x01\x00\x00\x01" + bytes(6) + b"\xc0\x00\x00\x01\x00\x01",
+        b"\x00\x01\x01\x00\x00\x02" + bytes(6),
+    ],
+    ids=["short", "answer", "loop", "header", "two questions"],
+)
+def test_messages_that_are_no_question_are_refused(data: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        codec.parse(data)

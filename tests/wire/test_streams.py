@@ -1,0 +1,155 @@
+"""Answers sent piece by piece: framing, back-pressure, and how either side ends them."""
+
+import asyncio
+
+import pytest
+
+from pilothouse.wire import Disconnected, Request, Response, Stream
+from tests.wire.conftest import Connect, Start
+
+
+async def test_pieces_of_one_turn_leave_as_one_chunk(start: Start, connect: Connect) -> None:
+    async def handler(request: Request) -> None:
+        stream = request.stream(200, [("content-type", "text/plain")])
+        for piece in (b"one ", b"two ", b"", b"three"):
+            stream.write(piece)
+        await stream.finish()
+
+    client = await connect(await start(handler))
+    client.get("/")
+    assert (await client.read_until(b"0\r\n\r\n")).endswith(b"\r\n\r\nd\r\none two three\r\n0\r\n\r\n")
+
+
+async def test_connection_goes_on_after_a_stream(start: Start, connect: Connect) -> None:
+    async def handler(request: Request) -> None:
+        request.stream().write(request.path.encode())
+
+    client = await connect(await start(handler))
+    client.get("/1")
+    client.get("/2")
+    assert [(await client.answer()).body, (await client.answer()).body] == [b"/1", b"/2"]
+
+
+async def test_old_client_gets_a_stream_that_ends_with_the_connection(start: Start, connect: Connect) -> None:
+    async def handler(request: Request) -> None:
+        request.stream().write(b"abc")
+
+    client = await connect(await start(handler))
+    client.send(b"GET / HTTP/1.0\r\n\r\n")
+    answer = await client.ended()
+    assert b"chunked" not in answer
+    assert answer.endswith(b"\r\n\r\nabc")
+
+
+async def test_head_of_a_stream_has_no_body(start: Start, connect: Connect) -> None:
+    async def handler(request: Request) -> None:
+        request.stream().write(b"abc")
+
+    client = await connect(await start(handler))
+    client.get("/", method="HEAD")
+    client.get("/")
+    assert (await client.answer("HEAD")).body == b""
+    assert (await client.answer()).body == b"abc"
+
+
+async def test_stream_without_a_body_by_its_status_is_not_chunked(start: Start, connect: Connect) -> None:
+    async def handler(request: Request) -> None:
+        request.stream(204).write(b"abc")
+
+    client = await connect(await start(handler))
+    client.get("/")
+    client.get("/")
+    assert [(await client.answer()).status, (await client.answer()).status] == [204, 204]
+
+
+async def test_failure_in_the_middle_cuts_the_answer_short(start: Start, connect: Connect) -> None:
+    async def handler(request: Request) -> None:
+        stream = request.stream()
+        stream.write(b"abc")
+        await stream.drain()
+        raise ZeroDivisionError
+
+    client = await connect(await start(handler))
+    client.get("/")
+    with pytest.raises(ConnectionError):
+        await client.answer()
+
+
+async def test_slow_reader_shows_in_buffered_and_drain_waits_for_it(start: Start, connect: Connect) -> None:
+    streams: asyncio.Queue[Stream] = asyncio.Queue()
+    written = 0
+
+    async def handler(request: Request) -> None:
+        nonlocal written
+        stream = request.stream()
+        streams.put_nowait(stream)
+        for _ in range(150):
+            stream.write(b"x" * 100_000)
+            written += 1
+            await stream.drain()
+
+    client = await connect(await start(handler))
+    client.get("/")
+    stream = await streams.get()
+    while not stream.buffered:
+        await asyncio.sleep(0)
+    assert written < 150
+    assert len((await client.answer()).body) == 15_000_000
+    assert written == 150
+
+
+@pytest.mark.parametrize("how", ["close", "half close", "reset"])
+async def test_stream_learns_that_its_reader_has_gone(start: Start, connect: Connect, how: str) -> None:
+    outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def handler(request: Request) -> None:
+        stream = request.stream()
+        stream.write(b"hello")
+        await stream.closed()
+        stream.write(b"nobody hears this")
+        try:
+            await stream.drain()
+        except Disconnected:
+            outcome.set_result("disconnected")
+
+    client = await connect(await start(handler))
+    client.get("/")
+    await client.read_until(b"hello\r\n")
+    if how == "half close":
+        client.half_close()
+    elif how == "reset":
+        client.writer.transport.abort()
+    else:
+        await client.close()
+    async with asyncio.timeout(5):
+        assert await outcome == "disconnected"
+
+
+async def test_one_piece_to_many_streams_reaches_each(start: Start, connect: Connect) -> None:
+    streams: list[Stream] = []
+
+    async def handler(request: Request) -> None:
+        streams.append(request.stream())
+        await streams[-1].closed()
+
+    server = await start(handler)
+    clients = [await connect(server) for _ in range(30)]
+    for client in clients:
+        client.get("/")
+        await client.read_until(b"\r\n\r\n")
+    for stream in streams:
+        stream.write(b"event")
+    for client in clients:
+        assert await client.read_until(b"event\r\n") == b"5\r\nevent\r\n"
+
+
+async def test_request_is_answered_once(start: Start, connect: Connect) -> None:
+    async def handler(request: Request) -> Response | None:
+        request.stream().write(b"a")
+        with pytest.raises(RuntimeError, match="answered already"):
+            request.stream()
+        return None
+
+    client = await connect(await start(handler))
+    client.get("/")
+    assert (await client.answer()).body == b"a"
