@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.aio.tasks import scope
@@ -20,7 +20,7 @@ from pilothouse.platform.apps.controller import AppController
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.types import APP
 from pilothouse.platform.builds import environment
-from pilothouse.platform.builds.bases import BUILDER, Bases
+from pilothouse.platform.builds.bases import Bases
 from pilothouse.platform.builds.controller import BuildController, BuildSettings
 from pilothouse.platform.builds.keeper import EnvironmentKeeper
 from pilothouse.platform.builds.pod import SYSTEM, BuilderConfig
@@ -146,7 +146,3 @@ async def has_public_registry() -> bool:
     except (ProcessTimeout, FileNotFoundError):
         return False
     return done.returncode == 0
-
-
-def embedded(options: LocalParts, registry: str, around: Surroundings) -> PlatformOptions:
-    return PlatformOptions(registry=registry, around=replace(around, registry=registry), builder_image=BUILDER, local=options)

@@ -217,7 +217,7 @@ def user_id(value: int) -> list[str]:
 
 
 def path_segment(value: str) -> list[str]:
-    """Names that need only fit between two slashes of a URL: RBAC objects, custom ones' last resort."""
+    """Names that need only fit between two slashes of a URL, as those of roles and role bindings."""
     if value in (".", ".."):
         return [f"may not be '{value}'"]
     return [f"may not contain '{mark}'" for mark in "/%" if mark in value]

@@ -50,7 +50,7 @@ def media_type(content_type: str) -> str:
     media = content_type.partition(";")[0].strip().lower()
     if media in ("", JSON):
         return JSON
-    if media in (YAML,):
+    if media in (YAML, PROTOBUF):
         return media
     accepted = f"{JSON}, {YAML}, {PROTOBUF}"
     raise UnsupportedMediaType(f"the body of the request was in an unknown format - accepted media types include: {accepted}")

@@ -26,6 +26,11 @@ class DropSandbox:
 
 
 @dataclass(frozen=True, slots=True)
+class MountVolumes:
+    """They could not be made beside the sandbox; containers wait for them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     name: str
     attempt: int
@@ -61,7 +66,7 @@ class Finish:
     """The pod has run to its end: sidecars and sandbox are stopped, logs stay."""
 
 
-Step = MakeSandbox | DropSandbox | Start | Discard | Kill | Fail | Finish
+Step = MakeSandbox | DropSandbox | MountVolumes | Start | Discard | Kill | Fail | Finish
 
 
 @dataclass(slots=True)
@@ -88,6 +93,12 @@ def plan(pod: Object, state: PodState, now: float) -> Plan:
         _sandbox(state, now, result)
         return result
     _kills(pod, state, result)
+    if not state.volumes_ready:
+        if now < state.volumes_retry_at:
+            result.wake(state.volumes_retry_at)
+        else:
+            result.steps.append(MountVolumes())
+        return result
     if _inits(pod, state, now, result):
         _regulars(pod, state, now, result)
     return result

@@ -115,6 +115,8 @@ class PodState:
     sandbox_retry_at: float = 0.0
     sandbox_failures: int = 0
     volumes_ready: bool = False
+    volumes_retry_at: float = 0.0
+    volume_failures: int = 0
     finished: bool = False
     terminating: bool = False
 

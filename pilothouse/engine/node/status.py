@@ -22,6 +22,9 @@ def phase(pod: Object, state: PodState) -> str:
     policy = podspec.restart_policy(pod)
     if _init_failed(pod, state):
         return "Failed"
+    if state.terminating and not any(each.alive for each in state.containers.values()):
+        # What is being deleted never runs again, whatever its policy: its last phase is a final one.
+        return "Succeeded" if all(state.of(each).succeeded for each in podspec.containers(pod)) else "Failed"
     if not state.initialized(pod):
         return "Pending"
     main = [state.of(each) for each in podspec.containers(pod)]
@@ -75,7 +78,7 @@ def container_status(pod: Object, container: Object, state: PodState, now: float
         "name": tracked.name,
         "state": shown,
         "lastState": _last_state(tracked, shown),
-        "ready": _is_ready(container, tracked, running=running),
+        "ready": _is_ready(pod, container, tracked, running=running),
         "restartCount": tracked.restarts,
         "image": (latest.image if latest is not None else "") or container["image"],
         "imageID": latest.image_ref if latest is not None else "",
@@ -89,11 +92,12 @@ def container_status(pod: Object, container: Object, state: PodState, now: float
     return result | ({"volumeMounts": mounts} if mounts else {})
 
 
-def _is_ready(container: Object, tracked: Tracked, *, running: bool) -> bool:
+def _is_ready(pod: Object, container: Object, tracked: Tracked, *, running: bool) -> bool:
     """An ordinary init container is ready when it has succeeded, any other when it runs and its probes agree."""
     if running:
         return tracked.started and tracked.ready
-    return tracked.succeeded and bool(tracked.hooked and tracked.ready and not podspec.is_sidecar(container))
+    ordinary_init = container in podspec.init_containers(pod) and not podspec.is_sidecar(container)
+    return tracked.succeeded and ordinary_init
 
 
 def _resources(container: Object) -> Object:

@@ -1,5 +1,7 @@
 """Why a patch cannot be applied."""
 
+from typing import Any
+
 
 class PatchError(ValueError):
     """The patch is malformed or does not fit the document. The message is upstream's.
@@ -11,3 +13,11 @@ class PatchError(ValueError):
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+_KINDS: dict[type, str] = {str: "string", bool: "bool", dict: "object", list: "array"}
+
+
+def unmarshal(value: Any, target: str) -> str:
+    """What Go's decoder says about a JSON value of the wrong type."""
+    return f"json: cannot unmarshal {_KINDS.get(type(value), 'number')} into {target}"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pilothouse.model.json import copy, dumps, same
-from pilothouse.model.patch.errors import PatchError
+from pilothouse.model.patch.errors import PatchError, unmarshal
 
 MAX_OPERATIONS = 10_000
 MAX_COPIED_BYTES = 3 * 1024 * 1024
@@ -41,8 +41,7 @@ def check(patch: Any) -> list[str]:
 
 
 def _undecodable(value: Any, target: str) -> PatchError:
-    kinds: dict[type, str] = {str: "string", bool: "bool", dict: "object", list: "array"}
-    return PatchError(f"error decoding patch: json: cannot unmarshal {kinds.get(type(value), 'number')} into {target}", 400)
+    return PatchError(f"error decoding patch: {unmarshal(value, target)}", 400)
 
 
 def apply(document: Any, patch: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pilothouse.model.json import Object, same
-from pilothouse.model.patch.errors import PatchError
+from pilothouse.model.patch.errors import PatchError, unmarshal
 from pilothouse.model.patch.go_text import go_text
 from pilothouse.model.schema.node import Node, Patch
 from pilothouse.model.schema.schema import Schema
@@ -23,11 +23,16 @@ _PLAIN = Patch(())
 _ANY = Node()
 
 
+def check(patch: Any) -> None:
+    """Raise PatchError (400) for what is no object."""
+    if patch is not None and not isinstance(patch, dict):
+        raise PatchError(unmarshal(patch, "Go value of type map[string]interface {}"), 400)
+
+
 def apply(document: Any, patch: Any, schema: Schema) -> Any:
     """The patched document; the arguments are not changed. Raises PatchError, whose code is the HTTP status upstream gives it."""
-    if not isinstance(patch, dict):
-        raise PatchError("Invalid JSON document", 400)
-    return _merge_map(document or {}, patch, schema.node)
+    check(patch)
+    return _merge_map(document or {}, patch or {}, schema.node)
 
 
 def _child(node: Node, key: str) -> Node:

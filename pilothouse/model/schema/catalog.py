@@ -18,6 +18,7 @@ from typing import Any
 
 from pilothouse.model.json import Object, loads
 from pilothouse.model.schema.build import Builder
+from pilothouse.model.schema.decode import Compiler
 from pilothouse.model.schema.node import GroupVersionKind
 from pilothouse.model.schema.schema import Schema
 
@@ -46,6 +47,7 @@ class Catalog:
         self._packed = packed
         self._kinds = kinds
         self._builder = Builder(self._definition)
+        self._compiler = Compiler()
         self._schemas: dict[str, Schema] = {}
 
     @classmethod
@@ -70,7 +72,7 @@ class Catalog:
         """The schema of a definition such as `io.k8s.api.core.v1.Pod`; raises KeyError."""
         found = self._schemas.get(definition)
         if found is None:
-            found = self._schemas[definition] = Schema(self._builder.node(definition))
+            found = self._schemas[definition] = Schema(self._builder.node(definition), self._compiler)
         return found
 
     def object_meta(self) -> Schema:

@@ -48,7 +48,7 @@ class Compiler:
     """Makes decoders of nodes; those of named definitions are made once and shared."""
 
     def __init__(self) -> None:
-        self._structs: dict[int, Decoder] = {}
+        self._structs: dict[Node, Decoder] = {}
 
     def decoder(self, node: Node) -> Decoder:
         """For a value in its own right: an element of a list, a value of a map, a whole document."""
@@ -66,15 +66,15 @@ class Compiler:
         return CONVERTERS.get(node.type, CONVERTERS["any"])
 
     def _struct(self, node: Node) -> Decoder:
-        found = self._structs.get(id(node))
+        found = self._structs.get(node)
         if found is not None:
             return found
 
         def forward(value: Any, seen: list[str]) -> Any:
-            return self._structs[id(node)](value, seen)
+            return self._structs[node](value, seen)
 
-        self._structs[id(node)] = forward
-        made = self._structs[id(node)] = self._make_struct(node)
+        self._structs[node] = forward
+        made = self._structs[node] = self._make_struct(node)
         return made
 
     def _make_struct(self, node: Node) -> Decoder:
@@ -98,7 +98,8 @@ class Compiler:
         if node.type == "string" and not node.format and not keeps_zero:
             return str
         convert = self.decoder(node)
-        if keeps_zero or (node.type == "object" and node.additional is None) or node.format in ("quantity", "any", "int-or-string"):
+        is_struct = node.type == "object" and node.additional is None
+        if keeps_zero or is_struct or node.format in ("quantity", "any", "int-or-string") or node.format.startswith("schema-or-"):
             return convert
 
         def optional(value: Any, seen: list[str]) -> Any:

@@ -14,14 +14,14 @@ from pilothouse.model.schema.scalars import DecodeError
 from pilothouse.model.schema.structural import default, embedded_metadata, prune, prune_nulls, whole_numbers
 from pilothouse.model.schema.validate import show, validate
 
-_COMPILER = Compiler()
-
 
 class Schema:
     """node: the tree, for those who walk it themselves (strategic merge, apply)."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, compiler: Compiler | None = None) -> None:
+        """compiler: shared by the schemas of one catalog, since their nodes are."""
         self.node = node
+        self._compiler = compiler or Compiler()
 
     @property
     def kinds(self) -> tuple[GroupVersionKind, ...]:
@@ -29,7 +29,7 @@ class Schema:
 
     @cached_property
     def _decoder(self) -> Decoder:
-        return _COMPILER.decoder(self.node)
+        return self._compiler.decoder(self.node)
 
     def decode(self, value: Any) -> Decoded:
         """The value as upstream's Go type would write it again, and the fields that it does not know. Raises DecodeError."""

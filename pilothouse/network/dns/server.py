@@ -7,6 +7,7 @@ time; when there are more, the newest is told to ask again (SERVFAIL), so that a
 import asyncio
 import struct
 from collections.abc import Callable
+from typing import cast
 
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.network.dns import codec
@@ -25,8 +26,7 @@ class DatagramServer(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         answer = self._resolver.answer(data, stream=False)

@@ -32,7 +32,7 @@ def cases(draw: st.DrawFn) -> tuple[Any, list[dict[str, Any]]]:
     for _ in range(draw(st.integers(0, 3))):
         name = draw(st.sampled_from(["add", "remove", "replace", "copy", "move", "test"]))
         path = draw(st.sampled_from([*existing, "/new"])) if name == "add" or not existing else draw(st.sampled_from(existing))
-        operation = {"op": name if existing else "add", "path": path}
+        operation: dict[str, Any] = {"op": name if existing else "add", "path": path}
         if operation["op"] in ("copy", "move"):
             operation |= {"from": draw(st.sampled_from(existing)), "path": "/new"}
         if operation["op"] in ("add", "replace", "test"):

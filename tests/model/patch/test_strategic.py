@@ -127,6 +127,13 @@ def test_bad_patches_are_explained_in_upstreams_words(schema: Schema, patch: Any
     assert (caught.value.code, caught.value.message) == (code, message)
 
 
+def test_a_patch_is_an_object(schema: Schema) -> None:
+    with pytest.raises(PatchError, match=r"cannot unmarshal array into Go value of type map\[string\]interface") as caught:
+        strategic_merge_patch(POD, [], schema)
+    assert caught.value.code == 400
+    assert strategic_merge_patch(POD, None, schema) == POD
+
+
 def test_services_ports_merge_by_number(catalog: Catalog) -> None:
     service = {"spec": {"ports": [{"name": "x", "port": 80}, {"name": "y", "port": 81}]}}
     patch = {"spec": {"ports": [{"port": 80, "targetPort": 8080}]}}

@@ -35,7 +35,7 @@ class Dns:
     async def message(self, name: str, type_: str = "A", *, tcp: bool = False, **more: Any) -> dns.message.Message:
         query = dns.message.make_query(name, type_, **more)
         ask = dns.asyncquery.tcp if tcp else dns.asyncquery.udp
-        return await ask(query, "127.0.0.1", port=self.port, timeout=10)
+        return await ask(query, "127.0.0.1", port=self.port, timeout=8)
 
     async def ask(self, name: str, type_: str = "A", **more: Any) -> list[str]:
         """Answers as text, sorted; the code's name instead when it is not NOERROR."""

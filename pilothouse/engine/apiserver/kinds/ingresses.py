@@ -64,7 +64,7 @@ def _http(http: Object, path: str) -> list[Cause]:
 
 def _path(each: Object, path: str) -> list[Cause]:
     kind, target = each.get("pathType"), each.get("path") or ""
-    if kind is None:
+    if not kind:
         return [field.required(f"{path}.pathType", "pathType must be specified")]
     causes: list[Cause] = []
     if kind not in PATH_TYPES:

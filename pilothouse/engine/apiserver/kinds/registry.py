@@ -2,6 +2,49 @@
 
 from collections.abc import Mapping
 
+from pilothouse.engine.apiserver.kinds import (
+    cluster,
+    coordination,
+    data,
+    endpoints,
+    events,
+    ingresses,
+    jobs,
+    pods,
+    quotas,
+    rbac,
+    services,
+    workloads,
+)
 from pilothouse.engine.apiserver.kinds.kind import Kind
-from pilothouse.model.kinds import BUILT_IN as RESOURCES
-BUILT_IN: Mapping[str, Kind] = {r.group_resource: Kind(r, "") for r in RESOURCES if "get" in r.verbs}
+
+_KINDS: tuple[Kind, ...] = (
+    pods.POD,
+    services.SERVICE,
+    cluster.NAMESPACE,
+    cluster.NODE,
+    data.CONFIGMAP,
+    data.SECRET,
+    data.SERVICEACCOUNT,
+    events.EVENT,
+    endpoints.ENDPOINTS,
+    quotas.RESOURCEQUOTA,
+    quotas.LIMITRANGE,
+    pods.PODTEMPLATE,
+    workloads.DEPLOYMENT,
+    workloads.REPLICASET,
+    workloads.CONTROLLERREVISION,
+    jobs.JOB,
+    ingresses.INGRESS,
+    ingresses.INGRESSCLASS,
+    endpoints.ENDPOINTSLICE,
+    coordination.LEASE,
+    events.EVENT_V1,
+    coordination.PRIORITYCLASS,
+    rbac.ROLE,
+    rbac.ROLEBINDING,
+    rbac.CLUSTERROLE,
+    rbac.CLUSTERROLEBINDING,
+)
+
+BUILT_IN: Mapping[str, Kind] = {kind.resource.group_resource: kind for kind in _KINDS}

@@ -1,0 +1,67 @@
+"""Takes an instance off the machine: containers, mounts, links, rules, cgroups, processes and files, in that order."""
+
+import shutil
+from pathlib import Path
+
+from pilothouse.cli import output
+from pilothouse.cli.settings import Home, Settings
+
+
+async def remove(home: Home) -> None:
+    """Everything of an instance whose daemon has stopped. What is gone already is no error, so it may be repeated."""
+    settings = Settings.load(home) or Settings()
+    progress = output.Progress()
+    with progress.step("stopping the gateway"):
+        await _stop_gateway(home)
+    with progress.step("removing the containers"):
+        await _remove_node(home, settings)
+    with progress.step("removing the network"):
+        _remove_network(home, settings)
+    with progress.step("removing the files"):
+        remove_tree(home.path)
+
+
+async def _stop_gateway(home: Home) -> None:
+    from pilothouse.platform.gateway.envoy import Files
+    from pilothouse.platform.gateway.process import EnvoyProcess
+
+    await EnvoyProcess(Files(home.gateway), home.log / "gateway.log").stop()
+
+
+async def _remove_node(home: Home, settings: Settings) -> None:
+    from pilothouse.cli.wiring import node_config
+    from pilothouse.engine.node.containerd import Containerd
+
+    await Containerd(node_config(home, settings)).destroy()
+
+
+def _remove_network(home: Home, settings: Settings) -> None:
+    from pilothouse.cli.wiring import pod_network_config, service_proxy_config
+    from pilothouse.network.pod import kernel as pod_kernel
+    from pilothouse.network.service import kernel as service_kernel
+
+    service_kernel.teardown(service_proxy_config(home, settings))
+    pod_kernel.teardown(pod_network_config(home, settings))
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a folder on this file system only: what is still mounted below it is unmounted first, never emptied."""
+    for mount in sorted(mounts_below(path), key=len, reverse=True):
+        _unmount(mount)
+    shutil.rmtree(path, ignore_errors=False) if path.exists() else None
+
+
+def mounts_below(path: Path) -> list[str]:
+    """Mount points under a folder (proc(5), mountinfo: blanks are written as octal escapes)."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = line.split()[4].encode().decode("unicode_escape")
+        if point.startswith(f"{path}/") or point == str(path):
+            found.append(point)
+    return found
+
+
+def _unmount(point: str) -> None:
+    import subprocess
+
+    subprocess.run(["umount", "--lazy", "--", point], check=False, capture_output=True)

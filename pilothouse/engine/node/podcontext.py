@@ -1,0 +1,77 @@
+"""What all pod workers share, and the handle through which the parts of one worker see its pod."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pilothouse.aio.tasks import Scope
+from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.client.client import Client
+from pilothouse.client.recorder import Recorder
+from pilothouse.engine.node import podspec
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.imagestore import ImageStore
+from pilothouse.engine.node.podstate import PodState, Tracked
+from pilothouse.engine.node.runtime import Runtime
+from pilothouse.engine.node.sandbox import Resolver
+from pilothouse.engine.node.sources import Sources
+from pilothouse.engine.node.volumes import Volumes
+from pilothouse.model.json import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """allocatable: what the node offers to pods, as in its status."""
+
+    config: NodeConfig
+    client: Client
+    runtime: Runtime
+    images: ImageStore
+    volumes: Volumes
+    sources: Sources
+    recorder: Recorder
+    barrier: EndpointBarrier
+    resolver: Resolver
+    allocatable: Object
+    memory_bytes: int
+
+
+@dataclass(slots=True)
+class Handle:
+    """One pod as its worker sees it. object: the newest from the API. changed(): something to report and perhaps to do."""
+
+    context: Context
+    object: Object
+    state: PodState
+    changed: Callable[[], None]
+    tasks: Scope
+    probing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    @property
+    def uid(self) -> str:
+        found: str = self.object["metadata"]["uid"]
+        return found
+
+    @property
+    def probe_ip(self) -> str:
+        """Where probes and hooks find the pod."""
+        if podspec.host_network(self.object):
+            return self.context.config.addresses[0]
+        return self.state.ips[0] if self.state.ips else ""
+
+    def say(self, type: str, reason: str, message: str, container: str = "", **facts: Any) -> None:
+        path = ""
+        if container:
+            init = any(each["name"] == container for each in podspec.init_containers(self.object))
+            path = f"spec.{'initContainers' if init else 'containers'}{{{container}}}"
+        about = {"apiVersion": "v1", "kind": "Pod", "metadata": self.object["metadata"]}
+        self.context.recorder.say(about, type, reason, message, field_path=path, **facts)
+
+    def stop_probing(self, name: str) -> None:
+        task = self.probing.pop(name, None)
+        if task is not None:
+            task.cancel()
+
+    def tracked(self) -> list[Tracked]:
+        return [self.state.of(each) for each in podspec.all_containers(self.object)]

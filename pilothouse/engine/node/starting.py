@@ -1,0 +1,252 @@
+"""Bringing a pod up: sandbox, volumes, images, containers, hooks. What fails is noted with the time of the next attempt."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from pilothouse.engine.node import checks, container, environment, mounts, podspec, sandbox
+from pilothouse.engine.node.cgroups import pod_parent, weigh
+from pilothouse.engine.node.environment import ConfigMissing, Facts
+from pilothouse.engine.node.http_check import CheckFailed
+from pilothouse.engine.node.imagestore import credentials, is_reference, pull_policy
+from pilothouse.engine.node.podcontext import Handle
+from pilothouse.engine.node.podstate import Tracked, Waiting
+from pilothouse.engine.node.probes import Probing
+from pilothouse.engine.node.runtime import CREATED, RUNNING, Container, Image, RuntimeFailure, Sandbox
+from pilothouse.engine.node.volumes import Prepared, VolumeFailure
+from pilothouse.model.json import Object
+
+RETRY_FIRST_S, RETRY_MOST_S = 1.0, 60.0
+PULL_FIRST_S, PULL_MOST_S = 10.0, 300.0
+HOOK_LIMIT_S = 3600.0
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+
+
+class Starter:
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._context = handle.context
+        self._state = handle.state
+        self.prepared: Prepared | None = None
+
+    async def make_sandbox(self, attempt: int) -> None:
+        """Sandbox and volumes at once: neither needs the other."""
+        pod, config = self._handle.object, self._context.config
+        wanted = sandbox.sandbox_config(pod, attempt, config, self._context.resolver)
+        Path(wanted.log_directory).mkdir(parents=True, exist_ok=True)
+        weigh(pod_parent(config.instance, self._handle.uid), podspec.pod_cpu_shares(pod))
+        made, _ = await asyncio.gather(self._run_sandbox(wanted), self.mount_volumes(), return_exceptions=True)
+        if isinstance(made, RuntimeFailure):
+            self._sandbox_failed(made)
+        elif isinstance(made, BaseException):
+            raise made
+
+    async def _run_sandbox(self, wanted: sandbox.api.PodSandboxConfig) -> None:
+        runtime, metadata = self._context.runtime, wanted.metadata
+        id = await runtime.run_sandbox(wanted)
+        if podspec.host_network(self._handle.object):
+            self._state.sandbox = Sandbox(id, metadata.uid, metadata.name, metadata.namespace, metadata.attempt, True, time.time())
+        else:
+            self._state.sandbox = await runtime.sandbox(id)
+        self._state.sandbox_failures = 0
+
+    def _sandbox_failed(self, error: RuntimeFailure) -> None:
+        self._state.sandbox_failures += 1
+        delay_s = min(RETRY_MOST_S, RETRY_FIRST_S * 2 ** (self._state.sandbox_failures - 1))
+        self._state.sandbox_retry_at = time.time() + delay_s
+        message = f"Failed to create pod sandbox: rpc error: code = {error.code.title()} desc = {error.why}"
+        self._handle.say("Warning", "FailedCreatePodSandBox", message)
+
+    async def mount_volumes(self) -> None:
+        state = self._state
+        try:
+            self.prepared = await self._context.volumes.prepare(self._handle.object, state.ips)
+        except VolumeFailure as error:
+            state.volume_failures += 1
+            state.volumes_retry_at = time.time() + min(RETRY_MOST_S, RETRY_FIRST_S * 2 ** (state.volume_failures - 1))
+            self._handle.say("Warning", "FailedMount", str(error))
+            return
+        state.volumes_ready, state.volume_failures = True, 0
+
+    async def start(self, spec: Object, attempt: int) -> None:
+        """One container, from image to running process; a pull that is needed goes on in the background."""
+        tracked = self._state.of(spec)
+        image = await self._image(spec, tracked)
+        if image is None:
+            return
+        try:
+            refusal = container.runs_as_root(self._handle.object, spec, image.uid, image.username)
+            if refusal:
+                raise ConfigMissing(refusal)
+            await self._create_and_start(spec, tracked, attempt, image)
+        except ConfigMissing as error:
+            self._fails(tracked, "CreateContainerConfigError", str(error), f"Error: {error}")
+        except (RuntimeFailure, OSError) as error:
+            why = error.why if isinstance(error, RuntimeFailure) else str(error)
+            stage = "RunContainerError" if tracked.latest is not None and tracked.latest.state == CREATED else "CreateContainerError"
+            self._fails(tracked, stage, why, f"Error: {why}")
+            await self._learn(tracked)
+
+    async def _learn(self, tracked: Tracked) -> None:
+        """A container whose start failed has ended as far as the runtime is concerned."""
+        if tracked.latest is None or tracked.latest.state != CREATED:
+            return
+        try:
+            found = await self._context.runtime.container(tracked.latest.id)
+        except RuntimeFailure:
+            return
+        waiting, retry_at, failures = tracked.waiting, tracked.retry_at, tracked.failures
+        tracked.latest = found
+        tracked.waiting, tracked.retry_at, tracked.failures = waiting, retry_at, failures
+
+    def _fails(self, tracked: Tracked, reason: str, message: str, said: str) -> None:
+        retry_s = min(RETRY_MOST_S, RETRY_FIRST_S * 2**tracked.failures)
+        tracked.fails(Waiting(reason, message), time.time(), retry_s)
+        self._handle.say("Warning", "Failed", said, tracked.name)
+
+    async def _image(self, spec: Object, tracked: Tracked) -> Image | None:
+        """The container's image when it is here and may be used as it is; else None, and its pull is under way or refused."""
+        name = spec["image"]
+        if not is_reference(name):
+            why = f'Failed to apply default image tag "{name}": couldn\'t parse image name "{name}": invalid reference format'
+            self._pull_fails(tracked, "InvalidImageName", why, why)
+            return None
+        policy = pull_policy(spec)
+        present = await self._context.images.present(name)
+        if present is not None and (policy != "Always" or tracked.pulled):
+            if not tracked.pulled:
+                said = f'Container image "{name}" already present on machine and can be accessed by the pod'
+                self._handle.say("Normal", "Pulled", said, tracked.name)
+            return present
+        if policy == "Never":
+            why = f'Container image "{name}" is not present with pull policy of Never'
+            self._pull_fails(tracked, "ErrImageNeverPull", why, f"Error: ErrImageNeverPull: {why}")
+            return None
+        tracked.busy = True
+        self._handle.tasks.spawn(self._pull(spec, tracked))
+        return None
+
+    def _pull_fails(self, tracked: Tracked, reason: str, message: str, said: str) -> None:
+        delay_s = min(PULL_MOST_S, PULL_FIRST_S * 2**tracked.failures)
+        tracked.fails(Waiting(reason, message), time.time(), delay_s)
+        self._handle.say("Warning", "Failed", said, tracked.name)
+
+    async def _pull(self, spec: Object, tracked: Tracked) -> None:
+        name = spec["image"]
+        if tracked.failures:
+            self._handle.say("Normal", "BackOff", f'Back-off pulling image "{name}"', tracked.name)
+        self._handle.say("Normal", "Pulling", f'Pulling image "{name}"', tracked.name)
+        try:
+            pulled = await self._context.images.pull(name, credentials(name, await self._pull_secrets()))
+        except RuntimeFailure as error:
+            self._pull_fails(tracked, "ErrImagePull", error.why, f'Failed to pull image "{name}": {error.why}')
+        else:
+            took = f"{pulled.took_s * 1000:.0f}ms" if pulled.took_s < 1 else f"{pulled.took_s:.3f}s"
+            said = f'Successfully pulled image "{name}" in {took} ({took} including waiting). Image size: {pulled.image.size_bytes} bytes.'
+            self._handle.say("Normal", "Pulled", said, tracked.name)
+            tracked.pulled, tracked.waiting, tracked.failures, tracked.retry_at = True, None, 0, 0.0
+        tracked.busy = False
+        self._handle.changed()
+
+    async def _pull_secrets(self) -> list[Object]:
+        pod = self._handle.object
+        names = [each["name"] for each in podspec.spec(pod).get("imagePullSecrets") or () if each.get("name")]
+        found = [await self._context.sources.secret(pod["metadata"]["namespace"], name) for name in names]
+        return [secret for secret in found if secret is not None]
+
+    async def _create_and_start(self, spec: Object, tracked: Tracked, attempt: int, image: Image) -> None:
+        runtime, pod, box = self._context.runtime, self._handle.object, self._state.sandbox
+        assert box is not None
+        prepared = await self._prepare(spec)
+        config = container.container_config(
+            pod, spec, attempt=attempt, prepared=prepared, image=image.id, node_memory_bytes=self._context.memory_bytes
+        )
+        # Exits are recognised by id, so the id has to be known before the process can end.
+        id = await runtime.create_container(box.id, config, self.sandbox_config(box.attempt))
+        made = Container(
+            id, box.id, self._handle.uid, spec["name"], attempt, CREATED, time.time(), image=spec["image"], image_ref=image_ref(image),
+            annotations=dict(config.annotations),
+        )  # fmt: skip
+        tracked.begins(made)
+        self._handle.say("Normal", "Created", "Container created", tracked.name)
+        await runtime.start_container(id)
+        self._handle.say("Normal", "Started", "Container started", tracked.name)
+        if tracked.latest is made:
+            tracked.latest = running(made)
+            self.runs(spec, tracked, fresh=True)
+
+    def sandbox_config(self, attempt: int) -> sandbox.api.PodSandboxConfig:
+        return sandbox.sandbox_config(self._handle.object, attempt, self._context.config, self._context.resolver)
+
+    async def _prepare(self, spec: Object) -> container.Prepared:
+        pod, config, state = self._handle.object, self._context.config, self._state
+        ips = config.addresses if podspec.host_network(pod) else state.ips
+        variables = environment.environment(pod, spec, await self._facts(ips))
+        host_file = Path("/etc/hosts").read_text() if podspec.host_network(pod) else ""
+        hosts = sandbox.hosts_file(pod, ips, config, host_file)
+        paths = self.prepared.paths if self.prepared is not None else {}
+        made = await asyncio.to_thread(
+            mounts.container_mounts, pod, spec, paths, variables, config.pod_dir(self._handle.uid), hosts
+        )
+        return container.Prepared(variables, made.mounts, made.message_file)
+
+    async def _facts(self, ips: tuple[str, ...]) -> Facts:
+        pod, sources = self._handle.object, self._context.sources
+        namespace = pod["metadata"]["namespace"]
+        configmaps, secrets = environment.references(pod)
+        return Facts(
+            host_ips=self._context.config.addresses,
+            pod_ips=ips,
+            allocatable=self._context.allocatable,
+            configmaps={name: await sources.configmap(namespace, name) for name in configmaps},
+            secrets={name: await sources.secret(namespace, name) for name in secrets},
+            services=sources.services(namespace),
+        )
+
+    def runs(self, spec: Object, tracked: Tracked, *, fresh: bool) -> None:
+        """A container runs: its postStart hook (only when it has just been started), then its probes."""
+        hook = (spec.get("lifecycle") or {}).get("postStart")
+        if fresh and hook:
+            self._handle.tasks.spawn(self._post_start(spec, tracked, hook))
+            return
+        tracked.hooked = True
+        self._probe(spec, tracked)
+
+    async def _post_start(self, spec: Object, tracked: Tracked, handler: Object) -> None:
+        begun = tracked.latest
+        assert begun is not None
+        try:
+            await checks.hook(self._context.runtime, handler, spec, begun.id, self._handle.probe_ip, HOOK_LIMIT_S)
+        except CheckFailed as error:
+            if tracked.alive:
+                self._handle.say("Warning", "FailedPostStartHook", f"PostStartHook failed: {error}", tracked.name)
+                tracked.kill = "FailedPostStartHook"
+        else:
+            if tracked.latest is begun:
+                tracked.hooked = True
+                self._probe(spec, tracked)
+        self._handle.changed()
+
+    def _probe(self, spec: Object, tracked: Tracked) -> None:
+        assert tracked.latest is not None
+        if not any(spec.get(kind) for kind in PROBES):
+            tracked.started = tracked.ready = True
+            return
+        probing = Probing(
+            self._context.runtime, spec, tracked, tracked.latest.id, self._handle.probe_ip, self._handle.changed,
+            lambda kind, message: self._handle.say("Warning", "Unhealthy", message, tracked.name, probe=kind),
+        )  # fmt: skip
+        self._handle.stop_probing(tracked.name)
+        self._handle.probing[tracked.name] = self._handle.tasks.spawn(probing.run())
+
+
+def running(made: Container) -> Container:
+    return Container(
+        made.id, made.sandbox_id, made.uid, made.name, made.attempt, RUNNING, made.created_at, made.image, made.image_ref,
+        started_at=time.time(), annotations=made.annotations,
+    )  # fmt: skip
+
+
+def image_ref(image: Image) -> str:
+    """What the runtime will call the image of a container: its digest in a registry, or its id."""
+    return image.digests[0] if image.digests else image.id
