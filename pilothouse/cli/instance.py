@@ -2,20 +2,15 @@
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import click
 
-from pilothouse.cli import output, ports
+from pilothouse.cli import output, ports, service
 from pilothouse.cli.session import Session, connected, pass_session, run
 from pilothouse.cli.settings import Home, Settings, SettingsError
-from pilothouse.cli.state import State, note_pid, running_pid
+from pilothouse.cli.state import State, running_pid
 
 PROGRAMS = {
     "containerd": "containerd",
@@ -71,7 +66,7 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
     asked = options | {"platform": False if no_platform else None}
     settings = _first_settings(asked) if stored is None else _next_settings(stored, asked)
     settings.save(home)
-    _spawn(home)
+    service.start(home)
     _wait_ready(home)
     _greet(home, settings)
 
@@ -113,27 +108,6 @@ def _next_settings(stored: Settings, asked: dict[str, Any]) -> Settings:
     return settings
 
 
-def _spawn(home: Home) -> None:
-    """Start the supervised daemon, which outlives this command."""
-    home.log.mkdir(parents=True, exist_ok=True)
-    home.run.mkdir(parents=True, exist_ok=True)
-    (home.run / "state.json").unlink(missing_ok=True)
-    script = resources.files("pilothouse.cli").joinpath("supervise.sh")
-    command = [sys.executable, "-m", "pilothouse.cli.daemon", str(home.path)]
-    with resources.as_file(script) as path:
-        text = Path(path).read_text()
-    (home.run / "supervise.sh").write_text(text)
-    process = subprocess.Popen(
-        ["/bin/sh", str(home.run / "supervise.sh"), str(home.daemon_log), *command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
-    )
-    note_pid(home.run / "supervisor.pid", process.pid)
-
-
 def _wait_ready(home: Home) -> None:
     """Show the steps as the daemon takes them; raises ClickException when it fails."""
     begun = time.monotonic()
@@ -148,7 +122,7 @@ def _wait_ready(home: Home) -> None:
                 return
             if state.phase == "failed":
                 raise click.ClickException(state.error)
-        if running_pid(home.run / "supervisor.pid") is None and running_pid(home.daemon_pid) is None:
+        if not service.is_running(home):
             raise click.ClickException(f"Pilothouse ended while it started: the last lines of {home.daemon_log} say why")
         time.sleep(0.02)
     raise click.ClickException(f"Pilothouse is not ready after {START_DEADLINE_S:g} s: see {home.daemon_log}")
@@ -180,19 +154,15 @@ def down(session: Session) -> None:
 
 def stop(home: Home) -> bool:
     """End the daemon; False when none ran."""
-    supervisor, daemon = running_pid(home.run / "supervisor.pid"), running_pid(home.daemon_pid)
-    if supervisor is None and daemon is None:
+    if not service.is_running(home):
         return False
-    if daemon is not None:
-        os.kill(daemon, signal.SIGTERM)
-    elif supervisor is not None:
-        os.kill(supervisor, signal.SIGTERM)
+    service.request_stop(home)
     deadline = time.monotonic() + STOP_DEADLINE_S
-    while time.monotonic() < deadline:
-        if running_pid(home.daemon_pid) is None and running_pid(home.run / "supervisor.pid") is None:
-            return True
+    while service.is_running(home):
+        if time.monotonic() > deadline:
+            raise click.ClickException(f"Pilothouse does not stop (pid {running_pid(home.daemon_pid)}): see {home.daemon_log}")
         time.sleep(0.02)
-    raise click.ClickException(f"Pilothouse does not stop (pid {daemon}): see {home.daemon_log}")
+    return True
 
 
 @click.command()
@@ -219,6 +189,7 @@ def destroy(session: Session, yes: bool) -> None:
     with output.Progress().step("stopping the daemon"):
         stop(home)
     run(remove(home))
+    service.forget(home)
     click.echo("removed")
 
 

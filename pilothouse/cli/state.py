@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pilothouse.aio.identity import Identity
 from pilothouse.cli.settings import Home
 
 Phase = Literal["starting", "ready", "failed", "stopped"]
@@ -63,24 +64,12 @@ class Steps:
         self.state.save(self.home)
 
 
-def process_started(pid: int) -> float | None:
-    """When a process was started (seconds since boot, from proc(5)); None when it does not run."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else int(fields[19]) / os.sysconf("SC_CLK_TCK")
-
-
 def running_pid(path: Path) -> int | None:
-    """The process that a pid file names, if it is still the same one: the file holds `PID START`."""
-    try:
-        pid, started = path.read_text().split()
-    except (OSError, ValueError):
-        return None
-    return int(pid) if process_started(int(pid)) == float(started) else None
+    """The process that a pid file names, if it still runs."""
+    identity = Identity.load(path)
+    return identity.pid if identity is not None and identity.alive() else None
 
 
 def note_pid(path: Path, pid: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{pid} {process_started(pid)}\n")
+    Identity.of(pid).save(path)

@@ -27,10 +27,9 @@ from pilothouse.engine.controllers.controllers import Controllers
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.node.agent import NodeAgent
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.connector import NodeConnector
 from pilothouse.engine.node.containerd import Containerd
 from pilothouse.engine.node.cri import CriRuntime
-from pilothouse.engine.node.images import ensure_pause
+from pilothouse.engine.node.images import load_archive, pause_archive
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.engine.store.store import Store
 from pilothouse.wire import Limits, serve
@@ -81,13 +80,12 @@ class Engine:
             net = tasks.spawn(_wait(network()), name="network")
             identities = await self._identities()
             store = await stack.enter_async_context(Store.open(self.config.store))
-            connector = NodeConnector(self.config.node)
-            self._server = await stack.enter_async_context(ApiServer.open(store, self._api_settings(identities), connector))
+            self._server = await stack.enter_async_context(ApiServer.open(store, self._api_settings(identities)))
             await net
             await self._listen(stack, identities)
             self.told("API server")
             await self._start_controllers(tasks, identities)
-            await self._start_node(tasks, connector, await runtime)
+            await self._start_node(tasks, await runtime)
             self.told("node")
             yield self
             tasks.cancel()
@@ -134,10 +132,14 @@ class Engine:
 
     async def _runtime(self) -> CriRuntime:
         """containerd, ours, running and with the sandbox image."""
-        containerd = Containerd(self.config.node)
+        node = self.config.node
+        containerd = Containerd(node)
         await containerd.start()
-        runtime = await CriRuntime.connect(containerd.socket)
-        await ensure_pause(self.config.node, containerd.socket, runtime)
+        runtime = CriRuntime(containerd.socket)
+        if await runtime.image(node.sandbox_image) is None:
+            archive = node.home / "pause.tar"
+            await asyncio.to_thread(pause_archive, archive, node.sandbox_image)
+            await load_archive(containerd.socket, archive)
         self.told("container runtime")
         return runtime
 
@@ -145,21 +147,23 @@ class Engine:
         client = self.client("system:kube-controller-manager", MASTERS)
         scheduling = self.client("system:kube-scheduler", MASTERS)
         informers = Informers(client)
-        recorder = Recorder(scheduling, self.decisions, "default-scheduler")
-        controllers = Controllers(client, informers, self.decisions, root_ca=identities.ca.read_text())
-        scheduler = Scheduler(scheduling, informers, recorder)
-        tasks.spawn(recorder.run(), name="scheduler events")
+        recorder = Recorder(client, self.decisions, "controller-manager")
+        scheduler_recorder = Recorder(scheduling, self.decisions, "default-scheduler")
+        controllers = Controllers(client, informers, recorder, root_ca=identities.ca.read_text())
+        scheduler = Scheduler(scheduling, informers, scheduler_recorder)
+        tasks.spawn(recorder.run(), name="controller events")
+        tasks.spawn(scheduler_recorder.run(), name="scheduler events")
         await tasks.start(informers.run, name="informers")
         await tasks.start(controllers.run, name="controllers")
         tasks.spawn(scheduler.run(), name="scheduler")
 
-    async def _start_node(self, tasks: Scope, connector: NodeConnector, runtime: CriRuntime) -> None:
+    async def _start_node(self, tasks: Scope, runtime: CriRuntime) -> None:
         node = self.config.node
         client = self.client(f"system:node:{node.node_name}", "system:nodes", MASTERS)
         recorder = Recorder(client, self.decisions, "kubelet", node.node_name)
         tasks.spawn(recorder.run(), name="node events")
         agent = NodeAgent(client, runtime, node, recorder, self.barrier)
-        connector.serve(agent)
+        self._server.backend.nodes = agent.connector
         await tasks.start(agent.run, name="node agent")
 
 

@@ -20,6 +20,11 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value)
 
 
+def fingerprint(value: Any) -> bytes:
+    """Bytes that two values share exactly when they are the same JSON, whatever the order of their keys."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
 def raw(data: bytes) -> orjson.Fragment:
     """Already encoded JSON to be spliced into a larger value by `dumps`."""
     return orjson.Fragment(data)

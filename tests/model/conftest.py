@@ -1,8 +1,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pilothouse.model.schema import Catalog
+
+settings.register_profile("model", deadline=None)  # a busy machine makes single examples slow
+settings.load_profile("model")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""An API server of objects in memory, as far as informers need one: list and watch."""
+"""An API server of objects in memory, as far as informers need one: list, watch, get, create."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from typing import Any
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.transport import Call, Socket, WatchEvent
-from pilothouse.model.errors import NotFound
+from pilothouse.model.errors import AlreadyExists, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 
@@ -26,28 +26,43 @@ class FakeCluster:
     async def put(self, resource: Resource, obj: Object) -> None:
         key = f"{obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}"
         known = self._objects.setdefault(resource.path(), {})
-        await self._tell(resource, key, "MODIFIED" if key in known else "ADDED", obj)
+        await self._tell(resource.path(), key, "MODIFIED" if key in known else "ADDED", obj)
 
     async def delete(self, resource: Resource, namespace: str, name: str) -> None:
         key = f"{namespace}/{name}"
-        await self._tell(resource, key, "DELETED", self._objects[resource.path()][key])
+        await self._tell(resource.path(), key, "DELETED", self._objects[resource.path()][key])
 
-    async def _tell(self, resource: Resource, key: str, type_: str, obj: Object) -> None:
+    async def _tell(self, path: str, key: str, type_: str, obj: Object) -> None:
         self._revision += 1
         stored = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self._revision)}}
-        known = self._objects[resource.path()]
+        known = self._objects[path]
         if type_ == "DELETED":
             del known[key]
         else:
             known[key] = stored
-        self._history.append((self._revision, resource.path(), WatchEvent(type_, stored)))
+        self._history.append((self._revision, path, WatchEvent(type_, stored)))
         async with self._changed:
             self._changed.notify_all()
 
     async def call(self, call: Call) -> Any:
+        if call.method == "POST":
+            return await self._create(call)
         if call.method != "GET":
-            raise NotFound("only reads are answered here")
+            raise NotFound("only reads and creations are answered here")
+        collection, _, name = call.path.rpartition("/")
+        if any(collection.endswith(path.rpartition("/")[2]) for path in self._objects):
+            resource, namespace = _unscoped(collection)
+            return self._objects[resource][f"{namespace}/{name}"]
         return {"items": list(self._objects.get(call.path, {}).values()), "metadata": {"resourceVersion": str(self._revision)}}
+
+    async def _create(self, call: Call) -> Object:
+        path, namespace = _unscoped(call.path)
+        obj: Object = call.body
+        key = f"{namespace}/{obj['metadata']['name']}"
+        if key in self._objects.setdefault(path, {}):
+            raise AlreadyExists.of(path, key)
+        await self._tell(path, key, "ADDED", obj)
+        return obj
 
     @contextlib.asynccontextmanager
     async def watch(self, call: Call) -> AsyncIterator[AsyncIterator[WatchEvent]]:
@@ -72,6 +87,15 @@ class FakeCluster:
 
     async def close(self) -> None:
         return None
+
+
+def _unscoped(path: str) -> tuple[str, str]:
+    """Path of a resource in all namespaces, and the namespace that the given path names."""
+    before, found, after = path.partition("/namespaces/")
+    if not found or "/" not in after:
+        return path, ""
+    namespace, _, plural = after.partition("/")
+    return f"{before}/{plural}", namespace
 
 
 def service(name: str, *ports: Object, namespace: str = "default", **spec: Any) -> Object:

@@ -1,10 +1,8 @@
 """The table's first rows: every built-in resource, with its schema and its place in the store."""
 
-from dataclasses import replace
-
-from pilothouse.engine.apiserver import events
 from pilothouse.engine.apiserver.authz.reviews import DEFINITIONS
-from pilothouse.engine.apiserver.crds.validation import validate, validate_update
+from pilothouse.engine.apiserver.crds.definition import DEFINITION
+from pilothouse.engine.apiserver.kinds import events
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
 from pilothouse.engine.apiserver.served import Served, Table
@@ -27,14 +25,12 @@ def _row(resource: Resource, schemas: Catalog) -> Served:
     stored_under = EVENTS if resource is EVENTS_V1 else resource
     row = Served(kind, schema, f"/{stored_under.group_resource}/")
     if resource is EVENTS_V1:
-        row.to_stored, row.from_stored = events.to_core, events.from_core
+        row.to_stored, row.from_stored = events.to_stored, events.from_stored
     return row
 
 
 def _kind(resource: Resource) -> Kind:
-    kind = BUILT_IN.get(resource.group_resource)
-    if kind is None:
-        return Kind(resource, DEFINITIONS[resource.kind])
     if resource is CRDS:
-        return replace(kind, validate=validate, validate_update=validate_update)
-    return kind
+        return DEFINITION
+    kind = BUILT_IN.get(resource.group_resource)
+    return kind if kind is not None else Kind(resource, DEFINITIONS[resource.kind])

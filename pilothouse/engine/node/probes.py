@@ -59,9 +59,8 @@ class Probing:
     async def run(self) -> None:
         """Until cancelled, or until there is nothing to probe any more."""
         startup = self.container.get("startupProbe")
-        if startup:
-            if not await self._starts_up(startup):
-                return
+        if startup and not self.tracked.started and not await self._starts_up(startup):
+            return
         self.tracked.started = True
         readiness, liveness = self.container.get("readinessProbe"), self.container.get("livenessProbe")
         if not readiness:

@@ -44,7 +44,7 @@ async def wait_gone(identity: Identity, timeout_s: float) -> bool:
     """True once the process has ended; a zombie counts as ended."""
     try:
         async with asyncio.timeout(timeout_s):
-            while identity.alive():
+            while identity.alive():  # noqa: ASYNC110 - a process that is not our child tells nobody of its end
                 await asyncio.sleep(0.01)
     except TimeoutError:
         return False

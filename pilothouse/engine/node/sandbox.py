@@ -142,6 +142,11 @@ def _security(pod: Object) -> api.LinuxSandboxSecurityContext:
     )
 
 
+def host_hosts() -> str:
+    """The node's own /etc/hosts, for pods on its network."""
+    return Path("/etc/hosts").read_text()
+
+
 def hosts_file(pod: Object, ips: tuple[str, ...], config: NodeConfig, host_file: str) -> str:
     """The /etc/hosts of the pod's containers: the host's with its network, else names of the loopback and of the pod."""
     lines = (

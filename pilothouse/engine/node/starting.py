@@ -4,8 +4,9 @@ import asyncio
 import time
 from pathlib import Path
 
+from pilothouse.engine.node import api_pb2 as api
 from pilothouse.engine.node import checks, container, environment, mounts, podspec, sandbox
-from pilothouse.engine.node.cgroups import pod_parent, weigh
+from pilothouse.engine.node.cgroups import weigh
 from pilothouse.engine.node.environment import ConfigMissing, Facts
 from pilothouse.engine.node.http_check import CheckFailed
 from pilothouse.engine.node.imagestore import credentials, is_reference, pull_policy
@@ -33,15 +34,14 @@ class Starter:
         """Sandbox and volumes at once: neither needs the other."""
         pod, config = self._handle.object, self._context.config
         wanted = sandbox.sandbox_config(pod, attempt, config, self._context.resolver)
-        Path(wanted.log_directory).mkdir(parents=True, exist_ok=True)
-        weigh(pod_parent(config.instance, self._handle.uid), podspec.pod_cpu_shares(pod))
+        make_room(wanted, podspec.pod_cpu_shares(pod))
         made, _ = await asyncio.gather(self._run_sandbox(wanted), self.mount_volumes(), return_exceptions=True)
         if isinstance(made, RuntimeFailure):
             self._sandbox_failed(made)
         elif isinstance(made, BaseException):
             raise made
 
-    async def _run_sandbox(self, wanted: sandbox.api.PodSandboxConfig) -> None:
+    async def _run_sandbox(self, wanted: api.PodSandboxConfig) -> None:
         runtime, metadata = self._context.runtime, wanted.metadata
         id = await runtime.run_sandbox(wanted)
         if podspec.host_network(self._handle.object):
@@ -175,19 +175,16 @@ class Starter:
             tracked.latest = running(made)
             self.runs(spec, tracked, fresh=True)
 
-    def sandbox_config(self, attempt: int) -> sandbox.api.PodSandboxConfig:
+    def sandbox_config(self, attempt: int) -> api.PodSandboxConfig:
         return sandbox.sandbox_config(self._handle.object, attempt, self._context.config, self._context.resolver)
 
     async def _prepare(self, spec: Object) -> container.Prepared:
         pod, config, state = self._handle.object, self._context.config, self._state
         ips = config.addresses if podspec.host_network(pod) else state.ips
         variables = environment.environment(pod, spec, await self._facts(ips))
-        host_file = Path("/etc/hosts").read_text() if podspec.host_network(pod) else ""
-        hosts = sandbox.hosts_file(pod, ips, config, host_file)
+        hosts = sandbox.hosts_file(pod, ips, config, sandbox.host_hosts() if podspec.host_network(pod) else "")
         paths = self.prepared.paths if self.prepared is not None else {}
-        made = await asyncio.to_thread(
-            mounts.container_mounts, pod, spec, paths, variables, config.pod_dir(self._handle.uid), hosts
-        )
+        made = await asyncio.to_thread(mounts.container_mounts, pod, spec, paths, variables, config.pod_dir(self._handle.uid), hosts)
         return container.Prepared(variables, made.mounts, made.message_file)
 
     async def _facts(self, ips: tuple[str, ...]) -> Facts:
@@ -238,6 +235,12 @@ class Starter:
         )  # fmt: skip
         self._handle.stop_probing(tracked.name)
         self._handle.probing[tracked.name] = self._handle.tasks.spawn(probing.run())
+
+
+def make_room(wanted: api.PodSandboxConfig, shares: int) -> None:
+    """What has to be there before the sandbox: its log folder, and its cgroup with the pod's weight."""
+    Path(wanted.log_directory).mkdir(parents=True, exist_ok=True)
+    weigh(wanted.linux.cgroup_parent, shares)
 
 
 def running(made: Container) -> Container:

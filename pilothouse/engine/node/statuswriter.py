@@ -88,9 +88,7 @@ class StatusWriter:
     async def _write(self, status: Object) -> None:
         metadata = self._pod["metadata"]
         patch = {"metadata": {"uid": metadata["uid"]}, "status": changes(status, self._written)}
-        await self._client.patch(
-            PODS, metadata["name"], patch, namespace=metadata["namespace"], type=STRATEGIC_PATCH, subresource="status"
-        )
+        await self._client.patch(PODS, metadata["name"], patch, namespace=metadata["namespace"], type=STRATEGIC_PATCH, subresource="status")
 
 
 def changes(status: Object, written: Object | None) -> Object:

@@ -63,7 +63,7 @@ class Volumes:
         folder = self._config.memory_dir
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o711)
-        if not os.path.ismount(folder):
+        if str(folder) not in mounts_below(folder):
             try:
                 (await run(["mount", "-t", "tmpfs", "-o", "mode=711", self._config.instance, folder], timeout_s=10)).check()
             except ProcessFailed:
@@ -95,13 +95,14 @@ class Volumes:
         if (source := volume.get("emptyDir")) is not None:
             return await self._empty(pod, volume["name"], source), 0.0
         if source := volume.get("hostPath"):
-            return await asyncio.to_thread(host_path, source["path"], source.get("type") or ""), 0.0
+            found: Path = await asyncio.to_thread(host_path, source["path"], source.get("type") or "")
+            return found, 0.0
         kind = next((key for key in volume if key != "name"), "none")
         raise VolumeMissing(f"volumes of type {kind} are not supported by this node")
 
     async def _files(self, pod: Object, volume: Object, gathered: Gathered) -> Path:
         kind = next(key for key in KINDS if volume.get(key) is not None)
-        folder = self._config.memory_dir / pod["metadata"]["uid"] / KINDS[kind] / volume["name"]
+        folder: Path = self._config.memory_dir / pod["metadata"]["uid"] / KINDS[kind] / volume["name"]
         await asyncio.to_thread(write_payload, folder, gathered.files, podspec.security(pod).get("fsGroup"))
         return folder
 

@@ -8,7 +8,7 @@ Source: apimachinery/pkg/util/strategicpatch; issue kubernetes#40373 for the ord
 from collections.abc import Callable
 from typing import Any
 
-from pilothouse.model.json import Object, same
+from pilothouse.model.json import Object, fingerprint, same
 from pilothouse.model.patch.errors import PatchError, unmarshal
 from pilothouse.model.patch.go_text import go_text
 from pilothouse.model.schema.node import Node, Patch
@@ -155,7 +155,8 @@ def _merge_list(original: list[Any], patch: list[Any], item: Node, meta: Patch, 
         return original
     if not _holds_maps(original, patch):
         if deletes:
-            return [each for each in original if not any(same(each, gone) for gone in patch)]
+            gone = set(map(fingerprint, patch))
+            return [each for each in original if fingerprint(each) not in gone]
         return _in_order(_distinct(original + patch), patch, original, "")
     if not meta.merge_key:
         raise PatchError(f"cannot merge lists without merge key for {item.go_type or 'list'}")
@@ -173,11 +174,10 @@ def _holds_maps(*lists: list[Any]) -> bool:
 
 
 def _distinct(values: list[Any]) -> list[Any]:
-    found: list[Any] = []
+    found: dict[bytes, Any] = {}
     for value in values:
-        if not any(same(value, each) for each in found):
-            found.append(value)
-    return found
+        found.setdefault(fingerprint(value), value)
+    return list(found.values())
 
 
 def _merge_maps(original: list[Object], patch: list[Object], item: Node, merge_key: str) -> list[Any]:
@@ -196,10 +196,11 @@ def _merge_maps(original: list[Object], patch: list[Object], item: Node, merge_k
     if replaces:
         return [without_directives(element) for element in plain]
     merged = list(kept)
+    places = _places(kept, merge_key)
     for element in plain:
-        wanted = _key_of(element, merge_key)
-        position = next((index for index, each in enumerate(merged) if same(each.get(merge_key), wanted)), None)
-        if position is None:
+        wanted = fingerprint(_key_of(element, merge_key))
+        position = places.setdefault(wanted, len(merged))
+        if position == len(merged):
             merged.append(without_directives(element))
         else:
             merged[position] = _merge_map(merged[position], element, item)
@@ -236,13 +237,22 @@ def _in_order(merged: list[Any], order: list[Any], server: list[Any], merge_key:
     return found + left[i:] + right[j:]
 
 
+def _places(values: list[Any], merge_key: str) -> dict[bytes, int]:
+    """Where each value (or the value of its merge key) is first found."""
+    found: dict[bytes, int] = {}
+    for index, value in enumerate(values):
+        found.setdefault(_identity(value, merge_key), index)
+    return found
+
+
+def _identity(value: Any, merge_key: str) -> bytes:
+    return fingerprint(value.get(merge_key) if merge_key and isinstance(value, dict) else value)
+
+
 def _ranker(order: list[Any], merge_key: str) -> Callable[[Any], int]:
     """Position in the order, -1 for what is not in it."""
-
-    def rank(value: Any) -> int:
-        return next((index for index, each in enumerate(order) if _same_item(each, value, merge_key)), -1)
-
-    return rank
+    places = _places(order, merge_key)
+    return lambda value: places.get(_identity(value, merge_key), -1)
 
 
 def without_directives(value: Any) -> Any:

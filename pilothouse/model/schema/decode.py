@@ -41,6 +41,8 @@ def decode(node: Node, decoder: Decoder, value: Any) -> Decoded:
         result = decoder({} if value is None else value, seen)
     except Mismatch as error:
         raise DecodeError(error.text()) from None
+    except RecursionError:
+        raise DecodeError("exceeded max depth") from None
     return Decoded(result, unknown_fields(node, value, "") if seen else seen)
 
 

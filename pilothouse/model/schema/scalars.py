@@ -64,7 +64,7 @@ def describe(value: Any, go_type: str) -> str:
             return "object"
     if not go_type.startswith(("int", "float")):
         return "number"
-    whole = isinstance(value, float) and abs(value) >= 2**53 and value == int(value)
+    whole = isinstance(value, float) and abs(value) >= 2**53 and value.is_integer()
     return f"number {int(value) if whole else value!r}"
 
 
@@ -110,7 +110,7 @@ def quantity(value: Any, seen: list[str]) -> Any:
 
 
 def _number_text(value: Any) -> str:
-    if isinstance(value, float) and value == int(value) and abs(value) < 2**63:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
         return str(int(value))
     return repr(value)
 

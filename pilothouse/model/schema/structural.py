@@ -78,12 +78,14 @@ def _default_fields(node: Node, value: Object) -> None:
 
 def whole_numbers(value: Any) -> None:
     """Write whole floats as integers, in place, as Go does (`5.0` is stored and answered as `5`)."""
-    entries = value.items() if type(value) is dict else enumerate(value) if type(value) is list else ()
-    for key, each in entries:
-        if type(each) is float and abs(each) < 1e21 and each.is_integer():
-            value[key] = int(each)
-        elif type(each) is dict or type(each) is list:
-            whole_numbers(each)
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        for key, each in current.items() if type(current) is dict else enumerate(current) if type(current) is list else ():
+            if type(each) is float and abs(each) < 1e21 and each.is_integer():
+                current[key] = int(each)
+            elif type(each) is dict or type(each) is list:
+                pending.append(each)
 
 
 def embedded_metadata(node: Node, value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,11 +4,12 @@ Composite failures (allOf, anyOf, oneOf, not) and numbers out of their format's 
 Source: kube-openapi/pkg/validation/validate; apiextensions-apiserver/pkg/apiserver/{validation,schema/listtype}.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from pilothouse.model.errors import Cause
-from pilothouse.model.json import dumps, same
+from pilothouse.model.json import dumps, fingerprint, same
 from pilothouse.model.schema.formats import FORMATS
 from pilothouse.model.schema.node import Node
 from pilothouse.model.schema.regex import compiled
@@ -30,7 +31,7 @@ def show(value: Any) -> str:
     """A value as error messages print it."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, float) and value == int(value) and abs(value) < 1e21:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return str(int(value))
     return dumps(value).decode() if isinstance(value, str | dict | list) else str(value)
 
@@ -72,7 +73,7 @@ def _kind(value: Any) -> str:
             return "object"
         case list():
             return "array"
-    return "integer" if value == int(value) and int(value) in _INT64 else "number"
+    return "integer" if float(value).is_integer() and int(value) in _INT64 else "number"
 
 
 def _type(node: Node, value: Any, path: str) -> Iterator[Cause]:
@@ -151,14 +152,14 @@ def _number(node: Node, value: float, path: str) -> Iterator[Cause]:
 
 
 def _in_format(format: str, value: float) -> bool:
-    return value == int(value) and int(value) in _RANGES.get(format, _INT64)
+    return float(value).is_integer() and int(value) in _RANGES.get(format, _INT64)
 
 
 def _is_multiple(value: float, factor: float) -> bool:
     if isinstance(value, int) and isinstance(factor, int):
         return value % factor == 0
     quotient = value / factor
-    return abs(quotient - round(quotient)) < 1e-9 * max(1.0, abs(quotient))
+    return math.isfinite(quotient) and abs(quotient - round(quotient)) < 1e-9 * max(1.0, abs(quotient))
 
 
 def _list(node: Node, value: list[Any], path: str) -> Iterator[Cause]:
@@ -170,7 +171,7 @@ def _list(node: Node, value: list[Any], path: str) -> Iterator[Cause]:
         yield invalid(path, value, f"{path} in body should have at least {least} items")
     if most is not None and len(value) > most:
         yield Cause(path, TOO_MANY, f"Too many: {len(value)}: must have at most {most} items")
-    if node.checks.get("uniqueItems") and any(same(each, other) for index, each in enumerate(value) for other in value[:index]):
+    if node.checks.get("uniqueItems") and len(set(map(fingerprint, value))) < len(value):
         yield invalid(path, value, f"{path} in body shouldn't contain duplicates")
 
 
@@ -181,7 +182,7 @@ def _enum(node: Node, value: Any, path: str) -> Iterator[Cause]:
 
 
 def _settled(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value == int(value) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _object(node: Node, value: dict[str, Any], path: str) -> Iterator[Cause]:
@@ -224,7 +225,7 @@ def _duplicates(node: Node, value: list[Any], path: str) -> Iterator[Cause]:
     seen: set[bytes] = set()
     for position, each in enumerate(value):
         shown = {key: each.get(key) for key in node.list_map_keys} if node.list_type == "map" and isinstance(each, dict) else each
-        mark = dumps(shown)
+        mark = fingerprint(shown)
         if mark in seen:
             yield Cause(f"{path}[{position}]", DUPLICATE, f"Duplicate value: {show(shown)}")
         seen.add(mark)

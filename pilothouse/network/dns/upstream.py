@@ -22,7 +22,7 @@ class NoAnswer(Exception):
 
 
 def parse_resolv_conf(text: str) -> list[Server]:
-    """Name servers in order. IPv6 addresses with a zone are the host's business and left out."""
+    """Name servers in order."""
     found: list[Server] = []
     for line in text.splitlines():
         words = line.split()

@@ -94,21 +94,23 @@ def _arguments(text: str) -> dict[str, str]:
 def _port_mappings(config: Object) -> tuple[PortMapping, ...]:
     mappings = (config.get("runtimeConfig") or {}).get("portMappings") or ()
     try:
-        return tuple(_port_mapping(mapping) for mapping in mappings if mapping.get("hostPort"))
+        # containerd writes the keys with a capital letter, the specification without.
+        spelled = [{key.lower(): value for key, value in mapping.items()} for mapping in mappings]
+        return tuple(_port_mapping(mapping) for mapping in spelled if mapping.get("hostport"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CniError(INVALID_CONFIG, f"runtimeConfig.portMappings: {error}") from error
 
 
-def _port_mapping(mapping: Any) -> PortMapping:
+def _port_mapping(mapping: dict[str, Any]) -> PortMapping:
     protocol = str(mapping.get("protocol") or "tcp").lower()
     if protocol not in ("tcp", "udp"):
-        raise ValueError(f"protocol {protocol} of hostPort {mapping['hostPort']} is not supported (tcp and udp are)")
-    address = str(mapping.get("hostIP") or "")
+        raise ValueError(f"protocol {protocol} of hostPort {mapping['hostport']} is not supported (tcp and udp are)")
+    address = str(mapping.get("hostip") or "")
     if address in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound to
         address = ""
     if address:
         address = str(ipaddress.IPv4Address(address))
-    ports = int(mapping["hostPort"]), int(mapping["containerPort"])
+    ports = int(mapping["hostport"]), int(mapping["containerport"])
     if not all(0 < port < 65536 for port in ports):
         raise ValueError(f"ports {ports[0]} and {ports[1]} are not both between 1 and 65535")
     return PortMapping(protocol, *ports, host_address=address)

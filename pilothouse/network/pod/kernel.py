@@ -13,12 +13,15 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import structlog
+
 from pilothouse.model.json import loads
-from pilothouse.network.pod import netlink, rules
+from pilothouse.network.pod import firewall, netlink, rules
 from pilothouse.network.pod.addresses import Lease, mac_of, parse_alias
 from pilothouse.network.pod.cni import PortMapping
 from pilothouse.network.pod.config import PodNetworkConfig
 
+log = structlog.get_logger("network.pod")
 SETTINGS = Path("/proc/sys/net/ipv4")
 DEFAULT_MTU = 1500
 _CLONE_NEWNET = 0x40000000
@@ -61,8 +64,15 @@ def prepare(config: PodNetworkConfig) -> int:
         _prepare_settings(config)
     except OSError as error:
         raise NetworkFailure(f"pod network {config.bridge}: {error} (needs root)") from error
-    nft(rules.table(config.table, config.bridge, config.pod_cidr, config.cluster_cidr or config.pod_cidr, _local_match(config)))
+    apply_rules(config)
     return index
+
+
+def apply_rules(config: PodNetworkConfig) -> None:
+    nft(rules.table(config.table, config.bridge, config.pod_cidr, config.cluster_cidr or config.pod_cidr, _local_match(config)))
+    firewall.admit(config.bridge, config.table, _run_nft(["list", "tables", "ip"]))
+    for table in firewall.foreign_drops(loads(_run_nft(["--json", "list", "chains"]))):
+        log.warning("a firewall drops forwarded packets: pods reach nothing until it accepts them", table=table, bridge=config.bridge)
 
 
 def _prepare_bridge(route: netlink.RouteSocket, config: PodNetworkConfig) -> int:
@@ -211,24 +221,29 @@ def open_ports(config: PodNetworkConfig, address: str, ports: Sequence[PortMappi
     nft(rules.open_ports(config.table, address, ports))
 
 
-def close_ports(config: PodNetworkConfig, address: str) -> None:
-    """The kernel's own maps say which ports lead to the address."""
-    keys = [(where, key) for where in (rules.ANY_ADDRESS, rules.ONE_ADDRESS) for key in _keys_to(config.table, where, address)]
-    if keys:
-        nft(rules.close_ports(config.table, address, keys))
+def close_ports(config: PodNetworkConfig, address: str, ports: Sequence[PortMapping]) -> None:
+    nft(rules.close_ports(config.table, address, ports))
 
 
-def _keys_to(table: str, where: str, address: str) -> Iterator[str]:
-    listing = loads(_run_nft(["--json", "list", "map", "ip", table, where]))
-    for entry in listing["nftables"]:
-        for key, target in entry.get("map", {}).get("elem", ()):
-            if target["concat"][0] == address:
-                yield " . ".join(str(part) for part in key["concat"])
+def ports(config: PodNetworkConfig) -> dict[str, tuple[PortMapping, ...]]:
+    """What the kernel's maps say: pod address -> ports of the host that lead there."""
+    found: dict[str, tuple[PortMapping, ...]] = {}
+    for where in (rules.ANY_ADDRESS, rules.ONE_ADDRESS):
+        listing = loads(_run_nft(["--json", "list", "map", "ip", config.table, where]))
+        for entry in listing["nftables"]:
+            for key, target in entry.get("map", {}).get("elem", ()):
+                *host, protocol, host_port = key["concat"]
+                address, port = target["concat"]
+                found[address] = (*found.get(address, ()), PortMapping(protocol, host_port, port, *host))
+    return found
 
 
-def addresses_with_ports(config: PodNetworkConfig) -> set[str]:
-    listing = loads(_run_nft(["--json", "list", "set", "ip", config.table, rules.SELF]))
-    return {element["concat"][0] for entry in listing["nftables"] for element in entry.get("set", {}).get("elem", ())}
+def is_in_place(config: PodNetworkConfig) -> bool:
+    """Firewalls that are loaded anew often flush what is not theirs."""
+    try:
+        return f'"{config.bridge}"' in _run_nft(["list", "chain", "ip", config.table, "leave"])
+    except NetworkFailure:
+        return False
 
 
 def teardown(config: PodNetworkConfig) -> None:
@@ -240,6 +255,7 @@ def teardown(config: PodNetworkConfig) -> None:
             with contextlib.suppress(netlink.KernelRefusal):
                 route.send([netlink.delete_link(index)])
     nft(rules.delete_table(config.table))
+    firewall.withdraw(config.table, _run_nft(["list", "tables", "ip"]))
     remembered = config.shared_state / "ip_forward"
     if remembered.exists() and not _other_instances():
         (SETTINGS / "ip_forward").write_text(remembered.read_text())

@@ -23,6 +23,7 @@ log = structlog.get_logger("network.pod")
 REQUEST_LIMIT_BYTES = 1 << 20
 REQUEST_DEADLINE_S = 30.0
 LINGER_S = 15.0  # a link whose namespace has not ended by then is taken away by us
+INSPECT_S = 15.0
 THREADS = 4
 
 
@@ -31,7 +32,7 @@ class PodNetwork:
         self.config = config
         self._pool = AddressPool(config.pod_cidr)
         self._released: dict[Lease, float] = {}
-        self._with_ports: set[str] = set()
+        self._ports: dict[str, tuple[cni.PortMapping, ...]] = {}
         self._lock = threading.Lock()
         self._bridge = 0
         self._mtu = kernel.DEFAULT_MTU
@@ -48,7 +49,9 @@ class PodNetwork:
             async with server:
                 log.info("pod network ready", bridge=self.config.bridge, cidr=self.config.pod_cidr, pods=len(self._pool))
                 ready.set()
-                await server.serve_forever()
+                while True:
+                    await asyncio.sleep(INSPECT_S)
+                    await asyncio.get_running_loop().run_in_executor(threads, self.inspect)
 
     def teardown(self) -> None:
         """Take away every link, rule, setting and file. Blocks; call it after `run` has ended and the pods are gone."""
@@ -56,11 +59,23 @@ class PodNetwork:
         self.config.socket.unlink(missing_ok=True)
         kernel.teardown(self.config)
 
+    def inspect(self) -> None:
+        """Put the rules back when someone has flushed them. Blocks."""
+        if kernel.is_in_place(self.config):
+            return
+        log.warning("the rules of the pod network are gone, perhaps by a reload of the firewall: writing them again")
+        try:
+            kernel.apply_rules(self.config)
+            for address, ports in list(self._ports.items()):
+                kernel.open_ports(self.config, address, ports)
+        except kernel.NetworkFailure as error:
+            log.error("the rules of the pod network cannot be written", error=str(error))
+
     def _prepare(self) -> None:
         self._bridge = kernel.prepare(self.config)
         self._mtu = kernel.mtu(self._bridge)
         self._pool = AddressPool(self.config.pod_cidr, kernel.leases(self._bridge))
-        self._with_ports = kernel.addresses_with_ports(self.config)
+        self._ports = kernel.ports(self.config)
         plugin.install(self.config.conf_dir, self.config.bin_dir, self.config.socket)
 
     async def _serve(self, threads: ThreadPoolExecutor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -111,7 +126,7 @@ class PodNetwork:
             link_mac = kernel.attach(lease, request.netns, bridge=self._bridge, gateway=gateway, mtu=self._mtu)
             if request.ports:
                 kernel.open_ports(self.config, lease.address, request.ports)
-                self._with_ports.add(lease.address)
+                self._ports[lease.address] = request.ports
         log.info("pod joined", pod=request.pod, address=lease.address, link=lease.link)
         return cni.result(request, link=lease.link, link_mac=link_mac, mac=mac_of(lease.address), address=lease.address, gateway=gateway)
 
@@ -156,17 +171,16 @@ class PodNetwork:
             lease = self._pool.of(request.container, request.interface)
             if lease is not None:
                 self._released.setdefault(lease, time.monotonic())
-        if lease is not None and lease.address in self._with_ports:
-            self._with_ports.discard(lease.address)
-            self._close_ports(lease)
+        if lease is not None and lease.address in self._ports:
+            self._close_ports(lease.address)
         return {}
 
-    def _close_ports(self, lease: Lease) -> None:
+    def _close_ports(self, address: str) -> None:
         try:
-            kernel.close_ports(self.config, lease.address)
+            kernel.close_ports(self.config, address, self._ports[address])
         except kernel.NetworkFailure as error:
-            self._with_ports.add(lease.address)
             raise cni.CniError(cni.TRY_AGAIN, str(error)) from error
+        self._ports.pop(address, None)
 
     def _check(self, request: cni.CniRequest) -> Object:
         with self._lock:

@@ -55,12 +55,18 @@ def open_ports(name: str, address: str, ports: Sequence[PortMapping]) -> str:
     return "\n".join((*lines, f"add element ip {name} {SELF} {{ {address} . {address} }}")) + "\n"
 
 
-def close_ports(name: str, address: str, keys: Sequence[tuple[str, str]]) -> str:
-    """keys: (map, key) of the elements that lead to the address."""
-    lines = [f"delete element ip {name} {where} {{ {key} }}" for where, key in keys]
-    # Adding first makes the deletion right whether the element is there or not.
-    element = f"element ip {name} {SELF} {{ {address} . {address} }}"
-    return "\n".join((*lines, f"add {element}", f"delete {element}")) + "\n"
+def close_ports(name: str, address: str, ports: Sequence[PortMapping]) -> str:
+    """Adding before deleting makes this right whether the elements are there or not."""
+    element = f"{SELF} {{ {address} . {address} }}"
+    pairs = [
+        *((f"{_map(port)} {{ {_key(port)} : {address} . {port.container_port} }}", f"{_map(port)} {{ {_key(port)} }}") for port in ports)
+    ]
+    lines = [
+        f"{verb} element ip {name} {what}"
+        for add, delete in (*pairs, (element, element))
+        for verb, what in (("add", add), ("delete", delete))
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def delete_table(name: str) -> str:

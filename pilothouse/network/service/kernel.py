@@ -5,9 +5,10 @@ where it is installed. Source: libnftables(3).
 """
 
 import ctypes
-import ctypes.util
 import subprocess
 from typing import Protocol
+
+from pilothouse.network.service.config import ServiceProxyConfig
 
 LIBRARY = "libnftables.so.1"
 _DEADLINE_S = 30
@@ -97,6 +98,11 @@ def open_nft() -> Nft:
         return LibraryNft()
     except OSError:
         return ProcessNft()
+
+
+def teardown(config: ServiceProxyConfig) -> None:
+    """Take the table away, if there is one."""
+    open_nft().run(f"add table ip {config.table}\ndelete table ip {config.table}\n")
 
 
 PROBES = (

@@ -80,7 +80,7 @@ class ServiceProxy:
 
     def teardown(self) -> None:
         """Take the table away. Blocks; call it after `run` has ended."""
-        kernel.open_nft().run(f"add table ip {self.config.table}\ndelete table ip {self.config.table}\n")
+        kernel.teardown(self.config)
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
         metadata = (new or old or {})["metadata"]

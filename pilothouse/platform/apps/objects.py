@@ -18,7 +18,7 @@ ROLLED_FIELDS = ("image", "source", "build", "port", "command", "args", "env", "
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """registry: where built images go. ingress_class: of the routes. url_port: appended to URLs unless it is the scheme's own.
+    """registry: where built images go. ingress_class: of the routes, "" for the cluster's default. url_port: shown in URLs unless 80.
 
     drain_s: how long a pod waits before it ends, for clusters whose proxies are not told beforehand; 0 on the embedded engine.
     """
@@ -152,8 +152,8 @@ def ingress(app: Object, around: Surroundings) -> Object:
         "apiVersion": kinds.INGRESSES.api_version,
         "kind": kinds.INGRESSES.kind,
         "metadata": metadata(app),
-        "spec": {
-            "ingressClassName": around.ingress_class,
+        "spec": ({"ingressClassName": around.ingress_class} if around.ingress_class else {})
+        | {
             "rules": [{"host": host, "http": {"paths": paths}} for host in hosts(app, around)],
         },
     }

@@ -35,7 +35,8 @@ def detect(tree: Path, python: str, port: int = 8080) -> Detected:
     """python: the version of the base image, such as "3.11". Raises CannotDetect."""
     if not (tree / "requirements.txt").is_file() and not (tree / "pyproject.toml").is_file():
         raise CannotDetect(
-            f"{tree} has no Dockerfile and is no Python project (no requirements.txt or pyproject.toml): add a Dockerfile that says how to build it"
+            f"{tree} has no Dockerfile and is no Python project (no requirements.txt or pyproject.toml): "
+            "add a Dockerfile that says how to build it"
         )
     dependencies = _dependencies(tree)
     command, extra, why = _command(tree, dependencies, port)
@@ -72,7 +73,8 @@ def _command(tree: Path, dependencies: set[str], port: int) -> tuple[str, list[s
     module = _module(tree)
     if module is None:
         raise CannotDetect(
-            f"{tree} is a Python project, but none of {', '.join(_MODULES)} defines `app`: add a Procfile with `web: COMMAND` or a Dockerfile"
+            f"{tree} is a Python project, but none of {', '.join(_MODULES)} defines `app`: "
+            "add a Procfile with `web: COMMAND` or a Dockerfile"
         )
     return _served(*module, dependencies, port)
 

@@ -1,11 +1,9 @@
 """Envoy as a process that outlives a crash of ours: traffic goes on, and the next start finds and adopts it.
 
-It is known by a pid file that also holds the process's start time, so that a reused pid is never taken for it.
+It is known by a pid file that also holds the process's start time.
 """
 
 import asyncio
-import contextlib
-import json
 import os
 import shutil
 import signal
@@ -15,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from pilothouse.aio.child import Child
+from pilothouse.aio.identity import Identity, wait_gone
 from pilothouse.platform.gateway.admin import Admin
 from pilothouse.platform.gateway.envoy import Files
 
@@ -23,21 +22,6 @@ log = structlog.get_logger("platform.gateway")
 
 class GatewayError(Exception):
     """Envoy does not run: one sentence with the reason."""
-
-
-def start_time(pid: int) -> str:
-    """The kernel's start time of a process, "" when there is none or it has ended (proc(5), fields 3 and 22)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
-
-
-def reap(pid: int) -> None:
-    """Take leave of an ended child; one that another process started is none of ours."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
 
 
 class EnvoyProcess:
@@ -50,17 +34,14 @@ class EnvoyProcess:
     def _pid_file(self) -> Path:
         return self.files.folder / "envoy.pid"
 
+    def running(self) -> Identity | None:
+        """This gateway's Envoy, if it runs."""
+        identity = Identity.load(self._pid_file)
+        return identity if identity is not None and identity.alive() else None
+
     def running_pid(self) -> int | None:
-        """The pid of this gateway's Envoy, if it runs."""
-        try:
-            noted = json.loads(self._pid_file.read_text())
-        except (OSError, ValueError):
-            return None
-        pid = int(noted["pid"])
-        if noted["started"] and start_time(pid) == noted["started"]:
-            return pid
-        reap(pid)
-        return None
+        identity = self.running()
+        return identity.pid if identity is not None else None
 
     async def ensure(self) -> int:
         """Adopt the running one or start one; returns its pid once it answers. The configuration must have been written."""
@@ -87,7 +68,7 @@ class EnvoyProcess:
             "warning",
         ]
         child = await Child.start(argv, log=self.log_path)
-        self._pid_file.write_text(json.dumps({"pid": child.pid, "started": start_time(child.pid)}))
+        Identity.of(child.pid).save(self._pid_file)
         try:
             await self._answers(child)
         finally:
@@ -105,14 +86,11 @@ class EnvoyProcess:
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """End it; open connections are cut after the grace."""
-        pid = self.running_pid()
-        if pid is None:
+        identity = self.running()
+        if identity is None:
             return
-        os.kill(pid, signal.SIGTERM)
-        for _ in range(int(grace_s / 0.05)):
-            if self.running_pid() is None:
-                break
-            await asyncio.sleep(0.05)
-        else:
-            os.kill(pid, signal.SIGKILL)
+        identity.signal(signal.SIGTERM)
+        if not await wait_gone(identity, grace_s):
+            identity.signal(signal.SIGKILL)
+            await wait_gone(identity, grace_s)
         self._pid_file.unlink(missing_ok=True)

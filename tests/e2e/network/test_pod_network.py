@@ -1,11 +1,12 @@
 """The pod network on a real kernel: requests go through the installed plug-in script, packets through real links."""
 
 import asyncio
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from pilothouse.network.pod import PodNetwork
+from pilothouse.network.pod import PodNetwork, kernel
 from pilothouse.network.pod.kernel import has_link
 from tests.e2e.network.conftest import sh
 from tests.e2e.network.pods import Make, Runtime, fetch, pod_config, running, serving
@@ -134,3 +135,37 @@ async def test_a_pod_cannot_reach_the_loopback_interface_of_the_host(host: None,
             done = await asyncio.to_thread(sh, *pod.command("curl", "-sv", "--max-time", "1", "http://127.0.0.9:8081/"), check=False)
             assert done == ""
     await asyncio.to_thread(network.teardown)
+
+
+async def test_rules_and_host_ports_that_someone_flushed_come_back(host: None, namespace: Make, tmp_path: Path) -> None:
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        pod = namespace()
+        await Runtime(network).add("one", pod, portMappings=[{"hostPort": 8080, "containerPort": 80}])
+        before = sh("nft", "list", "ruleset")
+        sh("nft", "flush", "ruleset")
+        await asyncio.to_thread(network.inspect)
+        assert sh("nft", "list", "ruleset") == before
+    await asyncio.to_thread(network.teardown)
+
+
+@pytest.mark.parametrize("program", ["iptables-nft", "iptables-legacy"])
+async def test_pods_pass_through_a_firewall_that_drops_what_is_forwarded(host: None, namespace: Make, tmp_path: Path, program: str) -> None:
+    """As Docker and ufw leave a machine."""
+    if subprocess.run([program, "-P", "FORWARD", "DROP"], check=False, capture_output=True).returncode:
+        pytest.skip(f"{program} does not work here")
+    sh(program, "-P", "INPUT", "DROP")
+    before = sh(program, "-S")
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        first, second = namespace(), namespace()
+        runtime = Runtime(network)
+        await runtime.add("one", first)
+        address = await runtime.add("two", second)
+        with serving(second, "two"):
+            assert fetch(f"http://{address}/", first) == "two 10.244.7.2"
+            assert fetch(f"http://{address}/") == "two 10.244.7.1"
+        await asyncio.to_thread(kernel.apply_rules, network.config)
+        assert sh(program, "-S").count("ACCEPT") == 3 + before.count("ACCEPT"), "once each"
+    await asyncio.to_thread(network.teardown)
+    assert sh(program, "-S") == before

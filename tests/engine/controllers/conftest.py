@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -50,7 +50,9 @@ class Cluster:
     async def items(self, resource: Resource, namespace: str | None = "default") -> list[Object]:
         return (await self.client.list(resource, namespace)).items
 
-    async def until(self, resource: Resource, holds: Callable[[list[Object]], Any], what: str = "", namespace: str | None = "default") -> Any:
+    async def until(
+        self, resource: Resource, holds: Callable[[list[Object]], Any], what: str = "", namespace: str | None = "default"
+    ) -> Any:
         """Wait until the objects of a resource (in a namespace) fulfil a condition; returns what it returned."""
         async with watched(self.client, resource, namespace) as informer:
             changed = asyncio.Event()
@@ -120,9 +122,38 @@ async def kubelet(cluster: Cluster, ready: bool = True) -> AsyncIterator[None]:
         tasks.cancel()
 
 
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def held(context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+    """The context entered and left by one task: a fixture's two halves are run by two, which a task group inside would not survive."""
+    opened: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    closing = asyncio.Event()
+
+    async def hold() -> None:
+        async with context as value:
+            opened.set_result(value)
+            await closing.wait()
+
+    task = asyncio.ensure_future(hold())
+    await asyncio.wait((task, opened), return_when=asyncio.FIRST_COMPLETED)
+    if not opened.done():
+        await task
+    yield opened.result()
+    closing.set()
+    await task
+
+
+@asynccontextmanager
+async def api_server(directory: Path) -> AsyncIterator[ApiServer]:
+    async with Store.open(directory / "state.db") as store, ApiServer.open(store, Settings(state=directory / "state")) as opened:
+        yield opened
+
+
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with Store.open(tmp_path / "state.db") as store, ApiServer.open(store, Settings(state=tmp_path / "state")) as opened:
+    async with held(api_server(tmp_path)) as opened:
         yield opened
 
 
@@ -131,9 +162,8 @@ async def client(server: ApiServer) -> Client:
     return Client(InProcessTransport(server, User("system:kube-controller-manager", (MASTERS, AUTHENTICATED))))
 
 
-@pytest.fixture
-async def cluster(client: Client) -> AsyncIterator[Cluster]:
-    """With all controllers running."""
+@asynccontextmanager
+async def controlled(client: Client) -> AsyncIterator[Cluster]:
     informers = Informers(client)
     recorder = Recorder(client, None, "controllers")
     controllers = Controllers(client, informers, recorder, root_ca="PEM")
@@ -143,3 +173,10 @@ async def cluster(client: Client) -> AsyncIterator[Cluster]:
         await tasks.start(controllers.run)
         yield Cluster(client, informers)
         tasks.cancel()
+
+
+@pytest.fixture
+async def cluster(client: Client) -> AsyncIterator[Cluster]:
+    """With all controllers running."""
+    async with held(controlled(client)) as found:
+        yield found

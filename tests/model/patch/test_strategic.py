@@ -159,3 +159,10 @@ def test_a_merged_list_has_each_key_once_and_all_that_the_patch_says(catalog: Ca
     assert all(merged[each["name"]].items() >= each.items() for each in patch)
     assert [name for name in order(found) if name in order(patch)] == order(patch)
     assert strategic_merge_patch({"containers": found}, {"containers": patch}, schema)["containers"] == found
+
+
+def test_long_lists_merge_in_linear_time(catalog: Catalog) -> None:
+    server = [{"name": f"c{number}"} for number in range(20_000)]
+    patch = [{"name": f"c{number}", "image": "i"} for number in range(0, 40_000, 2)]
+    found = strategic_merge_patch({"containers": server}, {"containers": patch}, catalog.schema("io.k8s.api.core.v1.PodSpec"))
+    assert len(found["containers"]) == 30_000

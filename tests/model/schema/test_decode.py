@@ -197,3 +197,20 @@ def test_any_json_is_decoded_or_refused(catalog: Catalog, value: Any, name: str,
     again = schema.decode(once)
     assert same(again.value, once)
     assert again.unknown == []
+
+
+def test_values_nested_too_deeply_are_refused(catalog: Catalog) -> None:
+    deep: list[Any] = []
+    for _ in range(9000):
+        deep = [deep]
+    with pytest.raises(DecodeError, match="exceeded max depth"):
+        catalog.schema(f"{APPS}.ControllerRevision").decode({"data": deep})
+    assert catalog.schema(f"{CORE}.ConfigMap").decode({"x": deep}).unknown == ["x"]
+
+
+def test_numbers_beyond_every_range_are_refused(catalog: Catalog) -> None:
+    for value in (float("inf"), 1e308, 2**70):
+        with pytest.raises(DecodeError, match="cannot unmarshal number"):
+            pod_spec(catalog, priority=value)
+    with pytest.raises(DecodeError, match="quantities must match"):
+        pod_spec(catalog, overhead={"cpu": float("inf")})

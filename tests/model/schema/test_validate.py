@@ -196,3 +196,8 @@ def test_any_json_can_be_validated(value: Any) -> None:
         "additionalProperties": {"x-kubernetes-int-or-string": True, "enum": ["x", 1], "not": {"maxLength": 1}},
     }
     assert isinstance(causes(schema, value), list)
+
+
+@pytest.mark.parametrize("value", [float("inf"), -float("inf"), 1e308, 2**70])
+def test_numbers_beyond_every_range_are_no_integers(value: float) -> None:
+    assert causes({"type": "integer", "multipleOf": 3, "maximum": 5, "enum": [1]}, value)

@@ -9,8 +9,6 @@ from typing import Any
 from pilothouse.model import names
 from pilothouse.model.quantity import Quantity, QuantityError, milli, parse
 
-__all__ = ["amount", "round_amounts"]
-
 HUGE_PAGES = "hugepages-"
 CONTAINER_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage"})
 OBJECT_COUNTS = frozenset(
@@ -48,6 +46,23 @@ def round_amounts(amounts: dict[str, Any]) -> None:
     """Write each amount in its canonical form, rounded up to thousandths."""
     for name, value in amounts.items():
         amounts[name] = _rounded(value if isinstance(value, str) else str(value))
+
+
+@functools.lru_cache(maxsize=4096)
+def is_negative(value: Any) -> bool:
+    return amount(value).amount.numerator < 0
+
+
+@functools.lru_cache(maxsize=4096)
+def is_fractional(value: Any) -> bool:
+    return amount(value).milli_value % 1000 != 0
+
+
+@functools.lru_cache(maxsize=4096)
+def compare(one: Any, other: Any) -> int:
+    """-1, 0 or 1: less, equal or more."""
+    first, second = amount(one), amount(other)
+    return (first > second) - (first < second)
 
 
 def is_huge_page(name: str) -> bool:

@@ -156,10 +156,10 @@ def _validate_node_update(obj: Object, old: Object) -> list[Cause]:
     spec, before = obj.get("spec") or {}, old.get("spec") or {}
     causes += _taints(spec.get("taints") or [])
     if (blocks := before.get("podCIDRs")) and blocks != spec.get("podCIDRs"):
-        detail = "node updates may not change podCIDR except from \"\" to valid"
+        detail = 'node updates may not change podCIDR except from "" to valid'
         causes.append(field.forbidden("spec.podCIDRs", detail))
     if before.get("providerID") and before["providerID"] != spec.get("providerID"):
-        detail = "node updates may not change providerID except from \"\" to valid"
+        detail = 'node updates may not change providerID except from "" to valid'
         causes.append(field.forbidden("spec.providerID", detail))
     return causes
 

@@ -29,7 +29,18 @@ _SHOWN_NAMES = {stored: shown for shown, stored in _STORED_NAMES.items()}
 # Fields that core/v1 shows even when they are empty.
 _CORE_EMPTY: Object = {"eventTime": None, "firstTimestamp": None, "lastTimestamp": None, "reportingComponent": "", "reportingInstance": ""}
 _NEW_EMPTY: Object = {"deprecatedFirstTimestamp": None, "deprecatedLastTimestamp": None, "eventTime": None}
-_MUTABLE_FIELDS = ("involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count", "reason", "type", "eventTime")
+_MUTABLE_FIELDS = (
+    "involvedObject",
+    "reason",
+    "message",
+    "source",
+    "firstTimestamp",
+    "lastTimestamp",
+    "count",
+    "reason",
+    "type",
+    "eventTime",
+)
 _FROZEN = (*_MUTABLE_FIELDS, "action", "related", "reportingController", "reportingInstance")
 
 

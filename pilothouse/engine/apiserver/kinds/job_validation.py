@@ -17,7 +17,15 @@ ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 REPLACEMENTS = ("Failed", "TerminatingOrFailed")
 PARALLELISM_MAX_INDEXED = 100000
 RULES_MAX, EXIT_CODES_MAX = 20, 255
-_COUNTS = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes")
+_COUNTS = (
+    "parallelism",
+    "completions",
+    "activeDeadlineSeconds",
+    "backoffLimit",
+    "ttlSecondsAfterFinished",
+    "backoffLimitPerIndex",
+    "maxFailedIndexes",
+)
 _RESTART = "spec.template.spec.restartPolicy"
 
 
@@ -35,7 +43,7 @@ def validate_generated_selector(obj: Object) -> list[Cause]:
     for label, value in expected.items():
         path = "spec.template.metadata.labels"
         if label not in labels:
-            causes.append(field.required(path, f'must be \'{value}\''))
+            causes.append(field.required(path, f"must be '{value}'"))
         elif labels[label] != value:
             causes.append(field.invalid(path, labels, f"must be '{value}'"))
     if not _finds(selector, expected):
@@ -141,7 +149,9 @@ def _exit_codes(codes: Object, containers: set[str | None], path: str) -> list[C
     operator, values, name = codes.get("operator") or "", codes.get("values") or [], codes.get("containerName")
     causes: list[Cause] = []
     if operator not in ("In", "NotIn"):
-        causes.append(field.not_supported(f"{path}.operator", operator, ("In", "NotIn")) if operator else field.required(f"{path}.operator"))
+        causes.append(
+            field.not_supported(f"{path}.operator", operator, ("In", "NotIn")) if operator else field.required(f"{path}.operator")
+        )
     if name is not None and name not in containers:
         detail = "must be one of the container or initContainer names in the pod template"
         causes.append(field.invalid(f"{path}.containerName", name, detail))

@@ -5,7 +5,7 @@ the caller's private copy; everything else only reads. Nothing here looks at oth
 The defaults of the fields suit a resource without spec, status or rules of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -87,6 +87,7 @@ class Kind:
     definition: name of the upstream schema, such as "io.k8s.api.core.v1.Pod".
     validate, validate_update, validate_status_update: causes in upstream's wording and order, object metadata included;
         `validate` runs on create, `validate_update` on update of the object (it includes what `validate` says where upstream does).
+    validate_subresource: instead of `validate_update` for writes through other subresources; `causes_of_update` picks.
     selectable: values for field selectors; selectable_fields: the labels that may be asked for; selector_refusal: what others get.
     grace_s: of a gracefully deleted kind, seconds granted given the object and the seconds asked for; None deletes at once.
     """
@@ -99,6 +100,7 @@ class Kind:
     validate: Callable[[Object], list[Cause]] = plain_validate
     validate_update: Callable[[Object, Object], list[Cause]] = plain_validate_update
     validate_status_update: Callable[[Object, Object], list[Cause]] = plain_validate_update
+    validate_subresource: Mapping[str, Callable[[Object, Object], list[Cause]]] = field(default_factory=dict)
     warnings: Callable[[Object], list[str]] = _no_warnings
     warnings_on_update: Callable[[Object, Object], list[str]] | None = None
     columns: tuple[Column, ...] = (NAME_COLUMN, CREATED_COLUMN)
@@ -111,6 +113,12 @@ class Kind:
     returns_object_on_delete: bool = False
     default_propagation: Literal["Background", "Foreground", "Orphan"] = "Background"
     grace_s: Callable[[Object, int | None], int] | None = None
+
+    def causes_of_update(self, obj: Object, old: Object, subresource: str = "") -> list[Cause]:
+        """What is wrong with an update of the object or of the part that a subresource writes."""
+        if subresource == "status":
+            return self.validate_status_update(obj, old)
+        return self.validate_subresource.get(subresource, self.validate_update)(obj, old)
 
     def unknown_selector(self, label: str) -> str:
         """Why a field selector on `label` is refused."""

@@ -3,7 +3,8 @@
 Source: apimachinery/pkg/api/validation/objectmeta.go, pkg/apis/core/validation (finalizer names).
 """
 
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.model import names
@@ -14,6 +15,13 @@ from pilothouse.model.names import Validator
 ANNOTATIONS_MAX_BYTES = 256 * 1024
 STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _LIFETIME = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+_REPEATED_OWNERS = (
+    ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, "
+    "and may reject such requests as early as 1.24; please fix your requests"
+)
+
+subdomain_name = names.dns1123_subdomain
 
 DESCRIPTIONS: Final = {
     "name": "Name of the object, unique in its namespace.",
@@ -66,9 +74,17 @@ def _attributes(meta: Object, standard_finalizers: bool) -> list[Cause]:
     return causes
 
 
+@lru_cache(maxsize=4096)
+def is_label(key: str, value: str) -> bool:
+    """Whether both are well-formed; remembered, since the same few labels are on everything."""
+    return not names.qualified_name(key) and not names.label_value(value)
+
+
 def labels(found: dict[str, str], path: str) -> list[Cause]:
     causes: list[Cause] = []
     for key, value in found.items():
+        if is_label(key, value):
+            continue
         if said := names.qualified_name(key):
             causes += field.each_invalid(path, key, said)
         if said := names.label_value(value):
@@ -166,20 +182,22 @@ def _no_new_finalizers(meta: Object, before: Object) -> list[Cause]:
     return [field.forbidden("metadata.finalizers", detail)]
 
 
-def inherit(obj: Object, old: Object) -> None:
-    """Give an update what its sender may leave out or cannot change: identity and times of the object as it is stored."""
-    meta, before = obj["metadata"], old["metadata"]
-    for name in ("name", "namespace", "uid"):
-        if not meta.get(name) and before.get(name):
-            meta[name] = before[name]
-    for name in _LIFETIME:
-        value: Any = before.get(name)
-        if value is None:
-            meta.pop(name, None)
-        else:
-            meta[name] = value
-
-
 def selectable(obj: Object) -> dict[str, str]:
     meta = obj["metadata"]
     return {"metadata.name": meta.get("name", ""), "metadata.namespace": meta.get("namespace", "")}
+
+
+def merge_owners(obj: Object) -> list[str]:
+    """Drop owner references that are there twice; returns the warning about them, if any."""
+    owners = obj["metadata"].get("ownerReferences") or []
+    kept: list[Object] = []
+    repeated: list[str] = []
+    for owner in owners:
+        if owner in kept:
+            repeated.append(owner.get("uid") or "")
+        else:
+            kept.append(owner)
+    if not repeated:
+        return []
+    obj["metadata"]["ownerReferences"] = kept
+    return [f"{_REPEATED_OWNERS}; duplicate UID(s) observed: {', '.join(dict.fromkeys(repeated))}"]

@@ -48,6 +48,12 @@ _update = settle.update(frozen_in_status=("ownerReferences",))
 
 
 def prepare_update(obj: Object, old: Object, context: Context) -> None:
+    if context.subresource == "binding":
+        settle.keep_generation(obj, old)
+        return
+    if context.subresource == "ephemeralcontainers":
+        asked = (obj.get("spec") or {}).get("ephemeralContainers")
+        obj["spec"] = old["spec"] | ({"ephemeralContainers": asked} if asked else {})
     _update(obj, old, context)
     status = obj.get("status") or {}
     if not status.get("qosClass") and (known := (old.get("status") or {}).get("qosClass")):
@@ -74,6 +80,25 @@ def validate_update(obj: Object, old: Object) -> list[Cause]:
     spec = obj.get("spec") or {}
     causes = metadata.validate_update(obj, old)
     return causes + _metadata_and_spec(obj, spec) + validate_spec_update(spec, old.get("spec") or {})
+
+
+def validate_ephemeral_update(obj: Object, old: Object) -> list[Cause]:
+    """Ephemeral containers are added and never changed or taken away."""
+    spec = obj.get("spec") or {}
+    causes = metadata.validate_update(obj, old) + _metadata_and_spec(obj, spec)
+    new = {each.get("name"): each for each in spec.get("ephemeralContainers") or ()}
+    for i, before in enumerate((old.get("spec") or {}).get("ephemeralContainers") or ()):
+        path, name = f"spec.ephemeralContainers[{i}]", before.get("name")
+        if name not in new:
+            causes.append(field.forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be removed\n'))
+        elif new[name] != before:
+            causes.append(field.forbidden(path, f'existing ephemeral containers "{name}" may not be changed\n'))
+    return causes
+
+
+def _validate_binding(obj: Object, old: Object) -> list[Cause]:
+    """The binding itself has been judged; the pod stays as valid as it was."""
+    return metadata.validate_update(obj, old)
 
 
 def validate_status_update(obj: Object, old: Object) -> list[Cause]:
@@ -133,6 +158,7 @@ POD = Kind(
     validate=validate,
     validate_update=validate_update,
     validate_status_update=validate_status_update,
+    validate_subresource={"binding": _validate_binding, "ephemeralcontainers": validate_ephemeral_update},
     warnings=pod_warnings,
     columns=printer.COLUMNS,
     cells=printer.cells,

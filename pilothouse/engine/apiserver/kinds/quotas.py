@@ -6,7 +6,7 @@ Source: pkg/apis/core/validation, pkg/apis/core/v1/defaults.go, pkg/apis/core/he
 from collections.abc import Callable
 
 from pilothouse.engine.apiserver.kinds import field, metadata, settle
-from pilothouse.engine.apiserver.kinds.amounts import amount, is_huge_page, is_standard, is_whole, round_amounts
+from pilothouse.engine.apiserver.kinds.amounts import amount, is_fractional, is_huge_page, is_standard, is_whole, round_amounts
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.pod_validation.resources import quantity, resource_name
 from pilothouse.engine.apiserver.kinds.printers import cluster as printer
@@ -53,10 +53,10 @@ def _quota_spec(spec: Object) -> list[Cause]:
 def _hard(hard: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
     for name, value in hard.items():
-        here, found = f"{path}[{name}]", amount(value)
-        causes += resource_name(name, here) + quantity(found, here)
-        if is_whole(name) and found.milli_value % 1000:
-            causes.append(field.invalid(here, str(found), "must be an integer"))
+        here = f"{path}[{name}]"
+        causes += resource_name(name, here) + quantity(value, here)
+        if is_whole(name) and is_fractional(value):
+            causes.append(field.invalid(here, str(amount(value)), "must be an integer"))
     return causes
 
 
@@ -80,11 +80,25 @@ def _scopes(scopes: list[str], shown: object, hard: Object, path: str, *, severa
 def _scope_operator(expression: Object, path: str) -> list[Cause]:
     scope, operator, values = expression.get("scopeName"), expression.get("operator") or "", expression.get("values") or []
     if scope in _ALWAYS_EXISTS and operator != "Exists":
-        return [field.invalid(f"{path}.operator", operator, "must be 'Exist' when scope is any of Terminating, NotTerminating, BestEffort and NotBestEffort")]
+        return [
+            field.invalid(
+                f"{path}.operator",
+                operator,
+                "must be 'Exist' when scope is any of Terminating, NotTerminating, BestEffort and NotBestEffort",
+            )
+        ]
     if operator in ("In", "NotIn"):
-        return [] if values else [field.required(f"{path}.values", "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector")]
+        return (
+            []
+            if values
+            else [field.required(f"{path}.values", "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector")]
+        )
     if operator in ("Exists", "DoesNotExist"):
-        return [field.invalid(f"{path}.values", values, "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector")] if values else []
+        return (
+            [field.invalid(f"{path}.values", values, "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector")]
+            if values
+            else []
+        )
     return [field.invalid(f"{path}.operator", operator, "not a valid selector operator")]
 
 

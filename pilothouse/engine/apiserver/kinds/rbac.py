@@ -47,7 +47,7 @@ def _aggregation(rule: Object, path: str) -> list[Cause]:
         try:
             from_label_selector(selector)
         except SelectorError:
-            causes.append(field.invalid(f"{path}[{i}]", selector, "invalid label selector."))
+            causes.append(field.invalid(f"{path}[{i}]", None, "invalid label selector."))
     return causes
 
 
@@ -118,8 +118,10 @@ def _binding(resource: Resource, definition: str, roles: tuple[str, ...]) -> Kin
 
     def validate_update(obj: Object, old: Object) -> list[Cause]:
         causes = metadata.validate_update(obj, old) + validate(obj)
-        if obj.get("roleRef") != old.get("roleRef"):
-            causes.append(field.invalid("roleRef", obj.get("roleRef"), "cannot change roleRef"))
+        role = obj.get("roleRef") or {}
+        if role != old.get("roleRef"):
+            shown = {"APIGroup": role.get("apiGroup"), "Kind": role.get("kind"), "Name": role.get("name")}
+            causes.append(field.invalid("roleRef", shown, "cannot change roleRef"))
         return causes
 
     return Kind(

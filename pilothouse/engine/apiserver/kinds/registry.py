@@ -16,6 +16,7 @@ from pilothouse.engine.apiserver.kinds import (
     services,
     workloads,
 )
+from pilothouse.engine.apiserver.kinds.crd.definition import CRD
 from pilothouse.engine.apiserver.kinds.kind import Kind
 
 _KINDS: tuple[Kind, ...] = (
@@ -45,6 +46,7 @@ _KINDS: tuple[Kind, ...] = (
     rbac.ROLEBINDING,
     rbac.CLUSTERROLE,
     rbac.CLUSTERROLEBINDING,
+    CRD,
 )
 
 BUILT_IN: Mapping[str, Kind] = {kind.resource.group_resource: kind for kind in _KINDS}

@@ -121,7 +121,8 @@ def _port_conflicts(spec: Object, ports: list[Object]) -> list[Cause]:
         if node_port and (protocol, node_port) in node_ports:
             causes.append(field.invalid(f"spec.ports[{i}].nodePort", node_port, "provided port is already allocated"))
         elif (protocol, number) in numbers:
-            causes.append(field.duplicate(f"spec.ports[{i}]", {"Protocol": protocol, "Port": number}))
+            shown = {"Name": "", "Protocol": protocol, "AppProtocol": None, "Port": number, "TargetPort": 0, "NodePort": 0}
+            causes.append(field.duplicate(f"spec.ports[{i}]", shown))
         node_ports.add((protocol, node_port))
         numbers.add((protocol, number))
     return causes

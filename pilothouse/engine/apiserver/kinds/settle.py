@@ -34,7 +34,9 @@ def create(*, status: Object | None = None, generation: bool = True) -> Create:
 
 
 def update(*, generation: bool = True, frozen_in_status: tuple[str, ...] = (), counted: tuple[str, ...] = ()) -> Update:
-    """frozen_in_status: metadata that a write to the status subresource leaves alone, such as "labels". counted: metadata that raises the generation."""
+    """frozen_in_status: metadata that a write to the status subresource leaves alone, such as "labels".
+    counted: metadata whose change raises the generation, too.
+    """
 
     def prepare(obj: Object, old: Object, context: Context) -> None:
         if context.subresource == "status":

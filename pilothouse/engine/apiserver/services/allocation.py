@@ -148,39 +148,3 @@ def _ports(service: Object) -> Iterator[int]:
             yield port["nodePort"]
     if spec.get("healthCheckNodePort"):
         yield spec["healthCheckNodePort"]
-
-
-def keep(service: Object, old: Object) -> None:
-    """Carry over what an update of a Service may leave out because it was allocated."""
-    spec, before = service.setdefault("spec", {}), old.get("spec") or {}
-    type, had = spec.get("type"), before.get("type")
-    if type != "ExternalName" and had != "ExternalName":
-        if not spec.get("clusterIP") and not spec.get("clusterIPs"):
-            spec |= {key: before[key] for key in ("clusterIP", "clusterIPs") if key in before}
-        elif not spec.get("clusterIP"):
-            spec["clusterIP"] = spec["clusterIPs"][0]
-        elif not spec.get("clusterIPs") or (spec["clusterIP"] != spec["clusterIPs"][0] and spec["clusterIPs"] == before.get("clusterIPs")):
-            spec["clusterIPs"] = [spec["clusterIP"]]
-    if type in _WITH_PORTS and had in _WITH_PORTS:
-        _keep_ports(spec, before)
-        if spec.get("externalTrafficPolicy") == "Local" and before.get("healthCheckNodePort") and not spec.get("healthCheckNodePort"):
-            spec["healthCheckNodePort"] = before["healthCheckNodePort"]
-    elif type not in _WITH_PORTS and had in _WITH_PORTS:
-        held = {port.get("nodePort") for port in before.get("ports") or ()}
-        for port in spec.get("ports") or ():
-            if port.get("nodePort") in held:
-                port.pop("nodePort", None)
-    if type == "ExternalName" and had != "ExternalName" and spec.get("clusterIP") == before.get("clusterIP"):
-        for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
-            spec.pop(key, None)
-
-
-def _keep_ports(spec: Object, before: Object) -> None:
-    """A port without a node port takes that of the old port with the same protocol and number."""
-    stated = {port.get("nodePort") for port in spec.get("ports") or () if port.get("nodePort")}
-    had = {(port.get("protocol"), port["port"]): port.get("nodePort") for port in before.get("ports") or ()}
-    for port in spec.get("ports") or ():
-        kept = had.get((port.get("protocol"), port.get("port")))
-        if not port.get("nodePort") and kept and kept not in stated:
-            port["nodePort"] = kept
-            stated.add(kept)

@@ -115,6 +115,8 @@ def check_preconditions(served: Served, name: str, value: Object, current: Recor
 
 def _validate(request: ApiRequest, served: Served, value: Object, old: Object) -> None:
     kind = served.kind
+    if request.target.subresource == "binding":
+        return  # sets what an update of the pod may not; `binding` has checked what it sets
     is_status = request.target.subresource == "status"
     causes = kind.validate_status_update(value, old) if is_status else kind.validate_update(value, old)
     if causes:

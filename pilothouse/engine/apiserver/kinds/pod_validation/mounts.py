@@ -101,5 +101,7 @@ def _device_name(name: str, volumes: Mapping[str, Object], seen: set[str], here:
     if volume is None:
         return [*causes, field.not_found(f"{here}.name", name)]
     if "persistentVolumeClaim" not in volume and "ephemeral" not in volume:
-        causes.append(field.invalid(f"{here}.name", name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"))
+        causes.append(
+            field.invalid(f"{here}.name", name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode")
+        )
     return causes

@@ -6,9 +6,12 @@ from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.kinds.amounts import (
     CONTAINER_RESOURCES,
     amount,
+    compare,
     is_extended,
+    is_fractional,
     is_huge_page,
     is_native,
+    is_negative,
     is_standard,
     is_whole,
     may_be_overcommitted,
@@ -16,7 +19,6 @@ from pilothouse.engine.apiserver.kinds.amounts import (
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
-from pilothouse.model.quantity import Quantity
 
 RESIZABLE = ("cpu", "memory")
 RESIZE_POLICIES = ("NotRequired", "RestartContainer")
@@ -26,9 +28,9 @@ def validate_resources(resources: Object, claim_names: list[str], path: str) -> 
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     causes: list[Cause] = []
     for name, value in limits.items():
-        causes += _entry(name, amount(value), f"{path}.limits[{name}]")
+        causes += _entry(name, value, f"{path}.limits[{name}]")
     for name, value in requests.items():
-        causes += _entry(name, amount(value), f"{path}.requests[{name}]")
+        causes += _entry(name, value, f"{path}.requests[{name}]")
         causes += _against_limit(name, value, limits.get(name), path)
     asked = {*limits, *requests}
     if any(is_huge_page(name) for name in asked) and not asked & {"cpu", "memory"}:
@@ -38,7 +40,7 @@ def validate_resources(resources: Object, claim_names: list[str], path: str) -> 
     return causes
 
 
-def _entry(name: str, value: Quantity, path: str) -> list[Cause]:
+def _entry(name: str, value: Any, path: str) -> list[Cause]:
     if name in CONTAINER_RESOURCES:
         return _quantity(name, value, path)
     return _name(name, path) + _quantity(name, value, path)
@@ -63,17 +65,18 @@ def resource_name(name: str, path: str) -> list[Cause]:
     return []
 
 
-def _quantity(name: str, value: Quantity, path: str) -> list[Cause]:
+def _quantity(name: str, value: Any, path: str) -> list[Cause]:
     causes = quantity(value, path)
-    if name not in CONTAINER_RESOURCES and is_whole(name) and value.milli_value % 1000:
-        causes.append(field.invalid(path, str(value), "must be an integer"))
+    if name not in CONTAINER_RESOURCES and is_whole(name) and is_fractional(value):
+        causes.append(field.invalid(path, str(amount(value)), "must be an integer"))
     return causes
 
 
-def quantity(value: Quantity, path: str) -> list[Cause]:
-    if value.amount >= 0:
+def quantity(value: Any, path: str) -> list[Cause]:
+    """value: as the object holds it."""
+    if not is_negative(value):
         return []
-    return [field.invalid(path, str(value), "must be greater than or equal to 0")]
+    return [field.invalid(path, str(amount(value)), "must be greater than or equal to 0")]
 
 
 def _against_limit(name: str, request: Any, limit: Any, path: str) -> list[Cause]:
@@ -83,11 +86,11 @@ def _against_limit(name: str, request: Any, limit: Any, path: str) -> list[Cause
         return [field.required(f"{path}.limits", "Limit must be set for non overcommitable resources")]
     if request == limit:
         return []
-    asked, most = amount(request), amount(limit)
-    if asked != most and not may_be_overcommitted(name):
-        return [field.invalid(f"{path}.requests", str(asked), f"must be equal to {name} limit of {most}")]
-    if asked > most:
-        return [field.invalid(f"{path}.requests", str(asked), f"must be less than or equal to {name} limit of {most}")]
+    order = compare(request, limit)
+    if order and not may_be_overcommitted(name):
+        return [field.invalid(f"{path}.requests", str(amount(request)), f"must be equal to {name} limit of {amount(limit)}")]
+    if order > 0:
+        return [field.invalid(f"{path}.requests", str(amount(request)), f"must be less than or equal to {name} limit of {amount(limit)}")]
     return []
 
 

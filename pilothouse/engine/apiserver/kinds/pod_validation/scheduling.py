@@ -1,6 +1,7 @@
 """Where a pod may run: node selectors, affinity, tolerations, spreading, scheduling gates."""
 
 from pilothouse.engine.apiserver.kinds import field
+from pilothouse.engine.apiserver.kinds.metadata import is_label
 from pilothouse.engine.apiserver.kinds.selectors import operator, validate_label_selector
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
@@ -113,7 +114,7 @@ def _toleration(toleration: Object, path: str) -> list[Cause]:
     key, wanted, value, effect = get("key"), get("operator") or "", get("value") or "", get("effect") or ""
     causes: list[Cause] = []
     if key:
-        causes += field.each_invalid(f"{path}.key", key, names.qualified_name(key))
+        causes += [] if is_label(key, "") else field.each_invalid(f"{path}.key", key, names.qualified_name(key))
     elif wanted != "Exists":
         causes.append(field.invalid(f"{path}.operator", wanted, _ALL_KEYS))
     if get("tolerationSeconds") is not None and effect != "NoExecute":

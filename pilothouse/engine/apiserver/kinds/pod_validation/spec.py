@@ -1,7 +1,6 @@
 """A pod's spec as a whole, in pods and in templates."""
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.amounts import amount
 from pilothouse.engine.apiserver.kinds.metadata import annotations, labels
 from pilothouse.engine.apiserver.kinds.pod_validation import naming, scheduling
 from pilothouse.engine.apiserver.kinds.pod_validation.containers import (
@@ -86,7 +85,9 @@ def _claims(claims: list[Object], path: str) -> list[Cause]:
 
 def _host_network(spec: Object, path: str) -> list[Cause]:
     return [
-        field.invalid(f"{path}.{kind}[{i}].ports[{j}].hostPort", port.get("hostPort"), "must match `containerPort` when `hostNetwork` is true")
+        field.invalid(
+            f"{path}.{kind}[{i}].ports[{j}].hostPort", port.get("hostPort"), "must match `containerPort` when `hostNetwork` is true"
+        )
         for kind in ("containers", "initContainers")
         for i, container in enumerate(spec.get(kind) or ())
         for j, port in enumerate(container.get("ports") or ())
@@ -139,7 +140,7 @@ def _rest(spec: Object, path: str) -> list[Cause]:
         causes.append(_one_of(f"{path}.preemptionPolicy", preemption or "", PREEMPTION_POLICIES))
     for resource, value in (get("overhead") or {}).items():
         here = f"{path}.overhead[{resource}]"
-        causes += resource_name(resource, here) + quantity(amount(value), here)
+        causes += resource_name(resource, here) + quantity(value, here)
     if get("os") is not None:
         causes += validate_os(spec, path)
     return causes

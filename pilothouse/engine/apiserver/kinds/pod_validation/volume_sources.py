@@ -51,7 +51,11 @@ def fibre_channel(source: Object, path: str) -> list[Cause]:
         return [field.required(f"{path}.targetWWNs", "must specify either targetWWNs or wwids, but not both")]
     if by_name and by_id:
         return [field.invalid(f"{path}.targetWWNs", by_name, "targetWWNs and wwids can not be specified simultaneously")]
-    return [] if not by_name or source.get("lun") is not None else [field.required(f"{path}.lun", "lun is required if targetWWNs is specified")]
+    return (
+        []
+        if not by_name or source.get("lun") is not None
+        else [field.required(f"{path}.lun", "lun is required if targetWWNs is specified")]
+    )
 
 
 def csi(source: Object, path: str) -> list[Cause]:

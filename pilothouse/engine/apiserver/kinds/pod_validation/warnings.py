@@ -4,7 +4,7 @@ Source: pkg/api/pod/warnings.go.
 """
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.amounts import amount
+from pilothouse.engine.apiserver.kinds.amounts import is_fractional
 from pilothouse.model import names
 from pilothouse.model.json import Object
 
@@ -40,10 +40,8 @@ def pod_warnings(obj: Object) -> list[str]:
 
 def spec_warnings(spec: Object, path: str) -> list[str]:
     get = spec.get
-    found: list[str] = []
-    for key in get("nodeSelector") or ():
-        if key in _DEPRECATED_NODE_LABELS:
-            found.append(f"{path}.nodeSelector[{key}]: {_DEPRECATED_NODE_LABELS[key]}")
+    labels = [key for key in get("nodeSelector") or () if key in _DEPRECATED_NODE_LABELS]
+    found = [f"{path}.nodeSelector[{key}]: {_DEPRECATED_NODE_LABELS[key]}" for key in labels]
     for i, alias in enumerate(get("hostAliases") or ()):
         if names.parse_ip(alias.get("ip") or "") is None:
             found.append(f"{path}.hostAliases[{i}].ip: invalid IP address")
@@ -103,7 +101,7 @@ def _fractions(amounts: Object, path: str) -> list[str]:
     return [
         f'{path}[{name}]: fractional byte value "{value}" is invalid, must be an integer'
         for name, value in amounts.items()
-        if name in ("memory", "ephemeral-storage") and amount(value).milli_value % 1000
+        if name in ("memory", "ephemeral-storage") and is_fractional(value)
     ]
 
 

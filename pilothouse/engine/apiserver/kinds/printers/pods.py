@@ -16,7 +16,10 @@ COLUMNS = (
     NAME_COLUMN,
     Column("Ready", "The aggregate readiness state of this pod for accepting traffic."),
     Column("Status", "The aggregate status of the containers in this pod."),
-    Column("Restarts", "The number of times the containers in this pod have been restarted and when the last container in this pod has restarted."),
+    Column(
+        "Restarts",
+        "The number of times the containers in this pod have been restarted and when the last container in this pod has restarted.",
+    ),
     AGE_COLUMN,
     Column("IP", "The first address of the pod.", priority=1),
     Column("Node", "The node that the pod runs on.", priority=1),

@@ -1,0 +1,68 @@
+"""Processes that outlive us: identified by pid and start time, so that a recycled pid is never signalled."""
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process for good: its pid and its start time in clock ticks since boot."""
+
+    pid: int
+    started: int
+
+    @staticmethod
+    def of(pid: int) -> "Identity":
+        return Identity(pid, _start_time(pid) or 0)
+
+    @staticmethod
+    def load(path: Path) -> "Identity | None":
+        try:
+            pid, started = path.read_text().split()
+            return Identity(int(pid), int(started))
+        except (OSError, ValueError):
+            return None
+
+    def save(self, path: Path) -> None:
+        fresh = path.with_suffix(".new")
+        fresh.write_text(f"{self.pid} {self.started}\n")
+        fresh.replace(path)
+
+    def alive(self) -> bool:
+        _reap(self.pid)
+        return self.started != 0 and _start_time(self.pid) == self.started
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.alive():
+            os.kill(self.pid, number)
+
+
+async def wait_gone(identity: Identity, timeout_s: float) -> bool:
+    """True once the process has ended; a zombie counts as ended."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while identity.alive():  # noqa: ASYNC110 - a process that is not our child tells nobody of its end
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _start_time(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat; None when there is no such process or it is a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _reap(pid: int) -> None:
+    """Takes the exit status of a child of ours that has ended; no effect on anybody else's."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return

@@ -1,0 +1,224 @@
+"""The node agent: workers for the pods of this node, fed by the API's news and the runtime's events.
+
+A pod is known by its uid: one that is deleted and made again under its name is another pod with another worker.
+"""
+
+import asyncio
+
+import structlog
+
+from pilothouse.aio.tasks import TaskSet, scope
+from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.client.client import Client
+from pilothouse.client.informers import Informers
+from pilothouse.client.recorder import Recorder
+from pilothouse.engine.node import housekeeping, nodefacts, podspec
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.connector import Connector
+from pilothouse.engine.node.ending import sweep
+from pilothouse.engine.node.environment import references
+from pilothouse.engine.node.imagestore import ImageStore
+from pilothouse.engine.node.node import NodeStatus
+from pilothouse.engine.node.podcontext import Context
+from pilothouse.engine.node.runtime import EXITED, Container, Exited, OutOfMemory, Runtime, RuntimeEvent, RuntimeFailure, Sandbox
+from pilothouse.engine.node.sandbox import Resolver
+from pilothouse.engine.node.sources import ApiSources
+from pilothouse.engine.node.volumes import Volumes
+from pilothouse.engine.node.worker import PodWorker
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import PODS
+
+log = structlog.get_logger("node.agent")
+
+EVENTS_RETRY_S = 0.2
+
+
+class NodeAgent:
+    """informers: the process's shared ones, when it has some and runs them; else the agent keeps its own."""
+
+    def __init__(
+        self,
+        client: Client,
+        runtime: Runtime,
+        config: NodeConfig,
+        recorder: Recorder,
+        barrier: EndpointBarrier,
+        *,
+        informers: Informers | None = None,
+    ) -> None:
+        self._client = client
+        self._runtime = runtime
+        self._config = config
+        self._recorder = recorder
+        self._own_informers = informers is None
+        self._informers = Informers(client) if informers is None else informers
+        self._pods = self._informers.of(PODS, field_selector=f"spec.nodeName={config.node_name}")
+        self._sources = ApiSources(client, self._informers)
+        self._barrier = barrier
+        self._workers: dict[str, PodWorker] = {}
+        self._tasks: TaskSet | None = None
+        self._context: Context | None = None
+        self._found: tuple[dict[str, list[Sandbox]], dict[str, list[Container]]] = ({}, {})
+        self.connector = Connector(runtime, config, self._tracked)
+
+    def _tracked(self, uid: str, name: str, *, previous: bool) -> Container | None:
+        """A container of a pod, for logs and exec."""
+        worker = self._workers.get(uid)
+        tracked = worker.state.containers.get(name) if worker is not None else None
+        if tracked is None:
+            return None
+        return tracked.previous if previous else tracked.latest or tracked.previous
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """ready: set when the node is Ready and every pod that it had has its worker."""
+        self._context = await self._open()
+        self._tasks = TaskSet()
+        node = NodeStatus(self._client, self._runtime, self._config, self._recorder)
+        try:
+            async with scope() as tasks:
+                await self._runtime_known()
+                tasks.spawn(self._events())
+                if self._own_informers:
+                    await tasks.start(self._informers.run, name="node informers")
+                await self._pods.wait_synced()
+                self._pods.on_change(self._pod_changed)
+                self._sources.configmaps.on_change(self._config_changed)
+                self._sources.secrets.on_change(self._config_changed)
+                tasks.spawn(self._sweep_orphans())
+                tasks.spawn(self._relists())
+                tasks.spawn(housekeeping.run(self._context, self._containers_of))
+                tasks.spawn(node.run(ready))
+        finally:
+            await self._tasks.close()
+            await self._context.images.close()
+
+    async def _open(self) -> Context:
+        volumes = Volumes(self._config, self._sources)
+        await volumes.open()
+        allocatable = nodefacts.allocatable(self._config)
+        volumes.allocatable = allocatable
+        return Context(
+            config=self._config,
+            client=self._client,
+            runtime=self._runtime,
+            images=ImageStore(self._runtime),
+            volumes=volumes,
+            sources=self._sources,
+            recorder=self._recorder,
+            barrier=self._barrier,
+            resolver=Resolver.of_host(),
+            allocatable=allocatable,
+            memory_bytes=nodefacts.memory_bytes(),
+        )
+
+    async def _runtime_known(self) -> None:
+        """What runs already, with all details, by pod: what the workers adopt."""
+        boxes: dict[str, list[Sandbox]] = {}
+        containers: dict[str, list[Container]] = {}
+        for box in await self._runtime.sandboxes():
+            boxes.setdefault(box.uid, []).append(await self._runtime.sandbox(box.id) if box.ready else box)
+        for listed in await self._runtime.containers():
+            found = await self._runtime.container(listed.id)
+            containers.setdefault(listed.uid, []).append(housekeeping.merged(listed, found))
+        self._found = (boxes, containers)
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        pod = new if new is not None else old
+        assert pod is not None
+        uid = meta.uid(pod)
+        worker = self._workers.get(uid)
+        if new is None:
+            if worker is not None:
+                worker.removed()
+        elif worker is not None:
+            worker.update(new)
+        else:
+            self._start(uid, new)
+
+    def _start(self, uid: str, pod: Object) -> None:
+        assert self._context is not None
+        assert self._tasks is not None
+        boxes, containers = self._found
+        worker = PodWorker(self._context, pod, boxes.pop(uid, []), containers.pop(uid, []))
+        self._workers[uid] = worker
+        self._tasks.start(self._work(uid, worker))
+
+    async def _work(self, uid: str, worker: PodWorker) -> None:
+        try:
+            await worker.run()
+        finally:
+            self._workers.pop(uid, None)
+
+    def _config_changed(self, old: Object | None, new: Object | None) -> None:
+        changed = new if new is not None else old
+        assert changed is not None
+        namespace, name = meta.namespace(changed), meta.name(changed)
+        for worker in self._workers.values():
+            if meta.namespace(worker.pod) == namespace and name in referred(worker.pod):
+                worker.refresh()
+
+    def _containers_of(self) -> dict[str, PodWorker]:
+        return self._workers
+
+    async def _events(self) -> None:
+        while True:
+            try:
+                async for event in self._runtime.events():
+                    self._tell(event)
+            except RuntimeFailure as error:
+                log.warning("event stream broken", why=str(error))
+            await asyncio.sleep(EVENTS_RETRY_S)
+            await self._relist()
+
+    def _tell(self, event: RuntimeEvent) -> None:
+        for worker in self._workers.values():
+            if worker.owns(event.container_id):
+                match event:
+                    case Exited(id):
+                        worker.exited(id)
+                    case OutOfMemory(id):
+                        worker.out_of_memory(id)
+                return
+
+    async def _relists(self) -> None:
+        """Repair only: events tell everything as long as their stream holds."""
+        while True:
+            await asyncio.sleep(self._config.relist_s)
+            await self._relist()
+
+    async def _relist(self) -> None:
+        try:
+            boxes, containers = await self._runtime.sandboxes(), await self._runtime.containers()
+        except RuntimeFailure as error:
+            log.warning("relist failed", why=str(error))
+            return
+        states = {container.id: container.state for container in containers} | {box.id: "" if box.ready else EXITED for box in boxes}
+        for worker in list(self._workers.values()):
+            for id in worker.believed_alive():
+                if states.get(id, EXITED) == EXITED:
+                    worker.exited(id)
+
+    async def _sweep_orphans(self) -> None:
+        """Pods that were removed from the API while no agent ran."""
+        assert self._context is not None
+        boxes, containers = self._found
+        orphans = (set(boxes) | set(containers) | self._context.volumes.present()) - set(self._workers)
+        for uid in orphans:
+            try:
+                await sweep(self._context, uid)
+            except RuntimeFailure as error:
+                log.warning("orphan not swept", uid=uid, why=str(error))
+
+
+def referred(pod: Object) -> set[str]:
+    """Names of the ConfigMaps and Secrets that a pod's volumes and environments refer to, roughly: a name too many only costs a look."""
+    configmaps, secrets = references(pod)
+    names = configmaps | secrets
+    for volume in podspec.spec(pod).get("volumes") or ():
+        parts = [volume, *((volume.get("projected") or {}).get("sources") or ())]
+        for part in parts:
+            for kind, key in (("configMap", "name"), ("secret", "secretName"), ("secret", "name")):
+                if (part.get(kind) or {}).get(key):
+                    names.add(part[kind][key])
+    return names

@@ -1,0 +1,106 @@
+"""What the API server asks of a node: logs, exec, attach, port forwarding. It matches the server's `NodeConnector` by shape."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from pilothouse.engine.node import netns, podspec
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.logs import Options, read_log
+from pilothouse.engine.node.runtime import RUNNING, Container, Runtime, RuntimeFailure
+from pilothouse.engine.node.sessions import PortStream, StreamSession, open_session
+from pilothouse.model.errors import BadRequest, Internal, NotFound
+from pilothouse.model.json import Object
+
+
+class LogOptions(Options, Protocol):
+    @property
+    def previous(self) -> bool: ...
+
+
+class Tracked(Protocol):
+    """How the agent finds a container of a pod by the pod's uid and the container's name."""
+
+    def __call__(self, uid: str, name: str, *, previous: bool) -> Container | None: ...
+
+
+class Connector:
+    def __init__(self, runtime: Runtime, config: NodeConfig, tracked: Tracked) -> None:
+        self._runtime = runtime
+        self._config = config
+        self._tracked = tracked
+
+    async def logs(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
+        metadata = pod["metadata"]
+        found = self._tracked(metadata["uid"], container, previous=options.previous)
+        if found is None:
+            raise self._no_logs(pod, container, previous=options.previous)
+        folder = self._config.pod_logs(metadata["namespace"], metadata["name"], metadata["uid"])
+
+        def ended() -> bool:
+            now = self._tracked(metadata["uid"], container, previous=options.previous)
+            return now is None or now.id != found.id or now.state != RUNNING
+
+        async for piece in read_log(folder / container / f"{found.attempt}.log", options, ended):
+            yield piece
+
+    def _no_logs(self, pod: Object, container: str, *, previous: bool) -> BadRequest:
+        name = pod["metadata"]["name"]
+        if podspec.container_named(pod, container) is None:
+            return BadRequest(f"container {container} is not valid for pod {name}")
+        if previous:
+            return BadRequest(f'previous terminated container "{container}" in pod "{name}" not found')
+        return BadRequest(f'container "{container}" in pod "{name}" is waiting to start: {_waiting(pod, container)}')
+
+    async def exec(
+        self, pod: Object, container: str, command: list[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
+    ) -> StreamSession:
+        found = self._running(pod, container)
+        try:
+            url = await self._runtime.exec_url(found.id, command, stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty)
+        except RuntimeFailure as error:
+            raise Internal(error.why) from error
+        return await open_session(url, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+
+    async def attach(self, pod: Object, container: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> StreamSession:
+        found = self._running(pod, container)
+        try:
+            url = await self._runtime.attach_url(found.id, stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty)
+        except RuntimeFailure as error:
+            raise Internal(error.why) from error
+        return await open_session(url, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+
+    async def connect(self, pod: Object, port: int) -> PortStream:
+        box = await self._sandbox(pod)
+        try:
+            path = "" if podspec.host_network(pod) else await self._runtime.netns(box)
+            connected = await asyncio.to_thread(netns.connect, path, port)
+        except (RuntimeFailure, OSError) as error:
+            raise Internal(f"failed to connect to localhost:{port} inside the pod: {error}") from error
+        connected.setblocking(False)
+        return PortStream(*await asyncio.open_connection(sock=connected))
+
+    async def _sandbox(self, pod: Object) -> str:
+        for container in podspec.containers(pod):
+            found = self._tracked(pod["metadata"]["uid"], container["name"], previous=False)
+            if found is not None and found.sandbox_id:
+                return found.sandbox_id
+        raise NotFound(f'pod "{pod["metadata"]["name"]}" is not running')
+
+    def _running(self, pod: Object, container: str) -> Container:
+        if podspec.container_named(pod, container) is None:
+            raise BadRequest(f"container {container} is not valid for pod {pod['metadata']['name']}")
+        found = self._tracked(pod["metadata"]["uid"], container, previous=False)
+        if found is None:
+            raise NotFound(f'container not found ("{container}")')
+        if found.state != RUNNING:
+            raise BadRequest(f'container "{container}" in pod "{pod["metadata"]["name"]}" is not running')
+        return found
+
+
+def _waiting(pod: Object, container: str) -> str:
+    status = pod.get("status") or {}
+    for each in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        if each["name"] == container and (each.get("state") or {}).get("waiting"):
+            return str(each["state"]["waiting"].get("reason") or "ContainerCreating")
+    return "ContainerCreating"

@@ -1,0 +1,163 @@
+"""The node's own object and its Lease: registered at once, Ready as soon as runtime and pod network are, alive every ten seconds."""
+
+import asyncio
+import time
+
+import structlog
+
+from pilothouse.aio.tasks import scope
+from pilothouse.client.client import Client
+from pilothouse.client.recorder import Recorder
+from pilothouse.client.transport import STRATEGIC_PATCH
+from pilothouse.engine.node import nodefacts
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.runtime import Readiness, Runtime, RuntimeFailure
+from pilothouse.model import meta
+from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import LEASES, NODES
+
+log = structlog.get_logger("node.node")
+
+LEASE_NAMESPACE = "kube-node-lease"
+UNREADY_POLL_S, STATUS_S, FULL_STATUS_S, RETRY_S = 0.05, 10.0, 300.0, 1.0
+PRESSURES = {
+    "MemoryPressure": ("KubeletHasSufficientMemory", "KubeletHasInsufficientMemory", "memory available"),
+    "DiskPressure": ("KubeletHasNoDiskPressure", "KubeletHasDiskPressure", "disk space"),
+    "PIDPressure": ("KubeletHasSufficientPID", "KubeletHasInsufficientPID", "PID available"),
+}
+
+
+class NodeStatus:
+    """Keeps the Node and its Lease."""
+
+    def __init__(self, client: Client, runtime: Runtime, config: NodeConfig, recorder: Recorder) -> None:
+        self._client = client
+        self._runtime = runtime
+        self._config = config
+        self._recorder = recorder
+        self._node: Object = {}
+        self._reported: Object = {}
+        self._reported_at = 0.0
+        self._version = ""
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """ready: set once the node has been reported Ready."""
+        await self._registered()
+        async with scope() as tasks:
+            tasks.spawn(self._heartbeats())
+            tasks.spawn(self._statuses(ready))
+
+    async def _registered(self) -> None:
+        while True:
+            try:
+                await self._register()
+            except (ApiError, RuntimeFailure) as error:
+                log.warning("node not registered", error=str(error))
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    async def _register(self) -> None:
+        """Created Ready when it is, so that its first appearance is its last word."""
+        config = self._config
+        self._version = await self._runtime.version()
+        spec = {"podCIDR": config.pod_cidr, "podCIDRs": [config.pod_cidr]} if config.pod_cidr else {}
+        annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
+        metadata = {"name": config.node_name, "labels": nodefacts.labels(config), "annotations": annotations}
+        status = await self._status()
+        wanted: Object = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec, "status": status}
+        try:
+            self._node = await self._client.create(NODES, wanted)
+        except AlreadyExists:
+            patch = {"metadata": {"labels": metadata["labels"], "annotations": annotations}, "spec": spec}
+            self._node = await self._client.patch(NODES, config.node_name, patch, type=STRATEGIC_PATCH)
+            self._recorder.say(self._reference(), "Normal", "Starting", "Starting kubelet.")
+
+    def _reference(self) -> Object:
+        return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self._config.node_name, "uid": self._config.node_name}}
+
+    async def _statuses(self, ready: asyncio.Event) -> None:
+        while True:
+            try:
+                is_ready = await self._report()
+            except (ApiError, RuntimeFailure) as error:
+                log.warning("node status not written", error=str(error))
+                if isinstance(error, NotFound):
+                    await self._registered()
+                await asyncio.sleep(RETRY_S)
+                continue
+            if is_ready and not ready.is_set():
+                self._recorder.say(self._reference(), "Normal", "NodeReady", f"Node {self._config.node_name} status is now: NodeReady")
+                ready.set()
+            await asyncio.sleep(STATUS_S if is_ready else UNREADY_POLL_S)
+
+    async def _report(self) -> bool:
+        """Writes the status when something but its time has changed, or when the last report is old."""
+        status = await self._status()
+        said = _without_times(status)
+        if said != self._reported or time.time() - self._reported_at > FULL_STATUS_S:
+            await self._client.patch(NODES, self._config.node_name, {"status": status}, type=STRATEGIC_PATCH, subresource="status")
+            self._node = self._node | {"status": status}
+            self._reported, self._reported_at = said, time.time()
+        return meta.is_true({"status": status}, "Ready")
+
+    async def _status(self) -> Object:
+        config = self._config
+        try:
+            readiness = await self._runtime.readiness()
+            images = await self._runtime.images()
+        except RuntimeFailure as error:
+            readiness, images = Readiness(False, False, f"container runtime is down: {error}"), []
+        return {
+            "addresses": nodefacts.addresses(config),
+            "capacity": nodefacts.capacity(config),
+            "allocatable": nodefacts.allocatable(config),
+            "conditions": self._conditions(readiness),
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+            "nodeInfo": nodefacts.node_info(self._version),
+            "images": nodefacts.image_list(images),
+        }
+
+    def _conditions(self, readiness: Readiness) -> list[Object]:
+        found = nodefacts.pressures(self._config)
+        result = []
+        for type, (pressed, _) in found.items():
+            good, bad, what = PRESSURES[type]
+            message = f"kubelet has {'insufficient' if pressed else 'sufficient'} {what}"
+            result.append(self._condition(type, pressed, bad if pressed else good, message))
+        is_ready = readiness.runtime and readiness.network
+        message = "kubelet is posting ready status" if is_ready else f"container runtime network not ready: {readiness.message}"
+        result.append(self._condition("Ready", is_ready, "KubeletReady" if is_ready else "KubeletNotReady", message))
+        return result
+
+    def _condition(self, type: str, true: bool, reason: str, message: str) -> Object:
+        now, status = meta.rfc3339(time.time()), "True" if true else "False"
+        old = meta.condition(self._node, type) or {}
+        kept = old.get("status") == status and old.get("lastTransitionTime")
+        times = {"lastHeartbeatTime": now, "lastTransitionTime": old["lastTransitionTime"] if kept else now}
+        return {"type": type, "status": status, "reason": reason, "message": message, **times}
+
+    async def _heartbeats(self) -> None:
+        while True:
+            try:
+                await self._beat()
+            except ApiError as error:
+                log.warning("lease not renewed", error=error.message)
+            await asyncio.sleep(self._config.heartbeat_s)
+
+    async def _beat(self) -> None:
+        name, now = self._config.node_name, meta.rfc3339_micro(time.time())
+        try:
+            await self._client.patch(LEASES, name, {"spec": {"renewTime": now}}, namespace=LEASE_NAMESPACE)
+        except NotFound:
+            spec = {"holderIdentity": name, "leaseDurationSeconds": self._config.lease_s, "renewTime": now}
+            metadata: Object = {"name": name, "namespace": LEASE_NAMESPACE}
+            if meta.uid(self._node):
+                metadata["ownerReferences"] = [meta.owner_reference(self._node, "v1", "Node", False)]
+            await self._client.create(LEASES, {"metadata": metadata, "spec": spec})
+
+
+def _without_times(status: Object) -> Object:
+    conditions = [{key: value for key, value in each.items() if key != "lastHeartbeatTime"} for each in status["conditions"]]
+    return status | {"conditions": conditions}

@@ -1,0 +1,119 @@
+"""What the node is and has: read from the machine, told in its Node object. Blocking, quick."""
+
+import os
+import platform
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.runtime import Image
+from pilothouse.model.json import Object
+
+KUBELET_VERSION = "v1.36.0-pilothouse"
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "riscv64": "riscv64"}
+MAX_IMAGES, MAX_IMAGE_NAMES = 50, 5
+
+
+def memory_bytes() -> int:
+    """What the machine has, or what the cgroup that this process lives in may use."""
+    return _meminfo("MemTotal")
+
+
+def available_bytes() -> int:
+    return _meminfo("MemAvailable")
+
+
+def _meminfo(name: str) -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def architecture() -> str:
+    return MACHINES.get(platform.machine(), platform.machine())
+
+
+def capacity(config: NodeConfig) -> Object:
+    disk = shutil.disk_usage(config.home)
+    return {
+        "cpu": str(os.cpu_count() or 1),
+        "memory": f"{memory_bytes() // 1024}Ki",
+        "ephemeral-storage": f"{disk.total // 1024}Ki",
+        "pods": str(config.max_pods),
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
+    }
+
+
+def allocatable(config: NodeConfig) -> Object:
+    """Capacity less what the node keeps for itself."""
+    disk = shutil.disk_usage(config.home)
+    reserved = min(config.reserved_memory_bytes, memory_bytes() // 10)
+    return capacity(config) | {
+        "memory": f"{(memory_bytes() - reserved) // 1024}Ki",
+        "ephemeral-storage": str(disk.total * 9 // 10),
+    }
+
+
+def node_info(runtime_version: str) -> Object:
+    return {
+        "architecture": architecture(),
+        "bootID": _read("/proc/sys/kernel/random/boot_id"),
+        "containerRuntimeVersion": runtime_version,
+        "kernelVersion": platform.release(),
+        "kubeProxyVersion": KUBELET_VERSION,
+        "kubeletVersion": KUBELET_VERSION,
+        "machineID": _read("/etc/machine-id") or _read("/var/lib/dbus/machine-id"),
+        "operatingSystem": "linux",
+        "osImage": _os_name(),
+        "systemUUID": _read("/sys/class/dmi/id/product_uuid"),
+    }
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _os_name() -> str:
+    for line in _read("/etc/os-release").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip('"')
+    return "Linux"
+
+
+def addresses(config: NodeConfig) -> list[Object]:
+    found = [{"type": "InternalIP", "address": address} for address in config.addresses]
+    return [*found, {"type": "Hostname", "address": config.node_name}]
+
+
+def labels(config: NodeConfig) -> dict[str, str]:
+    both = {"os": "linux", "arch": architecture()}
+    standard = {f"kubernetes.io/{key}": value for key, value in both.items()}
+    beta = {f"beta.{key}": value for key, value in standard.items()}
+    return standard | beta | {"kubernetes.io/hostname": config.node_name} | config.labels
+
+
+def image_list(images: Sequence[Image]) -> list[Object]:
+    """The largest first, as the scheduler's image locality wants them."""
+    largest = sorted(images, key=lambda image: -image.size_bytes)[:MAX_IMAGES]
+    return [{"names": [*image.digests, *image.tags][:MAX_IMAGE_NAMES], "sizeBytes": image.size_bytes} for image in largest]
+
+
+def pressures(config: NodeConfig) -> dict[str, tuple[bool, str]]:
+    """Condition type -> (under pressure, what to say)."""
+    disk = shutil.disk_usage(config.home)
+    pids = _count("/proc/sys/kernel/pid_max"), len([name for name in os.listdir("/proc") if name.isdigit()])
+    return {
+        "MemoryPressure": (available_bytes() < 100 * 1024 * 1024, "memory available"),
+        "DiskPressure": (disk.free < disk.total // 20, "disk space available"),
+        "PIDPressure": (pids[1] > pids[0] * 9 // 10, "PID available"),
+    }
+
+
+def _count(path: str) -> int:
+    return int(_read(path) or 32768)

@@ -1,0 +1,87 @@
+"""A whole cluster but for its network, in a process of its own: `python -m tests.clients.serve DIR`.
+
+Writes DIR/admin.kubeconfig, prints `ready` once the API answers and the node is there, and runs until its standard input ends.
+"""
+
+import asyncio
+import socket
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from pilothouse.aio.tasks import Scope, scope
+from pilothouse.client.client import Client
+from pilothouse.client.informers import Informers
+from pilothouse.client.recorder import Recorder
+from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
+from pilothouse.engine.apiserver.inprocess import InProcessTransport
+from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.engine.controllers.controllers import Controllers
+from pilothouse.engine.identities import Identities
+from pilothouse.engine.scheduler.scheduler import Scheduler
+from pilothouse.engine.store import Store
+from pilothouse.wire import Limits, serve
+from pilothouse.wire.tls import server_context
+from tests.clients.node import PlayedNode
+
+HOST = "127.0.0.1"
+
+
+class Switch:
+    """The API server is opened before the node that it reaches; this stands in its place until then."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.node, name)
+
+    node: PlayedNode
+
+
+async def main(folder: Path) -> None:
+    async with AsyncExitStack() as stack:
+        port = free_port()
+        identities = Identities(folder / "pki")
+        identities.ensure(folder / "admin.kubeconfig", f"https://{HOST}:{port}", ["localhost"], [HOST])
+        store = await stack.enter_async_context(Store.open(folder / "store.db"))
+        settings = Settings(state=folder / "state", host=HOST, port=port, ca=identities.ca.read_text())
+        switch = Switch()
+        server = await stack.enter_async_context(ApiServer.open(store, settings, switch))
+        certificate, key = identities.server
+        context = server_context(certificate, key, identities.ca)
+        await stack.enter_async_context(await serve(server.handle, HOST, port, tls=context, limits=Limits(body_bytes=3 << 20)))
+        tasks = await stack.enter_async_context(scope())
+        await start_parts(tasks, server, identities.ca.read_text(), switch)
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+        tasks.cancel()
+
+
+async def start_parts(tasks: Scope, server: ApiServer, ca: str, switch: Switch) -> None:
+    client = client_of(server, "system:kube-controller-manager")
+    scheduling = client_of(server, "system:kube-scheduler")
+    informers = Informers(client)
+    controlling, placing = Recorder(client, None, "controllers"), Recorder(scheduling, None, "default-scheduler")
+    controllers = Controllers(client, informers, controlling, root_ca=ca)
+    scheduler = Scheduler(scheduling, informers, placing)
+    switch.node = PlayedNode(client_of(server, "system:node:node-a"), informers)
+    for recorder in (controlling, placing):
+        tasks.spawn(recorder.run())
+    await tasks.start(informers.run)
+    await tasks.start(controllers.run)
+    tasks.spawn(scheduler.run())
+    await tasks.start(switch.node.run)
+
+
+def client_of(server: ApiServer, user: str) -> Client:
+    return Client(InProcessTransport(server, User(user, (MASTERS, AUTHENTICATED))), field_manager=user.rpartition(":")[2])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

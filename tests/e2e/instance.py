@@ -1,0 +1,106 @@
+"""An instance for tests: its own home, ports and networks, driven through the real `ph`."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pilothouse.engine.node.images import busybox_archive, load_archive
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Instance:
+    """number: distinct for every instance that may run at the same time; ports and networks follow from it."""
+
+    home: Path
+    number: int
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def http_port(self) -> int:
+        return 18000 + self.number
+
+    @property
+    def api_port(self) -> int:
+        return 16443 + self.number
+
+    def up(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        n = self.number
+        networks = ["--pod-cidr", f"10.{100 + n}.0.0/16", "--service-cidr", f"10.{200 + n}.0.0/16"]
+        ports = ["--port", str(self.api_port), "--http-port", str(self.http_port), "--https-port", str(18100 + n)]
+        return self.ph("up", *ports, "--registry-port", str(15000 + n), *networks, *options, check=check)
+
+    def ph(self, *args: str, check: bool = True, timeout: float = 300, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(BIN / "ph"), "--home", str(self.home), *args],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=cwd,
+            env=os.environ | self.environment,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            log = self.home / "log" / "pilothouse.log"
+            tail = log.read_text()[-3000:] if log.exists() else ""
+            raise AssertionError(f"ph {' '.join(args)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n--- daemon\n{tail}")
+        return done
+
+    def kubectl(self, *args: str, check: bool = True, input: str | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(BIN / "kubectl"), *args],
+            capture_output=True,
+            text=True,
+            input=input,
+            timeout=timeout,
+            env=os.environ | {"KUBECONFIG": str(self.home / "admin.kubeconfig")},
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"kubectl {' '.join(args)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def get(self, *args: str) -> Any:
+        return json.loads(self.kubectl("get", *args, "-o", "json").stdout)
+
+    def fetch(self, host: str, path: str = "/", *, headers: dict[str, str] | None = None, timeout: float = 10) -> tuple[int, bytes]:
+        """(status, body) of a request through the gateway."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", headers={"Host": host, **(headers or {})})
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    def load_image(self, name: str) -> None:
+        """Put the busybox image under that name into the node."""
+        archive = self.home / "busybox.tar"
+        busybox_archive(archive, name)
+        asyncio.run(load_archive(self.home / "node" / "containerd" / "containerd.sock", archive))
+
+    def destroy(self) -> None:
+        self.ph("destroy", "--yes", check=True)
+
+    @property
+    def daemon_pid(self) -> int:
+        return int((self.home / "run" / "pilothouse.pid").read_text().split()[0])
+
+
+def eventually(claim, deadline_s: float = 30, every_s: float = 0.1) -> Any:
+    """The first true value of the claim; fails with its last value after the deadline."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = claim()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline_s:g} s: {claim.__name__}: {value!r}")
+        time.sleep(every_s)

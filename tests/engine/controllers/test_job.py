@@ -1,0 +1,119 @@
+from typing import Any
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import EVENTS, JOBS, PODS
+from tests.engine.controllers.conftest import Cluster, kubelet
+
+TRACKING = "batch.kubernetes.io/job-tracking"
+
+
+def once(**spec: Any) -> dict[str, Any]:
+    pod = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "work:1"}]}}
+    return {"metadata": {"name": "once"}, "spec": {"template": pod} | spec}
+
+
+def alive(items: list[Object]) -> list[Object]:
+    return [pod for pod in items if not meta.is_deleting(pod) and pod["status"].get("phase") in ("Pending", "Running")]
+
+
+def running(count: int) -> Any:
+    return lambda items: found if len(found := alive(items)) == count else None
+
+
+async def finish(cluster: Cluster, pod: Object, phase: str = "Succeeded", code: int = 0) -> None:
+    ended = {"exitCode": code, "finishedAt": "2026-01-01T00:00:00Z", "reason": "Completed"}
+    await cluster.set_pod(pod, phase=phase, containerStatuses=[_status(ended)])
+
+
+def _status(terminated: dict[str, Any]) -> dict[str, Any]:
+    shown = {"name": "c", "image": "work:1", "imageID": "", "ready": False, "restartCount": 0}
+    return shown | {"state": {"terminated": terminated}}
+
+
+def has(type_: str, reason: str) -> Any:
+    def holds(job: Object) -> bool:
+        found = meta.condition(job, type_)
+        return found is not None and found["status"] == "True" and found["reason"] == reason
+
+    return holds
+
+
+async def test_a_job_runs_to_completion_and_counts_its_pods_once(cluster: Cluster) -> None:
+    await cluster.create(JOBS, once(completions=3, parallelism=2))
+    for left in (2, 2, 1):
+        pods = await cluster.until(PODS, running(left))
+        assert TRACKING in meta.finalizers(pods[0])
+        await finish(cluster, pods[0])
+    job = await cluster.until_one(JOBS, "once", has("Complete", "CompletionsReached"))
+    assert job["status"]["succeeded"] == 3
+    assert "active" not in job["status"]
+    assert job["status"]["completionTime"]
+    await cluster.until(PODS, lambda items: all(TRACKING not in meta.finalizers(pod) for pod in items))
+    await cluster.until(EVENTS, lambda items: any(each["reason"] == "Completed" for each in items))
+
+
+async def test_too_many_failures_fail_the_job(cluster: Cluster) -> None:
+    await cluster.create(JOBS, once(backoffLimit=0))
+    (pod,) = await cluster.until(PODS, running(1))
+    await finish(cluster, pod, "Failed", 1)
+    job = await cluster.until_one(JOBS, "once", has("Failed", "BackoffLimitExceeded"))
+    assert job["status"]["failed"] == 1
+    assert len(await cluster.items(PODS)) == 1
+
+
+async def test_a_failed_pod_is_not_replaced_before_its_back_off(cluster: Cluster) -> None:
+    await cluster.create(JOBS, once(backoffLimit=3))
+    (pod,) = await cluster.until(PODS, running(1))
+    await cluster.set_pod(pod, phase="Failed")
+    await cluster.until_one(JOBS, "once", lambda job: job["status"].get("failed") == 1)
+    assert len(await cluster.items(PODS)) == 1
+
+
+async def test_a_job_past_its_deadline_ends_its_pods_and_fails(cluster: Cluster) -> None:
+    async with kubelet(cluster):
+        await cluster.create(JOBS, once(activeDeadlineSeconds=1))
+        await cluster.until(PODS, running(1))
+        await cluster.until_one(JOBS, "once", has("Failed", "DeadlineExceeded"))
+        await cluster.until(PODS, lambda items: not alive(items))
+
+
+async def test_each_index_of_an_indexed_job_runs_once(cluster: Cluster) -> None:
+    await cluster.create(JOBS, once(completions=3, parallelism=3, completionMode="Indexed"))
+    pods = await cluster.until(PODS, running(3))
+    assert sorted(pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] for pod in pods) == ["0", "1", "2"]
+    assert any(each["name"] == "JOB_COMPLETION_INDEX" for each in pods[0]["spec"]["containers"][0]["env"])
+    for pod in pods:
+        await finish(cluster, pod)
+    job = await cluster.until_one(JOBS, "once", has("Complete", "CompletionsReached"))
+    assert job["status"]["completedIndexes"] == "0-2"
+
+
+async def test_a_suspended_job_ends_its_pods_and_goes_on_when_resumed(cluster: Cluster) -> None:
+    async with kubelet(cluster):
+        await cluster.create(JOBS, once())
+        await cluster.until(PODS, running(1))
+        await cluster.patch(JOBS, "once", {"spec": {"suspend": True}})
+        job = await cluster.until_one(JOBS, "once", has("Suspended", "JobSuspended"))
+        await cluster.until(PODS, lambda items: not items)
+        assert not job["status"].get("failed")
+        await cluster.patch(JOBS, "once", {"spec": {"suspend": False}})
+        await cluster.until(PODS, running(1))
+
+
+async def test_a_finished_job_goes_when_its_time_to_live_is_over(cluster: Cluster) -> None:
+    async with kubelet(cluster):
+        await cluster.create(JOBS, once(ttlSecondsAfterFinished=1))
+        (pod,) = await cluster.until(PODS, running(1))
+        await finish(cluster, pod)
+        await cluster.until_one(JOBS, "once", has("Complete", "CompletionsReached"))
+        await cluster.until(JOBS, lambda items: not items)
+        await cluster.until(PODS, lambda items: not items)
+
+
+async def test_deleting_a_job_leaves_no_pod_held_by_its_finalizer(cluster: Cluster) -> None:
+    async with kubelet(cluster):
+        await cluster.create(JOBS, once(completions=2, parallelism=2))
+        await cluster.until(PODS, running(2))
+        await cluster.client.delete(JOBS, "once", "default", propagation="Background")
+        await cluster.until(PODS, lambda items: not items)
