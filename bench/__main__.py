@@ -17,7 +17,7 @@ import uvloop
 
 from bench.rig import machine
 from bench.rig.choice import Choice, parse
-from bench.rig.context import Context
+from bench.rig.context import Context, last_line
 from bench.rig.figures import Figures, now
 
 DEADLINE_S = 1800.0
@@ -42,7 +42,8 @@ async def one(context: Context, name: str) -> Figures:
         async with asyncio.timeout(DEADLINE_S):
             found: Figures = await importlib.import_module(f"bench.{name}").run(context)
     except Exception as error:
-        text = f"{type(error).__name__}: {first_error(error)}"
+        first = first_error(error)
+        text = f"{type(first).__name__}: {last_line(str(first))}"
         context.say(f"{name} failed: {text}")
         found = {"error": text}
     return {**found, "took_s": round(now() - began, 1), "busy_cores": machine.busy_cores(cpu, machine.cpu_seconds())}
@@ -64,23 +65,24 @@ def main() -> int:
         "load_before": machine.load(),
     }
     folder = Path(tempfile.mkdtemp(prefix="ph-bench-", dir=choice.folder))
+    context = Context(folder, choice.quick)
     try:
-        figures = uvloop.run(measure(Context(folder, choice.quick), choice))
+        figures = uvloop.run(measure(context, choice))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("interrupted; what was started is removed", file=sys.stderr)
         return 130
     finally:
-        leave(folder)
-    print(json.dumps({**before, "load_after": machine.load(), **figures}, indent=1))
-    return 1 if any("error" in found for found in figures.values()) else 0
+        leave(context)
+    print(json.dumps({**before, "load_after": machine.load(), "leftovers": context.leftovers, **figures}, indent=1))
+    return 1 if context.leftovers or any("error" in found for found in figures.values()) else 0
 
 
-def leave(folder: Path) -> None:
-    """Remove the folder, unless an instance in it could not be destroyed: its mounts must not be emptied."""
-    if any((home / "settings.json").exists() for home in folder.glob("home*")):
-        print(f"an instance could not be removed: run `ph --home {folder}/homeN destroy`", file=sys.stderr)
+def leave(context: Context) -> None:
+    """Remove the folder, unless an instance in it could not be destroyed: what it has mounted must not be emptied."""
+    if context.leftovers:
+        print(f"left behind: {'; '.join(context.leftovers)}; try `ph --home HOME destroy`", file=sys.stderr)
         return
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(context.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

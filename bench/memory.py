@@ -10,11 +10,10 @@ import asyncio
 from bench.rig import processes
 from bench.rig.context import Context
 from bench.rig.figures import Figures, hammer, now
-from bench.rig.follow import following
+from bench.rig.follow import all_of, following
 from bench.rig.instance import Instance
 from bench.rig.objects import NAMESPACE, configmap, deployment, is_ready
 from bench.rig.raw import connections
-from pilothouse.model import meta
 from pilothouse.model.json import dumps
 from pilothouse.model.kinds import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS
 
@@ -55,12 +54,5 @@ async def fill(instance: Instance, configmaps: int, pods: int) -> None:
         path = CONFIGMAPS.path(NAMESPACE)
         await hammer(opened, configmaps, lambda each, number: each.request("POST", path, dumps(configmap(f"c-{number}"))))
         async with following(client, PODS) as follower:
-            ready: set[str] = set()
-
-            def all_ready(_: str, pod: dict[str, object]) -> bool:
-                if is_ready(pod):
-                    ready.add(meta.name(pod))
-                return len(ready) == pods
-
-            await client.create(DEPLOYMENTS, deployment("fifty", pods))
-            await follower.until(all_ready, deadline_s=PODS_S)
+            await client.create(DEPLOYMENTS, deployment("fill", pods))
+            await follower.until(all_of(pods, lambda _, obj: is_ready(obj)), deadline_s=PODS_S)

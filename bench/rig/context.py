@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.rig.figures import now
-from bench.rig.instance import Instance, disposable
+from bench.rig.instance import Instance, destroy, planned
 
 
 @dataclass(slots=True)
 class Context:
-    """folder: empty, on disk, removed after the run."""
+    """folder: empty, on disk, removed after the run. leftovers: instances that could not be removed, with the reason."""
 
     folder: Path
     quick: bool = False
+    leftovers: list[str] = field(default_factory=list)
     _homes: int = field(default=0, init=False)
     _began: float = field(default_factory=now, init=False)
 
@@ -29,8 +30,14 @@ class Context:
     async def planned_instance(self, *, platform: bool = False) -> AsyncIterator[Instance]:
         """Not started yet; destroyed at the end of the block. platform False: the cluster alone, as another Kubernetes would be."""
         self._homes += 1
-        async with disposable(self.folder / f"home{self._homes}", platform=platform) as instance:
+        instance = planned(self.folder / f"home{self._homes}", platform=platform)
+        try:
             yield instance
+        finally:
+            failure = await destroy(instance)
+            if failure:
+                self.leftovers.append(f"{instance.home.path}: {last_line(failure)}")
+                self.say(f"not removed: {self.leftovers[-1]}")
 
     @asynccontextmanager
     async def instance(self, *, platform: bool = False) -> AsyncIterator[Instance]:
@@ -41,3 +48,7 @@ class Context:
             await instance.import_image()
             yield instance
             self.say("removing the instance")
+
+
+def last_line(text: str) -> str:
+    return text.strip().splitlines()[-1] if text.strip() else ""

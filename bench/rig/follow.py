@@ -11,6 +11,7 @@ from bench.rig.figures import now
 from bench.rig.objects import NAMESPACE
 from pilothouse.aio.tasks import running
 from pilothouse.client.client import Client
+from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 
@@ -56,3 +57,15 @@ async def following(client: Client, resource: Resource) -> AsyncIterator[Followe
     follower = Follower(client, resource)
     async with running(follower.run):
         yield follower
+
+
+def all_of(count: int, fits: Fits) -> Fits:
+    """Fits with the event that makes it so many different objects that fitted."""
+    seen: set[str] = set()
+
+    def enough(kind: str, obj: Object) -> bool:
+        if fits(kind, obj):
+            seen.add(meta.name(obj))
+        return len(seen) == count
+
+    return enough

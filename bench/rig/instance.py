@@ -101,28 +101,19 @@ def planned(path: Path, *, platform: bool) -> Instance:
     return Instance(Home(path), (*ports, *networks, *(() if platform else ("--no-platform",))))
 
 
-@asynccontextmanager
-async def disposable(path: Path, *, platform: bool) -> AsyncIterator[Instance]:
-    """A planned instance that is destroyed at the end of the block, also when the block is cancelled."""
-    instance = planned(path, platform=platform)
-    try:
-        yield instance
-    finally:
-        await _to_the_end(instance)
-
-
-async def _to_the_end(instance: Instance) -> None:
-    """Destroy it even if Ctrl-C comes again meanwhile: half of a removal is worse than a late exit."""
+async def destroy(instance: Instance) -> str:
+    """To the end, even if Ctrl-C comes again meanwhile: half of a removal is worse than a late exit. Returns what went wrong, or ""."""
     removal = asyncio.ensure_future(instance.destroy())
     cancelled = False
     while not removal.done():
         try:
-            await asyncio.shield(removal)
+            await asyncio.wait({removal})
         except asyncio.CancelledError:
             cancelled = True
-    removal.result()
     if cancelled:
         raise asyncio.CancelledError
+    error = removal.exception()
+    return "" if error is None else str(error)
 
 
 def free_ports(count: int) -> list[int]:

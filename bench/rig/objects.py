@@ -7,8 +7,11 @@ from pilothouse.model.json import Object
 NAMESPACE = "bench"
 POLITE = "trap 'exit 0' TERM; sleep 3600 & wait"
 """Ends at SIGTERM at once, so that a deletion measures the node and not the grace period."""
-SERVE = "mkdir -p /www; hostname >/www/index.html; exec busybox httpd -f -p 8080 -h /www"
-SERVE_ON = "mkdir -p /www; hostname >/www/index.html; trap '' TERM; busybox httpd -f -p 8080 -h /www & while :; do wait; done"
+_PAGE = "busybox mkdir -p /www; busybox hostname >/www/index.html"
+_HTTPD = "busybox httpd -f -p 8080 -h /www"
+SERVE = f"{_PAGE}; {_HTTPD} & trap 'exit 0' TERM; wait"
+"""Answers with the pod's name."""
+SERVE_ON = f"{_PAGE}; trap '' TERM; exec {_HTTPD}"
 """Goes on serving after SIGTERM, until it is killed."""
 PORT = 8080
 
@@ -40,3 +43,7 @@ def service(name: str) -> Object:
 
 def is_ready(obj: Object) -> bool:
     return (meta.condition(obj, "Ready") or {}).get("status") == "True"
+
+
+def is_of(app: str, obj: Object) -> bool:
+    return bool((obj["metadata"].get("labels") or {}).get("app") == app)

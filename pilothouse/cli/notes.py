@@ -48,7 +48,7 @@ def from_event(event: Object) -> Note:
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"), event["metadata"].get("creationTimestamp"))
     written = next((time for time in times if time), None)
-    part = event.get("reportingComponent") or (event.get("source") or {}).get("component") or ""
+    part = event.get("reportingComponent") or event.get("reportingController") or (event.get("source") or {}).get("component") or ""
     count = series.get("count") or event.get("count") or 1
     message = event.get("message") or event.get("note") or ""
     last = meta.parse_rfc3339(written) if written else 0.0

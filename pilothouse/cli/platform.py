@@ -74,11 +74,14 @@ class Platform:
             tasks.spawn(self.recorder.run(), name="platform events")
             registry = await self._registry(tasks.start)
             informers = Informers(self.client)
+            builds = await self._build_settings()
             works = [
                 AppController(self.client, informers, self.recorder, self.options.around).run(),
-                BuildController(self.client, informers, self.recorder, await self._build_settings()).run(),
+                BuildController(self.client, informers, self.recorder, builds).run(),
                 EnvironmentKeeper(self.client, informers, await environment.discover() if self.options.local is not None else None).run(),
             ]
+            if builds.bases is not None:
+                works.append(builds.bases.warm(stand_ins=builds.config.stand_ins))
             gateway = self._gateway(informers)
             await tasks.start(informers.run, name="platform informers")
             for work in works:

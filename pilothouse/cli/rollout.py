@@ -92,9 +92,19 @@ class Rollout:
             name = ((app or {}).get("status") or {}).get("build", "")
             observed = app is not None and (app.get("status") or {}).get("observedGeneration") == app["metadata"].get("generation")
             build = await self.client.get_or_none(BUILDS, name, self.namespace) if name and observed else None
+            if build is not None:
+                await self._show_preparations(name)
             if build is not None and name not in self._shown and (build.get("status") or {}).get("phase") in ("Pending", "Running", None):
                 await self._show_log(build)
             await asyncio.sleep(POLL_S)
+
+    async def _show_preparations(self, build: str) -> None:
+        """What is made before the build can begin, said once each."""
+        selector = f"involvedObject.kind=Build,involvedObject.name={build},reason=Preparing"
+        for event in (await self.client.list(kinds.EVENTS, self.namespace, field_selector=selector)).items:
+            if meta.uid(event) not in self._shown:
+                self._shown.add(meta.uid(event))
+                output.note(event.get("message", ""))
 
     async def _show_log(self, build: Object) -> None:
         """Both containers' output, line by line, as it arrives."""
@@ -114,6 +124,7 @@ class Rollout:
     async def _started(self, pod: str, container: str) -> bool:
         """Wait until the container has a log to follow; False when its pod is gone or has ended without it."""
         while True:
+            await self._show_preparations(pod.removesuffix("-build"))
             found = await self.client.get_or_none(kinds.PODS, pod, self.namespace)
             status = (found or {}).get("status") or {}
             states = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 _USUALLY_OUT = (".git", ".hg", ".svn", ".venv", "venv", "__pycache__", "node_modules", ".mypy_cache", ".pytest_cache", ".tox", ".DS_Store")
+_CLASS = re.compile(r"\[(\^?)((?:[^\]\[\\^]|\\.)+)\]")
 _MTIME = 1_000_000_000
 """One time for every file, so that the archive, and with it the layer cache, depends on contents alone."""
 
@@ -46,6 +47,10 @@ def _pattern(text: str) -> "re.Pattern[str]":
             out, rest = out + "[^/]*", rest[1:]
         elif rest[0] == "?":
             out, rest = out + "[^/]", rest[1:]
+        elif found := _CLASS.match(rest):
+            out, rest = out + f"[{'^/' if found[1] else ''}{found[2]}]", rest[found.end() :]
+        elif rest[0] == "\\" and len(rest) > 1:
+            out, rest = out + re.escape(rest[1]), rest[2:]
         else:
             out, rest = out + re.escape(rest[0]), rest[1:]
     return re.compile(out)

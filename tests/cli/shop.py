@@ -42,7 +42,7 @@ def build(phase: str = "Succeeded", **status: Any) -> Object:
 
 
 def deployment(ready: int = 2, replicas: int = 2, **more: Any) -> Object:
-    counts = {name: ready for name in ("readyReplicas", "availableReplicas", "updatedReplicas")}
+    counts = dict.fromkeys(("readyReplicas", "availableReplicas", "updatedReplicas"), ready)
     status = {"observedGeneration": 2, "replicas": replicas, **counts, "conditions": []}
     return {
         "kind": "Deployment",

@@ -55,7 +55,7 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     rbac = Rbac()
     authorizer = Authorizer(rbac, NodeRights(rbac, store))
     allocation = Allocation(settings.service_cidr, settings.node_ports)
-    definitions = Definitions(store, table)
+    definitions = Definitions(store, table, schemas.object_meta())
     quota = ResourceQuota(store, table)
     admission = Chain(
         [

@@ -1,13 +1,12 @@
 """The table's first rows: every built-in resource, with its schema and its place in the store."""
 
 from pilothouse.engine.apiserver.authz.reviews import DEFINITIONS
-from pilothouse.engine.apiserver.crds.definition import DEFINITION
 from pilothouse.engine.apiserver.kinds import events
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
 from pilothouse.engine.apiserver.served import Served, Table
 from pilothouse.model.kinds import BUILT_IN as RESOURCES
-from pilothouse.model.kinds import CRDS, EVENTS, EVENTS_V1
+from pilothouse.model.kinds import EVENTS, EVENTS_V1
 from pilothouse.model.resource import Resource
 from pilothouse.model.schema import Catalog, Schema
 
@@ -30,7 +29,5 @@ def _row(resource: Resource, schemas: Catalog) -> Served:
 
 
 def _kind(resource: Resource) -> Kind:
-    if resource is CRDS:
-        return DEFINITION
     kind = BUILT_IN.get(resource.group_resource)
     return kind if kind is not None else Kind(resource, DEFINITIONS[resource.kind])

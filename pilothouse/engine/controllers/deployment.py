@@ -12,7 +12,7 @@ from pilothouse.engine.controllers import deployment_facts as facts
 from pilothouse.engine.controllers import deployment_plan as plan
 from pilothouse.engine.controllers import deployment_revision as revisions
 from pilothouse.engine.controllers import deployment_status as statuses
-from pilothouse.engine.controllers import pods
+from pilothouse.engine.controllers import pods, refusal
 from pilothouse.engine.controllers.deployment_plan import Scale
 from pilothouse.engine.controllers.fresh import Fresh
 from pilothouse.engine.controllers.ownership import Owner
@@ -131,8 +131,10 @@ class DeploymentController:
         except AlreadyExists:
             return await self._find_made(deployment, wanted)
         except ApiError as error:
+            if refusal.is_namespace_ending(error):
+                return None
             await self._note_failure(deployment, wanted, error)
-            raise
+            raise refusal.retry(self._controller.queue, meta.key(deployment), error) from error
         self._sets.wrote(created)
         return created, True
 

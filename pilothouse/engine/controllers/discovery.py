@@ -1,7 +1,6 @@
 """What the server serves right now, as resources: for the controllers whose work spans all kinds, custom ones included."""
 
 from pilothouse.client.client import Client
-from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 
@@ -27,9 +26,3 @@ def _resource(group: str, version: str, entry: Object) -> Resource:
 
 def supports(resource: Resource, *verbs: str) -> bool:
     return all(verb in resource.verbs for verb in verbs)
-
-
-def is_namespace_ending(error: ApiError) -> bool:
-    """Whether a create was refused because its namespace is being deleted: nothing to report, nothing to retry."""
-    causes = (error.details or {}).get("causes") or []
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

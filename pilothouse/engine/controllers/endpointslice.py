@@ -10,8 +10,8 @@ from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
-from pilothouse.engine.controllers import discovery, endpointslice_plan
 from pilothouse.engine.controllers import endpoint_facts as facts
+from pilothouse.engine.controllers import endpointslice_plan, refusal
 from pilothouse.engine.controllers.fresh import Fresh
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, Conflict, NotFound
@@ -60,7 +60,7 @@ class EndpointSliceController:
         except Conflict:
             raise
         except ApiError as error:
-            if not discovery.is_namespace_ending(error):
+            if not refusal.is_namespace_ending(error):
                 message = f"Error updating Endpoint Slices for Service {key}: {error.message}"
                 self._recorder.say(service, "Warning", "FailedToUpdateEndpointSlices", message)
                 raise

@@ -11,8 +11,9 @@ from pilothouse.client.controller import Controller, owner_key
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.client.transport import STRATEGIC_PATCH
-from pilothouse.engine.controllers import batches, discovery, job_plan, job_pods, job_status, pods
+from pilothouse.engine.controllers import batches, job_plan, job_pods, job_status, pods, refusal
 from pilothouse.engine.controllers import job_facts as facts
+from pilothouse.engine.controllers import job_index_backoff as index_backoff
 from pilothouse.engine.controllers.fresh import Fresh
 from pilothouse.engine.controllers.job_plan import Tally, Verdict
 from pilothouse.engine.controllers.ownership import Owner
@@ -57,7 +58,7 @@ class JobController:
 
     async def reconcile(self, key: str) -> float | None:
         job = self._jobs.get(key)
-        if job is None:
+        if job is None or facts.is_foreign(job):
             return None
         if facts.finished(job) is not None:
             await self._release_all(self._owned(job))
@@ -68,12 +69,14 @@ class JobController:
         return await self._advance(job)
 
     async def _advance(self, job: Object) -> float | None:
-        """Note what has finished, decide, act on the difference, and show where that leads."""
-        job = await self._count(job)
-        owned = self._owned(job)
-        tally = job_plan.tally(job, owned)
+        """Note what has finished, decide by that, act on the difference, and show where it leads.
+
+        What finishes while this runs is not seen before the next round: a verdict is never given on pods that are not counted.
+        """
         now = self._clock()
+        tally = job_plan.tally(job, self._owned(job))
         verdict = job_plan.verdict(job, tally, now)
+        job = await self._count(job, tally)
         again_s = None
         errors: list[ApiError] = []
         if verdict is not None:
@@ -83,16 +86,15 @@ class JobController:
             victims = job_plan.surplus(job, tally)
             await self._release_all(victims)
             await self._end(job, victims)
-            again_s, errors = await self._fill(job, job_plan.tally(job, self._owned(job)))
+            again_s, errors = await self._fill(job, tally)
         await self._show(job, verdict)
-        if errors:
-            raise errors[0]
+        if errors and not refusal.is_namespace_ending(errors[0]):
+            raise refusal.retry(self._controller.queue, meta.key(job), errors[0])
         left_s = job_plan.deadline_left_s(job, now)
         return min((each for each in (again_s, left_s) if each is not None), default=None)
 
-    async def _count(self, job: Object) -> Object:
+    async def _count(self, job: Object, tally: Tally) -> Object:
         """Take newly finished pods into the status, then their finalizers off, then their uids into the counts."""
-        tally = job_plan.tally(job, self._owned(job))
         self._note_failures(job, tally)
         noted = job_status.note(facts.status(job), tally, indexed=facts.is_indexed(job))
         job = await self._write(job, job_status.started(job, noted, self._clock()))
@@ -115,6 +117,8 @@ class JobController:
         lacking = job_plan.lacking(job, tally)
         if lacking == 0:
             return None, []
+        if index_backoff.limit(job) is not None:
+            return await self._fill_indexes(job, tally, lacking)
         failures = self._failures.get(meta.uid(job), Failures())
         wait_s = job_plan.backoff_left_s(failures.count, failures.last, self._clock())
         if wait_s > 0:
@@ -123,11 +127,19 @@ class JobController:
         indexes = job_plan.next_indexes(job, tally, lacking) if facts.is_indexed(job) else [None] * lacking
         return None, await batches.slow_start(indexes, lambda index: self._create(job, index))
 
-    async def _create(self, job: Object, index: int | None) -> None:
+    async def _fill_indexes(self, job: Object, tally: Tally, lacking: int) -> tuple[float | None, list[ApiError]]:
+        """With a limit for each index each has a back-off of its own."""
+        every = job_plan.next_indexes(job, tally, facts.completions(job) or 0)
+        ready, again_s = index_backoff.ready(tally.backoff, every, self._clock())
+        failures = tally.backoff.failures
+        return again_s, await batches.slow_start(ready[:lacking], lambda index: self._create(job, index, failures.get(index, 0)))
+
+    async def _create(self, job: Object, index: int | None, failures: int | None = None) -> None:
+        pod = job_pods.build(job, index)
         try:
-            created = await self._client.create(PODS, job_pods.build(job, index))
+            created = await self._client.create(PODS, pod if failures is None else index_backoff.annotate(pod, failures))
         except ApiError as error:
-            if not discovery.is_namespace_ending(error):
+            if not refusal.is_namespace_ending(error):
                 self._recorder.say(job, "Warning", "FailedCreate", f"Error creating: {error.message}")
             raise
         self._pods.wrote(created)
@@ -148,12 +160,13 @@ class JobController:
 
     async def _show(self, job: Object, verdict: Verdict | None) -> None:
         """Counts as they are now; the verdict first as decided, and for good once no pod is left and all are counted."""
+        found = job_plan.tally(job, self._owned(job))
         owned = [pod for pod in self._owned(job) if not pods.is_finished(pod)]
         active = [pod for pod in owned if not self._pods.is_leaving(pod)]
         now, before = self._clock(), job
         status = job_status.with_counts(facts.status(job), len(active), job_status.ready(active), len(owned) - len(active))
         if verdict is not None:
-            is_over = not owned and not status.get("uncountedTerminatedPods")
+            is_over = not owned and not found.new_succeeded and not found.new_failed and not status.get("uncountedTerminatedPods")
             status = (job_status.concluded if is_over else job_status.decided)(status, verdict, now)
         job = await self._write(job, status)
         self._say_news(before, job)

@@ -37,6 +37,12 @@ def is_indexed(job: Object) -> bool:
     return mode == "Indexed"
 
 
+def is_foreign(job: Object) -> bool:
+    """Whether another controller has been asked to run it."""
+    manager: str | None = spec(job).get("managedBy")
+    return manager not in (None, "kubernetes.io/job-controller")
+
+
 def is_suspended(job: Object) -> bool:
     return bool(spec(job).get("suspend"))
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pilothouse.engine.controllers import job_facts as facts
+from pilothouse.engine.controllers import job_index_backoff as index_backoff
 from pilothouse.engine.controllers import job_indexes as indexes
 from pilothouse.engine.controllers import job_policy as policy
 from pilothouse.engine.controllers import pods
+from pilothouse.engine.controllers.job_index_backoff import IndexBackoff
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
@@ -41,6 +43,7 @@ class Tally:
     new_succeeded: list[Object] = field(default_factory=list)
     new_failed: list[Object] = field(default_factory=list)
     ignored: list[Object] = field(default_factory=list)
+    backoff: IndexBackoff = field(default_factory=IndexBackoff)
     fatal: str | None = None
 
 
@@ -58,6 +61,8 @@ def tally(job: Object, owned: Sequence[Object]) -> Tally:
         _sort_in(job, pod, meta.uid(pod) in known, completions, found)
     if facts.is_indexed(job):
         found.succeeded = len(found.succeeded_indexes)
+        found.backoff = index_backoff.judge(job, owned)
+        found.backoff.failed -= found.succeeded_indexes
     return found
 
 
@@ -98,6 +103,9 @@ def verdict(job: Object, found: Tally, now: float) -> Verdict | None:
         return Verdict("Failed", "PodFailurePolicy", found.fatal)
     if _is_worn_out(job, found):
         return Verdict("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+    given_up = _is_given_up(job, found)
+    if given_up is not None:
+        return given_up
     left_s = deadline_left_s(job, now)
     if left_s is not None and left_s <= 0:
         return Verdict("Failed", "DeadlineExceeded", "Job was active longer than specified deadline")
@@ -113,6 +121,17 @@ def _is_worn_out(job: Object, found: Tally) -> bool:
         return False
     restarted = sum(_restarts(pod) for pod in found.active if pods.phase(pod) in ("Running", "Pending"))
     return restarted > 0 if limit == 0 else restarted >= limit
+
+
+def _is_given_up(job: Object, found: Tally) -> Verdict | None:
+    """Whether too many indexes have failed, or all are decided and not all have succeeded."""
+    failed, completions = len(found.backoff.failed), facts.completions(job) or 0
+    most = facts.spec(job).get("maxFailedIndexes")
+    if most is not None and failed > most:
+        return Verdict("Failed", "MaxFailedIndexesExceeded", "Job has exceeded the specified maximal number of failed indexes")
+    if failed and failed + len(found.succeeded_indexes) >= completions:
+        return Verdict("Failed", "FailedIndexes", "Job has failed indexes")
+    return None
 
 
 def _restarts(pod: Object) -> int:
@@ -170,7 +189,7 @@ def _wanted_active(job: Object, found: Tally) -> int:
     completions, parallelism = facts.completions(job), facts.parallelism(job)
     if completions is None:
         return min(parallelism, len(found.active)) if found.succeeded > 0 else parallelism
-    return max(0, min(parallelism, completions - found.succeeded))
+    return max(0, min(parallelism, completions - found.succeeded - len(found.backoff.failed)))
 
 
 def lacking(job: Object, found: Tally) -> int:
@@ -181,7 +200,7 @@ def lacking(job: Object, found: Tally) -> int:
 
 def next_indexes(job: Object, found: Tally, count: int) -> list[int]:
     held = found.active + (found.ending if facts.replaces_failed_only(job) else [])
-    taken = found.succeeded_indexes | {index for pod in held if (index := indexes.index_of(pod)) is not None}
+    taken = found.succeeded_indexes | found.backoff.failed | {index for pod in held if (index := indexes.index_of(pod)) is not None}
     return indexes.missing(facts.completions(job) or 0, taken, count)
 
 

@@ -33,6 +33,8 @@ def note(status: Object, tally: Tally, *, indexed: bool) -> Object:
     noted = dict(status)
     if indexed and tally.succeeded_indexes:
         noted |= {"succeeded": tally.succeeded, "completedIndexes": indexes.render(tally.succeeded_indexes)}
+    if indexed and tally.backoff.failed:
+        noted["failedIndexes"] = indexes.render(tally.backoff.failed)
     if not indexed:
         waiting = _added(waiting, "succeeded", tally.new_succeeded)
     noted["uncountedTerminatedPods"] = _added(waiting, "failed", tally.new_failed)

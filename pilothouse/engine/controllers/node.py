@@ -7,6 +7,7 @@ there, so that neither a skewed clock nor a restart of ours condemns a node.
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pilothouse.aio.tasks import scope
@@ -47,6 +48,7 @@ class NodeLifecycleController:
         self._clock = clock
         self._grace_s = grace_s
         self._heartbeats: dict[str, Heartbeat] = {}
+        self._missing: dict[str, float] = {}
         self._leases = informers.of(LEASES)
         self._nodes = Fresh(informers.of(NODES))
         self._pods = Fresh(informers.of(PODS), "node", pods.by_node)
@@ -59,6 +61,10 @@ class NodeLifecycleController:
         self._pods.informer.on_change(self._pod_changed)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
+        await self._nodes.informer.wait_synced()
+        await self._pods.informer.wait_synced()
+        for pod in self._pods.informer.items():
+            self._note_node(pod)
         async with scope() as tasks:
             tasks.spawn(self._controller.run(ready), name="node-lifecycle")
             tasks.spawn(self._evictions.run(), name="taint-eviction")
@@ -67,7 +73,8 @@ class NodeLifecycleController:
         node = self._nodes.get(name)
         if node is None:
             self._heartbeats.pop(name, None)
-            return None
+            return await self._clear(name)
+        self._missing.pop(name, None)
         silent_s = self._silent_s(name)
         if silent_s >= self._grace_s:
             node = await self._lose(node)
@@ -96,6 +103,24 @@ class NodeLifecycleController:
         except NotFound:
             return None
         self._pods.deleted(pod)
+        return None
+
+    async def _clear(self, name: str) -> float | None:
+        """Pods on a node that does not exist are removed by force, once it has been missing for a while: nobody else could end them."""
+        stranded = self._pods.indexed(name)
+        if not stranded:
+            self._missing.pop(name, None)
+            return None
+        now = asyncio.get_running_loop().time()
+        left_s = self._missing.setdefault(name, now) + self._grace_s - now
+        if left_s > 0:
+            return left_s
+        if await self._client.get_or_none(NODES, name) is not None:
+            return None
+        for pod in stranded:
+            self._recorder.decide(pod, "NodeGone", f"Deleted by force since its node {name} does not exist", node=name)
+            with suppress(NotFound):
+                await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), grace_s=0, uid=meta.uid(pod))
         return None
 
     async def _lose(self, node: Object) -> Object:
@@ -154,6 +179,12 @@ class NodeLifecycleController:
                 self._controller.queue.add(meta.key(each))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        """A pod may come to a node that is tainted already."""
+        """A pod may come to a node that is tainted already, or gone."""
         if new is not None and pods.node(new) and (old is None or not pods.node(old)):
             self._evictions.queue.add(meta.key(new))
+            self._note_node(new)
+
+    def _note_node(self, pod: Object) -> None:
+        name = pods.node(pod)
+        if name and self._nodes.informer.synced and self._nodes.get(name) is None:
+            self._controller.queue.add(name)

@@ -8,7 +8,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller, owner_key
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
-from pilothouse.engine.controllers import batches, discovery, pods, replicaset_plan
+from pilothouse.engine.controllers import batches, pods, refusal, replicaset_plan
 from pilothouse.engine.controllers.fresh import Fresh
 from pilothouse.engine.controllers.ownership import Owner
 from pilothouse.model import meta
@@ -46,8 +46,8 @@ class ReplicaSetController:
         terminating = sum(1 for pod in claimed if not pods.is_finished(pod) and self._pods.is_leaving(pod))
         errors = [] if meta.is_deleting(replica_set) else await self._manage(replica_set, active)
         again_s = await self._report(replica_set, active, terminating, errors)
-        if errors:
-            raise errors[0]
+        if errors and not refusal.is_namespace_ending(errors[0]):
+            raise refusal.retry(self._controller.queue, key, errors[0])
         return again_s
 
     async def _manage(self, replica_set: Object, active: list[Object]) -> list[ApiError]:
@@ -64,7 +64,7 @@ class ReplicaSetController:
         try:
             created = await self._client.create(PODS, pod)
         except ApiError as error:
-            if not discovery.is_namespace_ending(error):
+            if not refusal.is_namespace_ending(error):
                 self._recorder.say(replica_set, "Warning", "FailedCreate", f"Error creating: {error.message}")
             raise
         self._pods.wrote(created)

@@ -6,7 +6,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
-from pilothouse.engine.controllers import discovery
+from pilothouse.engine.controllers import refusal
 from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
 from pilothouse.model.json import Object
@@ -64,5 +64,5 @@ class ServiceAccountController:
         except (AlreadyExists, NotFound):
             return  # Made by another, or the namespace has gone meanwhile.
         except ApiError as error:
-            if not discovery.is_namespace_ending(error):
+            if not refusal.is_namespace_ending(error):
                 raise

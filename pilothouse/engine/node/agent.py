@@ -70,6 +70,11 @@ class NodeAgent:
             return None
         return tracked.previous if previous else tracked.latest or tracked.previous
 
+    @property
+    def pods_here(self) -> int:
+        """How many pods the node still has something of."""
+        return len(self._workers)
+
     async def run(self, ready: asyncio.Event) -> None:
         """ready: set when the node is Ready and every pod that it had has its worker."""
         self._context = await self._open()
@@ -175,8 +180,8 @@ class NodeAgent:
         for worker in self._workers.values():
             if worker.owns(event.container_id):
                 match event:
-                    case Exited(id):
-                        worker.exited(id)
+                    case Exited():
+                        worker.exited(event)
                     case OutOfMemory(id):
                         worker.out_of_memory(id)
                 return
@@ -197,7 +202,7 @@ class NodeAgent:
         for worker in list(self._workers.values()):
             for id in worker.believed_alive():
                 if states.get(id, EXITED) == EXITED:
-                    worker.exited(id)
+                    worker.exited(Exited(id))
 
     async def _sweep_orphans(self) -> None:
         """Pods that were removed from the API while no agent ran."""

@@ -119,11 +119,13 @@ def security_context(pod: Object, container: Object) -> api.LinuxContainerSecuri
         supplemental_groups=groups,
         no_new_privs=own.get("allowPrivilegeEscalation") is False,
         seccomp=_seccomp(both.get("seccompProfile"), privileged=privileged),
-        apparmor=api.SecurityProfile(profile_type=api.SecurityProfile.RuntimeDefault),
     )
     if not privileged and own.get("procMount") != "Unmasked":
         context.masked_paths.extend(MASKED)
         context.readonly_paths.extend(READONLY)
+    if both.get("appArmorProfile"):
+        # Asked for only when the pod does: without it the runtime applies its default where the kernel can.
+        context.apparmor.CopyFrom(_apparmor(both["appArmorProfile"]))
     if both.get("runAsUser") is not None:
         context.run_as_user.value = both["runAsUser"]
     if both.get("runAsGroup") is not None:
@@ -146,6 +148,13 @@ def _seccomp(profile: Object | None, *, privileged: bool) -> api.SecurityProfile
     if profile and profile.get("type") == "Localhost":
         return kinds(profile_type=kinds.Localhost, localhost_ref=profile["localhostProfile"])
     return kinds(profile_type=kinds.RuntimeDefault)
+
+
+def _apparmor(profile: Object) -> api.SecurityProfile:
+    kinds = api.SecurityProfile
+    if profile.get("type") == "Localhost":
+        return kinds(profile_type=kinds.Localhost, localhost_ref=profile["localhostProfile"])
+    return kinds(profile_type=kinds.Unconfined if profile.get("type") == "Unconfined" else kinds.RuntimeDefault)
 
 
 def runs_as_root(pod: Object, container: Object, image_uid: int | None, image_user: str) -> str:

@@ -227,7 +227,9 @@ def _event(envelope: api.Envelope) -> RuntimeEvent | None:
         return OutOfMemory(api.TaskOOM.FromString(envelope.event.value).container_id)
     exit = api.TaskExit.FromString(envelope.event.value)
     # Processes started by exec end under the container's id, with an id of their own.
-    return Exited(exit.container_id) if exit.id in ("", exit.container_id) else None
+    if exit.id not in ("", exit.container_id):
+        return None
+    return Exited(exit.container_id, exit.exit_status, exit.exited_at.seconds + exit.exited_at.nanos / 1e9)
 
 
 def _sandbox(found: api.PodSandboxStatus | api.PodSandbox, ips: tuple[str, ...]) -> Sandbox:

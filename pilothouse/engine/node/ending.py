@@ -105,7 +105,8 @@ class Ender:
             self.hurried.clear()
             grace_s = podspec.grace_s(self._handle.object)
             if gone:
-                grace_s = max(1, min(grace_s, 30))
+                # Only a forced deletion takes the object away before its containers have ended.
+                grace_s = min(1, grace_s)
             if await first_of(self._ended(grace_s), self._hurried()):
                 return
 
@@ -164,6 +165,7 @@ async def sweep(context: Context, uid: str) -> None:
 async def _remove_from_runtime(runtime: Runtime, uid: str) -> int:
     boxes = [box for box in await runtime.sandboxes() if box.uid == uid]
     for box in boxes:
-        await runtime.stop_sandbox(box.id)
+        if box.ready:
+            await runtime.stop_sandbox(box.id)
         await runtime.remove_sandbox(box.id)
     return len(boxes)

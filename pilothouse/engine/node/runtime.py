@@ -109,9 +109,11 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The main process of a container or sandbox has ended."""
+    """The main process of a container or sandbox has ended. exit_code None: known only that it has."""
 
     container_id: str
+    exit_code: int | None = None
+    finished_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,9 @@ def changes(status: Object, written: Object | None) -> Object:
     for key in OPTIONAL:
         if key in known and key not in status:
             patch[key] = None
+    if "conditions" in patch:
+        # Merged by type, field by field: what a condition no longer has must be said.
+        patch["conditions"] = [{"reason": None, "message": None} | each for each in patch["conditions"]]
     for key in ("podIPs", "hostIPs"):
         if key in patch and patch[key] is not None:
             patch[key] = [{"$patch": "replace"}, *patch[key]]

@@ -6,6 +6,7 @@ once, beside the step under way, since a watcher waits for them.
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -29,7 +30,7 @@ from pilothouse.engine.node.plan import (
 )
 from pilothouse.engine.node.podcontext import Context, Handle
 from pilothouse.engine.node.podstate import PodState, Tracked, Waiting
-from pilothouse.engine.node.runtime import EXITED, Container, RuntimeFailure, Sandbox
+from pilothouse.engine.node.runtime import EXITED, RUNNING, Container, Exited, RuntimeFailure, Sandbox
 from pilothouse.engine.node.starting import Starter
 from pilothouse.engine.node.statuswriter import StatusWriter
 from pilothouse.model import meta
@@ -41,6 +42,7 @@ EXIT_POLLS_S = (0.0, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.
 STEP_RETRY_S = 1.0
 FINAL_WRITE_S = 5.0
 TERMINAL = ("Succeeded", "Failed")
+KILLED = 137
 
 
 class PodWorker:
@@ -89,13 +91,14 @@ class PodWorker:
                 tracked.retry_at = 0.0
         self._wake.set()
 
-    def exited(self, id: str) -> None:
+    def exited(self, event: Exited) -> None:
         if self._handle is None:
             return
+        id = event.container_id
         if self.state.sandbox is not None and self.state.sandbox.id == id:
-            self._handle.tasks.spawn(self._sandbox_exited(id))
+            self._sandbox_exited(id)
         elif (tracked := self.state.by_id(id)) is not None:
-            self._handle.tasks.spawn(self._absorb(tracked, id))
+            self._handle.tasks.spawn(self._absorb(tracked, id, event))
 
     def out_of_memory(self, id: str) -> None:
         self.state.oom.add(id)
@@ -253,19 +256,13 @@ class PodWorker:
         assert self._starter is not None
         await self._starter.make_sandbox(box.attempt + 1)
 
-    async def _absorb(self, tracked: Tracked, id: str) -> None:
-        """The runtime tells the event a moment before its own record is complete: ask until it is."""
-        for pause_s in EXIT_POLLS_S:
-            await asyncio.sleep(pause_s)
-            try:
-                found = await self._context.runtime.container(id)
-            except RuntimeFailure:
-                return
-            if found.state == EXITED:
-                break
-        else:
+    async def _absorb(self, tracked: Tracked, id: str, event: Exited | None = None) -> None:
+        """A container has ended: its end becomes known to the pod's state and to watchers."""
+        known = tracked.latest
+        if known is None or known.id != id or known.state == EXITED:
             return
-        if tracked.latest is None or tracked.latest.id != id or tracked.latest.state == EXITED:
+        found = await self._ended_as(known, event)
+        if found is None or tracked.latest is None or tracked.latest.id != id or tracked.latest.state == EXITED:
             return
         logs = self._logs_dir() / tracked.name / f"{found.attempt}.log"
         message = await asyncio.to_thread(termination.message, found, logs)
@@ -273,14 +270,28 @@ class PodWorker:
         tracked.started = tracked.ready = False
         assert self._handle is not None
         self._handle.stop_probing(tracked.name)
-        self._tell_back_off(tracked)
+        self._tell_end(tracked)
         self._changed()
+
+    async def _ended_as(self, known: Container, event: Exited | None) -> Container | None:
+        """The event itself says enough, many milliseconds before the runtime's record does; but only that knows of an OOM kill for sure."""
+        if event is not None and event.exit_code is not None and event.exit_code != KILLED and known.state == RUNNING:
+            return replace(known, state=EXITED, exit_code=event.exit_code, finished_at=event.finished_at)
+        for pause_s in EXIT_POLLS_S:
+            await asyncio.sleep(pause_s)
+            try:
+                found = await self._context.runtime.container(known.id)
+            except RuntimeFailure:
+                return None
+            if found.state == EXITED:
+                return found
+        return None
 
     def _logs_dir(self) -> Path:
         metadata = self._pod["metadata"]
         return self._context.config.pod_logs(metadata["namespace"], metadata["name"], metadata["uid"])
 
-    def _tell_back_off(self, tracked: Tracked) -> None:
+    def _tell_end(self, tracked: Tracked) -> None:
         assert self._handle is not None
         latest = tracked.latest
         assert latest is not None
@@ -298,7 +309,7 @@ class PodWorker:
             where = f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
             self._handle.say("Warning", "BackOff", f"Back-off restarting failed container {tracked.name} in pod {where}", tracked.name)
 
-    async def _sandbox_exited(self, id: str) -> None:
+    def _sandbox_exited(self, id: str) -> None:
         box = self.state.sandbox
         if box is not None and box.id == id and not self.state.finished and not self.state.terminating:
             self.state.sandbox = Sandbox(box.id, box.uid, box.name, box.namespace, box.attempt, False, box.created_at)

@@ -14,6 +14,7 @@ def load(database: Database, limits: Limits) -> tuple[Shelves, History, int]:
     current: dict[str, Record] = {}
     for row in database.rows():
         change = _replay(row, current)
+        change.retire()
         if row.revision > compacted:
             history.append(change)
         revision = max(revision, row.revision)

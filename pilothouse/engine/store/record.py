@@ -17,7 +17,7 @@ class Record:
     revision: of that change; created: of the object's creation. raw: JSON, without apiVersion and kind.
     """
 
-    __slots__ = ("_value", "created", "key", "raw", "revision")
+    __slots__ = ("_is_history", "_value", "created", "key", "raw", "revision")
 
     def __init__(self, key: str, revision: int, created: int, raw: bytes, value: Object | None = None) -> None:
         self.key = key
@@ -25,16 +25,21 @@ class Record:
         self.created = created
         self.raw = raw
         self._value = value
+        self._is_history = False
 
     @property
     def value(self) -> Object:
-        if self._value is None:
-            self._value = loads(self.raw)
-        return self._value
+        if self._value is not None:
+            return self._value
+        value: Object = loads(self.raw)
+        if not self._is_history:
+            self._value = value
+        return value
 
-    def forget_value(self) -> None:
-        """Keep the bytes only; called once the record is history."""
+    def become_history(self) -> None:
+        """Keep the bytes only, whoever looks into it: a decoded object is several times as large, and history is long."""
         self._value = None
+        self._is_history = True
 
     def __repr__(self) -> str:
         return f"Record({self.key!r}, revision={self.revision}, created={self.created})"
@@ -55,3 +60,10 @@ class Change(NamedTuple):
     @property
     def key(self) -> str:
         return self.record.key
+
+    def retire(self) -> None:
+        """Called once all have been told: what the change replaced, or ended, is history now."""
+        if self.previous is not None:
+            self.previous.become_history()
+        if self.type == "DELETED":
+            self.record.become_history()

@@ -166,7 +166,7 @@ class Store:
             del self._pending[record.key]
         self._history.append(change)
         self._watches.publish(change)
-        _forget_values(change)
+        change.retire()
 
     def _fail(self, batch: list[Write], error: StorageFailed) -> None:
         lost = batch + self._writer.withdraw()
@@ -211,11 +211,3 @@ def _undo(found: list[Record], changes: list[Change]) -> list[Record]:
         else:
             state[change.key] = change.previous
     return [state[key] for key in sorted(state)]
-
-
-def _forget_values(change: Change) -> None:
-    """What is history keeps its bytes only; a decoded object is several times as large."""
-    if change.previous is not None:
-        change.previous.forget_value()
-    if change.type == "DELETED":
-        change.record.forget_value()

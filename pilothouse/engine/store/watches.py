@@ -1,12 +1,13 @@
 """Who is told of which change: sinks by the prefix they watch, so that a change costs nothing to those it does not concern."""
 
+import asyncio
 from collections.abc import Callable
 
 from pilothouse.engine.store.record import Change
 from pilothouse.engine.store.shelves import prefixes
 
 Sink = Callable[[Change], None]
-"""Called in revision order on the event loop; must be quick and must not raise."""
+"""Called in revision order on the event loop; must be quick. One that raises is closed: it has lost its place in the order."""
 
 
 class Watch:
@@ -44,4 +45,13 @@ class Watches:
             if watching is not None:
                 for watch in tuple(watching):
                     if watch in watching:  # A sink may close another watch.
-                        watch.sink(change)
+                        self._tell(watch, change)
+
+    def _tell(self, watch: Watch, change: Change) -> None:
+        # WHY every exception: a watcher's bug must not take the batch along, whose writes are on disk and wait for their answer.
+        try:
+            watch.sink(change)
+        except Exception as error:
+            watch.close()
+            told = {"message": f"a watch of {watch.prefix} failed and is closed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(told)

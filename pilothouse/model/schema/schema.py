@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from pilothouse.model.errors import Cause
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, copy
 from pilothouse.model.schema.decode import Compiler, Decoded, Decoder, decode
 from pilothouse.model.schema.node import GroupVersionKind, Node
 from pilothouse.model.schema.scalars import DecodeError
@@ -60,3 +60,23 @@ class Schema:
     def validate(self, value: Any, path: str = "") -> list[Cause]:
         """All that is wrong with a custom resource, in upstream's wording and order."""
         return validate(self.node, value, path)
+
+
+class CustomSchema(Schema):
+    """Of a custom resource. Its fields are pruned, not typed; only its metadata is decoded, as that of any object."""
+
+    def __init__(self, node: Node, metadata: Schema) -> None:
+        """metadata: the catalog's `object_meta()`."""
+        super().__init__(node)
+        self._metadata = metadata
+
+    def decode(self, value: Any) -> Decoded:
+        """A pruned copy and the paths of what was dropped; raises DecodeError when the metadata is none."""
+        fresh = copy(value)
+        unknown: list[str] = []
+        if fresh.get("metadata") is not None:
+            decoded = self._metadata.decode(fresh["metadata"])
+            fresh["metadata"] = decoded.value
+            unknown = [f"metadata.{path}" for path in decoded.unknown]
+        self.check_embedded(fresh, self._metadata)
+        return Decoded(fresh, sorted(unknown + self.prune(fresh)))

@@ -6,12 +6,15 @@ from typing import Any
 
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object, dumps
+from pilothouse.model.quantity import QuantityError, canonical
 from pilothouse.platform.apps.types import APPS
 
 NAME_LABEL = "app.kubernetes.io/name"
 MANAGER_LABEL = "app.kubernetes.io/managed-by"
 MANAGER = "pilothouse"
 BUILD_API = "builds.pilothouse.dev/v1"
+STATE = "apps.pilothouse.dev/state"
+"""Annotation of the pod template by which a Deployment is known to have the state that is wanted."""
 ROLLED_FIELDS = ("image", "source", "build", "port", "command", "args", "env", "secrets", "resources", "health")
 """What a revision remembers and a rollback restores; replicas, hosts and history stay as they are."""
 
@@ -86,7 +89,7 @@ def build(app: Object, around: Surroundings) -> Object:
 
 def deployment(app: Object, image: str, around: Surroundings) -> Object:
     spec = app["spec"]
-    template = {
+    template: Object = {
         "metadata": {"labels": labels(app) | selector(app)},
         "spec": {
             "automountServiceAccountToken": False,
@@ -95,10 +98,8 @@ def deployment(app: Object, image: str, around: Surroundings) -> Object:
             "containers": [_container(app, image, around)],
         },
     }
-    return {
-        "apiVersion": kinds.DEPLOYMENTS.api_version,
-        "kind": kinds.DEPLOYMENTS.kind,
-        "metadata": metadata(app),
+    template["metadata"]["annotations"] = {STATE: fingerprint(template)}
+    return scaled(app) | {
         "spec": {
             "replicas": spec.get("replicas", 1),
             "selector": {"matchLabels": selector(app)},
@@ -109,10 +110,20 @@ def deployment(app: Object, image: str, around: Surroundings) -> Object:
     }
 
 
+def scaled(app: Object) -> Object:
+    """Only what `replicas` says of the Deployment: all that may change while there is no new image."""
+    return {
+        "apiVersion": kinds.DEPLOYMENTS.api_version,
+        "kind": kinds.DEPLOYMENTS.kind,
+        "metadata": metadata(app),
+        "spec": {"replicas": app["spec"].get("replicas", 1)},
+    }
+
+
 def _container(app: Object, image: str, around: Surroundings) -> Object:
     spec = app["spec"]
     port = spec.get("port", 8080)
-    limits = {key: value for key, value in (spec.get("resources") or {}).items() if value}
+    limits = {key: _quantity(value) for key, value in (spec.get("resources") or {}).items() if value}
     container: Object = {
         "name": "app",
         "image": image,
@@ -130,13 +141,22 @@ def _container(app: Object, image: str, around: Surroundings) -> Object:
     return container
 
 
+def _quantity(text: str) -> str:
+    """As the API server writes it, so that it compares equal; what is no quantity is the server's to refuse."""
+    try:
+        return canonical(text)
+    except QuantityError:
+        return text
+
+
 def _probe(path: str, port: int) -> Object:
     check = {"httpGet": {"path": path, "port": port}} if path else {"tcpSocket": {"port": port}}
     return check | {"periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 3}
 
 
 def service(app: Object) -> Object:
-    port = {"name": "http", "port": 80, "protocol": "TCP", "targetPort": app["spec"].get("port", 8080)}
+    """Its target is the port by name: while a changed port rolls out, old and new instances listen on different ones."""
+    port = {"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}
     return {
         "apiVersion": "v1",
         "kind": "Service",

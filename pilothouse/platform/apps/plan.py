@@ -6,7 +6,6 @@ running revision alone, a revision is remembered before it is rolled out, and wh
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -56,6 +55,8 @@ def plan(app: Object, actual: Actual, around: Surroundings, now: str) -> Plan:
         newest = _remember(app, data, revisions)
         revisions = [r for r in revisions if meta.name(r) != meta.name(newest)] + [newest]
         ensure += [newest, objects.deployment(app, image.reference, around)]
+    elif actual.deployment is not None:
+        ensure.append(objects.scaled(app))
     if image.reference or actual.deployment is not None:
         ensure += [objects.service(app), objects.ingress(app, around)]
     revisions.sort(key=lambda r: int(r["revision"]))
@@ -110,7 +111,7 @@ def _status(app: Object, actual: Actual, around: Surroundings, image: Image, kep
     live = (actual.deployment or {}).get("status") or {}
     generation = app["metadata"].get("generation", 0)
     conditions = old.get("conditions") or []
-    for kind, (status, reason, message) in {"Built": image.built, "Ready": _ready(app, actual, image)}.items():
+    for kind, (status, reason, message) in {"Built": image.built, "Ready": _ready(app, actual, around, image)}.items():
         new = {"type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": generation}
         conditions = meta.with_condition(conditions, new, now)
     return {
@@ -142,7 +143,7 @@ def _note(spec: Object) -> str:
     return f"{git['url']} {git.get('revision', '')}".strip() if git else ""
 
 
-def _ready(app: Object, actual: Actual, image: Image) -> tuple[str, str, str]:
+def _ready(app: Object, actual: Actual, around: Surroundings, image: Image) -> tuple[str, str, str]:
     """The Ready condition: the newest state is what serves, with all its replicas."""
     if not image.reference:
         running = actual.deployment is not None and _count(actual.deployment, "readyReplicas") > 0
@@ -150,32 +151,34 @@ def _ready(app: Object, actual: Actual, image: Image) -> tuple[str, str, str]:
             return "False", image.built[1], f"the last good revision still serves; {image.built[2]}"
         return ("False", image.built[1], image.built[2]) if image.built[0] == "False" else ("Unknown", "Building", image.built[2])
     deployment = actual.deployment
-    wanted = app["spec"].get("replicas", 1)
-    if deployment is None or not rolled_out(deployment, image.reference):
-        stuck = _stuck(deployment)
+    wanted = objects.deployment(app, image.reference, around)
+    if deployment is None or not rolled_out(deployment, wanted):
+        stuck = _stuck(deployment, wanted)
         return ("False", "ProgressDeadlineExceeded", stuck) if stuck else ("False", "RollingOut", "the new revision is being rolled out")
-    ready = _count(deployment, "readyReplicas")
-    if ready < wanted:
-        return "False", "RollingOut", f"{ready} of {wanted} replicas are ready"
     return "True", "Serving", ""
 
 
-def rolled_out(deployment: Object, image: str) -> bool:
-    """Whether a Deployment runs this image in all its pods and in no others."""
-    spec, status = deployment["spec"], deployment.get("status") or {}
-    current = spec["template"]["spec"]["containers"][0]["image"] == image
-    observed = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    wanted = spec.get("replicas", 1)
-    counts: list[Any] = [_count(deployment, name) for name in ("updatedReplicas", "replicas", "availableReplicas")]
-    return current and observed and counts == [wanted] * 3
+def rolled_out(deployment: Object, wanted: Object) -> bool:
+    """Whether a Deployment has the wanted state in all its pods, as many as are wanted, and no others."""
+    current = _state(deployment) == _state(wanted) and deployment["spec"].get("replicas", 1) == wanted["spec"]["replicas"]
+    observed = _count(deployment, "observedGeneration") >= meta.generation(deployment)
+    counts = [_count(deployment, name) for name in ("updatedReplicas", "replicas", "availableReplicas")]
+    return current and observed and counts == [wanted["spec"]["replicas"]] * 3
+
+
+def _state(deployment: Object) -> str:
+    return meta.annotations(deployment["spec"]["template"]).get(objects.STATE, "")
 
 
 def _count(deployment: Object, name: str) -> int:
     return int((deployment.get("status") or {}).get(name) or 0)
 
 
-def _stuck(deployment: Object | None) -> str:
-    condition = meta.condition(deployment, "Progressing") if deployment is not None else None
+def _stuck(deployment: Object | None, wanted: Object) -> str:
+    """Why the wanted state does not come; what an earlier state was stuck in does not count."""
+    if deployment is None or _state(deployment) != _state(wanted) or _count(deployment, "observedGeneration") < meta.generation(deployment):
+        return ""
+    condition = meta.condition(deployment, "Progressing")
     if condition is not None and condition["status"] == "False":
         return str(condition.get("message") or "the rollout makes no progress")
     return ""

@@ -14,11 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
 from pilothouse.aio.process import run
 from pilothouse.client.oci import Registry
 from pilothouse.model.json import Object
 
+log = structlog.get_logger("platform.builds")
+
 BUILDER = "pilothouse.local/builder:1"
+COMMONEST = "python:3-slim"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SLIM = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
@@ -56,7 +61,7 @@ RECIPES: dict[str, Recipe] = {
     "node": Recipe((*_NODE, "python3", *_COMPILERS), _NODE_HOOKS, _CMD_NODE),
     "builder": Recipe(("buildah", "crun", "fuse-overlayfs", "ca-certificates", "git", "curl")),
 }
-_SUFFIX = re.compile(r"-(?:slim-)?(?:bookworm|trixie|noble|bullseye|buster)$|-slim$")
+_SUFFIX = re.compile(r"-(?:slim-)?(?:bookworm|trixie|noble|bullseye|buster)(?:-slim)?$|-slim$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,13 @@ class Bases:
             told(f"making {image} from the distribution's packages")
             await self._make(registry, reference, RECIPES[recipe], recipe)
         return name
+
+    async def warm(self, *, stand_ins: bool) -> None:
+        """Make what the first build will ask for before it asks: the builder's image and, where they are needed, the commonest base."""
+        wanted = [BUILDER, COMMONEST] if stand_ins else [BUILDER]
+        for result in await asyncio.gather(*map(self.ensure, wanted), return_exceptions=True):
+            if isinstance(result, BaseException):
+                log.warning("base image not made ahead", error=str(result))
 
     async def _make(self, registry: Registry, reference: Reference, recipe: Recipe, name: str) -> None:
         self.scratch.mkdir(parents=True, exist_ok=True)

@@ -103,7 +103,8 @@ def _streamlit(tree: Path, port: int) -> tuple[str, list[str], list[str]]:
 
 def _module(tree: Path) -> tuple[str, str, str] | None:
     """(module, attribute, source text) of the application object."""
-    places = [tree, tree / "src", *(p for p in sorted(tree.iterdir()) if (p / "__init__.py").is_file())]
+    roots = [folder for folder in (tree, tree / "src") if folder.is_dir()]
+    places = [*roots, *(p for root in roots for p in sorted(root.iterdir()) if (p / "__init__.py").is_file())]
     for place in places:
         for name in (*_MODULES, "__init__.py"):
             path = place / name
@@ -120,8 +121,8 @@ def _module(tree: Path) -> tuple[str, str, str] | None:
 def _served(module: str, attribute: str, text: str, dependencies: set[str], port: int) -> tuple[str, list[str], list[str]]:
     """By an ASGI server when the framework is one of those, else by gunicorn."""
     target = f"{module}:{attribute}"
-    asgi = dependencies & _ASGI and not (dependencies & {"flask", "django", "bottle"})
-    if asgi:
+    asgi = dependencies & _ASGI
+    if asgi and not dependencies & {"flask", "django", "bottle"}:
         factory = attribute.endswith("()")
         command = f"uvicorn --host 0.0.0.0 --port {port} {'--factory ' if factory else ''}{target.removesuffix('()')}"
         return command, _unless("uvicorn", dependencies), [f"{', '.join(sorted(asgi))}: {target}, served by uvicorn"]
@@ -139,15 +140,16 @@ def _dockerfile(tree: Path, python: str, port: int, command: str, extra: list[st
     requirements = (tree / "requirements.txt").is_file()
     copied = "COPY requirements.txt ./" if requirements else "COPY . ./"
     install = "-r requirements.txt" if requirements else "."
+    path = " PYTHONPATH=/app/src" if (tree / "src").is_dir() else ""
     lines = [
         f"FROM python:{python}-slim",
         "WORKDIR /app",
+        "RUN useradd --uid 10001 --no-create-home app && chown app /app",
         copied,
         f"RUN pip install --no-cache-dir {' '.join([install, *extra])}",
         *(["COPY . ./"] if requirements else []),
-        f"ENV PORT={port} PYTHONUNBUFFERED=1",
+        f"ENV PORT={port} PYTHONUNBUFFERED=1{path}",
         f"EXPOSE {port}",
-        "RUN useradd --uid 10001 --no-create-home app && chown app /app",
         "USER 10001",
         f"CMD exec {command}",
     ]

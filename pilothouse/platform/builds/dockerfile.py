@@ -1,11 +1,13 @@
 """What a build needs to know of a Dockerfile: its base images, its ports, and which line an instruction stands on."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))")
 _ESCAPE = re.compile(r"^#\s*escape\s*=\s*(.)", re.IGNORECASE)
+_MOUNT_FROM = re.compile(r"--mount=\S*\bfrom=([^,\s]+)")
 _SPACES = re.compile(r"\s+")
 
 
@@ -65,11 +67,18 @@ def base_images(text: str, args: Mapping[str, str]) -> list[str]:
                 found[image] = None
             if len(words) == 3 and words[1].upper() == "AS":
                 stages.add(words[2].lower())
-        elif step.word == "COPY" and step.rest.startswith("--from="):
-            image = step.rest.split()[0].removeprefix("--from=")
-            if image.lower() not in stages and not image.isdigit():
-                found[image] = None
+        else:
+            images = [expand(source, values) for source in _sources(step)]
+            found |= {image: None for image in images if image.lower() not in stages and not image.isdigit()}
     return list(found)
+
+
+def _sources(step: Instruction) -> list[str]:
+    """The stages and images that an instruction takes files from."""
+    if step.word in ("COPY", "ADD"):
+        flags = itertools.takewhile(lambda word: word.startswith("--"), step.rest.split())
+        return [flag.removeprefix("--from=") for flag in flags if flag.startswith("--from=")]
+    return _MOUNT_FROM.findall(step.rest) if step.word == "RUN" else []
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:

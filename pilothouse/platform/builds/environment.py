@@ -9,8 +9,9 @@ import base64
 import configparser
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from pilothouse.aio.process import run
@@ -21,6 +22,7 @@ PIP_FILES = ("/etc/xdg/pip/pip.conf", "/etc/pip.conf", "~/.pip/pip.conf", "~/.co
 NPM_FILES = ("/etc/npmrc", "/usr/etc/npmrc", "~/.npmrc")
 PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout")
 NPM_KEYS = re.compile(r"^(?:@[^:]+:)?registry$|^//.*:_(?:authToken|auth|password)$|^(?:https?-)?proxy$|^noproxy$|^strict-ssl$")
+_NPM_VARIABLE = re.compile(r"\$\{(\w+)\}")
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 KEYS = {
     "pip.index-url": "the package index that pip uses",
@@ -48,24 +50,31 @@ class Found:
     ca: str = ""
 
 
-async def discover(environ: Mapping[str, str] = os.environ) -> Found:
-    """Read the host's settings."""
-    return Found(pip=_pip(environ), npm=_npm(environ), apt_proxy=await _apt_proxy(), proxies=_proxies(environ), ca=_ca(environ))
+Read = Callable[[str], str]
+"""The text of one of the host's files, "" when it cannot be read."""
 
 
-def _read(path: str) -> str:
+async def discover(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Found:
+    """Read the host's settings. root: the folder that stands for `/`."""
+    read = partial(_read, root, environ.get("HOME", "/root"))
+    found = Found(pip=_pip(environ, read), npm=_npm(environ, read), proxies=_proxies(environ), ca=_ca(environ, read))
+    return replace(found, apt_proxy=await _apt_proxy(environ))
+
+
+def _read(root: Path, home: str, path: str) -> str:
+    whole = f"{home}{path[1:]}" if path.startswith("~") else path
     try:
-        return Path(path).expanduser().read_text()
-    except OSError:
+        return (root / whole.lstrip("/")).read_text()
+    except (OSError, UnicodeDecodeError):
         return ""
 
 
-def _pip(environ: Mapping[str, str]) -> dict[str, str]:
+def _pip(environ: Mapping[str, str], read: Read) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in (*PIP_FILES, environ.get("PIP_CONFIG_FILE", "")):
         parser = configparser.RawConfigParser()
         try:
-            parser.read_string(_read(path) if path else "")
+            parser.read_string(read(path) if path else "")
         except configparser.Error:
             continue
         for section in ("global", "install"):
@@ -80,20 +89,23 @@ def _remote(text: str) -> str:
     return " ".join(word for word in text.split() if not word.startswith(("file:", "/", "~", ".")))
 
 
-def _npm(environ: Mapping[str, str]) -> dict[str, str]:
+def _npm(environ: Mapping[str, str], read: Read) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in (*NPM_FILES, environ.get("NPM_CONFIG_USERCONFIG", "")):
-        for line in _read(path).splitlines() if path else ():
+        for line in read(path).splitlines() if path else ():
             key, equals, value = line.partition("=")
             if equals and NPM_KEYS.match(key.strip()):
-                found[key.strip()] = value.strip()
+                found[key.strip()] = _NPM_VARIABLE.sub(lambda m: environ.get(m[1], ""), value.strip())
     if registry := environ.get("NPM_CONFIG_REGISTRY") or environ.get("npm_config_registry"):
         found["registry"] = registry
     return found
 
 
-async def _apt_proxy() -> str:
-    done = await run(["apt-config", "shell", "PROXY", "Acquire::http::Proxy"], timeout_s=10)
+async def _apt_proxy(environ: Mapping[str, str]) -> str:
+    try:
+        done = await run(["apt-config", "shell", "PROXY", "Acquire::http::Proxy"], timeout_s=10, env=environ)
+    except FileNotFoundError:
+        return ""
     found = re.match(r"PROXY='([^']*)'", done.stdout.decode(errors="replace"))
     return found[1] if found and done.returncode == 0 else ""
 
@@ -102,9 +114,9 @@ def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name in PROXIES if (value := environ.get(name) or environ.get(name.upper()))}
 
 
-def _ca(environ: Mapping[str, str]) -> str:
+def _ca(environ: Mapping[str, str], read: Read) -> str:
     for path in (environ.get("SSL_CERT_FILE", ""), *CA_FILES):
-        if path and (text := _read(path)):
+        if path and (text := read(path)):
             return text
     return ""
 

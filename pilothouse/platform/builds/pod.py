@@ -87,8 +87,8 @@ def _container(name: str, script: str, args: list[str], image: str, environment:
 
 
 def _escaped(text: str) -> str:
-    """`$(NAME)` in a container's command, args and env is the node's to expand; `$$` keeps it as it is."""
-    return text.replace("$(", "$$(")
+    """`$(NAME)` and `$$` in a container's command, args and env are the node's to expand; a doubled dollar is one."""
+    return text.replace("$", "$$")
 
 
 def _environment(build: Object, config: BuilderConfig) -> dict[str, str]:

@@ -4,9 +4,14 @@ One host belongs to all Ingresses that name it: their paths are merged, exact on
 shorter; of two that claim the same path the older Ingress wins, and the other one is told.
 """
 
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -95,7 +100,7 @@ def table(world: World) -> Table:
     for ingress in served:
         for host, route in _routes(ingress, problems):
             taken = hosts.setdefault(host, {}).setdefault((route.path, route.match), route)
-            if taken is not route:
+            if taken.ingress != route.ingress:
                 text = f"{host}{route.path} is served by ingress {taken.ingress}, which is older"
                 problems.append(Problem(meta.key(ingress), "PathTaken", text))
     backends = {route.backend for routes in hosts.values() for route in routes.values()}
@@ -123,7 +128,9 @@ def _routes(ingress: Object, problems: list[Problem]) -> Iterable[tuple[str, Rou
     for rule in spec.get("rules") or ():
         for path in (rule.get("http") or {}).get("paths") or ():
             backend = _backend(ingress, path["backend"], problems)
-            if backend is not None:
+            if any(mark in path.get("path", "") for mark in "?#"):
+                problems.append(Problem(key, "PathNotSupported", f"path {path['path']} has a ? or #, which no request's path has"))
+            elif backend is not None:
                 match: Match = "exact" if path.get("pathType") == "Exact" else "prefix"
                 yield rule.get("host") or "*", Route(path.get("path") or "/", match, backend, key)
     if spec.get("defaultBackend") and (backend := _backend(ingress, spec["defaultBackend"], problems)) is not None:
@@ -185,16 +192,28 @@ def _health(conditions: Object) -> Health | None:
 
 
 def _certificates(ingresses: Iterable[Object], secrets: Mapping[str, Object], problems: list[Problem]) -> Iterable[Certificate]:
-    import base64
-
     taken: set[str] = set()
     for ingress in ingresses:
         for entry in ingress["spec"].get("tls") or ():
             hosts = tuple(host for host in entry.get("hosts") or ("*",) if host not in taken)
-            data = (secrets.get(f"{meta.namespace(ingress)}/{entry.get('secretName', '')}") or {}).get("data") or {}
-            if not data.get("tls.crt") or not data.get("tls.key"):
-                text = f"secret {entry.get('secretName', '')!r} for TLS does not exist or lacks tls.crt and tls.key"
-                problems.append(Problem(meta.key(ingress), "NoCertificate", text))
+            name = entry.get("secretName", "")
+            pair = _pair((secrets.get(f"{meta.namespace(ingress)}/{name}") or {}).get("data") or {})
+            if isinstance(pair, str):
+                problems.append(Problem(meta.key(ingress), "NoCertificate", f"secret {name} for TLS {pair}"))
             elif hosts:
                 taken.update(hosts)
-                yield Certificate(hosts, base64.b64decode(data["tls.crt"]).decode(), base64.b64decode(data["tls.key"]).decode())
+                yield Certificate(hosts, *pair)
+
+
+def _pair(data: Mapping[str, str]) -> tuple[str, str] | str:
+    """(chain, key) as PEM, or what is wrong with them: Envoy would refuse everybody's certificates with a bad one among them."""
+    if not data.get("tls.crt") or not data.get("tls.key"):
+        return "does not exist or lacks tls.crt and tls.key"
+    try:
+        chain, key = base64.b64decode(data["tls.crt"]), base64.b64decode(data["tls.key"])
+        certificate, private = x509.load_pem_x509_certificates(chain)[0], load_pem_private_key(key, None)
+        if certificate.public_key() != private.public_key():
+            return "has a key that is not the certificate's"
+        return chain.decode(), key.decode()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return "has a tls.crt or tls.key that is no PEM"

@@ -72,7 +72,11 @@ def unreferenced(all_tags: Iterable[Tag], referenced: set[str], address: str, ar
         name = f"{address}/{tag.repository}:{tag.name}"
         return tag.digest in referenced or name in referenced or bool(artifacts.get(tag.digest, set()) & referenced)
 
-    return [tag for tag in all_tags if tag.age_s > YOUNG_S and not is_needed(tag)]
+    found = list(all_tags)
+    gone = [tag for tag in found if tag.age_s > YOUNG_S and not is_needed(tag)]
+    # Tags are removed with their manifest, which a tag that stays may share.
+    shared = {(tag.repository, tag.digest) for tag in found if tag not in gone}
+    return [tag for tag in gone if (tag.repository, tag.digest) not in shared]
 
 
 class GarbageCollector:

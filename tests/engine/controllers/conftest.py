@@ -1,12 +1,13 @@
 """A cluster of store, API server and controllers in this process; its nodes are played by the tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
@@ -20,8 +21,9 @@ from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.controllers.controllers import Controllers
 from pilothouse.engine.store import Store
 from pilothouse.model import meta
+from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PODS
+from pilothouse.model.kinds import PODS, SERVICEACCOUNTS
 from pilothouse.model.resource import Resource
 
 # Without it pytest-asyncio makes a loop that nobody closes when a test that is no coroutine comes before one that is.
@@ -75,8 +77,7 @@ class Cluster:
         return found_one
 
     async def set_pod(self, pod: Object, **status: Any) -> Object:
-        current = await self.client.get(PODS, meta.name(pod), meta.namespace(pod))
-        return await self.client.update_status(PODS, current | {"status": current.get("status", {}) | status})
+        return await self.client.patch(PODS, meta.name(pod), {"status": status}, namespace=meta.namespace(pod), subresource="status")
 
     async def make_ready(self, pod: Object, ip: str = "10.1.0.1") -> Object:
         stamp = "2026-01-01T00:00:00Z"
@@ -106,10 +107,11 @@ async def kubelet(cluster: Cluster, ready: bool = True) -> AsyncIterator[None]:
         while True:
             pod = await queue.get()
             number += 1
-            if meta.is_deleting(pod):
-                await cluster.client.delete(PODS, meta.name(pod), meta.namespace(pod), grace_s=0)
-            elif ready:
-                await cluster.make_ready(pod, f"10.1.{number // 250}.{number % 250 + 1}")
+            with suppress(NotFound):
+                if meta.is_deleting(pod):
+                    await cluster.client.delete(PODS, meta.name(pod), meta.namespace(pod), grace_s=0)
+                elif ready:
+                    await cluster.make_ready(pod, f"10.1.{number // 250}.{number % 250 + 1}")
 
     def changed(old: Object | None, new: Object | None) -> None:
         if new is not None and (old is None or meta.is_deleting(new) != meta.is_deleting(old)):
@@ -146,14 +148,20 @@ async def held(context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
 
 
 @asynccontextmanager
-async def api_server(directory: Path) -> AsyncIterator[ApiServer]:
-    async with Store.open(directory / "state.db") as store, ApiServer.open(store, Settings(state=directory / "state")) as opened:
+async def api_server(directory: Path, state: Path) -> AsyncIterator[ApiServer]:
+    async with Store.open(directory / "state.db") as store, ApiServer.open(store, Settings(state=state)) as opened:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of all servers of a run: the token key and the compact schemas take a while to make."""
+    return tmp_path_factory.mktemp("state")
+
+
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with held(api_server(tmp_path)) as opened:
+async def server(tmp_path: Path, state: Path) -> AsyncIterator[ApiServer]:
+    async with held(api_server(tmp_path, state)) as opened:
         yield opened
 
 
@@ -179,4 +187,12 @@ async def controlled(client: Client) -> AsyncIterator[Cluster]:
 async def cluster(client: Client) -> AsyncIterator[Cluster]:
     """With all controllers running."""
     async with held(controlled(client)) as found:
+        await found.until_one(SERVICEACCOUNTS, "default", lambda _: True)
         yield found
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[MutableMapping[str, Any]]]:
+    """Kept, not printed: what controllers log when a test has them fail."""
+    with capture_logs() as captured:
+        yield captured

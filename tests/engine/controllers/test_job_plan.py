@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from pilothouse.engine.controllers import job_facts as facts
+from pilothouse.engine.controllers import job_index_backoff as index_backoff
 from pilothouse.engine.controllers import job_indexes as indexes
 from pilothouse.engine.controllers import job_plan as plan
 from pilothouse.engine.controllers import job_policy, job_status
@@ -150,6 +151,45 @@ def test_a_success_policy_needs_only_its_indexes() -> None:
     wanted = job(completions=5, completionMode="Indexed", successPolicy={"rules": [{"succeededIndexes": "0,2-3", "succeededCount": 2}]})
     assert verdict(wanted, worker("a", "Succeeded", index=0), worker("b", "Succeeded", index=1)) is None
     assert verdict(wanted, worker("a", "Succeeded", index=0), worker("b", "Succeeded", index=3)) == "SuccessPolicy"
+
+
+def per_index(limit: int = 1, **spec: Any) -> dict[str, Any]:
+    return job(completions=3, parallelism=3, completionMode="Indexed", backoffLimitPerIndex=limit, backoffLimit=2**31 - 1, **spec)
+
+
+def failed(name: str, index: int, before: int, since_s: float = 100) -> dict[str, Any]:
+    found = worker(name, "Failed", index=index)
+    found["metadata"]["annotations"][index_backoff.FAILURES] = str(before)
+    found["status"]["containerStatuses"] = [{"name": "c", "state": {"terminated": {"exitCode": 1, "finishedAt": ago(since_s)}}}]
+    return found
+
+
+def test_an_index_is_given_up_when_it_failed_too_often_and_the_others_run_on() -> None:
+    wanted = per_index()
+    found = plan.tally(wanted, [failed("a", 0, 1), failed("b", 1, 0), worker("c", index=2)])
+    assert found.backoff.failed == {0}
+    assert plan.verdict(wanted, found, NOW) is None
+    assert plan.next_indexes(wanted, found, 3) == [1]
+    assert found.backoff.failures[1] == 1
+
+
+def test_each_index_waits_by_itself() -> None:
+    found = plan.tally(per_index(9), [failed("a", 0, 0, since_s=4), failed("b", 1, 1, since_s=100)]).backoff
+    assert index_backoff.ready(found, [0, 1, 2], NOW) == ([1, 2], 6)
+
+
+def test_a_job_fails_when_all_indexes_are_decided_and_one_has_failed() -> None:
+    pods = [failed("a", 0, 1), worker("b", "Succeeded", index=1), worker("c", "Succeeded", index=2)]
+    assert verdict(per_index(), *pods) == "FailedIndexes"
+
+
+def test_a_job_fails_when_too_many_indexes_have() -> None:
+    assert verdict(per_index(maxFailedIndexes=1), failed("a", 0, 1), failed("b", 1, 1)) == "MaxFailedIndexesExceeded"
+
+
+def test_a_rule_may_give_an_index_up_at_once() -> None:
+    rules = [{"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [1]}}]
+    assert plan.tally(per_index(9, podFailurePolicy={"rules": rules}), [failed("a", 0, 0)]).backoff.failed == {0}
 
 
 @pytest.mark.parametrize(("numbers", "text"), [(set(), ""), ({3}, "3"), ({1, 2}, "1,2"), ({0, 1, 2, 5, 7, 8, 9}, "0-2,5,7-9")])

@@ -1,14 +1,18 @@
 from pilothouse.model import meta
-from pilothouse.model.kinds import CONFIGMAPS, NAMESPACES, PODS
+from pilothouse.model.kinds import CONFIGMAPS, NAMESPACES, PODS, SERVICEACCOUNTS
 from tests.engine.controllers.conftest import Cluster, kubelet
 
 POD = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "web:1"}], "nodeName": "n1"}}
 
 
+async def make_team(cluster: Cluster) -> None:
+    await cluster.create(NAMESPACES, {"metadata": {"name": "team"}})
+    await cluster.until_one(SERVICEACCOUNTS, "default", lambda _: True, "team")
+
+
 async def test_a_deleted_namespace_takes_its_content_along(cluster: Cluster) -> None:
     async with kubelet(cluster):
-        await cluster.create(NAMESPACES, {"metadata": {"name": "team"}})
-        await cluster.until(CONFIGMAPS, lambda items: len(items) == 1, namespace="team")
+        await make_team(cluster)
         await cluster.create(CONFIGMAPS, {"metadata": {"name": "settings"}}, "team")
         await cluster.create(PODS, POD, "team")
         await cluster.client.delete(NAMESPACES, "team")
@@ -17,7 +21,7 @@ async def test_a_deleted_namespace_takes_its_content_along(cluster: Cluster) -> 
 
 
 async def test_what_a_pod_uses_stays_until_the_pod_is_gone(cluster: Cluster) -> None:
-    await cluster.create(NAMESPACES, {"metadata": {"name": "team"}})
+    await make_team(cluster)
     await cluster.create(CONFIGMAPS, {"metadata": {"name": "settings"}}, "team")
     await cluster.create(PODS, POD, "team")
     await cluster.client.delete(NAMESPACES, "team")

@@ -11,7 +11,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.node import NodeLifecycleController
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import LEASES, NAMESPACES, NODES, PODS
+from pilothouse.model.kinds import LEASES, NODES, PODS, SERVICEACCOUNTS
 from tests.engine.controllers.conftest import Cluster, held
 
 GRACE_S = 0.4
@@ -44,8 +44,6 @@ async def register(cluster: Cluster, name: str) -> None:
 
 async def renew(cluster: Cluster, name: str) -> None:
     """Keep a node's lease alive until cancelled."""
-    if await cluster.get(NAMESPACES, "kube-node-lease") is None:
-        await cluster.create(NAMESPACES, {"metadata": {"name": "kube-node-lease"}})
     await cluster.create(LEASES, {"metadata": {"name": name}, "spec": {"holderIdentity": name}}, "kube-node-lease")
     number = 0
     while True:
@@ -69,6 +67,7 @@ async def test_a_silent_node_loses_its_readiness_and_its_pods_go_elsewhere(clust
         for name in ("alive", "silent"):
             await register(cluster, name)
         await cluster.until_one(NODES, "silent", lambda each: not taints(each))
+        await cluster.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}})
         container = {"name": "c", "image": "web:1"}
         stay = [{"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}]
         spec = {"containers": [container], "nodeName": "silent", "tolerations": stay}
@@ -99,3 +98,10 @@ async def test_a_node_that_comes_back_is_freed(cluster: Cluster) -> None:
         await cluster.client.update_status(NODES, node | {"status": {"conditions": [back]}})
         await cluster.until_one(NODES, "n1", lambda each: not taints(each))
         tasks.cancel()
+
+
+async def test_pods_of_a_node_that_does_not_exist_are_removed_after_a_while(cluster: Cluster) -> None:
+    await cluster.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}})
+    spec = {"containers": [{"name": "c", "image": "web:1"}], "nodeName": "gone"}
+    await cluster.create(PODS, {"metadata": {"name": "p"}, "spec": spec})
+    await cluster.until(PODS, lambda items: not items)

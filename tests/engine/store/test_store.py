@@ -88,6 +88,33 @@ async def test_history_beyond_its_bound_is_compacted(path: Path, limits: Limits)
         assert [change.revision for change in changes] == list(range(store.compacted + 1, store.revision + 1))
 
 
+async def test_history_keeps_bytes_only_whoever_looks_into_it(path: Path) -> None:
+    async with Store.open(path) as store:
+        await churn(store, 1)
+        changes: list[Change] = []
+        store.watch("/", 0, changes.append)
+        old = changes[1].previous
+        assert old is not None
+        assert old.value["data"] == {"n": "0"}
+        assert old.value is not old.value
+        assert store.scan("/")[0].value is store.scan("/")[0].value
+
+
+async def test_a_watcher_that_fails_is_closed_and_harms_nobody(path: Path) -> None:
+    def fail(_: Change) -> None:
+        raise ValueError("broken watcher")
+
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: reported.append(told))
+    async with Store.open(path) as store:
+        store.watch("/", 0, fail)
+        changes: list[Change] = []
+        store.watch("/configmaps/", 0, changes.append)
+        await churn(store, 2)
+        assert len(changes) == 3
+    assert [str(told["exception"]) for told in reported] == ["broken watcher"]
+
+
 async def test_old_history_is_compacted_by_the_next_write(path: Path) -> None:
     now = 1000.0
     async with Store.open(path, clock=lambda: now) as store:

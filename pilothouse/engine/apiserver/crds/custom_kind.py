@@ -57,7 +57,6 @@ def custom_kind(resource: Resource, version: Object, schema: Callable[[], Schema
         cells=cells,
         selectable=selectable,
         selectable_fields=frozenset({"metadata.name", "metadata.namespace", *(path.lstrip(".") for path in fields)}),
-        known_selectors_only=True,
         unconditional_update=False,
     )
 

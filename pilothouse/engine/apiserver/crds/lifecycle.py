@@ -15,15 +15,18 @@ from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.store import Store
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.schema import Schema
 
 PREFIX = "/customresourcedefinitions.apiextensions.k8s.io/"
 _ATTEMPTS = 10
 
 
 class Definitions:
-    def __init__(self, store: Store, table: Table) -> None:
+    def __init__(self, store: Store, table: Table, metadata: Schema) -> None:
+        """metadata: the schema of every object's metadata."""
         self._store = store
         self._table = table
+        self._metadata = metadata
         self._rows: dict[str, list[tuple[str, str, str]]] = {}
 
     async def resume(self) -> None:
@@ -46,7 +49,7 @@ class Definitions:
         self._withdraw(name)
         if not meta.is_true(crd, "Established"):
             return
-        rows = rows_of(crd)
+        rows = rows_of(crd, self._metadata)
         for row in rows:
             self._table.add(row)
         self._rows[name] = [(row.resource.group, row.resource.version, row.resource.plural) for row in rows]

@@ -4,12 +4,12 @@ from pilothouse.engine.apiserver.crds.custom_kind import custom_kind
 from pilothouse.engine.apiserver.served import ScalePaths, Served
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
-from pilothouse.model.schema import Schema, from_crd
+from pilothouse.model.schema import CustomSchema, Schema, from_crd
 
 
-def rows_of(crd: Object) -> list[Served]:
-    """A row for each served version, under the accepted names."""
-    return [_row(crd, version) for version in crd["spec"]["versions"] if version.get("served")]
+def rows_of(crd: Object, metadata: Schema) -> list[Served]:
+    """A row for each served version, under the accepted names. metadata: the schema of every object's metadata."""
+    return [_row(crd, version, metadata) for version in crd["spec"]["versions"] if version.get("served")]
 
 
 def resource_of(crd: Object, version: Object) -> Resource:
@@ -29,7 +29,7 @@ def resource_of(crd: Object, version: Object) -> Resource:
     )
 
 
-def _row(crd: Object, version: Object) -> Served:
+def _row(crd: Object, version: Object, metadata: Schema) -> Served:
     spec, subresources = crd["spec"], version.get("subresources") or {}
     openapi = (version.get("schema") or {}).get("openAPIV3Schema")
     made: list[Schema] = []
@@ -37,7 +37,8 @@ def _row(crd: Object, version: Object) -> Served:
     def schema() -> Schema:
         # Made when first needed: a cluster may have hundreds of definitions that nobody uses.
         if not made:
-            made.append(from_crd(openapi, preserve_unknown=bool(spec.get("preserveUnknownFields"))))
+            found = from_crd(openapi, preserve_unknown=bool(spec.get("preserveUnknownFields")))
+            made.append(CustomSchema(found.node, metadata))
         return made[0]
 
     resource = resource_of(crd, version)

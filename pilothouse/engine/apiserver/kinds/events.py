@@ -139,8 +139,6 @@ def selectable(obj: Object) -> dict[str, str]:
     return metadata.selectable(obj) | found | {"source": source.get("component") or reporter}
 
 
-_FIELDS = frozenset(selectable({"metadata": {}}))
-
 EVENT = Kind(
     kinds.EVENTS,
     "io.k8s.api.core.v1.Event",
@@ -151,10 +149,17 @@ EVENT = Kind(
     columns=printer.COLUMNS,
     cells=printer.cells,
     selectable=selectable,
-    selectable_fields=_FIELDS,
+    selectable_fields=frozenset(selectable({"metadata": {}})),
     selector_refusal=UNSUPPORTED_LABEL,
     create_on_update=True,
 )
+
+
+def _selectable_as_shown(obj: Object) -> dict[str, str]:
+    """The same values under the names that events.k8s.io has for them."""
+    found = {name.replace("involvedObject.", "regarding."): value for name, value in selectable(obj).items() if name != "source"}
+    found["reportingController"] = found.pop("reportingComponent")
+    return found
 
 
 def _cells_of_shown(obj: Object, now: datetime) -> list[Any]:
@@ -170,8 +175,8 @@ EVENT_V1 = Kind(
     validate_update=_validate_new_update,
     columns=printer.COLUMNS,
     cells=_cells_of_shown,
-    selectable=selectable,
-    selectable_fields=_FIELDS,
+    selectable=_selectable_as_shown,
+    selectable_fields=frozenset(_selectable_as_shown({"metadata": {}})),
     selector_refusal=UNSUPPORTED_LABEL,
     create_on_update=True,
 )

@@ -87,8 +87,7 @@ def validate_update(obj: Object, old: Object) -> list[Cause]:
     spec, before = obj.get("spec") or {}, old.get("spec") or {}
     causes = validate(obj) + metadata.validate_update(obj, old) + validate_spec(spec)
     causes += _completions(spec, before)
-    for name in ("selector",):
-        causes += field.immutable(f"spec.{name}", spec.get(name), before.get(name))
+    causes += field.immutable("spec.selector", spec.get("selector"), before.get("selector"))
     causes += _template_update(spec, old)
     for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
         causes += field.immutable(f"spec.{name}", spec.get(name), before.get(name))
@@ -139,6 +138,14 @@ def selectable(obj: Object) -> dict[str, str]:
     return metadata.selectable(obj) | {"status.successful": str((obj.get("status") or {}).get("succeeded") or 0)}
 
 
+def _warnings(obj: Object) -> list[str]:
+    return spec_warnings(((obj.get("spec") or {}).get("template") or {}).get("spec") or {}, "spec.template.spec")
+
+
+def _warnings_on_update(obj: Object, old: Object) -> list[str]:
+    return _warnings(obj) if settle.is_new_generation(obj, old) else []
+
+
 JOB = Kind(
     kinds.JOBS,
     "io.k8s.api.batch.v1.Job",
@@ -148,7 +155,8 @@ JOB = Kind(
     validate=validate,
     validate_update=validate_update,
     validate_status_update=validate_status_update,
-    warnings=lambda obj: spec_warnings(((obj.get("spec") or {}).get("template") or {}).get("spec") or {}, "spec.template.spec"),
+    warnings=_warnings,
+    warnings_on_update=_warnings_on_update,
     columns=printer.JOB_COLUMNS,
     cells=printer.job_cells,
     selectable=selectable,

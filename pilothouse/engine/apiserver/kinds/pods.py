@@ -53,7 +53,8 @@ def prepare_update(obj: Object, old: Object, context: Context) -> None:
         return
     if context.subresource == "ephemeralcontainers":
         asked = (obj.get("spec") or {}).get("ephemeralContainers")
-        obj["spec"] = old["spec"] | ({"ephemeralContainers": asked} if asked else {})
+        kept = {name: value for name, value in old["spec"].items() if name != "ephemeralContainers"}
+        obj["spec"] = kept | ({"ephemeralContainers": asked} if asked else {})
     _update(obj, old, context)
     status = obj.get("status") or {}
     if not status.get("qosClass") and (known := (old.get("status") or {}).get("qosClass")):

@@ -39,11 +39,11 @@ def update(*, generation: bool = True, frozen_in_status: tuple[str, ...] = (), c
     """
 
     def prepare(obj: Object, old: Object, context: Context) -> None:
+        keep_generation(obj, old)
         if context.subresource == "status":
             keep_all_but_status(obj, old, frozen_in_status)
-        else:
-            set_status(obj, old.get("status"))
-        keep_generation(obj, old)
+            return
+        set_status(obj, old.get("status"))
         if generation and (asked_differently(obj, old) or _changed(obj["metadata"], old["metadata"], counted)):
             obj["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
 
@@ -84,3 +84,8 @@ def _changed(metadata: Object, old: Object, counted: tuple[str, ...]) -> bool:
 def plain_update(obj: Object, old: Object, context: Context) -> None:
     """A resource without status or generation."""
     keep_generation(obj, old)
+
+
+def is_new_generation(obj: Object, old: Object) -> bool:
+    """Of an update that has been prepared."""
+    return bool(obj["metadata"].get("generation") != old["metadata"].get("generation"))

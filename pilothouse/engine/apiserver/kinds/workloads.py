@@ -185,6 +185,10 @@ def _warnings(obj: Object) -> list[str]:
     return spec_warnings(((obj.get("spec") or {}).get("template") or {}).get("spec") or {}, "spec.template.spec")
 
 
+def _warnings_on_update(obj: Object, old: Object) -> list[str]:
+    return _warnings(obj) if settle.is_new_generation(obj, old) else []
+
+
 DEPLOYMENT = Kind(
     kinds.DEPLOYMENTS,
     "io.k8s.api.apps.v1.Deployment",
@@ -195,6 +199,7 @@ DEPLOYMENT = Kind(
     validate_update=_validate_deployment_update,
     validate_status_update=_validate_status_update,
     warnings=_warnings,
+    warnings_on_update=_warnings_on_update,
     columns=printer.DEPLOYMENT_COLUMNS,
     cells=printer.deployment_cells,
 )
@@ -208,6 +213,7 @@ REPLICASET = Kind(
     validate_update=_validate_replicaset_update,
     validate_status_update=_validate_status_update,
     warnings=_warnings,
+    warnings_on_update=_warnings_on_update,
     columns=printer.REPLICASET_COLUMNS,
     cells=printer.replicaset_cells,
 )

@@ -115,13 +115,11 @@ def check_preconditions(served: Served, name: str, value: Object, current: Recor
 
 def _validate(request: ApiRequest, served: Served, value: Object, old: Object) -> None:
     kind = served.kind
-    if request.target.subresource == "binding":
-        return  # sets what an update of the pod may not; `binding` has checked what it sets
-    is_status = request.target.subresource == "status"
-    causes = kind.validate_status_update(value, old) if is_status else kind.validate_update(value, old)
+    subresource = request.target.subresource
+    causes = kind.causes_of_update(value, old, subresource)
     if causes:
         raise Invalid.of(served.resource.kind, request.name, causes, served.resource.group)
-    if not is_status:
+    if subresource != "status":
         for text in kind.warnings(value) if kind.warnings_on_update is None else kind.warnings_on_update(value, old):
             request.warn(text)
 

@@ -148,12 +148,3 @@ def _gates(spec: Object, status: Object) -> str:
     gates = spec.get("readinessGates") or ()
     met = sum(_is_true(status, gate.get("conditionType") or "") for gate in gates)
     return f"{met}/{len(gates)}" if gates else NONE
-
-
-def row_conditions(obj: Object) -> list[Object]:
-    """Marks of a Table's row: a pod that has ended."""
-    phase = (obj.get("status") or {}).get("phase")
-    if phase not in _ENDED:
-        return []
-    message = "The pod has completed successfully." if phase == "Succeeded" else "The pod failed."
-    return [{"type": "Completed", "status": "True", "reason": phase, "message": message}]

@@ -1,0 +1,71 @@
+"""One pod through CRI alone: what containerd and runc take on this machine, with the same network plug-in and the same configuration."""
+
+import uuid
+
+from bench.rig.figures import Figures, latencies, now
+from bench.rig.instance import IMAGE, Instance
+from bench.rig.objects import pod
+from pilothouse.engine.node.container import Prepared, container_config
+from pilothouse.engine.node.cri import CriRuntime
+from pilothouse.engine.node.runtime import Runtime
+from pilothouse.engine.node.sandbox import Resolver, sandbox_config
+
+GRACE_S = 30
+START = ("run_sandbox", "create_container", "start_container")
+STOP = ("stop_container", "stop_sandbox")
+_MEMORY = 1 << 30
+
+
+class CriFloor:
+    """Seconds of each call, pod by pod. The node agent leaves these pods alone: it looks after those of the API only."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._config = instance.node
+        self._runtime: Runtime = CriRuntime(self._config.containerd_dir / "containerd.sock")
+        self._took: dict[str, list[float]] = {name: [] for name in (*START, *STOP)}
+
+    async def pod(self, name: str) -> None:
+        """Started, stopped and removed again."""
+        uid = str(uuid.uuid4())
+        made = pod(name)
+        made["metadata"]["uid"] = uid
+        self._config.pod_logs(made["metadata"]["namespace"], name, uid).mkdir(parents=True)
+        box_config = sandbox_config(made, 0, self._config, Resolver.of_host())
+        config = container_config(
+            made, made["spec"]["containers"][0], attempt=0, prepared=Prepared({}, ()), image=IMAGE, node_memory_bytes=_MEMORY
+        )
+        moments = [now()]
+        box = await self._runtime.run_sandbox(box_config)
+        try:
+            moments.append(now())
+            container = await self._runtime.create_container(box, config, box_config)
+            moments.append(now())
+            await self._runtime.start_container(container)
+            moments.append(now())
+            self._note(START, moments)
+            moments = [now()]
+            await self._runtime.stop_container(container, GRACE_S)
+            moments.append(now())
+        finally:
+            await self._runtime.stop_sandbox(box)
+            moments.append(now())
+            await self._runtime.remove_sandbox(box)
+        self._note(STOP, moments)
+
+    def _note(self, calls: tuple[str, ...], moments: list[float]) -> None:
+        for name, began, ended in zip(calls, moments, moments[1:], strict=False):
+            self._took[name].append(ended - began)
+
+    def forget(self) -> None:
+        """What was only a warm-up."""
+        for took in self._took.values():
+            took.clear()
+
+    def figures(self) -> Figures:
+        """Each call, and what the calls of one start and of one stop take in all."""
+        totals = {"start": START, "stop": STOP}
+        sums = {name: [sum(took) for took in zip(*(self._took[call] for call in calls), strict=True)] for name, calls in totals.items()}
+        return {name: latencies(took) for name, took in (sums | self._took).items()}
+
+    async def close(self) -> None:
+        await self._runtime.close()

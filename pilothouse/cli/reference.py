@@ -1,0 +1,259 @@
+"""Writes the parts of docs/reference that the code knows best: commands, custom resources, the served API, settings.
+
+A page is written by hand around blocks that begin with `<!-- generated: NAME -->` and end with `<!-- end -->`; `rewritten` puts the
+current text into each. `python -m pilothouse.cli.reference FOLDER` does so for every page of a folder; a test does the same and
+finds no difference.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pilothouse.client.crds import CustomType
+from pilothouse.engine.apiserver.builtin import built_in_table
+from pilothouse.engine.apiserver.discovery.legacy import subresource_facts, verbs_of
+from pilothouse.engine.apiserver.metrics import Metrics
+from pilothouse.model.json import Object
+from pilothouse.model.schema import Catalog
+
+_BLOCK = re.compile(r"(<!-- generated: ([\w -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def rewritten(page: str) -> str:
+    """The page with its blocks as they should be; raises KeyError for a block that nobody generates."""
+    return _BLOCK.sub(lambda found: f"{found[1]}{BLOCKS[found[2]]().strip()}\n{found[3]}", page)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def commands() -> str:
+    """Every command of `ph`, those of groups included."""
+    from pilothouse.cli.main import ph
+
+    context = click.Context(ph, info_name="ph")
+    return "\n".join([_options(ph, context), *_command_pages(ph, context)])
+
+
+def _command_pages(group: click.Group, context: click.Context) -> Iterator[str]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        inner = click.Context(command, info_name=name, parent=context)
+        yield _command(command, inner)
+        if isinstance(command, click.Group):
+            yield from _command_pages(command, inner)
+
+
+def _command(command: click.Command, context: click.Context) -> str:
+    text, _, examples = (command.help or "").partition("\b")
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    parts = [f"\n## {context.command_path}\n", " ".join(text.split()), f"\n    {usage}\n"]
+    if options := _options(command, context):
+        parts.append(options)
+    if examples.strip():
+        _, _, lines = examples.strip("\n").partition("\n")
+        parts.append("\nExamples:\n\n" + "\n".join(f"    {line.strip()}" for line in lines.splitlines() if line.strip()))
+    return "\n".join(parts)
+
+
+def _options(command: click.Command, context: click.Context) -> str:
+    """The table of a command's options; "" when it has none of its own."""
+    rows = []
+    for option in command.get_params(context):
+        if isinstance(option, click.Option) and option.name not in ("help", "version"):
+            rows.append([_flags(option, context), option.help or "", _option_default(option)])
+    return table(["option", "meaning", "default"], rows) if rows else ""
+
+
+def _flags(option: click.Option, context: click.Context) -> str:
+    names = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+    if option.is_flag:
+        return names
+    metavar = "N" if isinstance(option.type, click.IntRange) else option.make_metavar(context)
+    return f"{names} {metavar}"
+
+
+def _option_default(option: click.Option) -> str:
+    """Only what stands in the declaration: a default that is found out later is told by the option's help."""
+    if isinstance(option.default, bool):
+        return f"`{(option.opts if option.default else option.secondary_opts)[0]}`" if option.secondary_opts else ""
+    return f"`{option.default}`" if isinstance(option.default, str | int | float) and option.default != "" else ""
+
+
+def custom_fields(custom: CustomType, part: str) -> str:
+    """Every field of a custom resource's spec or status, in the order of the definition."""
+    schema = custom.definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part]
+    return table(["field", "type", "default", "meaning"], list(_fields(schema, part)))
+
+
+def _fields(schema: Object, path: str) -> Iterator[list[str]]:
+    required = schema.get("required") or []
+    for name, field in schema.get("properties", {}).items():
+        here = f"{path}.{name}"
+        default = "required" if name in required else _default(field)
+        yield [f"`{here}`", _type(field), default, " ".join(field.get("description", "").split()) + _bounds(field)]
+        inner = field.get("items") if field["type"] == "array" else field
+        if isinstance(inner, dict) and "properties" in inner:
+            yield from _fields(inner, here + ("[]" if field["type"] == "array" else ""))
+
+
+def _type(field: Object) -> str:
+    if field["type"] == "array":
+        return f"list of {_type(field['items'])}"
+    values = field.get("additionalProperties")
+    return f"map to {_type(values)}" if isinstance(values, dict) else str(field["type"])
+
+
+def _default(field: Object) -> str:
+    value = field.get("default")
+    return f"`{value}`" if value not in (None, "", [], {}) and not isinstance(value, dict) else ""
+
+
+def _bounds(field: Object) -> str:
+    said = []
+    if "enum" in field:
+        said.append("one of " + ", ".join(f"`{value}`" for value in field["enum"]))
+    if "pattern" in field:
+        said.append(f"matches `{field['pattern']}`")
+    lowest, highest = field.get("minimum"), field.get("maximum")
+    if lowest is not None:
+        said.append(f"{lowest} to {highest}" if highest is not None else f"{lowest} or more")
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def printer_columns(custom: CustomType) -> str:
+    rows = [[column.name, f"`{column.path}`", "with `-o wide`" if column.wide else ""] for column in custom.columns]
+    return table(["column", "field", "shown"], rows)
+
+
+def served() -> str:
+    """Every built-in resource with its verbs and subresources, group by group."""
+    found = built_in_table(_no_schemas())
+    parts = []
+    for group in sorted(found.groups()):
+        for version in found.versions(group):
+            rows = []
+            for row in found.rows(group, version):
+                resource = row.resource
+                below = [f"{name} ({', '.join(sorted(subresource_facts(row, name)[0]))})" for name in resource.subresources]
+                names = ", ".join(resource.short_names)
+                verbs = ", ".join(sorted(verbs_of(row)))
+                rows.append([resource.plural, resource.kind, names, "yes" if resource.namespaced else "no", verbs, "; ".join(below)])
+            headings = ["resource", "kind", "short names", "namespaced", "verbs", "subresources"]
+            parts.append(f"\n### {f'{group}/{version}' if group else version}\n\n{table(headings, rows)}")
+    return "\n".join(parts)
+
+
+def _no_schemas() -> Catalog:
+    """The table asks for schemas when a request comes; for names and verbs none is needed."""
+    return Catalog.__new__(Catalog)
+
+
+def config_keys() -> str:
+    from pilothouse.platform.builds.environment import KEYS
+
+    return table(["key", "meaning"], [[f"`{key}`", meaning] for key, meaning in KEYS.items()])
+
+
+def instance_settings() -> str:
+    """What settings.json holds."""
+    from dataclasses import fields
+
+    from pilothouse.cli.settings import Settings
+
+    shown = Settings(node_name="the host's name")
+    rows = [[f"`{each.name}`", f"`{getattr(shown, each.name)}`"] for each in fields(Settings)]
+    return table(["setting", "default"], rows)
+
+
+def home_layout() -> str:
+    from pilothouse.cli.settings import Home
+
+    home = Home(Path("/H"))
+    names = [name for name, value in vars(Home).items() if isinstance(value, property) and name != "instance"]
+    rows = [[f"`{path.relative_to(home.path)}`", HOME_MEANINGS[name]] for name in names if (path := getattr(home, name))]
+    return table(["path below the home", "what it holds"], sorted(rows))
+
+
+HOME_MEANINGS: Mapping[str, str] = {
+    "settings": "what the instance was started with",
+    "pki": "the cluster's certificate authority and the API server's certificate",
+    "kubeconfig": "the administrator's kubeconfig (group `system:masters`), readable by its owner only",
+    "store": "every API object, and the history that watches resume from (SQLite)",
+    "decisions": "the decision log that `ph why` reads (SQLite)",
+    "cache": "compiled schemas and the key that signs service account tokens",
+    "run": "process id, state and sockets of what runs now",
+    "log": "logs of the daemon, the registry and the gateway",
+    "daemon_pid": "the daemon's process id and when it was started",
+    "daemon_log": "the daemon's log",
+    "node": "containerd's root, state and socket, pod volumes and container logs",
+    "registry": "the image registry's storage",
+    "builder": "build layers that are kept between builds",
+    "images": "base images made on this machine",
+    "gateway": "the gateway's configuration and certificates",
+}
+
+
+def metrics() -> str:
+    """What /metrics of the API server declares."""
+    gauges = Metrics({"pilothouse_store_revision": lambda: 0.0, "pilothouse_store_compacted": lambda: 0.0})
+    gauges.observe("get", "", "pods", 200, 0.01)
+    rows = []
+    for line in gauges.text().splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            rows.append([f"`{name}`", kind, METRIC_MEANINGS[name]])
+    return table(["metric", "type", "meaning"], rows)
+
+
+METRIC_MEANINGS: Mapping[str, str] = {
+    "apiserver_request_total": "requests answered, by verb, group, resource and status code",
+    "apiserver_request_duration_seconds": "how long answers took, by verb, group and resource; watches and streams are left out",
+    "pilothouse_store_revision": "the revision of the newest committed write",
+    "pilothouse_store_compacted": "the oldest revision that a watch can resume from",
+}
+
+
+def _apps() -> CustomType:
+    from pilothouse.platform.apps.types import APP
+
+    return APP
+
+
+def _builds() -> CustomType:
+    from pilothouse.platform.builds.types import BUILD
+
+    return BUILD
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "commands": commands,
+    "app spec": lambda: custom_fields(_apps(), "spec"),
+    "app status": lambda: custom_fields(_apps(), "status"),
+    "app columns": lambda: printer_columns(_apps()),
+    "build spec": lambda: custom_fields(_builds(), "spec"),
+    "build status": lambda: custom_fields(_builds(), "status"),
+    "build columns": lambda: printer_columns(_builds()),
+    "served": served,
+    "config keys": config_keys,
+    "instance settings": instance_settings,
+    "home layout": home_layout,
+    "metrics": metrics,
+}
+
+
+def main(arguments: Sequence[str]) -> None:
+    for page in sorted(Path(arguments[0]).glob("*.md")):
+        text: Any = page.read_text()
+        page.write_text(rewritten(text))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

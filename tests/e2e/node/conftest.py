@@ -1,0 +1,134 @@
+"""A node for tests: one containerd for the session, and for each test a fresh API server in this process with an agent on it."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pilothouse.aio.tasks import TaskSet, scope
+from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.client.client import Client
+from pilothouse.client.recorder import Recorder
+from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
+from pilothouse.engine.apiserver.inprocess import InProcessTransport
+from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.engine.node import images, teardown
+from pilothouse.engine.node.agent import NodeAgent
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.containerd import Containerd
+from pilothouse.engine.node.cri import CriRuntime
+from pilothouse.engine.store.store import Store
+from pilothouse.model.kinds import CONFIGMAPS, PODS, SERVICEACCOUNTS
+from tests.e2e.node.pods import BUSYBOX, Cluster
+
+PLUGINS = Path("/usr/lib/cni")
+SUBNET, GATEWAY = "10.231.0.0/16", "10.231.0.1"
+
+
+@dataclass(frozen=True)
+class Machine:
+    config: NodeConfig
+    containerd: Containerd
+
+
+def _network(config: NodeConfig, bridge: str) -> None:
+    for folder in (config.cni_conf_dir, config.cni_bin_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+    for plugin in ("bridge", "host-local", "loopback"):
+        (config.cni_bin_dir / plugin).symlink_to(PLUGINS / plugin)
+    ipam = {"type": "host-local", "dataDir": str(config.home / "ipam"), "ranges": [[{"subnet": SUBNET}]]}
+    plugin = {"type": "bridge", "bridge": bridge, "isGateway": True, "ipam": ipam}
+    conf = {"cniVersion": "0.4.0", "name": "pht-node", "plugins": [plugin]}
+    (config.cni_conf_dir / "10-test.conflist").write_text(json.dumps(conf))
+
+
+async def _start(config: NodeConfig) -> Containerd:
+    containerd = Containerd(config)
+    await containerd.start()
+    archive = config.home / "image.tar"
+    images.pause_archive(archive, config.sandbox_image)
+    await images.load_archive(containerd.socket, archive)
+    images.busybox_archive(archive, BUSYBOX)
+    await images.load_archive(containerd.socket, archive)
+    return containerd
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Machine]:
+    if os.geteuid() != 0 or shutil.which("containerd") is None:
+        pytest.skip("needs root and containerd")
+    home = Path(tempfile.mkdtemp(prefix="pht-node-"))
+    bridge = f"phtn{os.getpid() % 100000}"
+    config = NodeConfig(home=home, node_name="n1", addresses=(GATEWAY,), cluster_dns=("10.96.0.10",))
+    _network(config, bridge)
+    containerd = asyncio.run(_start(config))
+    try:
+        yield Machine(config, containerd)
+    finally:
+        asyncio.run(teardown.destroy(config))
+        subprocess.run(["ip", "link", "delete", bridge], check=False, stderr=subprocess.DEVNULL)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@asynccontextmanager
+async def agent_on(machine: Machine, client: Client, barrier: EndpointBarrier) -> AsyncIterator[NodeAgent]:
+    runtime = CriRuntime(machine.containerd.socket)
+    recorder = Recorder(client, None, "kubelet", "n1")
+    agent = NodeAgent(client, runtime, machine.config, recorder, barrier)
+    async with scope() as tasks:
+        tasks.spawn(recorder.run())
+        await tasks.start(agent.run)
+        yield agent
+        tasks.cancel()
+    await runtime.close()
+
+
+@asynccontextmanager
+async def _cluster(machine: Machine, folder: Path) -> AsyncIterator[Cluster]:
+    settings = Settings(state=folder / "api", ca="a certificate")
+    async with Store.open(folder / "store.db") as store, ApiServer.open(store, settings) as server:
+        client = Client(InProcessTransport(server, User("system:node:n1", ("system:nodes", MASTERS, AUTHENTICATED))))
+        await client.create(SERVICEACCOUNTS, {"metadata": {"name": "default", "namespace": "default"}})
+        root = {"metadata": {"name": "kube-root-ca.crt", "namespace": "default"}, "data": {"ca.crt": "a certificate"}}
+        await client.create(CONFIGMAPS, root)
+        barrier = EndpointBarrier()
+        async with agent_on(machine, client, barrier) as agent:
+            server.backend.nodes = agent.connector
+            yield Cluster(client, agent, barrier, machine.config)
+
+
+@pytest.fixture
+async def cluster(machine: Machine, tmp_path: Path) -> AsyncIterator[Cluster]:
+    """The parts are scopes of tasks: one task enters and leaves them, as the fixture's own halves run in two."""
+    made: asyncio.Future[Cluster] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def keep() -> None:
+        async with _cluster(machine, tmp_path) as cluster:
+            made.set_result(cluster)
+            await over.wait()
+            await _remove_pods(cluster)
+
+    tasks = TaskSet()
+    keeping = tasks.start(keep())
+    await asyncio.wait([made, keeping], return_when=asyncio.FIRST_COMPLETED)
+    yield made.result() if made.done() else await made
+    over.set()
+    async with asyncio.timeout(30):
+        await keeping
+
+
+async def _remove_pods(cluster: Cluster) -> None:
+    await cluster.client.delete_collection(PODS, "default", grace_s=0)
+    async with asyncio.timeout(20):
+        while cluster.agent.pods_here:
+            await asyncio.sleep(0.02)

@@ -1,0 +1,145 @@
+"""Probes, hooks and endings: when a pod counts as ready, and how it is let go."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import PODS
+from tests.e2e.node.pods import Cluster, container, is_ready, pod, shell
+
+pytestmark = pytest.mark.containers
+
+SERVER = "trap 'exit 0' TERM; mkdir -p /w; echo ok > /w/index.html; cd /w; while true; do {}; done & wait"
+SERVE = "printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok' | nc -l -p 8080 >/dev/null"
+
+
+def serving(delay_s: float = 0.0, **more: Any) -> Object:
+    return shell(f"sleep {delay_s}; " + SERVER.format(SERVE), ports=[{"name": "http", "containerPort": 8080}], **more)
+
+
+async def test_readiness_shows_as_soon_as_the_first_check_succeeds(cluster: Cluster) -> None:
+    probe = {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 10}
+    began = time.monotonic()
+    await cluster.run(pod("web", serving(0.5, readinessProbe=probe)))
+    assert time.monotonic() - began < 4
+
+
+async def test_a_pod_that_stops_answering_is_no_longer_ready(cluster: Cluster) -> None:
+    probe = {"exec": {"command": ["cat", "/tmp/ok"]}, "periodSeconds": 1, "failureThreshold": 1}
+    await cluster.run(pod("flaky", shell("touch /tmp/ok; sleep 1000 & wait", readinessProbe=probe)))
+    await cluster.shell("flaky", "rm /tmp/ok")
+    await cluster.until("flaky", lambda found: not is_ready(found))
+    event = await cluster.said("flaky", "Unhealthy")
+    assert event["message"].startswith("Readiness probe failed: ")
+    await cluster.shell("flaky", "touch /tmp/ok")
+    await cluster.until("flaky", is_ready)
+
+
+async def test_a_container_that_fails_its_liveness_probe_is_restarted(cluster: Cluster) -> None:
+    probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
+    await cluster.create(pod("sick", shell(livenessProbe=probe)))
+    await cluster.until("sick", lambda found: container(found).get("restartCount") == 1)
+    event = await cluster.said("sick", "Killing")
+    assert event["message"] == "Container main failed liveness probe, will be restarted"
+
+
+async def test_liveness_waits_for_the_startup_probe(cluster: Cluster) -> None:
+    probes = {
+        "startupProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 30},
+        "livenessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1},
+    }
+    found = await cluster.run(pod("slow", shell("sleep 1.5; nc -lk -p 8080 -e cat & wait", **probes)))
+    assert container(found)["started"]
+    assert container(found)["restartCount"] == 0
+
+
+async def test_a_hook_runs_before_the_container_counts_as_running(cluster: Cluster) -> None:
+    hook = {"postStart": {"exec": {"command": ["sh", "-c", "sleep 0.3; echo hooked > /tmp/hook"]}}}
+    await cluster.run(pod("hooked", shell(lifecycle=hook)))
+    assert await cluster.shell("hooked", "cat /tmp/hook") == ("hooked\n", 0)
+
+
+async def test_a_failing_post_start_hook_kills_the_container(cluster: Cluster) -> None:
+    hook = {"postStart": {"exec": {"command": ["false"]}}}
+    await cluster.create(pod("badhook", shell(lifecycle=hook)))
+    await cluster.said("badhook", "FailedPostStartHook")
+    await cluster.until("badhook", lambda found: container(found).get("restartCount", 0) >= 1)
+
+
+async def test_pre_stop_comes_before_the_signal(cluster: Cluster) -> None:
+    script = "trap 'cat /s/hook >> /s/order; echo term >> /s/order; exit 0' TERM; sleep 1000 & wait"
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "sleep 0.2; echo stopping > /s/hook"]}}}
+    mounts = [{"name": "s", "mountPath": "/s"}]
+    path = str(cluster.config.home / "prestop")
+    volume = {"name": "s", "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
+    await cluster.run(pod("prestop", shell(script, lifecycle=hook, volumeMounts=mounts), volumes=[volume]))
+    await cluster.delete("prestop")
+    assert (cluster.config.home / "prestop" / "order").read_text() == "stopping\nterm\n"
+
+
+async def test_a_process_that_ends_at_once_is_gone_quickly(cluster: Cluster) -> None:
+    await cluster.run(pod("quick"))
+    began = time.monotonic()
+    await cluster.delete("quick")
+    assert time.monotonic() - began < 1.5
+
+
+async def test_a_process_that_ignores_the_signal_is_killed_after_the_grace(cluster: Cluster) -> None:
+    await cluster.run(pod("stubborn", shell("trap '' TERM; sleep 1000"), terminationGracePeriodSeconds=1))
+    began = time.monotonic()
+    await cluster.delete("stubborn")
+    assert 0.9 < time.monotonic() - began < 5
+
+
+async def test_a_shorter_grace_counts_while_the_longer_one_runs(cluster: Cluster) -> None:
+    await cluster.run(pod("hurry", shell("trap '' TERM; sleep 1000"), terminationGracePeriodSeconds=60))
+    await cluster.client.delete(PODS, "hurry", "default")
+    await cluster.said("hurry", "Killing")
+    await cluster.delete("hurry", grace_s=1, timeout_s=8)
+
+
+async def test_a_forced_deletion_leaves_nothing_running(cluster: Cluster) -> None:
+    await cluster.run(pod("forced", shell("trap '' TERM; sleep 1000")))
+    await cluster.delete("forced", grace_s=0)
+    async with asyncio.timeout(10):
+        while cluster.agent.pods_here:
+            await asyncio.sleep(0.02)
+
+
+async def test_the_signal_waits_until_no_proxy_routes_to_the_pod(cluster: Cluster) -> None:
+    found = await cluster.run(pod("routed"))
+    address = found["status"]["podIP"]
+    consumer = cluster.barrier.join("proxy")
+    consumer.routes(frozenset({address}))
+    await cluster.client.delete(PODS, "routed", "default")
+    await asyncio.sleep(0.5)
+    assert container(await cluster.client.get(PODS, "routed", "default"))["state"].get("running")
+    consumer.routes(frozenset())
+    await cluster.gone("routed")
+    consumer.leave()
+
+
+async def test_the_last_status_of_a_deleted_pod_says_how_it_ended(cluster: Cluster) -> None:
+    await cluster.run(pod("final") | {"metadata": {"name": "final", "namespace": "default", "finalizers": ["example.com/wait"]}})
+    await cluster.client.delete(PODS, "final", "default")
+    found = await cluster.until("final", lambda found: found["status"]["phase"] == "Succeeded")
+    assert container(found)["state"]["terminated"]["exitCode"] == 0
+    assert not meta.is_true(found, "Ready")
+    await cluster.client.patch(PODS, "final", {"metadata": {"finalizers": None}}, namespace="default")
+    await cluster.gone("final")
+
+
+async def test_an_exit_is_seen_by_a_watcher_within_a_tenth_of_a_second(cluster: Cluster) -> None:
+    path = cluster.config.home / "exit"
+    path.mkdir()
+    mounts = [{"name": "e", "mountPath": "/e"}]
+    volume = {"name": "e", "hostPath": {"path": str(path)}}
+    script = "while [ ! -e /e/go ]; do sleep 0.01; done; date +%s.%N > /e/at; exit 7"
+    await cluster.run(pod("exits", shell(script, volumeMounts=mounts), volumes=[volume], restartPolicy="Never"))
+    (path / "go").touch()
+    await cluster.until("exits", lambda found: found["status"]["phase"] == "Failed")
+    assert time.time() - (path / "at").stat().st_mtime < 0.3

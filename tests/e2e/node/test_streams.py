@@ -1,0 +1,98 @@
+"""Logs, exec, attach and port forwarding into real containers."""
+
+import asyncio
+
+import pytest
+
+from pilothouse.client.session import Session
+from pilothouse.model.errors import ApiError
+from pilothouse.model.kinds import PODS
+from tests.e2e.node.pods import Cluster, pod, shell
+
+pytestmark = pytest.mark.containers
+
+
+async def test_exec_returns_output_and_exit_code(cluster: Cluster) -> None:
+    await cluster.run(pod("ex"))
+    assert await cluster.shell("ex", "echo out; echo err >&2; exit 4") in (("out\nerr\n", 4), ("err\nout\n", 4))
+
+
+async def test_exec_learns_of_the_end_of_its_input(cluster: Cluster) -> None:
+    await cluster.run(pod("ex"))
+    data = b"x" * 300_000 + b"\n"
+    said, code = await cluster.shell("ex", "wc -c", stdin=data)
+    assert (said.strip(), code) == (str(len(data)), 0)
+
+
+async def test_a_terminal_has_the_size_that_it_was_given(cluster: Cluster) -> None:
+    await cluster.run(pod("ex"))
+    async with cluster.client.exec("ex", "default", ["sh"], stdin=True, tty=True) as socket:
+        session = Session(socket)
+        await session.resize(111, 33)
+        said = b""
+        async with asyncio.timeout(10):
+            while b"33 111" not in said:
+                await session.send(b"stty size\n")
+                output = await session.receive()
+                assert output is not None
+                said += output.data
+        await session.send(b"exit 5\n")
+        while await session.receive() is not None:
+            pass
+        assert session.exit_code == 5
+
+
+async def test_a_program_that_does_not_exist_is_an_error(cluster: Cluster) -> None:
+    await cluster.run(pod("ex"))
+    async with cluster.client.exec("ex", "default", ["/no/such/program"]) as socket:
+        session = Session(socket)
+        while await session.receive() is not None:
+            pass
+        with pytest.raises(ApiError):
+            assert session.exit_code == 0
+
+
+async def test_attach_speaks_with_the_main_process(cluster: Cluster) -> None:
+    await cluster.run(pod("att", shell("read line; echo got $line; sleep 1000 & wait", stdin=True, stdinOnce=True)))
+    found = await cluster.client.get(PODS, "att", "default")
+    session = await cluster.agent.connector.attach(found, "main", stdin=True, stdout=True, stderr=True, tty=False)
+    await session.write(b"hello\n")
+    async with asyncio.timeout(10):
+        async for data in session.stdout():
+            assert data == b"got hello\n"
+            break
+    await session.close()
+
+
+async def test_a_forwarded_port_reaches_what_listens_on_loopback(cluster: Cluster) -> None:
+    await cluster.run(pod("port", shell("nc -lk -s 127.0.0.1 -p 7000 -e cat & wait")))
+    found = await cluster.client.get(PODS, "port", "default")
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                stream = await cluster.agent.connector.connect(found, 7000)
+            except ApiError:
+                await asyncio.sleep(0.05)
+            else:
+                break
+    await stream.send(b"ping")
+    assert await stream.receive() == b"ping"
+    await stream.close()
+    with pytest.raises(ApiError, match="refused"):
+        await cluster.agent.connector.connect(found, 7001)
+
+
+async def test_logs_follow_until_the_container_ends(cluster: Cluster) -> None:
+    await cluster.create(pod("talk", shell("for i in 1 2 3; do echo $i; sleep 0.2; done"), restartPolicy="Never"))
+    await cluster.until("talk", lambda found: found["status"]["phase"] == "Running")
+    async with asyncio.timeout(10):
+        assert await cluster.logs("talk", follow=True) == "1\n2\n3\n"
+
+
+async def test_logs_can_be_cut_to_size(cluster: Cluster) -> None:
+    await cluster.finish(pod("cut", shell("for i in 1 2 3 4 5; do echo line$i; done"), restartPolicy="Never"))
+    assert await cluster.logs("cut", tail_lines=2) == "line4\nline5\n"
+    assert await cluster.logs("cut", limit_bytes=8) == "line1\nli"
+    stamped = (await cluster.logs("cut", timestamps=True, tail_lines=1)).split(" ")
+    assert stamped[0].startswith("20")
+    assert stamped[1] == "line5\n"

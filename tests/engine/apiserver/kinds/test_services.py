@@ -1,0 +1,140 @@
+"""Services: defaults, rules and what a change of type takes along."""
+
+import pytest
+
+from pilothouse.engine.apiserver.kinds.services import SERVICE
+from pilothouse.model.json import Object
+from tests.engine.apiserver.kinds.objects import brief, changed, created, named, refusals, update_refusals, updated
+
+
+def service(**spec: object) -> Object:
+    return named(spec={"ports": [{"port": 80}], "selector": {"a": "b"}, **spec})
+
+
+def allocated(**spec: object) -> Object:
+    """A stored service with an address."""
+    held = created(SERVICE, service(**spec))
+    held["spec"] |= {"clusterIP": "10.96.0.9", "clusterIPs": ["10.96.0.9"], "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}
+    return held
+
+
+def test_a_service_is_reached_inside_the_cluster_by_default() -> None:
+    assert created(SERVICE, service()) == {
+        "metadata": {"name": "it", "namespace": "default", "uid": "u1"},
+        "spec": {
+            "type": "ClusterIP",
+            "ports": [{"port": 80, "targetPort": 80, "protocol": "TCP"}],
+            "selector": {"a": "b"},
+            "sessionAffinity": "None",
+            "internalTrafficPolicy": "Cluster",
+        },
+        "status": {"loadBalancer": {}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "defaulted"),
+    [
+        ({"type": "NodePort"}, {"externalTrafficPolicy": "Cluster"}),
+        ({"type": "LoadBalancer"}, {"externalTrafficPolicy": "Cluster", "allocateLoadBalancerNodePorts": True}),
+        ({"externalIPs": ["1.2.3.4"]}, {"externalTrafficPolicy": "Cluster"}),
+        ({"sessionAffinity": "ClientIP"}, {"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 10800}}}),
+        ({"clusterIP": "None"}, {"clusterIPs": ["None"]}),
+    ],
+)
+def test_the_type_decides_what_else_is_set(spec: Object, defaulted: Object) -> None:
+    assert created(SERVICE, service(**spec))["spec"].items() >= defaulted.items()
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"type": "X"}, ["spec.type NotSupported"]),
+        ({"ports": []}, ["spec.ports Required"]),
+        ({"ports": [], "clusterIP": "None"}, []),
+        ({"ports": [{"port": 0}]}, ["spec.ports[0].port Invalid", "spec.ports[0].targetPort Invalid"]),
+        ({"ports": [{"name": "a", "port": 1}, {"name": "a", "port": 2}]}, ["spec.ports[1].name Duplicate"]),
+        ({"ports": [{"name": "a", "port": 1}, {"name": "b", "port": 1}]}, ["spec.ports[1] Duplicate"]),
+        ({"ports": [{"name": "a", "port": 1}, {"name": "b", "port": 1, "protocol": "UDP"}]}, []),
+        ({"ports": [{"port": 1}, {"port": 2}]}, ["spec.ports[0].name Required", "spec.ports[1].name Required"]),
+        ({"ports": [{"port": 1, "targetPort": "Bad_"}]}, ["spec.ports[0].targetPort Invalid"]),
+        ({"ports": [{"port": 1, "nodePort": 30000}]}, ["spec.ports[0].nodePort Forbidden"]),
+        ({"clusterIP": "x"}, ["spec.clusterIPs[0] Invalid"]),
+        ({"type": "ExternalName", "ports": []}, ["spec.externalName Required"]),
+        ({"type": "ExternalName", "externalName": "x.example.com."}, []),
+        (
+            {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 0}}},
+            ["spec.sessionAffinityConfig.clientIP.timeoutSeconds Invalid"],
+        ),
+        ({"externalIPs": ["127.0.0.1"]}, ["spec.externalIPs[0] Invalid"]),
+        ({"externalTrafficPolicy": "Local"}, ["spec.externalTrafficPolicy Invalid"]),
+        ({"type": "NodePort", "externalTrafficPolicy": "X"}, ["spec.externalTrafficPolicy NotSupported"]),
+        ({"internalTrafficPolicy": "X"}, ["spec.internalTrafficPolicy NotSupported"]),
+        ({"loadBalancerSourceRanges": ["10.0.0.0/8"]}, ["spec.LoadBalancerSourceRanges Forbidden"]),
+        ({"loadBalancerClass": "a/b"}, ["spec.loadBalancerClass Forbidden"]),
+        ({"healthCheckNodePort": 30009}, ["spec.healthCheckNodePort Invalid"]),
+        ({"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "SingleStack"}, ["spec.ipFamilyPolicy Invalid"]),
+        ({"ipFamilies": ["IPv5"]}, ["spec.ipFamilies[0] NotSupported"]),
+        ({"trafficDistribution": "Nearest"}, ["spec.trafficDistribution NotSupported"]),
+    ],
+)
+def test_specs(spec: Object, expected: list[str]) -> None:
+    assert refusals(SERVICE, service(**spec)) == expected
+
+
+def test_an_update_that_leaves_out_the_address_keeps_it() -> None:
+    old = allocated()
+    assert updated(SERVICE, old, service())["spec"]["clusterIPs"] == ["10.96.0.9"]
+
+
+def test_node_ports_stay_with_their_ports() -> None:
+    old = allocated(type="NodePort")
+    old["spec"]["ports"][0]["nodePort"] = 30123
+    assert updated(SERVICE, old, service(type="NodePort"))["spec"]["ports"][0]["nodePort"] == 30123
+
+
+@pytest.mark.parametrize("address", ["10.96.0.200", "None"])
+def test_an_address_does_not_change(address: str) -> None:
+    old = allocated()
+    new = updated(SERVICE, old, changed(changed(old, "spec.clusterIP", address), "spec.clusterIPs", [address]))
+    assert brief(SERVICE.validate_update(new, old)) == ["spec.clusterIPs[0] Invalid"]
+
+
+def test_becoming_an_external_name_gives_up_the_address() -> None:
+    old = allocated()
+    new = updated(SERVICE, old, changed(changed(old, "spec.type", "ExternalName"), "spec.externalName", "a.b"))
+    assert not new["spec"].keys() & {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"}
+    assert SERVICE.validate_update(new, old) == []
+
+
+def test_leaving_node_port_gives_up_the_ports() -> None:
+    old = allocated(type="NodePort")
+    old["spec"]["ports"][0]["nodePort"] = 30123
+    new = updated(SERVICE, old, changed(old, "spec.type", "ClusterIP"))
+    assert "nodePort" not in new["spec"]["ports"][0]
+    assert "externalTrafficPolicy" not in new["spec"]
+    assert SERVICE.validate_update(new, old) == []
+
+
+def test_families_must_fit_the_address() -> None:
+    old = allocated()
+    new = updated(SERVICE, old, changed(old, "spec.ipFamilies", ["IPv6"]))
+    assert brief(SERVICE.validate_update(new, old)) == ["spec.clusterIPs[0] Invalid"]
+
+
+def test_an_external_name_may_become_a_cluster_address() -> None:
+    old = named(spec={"type": "ExternalName", "externalName": "a.b"})
+    new = changed(changed(old, "spec.type", "ClusterIP"), "spec.ports", [{"port": 1}])
+    assert update_refusals(SERVICE, old, new) == []
+
+
+def test_only_balancers_report_entry_points() -> None:
+    old = allocated()
+    new = updated(SERVICE, old, changed(old, "status.loadBalancer", {"ingress": [{"ip": "1.2.3.4"}]}), "status")
+    assert brief(SERVICE.validate_status_update(new, old)) == ["status.loadBalancer.ingress Forbidden"]
+
+
+def test_ignored_fields_are_warned_about() -> None:
+    assert SERVICE.warnings(service(type="ClusterIP", externalName="a.b")) == [
+        'spec.externalName is ignored when spec.type is not "ExternalName"'
+    ]

@@ -1,0 +1,120 @@
+from typing import Any
+
+import pytest
+
+from pilothouse.platform.apps import objects
+from pilothouse.platform.apps.controller import covers
+from pilothouse.platform.apps.objects import Surroundings
+from tests.platform.apps.life import AROUND, app, source
+
+
+@pytest.mark.parametrize(
+    ("namespace", "hosts", "around", "expected"),
+    [
+        ("default", [], AROUND, "http://shop.localhost"),
+        ("team", [], AROUND, "http://shop.team.localhost"),
+        ("default", [], Surroundings("", url_port=8080), "http://shop.localhost:8080"),
+        ("default", [], Surroundings("", domain="apps.example.org"), "http://shop.apps.example.org"),
+        ("default", ["a.example.org", "b.example.org"], AROUND, "http://a.example.org"),
+    ],
+)
+def test_the_url_is_the_first_host_with_a_port_only_where_it_is_needed(
+    namespace: str, hosts: list[str], around: Surroundings, expected: str
+) -> None:
+    shop = app(hosts=hosts)
+    shop["metadata"]["namespace"] = namespace
+    assert objects.url(shop, around) == expected
+
+
+def container(**spec: Any) -> dict[str, Any]:
+    found: dict[str, Any] = objects.deployment(app(**spec), "web:1", AROUND)["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def test_the_app_is_told_its_port_and_gets_what_the_spec_says() -> None:
+    made = container(
+        port=3000, env={"MODE": "live"}, secrets=["keys"], command=["./run"], args=["-v"], resources={"cpu": "0.5", "memory": "64Mi"}
+    )
+    assert made["ports"][0]["containerPort"] == 3000
+    assert made["env"] == [{"name": "PORT", "value": "3000"}, {"name": "MODE", "value": "live"}]
+    assert made["envFrom"] == [{"secretRef": {"name": "keys"}}]
+    assert (made["command"], made["args"]) == (["./run"], ["-v"])
+    assert made["resources"] == {"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": "500m", "memory": "64Mi"}}
+
+
+def test_a_quantity_that_is_none_is_left_to_the_server_to_refuse() -> None:
+    assert container(resources={"cpu": "many", "memory": ""})["resources"]["limits"] == {"cpu": "many"}
+
+
+def test_health_is_a_path_or_an_accepting_port() -> None:
+    assert container(health={"path": "/healthz"})["readinessProbe"]["httpGet"] == {"path": "/healthz", "port": 8080}
+    assert container()["readinessProbe"]["tcpSocket"] == {"port": 8080}
+
+
+def test_a_pod_waits_before_it_ends_only_where_proxies_are_not_told() -> None:
+    assert "lifecycle" not in container()
+    made = objects.deployment(app(), "web:1", Surroundings("", drain_s=5))["spec"]["template"]["spec"]["containers"][0]
+    assert made["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+
+
+def test_the_state_of_a_template_changes_with_anything_in_it() -> None:
+    def state(**spec: Any) -> str:
+        annotations = objects.deployment(app(**spec), "web:1", AROUND)["spec"]["template"]["metadata"]["annotations"]
+        found: str = annotations[objects.STATE]
+        return found
+
+    assert state() == state(replicas=5, hosts=["x.example.org"])
+    assert len({state(), state(port=1), state(env={"A": "1"}), state(secrets=["x"]), state(command=["x"])}) == 5
+
+
+def test_the_service_follows_the_port_by_name() -> None:
+    assert objects.service(app(port=3000))["spec"]["ports"] == [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}]
+
+
+def test_an_ingress_class_is_named_only_when_there_is_one() -> None:
+    assert objects.ingress(app(), AROUND)["spec"]["ingressClassName"] == "pilothouse"
+    assert "ingressClassName" not in objects.ingress(app(), Surroundings("", ingress_class=""))["spec"]
+
+
+def test_the_same_source_and_options_are_the_same_build() -> None:
+    one, same = app(source=source(), replicas=1), app(source=source(), replicas=9, env={"A": "1"})
+    assert objects.build_name(one) == objects.build_name(same)
+    assert objects.build_name(one) != objects.build_name(app(source=source("next")))
+    assert objects.build_name(one) != objects.build_name(app(source=source(), build={"args": {"A": "1"}}))
+
+
+def test_everything_belongs_to_the_app() -> None:
+    shop = app(source=source())
+    made = [objects.build(shop, AROUND), objects.deployment(shop, "web:1", AROUND), objects.service(shop), objects.ingress(shop, AROUND)]
+    for obj in [*made, objects.revision(shop, {}, 1)]:
+        owner = obj["metadata"]["ownerReferences"][0]
+        assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == ("App", "shop", "app-uid", True)
+        assert obj["metadata"]["namespace"] == "default"
+
+
+def test_long_names_leave_room_for_what_is_appended() -> None:
+    shop = app(source=source())
+    shop["metadata"]["name"] = "s" * 63
+    assert len(f"{objects.build_name(shop)}-build") <= 63
+    assert len(objects.revision_name(shop, {})) <= 63
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "expected"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1}, True),
+        ({"a": 1}, {"a": 2}, False),
+        ({}, {"a": 1}, False),
+        ({}, {"a": {}, "b": [], "c": ""}, True),
+        ({"a": {"x": 1}}, {"a": {}}, False),
+        ({"a": ["x"]}, {"a": []}, False),
+        ({"a": [{"x": 1, "y": 2}]}, {"a": [{"x": 1}]}, True),
+        ({"a": [{"x": 1}, {"x": 2}]}, {"a": [{"x": 1}]}, False),
+        ({"replicas": 1}, {"replicas": 0}, False),
+        ({"replicas": 0}, {"replicas": 0}, True),
+        ({"flag": True}, {"flag": False}, False),
+        (None, {"a": 1}, False),
+    ],
+)
+def test_what_is_wanted_is_there_whatever_the_server_has_added(current: Any, wanted: Any, expected: bool) -> None:
+    assert covers(current, wanted) is expected

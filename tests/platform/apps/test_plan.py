@@ -1,0 +1,185 @@
+from pilothouse.platform.apps.objects import ROLLED_FIELDS, Surroundings
+from tests.platform.apps.life import DIGESTS, Life, app, image_of, source
+
+REPOSITORY = "127.0.0.1:5000/apps/default/shop"
+
+
+def rolled_back(life: Life, number: int) -> None:
+    """As `ph rollback` does: the remembered part of the spec is put back."""
+    state = next(r["data"]["spec"] for r in life.of("ControllerRevision") if r["revision"] == number)
+    life.app["spec"] = {key: value for key, value in life.app["spec"].items() if key not in ROLLED_FIELDS} | state
+    life.app["metadata"]["generation"] += 1
+
+
+def test_the_first_deploy_builds_and_makes_nothing_else_meanwhile() -> None:
+    life = Life(app(source=source()))
+    life.settle()
+    assert [key[0] for key in life.objects] == ["Build"]
+    assert life.condition("Built") == ("Unknown", "Building")
+    assert life.condition("Ready") == ("Unknown", "Building")
+    assert life.status["build"] == life.of("Build")[0]["metadata"]["name"]
+
+
+def test_a_finished_build_is_rolled_out_and_served() -> None:
+    life = Life(app(source=source()))
+    life.settle()
+    life.build("Succeeded", digest=DIGESTS[0])
+    life.settle()
+    assert {key[0] for key in life.objects} == {"Build", "ControllerRevision", "Deployment", "Service", "Ingress"}
+    assert image_of(life) == f"{REPOSITORY}@{DIGESTS[0]}"
+    assert life.condition("Ready") == ("False", "RollingOut")
+    life.roll()
+    life.settle()
+    assert life.condition("Ready") == ("True", "Serving")
+    assert (life.status["revision"], life.status["url"], life.status["readyReplicas"]) == (1, "http://shop.localhost", 1)
+
+
+def test_a_running_build_leaves_the_old_revision_as_it_is() -> None:
+    life = Life(app(source=source()))
+    life.deploy(DIGESTS[0])
+    life.change(source=source("next"), port=9000, env={"A": "1"})
+    before = {key: obj for key, obj in life.objects.items() if key[0] in ("Deployment", "Service")}
+    life.settle()
+    assert {key: life.objects[key] for key in before} == before
+    assert image_of(life).endswith(DIGESTS[0])
+    assert life.status["revision"] == 1
+
+
+def test_a_failed_build_leaves_the_running_revision_alone_and_says_so() -> None:
+    life = Life(app(source=source()))
+    life.deploy(DIGESTS[0])
+    life.change(source=source("broken"))
+    life.settle()
+    life.build("Failed", reason="BuildFailed", message="Dockerfile line 3: RUN false: it failed")
+    life.settle()
+    assert image_of(life).endswith(DIGESTS[0])
+    assert life.condition("Built") == ("False", "BuildFailed")
+    assert life.condition("Ready") == ("False", "BuildFailed")
+    ready = next(c for c in life.status["conditions"] if c["type"] == "Ready")
+    assert ready["message"] == "the last good revision still serves; Dockerfile line 3: RUN false: it failed"
+    assert len(life.of("ControllerRevision")) == 1
+
+
+def test_an_app_can_be_scaled_while_its_newest_build_has_failed() -> None:
+    life = Life(app(source=source()))
+    life.deploy(DIGESTS[0])
+    life.change(source=source("broken"))
+    life.settle()
+    life.build("Failed", reason="BuildFailed")
+    life.change(replicas=3)
+    life.settle()
+    deployment = life.one("Deployment")
+    assert deployment is not None
+    assert deployment["spec"]["replicas"] == 3
+    assert image_of(life).endswith(DIGESTS[0])
+
+
+def test_an_image_is_run_as_it_is_without_a_build() -> None:
+    life = Life(app(image="quay.io/someone/web:1"), Surroundings(registry=""))
+    life.settle()
+    assert life.of("Build") == []
+    assert image_of(life) == "quay.io/someone/web:1"
+    assert life.condition("Built") == ("True", "ImageGiven")
+
+
+def test_going_back_makes_the_old_revision_the_newest_and_builds_nothing() -> None:
+    life = Life(app(source=source()))
+    life.deploy(DIGESTS[0])
+    life.change(source=source("next"), env={"MODE": "new"})
+    life.deploy(DIGESTS[1])
+    builds = {b["metadata"]["name"] for b in life.of("Build")}
+    rolled_back(life, 1)
+    life.settle()
+    assert image_of(life).endswith(DIGESTS[0])
+    assert {b["metadata"]["name"] for b in life.of("Build")} == builds
+    assert life.status["revision"] == 3
+    assert [(r["number"], r["image"][-3:]) for r in life.status["revisions"]] == [(2, "bbb"), (3, "aaa")]
+    assert "env" not in life.app["spec"]
+
+
+def test_history_is_trimmed_with_the_builds_that_only_it_needed() -> None:
+    life = Life(app(source=source(), history=2))
+    for number, digest in enumerate(DIGESTS[:4]):
+        life.change(source=source(f"v{number}"))
+        life.deploy(digest)
+    assert [r["number"] for r in life.status["revisions"]] == [3, 4]
+    assert len(life.of("ControllerRevision")) == 2
+    assert len(life.of("Build")) == 2
+
+
+def test_a_superseded_build_is_removed_while_it_runs() -> None:
+    life = Life(app(source=source()))
+    life.settle()
+    life.build("Running")
+    life.change(source=source("next"))
+    life.settle()
+    assert [b["spec"]["source"]["git"]["revision"] for b in life.of("Build")] == ["next"]
+
+
+def test_a_change_of_settings_is_not_served_before_its_pods_are() -> None:
+    life = Life(app(image="web:1"))
+    life.settle()
+    life.roll()
+    life.settle()
+    life.change(env={"GREETING": "Welcome"})
+    life.step()
+    assert life.condition("Ready") == ("False", "RollingOut")
+    life.settle()
+    life.roll()
+    life.settle()
+    assert life.condition("Ready") == ("True", "Serving")
+
+
+def test_scaling_is_ready_when_the_instances_are() -> None:
+    life = Life(app(image="web:1"))
+    life.settle()
+    life.roll()
+    life.change(replicas=4)
+    life.step()
+    assert life.condition("Ready") == ("False", "RollingOut")
+    life.settle()
+    life.roll()
+    life.settle()
+    assert life.condition("Ready") == ("True", "Serving")
+    assert life.status["revision"] == 1
+
+
+def test_a_stuck_rollout_is_told_and_not_held_against_the_next_one() -> None:
+    life = Life(app(image="web:1"))
+    life.settle()
+    deployment = life.one("Deployment")
+    assert deployment is not None
+    stuck = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out progressing"}
+    deployment["status"] = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "conditions": [stuck]}
+    life.settle()
+    assert life.condition("Ready") == ("False", "ProgressDeadlineExceeded")
+    life.change(image="web:2")
+    life.step()
+    assert life.condition("Ready") == ("False", "RollingOut")
+    life.settle()
+    assert life.condition("Ready") == ("False", "RollingOut")
+
+
+def test_without_a_registry_a_source_cannot_be_built_and_the_way_out_is_named() -> None:
+    life = Life(app(source=source()), Surroundings(registry=""))
+    life.settle()
+    assert life.objects == {}
+    assert life.condition("Ready") == ("False", "NoRegistry")
+    assert "--registry" in life.status["conditions"][0]["message"]
+
+
+def test_an_app_without_image_and_source_says_what_is_missing() -> None:
+    life = Life(app())
+    life.settle()
+    assert life.condition("Built") == ("False", "NoSource")
+    assert "spec.image" in life.status["conditions"][0]["message"]
+
+
+def test_the_time_of_a_condition_changes_only_with_its_status() -> None:
+    life = Life(app(image="web:1"))
+    life.settle()
+    before = life.status["conditions"]
+    life.change(hosts=["shop.example.org"])
+    life.settle()
+    assert [c["lastTransitionTime"] for c in life.status["conditions"]] == [c["lastTransitionTime"] for c in before]
+    assert all(c["observedGeneration"] == 2 for c in life.status["conditions"])

@@ -1,0 +1,74 @@
+from importlib import resources
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilothouse.engine.node.environment import expand
+from pilothouse.platform import builds
+from pilothouse.platform.builds.pod import ENVIRONMENT, BuilderConfig, build_pod
+
+CONFIG = BuilderConfig("builder:1", "127.0.0.1:5000", "/var/lib/x", stand_ins=True)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40) | st.sampled_from(
+    ["$(IMAGE)", "$$(IMAGE)", "$$$(REGISTRY)", "'; rm -rf / #", "$(rm -rf /)", "`id`", "--help", "a$$b", "$$$$", "\n"]
+)
+VARIABLES = {"IMAGE": "expanded", "REGISTRY": "expanded"}
+
+
+def build(**spec: Any) -> dict[str, Any]:
+    source = {"git": {"url": "https://x/y.git"}}
+    metadata = {"name": "shop-1", "namespace": "default", "uid": "u"}
+    return {"metadata": metadata, "spec": {"source": source, "image": "i:1", **spec}, "status": {}}
+
+
+def seen_by(container: dict[str, Any]) -> tuple[list[str], list[str], dict[str, str]]:
+    """Command, arguments and environment as the program gets them, after the node's expansion."""
+    environment = {each["name"]: expand(each["value"], VARIABLES) for each in container["env"]}
+    return [expand(w, VARIABLES) for w in container["command"]], [expand(w, VARIABLES) for w in container["args"]], environment
+
+
+@given(TEXT, TEXT, TEXT, TEXT, TEXT, st.dictionaries(st.from_regex(r"[A-Z_]{1,9}", fullmatch=True), TEXT, max_size=3))
+def test_no_text_of_the_user_is_shell_text_and_all_of_it_arrives_unchanged(
+    url: str, revision: str, path: str, dockerfile: str, inline: str, args: dict[str, str]
+) -> None:
+    source = {"git": {"url": url, "revision": revision}, "path": path}
+    pod = build_pod(build(source=source, dockerfile=dockerfile, inline=inline, args=args), CONFIG, {})
+    fetch, make = pod["spec"]["initContainers"][0], pod["spec"]["containers"][0]
+    for container, script in ((fetch, "source.sh"), (make, "build.sh")):
+        text = resources.files(builds).joinpath(script).read_text()
+        assert seen_by(container)[0] == ["/bin/sh", "-c", text, container["name"]]
+    environment = seen_by(fetch)[2]
+    assert environment["GIT_URL"] == url
+    assert environment["GIT_REVISION"] == revision
+    assert environment["INLINE"] == inline
+    assert environment["DOCKERFILE"] == (dockerfile or "Dockerfile")
+    assert environment["CONTEXT"] == path.strip("/")
+    assert seen_by(make)[1] == [word for key, value in args.items() for word in ("--build-arg", f"{key}={value}")]
+
+
+def test_an_upload_is_fetched_from_the_registry_by_its_digest() -> None:
+    upload = {"repository": "sources/default/shop", "digest": "sha256:" + "a" * 64}
+    environment = seen_by(build_pod(build(source={"upload": upload}), CONFIG, {})["spec"]["initContainers"][0])[2]
+    assert environment["SOURCE_URL"] == f"http://127.0.0.1:5000/v2/sources/default/shop/blobs/{upload['digest']}"
+    assert environment["GIT_URL"] == ""
+
+
+def test_proxies_reach_both_the_fetch_and_the_steps_of_the_build() -> None:
+    proxies = {"http_proxy": "http://proxy:3128"}
+    spec = build_pod(build(args={"A": "1"}), CONFIG, proxies)["spec"]
+    assert seen_by(spec["initContainers"][0])[2]["http_proxy"] == "http://proxy:3128"
+    assert seen_by(spec["containers"][0])[1] == ["--build-arg", "http_proxy=http://proxy:3128", "--build-arg", "A=1"]
+
+
+def test_only_the_build_container_is_privileged_and_has_the_layers() -> None:
+    spec = build_pod(build(), CONFIG, {})["spec"]
+    assert "securityContext" not in spec["initContainers"][0]
+    assert spec["containers"][0]["securityContext"] == {"privileged": True}
+    assert "storage" not in {mount["name"] for mount in spec["initContainers"][0]["volumeMounts"]}
+    assert spec["volumes"][1] == {"name": "environment", "secret": {"secretName": ENVIRONMENT, "optional": True}}
+    assert spec["automountServiceAccountToken"] is False
+
+
+def test_the_pod_ends_with_its_build() -> None:
+    owner = build_pod(build(), CONFIG, {})["metadata"]["ownerReferences"][0]
+    assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == ("Build", "shop-1", "u", True)
