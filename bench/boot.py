@@ -10,6 +10,7 @@ import contextlib
 import ssl
 from datetime import UTC, datetime
 
+from bench.rig.calm import until_calm
 from bench.rig.context import Context
 from bench.rig.figures import Figures, latencies, now
 from bench.rig.instance import PH, Instance
@@ -29,14 +30,15 @@ async def run(context: Context) -> Figures:
     figures: Figures = {}
     for name, platform in (("cluster_alone", False), ("with_platform", True)):
         cold, warm = [], []
-        for number in range(context.pick(5, 1)):
+        times = context.pick(5, 1)
+        for number in range(times):
             context.say(f"{name.replace('_', ' ')}, {number + 1}")
             async with context.planned_instance(platform=platform) as instance:
                 cold.append(await boot(instance))
-                if name == "with_platform" and not number:
-                    figures["command_line"] = await command_line(instance, context.pick(10, 3))
                 await instance.down()
                 warm.append(await boot(instance))
+                if platform and number == times - 1:
+                    figures["command_line"] = await command_line(context, instance)
         figures[name] = {"cold": summary(cold), "warm": summary(warm)}
     return figures
 
@@ -84,8 +86,10 @@ def summary(boots: list[tuple[float, float, dict[str, float]]]) -> Figures:
     return {"node_ready": latencies([each[0] for each in boots]), "ph_up": latencies([each[1] for each in boots]), "steps": steps}
 
 
-async def command_line(instance: Instance, times: int) -> Figures:
-    """The whole process, from fork to exit."""
+async def command_line(context: Context, instance: Instance) -> Figures:
+    """The whole process, from fork to exit, on an instance that does nothing else (with --quick it may)."""
+    if not context.quick:
+        await until_calm(instance)
 
     async def took(*words: str) -> float:
         began = now()
@@ -94,5 +98,5 @@ async def command_line(instance: Instance, times: int) -> Figures:
 
     figures = {}
     for name, words in (("ph_help", ("--help",)), ("ph_apps", ("apps",))):
-        figures[name] = latencies([await took(*words) for _ in range(times)])
+        figures[name] = latencies([await took(*words) for _ in range(context.pick(10, 3))])
     return figures

@@ -26,10 +26,10 @@ async def run(context: Context) -> Figures:
     async with context.instance() as instance, instance.client() as client:
         await client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
         async with following(client, PODS) as follower:
-            count = context.pick(40, 5)
+            count = context.pick(40, 4)
             context.say(f"{count} pods, alternating with the CRI floor")
             figures = await singles(instance, client, follower, count)
-            replicas = context.pick(50, 8)
+            replicas = context.pick(50, 6)
             rounds = context.pick(3, 1)
             context.say(f"Deployment 0 -> {replicas} -> 0, {rounds} times")
             scaled = [await scale(client, follower, f"scale-{number}", replicas) for number in range(rounds)]

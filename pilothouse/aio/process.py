@@ -81,7 +81,7 @@ async def run(
         stdin=null if input is None else pipe,
         stdout=pipe,
         stderr=pipe,
-        env=env,
+        env=None if env is None else dict(env),  # uvloop takes nothing else
         cwd=cwd,
         start_new_session=True,
     )

@@ -159,8 +159,8 @@ async def _deploy(session: Session, wish: Wish, prepared: Prepared, dry_run: boo
             return
         await _write_secrets(client, wish)
         rollout = Rollout(client, wanted, before)
-        if await rollout.apply():
-            output.note(f"{wish.name} is applied" if detach else f"deploying {wish.name}")
+        changed = await rollout.apply()
+        output.note(f"deploying {wish.name}" if changed else f"{wish.name} is deployed just so already")
         if not detach:
             await rollout.follow(timeout_s)
 

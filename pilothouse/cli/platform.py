@@ -75,10 +75,11 @@ class Platform:
             registry = await self._registry(tasks.start)
             informers = Informers(self.client)
             builds = await self._build_settings()
+            found = await environment.discover() if self.options.local is not None else None
             works = [
                 AppController(self.client, informers, self.recorder, self.options.around).run(),
                 BuildController(self.client, informers, self.recorder, builds).run(),
-                EnvironmentKeeper(self.client, informers, await environment.discover() if self.options.local is not None else None).run(),
+                EnvironmentKeeper(self.client, informers, found).run(),
             ]
             if builds.bases is not None:
                 works.append(builds.bases.warm(stand_ins=builds.config.stand_ins))

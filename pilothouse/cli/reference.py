@@ -65,10 +65,11 @@ def _command(command: click.Command, context: click.Context) -> str:
 
 def _options(command: click.Command, context: click.Context) -> str:
     """The table of a command's options; "" when it has none of its own."""
-    rows = []
-    for option in command.get_params(context):
-        if isinstance(option, click.Option) and option.name not in ("help", "version"):
-            rows.append([_flags(option, context), option.help or "", _option_default(option)])
+    rows = [
+        [_flags(option, context), option.help or "", _option_default(option)]
+        for option in command.get_params(context)
+        if isinstance(option, click.Option) and "--help" not in option.opts
+    ]
     return table(["option", "meaning", "default"], rows) if rows else ""
 
 

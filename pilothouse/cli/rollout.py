@@ -33,26 +33,33 @@ class Rollout:
         self._shown: set[str] = set()
 
     async def apply(self) -> bool:
-        """Write the App; False when it is there already, just so. A failed build of the same source is tried again."""
+        """Write the App; False when it was there already, just so. A failed build of the same source is tried again."""
         if self.before is None:
             await self.client.create(APPS, self.wanted)
             return True
         await self._forget_failed_build()
-        if self.before["spec"] == self.wanted["spec"]:
-            return False
-        await self._replace(self.wanted["spec"])
-        return True
+        written = await self._replace(self.wanted["spec"])
+        return bool(written["metadata"]["generation"] != self.before["metadata"]["generation"])
 
-    async def _replace(self, spec: Object) -> None:
-        gone = {key: None for key in self.before["spec"] if key not in spec} if self.before else {}
+    async def _replace(self, spec: Object) -> Object:
         current = await self.client.get(APPS, self.name, self.namespace)
-        await self.client.update(APPS, current | {"spec": {k: v for k, v in spec.items() if k not in gone}})
+        return await self.client.update(APPS, current | {"spec": spec})
 
     async def _forget_failed_build(self) -> None:
         name: str = ((self.before or {}).get("status") or {}).get("build", "")
         build = await self.client.get_or_none(BUILDS, name, self.namespace) if name else None
         if build is not None and (build.get("status") or {}).get("phase") in ("Failed", "Cancelled"):
             await self.client.delete(BUILDS, name, self.namespace, propagation="Background")
+            await self._until_built_anew()
+
+    async def _until_built_anew(self) -> None:
+        """Until the app's status no longer speaks of the build that was forgotten."""
+        async with asyncio.timeout(30):
+            while True:
+                app = await self.client.get(APPS, self.name, self.namespace)
+                if (meta.condition(app, "Built") or {}).get("status") != "False":
+                    return
+                await asyncio.sleep(POLL_S / 2)
 
     async def follow(self, timeout_s: float) -> None:
         """Until it serves; raises ClickException with the reason when it does not. Ctrl-C takes the change back."""

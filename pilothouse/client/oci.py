@@ -7,6 +7,7 @@ Source: OCI Distribution Specification 1.1, OCI Image Specification 1.1.
 
 import hashlib
 import json
+import platform
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -141,11 +142,22 @@ class Registry:
         """An image with one uncompressed layer (a tar); config: the image's `config` object. Returns the manifest's digest."""
         layer = digest_of_file(rootfs)
         size = await self.put_blob(repository, rootfs, layer)
-        document = {"architecture": "amd64", "os": "linux", "config": config, "rootfs": {"type": "layers", "diff_ids": [layer]}}
+        document = {
+            "architecture": architecture(),
+            "os": "linux",
+            "config": config,
+            "rootfs": {"type": "layers", "diff_ids": [layer]},
+            "history": [{"created_by": "distribution packages"}],  # builders count the layers by it
+        }
         encoded = json.dumps(document).encode()
         config_digest = digest_of(encoded)
         await self.put_blob(repository, encoded, config_digest)
         return await self.put_manifest(repository, tag, _manifest(CONFIG, config_digest, len(encoded), [(LAYER_TAR, layer, size)]))
+
+
+def architecture() -> str:
+    """This machine's architecture by the names of OCI (and Go)."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
 def _manifest(config_type: str, config: str, config_size: int, layers: list[tuple[str, str, int]]) -> Object:

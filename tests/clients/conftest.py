@@ -30,7 +30,8 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             text=True,
         ) as server,
     ):
-        assert server.stdin is not None and server.stdout is not None
+        assert server.stdin is not None
+        assert server.stdout is not None
         try:
             assert server.stdout.readline() == "ready\n", (folder / "server.log").read_text()
             yield folder / "admin.kubeconfig"

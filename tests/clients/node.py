@@ -14,7 +14,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.engine.apiserver.nodes import LogOptions
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import AlreadyExists, BadRequest, NotFound
+from pilothouse.model.errors import BadRequest, NotFound
 from pilothouse.model.json import Object
 
 NAME = "node-a"
@@ -60,10 +60,7 @@ class PlayedNode:
 
     async def _renew(self) -> None:
         lease = {"metadata": {"name": NAME}, "spec": {"holderIdentity": NAME, "leaseDurationSeconds": 40}}
-        try:
-            await self.client.create(kinds.LEASES, lease, "kube-node-lease")
-        except AlreadyExists:
-            pass
+        await self.client.create(kinds.LEASES, lease, "kube-node-lease")
         while True:
             spec = {"renewTime": meta.rfc3339_micro(time.time())}
             await self.client.patch(kinds.LEASES, NAME, {"spec": spec}, namespace="kube-node-lease")

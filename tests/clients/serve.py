@@ -51,7 +51,8 @@ async def main(folder: Path) -> None:
         await stack.enter_async_context(await serve(server.handle, HOST, port, tls=context, limits=Limits(body_bytes=3 << 20)))
         tasks = await stack.enter_async_context(scope())
         await start_parts(tasks, server, identities.ca.read_text(), switch)
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
         tasks.cancel()
 

@@ -1,7 +1,6 @@
 """kr8s, an asynchronous client with objects."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import kr8s
@@ -9,14 +8,15 @@ import pytest
 from kr8s.asyncio.objects import ConfigMap, Deployment, Pod, new_class
 
 from tests.clients.kubectl import Kubectl
+from tests.clients.node import LOG
 from tests.clients.objects import boat, boats, config_map, deployment, pod
 
 DEADLINE_S = 15
 
 
 @pytest.fixture
-async def api(kubeconfig: Path, namespace: str) -> AsyncIterator[kr8s.asyncio.Api]:
-    yield await kr8s.asyncio.api(kubeconfig=str(kubeconfig), namespace=namespace)
+async def api(kubeconfig: Path, namespace: str) -> kr8s.asyncio.Api:
+    return await kr8s.asyncio.api(kubeconfig=str(kubeconfig), namespace=namespace)
 
 
 async def test_kr8s_creates_patches_and_deletes(api: kr8s.asyncio.Api) -> None:
@@ -62,7 +62,7 @@ async def test_kr8s_execs_and_reads_logs(api: kr8s.asyncio.Api) -> None:
         await calm.wait("condition=Ready")
         done = await calm.exec(["echo", "hello"])
     assert done.stdout == b"hello\n"
-    assert [line async for line in calm.logs()][0] == "first line"
+    assert [line async for line in calm.logs()] == LOG.decode().splitlines()
 
 
 async def test_kr8s_works_with_a_custom_resource(api: kr8s.asyncio.Api, kubectl: Kubectl) -> None:

@@ -1,6 +1,5 @@
 import base64
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from tests.clients.kubectl import Kubectl
 
 
 @pytest.fixture
-def reader(kubectl: Kubectl) -> Iterator[str]:
-    """A service account that may read pods in its namespace; yields its user name."""
+def reader(kubectl: Kubectl) -> str:
+    """A service account that may read pods in its namespace; its user name."""
     kubectl("create", "serviceaccount", "reader")
     kubectl("create", "role", "reading", "--verb=get,list,watch", "--resource=pods")
     kubectl("create", "rolebinding", "reading", "--role=reading", f"--serviceaccount={kubectl.namespace}:reader")
-    yield f"system:serviceaccount:{kubectl.namespace}:reader"
+    return f"system:serviceaccount:{kubectl.namespace}:reader"
 
 
 def test_whoami_names_the_administrator(kubectl: Kubectl) -> None:
@@ -75,9 +74,8 @@ def test_token_names_its_audience_and_its_account(kubectl: Kubectl, reader: str)
 
 
 def test_a_wrong_token_is_refused(kubectl: Kubectl) -> None:
-    assert "You must be logged in to the server" in kubectl.refused(
-        "get", "pods", "--token=nonsense", "--client-certificate=", "--client-key="
-    )
+    signed = ("--token=nonsense", "--client-certificate=", "--client-key=")
+    assert "You must be logged in to the server" in kubectl.refused("get", "pods", *signed)
 
 
 def test_a_role_cannot_be_given_by_one_who_lacks_its_rights(kubectl: Kubectl, reader: str) -> None:

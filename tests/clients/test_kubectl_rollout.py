@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,11 +8,11 @@ from tests.clients.objects import deployment, pod
 
 
 @pytest.fixture
-def web(kubectl: Kubectl) -> Iterator[Kubectl]:
+def web(kubectl: Kubectl) -> Kubectl:
     """A Deployment of two pods that has been rolled out."""
     kubectl.apply(deployment("web", replicas=2))
     kubectl("rollout", "status", "deployment/web", "--timeout=15s")
-    yield kubectl
+    return kubectl
 
 
 def test_rollout_status_follows_until_all_are_new(web: Kubectl) -> None:

@@ -97,6 +97,5 @@ def test_same_key_twice_is_refused(kubectl: Kubectl) -> None:
     text = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "twice"}, "data": {"a": "1", "a": "2"}}'
     path = kubectl.kubeconfig.parent / f"{kubectl.namespace}.json"
     path.write_text(text)
-    assert 'duplicate field "data.a"' in kubectl.refused(
-        "create", "--raw", f"/api/v1/namespaces/{kubectl.namespace}/configmaps?fieldValidation=Strict", "-f", str(path)
-    )
+    url = f"/api/v1/namespaces/{kubectl.namespace}/configmaps?fieldValidation=Strict"
+    assert 'duplicate field "data.a"' in kubectl.refused("create", "--raw", url, "-f", str(path))

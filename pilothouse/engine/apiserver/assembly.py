@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 
 from pilothouse.engine.apiserver.admission.chain import Chain
-from pilothouse.engine.apiserver.admission.definitions import DefinitionFinalizer
 from pilothouse.engine.apiserver.admission.escalation import Escalation
 from pilothouse.engine.apiserver.admission.legacy_token import SecretTokens
 from pilothouse.engine.apiserver.admission.limits import LimitRanger
@@ -66,7 +65,6 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
             SecretTokens(store, tokens, settings.ca),
             Priority(store),
             DefaultTolerations(),
-            DefinitionFinalizer(),
             Escalation(authorizer),
             quota,
         ]

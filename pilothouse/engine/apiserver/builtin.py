@@ -22,8 +22,11 @@ def _row(resource: Resource, schemas: Catalog) -> Served:
         return schemas.schema(kind.definition)
 
     stored_under = EVENTS if resource is EVENTS_V1 else resource
-    row = Served(kind, schema, f"/{stored_under.group_resource}/")
+    row = Served(kind, schema, lambda value: schema().decode(value), f"/{stored_under.group_resource}/")
+    if resource is ENDPOINTS:
+        row.deprecation = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
     if resource is EVENTS_V1:
+        row.blames = ""
         row.to_stored, row.from_stored = events.to_stored, events.from_stored
     return row
 

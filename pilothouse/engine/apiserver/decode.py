@@ -4,16 +4,17 @@ The value that comes out is a private copy without apiVersion and kind, in the s
 upstream's order: not an object of any kind, another kind, a wrong type, then what strictness makes of unknown and double fields.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from pilothouse.engine.apiserver import body as bodies
 from pilothouse.engine.apiserver.body import Document, Unparsable
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served, Table
-from pilothouse.model.errors import BadRequest
+from pilothouse.model.errors import BadRequest, Cause, Invalid
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
-from pilothouse.model.schema import DecodeError, Schema
+from pilothouse.model.schema import Decoded, DecodeError
 
 _SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 _GO_TYPE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
@@ -65,11 +66,12 @@ def go_name(value: Any) -> str:
 def check_type(found: Document, wanted: Resource, table: Table) -> None:
     """Raises BadRequest when the body is of another kind than `wanted`."""
     version, kind = stated_type(found, wanted.kind)
+    if wanted.custom:
+        _check_custom(found, version, kind, wanted)
+        return
     version, kind = version or wanted.api_version, kind or wanted.kind
     if (version, kind) == (wanted.api_version, wanted.kind):
         return
-    if wanted.custom:
-        raise _wrong_custom(version, kind, wanted)
     group, _, short = version.rpartition("/")
     known = table.by_kind(group, short, kind) is not None or (version, kind) == ("v1", "Status")
     why = f"converting ({short}.{kind}) to ({wanted.group.partition('.')[0] or 'core'}.{wanted.kind}): unknown conversion"
@@ -78,21 +80,28 @@ def check_type(found: Document, wanted: Resource, table: Table) -> None:
     raise BadRequest(f'{kind} in version "{wanted.version if not known else short}" cannot be handled as a {wanted.kind}: {why}')
 
 
-def _wrong_custom(version: str, kind: str, wanted: Resource) -> BadRequest:
+def _check_custom(found: Document, version: str, kind: str, wanted: Resource) -> None:
+    """A custom resource has to state its type in full. Raises BadRequest, Invalid."""
+    if not kind:
+        text = found.raw.decode("utf-8", "replace") or "{}"
+        raise bodies.unrecognized(wanted.kind, f"Object 'Kind' is missing in '{text}'", found.raw)
     if version != wanted.api_version:
-        return BadRequest(f"the API version in the data ({version}) does not match the expected API version ({wanted.api_version})")
-    shown = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/apiserver/customresource_handler.go"'
-    return BadRequest(f'{kind} in version "{wanted.version}" cannot be handled as a {wanted.kind}: {shown}')
+        raise BadRequest(f"the API version in the data ({version}) does not match the expected API version ({wanted.api_version})")
+    if kind != wanted.kind:
+        metadata = found.value.get("metadata")
+        name = metadata.get("name", "") if isinstance(metadata, dict) else ""
+        cause = Cause("kind", "FieldValueInvalid", f'Invalid value: "{kind}": must be {wanted.kind}')
+        raise Invalid.of(kind, name, [cause], wanted.group)
 
 
 def cannot_handle(resource: Resource, why: str) -> BadRequest:
     return BadRequest(f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}')
 
 
-def value_of(request: ApiRequest, found: Document, resource: Resource, schema: Schema, strictness: str) -> Object:
+def value_of(request: ApiRequest, found: Document, resource: Resource, decode: Callable[[Any], Decoded], strictness: str) -> Object:
     """The typed value of a parsed body, without apiVersion and kind, not defaulted; raises BadRequest."""
     try:
-        decoded = schema.decode(found.value if found.value is not None else {})
+        decoded = decode(found.value if found.value is not None else {})
     except DecodeError as error:
         raise cannot_handle(resource, error.message) from error
     judge_strictness(request, resource, [f'duplicate field "{path}"' for path in found.duplicates], decoded.unknown, strictness)
@@ -127,7 +136,7 @@ def written(request: ApiRequest, served: Served, table: Table, strictness: str) 
     """The value that a create or an update brings, defaulted, in the shape the store keeps."""
     found = document(request, served.resource.kind)
     check_type(found, served.resource, table)
-    value = value_of(request, found, served.resource, served.schema(), strictness)
+    value = value_of(request, found, served.resource, served.decode, strictness)
     if served.to_stored is not None:
         value = served.to_stored(value)
     served.kind.default(value)

@@ -6,9 +6,11 @@ Source: apiserver/pkg/registry/rest/delete.go and generic/registry/store.go (del
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pilothouse.engine.apiserver.crds.naming import FINALIZER
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import CRDS
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _OF_POLICY = {"Orphan": ORPHAN, "Foreground": FOREGROUND}
@@ -27,7 +29,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """remove: the object goes now. value: what takes its place otherwise; None changes nothing."""
+    """remove: the object goes now. value: what takes its place, or what it is said to have been; None changes nothing."""
 
     remove: bool
     value: Object | None = None
@@ -40,8 +42,10 @@ def plan(kind: Kind, obj: Object, options: Options, now: datetime) -> Step:
     grace_s = kind.grace_s(obj, options.grace_s) if kind.grace_s is not None else 0
     if metadata.get("deletionTimestamp"):
         return _again(obj, finalizers, grace_s, options, now)
+    if kind.resource is CRDS and FINALIZER not in finalizers:
+        finalizers = [*finalizers, FINALIZER]
     if grace_s == 0 and not finalizers and not _waits(obj):
-        return Step(True)
+        return Step(True, _marked(obj, finalizers, 0, now) if kind.grace_s is not None else None)
     return Step(False, _marked(obj, finalizers, grace_s, now))
 
 

@@ -4,13 +4,15 @@
 CustomResourceDefinition is a row in it; readers always see a consistent one, since everything happens on one event loop.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pilothouse.engine.apiserver.kinds.kind import Kind
+from pilothouse.model.errors import Cause, Invalid
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.resource import Resource
-from pilothouse.model.schema import Schema
+from pilothouse.model.schema import Decoded, Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +28,20 @@ class ScalePaths:
 class Served:
     """One resource at one version.
 
-    schema: None for a custom resource that is stored as it comes. to_stored, from_stored: set where two versions share their
-    objects in different shapes (events); both make a new value. serving: False while a CRD's names are not accepted.
+    decode: the typed, private copy of a body and the fields in it that are unknown; raises DecodeError.
+    to_stored, from_stored: set where two versions share their objects in different shapes (events); both make a new value.
+    blames: the group that messages about invalid objects name, where that is not the resource's own.
     """
 
     kind: Kind
     schema: Callable[[], Schema]
+    decode: Callable[[Any], Decoded]
     prefix: str
     list_kind: str = ""
     custom: bool = False
     scale: ScalePaths | None = None
     deprecation: str = ""
+    blames: str | None = None
     to_stored: Callable[[Object], Object] | None = None
     from_stored: Callable[[Object], Object] | None = None
     head: bytes = field(init=False)
@@ -53,6 +58,11 @@ class Served:
     @property
     def resource(self) -> Resource:
         return self.kind.resource
+
+    def invalid(self, name: str, causes: Sequence[Cause]) -> Invalid:
+        """All that is wrong with an object of this resource."""
+        group = self.resource.group if self.blames is None else self.blames
+        return Invalid.of(self.resource.kind, name, causes, group)
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}"
@@ -107,6 +117,10 @@ class Table:
     def by_kind(self, group: str, version: str, kind: str) -> Served | None:
         rows = self._groups.get(group, {}).get(version, {}).values()
         return next((row for row in rows if row.resource.kind == kind), None)
+
+    def is_custom(self, group: str) -> bool:
+        """Whether all that the group serves comes from CustomResourceDefinitions."""
+        return all(row.custom for rows in self._groups.get(group, {}).values() for row in rows.values())
 
     def groups(self) -> list[str]:
         return list(self._groups)

@@ -80,10 +80,17 @@ class ApiServer:
         self.backend.authorizer.authorize(request)
         if not request.target.is_resource:
             return self._document(request)
-        if not self.backend.table.has_group(request.target.group):
+        if self._is_no_page(request):
             return respond.raw(page_not_found())
         answer, accepted = await pipeline.run(self.backend, request)
         return await self._send(http, request, answer, accepted)
+
+    def _is_no_page(self, request: ApiRequest) -> bool:
+        """A group that nobody serves, or a version of a custom group: nothing is there that could answer with a Status."""
+        table, target = self.backend.table, request.target
+        if not table.has_group(target.group):
+            return True
+        return table.is_custom(target.group) and target.version not in table.versions(target.group)
 
     def _who(self, http: Request, request: ApiRequest) -> User:
         """Raises Unauthorized, Forbidden, BadRequest."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from pilothouse.engine.apiserver.answer import Many, Stored
 from pilothouse.engine.apiserver.frames import list_metadata
+from pilothouse.engine.apiserver.kinds.kind import CREATED_COLUMN, NAME_COLUMN
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.model.errors import BadRequest
 from pilothouse.model.json import Object
@@ -44,7 +45,8 @@ def table(
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": metadata,
         "columnDefinitions": [column.to_dict() for column in served.kind.columns] if columns else None,
-        "rows": rows,
+        # Upstream's plainest printer has no list to be empty.
+        "rows": rows if rows or served.kind.columns != (NAME_COLUMN, CREATED_COLUMN) or served.custom else None,
     }
 
 

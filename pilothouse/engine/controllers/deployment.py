@@ -31,8 +31,8 @@ class DeploymentController:
         self._recorder = recorder
         self._clock = clock
         self._deployments = Fresh(informers.of(DEPLOYMENTS))
-        self._sets = Fresh(informers.of(REPLICASETS), "controller", pods.BY_CONTROLLER_UID)
-        self._pods = Fresh(informers.of(PODS), "controller", pods.BY_CONTROLLER_UID)
+        self._sets = Fresh(informers.of(REPLICASETS), "controller", pods.by_controller_uid)
+        self._pods = Fresh(informers.of(PODS), "controller", pods.by_controller_uid)
         self._owner = Owner(client, DEPLOYMENTS, self._sets)
         self._controller = Controller("deployment", self.reconcile, workers=WORKERS)
         self._controller.watches(self._deployments.informer)
@@ -155,7 +155,7 @@ class DeploymentController:
         self._recorder.say(deployment, "Warning", "ReplicaSetCreateError", message)
         if facts.has_deadline(deployment):
             failure = statuses.condition("Progressing", "False", "ReplicaSetCreateError", message)
-            await self._show(deployment, statuses.with_condition(deployment, facts.status(deployment), failure, self._clock()))
+            await self._show(deployment, statuses.with_condition(facts.status(deployment), failure, self._clock()))
 
     async def _renumber(self, deployment: Object, new: Object, old: list[Object]) -> tuple[Object, Object]:
         wanted = revisions.as_current(deployment, new, revisions.next_revision(old))
@@ -177,7 +177,7 @@ class DeploymentController:
         if not is_news or not facts.has_deadline(deployment):
             return deployment
         progress = statuses.condition("Progressing", "True", reason, f'{words} "{meta.name(new)}"')
-        status = statuses.with_condition(deployment, facts.status(deployment), progress, self._clock())
+        status = statuses.with_condition(facts.status(deployment), progress, self._clock())
         return await self._write_status(deployment, status)
 
     async def _scale_all(self, deployment: Object, scales: list[Scale]) -> list[Object]:

@@ -31,7 +31,7 @@ def of(deployment: Object, new: Object | None, sets: Sequence[Object], now: floa
     if collisions is not None:
         shown["collisionCount"] = collisions
     enough = available >= wanted - facts.max_unavailable(deployment)
-    return with_condition(deployment, shown | {"conditions": _conditions(facts.status(deployment))}, _availability(enough), now)
+    return with_condition(shown | {"conditions": _conditions(facts.status(deployment))}, _availability(enough), now)
 
 
 def _availability(enough: bool) -> Object:
@@ -56,7 +56,7 @@ def _without(shown: Object, type: str) -> Object:
     return shown | {"conditions": [each for each in _conditions(shown) if each.get("type") != type]}
 
 
-def with_condition(deployment: Object, shown: Object, new: Object, now: float) -> Object:
+def with_condition(shown: Object, new: Object, now: float) -> Object:
     """The status with the condition set; one of the same status and reason stays untouched, times included."""
     old = _find(shown, new["type"])
     if old is not None and (old.get("status"), old.get("reason")) == (new["status"], new["reason"]):
@@ -86,11 +86,11 @@ def _was_complete(deployment: Object, shown: Object) -> bool:
 def _with_progress(deployment: Object, new: Object | None, shown: Object, now: float) -> Object:
     subject = f'Deployment "{meta.name(deployment)}"' if new is None else f'ReplicaSet "{meta.name(new)}"'
     if facts.is_complete(deployment, shown):
-        return with_condition(deployment, shown, condition("Progressing", "True", COMPLETE, f"{subject} has successfully progressed."), now)
+        return with_condition(shown, condition("Progressing", "True", COMPLETE, f"{subject} has successfully progressed."), now)
     if _has_progressed(facts.status(deployment), shown):
         return _progressing(shown, condition("Progressing", "True", "ReplicaSetUpdated", f"{subject} is progressing."), now)
     if is_timed_out(deployment, shown, now):
-        return with_condition(deployment, shown, condition("Progressing", "False", TIMED_OUT, f"{subject} has timed out progressing."), now)
+        return with_condition(shown, condition("Progressing", "False", TIMED_OUT, f"{subject} has timed out progressing."), now)
     return shown
 
 
@@ -145,7 +145,6 @@ def _with_failure(deployment: Object, new: Object | None, sets: Sequence[Object]
     if failure is None:
         return _without(shown, "ReplicaFailure")
     return with_condition(
-        deployment,
         shown,
         condition("ReplicaFailure", failure["status"], failure.get("reason", ""), failure.get("message", "")),
         now,
@@ -165,4 +164,4 @@ def paused(deployment: Object, now: float) -> Object | None:
         if is_paused
         else condition("Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
     )
-    return with_condition(deployment, shown, new, now)
+    return with_condition(shown, new, now)

@@ -6,7 +6,6 @@ Source: Kubernetes 1.36, staging/src/k8s.io/endpointslice (utils.go) and pkg/api
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
-from pilothouse.client.index import IndexKeys
 from pilothouse.engine.controllers import pods
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -17,9 +16,6 @@ ZONE_LABEL = "topology.kubernetes.io/zone"
 
 def by_namespace(obj: Object) -> list[str]:
     return [meta.namespace(obj)]
-
-
-BY_NAMESPACE: IndexKeys = by_namespace
 
 
 def selector(service: Object) -> dict[str, str]:

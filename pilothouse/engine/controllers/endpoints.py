@@ -22,8 +22,8 @@ class EndpointsController:
     def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
         self._client = client
         self._recorder = recorder
-        self._services = informers.of(SERVICES, indexes={"namespace": facts.BY_NAMESPACE})
-        self._pods = informers.of(PODS, indexes={"namespace": facts.BY_NAMESPACE})
+        self._services = informers.of(SERVICES, indexes={"namespace": facts.by_namespace})
+        self._pods = informers.of(PODS, indexes={"namespace": facts.by_namespace})
         self._endpoints = Fresh(informers.of(ENDPOINTS))
         self._controller = Controller("endpoints", self.reconcile, workers=WORKERS)
         self._controller.watches(self._services)

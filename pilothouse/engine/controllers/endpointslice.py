@@ -34,8 +34,8 @@ class EndpointSliceController:
     def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
         self._client = client
         self._recorder = recorder
-        self._services = informers.of(SERVICES, indexes={"namespace": facts.BY_NAMESPACE})
-        self._pods = informers.of(PODS, indexes={"namespace": facts.BY_NAMESPACE})
+        self._services = informers.of(SERVICES, indexes={"namespace": facts.by_namespace})
+        self._pods = informers.of(PODS, indexes={"namespace": facts.by_namespace})
         self._nodes = informers.of(NODES)
         self._slices = Fresh(informers.of(ENDPOINTSLICES), "service", by_service)
         self._controller = Controller("endpointslice", self.reconcile, workers=WORKERS)

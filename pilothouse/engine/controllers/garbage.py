@@ -12,7 +12,6 @@ from typing import NamedTuple
 from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
-from pilothouse.client.outcome import Retry
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers import garbage_plan
 from pilothouse.engine.controllers.garbage_graph import FOREGROUND, ORPHAN, Graph, Node
@@ -25,7 +24,6 @@ from pilothouse.model.resource import Resource
 
 WORKERS = 8
 REMEMBERED = 500
-UNKNOWN_KIND_S = 10.0
 
 
 class _Owner(NamedTuple):
@@ -43,7 +41,8 @@ class GarbageCollector:
         self._graph = Graph()
         self._absent: OrderedDict[str, None] = OrderedDict()
         self._controller = Controller("garbage-collector", self.reconcile, workers=WORKERS)
-        self._monitors = Monitors(client, informers, self._changed)
+        self._unknown: set[str] = set()
+        self._monitors = Monitors(client, informers, self._changed, self._learned)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Judges nothing before it knows everything: an owner that is only not listed yet is not gone."""
@@ -91,7 +90,9 @@ class GarbageCollector:
             return "waiting" if known.waits_for_dependents else "solid"
         owner = self._owner(reference)
         if owner.resource is None:
-            raise Retry(UNKNOWN_KIND_S, f"{_shown(node)} is owned by a {reference['kind']}, a kind that is not served")
+            # Nobody can say whether it is there: it protects until its kind is served.
+            self._unknown.add(node.uid)
+            return "solid"
         if owner.resource.namespaced and not node.namespace:
             # An owner in a namespace cannot be told for an object outside all of them: nobody may delete by that.
             self._say_misplaced(node, reference)
@@ -105,6 +106,12 @@ class GarbageCollector:
             self._remember_absent(owner.uid)
             return "absent"
         return "waiting" if Node.of(owner.resource, found).waits_for_dependents else "solid"
+
+    def _learned(self) -> None:
+        """Other kinds are served now: who was owned by one that was not known is judged anew."""
+        for uid in self._unknown:
+            self._controller.queue.add(uid)
+        self._unknown.clear()
 
     def _owner(self, reference: Object) -> _Owner:
         group = reference["apiVersion"].rpartition("/")[0]
@@ -180,8 +187,3 @@ class GarbageCollector:
 def _about(node: Node) -> Object:
     metadata = {"name": node.name, "namespace": node.namespace, "uid": node.uid}
     return {"apiVersion": node.resource.api_version, "kind": node.resource.kind, "metadata": metadata}
-
-
-def _shown(node: Node) -> str:
-    where = f" in {node.namespace}" if node.namespace else ""
-    return f"{node.resource.kind} {node.name}{where}"

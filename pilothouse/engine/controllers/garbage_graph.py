@@ -78,9 +78,6 @@ class Graph:
         self._link(old, None)
         return [*self._dependents.get(uid, ()), *(each["uid"] for each in old.owners)]
 
-    def of_resource(self, resource: Resource) -> Iterator[Node]:
-        return (node for node in list(self._nodes.values()) if node.resource.group_resource == resource.group_resource)
-
     def _link(self, old: Node | None, new: Node | None) -> None:
         before = {} if old is None else {each["uid"]: old.uid for each in old.owners}
         after = {} if new is None else {each["uid"]: new.uid for each in new.owners}

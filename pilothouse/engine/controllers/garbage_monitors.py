@@ -45,9 +45,12 @@ Changed = Callable[[Resource, Object | None, Object | None], None]
 
 
 class Monitors:
-    def __init__(self, client: Client, informers: Informers, changed: Changed) -> None:
+    """changed: told of each object of any kind. learned: told when the kinds that are served have been looked up anew."""
+
+    def __init__(self, client: Client, informers: Informers, changed: Changed, learned: Callable[[], None]) -> None:
         self._client = client
         self._changed = changed
+        self._learned = learned
         self._shared = {resource.group_resource: informers.of(resource) for resource in SHARED}
         self._own: dict[str, tuple[Informer, asyncio.Task[None]]] = {}
         self._resources: dict[tuple[str, str], Resource] = {}
@@ -98,6 +101,7 @@ class Monitors:
         for name, resource in wanted.items():
             if name not in self._shared and name not in self._own:
                 self._start(tasks, resource)
+        self._learned()
 
     def _start(self, tasks: Scope, resource: Resource) -> None:
         informer = Informer(self._client, resource)

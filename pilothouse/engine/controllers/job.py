@@ -41,7 +41,7 @@ class JobController:
         self._clock = clock
         self._failures: dict[str, Failures] = {}
         self._jobs = Fresh(informers.of(JOBS))
-        self._pods = Fresh(informers.of(PODS), "controller", pods.BY_CONTROLLER_UID)
+        self._pods = Fresh(informers.of(PODS), "controller", pods.by_controller_uid)
         self._owner = Owner(client, JOBS, self._pods, finalizer=facts.FINALIZER)
         self._controller = Controller("job", self.reconcile, workers=WORKERS)
         self._strays = Controller("job-strays", self.release_stray)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from pilothouse.engine.controllers import job_indexes as indexes
-from pilothouse.engine.controllers import pods
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
@@ -65,8 +64,3 @@ def is_enough(rules: list[Object], succeeded: set[int], completions: int) -> int
         if len(counted) >= (needed if needed is not None else len(among or ())):
             return number
     return None
-
-
-def ignored(rules: list[Object], pod: Object) -> bool:
-    found = match(rules, pod) if pods.phase(pod) == "Failed" else None
-    return found is not None and found.action == "Ignore"

@@ -14,7 +14,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.outcome import Retry
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers import discovery, namespace_plan
-from pilothouse.engine.controllers.endpoint_facts import BY_NAMESPACE
+from pilothouse.engine.controllers.endpoint_facts import by_namespace
 from pilothouse.engine.controllers.namespace_plan import FINALIZER, Removal
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, MethodNotAllowed, NotFound
@@ -32,7 +32,7 @@ class NamespaceController:
         self._recorder = recorder
         self._clock = clock
         self._namespaces = informers.of(NAMESPACES)
-        self._pods = informers.of(PODS, indexes={"namespace": BY_NAMESPACE})
+        self._pods = informers.of(PODS, indexes={"namespace": by_namespace})
         self._controller = Controller("namespace", self.reconcile, workers=WORKERS)
         self._controller.watches(self._namespaces)
         self._pods.on_change(self._pod_changed)

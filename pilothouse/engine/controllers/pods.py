@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from pilothouse.client.index import IndexKeys
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
@@ -26,10 +25,6 @@ def is_finished(pod: Object) -> bool:
 
 def is_active(pod: Object) -> bool:
     return not is_finished(pod) and not meta.is_deleting(pod)
-
-
-def is_terminating(pod: Object) -> bool:
-    return not is_finished(pod) and meta.is_deleting(pod)
 
 
 def is_ready(pod: Object) -> bool:
@@ -85,6 +80,3 @@ def from_template(template: Object, owner: Object, api_version: str, kind: str, 
         "ownerReferences": [meta.owner_reference(owner, api_version, kind)],
     }
     return {"metadata": own | kept | metadata, "spec": template.get("spec") or {}}
-
-
-BY_CONTROLLER_UID: IndexKeys = by_controller_uid

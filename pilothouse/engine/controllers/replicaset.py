@@ -25,8 +25,8 @@ class ReplicaSetController:
         self._client = client
         self._recorder = recorder
         self._clock = clock
-        self._sets = Fresh(informers.of(REPLICASETS), "controller", pods.BY_CONTROLLER_UID)
-        self._pods = Fresh(informers.of(PODS), "controller", pods.BY_CONTROLLER_UID)
+        self._sets = Fresh(informers.of(REPLICASETS), "controller", pods.by_controller_uid)
+        self._pods = Fresh(informers.of(PODS), "controller", pods.by_controller_uid)
         self._owner = Owner(client, REPLICASETS, self._pods)
         self._controller = Controller("replicaset", self.reconcile, workers=WORKERS)
         self._controller.watches(self._sets.informer)

@@ -9,6 +9,8 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LINK_PREFIX = "ph"
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -34,7 +36,7 @@ def parse_alias(link: str, alias: str) -> Lease | None:
 def link_name(instance: str, container: str, interface: str) -> str:
     """The same for the same interface of the same container, so that a repeated request finds what the first one made."""
     digest = hashlib.sha256(f"{instance}/{container}/{interface}".encode()).hexdigest()
-    return f"ph{digest[:12]}"
+    return f"{LINK_PREFIX}{digest[:12]}"
 
 
 def mac_of(address: str) -> str:

@@ -17,7 +17,7 @@ import structlog
 
 from pilothouse.model.json import loads
 from pilothouse.network.pod import firewall, netlink, rules
-from pilothouse.network.pod.addresses import Lease, mac_of, parse_alias
+from pilothouse.network.pod.addresses import LINK_PREFIX, Lease, mac_of, parse_alias
 from pilothouse.network.pod.cni import PortMapping
 from pilothouse.network.pod.config import PodNetworkConfig
 
@@ -139,9 +139,9 @@ def mtu(link: int) -> int:
 
 
 def leases(bridge: int) -> list[Lease]:
-    """What the bridge's ports say. A port without a lease was made by a request that never got its answer: it goes."""
+    """What the bridge's ports say. A port of ours without a lease was made by a request that never got its answer: it goes."""
     with netlink.RouteSocket() as route:
-        ports = [link for link in route.links() if link.master == bridge]
+        ports = [link for link in route.links() if link.master == bridge and link.name.startswith(LINK_PREFIX)]
         found = {link.index: parse_alias(link.name, link.alias) for link in ports}
         for index in (index for index, lease in found.items() if lease is None):
             with contextlib.suppress(netlink.KernelRefusal):

@@ -42,16 +42,23 @@ class PodNetwork:
         with ThreadPoolExecutor(THREADS, "pod-network") as threads:
             await asyncio.get_running_loop().run_in_executor(threads, self._prepare)
             self.config.socket.parent.mkdir(parents=True, exist_ok=True)
-            server = await asyncio.start_unix_server(
-                lambda reader, writer: self._serve(threads, reader, writer), self.config.socket, limit=REQUEST_LIMIT_BYTES
-            )
-            self.config.socket.chmod(0o600)
-            async with server:
+            async with await self._listen(threads):
                 log.info("pod network ready", bridge=self.config.bridge, cidr=self.config.pod_cidr, pods=len(self._pool))
                 ready.set()
                 while True:
                     await asyncio.sleep(INSPECT_S)
                     await asyncio.get_running_loop().run_in_executor(threads, self.inspect)
+
+    async def _listen(self, threads: ThreadPoolExecutor) -> asyncio.Server:
+        path = self.config.socket
+        try:
+            server = await asyncio.start_unix_server(
+                lambda reader, writer: self._serve(threads, reader, writer), path, limit=REQUEST_LIMIT_BYTES
+            )
+        except OSError as error:
+            raise kernel.NetworkFailure(f"pod network cannot listen on {path}: {error}") from error
+        path.chmod(0o600)
+        return server
 
     def teardown(self) -> None:
         """Take away every link, rule, setting and file. Blocks; call it after `run` has ended and the pods are gone."""

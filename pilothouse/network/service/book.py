@@ -81,8 +81,10 @@ class RuleBook:
         for where in fragment.elements:
             self._owners.setdefault(where, service)
         self._addresses.update(fragment.addresses)
-        self._addresses.subtract(old.addresses)
-        self._addresses = +self._addresses
+        for address in old.addresses:
+            self._addresses[address] -= 1
+            if not self._addresses[address]:
+                del self._addresses[address]
         if fragment == NOTHING:
             self._fragments.pop(service, None)
         else:

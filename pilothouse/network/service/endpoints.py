@@ -38,17 +38,13 @@ def endpoints_of(port: Object, slices: Iterable[Object]) -> tuple[Endpoint, ...]
     leaving: dict[tuple[str, int], Endpoint] = {}
     for number, endpoint in _addressed(port, slices):
         conditions = endpoint.get("conditions") or {}
-        terminating = conditions.get("terminating", False)
-        if _holds(conditions, "ready") and not terminating:
+        is_ready = conditions.get("ready") is not False
+        is_serving = conditions.get("serving", is_ready) is not False
+        if is_ready:
             _add(ready, endpoint, number)
-        elif _holds(conditions, "serving") and terminating:
+        elif is_serving and conditions.get("terminating"):
             _add(leaving, endpoint, number)
     return tuple(sorted((ready or leaving).values()))
-
-
-def _holds(conditions: Object, name: str) -> bool:
-    """Unknown counts as true."""
-    return conditions.get(name) is not False
 
 
 def _add(found: dict[tuple[str, int], Endpoint], endpoint: Object, port: int) -> None:

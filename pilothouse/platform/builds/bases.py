@@ -144,13 +144,15 @@ class Bases:
         reference = Reference.parse(image)
         recipe = "builder" if image == BUILDER else recipe_for(reference, offered_versions())
         name = f"{self.registry}/{reference.stored}:{reference.tag}"
-        async with self._locks.setdefault(image, asyncio.Lock()), Registry(self.registry) as registry:
+        async with Registry(self.registry) as registry:
             if await registry.has_manifest(reference.stored, reference.tag):
                 return name
             if recipe is None:
                 raise BaseError(no_stand_in(image))
-            told(f"making {image} from the distribution's packages")
-            await self._make(registry, reference, RECIPES[recipe], recipe)
+            told(f"making {image} from the distribution's packages: about a minute, once")
+            async with self._locks.setdefault(image, asyncio.Lock()):
+                if not await registry.has_manifest(reference.stored, reference.tag):
+                    await self._make(registry, reference, RECIPES[recipe], recipe)
         return name
 
     async def warm(self, *, stand_ins: bool) -> None:

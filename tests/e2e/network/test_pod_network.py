@@ -12,6 +12,7 @@ from tests.e2e.network.conftest import sh
 from tests.e2e.network.pods import Make, Runtime, fetch, pod_config, running, serving
 
 pytestmark = pytest.mark.containers
+GOLDEN = Path(__file__).parents[2] / "golden" / "pods"
 
 
 async def test_a_pod_reaches_the_host_the_other_pods_and_itself(host: None, namespace: Make, tmp_path: Path) -> None:
@@ -169,3 +170,16 @@ async def test_pods_pass_through_a_firewall_that_drops_what_is_forwarded(host: N
         assert sh(program, "-S").count("ACCEPT") == 3 + before.count("ACCEPT"), "once each"
     await asyncio.to_thread(network.teardown)
     assert sh(program, "-S") == before
+
+
+def test_the_kernel_takes_the_golden_rule_sets_and_comes_back_to_where_it_was(host: None) -> None:
+    def load(name: str) -> str:
+        sh("nft", "-f", str(GOLDEN / f"{name}.nft"))
+        return sh("nft", "list", "ruleset")
+
+    for table in ("table", "table-without-fib"):
+        before = load(table)
+        opened = load("open-ports")
+        assert load(table) == opened, "the ports of running pods stay"
+        assert load("close-ports") == before
+        assert load("close-ports") == before, "once more is no error"

@@ -13,12 +13,11 @@ from tests.e2e.node.pods import Cluster, container, is_ready, pod, shell
 
 pytestmark = pytest.mark.containers
 
-SERVER = "trap 'exit 0' TERM; mkdir -p /w; echo ok > /w/index.html; cd /w; while true; do {}; done & wait"
-SERVE = "printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok' | nc -l -p 8080 >/dev/null"
+SERVER = "mkdir -p /w; echo ok > /w/index.html; exec httpd -f -p 8080 -h /w"
 
 
 def serving(delay_s: float = 0.0, **more: Any) -> Object:
-    return shell(f"sleep {delay_s}; " + SERVER.format(SERVE), ports=[{"name": "http", "containerPort": 8080}], **more)
+    return shell(f"sleep {delay_s}; {SERVER}", ports=[{"name": "http", "containerPort": 8080}], **more)
 
 
 async def test_readiness_shows_as_soon_as_the_first_check_succeeds(cluster: Cluster) -> None:
@@ -52,7 +51,7 @@ async def test_liveness_waits_for_the_startup_probe(cluster: Cluster) -> None:
         "startupProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 30},
         "livenessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1},
     }
-    found = await cluster.run(pod("slow", shell("sleep 1.5; nc -lk -p 8080 -e cat & wait", **probes)))
+    found = await cluster.run(pod("slow", serving(1.5, **probes)))
     assert container(found)["started"]
     assert container(found)["restartCount"] == 0
 

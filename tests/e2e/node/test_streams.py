@@ -65,7 +65,7 @@ async def test_attach_speaks_with_the_main_process(cluster: Cluster) -> None:
 
 
 async def test_a_forwarded_port_reaches_what_listens_on_loopback(cluster: Cluster) -> None:
-    await cluster.run(pod("port", shell("nc -lk -s 127.0.0.1 -p 7000 -e cat & wait")))
+    await cluster.run(pod("port", shell("echo ok > /tmp/x; exec httpd -f -p 127.0.0.1:7000 -h /tmp")))
     found = await cluster.client.get(PODS, "port", "default")
     async with asyncio.timeout(10):
         while True:
@@ -75,8 +75,11 @@ async def test_a_forwarded_port_reaches_what_listens_on_loopback(cluster: Cluste
                 await asyncio.sleep(0.05)
             else:
                 break
-    await stream.send(b"ping")
-    assert await stream.receive() == b"ping"
+    await stream.send(b"GET /x HTTP/1.0\r\n\r\n")
+    said = b""
+    while (data := await stream.receive()) is not None:
+        said += data
+    assert said.endswith(b"ok\n")
     await stream.close()
     with pytest.raises(ApiError, match="refused"):
         await cluster.agent.connector.connect(found, 7001)

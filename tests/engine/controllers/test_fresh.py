@@ -26,7 +26,7 @@ async def informer() -> Informer:
 
 @pytest.fixture
 async def fresh(informer: Informer) -> Fresh:
-    return Fresh(informer, "controller", pods.BY_CONTROLLER_UID)
+    return Fresh(informer, "controller", pods.by_controller_uid)
 
 
 def names(fresh: Fresh, value: str = "set") -> list[str]:

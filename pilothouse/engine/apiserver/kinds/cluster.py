@@ -36,7 +36,7 @@ def _create_namespace(obj: Object, context: Context) -> None:
 def _update_namespace(obj: Object, old: Object, context: Context) -> None:
     """Finalizers of the spec change through the finalize subresource only, the status through its own."""
     _default_namespace(obj)
-    settle.keep_generation(obj, old)
+    settle.keep_owned(obj, old)
     if context.subresource == "status":
         obj["spec"] = old.get("spec") or {}
     elif context.subresource == "finalize":

@@ -87,7 +87,7 @@ PRIORITYCLASS = Kind(
     "io.k8s.api.scheduling.v1.PriorityClass",
     default=_default_priority,
     prepare_create=settle.create(),
-    prepare_update=settle.update(),
+    prepare_update=settle.plain_update,
     validate=_validate_priority,
     validate_update=_validate_priority_update,
     columns=printer.PRIORITY_COLUMNS,

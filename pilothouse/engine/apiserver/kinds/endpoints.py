@@ -171,7 +171,7 @@ ENDPOINTSLICE = Kind(
     "io.k8s.api.discovery.v1.EndpointSlice",
     default=_default_slice,
     prepare_create=settle.create(),
-    prepare_update=settle.update(),
+    prepare_update=settle.update(counted=("labels",)),
     validate=_validate_slice,
     validate_update=_validate_slice_update,
     columns=printer.SLICE_COLUMNS,

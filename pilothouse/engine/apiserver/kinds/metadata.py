@@ -14,7 +14,7 @@ from pilothouse.model.names import Validator
 
 ANNOTATIONS_MAX_BYTES = 256 * 1024
 STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
-_LIFETIME = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 _REPEATED_OWNERS = (
     ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, "
@@ -167,7 +167,7 @@ def _changes(meta: Object, before: Object) -> list[Cause]:
         causes += _no_new_finalizers(meta, before)
     if (meta.get("generation") or 0) < (before.get("generation") or 0):
         causes.append(field.invalid("metadata.generation", meta.get("generation") or 0, "must not be decremented"))
-    for name in ("name", "namespace", "uid", *_LIFETIME):
+    for name in _IMMUTABLE:
         if meta.get(name) != before.get(name):
             causes.append(field.invalid(f"metadata.{name}", meta.get(name), field.IMMUTABLE))
     return causes

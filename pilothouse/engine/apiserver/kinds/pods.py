@@ -49,7 +49,7 @@ _update = settle.update(frozen_in_status=("ownerReferences",))
 
 def prepare_update(obj: Object, old: Object, context: Context) -> None:
     if context.subresource == "binding":
-        settle.keep_generation(obj, old)
+        settle.keep_owned(obj, old)
         return
     if context.subresource == "ephemeralcontainers":
         asked = (obj.get("spec") or {}).get("ephemeralContainers")

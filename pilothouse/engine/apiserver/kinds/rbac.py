@@ -18,7 +18,7 @@ GROUP = "rbac.authorization.k8s.io"
 
 def _default_role(obj: Object) -> None:
     # Roles without rules show null: the field is not optional.
-    obj.setdefault("rules", None)
+    obj["rules"] = obj.get("rules") or None
 
 
 def _rule(rule: Object, path: str, *, namespaced: bool) -> list[Cause]:

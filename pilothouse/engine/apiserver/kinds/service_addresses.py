@@ -1,7 +1,14 @@
 """Cluster addresses and IP families of a Service: each well-formed, one a family, in agreement with one another."""
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.service_shape import HEADLESS, is_headless
+from pilothouse.engine.apiserver.kinds.service_shape import (
+    CLUSTER_FAMILIES,
+    HEADLESS,
+    family_of,
+    has_cluster_ip,
+    is_headless,
+    leads_nowhere,
+)
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
@@ -69,7 +76,7 @@ def _stack(policy: str | None, addresses: list[str], families: list[str]) -> lis
             if len(values) > 1:
                 detail = f"must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified"
                 causes.append(field.invalid(_POLICY, policy, detail))
-    if len(addresses) == 2 and _family(addresses[0]) == _family(addresses[1]):
+    if len(addresses) == 2 and family_of(addresses[0]) == family_of(addresses[1]):
         causes.append(field.invalid(_IPS, addresses, "may specify no more than one IP for each IP family"))
     return causes
 
@@ -78,9 +85,20 @@ def _matching(addresses: list[str], families: list[str]) -> list[Cause]:
     return [
         field.invalid(f"{_IPS}[{i}]", address, f"expected an {family} value as indicated by `ipFamilies[{i}]`")
         for i, (address, family) in enumerate(zip(addresses, families, strict=False))
-        if _family(address) != family
+        if family_of(address) != family
     ]
 
 
-def _family(address: str) -> str:
-    return "IPv6" if ":" in address else "IPv4"
+def validate_cluster(spec: Object) -> list[Cause]:
+    """Whether this cluster has what a new service asks for."""
+    if not has_cluster_ip(spec) or leads_nowhere(spec):
+        return []
+    families = spec.get("ipFamilies") or []
+    causes = [
+        field.invalid(f"{_FAMILIES}[{i}]", family, "not configured on this cluster")
+        for i, family in enumerate(families)
+        if family not in CLUSTER_FAMILIES
+    ]
+    if not causes and spec.get("ipFamilyPolicy") == "RequireDualStack" and len(CLUSTER_FAMILIES) < 2:
+        causes.append(field.invalid(_POLICY, "RequireDualStack", "this cluster is not configured for dual-stack services"))
+    return causes

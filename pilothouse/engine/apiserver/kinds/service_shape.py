@@ -8,6 +8,10 @@ Source: pkg/registry/core/service/storage/storage.go, strategy.go.
 from pilothouse.model.json import Object
 
 HEADLESS = "None"
+CLUSTER_FAMILIES = ("IPv4",)
+"""What the cluster's own addresses are of; the first is the default."""
+
+BOTH_FAMILIES = ("IPv4", "IPv6")
 WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 
 
@@ -55,11 +59,37 @@ def _put(spec: Object, name: str, value: object) -> None:
         spec.pop(name, None)
 
 
+def choose_families(spec: Object) -> None:
+    """Fill in families and policy: the cluster's own, unless nobody but the service's maker knows what is behind it."""
+    if not has_cluster_ip(spec):
+        return
+    families = list(spec.get("ipFamilies") or ())
+    if leads_nowhere(spec):
+        spec["ipFamilyPolicy"] = spec.get("ipFamilyPolicy") or "RequireDualStack"
+        families = families or [CLUSTER_FAMILIES[0]]
+        if spec["ipFamilyPolicy"] != "SingleStack":
+            families += [family for family in BOTH_FAMILIES if family not in families]
+    else:
+        several = len(families) > 1 or len(spec.get("clusterIPs") or ()) > 1
+        spec["ipFamilyPolicy"] = spec.get("ipFamilyPolicy") or ("RequireDualStack" if several else "SingleStack")
+        families = families or [family_of(address) for address in spec.get("clusterIPs") or () if address != HEADLESS]
+    spec["ipFamilies"] = families or [CLUSTER_FAMILIES[0]]
+
+
+def leads_nowhere(spec: Object) -> bool:
+    """Headless and without a selector: its endpoints are somebody else's to write."""
+    return is_headless(spec) and not spec.get("selector")
+
+
+def family_of(address: str) -> str:
+    return "IPv6" if ":" in address else "IPv4"
+
+
 def inherit_allocated(spec: Object, old: Object) -> None:
     """Keep what the client did not mention of what was allocated before."""
     if has_cluster_ip(spec) and has_cluster_ip(old):
         for name in ("clusterIP", "clusterIPs"):
-            if not spec.get(name) and old.get(name) and old.get("clusterIP") != HEADLESS:
+            if not spec.get(name) and old.get(name):
                 spec[name] = old[name]
     if has_node_ports(spec) and has_node_ports(old):
         _inherit_node_ports(spec, old)

@@ -7,6 +7,7 @@ from pilothouse.engine.apiserver.kinds import field, metadata, settle
 from pilothouse.engine.apiserver.kinds import service_shape as shape
 from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Context, Kind
 from pilothouse.engine.apiserver.kinds.printers import networking as printer
+from pilothouse.engine.apiserver.kinds.service_addresses import validate_cluster
 from pilothouse.engine.apiserver.kinds.service_validation import validate_spec
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
@@ -33,6 +34,9 @@ def default(obj: Object) -> None:
         spec["internalTrafficPolicy"] = "Cluster"
     if spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is None:
         spec["allocateLoadBalancerNodePorts"] = True
+    for point in ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
+        if point.get("ip") and point.get("ipMode") is None:
+            point["ipMode"] = "VIP"
 
 
 def _default_affinity(spec: Object) -> None:
@@ -46,6 +50,7 @@ def _default_affinity(spec: Object) -> None:
 def prepare_create(obj: Object, context: Context) -> None:
     obj["status"] = {"loadBalancer": {}}
     shape.sync_addresses(obj["spec"])
+    shape.choose_families(obj["spec"])
 
 
 _update = settle.update(generation=False)
@@ -59,16 +64,21 @@ def prepare_update(obj: Object, old: Object, context: Context) -> None:
     shape.inherit_allocated(spec, before)
     shape.sync_addresses(spec, before)
     shape.drop_unused(spec, before)
+    shape.choose_families(spec)
 
 
 def validate(obj: Object) -> list[Cause]:
+    return _validate(obj) or validate_cluster(obj.get("spec") or {})
+
+
+def _validate(obj: Object) -> list[Cause]:
     return metadata.validate(obj, names.dns1123_label) + validate_spec(obj.get("spec") or {})
 
 
 def validate_update(obj: Object, old: Object) -> list[Cause]:
     causes = metadata.validate_update(obj, old)
     causes += _address_update(obj.get("spec") or {}, old.get("spec") or {})
-    return causes + validate(obj)
+    return causes + _validate(obj)
 
 
 def _address_update(spec: Object, old: Object) -> list[Cause]:

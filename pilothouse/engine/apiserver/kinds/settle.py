@@ -39,7 +39,7 @@ def update(*, generation: bool = True, frozen_in_status: tuple[str, ...] = (), c
     """
 
     def prepare(obj: Object, old: Object, context: Context) -> None:
-        keep_generation(obj, old)
+        keep_owned(obj, old)
         if context.subresource == "status":
             keep_all_but_status(obj, old, frozen_in_status)
             return
@@ -63,13 +63,14 @@ def keep_all_but_status(obj: Object, old: Object, frozen: tuple[str, ...] = ()) 
     set_status(obj, status)
 
 
-def keep_generation(obj: Object, old: Object) -> None:
-    """Nobody sets the generation by hand."""
-    generation = old["metadata"].get("generation")
-    if generation is None:
-        obj["metadata"].pop("generation", None)
-    else:
-        obj["metadata"]["generation"] = generation
+def keep_owned(obj: Object, old: Object) -> None:
+    """Nobody sets generation and times by hand, and a deletion is not taken back."""
+    metadata, before = obj["metadata"], old["metadata"]
+    for name in ("generation", "creationTimestamp", "deletionTimestamp"):
+        if before.get(name) is not None:
+            metadata[name] = before[name]
+        elif name != "deletionTimestamp":
+            metadata.pop(name, None)
 
 
 def asked_differently(obj: Object, old: Object) -> bool:
@@ -83,7 +84,7 @@ def _changed(metadata: Object, old: Object, counted: tuple[str, ...]) -> bool:
 
 def plain_update(obj: Object, old: Object, context: Context) -> None:
     """A resource without status or generation."""
-    keep_generation(obj, old)
+    keep_owned(obj, old)
 
 
 def is_new_generation(obj: Object, old: Object) -> bool:

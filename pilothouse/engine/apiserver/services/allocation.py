@@ -63,8 +63,10 @@ class Allocation:
         service = attributes.new()
         spec = service["spec"]
         owner = attributes.served.key(attributes.namespace, attributes.name or service["metadata"]["name"])
-        if spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
-            self._address(attributes, spec, owner)
+        if spec.get("type") != "ExternalName":
+            _families(attributes, spec)
+            if spec.get("clusterIP") != "None":
+                self._address(attributes, spec, owner)
         if spec.get("type") in _WITH_PORTS and spec.get("allocateLoadBalancerNodePorts", True):
             self._node_ports(attributes, spec, owner)
 
@@ -129,6 +131,19 @@ class Allocation:
     def _reserve(self, attributes: Attributes, pool: Pool, number: int, owner: str) -> None:
         pool.reserve(number, owner)
         attributes.releases.append(lambda: pool.unreserve(number))
+
+
+def _families(attributes: Attributes, spec: Object) -> None:
+    """The cluster has one address family; a headless Service without selector may name addresses of both."""
+    policy = spec.get("ipFamilyPolicy") or "SingleStack"
+    families = spec.get("ipFamilies") or []
+    headless_alone = spec.get("clusterIP") == "None" and not spec.get("selector")
+    if "IPv6" in families and not headless_alone:
+        index, text = families.index("IPv6"), 'Invalid value: "IPv6": not configured on this cluster'
+        raise _invalid(attributes, Cause(f"spec.ipFamilies[{index}]", "FieldValueInvalid", text))
+    if headless_alone and not families:
+        policy, families = spec.get("ipFamilyPolicy") or "RequireDualStack", ["IPv4", "IPv6"]
+    spec["ipFamilyPolicy"], spec["ipFamilies"] = policy, families or ["IPv4"]
 
 
 def _invalid(attributes: Attributes, cause: Cause) -> Invalid:

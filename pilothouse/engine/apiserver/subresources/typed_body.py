@@ -13,4 +13,4 @@ def read(backend: Backend, request: ApiRequest, resource: Resource, definition: 
     found = decode.document(request, resource.kind)
     decode.check_type(found, resource, backend.table)
     strictness = queries.field_validation(request.query, "CreateOptions")
-    return decode.value_of(request, found, resource, backend.schemas.schema(definition), strictness)
+    return decode.value_of(request, found, resource, backend.schemas.schema(definition).decode, strictness)

@@ -9,7 +9,7 @@ from pilothouse.engine.apiserver.kinds.kind import Context
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.verbs import finish
-from pilothouse.model.errors import AlreadyExists, Invalid
+from pilothouse.model.errors import AlreadyExists
 from pilothouse.model.json import Object
 
 _OPTIONS = "CreateOptions"
@@ -66,10 +66,9 @@ async def _store(backend: Backend, request: ApiRequest, served: Served, attribut
 
 
 def _validate(backend: Backend, request: ApiRequest, served: Served, value: Object) -> None:
-    resource = served.resource
     causes = served.kind.validate(value)
     if causes:
-        raise Invalid.of(resource.kind, value["metadata"].get("name", ""), causes, resource.group)
+        raise served.invalid(value["metadata"].get("name", ""), causes)
     for text in served.kind.warnings(value):
         request.warn(text)
 

@@ -21,15 +21,10 @@ async def delete(backend: Backend, request: ApiRequest, served: Served) -> One |
     options = delete_options.read(request)
     gone, record = await remove(backend, request, served, request.namespace, request.name, options)
     if not gone:
-        return One(served, record, _status(options, served))
+        return One(served, record)
     if served.kind.returns_object_on_delete:
         return One(served, record)
     return deleted(served, request.name, record.value["metadata"].get("uid", ""))
-
-
-def _status(options: Options, served: Served) -> int:
-    """202 for a deletion that waits because the client asked for a cascade."""
-    return 202 if options.policy == "Foreground" else 200
 
 
 async def remove(backend: Backend, request: ApiRequest, served: Served, namespace: str, name: str, options: Options) -> tuple[bool, Stored]:
@@ -58,8 +53,8 @@ async def _take_step(backend: Backend, served: Served, current: Record, options:
     step = deletion.plan(served.kind, current.value, options, backend.now())
     if step.remove:
         if options.dry_run:
-            return True, current
-        return True, await storage.delete(backend.store, current.key, current.revision)
+            return True, current if step.value is None else Fresh(step.value)
+        return True, await storage.delete(backend.store, current.key, current.revision, step.value)
     if step.value is None:
         return False, current
     if options.dry_run:

@@ -9,7 +9,7 @@ from pilothouse.engine.apiserver.verbs import delete_options, listing
 from pilothouse.engine.apiserver.verbs.delete import remove
 from pilothouse.engine.apiserver.verbs.list import collect
 from pilothouse.engine.store.record import Record
-from pilothouse.model.errors import NotFound
+from pilothouse.model.errors import ApiError, NotFound
 
 _AT_A_TIME = 16
 
@@ -27,5 +27,14 @@ async def deletecollection(backend: Backend, request: ApiRequest, served: Served
         except NotFound:
             return
 
-    await each([remove_one(record) for record in found.records], limit=_AT_A_TIME)
+    try:
+        await each([remove_one(record) for record in found.records], limit=_AT_A_TIME)
+    except* ApiError as failures:
+        raise _first(failures) from failures
     return found
+
+
+def _first(failures: BaseExceptionGroup[ApiError]) -> ApiError:
+    """One of the reasons, for a client that can be told only one."""
+    failure = failures.exceptions[0]
+    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure

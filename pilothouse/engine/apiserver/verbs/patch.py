@@ -19,7 +19,7 @@ from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.verbs import update
 from pilothouse.engine.apiserver.verbs.get import check_name
 from pilothouse.engine.store.record import Record
-from pilothouse.model.errors import BadRequest, Cause, Invalid, RequestTooLarge, UnsupportedMediaType
+from pilothouse.model.errors import ApiError, BadRequest, Cause, Invalid, RequestTooLarge, UnsupportedMediaType
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.patch import PatchError, check_json_patch, json_patch, merge_patch, strategic_merge_patch
 from pilothouse.model.schema import DecodeError, Schema
@@ -123,7 +123,7 @@ def _strategic(shown: Any, document: Any, schema: Schema) -> Any:
     try:
         return strategic_merge_patch(shown, document, schema)
     except PatchError as error:
-        raise BadRequest(error.message) from error
+        raise ApiError(error.message, code=500, reason="") from error
 
 
 def _patched(request: ApiRequest, served: Served, record: Record, apply: Apply, document: Any, strictness: str) -> Object:
@@ -132,7 +132,7 @@ def _patched(request: ApiRequest, served: Served, record: Record, apply: Apply, 
     if not isinstance(outcome, dict):
         raise unreadable(document, f"json: cannot unmarshal {decode.go_name(outcome)} into Go value of type {served.resource.kind}")
     try:
-        decoded = served.schema().decode(outcome)
+        decoded = served.decode(outcome)
     except DecodeError as error:
         raise unreadable(document, error.message) from error
     _check_type(served, decoded.value, document)
@@ -174,4 +174,4 @@ def _check_identity(request: ApiRequest, served: Served, value: Object, record: 
         metadata.pop("resourceVersion", None)
     if metadata.get("uid") != stored["uid"] and metadata.get("uid"):
         text = f'Invalid value: "{metadata["uid"]}": field is immutable'
-        raise Invalid.of(served.resource.kind, name, [Cause("metadata.uid", "FieldValueInvalid", text)], served.resource.group)
+        raise served.invalid(name, [Cause("metadata.uid", "FieldValueInvalid", text)] * 2)

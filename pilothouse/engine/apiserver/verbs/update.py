@@ -107,7 +107,7 @@ def check_preconditions(served: Served, name: str, value: Object, current: Recor
     if version in ("", "0"):
         if not served.kind.unconditional_update:
             cause = Cause("metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update")
-            raise Invalid.of(resource.kind, name, [cause], resource.group)
+            raise Invalid.of(resource.plural, name, [cause], resource.group)
         metadata.pop("resourceVersion", None)
     elif int(version) != current.revision:
         raise storage.conflict(served, name)
@@ -118,7 +118,7 @@ def _validate(request: ApiRequest, served: Served, value: Object, old: Object) -
     subresource = request.target.subresource
     causes = kind.causes_of_update(value, old, subresource)
     if causes:
-        raise Invalid.of(served.resource.kind, request.name, causes, served.resource.group)
+        raise served.invalid(request.name, causes)
     if subresource != "status":
         for text in kind.warnings(value) if kind.warnings_on_update is None else kind.warnings_on_update(value, old):
             request.warn(text)
@@ -131,7 +131,9 @@ async def _write(backend: Backend, served: Served, current: Record, value: Objec
     if is_released(served, value):
         if dry_run:
             return Fresh(value), True
-        return await storage.delete(backend.store, current.key, current.revision, value), True
+        # What watchers are told is the object as it last was; the client sees its change, at the version it was based on.
+        await storage.delete(backend.store, current.key, current.revision)
+        return Fresh(value), True
     if value == old:
         return current, False
     if dry_run:

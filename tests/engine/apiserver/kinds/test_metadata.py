@@ -6,7 +6,7 @@ from pilothouse.engine.apiserver.kinds import metadata
 from pilothouse.engine.apiserver.kinds.data import CONFIGMAP
 from pilothouse.engine.apiserver.kinds.rbac import ROLE
 from pilothouse.engine.apiserver.kinds.services import SERVICE
-from tests.engine.apiserver.kinds.objects import brief, changed, created, named, refusals, update_refusals
+from tests.engine.apiserver.kinds.objects import brief, changed, created, named, refusals, update_refusals, updated
 
 
 @pytest.mark.parametrize("name", ["a", "a.b-c.d", "1a"])
@@ -78,10 +78,21 @@ def test_owners_named_twice_are_merged_with_a_warning() -> None:
     assert warning.endswith("duplicate UID(s) observed: 1")
 
 
-def test_identity_and_times_are_immutable() -> None:
+def test_identity_is_immutable() -> None:
+    old = created(CONFIGMAP, named())
+    new = changed(changed(old, "metadata.uid", "u2"), "metadata.deletionGracePeriodSeconds", 3)
+    assert set(brief(metadata.validate_update(new, old))) == {"metadata.uid Invalid", "metadata.deletionGracePeriodSeconds Invalid"}
+
+
+def test_times_and_generation_are_the_servers() -> None:
     old = changed(created(CONFIGMAP, named()), "metadata.creationTimestamp", "2026-01-01T00:00:00Z")
-    new = changed(changed(old, "metadata.uid", "u2"), "metadata.creationTimestamp", "2027-01-01T00:00:00Z")
-    assert set(brief(metadata.validate_update(new, old))) == {"metadata.uid Invalid", "metadata.creationTimestamp Invalid"}
+    new = changed(changed(old, "metadata.creationTimestamp", "2027-01-01T00:00:00Z"), "metadata.generation", 9)
+    assert updated(CONFIGMAP, old, new) == old
+
+
+def test_a_deletion_is_not_taken_back() -> None:
+    old = changed(created(CONFIGMAP, named()), "metadata.deletionTimestamp", "2026-01-01T00:00:00Z")
+    assert updated(CONFIGMAP, old, changed(old, "metadata.deletionTimestamp", None)) == old
 
 
 def test_a_dying_object_gets_no_new_finalizers() -> None:

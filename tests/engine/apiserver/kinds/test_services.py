@@ -27,6 +27,8 @@ def test_a_service_is_reached_inside_the_cluster_by_default() -> None:
             "selector": {"a": "b"},
             "sessionAffinity": "None",
             "internalTrafficPolicy": "Cluster",
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
         },
         "status": {"loadBalancer": {}},
     }
@@ -138,3 +140,27 @@ def test_ignored_fields_are_warned_about() -> None:
     assert SERVICE.warnings(service(type="ClusterIP", externalName="a.b")) == [
         'spec.externalName is ignored when spec.type is not "ExternalName"'
     ]
+
+
+def test_a_headless_service_without_a_selector_speaks_both_families() -> None:
+    spec = created(SERVICE, named(spec={"clusterIP": "None", "ports": [{"port": 80}]}))["spec"]
+    assert (spec["ipFamilies"], spec["ipFamilyPolicy"]) == (["IPv4", "IPv6"], "RequireDualStack")
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [({"ipFamilies": ["IPv6"]}, "spec.ipFamilies[0] Invalid"), ({"ipFamilyPolicy": "RequireDualStack"}, "spec.ipFamilyPolicy Invalid")],
+)
+def test_a_cluster_has_the_families_it_has(spec: Object, expected: str) -> None:
+    assert refusals(SERVICE, service(**spec)) == [expected]
+
+
+def test_a_headless_service_stays_headless_when_its_address_is_cleared() -> None:
+    old = created(SERVICE, service(clusterIP="None"))
+    assert updated(SERVICE, old, service())["spec"]["clusterIPs"] == ["None"]
+
+
+def test_entry_points_are_virtual_addresses_by_default() -> None:
+    old = allocated(type="LoadBalancer")
+    new = updated(SERVICE, old, changed(old, "status.loadBalancer", {"ingress": [{"ip": "1.2.3.4"}]}), "status")
+    assert new["status"]["loadBalancer"]["ingress"] == [{"ip": "1.2.3.4", "ipMode": "VIP"}]

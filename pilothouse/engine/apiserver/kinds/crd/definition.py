@@ -11,7 +11,6 @@ from pilothouse.model.meta import is_true
 
 APPROVAL = "api-approved.kubernetes.io"
 _PROTECTED = ("k8s.io", "kubernetes.io")
-_FROZEN_IN_STATUS = ("labels", "annotations", "finalizers", "ownerReferences")
 _PRESERVE = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
 _NO_APPROVAL = f'protected groups must have approval annotation "{APPROVAL}", see https://github.com/kubernetes/enhancements/pull/1111'
 
@@ -49,7 +48,7 @@ def _note_stored(obj: Object) -> None:
         obj["status"] = obj["status"] | {"storedVersions": [*known, version]}
 
 
-_update = settle.update(frozen_in_status=_FROZEN_IN_STATUS)
+_update = settle.update()
 
 
 def prepare_update(obj: Object, old: Object, context: Context) -> None:

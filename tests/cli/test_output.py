@@ -1,0 +1,37 @@
+import pytest
+import yaml
+
+from pilothouse.cli import output
+
+
+def test_columns_are_aligned_and_empty_cells_are_dashes(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(["name", "ready"], [["shop", 2], ["a-long-name", None], ["", ""]])
+    assert capsys.readouterr().out == "NAME         READY\nshop         2\na-long-name  -\n-            -\n"
+
+
+def test_documents_are_json_or_yaml(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"b": [1, "two"], "a": None}
+    output.document(value, "json")
+    assert capsys.readouterr().out == '{\n  "b": [\n    1,\n    "two"\n  ],\n  "a": null\n}\n'
+    output.document(value, "yaml")
+    assert yaml.safe_load(capsys.readouterr().out) == value
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(-3, "0s"), (0, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (86399, "23h"), (172800, "2d")]
+)
+def test_ages_are_the_largest_whole_unit(seconds: float, expected: str) -> None:
+    assert output.age(seconds) == expected
+
+
+def test_notes_and_progress_leave_standard_output_to_the_result(capsys: pytest.CaptureFixture[str]) -> None:
+    output.note("working")
+    with output.Progress().step("a step"):
+        pass
+    with pytest.raises(ValueError), output.Progress().step("a step that fails"):
+        raise ValueError
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "working" in shown.err
+    assert "✓ a step (" in shown.err
+    assert "✗ a step that fails (" in shown.err

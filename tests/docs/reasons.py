@@ -1,0 +1,58 @@
+"""Which words of the code are reasons, told apart by where they stand and how they are written."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "pilothouse"
+AREAS = ("engine/controllers", "engine/scheduler", "engine/node", "platform", "network")
+_SEVERAL_WORDS = re.compile(r"(?:[A-Z][a-z]+|OOM|CIDR|PID|URL)(?:[A-Z][a-z]+|OOM|CIDR|PID|URL|IP|DNS)+")
+
+_OTHERS = (
+    "BestEffort BlockDevice CharDevice ClientIP ClusterDNS ClusterDNSConfig ClusterFirst ClusterFirstWithHostNet "
+    "ClusterIP ConfigMap ContainerStatus ContainersReady ControllerRevision CoreDNS CreateContainer DeleteOptions "
+    "DirectoryOrCreate DiskPressure DoesNotExist EndpointBarrier EndpointSlice ExecSync ExitCode ExternalName "
+    "FailIndex FailJob FailedTo FailureTarget FallbackToLogsOnError FileOrCreate GetContainerEvents HostToContainer "
+    "IfNotPresent ImageFsInfo ImageStatus InternalIP ListContainerStats ListContainers ListImages ListPodSandbox "
+    "LoadBalancer MemAvailable MemTotal MemoryPressure NamespaceContentRemaining NamespaceDeletionContentFailure "
+    "NamespaceDeletionDiscoveryFailure NamespaceDeletionGroupVersionParsingFailure NamespaceFinalizersRemaining "
+    "NamespaceTerminating NetworkReady NetworkUnavailable NoExecute NoSchedule NodePort NonIndexed NotIn OnFailure "
+    "PIDPressure PodNetwork PodNetworkConfig PodReadyToStartContainers PodSandboxStatus PodScheduled PodWorker "
+    "PreferNoSchedule PullImage RemoveContainer RemoveImage RemovePodSandbox ReopenContainerLog ReplicaFailure "
+    "ReplicaSet RollingUpdate RouteSocket RunPodSandbox RuntimeDefault RuntimeReady ServiceProxy ServiceProxyConfig "
+    "StartContainer StopContainer StopPodSandbox SuccessCriteriaMet TokenRequest"
+)
+NO_REASONS = frozenset(_OTHERS.split())
+"""Kinds, types of conditions, values of fields, calls of the container runtime."""
+
+
+def in_code() -> dict[str, str]:
+    """Every reason, with a file that holds it. A word of one hump counts only where a reason is said."""
+    found: dict[str, str] = {}
+    for area in AREAS:
+        for path in sorted((PACKAGE / area).rglob("*.py")):
+            if not path.name.endswith("_pb2.py"):
+                tree = ast.parse(path.read_text())
+                found |= dict.fromkeys((*_said(tree), *_words(tree)), str(path.relative_to(PACKAGE)))
+    return found
+
+
+def _words(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        value = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(value, str) and _SEVERAL_WORDS.fullmatch(value) and value not in NO_REASONS:
+            yield value
+
+
+def _said(tree: ast.Module) -> Iterator[str]:
+    """The reason of `say(..., "Normal" or "Warning", reason, ...)` and of `decide(obj, reason, ...)`, where it is plain text."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        values = [argument.value if isinstance(argument, ast.Constant) else None for argument in node.args]
+        if node.func.attr == "say":
+            place = next((index for index, value in enumerate(values) if value in ("Normal", "Warning")), len(values))
+            yield from (str(value) for value in values[place + 1 : place + 2] if value)
+        elif node.func.attr == "decide":
+            yield from (str(value) for value in values[1:2] if value)

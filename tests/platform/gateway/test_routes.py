@@ -1,0 +1,162 @@
+import pytest
+
+from pilothouse.platform.gateway.routes import Endpoint, Table
+from tests.platform.gateway.objects import (
+    backend,
+    certificate,
+    endpoint,
+    ingress,
+    ingress_class,
+    path,
+    piece,
+    routed,
+    secret,
+    service,
+)
+
+SHOP = ("shop.localhost", [path("/")])
+
+
+def shown(found: Table, host: str = "shop.localhost") -> list[tuple[str, str, str]]:
+    return [(route.path, route.match, route.backend.cluster) for route in found.hosts.get(host, ())]
+
+
+def test_ingresses_of_one_host_are_merged_exact_paths_first_and_longer_before_shorter() -> None:
+    found = routed(
+        ingress("a", ("shop.localhost", [path("/"), path("/api/v1")])),
+        ingress("b", ("shop.localhost", [path("/api", "api"), path("/healthz", "api", kind="Exact")])),
+    )
+    assert shown(found) == [
+        ("/healthz", "exact", "default/api/80"),
+        ("/api/v1", "prefix", "default/web/80"),
+        ("/api", "prefix", "default/api/80"),
+        ("/", "prefix", "default/web/80"),
+    ]
+    assert found.problems == ()
+
+
+def test_of_two_that_claim_a_path_the_older_wins_and_the_other_is_told() -> None:
+    found = routed(ingress("young", SHOP, created=9), ingress("old", ("shop.localhost", [path("/", "old")]), created=1))
+    assert shown(found) == [("/", "prefix", "default/old/80")]
+    assert [(p.ingress, p.reason) for p in found.problems] == [("default/young", "PathTaken")]
+    assert "default/old" in found.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("made", "classes", "is_served"),
+    [
+        (ingress("a", SHOP), (ingress_class(),), True),
+        (ingress("a", SHOP), (ingress_class(default=False),), False),
+        (ingress("a", SHOP, ingressClassName="pilothouse"), (ingress_class(default=False),), True),
+        (ingress("a", SHOP, ingressClassName="nginx"), (ingress_class(),), False),
+        (ingress("a", SHOP, legacy="pilothouse"), (ingress_class(default=False),), True),
+        (ingress("a", SHOP, legacy="nginx"), (ingress_class(),), False),
+        (ingress("a", SHOP, ingressClassName="x"), (ingress_class("x", controller="k8s.io/nginx"),), False),
+        (ingress("a", SHOP), (), False),
+    ],
+)
+def test_an_ingress_is_served_by_its_class_or_as_the_default(made: dict, classes: tuple, is_served: bool) -> None:
+    assert bool(routed(made, classes=classes).hosts) is is_served
+
+
+def test_a_default_backend_takes_what_no_path_of_its_hosts_does() -> None:
+    found = routed(ingress("a", ("shop.localhost", [path("/api", "api")]), defaultBackend=backend("web")))
+    assert shown(found) == [("/api", "prefix", "default/api/80"), ("/", "prefix", "default/web/80")]
+
+
+def test_a_default_backend_alone_serves_every_host() -> None:
+    assert shown(routed(ingress("a", defaultBackend=backend("web"))), "*") == [("/", "prefix", "default/web/80")]
+
+
+def test_an_ingress_is_in_nobodys_way_when_its_own_path_repeats_its_default_backend() -> None:
+    found = routed(ingress("a", SHOP, defaultBackend=backend("web")))
+    assert found.problems == ()
+    assert len(shown(found)) == 1
+
+
+def test_rules_without_a_host_are_for_any() -> None:
+    assert shown(routed(ingress("a", ("", [path("/x")]))), "*") == [("/x", "prefix", "default/web/80")]
+
+
+def test_what_envoy_could_not_take_is_refused_alone() -> None:
+    resource = {"path": "/r", "pathType": "Prefix", "backend": {"resource": {"kind": "Bucket", "name": "x"}}}
+    found = routed(ingress("a", ("shop.localhost", [resource, path("/a?b"), path("/ok")])))
+    assert [route[0] for route in shown(found)] == ["/ok"]
+    assert {problem.reason for problem in found.problems} == {"BackendNotSupported", "PathNotSupported"}
+
+
+@pytest.mark.parametrize(
+    ("port", "served", "expected"),
+    [
+        (80, service(http=80, admin=81), 8080),
+        ("http", service(http=80, admin=81), 8080),
+        ("admin", service(http=80, admin=81), 9090),
+        (81, service(http=80, admin=81), 9090),
+        (82, service(http=80, admin=81), None),
+        ("other", service(http=80, admin=81), None),
+    ],
+)
+def test_a_port_is_found_by_its_name_and_by_its_number(port: int | str, served: dict, expected: int | None) -> None:
+    slices = (piece(endpoint("10.0.0.1"), http=8080, admin=9090),)
+    found = routed(ingress("a", ("shop.localhost", [path("/", port=port)])), services=(served,), slices=slices)
+    ports = [e.port for endpoints in found.endpoints.values() for e in endpoints]
+    assert ports == ([expected] if expected else [])
+
+
+def test_a_port_without_a_name_is_found_in_the_slices() -> None:
+    found = routed(ingress("a", SHOP), services=(service(),), slices=(piece(endpoint("10.0.0.1")),))
+    assert found.endpoints == {"default/web/80": (Endpoint("10.0.0.1", 8080, "HEALTHY"),)}
+
+
+def test_terminating_endpoints_that_still_serve_are_draining_and_unready_ones_are_out() -> None:
+    slices = (
+        piece(
+            endpoint("10.0.0.3", ready=True),
+            endpoint("10.0.0.1", ready=False, serving=True, terminating=True),
+            endpoint("10.0.0.2", ready=False, serving=False, terminating=False),
+            endpoint("10.0.0.4", ready=False, serving=False, terminating=True),
+        ),
+        piece(endpoint("10.0.0.5")),
+    )
+    found = routed(ingress("a", SHOP), services=(service(),), slices=slices)
+    assert [(e.address, e.health) for e in found.endpoints["default/web/80"]] == [
+        ("10.0.0.1", "DRAINING"),
+        ("10.0.0.3", "HEALTHY"),
+        ("10.0.0.5", "HEALTHY"),
+    ]
+
+
+def test_old_and_new_pods_may_listen_on_different_ports() -> None:
+    slices = (piece(endpoint("10.0.0.1"), http=8080), piece(endpoint("10.0.0.2"), http=3000))
+    found = routed(ingress("a", SHOP), services=(service(http=80),), slices=slices)
+    assert [(e.address, e.port) for e in found.endpoints["default/web/80"]] == [("10.0.0.1", 8080), ("10.0.0.2", 3000)]
+
+
+def test_a_service_that_does_not_exist_has_no_endpoints() -> None:
+    assert routed(ingress("a", SHOP)).endpoints == {"default/web/80": ()}
+
+
+def test_a_certificate_serves_its_hosts_and_the_older_ingress_keeps_a_host() -> None:
+    chain, key = certificate("shop.localhost")
+    tls = [{"hosts": ["shop.localhost"], "secretName": "tls"}]
+    found = routed(ingress("a", SHOP, tls=tls, created=1), ingress("b", tls=tls, created=2), secrets=(secret(chain, key),))
+    assert [(c.hosts, c.chain) for c in found.certificates] == [(("shop.localhost",), chain)]
+    assert key not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((), "does not exist or lacks tls.crt and tls.key"),
+        ((secret("", ""),), "does not exist or lacks tls.crt and tls.key"),
+        ((secret("no pem", "no pem"),), "that is no PEM"),
+        ((secret(certificate("a")[0], certificate("b")[1]),), "a key that is not the certificate's"),
+        (({"metadata": {"name": "tls"}, "data": {"tls.crt": "%", "tls.key": "%"}},), "that is no PEM"),
+    ],
+)
+def test_a_bad_certificate_is_told_and_left_out(given: tuple, message: str) -> None:
+    found = routed(ingress("a", SHOP, tls=[{"hosts": ["shop.localhost"], "secretName": "tls"}]), secrets=given)
+    assert found.certificates == ()
+    assert found.problems[0].reason == "NoCertificate"
+    assert message in found.problems[0].message
+    assert shown(found)
