@@ -1,8 +1,9 @@
 """Memory and CPU of everything an instance runs, but for containerd, its shims and the containers (shown apart).
 
 Idle, over 30 s in which nobody asks it anything, and again with 1,000 ConfigMaps of 1 KB and 50 running pods; the cluster alone and, idle
-only, with the platform once it has made its base images (not with --quick, for that takes minutes). Compared with a real Kubernetes' processes (etcd, API server, controller manager, scheduler, kubelet, proxy).
-RSS counts pages shared between processes once each; PSS shares them out, so its sum is what the machine has really spent.
+only, with the platform once it has made its base images (not with --quick, for that takes minutes). Compared with a real Kubernetes'
+processes (etcd, API server, controller manager, scheduler, kubelet, proxy). RSS counts pages shared between processes once each; PSS
+shares them out, so its sum is what the machine has really spent.
 """
 
 import asyncio

@@ -17,7 +17,7 @@ from pilothouse.model.json import Object
 
 _EPISODE_S = 900.0
 _PATIENCE_S = 30.0
-_RANKS = ("FailedCreate", "FailedScheduling", "FailedMount", "FailedCreatePodSandBox", "Failed", "OOMKilled", "Unhealthy")
+_RANKS = ("FailedCreate", "FailedScheduling", "FailedMount", "FailedCreatePodSandBox", "Failed", "Exited", "Unhealthy")
 _ROUTE_STEPS = {
     "PathTaken": "choose another host with `ph deploy --host`, or remove the other ingress",
     "NoCertificate": "create the TLS secret, or remove tls from the ingress",

@@ -1,8 +1,9 @@
 """What was said about objects, in one shape: decisions of the instance's own log, and Events where there is no log."""
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from pilothouse.client.decisions import Decision
 from pilothouse.model import meta
@@ -18,7 +19,7 @@ _SUFFIX = "[bcdfghjklmnpqrstvwxz2456789]"
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that a part said about an object. last: seconds since the epoch; count: how often in a row."""
+    """Something that a part said about an object. last: seconds since the epoch; count: how often in a row; facts: what it knew."""
 
     kind: str
     name: str
@@ -27,6 +28,7 @@ class Note:
     message: str
     last: float
     count: int = 1
+    facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def is_trouble(self) -> bool:
@@ -39,7 +41,7 @@ class Note:
 
 def from_decision(decision: Decision) -> Note:
     about = decision.about
-    return Note(about.kind, about.name, decision.part, decision.reason, decision.message, decision.last, decision.count)
+    return Note(about.kind, about.name, decision.part, decision.reason, decision.message, decision.last, decision.count, decision.facts)
 
 
 def from_event(event: Object) -> Note:

@@ -73,6 +73,8 @@ def of_note(note: Note, app: str = "") -> Finding | None:
         return refused(note.name, note.message)
     if note.reason in ("FailedMount", "FailedCreatePodSandBox"):
         return _set_up_finding(note)
+    if note.reason == "Exited":
+        return _exited(note, app)
     if note.reason == "Unhealthy":
         return _probe("app", note.message, app, None)
     if note.reason in _PULL or (note.reason == "Failed" and "pull image" in note.message):
@@ -254,8 +256,27 @@ def _ended(pod: Object, container: Object, ended: Object, notes: Sequence[Note],
         return Finding(chain, "make the probe's path answer in time, or give the probe more time")
     if code == 0:
         return Finding((f"container {name} ends by itself with exit code 0", again), "start a server that keeps running in its foreground")
-    meaning = f": {said}" if (said := _last_line(ended.get("message", ""))) else f": {_EXITS[code]}" if code in _EXITS else ""
-    return Finding((f"container {name} ended with exit code {code}{meaning}", again), _logs(app, meta.name(pod), previous=bool(restarts)))
+    cause = f"container {name} ended with exit code {code}{_meaning(ended.get('message', ''), code)}"
+    return Finding((cause, again), _logs(app, meta.name(pod), previous=bool(restarts)))
+
+
+def _exited(note: Note, app: str) -> Finding | None:
+    """The node's own decision. An end with a signal is what a pod that is asked to end has; what asked is told elsewhere."""
+    container, code = note.facts.get("container", "app"), int(note.facts.get("exit_code") or 0)
+    if note.facts.get("oom"):
+        cause = f"container {container} exceeded its memory limit and was killed (OOMKilled, exit code {code})"
+        return Finding((cause,), f"raise the memory limit{' with `ph deploy --memory`' if app else ''}, or make it use less")
+    if code in (0, 137, 143):
+        return None
+    return Finding(
+        (f"container {container} ended with exit code {code}{_meaning(note.facts.get('said', ''), code)}",), _logs(app, note.name)
+    )
+
+
+def _meaning(message: str, code: int) -> str:
+    """The last line of what a container left, else what its exit code is known for."""
+    said = _last_line(message) or _EXITS.get(code, "")
+    return f": {said}" if said else ""
 
 
 def _limit(pod: Object, container: str, resource: str) -> str:

@@ -153,10 +153,13 @@ class Settings:
             raise SettingsError(f"{home.settings} is damaged ({error}): repair it, or remove the instance with `ph destroy`") from error
 
     def save(self, home: Home) -> None:
-        """Written whole or not at all."""
+        """Written whole or not at all, also when the power fails."""
         home.path.mkdir(parents=True, exist_ok=True)
         draft = home.settings.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        with draft.open("w") as file:
+            file.write(json.dumps(asdict(self), indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         draft.replace(home.settings)
 
     def changed(self, **values: Any) -> "Settings":

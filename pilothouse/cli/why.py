@@ -242,6 +242,7 @@ def document(scene: "Scene", found: "Why") -> Object:
         "nextStep": found.next_step,
         "decisions": [
             {"at": meta.rfc3339(n.last), "object": n.about, "by": n.part, "reason": n.reason, "message": n.message, "count": n.count}
+            | ({"facts": dict(n.facts)} if n.facts else {})
             for n in scene.notes
         ],
     }

@@ -280,6 +280,21 @@ def test_an_app_that_is_gone_is_explained_by_the_first_cause_of_its_last_trouble
     assert found.sentence.startswith("shop is gone: 1h ago quota team is used up")
 
 
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"exit_code": 137, "oom": True}, "1h ago container app exceeded its memory limit and was killed (OOMKilled, exit code 137)"),
+        ({"exit_code": 1, "said": "Traceback\nKeyError: 'URL'\n"}, "1h ago container app ended with exit code 1: KeyError: 'URL'"),
+        ({"exit_code": 139}, "1h ago container app ended with exit code 139: it crashed with a segmentation fault"),
+        ({"exit_code": 143}, "the last that was said about it, 1h ago: Exited: container app ended"),
+        ({"exit_code": 0}, "the last that was said about it, 1h ago: Exited: container app ended"),
+    ],
+)
+def test_how_a_container_of_a_pod_that_is_gone_ended_is_known_from_the_nodes_decision(facts: dict[str, object], expected: str) -> None:
+    told = Note("Pod", POD, "kubelet", "Exited", "container app ended", NOW - 3700, facts={"container": "app", **facts})
+    assert expected in explain(Scene("Pod", POD, NOW, notes=[told])).sentence
+
+
 def test_what_nobody_knows_is_said_to_be_unknown() -> None:
     assert explain(Scene("App", "shpo", NOW)).sentence == "there is no app shpo, and nothing is known about one"
 

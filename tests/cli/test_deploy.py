@@ -64,7 +64,7 @@ def test_secrets_become_one_secret_of_the_app_that_is_named_once() -> None:
     first = spec(secrets={"TOKEN": "x"})
     assert first["secrets"] == [secret_name("shop")]
     assert spec({"secrets": [secret_name("shop"), "other"]}, secrets={"TOKEN": "y"})["secrets"] == ["shop-secrets", "other"]
-    assert "x" not in repr(Wish("/x", "shop", "default", secrets={"TOKEN": "x"}))
+    assert "hidden" not in repr(Wish("/x", "shop", "default", secrets={"TOKEN": "hidden"}))
 
 
 def parsed(*values: str) -> dict[str, str]:

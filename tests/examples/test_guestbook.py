@@ -37,7 +37,13 @@ class Guestbook:
         command = re.search(r"^CMD exec (.+)$", (SOURCE / "Dockerfile").read_text(), re.MULTILINE)
         assert command is not None
         argv = ["/bin/sh", "-c", f"exec {sys.executable} -m {command[1].replace('0.0.0.0', '127.0.0.1')}"]
-        variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(packages), "PORT": str(self.port), "TMPDIR": "/dev/shm", **environment}
+        variables = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(packages),
+            "PORT": str(self.port),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **environment,
+        }
         self.process = subprocess.Popen(argv, cwd=SOURCE, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._wait()
 
@@ -108,10 +114,10 @@ def test_the_api_takes_and_gives_messages_newest_first(start) -> None:
     assert found["host"] == socket.gethostname()
 
 
-@pytest.mark.parametrize("body", [{}, {"text": " "}, {"text": "x" * 501}, {"text": 1}, {"name": "x" * 51, "text": "x"}, [1]])
-def test_what_is_no_message_is_refused(start, body: object) -> None:
+def test_what_is_no_message_is_refused(start) -> None:
     book = start()
-    assert book.send("/api/messages", json.dumps(body).encode())[0] == 400
+    for body in ({}, {"text": " "}, {"text": "x" * 501}, {"text": 1}, {"name": "x" * 51, "text": "x"}, [1]):
+        assert book.send("/api/messages", json.dumps(body).encode())[0] == 400, body
     assert book.send("/api/messages", b"{")[0] == 400
     assert json.loads(book.get("/api/messages"))["messages"] == []
 

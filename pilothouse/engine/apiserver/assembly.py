@@ -80,6 +80,6 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     checks = {name: lambda: "" for name in ("log", "etcd", "poststarthook/rbac/bootstrap-roles")}
     health = Health(checks, {"informer-sync": lambda: "", "shutdown": lambda: ""})
     address = f"{settings.host}:{settings.port}"
-    documents = Documents(table, OpenApi(table, schemas), health, metrics, tokens, address)
+    documents = Documents(table, OpenApi(table), health, metrics, tokens, address)
     authenticator = Authenticator(tokens, settings.static_tokens)
     return Parts(backend, authenticator, documents, metrics, QuotaStatus(store, quota))

@@ -6,7 +6,7 @@ from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
 from pilothouse.engine.apiserver.served import Served, Table
 from pilothouse.model.kinds import BUILT_IN as RESOURCES
-from pilothouse.model.kinds import EVENTS, EVENTS_V1
+from pilothouse.model.kinds import ENDPOINTS, EVENTS, EVENTS_V1
 from pilothouse.model.resource import Resource
 from pilothouse.model.schema import Catalog, Schema
 
@@ -22,7 +22,7 @@ def _row(resource: Resource, schemas: Catalog) -> Served:
         return schemas.schema(kind.definition)
 
     stored_under = EVENTS if resource is EVENTS_V1 else resource
-    row = Served(kind, schema, lambda value: schema().decode(value), f"/{stored_under.group_resource}/")
+    row = Served(kind, schema, f"/{stored_under.group_resource}/")
     if resource is ENDPOINTS:
         row.deprecation = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
     if resource is EVENTS_V1:

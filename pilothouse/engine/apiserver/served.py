@@ -28,20 +28,19 @@ class ScalePaths:
 class Served:
     """One resource at one version.
 
-    decode: the typed, private copy of a body and the fields in it that are unknown; raises DecodeError.
     to_stored, from_stored: set where two versions share their objects in different shapes (events); both make a new value.
-    blames: the group that messages about invalid objects name, where that is not the resource's own.
+    openapi: a custom resource's schema as its definition has it. blames: the group that messages about invalid objects name, where that is not the resource's own.
     """
 
     kind: Kind
     schema: Callable[[], Schema]
-    decode: Callable[[Any], Decoded]
     prefix: str
     list_kind: str = ""
     custom: bool = False
     scale: ScalePaths | None = None
     deprecation: str = ""
     blames: str | None = None
+    openapi: Object | None = None
     to_stored: Callable[[Object], Object] | None = None
     from_stored: Callable[[Object], Object] | None = None
     head: bytes = field(init=False)
@@ -59,13 +58,18 @@ class Served:
     def resource(self) -> Resource:
         return self.kind.resource
 
+    def decode(self, value: Any) -> Decoded:
+        """The typed, private copy of a body and the fields in it that are unknown; raises DecodeError."""
+        return self.schema().decode(value)
+
     def invalid(self, name: str, causes: Sequence[Cause]) -> Invalid:
         """All that is wrong with an object of this resource."""
         group = self.resource.group if self.blames is None else self.blames
         return Invalid.of(self.resource.kind, name, causes, group)
 
     def key(self, namespace: str, name: str) -> str:
-        return f"{self.prefix}{namespace}/{name}"
+        """namespace: of the URL; that of a namespace itself is its own name."""
+        return f"{self.prefix}{namespace}/{name}" if self.kind.resource.namespaced else f"{self.prefix}/{name}"
 
     def scope(self, namespace: str) -> str:
         """The store's prefix of a collection: of one namespace, or of everything."""

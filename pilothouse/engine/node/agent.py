@@ -7,12 +7,13 @@ import asyncio
 
 import structlog
 
+from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.tasks import TaskSet, scope
 from pilothouse.client.barrier import EndpointBarrier
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
-from pilothouse.engine.node import housekeeping, nodefacts, podspec
+from pilothouse.engine.node import cgroups, housekeeping, nodefacts, podspec
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.connector import Connector
 from pilothouse.engine.node.ending import sweep
@@ -31,7 +32,7 @@ from pilothouse.model.kinds import PODS
 
 log = structlog.get_logger("node.agent")
 
-EVENTS_RETRY_S = 0.2
+EVENTS_RETRY_S, AFTER_RECONNECT_S, CRASH_RETRY_S = 0.2, 1.0, 5.0
 
 
 class NodeAgent:
@@ -82,7 +83,7 @@ class NodeAgent:
         node = NodeStatus(self._client, self._runtime, self._config, self._recorder)
         try:
             async with scope() as tasks:
-                await self._runtime_known()
+                self._found = await self._of_runtime()
                 tasks.spawn(self._events())
                 if self._own_informers:
                     await tasks.start(self._informers.run, name="node informers")
@@ -117,16 +118,18 @@ class NodeAgent:
             memory_bytes=nodefacts.memory_bytes(),
         )
 
-    async def _runtime_known(self) -> None:
-        """What runs already, with all details, by pod: what the workers adopt."""
+    async def _of_runtime(self, uid: str = "") -> tuple[dict[str, list[Sandbox]], dict[str, list[Container]]]:
+        """What runs already, with all details, by pod (or of one pod): what workers adopt."""
         boxes: dict[str, list[Sandbox]] = {}
         containers: dict[str, list[Container]] = {}
         for box in await self._runtime.sandboxes():
-            boxes.setdefault(box.uid, []).append(await self._runtime.sandbox(box.id) if box.ready else box)
+            if box.uid == uid or not uid:
+                boxes.setdefault(box.uid, []).append(await self._runtime.sandbox(box.id) if box.ready else box)
         for listed in await self._runtime.containers():
-            found = await self._runtime.container(listed.id)
-            containers.setdefault(listed.uid, []).append(housekeeping.merged(listed, found))
-        self._found = (boxes, containers)
+            if listed.uid == uid or not uid:
+                found = await self._runtime.container(listed.id)
+                containers.setdefault(listed.uid, []).append(housekeeping.merged(listed, found))
+        return boxes, containers
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new if new is not None else old
@@ -150,10 +153,31 @@ class NodeAgent:
         self._tasks.start(self._work(uid, worker))
 
     async def _work(self, uid: str, worker: PodWorker) -> None:
-        try:
-            await worker.run()
-        finally:
-            self._workers.pop(uid, None)
+        """A worker that breaks on a bug is replaced by one that looks at the runtime afresh; the pod's processes go on."""
+        while True:
+            try:
+                await worker.run()
+            except Exception:
+                log.exception("pod worker broke", pod=podspec.key_of(worker.pod))
+                await asyncio.sleep(CRASH_RETRY_S)
+                worker = await self._replacement(uid, worker)
+            else:
+                self._workers.pop(uid, None)
+                return
+
+    async def _replacement(self, uid: str, broken: PodWorker) -> PodWorker:
+        assert self._context is not None
+        while True:
+            try:
+                boxes, containers = await self._of_runtime(uid)
+            except RuntimeFailure as error:
+                log.warning("runtime does not answer", why=str(error))
+                await asyncio.sleep(CRASH_RETRY_S)
+                continue
+            worker = self._workers[uid] = PodWorker(self._context, broken.pod, boxes.get(uid, []), containers.get(uid, []))
+            if broken.is_gone:
+                worker.removed()
+            return worker
 
     def _config_changed(self, old: Object | None, new: Object | None) -> None:
         changed = new if new is not None else old
@@ -167,14 +191,18 @@ class NodeAgent:
         return self._workers
 
     async def _events(self) -> None:
+        assert self._tasks is not None
+        backoff = Backoff(EVENTS_RETRY_S, cap_s=5.0)
         while True:
             try:
                 async for event in self._runtime.events():
+                    backoff.reset()
                     self._tell(event)
             except RuntimeFailure as error:
                 log.warning("event stream broken", why=str(error))
-            await asyncio.sleep(EVENTS_RETRY_S)
-            await self._relist()
+            await asyncio.sleep(backoff.next_s())
+            # What happened while nobody listened; asked for when the new stream is surely open.
+            self._tasks.start(self._relist(AFTER_RECONNECT_S))
 
     def _tell(self, event: RuntimeEvent) -> None:
         for worker in self._workers.values():
@@ -192,7 +220,8 @@ class NodeAgent:
             await asyncio.sleep(self._config.relist_s)
             await self._relist()
 
-    async def _relist(self) -> None:
+    async def _relist(self, delay_s: float = 0.0) -> None:
+        await asyncio.sleep(delay_s)
         try:
             boxes, containers = await self._runtime.sandboxes(), await self._runtime.containers()
         except RuntimeFailure as error:
@@ -208,7 +237,8 @@ class NodeAgent:
         """Pods that were removed from the API while no agent ran."""
         assert self._context is not None
         boxes, containers = self._found
-        orphans = (set(boxes) | set(containers) | self._context.volumes.present()) - set(self._workers)
+        known = self._context.volumes.present() | await asyncio.to_thread(cgroups.pods, self._config.instance)
+        orphans = (set(boxes) | set(containers) | known) - set(self._workers)
         for uid in orphans:
             try:
                 await sweep(self._context, uid)

@@ -66,6 +66,19 @@ def _write(path: Path, value: str) -> None:
         return
 
 
+def pods(instance: str) -> set[str]:
+    """Uids of the pods that have a cgroup."""
+    names = {name for top in hierarchies() for name in _names(top / instance)}
+    return {name.removeprefix("pod") for name in names if name.startswith("pod")}
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
 def remove(parent: str) -> None:
     """Removes a pod's (or the instance's) cgroup and what is below it; processes left in it keep it alive."""
     for hierarchy in hierarchies():

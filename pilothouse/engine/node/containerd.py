@@ -11,14 +11,22 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
+import structlog
+
+from pilothouse.aio.backoff import Backoff
 from pilothouse.engine.node.cgroups import has_systemd_v2
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.process import Identity, has_capability, wait_gone
+from pilothouse.engine.node.process import Identity, ended, has_capability, wait_gone
+
+log = structlog.get_logger("node.containerd")
 
 CAP_SYS_RESOURCE = 24
+STEADY_S = 60.0
 MAX_SOCKET_PATH = 100
 NEEDLESS_PLUGINS = (
     "io.containerd.snapshotter.v1.aufs",
@@ -109,6 +117,23 @@ class Containerd:
         except TimeoutError:
             raise ContainerdError(f"containerd does not answer at {self.socket} after {timeout_s:.0f} s (see {self.log})") from None
 
+    async def keep_running(self) -> NoReturn:
+        """Starts it again whenever it ends, until cancelled. Containers do not notice."""
+        backoff = Backoff(0.1, cap_s=10.0)
+        while True:
+            identity = self.running()
+            if identity is not None:
+                began = time.monotonic()
+                await ended(identity)
+                log.warning("containerd has ended", said=last_line(self.log))
+                if time.monotonic() - began > STEADY_S:
+                    backoff.reset()
+            try:
+                await self.start()
+            except ContainerdError as error:
+                log.error("containerd not started", why=str(error))
+            await asyncio.sleep(backoff.next_s())
+
     async def stop(self, timeout_s: float = 5.0) -> None:
         """Ends containerd; containers go on running under their shims."""
         identity = self.running()
@@ -167,6 +192,7 @@ disabled_plugins = [{plugins}]
   enable_unprivileged_icmp = true
   tolerate_missing_hugetlb_controller = true
   max_container_log_line_size = 16384
+  stats_collect_period = 60
   stream_server_address = "127.0.0.1"
 
 [plugins."io.containerd.grpc.v1.cri".containerd]

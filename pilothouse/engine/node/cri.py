@@ -3,6 +3,7 @@
 The only module that imports grpc: its errors become RuntimeFailure here.
 """
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -37,6 +38,9 @@ from pilothouse.engine.node.runtime import (
 
 RUNTIME, IMAGES, EVENTS = "/runtime.v1.RuntimeService/", "/runtime.v1.ImageService/", "/containerd.services.events.v1.Events/"
 CALL_S, SLOW_S, PULL_S = 20.0, 120.0, 1800.0
+STARTING = "server is not initialized yet"
+"""What CRI says while containerd accepts connections already."""
+STARTING_PAUSES_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 2.0)
 MAX_MESSAGE = 16 * 1024 * 1024
 STATES = {
     api.CONTAINER_CREATED: CREATED,
@@ -70,11 +74,16 @@ class CriRuntime:
         if call is None:
             call = self._channel.unary_unary(method, type(request).SerializeToString, answer.FromString)
             self._calls[method] = call
-        try:
-            result: M = await call(request, timeout=timeout_s)
-        except grpc.aio.AioRpcError as error:
-            raise RuntimeFailure(method.rpartition("/")[2], error.details() or error.code().name, error.code().name) from error
-        return result
+        for pause_s in (*STARTING_PAUSES_S, None):
+            try:
+                result: M = await call(request, timeout=timeout_s)
+            except grpc.aio.AioRpcError as error:
+                if pause_s is None or error.details() != STARTING:
+                    raise RuntimeFailure(method.rpartition("/")[2], error.details() or error.code().name, error.code().name) from error
+                await asyncio.sleep(pause_s)
+            else:
+                return result
+        raise AssertionError("the last attempt returns or raises")
 
     async def version(self) -> str:
         found = await self._call(RUNTIME + "Version", api.VersionRequest(), api.VersionResponse)

@@ -6,6 +6,7 @@ Each part may be repeated from the start after an interruption: it looks at what
 import asyncio
 import shutil
 import time
+from dataclasses import replace
 
 import structlog
 
@@ -83,8 +84,10 @@ class Ender:
     async def finish(self) -> None:
         """The pod has run to its end: nothing of it runs any more, its address is free; containers stay for their logs."""
         await self.kill_all(podspec.grace_s(self._handle.object))
-        if self._state.sandbox is not None:
-            await self._context.runtime.stop_sandbox(self._state.sandbox.id)
+        box = self._state.sandbox
+        if box is not None:
+            await self._context.runtime.stop_sandbox(box.id)
+            self._state.sandbox = replace(box, ready=False)
         await self._context.volumes.remove(self._handle.uid)
         self._state.finished = True
 

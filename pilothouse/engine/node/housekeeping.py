@@ -63,7 +63,9 @@ def set_aside(path: Path, max_bytes: int, files: int) -> bool:
     older = [each for each in rotated(path) if each != path]
     for surplus in older[: max(0, len(older) - (files - 2))]:
         surplus.unlink(missing_ok=True)
-    path.rename(path.with_name(path.name + time.strftime(".%Y%m%d-%H%M%S", time.gmtime()) + f"{time.time() % 1:.3f}"[1:]))
+    now = time.time_ns()
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now // 10**9))
+    path.rename(path.with_name(f"{path.name}.{stamp}.{now % 10**9:09d}"))
     return True
 
 

@@ -1,6 +1,6 @@
 """Images on the node: which are there, how the others get here, and which go when space is short.
 
-An image known to be present costs no call. Pulls of the same image are one pull. Failures of a pull are remembered by the pods that
+Pulls of the same image are one pull. Failures of a pull are remembered by the pods that
 wait for it, not here.
 """
 
@@ -52,18 +52,13 @@ class Pulled:
 class ImageStore:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._known: dict[str, Image] = {}
         self._pulls: dict[str, asyncio.Task[Pulled]] = {}
         self._tasks = TaskSet()
         self.used_at: dict[str, float] = {}
 
     async def present(self, image: str) -> Image | None:
-        """The image, when the node has it."""
-        found = self._known.get(image)
-        if found is None:
-            found = await self._runtime.image(image)
-            if found is not None:
-                self._known[image] = found
+        """The image, when the node has it. Always asked for anew: a tag may have moved, and the answer takes a millisecond."""
+        found = await self._runtime.image(image)
         if found is not None:
             self.used_at[found.id] = time.time()
         return found
@@ -90,15 +85,10 @@ class ImageStore:
             except RuntimeFailure as error:
                 failure = error
                 continue
-            self._known.pop(image, None)
             found = await self.present(image)
             if found is not None:
                 return Pulled(found, time.monotonic() - began)
         raise failure or RuntimeFailure("PullImage", f"{image} is not there after it was pulled")
-
-    def forget(self) -> None:
-        """What is present may have changed behind our back: an import, a removal."""
-        self._known.clear()
 
     async def close(self) -> None:
         await self._tasks.close()
@@ -115,7 +105,6 @@ class ImageStore:
             await self._runtime.remove_image(image.id)
             removed.append(image)
             free_bytes -= image.size_bytes
-        self.forget()
         return removed
 
 

@@ -51,6 +51,28 @@ async def wait_gone(identity: Identity, timeout_s: float) -> bool:
     return True
 
 
+async def ended(identity: Identity) -> None:
+    """Returns when the process has ended, without asking again and again. Whose child it is does not matter."""
+    try:
+        descriptor = os.pidfd_open(identity.pid)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+
+    def told() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    loop.add_reader(descriptor, told)
+    try:
+        if identity.alive():
+            await over
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
 def has_capability(number: int) -> bool:
     """Whether this process holds a capability effectively."""
     for line in Path("/proc/self/status").read_text().splitlines():

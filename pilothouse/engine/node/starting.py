@@ -10,6 +10,7 @@ from pilothouse.engine.node.cgroups import weigh
 from pilothouse.engine.node.environment import ConfigMissing, Facts
 from pilothouse.engine.node.http_check import CheckFailed
 from pilothouse.engine.node.imagestore import credentials, is_reference, pull_policy
+from pilothouse.engine.node.plan import restarts
 from pilothouse.engine.node.podcontext import Handle
 from pilothouse.engine.node.podstate import Tracked, Waiting
 from pilothouse.engine.node.probes import Probing
@@ -95,9 +96,9 @@ class Starter:
             found = await self._context.runtime.container(tracked.latest.id)
         except RuntimeFailure:
             return
-        waiting, retry_at, failures = tracked.waiting, tracked.retry_at, tracked.failures
         tracked.latest = found
-        tracked.waiting, tracked.retry_at, tracked.failures = waiting, retry_at, failures
+        if not restarts(podspec.restart_policy(self._handle.object), tracked):
+            tracked.waiting = None
 
     def _fails(self, tracked: Tracked, reason: str, message: str, said: str) -> None:
         retry_s = min(RETRY_MOST_S, RETRY_FIRST_S * 2**tracked.failures)

@@ -11,14 +11,18 @@ from pilothouse.engine.node.runtime import CREATED, Container
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
+FINAL = ("Succeeded", "Failed")
 PULL_FAILED = "ErrImagePull"
 PULL_BACKOFF = "ImagePullBackOff"
 
 
 def phase(pod: Object, state: PodState) -> str:
     """Pending, Running, Succeeded or Failed."""
+    present = (pod.get("status") or {}).get("phase")
     if state.failure is not None:
         return "Failed"
+    if present in FINAL:
+        return str(present)
     policy = podspec.restart_policy(pod)
     if _init_failed(pod, state):
         return "Failed"

@@ -60,10 +60,16 @@ class PodWorker:
         self._ender: Ender | None = None
         self._writer = StatusWriter(context.client, context.config.addresses)
         self._refresh_at = 0.0
+        # A pod that had ended before we knew it: its status was written by whoever saw its end.
+        self._quiet = False
 
     @property
     def pod(self) -> Object:
         return self._pod
+
+    @property
+    def is_gone(self) -> bool:
+        return self._gone
 
     def update(self, pod: Object) -> None:
         old, self._pod = self._pod, pod
@@ -72,7 +78,7 @@ class PodWorker:
         if matters(old, pod):
             if self._ender is not None and podspec.deleting(old) and podspec.grace_s(pod) < podspec.grace_s(old):
                 self._ender.hurried.set()
-            self._refresh_at = self._refresh_at and min(self._refresh_at, time.time())
+            self._refresh_at = time.time()
             self._wake.set()
 
     def removed(self) -> None:
@@ -132,9 +138,10 @@ class PodWorker:
         self._starter, self._ender = Starter(handle), Ender(handle)
         status = self._pod.get("status") or {}
         self.state.started_at = meta.parse_rfc3339(status["startTime"]) if status.get("startTime") else time.time()
-        if status.get("phase") in TERMINAL:
-            self.state.finished = True
         adopt(self._pod, self.state, *self._found)
+        if status.get("phase") in TERMINAL:
+            self._quiet = True
+            self.state.finished = not self.state.has_sandbox
         for spec in podspec.all_containers(self._pod):
             tracked = self.state.of(spec)
             if tracked.alive:
@@ -145,7 +152,7 @@ class PodWorker:
         self._wake.set()
 
     def _publish(self) -> None:
-        if not self.state.finished or (self._pod.get("status") or {}).get("phase") not in TERMINAL:
+        if not self._quiet:
             self._writer.publish(self._pod, self.state)
 
     @property
@@ -364,7 +371,7 @@ def matters(old: Object, new: Object) -> bool:
         for key in ("generation", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations")
     ):
         return True
-    return bool(podspec.spec(new).get("readinessGates")) or old.get("spec") != new.get("spec")
+    return bool(podspec.spec(new).get("readinessGates"))
 
 
 def adopt(pod: Object, state: PodState, sandboxes: list[Sandbox], containers: list[Container]) -> None:

@@ -14,7 +14,7 @@ _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _APP = re.compile(r"^(app|application|server|api)\s*(?::[^=]+)?=\s*(?!=)", re.MULTILINE)
 _FACTORY = re.compile(r"^def (create_app|make_app)\(", re.MULTILINE)
 _MODULES = ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "application.py", "api.py")
-_ASGI = frozenset({"fastapi", "starlette", "litestar", "quart", "uvicorn", "hypercorn", "sanic", "blacksheep", "connexion"})
+_ASGI = frozenset({"fastapi", "starlette", "litestar", "quart", "uvicorn", "hypercorn", "sanic", "blacksheep"})
 _WSGI = frozenset({"flask", "django", "gunicorn", "bottle", "falcon", "pyramid", "waitress", "dash", "web-py"})
 
 

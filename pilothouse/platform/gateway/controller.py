@@ -60,6 +60,7 @@ class Gateway:
         self._changed = asyncio.Event()
         self._written: dict[Path, bytes] = {}
         self._told: set[Problem] = set()
+        self._is_settled = False
         self._watched = [
             informers.of(resource, indexes={"service": _service_of} if resource is kinds.ENDPOINTSLICES else None)
             for resource in (kinds.INGRESSES, kinds.INGRESSCLASSES, kinds.SERVICES, kinds.ENDPOINTSLICES, kinds.SECRETS)
@@ -102,7 +103,7 @@ class Gateway:
         self._changed.clear()
         wanted = table(self._world())
         changed = self._write(wanted)
-        if changed and self.envoy.running_pid() is not None:
+        if (changed or not self._is_settled) and self.envoy.running_pid() is not None:
             await self._settle(wanted)
         await self._tell(wanted)
 
@@ -151,6 +152,7 @@ class Gateway:
 
     async def _settle(self, wanted: Table) -> None:
         """Until Envoy has taken the table and draining endpoints are idle; a newer change takes over."""
+        self._is_settled = False
         deadline = time.monotonic() + TAKEN_DEADLINE_S
         while True:
             try:
@@ -160,6 +162,7 @@ class Gateway:
             self._consumer.routes(in_use(wanted, has))
             taken = has_taken(wanted, has)
             if taken and not is_draining(has):
+                self._is_settled = True
                 return
             if self._changed.is_set() and taken:
                 return

@@ -7,27 +7,16 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pilothouse.aio.tasks import TaskSet, scope
-from pilothouse.client.barrier import EndpointBarrier
-from pilothouse.client.client import Client
-from pilothouse.client.recorder import Recorder
-from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
-from pilothouse.engine.apiserver.inprocess import InProcessTransport
-from pilothouse.engine.apiserver.server import ApiServer
-from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.aio.tasks import TaskSet
 from pilothouse.engine.node import images, teardown
-from pilothouse.engine.node.agent import NodeAgent
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.containerd import Containerd
-from pilothouse.engine.node.cri import CriRuntime
-from pilothouse.engine.store.store import Store
-from pilothouse.model.kinds import CONFIGMAPS, PODS, SERVICEACCOUNTS
+from pilothouse.model.kinds import PODS
 from tests.e2e.node.pods import BUSYBOX, Cluster
 
 PLUGINS = Path("/usr/lib/cni")
@@ -79,47 +68,25 @@ def machine() -> Iterator[Machine]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-@asynccontextmanager
-async def agent_on(machine: Machine, client: Client, barrier: EndpointBarrier) -> AsyncIterator[NodeAgent]:
-    runtime = CriRuntime(machine.containerd.socket)
-    recorder = Recorder(client, None, "kubelet", "n1")
-    agent = NodeAgent(client, runtime, machine.config, recorder, barrier)
-    async with scope() as tasks:
-        tasks.spawn(recorder.run())
-        await tasks.start(agent.run)
-        yield agent
-        tasks.cancel()
-    await runtime.close()
-
-
-@asynccontextmanager
-async def _cluster(machine: Machine, folder: Path) -> AsyncIterator[Cluster]:
-    settings = Settings(state=folder / "api", ca="a certificate")
-    async with Store.open(folder / "store.db") as store, ApiServer.open(store, settings) as server:
-        client = Client(InProcessTransport(server, User("system:node:n1", ("system:nodes", MASTERS, AUTHENTICATED))))
-        await client.create(SERVICEACCOUNTS, {"metadata": {"name": "default", "namespace": "default"}})
-        root = {"metadata": {"name": "kube-root-ca.crt", "namespace": "default"}, "data": {"ca.crt": "a certificate"}}
-        await client.create(CONFIGMAPS, root)
-        barrier = EndpointBarrier()
-        async with agent_on(machine, client, barrier) as agent:
-            server.backend.nodes = agent.connector
-            yield Cluster(client, agent, barrier, machine.config)
-
-
 @pytest.fixture
 async def cluster(machine: Machine, tmp_path: Path) -> AsyncIterator[Cluster]:
-    """The parts are scopes of tasks: one task enters and leaves them, as the fixture's own halves run in two."""
+    """A fresh cluster; its pods go with it.
+
+    The parts are scopes of tasks: one task enters and leaves them, as the fixture's own halves run in two.
+    """
+    from tests.e2e.node.session import first_objects, session
+
     made: asyncio.Future[Cluster] = asyncio.get_running_loop().create_future()
     over = asyncio.Event()
 
-    async def keep() -> None:
-        async with _cluster(machine, tmp_path) as cluster:
-            made.set_result(cluster)
-            await over.wait()
-            await _remove_pods(cluster)
+    async def during(cluster: Cluster) -> None:
+        await first_objects(cluster)
+        made.set_result(cluster)
+        await over.wait()
+        await _remove_pods(cluster)
 
     tasks = TaskSet()
-    keeping = tasks.start(keep())
+    keeping = tasks.start(session(machine, tmp_path, during))
     await asyncio.wait([made, keeping], return_when=asyncio.FIRST_COMPLETED)
     yield made.result() if made.done() else await made
     over.set()

@@ -1,73 +1,72 @@
 """The agent's own end: its containers go on, the next agent takes them over as they are."""
 
 import asyncio
-import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
+from pilothouse.aio.child import Child
 from pilothouse.aio.process import run
-from pilothouse.aio.tasks import scope
-from pilothouse.client.barrier import EndpointBarrier
-from pilothouse.client.client import Client
-from pilothouse.client.recorder import Recorder
-from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
-from pilothouse.engine.apiserver.inprocess import InProcessTransport
-from pilothouse.engine.apiserver.server import ApiServer
-from pilothouse.engine.apiserver.settings import Settings
-from pilothouse.engine.node.agent import NodeAgent
 from pilothouse.engine.node.cri import CriRuntime
-from pilothouse.engine.store.store import Store
-from pilothouse.model.kinds import PODS, SERVICEACCOUNTS
+from pilothouse.model.errors import ApiError
+from pilothouse.model.kinds import PODS
 from tests.e2e.node.conftest import Machine
-from tests.e2e.node.pods import Cluster, container, pod, shell
+from tests.e2e.node.pods import Cluster, container, pod
+from tests.e2e.node.session import session
 
 pytestmark = pytest.mark.containers
 
-
-async def _session(machine: Machine, folder: Path, during) -> None:  # type: ignore[no-untyped-def]
-    """A life of API server and agent on the same state; ends abruptly as far as the runtime can tell."""
-    async with Store.open(folder / "store.db") as store, ApiServer.open(store, Settings(state=folder / "api")) as server:
-        client = Client(InProcessTransport(server, User("system:node:n1", ("system:nodes", MASTERS, AUTHENTICATED))))
-        runtime = CriRuntime(machine.containerd.socket)
-        barrier = EndpointBarrier()
-        agent = NodeAgent(client, runtime, machine.config, Recorder(client, None, "kubelet"), barrier)
-        server.backend.nodes = agent.connector
-        async with scope() as tasks:
-            await tasks.start(agent.run)
-            await during(Cluster(client, agent, barrier, machine.config))
-            tasks.cancel()
-        await runtime.close()
+REPOSITORY = Path(__file__).parents[3]
 
 
-async def test_a_new_agent_takes_over_what_runs(machine: Machine, tmp_path: Path) -> None:
-    before: dict[str, object] = {}
+async def _killed_agent(machine: Machine, folder: Path, *names: str) -> dict[str, tuple[str, str]]:
+    """Runs pods under an agent in another process and kills that; returns container ids and addresses."""
+    log = folder / "log"
+    command = [sys.executable, "-m", "tests.e2e.node.agent_process", str(machine.config.home), str(folder), *names]
+    async with await Child.start(command, log=log, cwd=REPOSITORY) as child:
+        async with asyncio.timeout(40):
+            while "\nall\n" not in log.read_text():
+                assert child.returncode is None, log.read_text()
+                await asyncio.sleep(0.05)
+        await child.kill()
+    words = [line.split() for line in log.read_text().splitlines()]
+    return {line[0]: (line[1], line[2]) for line in words if line[0] in names}
 
-    async def first(cluster: Cluster) -> None:
-        await cluster.client.create(SERVICEACCOUNTS, {"metadata": {"name": "default", "namespace": "default"}})
-        probe = {"exec": {"command": ["true"]}, "periodSeconds": 1}
-        found = await cluster.run(pod("kept", shell(readinessProbe=probe)))
-        before.update(container(found), ip=found["status"]["podIP"])
-        await cluster.run(pod("dies", shell("while [ ! -e /tmp/die ]; do sleep 0.05; done; exit 9"), restartPolicy="Never"))
 
-    async def second(cluster: Cluster) -> None:
-        await asyncio.sleep(1.5)
-        found = await cluster.client.get(PODS, "kept", "default")
-        after = container(found)
-        assert (after["containerID"], after["restartCount"], after["ready"]) == (before["containerID"], 0, True)
-        assert found["status"]["podIP"] == before["ip"]
-        dead = await cluster.until("dies", lambda pod: pod["status"]["phase"] == "Failed")
-        assert container(dead)["state"]["terminated"]["exitCode"] == 137
-        await cluster.delete("kept")
-        await cluster.delete("dies")
-
-    await _session(machine, tmp_path, first)
+async def test_containers_survive_the_death_of_their_agent_unchanged(machine: Machine, tmp_path: Path) -> None:
+    before = await _killed_agent(machine, tmp_path, "kept", "dies", "gone")
     runtime = CriRuntime(machine.containerd.socket)
-    doomed = next(each for each in await runtime.containers() if each.name == "main" and each.id not in str(before["containerID"]))
-    await runtime.stop_container(doomed.id, 0)
+    await runtime.stop_container(before["dies"][0].removeprefix("containerd://"), 0)
     await runtime.close()
-    await _session(machine, tmp_path, second)
+
+    async def after(cluster: Cluster) -> None:
+        dead = await cluster.until("dies", lambda found: container(found)["restartCount"] == 1)
+        assert container(dead)["lastState"]["terminated"]["exitCode"] == 137
+        found = await cluster.client.get(PODS, "kept", "default")
+        status = container(found)
+        assert (status["containerID"], found["status"]["podIP"]) == before["kept"]
+        assert (status["restartCount"], status["ready"]) == (0, True)
+        for name in before:
+            await cluster.delete(name)
+
+    await session(machine, tmp_path, after)
+
+
+async def test_what_lost_its_object_meanwhile_is_removed(machine: Machine, tmp_path: Path) -> None:
+    before = await _killed_agent(machine, tmp_path, "orphan")
+    (tmp_path / "other").mkdir()
+    runtime = CriRuntime(machine.containerd.socket)
+
+    async def after(cluster: Cluster) -> None:
+        id = before["orphan"][0].removeprefix("containerd://")
+        async with asyncio.timeout(20):
+            while any(each.id == id for each in await runtime.containers()):
+                await asyncio.sleep(0.05)
+
+    await session(machine, tmp_path / "other", after)
+    await runtime.close()
 
 
 async def test_containerd_may_be_killed_and_started_again(machine: Machine, cluster: Cluster) -> None:
@@ -84,7 +83,7 @@ async def test_containerd_may_be_killed_and_started_again(machine: Machine, clus
         while code != 0:
             try:
                 said, code = await cluster.shell("steady", "echo alive")
-            except Exception:
+            except (ApiError, ExceptionGroup):
                 await asyncio.sleep(0.1)
     assert said == "alive\n"
     again = await cluster.client.get(PODS, "steady", "default")
@@ -104,4 +103,3 @@ async def test_nothing_of_the_instance_is_outside_its_own_cgroup(machine: Machin
     said = (await run(["ctr", "-a", str(machine.containerd.socket), "-n", "k8s.io", "task", "ls"])).stdout.decode()
     pid = next(line.split()[1] for line in said.splitlines() if line.startswith(id))
     assert f"/{machine.config.instance}/pod{found['metadata']['uid']}/" in Path(f"/proc/{pid}/cgroup").read_text()
-    assert os.path.exists(f"/proc/{pid}")

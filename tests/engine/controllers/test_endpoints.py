@@ -29,10 +29,16 @@ async def test_a_ready_pod_becomes_an_endpoint_within_milliseconds(cluster: Clus
     await cluster.create(SERVICES, WEB)
     made = await cluster.create(PODS, pod("a"))
     await cluster.until(ENDPOINTSLICES, lambda items: len(items) == 2)
-    began = time.perf_counter()
-    await cluster.make_ready(made)
-    await cluster.until(ENDPOINTSLICES, lambda items: states(items).get("a") == (True, True, False))
-    assert time.perf_counter() - began < 0.2
+    took_s = []
+    for _ in range(5):
+        began = time.perf_counter()
+        await cluster.make_ready(made)
+        await cluster.until(ENDPOINTSLICES, lambda items: states(items).get("a") == (True, True, False))
+        took_s.append(time.perf_counter() - began)
+        await cluster.make_unready(made)
+        await cluster.until(ENDPOINTSLICES, lambda items: states(items).get("a") == (False, False, False))
+    # The best of several: the machine may be busy with other things.
+    assert min(took_s) < 0.05
     slices = [each for each in await cluster.items(ENDPOINTSLICES) if each["endpoints"] and each["endpoints"][0].get("targetRef")]
     assert slices[0]["ports"] == [{"name": "", "port": 8080, "protocol": "TCP"}]
     assert meta.controller_of(slices[0]) is not None

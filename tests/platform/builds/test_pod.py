@@ -1,7 +1,7 @@
 from importlib import resources
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilothouse.engine.node.environment import expand
@@ -27,6 +27,7 @@ def seen_by(container: dict[str, Any]) -> tuple[list[str], list[str], dict[str, 
     return [expand(w, VARIABLES) for w in container["command"]], [expand(w, VARIABLES) for w in container["args"]], environment
 
 
+@settings(max_examples=40, deadline=None)
 @given(TEXT, TEXT, TEXT, TEXT, TEXT, st.dictionaries(st.from_regex(r"[A-Z_]{1,9}", fullmatch=True), TEXT, max_size=3))
 def test_no_text_of_the_user_is_shell_text_and_all_of_it_arrives_unchanged(
     url: str, revision: str, path: str, dockerfile: str, inline: str, args: dict[str, str]

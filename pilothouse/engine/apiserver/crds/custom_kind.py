@@ -33,10 +33,10 @@ def custom_kind(resource: Resource, version: Object, schema: Callable[[], Schema
         _prepare_update(obj, old, context, has_status)
 
     def validate(obj: Object) -> list[Cause]:
-        return _metadata_causes(obj) + schema().validate(obj)
+        return _metadata_causes(obj, resource.namespaced) + schema().validate(obj)
 
     def validate_update(obj: Object, old: Object) -> list[Cause]:
-        return metadata.validate_update(obj, old) + schema().validate(obj)
+        return metadata.validate_update(obj, old, standard_finalizers=False) + schema().validate(obj)
 
     def selectable(obj: Object) -> dict[str, str]:
         return metadata.selectable(obj) | {path.lstrip("."): _text(find(obj, path)) for path in fields}
@@ -61,8 +61,8 @@ def custom_kind(resource: Resource, version: Object, schema: Callable[[], Schema
     )
 
 
-def _metadata_causes(obj: Object) -> list[Cause]:
-    return metadata.validate(obj, metadata.subdomain_name)
+def _metadata_causes(obj: Object, namespaced: bool) -> list[Cause]:
+    return metadata.validate(obj, metadata.subdomain_name, namespaced=namespaced, standard_finalizers=False)
 
 
 def _text(found: list[Any]) -> str:

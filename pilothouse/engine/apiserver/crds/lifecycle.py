@@ -15,7 +15,6 @@ from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.store import Store
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.schema import Catalog
 from pilothouse.model.schema import Schema
 
 PREFIX = "/customresourcedefinitions.apiextensions.k8s.io/"
@@ -27,7 +26,6 @@ class Definitions:
         """metadata: the schema of every object's metadata."""
         self._store = store
         self._table = table
-        self._schemas = schemas
         self._metadata = metadata
         self._rows: dict[str, list[tuple[str, str, str]]] = {}
 

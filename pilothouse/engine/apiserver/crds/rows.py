@@ -1,9 +1,5 @@
 """From a CustomResourceDefinition to the rows of the table that serve it, one a version. Pure."""
 
-import copy
-from collections.abc import Callable
-from typing import Any
-
 from pilothouse.engine.apiserver.crds.custom_kind import custom_kind
 from pilothouse.engine.apiserver.served import ScalePaths, Served
 from pilothouse.model.json import Object
@@ -48,25 +44,10 @@ def _row(crd: Object, version: Object, metadata: Schema) -> Served:
     resource = resource_of(crd, version)
     kind = custom_kind(resource, version, schema)
     scale = subresources.get("scale")
-    def decode(value: Any) -> Decoded:
-        return _decode(value, schema(), object_meta())
-
-    row = Served(kind, schema, decode, f"/{resource.group_resource}/", spec["names"].get("listKind", ""), custom=True)
+    row = Served(kind, schema, f"/{resource.group_resource}/", spec["names"].get("listKind", ""), custom=True)
+    row.openapi = openapi
     if scale is not None:
         row.scale = ScalePaths(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath", ""))
     if version.get("deprecated"):
         row.deprecation = version.get("deprecationWarning") or f"{resource.api_version} {resource.kind} is deprecated"
     return row
-
-
-def _decode(value: Any, schema: Schema, object_meta: Schema) -> Decoded:
-    """A custom resource as its definition wants it: metadata typed like everybody's, the rest pruned."""
-    obj: Object = copy.deepcopy(value)
-    metadata = obj.pop("metadata", None)
-    if metadata is not None and not isinstance(metadata, dict):
-        raise DecodeError("json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta")
-    decoded = object_meta.decode(metadata or {})
-    unknown = schema.prune(obj)
-    schema.check_embedded(obj, object_meta)
-    obj["metadata"] = decoded.value
-    return Decoded(obj, [f"metadata.{path}" for path in decoded.unknown] + unknown)

@@ -3,8 +3,6 @@
 Source: pkg/apis/core/validation, pkg/apis/core/v1/defaults.go, pkg/apis/core/helper.
 """
 
-from collections.abc import Callable
-
 from pilothouse.engine.apiserver.kinds import field, metadata, settle
 from pilothouse.engine.apiserver.kinds.amounts import amount, is_fractional, is_huge_page, is_standard, is_whole, round_amounts
 from pilothouse.engine.apiserver.kinds.kind import Kind
@@ -13,7 +11,6 @@ from pilothouse.engine.apiserver.kinds.printers import cluster as printer
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
-from pilothouse.model.quantity import Quantity
 
 _COMPUTE = ("cpu", "memory")
 _POD_RESOURCES = frozenset({"pods", *_COMPUTE, *(f"{side}.{name}" for side in ("requests", "limits") for name in _COMPUTE)})
@@ -27,6 +24,9 @@ SCOPES = {
     "VolumeAttributesClass": frozenset({"requests.storage", "persistentvolumeclaims"}),
 }
 _OPPOSITES = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
+_MUST_EXIST = "must be 'Exist' when scope is any of Terminating, NotTerminating, BestEffort and NotBestEffort"
+_SOME_VALUE = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"
+_NO_VALUE = "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector"
 _ALWAYS_EXISTS = ("Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "CrossNamespacePodAffinity")
 
 
@@ -78,27 +78,13 @@ def _scopes(scopes: list[str], shown: object, hard: Object, path: str, *, severa
 
 
 def _scope_operator(expression: Object, path: str) -> list[Cause]:
-    scope, operator, values = expression.get("scopeName"), expression.get("operator") or "", expression.get("values") or []
-    if scope in _ALWAYS_EXISTS and operator != "Exists":
-        return [
-            field.invalid(
-                f"{path}.operator",
-                operator,
-                "must be 'Exist' when scope is any of Terminating, NotTerminating, BestEffort and NotBestEffort",
-            )
-        ]
+    operator, values = expression.get("operator") or "", expression.get("values") or []
+    if expression.get("scopeName") in _ALWAYS_EXISTS and operator != "Exists":
+        return [field.invalid(f"{path}.operator", operator, _MUST_EXIST)]
     if operator in ("In", "NotIn"):
-        return (
-            []
-            if values
-            else [field.required(f"{path}.values", "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector")]
-        )
+        return [] if values else [field.required(f"{path}.values", _SOME_VALUE)]
     if operator in ("Exists", "DoesNotExist"):
-        return (
-            [field.invalid(f"{path}.values", values, "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector")]
-            if values
-            else []
-        )
+        return [field.invalid(f"{path}.values", values, _NO_VALUE)] if values else []
     return [field.invalid(f"{path}.operator", operator, "not a valid selector operator")]
 
 
@@ -136,6 +122,16 @@ RESOURCEQUOTA = Kind(
 
 LIMIT_TYPES = ("Pod", "Container", "PersistentVolumeClaim")
 _LIMITS = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
+_CALLED = {"min": "min value", "max": "max value", "default": "default value", "defaultRequest": "default request value"}
+# (the lower, the higher, where it is reported, whose value is shown)
+_ORDER = (
+    ("min", "max", "min", "min"),
+    ("min", "defaultRequest", "defaultRequest", "defaultRequest"),
+    ("defaultRequest", "max", "defaultRequest", "defaultRequest"),
+    ("defaultRequest", "default", "defaultRequest", "defaultRequest"),
+    ("min", "default", "default", "min"),
+    ("default", "max", "default", "max"),
+)
 
 
 def _default_limits(obj: Object) -> None:
@@ -189,25 +185,16 @@ def _limit(item: Object, kind: str, path: str) -> list[Cause]:
 
 
 def _order(item: Object, resource: str, path: str) -> list[Cause]:
-    """min <= defaultRequest <= default <= max, as far as they are given."""
-
-    def given(name: str) -> Quantity | None:
-        value = (item.get(name) or {}).get(resource)
-        return None if value is None else amount(value)
-
-    low, high, limit, request, ratio = given("min"), given("max"), given("default"), given("defaultRequest"), given("maxLimitRequestRatio")
-    causes: list[Cause] = []
-
-    def check(lower: Quantity | None, upper: Quantity | None, at: str, shown: Quantity | None, detail: Callable[[], str]) -> None:
-        if lower is not None and upper is not None and lower > upper:
-            causes.append(field.invalid(f"{path}.{at}[{resource}]", str(shown), detail()))
-
-    check(low, high, "min", low, lambda: f"min value {low} is greater than max value {high}")
-    check(low, request, "defaultRequest", request, lambda: f"min value {low} is greater than default request value {request}")
-    check(request, high, "defaultRequest", request, lambda: f"default request value {request} is greater than max value {high}")
-    check(request, limit, "defaultRequest", request, lambda: f"default request value {request} is greater than default limit value {limit}")
-    check(low, limit, "default", low, lambda: f"min value {low} is greater than default value {limit}")
-    check(limit, high, "default", high, lambda: f"default value {limit} is greater than max value {high}")
+    """min <= defaultRequest <= default <= max, as far as they are given; a ratio is at least one."""
+    given = {name: amount(item[name][resource]) for name in _LIMITS if resource in (item.get(name) or ())}
+    causes = [
+        field.invalid(
+            f"{path}.{at}[{resource}]", str(given[shown]), f"{_CALLED[low]} {given[low]} is greater than {_CALLED[high]} {given[high]}"
+        )
+        for low, high, at, shown in _ORDER
+        if low in given and high in given and given[low] > given[high]
+    ]
+    ratio = given.get("maxLimitRequestRatio")
     if ratio is not None and ratio < amount("1"):
         causes.append(field.invalid(f"{path}.maxLimitRequestRatio[{resource}]", str(ratio), f"ratio {ratio} is less than 1"))
     return causes

@@ -193,3 +193,10 @@ def test_a_version_that_was_stored_stays() -> None:
     assert moved["status"]["storedVersions"] == ["v1", "v2"]
     without = updated(CRD, moved, changed(moved, "spec.versions", [version("v2")]))
     assert brief(CRD.validate_update(without, moved)) == ["status.storedVersions[0] Invalid"]
+
+
+def test_a_migration_may_take_stored_versions_off_the_list() -> None:
+    old = created(CRD, definition())
+    new = updated(CRD, old, changed(old, "status.storedVersions", []), "status")
+    assert new["status"]["storedVersions"] == []
+    assert CRD.validate_status_update(new, old) == []

@@ -1,0 +1,179 @@
+"""What the runtime is asked for: sandboxes, containers, images, configuration."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from pilothouse.engine.node import api_pb2 as api
+from pilothouse.engine.node import podspec
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.container import resources, runs_as_root, security_context
+from pilothouse.engine.node.containerd import render
+from pilothouse.engine.node.imagestore import credentials, domain_of, is_reference, pull_policy
+from pilothouse.engine.node.probes import Timing
+from pilothouse.engine.node.sandbox import Resolver, dns, hosts_file, sandbox_config
+from pilothouse.engine.node.sessions import exit_code
+from pilothouse.model.errors import Internal
+from pilothouse.model.json import Object
+from tests.engine.node.builders import pod, spec
+
+CONFIG = NodeConfig(home=Path("/var/lib/x"), node_name="n", cluster_dns=("10.0.0.10",))
+HOST = Resolver(("1.1.1.1",), ("corp",), ("timeout:1",))
+GI = 1024**3
+
+
+def test_cluster_names_come_first_and_the_hosts_own_after_them() -> None:
+    found = dns(pod(), CONFIG, HOST)
+    assert list(found.servers) == ["10.0.0.10"]
+    assert list(found.searches) == ["ns.svc.cluster.local", "svc.cluster.local", "cluster.local", "corp"]
+    assert list(found.options) == ["ndots:5"]
+
+
+@pytest.mark.parametrize(
+    ("more", "servers"),
+    [
+        ({"dnsPolicy": "Default"}, ["1.1.1.1"]),
+        ({"hostNetwork": True}, ["1.1.1.1"]),
+        ({"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}, ["10.0.0.10"]),
+        ({"dnsPolicy": "None", "dnsConfig": {"nameservers": ["9.9.9.9"]}}, ["9.9.9.9"]),
+    ],
+)
+def test_other_policies_use_other_servers(more: Object, servers: list[str]) -> None:
+    assert list(dns(pod(**more), CONFIG, HOST).servers) == servers
+
+
+def test_options_of_the_pod_replace_those_of_the_policy() -> None:
+    found = dns(pod(dnsConfig={"options": [{"name": "ndots", "value": "2"}, {"name": "edns0"}]}), CONFIG, HOST)
+    assert list(found.options) == ["ndots:2", "edns0"]
+
+
+def test_resolv_conf_is_read_as_the_resolver_does() -> None:
+    assert Resolver.parse("search a b\n#x\nnameserver 1.1.1.1\noptions ndots:1 rotate\nsearch c\n") == Resolver(
+        ("1.1.1.1",), ("c",), ("ndots:1", "rotate")
+    )
+
+
+def test_the_sandbox_lies_in_the_instances_cgroup() -> None:
+    made = sandbox_config(pod(), 3, CONFIG, HOST)
+    assert made.metadata.attempt == 3
+    assert CONFIG.instance.replace("-", "_") in made.linux.cgroup_parent.replace("-", "_")
+    assert made.linux.security_context.namespace_options.pid == api.CONTAINER
+
+
+def test_namespaces_are_shared_as_the_pod_says() -> None:
+    made = sandbox_config(pod(hostNetwork=True, hostPID=True, hostIPC=True), 0, CONFIG, HOST)
+    found = made.linux.security_context.namespace_options
+    assert (found.network, found.pid, found.ipc) == (api.NODE, api.NODE, api.NODE)
+    assert made.hostname == ""
+
+
+def test_hosts_file_names_the_pod_and_its_aliases() -> None:
+    wanted = pod(hostname="h", subdomain="s", hostAliases=[{"ip": "1.2.3.4", "hostnames": ["a", "b"]}])
+    text = hosts_file(wanted, ("10.0.0.5",), CONFIG, "")
+    assert "10.0.0.5\th.s.ns.svc.cluster.local\th\n" in text
+    assert text.endswith("# Entries added by HostAliases.\n1.2.3.4\ta\tb\n")
+
+
+def test_limits_become_quota_shares_and_bytes() -> None:
+    wanted = spec(resources={"limits": {"cpu": "250m", "memory": "64Mi"}, "requests": {"cpu": "100m", "memory": "32Mi"}})
+    found = resources(pod(wanted), wanted, GI)
+    assert (found.cpu_quota, found.cpu_period, found.cpu_shares, found.memory_limit_in_bytes) == (25_000, 100_000, 102, 64 * 1024 * 1024)
+    assert found.oom_score_adj == 969
+
+
+@pytest.mark.parametrize(
+    ("given", "quality", "score"),
+    [
+        ({}, "BestEffort", 1000),
+        ({"limits": {"cpu": "1", "memory": "1Gi"}}, "Guaranteed", -997),
+        ({"requests": {"cpu": "1"}}, "Burstable", 999),
+    ],
+)
+def test_the_quality_of_service_decides_who_is_killed_first(given: Object, quality: str, score: int) -> None:
+    wanted = spec(resources=given)
+    assert podspec.qos_class(pod(wanted)) == quality
+    assert resources(pod(wanted), wanted, GI).oom_score_adj == score
+
+
+def test_the_containers_own_security_context_wins() -> None:
+    wanted = spec(securityContext={"runAsUser": 5, "capabilities": {"add": ["NET_ADMIN"], "drop": ["ALL"]}})
+    found = security_context(pod(wanted, securityContext={"runAsUser": 1, "runAsGroup": 2, "fsGroup": 3}), wanted)
+    assert (found.run_as_user.value, found.run_as_group.value, list(found.supplemental_groups)) == (5, 2, [3])
+    assert list(found.capabilities.drop_capabilities) == ["ALL"]
+    assert found.seccomp.profile_type == api.SecurityProfile.RuntimeDefault
+    assert "/proc/kcore" in found.masked_paths
+
+
+def test_a_privileged_container_is_not_confined() -> None:
+    wanted = spec(securityContext={"privileged": True})
+    found = security_context(pod(wanted), wanted)
+    assert found.seccomp.profile_type == api.SecurityProfile.Unconfined
+    assert not found.masked_paths
+
+
+@pytest.mark.parametrize(
+    ("user", "uid", "name", "refused"),
+    [(None, 0, "", True), (None, 1, "", False), (None, None, "web", True), (7, 0, "", False), (0, 1, "", True)],
+)
+def test_root_is_refused_where_it_is_not_allowed(user: int | None, uid: int | None, name: str, refused: bool) -> None:
+    context = {"runAsNonRoot": True} | ({} if user is None else {"runAsUser": user})
+    wanted = spec(securityContext=context)
+    assert bool(runs_as_root(pod(wanted), wanted, uid, name)) is refused
+
+
+@pytest.mark.parametrize(
+    ("image", "domain"),
+    [
+        ("nginx", "docker.io"),
+        ("a/b:1", "docker.io"),
+        ("localhost/x", "localhost"),
+        ("r.example.com:5000/a/b@sha256:" + "0" * 64, "r.example.com:5000"),
+    ],
+)
+def test_images_are_pulled_from_the_registry_that_they_name(image: str, domain: str) -> None:
+    assert is_reference(image)
+    assert domain_of(image) == domain
+
+
+@pytest.mark.parametrize("image", ["", "Upper", "a b", "a:b:c", "-x", "a@sha256:1"])
+def test_what_is_no_image_name(image: str) -> None:
+    assert not is_reference(image)
+
+
+def test_a_floating_tag_is_always_pulled() -> None:
+    images = {"a": "Always", "a:latest": "Always", "a:1": "IfNotPresent", "r:5000/a": "Always", "a@sha256:" + "0" * 64: "IfNotPresent"}
+    assert {image: pull_policy({"image": image}) for image in images} == images
+
+
+def test_pull_secrets_are_for_the_registry_that_they_name() -> None:
+    auth = base64.b64encode(b"me:word").decode()
+    document = json.dumps({"auths": {"https://r.example.com": {"auth": auth}, "other": {"username": "no"}}})
+    secret = {"data": {".dockerconfigjson": base64.b64encode(document.encode()).decode()}}
+    found = credentials("r.example.com/a:1", [secret, {"data": {".dockerconfigjson": "!"}}])
+    assert [(each.username, each.password) for each in found] == [("me", "word")]
+
+
+def test_probe_settings_have_upstreams_defaults() -> None:
+    assert Timing.of({}) == Timing(0, 10, 1, 1, 3)
+
+
+def test_the_configuration_keeps_to_the_state_directory() -> None:
+    text = render(CONFIG)
+    assert 'root = "/var/lib/x/containerd/root"' in text
+    assert 'conf_dir = "/var/lib/x/cni/net.d"' in text
+    assert 'config_path = "/var/lib/x/containerd/certs.d"' in text
+    assert "/run/containerd" not in text
+
+
+def test_two_state_directories_never_share_a_cgroup() -> None:
+    assert CONFIG.cgroup != NodeConfig(home=Path("/var/lib/y"), node_name="n").cgroup
+
+
+def test_the_error_stream_says_how_a_process_ended() -> None:
+    failed = {"status": "Failure", "reason": "NonZeroExitCode", "details": {"causes": [{"reason": "ExitCode", "message": "3"}]}}
+    assert exit_code(b'{"status":"Success"}') == 0
+    assert exit_code(json.dumps(failed).encode()) == 3
+    with pytest.raises(Internal, match="no such"):
+        exit_code(b'{"status":"Failure","message":"no such file"}')

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+from pilothouse.model import kinds, meta
+from pilothouse.model.json import Object
+from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.builds.types import BUILDS
+from tests.engine.controllers.conftest import Cluster, kubelet
+from tests.platform.apps.life import DIGESTS, source
+from tests.platform.live import platform
+
+
+def serves(obj: Object) -> bool:
+    observed = (obj.get("status") or {}).get("observedGeneration") == meta.generation(obj)
+    return observed and meta.is_true(obj, "Ready")
+
+
+async def finish_build(cluster: Cluster, digest: str) -> None:
+    build: Object = await cluster.until(BUILDS, lambda items: next((b for b in items if not (b.get("status") or {}).get("digest")), None))
+    status = {"status": {"phase": "Succeeded", "digest": digest}}
+    await cluster.client.patch(BUILDS, meta.name(build), status, namespace="default", subresource="status")
+
+
+async def test_an_app_becomes_a_build_and_then_all_that_serves_it(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"source": source(), "replicas": 2}})
+        await finish_build(cluster, DIGESTS[0])
+        app = await cluster.until_one(APPS, "shop", serves)
+        assert (app["status"]["revision"], app["status"]["readyReplicas"], app["status"]["url"]) == (1, 2, "http://shop.localhost")
+        for resource in (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.INGRESSES):
+            assert await cluster.get(resource, "shop") is not None
+
+
+async def test_a_new_setting_is_ready_when_its_pods_are_and_can_be_scaled(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1"}})
+        await cluster.until_one(APPS, "shop", serves)
+        await cluster.patch(APPS, "shop", {"spec": {"env": {"MODE": "live"}, "resources": {"cpu": "0.5"}}})
+        await cluster.until_one(APPS, "shop", serves)
+        deployment = await cluster.get(kinds.DEPLOYMENTS, "shop")
+        assert deployment is not None
+        container = deployment["spec"]["template"]["spec"]["containers"][0]
+        assert {"name": "MODE", "value": "live"} in container["env"]
+        scale = await cluster.client.patch(APPS, "shop", {"spec": {"replicas": 3}}, namespace="default", subresource="scale")
+        assert scale["spec"]["replicas"] == 3
+        app = await cluster.until_one(APPS, "shop", lambda obj: serves(obj) and obj["status"]["readyReplicas"] == 3)
+        assert app["status"]["revision"] == 2
+
+
+async def test_what_carries_the_apps_name_and_is_not_its_own_is_left_alone(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster:
+        await cluster.create(kinds.SERVICES, {"metadata": {"name": "shop"}, "spec": {"ports": [{"port": 9999}]}})
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1"}})
+        await cluster.until(kinds.EVENTS, lambda items: any(e["reason"] == "NameTaken" for e in items))
+        service = await cluster.get(kinds.SERVICES, "shop")
+        assert service is not None
+        assert service["spec"]["ports"][0]["port"] == 9999
+
+
+async def test_a_deleted_app_takes_everything_with_it(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1"}})
+        await cluster.until_one(APPS, "shop", serves)
+        await cluster.client.delete(APPS, "shop", "default", propagation="Background")
+        for resource in (kinds.PODS, kinds.DEPLOYMENTS, kinds.SERVICES, kinds.INGRESSES, kinds.CONTROLLERREVISIONS):
+            await cluster.until(resource, lambda items: not [obj for obj in items if meta.name(obj).startswith("shop")])
