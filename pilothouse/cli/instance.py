@@ -180,7 +180,7 @@ def destroy(session: Session, yes: bool) -> None:
     if not home.path.exists():
         output.note(f"there is nothing at {home.path}")
         return
-    if not home.settings.exists() and any(home.path.iterdir()):
+    if not (home.settings.exists() or home.node.exists()) and any(home.path.iterdir()):
         raise click.ClickException(f"{home.path} holds no instance of Pilothouse: nothing is removed")
     if not yes:
         click.confirm(f"remove the cluster at {home.path} with all its apps, images and data?", abort=True)

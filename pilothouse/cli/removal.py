@@ -1,14 +1,17 @@
 """Takes an instance off the machine: containers, mounts, links, rules, cgroups, processes and files, in that order."""
 
+import logging
 import shutil
 from pathlib import Path
 
 from pilothouse.cli import output
+from pilothouse.cli.logs import configure
 from pilothouse.cli.settings import Home, Settings
 
 
 async def remove(home: Home) -> None:
     """Everything of an instance whose daemon has stopped. What is gone already is no error, so it may be repeated."""
+    configure(logging.ERROR)
     settings = Settings.load(home) or Settings()
     progress = output.Progress()
     with progress.step("stopping the gateway"):
@@ -29,10 +32,14 @@ async def _stop_gateway(home: Home) -> None:
 
 
 async def _remove_node(home: Home, settings: Settings) -> None:
-    from pilothouse.cli.wiring import node_config
-    from pilothouse.engine.node.containerd import Containerd
+    """The pod network answers meanwhile, so that every pod leaves it in good order."""
+    from pilothouse.aio.tasks import running
+    from pilothouse.cli.wiring import node_config, pod_network_config
+    from pilothouse.engine.node.teardown import destroy
+    from pilothouse.network.pod import PodNetwork
 
-    await Containerd(node_config(home, settings)).destroy()
+    async with running(PodNetwork(pod_network_config(home, settings)).run, name="pod network"):
+        await destroy(node_config(home, settings))
 
 
 def _remove_network(home: Home, settings: Settings) -> None:
@@ -48,7 +55,12 @@ def remove_tree(path: Path) -> None:
     """Delete a folder on this file system only: what is still mounted below it is unmounted first, never emptied."""
     for mount in sorted(mounts_below(path), key=len, reverse=True):
         _unmount(mount)
-    shutil.rmtree(path, ignore_errors=False) if path.exists() else None
+    if path.exists():
+        # The settings go last: as long as something is left, `ph destroy` knows what it is.
+        for child in path.iterdir():
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child)
+        shutil.rmtree(path)
 
 
 def mounts_below(path: Path) -> list[str]:

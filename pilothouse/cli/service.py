@@ -1,5 +1,6 @@
 """Keeps the daemon running: as a systemd unit where systemd runs, elsewhere under a small shell supervisor."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -65,7 +66,16 @@ def _supervise(home: Home) -> None:
     script = home.run / "supervise.sh"
     script.write_text(resources.files("pilothouse.cli").joinpath("supervise.sh").read_text())
     process = subprocess.Popen(
-        ["/bin/sh", str(script), str(home.daemon_log), sys.executable, "-m", "pilothouse.cli.daemon", str(home.path)],
+        [
+            "/bin/sh",
+            str(script),
+            str(home.daemon_log),
+            str(home.run / "state.json"),
+            sys.executable,
+            "-m",
+            "pilothouse.cli.daemon",
+            str(home.path),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -91,11 +101,21 @@ def request_stop(home: Home) -> None:
     if (UNITS / unit_name(home)).exists() and has_systemd():
         _systemctl("disable", "--quiet", "--now", unit_name(home))
         return
-    daemon, supervisor = running_pid(home.daemon_pid), running_pid(_supervisor_pid(home))
-    if daemon is not None:
-        os.kill(daemon, signal.SIGTERM)
-    elif supervisor is not None:
-        os.kill(supervisor, signal.SIGTERM)
+    for pid in _stop_supervisor(home) | {running_pid(home.daemon_pid)}:
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+
+def _stop_supervisor(home: Home) -> set[int | None]:
+    """End the supervisor first, so that nothing is started again; returns what it was running (a daemon may have no pid file yet)."""
+    supervisor = running_pid(_supervisor_pid(home))
+    if supervisor is None:
+        return set()
+    os.kill(supervisor, signal.SIGSTOP)
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    os.kill(supervisor, signal.SIGKILL)
+    return {int(pid) for pid in children}
 
 
 def forget(home: Home) -> None:

@@ -1,13 +1,16 @@
 # Keeps one command running: starts it again when it fails, sooner at first and later when it fails at once again.
-# Usage: sh supervise.sh LOG COMMAND...   Ends when the command ends by itself (0) or says that trying again is no use (78).
+# Usage: sh supervise.sh LOG STATE COMMAND...
+# Ends when the command ends by itself (0), says that trying again is no use (78), or fails before it has written its state file.
 log=$1
-shift
+state=$2
+shift 2
 pause=0
 while :; do
     begun=$(date +%s)
     "$@" >>"$log" 2>&1
     code=$?
     case $code in 0 | 78) exit "$code" ;; esac
+    [ -e "$state" ] || exit "$code"
     if [ $(($(date +%s) - begun)) -gt 30 ]; then pause=0; fi
     sleep "$pause"
     pause=$((pause * 2 + 1))

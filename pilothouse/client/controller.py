@@ -15,7 +15,7 @@ from pilothouse.client.informer import Informer
 from pilothouse.client.outcome import Retry, Stop
 from pilothouse.client.queue import WorkQueue
 from pilothouse.model import meta
-from pilothouse.model.errors import AlreadyExists, Conflict, Timeout, TooManyRequests, Unavailable
+from pilothouse.model.errors import AlreadyExists, ApiError, Conflict, Timeout, TooManyRequests, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 
@@ -24,7 +24,7 @@ KeysOf = Callable[[Object], str | Iterable[str] | None]
 
 log = structlog.get_logger("client.controller")
 
-# Stale caches and a server that is away: nothing to learn from a traceback.
+# A stale cache, which the next look finds fresher; a server that is away.
 STALE = (Conflict, AlreadyExists)
 AWAY = (Unavailable, Timeout, TooManyRequests)
 
@@ -113,7 +113,7 @@ class Controller:
     def _failed(self, key: str, error: Exception) -> None:
         self.outcomes["error"] += 1
         delay_s = self.queue.add_backoff(key)
-        if isinstance(error, AWAY):
+        if isinstance(error, ApiError):
             log.warning("reconcile failed", controller=self.name, key=key, error=error.message, retry_s=round(delay_s, 3))
         else:
             log.error("reconcile failed", controller=self.name, key=key, retry_s=round(delay_s, 3), exc_info=error)

@@ -75,7 +75,7 @@ class Registry:
 
     async def put_blob(self, repository: str, data: bytes | Path, digest: str) -> int:
         """Upload unless it is there; returns its size in bytes."""
-        size = len(data) if isinstance(data, bytes) else data.stat().st_size
+        size = _size(data)
         if await self.has_blob(repository, digest):
             return size
         _, headers, _ = await self._send("POST", f"/v2/{repository}/blobs/uploads/", (202,))
@@ -153,6 +153,10 @@ class Registry:
         config_digest = digest_of(encoded)
         await self.put_blob(repository, encoded, config_digest)
         return await self.put_manifest(repository, tag, _manifest(CONFIG, config_digest, len(encoded), [(LAYER_TAR, layer, size)]))
+
+
+def _size(data: bytes | Path) -> int:
+    return len(data) if isinstance(data, bytes) else data.stat().st_size
 
 
 def architecture() -> str:

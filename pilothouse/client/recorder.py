@@ -7,6 +7,7 @@ Source: client-go/tools/record (aggregation and spam filter).
 """
 
 import asyncio
+import copy
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -35,8 +36,9 @@ MESSAGE_BYTES = 1024
 
 @dataclass(slots=True)
 class Remark:
-    """Something said about an object; count: how often since the Event was last written."""
+    """Something said about an object; component: by whom; count: how often since the Event was last written."""
 
+    component: str
     about: Object
     type: str
     reason: str
@@ -48,7 +50,15 @@ class Remark:
     @property
     def key(self) -> tuple[str, ...]:
         about = self.about
-        return (about["kind"], about.get("namespace", ""), about["name"], about.get("uid", ""), about.get("fieldPath", ""), *self.said)
+        return (
+            about["kind"],
+            about.get("namespace", ""),
+            about["name"],
+            about.get("uid", ""),
+            about.get("fieldPath", ""),
+            self.component,
+            *self.said,
+        )
 
     @property
     def said(self) -> tuple[str, str, str]:
@@ -88,6 +98,12 @@ class Recorder:
         self._spam = SpamFilter(clock)
         self._stamp = 0
 
+    def named(self, component: str) -> "Recorder":
+        """The same recorder for another speaker: what it says is sent by whoever runs this one."""
+        other = copy.copy(self)
+        other.component = component
+        return other
+
     def say(self, obj: Object, type: str, reason: str, message: str, *, field_path: str = "", **facts: Any) -> None:
         """type: "Normal" or "Warning". field_path: the part of the object that is meant (spec.containers{web})."""
         self.decide(obj, reason, message, **facts)
@@ -95,7 +111,7 @@ class Recorder:
             return
         now = self._clock()
         about = involved(obj, field_path)
-        self._enqueue(Remark(about, type, reason, message, now, now))
+        self._enqueue(Remark(self.component, about, type, reason, message, now, now))
 
     def decide(self, obj: Object, reason: str, message: str, **facts: Any) -> None:
         """Only into the decision log."""
@@ -180,12 +196,12 @@ class Recorder:
             "involvedObject": remark.about,
             "reason": remark.reason,
             "message": remark.message[:MESSAGE_BYTES],
-            "source": {"component": self.component} | ({"host": self.instance} if self.instance else {}),
+            "source": {"component": remark.component} | ({"host": self.instance} if self.instance else {}),
             "firstTimestamp": meta.rfc3339(remark.first),
             "lastTimestamp": meta.rfc3339(remark.last),
             "count": remark.count,
             "type": remark.type,
-            "reportingComponent": self.component,
+            "reportingComponent": remark.component,
             "reportingInstance": self.instance,
         }
 

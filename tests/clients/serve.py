@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from pilothouse.aio.tasks import Scope, scope
+from pilothouse.cli.logs import configure
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
@@ -85,4 +86,5 @@ def free_port() -> int:
 
 
 if __name__ == "__main__":
+    configure()  # to standard error: nobody reads our output after its first line
     asyncio.run(main(Path(sys.argv[1])))

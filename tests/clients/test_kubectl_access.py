@@ -18,6 +18,15 @@ def reader(kubectl: Kubectl) -> str:
     return f"system:serviceaccount:{kubectl.namespace}:reader"
 
 
+def signed_in_with(kubectl: Kubectl, token: str, folder: Path) -> Kubectl:
+    """kubectl with a token in the place of the administrator's certificate."""
+    config = yaml.safe_load(kubectl.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return replace(kubectl, kubeconfig=path)
+
+
 def test_whoami_names_the_administrator(kubectl: Kubectl) -> None:
     user = kubectl.json("auth", "whoami")["status"]["userInfo"]
     assert user["username"] == "admin"
@@ -55,12 +64,7 @@ def test_impersonated_groups_count(kubectl: Kubectl) -> None:
 
 
 def test_token_of_a_service_account_signs_it_in(kubectl: Kubectl, reader: str, tmp_path: Path) -> None:
-    token = kubectl("create", "token", "reader", "--duration=20m").strip()
-    config = yaml.safe_load(kubectl.kubeconfig.read_text())
-    config["users"][0]["user"] = {"token": token}
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    signed_in = replace(kubectl, kubeconfig=path)
+    signed_in = signed_in_with(kubectl, kubectl("create", "token", "reader", "--duration=20m").strip(), tmp_path)
     assert signed_in.json("auth", "whoami")["status"]["userInfo"]["username"] == reader
     signed_in("get", "pods")
     assert "Forbidden" in signed_in.refused("get", "secrets")
@@ -73,9 +77,8 @@ def test_token_names_its_audience_and_its_account(kubectl: Kubectl, reader: str)
     assert claims["sub"] == reader
 
 
-def test_a_wrong_token_is_refused(kubectl: Kubectl) -> None:
-    signed = ("--token=nonsense", "--client-certificate=", "--client-key=")
-    assert "You must be logged in to the server" in kubectl.refused("get", "pods", *signed)
+def test_a_wrong_token_is_refused(kubectl: Kubectl, tmp_path: Path) -> None:
+    assert "You must be logged in to the server" in signed_in_with(kubectl, "nonsense", tmp_path).refused("get", "pods")
 
 
 def test_a_role_cannot_be_given_by_one_who_lacks_its_rights(kubectl: Kubectl, reader: str) -> None:

@@ -112,10 +112,10 @@ def test_each_patch_type_changes_the_image(kubectl: Kubectl, kind: str, patch: s
 
 
 def test_patch_of_the_status_leaves_the_spec(kubectl: Kubectl) -> None:
-    kubectl.apply(service("web"))
-    given = '{"spec": {"type": "NodePort"}, "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}'
-    kubectl("patch", "service", "web", "--subresource=status", "--type=merge", "-p", given)
-    assert kubectl.json("get", "service", "web")["spec"]["type"] == "ClusterIP"
+    kubectl.apply(deployment("web"))
+    given = '{"spec": {"replicas": 5}, "status": {"collisionCount": 3}}'
+    kubectl("patch", "deployment", "web", "--subresource=status", "--type=merge", "-p", given)
+    assert kubectl.json("get", "deployment", "web")["spec"]["replicas"] == 1
 
 
 def test_failed_json_patch_test_changes_nothing(kubectl: Kubectl) -> None:

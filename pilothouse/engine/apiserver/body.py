@@ -4,18 +4,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.engine.apiserver.negotiate import JSON, PROTOBUF, YAML
+from pilothouse.engine.apiserver.protobuf import BadMessage, to_json
 from pilothouse.model.body import SyntaxProblem, YAMLProblem, loads_strict, loads_yaml
 from pilothouse.model.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
+from pilothouse.model.schema import Catalog
 
 LIMIT_BYTES = 3 * 1024 * 1024
 
 
 class Unparsable(ValueError):
-    """message: in the words of Go's encoding/json."""
+    """message: in the words of Go's encoding/json; is_syntax: False when the trouble is not the text's."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, is_syntax: bool = True) -> None:
         super().__init__(message)
         self.message = message
+        self.is_syntax = is_syntax
 
 
 @dataclass(slots=True)
@@ -42,14 +45,17 @@ def media_type(content_type: str) -> str:
     raise UnsupportedMediaType(f"the body of the request was in an unknown format - accepted media types include: {accepted}")
 
 
-def read(body: Any, media: str) -> Document:
+def read(body: Any, media: str, schemas: Catalog) -> Document:
     """Parse a body of a known media type; a value that is no bytes came from this process and is taken as it is."""
     if not isinstance(body, bytes):
         return Document(body)
     if media == YAML:
         return Document(read_yaml(body), body)
     if media == PROTOBUF:
-        raise Unparsable("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
+        try:
+            return Document(to_json(body, schemas), body)
+        except BadMessage as error:
+            raise Unparsable(str(error), is_syntax=False) from error
     return read_json(body)
 
 

@@ -26,15 +26,15 @@ class Controllers:
         self, client: Client, informers: Informers, recorder: Recorder, *, root_ca: str = "", clock: Callable[[], float] = time.time
     ) -> None:
         self._controllers = (
-            ServiceAccountController(client, informers, recorder, root_ca),
-            NamespaceController(client, informers, recorder, clock),
-            DeploymentController(client, informers, recorder, clock),
-            ReplicaSetController(client, informers, recorder, clock),
-            JobController(client, informers, recorder, clock),
-            EndpointSliceController(client, informers, recorder),
-            EndpointsController(client, informers, recorder),
-            NodeLifecycleController(client, informers, recorder, clock),
-            GarbageCollector(client, informers, recorder),
+            ServiceAccountController(client, informers, recorder.named("serviceaccount-controller"), root_ca),
+            NamespaceController(client, informers, recorder.named("namespace-controller"), clock),
+            DeploymentController(client, informers, recorder.named("deployment-controller"), clock),
+            ReplicaSetController(client, informers, recorder.named("replicaset-controller"), clock),
+            JobController(client, informers, recorder.named("job-controller"), clock),
+            EndpointSliceController(client, informers, recorder.named("endpoint-slice-controller")),
+            EndpointsController(client, informers, recorder.named("endpoint-controller")),
+            NodeLifecycleController(client, informers, recorder.named("node-controller"), clock),
+            GarbageCollector(client, informers, recorder.named("garbage-collector-controller")),
         )
 
     async def run(self, ready: asyncio.Event | None = None) -> None:

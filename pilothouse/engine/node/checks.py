@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from pilothouse.engine.node.cri import check_health
-from pilothouse.engine.node.http_check import CheckFailed, get
+from pilothouse.engine.node.http_check import CheckFailed, get, reason
 from pilothouse.engine.node.runtime import Runtime, RuntimeFailure
 from pilothouse.model.json import Object
 
@@ -80,7 +80,7 @@ async def tcp(host: str, port: int) -> None:
     try:
         _, writer = await asyncio.open_connection(host, port)
     except OSError as error:
-        raise CheckFailed(f"dial tcp {host}:{port}: connect: {(error.strerror or str(error)).lower()}") from error
+        raise CheckFailed(f"dial tcp {host}:{port}: connect: {reason(error)}") from error
     writer.transport.abort()
 
 

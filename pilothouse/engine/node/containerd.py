@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import NoReturn
 import structlog
 
 from pilothouse.aio.backoff import Backoff
+from pilothouse.aio.child import Child
 from pilothouse.engine.node.cgroups import has_systemd_v2
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.process import Identity, ended, has_capability, wait_gone
@@ -77,7 +77,7 @@ class Containerd:
         adopted = self.running() is not None
         if not adopted:
             self._prepare()
-            self._spawn()
+            await self._spawn()
         await self._until_accepting(timeout_s)
         return not adopted
 
@@ -92,20 +92,10 @@ class Containerd:
         (config.containerd_dir / "config.toml").write_text(render(config))
         self.socket.unlink(missing_ok=True)
 
-    def _spawn(self) -> None:
-        command = ["containerd", "--config", str(self.config.containerd_dir / "config.toml")]
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-            )
-        Identity.of(process.pid).save(self.pid_file)
-        # The child is left to whoever reaps orphans; keeping the handle quiet is all that is wanted of it.
-        process.returncode = 0
+    async def _spawn(self) -> None:
+        child = await Child.start(["containerd", "--config", self.config.containerd_dir / "config.toml"], log=self.log, cwd="/")
+        Identity.of(child.pid).save(self.pid_file)
+        child.detach()
 
     async def _until_accepting(self, timeout_s: float) -> None:
         try:

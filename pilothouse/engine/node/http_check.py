@@ -4,6 +4,7 @@ Source: kubernetes/pkg/probe/http.
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,22 +44,23 @@ async def _get_once(url: str, headers: Mapping[str, str]) -> Answer:
     try:
         reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=_unverified() if secure else None, limit=MAX_HEAD)
     except OSError as error:
-        raise CheckFailed(f'Get "{url}": dial tcp {parts.hostname}:{port}: connect: {_reason(error)}') from error
+        raise CheckFailed(f'Get "{url}": dial tcp {parts.hostname}:{port}: connect: {reason(error)}') from error
     try:
         writer.write(_request(parts.netloc, parts.path or "/", parts.query, headers))
         return await _answer(reader)
     except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
-        raise CheckFailed(f'Get "{url}": {_reason(error)}') from error
+        raise CheckFailed(f'Get "{url}": {reason(error)}') from error
     finally:
         # Nothing more is wanted of this connection: no closing handshake that a slow peer could drag out.
         writer.transport.abort()
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """As the kernel words it; asyncio words a refused connection its own way."""
     if isinstance(error, asyncio.IncompleteReadError):
         return "EOF"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
     return str(error)
 
 

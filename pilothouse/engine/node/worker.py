@@ -13,6 +13,7 @@ import structlog
 
 from pilothouse.aio.tasks import Scope, scope
 from pilothouse.engine.node import podspec, termination
+from pilothouse.engine.node.adoption import adopt, lose_sandbox, matters
 from pilothouse.engine.node.ending import Ender, sweep
 from pilothouse.engine.node.plan import (
     Discard,
@@ -245,23 +246,21 @@ class PodWorker:
         return found
 
     async def _drop_sandbox(self, id: str) -> None:
-        """Everything in it is dead with it; attempts and restart counts go on."""
+        """Everything in it is dead with it."""
         assert self._handle is not None
         self._handle.say("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         self._stop_probes()
         await self._context.runtime.stop_sandbox(id)
         for tracked in self.state.containers.values():
-            if tracked.latest is not None:
-                if tracked.latest.state != EXITED:
-                    await self._absorb(tracked, tracked.latest.id)
-                tracked.previous, tracked.latest = tracked.latest, None
-        await self._context.runtime.remove_sandbox(id)
+            if tracked.alive and tracked.latest is not None:
+                await self._absorb(tracked, tracked.latest.id)
         box = self.state.sandbox
         assert box is not None
-        self.state.sandbox = None
-        self.state.volumes_ready = False
-        assert self._starter is not None
-        await self._starter.make_sandbox(box.attempt + 1)
+        if lose_sandbox(self._pod, self.state, time.time()):
+            assert self._starter is not None
+            await self._context.runtime.remove_sandbox(id)
+            self.state.volumes_ready = False
+            await self._starter.make_sandbox(box.attempt + 1)
 
     async def _absorb(self, tracked: Tracked, id: str, event: Exited | None = None) -> None:
         """A container has ended: its end becomes known to the pod's state and to watchers."""
@@ -361,42 +360,3 @@ class PodWorker:
                 await asyncio.sleep(STEP_RETRY_S)
             else:
                 return
-
-
-def matters(old: Object, new: Object) -> bool:
-    """Whether a change of the object may change what is to be done; our own status coming back does not."""
-    before, after = old["metadata"], new["metadata"]
-    if any(
-        before.get(key) != after.get(key)
-        for key in ("generation", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations")
-    ):
-        return True
-    return bool(podspec.spec(new).get("readinessGates"))
-
-
-def adopt(pod: Object, state: PodState, sandboxes: list[Sandbox], containers: list[Container]) -> None:
-    """What an earlier agent has left running becomes ours as it is."""
-    for box in sorted(sandboxes, key=lambda each: (each.ready, each.attempt)):
-        state.sandbox = box
-    if state.sandbox is None:
-        return
-    # Mounted already when a container was ever made; mounting again only refreshes the content.
-    known = {status["name"]: status for status in _statuses(pod)}
-    for found in sorted(containers, key=lambda each: each.attempt):
-        tracked = state.containers.setdefault(found.name, Tracked(found.name))
-        tracked.previous, tracked.latest = tracked.latest, found
-        if tracked.previous is not None or found.sandbox_id not in ("", state.sandbox.id):
-            tracked.crash_s = min(300.0, 10.0 * 2 ** max(0, found.restarts - 1)) if found.restarts else 0.0
-        if found.sandbox_id not in ("", state.sandbox.id):
-            tracked.previous, tracked.latest = found, None
-    for tracked in state.containers.values():
-        status = known.get(tracked.name) or {}
-        same = tracked.latest is not None and status.get("containerID") == f"containerd://{tracked.latest.id}"
-        if tracked.alive:
-            tracked.hooked = True
-            tracked.started, tracked.ready = same and bool(status.get("started")), same and bool(status.get("ready"))
-
-
-def _statuses(pod: Object) -> list[Object]:
-    status = pod.get("status") or {}
-    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from pilothouse.aio.tasks import TaskSet
-from pilothouse.engine.node import images, teardown
+from pilothouse.engine.node import cgroups, images, teardown
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.containerd import Containerd
+from pilothouse.engine.node.volumes import mounts_below
 from pilothouse.model.kinds import PODS
 from tests.e2e.node.pods import BUSYBOX, Cluster
 
@@ -65,6 +66,9 @@ def machine() -> Iterator[Machine]:
     finally:
         asyncio.run(teardown.destroy(config))
         subprocess.run(["ip", "link", "delete", bridge], check=False, stderr=subprocess.DEVNULL)
+        assert not mounts_below(home)
+        assert not teardown.shims(containerd.socket)
+        assert not any((top / config.instance).exists() for top in cgroups.hierarchies())
         shutil.rmtree(home, ignore_errors=True)
 
 

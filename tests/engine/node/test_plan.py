@@ -1,3 +1,4 @@
+from pilothouse.engine.node.adoption import adopt, lose_sandbox
 from pilothouse.engine.node.plan import Discard, DropSandbox, Fail, Finish, Kill, MakeSandbox, MountVolumes, Start, plan
 from pilothouse.engine.node.podstate import PodState, Tracked, Waiting
 from pilothouse.engine.node.runtime import CREATED, Container
@@ -105,3 +106,38 @@ def test_the_deadline_fails_the_pod() -> None:
     assert isinstance(plan(wanted, state(tracked(running())), NOW + 60).steps[0], Fail)
     failed = state(tracked(running()), failure=Waiting("DeadlineExceeded"))
     assert plan(wanted, failed, NOW + 61).steps == [Finish()]
+
+
+def test_a_lost_sandbox_takes_its_containers_with_it_but_not_their_counts() -> None:
+    lost = state(tracked(running(attempt=2)))
+    assert lose_sandbox(pod(), lost, NOW)
+    main = lost.containers["main"]
+    assert (main.latest, main.next_attempt) == (None, 3)
+    assert main.previous is not None
+    assert (main.previous.exit_code, main.previous.reason) == (137, "ContainerStatusUnknown")
+
+
+def test_a_pod_that_never_restarts_ends_with_its_sandbox() -> None:
+    lost = state(tracked(running()), sandbox=box(ready=False))
+    wanted = pod(restartPolicy="Never")
+    assert not lose_sandbox(wanted, lost, NOW)
+    assert plan(wanted, lost, NOW).steps == [Finish()]
+
+
+def test_what_has_succeeded_for_good_is_not_run_again_in_a_new_sandbox() -> None:
+    lost = state(tracked(exited("a")), tracked(running("b")))
+    assert lose_sandbox(pod(spec("a"), spec("b"), restartPolicy="OnFailure"), lost, NOW)
+    assert lost.containers["a"].succeeded
+    assert lost.containers["b"].latest is None
+
+
+def test_an_adopted_container_keeps_what_its_probes_have_said() -> None:
+    known = pod() | {
+        "status": {"containerStatuses": [{"name": "main", "containerID": "containerd://main-1", "started": True, "ready": True}]}
+    }
+    taken = PodState()
+    adopt(known, taken, [box()], [running(attempt=1), exited(code=1)])
+    main = taken.containers["main"]
+    assert main.latest is not None
+    assert main.previous is not None
+    assert (main.latest.id, main.previous.id, main.running, main.ready, main.delay_s) == ("main-1", "main-0", True, True, 10)

@@ -14,16 +14,17 @@ from pilothouse.engine.apiserver.deletion import Options
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.model.errors import BadRequest, Cause
 from pilothouse.model.json import Object
+from pilothouse.model.schema import Catalog
 
 _KIND = "DeleteOptions"
 _POLICIES = ("Background", "Foreground", "Orphan")
 
 
-def read(request: ApiRequest) -> Options:
+def read(request: ApiRequest, schemas: Catalog) -> Options:
     """Raises BadRequest, Invalid, RequestTooLarge."""
     if request.too_large:
         raise bodies.too_large()
-    stated = _from_body(request.body, request) if request.body else _from_query(request)
+    stated = _from_body(request.body, request, schemas) if request.body else _from_query(request)
     policy = _policy(stated)
     grace_s = stated.get("gracePeriodSeconds")
     preconditions = stated.get("preconditions") or {}
@@ -37,10 +38,10 @@ def read(request: ApiRequest) -> Options:
     )
 
 
-def _from_body(body: Any, request: ApiRequest) -> Object:
+def _from_body(body: Any, request: ApiRequest, schemas: Catalog) -> Object:
     media = bodies.media_type(request.content_type)
     try:
-        found = bodies.read(body, media)
+        found = bodies.read(body, media, schemas)
     except Unparsable as error:
         raise bodies.unrecognized(_KIND, f"couldn't get version/kind; json parse error: {error.message}", body) from error
     _, kind = decode.stated_type(found, _KIND)
@@ -87,7 +88,7 @@ def _from_query(request: ApiRequest) -> Object:
 def _policy(stated: Object) -> str | None:
     policy, orphan = stated.get("propagationPolicy"), stated.get("orphanDependents")
     if policy is not None and orphan is not None:
-        text = 'Invalid value: "%s": orphanDependents and deletionPropagation cannot be both set' % policy
+        text = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
         raise queries.invalid_options(_KIND, [Cause("propagationPolicy", "FieldValueInvalid", text)])
     if policy is not None and policy not in _POLICIES:
         supported = ", ".join(f'"{one}"' for one in (*_POLICIES, "nil"))
