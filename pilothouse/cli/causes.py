@@ -27,11 +27,15 @@ _ROUTE_STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """sentence: all of it. chain: the causes alone, the first one first; empty when all is well. next_step: the way out."""
+    """sentence: all of it. chain: the causes alone, the first one first; empty when all is well. next_step: the way out.
+
+    is_known: False when there is no such object and nothing was ever said about one.
+    """
 
     sentence: str
     chain: tuple[str, ...] = ()
     next_step: str = ""
+    is_known: bool = True
 
 
 def explain(scene: Scene) -> Why:
@@ -199,4 +203,4 @@ def _of_gone(scene: Scene) -> Why:
         last = scene.notes[-1]
         told = f"{last.reason}: {last.message}".rstrip(". ")
         return Why(f"{scene.subject} is gone; the last that was said about it, {age(scene.now - last.last)} ago: {told}")
-    return Why(f"there is no {scene.kind.lower()} {scene.name}, and nothing is known about one")
+    return Why(f"there is no {scene.kind.lower()} {scene.name}, and nothing is known about one", is_known=False)

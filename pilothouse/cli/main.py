@@ -9,6 +9,7 @@ import click
 from pilothouse import __version__
 from pilothouse.cli.session import Session
 from pilothouse.cli.settings import Home, SettingsError
+from pilothouse.client.kubeconfig import KubeconfigError
 from pilothouse.model.errors import ApiError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -82,7 +83,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (ApiError, SettingsError) as error:
+    except (ApiError, SettingsError, KubeconfigError) as error:
         if verbose:
             raise
         click.echo(f"ph: {error}", err=True)

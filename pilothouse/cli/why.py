@@ -85,6 +85,8 @@ async def _why(session: Session, kind: str, name: str, namespace: str, since_s: 
     async with connected(session) as client:
         scene = await look(client, kind, name, namespace, now, decided(session, namespace, now - since_s))
     found = explain(scene)
+    if not found.is_known:
+        raise click.ClickException(f"{found.sentence}: `ph apps -A` lists all apps")
     if how != "table":
         output.document(document(scene, found), how)
         return

@@ -12,6 +12,7 @@ from tests.clients.node import LOG
 from tests.clients.objects import boat, boats, config_map, deployment, pod
 
 DEADLINE_S = 15
+pytestmark = pytest.mark.filterwarnings("ignore:Kubernetes version .* is not supported:UserWarning")
 
 
 @pytest.fixture

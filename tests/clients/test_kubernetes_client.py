@@ -11,6 +11,9 @@ from kubernetes.stream import stream
 from tests.clients.kubectl import Kubectl
 from tests.clients.objects import boat, boats, deployment, pod
 
+# Its exec leaves a socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture
 def connection(kubeconfig: Path) -> Iterator[client.ApiClient]:

@@ -4,7 +4,7 @@ A verb knows nothing of HTTP, YAML or tables: it returns one of these; `respond`
 `inprocess` into dicts. Values of `One` and `Many` are the store's own (no apiVersion, no kind; never to be changed).
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -83,7 +83,7 @@ class Session:
     """An upgrade: run is called with the accepted socket; its end is the session's end."""
 
     protocols: tuple[str, ...]
-    run: Callable[[Socket], Awaitable[None]]
+    run: Callable[[Socket], Coroutine[Any, Any, None]]
 
 
 def deleted(served: Served, name: str, uid: str) -> Plain:

@@ -6,7 +6,7 @@ was not authorized before.
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from pilothouse.engine.apiserver.answer import Many, One, Plain, Session, Streaming
+from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.routing import Target
@@ -23,7 +23,7 @@ from pilothouse.engine.apiserver.verbs.update import update
 from pilothouse.engine.apiserver.verbs.watch import Feed, watch
 from pilothouse.model.errors import MethodNotAllowed, NotFound
 
-Answer = One | Many | Plain | Feed | Streaming | Session
+Answer = One | Many | Plain | Feed | Streaming | Session | Bytes
 Verb = Callable[[Backend, ApiRequest, Served], Awaitable[Answer]]
 
 OBJECT_VERBS: Mapping[str, Verb] = {"get": get, "update": update, "patch": patch, "delete": delete, "watch": watch}
@@ -48,8 +48,13 @@ def unknown() -> NotFound:
     return NotFound("the server could not find the requested resource", details={})
 
 
-def not_allowed() -> MethodNotAllowed:
-    return MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+def not_allowed(verb: str = "", custom: Served | None = None) -> MethodNotAllowed:
+    """custom: the custom resource that does not know the verb; others say less."""
+    if custom is None:
+        return MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+    resource = custom.resource
+    text = f'{verb} is not supported on resources of kind "{resource.group_resource}"'
+    return MethodNotAllowed(text, details={"group": resource.group, "kind": resource.plural})
 
 
 def served_at(target: Target, table: Table) -> Served:
@@ -80,7 +85,7 @@ def verb_for(method: str, verb: str, target: Target, served: Served) -> Verb:
             raise not_allowed()
     found = verbs.get(verb) if method != "HEAD" else None
     if found is None:
-        raise not_allowed()
+        raise not_allowed(verb, served if served.custom and verb else None)
     if verb == "create" and resource.namespaced and not target.namespace:
         raise not_allowed()
     return found

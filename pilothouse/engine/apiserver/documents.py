@@ -82,6 +82,8 @@ class Documents:
         if prefix == "apis" and not version:
             return Plain(legacy.group(self._table, group))
         if version not in self._table.versions(group):
+            if self._table.is_custom(group):
+                return page_not_found()
             raise unknown()
         return _only_get(request, lambda asked: Plain(legacy.resource_list(self._table, group, version)))
 

@@ -35,7 +35,7 @@ def _items(served: Served, records: list[Any]) -> list[bytes]:
 
 def list_metadata(answer: Many) -> Object:
     metadata: Object = {"resourceVersion": str(answer.revision)}
-    if answer.resume:
+    if answer.resume or answer.served.custom:
         metadata["continue"] = answer.resume
     if answer.remaining:
         metadata["remainingItemCount"] = answer.remaining

@@ -6,7 +6,7 @@ its events is cut off once `BOUND` of them wait for it, as one on a socket would
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -126,7 +126,7 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
         yield data
 
 
-async def _events(feed: Feed) -> AsyncIterator[WatchEvent]:
+async def _events(feed: Feed) -> AsyncGenerator[WatchEvent, None]:
     """Initial objects, then changes, until the watch's time is up; raises ApiError when the watcher has fallen behind."""
     queue = _Queue()
     served = feed.served

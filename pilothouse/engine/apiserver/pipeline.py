@@ -2,7 +2,7 @@
 
 from pilothouse.engine.apiserver import dispatch
 from pilothouse.engine.apiserver import query as queries
-from pilothouse.engine.apiserver.answer import Bytes, Plain
+from pilothouse.engine.apiserver.answer import Plain
 from pilothouse.engine.apiserver.authz.reviews import REVIEWS
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.dispatch import Answer
@@ -22,7 +22,7 @@ def find_verb(request: ApiRequest) -> str:
     return "watch" if verb == "get" and request.target.deprecated_watch else verb
 
 
-async def run(backend: Backend, request: ApiRequest) -> tuple[Answer | Bytes, Accepted]:
+async def run(backend: Backend, request: ApiRequest) -> tuple[Answer, Accepted]:
     """Carry out an authorized request for a resource; raises ApiError."""
     served = dispatch.served_at(request.target, backend.table)
     review = REVIEWS.get(served.resource.group_resource)

@@ -39,7 +39,7 @@ def first(query: Query, name: str, default: str = "") -> str:
 
 def boolean(query: Query, name: str) -> bool:
     values = query.get(name)
-    return bool(values) and values[0].lower() not in ("false", "0")
+    return values is not None and bool(values) and values[0].lower() not in ("false", "0")
 
 
 def integer(query: Query, name: str) -> int | None:

@@ -29,7 +29,8 @@ class Served:
     """One resource at one version.
 
     to_stored, from_stored: set where two versions share their objects in different shapes (events); both make a new value.
-    openapi: a custom resource's schema as its definition has it. blames: the group that messages about invalid objects name, where that is not the resource's own.
+    openapi: a custom resource's schema as its definition has it.
+    blames: the group that messages about invalid objects name, where that is not the resource's own.
     """
 
     kind: Kind

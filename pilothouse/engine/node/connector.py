@@ -1,16 +1,19 @@
 """What the API server asks of a node: logs, exec, attach, port forwarding. It matches the server's `NodeConnector` by shape."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Protocol
 
 from pilothouse.engine.node import netns, podspec
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.logs import Options, read_log
-from pilothouse.engine.node.runtime import RUNNING, Container, Runtime, RuntimeFailure
+from pilothouse.engine.node.runtime import EXITED, RUNNING, Container, Runtime, RuntimeFailure
 from pilothouse.engine.node.sessions import PortStream, StreamSession, open_session
 from pilothouse.model.errors import BadRequest, Internal, NotFound
 from pilothouse.model.json import Object
+
+DRAIN_S, DRAIN_POLL_S = 3.0, 0.01
 
 
 class LogOptions(Options, Protocol):
@@ -37,12 +40,28 @@ class Connector:
             raise self._no_logs(pod, container, previous=options.previous)
         folder = self._config.pod_logs(metadata["namespace"], metadata["name"], metadata["uid"])
 
-        def ended() -> bool:
+        async def ended() -> bool:
             now = self._tracked(metadata["uid"], container, previous=options.previous)
-            return now is None or now.id != found.id or now.state != RUNNING
+            if now is not None and now.id == found.id and now.state == RUNNING:
+                return False
+            await self._drained(found.id)
+            return True
 
+        if found.state == EXITED and time.time() - found.finished_at < DRAIN_S:
+            await self._drained(found.id)
         async for piece in read_log(folder / container / f"{found.attempt}.log", options, ended):
             yield piece
+
+    async def _drained(self, id: str) -> None:
+        """An exit is known before the last output is in the file: the runtime's own record changes only after that."""
+        until = time.monotonic() + DRAIN_S
+        while time.monotonic() < until:
+            try:
+                if (await self._runtime.container(id)).state == EXITED:
+                    return
+            except RuntimeFailure:
+                return
+            await asyncio.sleep(DRAIN_POLL_S)
 
     def _no_logs(self, pod: Object, container: str, *, previous: bool) -> BadRequest:
         name = pod["metadata"]["name"]

@@ -5,7 +5,7 @@ Rotated files are `N.log.TIMESTAMP`, oldest first; the runtime writes to `N.log`
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -61,8 +61,11 @@ def rotated(path: Path) -> list[Path]:
     return [*older, path] if path.exists() else older
 
 
-async def read_log(path: Path, options: Options, ended: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """Pieces of output. ended: whether the container writes no more, which ends a follow."""
+Ended = Callable[[], Awaitable[bool]]
+
+
+async def read_log(path: Path, options: Options, ended: Ended) -> AsyncIterator[bytes]:
+    """Pieces of output. ended: whether the container writes no more and everything it wrote is in the file; that ends a follow."""
     chosen = _Filter(options)
     for piece in await asyncio.to_thread(_history, path, chosen, options.tail):
         yield piece
@@ -177,10 +180,10 @@ def _last(lines: list[Line], tail: int) -> list[Line]:
     return lines[start + 1 :] if seen > tail else lines
 
 
-async def _follow(path: Path, chosen: _Filter, ended: Callable[[], bool]) -> AsyncIterator[bytes]:
+async def _follow(path: Path, chosen: _Filter, ended: Ended) -> AsyncIterator[bytes]:
     while True:
         # Asked before reading: what is written before the end is then surely read.
-        over = ended()
+        over = await ended()
         pieces = await asyncio.to_thread(_news, path, chosen)
         for piece in pieces:
             yield piece

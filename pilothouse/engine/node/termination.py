@@ -12,9 +12,13 @@ MESSAGE_BYTES, LOG_BYTES, LOG_LINES = 4096, 2048, 80
 def message(container: Container, log: Path) -> str:
     """ "" when it said nothing. The log counts only after a failure and when the container asks for it."""
     said = _file(container.annotations.get(MESSAGE_FILE, ""))
-    if said or container.exit_code == 0 or container.annotations.get(MESSAGE_POLICY) != "FallbackToLogsOnError":
+    if said or not needs_log(container, container.exit_code):
         return said
     return last_lines(log, LOG_LINES, LOG_BYTES)
+
+
+def needs_log(container: Container, exit_code: int) -> bool:
+    return exit_code != 0 and container.annotations.get(MESSAGE_POLICY) == "FallbackToLogsOnError"
 
 
 def _file(path: str) -> str:

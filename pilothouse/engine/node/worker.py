@@ -280,9 +280,11 @@ class PodWorker:
         self._changed()
 
     async def _ended_as(self, known: Container, event: Exited | None) -> Container | None:
-        """The event itself says enough, many milliseconds before the runtime's record does; but only that knows of an OOM kill for sure."""
-        if event is not None and event.exit_code is not None and event.exit_code != KILLED and known.state == RUNNING:
-            return replace(known, state=EXITED, exit_code=event.exit_code, finished_at=event.finished_at)
+        """The event itself says enough, many milliseconds before the runtime's record does; but that knows of an OOM kill for sure,
+        and that the log is complete."""
+        exit_code = None if event is None or known.state != RUNNING else event.exit_code
+        if event is not None and exit_code is not None and exit_code != KILLED and not termination.needs_log(known, exit_code):
+            return replace(known, state=EXITED, exit_code=exit_code, finished_at=event.finished_at)
         for pause_s in EXIT_POLLS_S:
             await asyncio.sleep(pause_s)
             try:

@@ -6,8 +6,8 @@ Source: apimachinery/pkg/runtime/serializer/protobuf; the envelope is `runtime.U
 from collections.abc import Callable
 
 from pilothouse.model.json import Object
+from pilothouse.model.protobuf import table
 from pilothouse.model.protobuf.message import message
-from pilothouse.model.protobuf.table import is_known
 from pilothouse.model.protobuf.wire import BLOCK, ProtobufError, block, skip, varint, wrong_wire_type
 
 PREFIX = b"k8s\x00"
@@ -15,14 +15,14 @@ LIMIT_BYTES = 3 * 1024 * 1024
 
 _TYPE, _RAW, _ENCODING = 1, 2, 3
 _NAMES = {_TYPE: "typeMeta", _RAW: "raw", _ENCODING: "contentEncoding"}
-_IN_EVERY_GROUP = {"DeleteOptions": "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"}
 
 
-def decode(data: bytes, definition_of: Callable[[str, str], str | None]) -> tuple[str, str, Object]:
+def decode(data: bytes, definition_of: Callable[[str, str], str | None] = table.definition_of) -> tuple[str, str, Object]:
     """(apiVersion, kind, the object as JSON carries it) of a body; fields that the table does not know are passed over.
 
-    definition_of: gives the name of the schema definition of an apiVersion and a kind as the body states them, "" where it does
-    not, or None. The object states its apiVersion and kind as far as the body does. Raises ProtobufError.
+    definition_of: gives the name of the schema definition of an apiVersion and a kind as the body states them ("" where it does not),
+    or None; by default that of the built-in kind. The object states its apiVersion and kind as far as the body does.
+    Raises ProtobufError.
     """
     if not data.startswith(PREFIX):
         raise ProtobufError("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
@@ -32,8 +32,8 @@ def decode(data: bytes, definition_of: Callable[[str, str], str | None]) -> tupl
     if parts.get(_ENCODING, (0, 0)) != (0, 0) and data[slice(*parts[_ENCODING])]:
         raise ProtobufError("the message has a content encoding, which is not supported")
     api_version, kind = _stated_type(data, *parts.get(_TYPE, (0, 0)))
-    definition = definition_of(api_version, kind) or _IN_EVERY_GROUP.get(kind)
-    if definition is None or not is_known(definition):
+    definition = definition_of(api_version, kind)
+    if definition is None or not table.is_known(definition):
         raise ProtobufError(f'no kind "{kind}" is registered for version "{api_version}"')
     found = {name: value for name, value in (("kind", kind), ("apiVersion", api_version)) if value}
     message(definition).read(found, data, *parts.get(_RAW, (0, 0)), 1)

@@ -12,7 +12,18 @@ from typing import Any
 from pilothouse.model.json import Object
 from pilothouse.model.protobuf.scalars import CONVERTERS, NUMBERS, UNIONS, Convert, double, text
 from pilothouse.model.protobuf.table import INLINE, Field, fields
-from pilothouse.model.protobuf.wire import BLOCK, FIXED64, VARINT, ProtobufError, block, skip, truncated, varint, wrong_wire_type
+from pilothouse.model.protobuf.wire import (
+    BLOCK,
+    FIXED64,
+    VARINT,
+    ProtobufError,
+    block,
+    illegal_tag,
+    skip,
+    truncated,
+    varint,
+    wrong_wire_type,
+)
 
 MAX_DEPTH = 128
 """Messages in messages. Two frames of the interpreter's stack each."""
@@ -55,7 +66,7 @@ class Message:
 
     def read(self, into: Object, data: bytes, pos: int, end: int, depth: int) -> None:
         """Fill `into` with what stands between pos and end; raises ProtobufError."""
-        names, blocks = self.names, self.blocks
+        names, blocks, numbers = self.names, self.blocks, self.numbers
         if depth > MAX_DEPTH:
             raise ProtobufError(f"messages are nested deeper than {MAX_DEPTH}")
         while pos < end:
@@ -63,34 +74,45 @@ class Message:
             pos += 1
             if key > 127:
                 key, pos = varint(data, pos - 1, end)
-            take = blocks.get(key)
-            if take is None:
+            if key & 5:
                 pos = self._rare(into, data, pos, end, key, names)
                 continue
             if pos < end and data[pos] < 128:
-                stop = pos + 1 + data[pos]
+                size = data[pos]
                 pos += 1
+            else:
+                size, pos = varint(data, pos, end)
+            if take := blocks.get(key):
+                stop = pos + size
                 if stop > end:
                     raise truncated()
+                take(into, data, pos, stop, depth)
+                pos = stop
+            elif put := numbers.get(key):
+                put(into, size)
             else:
-                pos, stop = block(data, pos, end)
-            take(into, data, pos, stop, depth)
-            pos = stop
+                pos = _unknown(key, names, pos + size if key & 7 == BLOCK else pos, end)
 
     def _rare(self, into: Object, data: bytes, pos: int, end: int, key: int, names: dict[int, str]) -> int:
-        """A field that is no block: a number, or one that nobody knows. Returns the position after it."""
-        take = self.numbers.get(key)
-        if take is not None:
-            value, pos = varint(data, pos, end)
-            take(into, value)
-            return pos
+        """A field of fixed size. Returns the position after it."""
         after = skip(data, pos, end, key)
         field = self.doubles.get(key)
         if field is not None:
             _put(into, field.name, double(data, pos), keep=field.shape == "*")
-        elif key >> 3 in names:
-            raise wrong_wire_type(key & 7, names[key >> 3])
-        return after
+            return after
+        return _unknown(key, names, after, end)
+
+
+def _unknown(key: int, names: dict[int, str], after: int, end: int) -> int:
+    """The position after a field that no reader takes; raises ProtobufError when it is known, with another wire type."""
+    number = key >> 3
+    if number in names:
+        raise wrong_wire_type(key & 7, names[number])
+    if not number:
+        raise illegal_tag(key)
+    if after > end:
+        raise truncated()
+    return after
 
 
 @cache
@@ -111,7 +133,14 @@ def _number(field: Field) -> ReadNumber:
     convert, name, keep = NUMBERS[field.type], field.name, field.shape == "*"
     if field.shape == "[]":
         return lambda into, value: into.setdefault(name, []).append(convert(value))
-    return lambda into, value: _put(into, name, convert(value), keep=keep)
+
+    def read(into: Object, value: int) -> None:
+        if value or keep:
+            into[name] = convert(value)
+        elif name in into:
+            del into[name]
+
+    return read
 
 
 def _packed(take: ReadNumber) -> ReadBlock:
@@ -125,13 +154,13 @@ def _packed(take: ReadNumber) -> ReadBlock:
 
 def _block(field: Field) -> ReadBlock:
     if field.shape == "{}":
-        return _map(field.name, _converter(field.type), field.type)
+        return _map(field.name, _converter(field.type))
     if field.shape == "[]":
         return _list(field.name, _converter(field.type))
     if field.type in CONVERTERS or field.type in UNIONS:
         return _single(field.name, _converter(field.type), keep=field.shape == "*" or field.type in _ALWAYS_SHOWN)
     nested = message(field.type)
-    return nested_inline(nested) if field.name == INLINE else _nested(field.name, nested, keep=field.shape == "*")
+    return _inlined(nested) if field.name == INLINE else _nested(field.name, nested, keep=field.shape == "*")
 
 
 def _single(name: str, convert: Convert, *, keep: bool) -> ReadBlock:
@@ -159,7 +188,7 @@ def _nested(name: str, nested: Message, *, keep: bool) -> ReadBlock:
     return read
 
 
-def nested_inline(nested: Message) -> ReadBlock:
+def _inlined(nested: Message) -> ReadBlock:
     def read(into: Object, data: bytes, pos: int, stop: int, depth: int) -> None:
         nested.read(into, data, pos, stop, depth + 1)
 
@@ -178,7 +207,7 @@ def _list(name: str, convert: Convert) -> ReadBlock:
     return read
 
 
-def _map(name: str, convert: Convert, kind: str) -> ReadBlock:
+def _map(name: str, convert: Convert) -> ReadBlock:
     """A map is a list of entries, messages of a key (1) and a value (2); what an entry does not say is zero."""
 
     def read(into: Object, data: bytes, pos: int, stop: int, depth: int) -> None:

@@ -16,6 +16,8 @@ from pilothouse.model.json import loads
 INLINE = "."
 SCALARS = frozenset({"string", "bytes", "bool", "int32", "int64", "double", "time", "microTime", "quantity", "intOrString", "raw"})
 _SHAPES = ("*", "[]", "{}")
+_APIEXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions"
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 
 
 class Field(NamedTuple):
@@ -36,6 +38,18 @@ def packages() -> dict[str, dict[str, str]]:
 def is_known(definition: str) -> bool:
     package, _, name = definition.rpartition(".")
     return name in packages().get(package, {})
+
+
+def definition_of(api_version: str, kind: str) -> str | None:
+    """The definition of a built-in kind, or None. Upstream names its packages after the first part of the group."""
+    group, _, version = api_version.rpartition("/")
+    short, dot, domain = group.partition(".")
+    if dot and not f".{domain}".endswith(".k8s.io"):
+        return None
+    package = f"io.k8s.api.{short or 'core'}.{version}" if short != "apiextensions" else f"{_APIEXTENSIONS}.{version}"
+    if kind == "DeleteOptions" and package in packages():
+        package = _META
+    return f"{package}.{kind}" if kind in packages().get(package, {}) else None
 
 
 def fields(definition: str) -> list[Field]:

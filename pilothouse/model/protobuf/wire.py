@@ -25,6 +25,10 @@ def wrong_wire_type(wire: int, field: str) -> ProtobufError:
     return ProtobufError(f"proto: wrong wireType = {wire} for field {field}")
 
 
+def illegal_tag(key: int) -> ProtobufError:
+    return ProtobufError(f"proto: illegal tag {key >> 3} (wire type {key & 7})")
+
+
 def varint(data: bytes, pos: int, end: int) -> tuple[int, int]:
     """(an unsigned number of 64 bits, position after it); raises ProtobufError."""
     value = shift = 0
@@ -52,7 +56,7 @@ def skip(data: bytes, pos: int, end: int, key: int) -> int:
     """The position after a field's value; raises ProtobufError."""
     wire = key & 7
     if key < 8:
-        raise ProtobufError(f"proto: illegal tag {key >> 3} (wire type {wire})")
+        raise illegal_tag(key)
     if wire == VARINT:
         return varint(data, pos, end)[1]
     if wire == BLOCK:

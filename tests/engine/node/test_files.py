@@ -72,6 +72,14 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
+async def ended() -> bool:
+    return True
+
+
+async def still_running() -> bool:
+    return False
+
+
 async def text(pieces: AsyncIterator[bytes]) -> str:
     return b"".join([piece async for piece in pieces]).decode()
 
@@ -90,11 +98,11 @@ async def text(pieces: AsyncIterator[bytes]) -> str:
     ],
 )
 async def test_logs_are_cut_as_asked(log: Path, options: Options, expected: str) -> None:
-    assert await text(read_log(log, options, lambda: True)) == expected
+    assert await text(read_log(log, options, ended)) == expected
 
 
 async def test_following_goes_on_through_a_rotation(log: Path) -> None:
-    pieces = read_log(log, Options(follow=True, tail=1), lambda: False)
+    pieces = read_log(log, Options(follow=True, tail=1), still_running)
     assert await anext(pieces) == b"five\n"
     with log.open("a") as file:
         file.write(" done\n")
@@ -105,7 +113,7 @@ async def test_following_goes_on_through_a_rotation(log: Path) -> None:
 
 
 async def test_following_ends_with_the_container(log: Path) -> None:
-    assert await text(read_log(log, Options(follow=True, tail=1), lambda: True)) == "five\n"
+    assert await text(read_log(log, Options(follow=True, tail=1), ended)) == "five\n"
 
 
 def test_the_end_of_a_log_serves_as_a_message(log: Path) -> None:

@@ -22,10 +22,10 @@ class Priority(Passive):
     def mutate(self, attributes: Attributes) -> None:
         if attributes.group_resource == "pods" and attributes.operation == "CREATE" and not attributes.subresource:
             self._set(attributes)
-        if attributes.group_resource == f"priorityclasses.{_GROUP}" and attributes.operation == "DELETE":
-            if attributes.name.startswith(SYSTEM_PREFIX):
-                why = "this is a system priority class and cannot be deleted"
-                raise Forbidden.of("priorityclasses", attributes.name, why, _GROUP)
+        is_class = attributes.group_resource == f"priorityclasses.{_GROUP}"
+        if is_class and attributes.operation == "DELETE" and attributes.name.startswith(SYSTEM_PREFIX):
+            why = "this is a system priority class and cannot be deleted"
+            raise Forbidden.of("priorityclasses", attributes.name, why, _GROUP)
 
     def validate(self, attributes: Attributes) -> None:
         if attributes.group_resource != f"priorityclasses.{_GROUP}" or attributes.operation not in ("CREATE", "UPDATE"):
@@ -48,11 +48,9 @@ class Priority(Passive):
         value = found.get("value", 0) if found is not None else 0
         policy = (found.get("preemptionPolicy") if found is not None else None) or "PreemptLowerPriority"
         if spec.get("priority") is not None and spec["priority"] != value:
-            why = f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; priority admission controller computed {value}"
-            raise Forbidden.of("pods", attributes.name, f"{why} from the given PriorityClass name")
+            raise _computed(attributes, f"integer value of priority ({spec['priority']})", value)
         if spec.get("preemptionPolicy") not in (None, policy):
-            why = f"the string value of PreemptionPolicy ({spec['preemptionPolicy']}) must not be provided in pod spec; priority admission controller computed {policy}"
-            raise Forbidden.of("pods", attributes.name, f"{why} from the given PriorityClass name")
+            raise _computed(attributes, f"string value of PreemptionPolicy ({spec['preemptionPolicy']})", policy)
         spec["priority"], spec["preemptionPolicy"] = value, policy
 
     def _class(self, attributes: Attributes, name: str) -> Object:
@@ -66,3 +64,8 @@ class Priority(Passive):
         """The class of pods that name none; the lowest of several, which can only come from racing writes."""
         classes = [record.value for record in self._store.scan(_PREFIX) if record.value.get("globalDefault")]
         return min(classes, key=lambda found: int(found.get("value", 0)), default=None)
+
+
+def _computed(attributes: Attributes, stated: str, computed: int | str) -> Forbidden:
+    why = f"the {stated} must not be provided in pod spec; priority admission controller computed {computed}"
+    return Forbidden.of("pods", attributes.name, f"{why} from the given PriorityClass name")

@@ -86,7 +86,7 @@ def in_scopes(quota: Object, group_resource: str, obj: Object) -> bool:
 
 
 def _in_scope(selector: Object, spec: Object) -> bool:
-    name = selector["scopeName"]
+    name: str = selector["scopeName"]
     if name in ("Terminating", "NotTerminating"):
         return (spec.get("activeDeadlineSeconds") is not None) == (name == "Terminating")
     if name in ("BestEffort", "NotBestEffort"):
@@ -102,11 +102,10 @@ def _is_best_effort(spec: Object) -> bool:
 
 
 def _selects(selector: Object, value: str) -> bool:
-    operator, values = selector.get("operator"), selector.get("values") or ()
-    if operator == "In":
-        return value in values
-    if operator == "NotIn":
-        return value not in values
+    operator: str = selector.get("operator", "")
+    values: list[str] = selector.get("values") or []
+    if operator in ("In", "NotIn"):
+        return (value in values) == (operator == "In")
     return bool(value) == (operator == "Exists")
 
 

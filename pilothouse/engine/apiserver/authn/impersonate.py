@@ -23,8 +23,8 @@ def impersonated(user: User, headers: Headers, pairs: list[tuple[str, bytes]], c
 
     pairs: all header fields, lower-case names, for the extra fields whose names are not known beforehand.
     """
-    name = headers.get("impersonate-user") or ""
-    groups = [group for group in headers.get_all("impersonate-group") if group]
+    name = _utf8(headers.get("impersonate-user") or "")
+    groups = [_utf8(group) for group in headers.get_all("impersonate-group") if group]
     uid = headers.get("impersonate-uid") or ""
     extra = _extra(pairs)
     if not name:
@@ -74,8 +74,13 @@ def _extra(pairs: list[tuple[str, bytes]]) -> dict[str, list[str]]:
     for name, value in pairs:
         if name.startswith(_EXTRA_PREFIX):
             key = unquote(name.removeprefix(_EXTRA_PREFIX)).lower()
-            found.setdefault(key, []).append(value.decode("latin-1"))
+            found.setdefault(key, []).append(value.decode("utf-8", "replace"))
     return found
+
+
+def _utf8(text: str) -> str:
+    """Header values come as Latin-1; names in them are UTF-8."""
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
 def _go_user(uid: str, groups: list[str]) -> str:

@@ -49,8 +49,9 @@ def _question(spec: Object, user: User) -> Attributes:
             "spec.resourceAttributes",
             "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified",
         )
-    if path is not None:
-        return Attributes(user, path.get("verb", ""), path=path.get("path", ""))
+    if resource is None:
+        asked: Object = path or {}
+        return Attributes(user, asked.get("verb", ""), path=asked.get("path", ""))
     causes = check_selectors(resource)
     if causes:
         raise Invalid.of("", "", causes, _AUTHORIZATION)
@@ -100,7 +101,8 @@ async def local_subject_access(backend: Backend, request: ApiRequest, served: Se
     if asked.path:
         raise _invalid("spec.nonResourceAttributes", "Invalid value: disallowed on this kind of request")
     if asked.namespace != request.namespace:
-        raise BadRequest(f"spec.resourceAttributes.namespace must match namespace: {request.namespace}")
+        raise _invalid("spec.resourceAttributes.namespace", f'Invalid value: "{asked.namespace}": must match metadata.namespace')
+    body["metadata"]["namespace"] = request.namespace
     return _answer(served, body, _decision(backend, _of(asked, user)))
 
 
@@ -141,8 +143,14 @@ async def token(backend: Backend, request: ApiRequest, served: Served) -> Plain:
         user, audiences = backend.tokens.user(spec["token"], spec.get("audiences"))
         status = {"authenticated": True, "user": user.to_info(), "audiences": audiences}
     except BadToken as error:
-        status = {"user": {}, "error": f"[invalid bearer token, {error}]"}
+        status = {"user": {}, "error": _why_invalid(error)}
     return _answer(served, body, status)
+
+
+def _why_invalid(error: BadToken) -> str:
+    """Only what is wrong with the audiences is told; anything else would help to forge a token."""
+    text = str(error)
+    return f"[invalid bearer token, {text}]" if "audiences" in text else "invalid bearer token"
 
 
 REVIEWS: dict[str, Review] = {

@@ -49,7 +49,8 @@ def _aggregates() -> list[Object]:
             rule("create", "pods/eviction"),
             rule(
                 WRITE,
-                "configmaps persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy",
+                "configmaps persistentvolumeclaims replicationcontrollers replicationcontrollers/scale"
+                " secrets serviceaccounts services services/proxy",
             ),
             rule("create", "serviceaccounts/token"),
             rule(WRITE, f"{workloads} {replicas} statefulsets statefulsets/scale", "apps"),
@@ -79,7 +80,8 @@ def _to_view() -> Object:
         ),
         rule(
             READ,
-            "bindings limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status",
+            "bindings limitranges namespaces/status pods/log pods/status"
+            " replicationcontrollers/status resourcequotas resourcequotas/status",
         ),
         rule(READ, "namespaces"),
         rule(READ, "endpointslices", "discovery.k8s.io"),

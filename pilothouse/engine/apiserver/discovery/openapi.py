@@ -103,14 +103,10 @@ def _build(rows: list[Served], style: Style) -> Object:
             schemas |= _custom(row, name, style)
         paths |= paths_of(row, name, style)
     paths |= {path: {"get": _discovery(path, style)} for path in {_version_path(row) for row in rows}}
+    ordered, named = dict(sorted(paths.items())), dict(sorted(schemas.items()))
     if style.version == 2:
-        return {"swagger": "2.0", "info": _INFO, "paths": dict(sorted(paths.items())), "definitions": dict(sorted(schemas.items()))}
-    return {
-        "openapi": "3.0.0",
-        "info": _INFO,
-        "paths": dict(sorted(paths.items())),
-        "components": {"schemas": dict(sorted(schemas.items()))},
-    }
+        return {"swagger": "2.0", "info": _INFO, "paths": ordered, "definitions": named}
+    return {"openapi": "3.0.0", "info": _INFO, "paths": ordered, "components": {"schemas": named}}
 
 
 def _version_path(row: Served) -> str:

@@ -4,6 +4,7 @@ Clients look here for what a path can do (kubectl asks whether a patch takes `fi
 is kept, since generators name their functions after them.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pilothouse.engine.apiserver.discovery.legacy import subresource_facts
@@ -16,7 +17,7 @@ _STREAM = [*_OUT, "application/json;stream=watch", "application/vnd.kubernetes.p
 _PATCHES = ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"]
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 
-_LIST = [
+_LIST = (
     "allowWatchBookmarks",
     "continue",
     "fieldSelector",
@@ -27,29 +28,17 @@ _LIST = [
     "sendInitialEvents",
     "timeoutSeconds",
     "watch",
-]
-_PARAMETERS: dict[str, list[str]] = {
+)
+_DELETE = ("dryRun", "gracePeriodSeconds", "ignoreStoreReadErrorWithClusterBreakingPotential", "orphanDependents", "propagationPolicy")
+_WRITE = ("dryRun", "fieldManager", "fieldValidation")
+_PARAMETERS: dict[str, tuple[str, ...]] = {
     "list": _LIST,
-    "deletecollection": [
-        "continue",
-        "dryRun",
-        "fieldSelector",
-        "gracePeriodSeconds",
-        "ignoreStoreReadErrorWithClusterBreakingPotential",
-        "labelSelector",
-        "limit",
-        "orphanDependents",
-        "propagationPolicy",
-        "resourceVersion",
-        "resourceVersionMatch",
-        "sendInitialEvents",
-        "timeoutSeconds",
-    ],
-    "create": ["dryRun", "fieldManager", "fieldValidation"],
-    "update": ["dryRun", "fieldManager", "fieldValidation"],
-    "patch": ["dryRun", "fieldManager", "fieldValidation", "force"],
-    "delete": ["dryRun", "gracePeriodSeconds", "ignoreStoreReadErrorWithClusterBreakingPotential", "orphanDependents", "propagationPolicy"],
-    "get": [],
+    "deletecollection": (*_DELETE, *(name for name in _LIST if name not in ("watch", "allowWatchBookmarks"))),
+    "create": _WRITE,
+    "update": _WRITE,
+    "patch": (*_WRITE, "force"),
+    "delete": _DELETE,
+    "get": (),
 }
 _INTEGERS = ("limit", "timeoutSeconds", "gracePeriodSeconds")
 _BOOLEANS = (
@@ -70,15 +59,10 @@ _METHODS = {
     "get": "get",
 }
 _ACTIONS = {"create": "post", "update": "put"}
-_WORDS = {
-    "list": "list",
-    "deletecollection": "delete",
-    "create": "create",
-    "update": "replace",
-    "patch": "patch",
-    "delete": "delete",
-    "get": "read",
-}
+_WORDS = {"deletecollection": "delete", "update": "replace", "get": "read"}
+
+
+_CODES = {"create": ("200", "201", "202"), "update": ("200", "201"), "patch": ("200", "201"), "delete": ("200", "202")}
 
 
 class Style(NamedTuple):
@@ -114,10 +98,8 @@ def _watches(row: Served, root: str, definition: str, style: Style) -> dict[str,
     if resource.namespaced:
         bases.append(f"{root}/watch/namespaces/{{namespace}}/{resource.plural}")
     bases.append(f"{bases[-1]}/{{name}}")
-    return {
-        base: {"get": _operation(row, definition, "list", "", style, action="watch"), "parameters": _path_parameters(base, style)}
-        for base in bases
-    }
+    operation = _operation(row, definition, "list", "", style, action="watch")
+    return {base: {"get": operation, "parameters": _path_parameters(base, style)} for base in bases}
 
 
 def _path_parameters(path: str, style: Style) -> list[Object]:
@@ -127,7 +109,7 @@ def _path_parameters(path: str, style: Style) -> list[Object]:
 
 
 def _item(
-    row: Served, definition: str, verbs: list[str], style: Style, *, namespaced: bool, named: bool = False, everywhere: bool = False
+    row: Served, definition: str, verbs: Sequence[str], style: Style, *, namespaced: bool, named: bool = False, everywhere: bool = False
 ) -> Object:
     item: Object = {_METHODS[verb]: _operation(row, definition, verb, "", style, everywhere=everywhere) for verb in verbs}
     shape = ("{name}" if named else "") + ("{namespace}" if namespaced else "")
@@ -191,7 +173,7 @@ def _operation_id(row: Served, verb: str, subresource: str, everywhere: bool, ac
     group = "".join(part.capitalize() for part in resource.group.removesuffix(".k8s.io").replace("-", ".").split(".")) or "Core"
     scope = "Namespaced" if resource.namespaced and not everywhere else ""
     ending = "ForAllNamespaces" if everywhere else ""
-    word = "watch" if action == "watch" else _WORDS[verb]
+    word = "watch" if action == "watch" else _WORDS.get(verb, verb)
     prefix = f"{word}Collection" if verb == "deletecollection" else word
     return f"{prefix}{group}{resource.version.capitalize()}{scope}{resource.kind}{subresource.capitalize()}{ending}"
 

@@ -11,7 +11,7 @@ from pilothouse.engine.apiserver.subresources import typed_body
 from pilothouse.engine.apiserver.verbs import update
 from pilothouse.engine.store.record import Record
 from pilothouse.model import meta
-from pilothouse.model.errors import BadRequest, Cause, Conflict, Invalid
+from pilothouse.model.errors import ApiError, BadRequest, Cause, Conflict
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 
@@ -25,7 +25,7 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain
     name = binding["metadata"].get("name", "")
     if name != request.name:
         raise BadRequest("name in URL does not match name in Binding object")
-    node = _node(binding, name)
+    node = _node(binding)
     now = backend.timestamp()
 
     def make(record: Record) -> Object:
@@ -35,7 +35,7 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain
     return Plain(success(code=201), 201)
 
 
-def _node(binding: Object, name: str) -> str:
+def _node(binding: Object) -> str:
     target = binding.get("target") or {}
     causes = []
     if target.get("kind") not in (None, "", "Node"):
@@ -44,7 +44,8 @@ def _node(binding: Object, name: str) -> str:
     if not target.get("name"):
         causes.append(Cause("target.name", "FieldValueRequired", "Required value"))
     if causes:
-        raise Invalid.of("Binding", name, causes)
+        text = "; ".join(f"{cause.field}: {cause.message}" for cause in causes)
+        raise ApiError(text, code=500, reason="")
     node: str = target["name"]
     return node
 
@@ -62,7 +63,7 @@ def _bound(pod: Object, binding: Object, node: str, now: str) -> Object:
     elif wanted.get("uid") and wanted["uid"] != metadata["uid"]:
         why = f"Precondition failed: UID in precondition: {wanted['uid']}, UID in object meta: {metadata['uid']}"
     if why:
-        raise Conflict.of("pods/binding", name, why)
+        raise Conflict.of("pods" if "Precondition" in why else "pods/binding", name, why)
     value = copy.deepcopy(pod)
     value["metadata"].pop("resourceVersion", None)
     value["spec"]["nodeName"] = node

@@ -29,9 +29,8 @@ def choose(pod: Object, asked: str) -> str:
         if len(main) == 1 and not initial and not passing:
             return str(main[0])
         if len(main) == 1 and initial:
-            raise BadRequest(
-                f"a container name must be specified for pod {name}, choose one of: {_go_list(main)} or one of the init containers: {_go_list(initial)}"
-            )
+            choice = f"{_go_list(main)} or one of the init containers: {_go_list(initial)}"
+            raise BadRequest(f"a container name must be specified for pod {name}, choose one of: {choice}")
         raise BadRequest(f"a container name must be specified for pod {name}, choose one of: {_go_list(main)}")
     if asked not in (*main, *initial, *passing):
         raise BadRequest(f"container {asked} is not valid for pod {name}")

@@ -6,6 +6,7 @@ Pages of one listing all show the same revision. A selector with one exact name 
 import asyncio
 from bisect import bisect_left
 
+from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Many
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import ApiRequest
@@ -18,14 +19,13 @@ from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import Expired, Timeout
 
 _FUTURE_WAIT_S = 3.0
-_FUTURE_STEP_S = 0.05
 
 
 async def list_objects(backend: Backend, request: ApiRequest, served: Served) -> Many:
     wanted = listing.filter_of(request.query, served)
     prefix = served.scope(request.namespace)
     page = listing.page_of(request.query, prefix)
-    listing.queries.integer(request.query, "timeoutSeconds")
+    queries.integer(request.query, "timeoutSeconds")
     return await collect(backend.store, served, request.namespace, wanted, page)
 
 
@@ -68,9 +68,8 @@ def _records(store: Store, served: Served, namespace: str, wanted: Filter, page:
 
 def _expired(page: Page, revision: int, store: Store) -> Expired:
     if page.start:
-        return Expired(
-            "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter."
-        )
+        text = "The provided continue parameter is too old to display a consistent list result."
+        return Expired(f"{text} You can start a new list without the continue parameter.")
     return Expired(f"The resourceVersion for the provided list is too old: {revision} ({store.compacted})")
 
 
@@ -83,7 +82,11 @@ async def _wait_for(store: Store, revision: int) -> None:
     """A client may have seen a revision that is about to be committed here; one from the far future is an error."""
     try:
         async with asyncio.timeout(_FUTURE_WAIT_S):
-            while store.revision < revision:
-                await asyncio.sleep(_FUTURE_STEP_S)
+            reached = asyncio.Event()
+            watch = store.watch("/", store.revision, lambda change: reached.set() if change.revision >= revision else None)
+            try:
+                await reached.wait()
+            finally:
+                watch.close()
     except TimeoutError as error:
         raise too_large(revision, store.revision) from error

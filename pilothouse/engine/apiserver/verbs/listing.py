@@ -15,7 +15,7 @@ from pilothouse.model.errors import BadRequest, Cause
 from pilothouse.model.json import JSONError, Object, dumps, loads
 from pilothouse.model.selector import FieldSelector, Selector, SelectorError, parse_fields, parse_labels
 
-_TOKEN_VERSION = "meta.k8s.io/v1"
+_ENCODING = "meta.k8s.io/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _check_match(version: str, match: str, token: str, initial: bool) -> None:
 
 def encode_token(revision: int, key: str, prefix: str) -> str:
     """A token that goes on after `key`."""
-    token = dumps({"v": _TOKEN_VERSION, "rv": revision, "start": key.removeprefix(prefix) + "\0"})
+    token = dumps({"v": _ENCODING, "rv": revision, "start": key.removeprefix(prefix) + "\0"})
     return base64.urlsafe_b64encode(token).rstrip(b"=").decode()
 
 
@@ -135,9 +135,9 @@ def decode_token(token: str, prefix: str) -> tuple[int, str]:
     except (ValueError, JSONError) as error:
         raise BadRequest(f"{before}{error}") from error
     version = value.get("v", "") if isinstance(value, dict) else ""
-    if version != _TOKEN_VERSION:
+    if version != _ENCODING:
         raise BadRequest(f"{before}server does not recognize this encoded version {version}")
     revision, start = value.get("rv"), value.get("start")
     if not isinstance(revision, int) or not isinstance(start, str) or not start:
-        raise BadRequest(f"{before}incorrect encoded start resourceVersion (version {_TOKEN_VERSION})")
+        raise BadRequest(f"{before}incorrect encoded start resourceVersion (version {_ENCODING})")
     return revision, prefix + start

@@ -23,6 +23,7 @@ from pilothouse.engine.store.store import Store
 from pilothouse.engine.store.watches import Watch
 from pilothouse.model.errors import ApiError, Cause, Expired
 from pilothouse.model.json import Object
+from pilothouse.model.selector import parse_fields
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 BOOKMARK_EVERY_S = 60.0
@@ -108,7 +109,7 @@ async def watch(backend: Backend, request: ApiRequest, served: Served) -> Feed:
     query = request.query
     wanted = listing.filter_of(query, served)
     if request.name and request.target.deprecated_watch:
-        wanted = Filter(wanted.labels, listing.parse_fields(f"metadata.name={request.name}"))
+        wanted = Filter(wanted.labels, parse_fields(f"metadata.name={request.name}"))
     timeout = queries.integer(query, "timeoutSeconds")
     initial = _check_options(query)
     feed = Feed(

@@ -1,0 +1,87 @@
+"""Images from a real registry."""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pilothouse.aio.child import Child
+from pilothouse.aio.process import run
+from pilothouse.engine.node import images
+from pilothouse.engine.node.cri import CriRuntime
+from tests.e2e.node.conftest import Machine
+from tests.e2e.node.pods import Cluster, container, is_ready, pod, shell, waits_for
+
+pytestmark = pytest.mark.containers
+
+
+@dataclass(frozen=True)
+class Registry:
+    address: str
+    folder: Path
+
+    async def push(self, name: str) -> str:
+        archive = self.folder / "image.tar"
+        await asyncio.to_thread(images.busybox_archive, archive, f"example.com/{name}:1")
+        target = f"docker://{self.address}/{name}:1"
+        copy = ["skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false", f"oci-archive:{archive}", target]
+        (await run(copy)).check()
+        return f"{self.address}/{name}:1"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
+    if shutil.which("docker-registry") is None:
+        pytest.skip("needs docker-registry")
+    port = _free_port()
+    (tmp_path / "registry.yml").write_text(
+        f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {tmp_path}/blobs\nhttp:\n  addr: 127.0.0.1:{port}\n"
+    )
+    command = ["docker-registry", "serve", tmp_path / "registry.yml"]
+    child = await Child.start(command, log=tmp_path / "registry.log", dies_with_us=True)
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.transport.abort()
+                break
+    yield Registry(f"127.0.0.1:{port}", tmp_path)
+    await child.stop(2.0)
+
+
+async def test_an_image_is_pulled_when_it_is_not_there(cluster: Cluster, machine: Machine, registry: Registry) -> None:
+    image = await registry.push("fresh")
+    found = await cluster.run(pod("pulls", shell() | {"image": image}))
+    assert container(found)["image"] == image
+    assert container(found)["imageID"].startswith(f"{registry.address}/fresh@sha256:")
+    assert (await cluster.said("pulls", "Pulled"))["message"].startswith(f'Successfully pulled image "{image}" in ')
+    runtime = CriRuntime(machine.containerd.socket)
+    listed = await runtime.image(image)
+    assert listed is not None
+    await cluster.delete("pulls")
+    await runtime.remove_image(image)
+    await runtime.close()
+
+
+async def test_a_pod_starts_once_its_image_has_come_into_being(cluster: Cluster, registry: Registry) -> None:
+    spec = shell() | {"image": f"{registry.address}/late:1"}
+    await cluster.create(pod("late", spec))
+    await cluster.until("late", waits_for("ImagePullBackOff"))
+    event = await cluster.said("late", "Failed")
+    assert "late:1: not found" in event["message"]
+    await registry.push("late")
+    await cluster.until("late", is_ready, timeout_s=25)
