@@ -1,6 +1,7 @@
 """Wires the platform's capabilities, for the embedded engine (daemon) and for any other cluster (`ph run platform`)."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -95,10 +96,11 @@ class Platform:
                 await self._collect_garbage(registry)
 
     async def _namespace(self) -> None:
-        try:
-            await self.client.create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
-        except AlreadyExists:
+        """Looked for first: who may not make namespaces may still work in one that was made for them."""
+        if await self.client.get_or_none(kinds.NAMESPACES, SYSTEM) is not None:
             return
+        with contextlib.suppress(AlreadyExists):
+            await self.client.create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
 
     async def _registry(self, start: Callable[..., object]) -> RegistryServer | None:
         local = self.options.local

@@ -1,14 +1,29 @@
 """`ph run`: one part of Pilothouse as a foreground process against any cluster."""
 
 import asyncio
+import contextlib
 import os
+import re
+import secrets
 import signal
 import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from pilothouse.cli import output
 from pilothouse.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from pilothouse.cli.platform import PlatformOptions
+    from pilothouse.client.client import Client
+    from pilothouse.client.kubeconfig import Kubeconfig
+
+LEASE = "pilothouse-platform"
+AGAIN_S = 2.0
+SLEEP_SINCE = (1, 30)
+"""The first version whose pods know `preStop: sleep`."""
 
 
 @click.command()
@@ -35,45 +50,125 @@ def run(session: Session, /, part: str, kubeconfig: str | None, **options: str |
     from pilothouse.cli.logs import configure
 
     configure()
-    asyncio.run(_platform(kubeconfig or str(session.kubeconfig), options))
+    try:
+        asyncio.run(_platform(kubeconfig or str(session.kubeconfig), options))
+    except BaseExceptionGroup as group:
+        # The first failure is what ended the others.
+        raise next(_leaves(group)) from None
 
 
 async def _platform(path: str, options: dict[str, str | int]) -> None:
     from pilothouse.aio.tasks import scope
-    from pilothouse.cli.platform import Platform, PlatformOptions
     from pilothouse.client.client import Client
     from pilothouse.client.http import HttpTransport
     from pilothouse.client.kubeconfig import KubeconfigError, load
-    from pilothouse.client.leases import LeaderElection
-    from pilothouse.platform.apps.objects import Surroundings
 
     try:
         config = load(path)
-    except KubeconfigError as error:
-        raise click.ClickException(str(error)) from error
-    client = Client(HttpTransport(config), field_manager="pilothouse")
-    around = Surroundings(
-        registry=str(options["registry"]),
-        ingress_class=str(options["ingress_class"]),
-        domain=str(options["domain"]),
-        url_port=int(options["url_port"]),
-        drain_s=int(options["drain"]),
-    )
-    platform = Platform(client, None, PlatformOptions(str(options["registry"]), around, str(options["builder_image"])))
-
-    async def lead() -> None:
-        async with scope() as tasks:
+        async with _closing(Client(HttpTransport(config), field_manager="pilothouse")) as client, scope() as tasks:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, tasks.cancel)
-            ready = asyncio.Event()
-            tasks.spawn(platform.run(ready), name="platform")
-            await ready.wait()
-            output.note(f"the platform runs on {config.server}")
+            await _serve(client, config, options)
+    except KubeconfigError as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _serve(client: "Client", config: "Kubeconfig", options: dict[str, str | int]) -> None:
+    """Lead whenever it can, until cancelled: a server that goes away costs the lease, not the process."""
+    from pilothouse.aio.tasks import NotReady
+    from pilothouse.client.leases import LeadershipLost
+    from pilothouse.model.errors import Timeout, Unavailable
+
+    version = await _connect(client, config, is_building=bool(options["registry"]))
+    while True:
+        try:
+            await _lead(client, config, _options(options, version))
+            return
+        except* (LeadershipLost, NotReady, Timeout, Unavailable) as group:
+            output.note(f"the platform pauses: {next(_leaves(group))}")
+        await asyncio.sleep(AGAIN_S)
+        with contextlib.suppress(Timeout, Unavailable):
+            version = await _connect(client, config, is_building=bool(options["registry"]))
+
+
+async def _connect(client: "Client", config: "Kubeconfig", *, is_building: bool) -> str:
+    """The server's version; raises ClickException that says why the platform could not work there."""
+    from pilothouse.cli.access import missing, needs
+    from pilothouse.model.errors import Unauthorized
 
     try:
-        version = await client.call("GET", "/version")
-        output.note(f"connected to {config.server} (Kubernetes {version.get('gitVersion', '')})")
-        identity = f"{socket.gethostname()}-{os.getpid()}"
-        await LeaderElection(client, "pilothouse-platform", "kube-system", identity).lead(lead)
+        version = str((await client.call("GET", "/version")).get("gitVersion") or "")
+        refused = await missing(client, needs(builds=is_building))
+    except Unauthorized as error:
+        raise click.ClickException(f"{config.server} does not accept the credentials of {config.source}{_expiry(config)}") from error
+    if refused:
+        raise click.ClickException(
+            f"the user of {config.source} is not allowed to: {'; '.join(refused)}. Bind it to a role that allows this, and run it again"
+        )
+    output.note(f"connected to {config.server} (Kubernetes {version})")
+    return version
+
+
+async def _lead(client: "Client", config: "Kubeconfig", options: "PlatformOptions") -> None:
+    from pilothouse.aio.tasks import running
+    from pilothouse.cli.access import LEASE_NAMESPACE
+    from pilothouse.cli.platform import Platform
+    from pilothouse.client.leases import LeaderElection
+
+    async def work() -> None:
+        async with running(Platform(client, None, options).run, name="platform", deadline_s=120):
+            output.note(f"the platform runs on {config.server}")
+            await asyncio.Event().wait()
+
+    # The random part tells a process from one before it with the same number, as every container's first has.
+    identity = f"{socket.gethostname()}_{os.getpid()}_{secrets.token_hex(4)}"
+    output.note(f"waiting for the lease {LEASE_NAMESPACE}/{LEASE}")
+    await LeaderElection(client, LEASE, LEASE_NAMESPACE, identity).lead(work)
+
+
+def _options(given: dict[str, str | int], version: str) -> "PlatformOptions":
+    from pilothouse.cli.platform import PlatformOptions
+    from pilothouse.platform.apps.objects import Surroundings
+
+    around = Surroundings(
+        registry=str(given["registry"]),
+        ingress_class=str(given["ingress_class"]),
+        domain=str(given["domain"]),
+        url_port=int(given["url_port"]),
+        drain_s=int(given["drain"]) if knows_sleep(version) else 0,
+    )
+    return PlatformOptions(str(given["registry"]), around, str(given["builder_image"]))
+
+
+def knows_sleep(version: str) -> bool:
+    """Whether a server of this gitVersion takes a pod with `preStop: sleep`; one that does not say is taken for a new one."""
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    return found is None or (int(found[1]), int(found[2])) >= SLEEP_SINCE
+
+
+def _expiry(config: "Kubeconfig") -> str:
+    """`: its client certificate has expired on DATE`, if it has."""
+    if config.client_certificate is None:
+        return ""
+    import datetime
+
+    from cryptography import x509
+
+    ends = x509.load_pem_x509_certificate(config.client_certificate).not_valid_after_utc
+    return f": its client certificate has expired on {ends:%Y-%m-%d}" if ends < datetime.datetime.now(datetime.UTC) else ""
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+@contextlib.asynccontextmanager
+async def _closing(client: "Client") -> AsyncIterator["Client"]:
+    try:
+        yield client
     finally:
         await client.close()

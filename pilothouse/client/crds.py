@@ -5,6 +5,7 @@ or updates the CustomResourceDefinitions and waits until the server serves them.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -147,13 +148,14 @@ async def install(client: Client, types: Iterable[CustomType], deadline_s: float
 
 
 async def _create_or_update(client: Client, definition: Object) -> None:
-    try:
-        await client.create(kinds.CRDS, definition)
-    except AlreadyExists:
-        name = definition["metadata"]["name"]
-        current = await client.get(kinds.CRDS, name)
-        if any(current["spec"].get(key) != value for key, value in definition["spec"].items()):
-            await client.patch(kinds.CRDS, name, {"spec": definition["spec"]})
+    """Looked for first: who may not make definitions may still work with those that an administrator has made."""
+    name = definition["metadata"]["name"]
+    current = await client.get_or_none(kinds.CRDS, name)
+    if current is None:
+        with contextlib.suppress(AlreadyExists):
+            await client.create(kinds.CRDS, definition)
+    elif any(current["spec"].get(key) != value for key, value in definition["spec"].items()):
+        await client.patch(kinds.CRDS, name, {"spec": definition["spec"]})
 
 
 async def _established(client: Client, name: str, deadline_s: float) -> None:

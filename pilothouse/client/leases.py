@@ -69,10 +69,14 @@ class LeaderElection:
             await self._release()
 
     async def _acquire(self) -> None:
+        waits_for = None
         while True:
             if await self._try():
                 self.is_leader = True
                 return
+            if self._holder() and self._holder() != waits_for:
+                waits_for = self._holder()
+                log.info("waits", lease=self._name, holder=waits_for)
             await asyncio.sleep(self._retry_s * (1 + random.random() / 5))
 
     async def _keep(self) -> None:
@@ -89,7 +93,7 @@ class LeaderElection:
                 renewed_at = self._now()
             elif self._now() - renewed_at >= self._renew_within_s or self._holder() not in ("", self.identity):
                 self.is_leader = False
-                raise LeadershipLost(f"lease {self._namespace}/{self._name} is lost to {self._holder() or 'nobody'}")
+                raise LeadershipLost(f"lease {self._namespace}/{self._name} {self._why_lost()}")
 
     async def _try(self) -> bool:
         """One attempt to take or renew the lease; False when it is another's, or the server does not answer."""
@@ -120,6 +124,10 @@ class LeaderElection:
         if spec.get("holderIdentity") in (None, "", self.identity):
             return True
         return self._now() >= self._seen_at + (spec.get("leaseDurationSeconds") or self._duration_s)
+
+    def _why_lost(self) -> str:
+        holder = self._holder()
+        return f"is held by {holder} now" if holder not in ("", self.identity) else f"could not be renewed for {self._renew_within_s:g} s"
 
     def _holder(self) -> str:
         return (self._seen or {}).get("holderIdentity") or ""

@@ -38,7 +38,7 @@ class Seen:
         self._told.set()
 
     async def until(self, count: int) -> list[tuple[str, str]]:
-        async with asyncio.timeout(600):
+        async with asyncio.timeout(700):  # longer than the longest watch
             while len(self.changes) < count:
                 self._told.clear()
                 await self._told.wait()
@@ -60,7 +60,7 @@ def lists(cluster: FakeCluster) -> list[Call]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(600):
+    async with asyncio.timeout(700):  # longer than the longest watch
         while not condition():
             await asyncio.sleep(0.1)
 

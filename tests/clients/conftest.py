@@ -1,5 +1,6 @@
 """One cluster for all client tests of a run, in a process of its own; each test works in a namespace of its own."""
 
+import gc
 import itertools
 import subprocess
 import sys
@@ -61,3 +62,10 @@ def namespace(api: Api) -> Iterator[str]:
 @pytest.fixture
 def kubectl(kubeconfig: Path, namespace: str) -> Kubectl:
     return Kubectl(kubeconfig, namespace)
+
+
+@pytest.fixture
+def leftovers_collected() -> Iterator[None]:
+    """For clients that leave sockets to the garbage collector: it comes while the test's own filters hold."""
+    yield
+    gc.collect()

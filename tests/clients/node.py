@@ -25,12 +25,19 @@ RENEW_S = 5.0
 
 
 class PlayedNode:
-    """Registers itself and answers for every pod that is bound to it. It runs no probes: a pod is ready at once."""
+    """Registers itself and answers for every pod that is bound to it. It runs no probes: a pod is ready at once.
 
-    def __init__(self, client: Client, informers: Informers) -> None:
-        self.client = client
+    The API server wants it before there is anything to connect it to, so `join` comes later than the rest.
+    """
+
+    client: Client
+
+    def __init__(self) -> None:
         self._changed: asyncio.Queue[Object] = asyncio.Queue()
         self._addresses = iter(f"10.244.{n // 250}.{n % 250 + 2}" for n in range(60_000))
+
+    def join(self, client: Client, informers: Informers) -> None:
+        self.client = client
         informers.of(kinds.PODS).on_change(self._seen)
 
     async def run(self, ready: asyncio.Event) -> None:
@@ -149,11 +156,11 @@ def status_of(pod: Object, address: str) -> Object:
 
 
 def _container(container: Object, phase: str, now: str) -> Object:
-    state: dict[str, Any] = {
+    states: dict[str, Any] = {
         "Pending": {"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{MISSING_IMAGE}"'}},
         "Succeeded": {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now}},
         "Running": {"running": {"startedAt": now}},
-    }[phase]
+    }
     is_running = phase == "Running"
     return {
         "name": container["name"],
@@ -162,7 +169,7 @@ def _container(container: Object, phase: str, now: str) -> Object:
         "ready": is_running,
         "started": is_running,
         "restartCount": 0,
-        "state": state,
+        "state": states[phase],
     }
 
 

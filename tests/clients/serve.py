@@ -29,15 +29,6 @@ from tests.clients.node import PlayedNode
 HOST = "127.0.0.1"
 
 
-class Switch:
-    """The API server is opened before the node that it reaches; this stands in its place until then."""
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.node, name)
-
-    node: PlayedNode
-
-
 async def main(folder: Path) -> None:
     async with AsyncExitStack() as stack:
         port = free_port()
@@ -45,33 +36,33 @@ async def main(folder: Path) -> None:
         identities.ensure(folder / "admin.kubeconfig", f"https://{HOST}:{port}", ["localhost"], [HOST])
         store = await stack.enter_async_context(Store.open(folder / "store.db"))
         settings = Settings(state=folder / "state", host=HOST, port=port, ca=identities.ca.read_text())
-        switch = Switch()
-        server = await stack.enter_async_context(ApiServer.open(store, settings, switch))
+        node = PlayedNode()
+        server = await stack.enter_async_context(ApiServer.open(store, settings, node))
         certificate, key = identities.server
         context = server_context(certificate, key, identities.ca)
         await stack.enter_async_context(await serve(server.handle, HOST, port, tls=context, limits=Limits(body_bytes=3 << 20)))
         tasks = await stack.enter_async_context(scope())
-        await start_parts(tasks, server, identities.ca.read_text(), switch)
+        await start_parts(tasks, server, identities.ca.read_text(), node)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
         tasks.cancel()
 
 
-async def start_parts(tasks: Scope, server: ApiServer, ca: str, switch: Switch) -> None:
+async def start_parts(tasks: Scope, server: ApiServer, ca: str, node: PlayedNode) -> None:
     client = client_of(server, "system:kube-controller-manager")
     scheduling = client_of(server, "system:kube-scheduler")
     informers = Informers(client)
     controlling, placing = Recorder(client, None, "controllers"), Recorder(scheduling, None, "default-scheduler")
     controllers = Controllers(client, informers, controlling, root_ca=ca)
     scheduler = Scheduler(scheduling, informers, placing)
-    switch.node = PlayedNode(client_of(server, "system:node:node-a"), informers)
+    node.join(client_of(server, "system:node:node-a"), informers)
     for recorder in (controlling, placing):
         tasks.spawn(recorder.run())
     await tasks.start(informers.run)
     await tasks.start(controllers.run)
     tasks.spawn(scheduler.run())
-    await tasks.start(switch.node.run)
+    await tasks.start(node.run)
 
 
 def client_of(server: ApiServer, user: str) -> Client:

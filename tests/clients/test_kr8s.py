@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import kr8s
 import pytest
@@ -12,7 +13,11 @@ from tests.clients.node import LOG
 from tests.clients.objects import boat, boats, config_map, deployment, pod
 
 DEADLINE_S = 15
-pytestmark = pytest.mark.filterwarnings("ignore:Kubernetes version .* is not supported:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Kubernetes version .* is not supported:UserWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.usefixtures("leftovers_collected"),
+]
 
 
 @pytest.fixture
@@ -32,16 +37,18 @@ async def test_kr8s_creates_patches_and_deletes(api: kr8s.asyncio.Api) -> None:
 async def test_kr8s_lists_by_labels(api: kr8s.asyncio.Api) -> None:
     await (await Pod(pod("one", tier="front"), api=api)).create()
     await (await Pod(pod("two", tier="back"), api=api)).create()
-    assert [found.name async for found in Pod.list(label_selector={"tier": "front"}, api=api)] == ["one"]
+    found: list[Any] = [each async for each in Pod.list(label_selector={"tier": "front"}, api=api)]
+    assert [each.name for each in found] == ["one"]
 
 
 async def test_kr8s_waits_and_scales(api: kr8s.asyncio.Api) -> None:
     web = await Deployment(deployment("web"), api=api)
     await web.create()
     async with asyncio.timeout(DEADLINE_S):
+        await web.wait("condition=Available")
         await web.scale(3)
         await web.wait("jsonpath='{.status.readyReplicas}'=3")
-    assert len([found async for found in web.pods()]) == 3
+    assert len(await web.pods()) == 3
 
 
 async def test_kr8s_watches(api: kr8s.asyncio.Api) -> None:

@@ -63,7 +63,8 @@ def test_rollout_restart_replaces_every_pod(web: Kubectl) -> None:
 def test_paused_rollout_waits_for_resume(web: Kubectl) -> None:
     web("rollout", "pause", "deployment/web")
     web("set", "image", "deployment/web", "main=nginx:2")
-    web("wait", "--for=jsonpath={.status.observedGeneration}=3", "deployment/web", "--timeout=15s")
+    reason = 'jsonpath={.status.conditions[?(@.type=="Progressing")].reason}'
+    web("wait", f"--for={reason}=DeploymentPaused", "deployment/web", "--timeout=15s")
     assert len(web("get", "replicasets", "-o", "name").split()) == 1
     web("rollout", "resume", "deployment/web")
     web("rollout", "status", "deployment/web", "--timeout=15s")

@@ -19,7 +19,9 @@ def object_bytes(served: Served, record: Stored) -> bytes:
 def list_bytes(answer: Many) -> bytes:
     served = answer.served
     resource = served.resource
-    start = dumps({"kind": served.list_kind, "apiVersion": resource.api_version, "metadata": list_metadata(answer)})
+    # Lists of custom resources say so when there is no more.
+    metadata = ({"continue": ""} if served.custom else {}) | list_metadata(answer)
+    start = dumps({"kind": served.list_kind, "apiVersion": resource.api_version, "metadata": metadata})
     return b"%b,%b%b]}" % (start[:-1], b'"items":[', b",".join(_items(served, answer.records)))
 
 
@@ -35,7 +37,7 @@ def _items(served: Served, records: list[Any]) -> list[bytes]:
 
 def list_metadata(answer: Many) -> Object:
     metadata: Object = {"resourceVersion": str(answer.revision)}
-    if answer.resume or answer.served.custom:
+    if answer.resume:
         metadata["continue"] = answer.resume
     if answer.remaining:
         metadata["remainingItemCount"] = answer.remaining

@@ -18,6 +18,7 @@ from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object, dumps, loads
 from pilothouse.wire.messages import Request, Response
+from pilothouse.wire.outlet import Disconnected
 from pilothouse.wire.stream import Stream
 
 _CACHE = ("cache-control", "no-cache, private")
@@ -112,12 +113,18 @@ async def _copy(stream: Stream, answer: Streaming) -> None:
 
 
 async def while_open(stream: Stream, work: Callable[[], Any]) -> None:
-    """Run the work until it ends or nobody reads the stream any more."""
-    async with scope() as tasks:
-        closed = tasks.spawn(stream.closed())
-        running = tasks.spawn(work())
-        await asyncio.wait((closed, running), return_when=asyncio.FIRST_COMPLETED)
-        tasks.cancel()
+    """Run the work until it ends or nobody reads the stream any more; raises Disconnected when the work gave the reader up."""
+    gone: list[Disconnected] = []
+    try:
+        async with scope() as tasks:
+            closed = tasks.spawn(stream.closed())
+            running = tasks.spawn(work())
+            await asyncio.wait((closed, running), return_when=asyncio.FIRST_COMPLETED)
+            tasks.cancel()
+    except* Disconnected as failures:
+        gone.append(Disconnected(str(failures.exceptions[0])))
+    if gone:
+        raise gone[0]
 
 
 async def open_session(http: Request, answer: Session) -> None:

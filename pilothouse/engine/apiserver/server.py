@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from pilothouse.aio.tasks import scope
+from pilothouse.aio.tasks import TaskSet
 from pilothouse.engine.apiserver import assembly, pipeline, respond, routing, stream_watch
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
@@ -47,10 +47,12 @@ class ApiServer:
     async def open(cls, store: Store, settings: Settings, nodes: NodeConnector | None = None) -> AsyncIterator["ApiServer"]:
         """A server with everything that every cluster has; its background work lasts as long as the block."""
         parts = await assembly.assemble(store, settings, nodes)
-        async with scope() as tasks:
-            tasks.spawn(parts.quota_status.run(), name="quota status")
+        tasks = TaskSet()
+        tasks.start(parts.quota_status.run())
+        try:
             yield cls(parts)
-            tasks.cancel()
+        finally:
+            await tasks.close()
 
     async def handle(self, http: Request) -> Response | None:
         started = time.perf_counter()

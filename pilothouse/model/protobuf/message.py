@@ -74,7 +74,7 @@ class Message:
             pos += 1
             if key > 127:
                 key, pos = varint(data, pos - 1, end)
-            if key & 5:
+            if key & 5:  # neither a variable-length number (0) nor a block (2)
                 pos = self._rare(into, data, pos, end, key, names)
                 continue
             if pos < end and data[pos] < 128:

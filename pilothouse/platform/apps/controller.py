@@ -1,6 +1,7 @@
 """Keeps each App's objects as its plan says and writes its status."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from pilothouse.client.client import Client
@@ -9,15 +10,17 @@ from pilothouse.client.informer import Informer
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import NotFound
+from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 from pilothouse.platform.apps.objects import Surroundings
-from pilothouse.platform.apps.plan import Actual, plan
+from pilothouse.platform.apps.plan import Actual, plan, refused
 from pilothouse.platform.apps.types import APPS
 
 BUILDS = Resource("builds.pilothouse.dev", "v1", "builds", "Build", custom=True)
 """Known to apps by its API only, like every other capability's objects."""
+REFUSED = (BadRequest, Forbidden, Invalid)
+"""What the server says to an object that it will not have: the app's owner is told, and it is tried again."""
 
 
 class AppController:
@@ -33,7 +36,7 @@ class AppController:
         self.controller = Controller("apps", self.reconcile, workers=2)
         self.controller.watches(self.apps)
         for _, informer in self.owned.values():
-            self.controller.watches(informer, owner_key(APPS))
+            self.controller.watches(informer, self._app_key)
 
     async def run(self) -> None:
         await self.controller.run()
@@ -42,12 +45,22 @@ class AppController:
         app = self.apps.get(key)
         if app is None or meta.is_deleting(app):
             return
-        todo = plan(app, self._actual(app), self.around, meta.rfc3339(time.time()))
-        for wanted in todo.ensure:
-            await self._ensure(app, wanted)
+        now = meta.rfc3339(time.time())
+        todo = plan(app, self._actual(app), self.around, now)
+        try:
+            taken = [name for wanted in todo.ensure if (name := await self._ensure(app, wanted))]
+        except REFUSED as error:
+            await self._write_status(app, refused(todo.status, "Refused", error.message, now))
+            raise
         for obj in todo.remove:
             await self._remove(obj)
-        await self._write_status(app, todo.status)
+        why = f"{' and '.join(taken)} exists and is not this app's: rename the app or remove it"
+        await self._write_status(app, refused(todo.status, "NameTaken", why, now) if taken else todo.status)
+
+    def _app_key(self, obj: Object) -> str | Iterable[str] | None:
+        """The app that owns the object, else the one in whose way it is by its name."""
+        key = meta.key(obj)
+        return _owner_key(obj) or (key if self.apps.get(key) is not None else None)
 
     def _actual(self, app: Object) -> Actual:
         def owned(kind: str) -> list[Object]:
@@ -58,17 +71,18 @@ class AppController:
 
         return Actual(owned("Build"), owned("ControllerRevision"), one("Deployment"), one("Service"), one("Ingress"))
 
-    async def _ensure(self, app: Object, wanted: Object) -> None:
+    async def _ensure(self, app: Object, wanted: Object) -> str:
+        """Returns what has the wanted object's name and is somebody else's, as text."""
         resource, informer = self.owned[wanted["kind"]]
         current = informer.get(f"{meta.namespace(wanted)}/{meta.name(wanted)}")
         if current is None:
             await self.client.create(resource, wanted)
         elif meta.uid(app) not in _owner_uid(current):
-            taken = f"{resource.singular or resource.kind.lower()} {meta.name(wanted)}"
-            self.recorder.say(app, "Warning", "NameTaken", f"{taken} exists and is not this app's: rename the app or remove it")
+            return "" if _is_leftover(app, current) else f"{resource.singular or resource.kind.lower()} {meta.name(wanted)}"
         elif not covers(current, wanted):
             changed = {key: value for key, value in wanted.items() if key not in ("apiVersion", "kind", "metadata")}
             await self.client.patch(resource, meta.name(wanted), changed, namespace=meta.namespace(wanted))
+        return ""
 
     async def _remove(self, obj: Object) -> None:
         resource, _ = self.owned[obj["kind"]]
@@ -88,9 +102,17 @@ class AppController:
         await self.client.patch(APPS, meta.name(app), {"status": status}, namespace=meta.namespace(app), subresource="status")
 
 
+_owner_key = owner_key(APPS)
+
+
 def _owner_uid(obj: Object) -> list[str]:
     owner = meta.controller_of(obj)
     return [owner["uid"]] if owner is not None else []
+
+
+def _is_leftover(app: Object, obj: Object) -> bool:
+    """Whether it belongs to an earlier app of the same name: the cluster removes it, and then it is made anew."""
+    return _owner_key(obj) == meta.key(app)
 
 
 def _reason(status: Object) -> tuple[str, str, str]:

@@ -18,6 +18,9 @@ STATE = "apps.pilothouse.dev/state"
 ROLLED_FIELDS = ("image", "source", "build", "port", "command", "args", "env", "secrets", "resources", "health")
 """What a revision remembers and a rollback restores; replicas, hosts and history stay as they are."""
 
+GRACE_S = 30
+"""How long an app has to end by itself, after it is asked to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -98,6 +101,9 @@ def deployment(app: Object, image: str, around: Surroundings) -> Object:
             "containers": [_container(app, image, around)],
         },
     }
+    if around.drain_s:
+        # What a pod waits counts against its time to end.
+        template["spec"]["terminationGracePeriodSeconds"] = GRACE_S + around.drain_s
     template["metadata"]["annotations"] = {STATE: fingerprint(template)}
     return scaled(app) | {
         "spec": {

@@ -154,8 +154,14 @@ def _ready(app: Object, actual: Actual, around: Surroundings, image: Image) -> t
     wanted = objects.deployment(app, image.reference, around)
     if deployment is None or not rolled_out(deployment, wanted):
         stuck = _stuck(deployment, wanted)
-        return ("False", "ProgressDeadlineExceeded", stuck) if stuck else ("False", "RollingOut", "the new revision is being rolled out")
+        return ("False", "ProgressDeadlineExceeded", stuck) if stuck else ("False", "RollingOut", _rolling(deployment))
     return "True", "Serving", ""
+
+
+def refused(status: Object, reason: str, why: str, now: str) -> Object:
+    """The status of an app whose objects the cluster does not take."""
+    new = {"type": "Ready", "status": "False", "reason": reason, "message": why, "observedGeneration": status["observedGeneration"]}
+    return status | {"conditions": meta.with_condition(status["conditions"], new, now)}
 
 
 def rolled_out(deployment: Object, wanted: Object) -> bool:
@@ -172,6 +178,13 @@ def _state(deployment: Object) -> str:
 
 def _count(deployment: Object, name: str) -> int:
     return int((deployment.get("status") or {}).get(name) or 0)
+
+
+def _rolling(deployment: Object | None) -> str:
+    """With why the cluster makes no pods, if it does not: a quota, a policy; it may yet change its mind."""
+    failure = meta.condition(deployment or {}, "ReplicaFailure") or {}
+    why = f": {failure['message']}" if failure.get("status") == "True" and failure.get("message") else ""
+    return f"the new revision is being rolled out{why}"
 
 
 def _stuck(deployment: Object | None, wanted: Object) -> str:

@@ -6,9 +6,11 @@ are never kept. The index names each document with a hash, so that clients fetch
 
 import gzip
 import hashlib
+from collections.abc import Callable
 
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Bytes
+from pilothouse.engine.apiserver.discovery import gnostic
 from pilothouse.engine.apiserver.discovery.operations import Style, paths_of
 from pilothouse.engine.apiserver.negotiate import clauses
 from pilothouse.engine.apiserver.request import ApiRequest
@@ -51,6 +53,9 @@ class OpenApi:
 
     def v2(self, request: ApiRequest) -> Bytes:
         accepted = [clause.media for clause in clauses(request.accept)]
+        if accepted[:1] == [gnostic.ACCEPTED]:
+            body = self._document("v2 protobuf", list(self._table), Style(2, V2), gnostic.encode)
+            return _sent(request, body, [], gnostic.CONTENT_TYPE)
         if accepted and not {"application/json", "*/*", "application/*"} & set(accepted):
             return Bytes(b"", "", 406)
         return _sent(request, self._document("v2", list(self._table), Style(2, V2)), [])
@@ -67,19 +72,19 @@ class OpenApi:
         facts = [[row.resource.path(), list(row.resource.subresources), row.openapi] for row in rows]
         return hashlib.sha512(dumps([KUBERNETES, facts])).hexdigest()[:128].upper()
 
-    def _document(self, name: str, rows: list[Served], style: Style) -> bytes:
+    def _document(self, name: str, rows: list[Served], style: Style, encode: Callable[[Object], bytes] = dumps) -> bytes:
         """The document, compressed."""
         hash = self._hash(rows)
         kept = self._documents.get(name)
         if kept is None or kept[0] != hash:
-            kept = self._documents[name] = hash, gzip.compress(dumps(_build(rows, style)), 6)
+            kept = self._documents[name] = hash, gzip.compress(encode(_build(rows, style)), 6)
         return kept[1]
 
 
-def _sent(request: ApiRequest, body: bytes, headers: list[tuple[str, str]]) -> Bytes:
+def _sent(request: ApiRequest, body: bytes, headers: list[tuple[str, str]], media: str = "application/json") -> Bytes:
     if "gzip" in (request.headers.get("accept-encoding") or ""):
-        return Bytes(body, "application/json", headers=[*headers, ("content-encoding", "gzip"), ("vary", "Accept-Encoding")])
-    return Bytes(gzip.decompress(body), "application/json", headers=headers)
+        return Bytes(body, media, headers=[*headers, ("content-encoding", "gzip"), ("vary", "Accept-Encoding")])
+    return Bytes(gzip.decompress(body), media, headers=headers)
 
 
 def definition_name(row: Served) -> str:

@@ -5,7 +5,7 @@ is how a client says that standard input has ended. Source: apimachinery/pkg/uti
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 from pilothouse.aio.tasks import scope
@@ -17,6 +17,17 @@ from pilothouse.model.json import JSONError, Object, dumps, loads
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 _LARGEST = 32 * 1024
+
+
+async def run(socket: Socket, start: Awaitable[ExecSession]) -> None:
+    """Start a process and serve it; a start that fails is told where the exit code would be."""
+    try:
+        session = await start
+    except ApiError as error:
+        await _send(socket, STATUS, dumps(error.to_status()))
+        await socket.close()
+        return
+    await serve(socket, session)
 
 
 async def serve(socket: Socket, session: ExecSession) -> None:
@@ -36,10 +47,9 @@ async def serve(socket: Socket, session: ExecSession) -> None:
         await socket.close()
 
 
-async def _client_gone(socket: Socket, session: ExecSession, gone: "object") -> None:
+async def _client_gone(socket: Socket, session: ExecSession, gone: Callable[[], None]) -> None:
     await _listen(socket, session)
-    if callable(gone):
-        gone()
+    gone()
 
 
 async def _listen(socket: Socket, session: ExecSession) -> None:

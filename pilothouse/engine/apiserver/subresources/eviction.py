@@ -1,7 +1,7 @@
 """pods/eviction: a delete that asks politely. Without disruption budgets every pod may go."""
 
 from pilothouse.engine.apiserver import query as queries
-from pilothouse.engine.apiserver import storage
+from pilothouse.engine.apiserver import storage, system
 from pilothouse.engine.apiserver.answer import Plain, success
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.deletion import Options
@@ -22,6 +22,7 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain
     eviction = typed_body.read(backend, request, EVICTION, _DEFINITION)
     if eviction["metadata"].get("name", "") != request.name:
         raise BadRequest("name in URL does not match name in Eviction object")
+    system.place(eviction, request.namespace, served.resource.namespaced)
     storage.existing(backend.store, served, request.namespace, request.name)
     options = _options(eviction.get("deleteOptions") or {}, dry_run)
     await remove(backend, request, served, request.namespace, request.name, options)

@@ -5,6 +5,7 @@ these protocols, so kubectl falls back.
 """
 
 import struct
+from collections.abc import Awaitable, Callable
 
 from pilothouse.aio.tasks import scope
 from pilothouse.client.transport import Socket
@@ -40,8 +41,7 @@ def _ports(request: ApiRequest) -> list[int]:
     return [int(port) for port in stated]
 
 
-async def _serve(socket: Socket, pod: Object, ports: list[int], connect: object) -> None:
-    assert callable(connect)
+async def _serve(socket: Socket, pod: Object, ports: list[int], connect: Callable[[Object, int], Awaitable[PortStream]]) -> None:
     streams: dict[int, PortStream] = {}
     try:
         async with scope() as tasks:

@@ -31,7 +31,7 @@ async def execute(backend: Backend, request: ApiRequest, served: Served) -> Sess
     wanted = _streams(request)
 
     async def run(socket: Socket) -> None:
-        await channels.serve(socket, await nodes.exec(pod, name, command, **wanted))
+        await channels.run(socket, nodes.exec(pod, name, command, **wanted))
 
     return Session(channels.PROTOCOLS, run)
 
@@ -45,7 +45,7 @@ async def attach(backend: Backend, request: ApiRequest, served: Served) -> Sessi
     wanted = _streams(request)
 
     async def run(socket: Socket) -> None:
-        await channels.serve(socket, await nodes.attach(pod, name, **wanted))
+        await channels.run(socket, nodes.attach(pod, name, **wanted))
 
     return Session(channels.PROTOCOLS, run)
 

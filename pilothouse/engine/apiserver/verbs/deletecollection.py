@@ -1,5 +1,7 @@
 """Delete what a list would show, one object after the other, and answer with that list."""
 
+from typing import Any
+
 from pilothouse.aio.tasks import each
 from pilothouse.engine.apiserver.answer import Many
 from pilothouse.engine.apiserver.backend import Backend
@@ -29,12 +31,18 @@ async def deletecollection(backend: Backend, request: ApiRequest, served: Served
 
     try:
         await each([remove_one(record) for record in found.records], limit=_AT_A_TIME)
-    except* ApiError as failures:
-        raise _first(failures) from failures
+    except ExceptionGroup as failures:
+        refusals = failures.subgroup(ApiError)
+        if refusals is None:
+            raise
+        raise _first(refusals) from failures
     return found
 
 
-def _first(failures: BaseExceptionGroup[ApiError]) -> ApiError:
+def _first(failures: BaseExceptionGroup[Any]) -> ApiError:
     """One of the reasons, for a client that can be told only one."""
     failure = failures.exceptions[0]
-    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
+    if isinstance(failure, BaseExceptionGroup):
+        return _first(failure)
+    assert isinstance(failure, ApiError)
+    return failure

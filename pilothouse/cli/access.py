@@ -1,0 +1,97 @@
+"""What `ph run platform` must be allowed to do, asked before it begins.
+
+A controller that may not list something would wait for it forever; the administrator is rather told everything that is
+missing, at once, in the words of a role. What is written only once (the definitions, the namespace) is left to the server's
+own refusal, since an administrator may have made it before.
+Source: kubernetes.io "Checking API access", SelfSubjectAccessReview.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pilothouse.aio.tasks import each
+from pilothouse.client.client import Client
+from pilothouse.model import kinds
+from pilothouse.model.errors import MethodNotAllowed, NotFound
+from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
+from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.builds.pod import SYSTEM
+from pilothouse.platform.builds.types import BUILDS
+
+LEASE_NAMESPACE = "kube-system"
+CHECKS_AT_ONCE = 8
+KEPT = ("list", "watch", "create", "patch")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """verbs on a resource, in a namespace or, with "", in all of them."""
+
+    resource: Resource
+    verbs: tuple[str, ...]
+    namespace: str = ""
+    subresource: str = ""
+
+    def attributes(self, verb: str) -> Object:
+        return {
+            "verb": verb,
+            "group": self.resource.group,
+            "version": self.resource.version,
+            "resource": self.resource.plural,
+            "subresource": self.subresource,
+            "namespace": self.namespace,
+        }
+
+    def told(self, verbs: Iterable[str]) -> str:
+        """`list, watch deployments.apps in all namespaces`"""
+        name = f"{self.resource.plural}/{self.subresource}" if self.subresource else self.resource.plural
+        group = f".{self.resource.group}" if self.resource.group else ""
+        where = f"namespace {self.namespace}" if self.namespace else "all namespaces"
+        return f"{', '.join(verbs)} {name}{group} in {where}"
+
+
+def needs(*, builds: bool) -> list[Need]:
+    """builds: whether there is a registry, so that images are built."""
+    found = [
+        Need(kinds.LEASES, ("get", "create", "update"), LEASE_NAMESPACE),
+        Need(APPS, ("list", "watch")),
+        Need(APPS, ("patch",), subresource="status"),
+        Need(BUILDS, ("list", "watch", *(("create", "delete") if builds else ()))),
+        Need(kinds.CONTROLLERREVISIONS, (*KEPT, "delete")),
+        Need(kinds.DEPLOYMENTS, KEPT),
+        Need(kinds.SERVICES, KEPT),
+        Need(kinds.INGRESSES, KEPT),
+        Need(kinds.PODS, ("list", "watch", *(("create", "delete") if builds else ()))),
+        Need(kinds.EVENTS, ("create", "patch")),
+        Need(kinds.CONFIGMAPS, ("get", "list", "watch", "create", "update"), SYSTEM),
+        Need(kinds.SECRETS, ("get", "list", "watch", "create", "update"), SYSTEM),
+    ]
+    if builds:
+        found += [
+            Need(BUILDS, ("patch",), subresource="status"),
+            Need(kinds.PODS, ("get",), subresource="log"),
+            Need(kinds.SECRETS, ("get", "create", "update")),
+        ]
+    return found
+
+
+async def missing(client: Client, wanted: Iterable[Need]) -> list[str]:
+    """What of it the client may not do, one text a need; empty on a cluster that does not tell."""
+    asked = [(need, verb) for need in wanted for verb in need.verbs]
+    try:
+        allowed = await each([_is_allowed(client, need.attributes(verb)) for need, verb in asked], limit=CHECKS_AT_ONCE)
+    except* (NotFound, MethodNotAllowed):
+        allowed = [True] * len(asked)
+    refused: dict[Need, list[str]] = {}
+    for (need, verb), is_allowed in zip(asked, allowed, strict=True):
+        if not is_allowed:
+            refused.setdefault(need, []).append(verb)
+    return [need.told(verbs) for need, verbs in refused.items()]
+
+
+async def _is_allowed(client: Client, attributes: Object) -> bool:
+    res = kinds.SELFSUBJECTACCESSREVIEWS
+    review = {"apiVersion": res.api_version, "kind": res.kind, "metadata": {}, "spec": {"resourceAttributes": attributes}}
+    answer = await client.call("POST", res.path(), body=review)
+    return bool((answer.get("status") or {}).get("allowed"))

@@ -1,0 +1,35 @@
+"""Query strings are read as upstream reads them."""
+
+import pytest
+
+from pilothouse.engine.apiserver import query
+from pilothouse.model.errors import BadRequest, Invalid
+
+
+def test_what_cannot_be_decoded_is_dropped() -> None:
+    assert query.parse("a=%zz&b=1;c=2&d=3&&e") == {"d": ["3"], "e": [""]}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("watch", True), ("watch=frob", True), ("watch=0", False), ("watch=false", False), ("", False)]
+)
+def test_anything_but_false_and_zero_is_true(text: str, expected: bool) -> None:
+    assert query.boolean(query.parse(text), "watch") is expected
+
+
+def test_a_number_that_is_none_is_refused_in_the_words_of_go() -> None:
+    with pytest.raises(BadRequest, match=r'strconv.ParseInt: parsing "x": invalid syntax'):
+        query.integer(query.parse("limit=x"), "limit")
+
+
+def test_only_all_is_a_dry_run() -> None:
+    assert query.dry_run(query.parse("dryRun=All"), "CreateOptions")
+    with pytest.raises(Invalid) as caught:
+        query.dry_run(query.parse("dryRun="), "CreateOptions")
+    assert caught.value.causes[0].field == "dryRun"
+
+
+def test_durations_are_those_of_go() -> None:
+    assert query.timeout_s(query.parse("timeout=1m30s")) == 90
+    with pytest.raises(BadRequest):
+        query.timeout_s(query.parse("timeout=frob"))
