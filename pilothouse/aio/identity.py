@@ -51,6 +51,28 @@ async def wait_gone(identity: Identity, timeout_s: float) -> bool:
     return True
 
 
+async def ended(identity: Identity) -> None:
+    """Returns when the process has ended, without asking again and again. Whose child it is does not matter."""
+    try:
+        descriptor = os.pidfd_open(identity.pid)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+
+    def told() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    loop.add_reader(descriptor, told)
+    try:
+        if identity.alive():
+            await over
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
 def _start_time(pid: int) -> int | None:
     """Field 22 of /proc/PID/stat; None when there is no such process or it is a zombie."""
     try:

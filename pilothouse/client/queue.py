@@ -29,7 +29,8 @@ class WorkQueue:
         self._failures: dict[str, int] = {}
         self._due: list[_Due] = []
         self._due_at: dict[str, float] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0
         self._getters: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
@@ -111,11 +112,13 @@ class WorkQueue:
 
     def _arm(self) -> None:
         """Keep one timer, set to the earliest key that is due."""
+        at = self._due[0].at
         if self._timer is not None:
-            if self._timer.when() <= self._due[0].at:
+            if self._timer_at <= at:
                 return
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(self._due[0].at, self._release)
+        # uvloop gives a plain Handle, without its time, for what is due already.
+        self._timer, self._timer_at = asyncio.get_running_loop().call_at(at, self._release), at
 
     def _release(self) -> None:
         self._timer = None

@@ -76,7 +76,8 @@ class Engine:
         """
         async with AsyncExitStack() as stack:
             tasks = await stack.enter_async_context(scope())
-            runtime = tasks.spawn(self._runtime(), name="container runtime")
+            containerd = Containerd(self.config.node)
+            runtime = tasks.spawn(self._runtime(containerd), name="container runtime")
             net = tasks.spawn(_wait(network()), name="network")
             identities = await self._identities()
             store = await stack.enter_async_context(Store.open(self.config.store))
@@ -86,6 +87,7 @@ class Engine:
             self.told("API server")
             await self._start_controllers(tasks, identities)
             await self._start_node(tasks, await runtime)
+            tasks.spawn(containerd.keep_running(), name="containerd")
             self.told("node")
             yield self
             tasks.cancel()
@@ -130,10 +132,9 @@ class Engine:
             server = await serve(self._server.handle, address, self.config.port, tls=context, limits=Limits(body_bytes=BODY_BYTES))
             await stack.enter_async_context(server)
 
-    async def _runtime(self) -> CriRuntime:
+    async def _runtime(self, containerd: Containerd) -> CriRuntime:
         """containerd, ours, running and with the sandbox image."""
         node = self.config.node
-        containerd = Containerd(node)
         await containerd.start()
         runtime = CriRuntime(containerd.socket)
         if await runtime.image(node.sandbox_image) is None:

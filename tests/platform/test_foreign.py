@@ -177,7 +177,9 @@ def test_an_older_definition_is_brought_up_to_date(kubeconfig: Path, api: Api) -
 
 
 def test_a_source_without_a_registry_says_what_to_do(kubeconfig: Path, api: Api) -> None:
-    api("POST", APP_PATH.replace("default", "kube-public"), {**_typed("built"), "spec": {"source": {"git": {"url": "https://x.example/a"}}}})
+    api(
+        "POST", APP_PATH.replace("default", "kube-public"), {**_typed("built"), "spec": {"source": {"git": {"url": "https://x.example/a"}}}}
+    )
     with platform(kubeconfig):
         found = api.until(f"{APP_PATH.replace('default', 'kube-public')}/built", lambda app: (app.get("status") or {}).get("conditions"))
     assert {(c["type"], c["reason"]) for c in found["status"]["conditions"]} == {("Built", "NoRegistry"), ("Ready", "NoRegistry")}

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.engine.apiserver.negotiate import JSON, PROTOBUF, YAML
-from pilothouse.engine.apiserver.protobuf import BadMessage, to_json
 from pilothouse.model.body import SyntaxProblem, YAMLProblem, loads_strict, loads_yaml
 from pilothouse.model.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
-from pilothouse.model.schema import Catalog
+from pilothouse.model.protobuf import ProtobufError, decode
 
 LIMIT_BYTES = 3 * 1024 * 1024
 
@@ -45,7 +44,7 @@ def media_type(content_type: str) -> str:
     raise UnsupportedMediaType(f"the body of the request was in an unknown format - accepted media types include: {accepted}")
 
 
-def read(body: Any, media: str, schemas: Catalog) -> Document:
+def read(body: Any, media: str) -> Document:
     """Parse a body of a known media type; a value that is no bytes came from this process and is taken as it is."""
     if not isinstance(body, bytes):
         return Document(body)
@@ -53,9 +52,9 @@ def read(body: Any, media: str, schemas: Catalog) -> Document:
         return Document(read_yaml(body), body)
     if media == PROTOBUF:
         try:
-            return Document(to_json(body, schemas), body)
-        except BadMessage as error:
-            raise Unparsable(str(error), is_syntax=False) from error
+            return Document(decode(body)[2], body)
+        except ProtobufError as error:
+            raise Unparsable(error.message, is_syntax=False) from error
     return read_json(body)
 
 

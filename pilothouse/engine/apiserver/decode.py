@@ -14,18 +14,18 @@ from pilothouse.engine.apiserver.served import Served, Table
 from pilothouse.model.errors import BadRequest, Cause, Invalid
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
-from pilothouse.model.schema import Catalog, Decoded, DecodeError
+from pilothouse.model.schema import Decoded, DecodeError
 
 _SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 _GO_TYPE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
 
-def document(request: ApiRequest, kind: str, schemas: Catalog) -> Document:
+def document(request: ApiRequest, kind: str) -> Document:
     """The parsed body of a create or update; raises RequestTooLarge, UnsupportedMediaType, BadRequest."""
     if request.too_large:
         raise bodies.too_large()
     try:
-        return bodies.read(request.body, bodies.media_type(request.content_type), schemas)
+        return bodies.read(request.body, bodies.media_type(request.content_type))
     except Unparsable as error:
         why = error.message
         if error.is_syntax:
@@ -132,9 +132,9 @@ def bare(value: Object) -> Object:
     return value
 
 
-def written(request: ApiRequest, served: Served, table: Table, schemas: Catalog, strictness: str) -> Object:
+def written(request: ApiRequest, served: Served, table: Table, strictness: str) -> Object:
     """The value that a create or an update brings, defaulted, in the shape the store keeps."""
-    found = document(request, served.resource.kind, schemas)
+    found = document(request, served.resource.kind)
     check_type(found, served.resource, table)
     value = value_of(request, found, served.resource, served.decode, strictness)
     if served.to_stored is not None:

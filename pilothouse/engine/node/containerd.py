@@ -19,9 +19,10 @@ import structlog
 
 from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.child import Child
+from pilothouse.aio.identity import Identity, ended, wait_gone
+from pilothouse.engine.node.capabilities import has_capability
 from pilothouse.engine.node.cgroups import has_systemd_v2
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.process import Identity, ended, has_capability, wait_gone
 
 log = structlog.get_logger("node.containerd")
 

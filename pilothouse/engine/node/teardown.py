@@ -12,13 +12,13 @@ from pathlib import Path
 
 import structlog
 
+from pilothouse.aio.identity import Identity, wait_gone
 from pilothouse.aio.process import run
 from pilothouse.aio.tasks import each
 from pilothouse.engine.node import cgroups
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.containerd import Containerd, ContainerdError
 from pilothouse.engine.node.cri import CriRuntime
-from pilothouse.engine.node.process import Identity, wait_gone
 from pilothouse.engine.node.runtime import RuntimeFailure
 from pilothouse.engine.node.volumes import mounts_below
 

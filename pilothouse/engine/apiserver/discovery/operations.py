@@ -136,14 +136,14 @@ def _operation(
     body = _body(definition, verb)
     if style.version == 2:
         operation |= {
-            "consumes": _PATCHES if verb == "patch" else _WRITE_TYPES,
+            "consumes": _patches(row) if verb == "patch" else _WRITE_TYPES,
             "produces": _STREAM if verb == "list" else _OUT,
             "schemes": ["https"],
         }
         if body:
             parameters.append({"name": "body", "in": "body", "required": verb != "delete", "schema": {"$ref": style.reference + body}})
     elif body:
-        types = _PATCHES if verb == "patch" else _WRITE_TYPES
+        types = _patches(row) if verb == "patch" else _WRITE_TYPES
         operation["requestBody"] = {"content": {each: {"schema": {"$ref": style.reference + body}} for each in types}}
     if parameters:
         operation["parameters"] = parameters
@@ -210,3 +210,8 @@ def _parameter(name: str, place: str, style: Style) -> Object:
     if style.version == 2:
         return parameter | {"type": type, "uniqueItems": True}
     return parameter | {"schema": {"type": type, "uniqueItems": True}}
+
+
+def _patches(row: Served) -> list[str]:
+    """Custom resources know no strategic merge."""
+    return _PATCHES[:2] if row.custom else _PATCHES

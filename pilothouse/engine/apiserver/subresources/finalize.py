@@ -17,7 +17,7 @@ _OPTIONS = "UpdateOptions"
 
 async def finalize(backend: Backend, request: ApiRequest, served: Served) -> One:
     dry_run = queries.dry_run(request.query, _OPTIONS)
-    wanted = decode.written(request, served, backend.table, backend.schemas, queries.field_validation(request.query, _OPTIONS))
+    wanted = decode.written(request, served, backend.table, queries.field_validation(request.query, _OPTIONS))
     update.check_identity(request, served, wanted)
 
     def make(record: Record) -> Object:

@@ -10,7 +10,7 @@ from pilothouse.model.resource import Resource
 
 def read(backend: Backend, request: ApiRequest, resource: Resource, definition: str) -> Object:
     """The decoded body, without its type; raises BadRequest."""
-    found = decode.document(request, resource.kind, backend.schemas)
+    found = decode.document(request, resource.kind)
     decode.check_type(found, resource, backend.table)
     strictness = queries.field_validation(request.query, "CreateOptions")
     return decode.value_of(request, found, resource, backend.schemas.schema(definition).decode, strictness)

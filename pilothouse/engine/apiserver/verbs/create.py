@@ -21,7 +21,7 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> One:
     strictness = queries.field_validation(request.query, _OPTIONS)
     queries.field_manager(request.query, _OPTIONS)
     queries.timeout_s(request.query)
-    value = decode.written(request, served, backend.table, backend.schemas, strictness)
+    value = decode.written(request, served, backend.table, strictness)
     return await insert(backend, request, served, value, dry_run)
 
 

@@ -18,7 +18,7 @@ _ATTEMPTS = 10
 
 async def delete(backend: Backend, request: ApiRequest, served: Served) -> One | Plain:
     check_name(request.name)
-    options = delete_options.read(request, backend.schemas)
+    options = delete_options.read(request)
     gone, record = await remove(backend, request, served, request.namespace, request.name, options)
     if not gone:
         return One(served, record)

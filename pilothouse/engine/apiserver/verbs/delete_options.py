@@ -14,17 +14,16 @@ from pilothouse.engine.apiserver.deletion import Options
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.model.errors import BadRequest, Cause
 from pilothouse.model.json import Object
-from pilothouse.model.schema import Catalog
 
 _KIND = "DeleteOptions"
 _POLICIES = ("Background", "Foreground", "Orphan")
 
 
-def read(request: ApiRequest, schemas: Catalog) -> Options:
+def read(request: ApiRequest) -> Options:
     """Raises BadRequest, Invalid, RequestTooLarge."""
     if request.too_large:
         raise bodies.too_large()
-    stated = _from_body(request.body, request, schemas) if request.body else _from_query(request)
+    stated = _from_body(request.body, request) if request.body else _from_query(request)
     policy = _policy(stated)
     grace_s = stated.get("gracePeriodSeconds")
     preconditions = stated.get("preconditions") or {}
@@ -38,12 +37,13 @@ def read(request: ApiRequest, schemas: Catalog) -> Options:
     )
 
 
-def _from_body(body: Any, request: ApiRequest, schemas: Catalog) -> Object:
+def _from_body(body: Any, request: ApiRequest) -> Object:
     media = bodies.media_type(request.content_type)
     try:
-        found = bodies.read(body, media, schemas)
+        found = bodies.read(body, media)
     except Unparsable as error:
-        raise bodies.unrecognized(_KIND, f"couldn't get version/kind; json parse error: {error.message}", body) from error
+        why = f"couldn't get version/kind; json parse error: {error.message}" if error.is_syntax else error.message
+        raise bodies.unrecognized(_KIND, why, body) from error
     _, kind = decode.stated_type(found, _KIND)
     if kind and kind != _KIND:
         raise BadRequest(f'{kind} in version "v1" cannot be handled as a {_KIND}: no kind "{kind}" is registered')

@@ -17,7 +17,7 @@ _AT_A_TIME = 16
 
 
 async def deletecollection(backend: Backend, request: ApiRequest, served: Served) -> Many:
-    options = delete_options.read(request, backend.schemas)
+    options = delete_options.read(request)
     wanted = listing.filter_of(request.query, served)
     page = listing.page_of(request.query, served.scope(request.namespace))
     found = await collect(backend.store, served, request.namespace, wanted, page)

@@ -34,7 +34,7 @@ async def update(backend: Backend, request: ApiRequest, served: Served) -> One:
     strictness = queries.field_validation(request.query, _OPTIONS)
     queries.field_manager(request.query, _OPTIONS)
     queries.timeout_s(request.query)
-    value = decode.written(request, served, backend.table, backend.schemas, strictness)
+    value = decode.written(request, served, backend.table, strictness)
     check_identity(request, served, value)
     if not request.target.subresource and served.kind.create_on_update:
         key = served.key(request.namespace, request.name)
