@@ -58,7 +58,7 @@ def needs(*, builds: bool) -> list[Need]:
         Need(APPS, ("list", "watch")),
         Need(APPS, ("patch",), subresource="status"),
         Need(BUILDS, ("list", "watch", *(("create", "delete") if builds else ()))),
-        Need(kinds.CONTROLLERREVISIONS, (*KEPT, "delete")),
+        Need(kinds.CONTROLLERREVISIONS, ("list", "watch", "create", "update", "delete")),
         Need(kinds.DEPLOYMENTS, KEPT),
         Need(kinds.SERVICES, KEPT),
         Need(kinds.INGRESSES, KEPT),

@@ -29,7 +29,7 @@ async def _app(client: Any, name: str, namespace: str) -> Object:
 
 @click.command()
 @NAMESPACE
-@click.option("-A", "--all-namespaces", is_flag=True, help="Of all namespaces.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="List the apps of all namespaces.")
 @output.OUTPUT
 @pass_session
 def apps(session: Session, namespace: str, all_namespaces: bool, output: str) -> None:
@@ -78,12 +78,12 @@ def _age(obj: Object) -> str:
 @APP
 @NAMESPACE
 @click.option("-f", "--follow", is_flag=True, help="Go on as more is printed.")
-@click.option("--tail", type=click.IntRange(0), default=200, show_default=True, help="Lines of each instance to begin with.")
-@click.option("--previous", is_flag=True, help="Of the instances' previous containers.")
-@click.option("--build", is_flag=True, help="The newest build's log instead.")
+@click.option("--tail", type=click.IntRange(0), default=200, show_default=True, help="Lines of each replica to begin with.")
+@click.option("--previous", is_flag=True, help="Show the logs of the previous containers.")
+@click.option("--build", is_flag=True, help="Show the log of the newest build.")
 @pass_session
 def logs(session: Session, app: str, namespace: str, follow: bool, tail: int, previous: bool, build: bool) -> None:
-    """Print an app's logs; with several instances each line says whose it is.
+    """Print an app's logs; with several replicas each line says whose it is.
 
     \b
     Examples:
@@ -105,7 +105,7 @@ async def _logs(session: Session, name: str, namespace: str, follow: bool, tail:
             found = (await client.list_all(kinds.PODS, namespace, label_selector=f"apps.pilothouse.dev/app={name}")).items
             pods = sorted(meta.name(pod) for pod in found if (pod.get("status") or {}).get("phase") != "Pending")
         if not pods:
-            raise click.ClickException(f"{name} has no running instance: `ph why {name}` says why")
+            raise click.ClickException(f"{name} has no running replica: `ph why {name}` says why")
         async with scope() as tasks:
             for pod in pods:
                 prefix = f"{pod} | " if len(pods) > 1 else ""
@@ -154,14 +154,14 @@ async def _one_pod(session: Session, name: str, namespace: str) -> str:
         found = (await client.list_all(kinds.PODS, namespace, label_selector=f"apps.pilothouse.dev/app={name}")).items
     running = sorted(meta.name(p) for p in found if (p.get("status") or {}).get("phase") == "Running" and not meta.is_deleting(p))
     if not running:
-        raise click.ClickException(f"{name} has no running instance: `ph why {name}` says why")
+        raise click.ClickException(f"{name} has no running replica: `ph why {name}` says why")
     return running[0]
 
 
 @click.command()
 @click.argument("targets", metavar="APP=REPLICAS...", nargs=-1, required=True)
 @NAMESPACE
-@click.option("--wait/--no-wait", default=True, help="Wait until the instances are ready.")
+@click.option("--wait/--no-wait", default=True, help="Wait until the replicas are ready.")
 @pass_session
 def scale(session: Session, targets: tuple[str, ...], namespace: str, wait: bool) -> None:
     """Change the number of replicas.
@@ -191,7 +191,7 @@ async def _scale(session: Session, wanted: dict[str, int], namespace: str, wait:
         for name, count in wanted.items():
             if wait:
                 await _until(client, name, namespace, lambda app, count=count: (app.get("status") or {}).get("readyReplicas", 0) == count)
-            click.echo(f"{name} has {count} instance{'' if count == 1 else 's'}")
+            click.echo(f"{name} has {count} replica{'' if count == 1 else 's'}")
 
 
 async def _until(client: Any, name: str, namespace: str, reached: Any, timeout_s: float = 300) -> Object:
@@ -208,7 +208,7 @@ async def _until(client: Any, name: str, namespace: str, reached: Any, timeout_s
 @APP
 @NAMESPACE
 @click.option("--to", "number", type=click.IntRange(1), help="The revision to go back to (default: the one before).")
-@click.option("--list", "show", is_flag=True, help="List the revisions that are kept, and stop.")
+@click.option("--list", "show", is_flag=True, help="List the revisions that are kept, and stop (as -o says).")
 @output.OUTPUT
 @pass_session
 def rollback(session: Session, app: str, namespace: str, number: int | None, show: bool, output: str) -> None:

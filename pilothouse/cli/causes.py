@@ -120,7 +120,7 @@ def _idle(scene: Scene) -> Finding | None:
     spec = scene.deployment["spec"]
     if spec.get("replicas", 1) == 0:
         command = f"ph scale {scene.name}=1" if scene.kind == "App" else f"ph kubectl scale deployment {scene.name} --replicas=1"
-        return Finding(("it is scaled to 0 instances",), f"start one with `{command}`")
+        return Finding(("it is scaled to 0 replicas",), f"start one with `{command}`")
     if spec.get("paused") and not is_rolled_out(scene.deployment):
         return Finding(("its rollout is paused",), f"go on with `ph kubectl rollout resume deployment {scene.name}`")
     return None

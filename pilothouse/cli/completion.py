@@ -12,8 +12,9 @@ def completion(shell: str) -> None:
     """Print the shell completion script.
 
     \b
-    Example:
-      source <(ph completion bash)
+    Examples:
+      source <(ph completion bash)                                  # this shell
+      ph completion bash > /etc/bash_completion.d/ph                # every shell
     """
     kind = get_completion_class(shell)
     assert kind is not None

@@ -27,7 +27,12 @@ def config() -> None:
 @output.OUTPUT
 @pass_session
 def list_(session: Session, output: str) -> None:
-    """Print what is set, and what can be."""
+    """Print what is set, and what can be.
+
+    \b
+    Example:
+      ph config list
+    """
     run(_list(session, output))
 
 
@@ -48,7 +53,13 @@ async def _list(session: Session, how: str) -> None:
 @click.argument("value")
 @pass_session
 def set_(session: Session, key: str, value: str) -> None:
-    """Set one value; of `ca` the file is read now."""
+    """Set one value; of `ca` the file is read now. `ph config list` shows the keys.
+
+    \b
+    Examples:
+      ph config set npm.registry https://npm.example.org/
+      ph config set ca /etc/ssl/company-ca.pem
+    """
     _known(key)
     if key == "ca":
         path = Path(value)
@@ -62,7 +73,12 @@ def set_(session: Session, key: str, value: str) -> None:
 @click.argument("key")
 @pass_session
 def unset(session: Session, key: str) -> None:
-    """Go back to what was found on this machine."""
+    """Go back to what was found on this machine.
+
+    \b
+    Example:
+      ph config unset npm.registry
+    """
     _known(key)
     run(_write(session, {key: None}))
 

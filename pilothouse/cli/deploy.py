@@ -54,16 +54,29 @@ def pairs(context: click.Context, option: click.Parameter, values: tuple[str, ..
 @click.option("--name", help="The app's name (default: the folder's).")
 @NAMESPACE
 @click.option("--port", type=click.IntRange(1, 65535), help="The port the app listens on (default: EXPOSE of the Dockerfile, or 8080).")
-@click.option("--replicas", type=click.IntRange(0), help="How many instances run.")
-@click.option("-e", "--env", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An environment variable; may be repeated.")
-@click.option("--secret", multiple=True, callback=pairs, metavar="KEY[=VALUE]", help="A variable kept in a Secret; without a value, yours.")
+@click.option("--replicas", type=click.IntRange(0), help="How many replicas run (default: as it is, 1 at first).")
+@click.option(
+    "-e",
+    "--env",
+    multiple=True,
+    callback=pairs,
+    metavar="KEY[=VALUE]",
+    help="An environment variable; without a value, taken from your environment; may be repeated.",
+)
+@click.option(
+    "--secret",
+    multiple=True,
+    callback=pairs,
+    metavar="KEY[=VALUE]",
+    help="A variable kept in a Secret; without a value, taken from your environment.",
+)
 @click.option("--host", multiple=True, metavar="NAME", help="A host name of the route (default: NAME.localhost); may be repeated.")
 @click.option("--build-arg", multiple=True, callback=pairs, metavar="KEY=VALUE", help="A build argument; may be repeated.")
-@click.option("--dockerfile", metavar="FILE", help="The Dockerfile, relative to PATH.")
-@click.option("--image", metavar="IMAGE", help="Run this image instead of building a source.")
-@click.option("--cpu", metavar="QUANTITY", help="CPU limit of an instance, such as 500m.")
-@click.option("--memory", metavar="QUANTITY", help="Memory limit of an instance, such as 256Mi.")
-@click.option("--health", metavar="PATH", help="An HTTP path that answers below 400 when an instance can serve.")
+@click.option("--dockerfile", metavar="FILE", help="The Dockerfile, relative to the source.")
+@click.option("--image", metavar="IMAGE", help="Run this image; nothing is built and PATH is not looked at.")
+@click.option("--cpu", metavar="QUANTITY", help="CPU limit of a replica, such as 500m.")
+@click.option("--memory", metavar="QUANTITY", help="Memory limit of a replica, such as 256Mi.")
+@click.option("--health", metavar="PATH", help="An HTTP path that answers below 400 when a replica can serve.")
 @click.option("--explain", is_flag=True, help="Show the Dockerfile that would be used, and stop.")
 @click.option("--dry-run", is_flag=True, help="Show the App that would be applied, and stop.")
 @click.option("--detach", is_flag=True, help="Do not wait for the rollout.")

@@ -36,11 +36,11 @@ def _need_root(command: str) -> None:
 @click.option("--http-port", type=click.IntRange(1, 65535), help="Port of the gateway (default 80, or the next free one).")
 @click.option("--https-port", type=click.IntRange(1, 65535), help="Port of the gateway for TLS (default 443, or the next free one).")
 @click.option("--registry-port", type=click.IntRange(1, 65535), help="Port of the image registry (default 5000, or the next free one).")
-@click.option("--pod-cidr", help="Network of the pods (default 10.244.0.0/16).")
-@click.option("--service-cidr", help="Network of the services (default 10.96.0.0/16).")
-@click.option("--node-name", help="Name of the node (default: the host's name).")
+@click.option("--pod-cidr", metavar="CIDR", help="Network of the pods (default 10.244.0.0/16).")
+@click.option("--service-cidr", metavar="CIDR", help="Network of the services (default 10.96.0.0/16).")
+@click.option("--node-name", metavar="NAME", help="Name of the node (default: the host's name).")
 @click.option("--no-platform", is_flag=True, help="The Kubernetes cluster alone, without builds, registry and gateway.")
-@click.option("--if-needed", is_flag=True, help="Succeed when it runs already.")
+@click.option("--if-needed", is_flag=True, help="When it runs already, wait until it is ready and succeed.")
 @pass_session
 def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) -> None:
     """Start the cluster on this machine; it goes on in the background.

@@ -14,8 +14,8 @@ from pilothouse.model.errors import ApiError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("instance", "Start the cluster on this machine"),
-    "down": ("instance", "Stop it and keep everything, running containers included"),
-    "destroy": ("instance", "Remove it and everything it put on this machine"),
+    "down": ("instance", "Stop the cluster and keep everything, running containers included"),
+    "destroy": ("instance", "Remove the cluster and everything it put on this machine"),
     "status": ("instance", "Show what runs and where it can be reached"),
     "deploy": ("deploy", "Build a source tree and run it"),
     "apps": ("apps", "List the apps"),

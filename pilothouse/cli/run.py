@@ -28,16 +28,23 @@ SLEEP_SINCE = (1, 30)
 
 @click.command()
 @click.argument("part", type=click.Choice(["platform"]))
-@click.option("--kubeconfig", metavar="FILE", help="The cluster to work on (default: the instance's own).")
 @click.option(
-    "--registry", default="", metavar="HOST", help="Where built images go, as builds and nodes reach it; without one, apps name images."
+    "--kubeconfig", metavar="FILE", help="The cluster to work on (default: that of `ph --kubeconfig`, or the one on this machine)."
+)
+@click.option(
+    "--registry", default="", metavar="HOST", help="Registry that builds push to and nodes pull from; without one, apps must name an image."
 )
 @click.option("--builder-image", default="quay.io/buildah/stable:latest", show_default=True, help="An image with buildah, git and curl.")
 @click.option("--ingress-class", default="", metavar="NAME", help="Class of the routes (default: the cluster's default class).")
 @click.option("--domain", default="localhost", show_default=True, help="Domain under which apps get their host names.")
 @click.option("--url-port", type=click.IntRange(1, 65535), default=80, show_default=True, help="Port under which the ingress is reached.")
 @click.option(
-    "--drain", type=click.IntRange(0, 300), default=5, show_default=True, metavar="SECONDS", help="How long a pod waits before it ends."
+    "--drain",
+    type=click.IntRange(0, 300),
+    default=5,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a pod keeps serving after it is told to end.",
 )
 @pass_session
 def run(session: Session, /, part: str, kubeconfig: str | None, **options: str | int) -> None:

@@ -24,7 +24,7 @@ def state(scene: Scene) -> str:
         return "runs but cannot be reached"
     if scene.waits_for_build or (current is not None and not count(current, "readyReplicas")):
         return f"still serves {_old_revision(scene)}"
-    return f"serves with {ready} of {(owner or {})['spec'].get('replicas', 1)} instances"
+    return f"serves with {ready} of {(owner or {})['spec'].get('replicas', 1)} replicas"
 
 
 def _old_revision(scene: Scene) -> str:
@@ -91,4 +91,4 @@ def waiting(scene: Scene) -> str:
     owner = scene.owner
     wanted = (owner or {"spec": {}})["spec"].get("replicas", 1)
     ready = count(newest(scene.replica_sets) if scene.replica_sets else owner, "readyReplicas")
-    return f"{scene.subject} is being rolled out: {ready} of {wanted} instances of the newest revision are ready"
+    return f"{scene.subject} is being rolled out: {ready} of {wanted} replicas of the newest revision are ready"

@@ -212,7 +212,7 @@ SEEDED: dict[str, tuple[Scene, list[str]]] = {
     ),
     "scaled to zero": (
         healthy(deployment=deployment(0, 0), replica_sets=[replica_set(0, 0)], pods=[]),
-        ["shop does not serve: it is scaled to 0 instances; start one with `ph scale shop=1`"],
+        ["shop does not serve: it is scaled to 0 replicas; start one with `ph scale shop=1`"],
     ),
     "path taken": (
         healthy(problems=[Problem("default/shop", "PathTaken", "shop.localhost/ is served by ingress default/old, which is older")]),
@@ -237,7 +237,7 @@ def test_the_first_cause_and_the_way_out_are_named(situation: str) -> None:
 
 
 def test_when_all_is_well_it_says_where() -> None:
-    assert explain(healthy()).sentence == "shop serves revision 3 with 2 of 2 instances at http://shop.localhost"
+    assert explain(healthy()).sentence == "shop serves revision 3 with 2 of 2 replicas at http://shop.localhost"
 
 
 def test_a_working_app_tells_of_its_restarts() -> None:
@@ -253,7 +253,7 @@ def test_a_running_build_is_no_trouble() -> None:
 
 def test_a_rollout_in_progress_is_no_trouble() -> None:
     scene = unready(pod(waiting("ContainerCreating"), phase="Pending"))
-    assert explain(scene).sentence == "shop is being rolled out: 0 of 2 instances of the newest revision are ready"
+    assert explain(scene).sentence == "shop is being rolled out: 0 of 2 replicas of the newest revision are ready"
 
 
 def test_trouble_of_an_earlier_attempt_is_not_blamed_on_the_new_one() -> None:
@@ -304,7 +304,7 @@ def test_a_pod_and_a_deployment_can_be_asked_about_alone() -> None:
     assert alone.sentence.startswith(f"pod {POD} is not ready: container app exceeded its memory limit of 64Mi")
     assert "raise the memory limit of container app" in alone.next_step
     whole = explain(Scene("Deployment", "shop", NOW, deployment=deployment(), replica_sets=[replica_set()], pods=[pod(ready=True)]))
-    assert whole.sentence == "deployment shop serves with 2 of 2 instances"
+    assert whole.sentence == "deployment shop serves with 2 of 2 replicas"
 
 
 @pytest.mark.parametrize(

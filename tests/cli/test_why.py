@@ -42,8 +42,8 @@ async def test_an_app_that_serves_is_said_to(tmp_path: Path) -> None:
         await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "replicas": 2}})
         await cluster.until_one(APPS, "shop", lambda app: meta.is_true(app, "Ready"))
         await cluster.until(kinds.ENDPOINTSLICES, lambda items: any(e["conditions"]["ready"] for s in items for e in s["endpoints"]))
-        assert await told(cluster, tmp_path) == "shop serves revision 1 with 2 of 2 instances at http://shop.localhost"
-        assert await told(cluster, tmp_path, "deployment/shop") == "deployment shop serves with 2 of 2 instances"
+        assert await told(cluster, tmp_path) == "shop serves revision 1 with 2 of 2 replicas at http://shop.localhost"
+        assert await told(cluster, tmp_path, "deployment/shop") == "deployment shop serves with 2 of 2 replicas"
 
 
 async def test_a_quota_is_found_behind_an_app_that_does_not_serve(tmp_path: Path) -> None:

@@ -1,8 +1,12 @@
 """From source to a URL and back, with real builds and real containers."""
 
+import http.client
 import json
+import os
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -45,7 +49,7 @@ def test_logs_exec_and_scale_work_on_an_app(instance: Instance, guestbook: Path)
     assert instance.ph("logs", "guestbook").stdout
     assert instance.ph("exec", "guestbook", "echo", "from inside").stdout == "from inside\n"
     assert instance.ph("exec", "guestbook", "sh", "-c", "exit 3", check=False).returncode == 3
-    assert "2 instances" in instance.ph("scale", "guestbook=2").stdout
+    assert "2 replicas" in instance.ph("scale", "guestbook=2").stdout
     apps = json.loads(instance.ph("apps", "-o", "json").stdout)
     assert [a["status"]["readyReplicas"] for a in apps if a["metadata"]["name"] == "guestbook"] == [2]
 
@@ -169,3 +173,63 @@ def test_datasette_from_pypi_serves_a_database(instance: Instance, tmp_path: Pat
     status, answer = instance.fetch("fleet.localhost", "/fleet/ships.json?_shape=array")
     assert status == 200
     assert [row["name"] for row in json.loads(answer)] == ["Fram", "Gjøa", "Maud"]
+
+
+def test_a_git_url_is_deployed(instance: Instance, guestbook: Path, tmp_path: Path) -> None:
+    """Cloned inside the cluster, from a branch named after #."""
+    work, served = tmp_path / "work", tmp_path / "served"
+    shutil.copytree(guestbook, work)
+    for command in (
+        ["init", "--quiet", "--initial-branch", "main", "."],
+        ["add", "."],
+        ["-c", "user.name=test", "-c", "user.email=test@example.test", "commit", "--quiet", "-m", "one"],
+        ["branch", "release"],
+    ):
+        subprocess.run(["git", *command], cwd=work, check=True)
+    served.mkdir()
+    subprocess.run(["git", "clone", "--quiet", "--bare", str(work), str(served / "book.git")], check=True)
+    (served / "book.git" / "git-daemon-export-ok").touch()
+    port = str(17000 + instance.number)
+    command = ["git", "daemon", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}", f"--base-path={served}", str(served)]
+    daemon = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        eventually(
+            lambda: (
+                subprocess.run(["git", "ls-remote", f"git://127.0.0.1:{port}/book.git"], capture_output=True, check=False).returncode == 0
+            )
+        )
+        instance.ph("deploy", f"git://127.0.0.1:{port}/book.git#release", "--name", "from-git", timeout=400)
+        assert instance.fetch("from-git.localhost", "/healthz")[0] == 200
+        failed = instance.ph("deploy", f"git://127.0.0.1:{port}/none.git", "--name", "from-nowhere", check=False)
+        assert failed.returncode == 1
+        assert "none.git" in failed.stderr.splitlines()[-1]
+    finally:
+        os.killpg(daemon.pid, signal.SIGTERM)
+        daemon.wait()
+    instance.ph("delete", "from-git", "--yes")
+    instance.ph("delete", "from-nowhere", "--yes")
+
+
+def test_an_ingress_of_anyone_is_served_with_tls(instance: Instance, guestbook: Path, tmp_path: Path) -> None:
+    subject = "/CN=shop.example.test"
+    files = [str(tmp_path / "tls.key"), str(tmp_path / "tls.crt")]
+    options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", subject]
+    make = ["openssl", "req", "-x509", *options, "-addext", "subjectAltName=DNS:shop.example.test", "-keyout", files[0], "-out", files[1]]
+    subprocess.run(make, check=True, capture_output=True)
+    instance.kubectl("create", "secret", "tls", "shop-tls", f"--key={files[0]}", f"--cert={files[1]}")
+    instance.kubectl("create", "ingress", "shop", "--rule=shop.example.test/*=guestbook:http,tls=shop-tls")
+    context = ssl.create_default_context(cafile=files[1])
+
+    def answer() -> bytes | None:
+        try:
+            raw = socket.create_connection(("127.0.0.1", 18100 + instance.number), timeout=5)
+            connection = http.client.HTTPConnection("shop.example.test")
+            connection.sock = context.wrap_socket(raw, server_hostname="shop.example.test")
+            connection.request("GET", "/healthz")
+            response = connection.getresponse()
+            return response.read() if response.status == 200 else None
+        except OSError:
+            return None
+
+    assert eventually(answer) is not None
+    instance.kubectl("delete", "ingress/shop", "secret/shop-tls")

@@ -50,12 +50,12 @@ class AppController:
         try:
             taken = [name for wanted in todo.ensure if (name := await self._ensure(app, wanted))]
         except REFUSED as error:
-            await self._write_status(app, refused(todo.status, "Refused", error.message, now))
+            await self._write_status(app, refused(app, todo.status, "Refused", error.message, now))
             raise
         for obj in todo.remove:
             await self._remove(obj)
         why = f"{' and '.join(taken)} exists and is not this app's: rename the app or remove it"
-        await self._write_status(app, refused(todo.status, "NameTaken", why, now) if taken else todo.status)
+        await self._write_status(app, refused(app, todo.status, "NameTaken", why, now) if taken else todo.status)
 
     def _app_key(self, obj: Object) -> str | Iterable[str] | None:
         """The app that owns the object, else the one in whose way it is by its name."""
@@ -80,9 +80,16 @@ class AppController:
         elif meta.uid(app) not in _owner_uid(current):
             return "" if _is_leftover(app, current) else f"{resource.singular or resource.kind.lower()} {meta.name(wanted)}"
         elif not covers(current, wanted):
-            changed = {key: value for key, value in wanted.items() if key not in ("apiVersion", "kind", "metadata")}
-            await self.client.patch(resource, meta.name(wanted), changed, namespace=meta.namespace(wanted))
+            await self._change(resource, current, wanted)
         return ""
+
+    async def _change(self, resource: Resource, current: Object, wanted: Object) -> None:
+        changed = {key: value for key, value in wanted.items() if key not in ("apiVersion", "kind", "metadata")}
+        if resource is kinds.CONTROLLERREVISIONS:
+            # Its data may not change by a byte, and a server that applies a patch writes them anew.
+            await self.client.update(resource, current | {"revision": wanted["revision"]})
+        else:
+            await self.client.patch(resource, meta.name(wanted), changed, namespace=meta.namespace(wanted))
 
     async def _remove(self, obj: Object) -> None:
         resource, _ = self.owned[obj["kind"]]

@@ -158,10 +158,11 @@ def _ready(app: Object, actual: Actual, around: Surroundings, image: Image) -> t
     return "True", "Serving", ""
 
 
-def refused(status: Object, reason: str, why: str, now: str) -> Object:
-    """The status of an app whose objects the cluster does not take."""
+def refused(app: Object, status: Object, reason: str, why: str, now: str) -> Object:
+    """The status of an app whose objects the cluster does not take, in the place of the one that was planned."""
+    before, others = meta.condition(app, "Ready"), [c for c in status["conditions"] if c["type"] != "Ready"]
     new = {"type": "Ready", "status": "False", "reason": reason, "message": why, "observedGeneration": status["observedGeneration"]}
-    return status | {"conditions": meta.with_condition(status["conditions"], new, now)}
+    return status | {"conditions": [*others, *meta.with_condition([before] if before else [], new, now)]}
 
 
 def rolled_out(deployment: Object, wanted: Object) -> bool:

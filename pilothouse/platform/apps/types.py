@@ -22,14 +22,14 @@ APPS = Resource(
 class Git(Model):
     """A repository to clone. revision: branch, tag or commit; the remote's default branch when empty."""
 
-    url: str = Field(min_length=1)
-    revision: str = ""
+    url: str = Field(min_length=1, description="Where to clone from.")
+    revision: str = Field("", description="Branch, tag or commit; the default branch when empty.")
 
 
 class Upload(Model):
     """A source tree that the CLI has put into the platform's registry as one gzipped tar."""
 
-    repository: str = Field(min_length=1)
+    repository: str = Field(min_length=1, description="The registry's repository that holds the source.")
     digest: str = Field(pattern="^sha256:[0-9a-f]{64}$")
 
 
@@ -38,43 +38,43 @@ class Source(Model):
 
     git: Git | None = None
     upload: Upload | None = None
-    path: str = ""
+    path: str = Field("", description="The folder of the source that is the build context.")
 
 
 class BuildOptions(Model):
-    dockerfile: str = "Dockerfile"
+    dockerfile: str = Field("Dockerfile", description="Path of the Dockerfile inside the build context.")
     inline: str = Field("", description="A Dockerfile's text, used instead of a file of the source.")
-    args: dict[str, str] = Field(default_factory=dict)
+    args: dict[str, str] = Field(default_factory=dict, description="Build arguments.")
 
 
 class Resources(Model):
     """Limits of each replica, as Kubernetes quantities; requests follow from them."""
 
-    cpu: str = ""
-    memory: str = ""
+    cpu: str = Field("", description="Such as 500m.")
+    memory: str = Field("", description="Such as 256Mi.")
 
 
 class Health(Model):
     """An HTTP path that answers below 400 when a replica can serve. Without one, an accepting port counts."""
 
-    path: str = Field("", pattern="^(/.*)?$")
+    path: str = Field("", pattern="^(/.*)?$", description="A path that answers below 400.")
 
 
 class AppSpec(Model):
     """Exactly one of image and source."""
 
     image: str = Field("", description="An image to run as it is.")
-    source: Source | None = None
-    build: BuildOptions = Field(default_factory=BuildOptions)
+    source: Source | None = Field(None, description="What to build the image from.")
+    build: BuildOptions = Field(default_factory=BuildOptions, description="How to build it.")
     port: int = Field(8080, ge=1, le=65535, description="The port that the application listens on; it is also told it as PORT.")
-    replicas: int = Field(1, ge=0)
-    command: list[str] = Field(default_factory=list)
-    args: list[str] = Field(default_factory=list)
-    env: dict[str, str] = Field(default_factory=dict)
+    replicas: int = Field(1, ge=0, description="How many replicas run.")
+    command: list[str] = Field(default_factory=list, description="Replaces the image's entrypoint.")
+    args: list[str] = Field(default_factory=list, description="Replaces the image's command.")
+    env: dict[str, str] = Field(default_factory=dict, description="Environment variables.")
     secrets: list[str] = Field(default_factory=list, description="Secrets whose keys become environment variables.")
     hosts: list[str] = Field(default_factory=list, description="Host names of the route; NAME.localhost when empty.")
-    resources: Resources = Field(default_factory=Resources)
-    health: Health = Field(default_factory=Health)
+    resources: Resources = Field(default_factory=Resources, description="Limits of each replica.")
+    health: Health = Field(default_factory=Health, description="When a replica can serve.")
     history: int = Field(10, ge=1, le=100, description="How many revisions are kept.")
 
 
@@ -97,15 +97,15 @@ class Revision(Model):
 
 
 class AppStatus(Model):
-    observed_generation: int = 0
-    url: str = ""
-    image: str = ""
-    revision: int = 0
+    observed_generation: int = Field(0, description="The generation that this status speaks of.")
+    url: str = Field("", description="Where the app is reached.")
+    image: str = Field("", description="The image of the newest revision.")
+    revision: int = Field(0, description="Number of the newest revision.")
     build: str = Field("", description="Name of the newest Build.")
-    replicas: int = 0
-    ready_replicas: int = 0
-    selector: str = ""
-    revisions: list[Revision] = Field(default_factory=list)
+    replicas: int = Field(0, description="Replicas that exist.")
+    ready_replicas: int = Field(0, description="Replicas that can serve.")
+    selector: str = Field("", description="Label selector of the pods.")
+    revisions: list[Revision] = Field(default_factory=list, description="Revisions that can be gone back to.")
     conditions: list[Condition] = Field(default_factory=list)
 
 
