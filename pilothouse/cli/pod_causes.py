@@ -57,7 +57,7 @@ class Finding:
 
 
 def of_pod(pod: Object, notes: Sequence[Note], app: str = "") -> Finding | None:
-    """None when nothing is wrong (or nothing yet). notes: those about the pod, oldest first. app: whose instance it is."""
+    """None when nothing is wrong (or nothing yet). notes: those about the pod, oldest first. app: whose replica it is."""
     status = pod.get("status") or {}
     if status.get("reason") == "Evicted":
         text = status.get("message") or "the node was short of a resource"

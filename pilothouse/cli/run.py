@@ -86,10 +86,12 @@ async def _serve(client: "Client", config: "Kubeconfig", options: dict[str, str 
     from pilothouse.client.leases import LeadershipLost
     from pilothouse.model.errors import Timeout, Unavailable
 
+    # The random part tells a process from one before it with the same number, as every container's first has.
+    identity = f"{socket.gethostname()}_{os.getpid()}_{secrets.token_hex(4)}"
     version = await _connect(client, config, is_building=bool(options["registry"]))
     while True:
         try:
-            await _lead(client, config, _options(options, version))
+            await _lead(client, config, _options(options, version), identity)
             return
         except* (LeadershipLost, NotReady, Timeout, Unavailable) as group:
             output.note(f"the platform pauses: {next(_leaves(group))}")
@@ -116,7 +118,7 @@ async def _connect(client: "Client", config: "Kubeconfig", *, is_building: bool)
     return version
 
 
-async def _lead(client: "Client", config: "Kubeconfig", options: "PlatformOptions") -> None:
+async def _lead(client: "Client", config: "Kubeconfig", options: "PlatformOptions", identity: str) -> None:
     from pilothouse.aio.tasks import running
     from pilothouse.cli.access import LEASE_NAMESPACE
     from pilothouse.cli.platform import Platform
@@ -127,8 +129,6 @@ async def _lead(client: "Client", config: "Kubeconfig", options: "PlatformOption
             output.note(f"the platform runs on {config.server}")
             await asyncio.Event().wait()
 
-    # The random part tells a process from one before it with the same number, as every container's first has.
-    identity = f"{socket.gethostname()}_{os.getpid()}_{secrets.token_hex(4)}"
     output.note(f"waiting for the lease {LEASE_NAMESPACE}/{LEASE}")
     await LeaderElection(client, LEASE, LEASE_NAMESPACE, identity).lead(work)
 

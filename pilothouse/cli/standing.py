@@ -59,7 +59,7 @@ def well(scene: Scene) -> str:
     wanted, ready = owner["spec"].get("replicas", 1), count(owner, "readyReplicas")
     if ready < wanted or (scene.deployment is not None and not is_rolled_out(scene.deployment)):
         return ""
-    serving = f"with {ready} of {wanted} instance{'' if wanted == 1 else 's'}"
+    serving = f"with {ready} of {wanted} replica{'' if wanted == 1 else 's'}"
     if scene.app is None:
         return f"{scene.subject} serves {serving}{_restarted(scene.pods)}"
     status = scene.app.get("status") or {}
@@ -68,7 +68,7 @@ def well(scene: Scene) -> str:
 
 
 def _restarted(pods: Sequence[Object]) -> str:
-    """The restarts that a working instance has behind it."""
+    """The restarts that a working replica has behind it."""
     worst = max(pods, key=restarts, default=None)
     if worst is None or not restarts(worst):
         return ""

@@ -5,6 +5,7 @@ time; when there are more, the newest is told to ask again (SERVFAIL), so that a
 """
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import Callable
 from typing import cast
@@ -16,6 +17,8 @@ from pilothouse.network.dns.resolver import Elsewhere, Resolver
 MOST_WAITING = 1000
 MOST_CONNECTIONS = 200
 IDLE_S = 10.0
+
+FREE_PORT_TRIES = 10
 
 
 class DatagramServer(asyncio.DatagramProtocol):
@@ -94,7 +97,14 @@ Listening = tuple[asyncio.DatagramTransport, asyncio.Server]
 
 
 async def listen(resolver: Resolver, tasks: TaskSet, address: str, port: int) -> Listening:
-    """Raises OSError when the address is taken or not there."""
+    """port 0: any that is free for both. Raises OSError when the address is taken or not there."""
+    for _ in range(FREE_PORT_TRIES - 1 if port == 0 else 0):
+        with contextlib.suppress(OSError):
+            return await _listen(resolver, tasks, address, 0)
+    return await _listen(resolver, tasks, address, port)
+
+
+async def _listen(resolver: Resolver, tasks: TaskSet, address: str, port: int) -> Listening:
     loop = asyncio.get_running_loop()
     make: Callable[[], DatagramServer] = lambda: DatagramServer(resolver, tasks)  # noqa: E731
     transport, _ = await loop.create_datagram_endpoint(make, local_addr=(address, port))
