@@ -81,6 +81,9 @@ def _own_trouble(scene: Scene) -> Finding | None:
     if built.get("reason") in ("NoSource", "NoRegistry"):
         cause, _, step = built["message"].partition(": ")
         return Finding((cause,), step)
+    ready = meta.condition(scene.app, "Ready") or {}
+    if ready.get("reason") == "Refused":
+        return Finding((f"the cluster refuses it: {ready['message']}",), "change what is refused and deploy again")
     if scene.taken:
         return Finding((f"{' and '.join(scene.taken)} exists and is not this app's",), "rename the app, or remove what has its name")
     return None

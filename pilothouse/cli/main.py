@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from asyncio import CancelledError
 from typing import Any
 
 import click
@@ -88,7 +89,7 @@ def main() -> None:
             raise
         click.echo(f"ph: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CancelledError):
         click.echo("interrupted", err=True)
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)

@@ -37,7 +37,7 @@ async def connected(session: Session) -> AsyncIterator["Client"]:
     from pilothouse.client.http import HttpTransport
     from pilothouse.client.kubeconfig import load
 
-    if not session.kubeconfig.exists():
+    if session.kubeconfig == session.home.kubeconfig and not session.kubeconfig.exists():
         raise click.ClickException(f"there is no cluster at {session.home.path}: start one with `ph up`")
     client = Client(HttpTransport(load(session.kubeconfig)), field_manager="ph")
     try:

@@ -11,7 +11,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.oci import EMPTY, MANIFEST, Registry, digest_of
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
+from pilothouse.model.errors import AlreadyExists, ApiError, BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.platform.builds.bases import BaseError, Bases
 from pilothouse.platform.builds.failure import explain
@@ -80,6 +80,8 @@ class BuildController:
             await self.client.create(kinds.PODS, build_pod(build, config, environment))
         except AlreadyExists:
             return
+        except (BadRequest, Forbidden, Invalid) as error:
+            await self._finish(build, None, Finish("Failed", "PodRefused", f"the cluster refuses the build's pod: {error.message}"))
 
     async def _environment(self, namespace: str) -> dict[str, str]:
         """Bring the build environment into the namespace; returns the proxy variables in it."""

@@ -14,6 +14,10 @@ def serves(obj: Object) -> bool:
     return observed and meta.is_true(obj, "Ready")
 
 
+def reason(obj: Object) -> str:
+    return str((meta.condition(obj, "Ready") or {}).get("reason", ""))
+
+
 async def finish_build(cluster: Cluster, digest: str) -> None:
     build: Object = await cluster.until(BUILDS, lambda items: next((b for b in items if not (b.get("status") or {}).get("digest")), None))
     status = {"status": {"phase": "Succeeded", "digest": digest}}
@@ -54,6 +58,35 @@ async def test_what_carries_the_apps_name_and_is_not_its_own_is_left_alone(tmp_p
         service = await cluster.get(kinds.SERVICES, "shop")
         assert service is not None
         assert service["spec"]["ports"][0]["port"] == 9999
+
+
+async def test_an_app_takes_its_name_when_it_becomes_free(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(kinds.SERVICES, {"metadata": {"name": "shop"}, "spec": {"ports": [{"port": 9999}]}})
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1"}})
+        app = await cluster.until_one(APPS, "shop", lambda obj: reason(obj) == "NameTaken")
+        assert "service shop exists and is not this app's" in meta.condition(app, "Ready")["message"]  # type: ignore[index]
+        await cluster.client.delete(kinds.SERVICES, "shop", "default")
+        await cluster.until_one(APPS, "shop", serves)
+
+
+async def test_what_the_cluster_refuses_is_told_until_it_is_corrected(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "resources": {"memory": "plenty"}}})
+        app = await cluster.until_one(APPS, "shop", lambda obj: reason(obj) == "Refused")
+        assert "quantities must match" in meta.condition(app, "Ready")["message"]  # type: ignore[index]
+        await cluster.patch(APPS, "shop", {"spec": {"resources": {"memory": "64Mi"}}})
+        await cluster.until_one(APPS, "shop", serves)
+
+
+async def test_a_state_gone_back_to_is_the_newest_revision(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "env": {"Z": "a&b", "A": ""}}})
+        for image in ("web:2", "web:1"):
+            await cluster.until_one(APPS, "shop", serves)
+            await cluster.patch(APPS, "shop", {"spec": {"image": image}})
+        app = await cluster.until_one(APPS, "shop", lambda obj: serves(obj) and obj["status"]["image"] == "web:1")
+        assert [(r["number"], r["image"]) for r in app["status"]["revisions"]] == [(2, "web:2"), (3, "web:1")]
 
 
 async def test_a_deleted_app_takes_everything_with_it(tmp_path: Path) -> None:
