@@ -13,6 +13,7 @@ from pilothouse.client.client import Client
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import ApiError, BadRequest, NotFound
 from pilothouse.model.json import Object
+from pilothouse.platform.apps.objects import build_name
 from pilothouse.platform.apps.types import APPS
 from pilothouse.platform.builds.pod import pod_name
 from pilothouse.platform.builds.types import BUILDS
@@ -31,6 +32,7 @@ class Rollout:
         self.name = meta.name(wanted)
         self.namespace = meta.namespace(wanted)
         self._shown: set[str] = set()
+        self._stale: Object | None = None
 
     async def apply(self) -> bool:
         """Write the App; False when it was there already, just so. A failed build of the same source is tried again."""
@@ -46,19 +48,18 @@ class Rollout:
         return await self.client.update(APPS, current | {"spec": spec})
 
     async def _forget_failed_build(self) -> None:
-        name: str = ((self.before or {}).get("status") or {}).get("build", "")
-        build = await self.client.get_or_none(BUILDS, name, self.namespace) if name else None
-        if build is not None and (build.get("status") or {}).get("phase") in ("Failed", "Cancelled"):
-            await self.client.delete(BUILDS, name, self.namespace, propagation="Background")
-            await self._until_built_anew()
-
-    async def _until_built_anew(self) -> None:
-        """Until the app's status no longer speaks of the build that was forgotten."""
-        async with asyncio.timeout(30):
-            while True:
-                app = await self.client.get(APPS, self.name, self.namespace)
-                if (meta.condition(app, "Built") or {}).get("status") != "False":
-                    return
+        """Deploying a source again whose build has failed builds it again."""
+        assert self.before is not None
+        if not self.wanted["spec"].get("source"):
+            return
+        name = build_name(self.wanted)
+        build = await self.client.get_or_none(BUILDS, name, self.namespace)
+        if build is None or (build.get("status") or {}).get("phase") not in ("Failed", "Cancelled"):
+            return
+        self._stale = meta.condition(self.before, "Ready")
+        await self.client.delete(BUILDS, name, self.namespace, propagation="Foreground")
+        async with asyncio.timeout(60):
+            while (found := await self.client.get_or_none(BUILDS, name, self.namespace)) and meta.uid(found) == meta.uid(build):
                 await asyncio.sleep(POLL_S / 2)
 
     async def follow(self, timeout_s: float) -> None:
@@ -89,7 +90,12 @@ class Rollout:
             app = await self.client.get(APPS, self.name, self.namespace)
             condition = meta.condition(app, "Ready")
             observed = (app.get("status") or {}).get("observedGeneration") == app["metadata"].get("generation")
-            if observed and condition is not None and (condition["status"] == "True" or condition["reason"] not in WAITING):
+            if (
+                observed
+                and condition is not None
+                and condition != self._stale
+                and (condition["status"] == "True" or condition["reason"] not in WAITING)
+            ):
                 return app
             await asyncio.sleep(POLL_S)
 

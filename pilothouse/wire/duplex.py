@@ -72,6 +72,11 @@ class Duplex:
         if not self._lost:
             self._outlet.send(data)
 
+    async def send(self, data: bytes) -> None:
+        """Write and wait while the peer is behind; raises Disconnected."""
+        self.write(data)
+        await self.drain()
+
     async def drain(self) -> None:
         if self._lost:
             raise Disconnected("the peer of the upgraded connection is gone")

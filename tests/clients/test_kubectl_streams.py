@@ -18,6 +18,12 @@ def calm(kubectl: Kubectl) -> Kubectl:
     return kubectl
 
 
+@pytest.fixture(params=["WebSocket", "SPDY"])
+def running(calm: Kubectl, request: pytest.FixtureRequest) -> Kubectl:
+    """The same, with one transport or the other for processes."""
+    return calm.using(KUBECTL_REMOTE_COMMAND_WEBSOCKETS=str(request.param == "WebSocket").lower())
+
+
 def test_logs_are_what_the_container_printed(calm: Kubectl) -> None:
     assert calm("logs", "calm") == LOG.decode()
     assert calm("logs", "calm", "--tail=1") == "third line\n"
@@ -36,30 +42,30 @@ def test_logs_of_an_unknown_container_are_refused(calm: Kubectl) -> None:
     assert "container other is not valid for pod calm" in calm.refused("logs", "calm", "-c", "other")
 
 
-def test_exec_returns_output_error_and_exit_code(calm: Kubectl) -> None:
-    done = calm.attempt("exec", "calm", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+def test_exec_returns_output_error_and_exit_code(running: Kubectl) -> None:
+    done = running.attempt("exec", "calm", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
     assert (done.stdout, done.returncode) == ("out\n", 7)
     assert "err\n" in done.stderr
 
 
-def test_exec_carries_standard_input_to_its_end(calm: Kubectl) -> None:
+def test_exec_carries_standard_input_to_its_end(running: Kubectl) -> None:
     text = "a line of some length\n" * 10_000
-    assert calm("exec", "-i", "calm", "--", "cat", stdin=text) == text
+    assert running("exec", "-i", "calm", "--", "cat", stdin=text) == text
 
 
-def test_exec_of_a_program_that_is_not_there_fails(calm: Kubectl) -> None:
-    assert "executable file not found" in calm.refused("exec", "calm", "--", "no-such-program")
+def test_exec_of_a_program_that_is_not_there_fails(running: Kubectl) -> None:
+    assert "executable file not found" in running.refused("exec", "calm", "--", "no-such-program")
 
 
-def test_attach_talks_to_the_main_process(calm: Kubectl) -> None:
-    assert "hello" in calm("attach", "-i", "calm", stdin="hello\n")
+def test_attach_talks_to_the_main_process(running: Kubectl) -> None:
+    assert "hello" in running("attach", "-i", "calm", stdin="hello\n")
 
 
-def test_cp_takes_a_file_there_and_back(calm: Kubectl, tmp_path: Path) -> None:
+def test_cp_takes_a_file_there_and_back(running: Kubectl, tmp_path: Path) -> None:
     sent, inside, back = tmp_path / "sent", tmp_path / "inside", tmp_path / "back"
     sent.write_bytes(bytes(range(256)) * 1000)
-    calm("cp", str(sent), f"calm:{inside}")
-    calm("cp", f"calm:{inside}", str(back))
+    running("cp", str(sent), f"calm:{inside}")
+    running("cp", f"calm:{inside}", str(back))
     assert back.read_bytes() == sent.read_bytes()
 
 

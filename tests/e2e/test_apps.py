@@ -79,6 +79,7 @@ def test_a_failed_build_names_the_line_and_leaves_the_running_revision_alone(ins
     assert failed.returncode == 1
     assert f"Dockerfile line {len(lines) + 1}" in failed.stderr
     assert "no-such-file" in failed.stderr.splitlines()[-1]
+    assert instance.ph("deploy", str(broken), check=False).returncode == 1
     assert instance.fetch("guestbook.localhost", "/healthz")[0] == 200
     why = instance.ph("why", "guestbook").stdout
     assert f"Dockerfile line {len(lines) + 1}" in why
@@ -223,11 +224,12 @@ def test_an_ingress_of_anyone_is_served_with_tls(instance: Instance, guestbook: 
     def answer() -> bytes | None:
         try:
             raw = socket.create_connection(("127.0.0.1", 18100 + instance.number), timeout=5)
-            connection = http.client.HTTPConnection("shop.example.test")
-            connection.sock = context.wrap_socket(raw, server_hostname="shop.example.test")
-            connection.request("GET", "/healthz")
-            response = connection.getresponse()
-            return response.read() if response.status == 200 else None
+            with raw, context.wrap_socket(raw, server_hostname="shop.example.test") as secured:
+                connection = http.client.HTTPConnection("shop.example.test")
+                connection.sock = secured
+                connection.request("GET", "/healthz")
+                response = connection.getresponse()
+                return response.read() if response.status == 200 else None
         except OSError:
             return None
 

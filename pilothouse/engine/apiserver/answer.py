@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from pilothouse.client.transport import Socket
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.model.json import Object, dumps
+from pilothouse.wire.spdy import Pipe
 
 
 class Stored(Protocol):
@@ -80,10 +81,15 @@ class Streaming:
 
 @dataclass(slots=True)
 class Session:
-    """An upgrade: run is called with the accepted socket; its end is the session's end."""
+    """An upgrade: run is called with the accepted socket; its end is the session's end.
+
+    stream_protocols, run_streams: the same for a client that asks for SPDY in the place of a WebSocket.
+    """
 
     protocols: tuple[str, ...]
     run: Callable[[Socket], Coroutine[Any, Any, None]]
+    stream_protocols: tuple[str, ...]
+    run_streams: Callable[[Pipe], Coroutine[Any, Any, None]]
 
 
 def deleted(served: Served, name: str, uid: str) -> Plain:

@@ -6,11 +6,11 @@ its events is cut off once `BOUND` of them wait for it, as one on a socket would
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from pilothouse.aio.tasks import scope
+from pilothouse.aio.tasks import TaskSet
 from pilothouse.client.transport import Call, Socket, WatchEvent
 from pilothouse.engine.apiserver import routing
 from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Stored, Streaming
@@ -33,11 +33,13 @@ class InProcessTransport:
         self._server = server
         self._user = user
 
-    def _request(self, call: Call) -> ApiRequest:
+    def _request(self, call: Call, subprotocols: tuple[str, ...] = ()) -> ApiRequest:
         query: dict[str, list[str]] = {}
         for name, value in call.query:
             query.setdefault(name, []).append(value)
-        headers: Mapping[str, str] = {"content-type": call.content_type, "accept": call.accept}
+        headers = {"content-type": call.content_type, "accept": call.accept}
+        if subprotocols:
+            headers["sec-websocket-protocol"] = ", ".join(subprotocols)
         body = b"" if call.body is None else call.body
         return ApiRequest(call.method, routing.parse(call.path), query, PlainHeaders(headers), body, self._user)
 
@@ -69,21 +71,37 @@ class InProcessTransport:
     @asynccontextmanager
     async def connect(self, call: Call, subprotocols: tuple[str, ...]) -> AsyncIterator[Socket]:
         async with _deadline(call):
-            answer = await self._server.call(self._request(call))
+            answer = await self._server.call(self._request(call, subprotocols))
         if not isinstance(answer, Session):
             raise BadRequest(f"{call.path} is no session")
         chosen = next((protocol for protocol in subprotocols if protocol in answer.protocols), None)
         if chosen is None:
             raise BadRequest(f"none of the protocols {', '.join(subprotocols)} is spoken here")
         near, far = _socket_pair(chosen)
-        async with scope() as tasks:
-            tasks.spawn(answer.run(far))
+        session = TaskSet()
+        # The session is no part of the block: what the block raises leaves as it is, in no exception group.
+        running = session.start(_run(answer, far))
+        try:
             yield near
+        finally:
             await near.close()
-            tasks.cancel()
+            await session.close()
+        if running.done() and not running.cancelled() and (failure := running.result()) is not None:
+            raise failure
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+async def _run(answer: Session, far: "_Channel") -> ApiError | None:
+    """The session's failure; its other end sees no more than the end."""
+    try:
+        await answer.run(far)
+    except ApiError as failure:
+        return failure
+    finally:
+        await far.close()
+    return None
 
 
 @asynccontextmanager
@@ -180,34 +198,61 @@ class _Queue:
         return self._events.popleft()
 
 
+class _Lane:
+    """One direction of a socket: whoever sends waits while it is full, and sends into the void once nobody listens."""
+
+    def __init__(self) -> None:
+        self._messages: deque[bytes] = deque()
+        self._changed = asyncio.Condition()
+        self._ended = False
+        self._deaf = False
+
+    async def put(self, message: bytes) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._messages) < _CHANNEL_BOUND or self._ended or self._deaf)
+            if not self._ended and not self._deaf:
+                self._messages.append(message)
+                self._changed.notify_all()
+
+    async def take(self) -> bytes | None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._messages or self._ended or self._deaf)
+            if self._deaf or not self._messages:
+                return None
+            self._changed.notify_all()
+            return self._messages.popleft()
+
+    async def end(self, *, deaf: bool) -> None:
+        """No more is sent; deaf: and what has been sent is not wanted."""
+        async with self._changed:
+            self._ended = True
+            self._deaf = self._deaf or deaf
+            self._changed.notify_all()
+
+
 class _Channel:
     """One end of a socket that goes nowhere but to its other end."""
 
-    def __init__(self, protocol: str, inbox: "asyncio.Queue[bytes | None]", outbox: "asyncio.Queue[bytes | None]") -> None:
+    def __init__(self, protocol: str, inbox: _Lane, outbox: _Lane) -> None:
         self._protocol = protocol
         self._inbox = inbox
         self._outbox = outbox
-        self._closed = False
 
     @property
     def subprotocol(self) -> str:
         return self._protocol
 
     async def send(self, data: bytes) -> None:
-        if not self._closed:
-            await self._outbox.put(data)
+        await self._outbox.put(data)
 
     async def receive(self) -> bytes | None:
-        return None if self._closed else await self._inbox.get()
+        return await self._inbox.take()
 
     async def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            # A full queue has a reader that will see the end after what is in it.
-            await self._outbox.put(None)
+        await self._outbox.end(deaf=False)
+        await self._inbox.end(deaf=True)
 
 
 def _socket_pair(protocol: str) -> tuple[_Channel, _Channel]:
-    one: asyncio.Queue[bytes | None] = asyncio.Queue(_CHANNEL_BOUND)
-    other: asyncio.Queue[bytes | None] = asyncio.Queue(_CHANNEL_BOUND)
+    one, other = _Lane(), _Lane()
     return _Channel(protocol, one, other), _Channel(protocol, other, one)

@@ -47,7 +47,7 @@ class ExecSession(Protocol):
 
 
 class PortStream(Protocol):
-    """A connection to a port of a pod."""
+    """A connection to a port of a pod. Everything but close() raises OSError once the pod has broken it."""
 
     async def receive(self) -> bytes | None: ...
     async def send(self, data: bytes) -> None: ...

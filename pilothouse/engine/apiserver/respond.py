@@ -17,7 +17,8 @@ from pilothouse.engine.apiserver.negotiate import JSON, YAML, Accepted
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object, dumps, loads
-from pilothouse.wire.messages import Request, Response
+from pilothouse.wire import spdy
+from pilothouse.wire.messages import HandshakeRefused, Request, Response
 from pilothouse.wire.outlet import Disconnected
 from pilothouse.wire.stream import Stream
 
@@ -128,5 +129,20 @@ async def while_open(stream: Stream, work: Callable[[], Any]) -> None:
 
 
 async def open_session(http: Request, answer: Session) -> None:
-    socket = await http.websocket(answer.protocols)
-    await answer.run(socket)
+    """Raises HandshakeRefused."""
+    if http.upgrades_to(spdy.PROTOCOL):
+        chosen = _stream_protocol(http.headers.tokens("x-stream-protocol-version"), answer.stream_protocols)
+        await answer.run_streams(await http.upgrade(spdy.PROTOCOL, [("x-stream-protocol-version", chosen)]))
+    else:
+        await answer.run(await http.websocket(answer.protocols))
+
+
+def _stream_protocol(offered: list[str], known: tuple[str, ...]) -> str:
+    if not offered:
+        raise HandshakeRefused("unable to upgrade: X-Stream-Protocol-Version is required")
+    chosen = next((name for name in offered if name in known), None)
+    if chosen is None:
+        why = f"client supports [{' '.join(offered)}], server accepts [{' '.join(known)}]"
+        accepted = [("x-accepted-stream-protocol-versions", name) for name in known]
+        raise HandshakeRefused(f"unable to upgrade: unable to negotiate protocol: {why}", 403, accepted)
+    return chosen

@@ -2,24 +2,34 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from pilothouse.aio.tasks import TaskSet
-from pilothouse.engine.node.spdy import Connection, SpdyError, Stream, connect
+from pilothouse.engine.node import spdy
 from pilothouse.model.errors import Internal
 from pilothouse.model.json import JSONError, dumps, loads
+from pilothouse.wire.spdy import Connection, Pipe, Stream, StreamClosed
 
 CHUNK = 32 * 1024
+OPEN_S = 10.0
 
 
 class StreamSession:
-    """An exec or attach over the runtime's streaming server. Made by `open_session`."""
+    """An exec or attach over the runtime's streaming server. Made by `open_session`. What a process that has ended is sent is dropped."""
 
-    def __init__(self, connection: Connection, streams: dict[str, Stream]) -> None:
-        self._connection = connection
-        self._streams = streams
+    def __init__(self, pipe: Pipe, names: list[str]) -> None:
+        self._pipe = pipe
+        connection = Connection(pipe, is_client=True)
+        self._streams: dict[str, Stream] = {name: connection.open({"streamtype": name}) for name in names}
+        self._outputs_ended: dict[str, asyncio.Event] = {name: asyncio.Event() for name in ("stdout", "stderr") if name in names}
         self._tasks = TaskSet()
-        self._outputs_ended: dict[str, asyncio.Event] = {name: asyncio.Event() for name in ("stdout", "stderr") if name in streams}
         self._tasks.start(connection.run())
+
+    async def opened(self) -> None:
+        """Returns when the server has accepted all streams: what it is sent earlier may be lost. Raises StreamClosed, TimeoutError."""
+        async with asyncio.timeout(OPEN_S):
+            for stream in self._streams.values():
+                await stream.replied()
 
     def stdout(self) -> AsyncIterator[bytes]:
         return self._output("stdout")
@@ -36,16 +46,19 @@ class StreamSession:
         self._outputs_ended[name].set()
 
     async def write(self, data: bytes) -> None:
-        if "stdin" in self._streams:
-            await self._streams["stdin"].send(data)
+        await self._say("stdin", data)
 
     async def close_stdin(self) -> None:
         if "stdin" in self._streams:
-            await self._streams["stdin"].end()
+            self._streams["stdin"].end()
 
     async def resize(self, width: int, height: int) -> None:
-        if "resize" in self._streams:
-            await self._streams["resize"].send(dumps({"Width": width, "Height": height}) + b"\n")
+        await self._say("resize", dumps({"Width": width, "Height": height}) + b"\n")
+
+    async def _say(self, name: str, data: bytes) -> None:
+        if name in self._streams:
+            with suppress(StreamClosed):
+                await self._streams[name].send(data)
 
     async def wait(self) -> int:
         said = b""
@@ -56,7 +69,7 @@ class StreamSession:
         return exit_code(said)
 
     async def close(self) -> None:
-        self._connection.close()
+        await self._pipe.close()
         await self._tasks.close()
 
 
@@ -80,11 +93,15 @@ async def open_session(url: str, *, stdin: bool, stdout: bool, stderr: bool, tty
     """Raises Internal."""
     wanted = {"error": True, "stdin": stdin, "stdout": stdout, "stderr": stderr and not tty, "resize": tty}
     try:
-        connection = await connect(url)
-        streams = {name: await connection.open({"streamtype": name}) for name, asked in wanted.items() if asked}
-    except SpdyError as error:
+        session = StreamSession(await spdy.connect(url), [name for name, asked in wanted.items() if asked])
+    except spdy.Refused as error:
         raise Internal(str(error)) from error
-    return StreamSession(connection, streams)
+    try:
+        await session.opened()
+    except (StreamClosed, TimeoutError) as error:
+        await session.close()
+        raise Internal(f"the runtime did not accept the streams: {error}") from error
+    return session
 
 
 class PortStream:
@@ -95,10 +112,7 @@ class PortStream:
         self._writer = writer
 
     async def receive(self) -> bytes | None:
-        try:
-            return await self._reader.read(CHUNK) or None
-        except OSError:
-            return None
+        return await self._reader.read(CHUNK) or None
 
     async def send(self, data: bytes) -> None:
         self._writer.write(data)

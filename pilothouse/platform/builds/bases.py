@@ -132,7 +132,7 @@ def suite() -> str:
 
 
 class Bases:
-    """Makes stand-ins on demand and puts them into the registry; one making at a time, the second caller waits for the first."""
+    """Makes stand-ins on demand and puts them into the registry; each recipe once, a second caller waits for the first."""
 
     def __init__(self, registry: str, scratch: Path) -> None:
         self.registry = registry
@@ -149,10 +149,15 @@ class Bases:
                 return name
             if recipe is None:
                 raise BaseError(no_stand_in(image))
-            told(f"making {image} from the distribution's packages: about a minute, once")
-            async with self._locks.setdefault(image, asyncio.Lock()):
-                if not await registry.has_manifest(reference.stored, reference.tag):
-                    await self._make(registry, reference, RECIPES[recipe], recipe)
+            made = f"made-{recipe}"
+            if not await registry.has_manifest(reference.stored, made):
+                told(f"making {image} from the distribution's packages: about a minute, once")
+            async with self._locks.setdefault(recipe, asyncio.Lock()):
+                if not await registry.has_manifest(reference.stored, made):
+                    await self._make(registry, reference.stored, made, RECIPES[recipe])
+            # `3`, `3.11` and `latest` are one image under several tags.
+            _, manifest = await registry.manifest(reference.stored, made)
+            await registry.put_manifest(reference.stored, reference.tag, manifest)
         return name
 
     async def warm(self, *, stand_ins: bool) -> None:
@@ -162,13 +167,13 @@ class Bases:
             if isinstance(result, BaseException):
                 log.warning("base image not made ahead", error=str(result))
 
-    async def _make(self, registry: Registry, reference: Reference, recipe: Recipe, name: str) -> None:
+    async def _make(self, registry: Registry, repository: str, tag: str, recipe: Recipe) -> None:
         self.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
-            rootfs = Path(folder, f"{name}.tar")
+            rootfs = Path(folder, f"{tag}.tar")
             await bootstrap(recipe, rootfs, Path(folder))
             config = {"Env": [f"PATH={_PATH}", "LANG=C.UTF-8"], **recipe.config}
-            await registry.push_image(reference.stored, reference.tag, rootfs, config)
+            await registry.push_image(repository, tag, rootfs, config)
 
 
 def no_stand_in(image: str) -> str:

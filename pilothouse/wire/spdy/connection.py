@@ -7,8 +7,9 @@ does not would never open them. Source: SPDY Protocol draft 3.1.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
-from pilothouse.aio.tasks import scope
+from pilothouse.aio.tasks import first_of
 from pilothouse.wire.spdy.errors import (
     FLOW_CONTROL_ERROR,
     GOAWAY_OK,
@@ -66,6 +67,8 @@ class Connection:
         self._ended = asyncio.Event()
         self._closing = False
         self._keeps_windows = False
+        self._keeps_total = False
+        """SPDY/3 knows only the windows of streams."""
         self._initial_window = WINDOW_BYTES
         self._window = WINDOW_BYTES
         self._received = 0
@@ -83,9 +86,7 @@ class Connection:
     async def run(self) -> None:
         """Returns when the peer ends the connection or breaks the protocol; its streams are then broken off."""
         try:
-            async with scope() as tasks:
-                for work in (self._read(), self._write(), self._ping()):
-                    tasks.spawn(work).add_done_callback(lambda _: tasks.cancel())
+            await first_of(self._read(), self._outgoing.run(self._pipe), self._ping())
         finally:
             self._outgoing.end()
             self._opened.set()
@@ -100,10 +101,9 @@ class Connection:
         for stream in self._streams.values():
             stream.discard()
         try:
-            async with asyncio.timeout(LINGER_S):
-                await self._ended.wait()
-        except TimeoutError:
-            pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_S):
+                    await self._ended.wait()
         finally:
             await self._pipe.close()
 
@@ -121,7 +121,8 @@ class Connection:
         while True:
             await self._outgoing.room()
             stream.check_open()
-            size = min(wanted, stream.window, self._window) if self._keeps_windows else wanted
+            size = min(wanted, stream.window) if self._keeps_windows else wanted
+            size = min(size, self._window) if self._keeps_total else size
             if size > 0:
                 self._window -= size
                 return size
@@ -129,9 +130,6 @@ class Connection:
             await self._opened.wait()
 
     # The tasks.
-
-    async def _write(self) -> None:
-        await self._outgoing.run(self._pipe)
 
     async def _ping(self) -> None:
         while True:
@@ -148,8 +146,9 @@ class Connection:
                         raise SpdyError("the peer does not read what it asks for")
         except SpdyError:
             self.post(GoAway(self._last_id, GOAWAY_PROTOCOL_ERROR))
-            async with asyncio.timeout(GOODBYE_S):
-                await self._outgoing.flushed()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._outgoing.flushed()
 
     async def _handle(self, frame: Frame) -> None:
         match frame:
@@ -157,8 +156,12 @@ class Connection:
                 await self._take(id, data, fin)
             case SynStream():
                 self._accept(frame)
-            case SynReply(id, _, fin) | Headers(id, _, fin):
-                self._reply(id, fin)
+            case SynReply(id, _, fin):
+                if id in self._streams:
+                    self._streams[id].accepted()
+                await self._take(id, b"", fin)
+            case Headers(id, _, fin):
+                await self._take(id, b"", fin)
             case RstStream(id, _):
                 if id in self._streams:
                     self._streams[id].broken_off()
@@ -194,20 +197,13 @@ class Connection:
             self.post(SynReply(frame.id, {}))
         self._on_stream(stream)
 
-    def _reply(self, id: int, fin: bool) -> None:
-        if id in self._streams:
-            stream = self._streams[id]
-            stream.accepted()
-            if fin:
-                stream.received_all()
-
     async def _take(self, id: int, data: bytes, fin: bool) -> None:
         self._count(len(data))
         stream = self._streams.get(id)
         if stream is None:
             self._refuse_data(id)
             return
-        stream.take(b"" if self._closing and self._is_theirs(id) else data)
+        stream.take(data)
         if fin:
             stream.received_all()
         await stream.low()
@@ -235,12 +231,13 @@ class Connection:
         self._opened.set()
 
     def _grow(self, id: int, delta: int) -> None:
-        self._keeps_windows = True
         if id == 0:
+            self._keeps_total = True
             self._window += delta
             if self._window > LARGEST_WINDOW:
                 raise SpdyError("the connection's window is too large")
         elif id in self._streams:
+            self._keeps_windows = True
             self._streams[id].window += delta
             if self._streams[id].window > LARGEST_WINDOW:
                 self._streams[id].reset(FLOW_CONTROL_ERROR)

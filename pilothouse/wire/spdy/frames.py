@@ -141,7 +141,7 @@ class FrameReader:
                 size = second & LARGEST_DATA
                 if not first & _CONTROL:
                     self._take(_TWO.size)
-                    self._id, self._fin, self._missing = first, bool(second >> 24 & FIN), size
+                    self._id, self._fin, self._missing = _stream(first), bool(second >> 24 & FIN), size
                     if not size:
                         yield Data(first, b"", self._fin)
                     continue

@@ -40,7 +40,7 @@ async def serve(socket: Socket, session: ExecSession) -> None:
                 tasks.spawn(_pump(socket, STDERR, session.stderr())),
             ]
             await asyncio.wait(outputs)
-            await _send(socket, STATUS, dumps(await _outcome(session)))
+            await _send(socket, STATUS, dumps(await outcome(session)))
             tasks.cancel()
     finally:
         await session.close()
@@ -61,12 +61,12 @@ async def _listen(socket: Socket, session: ExecSession) -> None:
         if channel == STDIN and data:
             await session.write(data)
         elif channel == RESIZE:
-            await _resize(session, data)
+            await resize(session, data)
         elif channel == CLOSE and data[:1] == bytes([STDIN]):
             await session.close_stdin()
 
 
-async def _resize(session: ExecSession, data: bytes) -> None:
+async def resize(session: ExecSession, data: bytes) -> None:
     with suppress(JSONError, KeyError, TypeError):
         size = loads(data)
         await session.resize(int(size["Width"]), int(size["Height"]))
@@ -82,7 +82,7 @@ async def _send(socket: Socket, channel: int, data: bytes) -> None:
     await socket.send(bytes([channel]) + data)
 
 
-async def _outcome(session: ExecSession) -> Object:
+async def outcome(session: ExecSession) -> Object:
     try:
         code = await session.wait()
     except ApiError as error:

@@ -1,11 +1,13 @@
-"""pods/portforward over a WebSocket (v4.channel.k8s.io): two channels a port, data and errors, each opened by the port's number.
+"""pods/portforward: connections to ports of a pod, in one of two protocols.
 
-Source: kubelet's portforward over WebSockets. The SPDY stream that kubectl tunnels through a WebSocket is answered by none of
-these protocols, so kubectl falls back.
+kubectl and other Go clients open a pair of SPDY streams for each connection (`forwarding`), over a SPDY connection of their own or
+inside the binary messages of a WebSocket. The official Python client uses a plain WebSocket (v4.channel.k8s.io): two channels a port,
+data and errors, each opened by the port's number. Source: KEP-4006; kubelet's portforward over WebSockets.
 """
 
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from pilothouse.aio.tasks import scope
 from pilothouse.client.transport import Socket
@@ -14,12 +16,15 @@ from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.nodes import PortStream
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
-from pilothouse.engine.apiserver.subresources import container
+from pilothouse.engine.apiserver.subresources import container, forwarding
 from pilothouse.engine.apiserver.subresources.session import check_create
 from pilothouse.model.errors import ApiError, BadRequest
 from pilothouse.model.json import Object
+from pilothouse.wire.spdy import Pipe
 
-PROTOCOLS = ("v4.channel.k8s.io",)
+TUNNEL = "SPDY/3.1+portforward.k8s.io"
+CHANNELS = "v4.channel.k8s.io"
+STREAMS = ("portforward.k8s.io",)
 
 
 async def forward(backend: Backend, request: ApiRequest, served: Served) -> Session:
@@ -28,15 +33,24 @@ async def forward(backend: Backend, request: ApiRequest, served: Served) -> Sess
     ports = _ports(request)
     nodes = container.connector(backend, pod)
 
-    async def run(socket: Socket) -> None:
-        await _serve(socket, pod, ports, nodes.connect)
+    async def streams(pipe: Pipe) -> None:
+        await forwarding.serve(pipe, pod, nodes.connect)
 
-    return Session(PROTOCOLS, run)
+    async def run(socket: Socket) -> None:
+        if socket.subprotocol == TUNNEL:
+            await streams(socket)
+        else:
+            await _serve(socket, pod, ports, nodes.connect)
+
+    return Session((TUNNEL, CHANNELS), run, STREAMS, streams)
 
 
 def _ports(request: ApiRequest) -> list[int]:
+    """What the query names, which only a client of channels has to do: streams name their port themselves. Raises BadRequest."""
     stated = [port for text in request.query.get("ports") or () for port in text.split(",")]
-    if not stated or not all(port.isdigit() and 0 < int(port) < 65536 for port in stated):
+    offered = ",".join(request.headers.get_all("sec-websocket-protocol"))
+    is_needed = CHANNELS in offered and TUNNEL not in offered
+    if (is_needed and not stated) or not all(port.isdigit() and 0 < int(port) < 65536 for port in stated):
         raise BadRequest('query parameter "ports" must name at least one port between 1 and 65535')
     return [int(port) for port in stated]
 
@@ -57,7 +71,7 @@ async def _serve(socket: Socket, pod: Object, ports: list[int], connect: Callabl
                 tasks.spawn(_from_pod(socket, 2 * index, streams[2 * index]))
             while (message := await socket.receive()) is not None:
                 if message and (stream := streams.get(message[0])) is not None:
-                    await stream.send(message[1:])
+                    await _to_pod(stream, message[1:])
             tasks.cancel()
     finally:
         for stream in streams.values():
@@ -65,6 +79,13 @@ async def _serve(socket: Socket, pod: Object, ports: list[int], connect: Callabl
         await socket.close()
 
 
+async def _to_pod(stream: PortStream, data: bytes) -> None:
+    """A connection that the pod has broken takes nothing more; the other ports go on."""
+    with suppress(OSError):
+        await stream.send(data)
+
+
 async def _from_pod(socket: Socket, channel: int, stream: PortStream) -> None:
-    while (data := await stream.receive()) is not None:
-        await socket.send(bytes([channel]) + data)
+    with suppress(OSError):
+        while (data := await stream.receive()) is not None:
+            await socket.send(bytes([channel]) + data)

@@ -1,14 +1,18 @@
-"""pods/exec and pods/attach: a process in a container, its streams over a WebSocket."""
+"""pods/exec and pods/attach: a process in a container, its streams over a WebSocket or over SPDY."""
+
+from collections.abc import Awaitable, Callable, Mapping
 
 from pilothouse.client.transport import Socket
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Session
 from pilothouse.engine.apiserver.authz.attributes import Attributes
 from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.nodes import ExecSession
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
-from pilothouse.engine.apiserver.subresources import channels, container
+from pilothouse.engine.apiserver.subresources import channels, container, processes
 from pilothouse.model.errors import BadRequest
+from pilothouse.wire.spdy import Pipe
 
 
 def check_create(backend: Backend, request: ApiRequest) -> None:
@@ -29,11 +33,7 @@ async def execute(backend: Backend, request: ApiRequest, served: Served) -> Sess
     container.check_running(pod)
     nodes = container.connector(backend, pod)
     wanted = _streams(request)
-
-    async def run(socket: Socket) -> None:
-        await channels.run(socket, nodes.exec(pod, name, command, **wanted))
-
-    return Session(channels.PROTOCOLS, run)
+    return _session(wanted, lambda: nodes.exec(pod, name, command, **wanted))
 
 
 async def attach(backend: Backend, request: ApiRequest, served: Served) -> Session:
@@ -43,11 +43,17 @@ async def attach(backend: Backend, request: ApiRequest, served: Served) -> Sessi
     container.check_running(pod)
     nodes = container.connector(backend, pod)
     wanted = _streams(request)
+    return _session(wanted, lambda: nodes.attach(pod, name, **wanted))
 
+
+def _session(wanted: Mapping[str, bool], start: Callable[[], Awaitable[ExecSession]]) -> Session:
     async def run(socket: Socket) -> None:
-        await channels.run(socket, nodes.attach(pod, name, **wanted))
+        await channels.run(socket, start())
 
-    return Session(channels.PROTOCOLS, run)
+    async def run_streams(pipe: Pipe) -> None:
+        await processes.serve(pipe, wanted, start)
+
+    return Session(channels.PROTOCOLS, run, channels.PROTOCOLS, run_streams)
 
 
 def _streams(request: ApiRequest) -> dict[str, bool]:
