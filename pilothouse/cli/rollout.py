@@ -1,6 +1,7 @@
 """From an applied App to its URL: shows the build's log as it comes and says when it serves, or why it does not."""
 
 import asyncio
+import contextlib
 import sys
 import time
 from typing import Any
@@ -11,7 +12,7 @@ from pilothouse.aio.tasks import scope
 from pilothouse.cli import output
 from pilothouse.client.client import Client
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import ApiError, BadRequest, NotFound
+from pilothouse.model.errors import ApiError, BadRequest, Conflict, NotFound
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.objects import build_name
 from pilothouse.platform.apps.types import APPS
@@ -20,6 +21,7 @@ from pilothouse.platform.builds.types import BUILDS
 
 WAITING = frozenset({"Building", "RollingOut", ""})
 POLL_S = 0.2
+WRITE_TRIES = 10
 
 
 class Rollout:
@@ -44,8 +46,12 @@ class Rollout:
         return bool(written["metadata"]["generation"] != self.before["metadata"]["generation"])
 
     async def _replace(self, spec: Object) -> Object:
-        current = await self.client.get(APPS, self.name, self.namespace)
-        return await self.client.update(APPS, current | {"spec": spec})
+        """Write the whole spec; the platform may write the status meanwhile."""
+        for _ in range(WRITE_TRIES):
+            current = await self.client.get(APPS, self.name, self.namespace)
+            with contextlib.suppress(Conflict):
+                return await self.client.update(APPS, current | {"spec": spec})
+        raise click.ClickException(f"{self.name} is being changed by somebody else: try again")
 
     async def _forget_failed_build(self) -> None:
         """Deploying a source again whose build has failed builds it again."""

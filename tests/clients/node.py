@@ -214,7 +214,7 @@ class ProcessSession:
     async def close(self) -> None:
         if self._process.returncode is None:
             self._process.kill()
-            await self._process.wait()
+            await self._process.communicate()  # its end is not seen before its output has been read
 
 
 class Connection:
@@ -236,3 +236,8 @@ class Connection:
 
     async def close(self) -> None:
         self._writer.close()
+        try:
+            async with asyncio.timeout(1):
+                await self._writer.wait_closed()
+        except OSError:  # TimeoutError among them
+            self._writer.transport.abort()

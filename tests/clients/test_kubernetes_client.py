@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from kubernetes import client, config, dynamic, watch
 from kubernetes.client.exceptions import ApiException
-from kubernetes.stream import stream
+from kubernetes.stream import portforward, stream
 
 from tests.clients.kubectl import Kubectl
 from tests.clients.objects import boat, boats, deployment, pod
+from tests.clients.ports import WAIT_S, echo, everything, greet, listening
 
 pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"), pytest.mark.usefixtures("leftovers_collected")]
 
@@ -67,6 +68,37 @@ def test_official_client_execs_over_its_websocket(core: Any, kubectl: Kubectl) -
     connect = core.connect_get_namespaced_pod_exec
     said = stream(connect, "calm", kubectl.namespace, command=["echo", "hello"], stdout=True, stderr=True, stdin=False, tty=False)
     assert said == "hello\n"
+
+
+def test_official_client_forwards_ports_over_its_websocket(core: Any, kubectl: Kubectl) -> None:
+    core.create_namespaced_pod(kubectl.namespace, pod("calm"))
+    kubectl("wait", "--for=condition=Ready", "pod/calm", "--timeout=15s")
+    forward: Any = portforward
+    with listening(echo) as lasting, listening(greet) as brief:
+        forwarding = forward(core.connect_get_namespaced_pod_portforward, "calm", kubectl.namespace, ports=f"{lasting},{brief}")
+        assert said_by(forwarding, brief, 9) == b"good day\n"
+        forwarding.socket(lasting).sendall(b"hello")
+        assert said_by(forwarding, lasting, 5) == b"hello"
+        assert forwarding.error(lasting) is None
+        forwarding.close()
+
+
+def said_by(forwarding: Any, port: int, size: int) -> bytes:
+    connection = forwarding.socket(port)
+    connection.settimeout(WAIT_S)
+    said: bytes = connection.recv(size)
+    return said
+
+
+def test_official_client_learns_that_the_pod_has_hung_up(core: Any, kubectl: Kubectl) -> None:
+    core.create_namespaced_pod(kubectl.namespace, pod("calm"))
+    kubectl("wait", "--for=condition=Ready", "pod/calm", "--timeout=15s")
+    forward: Any = portforward
+    with listening(greet) as port:
+        forwarding = forward(core.connect_get_namespaced_pod_portforward, "calm", kubectl.namespace, ports=str(port))
+        with forwarding.socket(port)._socket as connection:
+            connection.settimeout(WAIT_S)
+            assert everything(connection) == b"good day\n"
 
 
 def test_official_client_scales_and_reads_the_scale(connection: client.ApiClient, namespace: str) -> None:

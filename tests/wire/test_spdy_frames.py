@@ -51,7 +51,7 @@ def joined(frames: Iterable[Frame]) -> list[Frame]:
         last = whole[-1] if whole else None
         if isinstance(frame, Data) and isinstance(last, Data) and last.id == frame.id and not last.fin:
             whole[-1] = Data(frame.id, last.data + frame.data, frame.fin)
-        elif frame != Data(frame[0], b"", False):
+        elif not isinstance(frame, Data) or frame.data or frame.fin:
             whole.append(frame)
     return whole
 

@@ -47,7 +47,10 @@ class ExecSession(Protocol):
 
 
 class PortStream(Protocol):
-    """A connection to a port of a pod. Everything but close() raises OSError once the pod has broken it."""
+    """A connection to a port of a pod. Everything but close() raises OSError once the pod has broken it.
+
+    close() gives the pod a few seconds to read what is on its way.
+    """
 
     async def receive(self) -> bytes | None: ...
     async def send(self, data: bytes) -> None: ...

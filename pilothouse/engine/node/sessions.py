@@ -12,6 +12,8 @@ from pilothouse.wire.spdy import Connection, Pipe, Stream, StreamClosed
 
 CHUNK = 32 * 1024
 OPEN_S = 10.0
+LINGER_S = 5.0
+"""How long a pod may take to read what it has been sent before its connection is closed."""
 
 
 class StreamSession:
@@ -124,3 +126,9 @@ class PortStream:
 
     async def close(self) -> None:
         self._writer.close()
+        try:
+            with suppress(OSError):
+                async with asyncio.timeout(LINGER_S):
+                    await self._writer.wait_closed()
+        except TimeoutError:
+            self._writer.transport.abort()

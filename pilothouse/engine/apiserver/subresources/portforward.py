@@ -5,6 +5,7 @@ inside the binary messages of a WebSocket. The official Python client uses a pla
 data and errors, each opened by the port's number. Source: KEP-4006; kubelet's portforward over WebSockets.
 """
 
+import asyncio
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -56,9 +57,11 @@ def _ports(request: ApiRequest) -> list[int]:
 
 
 async def _serve(socket: Socket, pod: Object, ports: list[int], connect: Callable[[Object, int], Awaitable[PortStream]]) -> None:
+    """Until the client is gone, or the pod has ended every connection: that is all that can be said of an end here."""
     streams: dict[int, PortStream] = {}
     try:
         async with scope() as tasks:
+            outputs = []
             for index, port in enumerate(ports):
                 head = struct.pack("<H", port)
                 await socket.send(bytes([2 * index]) + head)
@@ -68,7 +71,8 @@ async def _serve(socket: Socket, pod: Object, ports: list[int], connect: Callabl
                 except ApiError as error:
                     await socket.send(bytes([2 * index + 1]) + error.message.encode())
                     continue
-                tasks.spawn(_from_pod(socket, 2 * index, streams[2 * index]))
+                outputs.append(tasks.spawn(_from_pod(socket, 2 * index, streams[2 * index])))
+            tasks.spawn(_when_done(outputs, tasks.cancel))
             while (message := await socket.receive()) is not None:
                 if message and (stream := streams.get(message[0])) is not None:
                     await _to_pod(stream, message[1:])
@@ -77,6 +81,11 @@ async def _serve(socket: Socket, pod: Object, ports: list[int], connect: Callabl
         for stream in streams.values():
             await stream.close()
         await socket.close()
+
+
+async def _when_done(outputs: "list[asyncio.Task[None]]", then: Callable[[], None]) -> None:
+    await asyncio.gather(*outputs)
+    then()
 
 
 async def _to_pod(stream: PortStream, data: bytes) -> None:
