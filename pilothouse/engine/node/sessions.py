@@ -127,8 +127,7 @@ class PortStream:
     async def close(self) -> None:
         self._writer.close()
         try:
-            with suppress(OSError):
-                async with asyncio.timeout(LINGER_S):
-                    await self._writer.wait_closed()
-        except TimeoutError:
+            async with asyncio.timeout(LINGER_S):
+                await self._writer.wait_closed()
+        except OSError:  # TimeoutError among them
             self._writer.transport.abort()

@@ -19,6 +19,7 @@ import structlog
 from pilothouse.aio.process import run
 from pilothouse.client.oci import Registry
 from pilothouse.model.json import Object
+from pilothouse.platform.builds import apt
 
 log = structlog.get_logger("platform.builds")
 
@@ -198,8 +199,28 @@ async def bootstrap(recipe: Recipe, rootfs: Path, scratch: Path) -> None:
     ]
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in _SLIM]
     argv += [f"--customize-hook={hook}" for hook in recipe.hooks]
+    argv += await _apt_options(scratch)
     environment = {**os.environ, "TMPDIR": str(scratch), "SOURCE_DATE_EPOCH": "0"}
-    done = await run([*argv, suite(), str(rootfs)], timeout_s=900, env=environment)
+    done = await run([*argv, suite(), str(rootfs), *await _mirror(scratch)], timeout_s=900, env=environment)
     if done.returncode != 0:
         last = "; ".join(done.stderr.decode(errors="replace").strip().splitlines()[-3:])
         raise BaseError(f"mmdebstrap could not make a base image: {last}")
+
+
+async def _apt_options(scratch: Path) -> list[str]:
+    lines = await apt.settings()
+    if not lines:
+        return []
+    path = scratch / "apt.conf"
+    await asyncio.to_thread(path.write_text, "\n".join(lines) + "\n")
+    return [f"--aptopt={path}"]
+
+
+async def _mirror(scratch: Path) -> list[str]:
+    """The host's sources as a file; nothing lets mmdebstrap choose the distribution's own mirror."""
+    lines = await apt.sources(suite())
+    if not lines:
+        return []
+    path = scratch / "sources.list"
+    await asyncio.to_thread(path.write_text, "\n".join(lines) + "\n")
+    return [str(path)]
