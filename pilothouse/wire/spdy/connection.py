@@ -40,7 +40,7 @@ from pilothouse.wire.spdy.stream import WINDOW_BYTES, Stream
 MAX_STREAMS = 1024
 """Of the peer's, at the same time."""
 LARGEST_WINDOW = 0x7FFFFFFF
-PING_S = 15.0
+PING_S = 5.0
 """A peer that is gone is noticed by sending, even while nothing is read from it."""
 LINGER_S = 5.0
 GOODBYE_S = 1.0
