@@ -7,6 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from pilothouse.aio.tasks import scope
@@ -237,7 +238,8 @@ class Connection:
     async def close(self) -> None:
         self._writer.close()
         try:
-            async with asyncio.timeout(1):
-                await self._writer.wait_closed()
-        except OSError:  # TimeoutError among them
+            with suppress(OSError):  # TimeoutError among them
+                async with asyncio.timeout(1):
+                    await self._writer.wait_closed()
+        finally:
             self._writer.transport.abort()

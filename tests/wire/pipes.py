@@ -15,11 +15,14 @@ class End:
         self._inbox = inbox
         self._outbox = outbox
         self.sent_bytes = 0
+        self.is_broken = False
 
     async def receive(self) -> bytes | None:
         return await self._inbox.get()
 
     async def send(self, data: bytes) -> None:
+        if self.is_broken:
+            raise ConnectionResetError("the other end is gone")
         self.sent_bytes += len(data)
         await self._outbox.put(data)
 

@@ -201,6 +201,21 @@ async def test_the_end_of_the_connection_breaks_its_streams_off() -> None:
         assert stream.is_reset
 
 
+async def test_a_peer_that_is_gone_is_noticed_even_while_it_is_not_read() -> None:
+    streams: list[Stream] = []
+    near, far = pipe()
+    async with scope() as tasks, asyncio.timeout(WAIT_S):
+        connection, peer = Connection(far, is_client=False, on_stream=streams.append), Peer(near)
+        running = tasks.spawn(connection.run())
+        await peer.say(SynStream(1, {}), SynStream(3, {}), Data(1, LARGE))
+        assert [await peer.hear(), await peer.hear()] == [SynReply(1, {}), SynReply(3, {})]
+        far.is_broken = True
+        await streams[1].send(b"anybody there?")
+        await running
+        assert streams[0].is_reset
+        tasks.cancel()
+
+
 async def test_a_refused_stream_is_not_replied_to() -> None:
     near, far = pipe()
     async with scope() as tasks:

@@ -127,7 +127,8 @@ class PortStream:
     async def close(self) -> None:
         self._writer.close()
         try:
-            async with asyncio.timeout(LINGER_S):
-                await self._writer.wait_closed()
-        except OSError:  # TimeoutError among them
+            with suppress(OSError):  # TimeoutError among them
+                async with asyncio.timeout(LINGER_S):
+                    await self._writer.wait_closed()
+        finally:
             self._writer.transport.abort()

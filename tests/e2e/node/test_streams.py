@@ -1,15 +1,20 @@
 """Logs, exec, attach and port forwarding into real containers."""
 
 import asyncio
+import itertools
 
 import pytest
 
+from pilothouse.aio.tasks import scope
 from pilothouse.client.session import Session
+from pilothouse.client.transport import Call
 from pilothouse.model.errors import ApiError
 from pilothouse.model.kinds import PODS
+from pilothouse.wire.spdy import Connection
 from tests.e2e.node.pods import Cluster, pod, shell
 
 pytestmark = pytest.mark.containers
+_requests = itertools.count()
 
 
 async def test_exec_returns_output_and_exit_code(cluster: Cluster) -> None:
@@ -83,6 +88,32 @@ async def test_a_forwarded_port_reaches_what_listens_on_loopback(cluster: Cluste
     await stream.close()
     with pytest.raises(ApiError, match="refused"):
         await cluster.agent.connector.connect(found, 7001)
+
+
+async def test_kubectl_s_streams_reach_a_port_of_the_pod(cluster: Cluster) -> None:
+    serve = "dd if=/dev/zero of=/tmp/x bs=1024 count=2048; exec httpd -f -p 127.0.0.1:7000 -h /tmp"
+    await cluster.run(pod("port", shell(serve)))
+    call = Call("GET", PODS.path("default", "port", "portforward"))
+    async with cluster.client.transport.connect(call, ("SPDY/3.1+portforward.k8s.io",)) as socket, scope() as tasks, asyncio.timeout(20):
+        connection = Connection(socket, is_client=True)
+        tasks.spawn(connection.run())
+        while (answer := await _get(connection, 7000)) is None:
+            await asyncio.sleep(0.05)  # nothing listens yet
+        assert answer.endswith(b"\r\n\r\n" + bytes(2048 * 1024))
+        assert await _get(connection, 7001) is None
+        tasks.cancel()
+
+
+async def _get(connection: Connection, port: int) -> bytes | None:
+    """The answer to a request for /x; None when the port refuses."""
+    headers = {"port": str(port), "requestid": str(next(_requests))}
+    error, stream = (connection.open(headers | {"streamtype": kind}) for kind in ("error", "data"))
+    await stream.send(b"GET /x HTTP/1.0\r\n\r\n")
+    pieces = []
+    while (piece := await stream.receive()) is not None:
+        pieces.append(piece)
+    stream.end()
+    return None if await error.receive() else b"".join(pieces)
 
 
 async def test_logs_follow_until_the_container_ends(cluster: Cluster) -> None:
