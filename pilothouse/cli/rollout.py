@@ -35,6 +35,7 @@ class Rollout:
         self.namespace = meta.namespace(wanted)
         self._shown: set[str] = set()
         self._stale: Object | None = None
+        self._begun = time.time() - 2  # event times are whole seconds
 
     async def apply(self) -> bool:
         """Write the App; False when it was there already, just so. A failed build of the same source is tried again."""
@@ -121,7 +122,8 @@ class Rollout:
         """What is made before the build can begin, said once each."""
         selector = f"involvedObject.kind=Build,involvedObject.name={build},reason=Preparing"
         for event in (await self.client.list(kinds.EVENTS, self.namespace, field_selector=selector)).items:
-            if meta.uid(event) not in self._shown:
+            said = event.get("lastTimestamp")
+            if said and meta.uid(event) not in self._shown and meta.parse_rfc3339(said) > self._begun:
                 self._shown.add(meta.uid(event))
                 output.note(event.get("message", ""))
 

@@ -45,7 +45,7 @@ def _cause(lines: list[str], step: str) -> str:
         return _short(_own_words(summary), 300)
     plain = [line for line in lines if not _NOISE.match(line) and not _SUMMARY.match(line)]
     telling = [line for line in plain if _TELLING.search(line)]
-    chosen = telling[-1] if telling else plain[-1] if plain else lines[-1] if lines else ""
+    chosen = telling[-1] if telling else plain[-1] if plain else summary
     return _short(chosen.strip(), 300)
 
 
