@@ -75,6 +75,10 @@ class BuildController:
                 await self._finish(build, None, Finish("Failed", "BuilderMissing", str(error)))
                 return
             config = replace(config, image=image)
+        if not config.image:
+            message = "there is no builder: run the platform with --builder-image and an image that has buildah, git and curl"
+            await self._finish(build, None, Finish("Failed", "BuilderMissing", message))
+            return
         environment = await self._environment(meta.namespace(build))
         try:
             await self.client.create(kinds.PODS, build_pod(build, config, environment))
