@@ -75,12 +75,27 @@ class Progress:
             raise
         self._end(good("✓"), what, begun)
 
-    def tick(self, what: str, begun: float) -> None:
-        """Refresh the running step's line."""
-        if self.live:
-            sys.stderr.write(f"\r\x1b[K… {what} {time.monotonic() - begun:.0f} s")
-            sys.stderr.flush()
-
     def _end(self, mark: str, what: str, begun: float) -> None:
         start = "\r\x1b[K" if self.live else ""
         click.echo(f"{start}{mark} {what} ({time.monotonic() - begun:.1f} s)", err=True)
+
+
+class Waiting:
+    """What is being waited for, with its seconds: one line on a terminal, gone before anything else is printed; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._what = ""
+        self._begun = 0.0
+
+    def show(self, what: str) -> None:
+        if what != self._what:
+            self._what, self._begun = what, time.monotonic()
+        if self._live:
+            sys.stderr.write(f"\r\x1b[K… {what} ({time.monotonic() - self._begun:.0f} s)")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self._live and self._what:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -36,6 +36,8 @@ class Rollout:
         self._shown: set[str] = set()
         self._stale: Object | None = None
         self._begun = time.time() - 2  # event times are whole seconds
+        self._waiting = output.Waiting()
+        self._is_streaming = False
 
     async def apply(self) -> bool:
         """Write the App; False when it was there already, just so. A failed build of the same source is tried again."""
@@ -84,6 +86,8 @@ class Rollout:
         except asyncio.CancelledError:
             await asyncio.shield(self._take_back())
             raise
+        finally:
+            self._waiting.clear()
         condition = meta.condition(app, "Ready")
         assert condition is not None
         if condition["status"] != "True":
@@ -104,6 +108,8 @@ class Rollout:
                 and (condition["status"] == "True" or condition["reason"] not in WAITING)
             ):
                 return app
+            if not self._is_streaming:
+                self._waiting.show((condition or {}).get("message") or "waiting for the platform")
             await asyncio.sleep(POLL_S)
 
     async def _follow_builds(self) -> None:
@@ -125,6 +131,7 @@ class Rollout:
             said = event.get("lastTimestamp")
             if said and meta.uid(event) not in self._shown and meta.parse_rfc3339(said) > self._begun:
                 self._shown.add(meta.uid(event))
+                self._waiting.clear()
                 output.note(event.get("message", ""))
 
     async def _show_log(self, build: Object) -> None:
@@ -134,13 +141,21 @@ class Rollout:
             if not await self._started(pod, container):
                 return
             try:
-                async with self.client.logs(pod, self.namespace, container=container, follow=True) as pieces:
-                    async for piece in pieces:
-                        sys.stderr.buffer.write(piece)
-                        sys.stderr.flush()
+                await self._stream(pod, container)
             except (NotFound, BadRequest):
                 return
         self._shown.add(meta.name(build))
+
+    async def _stream(self, pod: str, container: str) -> None:
+        self._is_streaming = True
+        self._waiting.clear()
+        try:
+            async with self.client.logs(pod, self.namespace, container=container, follow=True) as pieces:
+                async for piece in pieces:
+                    sys.stderr.buffer.write(piece)
+                    sys.stderr.flush()
+        finally:
+            self._is_streaming = False
 
     async def _started(self, pod: str, container: str) -> bool:
         """Wait until the container has a log to follow; False when its pod is gone or has ended without it."""

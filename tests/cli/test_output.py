@@ -1,3 +1,5 @@
+import io
+
 import pytest
 import yaml
 
@@ -35,3 +37,23 @@ def test_notes_and_progress_leave_standard_output_to_the_result(capsys: pytest.C
     assert "working" in shown.err
     assert "✓ a step (" in shown.err
     assert "✗ a step that fails (" in shown.err
+
+
+def test_what_is_waited_for_is_shown_on_a_terminal_and_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stderr", terminal)
+    waiting = output.Waiting()
+    waiting.show("the build is pending")
+    assert terminal.getvalue().endswith("… the build is pending (0 s)")
+    waiting.clear()
+    assert terminal.getvalue().endswith("\r\x1b[K")
+
+
+def test_nothing_is_counted_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = io.StringIO()
+    monkeypatch.setattr("sys.stderr", pipe)
+    waiting = output.Waiting()
+    waiting.show("the build is pending")
+    waiting.clear()
+    assert pipe.getvalue() == ""
