@@ -1,5 +1,6 @@
 """Carries out Builds: makes their pods, gets the base images they wait for, and writes down how they ended."""
 
+import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -161,8 +162,6 @@ def _phase(build: Object) -> str:
 
 def decoded_proxies(data: Mapping[str, str]) -> dict[str, str]:
     """The `proxy.*` keys of the environment Secret as variables, in both spellings that programs read."""
-    import base64
-
     found: dict[str, str] = {}
     for key, value in data.items():
         if key.startswith("proxy."):
