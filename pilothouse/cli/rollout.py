@@ -38,6 +38,7 @@ class Rollout:
         self._begun = time.time() - 2  # event times are whole seconds
         self._waiting = output.Waiting()
         self._is_streaming = False
+        self._is_over = False
 
     async def apply(self) -> bool:
         """Write the App; False when it was there already, just so. A failed build of the same source is tried again."""
@@ -75,17 +76,22 @@ class Rollout:
         """Until it serves; raises ClickException with the reason when it does not. Ctrl-C takes the change back."""
         begun = time.monotonic()
         try:
-            async with asyncio.timeout(timeout_s), scope() as tasks:
+            async with asyncio.timeout(timeout_s) as deadline, scope() as tasks:
                 tasks.spawn(self._follow_builds(), name="build log")
-                app = await self._settled()
+                try:
+                    app = await self._settled()
+                except asyncio.CancelledError:
+                    # Before the log is let go: it ends by itself when its build does.
+                    if not deadline.expired():
+                        await asyncio.shield(self._take_back())
+                    raise
+                finally:
+                    self._is_over = True
                 tasks.cancel()
         except TimeoutError as error:
             raise click.ClickException(
                 f"{self.name} does not serve after {timeout_s:g} s: `ph why {self.name}` says what it waits for"
             ) from error
-        except asyncio.CancelledError:
-            await asyncio.shield(self._take_back())
-            raise
         finally:
             self._waiting.clear()
         condition = meta.condition(app, "Ready")
@@ -113,7 +119,7 @@ class Rollout:
             await asyncio.sleep(POLL_S)
 
     async def _follow_builds(self) -> None:
-        while True:
+        while not self._is_over:
             app = await self.client.get_or_none(APPS, self.name, self.namespace)
             name = ((app or {}).get("status") or {}).get("build", "")
             observed = app is not None and (app.get("status") or {}).get("observedGeneration") == app["metadata"].get("generation")
@@ -159,7 +165,7 @@ class Rollout:
 
     async def _started(self, pod: str, container: str) -> bool:
         """Wait until the container has a log to follow; False when its pod is gone or has ended without it."""
-        while True:
+        while not self._is_over:
             await self._show_preparations(pod.removesuffix("-build"))
             found = await self.client.get_or_none(kinds.PODS, pod, self.namespace)
             status = (found or {}).get("status") or {}
@@ -168,8 +174,9 @@ class Rollout:
             if "running" in state or "terminated" in state:
                 return True
             if status.get("phase") in ("Failed", "Succeeded"):
-                return False
+                break
             await asyncio.sleep(POLL_S / 2)
+        return False
 
     async def _take_back(self) -> None:
         """An interrupted deploy leaves what was there before: the build stops, the app is as it was."""
