@@ -13,8 +13,8 @@ from pathlib import Path
 from bench.rig.figures import now
 from bench.rig.raw import Endpoint
 from pilothouse.aio.process import Completed, run
-from pilothouse.cli.settings import Home, Settings
-from pilothouse.cli.state import State, running_pid
+from pilothouse.cli.daemon.state import State, running_pid
+from pilothouse.cli.settings.home import Home, Settings
 from pilothouse.client import kubeconfig
 from pilothouse.client.client import Client
 from pilothouse.client.http import HttpTransport
@@ -60,7 +60,7 @@ class Instance:
     @property
     def node(self) -> NodeConfig:
         # Imported here: it brings the whole engine, which benchmarks of single parts do not need.
-        from pilothouse.cli.wiring import node_config
+        from pilothouse.cli.daemon.wiring import node_config
 
         return node_config(self.home, self.settings)
 

@@ -9,28 +9,28 @@ import click
 
 from pilothouse import __version__
 from pilothouse.cli.session import Session
-from pilothouse.cli.settings import Home, SettingsError
+from pilothouse.cli.settings.home import Home, SettingsError
 from pilothouse.client.kubeconfig import KubeconfigError
 from pilothouse.model.errors import ApiError
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("instance", "Start the cluster on this machine"),
-    "down": ("instance", "Stop the cluster and keep everything, running containers included"),
-    "destroy": ("instance", "Remove the cluster and everything it put on this machine"),
-    "status": ("instance", "Show what runs and where it can be reached"),
-    "deploy": ("deploy", "Build a source tree and run it"),
-    "apps": ("apps", "List the apps"),
-    "logs": ("apps", "Print an app's logs"),
-    "exec": ("apps", "Run a command in an app's container"),
-    "scale": ("apps", "Change the number of replicas"),
-    "rollback": ("apps", "Go back to an earlier revision"),
-    "open": ("apps", "Print or open an app's URL"),
-    "delete": ("apps", "Remove an app"),
-    "why": ("why", "Say why an app is in the state it is in"),
-    "kubectl": ("kube", "Run the bundled kubectl on this cluster"),
-    "kubeconfig": ("kube", "Print the path of the admin kubeconfig, or merge it into your own"),
-    "config": ("config", "Show and change mirrors, proxies and certificates that builds use"),
-    "run": ("run", "Run one part of Pilothouse against any cluster"),
+    "up": ("cluster.commands", "Start the cluster on this machine"),
+    "down": ("cluster.commands", "Stop the cluster and keep everything, running containers included"),
+    "destroy": ("cluster.commands", "Remove the cluster and everything it put on this machine"),
+    "status": ("cluster.commands", "Show what runs and where it can be reached"),
+    "deploy": ("apps.deploy", "Build a source tree and run it"),
+    "apps": ("apps.commands", "List the apps"),
+    "logs": ("apps.commands", "Print an app's logs"),
+    "exec": ("apps.commands", "Run a command in an app's container"),
+    "scale": ("apps.commands", "Change the number of replicas"),
+    "rollback": ("apps.commands", "Go back to an earlier revision"),
+    "open": ("apps.commands", "Print or open an app's URL"),
+    "delete": ("apps.commands", "Remove an app"),
+    "why": ("why.command", "Say why an app is in the state it is in"),
+    "kubectl": ("cluster.kube", "Run the bundled kubectl on this cluster"),
+    "kubeconfig": ("cluster.kube", "Print the path of the admin kubeconfig, or merge it into your own"),
+    "config": ("settings.config", "Show and change mirrors, proxies and certificates that builds use"),
+    "run": ("cluster.run", "Run one part of Pilothouse against any cluster"),
     "completion": ("completion", "Print the shell completion script"),
 }
 """Command -> (its module in this package, the line in `ph --help`). The function in the module has the command's name."""

@@ -167,7 +167,7 @@ def instance_settings() -> str:
     """What settings.json holds."""
     from dataclasses import fields
 
-    from pilothouse.cli.settings import Settings
+    from pilothouse.cli.settings.home import Settings
 
     shown = Settings(node_name="the host's name")
     rows = [[f"`{each.name}`", f"`{getattr(shown, each.name)}`"] for each in fields(Settings)]
@@ -175,7 +175,7 @@ def instance_settings() -> str:
 
 
 def home_layout() -> str:
-    from pilothouse.cli.settings import Home
+    from pilothouse.cli.settings.home import Home
 
     home = Home(Path("/H"))
     names = [name for name, value in vars(Home).items() if isinstance(value, property) and name != "instance"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pilothouse.cli.settings import Home
+from pilothouse.cli.settings.home import Home
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client

@@ -17,8 +17,8 @@ from typing import Any
 import structlog
 
 from pilothouse.client.client import Client
-from pilothouse.client.decisions import DecisionLog, Ref
 from pilothouse.client.spam import SpamFilter
+from pilothouse.decisions.log import DecisionLog, Ref
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, NotFound, TooManyRequests, Unavailable
 from pilothouse.model.json import Object

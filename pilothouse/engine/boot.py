@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.aio.tasks import Scope, scope
-from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
-from pilothouse.client.decisions import DecisionLog
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
+from pilothouse.decisions.log import DecisionLog
 from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.server import ApiServer

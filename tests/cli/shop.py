@@ -3,8 +3,8 @@
 from copy import deepcopy
 from typing import Any
 
-from pilothouse.cli.notes import Note
-from pilothouse.cli.scene import Scene
+from pilothouse.cli.why.notes import Note
+from pilothouse.cli.why.scene import Scene
 from pilothouse.model.json import Object
 
 NOW = 1_770_000_000.0

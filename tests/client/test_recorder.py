@@ -4,9 +4,9 @@ import pytest
 
 from pilothouse.aio.tasks import running
 from pilothouse.client.client import Client
-from pilothouse.client.decisions import DecisionLog
 from pilothouse.client.recorder import QUEUE_LIMIT, Recorder
 from pilothouse.client.spam import SpamFilter
+from pilothouse.decisions.log import DecisionLog
 from pilothouse.model.errors import Forbidden, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from pilothouse.aio.tasks import Scope, scope
-from pilothouse.cli.logs import configure
+from pilothouse.cli.daemon.logs import configure
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder

@@ -7,9 +7,9 @@ from pathlib import Path
 from pilothouse.aio.tasks import scope
 from pilothouse.client import crds
 from pilothouse.client.client import Client
-from pilothouse.client.decisions import DecisionLog
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
+from pilothouse.decisions.log import DecisionLog
 from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.platform.apps.controller import AppController

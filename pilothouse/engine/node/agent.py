@@ -9,7 +9,7 @@ import structlog
 
 from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.tasks import TaskSet, scope
-from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.aio.tasks import Scope
-from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.node import podspec

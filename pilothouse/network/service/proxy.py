@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.informers import Informers
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES

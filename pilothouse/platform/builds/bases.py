@@ -17,8 +17,8 @@ from pathlib import Path
 import structlog
 
 from pilothouse.aio.process import run
-from pilothouse.client.oci import Registry
 from pilothouse.model.json import Object
+from pilothouse.oci.registry import Registry
 from pilothouse.platform.builds import apt
 
 log = structlog.get_logger("platform.builds")

@@ -9,11 +9,11 @@ from typing import Any
 from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller, owner_key
 from pilothouse.client.informers import Informers
-from pilothouse.client.oci import EMPTY, MANIFEST, Registry, digest_of
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import AlreadyExists, ApiError, BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
+from pilothouse.oci.registry import EMPTY, MANIFEST, Registry, digest_of
 from pilothouse.platform.builds.bases import BaseError, Bases
 from pilothouse.platform.builds.failure import explain
 from pilothouse.platform.builds.plan import Create, Finish, Prepare, Wait, next_step

@@ -14,11 +14,11 @@ import structlog
 
 from pilothouse.aio.process import run
 from pilothouse.client.client import Client
-from pilothouse.client.oci import Registry
 from pilothouse.model import kinds
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
+from pilothouse.oci.registry import Registry
 from pilothouse.platform.registry.server import PROGRAM, RegistryConfig, RegistryServer
 
 log = structlog.get_logger("platform.registry")

@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 
 from pilothouse.aio.child import Child
-from pilothouse.client.oci import Registry
 from pilothouse.model.errors import Unavailable
+from pilothouse.oci.registry import Registry
 
 PROGRAM = "docker-registry"
 

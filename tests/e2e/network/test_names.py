@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.model.kinds import ENDPOINTSLICES, NAMESPACES, SERVICES
 from pilothouse.network.dns import ClusterDNS, ClusterDNSConfig
 from pilothouse.network.pod import PodNetwork

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
 from pilothouse.network.pod import PodNetwork

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
 from pilothouse.client.session import Session
 from pilothouse.engine.node.agent import NodeAgent

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from pilothouse.aio.tasks import scope
-from pilothouse.client.barrier import EndpointBarrier
+from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User

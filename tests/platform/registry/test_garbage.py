@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from pilothouse.client.client import Client
-from pilothouse.client.oci import Registry, digest_of_file
 from pilothouse.model.errors import NotFound, Unavailable
 from pilothouse.model.json import Object
+from pilothouse.oci.registry import Registry, digest_of_file
 from pilothouse.platform.registry.garbage import YOUNG_S, GarbageCollector, Tag, references, tags, unreferenced
 from pilothouse.platform.registry.server import RegistryConfig, RegistryServer
 

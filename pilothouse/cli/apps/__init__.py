@@ -1,0 +1,1 @@
+"""Commands about apps: deploy, look at, change, remove."""

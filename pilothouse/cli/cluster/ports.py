@@ -1,0 +1,60 @@
+"""Which ports an instance takes: those asked for, or the next free ones, chosen once and kept."""
+
+import errno
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from pilothouse.cli.settings.home import SettingsError
+
+
+def is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def choose(host: str, wanted: int, others: Iterable[int]) -> int:
+    """The wanted port, or the first free one of the others; raises SettingsError when all are taken."""
+    for port in (wanted, *others):
+        if is_free(host, port):
+            return port
+    raise SettingsError(f"port {wanted} and its alternatives are taken on {host}: free one, or choose another with an option of `ph up`")
+
+
+def refuse_taken(option: str, host: str, port: int) -> None:
+    """Raises SettingsError, naming who has the port, unless it is free."""
+    if not is_free(host, port):
+        owner = holder(port)
+        raise SettingsError(f"port {port} is taken{f' by {owner}' if owner else ''}: end it, or choose another port with {option}")
+
+
+def holder(port: int) -> str:
+    """The program that listens on a TCP port, as `name (pid N)`; "" when it cannot be found out."""
+    inodes = {
+        fields[9]
+        for table in ("/proc/net/tcp", "/proc/net/tcp6")
+        for line in _lines(table)[1:]
+        if (fields := line.split())[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port
+    }
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            for link in (process / "fd").iterdir():
+                if (target := str(link.readlink())).startswith("socket:[") and target[8:-1] in inodes:
+                    return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+        except OSError:
+            continue
+    return ""
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []

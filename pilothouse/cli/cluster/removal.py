@@ -1,0 +1,79 @@
+"""Takes an instance off the machine: containers, mounts, links, rules, cgroups, processes and files, in that order."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from pilothouse.cli import output
+from pilothouse.cli.daemon.logs import configure
+from pilothouse.cli.settings.home import Home, Settings
+
+
+async def remove(home: Home) -> None:
+    """Everything of an instance whose daemon has stopped. What is gone already is no error, so it may be repeated."""
+    configure(logging.ERROR)
+    settings = Settings.load(home) or Settings()
+    progress = output.Progress()
+    with progress.step("stopping the gateway"):
+        await _stop_gateway(home)
+    with progress.step("removing the containers"):
+        await _remove_node(home, settings)
+    with progress.step("removing the network"):
+        _remove_network(home, settings)
+    with progress.step("removing the files"):
+        remove_tree(home.path)
+
+
+async def _stop_gateway(home: Home) -> None:
+    from pilothouse.platform.gateway.envoy import Files
+    from pilothouse.platform.gateway.process import EnvoyProcess
+
+    await EnvoyProcess(Files(home.gateway), home.log / "gateway.log").stop()
+
+
+async def _remove_node(home: Home, settings: Settings) -> None:
+    """The pod network answers meanwhile, so that every pod leaves it in good order."""
+    from pilothouse.aio.tasks import running
+    from pilothouse.cli.daemon.wiring import node_config, pod_network_config
+    from pilothouse.engine.node.teardown import destroy
+    from pilothouse.network.pod import PodNetwork
+
+    async with running(PodNetwork(pod_network_config(home, settings)).run, name="pod network"):
+        await destroy(node_config(home, settings))
+
+
+def _remove_network(home: Home, settings: Settings) -> None:
+    from pilothouse.cli.daemon.wiring import pod_network_config, service_proxy_config
+    from pilothouse.network.pod import kernel as pod_kernel
+    from pilothouse.network.service import kernel as service_kernel
+
+    service_kernel.teardown(service_proxy_config(home, settings))
+    pod_kernel.teardown(pod_network_config(home, settings))
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a folder on this file system only: what is still mounted below it is unmounted first, never emptied."""
+    for mount in sorted(mounts_below(path), key=len, reverse=True):
+        _unmount(mount)
+    if path.exists():
+        # The settings go last: as long as something is left, `ph destroy` knows what it is.
+        for child in path.iterdir():
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child)
+        shutil.rmtree(path)
+
+
+def mounts_below(path: Path) -> list[str]:
+    """Mount points under a folder (proc(5), mountinfo: blanks are written as octal escapes)."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = line.split()[4].encode().decode("unicode_escape")
+        if point.startswith(f"{path}/") or point == str(path):
+            found.append(point)
+    return found
+
+
+def _unmount(point: str) -> None:
+    import subprocess
+
+    subprocess.run(["umount", "--lazy", "--", point], check=False, capture_output=True)

@@ -1,0 +1,1 @@
+"""The processes behind `ph up`: wiring, state file, logging."""

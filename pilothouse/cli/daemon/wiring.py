@@ -1,0 +1,108 @@
+"""How an instance's settings become the settings of its parts: names, networks and folders in one place."""
+
+import socket
+from typing import TYPE_CHECKING
+
+from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.engine.boot import EngineConfig
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.network.dns.config import ClusterDNSConfig
+from pilothouse.network.pod.config import PodNetworkConfig
+from pilothouse.network.service.config import ServiceProxyConfig
+
+if TYPE_CHECKING:
+    from pilothouse.cli.daemon.platform import PlatformOptions
+
+DNS_PORT = 53
+
+
+def node_config(home: Home, settings: Settings) -> NodeConfig:
+    return NodeConfig(
+        home=home.node,
+        node_name=settings.node_name,
+        addresses=(str(settings.gateway_address),),
+        cluster_dns=(str(settings.dns_address),),
+        cluster_domain=settings.cluster_domain,
+        pod_cidr=settings.pod_cidr,
+    )
+
+
+def pod_network_config(home: Home, settings: Settings) -> PodNetworkConfig:
+    node = node_config(home, settings)
+    return PodNetworkConfig(
+        instance=home.instance,
+        pod_cidr=settings.pod_cidr,
+        bridge=f"ph-{home.instance}",
+        socket=home.run / "cni.sock",
+        conf_dir=node.cni_conf_dir,
+        bin_dir=node.cni_bin_dir,
+        reached=(settings.service_cidr,),
+    )
+
+
+def service_proxy_config(home: Home, settings: Settings) -> ServiceProxyConfig:
+    return ServiceProxyConfig(
+        instance=home.instance,
+        node=settings.node_name,
+        local_cidr=settings.pod_cidr,
+        service_cidr=settings.service_cidr,
+        node_port_addresses=("127.0.0.1", str(settings.gateway_address)),
+    )
+
+
+def dns_config(settings: Settings) -> ClusterDNSConfig:
+    return ClusterDNSConfig(
+        node=settings.node_name,
+        address=str(settings.gateway_address),
+        port=DNS_PORT,
+        cluster_ip=str(settings.dns_address),
+        zone=settings.cluster_domain,
+        networks=(settings.pod_cidr, settings.service_cidr),
+    )
+
+
+def engine_config(home: Home, settings: Settings) -> EngineConfig:
+    return EngineConfig(
+        store=home.store,
+        pki=home.pki,
+        cache=home.cache,
+        kubeconfig=home.kubeconfig,
+        addresses=(settings.api_host,),
+        internal=str(settings.gateway_address),
+        port=settings.api_port,
+        service_cidr=settings.service_cidr,
+        service_address=str(settings.api_address),
+        node_ports=settings.node_port_range,
+        cluster_domain=settings.cluster_domain,
+        node=node_config(home, settings),
+    )
+
+
+def platform_options(home: Home, settings: Settings) -> "PlatformOptions":
+    from pilothouse.cli.daemon.platform import LocalParts, PlatformOptions
+    from pilothouse.platform.apps.objects import Surroundings
+    from pilothouse.platform.builds.bases import BUILDER
+    from pilothouse.platform.gateway.envoy import Listening
+
+    registry = f"127.0.0.1:{settings.registry_port}"
+    listening = Listening(gateway_addresses(settings.api_host), settings.http_port, settings.https_port)
+    return PlatformOptions(
+        registry=registry,
+        around=Surroundings(registry=registry, url_port=settings.http_port),
+        builder_image=BUILDER,
+        local=LocalParts(home.path, home.instance, settings.registry_port, listening),
+    )
+
+
+def gateway_addresses(host: str) -> tuple[str, ...]:
+    """Loopback means both of its addresses, where the machine has the second: browsers resolve NAME.localhost to either."""
+    return (host, "::1") if host == "127.0.0.1" and has_ipv6_loopback() else (host,)
+
+
+def has_ipv6_loopback() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

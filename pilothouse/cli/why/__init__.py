@@ -1,0 +1,1 @@
+"""`ph why`: what was seen of an app, turned into one sentence."""

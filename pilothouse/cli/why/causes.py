@@ -1,0 +1,209 @@
+"""From what is seen of an app to one sentence: what state it is in, the chain of causes, and the way out (pure).
+
+An app's life is looked at in the order in which it can go wrong: build, pods created, placed, started, ready, routed. The
+first stage with a finding answers, since what comes after follows from it. Objects say what is; notes (decisions, Events)
+say why, also of objects that are gone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pilothouse.cli.output import age
+from pilothouse.cli.why.pod_causes import Finding, of_note, of_pod, refused
+from pilothouse.cli.why.scene import Scene, is_rolled_out, newest, restarts
+from pilothouse.cli.why.standing import state, waiting, well
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+
+_EPISODE_S = 900.0
+_PATIENCE_S = 30.0
+_RANKS = ("FailedCreate", "FailedScheduling", "FailedMount", "FailedCreatePodSandBox", "Failed", "Exited", "Unhealthy")
+_ROUTE_STEPS = {
+    "PathTaken": "choose another host with `ph deploy --host`, or remove the other ingress",
+    "NoCertificate": "create the TLS secret, or remove tls from the ingress",
+    "BackendNotSupported": "name a service as the backend",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """sentence: all of it. chain: the causes alone, the first one first; empty when all is well. next_step: the way out.
+
+    is_known: False when there is no such object and nothing was ever said about one.
+    """
+
+    sentence: str
+    chain: tuple[str, ...] = ()
+    next_step: str = ""
+    is_known: bool = True
+
+
+def explain(scene: Scene) -> Why:
+    if not _exists(scene):
+        return _of_gone(scene)
+    for look in (_unattended, _own_trouble, _built, _idle, _pods_created, _pods_run, _routed):
+        finding = look(scene)
+        if finding is not None:
+            return _told(f"{scene.subject} {state(scene)}", finding)
+    if all_is_well := well(scene):
+        return Why(all_is_well)
+    if past := _past(scene, _begun(scene)):
+        return _told(f"{scene.subject} {state(scene)}", past)
+    return Why(waiting(scene))
+
+
+def _told(standing: str, finding: Finding) -> Why:
+    return Why(f"{standing}: {', so '.join(finding.chain)}; {finding.next_step}", finding.chain, finding.next_step)
+
+
+def _exists(scene: Scene) -> bool:
+    own = {"App": scene.app, "Build": scene.build, "Deployment": scene.deployment, "Ingress": scene.ingress}
+    if scene.kind in own:
+        return own[scene.kind] is not None
+    return bool(scene.replica_sets if scene.kind == "ReplicaSet" else scene.pods)
+
+
+# What is wrong, stage by stage.
+
+
+def _unattended(scene: Scene) -> Finding | None:
+    """An App that no platform looks at."""
+    if scene.app is None or (scene.app.get("status") or {}).get("observedGeneration") or scene.age_of(scene.app) < _PATIENCE_S:
+        return None
+    return Finding(("no platform works on this cluster's apps",), "start it with `ph up`, or with `ph run platform --kubeconfig FILE`")
+
+
+def _own_trouble(scene: Scene) -> Finding | None:
+    """What makes an App impossible, whatever its parts do."""
+    if scene.app is None:
+        return None
+    built = meta.condition(scene.app, "Built") or {}
+    if built.get("reason") in ("NoSource", "NoRegistry"):
+        cause, _, step = built["message"].partition(": ")
+        return Finding((cause,), step)
+    ready = meta.condition(scene.app, "Ready") or {}
+    if ready.get("reason") == "Refused":
+        return Finding((f"the cluster refuses it: {ready['message']}",), "change what is refused and deploy again")
+    if scene.taken:
+        return Finding((f"{' and '.join(scene.taken)} exists and is not this app's",), "rename the app, or remove what has its name")
+    return None
+
+
+def _built(scene: Scene) -> Finding | None:
+    if scene.build is None:
+        return None
+    build, status, phase = scene.build, scene.build.get("status") or {}, scene.build_phase
+    if phase in ("Pending", "Running"):
+        return _build_waits(scene, build)
+    if phase == "Succeeded":
+        return None
+    effect = f"build {meta.name(build)} {'failed' if phase == 'Failed' else 'was cancelled'}"
+    message = (status.get("message") or "").rstrip(". ")
+    again = "`ph deploy` again"
+    log = f"; the whole log: `ph logs {scene.name} --build`" if scene.kind == "App" else ""
+    steps = {
+        "BuildFailed": f"correct that line, then {again}{log}",
+        "SourceFailed": f"correct the source, then {again}",
+        "NoBaseImage": "use a base image that can be had, or set a mirror with `ph config set registry.mirror HOST`",
+        "Cancelled": again,
+    }
+    return Finding((message or f"its pod ended with {status.get('reason') or phase}", effect), steps.get(status.get("reason", ""), again))
+
+
+def _build_waits(scene: Scene, build: Object) -> Finding | None:
+    for pod in scene.pods:
+        if meta.name(pod) == f"{meta.name(build)}-build" and (found := of_pod(pod, scene.notes_of(pod), scene.app_name)):
+            return Finding((*found.chain, f"build {meta.name(build)} cannot run"), found.next_step)
+    return None
+
+
+def _idle(scene: Scene) -> Finding | None:
+    if scene.deployment is None:
+        return None
+    spec = scene.deployment["spec"]
+    if spec.get("replicas", 1) == 0:
+        command = f"ph scale {scene.name}=1" if scene.kind == "App" else f"ph kubectl scale deployment {scene.name} --replicas=1"
+        return Finding(("it is scaled to 0 replicas",), f"start one with `{command}`")
+    if spec.get("paused") and not is_rolled_out(scene.deployment):
+        return Finding(("its rollout is paused",), f"go on with `ph kubectl rollout resume deployment {scene.name}`")
+    return None
+
+
+def _pods_created(scene: Scene) -> Finding | None:
+    current = newest(scene.replica_sets)
+    if current is None or (current.get("status") or {}).get("replicas", 0) >= current["spec"].get("replicas", 1):
+        return None
+    failure = meta.condition(current, "ReplicaFailure")
+    if failure is not None and failure.get("status") == "True" and failure.get("reason") == "FailedCreate":
+        return refused(meta.name(current), failure.get("message", ""))
+    told = [note for note in scene.notes_of(current) if note.reason == "FailedCreate"]
+    return refused(meta.name(current), told[-1].message) if told else None
+
+
+def _pods_run(scene: Scene) -> Finding | None:
+    """The worst of the current revision's pods; the rollout's deadline is the last link of the chain."""
+    if scene.kind in ("Build", "Ingress"):
+        return None
+    for pod in sorted(scene.current_pods, key=restarts, reverse=True):
+        found = of_pod(pod, scene.notes_of(pod), scene.app_name)
+        if found is not None:
+            progressing = (meta.condition(scene.deployment, "Progressing") if scene.deployment else None) or {}
+            late = ("the rollout made no progress in time",) if progressing.get("reason") == "ProgressDeadlineExceeded" else ()
+            return Finding((*found.chain, *late), found.next_step)
+    return None
+
+
+def _routed(scene: Scene) -> Finding | None:
+    """The way from the gateway to the pods."""
+    if scene.kind == "App" and (scene.deployment is None or not is_rolled_out(scene.deployment)):
+        return None
+    if scene.endpoints is not None and scene.deployment is not None and not _has_ready_endpoint(scene.endpoints):
+        step = "compare the service's selector and port with the pods' (`ph kubectl describe service`)"
+        return Finding((f"service {scene.name} has no ready endpoint",), step)
+    if scene.ingress is None:
+        return None
+    for problem in scene.problems:
+        return Finding((problem.message, "its route does not work"), _ROUTE_STEPS.get(problem.reason, "correct the ingress"))
+    places = ((scene.ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress")
+    if not places and scene.age_of(scene.ingress) >= _PATIENCE_S:
+        name = scene.ingress["spec"].get("ingressClassName") or "the cluster's default one"
+        return Finding((f"no gateway serves ingress class {name}", "its route does not work"), "see `ph kubectl get ingressclass`")
+    return None
+
+
+def _has_ready_endpoint(slices: Sequence[Object]) -> bool:
+    return any((e.get("conditions") or {}).get("ready", True) for piece in slices for e in piece.get("endpoints") or ())
+
+
+# What the notes tell when the objects are gone.
+
+
+def _begun(scene: Scene) -> float:
+    """When the newest attempt was begun: trouble of the one before is none of its."""
+    current = newest(scene.replica_sets)
+    tries = [obj for obj in (scene.build if scene.waits_for_build else None, current) if obj is not None]
+    return scene.now - min((scene.age_of(obj) for obj in tries), default=scene.now)
+
+
+def _past(scene: Scene, since: float = 0.0) -> Finding | None:
+    """The last trouble that was told: of the notes of its last quarter of an hour, the one nearest to the first cause."""
+    notes = [note for note in scene.notes if note.is_trouble and note.last >= since]
+    trouble = [(note, found) for note in notes if (found := of_note(note, scene.app_name))]
+    if not trouble:
+        return None
+    end = trouble[-1][0].last
+    episode = [(note, found) for note, found in trouble if note.last > end - _EPISODE_S]
+    note, found = min(reversed(episode), key=lambda each: _RANKS.index(each[0].reason) if each[0].reason in _RANKS else len(_RANKS))
+    first, *others = found.chain
+    return Finding((f"{age(scene.now - note.last)} ago {first}", *others), found.next_step)
+
+
+def _of_gone(scene: Scene) -> Why:
+    finding = _past(scene)
+    if finding is not None:
+        return _told(f"{scene.subject} is gone", finding)
+    if scene.notes:
+        last = scene.notes[-1]
+        told = f"{last.reason}: {last.message}".rstrip(". ")
+        return Why(f"{scene.subject} is gone; the last that was said about it, {age(scene.now - last.last)} ago: {told}")
+    return Why(f"there is no {scene.kind.lower()} {scene.name}, and nothing is known about one", is_known=False)

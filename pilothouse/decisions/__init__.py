@@ -1,0 +1,1 @@
+"""The decision log: what was refused, delayed, picked or killed, and why."""

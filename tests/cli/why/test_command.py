@@ -1,0 +1,131 @@
+"""`ph why` on a cluster of store, API server, controllers and platform in this process."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from pilothouse.cli.main import ph
+from pilothouse.cli.session import Session
+from pilothouse.cli.settings.home import Home
+from pilothouse.cli.why.causes import explain
+from pilothouse.cli.why.command import Duration, _target, decided, document, look
+from pilothouse.model import kinds, meta
+from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.builds.types import BUILDS
+from tests.engine.controllers.conftest import Cluster, kubelet
+from tests.platform.apps.life import source
+from tests.platform.live import platform
+
+
+async def told(cluster: Cluster, folder: Path, what: str = "shop", ahead_s: float = 0, kubeconfig: str | None = None) -> str:
+    """The sentence, `ahead_s` from now."""
+    session, now = Session(Home(folder), kubeconfig, False), time.time() + ahead_s
+    kind, name = _target(what)
+    scene = await look(cluster.client, kind, name, "default", now, decided(session, "default", now - 86400))
+    assert document(scene, explain(scene))["sentence"] == explain(scene).sentence
+    return explain(scene).sentence
+
+
+async def until_written(folder: Path) -> None:
+    """Decisions reach the file a moment after they were made."""
+    async with asyncio.timeout(5):
+        while not any(note.reason == "BuildFailed" for note in decided(Session(Home(folder), None, False), "default", 0)):
+            await asyncio.sleep(0.01)
+
+
+async def test_an_app_that_serves_is_said_to(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "replicas": 2}})
+        await cluster.until_one(APPS, "shop", lambda app: meta.is_true(app, "Ready"))
+        await cluster.until(kinds.ENDPOINTSLICES, lambda items: any(e["conditions"]["ready"] for s in items for e in s["endpoints"]))
+        assert await told(cluster, tmp_path) == "shop serves revision 1 with 2 of 2 replicas at http://shop.localhost"
+        assert await told(cluster, tmp_path, "deployment/shop") == "deployment shop serves with 2 of 2 replicas"
+
+
+async def test_a_quota_is_found_behind_an_app_that_does_not_serve(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(kinds.RESOURCEQUOTAS, {"metadata": {"name": "team"}, "spec": {"hard": {"pods": "0"}}})
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1"}})
+        await cluster.until(kinds.EVENTS, lambda items: any(e["reason"] == "FailedCreate" for e in items))
+        sentence = await told(cluster, tmp_path)
+        assert sentence.startswith(
+            "shop does not serve: quota team is used up (requested pods=1, used pods=0, limited to pods=0), so replicaset"
+        )
+        assert await told(cluster, tmp_path, kubeconfig="/another/cluster") == sentence
+
+
+async def test_an_hour_later_and_without_events_the_failed_build_of_an_app_that_is_gone_is_still_known(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster:
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"source": source()}})
+        builds = await cluster.until(BUILDS, lambda items: items)
+        status = {"phase": "Failed", "reason": "BuildFailed", "message": "Dockerfile line 3: RUN false: it failed"}
+        await cluster.client.patch(BUILDS, meta.name(builds[0]), {"status": status}, namespace="default", subresource="status")
+        await cluster.until_one(APPS, "shop", lambda app: (meta.condition(app, "Ready") or {}).get("reason") == "BuildFailed")
+        assert (await told(cluster, tmp_path)).startswith("shop does not serve: Dockerfile line 3: RUN false: it failed, so build shop-")
+        await cluster.client.delete(APPS, "shop", "default", propagation="Background")
+        await cluster.until(APPS, lambda items: not items)
+        for event in await cluster.items(kinds.EVENTS):
+            await cluster.client.delete(kinds.EVENTS, meta.name(event), "default")
+        await until_written(tmp_path)
+        sentence = await told(cluster, tmp_path, ahead_s=3600)
+        assert sentence.startswith("shop is gone: 1h ago app shop: BuildFailed: Dockerfile line 3: RUN false: it failed")
+
+
+async def test_a_service_that_has_the_apps_name_is_named(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster:
+        await cluster.create(kinds.SERVICES, {"metadata": {"name": "shop"}, "spec": {"ports": [{"port": 9999}]}})
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1"}})
+        await cluster.until_one(APPS, "shop", lambda app: (app.get("status") or {}).get("observedGeneration"))
+        assert "service shop exists and is not this app's" in await told(cluster, tmp_path)
+
+
+async def test_an_older_ingress_with_the_same_path_is_named(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(kinds.INGRESSCLASSES, {"metadata": {"name": "pilothouse"}, "spec": {"controller": "pilothouse.dev/gateway"}})
+        backend = {"service": {"name": "x", "port": {"number": 80}}}
+        rules = [{"host": "shop.localhost", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}]
+        await cluster.create(kinds.INGRESSES, {"metadata": {"name": "a-first"}, "spec": {"ingressClassName": "pilothouse", "rules": rules}})
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1"}})
+        await cluster.until_one(APPS, "shop", lambda app: meta.is_true(app, "Ready"))
+        await cluster.until(kinds.ENDPOINTSLICES, lambda items: any(e["conditions"]["ready"] for s in items for e in s["endpoints"]))
+        assert "shop.localhost/ is served by ingress default/a-first, which is older" in await told(cluster, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("shop", ("App", "shop")),
+        ("pod/x", ("Pod", "x")),
+        ("pods/x", ("Pod", "x")),
+        ("deployment.apps/x", ("Deployment", "x")),
+        ("Deploy/x", ("Deployment", "x")),
+        ("builds/x", ("Build", "x")),
+        ("ingresses/x", ("Ingress", "x")),
+        ("rs/x", ("ReplicaSet", "x")),
+    ],
+)
+def test_objects_are_named_as_kubectl_names_them(given: str, expected: tuple[str, str]) -> None:
+    assert _target(given) == expected
+
+
+@pytest.mark.parametrize("given", ["gadget/x", "pod/", "/x"])
+def test_a_kind_that_is_not_known_is_refused_with_those_that_are(given: str) -> None:
+    with pytest.raises(click.UsageError, match="app, build, deployment, ingress, pod, replicaset"):
+        _target(given)
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86400)])
+def test_durations_have_a_unit(given: str, seconds: float) -> None:
+    assert Duration().convert(given, None, None) == seconds
+    with pytest.raises(click.BadParameter, match="30m, 12h or 2d"):
+        Duration().convert(given[:-1], None, None)
+
+
+def test_without_a_cluster_the_way_to_one_is_named(tmp_path: Path) -> None:
+    done = CliRunner().invoke(ph, ["--home", str(tmp_path), "why", "shop"])
+    assert done.exit_code == 1
+    assert "start one with `ph up`" in done.output

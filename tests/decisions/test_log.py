@@ -1,0 +1,131 @@
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pilothouse.decisions.log import DecisionLog, Ref, read_decisions
+
+A, B = Ref("Pod", "default", "a", "uid-a"), Ref("Pod", "default", "b", "uid-b")
+
+
+@pytest.fixture(params=["file", "memory"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DecisionLog]:
+    with DecisionLog(tmp_path / "decisions.db" if request.param == "file" else ":memory:") as opened:
+        yield opened
+
+
+async def test_what_is_recorded_is_found_at_once(log: DecisionLog) -> None:
+    log.record(A, "scheduler", "FailedScheduling", "0/1 nodes are available", {"nodes": 1, "filters": {"cpu": 1}})
+    (found,) = await log.query("Pod", "default", "a")
+    assert (found.about, found.part, found.reason, found.message) == (A, "scheduler", "FailedScheduling", "0/1 nodes are available")
+    assert found.facts == {"nodes": 1, "filters": {"cpu": 1}}
+    assert (found.count, found.first) == (1, found.last)
+
+
+async def test_equal_decisions_in_a_row_are_one_with_a_count(log: DecisionLog) -> None:
+    for number in range(3):
+        log.record(A, "scheduler", "FailedScheduling", "no node", {"try": number})
+        log.record(A, "quota", "Refused", "too much")
+    await log.flush()
+    log.record(A, "scheduler", "FailedScheduling", "no node", {"try": 3})
+    scheduler, quota = sorted(await log.query(name="a"), key=lambda decision: decision.part, reverse=True)
+    assert (scheduler.count, scheduler.facts) == (4, {"try": 3})
+    assert scheduler.last > scheduler.first
+    assert quota.count == 3
+
+
+async def test_a_decision_between_two_equal_ones_keeps_them_apart(log: DecisionLog) -> None:
+    for reason in ("Failed", "Scheduled", "Failed"):
+        log.record(A, "scheduler", reason, "")
+    assert [decision.reason for decision in await log.query()] == ["Failed", "Scheduled", "Failed"]
+
+
+async def test_a_query_takes_the_newest_oldest_first(log: DecisionLog) -> None:
+    for number in range(5):
+        log.record(A, "node", f"R{number}", "")
+        log.record(B, "node", f"R{number}", "")
+    found = await log.query("Pod", "default", "b", limit=2)
+    assert [decision.reason for decision in found] == ["R3", "R4"]
+    assert await log.query(since=found[-1].last + 60) == []
+    assert len(await log.query(namespace="default")) == 10
+    assert await log.query("Job") == []
+
+
+async def test_facts_that_are_not_json_are_refused_where_they_are_said(log: DecisionLog) -> None:
+    with pytest.raises(TypeError):
+        log.record(A, "node", "R", "", {"set": {1}})
+
+
+async def test_it_is_bounded_in_rows(tmp_path: Path) -> None:
+    with DecisionLog(tmp_path / "d.db", max_rows=100) as log:
+        for number in range(1000):
+            log.record(A, "node", "R", str(number))
+            if number % 50 == 0:
+                await log.flush()
+        found = await log.query(limit=10_000)
+    assert found[-1].message == "999"
+    assert 50 <= len(found) <= 150
+
+
+async def test_it_is_bounded_in_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    with DecisionLog(path, max_bytes=1 << 20) as log:
+        for number in range(4000):
+            log.record(A, "node", "R", f"{number}{'x' * 1000}")
+            if number % 200 == 0:
+                await log.flush()
+    assert path.stat().st_size < 2 << 20
+
+
+async def test_another_process_reads_while_this_one_writes(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    with DecisionLog(path) as log:
+        log.record(A, "node", "R", "m")
+        await log.flush()
+        assert [decision.about for decision in read_decisions(path, "Pod", "default", "a")] == [A]
+    assert len(read_decisions(path)) == 1
+
+
+async def test_a_closed_log_has_written_everything_and_goes_on_when_opened_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        with DecisionLog(tmp_path / "d.db") as log:
+            log.record(A, "node", "R", "m")
+    (found,) = read_decisions(tmp_path / "d.db")
+    assert found.count == 2
+
+
+def test_reading_a_log_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_decisions(tmp_path / "absent.db")
+
+
+async def test_a_corrupt_file_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    path.write_bytes(b"not a database at all" * 1000)
+    with DecisionLog(path) as log:
+        log.record(A, "node", "R", "m")
+        assert len(await log.query()) == 1
+    assert path.with_name("d.db.corrupt").exists()
+
+
+async def test_a_disk_that_takes_nothing_stops_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    with DecisionLog(path) as log:
+        await log.flush()
+        thief = sqlite3.connect(path)
+        thief.execute("DROP TABLE decisions")
+        thief.commit()
+        log.record(A, "node", "R", "lost")
+        await log.flush()
+        assert log.dropped == 1
+        thief.close()
+
+
+async def test_more_than_the_queue_holds_drops_the_oldest(log: DecisionLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilothouse.decisions.log.PENDING_LIMIT", 10)
+    for number in range(1000):
+        log.record(A, "node", "R", str(number))
+    found = await log.query(limit=1000)
+    assert found[-1].message == "999"
+    assert len(found) + log.dropped == 1000
