@@ -49,10 +49,15 @@ class CertificateAuthority:
         self._key: EllipticCurvePrivateKey = load_pem_private_key(pair.key, None)  # type: ignore[assignment]
 
     @classmethod
-    def create(cls, directory: Path, common_name: str = "pilothouse-ca", days: int = CA_DAYS) -> "CertificateAuthority":
-        """Make a new authority and write it to the directory, which is made when missing."""
+    def create(
+        cls, directory: Path, common_name: str = "pilothouse-ca", days: int = CA_DAYS, *, permitted: Sequence[str] = ()
+    ) -> "CertificateAuthority":
+        """Make a new authority and write it to the directory, which is made when missing.
+
+        permitted: DNS domains; when given, clients accept its certificates for names in these alone (RFC 5280, 4.2.1.10).
+        """
         directory.mkdir(parents=True, exist_ok=True)
-        pair = _self_signed(common_name, days)
+        pair = _self_signed(common_name, days, permitted)
         pair.write(directory, "ca")
         return cls(pair)
 
@@ -60,6 +65,17 @@ class CertificateAuthority:
     def load(cls, directory: Path) -> "CertificateAuthority":
         """Raises FileNotFoundError where there is none, ValueError where a file is damaged."""
         return cls(KeyPair((directory / "ca.crt").read_bytes(), (directory / "ca.key").read_bytes()))
+
+    def has_issued(self, certificate: bytes) -> bool:
+        """Whether this is a PEM certificate with this authority's signature."""
+        from cryptography import x509
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            x509.load_pem_x509_certificate(certificate).verify_directly_issued_by(self._issuer)
+        except (InvalidSignature, TypeError, ValueError):
+            return False
+        return True
 
     def issue_server(self, names: Sequence[str], addresses: Sequence[str] = (), *, common_name: str = "", days: int = LEAF_DAYS) -> KeyPair:
         """For serving under these DNS names and IP addresses."""
@@ -141,7 +157,7 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     fresh.replace(path)
 
 
-def _self_signed(common_name: str, days: int) -> KeyPair:
+def _self_signed(common_name: str, days: int, permitted: Sequence[str] = ()) -> KeyPair:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -150,6 +166,9 @@ def _self_signed(common_name: str, days: int) -> KeyPair:
     builder = _builder(_name(common_name), _name(common_name), key.public_key(), days)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
+    if permitted:
+        names = [x509.DNSName(domain) for domain in permitted]
+        builder = builder.add_extension(x509.NameConstraints(permitted_subtrees=names, excluded_subtrees=None), critical=True)
     return KeyPair(_pem(builder.sign(key, hashes.SHA256())), _key_pem(key))
 
 

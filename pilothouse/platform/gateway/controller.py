@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
@@ -24,9 +25,11 @@ from pilothouse.model.errors import AlreadyExists, ApiError, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.platform.gateway import envoy
 from pilothouse.platform.gateway.admin import Hosts
+from pilothouse.platform.gateway.authority import FALLBACK, LocalAuthority
+from pilothouse.platform.gateway.certificates import CertificateChecks
 from pilothouse.platform.gateway.envoy import Files, Listening
 from pilothouse.platform.gateway.process import EnvoyProcess
-from pilothouse.platform.gateway.routes import CONTROLLER, DEFAULT_CLASS, Problem, Table, World, table
+from pilothouse.platform.gateway.routes import CONTROLLER, DEFAULT_CLASS, Certificate, Problem, Table, World, table
 
 log = structlog.get_logger("platform.gateway")
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -37,7 +40,10 @@ WATCHDOG_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """folder: for the configuration. ingress_class: made as the cluster's default one when `is_default`."""
+    """folder: for the configuration. ingress_class: made as the cluster's default one when `is_default`.
+
+    domain: under which hosts get a certificate of the gateway's own authority that clients believe, beside private names.
+    """
 
     folder: Path
     log: Path
@@ -45,6 +51,7 @@ class GatewayConfig:
     instance: str
     ingress_class: str = "pilothouse"
     is_default: bool = True
+    domain: str = "localhost"
 
 
 class Gateway:
@@ -56,6 +63,9 @@ class Gateway:
         self.config = config
         self.files = Files(config.folder)
         self.envoy = EnvoyProcess(self.files, config.log)
+        self.authority = LocalAuthority(config.folder / "authority", config.instance, config.domain)
+        self._checks = CertificateChecks(config.folder)
+        self._unchecked = asyncio.Event()
         self._consumer = (barrier or EndpointBarrier()).join("gateway")
         self._changed = asyncio.Event()
         self._written: dict[Path, bytes] = {}
@@ -76,16 +86,35 @@ class Gateway:
         await self._ensure_class()
         self._prepare()
         try:
+            await self._check_certificates()
             await self._apply()
             await self.envoy.ensure()
             await self._settle(table(self._world()))
             ready.set()
-            while True:
-                await self._next_change()
-                await self._apply()
+            async with scope() as tasks:
+                tasks.spawn(self._keep_checking(), name="certificate checks")
+                await self._keep_applying()
         finally:
             self._consumer.leave()
             await self.envoy.stop()
+
+    async def _keep_applying(self) -> None:
+        while True:
+            await self._next_change()
+            await self._apply()
+
+    async def _keep_checking(self) -> None:
+        """Beside the routing, which does not wait for a certificate: it is served once it has been found good."""
+        while True:
+            await self._unchecked.wait()
+            self._unchecked.clear()
+            await self._check_certificates()
+            self._changed.set()
+
+    async def _check_certificates(self) -> None:
+        pairs = table(self._world()).pairs
+        self._checks.forget_others(pairs)
+        await self._checks.check(pairs)
 
     async def _next_change(self) -> None:
         """Until something changed; meanwhile an Envoy that has died is started again."""
@@ -102,7 +131,10 @@ class Gateway:
     async def _apply(self) -> None:
         self._changed.clear()
         wanted = table(self._world())
-        changed = self._write(wanted)
+        if any(pair.digest not in self._checks.verdicts for pair in wanted.pairs):
+            self._unchecked.set()
+        own = await asyncio.to_thread(self._own_certificates, wanted)
+        changed = self._write(wanted, (*wanted.certificates, *own))
         if (changed or not self._is_settled) and self.envoy.running_pid() is not None:
             await self._settle(wanted)
         await self._tell(wanted)
@@ -118,21 +150,30 @@ class Gateway:
             services={meta.key(s): s for s in self.services.items()},
             slices=slices,
             secrets={meta.key(s): s for s in self.secrets.items()},
+            verdicts=self._checks.verdicts,
         )
+
+    def _own_certificates(self, wanted: Table) -> list[Certificate]:
+        """For each host that brings none; and for whoever asks for no host at all."""
+        brought = {host for certificate in wanted.certificates for host in certificate.hosts}
+        lacking = [host for host in wanted.hosts if host not in brought and host != "*"]
+        pairs = self.authority.pairs(dict.fromkeys((*lacking, FALLBACK)))
+        own = [Certificate((host,), pairs[host]) for host in lacking]
+        return own if "*" in brought else [*own, Certificate(("*",), pairs[FALLBACK])]
 
     def _prepare(self) -> None:
         (self.files.folder / "endpoints").mkdir(parents=True, exist_ok=True)
         self.files.folder.chmod(0o700)
         self._put(self.files.bootstrap, envoy.bootstrap(self.files, self.config.instance))
 
-    def _write(self, wanted: Table) -> bool:
+    def _write(self, wanted: Table, certificates: Iterable[Certificate]) -> bool:
         """Bring the files up to date, in the order that never names what is not there yet; True when one changed."""
         changed = False
         for name, endpoints in wanted.endpoints.items():
             changed |= self._put(self.files.endpoints(name), envoy.resources([envoy.assignment(name, endpoints)]))
         changed |= self._put(self.files.clusters, envoy.resources(envoy.clusters(wanted, self.files)))
         changed |= self._put(self.files.routes, envoy.resources([envoy.route_configuration(wanted)]))
-        changed |= self._put(self.files.listeners, envoy.resources(envoy.listeners(wanted, self.config.listening, self.files)))
+        changed |= self._put(self.files.listeners, envoy.resources(envoy.listeners(certificates, self.config.listening, self.files)))
         kept = {self.files.endpoints(name) for name in wanted.endpoints}
         for path in [p for p in self._written if p.parent.name == "endpoints" and p not in kept]:
             path.unlink(missing_ok=True)

@@ -2,13 +2,16 @@
 
 Listeners, routes and clusters are each one resource file, endpoints one file a cluster: so a changed route closes no
 connection and a changed endpoint touches no cluster. Ordinary applications decide the settings: paths, methods, Host and
-large headers pass unaltered, nothing is cut off after a time, and WebSockets are upgraded.
+large headers pass unaltered, nothing is cut off after a time, and a protocol upgrade is passed on or ignored, as RFC 9110 (7.8)
+leaves it to a server, but never answered with an error.
 """
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pilothouse.model.json import Object
 from pilothouse.platform.gateway.routes import Certificate, Endpoint, Route, Table
@@ -21,6 +24,9 @@ _TLS = f"{_TYPE}.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 _INSPECTOR = f"{_TYPE}.extensions.filters.listener.tls_inspector.v3.TlsInspector"
 _PREVIOUS_HOSTS = f"{_TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 _MAX_HEADERS_KB = 96
+_METADATA = "pilothouse"
+UPGRADES = ("websocket",)
+"""Passed on to the application. Any other (h2c, TLS/1.2, ...) is ignored: the request goes on as plain HTTP/1.1."""
 _UPSTREAM_IDLE = "1.5s"
 """Shorter than the keep-alive of the common servers (2 s and up): a request never meets a connection that is just closing."""
 
@@ -87,14 +93,15 @@ def bootstrap(files: Files, instance: str) -> Object:
     }
 
 
-def listeners(table: Table, listening: Listening, files: Files) -> list[Object]:
-    found = [_listener("http", listening.addresses, listening.http_port, [{"filters": [_connection_manager("http", files)]}])]
-    if table.certificates:
-        chains = [_tls_chain(certificate, files) for certificate in table.certificates]
-        secure = _listener("https", listening.addresses, listening.https_port, chains)
-        secure["listener_filters"] = [{"name": "tls_inspector", "typed_config": {"@type": _INSPECTOR}}]
-        found.append(secure)
-    return found
+def listeners(certificates: Iterable[Certificate], listening: Listening, files: Files) -> list[Object]:
+    """certificates: each host in at most one of them; the one for "*" serves whoever asks for another name or for none."""
+    plain = _listener("http", listening.addresses, listening.http_port, [{"filters": [_connection_manager("http", files)]}])
+    chains = [_tls_chain(certificate, files) for certificate in certificates]
+    if not chains:
+        return [plain]
+    secure = _listener("https", listening.addresses, listening.https_port, chains)
+    secure["listener_filters"] = [{"name": "tls_inspector", "typed_config": {"@type": _INSPECTOR}}]
+    return [plain, secure]
 
 
 def _listener(name: str, addresses: tuple[str, ...], port: int, chains: list[Object]) -> Object:
@@ -118,7 +125,8 @@ def _connection_manager(name: str, files: Files) -> Object:
             "config_source": {"path_config_source": {"path": str(files.routes)}, "resource_api_version": "V3"},
         },
         "http_filters": [{"name": "router", "typed_config": {"@type": _ROUTER, "suppress_envoy_headers": True}}],
-        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "upgrade_configs": [{"upgrade_type": name} for name in UPGRADES],
+        "local_reply_config": {"mappers": [_sentence("UH", "unavailable"), _sentence("UF", "unreachable")]},
         "use_remote_address": True,
         "max_request_headers_kb": _MAX_HEADERS_KB,
         "server_header_transformation": "PASS_THROUGH",
@@ -126,11 +134,45 @@ def _connection_manager(name: str, files: Files) -> Object:
         "request_timeout": "0s",
         "delayed_close_timeout": "1s",
         "common_http_protocol_options": {"idle_timeout": "3600s", "max_headers_count": 1000},
-        "http_protocol_options": {"accept_http_10": True},
+        "http_protocol_options": {
+            "accept_http_10": True,
+            "ignore_http_11_upgrade": [{"safe_regex": {"regex": other_than(UPGRADES)}}],
+        },
         "normalize_path": False,
         "merge_slashes": False,
     }
     return {"name": "http", "typed_config": config}
+
+
+def _sentence(flag: str, name: str) -> Object:
+    """Envoy's own answer under a response flag becomes the sentence of that name in the route's metadata."""
+    text = {"inline_string": f"%RESPONSE_CODE%: %METADATA(ROUTE:{_METADATA}:{name})%\n"}
+    return {
+        "filter": {"response_flag_filter": {"flags": [flag]}},
+        "body_format_override": {"text_format_source": text, "content_type": "text/plain; charset=utf-8"},
+    }
+
+
+def other_than(words: Iterable[str]) -> str:
+    """A regular expression, without look-ahead (RE2 has none), for every text that is none of the words, whatever their case."""
+    tree: dict[str, Any] = {}
+    for word in words:
+        node = tree
+        for letter in word.lower():
+            node = node.setdefault(letter, {})
+        node[""] = {}
+    return f"(?i){_others(tree)}"
+
+
+def _others(tree: Mapping[str, Any]) -> str:
+    letters = [letter for letter in tree if letter]
+    ways = [f"[^{''.join(map(_in_class, letters))}].*" if letters else ".+"]
+    ways += [f"{re.escape(letter)}(?:{_others(tree[letter])})" for letter in letters]
+    return "|".join(ways if "" in tree else ["", *ways])
+
+
+def _in_class(letter: str) -> str:
+    return f"\\{letter}" if letter in "\\^]-" else letter
 
 
 def _tls_chain(certificate: Certificate, files: Files) -> Object:
@@ -139,7 +181,7 @@ def _tls_chain(certificate: Certificate, files: Files) -> Object:
         "common_tls_context": {
             "alpn_protocols": ["h2", "http/1.1"],
             "tls_certificates": [
-                {"certificate_chain": {"inline_string": certificate.chain}, "private_key": {"inline_string": certificate.key}}
+                {"certificate_chain": {"inline_string": certificate.pair.chain}, "private_key": {"inline_string": certificate.pair.key}}
             ],
         },
     }
@@ -178,7 +220,16 @@ def _route(route: Route) -> Object:
         "retry_back_off": {"base_interval": "0.02s", "max_interval": "0.2s"},
     }
     action = {"cluster": route.backend.cluster, "timeout": "0s", "idle_timeout": "0s", "retry_policy": retry}
-    return {"match": _match(route), "route": action}
+    return {"match": _match(route), "route": action, "metadata": {"filter_metadata": {_METADATA: sentences(route)}}}
+
+
+def sentences(route: Route) -> dict[str, str]:
+    """What is answered when no endpoint takes requests, and when those that should do not accept connections."""
+    service = f"service {route.backend.service} in namespace {route.backend.namespace}"
+    return {
+        "unavailable": route.unavailable or f"no endpoint of {service} is ready",
+        "unreachable": f"the endpoints of {service} do not accept connections",
+    }
 
 
 def _match(route: Route) -> Object:

@@ -4,10 +4,7 @@ It is known by a pid file that also holds the process's start time.
 """
 
 import asyncio
-import os
-import shutil
 import signal
-import sys
 from pathlib import Path
 
 import structlog
@@ -16,12 +13,9 @@ from pilothouse.aio.child import Child
 from pilothouse.aio.identity import Identity, wait_gone
 from pilothouse.platform.gateway.admin import Admin
 from pilothouse.platform.gateway.envoy import Files
+from pilothouse.platform.gateway.program import GatewayError, envoy_program
 
 log = structlog.get_logger("platform.gateway")
-
-
-class GatewayError(Exception):
-    """Envoy does not run: one sentence with the reason."""
 
 
 class EnvoyProcess:
@@ -53,9 +47,7 @@ class EnvoyProcess:
         return await self._start()
 
     async def _start(self) -> int:
-        program = shutil.which("envoy", path=os.pathsep.join((str(Path(sys.executable).parent), *os.get_exec_path())))
-        if program is None:
-            raise GatewayError("the program envoy is missing: run scripts/setup")
+        program = envoy_program()
         self.files.admin.unlink(missing_ok=True)
         argv = [
             program,

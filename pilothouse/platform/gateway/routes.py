@@ -4,21 +4,20 @@ One host belongs to all Ingresses that name it: their paths are merged, exact on
 shorter; of two that claim the same path the older Ingress wins, and the other one is told.
 """
 
-import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.platform.gateway.certificates import Pair, Verdicts, pair_of
 
 CONTROLLER = "pilothouse.dev/gateway"
 DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 LEGACY_CLASS = "kubernetes.io/ingress.class"
+UNAVAILABLE = "gateway.pilothouse.dev/unavailable"
+"""Annotation of an Ingress: the sentence that is answered, with status 503, while none of its endpoints can take a request."""
+_LONGEST_SENTENCE = 500
 Match = Literal["exact", "prefix"]
 Health = Literal["HEALTHY", "DRAINING"]
 
@@ -42,15 +41,15 @@ class Route:
     match: Match
     backend: Backend
     ingress: str
+    unavailable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """PEM texts and the host names that they serve."""
+    """A pair and the host names that it serves."""
 
     hosts: tuple[str, ...]
-    chain: str
-    key: str = field(repr=False)
+    pair: Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +70,29 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """hosts: host ("*" for any) -> its routes in the order they are tried. endpoints: cluster -> where it sends to."""
+    """hosts: host ("*" for any) -> its routes in the order they are tried. endpoints: cluster -> where it sends to.
+
+    certificates: those that are served. pairs: all that Ingresses name, those without a verdict and the refused ones included.
+    """
 
     hosts: dict[str, tuple[Route, ...]]
     endpoints: dict[str, tuple[Endpoint, ...]]
     certificates: tuple[Certificate, ...]
+    pairs: tuple[Pair, ...]
     problems: tuple[Problem, ...]
     ingresses: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the table is made from; each mapping by `namespace/name`. slices: by the key of their Service."""
+    """What the table is made from; each mapping by `namespace/name`. slices: by the key of their Service. verdicts: on pairs."""
 
     ingresses: Iterable[Object]
     classes: Iterable[Object]
     services: Mapping[str, Object]
     slices: Mapping[str, list[Object]]
     secrets: Mapping[str, Object]
+    verdicts: Verdicts = field(default_factory=dict)
 
 
 def table(world: World) -> Table:
@@ -104,10 +108,12 @@ def table(world: World) -> Table:
                 text = f"{host}{route.path} is served by ingress {taken.ingress}, which is older"
                 problems.append(Problem(meta.key(ingress), "PathTaken", text))
     backends = {route.backend for routes in hosts.values() for route in routes.values()}
+    named = list(_named_pairs(served, world, problems))
     return Table(
         hosts={host: tuple(sorted(routes.values(), key=_order)) for host, routes in sorted(hosts.items())},
         endpoints={b.cluster: _endpoints(b, world) for b in sorted(backends, key=lambda b: b.cluster)},
-        certificates=tuple(_certificates(served, world.secrets, problems)),
+        certificates=tuple(_certificates(named, world.verdicts, problems)),
+        pairs=tuple({pair.digest: pair for _, _, _, pair in named}.values()),
         problems=tuple(problems),
         ingresses=frozenset(meta.key(i) for i in served),
     )
@@ -125,6 +131,7 @@ def _is_ours(ingress: Object, ours: set[str], default: bool) -> bool:
 
 def _routes(ingress: Object, problems: list[Problem]) -> Iterable[tuple[str, Route]]:
     spec, key = ingress["spec"], meta.key(ingress)
+    sentence = meta.annotations(ingress).get(UNAVAILABLE, "")[:_LONGEST_SENTENCE]
     for rule in spec.get("rules") or ():
         for path in (rule.get("http") or {}).get("paths") or ():
             backend = _backend(ingress, path["backend"], problems)
@@ -132,10 +139,10 @@ def _routes(ingress: Object, problems: list[Problem]) -> Iterable[tuple[str, Rou
                 problems.append(Problem(key, "PathNotSupported", f"path {path['path']} has a ? or #, which no request's path has"))
             elif backend is not None:
                 match: Match = "exact" if path.get("pathType") == "Exact" else "prefix"
-                yield rule.get("host") or "*", Route(path.get("path") or "/", match, backend, key)
+                yield rule.get("host") or "*", Route(path.get("path") or "/", match, backend, key, sentence)
     if spec.get("defaultBackend") and (backend := _backend(ingress, spec["defaultBackend"], problems)) is not None:
         for host in {rule.get("host") or "*" for rule in spec.get("rules") or ()} | ({"*"} if not spec.get("rules") else set()):
-            yield host, Route("/", "prefix", backend, key)
+            yield host, Route("/", "prefix", backend, key, sentence)
 
 
 def _backend(ingress: Object, backend: Object, problems: list[Problem]) -> Backend | None:
@@ -191,29 +198,31 @@ def _health(conditions: Object) -> Health | None:
     return "DRAINING" if conditions.get("serving") and conditions.get("terminating") else None
 
 
-def _certificates(ingresses: Iterable[Object], secrets: Mapping[str, Object], problems: list[Problem]) -> Iterable[Certificate]:
-    taken: set[str] = set()
+_Named = tuple[str, str, tuple[str, ...], Pair]
+"""Ingress, Secret, hosts ("*" for any) and what the Secret holds."""
+
+
+def _named_pairs(ingresses: Iterable[Object], world: World, problems: list[Problem]) -> Iterable[_Named]:
     for ingress in ingresses:
         for entry in ingress["spec"].get("tls") or ():
-            hosts = tuple(host for host in entry.get("hosts") or ("*",) if host not in taken)
             name = entry.get("secretName", "")
-            pair = _pair((secrets.get(f"{meta.namespace(ingress)}/{name}") or {}).get("data") or {})
+            if not name:
+                continue  # The gateway's own certificate serves these hosts.
+            pair = pair_of(world.secrets.get(f"{meta.namespace(ingress)}/{name}"))
             if isinstance(pair, str):
                 problems.append(Problem(meta.key(ingress), "NoCertificate", f"secret {name} for TLS {pair}"))
-            elif hosts:
-                taken.update(hosts)
-                yield Certificate(hosts, *pair)
+            else:
+                yield meta.key(ingress), name, tuple(entry.get("hosts") or ("*",)), pair
 
 
-def _pair(data: Mapping[str, str]) -> tuple[str, str] | str:
-    """(chain, key) as PEM, or what is wrong with them: Envoy would refuse everybody's certificates with a bad one among them."""
-    if not data.get("tls.crt") or not data.get("tls.key"):
-        return "does not exist or lacks tls.crt and tls.key"
-    try:
-        chain, key = base64.b64decode(data["tls.crt"]), base64.b64decode(data["tls.key"])
-        certificate, private = x509.load_pem_x509_certificates(chain)[0], load_pem_private_key(key, None)
-        if certificate.public_key() != private.public_key():
-            return "has a key that is not the certificate's"
-        return chain.decode(), key.decode()
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return "has a tls.crt or tls.key that is no PEM"
+def _certificates(named: Iterable[_Named], verdicts: Verdicts, problems: list[Problem]) -> Iterable[Certificate]:
+    """Pairs that Envoy takes; of two for the same host the older Ingress's."""
+    taken: set[str] = set()
+    for ingress, name, hosts, pair in named:
+        verdict = verdicts.get(pair.digest)
+        free = tuple(dict.fromkeys(host for host in hosts if host not in taken))
+        if verdict:
+            problems.append(Problem(ingress, "NoCertificate", f"secret {name} for TLS {verdict}"))
+        elif verdict is not None and free:
+            taken.update(free)
+            yield Certificate(free, pair)

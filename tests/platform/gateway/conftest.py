@@ -39,7 +39,7 @@ class RealGateway:
             self._put(self.files.endpoints(name), envoy.resources([envoy.assignment(name, endpoints)]))
         self._put(self.files.clusters, envoy.resources(envoy.clusters(table, self.files)))
         self._put(self.files.routes, envoy.resources([envoy.route_configuration(table)]))
-        self._put(self.files.listeners, envoy.resources(envoy.listeners(table, self.listening, self.files)))
+        self._put(self.files.listeners, envoy.resources(envoy.listeners(table.certificates, self.listening, self.files)))
         await self.process.ensure()
         async with asyncio.timeout(10):
             while not has_taken(table, await self.process.admin.hosts()):

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pilothouse.model.json import Object
+from pilothouse.platform.gateway.certificates import pair_of
 from pilothouse.platform.gateway.routes import CONTROLLER, DEFAULT_CLASS, LEGACY_CLASS, Table, World, table
 
 
@@ -75,9 +76,11 @@ def routed(
     secrets: tuple[Object, ...] = (),
     classes: tuple[Object, ...] | None = None,
 ) -> Table:
-    """The table of these ingresses; the slices are those of the service web."""
+    """The table of these ingresses; the slices are those of the service web. Every pair of the secrets counts as good."""
+    pairs = [pair_of(obj) for obj in secrets]
     return table(
         World(
+            verdicts={pair.digest: "" for pair in pairs if not isinstance(pair, str)},
             ingresses=ingresses,
             classes=(ingress_class(),) if classes is None else classes,
             services={f"default/{obj['metadata']['name']}": obj for obj in services},

@@ -1,8 +1,10 @@
 """The gateway's controller with a real Envoy, on an API server in memory."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import EndpointBarrier
@@ -14,7 +16,8 @@ from pilothouse.model.json import Object
 from pilothouse.platform.gateway.controller import Gateway, GatewayConfig
 from tests.client.fake_cluster import FakeCluster, FakeTransport
 from tests.platform.gateway.conftest import RealGateway
-from tests.platform.gateway.objects import endpoint, ingress, path, piece, service
+from tests.platform.gateway.objects import certificate, endpoint, ingress, path, piece, secret, service
+from tests.platform.gateway.test_certificates import made_by_openssl
 from tests.platform.gateway.upstream import Upstream, answer
 
 READY = {"ready": True}
@@ -101,3 +104,62 @@ async def test_an_envoy_that_dies_is_started_again(gateway: RealGateway) -> None
             while not await gateway.process.admin.is_ready():
                 await asyncio.sleep(0.02)
         assert (await gateway.ask())[0] == 404
+
+
+async def https_status(gateway: RealGateway, host: str, trust: str) -> int:
+    """What a client that believes only the given PEM certificate is answered; raises when it does not believe the server."""
+    context = ssl.create_default_context(cadata=trust)
+    where = ("127.0.0.1", gateway.listening.https_port)
+    reader, writer = await asyncio.open_connection(*where, ssl=context, server_hostname=host)
+    try:
+        writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return int((await reader.readuntil(b"\r\n")).split(b" ")[1])
+    finally:
+        writer.close()
+
+
+async def until_trusted(gateway: RealGateway, host: str, trust: str) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                assert await https_status(gateway, host, trust) == 503
+                return
+            except (OSError, ssl.SSLError):
+                await asyncio.sleep(0.02)
+
+
+def secured(name: str) -> Object:
+    host = f"{name}.localhost"
+    return ingress(name, (host, [path("/")]), tls=[{"hosts": [host], "secretName": name}])
+
+
+async def test_a_bad_certificate_harms_its_own_ingress_alone(gateway: RealGateway, tmp_path: Path) -> None:
+    client = Client(FakeTransport(FakeCluster()))
+    async with running(gateway, client, EndpointBarrier()):
+        pairs = {name: certificate(f"{name}.localhost") for name in ("first", "later")}
+        pairs["bad"] = made_by_openssl(tmp_path, ["-newkey", "rsa:2048", "-subj", "/DC=example"])
+        for name in ("first", "bad", "later"):
+            await client.create(kinds.SECRETS, secret(*pairs[name], name=name), "default")
+            await client.create(kinds.INGRESSES, secured(name), "default")
+            if name != "bad":
+                await until_trusted(gateway, f"{name}.localhost", pairs[name][0])
+        own = (gateway.files.folder / "authority" / "ca.crt").read_text()
+        await until_trusted(gateway, "bad.localhost", own)
+        events = (await client.list(kinds.EVENTS, "default")).items
+        assert [(e["involvedObject"]["name"], e["reason"]) for e in events if e["type"] == "Warning"] == [("bad", "NoCertificate")]
+
+
+async def test_every_host_answers_over_https_and_a_new_one_leaves_the_others_connections_alone(gateway: RealGateway) -> None:
+    client = Client(FakeTransport(FakeCluster()))
+    async with running(gateway, client, EndpointBarrier()):
+        await client.create(kinds.INGRESSES, ingress("a", ("a.localhost", [path("/")])), "default")
+        own = (gateway.files.folder / "authority" / "ca.crt").read_text()
+        await until_trusted(gateway, "a.localhost", own)
+        context = ssl.create_default_context(cadata=own)
+        where = ("127.0.0.1", gateway.listening.https_port)
+        reader, writer = await asyncio.open_connection(*where, ssl=context, server_hostname="a.localhost")
+        await client.create(kinds.INGRESSES, ingress("b", ("b.localhost", [path("/")])), "default")
+        await until_trusted(gateway, "b.localhost", own)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 503")
+        writer.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import ssl
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from pilothouse.platform.gateway.envoy import other_than
 from pilothouse.platform.gateway.process import EnvoyProcess
-from pilothouse.platform.gateway.routes import Table
+from pilothouse.platform.gateway.routes import UNAVAILABLE, Table
 from tests.platform.gateway.conftest import RealGateway, free_port
 from tests.platform.gateway.objects import certificate, endpoint, ingress, path, piece, routed, secret, service
 from tests.platform.gateway.upstream import Upstream, answer
@@ -172,3 +174,36 @@ async def test_a_pid_file_of_another_process_is_not_taken_for_envoy(gateway: Rea
         assert gateway.process.running_pid() is None
         await gateway.route(behind(shop))
         assert (await gateway.ask())[0] == 200
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "TLS/1.2", "HTTP/2.0", "foo", "websocke", "websockets", "h2c, foo"])
+async def test_an_upgrade_that_nobody_here_speaks_is_ignored(gateway: RealGateway, protocol: str) -> None:
+    async with Upstream("web") as shop:
+        await gateway.route(behind(shop))
+        headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": protocol, "HTTP2-Settings": "AAMAAABkAAQAAP__"}
+        assert "upgrade" not in (await gateway.echo(**headers))["headers"]
+
+
+async def test_a_route_without_ready_endpoints_answers_with_its_sentence(gateway: RealGateway) -> None:
+    asleep = ingress("a", ("shop.localhost", [path("/")]))
+    asleep["metadata"]["annotations"][UNAVAILABLE] = 'shop has no replicas: "ph scale shop=1" starts one; 100% \n sure'
+    await gateway.route(routed(asleep, ingress("b", ("blog.localhost", [path("/")])), services=(service(http=80),)))
+    status, text = await gateway.ask()
+    assert (status, text) == (503, '503: shop has no replicas: "ph scale shop=1" starts one; 100% \n sure\n')
+    assert await gateway.ask(host="blog.localhost") == (503, "503: no endpoint of service web in namespace default is ready\n")
+
+
+async def test_an_application_that_accepts_no_connection_is_named(gateway: RealGateway) -> None:
+    nobody = routed(
+        ingress("a", ("shop.localhost", [path("/")])),
+        services=(service(http=80),),
+        slices=(piece(endpoint("127.0.0.1"), http=free_port()),),
+    )
+    await gateway.route(nobody)
+    assert await gateway.ask() == (503, "503: the endpoints of service web in namespace default do not accept connections\n")
+
+
+def test_the_expression_for_other_protocols_matches_all_but_the_words() -> None:
+    expression = re.compile(other_than(["websocket", "web"]))
+    assert not any(expression.fullmatch(word) for word in ("websocket", "WebSocket", "web"))
+    assert all(expression.fullmatch(word) for word in ("", "w", "webs", "websockets", "h2c", "websocket, h2c", "x", "xwebsocket"))

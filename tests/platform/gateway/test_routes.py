@@ -1,6 +1,7 @@
 import pytest
 
-from pilothouse.platform.gateway.routes import Endpoint, Table
+from pilothouse.platform.gateway.certificates import Pair, pair_of
+from pilothouse.platform.gateway.routes import Endpoint, Table, World, table
 from tests.platform.gateway.objects import (
     backend,
     certificate,
@@ -140,18 +141,16 @@ def test_a_certificate_serves_its_hosts_and_the_older_ingress_keeps_a_host() -> 
     chain, key = certificate("shop.localhost")
     tls = [{"hosts": ["shop.localhost"], "secretName": "tls"}]
     found = routed(ingress("a", SHOP, tls=tls, created=1), ingress("b", tls=tls, created=2), secrets=(secret(chain, key),))
-    assert [(c.hosts, c.chain) for c in found.certificates] == [(("shop.localhost",), chain)]
+    assert [(c.hosts, c.pair.chain) for c in found.certificates] == [(("shop.localhost",), chain)]
     assert key not in repr(found)
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ((), "does not exist or lacks tls.crt and tls.key"),
-        ((secret("", ""),), "does not exist or lacks tls.crt and tls.key"),
-        ((secret("no pem", "no pem"),), "that is no PEM"),
-        ((secret(certificate("a")[0], certificate("b")[1]),), "a key that is not the certificate's"),
-        (({"metadata": {"name": "tls"}, "data": {"tls.crt": "%", "tls.key": "%"}},), "that is no PEM"),
+        ((), "does not exist"),
+        ((secret("", ""),), "lacks tls.crt and tls.key"),
+        (({"metadata": {"name": "tls"}, "data": {"tls.crt": "%", "tls.key": "%"}},), "that is no PEM text"),
     ],
 )
 def test_a_bad_certificate_is_told_and_left_out(given: tuple, message: str) -> None:
@@ -160,3 +159,20 @@ def test_a_bad_certificate_is_told_and_left_out(given: tuple, message: str) -> N
     assert found.problems[0].reason == "NoCertificate"
     assert message in found.problems[0].message
     assert shown(found)
+
+
+def test_a_certificate_is_served_only_after_it_was_found_good() -> None:
+    given = secret(*certificate("shop.localhost"))
+    pair = pair_of(given)
+    assert isinstance(pair, Pair)
+    made = ingress("a", SHOP, tls=[{"hosts": ["shop.localhost"], "secretName": "tls"}])
+    unchecked, refused = (
+        table(World((made,), (ingress_class(),), {}, {}, {"default/tls": given}, verdicts)) for verdicts in ({}, {pair.digest: "is bad"})
+    )
+    assert (unchecked.certificates, unchecked.problems, unchecked.pairs) == ((), (), (pair,))
+    assert (refused.certificates, refused.problems[0].message) == ((), "secret tls for TLS is bad")
+
+
+def test_a_tls_entry_without_a_secret_leaves_its_hosts_to_the_gateways_own_certificate() -> None:
+    found = routed(ingress("a", SHOP, tls=[{"hosts": ["shop.localhost"]}]))
+    assert (found.pairs, found.problems) == ((), ())
