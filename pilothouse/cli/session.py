@@ -1,6 +1,7 @@
 """What every command shares: the instance, the connection to its cluster, and one way to run asynchronous work."""
 
 import asyncio
+import shlex
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -25,6 +26,11 @@ class Session:
         self.kubeconfig = Path(kubeconfig) if kubeconfig else home.kubeconfig
         self.verbose = verbose
 
+    def command(self, words: str) -> str:
+        """`ph WORDS` with the global options by which it works on the same instance or cluster; to be copied from a message."""
+        foreign = [] if self.kubeconfig == self.home.kubeconfig else ["--kubeconfig", shlex.quote(str(self.kubeconfig))]
+        return " ".join(["ph", *self.home.options(), *foreign, words])
+
 
 pass_session = click.make_pass_decorator(Session)
 NAMESPACE = click.option("-n", "--namespace", default="default", show_default=True, help="The namespace to work in.")
@@ -38,7 +44,7 @@ async def connected(session: Session) -> AsyncIterator["Client"]:
     from pilothouse.client.kubeconfig import load
 
     if session.kubeconfig == session.home.kubeconfig and not session.kubeconfig.exists():
-        raise click.ClickException(f"there is no cluster at {session.home.path}: start one with `ph up`")
+        raise click.ClickException(f"there is no cluster at {session.home.path}: start one with `{session.command('up')}`")
     client = Client(HttpTransport(load(session.kubeconfig)), field_manager="ph")
     try:
         yield client

@@ -36,6 +36,8 @@ def _need_root(command: str) -> None:
 @click.option("--port", "api_port", type=click.IntRange(1, 65535), help="Port of the Kubernetes API (default 6443).")
 @click.option("--http-port", type=click.IntRange(1, 65535), help="Port of the gateway (default 80, or the next free one).")
 @click.option("--https-port", type=click.IntRange(1, 65535), help="Port of the gateway for TLS (default 443, or the next free one).")
+@click.option("--listen", metavar="ADDRESS", help="Where the gateway can be reached (default 127.0.0.1; 0.0.0.0: from other machines too).")
+@click.option("--domain", help="Apps are reached as NAME.DOMAIN (default localhost).")
 @click.option("--registry-port", type=click.IntRange(1, 65535), help="Port of the image registry (default 5000, or the next free one).")
 @click.option("--pod-cidr", metavar="CIDR", help="Network of the pods (default 10.244.0.0/16).")
 @click.option("--service-cidr", metavar="CIDR", help="Network of the services (default 10.96.0.0/16).")
@@ -50,6 +52,7 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
     Examples:
       ph up
       ph up --http-port 8080
+      ph up --listen 0.0.0.0 --domain apps.example.com
       ph --home /tmp/second up --port 7443 --pod-cidr 10.245.0.0/16 --service-cidr 10.97.0.0/16
     """
     _need_root("up")
@@ -75,7 +78,6 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
 def _first_settings(asked: dict[str, Any]) -> Settings:
     """Ports that were asked for must be free; the others move out of the way of what is there."""
     settings = Settings().changed(**asked)
-    host = settings.api_host
     choices = {
         "api_port": ("--port", range(6444, 6543)),
         "http_port": ("--http-port", (8080, *range(8081, 8180))),
@@ -85,6 +87,7 @@ def _first_settings(asked: dict[str, Any]) -> Settings:
     chosen: dict[str, int] = {}
     for name, (option, others) in choices.items():
         wanted = getattr(settings, name)
+        host = settings.host_of(name)
         if asked.get(name) is not None:
             ports.refuse_taken(option, host, wanted)
             chosen[name] = wanted
@@ -105,7 +108,7 @@ def _next_settings(stored: Settings, asked: dict[str, Any]) -> Settings:
     settings = stored.changed(**asked)
     options = {"api_port": "--port", "http_port": "--http-port", "https_port": "--https-port", "registry_port": "--registry-port"}
     for name, option in options.items():
-        ports.refuse_taken(option, settings.api_host, getattr(settings, name))
+        ports.refuse_taken(option, settings.host_of(name), getattr(settings, name))
     return settings
 
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from pilothouse.cli import output
+from pilothouse.cli.cluster.trust import TrustStores, store_name
 from pilothouse.cli.daemon.logs import configure
 from pilothouse.cli.settings.home import Home, Settings
 
@@ -16,6 +17,7 @@ async def remove(home: Home) -> None:
     progress = output.Progress()
     with progress.step("stopping the gateway"):
         await _stop_gateway(home)
+        TrustStores(store_name(home)).remove()
     with progress.step("removing the containers"):
         await _remove_node(home, settings)
     with progress.step("removing the network"):

@@ -121,7 +121,9 @@ class Platform:
         local = self.options.local
         if local is None:
             return None
-        config = GatewayConfig(local.home / "gateway", local.home / "log" / "gateway.log", local.listening, local.instance)
+        config = GatewayConfig(
+            local.home / "gateway", local.home / "log" / "gateway.log", local.listening, local.instance, domain=self.options.around.domain
+        )
         return Gateway(self.client, informers, self.recorder, config, self.barrier)
 
     async def _publish(self) -> None:

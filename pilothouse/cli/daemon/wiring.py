@@ -85,18 +85,31 @@ def platform_options(home: Home, settings: Settings) -> "PlatformOptions":
     from pilothouse.platform.gateway.envoy import Listening
 
     registry = f"127.0.0.1:{settings.registry_port}"
-    listening = Listening(gateway_addresses(settings.api_host), settings.http_port, settings.https_port)
+    listening = Listening(gateway_addresses(settings.listen), settings.http_port, settings.https_port, (shown_address(settings.listen),))
     return PlatformOptions(
         registry=registry,
-        around=Surroundings(registry=registry, url_port=settings.http_port),
+        around=Surroundings(registry=registry, domain=settings.domain, url_port=settings.http_port),
         builder_image=BUILDER,
         local=LocalParts(home.path, home.instance, settings.registry_port, listening),
     )
 
 
 def gateway_addresses(host: str) -> tuple[str, ...]:
-    """Loopback means both of its addresses, where the machine has the second: browsers resolve NAME.localhost to either."""
-    return (host, "::1") if host == "127.0.0.1" and has_ipv6_loopback() else (host,)
+    """Every IPv4 address or loopback mean IPv6's too, where the machine has it: browsers resolve NAME.localhost to either."""
+    other = {"127.0.0.1": "::1", "0.0.0.0": "::"}.get(host)  # noqa: S104 - chosen by the user with --listen
+    return (host, other) if other and has_ipv6_loopback() else (host,)
+
+
+def shown_address(host: str) -> str:
+    """The address that others use; for "every address" the one that this machine's default route leaves by, if there is one."""
+    if host != "0.0.0.0":  # noqa: S104
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # RFC 5737's documentation network: connecting a datagram socket sends nothing.
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
 
 
 def has_ipv6_loopback() -> bool:

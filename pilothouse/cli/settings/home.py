@@ -7,10 +7,13 @@ instance puts elsewhere on the machine (links, nftables tables, cgroups), so tha
 import hashlib
 import json
 import os
+import shlex
 from dataclasses import asdict, dataclass, field, fields, replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
 from typing import Any
+
+from pilothouse.model.names import dns1123_subdomain
 
 DEFAULT_HOME = Path("/var/lib/pilothouse")
 
@@ -30,6 +33,10 @@ class Home:
         """From the option, else $PILOTHOUSE_HOME, else the default; always absolute."""
         text = option or os.environ.get("PILOTHOUSE_HOME") or str(DEFAULT_HOME)
         return cls(Path(text).absolute())
+
+    def options(self) -> list[str]:
+        """The words between `ph` and a command that name this home; none when it is the one chosen without them."""
+        return [] if self.path == Home.chosen(None).path else ["--home", shlex.quote(str(self.path))]
 
     @property
     def instance(self) -> str:
@@ -101,7 +108,8 @@ class Home:
 class Settings:
     """What an instance was started with; kept in its home so that the next `ph up` is the same instance.
 
-    Ports of 0 mean that the next free one is taken at the first start.
+    Ports of 0 mean that the next free one is taken at the first start. listen: the address of the gateway's two ports; the API
+    server, the registry and Envoy's administration stay on loopback. domain: under it an app without a host gets its own.
     """
 
     api_host: str = "127.0.0.1"
@@ -115,13 +123,22 @@ class Settings:
     node_name: str = field(default_factory=lambda: os.uname().nodename.split(".")[0].lower() or "node")
     cluster_domain: str = "cluster.local"
     platform: bool = True
+    listen: str = "127.0.0.1"
+    domain: str = "localhost"
 
     def __post_init__(self) -> None:
+        _address("listen", self.listen)
+        if dns1123_subdomain(self.domain):
+            raise SettingsError(f"--domain {self.domain!r} is not a domain such as apps.example.com")
         pods, services = _network("pod-cidr", self.pod_cidr), _network("service-cidr", self.service_cidr)
         if pods.overlaps(services):
             raise SettingsError(
                 f"pod network {pods} and service network {services} overlap: choose others with --pod-cidr and --service-cidr"
             )
+
+    def host_of(self, port: str) -> str:
+        """The address on which the port of that field is opened."""
+        return self.listen if port in ("http_port", "https_port") else self.api_host
 
     @property
     def api_address(self) -> IPv4Address:
@@ -165,6 +182,13 @@ class Settings:
     def changed(self, **values: Any) -> "Settings":
         """A copy with the values that are not None."""
         return replace(self, **{key: value for key, value in values.items() if value is not None})
+
+
+def _address(option: str, text: str) -> None:
+    try:
+        ip_address(text)
+    except ValueError as error:
+        raise SettingsError(f"--{option} {text!r} is not an IP address such as 0.0.0.0 (every address of this machine)") from error
 
 
 def _network(option: str, text: str) -> IPv4Network:

@@ -227,7 +227,7 @@ class Gateway:
             if problem not in self._told and ingress is not None:
                 self.recorder.say(ingress, "Warning", problem.reason, problem.message)
         self._told = set(wanted.problems)
-        places = [{"ip": address} for address in self.config.listening.addresses if ":" not in address]
+        places = [{"ip": address} for address in self.config.listening.shown]
         for key in wanted.ingresses:
             ingress = self.ingresses.get(key)
             if ingress is not None and ((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress") != places:

@@ -33,11 +33,12 @@ _UPSTREAM_IDLE = "1.5s"
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """addresses: to bind. Ports of the two listeners."""
+    """addresses: to bind. Ports of the two listeners. shown: where clients reach them, for the status of Ingresses."""
 
     addresses: tuple[str, ...]
     http_port: int
     https_port: int
+    shown: tuple[str, ...] = ("127.0.0.1",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,4 +122,4 @@ def test_without_a_cluster_the_way_to_one_is_named(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM a\n")
     done = CliRunner().invoke(ph, ["--home", str(tmp_path / "home"), "deploy", str(tmp_path), "--name", "shop"])
     assert done.exit_code == 1
-    assert "start one with `ph up`" in done.output
+    assert f"start one with `ph --home {tmp_path}/home up`" in done.output

@@ -128,4 +128,4 @@ def test_durations_have_a_unit(given: str, seconds: float) -> None:
 def test_without_a_cluster_the_way_to_one_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(ph, ["--home", str(tmp_path), "why", "shop"])
     assert done.exit_code == 1
-    assert "start one with `ph up`" in done.output
+    assert f"start one with `ph --home {tmp_path} up`" in done.output
