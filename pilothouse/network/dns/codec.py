@@ -13,9 +13,12 @@ INTERNET = 1
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
 QR, AA, TC, RD, RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
 UDP_BYTES = 512
-EDNS_BYTES = 1232
+EDNS_BYTES = 4096
+"""The longest UDP answer, for askers who offer that much. Pods are one bridge away, so a long datagram meets no small MTU."""
 _POINTER = 0xC0
 _LONGEST_NAME = 255
+_LONGEST_LABEL = 63
+_OPT_BYTES = 11
 
 Name = tuple[str, ...]
 
@@ -106,6 +109,11 @@ def parse(data: bytes) -> Question:
         raise MalformedMessage(str(error), identifier) from error
 
 
+def question_bytes(message: bytes) -> int:
+    """Length of the question section of a message that `parse` has taken, or that `query` has made."""
+    return _read_name(message, 12)[1] + 4 - 12
+
+
 def _with_edns(question: Question, data: bytes, offset: int, records: int) -> Question:
     for _ in range(records):
         _, offset = _read_name(data, offset)
@@ -161,6 +169,8 @@ class _Writer:
             self._note(name, len(self.data), start)
         for label in name[:start]:
             encoded = label.encode("latin-1")
+            if len(encoded) > _LONGEST_LABEL:
+                raise ValueError(f"{text_of(name)} has a label of more than {_LONGEST_LABEL} bytes")
             self.data += bytes((len(encoded),)) + encoded
         self.data += struct.pack("!H", 0xC000 | self._places[name[start:]]) if start < len(name) else b"\0"
 
@@ -198,7 +208,11 @@ def encode(
     limit_bytes: int | None = None,
     authoritative: bool = True,
 ) -> bytes:
-    """limit_bytes: what does not fit is left out, additional records first; answers that do not fit set the truncation flag."""
+    """limit_bytes: what does not fit is left out, additional records first, then authority, then the last answers.
+
+    Left-out answers set the truncation flag; those that fit are there for askers that know no TCP (musl before 1.2.4).
+    Raises ValueError for a name that no message can hold.
+    """
     sections = [list(answers), list(authority), list(additional)]
     flags = QR | RA | (AA if authoritative else 0) | (question.flags & (RD | 0x7800)) | code
     data = _encode(question, flags, sections)
@@ -207,7 +221,7 @@ def encode(
     data = _encode(question, flags, [*sections[:2], []])
     if len(data) <= limit_bytes:
         return data
-    return _encode(question, flags | TC, [[], [], []])
+    return _truncated(question, flags | TC, sections[0], limit_bytes)
 
 
 def _encode(question: Question, flags: int, sections: list[list[Record]]) -> bytes:
@@ -218,8 +232,27 @@ def _encode(question: Question, flags: int, sections: list[list[Record]]) -> byt
         for record in section:
             writer.record(record)
     if question.edns:
-        writer.data += struct.pack("!BHHIH", 0, OPT, EDNS_BYTES, 0, 0)
+        writer.data += _opt()
     return bytes(writer.data)
+
+
+def _truncated(question: Question, flags: int, answers: list[Record], limit_bytes: int) -> bytes:
+    """As many answers as fit, in order."""
+    room = limit_bytes - (_OPT_BYTES if question.edns else 0)
+    kept, writer = 0, _Writer(struct.pack("!6H", question.identifier, flags, 1, 0, 0, int(question.edns)) + question.raw, question.name)
+    for record in answers:
+        end = len(writer.data)
+        writer.record(record)
+        if len(writer.data) > room:
+            del writer.data[end:]
+            break
+        kept += 1
+    struct.pack_into("!H", writer.data, 6, kept)
+    return bytes(writer.data) + (_opt() if question.edns else b"")
+
+
+def _opt() -> bytes:
+    return struct.pack("!BHHIH", 0, OPT, EDNS_BYTES, 0, 0)
 
 
 def encode_failure(identifier: int, code: int) -> bytes:

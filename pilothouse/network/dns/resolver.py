@@ -12,6 +12,8 @@ from pilothouse.network.dns.zone import Found, Zone
 
 log = structlog.get_logger("network.dns")
 LONGEST_CHAIN = 8
+FAULTS_OF_DATA = (ValueError, LookupError, TypeError, AttributeError)
+"""What code raises that is given an object of a shape it does not expect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ class Resolver:
             return codec.encode(question, codec.NOTIMP, authoritative=False)
         if question.class_ != codec.INTERNET:
             return codec.encode(question, codec.REFUSED, authoritative=False)
+        try:
+            return self._known(question, message, stream)
+        except FAULTS_OF_DATA as error:
+            return _senseless(question, error)
+
+    def _known(self, question: Question, message: bytes, stream: bool) -> bytes | Elsewhere:
         address = self._zone.reverse_address(question.name)
         if address is not None:
             found = self._zone.reverse(question.name, address, question.type)
@@ -49,6 +57,12 @@ class Resolver:
 
     async def ask(self, elsewhere: Elsewhere, *, stream: bool) -> bytes:
         """The answer from upstream; SERVFAIL when there is none."""
+        try:
+            return await self._ask(elsewhere, stream)
+        except FAULTS_OF_DATA as error:
+            return _senseless(elsewhere.question, error)
+
+    async def _ask(self, elsewhere: Elsewhere, stream: bool) -> bytes:
         question = elsewhere.question
         try:
             if not elsewhere.target:
@@ -83,6 +97,12 @@ class Resolver:
         authority = [] if found else [self._zone.authority(owner)]
         additional = self._zone.targets(found or ()) if question.type == codec.SRV else ()
         return codec.encode(question, code, found or (), authority, additional, limit_bytes=_limit(question, stream))
+
+
+def _senseless(question: Question, error: Exception) -> bytes:
+    """An object that makes no sense costs its own name an answer, and nobody else anything."""
+    log.warning("name cannot be answered", name=codec.text_of(question.name)[:255], error=repr(error)[:255])
+    return codec.encode(question, codec.SERVFAIL, authoritative=False)
 
 
 def _limit(question: Question, stream: bool) -> int | None:

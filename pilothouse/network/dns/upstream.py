@@ -8,10 +8,14 @@ import asyncio
 import ipaddress
 import random
 import struct
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from pilothouse.network.dns import codec
+
 TRY_S = 1.5
+SILENCE_S = 30.0
 ROUNDS = 2
 LONGEST = 65535
 Server = tuple[str, int]
@@ -55,10 +59,14 @@ class Upstream:
         self._resolv_conf = resolv_conf
         self._ours = frozenset(ours)
         self._read: tuple[int, list[Server]] = (-1, [])
+        self._silent: dict[Server, float] = {}
 
     def servers(self) -> list[Server]:
         known = self._fixed if self._fixed is not None else self._from_file()
-        return [server for server in known if server not in self._ours]
+        ours = [server for server in known if server not in self._ours]
+        # A server that did not answer a moment ago is asked after those that did.
+        since = time.monotonic() - SILENCE_S
+        return sorted(ours, key=lambda server: self._silent.get(server, 0.0) > since)
 
     def _from_file(self) -> list[Server]:
         try:
@@ -75,20 +83,25 @@ class Upstream:
         for server in servers * ROUNDS:
             try:
                 async with asyncio.timeout(TRY_S):
-                    return await (_ask_stream(server, message) if stream else _ask_datagram(server, message))
+                    answer = await (_ask_stream(server, message) if stream else _ask_datagram(server, message))
             except (OSError, TimeoutError, asyncio.IncompleteReadError):
+                self._silent[server] = time.monotonic()
                 continue
+            self._silent.pop(server, None)
+            return answer
         raise NoAnswer("no name server is configured" if not servers else f"none of {len(servers)} name servers answers")
 
 
 class _Answer(asyncio.DatagramProtocol):
+    """question: the question section in lower case, which an answer to it repeats."""
+
     def __init__(self, identifier: bytes, question: bytes) -> None:
         self.received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._identifier = identifier
         self._question = question
 
     def datagram_received(self, data: bytes, addr: tuple[object, ...]) -> None:
-        if data[:2] == self._identifier and not self.received.done():
+        if data[:2] == self._identifier and data[12:].lower().startswith(self._question) and not self.received.done():
             self.received.set_result(data)
 
     def error_received(self, exc: Exception) -> None:
@@ -99,7 +112,8 @@ class _Answer(asyncio.DatagramProtocol):
 async def _ask_datagram(server: Server, message: bytes) -> bytes:
     identifier = struct.pack("!H", random.SystemRandom().randrange(1 << 16))
     loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_datagram_endpoint(lambda: _Answer(identifier, message[12:]), remote_addr=server)
+    asked = message[12 : 12 + codec.question_bytes(message)].lower()
+    transport, protocol = await loop.create_datagram_endpoint(lambda: _Answer(identifier, asked), remote_addr=server)
     try:
         transport.sendto(identifier + message[2:])
         answer = await protocol.received

@@ -15,6 +15,8 @@ _BATCH = 500
 
 
 class RuleBook:
+    """Owned by one task. `fragments` are those of all services, by `namespace/name`."""
+
     def __init__(self, config: ServiceProxyConfig) -> None:
         self.config = config
         self._table = config.table
@@ -26,6 +28,10 @@ class RuleBook:
     def addresses(self) -> frozenset[str]:
         """Of all endpoints that are routed to."""
         return frozenset(self._addresses)
+
+    @property
+    def fragments(self) -> Mapping[str, Fragment]:
+        return self._fragments
 
     def get(self, service: str) -> Fragment:
         return self._fragments.get(service, NOTHING)

@@ -141,7 +141,7 @@ class _Port:
     @property
     def _source_ranges(self) -> list[str]:
         ranges = self.spec.get("loadBalancerSourceRanges") or () if self.spec.get("type") == "LoadBalancer" else ()
-        return sorted(str(network) for network in map(ipaddress.ip_network, map(str.strip, ranges)) if network.version == 4)
+        return sorted(str(network) for network in (ipaddress.ip_interface(text.strip()).network for text in ranges) if network.version == 4)
 
     @property
     def _external_chain(self) -> str:

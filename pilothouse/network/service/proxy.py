@@ -13,18 +13,22 @@ import structlog
 
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.informers import Informers
+from pilothouse.client.recorder import Recorder
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
 from pilothouse.network.service import conntrack, kernel
 from pilothouse.network.service.book import RuleBook
 from pilothouse.network.service.config import ServiceProxyConfig
+from pilothouse.network.service.culprits import culprits
 from pilothouse.network.service.endpoints import SERVICE_NAME_LABEL
-from pilothouse.network.service.plan import Fragment, plan
+from pilothouse.network.service.plan import NOTHING, Fragment, plan
 
 log = structlog.get_logger("network.service")
 
 INSPECT_S = 10.0
 RETRY_S = (0.5, 30.0)
+FAULTS_OF_DATA = (ValueError, LookupError, TypeError, AttributeError)
+"""What code raises that is given an object of a shape it does not expect."""
 
 
 class ProxyFailure(Exception):
@@ -43,10 +47,16 @@ def _index(slice_: Object) -> list[str]:
 
 
 class ServiceProxy:
-    """informers: not yet running or already; the proxy asks them for what it needs when it is made."""
+    """informers: not yet running or already; the proxy asks them for what it needs when it is made.
 
-    def __init__(self, informers: Informers, barrier: EndpointBarrier, config: ServiceProxyConfig) -> None:
+    recorder: hears of the Services that are left out.
+    """
+
+    def __init__(
+        self, informers: Informers, barrier: EndpointBarrier, config: ServiceProxyConfig, *, recorder: Recorder | None = None
+    ) -> None:
         self.config = config
+        self._recorder = recorder
         self._services = informers.of(SERVICES)
         self._slices = informers.of(ENDPOINTSLICES, indexes={"service": _index})
         self._barrier = barrier
@@ -129,7 +139,8 @@ class ServiceProxy:
             if commands:
                 await loop.run_in_executor(thread, nft.run, commands)
         except kernel.NftFailure as failure:
-            return self._failed(failure)
+            await self._failed(failure, thread, nft)
+            return False
         self._whole, self._failures = False, 0
         if forgotten:
             await loop.run_in_executor(thread, self._forget, forgotten)
@@ -138,15 +149,29 @@ class ServiceProxy:
             log.debug("rules changed", services=list(wanted)[:5], count=len(wanted), took_ms=took_ms)
         return True
 
-    def _failed(self, failure: kernel.NftFailure) -> bool:
-        """A change that fails is followed at once by the whole table; a whole table that fails waits longer each time."""
+    async def _failed(self, failure: kernel.NftFailure, thread: ThreadPoolExecutor, nft: kernel.Nft) -> None:
+        """A change that fails is followed at once by the whole table, without the Services for which that would be refused.
+
+        A whole table that fails for another reason waits longer each time.
+        """
         log.error("nftables refuses the services' rules", error=str(failure), whole=self._whole, failures=self._failures)
-        if self._whole:
+        loop = asyncio.get_running_loop()
+        refused = await loop.run_in_executor(thread, culprits, nft, self.config, dict(self._book.fragments))
+        for key, why in refused.items():
+            self._leave_out(key, f"nftables refuses its rules: {why}")
+        self._book.change(dict.fromkeys(refused, NOTHING))
+        if self._whole and not refused:
             self._failures += 1
         else:
             self._wake.set()
         self._whole = True
-        return False
+
+    def _leave_out(self, key: str, why: str) -> None:
+        """Until the Service or its endpoints change."""
+        log.error("service left out", service=key, why=why)
+        service = self._services.get(key)
+        if service is not None and self._recorder is not None:
+            self._recorder.say(service, "Warning", "ServiceNotRouted", f"this Service gets no traffic: {why}"[:1000])
 
     def _wanted(self) -> dict[str, Fragment]:
         """The changed services' rules. At the start in order of age, so that of two that claim the same the older one has it."""
@@ -154,7 +179,14 @@ class ServiceProxy:
         self._dirty.clear()
         if len(keys) > 1:
             keys.sort(key=lambda key: (_created(self._services.get(key)), key))
-        return {key: plan(self._services.get(key), self._slices.by_index("service", key), self.config) for key in keys}
+        return {key: self._fragment(key) for key in keys}
+
+    def _fragment(self, key: str) -> Fragment:
+        try:
+            return plan(self._services.get(key), self._slices.by_index("service", key), self.config)
+        except FAULTS_OF_DATA as error:
+            self._leave_out(key, f"no rules can be made of it: {error}")
+            return NOTHING
 
     def _udp_changes(self, wanted: dict[str, Fragment]) -> conntrack.Frontends:
         """UDP frontends whose endpoints are not what they were, with those that are meant now."""

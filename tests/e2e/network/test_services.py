@@ -220,6 +220,25 @@ def test_a_refused_transaction_changes_nothing_and_is_quoted(host: None, nft: Ca
     assert sh("nft", "list", "ruleset") == ""
 
 
+async def test_a_service_that_makes_no_sense_or_that_nftables_refuses_is_left_out_and_the_others_go_on(
+    host: None, namespace: Make, tmp_path: Path
+) -> None:
+    async with node(namespace, tmp_path) as here:
+        await here.cluster.put(SERVICES, service("senseless", PORT, clusterIP="10.96.0.300"))
+        await here.cluster.put(SERVICES, service("refused", PORT | {"port": 99999}, clusterIP="10.96.0.77"))
+        await here.declare(*here.addresses[:2], clusterIP="10.96.0.20")
+        assert connect("http://10.96.0.20", here.asking) == 0
+        await here.cluster.put(SERVICES, service("refused", PORT, clusterIP="10.96.0.77"))
+        await here.cluster.put(ENDPOINTSLICES, endpoint_slice("refused", [OFFERED], endpoint(here.addresses[0])))
+        await until_connected("http://10.96.0.77", here.asking)
+
+
+async def until_connected(url: str, source: Namespace) -> None:
+    async with asyncio.timeout(5):
+        while connect(url, source):
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("nft", [LibraryNft, ProcessNft])
 def test_the_probe_finds_nothing_missing_here_and_leaves_nothing(host: None, nft: Callable[[], Nft]) -> None:
     assert missing(nft(), "pht-probe") == ""

@@ -68,6 +68,9 @@ async def fill(cluster: FakeCluster) -> None:
     await cluster.put(SERVICES, service("away", type="ExternalName", clusterIP="", externalName="example.org"))
     await cluster.put(SERVICES, service("alias", type="ExternalName", clusterIP="", externalName="web.default.svc.cluster.local"))
     await cluster.put(SERVICES, service("loop", type="ExternalName", clusterIP="", externalName="loop.default.svc.cluster.local"))
+    await cluster.put(SERVICES, service("many", HTTP, clusterIP="None"))
+    await cluster.put(ENDPOINTSLICES, endpoint_slice("many", [HTTP], *(endpoint(f"10.1.2.{number}") for number in range(1, 101))))
+    await cluster.put(SERVICES, service("broken", type="ExternalName", clusterIP="", externalName=f"{'a' * 64}.example"))
     pods = [endpoint("10.244.0.5", hostname="db-0"), endpoint("10.244.0.6"), endpoint("10.244.0.7", ready=False)]
     await cluster.put(ENDPOINTSLICES, endpoint_slice("db", [HTTP | {"port": 5432}], *pods))
     await cluster.put(ENDPOINTSLICES, endpoint_slice("eager", [HTTP], endpoint("10.244.0.8", ready=False)))
@@ -275,3 +278,26 @@ def test_server_addresses_are_read_with_and_without_port() -> None:
         ("::1", 54),
     ]
     assert parse_resolv_conf("nameserver\nnameserver nonsense\n") == []
+
+
+async def test_a_hundred_endpoints_are_all_told_over_udp_to_who_offers_room() -> None:
+    async with cluster_dns() as asked:
+        whole = await asked.message(f"many.default.{ORIGIN}", use_edns=0, payload=4096)
+        assert (len(whole.answer[0]), bool(whole.flags & dns.flags.TC)) == (100, False)
+        part = await asked.message(f"many.default.{ORIGIN}")
+        assert (len(part.answer[0]) >= 27, bool(part.flags & dns.flags.TC)) == (True, True)
+
+
+async def test_an_object_that_makes_no_sense_costs_only_its_own_name_an_answer() -> None:
+    async with cluster_dns() as asked:
+        assert await asked.ask(f"broken.default.{ORIGIN}") == ["SERVFAIL"]
+        assert await asked.ask(f"web.default.{ORIGIN}") == ["10.96.0.10"]
+
+
+async def test_a_server_that_did_not_answer_is_asked_last_for_a_while() -> None:
+    question = dns.message.make_query("example.org", "A").to_wire()
+    async with authority(silent=True) as (silent, _), authority() as (answering, _):
+        upstream = Upstream([silent, answering], Path("/"), ())
+        first, second = upstream.servers()
+        await upstream.ask(question, stream=False)
+        assert upstream.servers() == [second, first]

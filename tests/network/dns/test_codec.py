@@ -101,8 +101,25 @@ def test_an_answer_that_does_not_fit_says_that_it_is_truncated() -> None:
     asked = question()
     many = [Record(asked.name, codec.A, 5, f"10.0.0.{number}") for number in range(100)]
     data = codec.encode(asked, codec.NOERROR, many, limit_bytes=512)
-    assert len(data) <= 512
-    assert dns.message.from_wire(data).flags & dns.flags.TC
+    assert 496 < len(data) <= 512
+    answer = dns.message.from_wire(data)
+    assert answer.flags & dns.flags.TC
+    assert [str(address) for address in answer.answer[0]] == [f"10.0.0.{number}" for number in range(len(answer.answer[0]))]
+
+
+@pytest.mark.parametrize("payload", [512, 600, 1232, 4096])
+def test_a_truncated_answer_to_an_asker_with_edns_keeps_to_its_limit(payload: int) -> None:
+    asked = codec.parse(dns.message.make_query("web.default.svc.cluster.local", "A", use_edns=0, payload=payload).to_wire())
+    many = [Record(asked.name, codec.A, 5, f"10.0.{number // 250}.{number % 250}") for number in range(1000)]
+    data = codec.encode(asked, codec.NOERROR, many, limit_bytes=asked.limit_bytes)
+    assert payload - 16 < len(data) <= payload
+    assert dns.message.from_wire(data).edns == 0
+
+
+def test_a_name_that_no_message_can_hold_is_refused() -> None:
+    asked = question()
+    with pytest.raises(ValueError, match="more than 63 bytes"):
+        codec.encode(asked, codec.NOERROR, [Record(asked.name, codec.CNAME, 5, ("a" * 64, "example"))])
 
 
 def test_additional_records_go_first_when_there_is_no_room() -> None:

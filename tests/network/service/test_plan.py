@@ -162,3 +162,8 @@ def test_endpoints_elsewhere_are_reached_under_the_nodes_address() -> None:
 def test_the_longest_names_fit_into_a_chain_name() -> None:
     fragment = rules(service("n" * 63, HTTP, namespace="m" * 63))
     assert all(len(name) <= 100 for name in fragment.chains)
+
+
+def test_a_source_range_with_host_bits_means_its_network() -> None:
+    ranged = service("web", HTTP, type="LoadBalancer", loadBalancerSourceRanges=[" 192.0.2.9/24"], externalIPs=["198.51.100.7"])
+    assert "192.0.2.0/24" in " ".join(chain(rules(ranged, endpoint_slice("web", [HTTP_SLICE], *TWO)), "f"))
