@@ -179,3 +179,14 @@ async def within(deadline_s: float, work: Awaitable[T], what: str) -> T:
         if timeout.expired():
             raise TimeoutError(f"{what} took longer than {deadline_s:g} s") from error
         raise
+
+
+@asynccontextmanager
+async def begun(work: Coroutine[Any, Any, T]) -> AsyncIterator["asyncio.Future[T]"]:
+    """Work that has begun before its result is awaited. Whoever awaits it gets its error; at the block's end it is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

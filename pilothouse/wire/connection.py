@@ -243,6 +243,9 @@ class Connection(asyncio.Protocol):
             response = await self._handle(request)
             if self._upgraded is not None:
                 await self._upgraded.handler_returned()
+            elif self._stream is not None and response is not None:
+                # The head has gone, so only a body without its end tells the peer that the answer failed.
+                self.abort()
             elif self._stream is not None:
                 self._stream.end()
                 self._finished(self._stream_keeps and not self._closing)

@@ -19,10 +19,13 @@ class Inbox:
         self._pieces: deque[bytes] = deque()
         self._bytes = 0
         self._paused = False
+        self._discards = False
         self._waiter: asyncio.Future[None] | None = None
         self.ended = False
 
     def put(self, piece: bytes) -> None:
+        if self._discards:
+            return
         self._pieces.append(piece)
         self._bytes += len(piece)
         if self._bytes > HIGH_BYTES and not self._paused:
@@ -33,6 +36,16 @@ class Inbox:
     def end(self) -> None:
         self.ended = True
         self._wake()
+
+    def discard(self) -> None:
+        """Drop what is unread and whatever comes, so that the peer gets rid of what it is sending and reads again."""
+        self._discards = True
+        self._pieces.clear()
+        self._bytes = 0
+        if self._paused:
+            self._paused = False
+            self._outlet.resume()
+        self.end()
 
     async def take(self) -> bytes | None:
         """The next piece, or None after the last one. One reader at a time."""

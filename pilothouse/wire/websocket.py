@@ -70,8 +70,12 @@ class WebSocket:
         self._transmit()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Say goodbye and wait for the peer's goodbye, a few seconds at most. Closing twice is harmless."""
+        """Say goodbye and wait for the peer's goodbye, a few seconds at most. Closing twice is harmless.
+
+        What the peer is still sending is read and dropped: it may answer only after it could send all of it.
+        """
         self._say_goodbye(code, reason)
+        self._inbox.discard()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await asyncio.shield(self._lost)

@@ -311,3 +311,17 @@ async def test_closing_lets_the_peer_take_what_is_on_its_way() -> None:
         await peer.end.close()
         await closing
         assert await peer.hear() is None
+
+
+async def test_a_quiet_end_says_nothing_that_it_was_not_asked_for() -> None:
+    near, far = pipe()
+    async with scope() as tasks:
+        connection = Connection(far, is_client=True, quiet=True)
+        tasks.spawn(connection.run())
+        peer, stream = Peer(near), connection.open({"streamtype": "stdout"})
+        assert isinstance(await peer.hear(), SynStream)
+        await peer.say(SynReply(1, {}), Data(1, LARGE[:WINDOW_BYTES]))
+        assert await stream.receive() == LARGE[:WINDOW_BYTES]
+        await peer.say(Ping(2))
+        assert await peer.hear() == Ping(2)
+        tasks.cancel()

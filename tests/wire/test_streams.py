@@ -153,3 +153,14 @@ async def test_request_is_answered_once(start: Start, connect: Connect) -> None:
     client = await connect(await start(handler))
     client.get("/")
     assert (await client.answer()).body == b"a"
+
+
+async def test_an_answer_that_fails_after_its_head_is_cut_short(start: Start, connect: Connect) -> None:
+    async def handler(request: Request) -> Response:
+        request.stream().write(b"abc")
+        return Response(500, [], b"too late")
+
+    client = await connect(await start(handler))
+    client.get("/")
+    answer = await client.ended()
+    assert not answer.endswith(b"0\r\n\r\n")

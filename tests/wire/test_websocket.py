@@ -1,6 +1,7 @@
 """WebSockets, as a browser's or kubectl's library speaks them."""
 
 import asyncio
+import contextlib
 import os
 
 import aiohttp
@@ -234,3 +235,17 @@ async def test_raw_upgrade_that_was_not_asked_for_is_refused(start: Start, conne
     client = await connect(await start(handler))
     client.get("/")
     assert (await client.answer()).status == 400
+
+
+async def test_a_client_that_is_still_sending_can_take_the_goodbye(start: Start) -> None:
+    async def handler(request: Request) -> None:
+        socket = await request.websocket()
+        await socket.receive()
+        await socket.send(b"enough")
+
+    server = await start(handler)
+    async with asyncio.timeout(10), ws_connect(f"ws://127.0.0.1:{server.port}/", max_size=None) as client:
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(200):
+                await client.send(b"x" * 100_000)
+        assert await client.recv() == b"enough"

@@ -2,14 +2,14 @@
 
 import asyncio
 import gzip
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 
-from pilothouse.aio.tasks import scope
+from pilothouse.aio.tasks import begun, scope
 from pilothouse.engine.apiserver import tables
 from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
 from pilothouse.engine.apiserver.frames import list_bytes, list_metadata, object_bytes
@@ -26,6 +26,7 @@ _CACHE = ("cache-control", "no-cache, private")
 _JSON_HEADERS = (_CACHE, ("content-type", JSON))
 _YAML_HEADERS = (_CACHE, ("content-type", YAML))
 _COMPRESS_FROM = 128 * 1024
+HEAD_DELAY_S = 0.3
 
 
 def encode(answer: One | Many | Plain, accepted: Accepted, include: str) -> bytes:
@@ -98,19 +99,31 @@ def raw(answer: Bytes) -> Response:
 
 
 async def stream_bytes(http: Request, answer: Streaming) -> None:
-    """Send pieces as they come until there are no more or the client has gone."""
-    stream = http.stream(200, (_CACHE, ("content-type", answer.content_type)))
-    await while_open(stream, lambda: _copy(stream, answer))
-    await stream.finish()
+    """Send pieces as they come until there are no more or the client has gone.
 
-
-async def _copy(stream: Stream, answer: Streaming) -> None:
+    The head waits a moment for the first piece: what fails at once (no such container, no previous one) is answered with its Status.
+    """
     # An iterator that is not exhausted holds a file or a process: it is closed before the answer ends.
     chunks: Any = answer.chunks
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            stream.write(chunk)
-            await stream.drain()
+    async with aclosing(chunks), begun(_next(chunks)) as first:
+        await asyncio.wait([first], timeout=HEAD_DELAY_S)
+        if first.done():
+            first.result()
+        stream = http.stream(200, (_CACHE, ("content-type", answer.content_type)))
+        await while_open(stream, lambda: _copy(stream, first, chunks))
+        await stream.finish()
+
+
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(chunks, None)
+
+
+async def _copy(stream: Stream, first: asyncio.Future[bytes | None], chunks: AsyncIterator[bytes]) -> None:
+    chunk = await first
+    while chunk is not None:
+        stream.write(chunk)
+        await stream.drain()
+        chunk = await anext(chunks, None)
 
 
 async def while_open(stream: Stream, work: Callable[[], Any]) -> None:

@@ -21,9 +21,10 @@ from pilothouse.engine.node.environment import references
 from pilothouse.engine.node.imagestore import ImageStore
 from pilothouse.engine.node.node import NodeStatus
 from pilothouse.engine.node.podcontext import Context
-from pilothouse.engine.node.runtime import EXITED, Container, Exited, OutOfMemory, Runtime, RuntimeEvent, RuntimeFailure, Sandbox
+from pilothouse.engine.node.runtime import EXITED, Container, ExecEnded, Exited, OutOfMemory, Runtime, RuntimeEvent, RuntimeFailure, Sandbox
 from pilothouse.engine.node.sandbox import Resolver
 from pilothouse.engine.node.sources import ApiSources
+from pilothouse.engine.node.unread_input import UnreadInput
 from pilothouse.engine.node.volumes import Volumes
 from pilothouse.engine.node.worker import PodWorker
 from pilothouse.model import meta
@@ -61,6 +62,7 @@ class NodeAgent:
         self._tasks: TaskSet | None = None
         self._context: Context | None = None
         self._found: tuple[dict[str, list[Sandbox]], dict[str, list[Container]]] = ({}, {})
+        self._unread = UnreadInput(config.containerd_dir / "state")
         self.connector = Connector(runtime, config, self._tracked)
 
     def _tracked(self, uid: str, name: str, *, previous: bool) -> Container | None:
@@ -205,6 +207,10 @@ class NodeAgent:
             self._tasks.start(self._relist(AFTER_RECONNECT_S))
 
     def _tell(self, event: RuntimeEvent) -> None:
+        if isinstance(event, ExecEnded):
+            assert self._tasks is not None
+            self._tasks.start(self._unread.drop(event))
+            return
         for worker in self._workers.values():
             if worker.owns(event.container_id):
                 match event:

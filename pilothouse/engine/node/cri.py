@@ -25,6 +25,7 @@ from pilothouse.engine.node.runtime import (
     RUNNING,
     UNKNOWN,
     Container,
+    ExecEnded,
     ExecResult,
     Exited,
     Image,
@@ -208,9 +209,7 @@ class CriRuntime:
         request = api.SubscribeRequest(filters=['namespace==k8s.io,topic=="/tasks/exit"', 'namespace==k8s.io,topic=="/tasks/oom"'])
         try:
             async for envelope in subscribe(request):
-                event = _event(envelope)
-                if event is not None:
-                    yield event
+                yield _event(envelope)
         except grpc.aio.AioRpcError as error:
             raise RuntimeFailure("Subscribe", error.details() or error.code().name, error.code().name) from error
 
@@ -231,13 +230,13 @@ async def check_health(address: str, service: str, timeout_s: float) -> bool:
     return bool(answer.status == api.HealthCheckResponse.SERVING)
 
 
-def _event(envelope: api.Envelope) -> RuntimeEvent | None:
+def _event(envelope: api.Envelope) -> RuntimeEvent:
     if envelope.topic == "/tasks/oom":
         return OutOfMemory(api.TaskOOM.FromString(envelope.event.value).container_id)
     exit = api.TaskExit.FromString(envelope.event.value)
     # Processes started by exec end under the container's id, with an id of their own.
     if exit.id not in ("", exit.container_id):
-        return None
+        return ExecEnded(exit.container_id, exit.id)
     return Exited(exit.container_id, exit.exit_status, exit.exited_at.seconds + exit.exited_at.nanos / 1e9)
 
 

@@ -1,18 +1,22 @@
 """CRI log files as `kubectl logs` shows them. A line on disk is `TIME STREAM TAG TEXT`; tag P marks a piece of a longer line.
 
-Rotated files are `N.log.TIMESTAMP`, oldest first; the runtime writes to `N.log`. Reading never blocks the loop for more than a piece.
+Rotated files are `N.log.TIMESTAMP`, oldest first; the runtime writes to `N.log`. Files are read block by block in a thread, and the next
+block only when the reader has taken the last: a log's size costs neither memory nor the loop.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pilothouse.model.meta import parse_rfc3339
 
-PIECE_BYTES = 64 * 1024
+BLOCK_BYTES = 256 * 1024
+"""Read at a time. The runtime splits longer lines into pieces of at most 16 KiB, so a block always holds whole ones."""
 FOLLOW_S = 0.1
 
 
@@ -67,15 +71,21 @@ Ended = Callable[[], Awaitable[bool]]
 async def read_log(path: Path, options: Options, ended: Ended) -> AsyncIterator[bytes]:
     """Pieces of output. ended: whether the container writes no more and everything it wrote is in the file; that ends a follow."""
     chosen = _Filter(options)
-    for piece in await asyncio.to_thread(_history, path, chosen, options.tail):
-        yield piece
-    if options.follow and not chosen.exhausted:
+    files, offset = await asyncio.to_thread(_beginning, path, options.tail)
+    for file in files:
+        chosen.inode, chosen.position, offset = 0, offset, 0
+        while (piece := await asyncio.to_thread(_rest, file, chosen)) is not None:
+            if piece:
+                yield piece
+            if chosen.exhausted:
+                return
+    if options.follow:
         async for piece in _follow(path, chosen, ended):
             yield piece
 
 
 class _Filter:
-    """Which lines are wanted, how they look, and when enough was said. position: where in the newest file reading stopped."""
+    """Which lines are wanted, how they look, and when enough was said. position: where reading stopped, in the file with that inode."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -110,55 +120,49 @@ def _since(options: Options) -> float:
     return parse_rfc3339(options.since) if options.since else 0.0
 
 
-def _history(path: Path, chosen: _Filter, tail: int | None) -> list[bytes]:
-    """What was written so far."""
+def _beginning(path: Path, tail: int | None) -> tuple[list[Path], int]:
+    """The files to read, oldest first, and where in the first of them the last `tail` lines begin."""
     files = rotated(path)
-    if tail is not None:
-        files = _enough(files, tail)
-    raw = [line for file in files for line in _complete_lines(file, chosen)]
-    lines = [line for line in map(Line.parse, raw) if line is not None and chosen.wants(line)]
-    if tail is not None:
-        lines = _last(lines, tail)
-    pieces: list[bytes] = []
-    for line in lines:
-        if chosen.exhausted:
-            break
-        pieces.append(chosen.render(line))
-    return _joined(pieces)
+    if tail is None:
+        return files, 0
+    left = tail
+    for number in range(len(files) - 1, -1, -1):
+        offset, left = _tail_offset(files[number], left)
+        if left < 0 or number == 0:
+            return files[number:], offset
+    return files, 0
 
 
-def _joined(pieces: list[bytes]) -> list[bytes]:
-    whole = b"".join(pieces)
-    return [whole[start : start + PIECE_BYTES] for start in range(0, len(whole), PIECE_BYTES)]
+def _tail_offset(path: Path, lines: int) -> tuple[int, int]:
+    """(where the last `lines` lines of a file begin, how many of them are still to be found in older files; -1 for none).
+
+    Pieces of one line count as one. Where a line begins is known from the end of the line before it, so one more is looked for.
+    """
+    left = lines
+    for position, raw in _backwards(path):
+        line = Line.parse(raw)
+        if line is not None and not line.partial:
+            left -= 1
+            if left < 0:
+                return position + len(raw) + 1, left
+    return 0, left
 
 
-def _enough(files: list[Path], tail: int) -> list[Path]:
-    """The newest files that hold at least `tail` lines."""
-    count = 0
-    for position in range(len(files) - 1, -1, -1):
-        count += _count_lines(files[position])
-        if count > tail:
-            return files[position:]
-    return files
-
-
-def _count_lines(path: Path) -> int:
-    try:
-        return path.read_bytes().count(b"\n")
-    except OSError:
-        return 0
-
-
-def _complete_lines(path: Path, chosen: _Filter) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            data = file.read()
-            chosen.inode = _inode(path)
-    except OSError:
-        return
-    end = data.rfind(b"\n") + 1
-    chosen.position = end
-    yield from data[:end].splitlines()
+def _backwards(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The whole lines of a file from its end, without their line ends, each with its position."""
+    with suppress(OSError), path.open("rb") as file:
+        at, end = file.seek(0, os.SEEK_END), b""
+        while at > 0:
+            start = max(0, at - BLOCK_BYTES)
+            file.seek(start)
+            data = file.read(at - start) + end
+            # What precedes the first line end belongs to a line of the block before, unless there is none.
+            first = data.find(b"\n") + 1 if start else 0
+            position = start + data.rfind(b"\n") + 1
+            for raw in reversed(data[first:].split(b"\n")[:-1]):
+                position -= len(raw) + 1
+                yield position, raw
+            at, end = start, data[:first] if start and first else data if start else b""
 
 
 def _inode(path: Path) -> int:
@@ -168,53 +172,51 @@ def _inode(path: Path) -> int:
         return 0
 
 
-def _last(lines: list[Line], tail: int) -> list[Line]:
-    """The last `tail` lines, pieces of one line counted as one."""
-    if tail <= 0:
-        return []
-    start, seen = len(lines), 0
-    while start > 0 and seen <= tail:
-        start -= 1
-        if not lines[start].partial:
-            seen += 1
-    return lines[start + 1 :] if seen > tail else lines
-
-
 async def _follow(path: Path, chosen: _Filter, ended: Ended) -> AsyncIterator[bytes]:
     while True:
         # Asked before reading: what is written before the end is then surely read.
         over = await ended()
-        pieces = await asyncio.to_thread(_news, path, chosen)
-        for piece in pieces:
+        piece = await asyncio.to_thread(_news, path, chosen)
+        if piece:
             yield piece
-        if chosen.exhausted or (over and not pieces):
+        if chosen.exhausted or (over and piece is None):
             return
-        if not pieces:
+        if piece is None:
             await asyncio.sleep(FOLLOW_S)
 
 
-def _news(path: Path, chosen: _Filter) -> list[bytes]:
-    """What came after the last position; a file that was rotated away is read to its end first."""
+def _news(path: Path, chosen: _Filter) -> bytes | None:
+    """What came after the last position, None for nothing; a file that was rotated away is read to its end first."""
     inode = _inode(path)
-    if inode != chosen.inode:
-        previous = next((each for each in rotated(path) if _inode(each) == chosen.inode), None)
-        pieces = _rest(previous, chosen) if previous is not None else []
+    if inode == chosen.inode:
+        return _rest(path, chosen)
+    previous = next((each for each in rotated(path) if _inode(each) == chosen.inode), None)
+    piece = _rest(previous, chosen) if previous is not None else None
+    if piece is None:
         chosen.position, chosen.inode = 0, inode
-        return pieces or (_rest(path, chosen) if inode else [])
-    return _rest(path, chosen)
+        piece = _rest(path, chosen) if inode else None
+    return piece
 
 
-def _rest(path: Path, chosen: _Filter) -> list[bytes]:
+def _rest(path: Path, chosen: _Filter) -> bytes | None:
+    """The wanted output of the next block of a file, which may be empty; None when nothing whole is left in it."""
     try:
         with path.open("rb") as file:
+            inode = os.fstat(file.fileno()).st_ino
+            if chosen.inode not in (0, inode):
+                return None  # rotated away meanwhile: the position is the other file's
+            chosen.inode = inode
             file.seek(chosen.position)
-            data = file.read(16 * PIECE_BYTES)
+            data = file.read(BLOCK_BYTES)
     except OSError:
-        return []
+        return None
     end = data.rfind(b"\n") + 1
+    if not end:
+        return None
     chosen.position += end
-    lines = [line for line in map(Line.parse, data[:end].splitlines()) if line is not None and chosen.wants(line)]
-    return _joined([chosen.render(line) for line in lines])
+    # Not splitlines(): a program's carriage returns are part of its lines.
+    lines = (Line.parse(raw) for raw in data[: end - 1].split(b"\n"))
+    return b"".join([chosen.render(line) for line in lines if line is not None and chosen.wants(line)])
 
 
 def last_lines(path: Path, lines: int, limit_bytes: int) -> str:
@@ -222,7 +224,7 @@ def last_lines(path: Path, lines: int, limit_bytes: int) -> str:
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4 * limit_bytes))
-            raw = file.read().splitlines()
+            raw = file.read().split(b"\n")
     except OSError:
         return ""
     texts = [line.text + (b"" if line.partial else b"\n") for line in map(Line.parse, raw) if line is not None]

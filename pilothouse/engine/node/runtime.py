@@ -121,7 +121,15 @@ class OutOfMemory:
     container_id: str
 
 
-RuntimeEvent = Exited | OutOfMemory
+@dataclass(frozen=True, slots=True)
+class ExecEnded:
+    """A process that was started in a container by exec has ended. exec_id: the runtime's own name for it."""
+
+    container_id: str
+    exec_id: str
+
+
+RuntimeEvent = Exited | ExecEnded | OutOfMemory
 
 
 class Runtime(Protocol):

@@ -21,7 +21,7 @@ class StreamSession:
 
     def __init__(self, pipe: Pipe, names: list[str]) -> None:
         self._pipe = pipe
-        connection = Connection(pipe, is_client=True)
+        connection = Connection(pipe, is_client=True, quiet=True)
         self._streams: dict[str, Stream] = {name: connection.open({"streamtype": name}) for name in names}
         self._outputs_ended: dict[str, asyncio.Event] = {name: asyncio.Event() for name in ("stdout", "stderr") if name in names}
         self._tasks = TaskSet()
@@ -63,6 +63,7 @@ class StreamSession:
                 await self._streams[name].send(data)
 
     async def wait(self) -> int:
+        """The exit code, after all output. Raises Internal when the process could not be run, or the runtime broke off."""
         said = b""
         while (data := await self._streams["error"].receive()) is not None:
             said += data
@@ -76,9 +77,9 @@ class StreamSession:
 
 
 def exit_code(said: bytes) -> int:
-    """From the Status on the error stream. Raises Internal when the process could not be run."""
+    """From the Status on the error stream. Raises Internal when the process could not be run, or how it ended was not said."""
     if not said:
-        return 0
+        raise Internal("the container runtime ended the connection without saying how the process ended; some output may be missing")
     try:
         status = loads(said)
     except JSONError:

@@ -2,7 +2,12 @@
 
 One task reads and one writes, and neither waits for the other: answers to the peer are put in line, and data is put there only when
 there is room. Windows are kept from the first byte, but they hold us back only once the peer has shown that it keeps them too: one that
-does not would never open them. Source: SPDY Protocol draft 3.1.
+does not would never open them.
+
+`quiet` is for a peer that knows no windows and that closes as soon as it has said everything (the streaming servers of container
+runtimes): a byte of ours that it has not read by then makes its kernel drop what it has sent and we have not received. So a quiet
+end sends neither window updates nor pings, only what it was asked to.
+Source: SPDY Protocol draft 3.1; RFC 1122, 4.2.2.13 (a close with unread data resets the connection).
 """
 
 import asyncio
@@ -54,7 +59,8 @@ def refuse(stream: Stream) -> None:
 class Connection:
     """`run` has to run for anything to move. on_stream gets each stream that the peer opens, already accepted."""
 
-    def __init__(self, pipe: Pipe, *, is_client: bool, on_stream: Callable[[Stream], None] = refuse) -> None:
+    def __init__(self, pipe: Pipe, *, is_client: bool, on_stream: Callable[[Stream], None] = refuse, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._pipe = pipe
         self._on_stream = on_stream
         self._next_id = 1 if is_client else 2
@@ -110,6 +116,8 @@ class Connection:
     # What streams call.
 
     def post(self, frame: Frame) -> None:
+        if self._quiet and isinstance(frame, WindowUpdate):
+            return
         self._outgoing.put(self._writer.encode(frame))
 
     def forget(self, id: int) -> None:
@@ -134,6 +142,8 @@ class Connection:
     async def _ping(self) -> None:
         while True:
             await asyncio.sleep(PING_S)
+            if self._quiet:
+                continue
             self.post(Ping(self._ping_id))
             self._ping_id += 2
 

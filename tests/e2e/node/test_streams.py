@@ -1,6 +1,7 @@
 """Logs, exec, attach and port forwarding into real containers."""
 
 import asyncio
+import contextlib
 import itertools
 
 import pytest
@@ -130,3 +131,39 @@ async def test_logs_can_be_cut_to_size(cluster: Cluster) -> None:
     stamped = (await cluster.logs("cut", timestamps=True, tail_lines=1)).split(" ")
     assert stamped[0].startswith("20")
     assert stamped[1] == "line5\n"
+
+
+async def test_all_output_and_the_exit_code_arrive_however_slowly_they_are_read(cluster: Cluster) -> None:
+    await cluster.run(pod("ex"))
+    for pause_s in (0.0, 0.0, 0.0, 0.0, 1.0):
+        async with cluster.client.exec("ex", "default", ["sh", "-c", "seq 1 300000; exit 7"]) as socket:
+            session, said = Session(socket), bytearray()
+            await asyncio.sleep(pause_s)
+            while (output := await session.receive()) is not None:
+                said += output.data
+        assert (bytes(said[-7:]), len(said), session.exit_code) == (b"300000\n", 1_988_895, 7)
+
+
+async def test_a_process_that_does_not_read_its_input_ends_with_its_exit_code(cluster: Cluster) -> None:
+    await cluster.run(pod("ex"))
+    async with asyncio.timeout(20), cluster.client.exec("ex", "default", ["sh", "-c", "head -c 10; exit 5"], stdin=True) as socket:
+        session, said = Session(socket), b""
+        async with scope() as tasks:
+            tasks.spawn(_send_much(session))
+            while (output := await session.receive()) is not None:
+                said += output.data
+            tasks.cancel()
+        assert (said, session.exit_code) == (b"x" * 10, 5)
+
+
+async def _send_much(session: Session) -> None:
+    with contextlib.suppress(ApiError, ConnectionError):
+        for _ in range(200):
+            await session.send(b"x" * 10_000)
+        await session.close_stdin()
+
+
+async def test_the_log_of_a_container_that_never_was_is_an_error_and_not_an_empty_log(cluster: Cluster) -> None:
+    await cluster.run(pod("ex"))
+    with pytest.raises(ApiError, match="previous terminated container"):
+        await cluster.logs("ex", previous=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.engine.node import logs
 from pilothouse.engine.node.housekeeping import set_aside
 from pilothouse.engine.node.images import write_archive
 from pilothouse.engine.node.logs import last_lines, read_log
@@ -141,3 +142,36 @@ def test_an_archive_is_an_image_by_the_book_and_always_the_same(tmp_path: Path) 
         index = json.load(member)
         assert index["manifests"][0]["annotations"]["io.containerd.image.name"] == "example.com/x:1"
         assert f"blobs/sha256/{index['manifests'][0]['digest'][7:]}" in archive.getnames()
+
+
+def written(lines: list[str]) -> bytes:
+    return b"".join(b"2026-01-01T00:00:00Z stdout F " + line.encode() + b"\n" for line in lines)
+
+
+async def test_carriage_returns_are_part_of_a_line(tmp_path: Path) -> None:
+    (tmp_path / "0.log").write_bytes(written(["10%\r50%\r100% done", "tty\r"]))
+    assert await text(read_log(tmp_path / "0.log", Options(), ended)) == "10%\r50%\r100% done\ntty\r\n"
+
+
+@pytest.mark.parametrize("tail", [0, 1, 2, 7, 8, 9, 20])
+@pytest.mark.parametrize("block", [64, 100, 1 << 18])
+async def test_a_tail_is_the_same_however_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tail: int, block: int) -> None:
+    monkeypatch.setattr(logs, "BLOCK_BYTES", block)
+    every = "".join(f"{line}\n" for line in ["a", "b" * 20, "half rest", "", "c", "d" * 10, "e", "f"])
+    expected = "".join(every.splitlines(keepends=True)[-tail:]) if tail else ""
+    (tmp_path / "0.log.20260101").write_bytes(written(["a", "b" * 20]) + b"2026-01-01T00:00:00Z stdout P half \n")
+    (tmp_path / "0.log").write_bytes(written(["rest", "", "c", "d" * 10, "e", "f"]))
+    assert await text(read_log(tmp_path / "0.log", Options(tail=tail), ended)) == expected
+
+
+async def test_a_large_log_is_read_block_by_block(tmp_path: Path) -> None:
+    (tmp_path / "0.log").write_bytes(written(["x" * 1000]) * 4000)
+    pieces = read_log(tmp_path / "0.log", Options(), ended)
+    assert len(await anext(pieces)) <= logs.BLOCK_BYTES
+    await pieces.aclose()
+    assert await text(read_log(tmp_path / "0.log", Options(tail=2), ended)) == ("x" * 1000 + "\n") * 2
+
+
+async def test_a_limit_ends_the_reading(tmp_path: Path) -> None:
+    (tmp_path / "0.log").write_bytes(written(["abc"]) * 10)
+    assert await text(read_log(tmp_path / "0.log", Options(limit_bytes=6), ended)) == "abc\nab"
