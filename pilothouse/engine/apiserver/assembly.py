@@ -8,6 +8,7 @@ from pilothouse.engine.apiserver.admission.escalation import Escalation
 from pilothouse.engine.apiserver.admission.legacy_token import SecretTokens
 from pilothouse.engine.apiserver.admission.limits import LimitRanger
 from pilothouse.engine.apiserver.admission.namespaces import NamespaceLifecycle
+from pilothouse.engine.apiserver.admission.node_restriction import NodeRestriction
 from pilothouse.engine.apiserver.admission.node_taints import NodeTaints
 from pilothouse.engine.apiserver.admission.priority import Priority
 from pilothouse.engine.apiserver.admission.quota import ResourceQuota
@@ -17,10 +18,12 @@ from pilothouse.engine.apiserver.authn.authenticate import Authenticator
 from pilothouse.engine.apiserver.authn.jwt import Signer
 from pilothouse.engine.apiserver.authn.tokens import Tokens
 from pilothouse.engine.apiserver.authz.authorize import Authorizer
-from pilothouse.engine.apiserver.authz.node import NodeRights
+from pilothouse.engine.apiserver.authz.graph import NodeGraph
+from pilothouse.engine.apiserver.authz.node import NodeAuthorizer
 from pilothouse.engine.apiserver.authz.rbac import Rbac
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.bootstrap.cluster import bootstrap
+from pilothouse.engine.apiserver.bootstrap.roles import node_rules
 from pilothouse.engine.apiserver.builtin import built_in_table
 from pilothouse.engine.apiserver.crds.lifecycle import Definitions
 from pilothouse.engine.apiserver.discovery.openapi import OpenApi
@@ -52,16 +55,18 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     table = built_in_table(schemas)
     tokens = Tokens(signer, store, settings.issuer)
     rbac = Rbac()
-    authorizer = Authorizer(rbac, NodeRights(rbac, store))
+    graph = NodeGraph(store)
+    authorizer = Authorizer(rbac, NodeAuthorizer(graph, node_rules()))
     allocation = Allocation(settings.service_cidr, settings.node_ports)
     definitions = Definitions(store, table, schemas.object_meta())
     quota = ResourceQuota(store, table)
     admission = Chain(
         [
             NamespaceLifecycle(store),
-            NodeTaints(),
             LimitRanger(store),
             ServiceAccounts(store),
+            NodeRestriction(store),
+            NodeTaints(),
             SecretTokens(store, tokens, settings.ca),
             Priority(store),
             DefaultTolerations(),
@@ -72,6 +77,7 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     backend = Backend(store, table, schemas, authorizer, tokens, admission, allocation, definitions, settings.ca, nodes)
     await bootstrap(store, settings, allocation)
     rbac.follow(store)
+    graph.follow()
     allocation.follow(store)
     await definitions.resume()
     metrics = Metrics(

@@ -7,6 +7,8 @@ AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 SERVICE_ACCOUNTS = "system:serviceaccounts"
 SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
+NODES = "system:nodes"
+NODE_PREFIX = "system:node:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,13 @@ class User:
     @property
     def is_master(self) -> bool:
         return MASTERS in self.groups
+
+    @property
+    def node(self) -> str | None:
+        """The name of the node whose agent this is, None for everybody else."""
+        if NODES not in self.groups or not self.name.startswith(NODE_PREFIX):
+            return None
+        return self.name.removeprefix(NODE_PREFIX)
 
     def to_info(self) -> dict[str, object]:
         """The `UserInfo` of reviews; empty fields are left out."""

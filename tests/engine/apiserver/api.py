@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.client.transport import JSON, MERGE_PATCH, Call
+from pilothouse.client.transport import JSON, MERGE_PATCH, Call, Transport
 from pilothouse.engine.apiserver.identity import AUTHENTICATED, User
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.server import ApiServer
@@ -16,9 +16,11 @@ PODS = "/api/v1/namespaces/default/pods"
 
 
 class Api:
-    def __init__(self, server: ApiServer, user: User) -> None:
+    """transport: over which the calls go; without one they are the user's, inside the process."""
+
+    def __init__(self, server: ApiServer, user: User, transport: Transport | None = None) -> None:
         self.server = server
-        self.transport = InProcessTransport(server, user)
+        self.transport: Transport = InProcessTransport(server, user) if transport is None else transport
 
     def as_user(self, name: str, *groups: str) -> "Api":
         return Api(self.server, User(name, (*groups, AUTHENTICATED)))

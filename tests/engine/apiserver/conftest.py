@@ -17,6 +17,7 @@ from pilothouse.wire.pki import CertificateAuthority
 from pilothouse.wire.server import serve
 from pilothouse.wire.tls import server_context
 from tests.engine.apiserver.api import Api
+from tests.engine.apiserver.https import Https
 
 ADMIN = User("admin", (MASTERS, AUTHENTICATED))
 
@@ -50,6 +51,23 @@ async def api(server: ApiServer) -> Api:
 @pytest.fixture
 def client(server: ApiServer) -> Client:
     return Client(InProcessTransport(server, ADMIN))
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    return CertificateAuthority.create(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+async def https(server: ApiServer, authority: CertificateAuthority) -> AsyncIterator[Https]:
+    """The server on a loopback port, for users who sign in."""
+    own = authority.issue_server(["localhost"], ["127.0.0.1"])
+    async with await serve(server.handle, tls=server_context(own.certificate, own.key, authority.certificate)) as listening:
+        https = Https(server, authority, f"https://127.0.0.1:{listening.port}")
+        try:
+            yield https
+        finally:
+            await https.close()
 
 
 @pytest.fixture

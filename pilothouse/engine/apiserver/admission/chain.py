@@ -66,3 +66,11 @@ class Chain:
     def validate(self, attributes: Attributes) -> None:
         for plugin in self._plugins:
             plugin.validate(attributes)
+
+    def run(self, attributes: Attributes) -> None:
+        """Both steps, for what is not stored and has nothing to validate in between. Raises ApiError."""
+        try:
+            self.mutate(attributes)
+            self.validate(attributes)
+        finally:
+            attributes.release()

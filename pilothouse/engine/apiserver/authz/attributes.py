@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from pilothouse.engine.apiserver.identity import User
 from pilothouse.model.errors import Forbidden, qualified
+from pilothouse.model.selector import FieldSelector
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """path: of a request that is for no resource; everything else is empty then, but the verb."""
+    """path: of a request that is for no resource; everything else is empty then, but the verb. fields: what a collection is narrowed to."""
 
     user: User
     verb: str
@@ -18,6 +19,11 @@ class Attributes:
     subresource: str = ""
     name: str = ""
     path: str = ""
+    fields: FieldSelector | None = None
+
+    def selected(self, field: str) -> str:
+        """The one value of a field that the collection is narrowed to, "" when it is not."""
+        return (self.fields.exact(field) or "") if self.fields is not None else ""
 
     @property
     def resource_path(self) -> str:
@@ -26,7 +32,8 @@ class Attributes:
 
 
 def forbidden(asked: Attributes, why: str = "") -> Forbidden:
-    """The refusal in upstream's words."""
+    """The refusal in upstream's words. why: the authorizers' reason, if they have one."""
+    why = f": {why}" if why else ""
     who = f'User "{asked.user.name}" cannot {asked.verb}'
     if asked.path:
         return Forbidden(f'forbidden: {who} path "{asked.path}"{why}', details={})

@@ -5,6 +5,7 @@ from pilothouse.engine.apiserver.identity import User
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 from pilothouse.model.names import qualified_name
+from pilothouse.model.selector import FieldRequirement, FieldSelector, SelectorError, parse_fields
 
 _LABEL_OPERATORS = ("DoesNotExist", "Exists", "In", "NotIn")
 
@@ -69,3 +70,14 @@ def _check_requirement(path: str, requirement: Object, labels: bool) -> list[Cau
     if labels:
         causes += [Cause(f"{path}.key", "FieldValueInvalid", f'Invalid value: "{key}": {why}') for why in qualified_name(key)]
     return causes
+
+
+def selected_fields(selector: Object) -> FieldSelector:
+    """What a question's field selector narrows it to: what is more than equality, or cannot be read, narrows nothing."""
+    if raw := selector.get("rawSelector"):
+        try:
+            return parse_fields(raw)
+        except SelectorError:
+            return FieldSelector()
+    exact = [each for each in selector.get("requirements") or () if each.get("operator") == "In" and len(each.get("values") or ()) == 1]
+    return FieldSelector(tuple(FieldRequirement(each.get("key", ""), "=", each["values"][0]) for each in exact))

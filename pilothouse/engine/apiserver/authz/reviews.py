@@ -4,13 +4,14 @@ Source: kubernetes pkg/registry/authorization, pkg/registry/authentication and t
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Plain
 from pilothouse.engine.apiserver.authn.jwt import BadToken
 from pilothouse.engine.apiserver.authz.attributes import Attributes
-from pilothouse.engine.apiserver.authz.review_rules import check_selectors, rules_status
+from pilothouse.engine.apiserver.authz.review_rules import check_selectors, rules_status, selected_fields
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.identity import User
 from pilothouse.engine.apiserver.request import ApiRequest
@@ -63,6 +64,7 @@ def _question(spec: Object, user: User) -> Attributes:
         resource.get("resource", ""),
         resource.get("subresource", ""),
         resource.get("name", ""),
+        fields=selected_fields(resource.get("fieldSelector") or {}),
     )
 
 
@@ -87,7 +89,7 @@ async def subject_access(backend: Backend, request: ApiRequest, served: Served) 
 
 
 def _of(asked: Attributes, user: User) -> Attributes:
-    return Attributes(user, asked.verb, asked.namespace, asked.group, asked.resource, asked.subresource, asked.name, asked.path)
+    return replace(asked, user=user)
 
 
 async def local_subject_access(backend: Backend, request: ApiRequest, served: Served) -> Plain:

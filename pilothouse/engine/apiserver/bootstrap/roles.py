@@ -115,7 +115,7 @@ def _everybody() -> list[Object]:
 def _components() -> list[Object]:
     signers = "certificates.k8s.io"
     return [
-        _node(),
+        cluster_role("system:node", *node_rules()),
         cluster_role(
             "system:node-proxier",
             rule("list watch", "endpoints services"),
@@ -155,9 +155,9 @@ def _components() -> list[Object]:
     ]
 
 
-def _node() -> Object:
-    return cluster_role(
-        "system:node",
+def node_rules() -> list[Object]:
+    """What a node may do by itself; the node authorizer narrows it to what is the node's own."""
+    return [
         rule("create", "tokenreviews", "authentication.k8s.io"),
         rule("create", "localsubjectaccessreviews subjectaccessreviews", "authorization.k8s.io"),
         rule(READ, "services"),
@@ -183,7 +183,7 @@ def _node() -> Object:
         rule(READ, "runtimeclasses", "node.k8s.io"),
         rule("get", "resourceclaims", "resource.k8s.io"),
         rule("deletecollection", "resourceslices", "resource.k8s.io"),
-    )
+    ]
 
 
 def _scheduler() -> Object:

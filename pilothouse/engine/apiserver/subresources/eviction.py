@@ -2,6 +2,7 @@
 
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver import storage, system
+from pilothouse.engine.apiserver.admission.chain import Attributes
 from pilothouse.engine.apiserver.answer import Plain, success
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.deletion import Options
@@ -24,6 +25,9 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain
         raise BadRequest("name in URL does not match name in Eviction object")
     system.place(eviction, request.namespace, served.resource.namespaced)
     storage.existing(backend.store, served, request.namespace, request.name)
+    backend.admission.run(
+        Attributes("CREATE", served, request.namespace, request.name, request.user, eviction, subresource="eviction", dry_run=dry_run)
+    )
     options = _options(eviction.get("deleteOptions") or {}, dry_run)
     await remove(backend, request, served, request.namespace, request.name, options)
     return Plain(success(code=201), 201)

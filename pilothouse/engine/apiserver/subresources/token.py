@@ -2,7 +2,7 @@
 
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver import storage
-from pilothouse.engine.apiserver.admission import namespaces
+from pilothouse.engine.apiserver.admission.chain import Attributes
 from pilothouse.engine.apiserver.answer import Plain
 from pilothouse.engine.apiserver.authn.tokens import Binding
 from pilothouse.engine.apiserver.backend import Backend
@@ -21,14 +21,16 @@ _PREFIXES = {"Pod": "/pods/{ns}/{name}", "Secret": "/secrets/{ns}/{name}", "Node
 
 
 async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain:
-    queries.dry_run(request.query, "CreateOptions")
+    dry_run = queries.dry_run(request.query, "CreateOptions")
     wanted = typed_body.read(backend, request, TOKEN_REQUEST, _DEFINITION)
     account = storage.existing(backend.store, served, request.namespace, request.name).value["metadata"]
-    namespaces.check(backend.store, served, request.namespace, request.name)
     spec = wanted.get("spec") or {}
     lifetime_s = spec.get("expirationSeconds")
     lifetime_s = _DEFAULT_S if lifetime_s is None else lifetime_s
     _check(request, wanted, lifetime_s)
+    backend.admission.run(
+        Attributes("CREATE", served, request.namespace, request.name, request.user, wanted, subresource="token", dry_run=dry_run)
+    )
     bound, node = _bound(backend, request, spec.get("boundObjectRef"))
     audiences = spec.get("audiences") or [backend.tokens.issuer]
     token, ends = backend.tokens.issue(request.namespace, account, audiences, lifetime_s, bound, node)

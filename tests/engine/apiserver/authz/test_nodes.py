@@ -1,0 +1,116 @@
+"""What a node may put into what it writes, and whose things it reads: as node n1, with its certificate, over TLS."""
+
+from typing import Any
+
+import pytest
+
+from tests.engine.apiserver.api import PODS, Api, pod
+from tests.engine.apiserver.https import Https
+
+SECRETS = "/api/v1/namespaces/default/secrets"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+TOKEN = "/api/v1/namespaces/default/serviceaccounts/default/token"
+OWNER = {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "u", "controller": True}
+
+
+@pytest.fixture
+async def node(api: Api, https: Https) -> Api:
+    await api.post("/api/v1/nodes", {"metadata": {"name": "n1"}})
+    return https.certified("system:node:n1", "system:nodes")
+
+
+async def test_a_secret_is_readable_as_long_as_a_pod_of_the_node_names_it(api: Api, node: Api) -> None:
+    await api.post(SECRETS, {"metadata": {"name": "s"}})
+    error = await node.refused("GET", f"{SECRETS}/s")
+    assert error.code == 403
+    assert error.message.endswith("no relationship found between node 'n1' and this object")
+    source = {"name": "V", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+    await api.post(PODS, pod("p", nodeName="n1", containers=[{"name": "c", "image": "i", "env": [source]}]))
+    assert await node.get(f"{SECRETS}/s")
+    await api.delete(f"{PODS}/p", gracePeriodSeconds="0")
+    assert (await node.refused("GET", f"{SECRETS}/s")).code == 403
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"imagePullSecrets": [{"name": "s"}]},
+        {"volumes": [{"name": "v", "secret": {"secretName": "s"}}]},
+        {"volumes": [{"name": "v", "projected": {"sources": [{"secret": {"name": "s"}}]}}]},
+        {"initContainers": [{"name": "i", "image": "i", "envFrom": [{"secretRef": {"name": "s"}}]}]},
+    ],
+    ids=lambda named: next(iter(named)),
+)
+async def test_whatever_names_a_secret_counts(api: Api, node: Api, named: dict[str, Any]) -> None:
+    await api.post(SECRETS, {"metadata": {"name": "s"}})
+    await api.post(PODS, pod("p", nodeName="n1", **named))
+    assert await node.get(f"{SECRETS}/s")
+
+
+async def test_a_mirror_pod_shows_what_the_node_runs_and_leads_to_nothing_else(api: Api, node: Api) -> None:
+    mirror: Any = pod("m", nodeName="n1")
+    assert "can only create mirror pods" in (await node.refused("POST", PODS, mirror)).message
+    mirror["metadata"] |= {"annotations": {"kubernetes.io/config.mirror": "x"}, "ownerReferences": [OWNER]}
+    assert "spec.nodeName set to itself" in (await node.refused("POST", PODS, mirror | {"spec": pod("m")["spec"]})).message
+    naming = mirror["spec"] | {"serviceAccountName": "default"}
+    assert "can not create pods that reference serviceaccounts" in (await node.refused("POST", PODS, mirror | {"spec": naming})).message
+    assert (await node.post(PODS, mirror))["spec"]["nodeName"] == "n1"
+
+
+async def test_a_node_gets_tokens_for_its_own_pods_only(api: Api, node: Api) -> None:
+    mine, theirs = [await api.post(PODS, pod(name, nodeName=where)) for name, where in (("mine", "n1"), ("theirs", "n2"))]
+
+    def bound(to: dict[str, Any], **more: Any) -> dict[str, Any]:
+        metadata = to["metadata"]
+        return {"spec": {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"]}, **more}}
+
+    assert (await node.post(TOKEN, bound(mine)))["status"]["token"]
+    assert "not bound to a pod" in (await node.refused("POST", TOKEN, {"spec": {}})).message
+    assert "scheduled on a different node" in (await node.refused("POST", TOKEN, bound(theirs))).message
+    assert 'audience "vault" not found' in (await node.refused("POST", TOKEN, bound(mine, audiences=["vault"]))).message
+
+
+async def test_a_node_speaks_for_its_own_pods_only(api: Api, node: Api) -> None:
+    for name, where in (("mine", "n1"), ("theirs", "n2")):
+        await api.post(PODS, pod(name, nodeName=where))
+    running = {"status": {"phase": "Running"}}
+    assert (await node.patch(f"{PODS}/mine/status", running))["status"]["phase"] == "Running"
+    assert "set to itself" in (await node.refused("PATCH", f"{PODS}/theirs/status", running, "application/merge-patch+json")).message
+    relabelled = {"metadata": {"labels": {"app": "other"}}}
+    error = await node.refused("PATCH", f"{PODS}/mine/status", relabelled, "application/merge-patch+json")
+    assert "cannot update labels through pod status" in error.message
+    assert "can only evict pods" in (await node.refused("POST", f"{PODS}/theirs/eviction", {"metadata": {"name": "theirs"}})).message
+
+
+async def test_a_node_registers_itself_and_nobody_else(https: Https, api: Api) -> None:
+    node = https.certified("system:node:n1", "system:nodes")
+    own = {"kubernetes.io/hostname": "n1", "kubernetes.io/os": "linux", "node.kubernetes.io/x": "1", "example.com/zone": "a"}
+    assert (await node.post("/api/v1/nodes", {"metadata": {"name": "n1", "labels": own}}))["metadata"]["labels"] == own
+    error = await node.refused("POST", "/api/v1/nodes", {"metadata": {"name": "n2"}})
+    assert error.message == 'nodes "n2" is forbidden: node "n1" is not allowed to modify node "n2"'
+
+
+@pytest.mark.parametrize("label", ["node-restriction.kubernetes.io/pci", "kubernetes.io/role", "x.k8s.io/a"])
+async def test_a_node_does_not_label_itself_as_what_administrators_rely_on(node: Api, label: str) -> None:
+    error = await node.refused("PATCH", "/api/v1/nodes/n1", {"metadata": {"labels": {label: "x"}}}, "application/merge-patch+json")
+    assert error.message == f'nodes "n1" is forbidden: node "n1" is not allowed to modify labels: {label}'
+
+
+async def test_a_node_does_not_take_its_taints_away(node: Api) -> None:
+    error = await node.refused("PATCH", "/api/v1/nodes/n1", {"spec": {"taints": []}}, "application/merge-patch+json")
+    assert "not allowed to modify taints" in error.message
+
+
+async def test_a_node_renews_its_own_lease_only(node: Api) -> None:
+    assert await node.post(LEASES, {"metadata": {"name": "n1"}, "spec": {"holderIdentity": "n1"}})
+    assert (await node.refused("POST", LEASES, {"metadata": {"name": "n2"}})).code == 403
+
+
+async def test_a_review_is_answered_by_the_same_rules(api: Api) -> None:
+    asked = {"verb": "list", "resource": "pods", "fieldSelector": {"rawSelector": "spec.nodeName=n1"}}
+    spec = {"user": "system:node:n1", "groups": ["system:nodes"], "resourceAttributes": asked}
+    reviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    assert (await api.post(reviews, {"spec": spec}))["status"]["allowed"]
+    other = {"spec": spec | {"resourceAttributes": asked | {"fieldSelector": {"rawSelector": "spec.nodeName=n2"}}}}
+    status = (await api.post(reviews, other))["status"]
+    assert status == {"allowed": False, "reason": "can only list/watch pods with spec.nodeName field selector"}
