@@ -30,7 +30,8 @@ async def session(machine: Machine, folder: Path, during: Callable[[Cluster], Aw
         async with scope() as tasks:
             tasks.spawn(recorder.run())
             await tasks.start(agent.run)
-            await during(Cluster(client, agent, barrier, machine.config))
+            admin = Client(InProcessTransport(server, User("admin", (MASTERS, AUTHENTICATED))))
+            await during(Cluster(admin, agent, barrier, machine.config))
             tasks.cancel()
         await runtime.close()
 
