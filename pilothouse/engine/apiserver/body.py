@@ -49,7 +49,7 @@ def read(body: Any, media: str) -> Document:
     if not isinstance(body, bytes):
         return Document(body)
     if media == YAML:
-        return Document(read_yaml(body), body)
+        return read_yaml(body)
     if media == PROTOBUF:
         try:
             return Document(decode(body)[2], body)
@@ -67,12 +67,13 @@ def read_json(body: bytes) -> Document:
     return Document(value, body, duplicates)
 
 
-def read_yaml(body: bytes) -> Any:
+def read_yaml(body: bytes) -> Document:
     """Raises Unparsable."""
     try:
-        return loads_yaml(body)
-    except YAMLProblem as error:
+        value, duplicates = loads_yaml(body)
+    except (YAMLProblem, ValueError) as error:  # ValueError: a number of more digits than Python reads.
         raise Unparsable(f"error converting YAML to JSON: {error}") from error
+    return Document(value, body, duplicates)
 
 
 def shown(raw: bytes) -> str:

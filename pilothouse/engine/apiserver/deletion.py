@@ -10,7 +10,7 @@ from pilothouse.engine.apiserver.crds.naming import FINALIZER
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CRDS
+from pilothouse.model.kinds import CRDS, NAMESPACES
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _OF_POLICY = {"Orphan": ORPHAN, "Foreground": FOREGROUND}
@@ -41,20 +41,20 @@ def plan(kind: Kind, obj: Object, options: Options, now: datetime) -> Step:
     finalizers = _finalizers(kind, metadata, options.policy)
     grace_s = kind.grace_s(obj, options.grace_s) if kind.grace_s is not None else 0
     if metadata.get("deletionTimestamp"):
-        return _again(obj, finalizers, grace_s, options, now)
+        return _again(kind, obj, finalizers, grace_s, options, now)
     if kind.resource is CRDS and FINALIZER not in finalizers:
         finalizers = [*finalizers, FINALIZER]
-    if grace_s == 0 and not finalizers and not _waits(obj):
-        return Step(True, _marked(obj, finalizers, 0, now) if kind.grace_s is not None else None)
-    return Step(False, _marked(obj, finalizers, grace_s, now))
+    if grace_s == 0 and not finalizers and not _waits(kind, obj):
+        return Step(True, _marked(kind, obj, finalizers, 0, now) if kind.grace_s is not None else None)
+    return Step(False, _marked(kind, obj, finalizers, grace_s, now))
 
 
-def _again(obj: Object, finalizers: list[str], grace_s: int, options: Options, now: datetime) -> Step:
+def _again(kind: Kind, obj: Object, finalizers: list[str], grace_s: int, options: Options, now: datetime) -> Step:
     """Only a shorter grace makes a difference to an object that is dying already."""
     metadata = obj["metadata"]
     left = metadata.get("deletionGracePeriodSeconds") or 0
     shortened = options.grace_s is not None and grace_s < left
-    if (left == 0 or (shortened and grace_s == 0)) and not finalizers and not _waits(obj):
+    if (left == 0 or (shortened and grace_s == 0)) and not finalizers and not _waits(kind, obj):
         return Step(True)
     if shortened:
         start = meta.parse_rfc3339(metadata["deletionTimestamp"]) - left
@@ -65,20 +65,20 @@ def _again(obj: Object, finalizers: list[str], grace_s: int, options: Options, n
     return Step(False)
 
 
-def _waits(obj: Object) -> bool:
+def _waits(kind: Kind, obj: Object) -> bool:
     """A namespace also waits for its spec's finalizers."""
-    return bool((obj.get("spec") or {}).get("finalizers")) and "namespace" not in obj["metadata"] and "phase" in (obj.get("status") or {})
+    return kind.resource is NAMESPACES and bool((obj.get("spec") or {}).get("finalizers"))
 
 
-def _marked(obj: Object, finalizers: list[str], grace_s: int, now: datetime) -> Object:
+def _marked(kind: Kind, obj: Object, finalizers: list[str], grace_s: int, now: datetime) -> Object:
     metadata = _with_finalizers(obj["metadata"], finalizers)
     metadata["deletionTimestamp"] = meta.rfc3339((now + timedelta(seconds=grace_s)).timestamp())
     metadata["deletionGracePeriodSeconds"] = grace_s
     if metadata.get("generation"):
         metadata["generation"] += 1
     marked = obj | {"metadata": metadata}
-    if _waits(obj):
-        marked["status"] = obj["status"] | {"phase": "Terminating"}
+    if _waits(kind, obj):
+        marked["status"] = (obj.get("status") or {}) | {"phase": "Terminating"}
         marked["metadata"].pop("deletionGracePeriodSeconds")
     return marked
 

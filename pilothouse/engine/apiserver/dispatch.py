@@ -86,6 +86,6 @@ def verb_for(method: str, verb: str, target: Target, served: Served) -> Verb:
     found = verbs.get(verb) if method != "HEAD" else None
     if found is None:
         raise not_allowed(verb, served if served.custom and verb else None)
-    if verb == "create" and resource.namespaced and not target.namespace:
+    if verb in ("create", "deletecollection") and resource.namespaced and not target.namespace:
         raise not_allowed()
     return found

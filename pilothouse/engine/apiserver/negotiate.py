@@ -75,7 +75,7 @@ def choose(accept: str, *, lists: bool = False, tables: bool = True) -> Accepted
 
 def _media(asked: str) -> str:
     """JSON, YAML or "" when we have neither. A client that asks for protobuf first names JSON as its second choice."""
-    if asked in (JSON, "*/*"):
+    if asked in (JSON, "*/*", "application/*"):
         return JSON
     return YAML if asked == YAML else ""
 

@@ -4,8 +4,30 @@ from pilothouse.client.http import HttpTransport
 from pilothouse.client.kubeconfig import Kubeconfig
 from pilothouse.engine.apiserver.identity import ANONYMOUS
 from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.model.json import Object
 from pilothouse.wire.pki import CertificateAuthority
 from tests.engine.apiserver.api import Api
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+GROUP = "rbac.authorization.k8s.io"
+
+
+def rule(verbs: str, resources: str, group: str = "") -> Object:
+    """Words separated by blanks."""
+    return {"apiGroups": [group], "resources": resources.split(), "verbs": verbs.split()}
+
+
+async def grant(admin: Api, user: str, *rules: Object) -> None:
+    """Give a user rights in the whole cluster."""
+    await admin.post(f"{RBAC}/clusterroles", {"metadata": {"name": f"rights-of-{user}"}, "rules": list(rules)})
+    await bind(admin, user, f"rights-of-{user}")
+
+
+async def bind(admin: Api, user: str, role: str) -> None:
+    subject = {"apiGroup": GROUP, "kind": "User", "name": user}
+    reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": role}
+    binding = {"metadata": {"name": f"{user}-has-{role}"}, "subjects": [subject], "roleRef": reference}
+    await admin.post(f"{RBAC}/clusterrolebindings", binding)
 
 
 class Https:

@@ -7,11 +7,15 @@ from pilothouse.engine.apiserver.admission.chain import Attributes
 from pilothouse.engine.apiserver.admission.plugin import Passive
 from pilothouse.engine.apiserver.authz.attributes import Attributes as Question
 from pilothouse.engine.apiserver.authz.authorize import Authorizer
-from pilothouse.engine.apiserver.authz.rules import compact, go_rule, uncovered
-from pilothouse.model.errors import Forbidden, NotFound
+from pilothouse.engine.apiserver.authz.rules import combinations, compact, go_rule, uncovered
+from pilothouse.model.errors import Cause, Forbidden, NotFound
 from pilothouse.model.json import Object
 
 GROUP = "rbac.authorization.k8s.io"
+_EVERYTHING: list[Object] = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}, {"nonResourceURLs": ["*"], "verbs": ["*"]}]
+_MOST_COMBINATIONS = 10_000
+_SHOWN_RULES = 100
+_GARBAGE_COLLECTION = ("ownerReferences", "finalizers")
 _ROLES, _BINDINGS = ("roles", "clusterroles"), ("rolebindings", "clusterrolebindings")
 
 
@@ -24,24 +28,22 @@ class Escalation(Passive):
         if resource.group != GROUP or attributes.operation not in ("CREATE", "UPDATE") or attributes.user.is_master:
             return
         value, old = attributes.new(), attributes.old
+        if old is not None and _is_only_garbage_collection(value, old):
+            return
         if resource.plural in _ROLES:
             self._check_role(attributes, value, old)
         elif resource.plural in _BINDINGS:
-            self._check_binding(attributes, value, old)
+            self._check_binding(attributes, value)
 
     def _check_role(self, attributes: Attributes, value: Object, old: Object | None) -> None:
-        if old is not None and (value.get("rules"), value.get("aggregationRule")) == (old.get("rules"), old.get("aggregationRule")):
-            return
+        """All rules are checked at every change: labels alone can carry them into an aggregated role that is bound already."""
         if self._may(attributes, "escalate", attributes.served.resource.plural, attributes.name):
             return
-        rules: list[Object] = value.get("rules") or []
-        if value.get("aggregationRule"):
-            rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}, {"nonResourceURLs": ["*"], "verbs": ["*"]}]
-        self._check_rules(attributes, rules)
+        self._check_rules(attributes, value.get("rules") or [])
+        if value.get("aggregationRule") or (old or {}).get("aggregationRule"):
+            self._check_rules(attributes, _EVERYTHING)
 
-    def _check_binding(self, attributes: Attributes, value: Object, old: Object | None) -> None:
-        if old is not None and (value.get("roleRef"), value.get("subjects")) == (old.get("roleRef"), old.get("subjects")):
-            return
+    def _check_binding(self, attributes: Attributes, value: Object) -> None:
         role = value["roleRef"]
         plural = "clusterroles" if role["kind"] == "ClusterRole" else "roles"
         if self._may(attributes, "bind", plural, role["name"]):
@@ -56,11 +58,31 @@ class Escalation(Passive):
 
     def _check_rules(self, attributes: Attributes, rules: list[Object]) -> None:
         user = attributes.user
+        _bounded(attributes, rules)
         owned = [grant.rule for grant in self._authorizer.rbac.grants(user, attributes.namespace)]
         missing = compact(uncovered(owned, rules))
         if not missing:
             return
         groups = " ".join(f'"{group}"' for group in user.groups)
-        lines = "\n".join(sorted(go_rule(rule) for rule in missing))
+        shown = sorted(go_rule(rule) for rule in missing[:_SHOWN_RULES])
+        lines = "\n".join([*shown, *([f"... and {len(missing) - len(shown)} more"] if len(missing) > len(shown) else [])])
         why = f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n{lines}'
         raise Forbidden.of(attributes.served.resource.plural, attributes.name, why, GROUP)
+
+
+def _bounded(attributes: Attributes, rules: list[Object]) -> None:
+    """Raises Invalid for rules whose comparison with the writer's own would take too long."""
+    total = sum(map(combinations, rules))
+    if total > _MOST_COMBINATIONS:
+        detail = f"Too many: the rules grant {total} combinations of group, resource, name and verb: must have at most {_MOST_COMBINATIONS}"
+        raise attributes.served.invalid(attributes.name, [Cause("rules", "FieldValueTooMany", detail)])
+
+
+def _is_only_garbage_collection(value: Object, old: Object) -> bool:
+    """Whether nothing changes but what the garbage collector writes; nobody's rights depend on these fields."""
+    return _without_collection(value) == _without_collection(old)
+
+
+def _without_collection(obj: Object) -> Object:
+    ignored = (*_GARBAGE_COLLECTION, "resourceVersion")
+    return obj | {"metadata": {key: value for key, value in obj["metadata"].items() if key not in ignored}}

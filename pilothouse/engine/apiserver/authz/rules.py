@@ -3,7 +3,7 @@
 Pure. Source: kubernetes pkg/apis/rbac/v1/evaluation_helpers.go; component-helpers auth/rbac/validation (rule covering).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pilothouse.engine.apiserver.authz.attributes import Attributes
 from pilothouse.model.json import Object
@@ -53,27 +53,44 @@ def broken_down(rule: Object) -> Iterable[Object]:
             yield {"nonResourceURLs": [path], "verbs": [verb]}
 
 
+def combinations(rule: Object) -> int:
+    """How many single rules `broken_down` makes of it."""
+    verbs, names = len(rule.get("verbs") or ()), max(1, len(rule.get("resourceNames") or ()))
+    resources = len(rule.get("apiGroups") or ()) * len(rule.get("resources") or ())
+    return verbs * (resources * names + len(rule.get("nonResourceURLs") or ()))
+
+
 def uncovered(owned: Sequence[Object], wanted: Sequence[Object]) -> list[Object]:
     """The single rules of `wanted` that nothing in `owned` covers."""
-    return [single for rule in wanted for single in broken_down(rule) if not any(_covers(own, single) for own in owned)]
+    held = [_Held(own) for own in owned]
+    return [single for rule in wanted for single in broken_down(rule) if not any(own.covers(single) for own in held)]
 
 
-def _covers(own: Object, single: Object) -> bool:
-    verbs = own.get("verbs") or ()
-    if ALL not in verbs and single["verbs"][0] not in verbs:
-        return False
-    if "nonResourceURLs" in single:
-        return any(_path_covers(pattern, single["nonResourceURLs"][0]) for pattern in own.get("nonResourceURLs") or ())
-    groups = own.get("apiGroups") or ()
-    if ALL not in groups and single["apiGroups"][0] not in groups:
-        return False
-    if not _resource_covers(own.get("resources") or (), single["resources"][0]):
-        return False
-    names = own.get("resourceNames")
-    return not names or single.get("resourceNames", [None])[0] in names
+class _Held:
+    """An owned rule with its lists as sets: it is asked about each single rule."""
+
+    __slots__ = ("_groups", "_names", "_paths", "_resources", "_verbs")
+
+    def __init__(self, rule: Object) -> None:
+        self._verbs = frozenset(rule.get("verbs") or ())
+        self._groups = frozenset(rule.get("apiGroups") or ())
+        self._resources = frozenset(rule.get("resources") or ())
+        self._names = frozenset(rule.get("resourceNames") or ())
+        self._paths = tuple(rule.get("nonResourceURLs") or ())
+
+    def covers(self, single: Object) -> bool:
+        if ALL not in self._verbs and single["verbs"][0] not in self._verbs:
+            return False
+        if "nonResourceURLs" in single:
+            return any(_path_covers(pattern, single["nonResourceURLs"][0]) for pattern in self._paths)
+        if ALL not in self._groups and single["apiGroups"][0] not in self._groups:
+            return False
+        if not _resource_covers(self._resources, single["resources"][0]):
+            return False
+        return not self._names or single.get("resourceNames", [None])[0] in self._names
 
 
-def _resource_covers(resources: Sequence[str], wanted: str) -> bool:
+def _resource_covers(resources: Collection[str], wanted: str) -> bool:
     if ALL in resources or wanted in resources:
         return True
     _, slash, subresource = wanted.partition("/")

@@ -9,7 +9,7 @@ from pilothouse.engine.apiserver.crds.jsonpath import find
 from pilothouse.engine.apiserver.kinds import metadata
 from pilothouse.engine.apiserver.kinds.kind import NAME_COLUMN, Context, Kind
 from pilothouse.model.errors import Cause
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, same
 from pilothouse.model.resource import Resource
 from pilothouse.model.schema import Schema
 
@@ -86,6 +86,6 @@ def _prepare_update(obj: Object, old: Object, context: Context, has_status: bool
         if "status" in old:
             obj["status"] = old["status"]
     ignored = ("metadata", "status") if has_status else ("metadata",)
-    changed = {k: v for k, v in obj.items() if k not in ignored} != {k: v for k, v in old.items() if k not in ignored}
+    changed = not same({k: v for k, v in obj.items() if k not in ignored}, {k: v for k, v in old.items() if k not in ignored})
     generation = old["metadata"].get("generation", 0)
     obj["metadata"]["generation"] = generation + 1 if changed else generation

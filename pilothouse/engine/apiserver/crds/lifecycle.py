@@ -58,6 +58,11 @@ class Definitions:
         for group, version, plural in self._rows.pop(name, ()):
             self._table.remove(group, version, plural)
 
+    def is_dying(self, name: str) -> bool:
+        """Whether the definition is being deleted, or will be once what is queued is on disk."""
+        record = self._store.latest(f"{PREFIX}/{name}")
+        return record is None or meta.is_deleting(record.value)
+
     async def establish(self, name: str) -> None:
         """Write what names the definition has been given; definitions that waited for a name are looked at again."""
         for _ in range(_ATTEMPTS):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from copy import deepcopy
 
 from pilothouse.engine.apiserver.kinds.kind import Context
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, same
 
 Create = Callable[[Object, Context], None]
 Update = Callable[[Object, Object, Context], None]
@@ -75,11 +75,11 @@ def keep_owned(obj: Object, old: Object) -> None:
 
 def asked_differently(obj: Object, old: Object) -> bool:
     ignored = ("metadata", "status", "apiVersion", "kind")
-    return any(obj.get(name) != old.get(name) for name in {*obj, *old} if name not in ignored)
+    return any(not same(obj.get(name), old.get(name)) for name in {*obj, *old} if name not in ignored)
 
 
 def _changed(metadata: Object, old: Object, counted: tuple[str, ...]) -> bool:
-    return any(metadata.get(name) != old.get(name) for name in counted)
+    return any(not same(metadata.get(name), old.get(name)) for name in counted)
 
 
 def plain_update(obj: Object, old: Object, context: Context) -> None:

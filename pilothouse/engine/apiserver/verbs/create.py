@@ -9,7 +9,7 @@ from pilothouse.engine.apiserver.kinds.kind import Context
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.verbs import finish
-from pilothouse.model.errors import AlreadyExists
+from pilothouse.model.errors import AlreadyExists, MethodNotAllowed
 from pilothouse.model.json import Object
 
 _OPTIONS = "CreateOptions"
@@ -27,6 +27,8 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> One:
 
 async def insert(backend: Backend, request: ApiRequest, served: Served, value: Object, dry_run: bool) -> One:
     """Carry a decoded, defaulted value (a private copy) through admission and validation into the store."""
+    if served.custom:
+        _refuse_into_dying(backend, served)
     system.place(value, request.namespace, served.resource.namespaced)
     generated = not value["metadata"].get("name") and bool(value["metadata"].get("generateName"))
     version = value["metadata"].get("resourceVersion", "")
@@ -46,6 +48,13 @@ async def insert(backend: Backend, request: ApiRequest, served: Served, value: O
         attributes.release()
     await finish.written(backend, served, record, dry_run)
     return One(served, record, 201)
+
+
+def _refuse_into_dying(backend: Backend, served: Served) -> None:
+    """Raises MethodNotAllowed: an instance made after its definition's were removed would be nobody's."""
+    if backend.definitions.is_dying(served.resource.group_resource):
+        details = {"group": served.resource.group, "kind": served.resource.plural}
+        raise MethodNotAllowed("create not allowed while custom resource definition is terminating", details=details)
 
 
 async def _store(backend: Backend, request: ApiRequest, served: Served, attributes: Attributes, generated: bool) -> Stored:

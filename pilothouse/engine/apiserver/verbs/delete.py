@@ -56,7 +56,10 @@ async def _take_step(backend: Backend, served: Served, current: Record, options:
             return True, current if step.value is None else Fresh(step.value)
         return True, await storage.delete(backend.store, current.key, current.revision, step.value)
     if step.value is None:
-        return False, current
+        if options.dry_run or backend.store.get(current.key) is current:
+            return False, current
+        # What is on its way to disk may still fail: written once more, so that the answer shows what is stored.
+        return False, await storage.update(backend.store, current.key, current.value, current.revision)
     if options.dry_run:
         return False, Fresh(step.value)
     return False, await storage.update(backend.store, current.key, step.value, current.revision)

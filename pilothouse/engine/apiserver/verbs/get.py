@@ -1,5 +1,6 @@
 """Get one object."""
 
+from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver import storage
 from pilothouse.engine.apiserver.answer import One
 from pilothouse.engine.apiserver.backend import Backend
@@ -21,6 +22,6 @@ async def get(backend: Backend, request: ApiRequest, served: Served) -> One:
     """Always of the latest committed state, whatever resourceVersion is asked for."""
     check_name(request.name)
     version = request.option("resourceVersion")
-    if version and not version.isdigit():
+    if version and not queries.is_number(version):
         raise ApiError(f'strconv.ParseUint: parsing "{version}": invalid syntax', code=500, reason="")
     return One(served, storage.existing(backend.store, served, request.namespace, request.name))

@@ -86,12 +86,14 @@ def page_of(query: Query, prefix: str) -> Page:
         return Page(max(limit, 0), at, True, start)
     if not version:
         return Page(max(limit, 0))
-    return Page(max(limit, 0), revision_number(version, BadRequest, "invalid resource version: "), match == "Exact")
+    revision = revision_number(version, BadRequest, "invalid resource version: ")
+    # A limit alone means the exact version, so that all pages show the one that was asked for.
+    return Page(max(limit, 0), revision, match == "Exact" or (not match and limit > 0 and revision > 0))
 
 
 def revision_number(version: str, error: Any, before: str = "") -> int:
     """Raises `error` with Go's words for what is no uint64."""
-    problem = "invalid syntax" if not version.isdigit() else "value out of range" if int(version) >= 2**64 else ""
+    problem = "invalid syntax" if not queries.is_decimal(version) else "" if queries.is_number(version) else "value out of range"
     if problem:
         text = f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": {problem}'
         raise error(before + text)

@@ -5,11 +5,13 @@ tried again when somebody else was quicker, unless the client has bound its chan
 """
 
 from collections.abc import Callable
+from dataclasses import replace as replace_fields
 
 from pilothouse.engine.apiserver import decode, storage, system
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.admission.chain import Attributes
 from pilothouse.engine.apiserver.answer import Fresh, One, Stored
+from pilothouse.engine.apiserver.authz.authorize import attributes
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.kinds.kind import Context
 from pilothouse.engine.apiserver.request import ApiRequest
@@ -19,7 +21,8 @@ from pilothouse.engine.apiserver.verbs.get import check_name
 from pilothouse.engine.store.errors import Mismatch
 from pilothouse.engine.store.record import Record
 from pilothouse.model.errors import ApiError, BadRequest, Cause, Invalid
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, same
+from pilothouse.model.kinds import NAMESPACES
 
 _OPTIONS = "UpdateOptions"
 _ATTEMPTS = 10
@@ -39,6 +42,7 @@ async def update(backend: Backend, request: ApiRequest, served: Served) -> One:
     if not request.target.subresource and served.kind.create_on_update:
         key = served.key(request.namespace, request.name)
         if backend.store.latest(key) is None:
+            backend.authorizer.check(replace_fields(attributes(request), verb="create"))
             return await _create(backend, request, served, value, dry_run)
     return await replace(backend, request, served, lambda record: value, dry_run)
 
@@ -77,16 +81,16 @@ async def _replace_once(backend: Backend, request: ApiRequest, served: Served, c
     old, subresource = current.value, request.target.subresource
     check_preconditions(served, request.name, value, current)
     system.carry_over(value, old)
-    attributes = Attributes("UPDATE", served, request.namespace, request.name, request.user, value, old, subresource, dry_run, request.warn)
-    backend.admission.mutate(attributes)
+    written = Attributes("UPDATE", served, request.namespace, request.name, request.user, value, old, subresource, dry_run, request.warn)
+    backend.admission.mutate(written)
     served.kind.prepare_update(value, old, Context(backend.now(), subresource))
     _validate(request, served, value, old)
     try:
-        backend.allocation.update(attributes)
-        backend.admission.validate(attributes)
+        backend.allocation.update(written)
+        backend.admission.validate(written)
         record, gone = await _write(backend, served, current, value, dry_run)
     finally:
-        attributes.release()
+        written.release()
     if gone:
         await finish.deleted(backend, served, record, dry_run)
     elif record is not current:
@@ -98,7 +102,7 @@ def check_preconditions(served: Served, name: str, value: Object, current: Recor
     """The uid and the version that a new value states; raises Conflict, Invalid, ApiError 500."""
     metadata, stored = value["metadata"], current.value["metadata"]
     version, resource = metadata.get("resourceVersion", ""), served.resource
-    if version and not version.isdigit():
+    if version and not queries.is_number(version):
         raise ApiError(f'strconv.ParseUint: parsing "{version}": invalid syntax', code=500, reason="")
     uid = metadata.get("uid")
     if uid and uid != stored["uid"]:
@@ -134,7 +138,9 @@ async def _write(backend: Backend, served: Served, current: Record, value: Objec
         # What watchers are told is the object as it last was; the client sees its change, at the version it was based on.
         await storage.delete(backend.store, current.key, current.revision)
         return Fresh(value), True
-    if value == old:
+    # WHY only if it is committed: an answer must not show what the disk may still refuse. Python's == takes 1 for true, so `same` decides.
+    is_committed = backend.store.get(current.key) is current
+    if (is_committed or dry_run) and value == old and same(value, old):
         return current, False
     if dry_run:
         return Fresh(value), False
@@ -146,4 +152,4 @@ def is_released(served: Served, value: Object) -> bool:
     metadata = value["metadata"]
     if not metadata.get("deletionTimestamp") or metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds"):
         return False
-    return served.resource.plural != "namespaces" or not (value.get("spec") or {}).get("finalizers")
+    return served.resource is not NAMESPACES or not (value.get("spec") or {}).get("finalizers")
