@@ -61,6 +61,19 @@ class Scope:
             await asyncio.wait(self._tasks)
 
 
+async def completed(work: Coroutine[Any, Any, T]) -> T:
+    """The result of work that goes on to its end even when the one who awaits it is cancelled; its failure is nobody's then.
+
+    For what must not be left half done, such as a write that is on its way to disk. It must end by itself soon.
+    """
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
+
+
 async def _wait_ready(task: "asyncio.Task[None]", ready: asyncio.Event, name: str, deadline_s: float) -> None:
     said_so = False
 

@@ -205,7 +205,7 @@ HOME_MEANINGS: Mapping[str, str] = {
 def metrics() -> str:
     """What /metrics of the API server declares."""
     gauges = Metrics({"pilothouse_store_revision": lambda: 0.0, "pilothouse_store_compacted": lambda: 0.0})
-    gauges.observe("get", "", "pods", 200, 0.01)
+    gauges.observe(("get", "", "pods"), 200, 0.01)
     rows = []
     for line in gauges.text().splitlines():
         if line.startswith("# TYPE "):

@@ -10,6 +10,15 @@ from typing import Any, ClassVar
 
 from pilothouse.model.json import Object
 
+MOST_CAUSES = 100
+LONGEST_TEXT = 1024
+"""Characters of one text about a mistake; what is longer loses its middle, so that the value's start and the rule stay."""
+
+
+def shortened(text: str) -> str:
+    half = LONGEST_TEXT // 2
+    return text if len(text) <= LONGEST_TEXT else f"{text[:half]} ... {text[-half:]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -18,6 +27,12 @@ class Cause:
     field: str
     reason: str
     message: str
+
+    def shortened(self) -> "Cause":
+        """The cause as an answer shows it: paths and values are the client's and may be of any length."""
+        if len(self.field) <= LONGEST_TEXT and len(self.message) <= LONGEST_TEXT:
+            return self
+        return Cause(shortened(self.field), self.reason, shortened(self.message))
 
     def to_dict(self) -> Object:
         shown = {"reason": self.reason, "message": self.message, "field": self.field}
@@ -105,17 +120,20 @@ class Conflict(ApiError):
 
 
 class Invalid(ApiError):
-    """All that is wrong with an object at once (HTTP 422)."""
+    """What is wrong with an object (HTTP 422): all of it, up to MOST_CAUSES causes and with long texts shortened."""
 
     code, reason = 422, "Invalid"
 
     @classmethod
     def of(cls, kind: str, name: str, causes: Sequence[Cause], group: str = "") -> "Invalid":
-        lines = [f"{cause.field}: {cause.message}" for cause in causes]
+        shown = [cause.shortened() for cause in causes[:MOST_CAUSES]]
+        lines = [f"{cause.field}: {cause.message}" for cause in shown]
+        if len(causes) > len(shown):
+            lines.append(f"and {len(causes) - len(shown)} more")
         text = lines[0] if len(lines) == 1 else "[" + ", ".join(lines) + "]" if lines else ""
         details = named(kind, name, group)
         if causes:
-            details["causes"] = [cause.to_dict() for cause in causes]
+            details["causes"] = [cause.to_dict() for cause in shown]
         return cls(f'{qualified(kind, group)} "{name}" is invalid: {text}', details=details)
 
     @property

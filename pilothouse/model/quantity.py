@@ -5,11 +5,12 @@ written in. Amounts finer than a nano are rounded away from zero, and long ones 
 Source: apimachinery/pkg/api/resource/quantity.go.
 """
 
-import functools
 import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
+
+from pilothouse.model.caching import remembered
 
 PATTERN = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 WRONG_FORMAT = f"quantities must match the regular expression '{PATTERN}'"
@@ -28,6 +29,7 @@ _SUFFIX = re.compile(r"[eE][+-]?[0-9]+", re.ASCII)
 _ALLOWED_SUFFIX = re.compile(r"[eEinumkKMGTP]*[-+]?[0-9]*", re.ASCII)
 
 _FAST_DIGITS = 18
+_LONGEST = 1024  # characters; far beyond the largest amount, and below what int() reads
 _NANO = Fraction(1, 10**9)
 _LIMIT = 2**63 - 1
 
@@ -114,12 +116,12 @@ class Quantity:
 ZERO = Quantity(Fraction(0))
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def parse(text: str) -> Quantity:
     """The quantity that the text stands for; raises QuantityError."""
     if text.isascii() and text.isdigit() and len(text) <= _FAST_DIGITS:
         return Quantity(Fraction(int(text)))
-    if not text:
+    if not text or len(text) > _LONGEST:
         raise QuantityError(WRONG_FORMAT)
     sign, whole, fraction, suffix = _split(text)
     exponent, format = _scale(suffix)
@@ -131,7 +133,7 @@ def parse(text: str) -> Quantity:
     return Quantity(signed if _is_fast(whole, fraction, exponent, format) else _bounded(signed), format)
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def canonical(text: str) -> str:
     """The canonical form of a quantity's text: what the API server answers with; raises QuantityError."""
     return str(parse(text))

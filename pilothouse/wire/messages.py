@@ -17,11 +17,15 @@ HeaderPairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A client certificate that the TLS layer has verified. subject: attribute name and value, in the order of the certificate."""
+    """A client certificate that the TLS layer has verified. subject: attribute name and value, in the order of the certificate.
+
+    expires_at: Unix time. The handshake checks it once; a connection may outlive it.
+    """
 
     common_name: str
     organizations: tuple[str, ...]
     subject: tuple[tuple[str, str], ...] = ()
+    expires_at: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ def certificate_of(tls: ssl.SSLObject | ssl.SSLSocket) -> Certificate | None:
     subject = tuple((name, value) for part in found.get("subject", ()) for name, value in part)
     common_name = next((value for name, value in reversed(subject) if name == "commonName"), "")
     organizations = tuple(value for name, value in subject if name == "organizationName")
-    return Certificate(common_name, organizations, subject)
+    expires_at = ssl.cert_time_to_seconds(found["notAfter"]) if "notAfter" in found else float("inf")
+    return Certificate(common_name, organizations, subject, expires_at)
 
 
 def keep_alive_probes(transport: asyncio.BaseTransport) -> None:

@@ -53,7 +53,7 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     schemas = await asyncio.to_thread(Catalog.load, settings.state)
     signer = await asyncio.to_thread(Signer.load, settings.state / "service-account.key")
     table = built_in_table(schemas)
-    tokens = Tokens(signer, store, settings.issuer)
+    tokens = Tokens(signer, store, settings.issuer, settings.static_tokens)
     rbac = Rbac()
     graph = NodeGraph(store)
     authorizer = Authorizer(rbac, NodeAuthorizer(graph, node_rules()))
@@ -87,5 +87,5 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     health = Health(checks, {"informer-sync": lambda: "", "shutdown": lambda: ""})
     address = f"{settings.host}:{settings.port}"
     documents = Documents(table, OpenApi(table), health, metrics, tokens, address)
-    authenticator = Authenticator(tokens, settings.static_tokens)
+    authenticator = Authenticator(tokens)
     return Parts(backend, authenticator, documents, metrics, QuotaStatus(store, quota))

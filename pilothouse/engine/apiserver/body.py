@@ -22,11 +22,11 @@ class Unparsable(ValueError):
 
 @dataclass(slots=True)
 class Document:
-    """A parsed body. duplicates: paths of keys that came twice. raw: for messages that show the body."""
+    """A parsed body. doubts: what strictness complains of, keys that came twice. raw: for messages that show the body."""
 
     value: Any
     raw: bytes = b""
-    duplicates: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
 
 def too_large() -> RequestTooLarge:
@@ -64,16 +64,16 @@ def read_json(body: bytes) -> Document:
         value, duplicates = loads_strict(body)
     except SyntaxProblem as error:
         raise Unparsable(str(error)) from None
-    return Document(value, body, duplicates)
+    return Document(value, body, [f'duplicate field "{path}"' for path in duplicates])
 
 
 def read_yaml(body: bytes) -> Document:
     """Raises Unparsable."""
     try:
-        value, duplicates = loads_yaml(body)
+        value, doubts = loads_yaml(body)
     except (YAMLProblem, ValueError) as error:  # ValueError: a number of more digits than Python reads.
         raise Unparsable(f"error converting YAML to JSON: {error}") from error
-    return Document(value, body, duplicates)
+    return Document(value, body, doubts)
 
 
 def shown(raw: bytes) -> str:

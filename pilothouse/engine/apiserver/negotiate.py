@@ -4,9 +4,9 @@ Source: apiserver/pkg/endpoints/handlers/negotiation. q-values do not matter, th
 nobody serves is refused before the verb runs; an `as=` that nobody serves is passed over, and refused when nothing is left.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
+from pilothouse.model.caching import remembered
 from pilothouse.model.errors import NotAcceptable
 
 JSON = "application/json"
@@ -35,7 +35,7 @@ class Clause(NamedTuple):
     parameters: dict[str, str]
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def clauses(accept: str) -> tuple[Clause, ...]:
     """The media types of an Accept header in the client's order."""
     found = []
@@ -47,7 +47,7 @@ def clauses(accept: str) -> tuple[Clause, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def choose(accept: str, *, lists: bool = False, tables: bool = True) -> Accepted:
     """The representation of an object (or of a list). tables: whether the resource can be shown as a Table.
 
@@ -88,7 +88,7 @@ def _serves(view: str, version: str, group: str, lists: bool, tables: bool) -> b
     return (view == "PartialObjectMetadataList") == lists
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def choose_stream(accept: str) -> Accepted:
     """The representation of watch events; a watch is never YAML."""
     if accept in ("", JSON, "*/*"):

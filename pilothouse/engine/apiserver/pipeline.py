@@ -1,5 +1,6 @@
 """The stages a request goes through once it is known who asks: authorize, find, negotiate, carry out."""
 
+from pilothouse.aio.tasks import completed
 from pilothouse.engine.apiserver import dispatch
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Plain
@@ -11,6 +12,8 @@ from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.routing import verb_of
 from pilothouse.engine.apiserver.served import Served
 
+_STREAMS = ("log", "exec", "attach", "portforward")
+_WRITES = ("create", "update", "patch", "delete", "deletecollection")
 _LISTS = ("list", "deletecollection")
 
 
@@ -32,7 +35,18 @@ async def run(backend: Backend, request: ApiRequest) -> tuple[Answer, Accepted]:
     accepted = _accepted(request, served)
     if served.deprecation:
         request.warn(served.deprecation)
+    if _is_write(request):
+        # WHY to its end: a queued write stands when its caller is cancelled, and what it has reserved is free once it is committed.
+        return await completed(_carry_out(verb, backend, request, served)), accepted
     return await verb(backend, request, served), accepted
+
+
+async def _carry_out(verb: dispatch.Verb, backend: Backend, request: ApiRequest, served: Served) -> Answer:
+    return await verb(backend, request, served)
+
+
+def _is_write(request: ApiRequest) -> bool:
+    return request.verb in _WRITES and request.target.subresource not in _STREAMS
 
 
 async def _review(backend: Backend, request: ApiRequest, served: Served) -> Plain:
@@ -46,7 +60,7 @@ async def _review(backend: Backend, request: ApiRequest, served: Served) -> Plai
 
 
 def _accepted(request: ApiRequest, served: Served) -> Accepted:
-    if request.target.subresource in ("log", "exec", "attach", "portforward"):
+    if request.target.subresource in _STREAMS:
         return Accepted()
     if request.verb == "watch":
         return choose_stream(request.accept)

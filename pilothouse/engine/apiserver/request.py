@@ -8,6 +8,7 @@ from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.identity import ANONYMOUS, User
 from pilothouse.engine.apiserver.query import Query
 from pilothouse.engine.apiserver.routing import Target
+from pilothouse.engine.apiserver.warnings import Warnings
 
 
 class Headers(Protocol):
@@ -38,7 +39,7 @@ class ApiRequest:
     """method, target, query, headers: as sent. body: bytes from a wire, or the decoded value from this process.
 
     verb: the verb of authorization, which is also the name of the module in `verbs/` that serves it.
-    warnings: texts for Warning headers, in order; stages append.
+    warnings: texts for Warning headers, in order; stages add theirs with `warn`.
     """
 
     method: str
@@ -48,7 +49,7 @@ class ApiRequest:
     body: Any = b""
     user: User = ANONYMOUS
     verb: str = ""
-    warnings: list[str] = field(default_factory=list)
+    warnings: Warnings = field(default_factory=Warnings)
     too_large: bool = False
 
     @property
@@ -72,5 +73,4 @@ class ApiRequest:
         return self.headers.get("accept") or ""
 
     def warn(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
+        self.warnings.add(text)

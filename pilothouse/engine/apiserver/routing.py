@@ -5,8 +5,9 @@ catalog's matter, so that a user without rights cannot tell the two apart.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import unquote
+
+from pilothouse.model.caching import remembered
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
@@ -40,7 +41,7 @@ def verb_of(method: str, target: Target) -> str:
     return {"get": "list", "delete": "deletecollection"}.get(verb, verb)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def parse(path: str) -> Target:
     """path: as it came, percent-encoded, without the query."""
     decoded = unquote(path)

@@ -73,8 +73,15 @@ class ApiServer:
             _log.exception("request failed", method=http.method, target=http.target)
             return respond.error(request, Internal(f"Internal error occurred: {type(failure).__name__}"), media_of_error(request.accept))
         finally:
-            target = request.target
-            self._parts.metrics.observe(request.verb, target.group, target.resource, code, time.perf_counter() - started)
+            self._parts.metrics.observe(self._measured(request), code, time.perf_counter() - started)
+
+    def _measured(self, request: ApiRequest) -> tuple[str, str, str]:
+        """What a request counts for. WHY not what its path says: anybody may ask for any path, and each name would stay for ever."""
+        target = request.target
+        if not target.is_resource:
+            return request.verb, "", ""
+        is_served = self.backend.table.find(target.group, target.version, target.resource) is not None
+        return (request.verb, target.group, target.resource) if is_served else (request.verb, "other", "other")
 
     async def _answer(self, http: Request, request: ApiRequest) -> Response | None:
         request.verb = pipeline.find_verb(request)

@@ -4,8 +4,8 @@ A certificate that the TLS layer has verified names the user; the User made from
 token must be good: a bad one is 401 even where nobody in particular would have been let in.
 """
 
-import hmac
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
 
 from pilothouse.engine.apiserver.authn.jwt import BadToken
 from pilothouse.engine.apiserver.authn.tokens import Tokens
@@ -17,11 +17,9 @@ _CERTIFICATES_KEPT = 1024
 
 
 class Authenticator:
-    """static: tokens of the state directory and the users they stand for."""
-
-    def __init__(self, tokens: Tokens, static: Mapping[str, User] | None = None) -> None:
+    def __init__(self, tokens: Tokens, clock: Callable[[], float] = time.time) -> None:
         self._tokens = tokens
-        self._static = dict(static or {})
+        self._clock = clock
         self._by_certificate: dict[int, tuple[Certificate, User]] = {}
 
     def authenticate(self, request: Request) -> User:
@@ -33,15 +31,14 @@ class Authenticator:
         return ANONYMOUS if token is None else self.by_token(token)
 
     def by_token(self, token: str) -> User:
-        for known, user in self._static.items():
-            if hmac.compare_digest(known.encode(), token.encode()):
-                return user
         try:
             return self._tokens.user(token)[0]
         except BadToken as error:
             raise Unauthorized("Unauthorized") from error
 
     def _certified(self, certificate: Certificate) -> User:
+        if self._clock() > certificate.expires_at:
+            raise Unauthorized("Unauthorized")
         kept = self._by_certificate.get(id(certificate))
         if kept is not None and kept[0] is certificate:
             return kept[1]

@@ -8,7 +8,7 @@ Source: kubernetes plugin/pkg/auth/authorizer/node/graph.go.
 from dataclasses import dataclass
 
 from pilothouse.engine.apiserver.authz.references import CLAIMS, Reference, references
-from pilothouse.engine.store.record import Change
+from pilothouse.engine.apiserver.following import follow
 from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
 
@@ -39,24 +39,20 @@ class NodeGraph:
 
     def follow(self) -> None:
         """Take in all pods and every change from now on."""
-        for record in self._store.scan(PODS):
-            self._set(record.key, record.value)
-        self._store.watch(PODS, self._store.revision, self._apply)
+        follow(self._store, (PODS,), self)
 
-    def _apply(self, change: Change) -> None:
-        if change.type == "DELETED":
-            self._drop(change.record.key)
-        else:
-            self._set(change.record.key, change.record.value)
+    def clear(self) -> None:
+        self._pods.clear()
+        self._by_node.clear()
 
-    def _set(self, key: str, pod: Object) -> None:
-        self._drop(key)
+    def put(self, key: str, pod: Object) -> None:
+        self.drop(key)
         node = (pod.get("spec") or {}).get("nodeName")
         if node:
             bound = self._pods[key] = _BoundPod(node, pod)
             self._by_node.setdefault((node, pod["metadata"]["namespace"]), {})[key] = bound
 
-    def _drop(self, key: str) -> None:
+    def drop(self, key: str) -> None:
         bound = self._pods.pop(key, None)
         if bound is None:
             return

@@ -1,16 +1,17 @@
 """Role-based access control: roles and bindings indexed by subject, kept current by the store's own changes.
 
 A change is visible to authorization the moment it is committed: the index is fed by the store before the write is acknowledged.
-The value of an aggregated ClusterRole's rules is computed here; `aggregate` writes it into the role.
+The rules of an aggregated ClusterRole are those that are written in it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pilothouse.engine.apiserver.authz.attributes import Attributes
 from pilothouse.engine.apiserver.authz.rules import allows
+from pilothouse.engine.apiserver.following import follow
 from pilothouse.engine.apiserver.identity import SERVICE_ACCOUNT_PREFIX, User
+from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
 
 _GROUP = "rbac.authorization.k8s.io"
@@ -52,30 +53,26 @@ class Rbac:
         self._bindings: dict[str, Binding] = {}
         self._by_subject: dict[tuple[str, str, str], dict[str, Binding]] = {}
 
-    def follow(self, store: Any) -> None:
+    def follow(self, store: Store) -> None:
         """Read all roles and bindings and hear of every change from now on."""
-        for prefix in (ROLES, CLUSTER_ROLES, ROLE_BINDINGS, CLUSTER_ROLE_BINDINGS):
-            for record in store.scan(prefix):
-                self._set(record.key, record.value)
-            store.watch(prefix, store.revision, self._apply)
+        follow(store, (ROLES, CLUSTER_ROLES, ROLE_BINDINGS, CLUSTER_ROLE_BINDINGS), self)
 
-    def _apply(self, change: Any) -> None:
-        if change.type == "DELETED":
-            self._drop(change.record.key)
-        else:
-            self._set(change.record.key, change.record.value)
+    def clear(self) -> None:
+        self._roles.clear()
+        self._bindings.clear()
+        self._by_subject.clear()
 
-    def _set(self, key: str, value: Object) -> None:
+    def put(self, key: str, value: Object) -> None:
         if key.startswith((ROLES, CLUSTER_ROLES)):
             self._roles[key] = value.get("rules") or []
             return
-        self._drop(key)
+        self.drop(key)
         binding = _binding(key, value)
         self._bindings[key] = binding
         for kind, name in binding.subjects:
             self._by_subject.setdefault((binding.scope, kind, name), {})[key] = binding
 
-    def _drop(self, key: str) -> None:
+    def drop(self, key: str) -> None:
         self._roles.pop(key, None)
         binding = self._bindings.pop(key, None)
         for kind, name in binding.subjects if binding else ():

@@ -3,10 +3,10 @@
 Source: pkg/apis/core/helper/helpers.go, pkg/apis/core/v1/defaults.go (ResourceList is rounded up to thousandths).
 """
 
-import functools
 from typing import Any
 
 from pilothouse.model import names
+from pilothouse.model.caching import remembered
 from pilothouse.model.quantity import Quantity, QuantityError, milli, parse
 
 HUGE_PAGES = "hugepages-"
@@ -30,7 +30,7 @@ def amount(value: Any) -> Quantity:
         return Quantity.of(None)
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def _rounded(text: str) -> str:
     try:
         found = parse(text)
@@ -48,17 +48,17 @@ def round_amounts(amounts: dict[str, Any]) -> None:
         amounts[name] = _rounded(value if isinstance(value, str) else str(value))
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def is_negative(value: Any) -> bool:
     return amount(value).amount.numerator < 0
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def is_fractional(value: Any) -> bool:
     return amount(value).milli_value % 1000 != 0
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def compare(one: Any, other: Any) -> int:
     """-1, 0 or 1: less, equal or more."""
     first, second = amount(one), amount(other)

@@ -5,19 +5,55 @@ f-string is the cheapest path there is.
 Source: apimachinery/pkg/util/validation/field/errors.go.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import dumps
 
+T = TypeVar("T")
+
 IMMUTABLE = "field is immutable"
 
 
+_SHOWN_CHARACTERS = 512
+_PART = 8
+
+
 def shown(value: Any) -> str:
-    if isinstance(value, str) or value is None or isinstance(value, dict | list | tuple):
-        return dumps(value).decode()
+    """A value inside a message; of a large one only the first parts are looked at, whatever its size."""
+    if isinstance(value, str):
+        return dumps(_cut(value)).decode()
+    if value is None or isinstance(value, dict | list | tuple):
+        return dumps(_Excerpt().of(value)).decode()
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]} ..."
+
+
+class _Excerpt:
+    """Copies the start of a value, until so many characters are used up."""
+
+    def __init__(self) -> None:
+        self._left = _SHOWN_CHARACTERS
+
+    def of(self, value: Any) -> Any:
+        self._left -= _PART + (len(value) if isinstance(value, str) else 0)
+        if isinstance(value, str):
+            return _cut(value)
+        if isinstance(value, dict):
+            return {_cut(key): self.of(part) for key, part in self._while_left(value.items())}
+        if isinstance(value, list | tuple):
+            return [self.of(part) for part in self._while_left(value)]
+        return value
+
+    def _while_left(self, parts: Iterable[T]) -> Iterator[T]:
+        for part in parts:
+            if self._left <= 0:
+                return
+            yield part
 
 
 def child(path: str, name: str) -> str:

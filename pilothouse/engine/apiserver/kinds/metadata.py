@@ -3,11 +3,11 @@
 Source: apimachinery/pkg/api/validation/objectmeta.go, pkg/apis/core/validation (finalizer names).
 """
 
-from functools import lru_cache
 from typing import Final
 
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.model import names
+from pilothouse.model.caching import remembered
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 from pilothouse.model.names import Validator
@@ -74,7 +74,7 @@ def _attributes(meta: Object, standard_finalizers: bool) -> list[Cause]:
     return causes
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def is_label(key: str, value: str) -> bool:
     """Whether both are well-formed; remembered, since the same few labels are on everything."""
     return not names.qualified_name(key) and not names.label_value(value)

@@ -5,10 +5,11 @@ A create is given what it does not state; an update keeps what it had. Source: k
 
 import ipaddress
 from collections.abc import Iterator
-from typing import Any
 
 from pilothouse.engine.apiserver.admission.chain import Attributes
+from pilothouse.engine.apiserver.following import follow
 from pilothouse.engine.apiserver.services.pool import Pool
+from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import Cause, Internal, Invalid
 from pilothouse.model.json import Object
 
@@ -26,29 +27,26 @@ class Allocation:
         # A sixteenth, at least 16 and at most 256, is left to those who ask for an address of their own.
         self._addresses = Pool(range(first + 1, first + size - 1), min(max(16, size // 16), 256))
         self._ports = Pool(node_ports, 0 if len(node_ports) < 32 else min(max(16, len(node_ports) // 32), 128))
+        self._held: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
 
-    def follow(self, store: Any) -> None:
-        for record in store.scan(_PREFIX):
-            self._hold(record.key, record.value)
-        store.watch(_PREFIX, store.revision, self._apply)
+    def follow(self, store: Store) -> None:
+        follow(store, (_PREFIX,), self)
 
-    def _apply(self, change: Any) -> None:
-        if change.previous is not None:
-            self._let_go(change.record.key, change.previous.value)
-        if change.type != "DELETED":
-            self._hold(change.record.key, change.record.value)
+    def put(self, key: str, service: Object) -> None:
+        self.drop(key)
+        held = self._held[key] = tuple(_addresses(service)), tuple(_ports(service))
+        for pool, numbers in zip((self._addresses, self._ports), held, strict=True):
+            for number in numbers:
+                pool.hold(number, key)
 
-    def _hold(self, key: str, service: Object) -> None:
-        for address in _addresses(service):
-            self._addresses.hold(address, key)
-        for port in _ports(service):
-            self._ports.hold(port, key)
+    def drop(self, key: str) -> None:
+        for pool, numbers in zip((self._addresses, self._ports), self._held.pop(key, ((), ())), strict=True):
+            for number in numbers:
+                pool.let_go(number, key)
 
-    def _let_go(self, key: str, service: Object) -> None:
-        for address in _addresses(service):
-            self._addresses.let_go(address, key)
-        for port in _ports(service):
-            self._ports.let_go(port, key)
+    def clear(self) -> None:
+        for key in tuple(self._held):
+            self.drop(key)
 
     def create(self, attributes: Attributes) -> None:
         """Raises Invalid, Internal when the range is used up."""

@@ -19,7 +19,7 @@ from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.verbs import update
 from pilothouse.engine.apiserver.verbs.get import check_name
 from pilothouse.engine.store.record import Record
-from pilothouse.model.errors import ApiError, BadRequest, Cause, Invalid, RequestTooLarge, UnsupportedMediaType
+from pilothouse.model.errors import ApiError, BadRequest, Cause, Invalid, RequestTooLarge, UnsupportedMediaType, shortened
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.patch import PatchError, check_json_patch, json_patch, merge_patch, strategic_merge_patch
 from pilothouse.model.schema import DecodeError, Schema
@@ -103,10 +103,9 @@ def _json_patch(request: ApiRequest, document: Any) -> Apply:
     doubts = check_json_patch(document)
     strictness = queries.field_validation(request.query, _OPTIONS)
     if doubts and strictness == "Strict":
-        raise BadRequest(f"strict decoding error: {', '.join(doubts)}")
+        raise BadRequest(decode.strict_error(doubts, []))
     if strictness != "Ignore":
-        for doubt in doubts:
-            request.warn(doubt)
+        decode.warn(request, doubts, [])
     return lambda shown: _apply_operations(shown, document)
 
 
@@ -137,11 +136,8 @@ def _patched(request: ApiRequest, served: Served, record: Record, apply: Apply, 
         raise unreadable(document, error.message) from error
     _check_type(served, decoded.value, document)
     if decoded.unknown and strictness == "Strict":
-        fields = ", ".join(f'unknown field "{path}"' for path in decoded.unknown)
-        raise unreadable(document, f"strict decoding error: {fields}")
-    if strictness == "Warn":
-        for path in decoded.unknown:
-            request.warn(f'unknown field "{path}"')
+        raise unreadable(document, decode.strict_error([], decoded.unknown))
+    decode.judge_strictness(request, served.resource, [], decoded.unknown, strictness)
     value = decode.bare(decoded.value)
     if served.to_stored is not None:
         value = served.to_stored(value)
@@ -152,7 +148,7 @@ def _patched(request: ApiRequest, served: Served, record: Record, apply: Apply, 
 
 def unreadable(document: Any, why: str) -> Invalid:
     """The 422 about an outcome that is no object of the kind."""
-    text = dumps(document).decode().replace('"', '\\"')
+    text = shortened(dumps(document).decode()).replace('"', '\\"')
     return Invalid.of("", "", [Cause("patch", "FieldValueInvalid", f'Invalid value: "{text}": {why}')])
 
 
