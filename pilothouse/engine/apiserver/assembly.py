@@ -2,10 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Protocol
 
 from pilothouse.engine.apiserver.admission.chain import Chain
 from pilothouse.engine.apiserver.admission.escalation import Escalation
-from pilothouse.engine.apiserver.admission.legacy_token import SecretTokens
 from pilothouse.engine.apiserver.admission.limits import LimitRanger
 from pilothouse.engine.apiserver.admission.namespaces import NamespaceLifecycle
 from pilothouse.engine.apiserver.admission.node_restriction import NodeRestriction
@@ -31,11 +31,22 @@ from pilothouse.engine.apiserver.documents import Documents
 from pilothouse.engine.apiserver.health import Health
 from pilothouse.engine.apiserver.metrics import Metrics
 from pilothouse.engine.apiserver.nodes import NodeConnector
-from pilothouse.engine.apiserver.quota_status import QuotaStatus
 from pilothouse.engine.apiserver.services.allocation import Allocation
 from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.engine.apiserver.upkeep.event_expiry import EventExpiry
+from pilothouse.engine.apiserver.upkeep.quota_status import QuotaStatus
+from pilothouse.engine.apiserver.upkeep.system_namespaces import SystemNamespaces
+from pilothouse.engine.apiserver.upkeep.token_secrets import TokenSecrets
 from pilothouse.engine.store.store import Store
 from pilothouse.model.schema import Catalog
+
+
+class Upkeep(Protocol):
+    """Background work on the store."""
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        ...
 
 
 @dataclass(slots=True)
@@ -44,7 +55,7 @@ class Parts:
     authenticator: Authenticator
     documents: Documents
     metrics: Metrics
-    quota_status: QuotaStatus
+    upkeep: tuple[Upkeep, ...]
 
 
 async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None) -> Parts:
@@ -67,7 +78,6 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
             ServiceAccounts(store),
             NodeRestriction(store),
             NodeTaints(),
-            SecretTokens(store, tokens, settings.ca),
             Priority(store),
             DefaultTolerations(),
             Escalation(authorizer),
@@ -88,4 +98,5 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     address = f"{settings.host}:{settings.port}"
     documents = Documents(table, OpenApi(table), health, metrics, tokens, address)
     authenticator = Authenticator(tokens)
-    return Parts(backend, authenticator, documents, metrics, QuotaStatus(store, quota))
+    upkeep = (QuotaStatus(store, quota), TokenSecrets(store, tokens, settings.ca), SystemNamespaces(store), EventExpiry(store))
+    return Parts(backend, authenticator, documents, metrics, upkeep)

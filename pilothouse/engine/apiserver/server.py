@@ -48,7 +48,8 @@ class ApiServer:
         """A server with everything that every cluster has; its background work lasts as long as the block."""
         parts = await assembly.assemble(store, settings, nodes)
         tasks = TaskSet()
-        tasks.start(parts.quota_status.run())
+        for each in parts.upkeep:
+            tasks.start(each.run())
         try:
             yield cls(parts)
         finally:

@@ -7,6 +7,8 @@ import asyncio
 import time
 import uuid
 
+from pilothouse.engine.apiserver.authz import aggregation
+from pilothouse.engine.apiserver.bootstrap import reconcile
 from pilothouse.engine.apiserver.bootstrap.objects import Wanted, wanted_objects
 from pilothouse.engine.apiserver.services.allocation import Allocation
 from pilothouse.engine.apiserver.settings import Settings
@@ -20,21 +22,31 @@ async def bootstrap(store: Store, settings: Settings, allocation: Allocation) ->
     now = meta.rfc3339(time.time())
     async with asyncio.timeout(60):
         await asyncio.gather(*(_ensure(store, wanted, now) for wanted in wanted_objects(settings, allocation.network)))
+    await aggregation.refresh(store)
 
 
 async def _ensure(store: Store, wanted: Wanted, now: str) -> None:
     record = store.get(wanted.key)
+    metadata = wanted.value["metadata"] | {"uid": str(uuid.uuid4()), "creationTimestamp": now}
     if record is None:
-        metadata = wanted.value["metadata"] | {"uid": str(uuid.uuid4()), "creationTimestamp": now}
         await store.create(wanted.key, wanted.value | {"metadata": metadata})
-    elif wanted.owned and (value := _merged(record.value, wanted)) != record.value:
+        return
+    value = _brought_up_to_date(record.value, wanted)
+    if value is None:
+        await store.delete(wanted.key, expected=record.revision)
+        await store.create(wanted.key, wanted.value | {"metadata": metadata})
+    elif value != record.value:
         await store.update(wanted.key, value, expected=record.revision)
 
 
-def _merged(current: Object, wanted: Wanted) -> Object:
-    """The current object with the fields that are ours; labels and annotations that others added stay."""
-    metadata = dict(current["metadata"])
-    for name in ("labels", "annotations"):
-        if stated := wanted.value["metadata"].get(name):
-            metadata[name] = (metadata.get(name) or {}) | stated
-    return current | {name: wanted.value[name] for name in wanted.owned} | {"metadata": metadata}
+def _brought_up_to_date(current: Object, wanted: Wanted) -> Object | None:
+    """None for what has to be made anew."""
+    if reconcile.is_protected(current):
+        return current
+    if "roleRef" in wanted.value:
+        return reconcile.binding(current, wanted.value)
+    if "rules" in wanted.value:
+        return reconcile.role(current, wanted.value)
+    if not wanted.owned:
+        return current
+    return reconcile.with_metadata(current, wanted.value) | {name: wanted.value[name] for name in wanted.owned}

@@ -14,7 +14,7 @@ _RBAC = "rbac.authorization.k8s.io"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """owned: the fields that are brought up to date at every start; an object without any is only made when it is missing."""
+    """owned: the fields that are set at every start. Roles and bindings have rules of their own (`reconcile`); others are only made."""
 
     key: str
     value: Object
@@ -22,10 +22,10 @@ class Wanted:
 
 
 def wanted_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
-    found = [_namespace(name) for name in NAMESPACES]
-    found += [_at(f"clusterroles.{_RBAC}", "", role, ("rules",)) for role in cluster_roles()]
+    found = [namespace(name) for name in NAMESPACES]
+    found += [_at(f"clusterroles.{_RBAC}", "", role) for role in cluster_roles()]
     found += [_at(f"clusterrolebindings.{_RBAC}", "", binding) for binding in cluster_role_bindings()]
-    found += [_at(f"roles.{_RBAC}", role["metadata"]["namespace"], role, ("rules",)) for role in roles()]
+    found += [_at(f"roles.{_RBAC}", role["metadata"]["namespace"], role) for role in roles()]
     found += [_at(f"rolebindings.{_RBAC}", binding["metadata"]["namespace"], binding) for binding in role_bindings()]
     found += [_at("priorityclasses.scheduling.k8s.io", "", each) for each in _priority_classes()]
     return found + _api_service(settings, network)
@@ -35,7 +35,7 @@ def _at(resource: str, namespace: str, value: Object, owned: tuple[str, ...] = (
     return Wanted(f"/{resource}/{namespace}/{value['metadata']['name']}", value, owned)
 
 
-def _namespace(name: str) -> Wanted:
+def namespace(name: str) -> Wanted:
     metadata = {"name": name, "labels": {"kubernetes.io/metadata.name": name}}
     value = {"metadata": metadata, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
     return Wanted(f"/namespaces//{name}", value)

@@ -1,15 +1,15 @@
 """Keeps the status of ResourceQuotas true: what is used, counted anew whenever something in their namespace changes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pilothouse.engine.apiserver.admission.quota import ResourceQuota
-from pilothouse.engine.store.errors import Mismatch, StorageFailed
+from pilothouse.engine.store.errors import Mismatch, StorageFailed, StoreBusy, StoreClosed
 from pilothouse.model.json import Object
 
 _PREFIX = "/resourcequotas/"
 _PAUSE_S = 0.05
+_RETRY_S = 5.0
 
 
 class QuotaStatus:
@@ -19,7 +19,7 @@ class QuotaStatus:
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
 
-    async def run(self, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    async def run(self) -> None:
         """Works until it is cancelled."""
         watch = self._store.watch("/", self._store.revision, self._note)
         try:
@@ -29,7 +29,7 @@ class QuotaStatus:
                     self._wake.clear()
                     await self._wake.wait()
                 # Changes come in bursts; one count serves all of a burst.
-                await pause(_PAUSE_S)
+                await asyncio.sleep(_PAUSE_S)
                 namespaces, self._dirty = self._dirty, set()
                 for namespace in namespaces:
                     await self._refresh(namespace)
@@ -51,5 +51,9 @@ class QuotaStatus:
                 continue
             try:
                 await self._store.update(record.key, quota | {"status": status}, expected=record.revision)
-            except (Mismatch, StorageFailed):
+            except Mismatch:
                 self._dirty.add(namespace)
+            except (StorageFailed, StoreBusy, StoreClosed):
+                # The disk may be full for long: looked at again, without hurry.
+                self._dirty.add(namespace)
+                await asyncio.sleep(_RETRY_S)
