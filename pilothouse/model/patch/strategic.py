@@ -96,10 +96,11 @@ def _retain_keys(result: Object, patch: Object) -> None:
     kept = patch.pop(RETAIN_KEYS)
     if not isinstance(kept, list):
         raise PatchError("invalid patch format of retainKeys", 400)
+    names = {key for key in kept if isinstance(key, str)}
     for key, value in patch.items():
-        if value is not None and not key.startswith((DELETE_PREFIX, ORDER_PREFIX)) and key not in kept:
+        if value is not None and not key.startswith((DELETE_PREFIX, ORDER_PREFIX)) and key not in names:
             raise PatchError("invalid patch format of retainKeys", 400)
-    for key in [key for key in result if key not in kept]:
+    for key in [key for key in result if key not in names]:
         del result[key]
 
 
@@ -181,18 +182,18 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 
 def _merge_maps(original: list[Object], patch: list[Object], item: Node, merge_key: str) -> list[Any]:
-    kept, plain, replaces = list(original), [], False
+    plain, gone, replaces = [], set(), False
     for element in patch:
         directive = element.get(DIRECTIVE)
         if directive is None:
             plain.append(element)
         elif directive == "delete":
-            gone = _key_of(element, merge_key)
-            kept = [each for each in kept if not same(each.get(merge_key), gone)]
+            gone.add(fingerprint(_key_of(element, merge_key)))
         elif directive == "replace":
             replaces = True
         else:
             raise _bad_element(directive, element)
+    kept = [each for each in original if fingerprint(each.get(merge_key)) not in gone] if gone else original
     if replaces:
         return [without_directives(element) for element in plain]
     merged = list(kept)

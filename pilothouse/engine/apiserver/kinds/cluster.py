@@ -50,7 +50,7 @@ def _update_namespace(obj: Object, old: Object, context: Context) -> None:
 
 def _validate_namespace(obj: Object) -> list[Cause]:
     causes = metadata.validate(obj, names.dns1123_label, namespaced=False)
-    for finalizer in (obj.get("spec") or {}).get("finalizers") or ():
+    for finalizer in field.until_enough(causes, (obj.get("spec") or {}).get("finalizers") or ()):
         said = names.qualified_name(finalizer)
         causes += field.each_invalid("spec.finalizers", finalizer, said)
         causes += metadata.standard_finalizer(finalizer, "spec.finalizers")
@@ -129,7 +129,7 @@ def _validate_node(obj: Object) -> list[Cause]:
     causes = metadata.validate(obj, names.dns1123_subdomain, namespaced=False)
     spec = obj.get("spec") or {}
     causes += _taints(spec.get("taints") or [])
-    for i, block in enumerate(spec.get("podCIDRs") or ()):
+    for i, block in field.until_enough(causes, enumerate(spec.get("podCIDRs") or ())):
         causes += field.each_invalid(f"spec.podCIDRs[{i}]", block, names.cidr(block))
     return causes
 
@@ -137,7 +137,7 @@ def _validate_node(obj: Object) -> list[Cause]:
 def _taints(taints: list[Object]) -> list[Cause]:
     causes: list[Cause] = []
     seen: set[tuple[str, str]] = set()
-    for i, taint in enumerate(taints):
+    for i, taint in field.until_enough(causes, enumerate(taints)):
         here = f"metadata.taints[{i}]"
         key, value, effect = taint.get("key") or "", taint.get("value") or "", taint.get("effect") or ""
         causes += field.each_invalid(f"{here}.key", key, names.qualified_name(key))

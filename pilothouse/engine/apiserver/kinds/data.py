@@ -22,7 +22,7 @@ _DOCKER_KEYS = {"kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerco
 
 def _keys(data: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for key in data:
+    for key in field.until_enough(causes, data):
         if said := names.config_map_key(key):
             causes += field.each_invalid(f"{path}[{key}]", key, said)
     return causes

@@ -24,7 +24,7 @@ def _default_endpoints(obj: Object) -> None:
 
 def _validate_endpoints(obj: Object) -> list[Cause]:
     causes = metadata.validate(obj, names.dns1123_subdomain)
-    for i, subset in enumerate(obj.get("subsets") or ()):
+    for i, subset in field.until_enough(causes, enumerate(obj.get("subsets") or ())):
         causes += _subset(subset, f"subsets[{i}]")
     return causes
 
@@ -41,11 +41,11 @@ def _subset(subset: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
     if not subset.get("addresses") and not subset.get("notReadyAddresses"):
         causes.append(field.required(path, "must specify `addresses` or `notReadyAddresses`"))
-    for kind in ("addresses", "notReadyAddresses"):
+    for kind in field.until_enough(causes, ("addresses", "notReadyAddresses")):
         for i, address in enumerate(subset.get(kind) or ()):
             causes += _address(address, f"{path}.{kind}[{i}]")
     ports = subset.get("ports") or ()
-    for i, port in enumerate(ports):
+    for i, port in field.until_enough(causes, enumerate(ports)):
         causes += _port(port, f"{path}.ports[{i}]", needs_name=len(ports) > 1)
     return causes
 
@@ -112,7 +112,7 @@ def _validate_slice(obj: Object) -> list[Cause]:
     endpoints = obj.get("endpoints") or []
     if len(endpoints) > ENDPOINTS_MAX:
         return [*causes, field.too_many("endpoints", len(endpoints), ENDPOINTS_MAX)]
-    for i, endpoint in enumerate(endpoints):
+    for i, endpoint in field.until_enough(causes, enumerate(endpoints)):
         causes += _endpoint(endpoint, kind, f"endpoints[{i}]")
     return causes + _slice_ports(obj.get("ports") or [])
 
@@ -124,7 +124,7 @@ def _endpoint(endpoint: Object, kind: str, path: str) -> list[Cause]:
         causes.append(field.required(f"{path}.addresses", "must contain at least 1 address"))
     elif len(addresses) > ADDRESSES_MAX:
         causes.append(field.too_many(f"{path}.addresses", len(addresses), ADDRESSES_MAX))
-    for i, address in enumerate(addresses):
+    for i, address in field.until_enough(causes, enumerate(addresses)):
         causes += _slice_address(address, kind, f"{path}.addresses", i)
     if (node := endpoint.get("nodeName")) is not None:
         causes += field.each_invalid(f"{path}.nodeName", node, names.dns1123_subdomain(node))
@@ -150,7 +150,7 @@ def _slice_ports(ports: list[Object]) -> list[Cause]:
     if len(ports) > PORTS_MAX:
         return [field.too_many("ports", len(ports), PORTS_MAX)]
     seen: set[str] = set()
-    for i, port in enumerate(ports):
+    for i, port in field.until_enough(causes, enumerate(ports)):
         here, name = f"ports[{i}]", port.get("name") or ""
         if name:
             causes += field.each_invalid(f"{here}.name", name, names.dns1123_label(name))

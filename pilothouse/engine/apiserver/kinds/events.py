@@ -124,7 +124,7 @@ def _validate_new(obj: Object) -> list[Cause]:
 
 def _validate_new_update(obj: Object, old: Object) -> list[Cause]:
     causes = metadata.validate_update(obj, old) + _legacy(obj, "reportingController") + _series(obj)
-    for name in _FROZEN:
+    for name in field.until_enough(causes, _FROZEN):
         stored = _STORED_NAMES.get(name, name)
         causes += field.immutable(name, obj.get(stored) or None, old.get(stored) or None)
     return causes

@@ -8,7 +8,7 @@ Source: apimachinery/pkg/util/validation/field/errors.go.
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
-from pilothouse.model.errors import Cause
+from pilothouse.model.errors import MOST_CAUSES, Cause
 from pilothouse.model.json import dumps
 
 T = TypeVar("T")
@@ -54,6 +54,14 @@ class _Excerpt:
             if self._left <= 0:
                 return
             yield part
+
+
+def until_enough(causes: list[Cause], values: Iterable[T]) -> Iterator[T]:
+    """The values one by one, until there are as many causes as an answer shows: the rest of a long list is not looked at."""
+    for value in values:
+        if len(causes) > MOST_CAUSES:
+            return
+        yield value
 
 
 def child(path: str, name: str) -> str:

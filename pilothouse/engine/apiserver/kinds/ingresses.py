@@ -35,11 +35,11 @@ def _spec(spec: Object) -> list[Cause]:
         causes.append(field.invalid("spec", spec.get("rules"), "either `defaultBackend` or `rules` must be specified"))
     if backend is not None:
         causes += _backend(backend, "spec.defaultBackend")
-    for i, rule in enumerate(rules):
+    for i, rule in field.until_enough(causes, enumerate(rules)):
         causes += _host(rule.get("host") or "", f"spec.rules[{i}].host", may_be_ip=False)
         if (http := rule.get("http")) is not None:
             causes += _http(http, f"spec.rules[{i}].http")
-    for i, tls in enumerate(spec.get("tls") or ()):
+    for i, tls in field.until_enough(causes, enumerate(spec.get("tls") or ())):
         causes += _tls(tls, f"spec.tls[{i}]")
     if name := spec.get("ingressClassName"):
         causes += field.each_invalid("spec.ingressClassName", name, names.dns1123_subdomain(name))
@@ -110,7 +110,7 @@ def reference(target: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
     if group := target.get("apiGroup"):
         causes += field.each_invalid(f"{path}.apiGroup", group, names.dns1123_subdomain(group))
-    for name in ("kind", "name"):
+    for name in field.until_enough(causes, ("kind", "name")):
         value = target.get(name) or ""
         causes += field.each_invalid(f"{path}.{name}", value, names.path_segment(value)) if value else [field.required(f"{path}.{name}")]
     return causes
@@ -118,7 +118,7 @@ def reference(target: Object, path: str) -> list[Cause]:
 
 def _tls(tls: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for i, host in enumerate(tls.get("hosts") or ()):
+    for i, host in field.until_enough(causes, enumerate(tls.get("hosts") or ())):
         causes += field.each_invalid(
             f"{path}.hosts[{i}]", host, names.wildcard_subdomain(host) if "*" in host else names.dns1123_subdomain(host)
         )

@@ -40,7 +40,7 @@ def validate_generated_selector(obj: Object) -> list[Cause]:
     expected |= {f"batch.kubernetes.io/{label}": value for label, value in expected.items()}
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     causes: list[Cause] = []
-    for label, value in expected.items():
+    for label, value in field.until_enough(causes, expected.items()):
         path = "spec.template.metadata.labels"
         if label not in labels:
             causes.append(field.required(path, f"must be '{value}'"))
@@ -61,7 +61,7 @@ def _finds(selector: Object | None, labels: dict[str, str]) -> bool:
 
 def validate_spec(spec: Object) -> list[Cause]:
     causes: list[Cause] = []
-    for name in _COUNTS:
+    for name in field.until_enough(causes, _COUNTS):
         causes += field.non_negative(f"spec.{name}", spec.get(name))
     if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
         causes.append(field.required("spec.backoffLimitPerIndex", "when maxFailedIndexes is specified"))
@@ -120,7 +120,7 @@ def _failure_policy(policy: Object, spec: Object) -> list[Cause]:
     rules = policy.get("rules") or []
     path = "spec.podFailurePolicy.rules"
     causes = [field.too_many(path, len(rules), RULES_MAX)] if len(rules) > RULES_MAX else []
-    for i, rule in enumerate(rules):
+    for i, rule in field.until_enough(causes, enumerate(rules)):
         causes += _rule(rule, spec, containers, f"{path}[{i}]")
     return causes
 
@@ -136,7 +136,7 @@ def _rule(rule: Object, spec: Object, containers: set[str | None], path: str) ->
         causes.append(field.invalid(f"{path}.action", action, "requires the backoffLimitPerIndex to be set"))
     if codes is not None:
         causes += _exit_codes(codes, containers, f"{path}.onExitCodes")
-    for i, condition in enumerate(conditions or ()):
+    for i, condition in field.until_enough(causes, enumerate(conditions or ())):
         causes += _condition(condition, f"{path}.onPodConditions[{i}]")
     if codes is not None and conditions:
         causes.append(field.invalid(path, rule, "specifying both OnExitCodes and OnPodConditions is not supported"))
@@ -158,12 +158,14 @@ def _exit_codes(codes: Object, containers: set[str | None], path: str) -> list[C
     if not values:
         causes.append(field.invalid(f"{path}.values", values, "at least one value is required"))
     if len(values) > EXIT_CODES_MAX:
-        causes.append(field.too_many(f"{path}.values", len(values), EXIT_CODES_MAX))
-    for i, value in enumerate(values):
+        return [*causes, field.too_many(f"{path}.values", len(values), EXIT_CODES_MAX)]
+    seen: set[int] = set()
+    for i, value in field.until_enough(causes, enumerate(values)):
         if value == 0 and operator == "In":
             causes.append(field.invalid(f"{path}.values[{i}]", value, "must not be 0 for the In operator"))
-        if value in values[:i]:
+        if value in seen:
             causes.append(field.duplicate(f"{path}.values[{i}]", value))
+        seen.add(value)
     if values != sorted(values):
         causes.append(field.invalid(f"{path}.values", values, "must be ordered"))
     return causes

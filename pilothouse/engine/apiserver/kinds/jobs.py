@@ -89,7 +89,7 @@ def validate_update(obj: Object, old: Object) -> list[Cause]:
     causes += _completions(spec, before)
     causes += field.immutable("spec.selector", spec.get("selector"), before.get("selector"))
     causes += _template_update(spec, old)
-    for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
+    for name in field.until_enough(causes, ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")):
         causes += field.immutable(f"spec.{name}", spec.get(name), before.get(name))
     return causes
 
@@ -129,7 +129,7 @@ def _without_directives(template: Object) -> Object:
 def validate_status_update(obj: Object, old: Object) -> list[Cause]:
     causes = metadata.validate_update(obj, old)
     status = obj.get("status") or {}
-    for name in _COUNTS:
+    for name in field.until_enough(causes, _COUNTS):
         causes += field.non_negative(f"status.{name}", status.get(name))
     return causes
 

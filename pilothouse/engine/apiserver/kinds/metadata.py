@@ -82,7 +82,7 @@ def is_label(key: str, value: str) -> bool:
 
 def labels(found: dict[str, str], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for key, value in found.items():
+    for key, value in field.until_enough(causes, found.items()):
         if is_label(key, value):
             continue
         if said := names.qualified_name(key):
@@ -95,7 +95,7 @@ def labels(found: dict[str, str], path: str) -> list[Cause]:
 def annotations(found: dict[str, str], path: str) -> list[Cause]:
     causes: list[Cause] = []
     size_bytes = 0
-    for key, value in found.items():
+    for key, value in field.until_enough(causes, found.items()):
         causes += field.each_invalid(path, key, names.qualified_name(key.lower()))
         size_bytes += len(key.encode()) + len(value.encode())
     if size_bytes > ANNOTATIONS_MAX_BYTES:
@@ -106,7 +106,7 @@ def annotations(found: dict[str, str], path: str) -> list[Cause]:
 def _owners(owners: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
     controller: Object | None = None
-    for owner in owners:
+    for owner in field.until_enough(causes, owners):
         causes += _owner(owner, path)
         if not owner.get("controller"):
             continue
@@ -132,12 +132,12 @@ def _owner(owner: Object, path: str) -> list[Cause]:
 
 def _finalizers(finalizers: list[str], path: str, standard: bool) -> list[Cause]:
     causes: list[Cause] = []
-    for finalizer in finalizers:
+    for finalizer in field.until_enough(causes, finalizers):
         causes += field.each_invalid(path, finalizer, names.qualified_name(finalizer))
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         causes.append(field.invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"))
     if standard:
-        for i, finalizer in enumerate(finalizers):
+        for i, finalizer in field.until_enough(causes, enumerate(finalizers)):
             causes += standard_finalizer(finalizer, f"{path}[{i}]")
     return causes
 
@@ -167,7 +167,7 @@ def _changes(meta: Object, before: Object) -> list[Cause]:
         causes += _no_new_finalizers(meta, before)
     if (meta.get("generation") or 0) < (before.get("generation") or 0):
         causes.append(field.invalid("metadata.generation", meta.get("generation") or 0, "must not be decremented"))
-    for name in _IMMUTABLE:
+    for name in field.until_enough(causes, _IMMUTABLE):
         if meta.get(name) != before.get(name):
             causes.append(field.invalid(f"metadata.{name}", meta.get(name), field.IMMUTABLE))
     return causes

@@ -88,7 +88,7 @@ def validate_ephemeral_update(obj: Object, old: Object) -> list[Cause]:
     spec = obj.get("spec") or {}
     causes = metadata.validate_update(obj, old) + _metadata_and_spec(obj, spec)
     new = {each.get("name"): each for each in spec.get("ephemeralContainers") or ()}
-    for i, before in enumerate((old.get("spec") or {}).get("ephemeralContainers") or ()):
+    for i, before in field.until_enough(causes, enumerate((old.get("spec") or {}).get("ephemeralContainers") or ())):
         path, name = f"spec.ephemeralContainers[{i}]", before.get("name")
         if name not in new:
             causes.append(field.forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be removed\n'))
@@ -105,7 +105,7 @@ def _validate_binding(obj: Object, old: Object) -> list[Cause]:
 def validate_status_update(obj: Object, old: Object) -> list[Cause]:
     causes = metadata.validate_update(obj, old)
     status, before = obj.get("status") or {}, old.get("status") or {}
-    for i, address in enumerate(status.get("podIPs") or ()):
+    for i, address in field.until_enough(causes, enumerate(status.get("podIPs") or ())):
         ip = address.get("ip") or ""
         causes += field.each_invalid(f"status.podIPs[{i}]", ip, names.ip(ip))
     policy = (obj.get("spec") or {}).get("restartPolicy")

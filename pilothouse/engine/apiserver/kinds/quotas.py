@@ -9,7 +9,7 @@ from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.pod_validation.resources import quantity, resource_name
 from pilothouse.engine.apiserver.kinds.printers import cluster as printer
 from pilothouse.model import kinds, names
-from pilothouse.model.errors import Cause
+from pilothouse.model.errors import MOST_CAUSES, Cause
 from pilothouse.model.json import Object
 
 _COMPUTE = ("cpu", "memory")
@@ -44,7 +44,7 @@ def _quota_spec(spec: Object) -> list[Cause]:
     causes += _scopes(scopes, scopes, hard, "spec.scopes")
     selector = (spec.get("scopeSelector") or {}).get("matchExpressions") or []
     path = "spec.scopeSelector.matchExpressions"
-    for expression in selector:
+    for expression in field.until_enough(causes, selector):
         causes += _scopes([expression.get("scopeName") or ""], selector, hard, path, several=False)
         causes += _scope_operator(expression, path)
     return causes
@@ -52,7 +52,7 @@ def _quota_spec(spec: Object) -> list[Cause]:
 
 def _hard(hard: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for name, value in hard.items():
+    for name, value in field.until_enough(causes, hard.items()):
         here = f"{path}[{name}]"
         causes += resource_name(name, here) + quantity(value, here)
         if is_whole(name) and is_fractional(value):
@@ -62,11 +62,13 @@ def _hard(hard: Object, path: str) -> list[Cause]:
 
 def _scopes(scopes: list[str], shown: object, hard: Object, path: str, *, several: bool = True) -> list[Cause]:
     causes: list[Cause] = []
-    for scope in scopes:
+    for scope in field.until_enough(causes, scopes):
         counted = SCOPES.get(scope)
         if counted is None:
             causes.append(field.invalid(path, shown, "unsupported scope"))
             continue
+        if len(causes) > MOST_CAUSES:
+            return causes  # Scopes times resources is more than anybody reads, and than there is time for.
         causes += [
             field.invalid(path, shown, "unsupported scope applied to resource")
             for name in hard
@@ -148,7 +150,7 @@ def _default_limits(obj: Object) -> None:
 def _validate_limits(obj: Object) -> list[Cause]:
     causes = metadata.validate(obj, names.dns1123_subdomain)
     seen: set[str] = set()
-    for i, item in enumerate((obj.get("spec") or {}).get("limits") or ()):
+    for i, item in field.until_enough(causes, enumerate((obj.get("spec") or {}).get("limits") or ())):
         here, kind = f"spec.limits[{i}]", item.get("type") or ""
         causes += _limit_type(kind, f"{here}.type")
         if kind in seen:
@@ -174,12 +176,12 @@ def _limit(item: Object, kind: str, path: str) -> list[Cause]:
         causes += [field.forbidden(f"{path}.{name}", detail) for name in ("default", "defaultRequest") if item.get(name)]
     else:
         checked += ["default", "defaultRequest"]
-    for name in checked:
+    for name in field.until_enough(causes, checked):
         for resource in item.get(name) or ():
             causes += resource_name(resource, f"{path}.{name}[{resource}]")
     if kind == "PersistentVolumeClaim" and "storage" not in {*(item.get("min") or ()), *(item.get("max") or ())}:
         causes.append(field.required(f"{path}.limits", "either minimum or maximum storage value is required, but neither was provided"))
-    for resource in dict.fromkeys(key for name in checked for key in item.get(name) or ()):
+    for resource in dict.fromkeys(key for name in checked for key in field.until_enough(causes, item.get(name) or ())):
         causes += _order(item, resource, path)
     return causes
 

@@ -42,7 +42,7 @@ def _aggregation(rule: Object, path: str) -> list[Cause]:
     if not selectors:
         return [field.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")]
     causes: list[Cause] = []
-    for i, selector in enumerate(selectors):
+    for i, selector in field.until_enough(causes, enumerate(selectors)):
         causes += validate_label_selector(selector, f"{path}[{i}]")
         try:
             from_label_selector(selector)

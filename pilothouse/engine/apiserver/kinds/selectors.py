@@ -14,7 +14,7 @@ def validate_label_selector(selector: Object | None, path: str) -> list[Cause]:
     if not selector:
         return []
     causes = labels(selector.get("matchLabels") or {}, f"{path}.matchLabels")
-    for i, expression in enumerate(selector.get("matchExpressions") or ()):
+    for i, expression in field.until_enough(causes, enumerate(selector.get("matchExpressions") or ())):
         causes += _requirement(expression, f"{path}.matchExpressions[{i}]")
     return causes
 
@@ -24,7 +24,7 @@ def _requirement(expression: Object, path: str) -> list[Cause]:
     causes = operator(expression, path)
     key = expression.get("key") or ""
     causes += field.each_invalid(f"{path}.key", key, names.qualified_name(key))
-    for i, value in enumerate(values):
+    for i, value in field.until_enough(causes, enumerate(values)):
         causes += field.each_invalid(f"{path}.values[{i}]", value, names.label_value(value))
     return causes
 

@@ -50,7 +50,7 @@ def _agreement(single: str, addresses: list[str]) -> list[Cause]:
 
 def _addresses(addresses: list[str]) -> list[Cause]:
     causes: list[Cause] = []
-    for i, address in enumerate(addresses):
+    for i, address in field.until_enough(causes, enumerate(addresses)):
         if i == 0 and address == HEADLESS:
             if len(addresses) > 1:
                 causes.append(field.invalid(_IPS, addresses, "'None' must be the first and only value"))
@@ -61,11 +61,13 @@ def _addresses(addresses: list[str]) -> list[Cause]:
 
 def _families(families: list[str]) -> list[Cause]:
     causes: list[Cause] = []
-    for i, family in enumerate(families):
+    seen: set[str] = set()
+    for i, family in field.until_enough(causes, enumerate(families)):
         if family not in FAMILIES:
             causes.append(field.not_supported(f"{_FAMILIES}[{i}]", family, FAMILIES))
-        if family in families[:i]:
+        if family in seen:
             causes.append(field.duplicate(f"{_FAMILIES}[{i}]", family))
+        seen.add(family)
     return causes
 
 

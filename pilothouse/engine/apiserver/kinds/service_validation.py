@@ -32,7 +32,7 @@ def validate_spec(spec: Object) -> list[Cause]:
     if selector := spec.get("selector"):
         causes += labels(selector, "spec.selector")
     causes += _affinity(spec) + validate_addresses(spec)
-    for i, address in enumerate(spec.get("externalIPs") or ()):
+    for i, address in field.until_enough(causes, enumerate(spec.get("externalIPs") or ())):
         said = names.ip(address)
         causes += field.each_invalid(f"spec.externalIPs[{i}]", address, said) if said else ordinary(address, f"spec.externalIPs[{i}]")
     causes += _one_of("spec.type", spec.get("type"), TYPES)
@@ -76,7 +76,7 @@ def _external_name(spec: Object) -> list[Cause]:
 def _ports(ports: list[Object]) -> list[Cause]:
     causes: list[Cause] = []
     seen: set[str] = set()
-    for i, port in enumerate(ports):
+    for i, port in field.until_enough(causes, enumerate(ports)):
         here = f"spec.ports[{i}]"
         if name := port.get("name"):
             causes += field.each_invalid(f"{here}.name", name, names.dns1123_label(name))
@@ -114,7 +114,7 @@ def _port_conflicts(spec: Object, ports: list[Object]) -> list[Cause]:
     causes: list[Cause] = []
     numbers: set[tuple[str | None, int]] = set()
     node_ports: set[tuple[str | None, int]] = set()
-    for i, port in enumerate(ports):
+    for i, port in field.until_enough(causes, enumerate(ports)):
         protocol, number, node_port = port.get("protocol"), port.get("port") or 0, port.get("nodePort") or 0
         if node_port and spec.get("type") == "ClusterIP":
             causes.append(field.forbidden(f"spec.ports[{i}].nodePort", "may not be used when `type` is 'ClusterIP'"))

@@ -95,7 +95,7 @@ def validate_status_update(obj: Object, old: Object) -> list[Cause]:
     points = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     if points and (obj.get("spec") or {}).get("type") != "LoadBalancer":
         causes.append(field.forbidden("status.loadBalancer.ingress", 'may only be used when `spec.type` is "LoadBalancer"'))
-    for i, point in enumerate(points):
+    for i, point in field.until_enough(causes, enumerate(points)):
         if address := point.get("ip"):
             causes += field.each_invalid(f"status.loadBalancer.ingress[{i}].ip", address, names.ip(address))
         if host := point.get("hostname"):

@@ -94,7 +94,7 @@ def _deployment_spec(spec: Object) -> list[Cause]:
     causes = field.non_negative("spec.replicas", spec.get("replicas"))
     causes += validate_selector(spec, "spec.selector") + _validate_set_template(spec)
     causes += _strategy(spec.get("strategy") or {}, "spec.strategy")
-    for name in ("minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"):
+    for name in field.until_enough(causes, ("minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")):
         causes += field.non_negative(f"spec.{name}", spec.get(name))
     deadline_s = spec.get("progressDeadlineSeconds")
     if deadline_s is not None and deadline_s <= (spec.get("minReadySeconds") or 0):
@@ -167,10 +167,10 @@ def _validate_replicaset_update(obj: Object, old: Object) -> list[Cause]:
 def _validate_status_update(obj: Object, old: Object) -> list[Cause]:
     causes = metadata.validate_update(obj, old)
     status = obj.get("status") or {}
-    for name in (*_COUNTS, "fullyLabeledReplicas"):
+    for name in field.until_enough(causes, (*_COUNTS, "fullyLabeledReplicas")):
         causes += field.non_negative(f"status.{name}", status.get(name))
     total, ready = status.get("replicas") or 0, status.get("readyReplicas") or 0
-    for name in ("updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+    for name in field.until_enough(causes, ("updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas")):
         if (status.get(name) or 0) > total:
             causes.append(field.invalid(f"status.{name}", status[name], "cannot be greater than status.replicas"))
     if (status.get("availableReplicas") or 0) > ready:

@@ -37,14 +37,17 @@ def _map(schema: Object, keys: list[str], path: str) -> list[Cause]:
     if items.get("type") != "object":
         detail = f"must be object if parent array's {_TYPE} is map"
         causes.append(field.invalid(f"{path}.items.type", items.get("type") or "", detail))
+    seen: set[str] = set()
+    required = frozenset(items.get("required") or ())
     for i, key in enumerate(keys):
-        if key in keys[:i]:
+        if key in seen:
             causes.append(field.duplicate(f"{path}.{_KEYS}[{i}]", key))
-        causes += _key(key, keys, items, path)
+        seen.add(key)
+        causes += _key(key, keys, items, path, is_required=key in required)
     return causes
 
 
-def _key(key: str, keys: list[str], items: Object, path: str) -> list[Cause]:
+def _key(key: str, keys: list[str], items: Object, path: str, *, is_required: bool) -> list[Cause]:
     meant, here = (items.get("properties") or {}).get(key), f"{path}.items.properties[{key}]"
     if meant is None:
         return [field.invalid(f"{path}.{_KEYS}", keys, "entries must all be names of item properties")]
@@ -54,7 +57,7 @@ def _key(key: str, keys: list[str], items: Object, path: str) -> list[Cause]:
         causes.append(field.invalid(f"{here}.type", meant.get("type") or "", detail))
     if meant.get("nullable"):
         causes.append(field.forbidden(f"{here}.nullable", "this property is in x-kubernetes-list-map-keys, so it cannot be nullable"))
-    if meant.get("default") is None and key not in (items.get("required") or ()):
+    if meant.get("default") is None and not is_required:
         detail = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
         causes.append(field.required(f"{here}.default", detail))
     return causes

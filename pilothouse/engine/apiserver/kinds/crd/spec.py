@@ -30,7 +30,7 @@ def validate_spec(spec: Object) -> list[Cause]:
     causes += validate_names(wanted, "spec.names")
     for value, path, _ in facets.each(spec, "schema"):
         causes += validate_version_schema(value, path)
-    return causes + _parts(spec) + _conversion(spec.get("conversion") or {}, "spec.conversion")
+    return causes + _parts(spec) + _conversion(spec.get("conversion") or {}, "spec.conversion", len(versions))
 
 
 def _one_of(path: str, value: str | None, supported: tuple[str, ...]) -> list[Cause]:
@@ -125,7 +125,8 @@ def _column(column: Object, path: str) -> list[Cause]:
     return causes + (validate_simple_path(target, f"{path}.JSONPath") if target else [field.required(f"{path}.JSONPath")])
 
 
-def _conversion(conversion: Object, path: str) -> list[Cause]:
+def _conversion(conversion: Object, path: str, versions: int) -> list[Cause]:
+    """A webhook that would have to be called is refused: without it, clients of one version would be shown another's fields."""
     strategy, webhook = conversion.get("strategy"), conversion.get("webhook")
     causes = _one_of(f"{path}.strategy", strategy, STRATEGIES)
     config = (webhook or {}).get("clientConfig")
@@ -136,6 +137,9 @@ def _conversion(conversion: Object, path: str) -> list[Cause]:
             causes.append(field.required(f"{path}.webhookClientConfig", "exactly one of url or service is required"))
         if not (webhook or {}).get("conversionReviewVersions"):
             causes.append(field.required(f"{path}.conversionReviewVersions"))
+        if versions > 1:
+            detail = "conversion webhooks are not called: use strategy None with versions of the same fields, or one version only"
+            causes.append(field.forbidden(f"{path}.strategy", detail))
     elif webhook is not None:
         causes.append(field.forbidden(f"{path}.webhookClientConfig", "should not be set when strategy is not set to Webhook"))
     return causes

@@ -37,7 +37,7 @@ def validate_containers(containers: list[Object], around: Surroundings, path: st
         return [field.required(path)]
     causes: list[Cause] = []
     seen: set[str] = set()
-    for i, container in enumerate(containers):
+    for i, container in field.until_enough(causes, enumerate(containers)):
         here = f"{path}[{i}]"
         causes += _common(container, around, here)
         causes += _unique_name(container, seen, here)
@@ -50,7 +50,7 @@ def validate_containers(containers: list[Object], around: Surroundings, path: st
 def validate_init_containers(containers: list[Object], regular: list[Object], around: Surroundings, path: str) -> list[Cause]:
     causes: list[Cause] = []
     seen = {container.get("name") or "" for container in regular} - {""}
-    for i, container in enumerate(containers):
+    for i, container in field.until_enough(causes, enumerate(containers)):
         here = f"{path}[{i}]"
         causes += _common(container, around, here)
         causes += _unique_name(container, seen, here)
@@ -69,7 +69,7 @@ def validate_ephemeral_containers(containers: list[Object], others: list[Object]
     causes: list[Cause] = []
     seen = {container.get("name") or "" for container in others} - {""}
     targets = {container.get("name") for container in others}
-    for i, container in enumerate(containers):
+    for i, container in field.until_enough(causes, enumerate(containers)):
         here = f"{path}[{i}]"
         causes += _common(container, around, here)
         causes += _unique_name(container, seen, here)
@@ -150,7 +150,7 @@ def _restart_policy(container: Object, path: str) -> list[Cause]:
 def _ports(ports: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
     seen: set[str] = set()
-    for i, port in enumerate(ports):
+    for i, port in field.until_enough(causes, enumerate(ports)):
         here = f"{path}[{i}]"
         if name := port.get("name"):
             if said := names.port_name(name):
@@ -173,7 +173,7 @@ def _ports(ports: list[Object], path: str) -> list[Cause]:
 def _host_port_conflicts(containers: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
     seen: set[str] = set()
-    for i, container in enumerate(containers):
+    for i, container in field.until_enough(causes, enumerate(containers)):
         for j, port in enumerate(container.get("ports") or ()):
             if not port.get("hostPort"):
                 continue
@@ -187,7 +187,7 @@ def _host_port_conflicts(containers: list[Object], path: str) -> list[Cause]:
 def padded_images(spec: Object, path: str) -> list[Cause]:
     """Only pods are held to it: templates with padded images exist and must stay writable."""
     causes: list[Cause] = []
-    for kind in ("containers", "initContainers", "ephemeralContainers"):
+    for kind in field.until_enough(causes, ("containers", "initContainers", "ephemeralContainers")):
         for i, container in enumerate(spec.get(kind) or ()):
             image = container.get("image") or ""
             if image != image.strip():

@@ -13,7 +13,7 @@ _NO_SOURCE = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKey
 
 def validate_env(variables: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for i, variable in enumerate(variables):
+    for i, variable in field.until_enough(causes, enumerate(variables)):
         if name := variable.get("name"):
             if said := names.env_var_name(name):
                 causes += field.each_invalid(f"{path}[{i}].name", name, said)
@@ -28,7 +28,7 @@ def _value_from(variable: Object, path: str) -> list[Cause]:
     source = variable["valueFrom"]
     given = [kind for kind in SOURCES if source.get(kind) is not None]
     causes: list[Cause] = []
-    for kind in given:
+    for kind in field.until_enough(causes, given):
         causes += _source(kind, source[kind], f"{path}.{kind}")
     if not given:
         causes.append(field.invalid(path, "", _NO_SOURCE))
@@ -56,7 +56,7 @@ def _file_ref(ref: Object, path: str) -> list[Cause]:
 
 def validate_env_from(sources: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for i, source in enumerate(sources):
+    for i, source in field.until_enough(causes, enumerate(sources)):
         here = f"{path}[{i}]"
         if prefix := source.get("prefix"):
             causes += field.each_invalid(f"{here}.prefix", prefix, names.env_var_name(prefix))

@@ -18,7 +18,7 @@ def validate_mounts(container: Object, volumes: Mapping[str, Object], path: str)
     device_names = {device.get("name") for device in devices}
     device_paths = {device.get("devicePath") for device in devices}
     seen: set[str] = set()
-    for i, mount in enumerate(container["volumeMounts"]):
+    for i, mount in field.until_enough(causes, enumerate(container["volumeMounts"])):
         here = f"{path}[{i}]"
         name, target = mount.get("name") or "", mount.get("mountPath") or ""
         if not name:
@@ -78,7 +78,7 @@ def validate_devices(container: Object, volumes: Mapping[str, Object], path: str
     causes: list[Cause] = []
     names: set[str] = set()
     paths: set[str] = set()
-    for i, device in enumerate(container.get("volumeDevices") or ()):
+    for i, device in field.until_enough(causes, enumerate(container.get("volumeDevices") or ())):
         here = f"{path}[{i}]"
         name, target = device.get("name") or "", device.get("devicePath") or ""
         causes += _device_name(name, volumes, names, here)

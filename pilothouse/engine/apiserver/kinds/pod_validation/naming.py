@@ -37,7 +37,7 @@ def _nameservers(servers: list[str], path: str) -> list[Cause]:
     causes: list[Cause] = []
     if len(servers) > NAMESERVERS_MAX:
         causes.append(field.invalid(path, servers, f"must not have more than {NAMESERVERS_MAX} nameservers"))
-    for i, server in enumerate(servers):
+    for i, server in field.until_enough(causes, enumerate(servers)):
         causes += field.each_invalid(f"{path}[{i}]", server, names.ip(server))
     return causes
 
@@ -49,7 +49,7 @@ def _searches(searches: list[str], path: str) -> list[Cause]:
     if len(" ".join(searches)) > SEARCH_CHARACTERS_MAX:
         detail = f"must not have more than {SEARCH_CHARACTERS_MAX} characters (including spaces) in the search list"
         causes.append(field.invalid(path, searches, detail))
-    for i, search in enumerate(searches):
+    for i, search in field.until_enough(causes, enumerate(searches)):
         # A trailing dot is fine, a lone dot is the root, and an underscore may start a label (service records).
         plain = search.removesuffix(".").replace("_", "a")
         causes += field.each_invalid(f"{path}[{i}]", search, names.dns1123_subdomain(plain) if search != "." else [])
@@ -58,7 +58,7 @@ def _searches(searches: list[str], path: str) -> list[Cause]:
 
 def validate_host_aliases(aliases: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for i, alias in enumerate(aliases):
+    for i, alias in field.until_enough(causes, enumerate(aliases)):
         address = alias.get("ip") or ""
         causes += field.each_invalid(f"{path}[{i}].ip", address, names.ip(address))
         for j, host in enumerate(alias.get("hostnames") or ()):

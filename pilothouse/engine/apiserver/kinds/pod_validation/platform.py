@@ -63,6 +63,6 @@ def _windows(spec: Object, path: str) -> list[Cause]:
     causes += [field.forbidden(f"{path}.{name}", detail) for name in _NO_WINDOWS_POD if spec.get(name)]
     if spec.get("hostUsers") is not None:
         causes.append(field.forbidden(f"{path}.hostUsers", detail))
-    for own, here in _contexts(spec, path):
+    for own, here in field.until_enough(causes, _contexts(spec, path)):
         causes += [field.forbidden(f"{here}.{name}", detail) for name in _NO_WINDOWS_CONTAINER if own.get(name) is not None]
     return causes

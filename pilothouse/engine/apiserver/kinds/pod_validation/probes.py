@@ -13,7 +13,7 @@ _COUNTS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThr
 
 def validate_probes(container: Object, grace_s: int, path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+    for name in field.until_enough(causes, ("livenessProbe", "readinessProbe", "startupProbe")):
         if (probe := container.get(name)) is not None:
             causes += _probe(probe, grace_s, f"{path}.{name}", is_readiness=name == "readinessProbe")
     return causes
@@ -21,7 +21,7 @@ def validate_probes(container: Object, grace_s: int, path: str) -> list[Cause]:
 
 def _probe(probe: Object, grace_s: int, path: str, *, is_readiness: bool) -> list[Cause]:
     causes = _handler(probe, grace_s, path)
-    for name in _COUNTS:
+    for name in field.until_enough(causes, _COUNTS):
         causes += field.non_negative(f"{path}.{name}", probe.get(name))
     own_grace_s = probe.get("terminationGracePeriodSeconds")
     if own_grace_s is not None and own_grace_s <= 0:
@@ -36,7 +36,7 @@ def _probe(probe: Object, grace_s: int, path: str, *, is_readiness: bool) -> lis
 
 def validate_lifecycle(lifecycle: Object, grace_s: int, path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for name in ("postStart", "preStop"):
+    for name in field.until_enough(causes, ("postStart", "preStop")):
         if (handler := lifecycle.get(name)) is not None:
             causes += _handler(handler, grace_s, f"{path}.{name}")
     return causes
@@ -45,7 +45,7 @@ def validate_lifecycle(lifecycle: Object, grace_s: int, path: str) -> list[Cause
 def _handler(handler: Object, grace_s: int, path: str) -> list[Cause]:
     causes: list[Cause] = []
     given = [kind for kind in HANDLERS if handler.get(kind) is not None]
-    for i, kind in enumerate(given):
+    for i, kind in field.until_enough(causes, enumerate(given)):
         if i:
             causes.append(field.forbidden(f"{path}.{kind}", "may not specify more than 1 handler type"))
         else:
@@ -71,7 +71,7 @@ def _http_get(action: Object, path: str) -> list[Cause]:
     scheme = action.get("scheme") or ""
     if scheme not in ("HTTP", "HTTPS"):
         causes.append(field.not_supported(f"{path}.scheme", scheme, ("HTTP", "HTTPS")))
-    for header in action.get("httpHeaders") or ():
+    for header in field.until_enough(causes, action.get("httpHeaders") or ()):
         name = header.get("name") or ""
         causes += field.each_invalid(f"{path}.httpHeaders", name, names.http_header_name(name))
     return causes

@@ -12,7 +12,7 @@ TOKEN_MAX_S = 1 << 32
 
 def validate_downward(source: Object, path: str) -> list[Cause]:
     causes = mode(source.get("defaultMode"), f"{path}.defaultMode")
-    for item in source.get("items") or ():
+    for item in field.until_enough(causes, source.get("items") or ()):
         causes += _file(item, path)
     return causes
 
@@ -37,7 +37,7 @@ def _file(item: Object, path: str) -> list[Cause]:
 def validate_projected(source: Object, path: str) -> list[Cause]:
     causes = mode(source.get("defaultMode"), f"{path}.defaultMode")
     targets: set[str] = set()
-    for i, projection in enumerate(source.get("sources") or ()):
+    for i, projection in field.until_enough(causes, enumerate(source.get("sources") or ())):
         here = f"{path}.sources[{i}]"
         given = [kind for kind in projection if projection[kind] is not None]
         if len(given) > 1:
@@ -75,7 +75,7 @@ def _token(source: Object, path: str) -> list[Cause]:
 def _conflicts(kind: str, source: Object, targets: set[str], path: str) -> list[Cause]:
     paths = [source.get("path")] if kind == "serviceAccountToken" else [item.get("path") for item in source.get("items") or ()]
     causes: list[Cause] = []
-    for target in paths:
+    for target in field.until_enough(causes, paths):
         if target and target in targets:
             causes.append(field.invalid(path, source.get("name") or target, "conflicting duplicate paths"))
         targets.add(target or "")

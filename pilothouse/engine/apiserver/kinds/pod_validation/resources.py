@@ -22,14 +22,15 @@ from pilothouse.model.json import Object
 
 RESIZABLE = ("cpu", "memory")
 RESIZE_POLICIES = ("NotRequired", "RestartContainer")
+_SHOWN_NAMES = 20
 
 
 def validate_resources(resources: Object, claim_names: list[str], path: str) -> list[Cause]:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     causes: list[Cause] = []
-    for name, value in limits.items():
+    for name, value in field.until_enough(causes, limits.items()):
         causes += _entry(name, value, f"{path}.limits[{name}]")
-    for name, value in requests.items():
+    for name, value in field.until_enough(causes, requests.items()):
         causes += _entry(name, value, f"{path}.requests[{name}]")
         causes += _against_limit(name, value, limits.get(name), path)
     asked = {*limits, *requests}
@@ -97,7 +98,9 @@ def _against_limit(name: str, request: Any, limit: Any, path: str) -> list[Cause
 def _claims(claims: list[Object], claim_names: list[str], path: str) -> list[Cause]:
     causes: list[Cause] = []
     seen: set[tuple[str, str]] = set()
-    for i, claim in enumerate(claims):
+    known_names = frozenset(claim_names)
+    known = "which are: " + ", ".join(claim_names[:_SHOWN_NAMES]) if claim_names else "which is empty"
+    for i, claim in field.until_enough(causes, enumerate(claims)):
         name = claim.get("name") or ""
         if not name:
             causes.append(field.required(f"{path}[{i}]"))
@@ -106,8 +109,7 @@ def _claims(claims: list[Object], claim_names: list[str], path: str) -> list[Cau
         if (name, request) in seen:
             causes.append(field.duplicate(f"{path}[{i}]", f"{name}/{request}" if request else name))
         seen.add((name, request))
-        if name not in claim_names:
-            known = "which is empty" if not claim_names else "which are: " + ", ".join(claim_names)
+        if name not in known_names:
             causes.append(field.not_found(f"{path}[{i}]", name, f"must be one of the names in pod.spec.resourceClaims {known}"))
     return causes
 
@@ -115,7 +117,7 @@ def _claims(claims: list[Object], claim_names: list[str], path: str) -> list[Cau
 def validate_resize_policy(policies: list[Object], pod_restart_policy: str, path: str) -> list[Cause]:
     causes: list[Cause] = []
     seen: set[str] = set()
-    for policy in policies:
+    for policy in field.until_enough(causes, policies):
         resource, restart = policy.get("resourceName") or "", policy.get("restartPolicy") or ""
         if resource in seen:
             causes.append(field.duplicate(path, resource))

@@ -16,7 +16,7 @@ def validate_affinity(affinity: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
     if node := affinity.get("nodeAffinity"):
         causes += _node_affinity(node, f"{path}.nodeAffinity")
-    for kind in ("podAffinity", "podAntiAffinity"):
+    for kind in field.until_enough(causes, ("podAffinity", "podAntiAffinity")):
         if pods := affinity.get(kind):
             causes += _pod_affinity(pods, f"{path}.{kind}")
     return causes
@@ -26,7 +26,7 @@ def _node_affinity(affinity: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
     if (required := affinity.get(_REQUIRED)) is not None:
         causes += validate_node_selector(required, f"{path}.{_REQUIRED}")
-    for i, preferred in enumerate(affinity.get(_PREFERRED) or ()):
+    for i, preferred in field.until_enough(causes, enumerate(affinity.get(_PREFERRED) or ())):
         here = f"{path}.{_PREFERRED}[{i}]"
         causes += _weight(preferred, here)
         causes += _node_term(preferred.get("preference") or {}, f"{here}.preference")
@@ -47,9 +47,9 @@ def _weight(preferred: Object, path: str) -> list[Cause]:
 
 def _node_term(term: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for i, expression in enumerate(term.get("matchExpressions") or ()):
+    for i, expression in field.until_enough(causes, enumerate(term.get("matchExpressions") or ())):
         causes += _node_requirement(expression, f"{path}.matchExpressions[{i}]")
-    for i, expression in enumerate(term.get("matchFields") or ()):
+    for i, expression in field.until_enough(causes, enumerate(term.get("matchFields") or ())):
         causes += _field_requirement(expression, f"{path}.matchFields[{i}]")
     return causes
 
@@ -78,9 +78,9 @@ def _field_requirement(expression: Object, path: str) -> list[Cause]:
 
 def _pod_affinity(affinity: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for i, term in enumerate(affinity.get(_REQUIRED) or ()):
+    for i, term in field.until_enough(causes, enumerate(affinity.get(_REQUIRED) or ())):
         causes += _pod_term(term, f"{path}.{_REQUIRED}[{i}]")
-    for i, preferred in enumerate(affinity.get(_PREFERRED) or ()):
+    for i, preferred in field.until_enough(causes, enumerate(affinity.get(_PREFERRED) or ())):
         here = f"{path}.{_PREFERRED}[{i}]"
         causes += _weight(preferred, here)
         causes += _pod_term(preferred.get("podAffinityTerm") or {}, f"{here}.podAffinityTerm")
@@ -90,7 +90,7 @@ def _pod_affinity(affinity: Object, path: str) -> list[Cause]:
 def _pod_term(term: Object, path: str) -> list[Cause]:
     causes = validate_label_selector(term.get("labelSelector"), f"{path}.labelSelector")
     causes += validate_label_selector(term.get("namespaceSelector"), f"{path}.namespaceSelector")
-    for namespace in term.get("namespaces") or ():
+    for namespace in field.until_enough(causes, term.get("namespaces") or ()):
         causes += field.each_invalid(f"{path}.namespace", namespace, names.dns1123_label(namespace))
     return causes + _topology_key(term, path)
 
@@ -104,7 +104,7 @@ def _topology_key(holder: Object, path: str) -> list[Cause]:
 
 def validate_tolerations(tolerations: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for i, toleration in enumerate(tolerations):
+    for i, toleration in field.until_enough(causes, enumerate(tolerations)):
         causes += _toleration(toleration, f"{path}[{i}]")
     return causes
 
@@ -134,7 +134,7 @@ def _toleration(toleration: Object, path: str) -> list[Cause]:
 def validate_gates(gates: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
     seen: set[str] = set()
-    for i, gate in enumerate(gates):
+    for i, gate in field.until_enough(causes, enumerate(gates)):
         name = gate.get("name") or ""
         causes += field.each_invalid(f"{path}[{i}]", name, names.qualified_name(name))
         if name in seen:
@@ -146,7 +146,7 @@ def validate_gates(gates: list[Object], path: str) -> list[Cause]:
 def validate_spread(constraints: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
     seen: set[tuple[str, str]] = set()
-    for i, constraint in enumerate(constraints):
+    for i, constraint in field.until_enough(causes, enumerate(constraints)):
         here = f"{path}[{i}]"
         causes += _spread(constraint, here)
         pair = (constraint.get("topologyKey") or "", constraint.get("whenUnsatisfiable") or "")
@@ -169,7 +169,7 @@ def _spread(constraint: Object, path: str) -> list[Cause]:
         elif when != "DoNotSchedule":
             detail = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {when}"
             causes.append(field.invalid(f"{path}.minDomains", domains, detail))
-    for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+    for name in field.until_enough(causes, ("nodeAffinityPolicy", "nodeTaintsPolicy")):
         if constraint.get(name) not in (None, "Honor", "Ignore"):
             causes.append(field.not_supported(f"{path}.{name}", constraint[name], ("Honor", "Ignore")))
     return causes

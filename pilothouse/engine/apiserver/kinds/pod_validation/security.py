@@ -28,7 +28,7 @@ def validate_container_context(context: Object, *, host_users: bool, path: str) 
 
 def _ids(context: Object, fields: tuple[str, ...], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for name in fields:
+    for name in field.until_enough(causes, fields):
         if (number := context.get(name)) is not None:
             causes += field.each_invalid(f"{path}.{name}", number, names.user_id(number))
     return causes
@@ -100,7 +100,7 @@ def validate_pod_context(spec: Object, path: str) -> list[Cause]:
     context = spec.get("securityContext") or {}
     here = f"{path}.securityContext"
     causes = _ids(context, ("fsGroup", "runAsUser", "runAsGroup"), here) if context else []
-    for i, group in enumerate(context.get("supplementalGroups") or ()):
+    for i, group in field.until_enough(causes, enumerate(context.get("supplementalGroups") or ())):
         causes += field.each_invalid(f"{here}.supplementalGroups[{i}]", group, names.user_id(group))
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         detail = "ShareProcessNamespace and HostPID cannot both be enabled"
@@ -122,7 +122,7 @@ def _choice(context: Object, name: str, supported: tuple[str, ...], path: str) -
 def _sysctls(sysctls: list[Object], spec: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
     seen: set[str] = set()
-    for i, sysctl in enumerate(sysctls):
+    for i, sysctl in field.until_enough(causes, enumerate(sysctls)):
         name, here = sysctl.get("name") or "", f"{path}[{i}].name"
         if not name:
             causes.append(field.required(here))

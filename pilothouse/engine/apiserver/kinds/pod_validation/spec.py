@@ -67,7 +67,7 @@ def _one_of(path: str, value: str, supported: tuple[str, ...]) -> Cause:
 def _claims(claims: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
     seen: set[str] = set()
-    for i, claim in enumerate(claims):
+    for i, claim in field.until_enough(causes, enumerate(claims)):
         here, name = f"{path}[{i}]", claim.get("name") or ""
         if not name:
             causes.append(field.required(f"{here}.name"))
@@ -101,7 +101,7 @@ def _placement(spec: Object, path: str) -> list[Cause]:
     if affinity := get("affinity"):
         causes += scheduling.validate_affinity(affinity, f"{path}.affinity")
     causes += naming.validate_dns_config(get("dnsConfig"), get("dnsPolicy") or "", f"{path}.dnsConfig")
-    for i, gate in enumerate(get("readinessGates") or ()):
+    for i, gate in field.until_enough(causes, enumerate(get("readinessGates") or ())):
         kind = gate.get("conditionType") or ""
         causes += field.each_invalid(f"{path}.readinessGates[{i}].conditionType", kind, names.qualified_name(kind))
     if gates := get("schedulingGates"):
@@ -114,13 +114,13 @@ def _placement(spec: Object, path: str) -> list[Cause]:
 def _own_names(spec: Object, path: str) -> list[Cause]:
     get = spec.get
     causes: list[Cause] = []
-    for name in ("serviceAccountName", "nodeName"):
+    for name in field.until_enough(causes, ("serviceAccountName", "nodeName")):
         if value := get(name):
             causes += field.each_invalid(f"{path}.{name}", value, names.dns1123_subdomain(value))
     deadline_s = get("activeDeadlineSeconds")
     if deadline_s is not None and not 1 <= deadline_s <= DEADLINE_MAX_S:
         causes.append(field.invalid(f"{path}.activeDeadlineSeconds", deadline_s, names.out_of_range(1, DEADLINE_MAX_S)))
-    for name in ("hostname", "subdomain"):
+    for name in field.until_enough(causes, ("hostname", "subdomain")):
         if value := get(name):
             causes += field.each_invalid(f"{path}.{name}", value, names.dns1123_label(value))
     return causes
@@ -133,12 +133,12 @@ def _rest(spec: Object, path: str) -> list[Cause]:
         causes += scheduling.validate_tolerations(tolerations, f"{path}.tolerations")
     if aliases := get("hostAliases"):
         causes += naming.validate_host_aliases(aliases, f"{path}.hostAliases")
-    for name in ("priorityClassName", "runtimeClassName"):
+    for name in field.until_enough(causes, ("priorityClassName", "runtimeClassName")):
         if value := get(name):
             causes += field.each_invalid(f"{path}.{name}", value, names.dns1123_subdomain(value))
     if (preemption := get("preemptionPolicy")) not in (None, *PREEMPTION_POLICIES):
         causes.append(_one_of(f"{path}.preemptionPolicy", preemption or "", PREEMPTION_POLICIES))
-    for resource, value in (get("overhead") or {}).items():
+    for resource, value in field.until_enough(causes, (get("overhead") or {}).items()):
         here = f"{path}.overhead[{resource}]"
         causes += resource_name(resource, here) + quantity(value, here)
     if get("os") is not None:

@@ -5,7 +5,7 @@ from typing import Any
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, fingerprint
 
 _FROZEN = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -21,7 +21,7 @@ def validate_spec_update(spec: Object, old: Object) -> list[Cause]:
     if spec == old:
         return []
     causes: list[Cause] = []
-    for kind in ("containers", "initContainers"):
+    for kind in field.until_enough(causes, ("containers", "initContainers")):
         found, stop = _containers(spec.get(kind) or [], old.get(kind) or [], f"spec.{kind}")
         causes += found
         if stop:
@@ -56,8 +56,8 @@ def _deadline(new: int | None, old: int | None) -> tuple[list[Cause], bool]:
 
 def _tolerations(new: list[Object], old: list[Object]) -> list[Cause]:
     """Those that were there stay; only how long a toleration holds may change."""
-    kept = [_timeless(toleration) for toleration in new]
-    if all(_timeless(toleration) in kept for toleration in old):
+    kept = {fingerprint(_timeless(toleration)) for toleration in new}
+    if all(fingerprint(_timeless(toleration)) in kept for toleration in old):
         return []
     return [field.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")]
 

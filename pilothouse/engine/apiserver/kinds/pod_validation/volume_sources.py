@@ -13,7 +13,7 @@ PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 def items(source: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for i, item in enumerate(source.get("items") or ()):
+    for i, item in field.until_enough(causes, enumerate(source.get("items") or ())):
         causes += key_to_path(item, f"{path}.items[{i}]")
     return causes
 

@@ -18,7 +18,7 @@ def validate_volumes(volumes: list[Object], path: str) -> tuple[dict[str, Object
     """The valid volumes by name, and what is wrong with the others."""
     valid: dict[str, Object] = {}
     causes: list[Cause] = []
-    for i, volume in enumerate(volumes):
+    for i, volume in field.until_enough(causes, enumerate(volumes)):
         here = f"{path}[{i}]"
         name = volume.get("name") or ""
         found = _source(volume, here)
