@@ -63,8 +63,9 @@ class PlayedNode:
                 "nodeInfo": _INFO,
             },
         }
-        made = await self.client.create(kinds.NODES, node)
-        await self.client.update_status(kinds.NODES, made | {"status": node["status"]})
+        await self.client.create(kinds.NODES, node)
+        # Patched, not updated: the node controller may have put a taint on it meanwhile.
+        await self.client.patch(kinds.NODES, node["metadata"]["name"], {"status": node["status"]}, subresource="status")
 
     async def _renew(self) -> None:
         lease = {"metadata": {"name": NAME}, "spec": {"holderIdentity": NAME, "leaseDurationSeconds": 40}}
