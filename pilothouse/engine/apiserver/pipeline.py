@@ -3,6 +3,7 @@
 from pilothouse.aio.tasks import completed
 from pilothouse.engine.apiserver import dispatch
 from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver.admission.chain import Attributes
 from pilothouse.engine.apiserver.answer import Plain
 from pilothouse.engine.apiserver.authz.reviews import REVIEWS
 from pilothouse.engine.apiserver.backend import Backend
@@ -12,7 +13,8 @@ from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.routing import verb_of
 from pilothouse.engine.apiserver.served import Served
 
-_STREAMS = ("log", "exec", "attach", "portforward")
+_CONNECTS = ("exec", "attach", "portforward")
+_STREAMS = ("log", *_CONNECTS)
 _WRITES = ("create", "update", "patch", "delete", "deletecollection")
 _LISTS = ("list", "deletecollection")
 
@@ -38,6 +40,11 @@ async def run(backend: Backend, request: ApiRequest) -> tuple[Answer, Accepted]:
     if _is_write(request):
         # WHY to its end: a queued write stands when its caller is cancelled, and what it has reserved is free once it is committed.
         return await completed(_carry_out(verb, backend, request, served)), accepted
+    if request.target.subresource in _CONNECTS:
+        target = request.target
+        backend.admission.run(
+            Attributes("CONNECT", served, target.namespace, target.name, request.user, subresource=target.subresource, warn=request.warn)
+        )
     return await verb(backend, request, served), accepted
 
 

@@ -5,10 +5,10 @@ unfinished is taken up at the next start (`resume`).
 """
 
 import time
-from typing import Any
 
 from pilothouse.engine.apiserver.crds.naming import FINALIZER, status_of
 from pilothouse.engine.apiserver.crds.rows import rows_of
+from pilothouse.engine.apiserver.following import follow
 from pilothouse.engine.apiserver.served import Table
 from pilothouse.engine.store.errors import Mismatch
 from pilothouse.engine.store.record import Record
@@ -31,20 +31,13 @@ class Definitions:
 
     async def resume(self) -> None:
         """Serve what is defined and finish what was begun."""
-        for record in self._store.scan(PREFIX):
-            self._serve(record.value)
-        self._store.watch(PREFIX, self._store.revision, self._apply)
+        follow(self._store, (PREFIX,), self)
         for record in self._store.scan(PREFIX):
             await self.establish(record.value["metadata"]["name"])
             await self.clean_up(record.value["metadata"]["name"])
 
-    def _apply(self, change: Any) -> None:
-        if change.type == "DELETED":
-            self._withdraw(change.record.value["metadata"]["name"])
-        else:
-            self._serve(change.record.value)
-
-    def _serve(self, crd: Object) -> None:
+    def put(self, key: str, crd: Object) -> None:
+        """Serve a definition as it is (see `following.Index`)."""
         name = crd["metadata"]["name"]
         self._withdraw(name)
         if not meta.is_true(crd, "Established"):
@@ -53,6 +46,13 @@ class Definitions:
         for row in rows:
             self._table.add(row)
         self._rows[name] = [(row.resource.group, row.resource.version, row.resource.plural) for row in rows]
+
+    def drop(self, key: str) -> None:
+        self._withdraw(key.rpartition("/")[2])
+
+    def clear(self) -> None:
+        for name in tuple(self._rows):
+            self._withdraw(name)
 
     def _withdraw(self, name: str) -> None:
         for group, version, plural in self._rows.pop(name, ()):

@@ -114,3 +114,10 @@ async def test_a_review_is_answered_by_the_same_rules(api: Api) -> None:
     other = {"spec": spec | {"resourceAttributes": asked | {"fieldSelector": {"rawSelector": "spec.nodeName=n2"}}}}
     status = (await api.post(reviews, other))["status"]
     assert status == {"allowed": False, "reason": "can only list/watch pods with spec.nodeName field selector"}
+
+
+async def test_a_node_runs_nothing_in_pods_whatever_else_it_may(api: Api, https: Https) -> None:
+    await api.post(PODS, pod("p", nodeName="n1"))
+    node = https.certified("system:node:n1", "system:nodes", "system:masters")
+    error = await node.refused("GET", f"{PODS}/p/exec", command="id", stdout="1")
+    assert "unexpected pod subresource" in error.message

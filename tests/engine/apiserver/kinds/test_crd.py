@@ -200,3 +200,11 @@ def test_a_migration_may_take_stored_versions_off_the_list() -> None:
     new = updated(CRD, old, changed(old, "status.storedVersions", []), "status")
     assert new["status"]["storedVersions"] == []
     assert CRD.validate_status_update(new, old) == []
+
+
+def test_a_conversion_webhook_is_refused_where_it_would_have_to_be_called() -> None:
+    webhook = {"clientConfig": {"url": "https://example.com"}, "conversionReviewVersions": ["v1"]}
+    conversion = {"strategy": "Webhook", "webhook": webhook}
+    assert refusals(CRD, definition(conversion=conversion)) == []
+    two = definition(conversion=conversion, versions=[version(), version("v2", storage=False)])
+    assert refusals(CRD, two) == ["spec.conversion.strategy Forbidden"]
