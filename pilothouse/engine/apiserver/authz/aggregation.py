@@ -43,7 +43,7 @@ async def refresh(store: Any) -> None:
                 continue
             changed = True
             try:
-                await store.update(record.key, role | {"rules": rules}, expected=record.revision)
+                await store.update(record.key, role | {"rules": rules or None}, expected=record.revision)
             except Mismatch:
                 continue
         if not changed:
