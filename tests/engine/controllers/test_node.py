@@ -38,8 +38,7 @@ async def cluster(client: Client) -> AsyncIterator[Cluster]:
 async def register(cluster: Cluster, name: str) -> None:
     await cluster.create(NODES, {"metadata": {"name": name}})
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": "2026-01-01T00:00:00Z"}
-    node = await cluster.client.get(NODES, name)
-    await cluster.client.update_status(NODES, node | {"status": {"conditions": [ready]}})
+    await cluster.client.patch(NODES, name, {"status": {"conditions": [ready]}}, subresource="status")
 
 
 async def renew(cluster: Cluster, name: str) -> None:
