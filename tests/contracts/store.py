@@ -77,6 +77,32 @@ class StoreContract:
         assert creating.done()
         assert store.get(A) is updated
 
+    async def test_who_saw_a_write_on_its_way_can_wait_until_it_is_durable(self, store: Store) -> None:
+        creating = asyncio.ensure_future(store.create(A, value()))
+        await asyncio.sleep(0)
+        latest = store.latest(A)
+        assert latest is not None
+        await store.durable(latest.revision)
+        assert store.get(A) is latest
+        await store.durable(latest.revision)
+        await creating
+
+    async def test_a_write_whose_caller_has_gone_still_becomes_durable(self, store: Store) -> None:
+        creating = asyncio.ensure_future(store.create(A, value()))
+        await asyncio.sleep(0)
+        latest = store.latest(A)
+        assert latest is not None
+        creating.cancel()
+        impatient = asyncio.ensure_future(store.durable(latest.revision))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        await store.durable(latest.revision)
+        assert store.get(A) is latest
+
+    async def test_a_revision_that_no_write_has_cannot_be_waited_for(self, store: Store) -> None:
+        with pytest.raises(FutureRevision):
+            await store.durable(store.revision + 1)
+
     async def test_a_deletion_returns_the_last_value_with_its_own_revision(self, store: Store) -> None:
         first = await store.create(A, value(colour="red"))
         tombstone = await store.delete(A, expected=first.revision)

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pilothouse.engine.store.database import Database, Row, checksum
+from pilothouse.engine.store.durability import Durability
 from pilothouse.engine.store.errors import Compacted, FutureRevision, KeyExists, Mismatch, StorageFailed, StoreBusy, StoreClosed
 from pilothouse.engine.store.history import History, Limits
 from pilothouse.engine.store.loading import load
@@ -36,6 +37,7 @@ class Store:
         self._history = history
         self._clock = clock
         self._watches = Watches()
+        self._durability = Durability(revision)
         self._assigned = revision
         self._pending: dict[str, Change] = {}
         self._waiting = 0
@@ -76,6 +78,16 @@ class Store:
         if pending is None:
             return self._shelves.get(key)
         return None if pending.type == "DELETED" else pending.record
+
+    async def durable(self, revision: int) -> None:
+        """Returns once the revision and all before it are committed; raises StorageFailed as its write did.
+
+        For answers that were judged on a record of `latest` without a write of their own: nobody may learn of a
+        state that a power cut could take back. FutureRevision: no write has been given that revision.
+        """
+        if revision > self._assigned:
+            raise FutureRevision(revision, self._assigned)
+        await self._durability.reached(revision)
 
     def scan(self, prefix: str) -> list[Record]:
         return self._shelves.scan(prefix)
@@ -153,6 +165,7 @@ class Store:
             if not write.done.done():  # Its caller may have gone; the write stands.
                 write.done.set_result(write.change.record)
         self._waiting -= len(batch)
+        self._durability.commit(self.revision)
         self._compact()
 
     def _apply(self, change: Change) -> None:
@@ -172,6 +185,7 @@ class Store:
         lost = batch + self._writer.withdraw()
         self._pending.clear()
         self._waiting = 0
+        self._durability.fail(self._assigned, error)
         for write in lost:
             if not write.done.done():
                 write.done.set_exception(error)

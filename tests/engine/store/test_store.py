@@ -11,6 +11,7 @@ from pilothouse.engine.store import (
     Change,
     Compacted,
     Limits,
+    StorageFailed,
     Store,
     StoreBusy,
     StoreClosed,
@@ -140,6 +141,22 @@ async def test_a_failed_compaction_is_made_up_for(path: Path, monkeypatch: pytes
         connection.execute("PRAGMA query_only = OFF")
         await churn(store, 200)
     assert sqlite3.connect(path).execute("SELECT count(*) FROM log").fetchone()[0] <= 11
+
+
+async def test_waiting_for_a_write_that_fails_raises_what_the_write_raised(path: Path) -> None:
+    async with Store.open(path) as store:
+        store._database._connection.execute("PRAGMA query_only = ON")
+        creating = asyncio.ensure_future(store.create(A, value()))
+        await asyncio.sleep(0)
+        latest = store.latest(A)
+        assert latest is not None
+        with pytest.raises(StorageFailed):
+            await store.durable(latest.revision)
+        with pytest.raises(StorageFailed):
+            await creating
+        with pytest.raises(StorageFailed):
+            await store.durable(latest.revision)
+        store._database._connection.execute("PRAGMA query_only = OFF")
 
 
 async def test_a_second_opener_is_refused_with_the_first_ones_process(path: Path) -> None:
