@@ -204,7 +204,8 @@ HOME_MEANINGS: Mapping[str, str] = {
 
 def metrics() -> str:
     """What /metrics of the API server declares."""
-    gauges = Metrics({"pilothouse_store_revision": lambda: 0.0, "pilothouse_store_compacted": lambda: 0.0})
+    names = ("revision", "compacted", "used_bytes", "quota_bytes")
+    gauges = Metrics({f"pilothouse_store_{name}": lambda: 0.0 for name in names})
     gauges.observe(("get", "", "pods"), 200, 0.01)
     rows = []
     for line in gauges.text().splitlines():
@@ -219,6 +220,8 @@ METRIC_MEANINGS: Mapping[str, str] = {
     "apiserver_request_duration_seconds": "how long answers took, by verb, group and resource; watches and streams are left out",
     "pilothouse_store_revision": "the revision of the newest committed write",
     "pilothouse_store_compacted": "the oldest revision that a watch can resume from",
+    "pilothouse_store_used_bytes": "size of all API objects together, as JSON",
+    "pilothouse_store_quota_bytes": "the size at which creates and growing updates are refused (`store_quota_mib`)",
 }
 
 

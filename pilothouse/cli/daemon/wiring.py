@@ -75,6 +75,7 @@ def engine_config(home: Home, settings: Settings) -> EngineConfig:
         node_ports=settings.node_port_range,
         cluster_domain=settings.cluster_domain,
         node=node_config(home, settings),
+        store_quota_bytes=settings.store_quota_mib << 20,
     )
 
 

@@ -125,11 +125,14 @@ class Settings:
     platform: bool = True
     listen: str = "127.0.0.1"
     domain: str = "localhost"
+    store_quota_mib: int = 256
 
     def __post_init__(self) -> None:
         _address("listen", self.listen)
         if dns1123_subdomain(self.domain):
             raise SettingsError(f"--domain {self.domain!r} is not a domain such as apps.example.com")
+        if not isinstance(self.store_quota_mib, int) or self.store_quota_mib < 1:
+            raise SettingsError(f"store_quota_mib {self.store_quota_mib!r} is no size: give whole mebibytes, such as 256")
         pods, services = _network("pod-cidr", self.pod_cidr), _network("service-cidr", self.service_cidr)
         if pods.overlaps(services):
             raise SettingsError(

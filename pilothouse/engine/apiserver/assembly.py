@@ -91,9 +91,14 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     allocation.follow(store)
     await definitions.resume()
     metrics = Metrics(
-        {"pilothouse_store_revision": lambda: float(store.revision), "pilothouse_store_compacted": lambda: float(store.compacted)}
+        {
+            "pilothouse_store_revision": lambda: float(store.revision),
+            "pilothouse_store_compacted": lambda: float(store.compacted),
+            "pilothouse_store_used_bytes": lambda: float(store.used_bytes),
+            "pilothouse_store_quota_bytes": lambda: float(store.quota_bytes),
+        }
     )
-    checks = {name: lambda: "" for name in ("log", "etcd", "poststarthook/rbac/bootstrap-roles")}
+    checks = {"log": lambda: "", "etcd": store.trouble, "poststarthook/rbac/bootstrap-roles": lambda: ""}
     health = Health(checks, {"informer-sync": lambda: "", "shutdown": lambda: ""})
     address = f"{settings.host}:{settings.port}"
     documents = Documents(table, OpenApi(table), health, metrics, tokens, address)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pilothouse.engine.apiserver.served import Served
-from pilothouse.engine.store.errors import KeyExists, StorageFailed, StoreBusy, StoreClosed
+from pilothouse.engine.store.errors import KeyExists, ObjectTooLarge, QuotaExceeded, StorageFailed, StoreBusy, StoreClosed
 from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.store import Store
-from pilothouse.model.errors import AlreadyExists, ApiError, Conflict, NotFound, TooManyRequests, Unavailable
+from pilothouse.model.errors import AlreadyExists, ApiError, Conflict, NotFound, RequestTooLarge, TooManyRequests, Unavailable
 from pilothouse.model.json import Object
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
@@ -71,7 +71,9 @@ def _translated() -> Iterator[None]:
         yield
     except StoreBusy as error:
         raise TooManyRequests(str(error), details={"retryAfterSeconds": 1}) from error
-    except StorageFailed as error:
+    except ObjectTooLarge as error:
+        raise RequestTooLarge(f"Request entity too large: {error}") from error
+    except (StorageFailed, QuotaExceeded) as error:
         raise ApiError(str(error), code=500, reason="InternalError") from error
     except StoreClosed as error:
         raise Unavailable("the server is shutting down") from error

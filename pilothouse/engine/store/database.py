@@ -9,16 +9,21 @@ Every row carries a checksum; a start checks the file's structure and every row,
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pilothouse.engine.store.errors import StorageFailed, StorageFull, StoreCorrupt, StoreTooNew, StoreUnusable
+from pilothouse.engine.store.errors import StorageFailed, StorageFull, StoreBroken, StoreCorrupt, StoreTooNew, StoreUnusable
 
 FORMAT = 1
 APPLICATION_ID = 0x50494C4F  # "PILO"
 ROWS_AT_ONCE = 1_000
 """Most rows of one INSERT; seven parameters each, SQLite takes 32,766."""
+
+_DELETED_AT_ONCE = 5_000
+_CERTAIN = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR_WRITE})
+"""Failures after which nothing of a transaction can come back. After a failed fsync the state of the page cache is unknown, and
+frames of the write-ahead log may reach the disk although the write was refused."""
 
 _CHECKPOINT_PAGES = 1_000
 _WAL_LEFT_BYTES = 16 << 20
@@ -99,15 +104,17 @@ class Database:
             raise _unusable(self.path, error) from error
 
     def append(self, rows: list[Row]) -> None:
-        """Write rows durably, all or none. Raises StorageFull, StorageFailed."""
+        """Write rows durably, all or none. Raises StorageFull and StorageFailed; StoreBroken when neither is certain."""
         values = ",".join(["(?,?,?,?,?,?,?)"] * len(rows))
         # S608: the text is made of question marks only.
         self._run(f"INSERT INTO log VALUES {values}", [field for row in rows for field in row])  # noqa: S608
 
-    def compact(self, garbage: Iterable[int], revision: int, compacted: int) -> None:
-        """Delete rows that are neither current nor history, and remember how far history reaches."""
+    def compact(self, garbage: Sequence[int], revision: int, compacted: int) -> None:
+        """Delete rows that are neither current nor history, all or none, and remember how far history reaches."""
         self._run("BEGIN")
-        self._run(f"DELETE FROM log WHERE revision IN ({','.join(map(str, garbage))})")  # noqa: S608
+        for start in range(0, len(garbage), _DELETED_AT_ONCE):
+            some = ",".join(map(str, garbage[start : start + _DELETED_AT_ONCE]))
+            self._run(f"DELETE FROM log WHERE revision IN ({some})")  # noqa: S608
         self._run("UPDATE marks SET revision = max(revision, ?), compacted = max(compacted, ?)", (revision, compacted))
         self._run("COMMIT")
         self._release_pages()
@@ -187,8 +194,11 @@ def _is_whole(row: Row) -> bool:
 
 
 def _failure(path: Path, error: sqlite3.Error) -> StorageFailed:
-    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_FULL:
         return StorageFull(path)
+    if code not in _CERTAIN:
+        return StoreBroken(path, f"a write failed in a way that leaves its outcome open ({error})")
     return StorageFailed(path, str(error))
 
 

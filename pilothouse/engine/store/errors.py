@@ -52,6 +52,33 @@ class StorageFull(StorageFailed):
         super().__init__(path, "no space left on its disk; free some and repeat the write")
 
 
+class StoreBroken(StorageFailed):
+    """What is on the disk is no longer known, or a part that must follow every change cannot.
+
+    Only a new start helps, which reads everything again. Whether the write that met it is kept shows after that start.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        Exception.__init__(self, f"The store {path} has stopped: {why}. Its process has to be started again.")
+
+
+class ObjectTooLarge(Exception):
+    """Refused before it gets a revision."""
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"the object takes {size_bytes} bytes, the limit is {limit_bytes}: store less in one object")
+
+
+class QuotaExceeded(Exception):
+    """A create, or an update that makes its object larger, met a full store; deletes pass."""
+
+    def __init__(self, used_bytes: int, quota_bytes: int) -> None:
+        used, quota = (f"{size / (1 << 20):.0f} MiB" for size in (used_bytes, quota_bytes))
+        super().__init__(
+            f"the cluster's store is full: its objects take {used} of {quota}; delete what is not needed, or raise the store's quota"
+        )
+
+
 class StoreBusy(Exception):
     """More writes wait for the disk than the store queues."""
 

@@ -66,6 +66,9 @@ class Shelves:
             return [] if found is None else [found]
         return [shelf.records[key] for shelf in self._under(prefix) for key in shelf.keys[shelf.span(prefix)]]
 
+    def size_bytes(self) -> int:
+        return sum(len(record.raw) for shelf in self._shelves.values() for record in shelf.records.values())
+
     def count(self, prefix: str) -> int:
         if not prefix.endswith("/"):
             return 0 if self.get(prefix) is None else 1

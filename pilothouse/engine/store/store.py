@@ -3,61 +3,88 @@
 A write is checked against the latest state (committed or on its way), gets its revision, is encoded once and queued. Once its batch
 is on disk it becomes visible, is pushed to the watches in revision order, and its caller is answered: nobody ever sees a
 write that a power cut could take back. A batch that fails takes every write behind it along, for they may build on it.
+A store that is broken (see `StoreBroken`) takes no write any more, and `failure` tells the process to end.
 """
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from pilothouse.engine.store.database import Database, Row, checksum
 from pilothouse.engine.store.durability import Durability
-from pilothouse.engine.store.errors import Compacted, FutureRevision, KeyExists, Mismatch, StorageFailed, StoreBusy, StoreClosed
+from pilothouse.engine.store.errors import (
+    Compacted,
+    FutureRevision,
+    KeyExists,
+    Mismatch,
+    StorageFailed,
+    StoreBroken,
+    StoreBusy,
+    StoreClosed,
+)
 from pilothouse.engine.store.history import History, Limits
 from pilothouse.engine.store.loading import load
 from pilothouse.engine.store.lock import exclusive
 from pilothouse.engine.store.record import Change, ChangeType, Record
+from pilothouse.engine.store.room import QUOTA_BYTES, Room
 from pilothouse.engine.store.shelves import Shelves, covers
 from pilothouse.engine.store.watches import Sink, Watch, Watches
-from pilothouse.engine.store.writer import Compaction, Write, Writer
+from pilothouse.engine.store.writer import Compaction, Reports, Write, Writer
 from pilothouse.model.json import Object, dumps
 
 QUEUE_BOUND = 10_000
 _GARBAGE_AT_ONCE = 500
+_TURN_S = 0.005
+"""How long committed writes are told to watchers before the event loop does something else."""
+
+_PATIENCE_S = 10.0
+"""How long a write may wait for the disk before the store calls itself unhealthy."""
 
 
 class Store:
     """revision: the last committed one, what lists report. compacted: watches must start at it or after it."""
 
-    def __init__(self, database: Database, shelves: Shelves, history: History, revision: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, shelves: Shelves, history: History, revision: int, clock: Callable[[], float], room: Room
+    ) -> None:
         self.revision = revision
         self._database = database
         self._shelves = shelves
         self._history = history
         self._clock = clock
-        self._watches = Watches()
+        self._room = room
+        self._watches = Watches(self._break)
         self._durability = Durability(revision)
         self._assigned = revision
         self._pending: dict[str, Change] = {}
         self._waiting = 0
+        self._waiting_since = 0.0
+        self._committed: deque[Write] = deque()
         self._garbage: list[int] = []
         self._closed = False
-        self._writer = Writer(database, self._commit, self._fail, self._put_back)
+        self._broken: asyncio.Future[StoreBroken] = asyncio.get_running_loop().create_future()
+        self._writer = Writer(database, Reports(self._commit, self._fail, self._fail_for_good))
         self._compact()
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: Path | str, *, limits: Limits | None = None, clock: Callable[[], float] = time.time
+        cls, path: Path | str, *, limits: Limits | None = None, clock: Callable[[], float] = time.time, quota_bytes: int = QUOTA_BYTES
     ) -> AsyncIterator["Store"]:
-        """Raises StoreLocked, StoreCorrupt, StoreTooNew, StoreUnusable, each with a sentence for the person at the keyboard."""
+        """quota_bytes: of all objects as JSON; a store that holds more already opens, and takes only what makes it smaller.
+
+        Raises StoreLocked, StoreCorrupt, StoreTooNew, StoreUnusable, each with a sentence for the person at the keyboard."""
         path = Path(path)
         with exclusive(path):
             database = await asyncio.to_thread(Database.open, path)
             try:
                 shelves, history, revision = await asyncio.to_thread(load, database, limits or Limits())
-                store = cls(database, shelves, history, revision, clock)
+                room = Room(shelves.size_bytes(), quota_bytes)
+                store = cls(database, shelves, history, revision, clock, room)
                 try:
                     yield store
                 finally:
@@ -68,6 +95,27 @@ class Store:
     @property
     def compacted(self) -> int:
         return self._history.compacted
+
+    @property
+    def used_bytes(self) -> int:
+        """All objects as JSON, as the latest writes leave them."""
+        return self._room.used_bytes
+
+    @property
+    def quota_bytes(self) -> int:
+        return self._room.quota_bytes
+
+    async def failure(self) -> NoReturn:
+        """Raises StoreBroken once the store has stopped for good: its process must end then, and read the disk anew."""
+        raise await asyncio.shield(self._broken)
+
+    def trouble(self) -> str:
+        """Why the store takes no writes, "" when it does."""
+        if self._broken.done():
+            return str(self._broken.result())
+        if self._waiting and time.monotonic() - self._waiting_since > _PATIENCE_S:
+            return f"{self._waiting} writes have been waiting for the disk for more than {_PATIENCE_S:g} s"
+        return ""
 
     def get(self, key: str) -> Record | None:
         return self._shelves.get(key)
@@ -103,17 +151,18 @@ class Store:
         return _undo(found, changes) if changes else found
 
     async def create(self, key: str, value: Object) -> Record:
-        """Raises KeyExists, and StorageFailed like every write."""
+        """Raises KeyExists, ObjectTooLarge, QuotaExceeded, and StorageFailed like every write."""
         current = self.latest(key)
         if current is not None:
             raise KeyExists(current)
         revision = self._next_revision()
-        return await self._queue("ADDED", _encode(key, revision, revision, value), None)
+        return await self._queue("ADDED", self._fitting(_encode(key, revision, revision, value), None), None)
 
     async def update(self, key: str, value: Object, *, expected: int) -> Record:
-        """Raises Mismatch unless the latest revision of the object is the expected one."""
+        """Raises Mismatch unless the latest revision of the object is the expected one; ObjectTooLarge, QuotaExceeded."""
         current = self._expect(key, expected)
-        return await self._queue("MODIFIED", _encode(current.key, self._next_revision(), current.created, value), current)
+        record = self._fitting(_encode(current.key, self._next_revision(), current.created, value), current)
+        return await self._queue("MODIFIED", record, current)
 
     async def delete(self, key: str, *, expected: int, value: Object | None = None) -> Record:
         """Returns the tombstone: the last value, or the given one, with the deletion's revision. Raises Mismatch."""
@@ -121,13 +170,17 @@ class Store:
         last = current.value if value is None else value
         return await self._queue("DELETED", _encode(current.key, self._next_revision(), current.created, last), current)
 
-    def watch(self, prefix: str, since: int, sink: Sink) -> Watch:
-        """Replay what came after `since`, then follow. Raises Compacted, FutureRevision; a closed watch is never called again."""
+    def watch(self, prefix: str, since: int, sink: Sink, *, internal: bool = False) -> Watch:
+        """Replay what came after `since`, then follow. Raises Compacted, FutureRevision; a closed watch is never called again.
+
+        internal: the sink keeps an index that decisions rest on (who may do what, which addresses are taken). When it raises, the
+        store is broken: going on with an index that has missed a change would be worse than a new start.
+        """
         self._check_reachable(since)
         for change in self._history.after(since):
             if covers(prefix, change.key):
                 sink(change)
-        return self._watches.add(prefix, sink)
+        return self._watches.add(prefix, sink, internal)
 
     def _check_reachable(self, revision: int) -> None:
         if revision < self.compacted:
@@ -141,30 +194,61 @@ class Store:
             raise Mismatch(key, expected, current)
         return current
 
+    def _fitting(self, record: Record, previous: Record | None) -> Record:
+        self._room.check(record, previous)
+        return record
+
     def _next_revision(self) -> int:
+        if self._broken.done():
+            raise self._broken.result()
         if self._closed:
             raise StoreClosed(self._database.path)
         if self._waiting >= QUEUE_BOUND:
             raise StoreBusy(self._waiting)
-        self._assigned += 1
-        return self._assigned
+        return self._assigned + 1
 
     def _queue(self, kind: ChangeType, record: Record, previous: Record | None) -> asyncio.Future[Record]:
         change = Change(kind, record, previous, int(self._clock()))
         key, raw = record.key, record.raw
         row = Row(record.revision, key, record.created, kind == "DELETED", change.at, checksum(record.revision, key, raw), raw)
         write = Write(change, row, asyncio.get_running_loop().create_future())
+        self._assigned = record.revision
         self._pending[key] = change
+        self._room.take(None if kind == "DELETED" else record, previous)
+        if not self._waiting:
+            self._waiting_since = time.monotonic()
         self._waiting += 1
         self._writer.put(write)
         return write.done
 
     def _commit(self, batch: list[Write]) -> None:
-        for write in batch:
-            self._apply(write.change)
-            if not write.done.done():  # Its caller may have gone; the write stands.
-                write.done.set_result(write.change.record)
-        self._waiting -= len(batch)
+        idle = not self._committed
+        self._committed.extend(batch)
+        self._waiting_since = time.monotonic()
+        if idle:
+            self._tell_some()
+
+    def _tell_some(self) -> None:
+        """Make committed writes visible, for a moment; the rest has its turn after whatever else is ready."""
+        end = time.monotonic() + _TURN_S
+        while self._committed and time.monotonic() < end:
+            self._tell(self._committed.popleft())
+        self._after_telling()
+        if self._committed:
+            asyncio.get_running_loop().call_soon(self._tell_some)
+
+    def _tell_all(self) -> None:
+        while self._committed:
+            self._tell(self._committed.popleft())
+        self._after_telling()
+
+    def _tell(self, write: Write) -> None:
+        self._waiting -= 1
+        self._apply(write.change)
+        if not write.done.done():  # Its caller may have gone; the write stands.
+            write.done.set_result(write.change.record)
+
+    def _after_telling(self) -> None:
         self._durability.commit(self.revision)
         self._compact()
 
@@ -182,14 +266,25 @@ class Store:
         change.retire()
 
     def _fail(self, batch: list[Write], error: StorageFailed) -> None:
+        self._tell_all()
         lost = batch + self._writer.withdraw()
         self._pending.clear()
         self._waiting = 0
+        self._room.used_bytes = self._shelves.size_bytes()
         self._durability.fail(self._assigned, error)
         for write in lost:
             if not write.done.done():
                 write.done.set_exception(error)
         self._writer.resume()
+
+    def _fail_for_good(self, batch: list[Write], error: StoreBroken) -> None:
+        self._fail(batch, error)
+        if not self._broken.done():
+            self._broken.set_result(error)
+
+    def _break(self, why: str) -> None:
+        if not self._broken.done():
+            self._broken.set_result(StoreBroken(self._database.path, why))
 
     def _compact(self) -> None:
         self._garbage += self._history.trim(self._clock())
@@ -200,15 +295,12 @@ class Store:
         self._writer.put(Compaction(tuple(self._garbage), self.revision, self.compacted))
         self._garbage.clear()
 
-    def _put_back(self, compaction: Compaction) -> None:
-        """The disk took no deletion; the rows are tried again with the next ones."""
-        self._garbage += compaction.garbage
-
     async def _close(self) -> None:
         self._closed = True
         # Also when there is no garbage: the marks keep a revision that a failed write was given from being given again.
         self._writer.put(Compaction(tuple(self._garbage), self._assigned, self.compacted))
         await self._writer.close()
+        self._tell_all()
 
 
 def _encode(key: str, revision: int, created: int, value: Object) -> Record:

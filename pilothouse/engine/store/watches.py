@@ -9,27 +9,32 @@ from pilothouse.engine.store.shelves import prefixes
 Sink = Callable[[Change], None]
 """Called in revision order on the event loop; must be quick. One that raises is closed: it has lost its place in the order."""
 
+Broken = Callable[[str], None]
+"""Called with the reason when a sink that must not miss a change has failed."""
+
 
 class Watch:
     """A registered sink. After `close` it is called no more."""
 
-    __slots__ = ("_watches", "prefix", "sink")
+    __slots__ = ("_watches", "internal", "prefix", "sink")
 
-    def __init__(self, watches: "Watches", prefix: str, sink: Sink) -> None:
+    def __init__(self, watches: "Watches", prefix: str, sink: Sink, internal: bool) -> None:
         self._watches = watches
         self.prefix = prefix
         self.sink = sink
+        self.internal = internal
 
     def close(self) -> None:
         self._watches.remove(self)
 
 
 class Watches:
-    def __init__(self) -> None:
+    def __init__(self, broken: Broken) -> None:
+        self._broken = broken
         self._by_prefix: dict[str, dict[Watch, None]] = {}
 
-    def add(self, prefix: str, sink: Sink) -> Watch:
-        watch = Watch(self, prefix, sink)
+    def add(self, prefix: str, sink: Sink, internal: bool) -> Watch:
+        watch = Watch(self, prefix, sink, internal)
         self._by_prefix.setdefault(prefix, {})[watch] = None
         return watch
 
@@ -55,3 +60,5 @@ class Watches:
             watch.close()
             told = {"message": f"a watch of {watch.prefix} failed and is closed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(told)
+            if watch.internal:
+                self._broken(f"what follows {watch.prefix} failed at revision {change.revision} ({type(error).__name__}: {error})")

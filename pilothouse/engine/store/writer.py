@@ -2,11 +2,11 @@
 
 Contract with the event loop: `committed` is called once a batch, in order. After a failure the thread stands still until
 the loop has called `resume`; in between the loop takes back everything queued behind the failure (`withdraw`), since
-those writes may be based on ones that do not exist now.
+those writes may be based on ones that do not exist now. After anything that leaves the disk's state unknown, or that nobody
+foresaw, `broken` is called and the thread ends: nothing more is written.
 """
 
 import asyncio
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,12 +15,8 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 
 from pilothouse.engine.store.database import ROWS_AT_ONCE, Database, Row
-from pilothouse.engine.store.errors import StorageFailed
+from pilothouse.engine.store.errors import StorageFailed, StoreBroken
 from pilothouse.engine.store.record import Change, Record
-
-SWITCH_S = 0.0005
-"""How long the event loop may keep the interpreter from this thread. Python's 5 ms, a handful of times a batch, would hold up all
-writes whenever the loop is busy: 60 a second were measured beside a saturated loop instead of 3,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +33,24 @@ class Compaction:
     compacted: int
 
 
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What the thread tells; each is called on the event loop."""
+
+    committed: Callable[[list[Write]], None]
+    failed: Callable[[list[Write], StorageFailed], None]
+    broken: Callable[[list[Write], StoreBroken], None]
+
+
 class Writer:
-    def __init__(
-        self,
-        database: Database,
-        committed: Callable[[list[Write]], None],
-        failed: Callable[[list[Write], StorageFailed], None],
-        not_compacted: Callable[[Compaction], None],
-    ) -> None:
+    def __init__(self, database: Database, reports: Reports) -> None:
         self._database = database
-        self._committed = committed
-        self._failed = failed
-        self._not_compacted = not_compacted
+        self._reports = reports
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Write | Compaction | None] = SimpleQueue()
         self._resumed = threading.Event()
-        sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
+        self._owed: tuple[int, ...] = ()
+        self._in_hand: list[Write] = []
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -60,7 +58,7 @@ class Writer:
         self._queue.put(item)
 
     def withdraw(self) -> list[Write]:
-        """Take back the writes that are queued; only while the thread stands still."""
+        """Take back the writes that are queued; only while the thread stands still or has ended."""
         items = list(self._queued())
         for item in items:
             if not isinstance(item, Write):
@@ -81,28 +79,53 @@ class Writer:
         items: list[Write | Compaction | None] = []
         while None not in items:
             items = [self._queue.get(), *islice(self._queued(), ROWS_AT_ONCE - 1)]
-            writes = [item for item in items if isinstance(item, Write)]
-            if writes:
-                self._commit(writes)
-            for item in items:
-                if isinstance(item, Compaction):
-                    self._compact(item)
+            try:
+                self._carry_out(items)
+            except BaseException as error:  # WHY every one: a thread that ends unseen leaves all writes waiting for ever.
+                self._report_broken(error)
+                return
+
+    def _carry_out(self, items: list[Write | Compaction | None]) -> None:
+        self._in_hand = [item for item in items if isinstance(item, Write)]
+        if self._in_hand:
+            self._commit(self._in_hand)
+        self._in_hand = []
+        for item in items:
+            if isinstance(item, Compaction):
+                self._compact(item)
 
     def _commit(self, batch: list[Write]) -> None:
         try:
             self._database.append([write.row for write in batch])
+        except StoreBroken:
+            raise
         except StorageFailed as error:
             self._resumed.clear()
-            self._loop.call_soon_threadsafe(self._failed, batch, error)
+            self._loop.call_soon_threadsafe(self._reports.failed, batch, error)
             self._resumed.wait()
         else:
-            self._loop.call_soon_threadsafe(self._committed, batch)
+            self._loop.call_soon_threadsafe(self._reports.committed, batch)
 
     def _compact(self, compaction: Compaction) -> None:
+        # A tombstone must not go before what it ended: rows that the disk would not delete go together with the next ones.
+        garbage = self._owed + compaction.garbage
         try:
-            self._database.compact(compaction.garbage, compaction.revision, compaction.compacted)
+            self._database.compact(garbage, compaction.revision, compaction.compacted)
+        except StoreBroken:
+            raise
         except StorageFailed:
-            self._loop.call_soon_threadsafe(self._not_compacted, compaction)
+            self._owed = garbage
+        else:
+            self._owed = ()
+
+    def _report_broken(self, error: BaseException) -> None:
+        if isinstance(error, StoreBroken):
+            broken = error
+        else:
+            broken = StoreBroken(self._database.path, f"the thread that writes it ended ({type(error).__name__}: {error})")
+            broken.__cause__ = error
+        with suppress(RuntimeError):  # The loop has ended: nobody waits any more.
+            self._loop.call_soon_threadsafe(self._reports.broken, self._in_hand, broken)
 
     def _queued(self) -> Iterator[Write | Compaction | None]:
         """What lies in the queue now, without waiting."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,8 +12,11 @@ from pilothouse.engine.store import (
     Change,
     Compacted,
     Limits,
+    ObjectTooLarge,
+    QuotaExceeded,
     StorageFailed,
     Store,
+    StoreBroken,
     StoreBusy,
     StoreClosed,
     StoreCorrupt,
@@ -116,6 +120,64 @@ async def test_a_watcher_that_fails_is_closed_and_harms_nobody(path: Path) -> No
     assert [str(told["exception"]) for told in reported] == ["broken watcher"]
 
 
+async def test_an_index_that_misses_a_change_breaks_the_store(path: Path) -> None:
+    def fail(_: Change) -> None:
+        raise ValueError("broken index")
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: None)
+    async with Store.open(path) as store:
+        store.watch("/configmaps/", 0, fail, internal=True)
+        await store.create(A, value())
+        with pytest.raises(StoreBroken, match="what follows /configmaps/ failed at revision 1"):
+            await store.failure()
+        with pytest.raises(StoreBroken):
+            await store.create(B, value("b"))
+        assert "broken index" in store.trouble()
+
+
+async def test_a_large_batch_is_told_in_turns(path: Path) -> None:
+    async with Store.open(path) as store:
+        store.watch("/", 0, lambda _: time.sleep(0.002))
+        writes = [asyncio.ensure_future(store.create(f"/pods/a/{n}", value())) for n in range(100)]
+        seen_by_others: set[int] = set()
+        while not all(write.done() for write in writes):
+            await asyncio.sleep(0)
+            seen_by_others.add(store.revision)
+        assert len(seen_by_others) > 5
+
+
+async def test_an_object_beyond_the_limit_is_refused_and_a_smaller_one_taken(path: Path) -> None:
+    async with Store.open(path) as store:
+        with pytest.raises(ObjectTooLarge, match="the limit is 1572864"):
+            await store.create(A, value(text="x" * 1_600_000))
+        record = await store.create(A, value(text="x" * 1_500_000))
+        with pytest.raises(ObjectTooLarge):
+            await store.update(A, value(text="x" * 1_600_000), expected=record.revision)
+        assert record.revision == 1
+
+
+async def test_a_full_store_takes_what_makes_it_smaller_only(path: Path) -> None:
+    async with Store.open(path, quota_bytes=5_000) as store:
+        record = await store.create(A, value(text="x" * 3_000))
+        with pytest.raises(QuotaExceeded, match="delete what is not needed"):
+            await store.create(B, value(text="x" * 3_000))
+        with pytest.raises(QuotaExceeded):
+            await store.update(A, value(text="x" * 6_000), expected=record.revision)
+        record = await store.update(A, value(text="x" * 2_000), expected=record.revision)
+        await store.delete(A, expected=record.revision)
+        assert store.used_bytes == 0
+        await store.create(B, value(text="x" * 3_000))
+
+
+async def test_a_reopened_store_counts_what_it_holds(path: Path) -> None:
+    async with Store.open(path) as store:
+        record = await store.create(A, value(text="x" * 3_000))
+    async with Store.open(path, quota_bytes=2_000) as store:
+        assert store.used_bytes == len(record.raw)
+        with pytest.raises(QuotaExceeded):
+            await store.create(B, value())
+
+
 async def test_old_history_is_compacted_by_the_next_write(path: Path) -> None:
     now = 1000.0
     async with Store.open(path, clock=lambda: now) as store:
@@ -130,17 +192,6 @@ async def test_compacted_rows_leave_the_file(path: Path) -> None:
         await churn(store, 2_000)
     rows = sqlite3.connect(path).execute("SELECT count(*) FROM log").fetchone()[0]
     assert rows <= 101
-
-
-async def test_a_failed_compaction_is_made_up_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "_GARBAGE_AT_ONCE", 10)
-    async with Store.open(path, limits=Limits(changes=10)) as store:
-        connection = store._database._connection
-        connection.execute("PRAGMA query_only = ON")
-        store._put_back(store_module.Compaction((), store.revision, 0))
-        connection.execute("PRAGMA query_only = OFF")
-        await churn(store, 200)
-    assert sqlite3.connect(path).execute("SELECT count(*) FROM log").fetchone()[0] <= 11
 
 
 async def test_waiting_for_a_write_that_fails_raises_what_the_write_raised(path: Path) -> None:

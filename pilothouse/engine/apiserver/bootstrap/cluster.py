@@ -6,12 +6,14 @@ Straight to the store: at this point there is no server yet that could be asked,
 import asyncio
 import time
 import uuid
+from contextlib import suppress
 
 from pilothouse.engine.apiserver.authz import aggregation
 from pilothouse.engine.apiserver.bootstrap import reconcile
 from pilothouse.engine.apiserver.bootstrap.objects import Wanted, wanted_objects
 from pilothouse.engine.apiserver.services.allocation import Allocation
 from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.engine.store.errors import QuotaExceeded
 from pilothouse.engine.store.store import Store
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -21,8 +23,14 @@ async def bootstrap(store: Store, settings: Settings, allocation: Allocation) ->
     """All at once: the store makes one transaction of what is queued together."""
     now = meta.rfc3339(time.time())
     async with asyncio.timeout(60):
-        await asyncio.gather(*(_ensure(store, wanted, now) for wanted in wanted_objects(settings, allocation.network)))
+        await asyncio.gather(*(_ensure_if_room(store, wanted, now) for wanted in wanted_objects(settings, allocation.network)))
     await aggregation.refresh(store)
+
+
+async def _ensure_if_room(store: Store, wanted: Wanted, now: str) -> None:
+    """A store at its quota must still start: only a running server lets anybody make room."""
+    with suppress(QuotaExceeded):
+        await _ensure(store, wanted, now)
 
 
 async def _ensure(store: Store, wanted: Wanted, now: str) -> None:
