@@ -141,7 +141,8 @@ class Engine:
         certificate, key = identities.server
         context = server_context(certificate, key, identities.ca)
         for address in dict.fromkeys((*self.config.addresses, self.config.internal)):
-            server = await serve(self._server.handle, address, self.config.port, tls=context, limits=Limits(body_bytes=BODY_BYTES))
+            limits, body_limit = Limits(body_bytes=BODY_BYTES), self._server.body_limit
+            server = await serve(self._server.handle, address, self.config.port, tls=context, limits=limits, body_limit=body_limit)
             await stack.enter_async_context(server)
 
     async def _runtime(self, containerd: Containerd) -> CriRuntime:

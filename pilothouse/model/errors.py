@@ -84,14 +84,23 @@ class ApiError(Exception):
         return None if self.details is None else self.details.get("retryAfterSeconds")
 
 
+ECHO_MAX = 256
+"""Characters of a caller's string that a message repeats: more than any valid name has."""
+
+
+def echo(text: str) -> str:
+    """A string of the caller's as a message shows it; without a bound, a small request would have a large answer."""
+    return text if len(text) <= ECHO_MAX else text[:ECHO_MAX] + "..."
+
+
 def named(resource: str, name: str, group: str = "", **more: Any) -> Object:
     """Details of a Status about one object; upstream leaves empty fields out."""
-    shown = {"name": name, "group": group, "kind": resource} | more
+    shown = {"name": echo(name), "group": echo(group), "kind": echo(resource)} | more
     return {key: value for key, value in shown.items() if value}
 
 
 def qualified(resource: str, group: str) -> str:
-    return f"{resource}.{group}" if group else resource
+    return f"{echo(resource)}.{echo(group)}" if group else echo(resource)
 
 
 class NotFound(ApiError):
@@ -99,7 +108,7 @@ class NotFound(ApiError):
 
     @classmethod
     def of(cls, resource: str, name: str, group: str = "") -> "NotFound":
-        return cls(f'{qualified(resource, group)} "{name}" not found', details=named(resource, name, group))
+        return cls(f'{qualified(resource, group)} "{echo(name)}" not found', details=named(resource, name, group))
 
 
 class AlreadyExists(ApiError):
@@ -107,7 +116,7 @@ class AlreadyExists(ApiError):
 
     @classmethod
     def of(cls, resource: str, name: str, group: str = "") -> "AlreadyExists":
-        return cls(f'{qualified(resource, group)} "{name}" already exists', details=named(resource, name, group))
+        return cls(f'{qualified(resource, group)} "{echo(name)}" already exists', details=named(resource, name, group))
 
 
 class Conflict(ApiError):
@@ -115,7 +124,7 @@ class Conflict(ApiError):
 
     @classmethod
     def of(cls, resource: str, name: str, why: str, group: str = "") -> "Conflict":
-        message = f'Operation cannot be fulfilled on {qualified(resource, group)} "{name}": {why}'
+        message = f'Operation cannot be fulfilled on {qualified(resource, group)} "{echo(name)}": {why}'
         return cls(message, details=named(resource, name, group))
 
 
@@ -134,7 +143,7 @@ class Invalid(ApiError):
         details = named(kind, name, group)
         if causes:
             details["causes"] = [cause.to_dict() for cause in shown]
-        return cls(f'{qualified(kind, group)} "{name}" is invalid: {text}', details=details)
+        return cls(f'{qualified(kind, group)} "{echo(name)}" is invalid: {text}', details=details)
 
     @property
     def causes(self) -> list[Cause]:
@@ -147,7 +156,7 @@ class Forbidden(ApiError):
 
     @classmethod
     def of(cls, resource: str, name: str, why: str, group: str = "") -> "Forbidden":
-        subject = f' "{name}"' if name else ""
+        subject = f' "{echo(name)}"' if name else ""
         message = f"{qualified(resource, group)}{subject} is forbidden: {why}"
         return cls(message, details=named(resource, name, group))
 

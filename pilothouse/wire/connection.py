@@ -59,7 +59,9 @@ class Connection(asyncio.Protocol):
         self.deadline = NEVER
         self._transport: asyncio.Transport
         self._peer: Peer
-        self._reading = Reading(self._limits, self._deliver, self._expect_continue, self._refuse)
+        self._reading = Reading(
+            self._limits, self._deliver, self._expect_continue, self._refuse, body_limit=self._body_limit, budget=server.bodies
+        )
         self._queue: deque[Request | Refusal] = deque()
         self._current: Request | None = None
         self._stream: Stream | None = None
@@ -67,6 +69,8 @@ class Connection(asyncio.Protocol):
         self._upgraded: Upgraded | None = None
         self._pauses = 0
         self._unsent = 0
+        self._queued_bytes = 0
+        self._blocked = False
         self._gone = False
         self._half_closed = False
         self._closing = False
@@ -103,7 +107,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._gone = True
         self._server.forget(self)
-        self._queue.clear()
+        self._reading.intake.drop()
+        self._clear_queue()
         self.resume_writing()
         if self._stream is not None:
             self._stream.mark_closed()
@@ -117,6 +122,9 @@ class Connection(asyncio.Protocol):
         if self._writable is not None:
             self._writable.set()
             self._writable = None
+        if self._blocked:
+            self._blocked = False
+            self._go_on()
 
     # What the server calls.
 
@@ -127,7 +135,9 @@ class Connection(asyncio.Protocol):
             self.deadline = self.loop.time() + self._limits.idle_s
             return
         self.deadline = NEVER
-        if self._reading.intake.begun and not self._reading.deaf:
+        if self._blocked:
+            self.abort()
+        elif self._reading.intake.begun and not self._reading.deaf:
             self._refuse(Refusal(408, "the request took too long to arrive"))
         elif self._reading.deaf or self._unsent:
             self.abort()
@@ -192,11 +202,11 @@ class Connection(asyncio.Protocol):
             return
         self._reading.deaf = True
         self._queue.append(refusal)
-        if self._current is None:
+        if self._current is None and not self._blocked:
             self._next()
 
     def _expect_continue(self) -> None:
-        if self._current is None and not self._queue:
+        if self._is_free():
             self.send(heads.CONTINUE)
         else:
             self._continue_due = True
@@ -204,20 +214,37 @@ class Connection(asyncio.Protocol):
     def _deliver(self, request: Request) -> None:
         self._continue_due = False
         if self._reading.deaf:
+            self._server.bodies.give(len(request.body))
             return
         request.peer = self._peer
         request.exchange = self
         if not request.keep_alive:
             self._reading.deaf = True
-        if self._current is None and not self._queue:
+        if self._is_free():
             self._begin(request)
             return
+        self._queued_bytes += len(request.body)
         if len(self._queue) >= self._limits.pipelined * _READ_AT_ONCE:
+            self._queued_bytes -= len(request.body)
+            self._server.bodies.give(len(request.body))
             self._refuse(Refusal(429, "too many requests were sent ahead of their answers"))
             return
         self._queue.append(request)
-        if len(self._queue) >= self._limits.pipelined:
+        if len(self._queue) >= self._limits.pipelined or self._queued_bytes >= self._limits.body_bytes:
             self._pause(_PIPELINE)
+
+    def _is_free(self) -> bool:
+        """Whether a request that arrives is answered at once."""
+        return self._current is None and not self._queue and not self._blocked
+
+    def _body_limit(self, request: Request) -> int:
+        request.peer = self._peer
+        return self._server.body_limit(request)
+
+    def _clear_queue(self) -> None:
+        self._server.bodies.give(self._queued_bytes)
+        self._queued_bytes = 0
+        self._queue.clear()
 
     def _pause(self, reason: int) -> None:
         if not self._pauses and not self._transport.is_closing():
@@ -234,6 +261,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         self._current = request
+        self._server.bodies.give(len(request.body))
         self.deadline = NEVER
         self._tasks.start(self._answer(request))
 
@@ -297,7 +325,17 @@ class Connection(asyncio.Protocol):
             return
         if not keep:
             self._end()
-        elif self._queue:
+        elif self._writable is not None:
+            # Whoever does not read its answers gets no further ones: they would only pile up here.
+            self._blocked = True
+            self.deadline = self.loop.time() + self._limits.idle_s
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._gone:
+            return
+        if self._queue:
             self._next()
         elif self._half_closed:
             self._transport.close()
@@ -320,7 +358,9 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         item = self._queue.popleft()
-        if len(self._queue) <= self._limits.pipelined // 2:
+        if isinstance(item, Request):
+            self._queued_bytes -= len(item.body)
+        if len(self._queue) <= self._limits.pipelined // 2 and self._queued_bytes < self._limits.body_bytes:
             self._resume(_PIPELINE)
         if isinstance(item, Request):
             self._begin(item)
@@ -332,7 +372,7 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         """Close after what is written. Unread bytes would make the kernel reset the connection before the peer has read
         the answer, so they are swallowed for a moment."""
-        self._queue.clear()
+        self._clear_queue()
         self._pauses, paused = 0, self._pauses
         if paused and not self._transport.is_closing():
             self._transport.resume_reading()

@@ -7,6 +7,7 @@ that accumulates, one Host, the HTTP versions we speak, targets we understand, a
 from collections.abc import Callable
 from typing import Protocol
 
+from pilothouse.wire.budget import Budget
 from pilothouse.wire.limits import Limits
 from pilothouse.wire.messages import Headers, Request
 
@@ -47,11 +48,17 @@ class Intake:
 
     llhttp takes a request that asks for an upgrade to have no body. Where it has one, the request is `postponed`: the
     connection gives the body to a fresh parser behind `body_head()`, and the upgrade is forgotten, as HTTP allows.
+    body_limit: how large a body may be, asked once for a request whose body goes beyond what every stranger may send.
+    budget: pays for bodies from their arrival on; whoever takes a request from `deliver` gives back the length of its body.
     """
 
     __slots__ = (
+        "_allowed",
+        "_asked",
         "_body",
         "_body_bytes",
+        "_body_limit",
+        "_budget",
         "_deliver",
         "_delivered",
         "_expects",
@@ -73,8 +80,20 @@ class Intake:
         "serial",
     )
 
-    def __init__(self, limits: Limits, deliver: Callable[[Request], None], on_expect: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        deliver: Callable[[Request], None],
+        on_expect: Callable[[], None],
+        *,
+        body_limit: Callable[[Request], int],
+        budget: Budget,
+    ) -> None:
         self._limits = limits
+        self._body_limit = body_limit
+        self._budget = budget
+        self._body_bytes = 0
+        self._delivered = False
         self._deliver = deliver
         self._on_expect = on_expect
         self.parser: Parser
@@ -95,6 +114,8 @@ class Intake:
         self._pairs: list[tuple[str, bytes]] = []
         self._head_bytes = 0
         self._raw_bytes = 0
+        self._allowed = min(self._limits.stranger_bytes, self._limits.body_bytes)
+        self._asked = False
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._hosts = 0
@@ -142,19 +163,32 @@ class Intake:
             self.postponed = request
             return
         self.request = request
-        if self._length > self._limits.body_bytes:
+        if not self._allows(request, self._length):
             self._give_up_body(request)
         elif self._expects and self._has_body and request.version == "1.1":
             self._on_expect()
 
     def on_body(self, piece: bytes) -> None:
-        self._body.append(piece)
-        self._body_bytes += len(piece)
-        if self._body_bytes > self._limits.body_bytes and not self._delivered:
-            assert self.request is not None
-            self._give_up_body(self.request)
         if self._delivered:
-            self._body.clear()
+            self._body_bytes += len(piece)
+            return
+        assert self.request is not None
+        if not self._allows(self.request, self._body_bytes + len(piece)):
+            self.drop()
+            self._give_up_body(self.request)
+        elif not self._budget.take(len(piece)):
+            self.drop()
+            raise self._refuse(503, "too many request bodies are on their way at once; try again later")
+        else:
+            self._body.append(piece)
+        self._body_bytes += len(piece)
+
+    def _allows(self, request: Request, size_bytes: int) -> bool:
+        """Who may send more than a stranger is found out only when somebody does."""
+        if size_bytes > self._allowed and not self._asked:
+            self._asked = True
+            self._allowed = max(self._allowed, min(self._body_limit(request), self._limits.body_bytes))
+        return size_bytes <= self._allowed
 
     def on_message_complete(self) -> None:
         self.begun = False
@@ -165,6 +199,11 @@ class Intake:
             request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
             self._body = []
         self._deliver(request)
+
+    def drop(self) -> None:
+        """Let go of a body that nobody will get."""
+        self._budget.give(sum(map(len, self._body)))
+        self._body = []
 
     # Called by the connection.
 

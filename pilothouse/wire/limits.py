@@ -8,6 +8,10 @@ class Limits:
     """The API's own body limit upstream is 3 MiB; times follow what its Go server does, with bounds where that has none."""
 
     body_bytes: int = 3 * 1024 * 1024
+    stranger_bytes: int = 64 * 1024
+    """Of a body, before the server has been asked how much it takes from this client (`serve`'s `body_limit`)."""
+    held_bytes: int = 256 * 1024 * 1024
+    """Bodies of all connections that are still arriving or wait for the handler; what goes beyond is refused."""
     head_bytes: int = 64 * 1024
     header_count: int = 200
     head_s: float = 10.0

@@ -166,6 +166,9 @@ class Request:
 Handler = Callable[[Request], Awaitable[Response | None]]
 """Answers a request; None means that it has streamed or upgraded."""
 
+BodyLimit = Callable[[Request], int]
+"""How many bytes of body to take of a request, judged by its head alone. Must be quick, and must not raise."""
+
 
 class HandshakeRefused(Exception):
     """The client's upgrade request cannot be met. Left alone by the handler, the server answers `response`."""

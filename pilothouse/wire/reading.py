@@ -9,6 +9,7 @@ from typing import Any
 
 import httptools
 
+from pilothouse.wire.budget import Budget
 from pilothouse.wire.intake import Intake, Refusal
 from pilothouse.wire.limits import Limits
 from pilothouse.wire.messages import Request
@@ -20,9 +21,16 @@ class Reading:
     __slots__ = ("_parser", "_refuse", "deaf", "held", "holding", "intake")
 
     def __init__(
-        self, limits: Limits, deliver: Callable[[Request], None], expect: Callable[[], None], refuse: Callable[[Refusal], None]
+        self,
+        limits: Limits,
+        deliver: Callable[[Request], None],
+        expect: Callable[[], None],
+        refuse: Callable[[Refusal], None],
+        *,
+        body_limit: Callable[[Request], int],
+        budget: Budget,
     ) -> None:
-        self.intake = Intake(limits, deliver, expect)
+        self.intake = Intake(limits, deliver, expect, body_limit=body_limit, budget=budget)
         self.deaf = False
         self.holding = False
         self.held = b""

@@ -12,9 +12,10 @@ from typing import Self
 import structlog
 
 from pilothouse.aio.tasks import TaskSet
+from pilothouse.wire.budget import Budget
 from pilothouse.wire.connection import Connection
 from pilothouse.wire.limits import Limits
-from pilothouse.wire.messages import Handler
+from pilothouse.wire.messages import BodyLimit, Handler
 from pilothouse.wire.stream import Flusher
 
 TLS_HANDSHAKE_S = 10.0
@@ -28,9 +29,11 @@ _log = structlog.get_logger("wire")
 class Server:
     """Owns every connection and every running handler until close() has returned. Made by `serve()`."""
 
-    def __init__(self, handler: Handler, limits: Limits, path: Path | None) -> None:
+    def __init__(self, handler: Handler, limits: Limits, path: Path | None, body_limit: BodyLimit | None = None) -> None:
         self.handler = handler
         self.limits = limits
+        self.bodies = Budget(limits.held_bytes)
+        self.body_limit = body_limit or (lambda _: limits.body_bytes)
         self.loop = asyncio.get_running_loop()
         self.tasks = TaskSet()
         self.flusher = Flusher(self.loop)
@@ -129,14 +132,17 @@ async def serve(
     path: str | Path | None = None,
     tls: ssl.SSLContext | None = None,
     limits: Limits | None = None,
+    body_limit: BodyLimit | None = None,
 ) -> Server:
     """Listen on host and port (0: any free one), or on the unix socket `path`, which only its owner may open.
+
+    body_limit: asked before more than `Limits.stranger_bytes` of a body are kept; without it everybody may send `Limits.body_bytes`.
 
     Raises OSError when the address is taken.
     """
     place = None if path is None else Path(path)
     sock = _tcp_socket(host, port) if place is None else _unix_socket(place)
-    server = Server(handler, Limits() if limits is None else limits, place)
+    server = Server(handler, Limits() if limits is None else limits, place, body_limit)
     await server.listen(sock, tls)
     return server
 

@@ -20,9 +20,10 @@ from pilothouse.engine.apiserver.assembly import Parts
 from pilothouse.engine.apiserver.authn.impersonate import impersonated
 from pilothouse.engine.apiserver.authz.attributes import Attributes, forbidden
 from pilothouse.engine.apiserver.authz.authorize import attributes
+from pilothouse.engine.apiserver.body import LIMIT_BYTES
 from pilothouse.engine.apiserver.documents import page_not_found
 from pilothouse.engine.apiserver.frames import FrameCache
-from pilothouse.engine.apiserver.identity import User
+from pilothouse.engine.apiserver.identity import ANONYMOUS, User
 from pilothouse.engine.apiserver.negotiate import Accepted, choose, media_of_error
 from pilothouse.engine.apiserver.nodes import NodeConnector
 from pilothouse.engine.apiserver.request import ApiRequest
@@ -83,6 +84,14 @@ class ApiServer:
             return request.verb, "", ""
         is_served = self.backend.table.find(target.group, target.version, target.resource) is not None
         return (request.verb, target.group, target.resource) if is_served else (request.verb, "other", "other")
+
+    def body_limit(self, http: Request) -> int:
+        """Of a request's body, given its head: who is nobody may not make the server keep more than a stranger's share."""
+        try:
+            user = self._parts.authenticator.authenticate(http)
+        except ApiError:
+            return 0
+        return 0 if user is ANONYMOUS else LIMIT_BYTES
 
     async def _answer(self, http: Request, request: ApiRequest) -> Response | None:
         request.verb = pipeline.find_verb(request)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pilothouse.engine.apiserver.identity import User
-from pilothouse.model.errors import Forbidden, qualified
+from pilothouse.model.errors import Forbidden, echo
 from pilothouse.model.selector import FieldSelector
 
 
@@ -36,12 +36,7 @@ def forbidden(asked: Attributes, why: str = "") -> Forbidden:
     why = f": {why}" if why else ""
     who = f'User "{asked.user.name}" cannot {asked.verb}'
     if asked.path:
-        return Forbidden(f'forbidden: {who} path "{asked.path}"{why}', details={})
-    where = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
-    text = f'{who} resource "{asked.resource_path}" in API group "{asked.group}" {where}{why}'
-    subject = f' "{asked.name}"' if asked.name else ""
-    details = {"name": asked.name, "group": asked.group, "kind": asked.resource}
-    return Forbidden(
-        f"{qualified(asked.resource, asked.group)}{subject} is forbidden: {text}",
-        details={key: value for key, value in details.items() if value},
-    )
+        return Forbidden(f'forbidden: {who} path "{echo(asked.path)}"{why}', details={})
+    where = f'in the namespace "{echo(asked.namespace)}"' if asked.namespace else "at the cluster scope"
+    text = f'{who} resource "{echo(asked.resource_path)}" in API group "{echo(asked.group)}" {where}{why}'
+    return Forbidden.of(asked.resource, asked.name, text, asked.group)
