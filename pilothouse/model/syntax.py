@@ -9,6 +9,8 @@ import re
 from typing import Any
 
 MAX_DEPTH = 10_000
+DUPLICATES_MAX = 100
+"""Fields that came twice beyond these are not told; source: sigs.k8s.io/json, maxStrictErrors."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
@@ -68,7 +70,7 @@ class _Parser:
     def invalid(self, where: str) -> SyntaxProblem:
         if self.position >= len(self.text):
             return SyntaxProblem("unexpected end of JSON input")
-        return SyntaxProblem(f"invalid character {_quoted(self.text[self.position])} {where}")
+        return SyntaxProblem(f"invalid character {quoted(self.text[self.position])} {where}")
 
     def value(self) -> Any:
         """Read a scalar, or open an object or array: then _END stands for `go on inside`, unless it is empty."""
@@ -103,7 +105,7 @@ class _Parser:
             raise self.invalid("looking for beginning of object key string")
         opened = self.open[-1]
         opened.key = self.string()
-        if opened.key in opened.value:
+        if opened.key in opened.value and len(self.duplicates) < DUPLICATES_MAX:
             self.duplicates[opened.below()] = None
         if self.skip() != ":":
             raise self.invalid("after object key")
@@ -132,7 +134,7 @@ class _Parser:
     def literal(self, word: str, value: Any) -> Any:
         for expected in word:
             if self.text[self.position : self.position + 1] != expected:
-                raise self.invalid(f"in literal {word} (expecting {_quoted(expected)})")
+                raise self.invalid(f"in literal {word} (expecting {quoted(expected)})")
             self.position += 1
         return value
 
@@ -197,7 +199,7 @@ def _without_surrogates(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _quoted(mark: str) -> str:
+def quoted(mark: str) -> str:
     """A character as Go quotes it in these messages."""
     named = {"'": "\\'", '"': '"', "\t": "\\t", "\n": "\\n", "\r": "\\r", "\\": "\\\\"}
     if mark in named:

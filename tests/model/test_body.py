@@ -1,4 +1,6 @@
+import contextlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -39,6 +41,10 @@ def test_duplicate_fields_are_named_by_path_and_the_last_counts() -> None:
     value, duplicates = loads_strict(b'{"metadata": {"labels": {"a": "1", "a": "2"}}, "l": [{"x": 1, "x": 2}], "l": [{"y": 1, "y": 1}]}')
     assert value == {"metadata": {"labels": {"a": "2"}}, "l": [{"y": 1}]}
     assert duplicates == ["metadata.labels.a", "l[0].x", "l", "l[0].y"]
+
+
+def test_a_text_alone_has_no_duplicates() -> None:
+    assert loads_strict(b' "text" ') == ("text", [])
 
 
 def test_duplicates_are_found_in_compact_bodies_too() -> None:
@@ -143,3 +149,44 @@ def test_a_text_is_yaml_or_a_yaml_problem(text: str) -> None:
     except YAMLProblem:
         return
     json.dumps(value)
+
+
+@given(VALUES)
+def test_large_bodies_are_read_like_small_ones(value: Any) -> None:
+    data = json.dumps({"value": value, "odd": "\ud800", "twice": 1, "pad": "x" * 40_000}).encode()[:-1] + b', "twice": {"a": 1, "a": 2}}'
+    found, duplicates = loads_strict(data)
+    assert same(found["value"], value)
+    assert found["odd"] == "\ufffd"
+    assert duplicates == ["twice", "twice.a"]
+
+
+@pytest.mark.parametrize("body", [b"[" + b"0," * 500_000 + b"x", b'{"a":1,' + b'"b":[1,2,3],' * 80_000 + b'"a":1}', b'{"a":' * 200_000])
+def test_a_megabyte_that_is_odd_costs_a_fraction_of_a_second(body: bytes) -> None:
+    started = time.process_time()
+    with contextlib.suppress(SyntaxProblem):
+        loads_strict(body)
+    assert time.process_time() - started < 1.5
+
+
+@pytest.mark.parametrize(
+    ("tail", "message"),
+    [
+        (b'"a": x}', "invalid character 'x' looking for beginning of value"),
+        (b'"a": NaN}', "invalid character 'N' looking for beginning of value"),
+        (b"a: 1}", "invalid character 'a' looking for beginning of object key string"),
+        (b'"a" 1}', "invalid character '1' after object key"),
+        (b'"a": "\\q"}', "invalid character 'q' in string escape code"),
+        (b'"a": "\t"}', "invalid character '\\t' in string literal"),
+        (b'"a": 1', "unexpected end of JSON input"),
+        (b'"a": "', "unexpected end of JSON input"),
+        (b'"a": 1} x', "invalid character 'x' after top-level value"),
+    ],
+)
+def test_broken_large_bodies_are_explained_too(tail: bytes, message: str) -> None:
+    with pytest.raises(SyntaxProblem) as caught:
+        loads_strict(b'{"pad": "' + b"x" * 40_000 + b'", ' + tail)
+    assert str(caught.value) == message
+
+
+def test_at_most_a_hundred_duplicates_are_named() -> None:
+    assert len(loads_strict(b"{" + b",".join(b'"k%d":1,"k%d":1' % (n, n) for n in range(5_000)) + b"}")[1]) == 100

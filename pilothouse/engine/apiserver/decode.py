@@ -27,7 +27,7 @@ def document(request: ApiRequest, kind: str) -> Document:
     if request.too_large:
         raise bodies.too_large()
     try:
-        return bodies.read(request.body, bodies.media_type(request.content_type))
+        return bodies.of_request(request, bodies.media_type(request.content_type))
     except Unparsable as error:
         why = error.message
         if error.is_syntax:

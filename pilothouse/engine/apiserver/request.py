@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver.body import Document, Unparsable
 from pilothouse.engine.apiserver.identity import ANONYMOUS, User
 from pilothouse.engine.apiserver.query import Query
 from pilothouse.engine.apiserver.routing import Target
@@ -40,6 +41,7 @@ class ApiRequest:
 
     verb: the verb of authorization, which is also the name of the module in `verbs/` that serves it.
     warnings: texts for Warning headers, in order; stages add theirs with `warn`.
+    parsed: the body or why it is none, where it has been parsed ahead.
     """
 
     method: str
@@ -51,6 +53,7 @@ class ApiRequest:
     verb: str = ""
     warnings: Warnings = field(default_factory=Warnings)
     too_large: bool = False
+    parsed: Document | Unparsable | None = None
 
     @property
     def namespace(self) -> str:

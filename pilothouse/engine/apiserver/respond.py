@@ -27,46 +27,60 @@ _JSON_HEADERS = (_CACHE, ("content-type", JSON))
 _YAML_HEADERS = (_CACHE, ("content-type", YAML))
 _COMPRESS_FROM = 128 * 1024
 HEAD_DELAY_S = 0.3
+_THREAD_FROM = 16 * 1024
+_ROWS = 256
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def encode(answer: One | Many | Plain, accepted: Accepted, include: str) -> bytes:
-    """The body of an answer that is one JSON value; raises BadRequest for an unknown `includeObject`."""
-    body = _json(answer, accepted, include)
-    return to_yaml(body) if accepted.media == YAML else body
+async def encode(answer: One | Many | Plain, accepted: Accepted, include: str, slots: asyncio.Semaphore) -> bytes:
+    """The body of an answer that is one JSON value; raises BadRequest for an unknown `includeObject`.
+
+    What takes long is done in slices, or in a thread while a slot is free.
+    """
+    body = await _json(answer, accepted, include)
+    if accepted.media != YAML or len(body) < _THREAD_FROM:
+        return to_yaml(body) if accepted.media == YAML else body
+    async with slots:
+        return await asyncio.to_thread(to_yaml, body)
 
 
-def _json(answer: One | Many | Plain, accepted: Accepted, include: str) -> bytes:
+async def _json(answer: One | Many | Plain, accepted: Accepted, include: str) -> bytes:
     if isinstance(answer, Plain):
         return dumps(answer.value)
     if not accepted.view:
         return object_bytes(answer.served, answer.record) if isinstance(answer, One) else list_bytes(answer)
-    return dumps(_view(answer, accepted, include))
+    return dumps(await _view(answer, accepted, include))
 
 
-def _view(answer: One | Many, accepted: Accepted, include: str) -> Object:
+async def _view(answer: One | Many, accepted: Accepted, include: str) -> Object:
     if accepted.view == "Table":
         tables.check_include(include)
         now = datetime.now(UTC)
         if isinstance(answer, One):
             return tables.one_row(answer.served, answer.record, accepted.version, include, now)
-        return tables.table(answer.served, answer.records, list_metadata(answer), accepted.version, include, now)
+        found = tables.table(answer.served, answer.records[:_ROWS], list_metadata(answer), accepted.version, include, now)
+        for start in range(_ROWS, len(answer.records), _ROWS):
+            await asyncio.sleep(0)
+            found["rows"] += tables.rows(answer.served, answer.records[start : start + _ROWS], accepted.version, include, now)
+        return found
     if isinstance(answer, One):
         return tables.partial(answer.served, answer.record, accepted.version)
     return tables.partial_list(answer, accepted.version)
 
 
 def to_yaml(body: bytes) -> bytes:
-    return yaml.safe_dump(loads(body), default_flow_style=False, allow_unicode=True).encode()
+    text: str = yaml.dump(loads(body), Dumper=_DUMPER, default_flow_style=False, allow_unicode=True)
+    return text.encode()
 
 
-def whole(request: ApiRequest, status: int, body: bytes, media: str) -> Response:
+async def whole(request: ApiRequest, status: int, body: bytes, media: str) -> Response:
     """A response whose body is all there, compressed for a client that asks for it when it is worth it."""
     headers: Any = _YAML_HEADERS if media == YAML else _JSON_HEADERS
     if not request.warnings and len(body) < _COMPRESS_FROM:
         return Response(status, headers, body)
     more = [("warning", warning_header(text)) for text in request.warnings]
     if len(body) >= _COMPRESS_FROM and "gzip" in (request.headers.get("accept-encoding") or ""):
-        body = gzip.compress(body, 1)
+        body = await asyncio.to_thread(gzip.compress, body, 1)
         more += [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
     return Response(status, (*headers, *more) if more else headers, body)
 
@@ -82,9 +96,9 @@ def plain_text(status: int, text: str) -> Response:
     return Response(status, (("content-type", "text/plain; charset=utf-8"), ("x-content-type-options", "nosniff")), text.encode())
 
 
-def error(request: ApiRequest, failure: ApiError, media: str) -> Response:
+async def error(request: ApiRequest, failure: ApiError, media: str) -> Response:
     body = dumps(failure.to_status())
-    response = whole(request, failure.code, to_yaml(body) if media == YAML else body, media)
+    response = await whole(request, failure.code, to_yaml(body) if media == YAML else body, media)
     retry = failure.retry_after_s
     if retry and failure.code in (429, 503, 504):
         response.headers = (*response.headers, ("retry-after", str(int(retry))))

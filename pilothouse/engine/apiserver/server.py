@@ -14,12 +14,14 @@ import structlog
 
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.engine.apiserver import assembly, pipeline, respond, routing, stream_watch
+from pilothouse.engine.apiserver import body as bodies
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
 from pilothouse.engine.apiserver.assembly import Parts
 from pilothouse.engine.apiserver.authn.impersonate import impersonated
 from pilothouse.engine.apiserver.authz.attributes import Attributes, forbidden
 from pilothouse.engine.apiserver.authz.authorize import attributes
+from pilothouse.engine.apiserver.backlog import Backlog
 from pilothouse.engine.apiserver.body import LIMIT_BYTES
 from pilothouse.engine.apiserver.documents import page_not_found
 from pilothouse.engine.apiserver.frames import FrameCache
@@ -34,6 +36,9 @@ from pilothouse.model.errors import ApiError, Forbidden, Internal
 from pilothouse.wire.messages import HandshakeRefused, Request, Response
 from pilothouse.wire.outlet import Disconnected
 
+_THREADS = 2
+"""Large bodies that are parsed or written at a time: the others wait, so that they do not take the interpreter from the event loop."""
+
 _log = structlog.get_logger("apiserver")
 
 
@@ -42,6 +47,8 @@ class ApiServer:
         self._parts = parts
         self.backend = parts.backend
         self._frames: dict[str, FrameCache] = {}
+        self._backlog = Backlog()
+        self._slots = asyncio.Semaphore(_THREADS)
 
     @classmethod
     @asynccontextmanager
@@ -67,13 +74,15 @@ class ApiServer:
             return response
         except ApiError as failure:
             code = failure.code
-            return respond.error(request, failure, media_of_error(request.accept))
+            return await respond.error(request, failure, media_of_error(request.accept))
         except (Disconnected, HandshakeRefused, asyncio.CancelledError):
             raise
         except Exception as failure:
             code = 500
             _log.exception("request failed", method=http.method, target=http.target)
-            return respond.error(request, Internal(f"Internal error occurred: {type(failure).__name__}"), media_of_error(request.accept))
+            return await respond.error(
+                request, Internal(f"Internal error occurred: {type(failure).__name__}"), media_of_error(request.accept)
+            )
         finally:
             self._parts.metrics.observe(self._measured(request), code, time.perf_counter() - started)
 
@@ -98,9 +107,11 @@ class ApiServer:
         request.user = self._who(http, request)
         self.backend.authorizer.authorize(request)
         if not request.target.is_resource:
-            return self._document(request)
+            return await self._document(request)
         if self._is_no_page(request):
             return respond.raw(page_not_found())
+        if not request.too_large:
+            await bodies.prepare(request, self._slots)
         answer, accepted = await pipeline.run(self.backend, request)
         return await self._send(http, request, answer, accepted)
 
@@ -141,23 +152,23 @@ class ApiServer:
 
         return impersonated(user, http.headers, pairs, check)
 
-    def _document(self, request: ApiRequest) -> Response:
+    async def _document(self, request: ApiRequest) -> Response:
         answer = self._parts.documents.answer(request)
         if isinstance(answer, Bytes):
             return respond.raw(answer)
         accepted = choose(request.accept, tables=False)
-        return respond.whole(request, answer.status, respond.encode(answer, accepted, ""), accepted.media)
+        return await respond.whole(request, answer.status, await respond.encode(answer, accepted, "", self._slots), accepted.media)
 
     async def _send(self, http: Request, request: ApiRequest, answer: Any, accepted: Accepted) -> Response | None:
         include = request.option("includeObject")
         if isinstance(answer, One | Many | Plain):
             status = 200 if isinstance(answer, Many) else answer.status
-            return respond.whole(request, status, respond.encode(answer, accepted, include), accepted.media)
+            return await respond.whole(request, status, await respond.encode(answer, accepted, include, self._slots), accepted.media)
         if isinstance(answer, Bytes):
             return respond.raw(answer)
         if isinstance(answer, Feed):
             frames = self._frames.setdefault(answer.served.resource.path(), FrameCache())
-            await stream_watch.serve(http, answer, accepted, include, frames)
+            await stream_watch.serve(http, answer, accepted, include, frames, self._backlog)
         elif isinstance(answer, Streaming):
             await respond.stream_bytes(http, answer)
         elif isinstance(answer, Session):

@@ -39,15 +39,19 @@ def partial_list(answer: Many, version: str) -> Object:
 def table(
     served: Served, records: list[Any], metadata: Object, version: str, include: str, now: datetime, *, columns: bool = True
 ) -> Object:
-    rows = [_row(served, record, version, include, now) for record in records]
+    found = rows(served, records, version, include, now)
     return {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": metadata,
         "columnDefinitions": [column.to_dict() for column in served.kind.columns] if columns else None,
         # Upstream's plainest printer has no list to be empty.
-        "rows": rows if rows or served.kind.columns != (NAME_COLUMN, CREATED_COLUMN) or served.custom else None,
+        "rows": found if found or served.kind.columns != (NAME_COLUMN, CREATED_COLUMN) or served.custom else None,
     }
+
+
+def rows(served: Served, records: list[Any], version: str, include: str, now: datetime) -> list[Object]:
+    return [_row(served, record, version, include, now) for record in records]
 
 
 def one_row(served: Served, record: Stored, version: str, include: str, now: datetime, *, columns: bool = True) -> Object:

@@ -40,7 +40,7 @@ def read(request: ApiRequest) -> Options:
 def _from_body(body: Any, request: ApiRequest) -> Object:
     media = bodies.media_type(request.content_type)
     try:
-        found = bodies.read(body, media)
+        found = bodies.of_request(request, media)
     except Unparsable as error:
         why = f"couldn't get version/kind; json parse error: {error.message}" if error.is_syntax else error.message
         raise bodies.unrecognized(_KIND, why, body) from error

@@ -14,6 +14,7 @@ from pilothouse.engine.store.record import Record
 from pilothouse.model.errors import ApiError, NotFound
 
 _AT_A_TIME = 16
+_TASKS = 256
 
 
 async def deletecollection(backend: Backend, request: ApiRequest, served: Served) -> Many:
@@ -30,7 +31,8 @@ async def deletecollection(backend: Backend, request: ApiRequest, served: Served
             return
 
     try:
-        await each([remove_one(record) for record in found.records], limit=_AT_A_TIME)
+        for start in range(0, len(found.records), _TASKS):
+            await each([remove_one(record) for record in found.records[start : start + _TASKS]], limit=_AT_A_TIME)
     except ExceptionGroup as failures:
         refusals = failures.subgroup(ApiError)
         if refusals is None:

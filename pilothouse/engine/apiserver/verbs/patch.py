@@ -14,6 +14,7 @@ from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import One
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.body import Unparsable
+from pilothouse.engine.apiserver.negotiate import JSON
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.verbs import update
@@ -68,7 +69,7 @@ def document(request: ApiRequest) -> Any:
     if not isinstance(request.body, bytes):
         return request.body
     try:
-        return bodies.read_json(request.body).value
+        return bodies.of_request(request, JSON).value
     except Unparsable as error:
         raise BadRequest(f"error decoding patch: {error.message}") from error
 
