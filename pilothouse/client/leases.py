@@ -57,40 +57,42 @@ class LeaderElection:
 
         Raises LeadershipLost (in an exception group) after the work has been cancelled because the lease was lost.
         """
-        await self._acquire()
+        renewed_at = await self._acquire()
         log.info("leads", lease=self._name, identity=self.identity)
         try:
             async with scope() as tasks:
-                tasks.spawn(self._keep(), name=f"lease {self._name}")
+                tasks.spawn(self._keep(renewed_at), name=f"lease {self._name}")
                 await work()
                 tasks.cancel()
         finally:
             self.is_leader = False
             await self._release()
 
-    async def _acquire(self) -> None:
+    async def _acquire(self) -> float:
+        """Returns from when on the lease is held."""
         waits_for = None
         while True:
-            if await self._try():
+            tried_at = self._now()
+            if await self._try() and self._now() - tried_at < self._renew_within_s:
                 self.is_leader = True
-                return
+                return tried_at
             if self._holder() and self._holder() != waits_for:
                 waits_for = self._holder()
                 log.info("waits", lease=self._name, holder=waits_for)
             await asyncio.sleep(self._retry_s * (1 + random.random() / 5))
 
-    async def _keep(self) -> None:
-        renewed_at = self._now()
+    async def _keep(self, renewed_at: float) -> None:
         while True:
             await asyncio.sleep(self._retry_s)
-            left_s = self._renew_within_s - (self._now() - renewed_at)
+            tried_at = self._now()  # The others count from when the server wrote it, which may be long before its answer.
+            left_s = self._renew_within_s - (tried_at - renewed_at)
             try:
                 async with asyncio.timeout(max(left_s, 0)):
                     renewed = await self._try()
             except TimeoutError:
                 renewed = False
             if renewed:
-                renewed_at = self._now()
+                renewed_at = tried_at
             elif self._now() - renewed_at >= self._renew_within_s or self._holder() not in ("", self.identity):
                 self.is_leader = False
                 raise LeadershipLost(f"lease {self._namespace}/{self._name} {self._why_lost()}")

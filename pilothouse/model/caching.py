@@ -10,15 +10,18 @@ R = TypeVar("R")
 LONGEST = 256
 
 
-def remembered(maxsize: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Like functools.lru_cache for functions whose arguments may come from a client: only calls with short texts are kept."""
+def remembered(maxsize: int, *, longest: int = LONGEST) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Like functools.lru_cache for functions whose arguments may come from a client: only calls with short texts are kept.
+
+    longest: characters of a text that is kept.
+    """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         cached: Any = functools.lru_cache(maxsize=maxsize)(function)
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            if any(isinstance(text, str) and len(text) > LONGEST for text in args):
+            if any(isinstance(text, str) and len(text) > longest for text in args):
                 return function(*args, **kwargs)
             found: R = cached(*args, **kwargs)
             return found

@@ -12,6 +12,8 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _OURS = frozenset({"content-length", "transfer-encoding", "connection", "date"})
 _BREAKS = frozenset("\r\n\0")
 
+_KEPT_COUNT, _KEPT_LENGTH = 16, 128
+
 CLOSE = b"connection: close\r\n"
 KEEP_ALIVE = b"connection: keep-alive\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n"
@@ -33,9 +35,15 @@ def date() -> bytes:
     return _Date.line
 
 
-@functools.lru_cache(maxsize=1024)
 def block(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
     """Status line and headers, without the empty line. Raises ValueError for a header that would break the framing."""
+    # Long values are a caller's (warnings that repeat a field), and do not come again.
+    if len(headers) > _KEPT_COUNT or any(len(value) > _KEPT_LENGTH for _, value in headers):
+        return _block(status, headers)
+    return _kept_block(status, headers)
+
+
+def _block(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\n"]
     for name, value in headers:
         if name.lower() in _OURS and not (status == 101 and name.lower() == "connection"):
@@ -44,6 +52,9 @@ def block(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
             raise ValueError(f"header {name!r} would break the message's framing")
         lines.append(f"{name}: {value}\r\n")
     return "".join(lines).encode("latin-1", "replace")
+
+
+_kept_block = functools.lru_cache(maxsize=1024)(_block)
 
 
 def has_body(status: int) -> bool:

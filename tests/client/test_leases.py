@@ -121,3 +121,23 @@ async def test_a_failure_of_the_work_gives_the_lease_back(client: Client) -> Non
         await election(client, "a").lead(work)
     assert caught.group_contains(ValueError)
     assert await holder(client) == ""
+
+
+async def test_a_lease_counts_from_when_its_renewal_was_asked_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, stopped, update = now(), [0.0], client.update
+
+    async def answer_late(*args: Any, **kwargs: Any) -> Any:
+        found = await update(*args, **kwargs)
+        await asyncio.sleep(6 if now() < began + 5 else 100)
+        return found
+
+    async def work() -> None:
+        try:
+            await forever()
+        finally:
+            stopped[0] = now() - began
+
+    monkeypatch.setattr(client, "update", answer_late)
+    with pytest.raises(BaseExceptionGroup):
+        await election(client, "a").lead(work)
+    assert 11.9 < stopped[0] < 12.1  # Asked for at 2 s, answered at 8 s, given up 10 s after it was asked for.

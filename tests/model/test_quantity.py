@@ -114,3 +114,9 @@ def test_a_text_is_a_quantity_or_a_quantity_error(text: str) -> None:
         return
     assert found.format in (DECIMAL, BINARY, EXPONENT)
     assert str(found)
+
+
+@pytest.mark.parametrize("text", ["9" * 5_000, "1" + "0" * 100_000 + "Ki", "0." + "0" * 100_000 + "1"])
+def test_an_endless_quantity_is_none(text: str) -> None:
+    with pytest.raises(QuantityError):
+        parse(text)

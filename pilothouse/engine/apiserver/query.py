@@ -7,7 +7,7 @@ Source: Go's url.ParseQuery (a pair with `;` or a broken escape is skipped) and 
 import re
 from urllib.parse import unquote_plus
 
-from pilothouse.model.errors import BadRequest, Cause, Invalid
+from pilothouse.model.errors import BadRequest, Cause, Invalid, echo
 
 Query = dict[str, list[str]]
 
@@ -17,6 +17,7 @@ _DURATION = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 _INT64_DIGITS = 40  # with sign and some leading zeros
+_LONGEST = 64  # characters of a duration that is read at all
 
 EMPTY: Query = {}
 
@@ -50,11 +51,11 @@ def integer(query: Query, name: str) -> int | None:
     if not value:
         return None
     if not _INTEGER.match(value):
-        raise BadRequest(f'strconv.ParseInt: parsing "{value}": invalid syntax')
+        raise BadRequest(f'strconv.ParseInt: parsing "{echo(value)}": invalid syntax')
     # WHY by length first: int() refuses more than 4,300 digits with an error of its own.
     number = int(value) if len(value) <= _INT64_DIGITS else 2**63
     if not -(2**63) <= number < 2**63:
-        raise BadRequest(f'strconv.ParseInt: parsing "{value}": value out of range')
+        raise BadRequest(f'strconv.ParseInt: parsing "{echo(value)}": value out of range')
     return number
 
 
@@ -73,9 +74,9 @@ def timeout_s(query: Query) -> float | None:
     value = first(query, "timeout")
     if not value:
         return None
-    parts = _DURATION.findall(value)
+    parts = _DURATION.findall(value) if len(value) <= _LONGEST else []
     if value not in ("0", "-0", "+0") and (not parts or "".join(parts) != value):
-        raise BadRequest(f'invalid timeout specified in the request URL - time: invalid duration "{value}"')
+        raise BadRequest(f'invalid timeout specified in the request URL - time: invalid duration "{echo(value)}"')
     return sum(float(re.sub(r"[a-z]", "", part)) * _SECONDS[re.sub(r"[^a-z]", "", part)] for part in parts)
 
 

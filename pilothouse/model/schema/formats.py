@@ -15,7 +15,7 @@ _HOSTNAME = re.compile(
     rf"{_LETTER}(-?{_LETTER}{{0,62}})?|({_LETTER}(({_LETTER}|-){{0,61}}{_LETTER})?\.)+[^\W\d_]{{2,63}}",
 )
 _DURATION = re.compile(
-    r"[+-]?([0-9]*\.?[0-9]+\s*(ns|us|µs|ms|s|m|h|d|w|nanoseconds?|microseconds?|milliseconds?|seconds?|minutes?|hours?|days?|weeks?)\s*)+|0"
+    r"[+-]?((?:[0-9]++(?:\.[0-9]++)?+|\.[0-9]++)\s*+(ns|us|µs|ms|s|m|h|d|w|nanoseconds?|microseconds?|milliseconds?|seconds?|minutes?|hours?|days?|weeks?)\s*)+|0"
 )
 _DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII)
 _URI = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:\S+|/\S*)", re.ASCII)

@@ -1,52 +1,45 @@
-"""Patterns of schemas are written for Go's regexp; Python's differs in a handful of places, which are translated here."""
+"""Patterns of schemas are written for Go's regexp, which is RE2: the same language here, and time linear in the value."""
 
-import functools
-import re
+import re2
 
-_POSIX = {
-    "alnum": "0-9A-Za-z",
-    "alpha": "A-Za-z",
-    "ascii": "\\x00-\\x7F",
-    "blank": "\\t ",
-    "cntrl": "\\x00-\\x1F\\x7F",
-    "digit": "0-9",
-    "graph": "!-~",
-    "lower": "a-z",
-    "print": " -~",
-    "punct": "!-/:-@\\[-`{-~",
-    "space": "\\t\\n\\v\\f\\r ",
-    "upper": "A-Z",
-    "word": "0-9A-Za-z_",
-    "xdigit": "0-9A-Fa-f",
-}
-_TOKEN = re.compile(r"(?P<posix>\[:\^?[a-z]+:\])|\\.|\[\^?\]?|\]|\$|\(\?<(?![=!])|.", re.DOTALL)
-_OUTSIDE = {"\\z": "\\Z", "$": "\\Z", "(?<": "(?P<"}
+from pilothouse.model.caching import remembered
+
+_MEMORY_BYTES = 2 << 20
+"""Of one compiled pattern; beyond it RE2 goes on without its cache of states, and refuses a pattern that is larger by itself."""
 
 
-@functools.lru_cache(maxsize=1024)
-def compiled(pattern: str) -> re.Pattern[str] | None:
-    """The pattern for `search`, or None when Python cannot express it (the check is then left out)."""
-    try:
-        return re.compile(_translated(pattern), re.ASCII)
-    except re.error:
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MEMORY_BYTES
+    return options
+
+
+_OPTIONS = _options()
+
+
+class Pattern:
+    """A compiled pattern; `search` says whether it matches anywhere."""
+
+    __slots__ = ("_expression",)
+
+    def __init__(self, expression: re2._Regexp) -> None:
+        self._expression = expression
+
+    def search(self, text: str) -> bool:
+        """A text that is no Unicode (a lone surrogate) matches nothing."""
+        try:
+            return self._expression.search(text) is not None
+        except UnicodeEncodeError:
+            return False
+
+
+@remembered(1024, longest=4096)
+def compiled(pattern: str) -> Pattern | None:
+    """None when it is no pattern of Go's."""
+    if "\\C" in pattern:  # RE2 knows it, Go does not.
         return None
-
-
-def _translated(pattern: str) -> str:
-    found, in_class = [], False
-    for match in _TOKEN.finditer(pattern):
-        part = match[0]
-        if in_class:
-            in_class = part != "]"
-            found.append(_inside(part, match["posix"]))
-        else:
-            in_class = part.startswith("[")
-            found.append(_OUTSIDE.get(part, part))
-    return "".join(found)
-
-
-def _inside(part: str, posix: str | None) -> str:
-    """A part of a character class, where an opening bracket is an ordinary character."""
-    if posix is not None:
-        return _POSIX.get(posix.strip("[:^]"), "")
-    return part.replace("[", "\\[", 1) if part.startswith("[") else part
+    try:
+        return Pattern(re2.compile(pattern, _OPTIONS))
+    except (re2.error, UnicodeEncodeError):
+        return None

@@ -123,11 +123,11 @@ def _string(node: Node, value: str, path: str) -> Iterator[Cause]:
     longest, shortest, pattern = checks.get("maxLength"), checks.get("minLength"), checks.get("pattern")
     if longest is not None and len(value) > longest:
         yield Cause(path, TOO_LONG, f"Too long: may not be more than {longest} bytes")
-    if shortest is not None and len(value) < shortest:
+    elif shortest is not None and len(value) < shortest:
         yield invalid(path, value, f"{path} in body should be at least {shortest} chars long")
-    if pattern is not None:
+    elif pattern is not None:
         expression = compiled(pattern)
-        if expression is not None and expression.search(value) is None:
+        if expression is not None and not expression.search(value):
             yield invalid(path, value, f"{path} in body should match '{pattern}'")
     accepts = FORMATS.get(node.format)
     if accepts is not None and node.type in ("string", "") and not accepts(value):

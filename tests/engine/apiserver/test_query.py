@@ -1,5 +1,7 @@
 """Query strings are read as upstream reads them."""
 
+import time
+
 import pytest
 
 from pilothouse.engine.apiserver import query
@@ -33,3 +35,13 @@ def test_durations_are_those_of_go() -> None:
     assert query.timeout_s(query.parse("timeout=1m30s")) == 90
     with pytest.raises(BadRequest):
         query.timeout_s(query.parse("timeout=frob"))
+
+
+@pytest.mark.parametrize(("name", "value"), [("limit", "9" * 60_000), ("timeout", "9" * 60_000)])
+def test_endless_numbers_are_refused_at_once_and_not_repeated_whole(name: str, value: str) -> None:
+    read = query.integer if name == "limit" else lambda found, _: query.timeout_s(found)
+    started = time.process_time()
+    with pytest.raises(BadRequest) as caught:
+        read(query.parse(f"{name}={value}"), name)
+    assert time.process_time() - started < 0.5
+    assert len(caught.value.message) < 500

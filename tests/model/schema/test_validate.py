@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -5,6 +6,7 @@ from hypothesis import given
 
 from pilothouse.model.errors import Cause
 from pilothouse.model.schema import from_crd
+from pilothouse.model.schema.formats import FORMATS as KNOWN_FORMATS
 from tests.model.json_values import OBJECTS, VALUES
 
 INVALID, TYPE = "FieldValueInvalid", "FieldValueTypeInvalid"
@@ -177,6 +179,8 @@ def test_formats_tell_good_from_bad(format: str, good: str, bad: str) -> None:
         (r"^(?<x>a)\$$", "a$", "a"),
         (r"\d", "1", "\u0661"),
         (r"^[^/$]+$", "a", "a$"),
+        (r"^\p{Greek}+$", "αβ", "ab"),
+        (r"^\Qa.b\E$", "a.b", "axb"),
     ],
 )
 def test_patterns_are_go_patterns(pattern: str, good: str, bad: str) -> None:
@@ -184,8 +188,23 @@ def test_patterns_are_go_patterns(pattern: str, good: str, bad: str) -> None:
     assert causes({"type": "string", "pattern": pattern}, bad)
 
 
-def test_a_pattern_that_cannot_be_expressed_is_not_checked() -> None:
-    assert causes({"type": "string", "pattern": r"\p{Greek}"}, "x") == []
+def test_a_pattern_takes_time_linear_in_the_value() -> None:
+    started = time.process_time()
+    assert causes({"type": "string", "pattern": "^(a+)+$"}, "a" * 100_000 + "b")
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("format", sorted(KNOWN_FORMATS))
+def test_a_format_takes_time_linear_in_the_value(format: str) -> None:
+    started = time.process_time()
+    for mark in ("1", "a", "a.", "1h", ":", "-", " "):
+        causes({"type": "string", "format": format}, mark * 20_000 + "!")
+    assert time.process_time() - started < 1
+
+
+def test_a_value_that_is_too_long_is_told_of_its_length_alone() -> None:
+    found = causes({"type": "string", "maxLength": 3, "pattern": "^a+$"}, "bbbb")
+    assert [cause[1] for cause in found] == ["FieldValueTooLong"]
 
 
 @given(VALUES | OBJECTS)

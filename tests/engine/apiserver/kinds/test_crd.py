@@ -1,10 +1,12 @@
 """CustomResourceDefinitions: names, versions, schemas."""
 
+import time
 from typing import Any
 
 import pytest
 
 from pilothouse.engine.apiserver.kinds.crd.definition import CRD
+from pilothouse.engine.apiserver.kinds.crd.paths import validate_simple_path
 from pilothouse.model.json import Object
 from tests.engine.apiserver.kinds.objects import brief, changed, cluster_scoped, created, refusals, update_refusals, updated
 
@@ -208,3 +210,15 @@ def test_a_conversion_webhook_is_refused_where_it_would_have_to_be_called() -> N
     assert refusals(CRD, definition(conversion=conversion)) == []
     two = definition(conversion=conversion, versions=[version(), version("v2", storage=False)])
     assert refusals(CRD, two) == ["spec.conversion.strategy Forbidden"]
+
+
+@pytest.mark.parametrize("path", ["." * 100_000 + "!", ".a" * 50_000 + "!", "[?(" * 30_000])
+def test_a_path_that_is_none_is_refused_at_once(path: str) -> None:
+    started = time.process_time()
+    assert validate_simple_path("." + path, "here")
+    assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize("path", [".spec.replicas", ".a..b", ".a[*].b", ".a['x']", '.a[?(@.type=="Ready")].status', ".a[?(@.b[0]=='x')].c"])
+def test_usual_paths_are_paths(path: str) -> None:
+    assert validate_simple_path(path, "here") == []

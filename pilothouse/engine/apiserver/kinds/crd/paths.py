@@ -8,7 +8,8 @@ from pilothouse.model.json import Object
 
 SELECTABLE_MAX = 8
 SELECTABLE_TYPES = ("string", "boolean", "integer")
-_PATH = re.compile(r"""(?:\.\.?(?:[\w$*/-]|\\.)*|\[[^\[\]]*\]|\[\?\(.*?\)\])*""")
+# Possessive throughout: a path that is none must not be tried in every way in which its dots can be told apart.
+_PATH = re.compile(r"""(?:\.\.?+(?:[\w$*/-]|\\.)*+|\[\?\(.*?\)\]|\[[^\[\]]*+\])*+""")
 _NAMES = re.compile(r"""\.([A-Za-z_$][\w$-]*)|\['([^']+)'\]""")
 
 
