@@ -105,6 +105,19 @@ def test_groups_of_kubernetes_need_approval() -> None:
         ({"type": "string", "anyOf": [{"type": "string"}]}, [f"{A}.anyOf[0].type Forbidden"]),
         ({"x-kubernetes-int-or-string": True}, []),
         ({"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}]}, []),
+        ({"x-kubernetes-int-or-string": True, "type": "string"}, []),
+        ({"x-kubernetes-int-or-string": True, "type": "integer"}, []),
+        ({"x-kubernetes-int-or-string": True, "type": "array", "items": {"type": "string"}}, []),
+        ({"x-kubernetes-int-or-string": True, "additionalProperties": {"type": "string"}}, []),
+        ({"x-kubernetes-int-or-string": True, "type": "string", "anyOf": [{"type": "integer"}, {"type": "string"}]}, []),
+        ({"x-kubernetes-preserve-unknown-fields": True, "anyOf": [{"type": "integer"}, {"type": "string"}]}, []),
+        ({"type": "string", "anyOf": [{"type": "integer"}, {"type": "string"}]}, []),
+        (
+            {"type": "string", "anyOf": [{"type": "integer"}, {"type": "number"}]},
+            [f"{A}.anyOf[0].type Forbidden", f"{A}.anyOf[1].type Forbidden"],
+        ),
+        ({"type": "string", "allOf": [{"anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": "^a"}]}, []),
+        ({"type": "string", "not": {"x-kubernetes-validations": [{"rule": "true"}]}}, [f"{A}.not.x-kubernetes-validations Forbidden"]),
         (
             {"x-kubernetes-int-or-string": True, "x-kubernetes-preserve-unknown-fields": True},
             [f"{A}.x-kubernetes-preserve-unknown-fields Invalid"],
@@ -222,3 +235,8 @@ def test_a_path_that_is_none_is_refused_at_once(path: str) -> None:
 @pytest.mark.parametrize("path", [".spec.replicas", ".a..b", ".a[*].b", ".a['x']", '.a[?(@.type=="Ready")].status', ".a[?(@.b[0]=='x')].c"])
 def test_usual_paths_are_paths(path: str) -> None:
     assert validate_simple_path(path, "here") == []
+
+
+def test_the_root_has_no_additional_properties() -> None:
+    made = definition(versions=[version(schema={"type": "object", "additionalProperties": {"type": "string"}})])
+    assert refusals(CRD, made) == [f"{ROOT}.additionalProperties Forbidden"]

@@ -14,10 +14,11 @@ _INT_OR_STRING, _PRESERVE, _EMBEDDED = (
     "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-embedded-resource",
 )
+_RULES = "x-kubernetes-validations"
 _TYPELESS = {"root": "at the root", "items": "for specified array items", "field": "for specified object fields"}
 _UNTYPED_PAIR = [{"type": "integer"}, {"type": "string"}]
 _UNDEFINED = ("default", "additionalProperties")
-_EMPTY = ("type", "title", "description", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type")
+_EMPTY = ("type", _RULES, "title", "description", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type")
 _FALSE = ("nullable", _PRESERVE, _EMBEDDED, _INT_OR_STRING)
 _COMBINATIONS = ("allOf", "anyOf", "oneOf")
 
@@ -35,9 +36,13 @@ def _invariants(schema: Object, level: str, path: str) -> list[Cause]:
         causes += _invariants(items, "items", f"{path}.items")
     for name, below in (schema.get("properties") or {}).items():
         causes += _invariants(below, "field", f"{path}.properties[{name}]")
+    if extra is not None and level == "root":
+        causes.append(field.forbidden(f"{path}.additionalProperties", "must not be used at the root"))
     if isinstance(extra, dict):
         causes += _invariants(extra, "field", f"{path}.additionalProperties")
     causes += _int_or_string(schema, path) + _combinations(schema, path) + _typed(schema, level, path)
+    if level == "root":
+        causes += _root_metadata(schema, path)
     return causes + (_object_fields(schema, path) if level == "root" or schema.get(_EMBEDDED) else [])
 
 
@@ -67,37 +72,40 @@ def _embedded(schema: Object, kind: str, path: str) -> list[Cause]:
 def _int_or_string(schema: Object, path: str) -> list[Cause]:
     if not schema.get(_INT_OR_STRING):
         return []
-    detail = f"if {_INT_OR_STRING} is true"
-    causes = [field.invalid(f"{path}.{name}", True, f"must be false {detail}") for name in (_PRESERVE, _EMBEDDED) if schema.get(name)]
-    if kind := schema.get("type"):
-        causes.append(field.invalid(f"{path}.type", kind, f"must be empty {detail}"))
-    return causes
+    detail = f"must be false if {_INT_OR_STRING} is true"
+    return [field.invalid(f"{path}.{name}", True, detail) for name in (_PRESERVE, _EMBEDDED) if schema.get(name)]
 
 
 def _object_fields(schema: Object, path: str) -> list[Cause]:
-    """apiVersion, kind and metadata are implied; a schema may restrict little of them."""
+    """apiVersion, kind and metadata are implied; a schema cannot make anything else of them."""
     properties = schema.get("properties") or {}
     causes: list[Cause] = []
     for name, kind in (("kind", "string"), ("apiVersion", "string"), ("metadata", "object")):
         stated = (properties.get(name) or {}).get("type") or ""
         if name in properties and stated != kind:
             causes.append(field.invalid(f"{path}.properties[{name}].type", stated, f"must be {kind}"))
-    meta = properties.get("metadata") or {}
-    if set(meta.get("properties") or ()) - {"name", "generateName"}:
-        detail = "must not specify anything other than name and generateName, but metadata is implicitly specified"
-        causes.append(field.forbidden(f"{path}.properties[metadata]", detail))
     return causes
+
+
+def _root_metadata(schema: Object, path: str) -> list[Cause]:
+    """Metadata at the root is implied, too; only names may be restricted."""
+    meta = (schema.get("properties") or {}).get("metadata") or {}
+    if not set(meta.get("properties") or ()) - {"name", "generateName"}:
+        return []
+    detail = "must not specify anything other than name and generateName, but metadata is implicitly specified"
+    return [field.forbidden(f"{path}.properties[metadata]", detail)]
 
 
 def _combinations(schema: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
-    typed_pair = schema.get(_INT_OR_STRING) and schema.get("anyOf") == _UNTYPED_PAIR
+    typed_pair = schema.get("anyOf") == _UNTYPED_PAIR
     for name in _COMBINATIONS:
         if name == "anyOf" and typed_pair:
             continue
         for i, below in enumerate(schema.get(name) or ()):
-            is_typed_pair = name == "allOf" and i == 0 and schema.get(_INT_OR_STRING) and below == {"anyOf": _UNTYPED_PAIR}
-            causes += [] if is_typed_pair else _nested(below, f"{path}.{name}[{i}]")
+            is_typed_pair = name == "allOf" and i == 0 and below.get("anyOf") == _UNTYPED_PAIR
+            rest = {key: value for key, value in below.items() if key != "anyOf"} if is_typed_pair else below
+            causes += _nested(rest, f"{path}.{name}[{i}]")
     if schema.get("not") is not None:
         causes += _nested(schema["not"], f"{path}.not")
     return causes
@@ -110,6 +118,8 @@ def _nested(schema: Object, path: str) -> list[Cause]:
     ]
     causes += [field.forbidden(f"{path}.{name}", "must be empty to be structural") for name in _EMPTY if schema.get(name)]
     causes += [field.forbidden(f"{path}.{name}", "must be false to be structural") for name in _FALSE if schema.get(name)]
+    if "metadata" in (schema.get("properties") or {}):
+        causes.append(field.forbidden(f"{path}.properties[metadata]", "must not be specified in a nested context"))
     for below, here in _values_below(schema, path):
         causes += _nested(below, here)
     return causes + _combinations(schema, path)
