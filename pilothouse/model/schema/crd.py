@@ -58,6 +58,9 @@ def build(raw: Any) -> Node:
         default=(raw["default"],) if "default" in raw else None,
     )
     node.checks = _checks(raw)
+    node.rules = tuple(raw.get("x-kubernetes-validations") or ())
+    below = [*node.properties.values(), *(each for each in (node.items, node.additional) if each is not None)]
+    node.ruled = bool(node.rules) or any(each.ruled for each in below)
     return node
 
 

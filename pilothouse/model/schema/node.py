@@ -31,6 +31,7 @@ class Node:
     format: as in OpenAPI, and `micro-time`, `quantity`, `int-or-string`.
     additional: schema of a map's values. patches: of the fields that have a strategy.
     checks: the value validations of a custom resource's schema, by keyword. default: in a tuple, since it may be None.
+    rules: in CEL, as the schema states them. ruled: whether there are any, here or below.
     """
 
     type: str = ""
@@ -53,6 +54,8 @@ class Node:
     kinds: tuple[GroupVersionKind, ...] = ()
     default: tuple[Any] | None = None
     checks: Object = field(default_factory=dict)
+    rules: tuple[Object, ...] = ()
+    ruled: bool = False
 
     def __repr__(self) -> str:
         return f"<Node {self.name or self.type or 'any'}>"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pilothouse.engine.apiserver.crds.columns import column_of, columns_of
 from pilothouse.engine.apiserver.crds.jsonpath import find
@@ -12,7 +12,19 @@ from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object, same
 from pilothouse.model.resource import Resource
 from pilothouse.model.schema import Schema
+from pilothouse.model.schema.node import Node
+from pilothouse.model.schema.validate import INVALID, NOT_SUPPORTED, NOWHERE, REQUIRED, TOO_LONG, TOO_MANY, TYPE
 
+if TYPE_CHECKING:
+    from pilothouse.engine.apiserver.crds.rules import Rules
+
+_BLOCKING = frozenset({NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE})
+_UNJUDGED = Cause(
+    NOWHERE,
+    INVALID,
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
 _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
 
 
@@ -32,11 +44,24 @@ def custom_kind(resource: Resource, version: Object, schema: Callable[[], Schema
     def prepare_update(obj: Object, old: Object, context: Context) -> None:
         _prepare_update(obj, old, context, has_status)
 
+    type_of = {"apiVersion": resource.api_version, "kind": resource.kind}
+    rules: list[Rules] = []
+
+    def judge(obj: Object, old: Object | None) -> list[Cause]:
+        causes, node = schema().validate(obj), schema().node
+        if not node.ruled:
+            return causes
+        if any(cause.reason in _BLOCKING for cause in causes):
+            return [*causes, _UNJUDGED]
+        if not rules:
+            rules.append(_rules(node))
+        return causes + rules[0].check(type_of | obj, None if old is None else type_of | old)
+
     def validate(obj: Object) -> list[Cause]:
-        return _metadata_causes(obj, resource.namespaced) + schema().validate(obj)
+        return _metadata_causes(obj, resource.namespaced) + judge(obj, None)
 
     def validate_update(obj: Object, old: Object) -> list[Cause]:
-        return metadata.validate_update(obj, old, standard_finalizers=False) + schema().validate(obj)
+        return metadata.validate_update(obj, old, standard_finalizers=False) + judge(obj, old)
 
     def selectable(obj: Object) -> dict[str, str]:
         return metadata.selectable(obj) | {path.lstrip("."): _text(find(obj, path)) for path in fields}
@@ -59,6 +84,13 @@ def custom_kind(resource: Resource, version: Object, schema: Callable[[], Schema
         selectable_fields=frozenset({"metadata.name", "metadata.namespace", *(path.lstrip(".") for path in fields)}),
         unconditional_update=False,
     )
+
+
+def _rules(node: Node) -> "Rules":
+    # WHY here: the language's implementation takes memory that a cluster without rules need not spend.
+    from pilothouse.engine.apiserver.crds.rules import Rules
+
+    return Rules(node)
 
 
 def _metadata_causes(obj: Object, namespaced: bool) -> list[Cause]:

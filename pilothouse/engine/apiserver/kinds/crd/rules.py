@@ -1,4 +1,4 @@
-"""Validation rules of a schema, as far as they can be judged without compiling them."""
+"""Validation rules of a schema: what is said about them, and whether they compile against it."""
 
 import re
 
@@ -6,16 +6,41 @@ from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.kinds.crd.paths import resolve
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
+from pilothouse.model.schema.crd import build
 
 REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 MESSAGE_MAX = 2048
+SHOWN_MAX = 1024
+RULES_MAX = 1_000
+"""Rules of one version: they are compiled while somebody waits."""
+
 _OLD_SELF = re.compile(r"\boldSelf\b")
 
 
-def validate_rules(rules: list[Object], schema: Object, path: str) -> list[Cause]:
+def validate_rules(rules: list[Object], schema: Object, path: str, *, is_root: bool) -> list[Cause]:
+    """is_root: the rules are about the whole object, whose type and name they see."""
     causes: list[Cause] = []
     for i, rule in enumerate(rules):
-        causes += _rule(rule, schema, f"{path}[{i}]")
+        found = _rule(rule, schema, f"{path}[{i}]")
+        causes += found or _compilation(rule, schema, f"{path}[{i}]", is_root=is_root)
+    return causes
+
+
+def _compilation(rule: Object, schema: Object, path: str, *, is_root: bool) -> list[Cause]:
+    # WHY here: the language's implementation takes memory that a cluster without rules need not spend.
+    from pilothouse.model.cel import RuleProblem, compile_rule
+
+    node, optional_old = build(schema), bool(rule.get("optionalOldSelf"))
+    node.type = node.type or ("object" if is_root else "")
+    causes: list[Cause] = []
+    for name, wanted in (("rule", "bool"), ("messageExpression", "string")):
+        if not (text := rule.get(name)):
+            continue
+        try:
+            compile_rule(text, node, is_resource=is_root or node.embedded, optional_old=optional_old, wanted=wanted)
+        except RuleProblem as error:
+            prefix = "messageExpression " if name == "messageExpression" and str(error).startswith("compilation") else ""
+            causes.append(field.invalid(f"{path}.{name}", text[:SHOWN_MAX], f"{prefix}{error}"))
     return causes
 
 

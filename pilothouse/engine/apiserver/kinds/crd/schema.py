@@ -5,7 +5,7 @@ from typing import Any
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.kinds.crd.defaults import validate_defaults
 from pilothouse.engine.apiserver.kinds.crd.lists import validate_lists
-from pilothouse.engine.apiserver.kinds.crd.rules import validate_rules
+from pilothouse.engine.apiserver.kinds.crd.rules import RULES_MAX, validate_rules
 from pilothouse.engine.apiserver.kinds.crd.structural import validate_structural
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
@@ -24,6 +24,8 @@ def validate_version_schema(schema: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
     if openapi.get("nullable"):
         causes.append(field.forbidden(f"{here}.nullable", "nullable cannot be true at the root"))
+    if (count := _rule_count(openapi)) > RULES_MAX:
+        return [field.too_many(here, count, RULES_MAX)]
     causes += _openapi(openapi, here)
     if _is_unsupported(openapi):
         return causes
@@ -39,6 +41,10 @@ def children(schema: Object, path: str) -> list[tuple[Object, str]]:
     for name in _COMBINATIONS:
         found += [(below, f"{path}.{name}[{i}]") for i, below in enumerate(schema.get(name) or ())]
     return found
+
+
+def _rule_count(schema: Object) -> int:
+    return len(schema.get("x-kubernetes-validations") or ()) + sum(_rule_count(below) for below, _ in children(schema, ""))
 
 
 def _is_unsupported(schema: Object) -> bool:
@@ -58,7 +64,7 @@ def _openapi(schema: Object, path: str) -> list[Cause]:
         causes += _openapi(below, here)
     causes += _extensions(schema, path) + validate_lists(schema, path)
     if rules := schema.get("x-kubernetes-validations"):
-        causes += validate_rules(rules, schema, f"{path}.x-kubernetes-validations")
+        causes += validate_rules(rules, schema, f"{path}.x-kubernetes-validations", is_root=path.endswith("openAPIV3Schema"))
     return causes
 
 
