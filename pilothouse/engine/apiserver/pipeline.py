@@ -1,17 +1,19 @@
 """The stages a request goes through once it is known who asks: authorize, find, negotiate, carry out."""
 
 from pilothouse.aio.tasks import completed
-from pilothouse.engine.apiserver import dispatch
+from pilothouse.engine.apiserver import dispatch, storage
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.admission.chain import Attributes
-from pilothouse.engine.apiserver.answer import Plain
+from pilothouse.engine.apiserver.answer import One, Plain
 from pilothouse.engine.apiserver.authz.reviews import REVIEWS
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.dispatch import Answer
+from pilothouse.engine.apiserver.dispatch import Answer, Verb
 from pilothouse.engine.apiserver.negotiate import Accepted, choose, choose_stream
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.routing import verb_of
 from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.store.record import Record
+from pilothouse.model.errors import ApiError
 
 _CONNECTS = ("exec", "attach", "portforward")
 _STREAMS = ("log", *_CONNECTS)
@@ -48,8 +50,19 @@ async def run(backend: Backend, request: ApiRequest) -> tuple[Answer, Accepted]:
     return await verb(backend, request, served), accepted
 
 
-async def _carry_out(verb: dispatch.Verb, backend: Backend, request: ApiRequest, served: Served) -> Answer:
-    return await verb(backend, request, served)
+async def _carry_out(verb: Verb, backend: Backend, request: ApiRequest, served: Served) -> Answer:
+    """The answer to a write, which may rest on another write that is still on its way to disk.
+
+    Nobody may learn from a refusal, or from an update that changes nothing, of what a power cut could take back or a read does not show.
+    """
+    try:
+        answer = await verb(backend, request, served)
+    except ApiError:
+        await storage.settled(backend.store)
+        raise
+    if isinstance(answer, One) and isinstance(answer.record, Record):
+        await storage.durable(backend.store, answer.record)
+    return answer
 
 
 def _is_write(request: ApiRequest) -> bool:

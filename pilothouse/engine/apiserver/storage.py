@@ -65,6 +65,18 @@ async def delete(store: Store, key: str, expected: int, value: Object | None = N
         return await store.delete(key, expected=expected, value=value)
 
 
+async def durable(store: Store, record: Record) -> None:
+    """Returns once the record is on disk, with everything before it."""
+    with _translated():
+        await store.durable(record.revision)
+
+
+async def settled(store: Store) -> None:
+    """Returns once all writes that are on their way are on disk."""
+    with _translated():
+        await store.settled()
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:

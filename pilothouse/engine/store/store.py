@@ -137,6 +137,10 @@ class Store:
             raise FutureRevision(revision, self._assigned)
         await self._durability.reached(revision)
 
+    async def settled(self) -> None:
+        """Returns once every write that has been given a revision so far is committed; raises StorageFailed as one of them did."""
+        await self._durability.reached(self._assigned)
+
     def scan(self, prefix: str) -> list[Record]:
         return self._shelves.scan(prefix)
 

@@ -4,9 +4,9 @@ Source: apiextensions' TableConvertor uses client-go/util/jsonpath; this is the 
 """
 
 import re
-from functools import lru_cache
 from typing import Any
 
+from pilothouse.model.caching import remembered
 from pilothouse.model.json import Object
 
 _STEP = re.compile(
@@ -19,7 +19,7 @@ _STEP = re.compile(
 Step = tuple[str, str, str]
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def steps_of(path: str) -> tuple[Step, ...] | None:
     """The path taken apart, None when it is not one of ours."""
     if path in ("", "."):
