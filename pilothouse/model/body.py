@@ -19,6 +19,7 @@ SLOWLY_BYTES = 32 * 1024
 """The largest body for the tolerant parser, which takes about a microsecond a byte."""
 
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+_LONG_NUMBER = re.compile("[0-9]{20}")
 _WHERE = {
     "Expecting value": "looking for beginning of value",
     "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
@@ -58,7 +59,9 @@ def _tolerant(data: bytes) -> tuple[Any, list[str]]:
     """As Go reads it: bytes that are no UTF-8 and lone surrogates become U+FFFD."""
     text = _ESCAPE.sub(lambda match: "\\ufffd" if match[1] else match[0], data.decode("utf-8", "replace"))
     try:
-        return json.loads(text, parse_int=_integer, parse_constant=_no_constant), _duplicates(_pairs(text))
+        # A function for each number would cost more than all the rest, and few texts have numbers that need one.
+        integer = _integer if _LONG_NUMBER.search(text) else None
+        return json.loads(text, parse_int=integer, parse_constant=_no_constant), _duplicates(_pairs(text))
     except json.JSONDecodeError as error:
         raise _explained(error, text) from None
     except RecursionError:
@@ -89,7 +92,7 @@ class _Members(tuple[tuple[str, Any], ...]):
 
 
 def _pairs(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_Members, parse_int=str, parse_float=str, parse_constant=str)
+    return json.loads(text, object_pairs_hook=_Members, parse_int=str if _LONG_NUMBER.search(text) else None, parse_constant=str)
 
 
 def _duplicates(root: Any) -> list[str]:

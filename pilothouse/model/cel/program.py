@@ -21,8 +21,9 @@ from pilothouse.model.schema.node import Node
 RULE_MAX = 16 * 1024
 """Characters of a rule; upstream bounds its estimated cost instead."""
 
+_COMPLAINT_MAX = 2_048
 _STEPS = 10_000
-_BUDGET_NS = 250_000_000
+_BUDGET_NS = 150_000_000
 _STEP_NS, _CHARACTER_NS, _ITEM_NS = 100, 1, 50
 _SPLITTING = frozenset({"split", "findAll"})
 _COMPARING = frozenset({"@in", "_==_", "_!=_", "indexOf", "lastIndexOf", "sum", "min", "max", "isSorted"})
@@ -40,7 +41,8 @@ class Program:
         self.uses_old = any(each.kind == "ident" and each.name == "oldSelf" for each, _ in walked)
         calls = [each for each, _ in walked if each.kind == "call"]
         self._depth = max((depth + 1 for each, depth in walked if each.kind == "comprehension"), default=0)
-        self._calls = len(walked)
+        self._parts = len(walked)
+        self._calls = len(calls)
         self._comparing = sum(each.name in _COMPARING and not any(part.kind == "const" for part in each.below) for each in calls)
         self._splits = any(each.name in _SPLITTING for each in calls)
         self._joins = sum(each.name == "_+_" for each in calls)
@@ -63,7 +65,7 @@ class Program:
         longest = max(weight.longest_list, 16, weight.longest_text if self._splits else 0)
         steps = min(_STEPS, longest**self._depth)
         text = weight.longest_text * (self._joins + 1) << self._depth
-        each = self._calls * (_STEP_NS + text * _CHARACTER_NS) + self._comparing * longest * _ITEM_NS
+        each = self._parts * _STEP_NS + self._calls * text * _CHARACTER_NS + self._comparing * longest * _ITEM_NS
         if steps * each > _BUDGET_NS:
             raise BudgetExceeded
 
@@ -94,7 +96,8 @@ def _compiled(text: str, kind: str, optional_old: bool) -> tuple[cel.Expression,
     try:
         expression = _environment(kind, optional_old).compile(text)
     except RuntimeError as error:
-        raise RuleProblem(f"compilation failed: {without_status(str(error))}") from None
+        # Each complaint repeats the rule's line.
+        raise RuleProblem(f"compilation failed: {without_status(str(error))[:_COMPLAINT_MAX]}") from None
     return expression, decode(expression.serialize())
 
 

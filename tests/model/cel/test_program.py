@@ -90,11 +90,22 @@ def test_a_rule_holds(rule: str, value: Object) -> None:
         ("'x'", "cel expression must evaluate to a bool"),
         ("(" * 5_000 + "true" + ")" * 5_000, "compilation failed"),
         ("true" + " && true" * 3_000, "too long"),
+        ("self.a" + " + 1" * 1_000 + " > 0", "recursion depth"),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused_before_any_value(rule: str, why: str) -> None:
     with pytest.raises(RuleProblem, match=why):
         run(rule, {})
+
+
+def test_a_rule_with_very_many_mistakes_is_told_briefly() -> None:
+    with pytest.raises(RuleProblem) as refused:
+        run(" && ".join(f"nobody{n}" for n in range(1_000)), {})
+    assert len(str(refused.value)) < 3_000
+
+
+def test_a_long_chain_is_a_rule() -> None:
+    assert run(" && ".join(f"self.a != {n}" for n in range(1, 500)), {"a": 0}) is True
 
 
 def test_a_rule_about_a_scalar_knows_its_type() -> None:
