@@ -30,7 +30,7 @@ def follow(store: Store, prefixes: Sequence[str], index: Index) -> None:
     follower = _Follower(store, tuple(prefixes), index)
     follower.fill()
     for prefix in prefixes:
-        store.watch(prefix, store.revision, follower.apply)
+        store.watch(prefix, store.revision, follower.apply, internal=True)
 
 
 class _Follower:

@@ -71,11 +71,3 @@ async def test_not_found_is_answered_when_the_deletion_is_on_disk(api: Api, gate
     second = await waiting(gate, first, api.delete(f"{CONFIGMAPS}/a"))
     assert await code_of(second) == 404
     assert first.done()
-
-
-async def test_an_update_that_changes_nothing_waits_for_what_it_found(api: Api, gate: threading.Event) -> None:
-    await api.post(CONFIGMAPS, configmap("a"))
-    gate.clear()
-    first = asyncio.ensure_future(api.patch(f"{CONFIGMAPS}/a", {"data": {"x": "1"}}))
-    second = await waiting(gate, first, api.patch(f"{CONFIGMAPS}/a", {"data": {"x": "1"}}))
-    assert (await first)["metadata"]["resourceVersion"] == (await second)["metadata"]["resourceVersion"]
