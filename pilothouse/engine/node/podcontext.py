@@ -1,7 +1,8 @@
 """What all pod workers share, and the handle through which the parts of one worker see its pod."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ from pilothouse.model.json import Object
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """allocatable: what the node offers to pods, as in its status."""
+    """allocatable: what the node offers to pods, as in its status. now: seconds since the epoch."""
 
     config: NodeConfig
     client: Client
@@ -35,18 +36,32 @@ class Context:
     resolver: Resolver
     allocatable: Object
     memory_bytes: int
+    now: Callable[[], float] = time.time
 
 
 @dataclass(slots=True)
 class Handle:
-    """One pod as its worker sees it. object: the newest from the API. changed(): something to report and perhaps to do."""
+    """One pod as its worker sees it. object: the newest from the API; gone: it is not there any more.
+
+    changed(): something to report and perhaps to do. tasks: of the running worker.
+    """
 
     context: Context
     object: Object
     state: PodState
     changed: Callable[[], None]
-    tasks: Scope
+    gone: bool = False
+    tasks: Scope | None = None
     probing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    def spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        """Something in the background, for as long as the worker runs. what: for the task's name."""
+        assert self.tasks is not None, "the pod's worker runs"
+        return self.tasks.spawn(work, name=f"pod {podspec.key_of(self.object)} {what}")
+
+    @property
+    def is_ending(self) -> bool:
+        return self.gone or podspec.deleting(self.object)
 
     @property
     def uid(self) -> str:
@@ -72,6 +87,10 @@ class Handle:
         task = self.probing.pop(name, None)
         if task is not None:
             task.cancel()
+
+    def stop_probes(self) -> None:
+        for name in list(self.probing):
+            self.stop_probing(name)
 
     def tracked(self) -> list[Tracked]:
         return [self.state.of(each) for each in podspec.all_containers(self.object)]
