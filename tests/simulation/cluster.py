@@ -1,6 +1,7 @@
 """The cluster that is simulated, and what a test does with it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Simulated:
             if holds(last):
                 return last or {}
             await asyncio.sleep(0.05)
-        raise AssertionError(f"it never held for {name}: {last}")
+        raise AssertionError(f"it never held for {name}: {(last or {}).get('status')}")
 
     async def runs(self, pod: Object) -> Object:
         """Makes a pod and waits until it is ready."""
@@ -93,7 +94,7 @@ async def simulated(folder: Path, state: Path) -> AsyncIterator[Simulated]:
         admin, node = _client(server, "kube-controller-manager"), _client(server, f"node:{NODE}")
         informers, recorder = Informers(admin), Recorder(admin, None, "controllers")
         said = Recorder(node, None, "kubelet", NODE)
-        controllers = Controllers(admin, informers, recorder, root_ca="PEM")
+        controllers = Controllers(admin, informers, recorder, root_ca="PEM", clock=time.time)
         scheduler = Scheduler(admin, informers, recorder)
         agent = NodeAgent(node, runtime, config, said, barrier)
         for each in (recorder, said):

@@ -67,7 +67,7 @@ class FakeRuntime:
     programs: dict[str, Program] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     execs: dict[tuple[str, ...], ExecResult] = field(default_factory=dict)
-    ready: Readiness = Readiness(True, True)
+    ready: Readiness = field(default_factory=lambda: Readiness(True, True))
     calls: list[Called] = field(default_factory=list)
     counts: "Counter[str]" = field(default_factory=Counter)
     boxes: dict[str, Sandbox] = field(default_factory=dict)

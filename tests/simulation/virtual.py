@@ -33,7 +33,7 @@ async def until(holds: Callable[[], Any], seconds: float = 600.0) -> None:
     """Until it holds, looking after each bit of virtual time."""
     try:
         async with asyncio.timeout(seconds):
-            while not holds():  # noqa: ASYNC110 - the time is virtual
+            while not holds():
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(f"it never held within {seconds:g} s") from None

@@ -36,7 +36,7 @@ class Context:
     resolver: Resolver
     allocatable: Object
     memory_bytes: int
-    now: Callable[[], float] = time.time
+    now: Callable[[], float] = field(default_factory=lambda: time.time)
 
 
 @dataclass(slots=True)

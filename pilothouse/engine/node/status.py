@@ -131,7 +131,7 @@ def _state(pod: Object, container: Object, state: PodState, tracked: Tracked, no
         return {"running": {"startedAt": meta.rfc3339(tracked.latest.started_at)}}
     if tracked.waiting is not None and not tracked.alive:
         return _waiting(_shown(tracked.waiting, container, tracked, now))
-    if tracked.exited and tracked.latest is not None:
+    if tracked.exited and tracked.latest is not None and not tracked.redo:
         if tracked.delay_s and _will_restart(pod, container, state, tracked):
             return _waiting(Waiting("CrashLoopBackOff", _back_off(pod, tracked)))
         return {"terminated": terminated(tracked.latest, oom=tracked.latest.id in state.oom)}
