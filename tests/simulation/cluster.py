@@ -67,11 +67,14 @@ class Simulated:
     async def until(self, resource: Resource, name: str, holds: Any, seconds: float = 600.0) -> Object:
         """The object once it fulfils the condition; None is passed while it is not there."""
         last: Object | None = None
-        for _ in range(round(seconds * 20)):
+        waited_s = 0.0
+        while waited_s < seconds:
             last = await self.get(resource, name)
             if holds(last):
                 return last or {}
-            await asyncio.sleep(0.05)
+            pause_s = max(0.02, waited_s / 100)
+            await asyncio.sleep(pause_s)
+            waited_s += pause_s
         raise AssertionError(f"it never held for {name}: {(last or {}).get('status')}")
 
     async def runs(self, pod: Object) -> Object:

@@ -214,7 +214,7 @@ def test_the_wait_for_proxies_is_taken_from_the_grace(play: Play) -> None:
         await cluster.until(PODS, "p", gone)
         return now() - began
 
-    assert 20 <= play(scene) < 20.5
+    assert 20 <= play(scene) < 20.7
 
 
 def test_a_changed_image_restarts_its_container_and_no_other(play: Play) -> None:

@@ -39,8 +39,11 @@ class Exits:
     async def settle(self) -> None:
         """Returns when the ends of all containers that have been stopped are known."""
         for tracked in list(self._handle.state.containers.values()):
-            if tracked.alive and tracked.latest is not None:
-                await asyncio.shield(self._look_into(tracked, tracked.latest.id, STOP_PATIENCE_S))
+            await self.settle_one(tracked)
+
+    async def settle_one(self, tracked: Tracked) -> None:
+        if tracked.alive and tracked.latest is not None:
+            await asyncio.shield(self._look_into(tracked, tracked.latest.id, STOP_PATIENCE_S))
 
     def _look_into(self, tracked: Tracked, id: str, patience_s: float) -> asyncio.Task[None]:
         task = self._under_way.get(id)

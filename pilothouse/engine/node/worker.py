@@ -279,6 +279,8 @@ class PodWorker:
         tracked = self.state.containers[step.name]
         try:
             await self._ender.kill(self._spec(step.name), tracked, step.why)
+            # Until its end is known it would be killed again.
+            await self._exits.settle_one(tracked)
         except STEP_ERRORS as error:
             self._failed(step, error)
         else:
