@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import structlog
 
@@ -107,7 +108,13 @@ def look(loop: asyncio.AbstractEventLoop, ident: int, held_s: float) -> Hold:
     frame = sys._current_frames().get(ident)
     where = _stack(frame)
     task = asyncio.current_task(loop)
-    return Hold(held_s, "" if task is None else task.get_name(), where)
+    return Hold(held_s, "" if task is None else _title(task), where)
+
+
+def _title(task: "asyncio.Task[Any]") -> str:
+    """The task's name, with its coroutine's where nobody has given it one."""
+    name, work = task.get_name(), getattr(task.get_coro(), "__qualname__", "")
+    return f"{name} ({work})" if name.startswith("Task-") and work else name
 
 
 def _stack(frame: FrameType | None) -> tuple[str, ...]:
@@ -117,7 +124,7 @@ def _stack(frame: FrameType | None) -> tuple[str, ...]:
         file = "/".join(code.co_filename.split("/")[-2:])
         if not found and file.rpartition("/")[2] in IDLE_FILES:
             return ()
-        if "asyncio/" not in file:
+        if "asyncio/" not in file and not file.startswith("<frozen"):
             found.append(f"{file}:{frame.f_lineno} {code.co_name}")
         frame = frame.f_back
     return tuple(found)

@@ -39,6 +39,12 @@ async def test_a_task_that_holds_the_loop_is_named_with_its_place() -> None:
     assert any("culprit" in each for each in holds[0].where)
 
 
+async def test_a_task_without_a_name_is_called_after_its_coroutine() -> None:
+    async with watched() as (_, holds):
+        await asyncio.create_task(culprit(0.6))
+    assert holds[0].task.endswith("(culprit)")
+
+
 async def test_a_hold_is_reported_while_it_lasts_and_again_as_it_doubles() -> None:
     async with watched() as (_, holds):
         hold_the_loop(1.0)

@@ -95,7 +95,7 @@ class PodWorker:
             before = podspec.container_named(old, container["name"])
             if before is not None and before["image"] != container["image"]:
                 self.state.of(container).forget_failures()
-        self.state.refresh_wanted = True
+        self._want_refresh()
         self._woken()
 
     def removed(self) -> None:
@@ -106,13 +106,18 @@ class PodWorker:
 
     def refresh(self) -> None:
         """Something that the pod's volumes or environment refer to has changed, so what failed for want of it is tried at once."""
-        self.state.refresh_wanted = True
+        self._want_refresh()
         for step in (MountVolumes(), RefreshVolumes()):
             self.state.failed_steps.pop(step, None)
         for tracked in self.state.containers.values():
             if tracked.waiting is not None and tracked.waiting.reason == "CreateContainerConfigError":
                 tracked.retry_at = 0.0
         self._wake.set()
+
+    def _want_refresh(self) -> None:
+        self.state.refresh_wanted = True
+        # The same steps as before are no idle repetition now: they were asked for. The budget of rounds still holds.
+        self._last = (0.0, [])
 
     def exited(self, event: Exited) -> None:
         """The runtime says that the sandbox or a container of it has ended."""
