@@ -7,7 +7,7 @@ from pilothouse.client.transport import JSON_PATCH
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CONFIGMAPS, EVENTS, NODES, PODS
-from tests.simulation.cluster import NODE, Simulated
+from tests.simulation.cluster import NODE, Simulated, until
 from tests.simulation.conftest import Play
 from tests.simulation.fake_runtime import Program
 from tests.simulation.objects import IMAGE, container, pod
@@ -33,7 +33,7 @@ def test_a_pod_runs_and_goes(play: Play) -> None:
         await cluster.runs(pod())
         await cluster.client.delete(PODS, "p", "default")
         await cluster.until(PODS, "p", gone)
-        assert not cluster.runtime.boxes
+        await until(lambda: not cluster.runtime.boxes, 1)
 
     play(scene)
 
