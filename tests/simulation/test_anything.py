@@ -20,7 +20,7 @@ from tests.simulation.cluster import Calm, Simulated, simulated
 from tests.simulation.strategies import PROGRAMS, STORIES, Deed, done
 from tests.simulation.virtual import virtually
 
-STORIES_TOLD = int(os.environ.get("PILOTHOUSE_STORIES", "20"))
+STORIES_TOLD = int(os.environ.get("PILOTHOUSE_STORIES", "12"))
 SETTLE_S = 400.0
 QUIET_S = 100.0
 CALLS_A_SECOND = 2.0
