@@ -2,41 +2,40 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
+from pilothouse.engine.store import store as store_module
 from pilothouse.engine.store.history import History, Limits
+from pilothouse.engine.store.room import Room
 from pilothouse.engine.store.shelves import Shelves
 from pilothouse.engine.store.store import Store
-from pilothouse.engine.store.watches import Watches
 from pilothouse.engine.store.writer import Write
 
 
 class _InPlaceWriter:
-    def __init__(self, committed: Callable[[list[Write]], None]) -> None:
-        self._committed = committed
+    def __init__(self, database: Any, reports: Any) -> None:
+        self._reports = reports
 
     def put(self, item: Any) -> None:
         if isinstance(item, Write):
-            asyncio.get_running_loop().call_soon(self._committed, [item])
+            asyncio.get_running_loop().call_soon(self._reports.committed, [item])
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"the store in memory has no {name}")
 
 
 class MemoryStore(Store):
     """Passes the store's contract; keeps nothing."""
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self.revision = 0
-        self._shelves = Shelves()
-        self._history = History(limits or Limits(), 0)
-        self._clock = time.time
-        self._watches = Watches()
-        self._assigned = 0
-        self._pending = {}
-        self._waiting = 0
-        self._garbage = []
-        self._closed = False
-        self._writer = _InPlaceWriter(self._commit)  # type: ignore[assignment]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store_module, "Writer", _InPlaceWriter)
+            no_database: Any = None
+            super().__init__(no_database, Shelves(), History(limits or Limits(), 0), 0, time.time, Room(0, store_module.QUOTA_BYTES))
 
 
 @asynccontextmanager
