@@ -15,7 +15,7 @@ from pilothouse.engine.node.podcontext import Handle
 from pilothouse.engine.node.podstate import Tracked, Waiting
 from pilothouse.engine.node.probes import Probing
 from pilothouse.engine.node.runtime import CREATED, RUNNING, Container, Image, RuntimeFailure, Sandbox
-from pilothouse.engine.node.volumes import Prepared, VolumeFailure
+from pilothouse.engine.node.volumes import Prepared
 from pilothouse.model.json import Object
 
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 60.0
@@ -60,14 +60,14 @@ class Starter:
 
     async def mount_volumes(self) -> None:
         state = self._state
-        try:
-            self.prepared = await self._context.volumes.prepare(self._handle.object, state.ips)
-        except VolumeFailure as error:
-            state.volume_failures += 1
-            state.volumes_retry_at = time.time() + min(RETRY_MOST_S, RETRY_FIRST_S * 2 ** (state.volume_failures - 1))
-            self._handle.say("Warning", "FailedMount", str(error))
+        self.prepared = prepared = await self._context.volumes.prepare(self._handle.object, state.ips)
+        for failure in prepared.failures:
+            self._handle.say("Warning", "FailedMount", failure)
+        if prepared.is_complete:
+            state.volumes_ready, state.volume_failures = True, 0
             return
-        state.volumes_ready, state.volume_failures = True, 0
+        state.volume_failures += 1
+        state.volumes_retry_at = time.time() + min(RETRY_MOST_S, RETRY_FIRST_S * 2 ** (state.volume_failures - 1))
 
     async def start(self, spec: Object, attempt: int) -> None:
         """One container, from image to running process; a pull that is needed goes on in the background."""
@@ -160,8 +160,9 @@ class Starter:
         assert box is not None
         prepared = await self._prepare(spec)
         config = container.container_config(
-            pod, spec, attempt=attempt, prepared=prepared, image=image.id, node_memory_bytes=self._context.memory_bytes
-        )
+            pod, spec, attempt=attempt, prepared=prepared, image=image, profiles=self._context.config.seccomp_dir,
+            node_memory_bytes=self._context.memory_bytes,
+        )  # fmt: skip
         # Exits are recognised by id, so the id has to be known before the process can end.
         id = await runtime.create_container(box.id, config, self.sandbox_config(box.attempt))
         made = Container(

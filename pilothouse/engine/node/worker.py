@@ -193,9 +193,10 @@ class PodWorker:
         if not self.state.volumes_ready or self.state.finished or not self._refresh_at or time.time() < self._refresh_at:
             return
         assert self._starter is not None
+        # A change that comes while this round is under way sets it again.
+        self._refresh_at = 0.0
         await self._starter.mount_volumes()
-        prepared = self._starter.prepared
-        self._refresh_at = prepared.refresh_at if prepared is not None else 0.0
+        self._note_refresh()
         self.state.volumes_ready = True
 
     async def _take(self, step: Step) -> None:
@@ -237,8 +238,8 @@ class PodWorker:
 
     def _note_refresh(self) -> None:
         assert self._starter is not None
-        if self._starter.prepared is not None:
-            self._refresh_at = self._starter.prepared.refresh_at
+        if self._starter.prepared is not None and self.state.volumes_ready:
+            self._refresh_at = min(filter(None, (self._refresh_at, self._starter.prepared.refresh_at)), default=0.0)
 
     def _spec(self, name: str) -> Object:
         found = podspec.container_named(self._pod, name)
