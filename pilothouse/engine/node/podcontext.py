@@ -1,9 +1,11 @@
 """What all pod workers share, and the handle through which the parts of one worker see its pod."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
+
+import structlog
 
 from pilothouse.aio.tasks import Scope
 from pilothouse.barrier.endpoints import EndpointBarrier
@@ -18,6 +20,8 @@ from pilothouse.engine.node.sandbox import Resolver
 from pilothouse.engine.node.sources import Sources
 from pilothouse.engine.node.volumes import Volumes
 from pilothouse.model.json import Object
+
+log = structlog.get_logger("node.pod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,19 @@ class Handle:
             path = f"spec.{'initContainers' if init else 'containers'}{{{container}}}"
         about = {"apiVersion": "v1", "kind": "Pod", "metadata": self.object["metadata"]}
         self.context.recorder.say(about, type, reason, message, field_path=path, **facts)
+
+    def background(self, work: Coroutine[Any, Any, None], what: str) -> "asyncio.Task[None]":
+        """Runs beside the worker. what: names the work in the event that says that it has failed, as in "pulling an image"."""
+        return self.tasks.spawn(self._guarded(work, what))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """An error that nobody foresaw hurts the work at hand; the worker and the pod's other containers go on."""
+        try:
+            await work
+        except Exception as error:
+            log.exception("background work of a pod broke", pod=podspec.key_of(self.object), what=what)
+            self.say("Warning", "FailedSync", f"{what} failed: {type(error).__name__}: {error}")
+            self.changed()
 
     def stop_probing(self, name: str) -> None:
         task = self.probing.pop(name, None)

@@ -5,10 +5,11 @@ import time
 from pathlib import Path
 
 from pilothouse.engine.node import api_pb2 as api
-from pilothouse.engine.node import checks, container, environment, mounts, podspec, sandbox
+from pilothouse.engine.node import container, environment, mounts, podspec, sandbox
 from pilothouse.engine.node.cgroups import weigh
+from pilothouse.engine.node.check.failure import CheckFailed
+from pilothouse.engine.node.check.run import hook
 from pilothouse.engine.node.environment import ConfigMissing, Facts
-from pilothouse.engine.node.http_check import CheckFailed
 from pilothouse.engine.node.imagestore import credentials, is_reference, pull_policy
 from pilothouse.engine.node.plan import restarts
 from pilothouse.engine.node.podcontext import Handle
@@ -16,6 +17,7 @@ from pilothouse.engine.node.podstate import Tracked, Waiting
 from pilothouse.engine.node.probes import Probing
 from pilothouse.engine.node.runtime import CREATED, RUNNING, Container, Image, RuntimeFailure, Sandbox
 from pilothouse.engine.node.volumes import Prepared
+from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 60.0
@@ -124,7 +126,7 @@ class Starter:
             self._pull_fails(tracked, "ErrImageNeverPull", why, f"Error: ErrImageNeverPull: {why}")
             return None
         tracked.busy = True
-        self._handle.tasks.spawn(self._pull(spec, tracked))
+        self._handle.background(self._pull(spec, tracked), f"pulling the image of container {tracked.name}")
         return None
 
     def _pull_fails(self, tracked: Tracked, reason: str, message: str, said: str) -> None:
@@ -139,21 +141,26 @@ class Starter:
         self._handle.say("Normal", "Pulling", f'Pulling image "{name}"', tracked.name)
         try:
             pulled = await self._context.images.pull(name, credentials(name, await self._pull_secrets()))
-        except RuntimeFailure as error:
-            self._pull_fails(tracked, "ErrImagePull", error.why, f'Failed to pull image "{name}": {error.why}')
+        except (RuntimeFailure, ApiError) as error:
+            why = error.why if isinstance(error, RuntimeFailure) else error.message
+            self._pull_fails(tracked, "ErrImagePull", why, f'Failed to pull image "{name}": {why}')
         else:
             took = f"{pulled.took_s * 1000:.0f}ms" if pulled.took_s < 1 else f"{pulled.took_s:.3f}s"
             said = f'Successfully pulled image "{name}" in {took} ({took} including waiting). Image size: {pulled.image.size_bytes} bytes.'
             self._handle.say("Normal", "Pulled", said, tracked.name)
             tracked.pulled, tracked.waiting, tracked.failures, tracked.retry_at = True, None, 0, 0.0
-        tracked.busy = False
+        finally:
+            tracked.busy = False
         self._handle.changed()
 
     async def _pull_secrets(self) -> list[Object]:
         pod = self._handle.object
         names = [each["name"] for each in podspec.spec(pod).get("imagePullSecrets") or () if each.get("name")]
-        found = [await self._context.sources.secret(pod["metadata"]["namespace"], name) for name in names]
-        return [secret for secret in found if secret is not None]
+        found = {name: await self._context.sources.secret(pod["metadata"]["namespace"], name) for name in names}
+        if missing := [name for name, secret in found.items() if secret is None]:
+            why = f"Unable to retrieve some image pull secrets ({', '.join(missing)}); attempting to pull the image may not succeed."
+            self._handle.say("Warning", "FailedToRetrieveImagePullSecret", why)
+        return [secret for secret in found.values() if secret is not None]
 
     async def _create_and_start(self, spec: Object, tracked: Tracked, attempt: int, image: Image) -> None:
         runtime, pod, box = self._context.runtime, self._handle.object, self._state.sandbox
@@ -204,9 +211,9 @@ class Starter:
 
     def runs(self, spec: Object, tracked: Tracked, *, fresh: bool) -> None:
         """A container runs: its postStart hook (only when it has just been started), then its probes."""
-        hook = (spec.get("lifecycle") or {}).get("postStart")
-        if fresh and hook:
-            self._handle.tasks.spawn(self._post_start(spec, tracked, hook))
+        handler = (spec.get("lifecycle") or {}).get("postStart")
+        if fresh and handler:
+            self._handle.background(self._post_start(spec, tracked, handler), f"the postStart hook of container {tracked.name}")
             return
         tracked.hooked = True
         self._probe(spec, tracked)
@@ -215,12 +222,14 @@ class Starter:
         begun = tracked.latest
         assert begun is not None
         try:
-            await checks.hook(self._context.runtime, handler, spec, begun.id, self._handle.probe_ip, HOOK_LIMIT_S)
+            warning = await hook(self._context.runtime, handler, spec, begun.id, self._handle.probe_ip, HOOK_LIMIT_S)
         except CheckFailed as error:
             if tracked.alive:
                 self._handle.say("Warning", "FailedPostStartHook", f"PostStartHook failed: {error}", tracked.name)
                 tracked.kill = "FailedPostStartHook"
         else:
+            if warning:
+                self._handle.say("Warning", "LifecycleHTTPFallback", warning, tracked.name)
             if tracked.latest is begun:
                 tracked.hooked = True
                 self._probe(spec, tracked)
@@ -233,10 +242,10 @@ class Starter:
             return
         probing = Probing(
             self._context.runtime, spec, tracked, tracked.latest.id, self._handle.probe_ip, self._handle.changed,
-            lambda kind, message: self._handle.say("Warning", "Unhealthy", message, tracked.name, probe=kind),
+            lambda type, reason, message, kind: self._handle.say(type, reason, message, tracked.name, probe=kind),
         )  # fmt: skip
         self._handle.stop_probing(tracked.name)
-        self._handle.probing[tracked.name] = self._handle.tasks.spawn(probing.run())
+        self._handle.probing[tracked.name] = self._handle.background(probing.run(), f"probing container {tracked.name}")
 
 
 def make_room(wanted: api.PodSandboxConfig, shares: int) -> None:

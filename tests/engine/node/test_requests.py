@@ -182,6 +182,15 @@ def test_pull_secrets_are_for_the_registry_that_they_name() -> None:
     assert [(each.username, each.password) for each in found] == [("me", "word")]
 
 
+@pytest.mark.parametrize(
+    "document",
+    [[], "x", {"auths": []}, {"auths": {"r.example.com": "x"}}, {"auths": {"r.example.com": {"auth": "a", "username": 1, "password": []}}}],
+)
+def test_pull_secrets_that_hold_something_else_break_nothing(document: object) -> None:
+    secret = {"data": {".dockerconfigjson": base64.b64encode(json.dumps(document).encode()).decode()}}
+    assert [each.username for each in credentials("r.example.com/a:1", [secret])] in ([], [""])
+
+
 def test_probe_settings_have_upstreams_defaults() -> None:
     assert Timing.of({}) == Timing(0, 10, 1, 1, 3)
 
