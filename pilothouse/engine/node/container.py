@@ -23,6 +23,8 @@ from pilothouse.model.json import Object
 
 CPU_PERIOD_US = 100_000
 MIN_QUOTA_US = 1_000
+MOST = 2**63 - 1
+"""What CRI can say; quantities have no bound."""
 MASKED = ("/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
           "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap")  # fmt: skip
 READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
@@ -85,10 +87,9 @@ def resources(pod: Object, container: Object, node_memory_bytes: int) -> api.Lin
     )
     if cpu_limit is not None and cpu_limit.amount > 0:
         result.cpu_period = CPU_PERIOD_US
-        result.cpu_quota = max(MIN_QUOTA_US, cpu_limit.milli_value * CPU_PERIOD_US // 1000)
+        result.cpu_quota = min(MOST, max(MIN_QUOTA_US, cpu_limit.milli_value * CPU_PERIOD_US // 1000))
     if memory_limit is not None and memory_limit.amount > 0:
-        result.memory_limit_in_bytes = memory_limit.value
-        result.memory_swap_limit_in_bytes = memory_limit.value
+        result.memory_limit_in_bytes = result.memory_swap_limit_in_bytes = min(MOST, memory_limit.value)
     return result
 
 

@@ -21,6 +21,7 @@ PROPAGATION = {
 }
 HOSTS = "/etc/hosts"
 SUBPATHS = "volume-subpaths"
+KEPT_MESSAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,12 @@ def _hosts_file(pod_dir: Path, content: str) -> Path:
 
 
 def _message_file(pod_dir: Path, name: str) -> str:
-    """A fresh file for each start, so that an old message is never taken for a new one."""
-    path = pod_dir / "containers" / name / uuid.uuid4().hex[:8]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A fresh file for each start, so that an old message is never taken for a new one; those of the last few starts are kept."""
+    folder = pod_dir / "containers" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)[KEPT_MESSAGES:]:
+        old.unlink()
+    path = folder / uuid.uuid4().hex[:8]
     path.touch()
     path.chmod(0o666)
     return str(path)

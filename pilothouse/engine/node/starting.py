@@ -84,7 +84,7 @@ class Starter:
             await self._create_and_start(spec, tracked, attempt, image)
         except ConfigMissing as error:
             self._fails(tracked, "CreateContainerConfigError", str(error), f"Error: {error}")
-        except (RuntimeFailure, OSError) as error:
+        except (RuntimeFailure, OSError, ValueError) as error:
             why = error.why if isinstance(error, RuntimeFailure) else str(error)
             stage = "RunContainerError" if tracked.latest is not None and tracked.latest.state == CREATED else "CreateContainerError"
             self._fails(tracked, stage, why, f"Error: {why}")

@@ -1,10 +1,13 @@
 """What containers must not be able to do to the node's files, with real containers that try."""
 
 import asyncio
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from pilothouse.engine.node import images
 from pilothouse.engine.node.files.mountpoints import mounts_below
 from pilothouse.model.kinds import CONFIGMAPS, PODS, SECRETS
 from tests.e2e.node.conftest import Machine
@@ -94,3 +97,25 @@ async def test_a_missing_configmap_keeps_only_its_own_volume(cluster: Cluster) -
     assert (await cluster.shell("partly", "cat /gone/a"))[0] == "one"
     await cluster.said("partly", "FailedMount")
     assert is_ready(await cluster.client.get(PODS, "partly", "default"))
+
+
+async def test_a_group_of_ones_own_leaves_the_images_user(cluster: Cluster, machine: Machine, tmp_path: Path) -> None:
+    busybox = Path(shutil.which("busybox") or "").read_bytes()
+    links = {f"bin/{name}": "busybox" for name in ("sh", "id")}
+    images.write_archive(tmp_path / "user.tar", "docker.io/library/user:1", {"bin/busybox": busybox}, links, {"User": "1000"})
+    await images.load_archive(machine.containerd.socket, tmp_path / "user.tar")
+    context = {"runAsNonRoot": True, "runAsGroup": 3000}
+    container = {"name": "main", "image": "docker.io/library/user:1", "command": ["/bin/sh", "-c", "/bin/id -u; /bin/id -g"]}
+    await cluster.finish(pod("grouped", container | {"securityContext": context}, restartPolicy="Never"))
+    assert await cluster.logs("grouped") == "1000\n3000\n"
+
+
+async def test_a_seccomp_profile_of_the_node_confines_the_container(cluster: Cluster) -> None:
+    folder = cluster.config.seccomp_dir / "test"
+    folder.mkdir(parents=True, exist_ok=True)
+    refused = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}
+    (folder / "no-mkdir.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [refused]}))
+    profile = {"type": "Localhost", "localhostProfile": "test/no-mkdir.json"}
+    confined = shell("mkdir /tmp/x 2>&1 || true", securityContext={"seccompProfile": profile})
+    await cluster.finish(pod("confined", confined, restartPolicy="Never"))
+    assert "Operation not permitted" in await cluster.logs("confined")

@@ -36,3 +36,9 @@ def test_a_volume_that_is_not_there_is_named(tmp_path: Path) -> None:
     container = spec(volumeMounts=[{"name": "v", "mountPath": "/v"}])
     with pytest.raises(ConfigMissing, match='cannot find volume "v" to mount'):
         container_mounts(pod(container), container, {}, {}, tmp_path, "")
+
+
+def test_a_container_that_starts_again_and_again_leaves_a_few_files_only(tmp_path: Path) -> None:
+    for _ in range(10):
+        mounted(tmp_path, {"emptyDir": {}})
+    assert len(list((tmp_path / "pod" / "containers" / "main").iterdir())) == 5

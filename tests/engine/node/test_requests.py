@@ -87,6 +87,12 @@ def test_limits_become_quota_shares_and_bytes() -> None:
     assert found.oom_score_adj == 969
 
 
+def test_limits_beyond_all_bounds_are_the_highest_that_can_be_said() -> None:
+    wanted = spec(resources={"limits": {"cpu": "10E", "memory": "100E"}})
+    found = resources(pod(wanted), wanted, GI)
+    assert (found.cpu_quota, found.memory_limit_in_bytes) == (2**63 - 1, 2**63 - 1)
+
+
 @pytest.mark.parametrize(
     ("given", "quality", "score"),
     [
