@@ -88,6 +88,9 @@ class Volumes:
 
     async def open(self) -> None:
         """Mounts the memory that secrets live in. A host that does not allow it lets pods wait: nothing secret goes to the disk."""
+        # Volumes are writable for everybody in their containers; on the node nobody but root gets as far as to them.
+        self._config.pods_dir.mkdir(parents=True, exist_ok=True)
+        self._config.pods_dir.chmod(0o750)
         try:
             await asyncio.to_thread(_mount_secrets, self._config)
         except OSError as error:

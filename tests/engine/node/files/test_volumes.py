@@ -67,6 +67,10 @@ async def test_files_lie_in_memory(volumes: Volumes, tmp_path: Path) -> None:
     assert is_mounted(tmp_path / "memory")
 
 
+async def test_the_nodes_other_users_do_not_get_as_far_as_to_volumes(volumes: Volumes, tmp_path: Path) -> None:
+    assert (tmp_path / "pods").stat().st_mode & 0o777 == 0o750
+
+
 async def test_without_memory_pods_wait_and_nothing_reaches_the_disk(
     volumes: Volumes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
