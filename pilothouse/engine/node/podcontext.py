@@ -72,7 +72,7 @@ class Handle:
         about = {"apiVersion": "v1", "kind": "Pod", "metadata": self.object["metadata"]}
         self.context.recorder.say(about, type, reason, message, field_path=path, **facts)
 
-    def background(self, work: Coroutine[Any, Any, None], what: str) -> "asyncio.Task[None]":
+    def spawn(self, work: Coroutine[Any, Any, None], what: str) -> "asyncio.Task[None]":
         """Runs beside the worker. what: names the work in the event that says that it has failed, as in "pulling an image"."""
         return self.tasks.spawn(self._guarded(work, what))
 

@@ -126,7 +126,7 @@ class Starter:
             self._pull_fails(tracked, "ErrImageNeverPull", why, f"Error: ErrImageNeverPull: {why}")
             return None
         tracked.busy = True
-        self._handle.background(self._pull(spec, tracked), f"pulling the image of container {tracked.name}")
+        self._handle.spawn(self._pull(spec, tracked), f"pulling the image of container {tracked.name}")
         return None
 
     def _pull_fails(self, tracked: Tracked, reason: str, message: str, said: str) -> None:
@@ -213,7 +213,7 @@ class Starter:
         """A container runs: its postStart hook (only when it has just been started), then its probes."""
         handler = (spec.get("lifecycle") or {}).get("postStart")
         if fresh and handler:
-            self._handle.background(self._post_start(spec, tracked, handler), f"the postStart hook of container {tracked.name}")
+            self._handle.spawn(self._post_start(spec, tracked, handler), f"the postStart hook of container {tracked.name}")
             return
         tracked.hooked = True
         self._probe(spec, tracked)
@@ -245,7 +245,7 @@ class Starter:
             lambda type, reason, message, kind: self._handle.say(type, reason, message, tracked.name, probe=kind),
         )  # fmt: skip
         self._handle.stop_probing(tracked.name)
-        self._handle.probing[tracked.name] = self._handle.background(probing.run(), f"probing container {tracked.name}")
+        self._handle.probing[tracked.name] = self._handle.spawn(probing.run(), f"probing container {tracked.name}")
 
 
 def make_room(wanted: api.PodSandboxConfig, shares: int) -> None:

@@ -105,7 +105,7 @@ class PodWorker:
         if self.state.sandbox is not None and self.state.sandbox.id == id:
             self._sandbox_exited(id)
         elif (tracked := self.state.by_id(id)) is not None:
-            self._handle.background(self._absorb(tracked, id, event), f"noting the end of container {tracked.name}")
+            self._handle.spawn(self._absorb(tracked, id, event), f"noting the end of container {tracked.name}")
 
     def out_of_memory(self, id: str) -> None:
         self.state.oom.add(id)
@@ -227,7 +227,7 @@ class PodWorker:
             case Kill(name, _, why):
                 self.state.containers[name].busy = True
                 self._handle.stop_probing(name)
-                self._handle.background(self._ender.kill(self._spec(name), self.state.containers[name], why), f"ending container {name}")
+                self._handle.spawn(self._ender.kill(self._spec(name), self.state.containers[name], why), f"ending container {name}")
             case Fail(reason, message):
                 self._handle.say("Normal", reason, message)
                 self.state.failure = Waiting(reason, message)

@@ -27,7 +27,7 @@ async def test_background_work_that_breaks_is_said_and_ends_nothing_else() -> No
     async with scope() as tasks:
         context = cast("Context", SimpleNamespace(recorder=said))
         handle = Handle(context, pod(), PodState(), lambda: changes.append(1), tasks)
-        await handle.background(breaks(), "pulling the image of container main")
+        await handle.spawn(breaks(), "pulling the image of container main")
     assert said.events == [
         ("Warning", "FailedSync", "pulling the image of container main failed: KeyError: 'a field that was taken for granted'")
     ]
