@@ -124,7 +124,8 @@ def security_context(pod: Object, container: Object, image: Image, profiles: Pat
         no_new_privs=own.get("allowPrivilegeEscalation") is False,
         seccomp=_seccomp(both.get("seccompProfile"), profiles, privileged=privileged),
     )
-    if not privileged and own.get("procMount") != "Unmasked":
+    if not privileged:
+        # Whatever procMount says: without a user namespace an open /proc is root on the node.
         context.masked_paths.extend(MASKED)
         context.readonly_paths.extend(READONLY)
     if both.get("appArmorProfile"):

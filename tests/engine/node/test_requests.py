@@ -139,6 +139,13 @@ def test_a_seccomp_profile_of_the_node_is_found_below_the_state_directory() -> N
     assert CONFIG.seccomp_dir == PROFILES
 
 
+def test_parts_of_proc_stay_masked_whatever_is_asked() -> None:
+    wanted = spec(securityContext={"procMount": "Unmasked"})
+    found = security_context(pod(wanted, hostUsers=False), wanted, IMAGE, PROFILES)
+    assert "/proc/sys" in found.readonly_paths
+    assert "/proc/kcore" in found.masked_paths
+
+
 def test_a_privileged_container_is_not_confined() -> None:
     wanted = spec(securityContext={"privileged": True})
     found = security_context(pod(wanted), wanted, IMAGE, PROFILES)
