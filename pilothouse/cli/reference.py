@@ -8,6 +8,7 @@ finds no difference.
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -209,13 +210,21 @@ def metrics() -> str:
     names = ("revision", "compacted", "used_bytes", "quota_bytes")
     gauges = Metrics({f"pilothouse_store_{name}": lambda: 0.0 for name in names})
     gauges.observe(("get", "", "pods"), 200, 0.01)
-    rows = []
+    for module in METERED:
+        import_module(module)
+    rows, meanings = [], dict(METRIC_MEANINGS)
     for line in gauges.text().splitlines():
-        if line.startswith("# TYPE "):
+        if line.startswith("# HELP "):
+            _, _, name, meaning = line.split(maxsplit=3)
+            meanings.setdefault(name, meaning[:1].lower() + meaning[1:].rstrip("."))
+        elif line.startswith("# TYPE "):
             _, _, name, kind = line.split()
-            rows.append([f"`{name}`", kind, METRIC_MEANINGS[name]])
+            rows.append([f"`{name}`", kind, meanings[name]])
     return table(["metric", "type", "meaning"], rows)
 
+
+METERED = ("pilothouse.aio.watchdog", "pilothouse.client.controller", "pilothouse.engine.node.worker")
+"""Modules that count for the whole process; the meters say themselves what they mean."""
 
 METRIC_MEANINGS: Mapping[str, str] = {
     "apiserver_request_total": "requests answered, by verb, group, resource and status code",

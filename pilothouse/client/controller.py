@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
+from pilothouse.aio.meters import Counter as Meter
 from pilothouse.aio.tasks import scope
 from pilothouse.client.informer import Informer
 from pilothouse.client.outcome import Retry, Stop
@@ -24,6 +25,9 @@ KeysOf = Callable[[Object], str | Iterable[str] | None]
 
 log = structlog.get_logger("client.controller")
 
+RECONCILES = Meter("pilothouse_controller_reconciles_total", "Rounds of reconcilers by their outcome.", "controller", "outcome")
+SLOWED = Meter("pilothouse_controller_slowed_total", "How often a key used up its budget of rounds and was slowed down.", "controller")
+
 # A stale cache, which the next look finds fresher; a server that is away.
 STALE = (Conflict, AlreadyExists)
 AWAY = (Unavailable, Timeout, TooManyRequests)
@@ -32,6 +36,7 @@ AWAY = (Unavailable, Timeout, TooManyRequests)
 class Controller:
     """reconcile: returns after how many seconds it wants to look again, or None. Cancelled after `deadline_s`.
 
+    The queue lets a key that comes too often wait (`queue.py`); that is logged and counted by controller.
     `outcomes` counts "done", "retry", "stop", "stale" and "error".
     """
 
@@ -45,6 +50,7 @@ class Controller:
         self._workers = workers
         self._deadline_s = deadline_s
         self._informers: list[Informer] = []
+        self.queue.on_slowed = self._slowed
 
     def watches(self, informer: Informer, keys_of: KeysOf = meta.key) -> None:
         """Each change in the informer adds the keys of the object before and after. Work begins when the informer is synced."""
@@ -65,7 +71,7 @@ class Controller:
             ready.set()
         async with scope() as tasks:
             for number in range(self._workers):
-                tasks.spawn(self._work(), name=f"{self.name} {number}")
+                tasks.spawn(self._work(), name=f"controller {self.name} {number}")
 
     def _enqueue(self, keys: str | Iterable[str] | None) -> None:
         if keys is None:
@@ -89,29 +95,37 @@ class Controller:
             async with asyncio.timeout(self._deadline_s):
                 again_s = await self._reconcile(key)
         except Retry as retry:
-            self.outcomes["retry"] += 1
+            self._note("retry")
             log.info("waits", controller=self.name, key=key, why=retry.why, again_s=retry.after_s)
             self.queue.add_after(key, retry.after_s)
         except Stop as stop:
-            self.outcomes["stop"] += 1
+            self._note("stop")
             log.warning("stopped", controller=self.name, key=key, why=stop.why)
             self.queue.forget(key)
         except STALE:
-            self.outcomes["stale"] += 1
+            self._note("stale")
             self.queue.add_backoff(key)
         except Exception as error:
             self._failed(key, error)
         else:
             self._done(key, again_s)
 
+    def _note(self, outcome: str) -> None:
+        self.outcomes[outcome] += 1
+        RECONCILES.add(self.name, outcome)
+
+    def _slowed(self, key: str, pause_s: float) -> None:
+        SLOWED.add(self.name)
+        log.warning("slowed down", controller=self.name, key=key, pause_s=round(pause_s, 3), why="it was reconciled too often")
+
     def _done(self, key: str, again_s: float | None) -> None:
-        self.outcomes["done"] += 1
+        self._note("done")
         self.queue.forget(key)
         if again_s is not None:
             self.queue.add_after(key, again_s)
 
     def _failed(self, key: str, error: Exception) -> None:
-        self.outcomes["error"] += 1
+        self._note("error")
         delay_s = self.queue.add_backoff(key)
         if isinstance(error, ApiError):
             log.warning("reconcile failed", controller=self.name, key=key, error=error.message, retry_s=round(delay_s, 3))

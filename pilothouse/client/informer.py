@@ -116,11 +116,16 @@ class Informer:
                 if error.code == GONE:
                     self.revision = ""
                 await self._back_off(error)
-            except TimeoutError:
-                continue
+            except TimeoutError as error:
+                log.info("watch is overdue", resource=self.resource.group_resource, error=str(error))
+                await self._rest(began)
             else:
-                if asyncio.get_running_loop().time() - began < 1:
-                    await self._back_off(None)
+                await self._rest(began)
+
+    async def _rest(self, began: float) -> None:
+        """A connection that ends as soon as it has begun is not followed by the next at once."""
+        if asyncio.get_running_loop().time() - began < 1:
+            await self._back_off(None)
 
     async def _list(self) -> None:
         page = await self.client.list_all(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.aio.tasks import Scope, scope
+from pilothouse.aio.watchdog import Watchdog
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
@@ -87,6 +88,7 @@ class Engine:
         sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
         async with AsyncExitStack() as stack:
             tasks = await stack.enter_async_context(scope())
+            tasks.spawn(Watchdog().run(), name="watchdog")
             containerd = Containerd(self.config.node)
             runtime = tasks.spawn(self._runtime(containerd), name="container runtime")
             net = tasks.spawn(_wait(network()), name="network")

@@ -5,6 +5,7 @@ time to compress and expand costs more than the bytes.
 Source: OCI Distribution Specification 1.1, OCI Image Specification 1.1.
 """
 
+import asyncio
 import hashlib
 import json
 import platform
@@ -131,7 +132,7 @@ class Registry:
 
     async def push_artifact(self, repository: str, tag: str, layer: Path) -> str:
         """A gzipped tar as an artifact with one layer; returns the layer's digest (the name under which it can be fetched)."""
-        digest = digest_of_file(layer)
+        digest = await asyncio.to_thread(digest_of_file, layer)
         size = await self.put_blob(repository, layer, digest)
         empty = await self.put_blob(repository, b"{}", digest_of(b"{}"))
         manifest = _manifest(EMPTY, digest_of(b"{}"), empty, [(LAYER_GZIP, digest, size)])
@@ -140,7 +141,7 @@ class Registry:
 
     async def push_image(self, repository: str, tag: str, rootfs: Path, config: Object) -> str:
         """An image with one uncompressed layer (a tar); config: the image's `config` object. Returns the manifest's digest."""
-        layer = digest_of_file(rootfs)
+        layer = await asyncio.to_thread(digest_of_file, rootfs)
         size = await self.put_blob(repository, rootfs, layer)
         document = {
             "architecture": architecture(),

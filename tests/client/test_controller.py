@@ -4,10 +4,11 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
+from structlog.testing import capture_logs
 
 from pilothouse.aio.tasks import running
 from pilothouse.client.client import Client
-from pilothouse.client.controller import Controller, owner_key
+from pilothouse.client.controller import SLOWED, Controller, owner_key
 from pilothouse.client.informer import Informer
 from pilothouse.client.outcome import Retry, Stop
 from pilothouse.model.errors import Conflict
@@ -161,3 +162,15 @@ def test_a_dependant_belongs_to_the_key_of_its_controller() -> None:
 )
 def test_what_another_kind_controls_is_left_out(obj: Object) -> None:
     assert owner_key(REPLICASETS)(obj) is None
+
+
+async def test_a_reconciler_that_asks_for_the_past_is_slowed_down_named_and_counted() -> None:
+    reconcile = Reconciler(*[-5.0] * 1000)
+    before = SLOWED.value("test")
+    with capture_logs() as logs:
+        async with controlled(reconcile) as controller:
+            controller.queue.add("default/spinner")
+            await asyncio.sleep(60)
+    assert 31 <= len(reconcile.asked) <= 61
+    assert [(each["controller"], each["key"]) for each in logs if each["event"] == "slowed down"] == [("test", "default/spinner")]
+    assert SLOWED.value("test") == before + 1

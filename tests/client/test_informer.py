@@ -200,8 +200,9 @@ async def test_a_connection_that_is_dead_without_a_word_is_replaced(cluster: Fak
     assert deaf.watches == 2
 
 
-async def test_a_server_that_is_away_is_asked_less_and_less(cluster: FakeCluster, client: Client) -> None:
-    cluster.failures.extend(Unavailable("away") for _ in range(1000))
+@pytest.mark.parametrize("error", [Unavailable("away"), TimeoutError("at once")])
+async def test_a_server_that_is_away_is_asked_less_and_less(error: Exception, cluster: FakeCluster, client: Client) -> None:
+    cluster.failures.extend(error for _ in range(1000))
     informer = Informer(client, CONFIGMAPS)
     async with asyncio.timeout(300):
         async with asyncio.TaskGroup() as group:

@@ -1,7 +1,9 @@
-"""Counters of the server in Prometheus' text format, with upstream's names where it has the same thing."""
+"""Counters of the server in Prometheus' text format, with upstream's names where it has the same thing; then the process's own."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
+
+from pilothouse.aio import meters
 
 _BOUNDS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0)
 _VERBS = frozenset(
@@ -49,7 +51,7 @@ class Metrics:
             lines += _histogram(_labels(verb, group, resource), series)
         for name, read in self._gauges.items():
             lines += [f"# TYPE {name} gauge", f"{name} {read():g}"]
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *meters.exposition()]) + "\n"
 
 
 def _labels(verb: str, group: str, resource: str) -> str:

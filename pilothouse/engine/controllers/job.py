@@ -90,7 +90,8 @@ class JobController:
         await self._show(job, verdict)
         if errors and not refusal.is_namespace_ending(errors[0]):
             raise refusal.retry(self._controller.queue, meta.key(job), errors[0])
-        left_s = job_plan.deadline_left_s(job, now)
+        # A job whose fate is decided waits for its pods' ends, not for its deadline, which may have passed long ago.
+        left_s = None if verdict is not None else job_plan.deadline_left_s(job, now)
         return min((each for each in (again_s, left_s) if each is not None), default=None)
 
     async def _count(self, job: Object, tally: Tally) -> Object:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.taints import tolerates
 
 UNREACHABLE = "node.kubernetes.io/unreachable"
 NOT_READY = "node.kubernetes.io/not-ready"
@@ -113,13 +114,3 @@ def tolerated_s(pod: Object, taint: Object) -> float | None:
         return 0.0
     limits = [each["tolerationSeconds"] for each in matching if each.get("tolerationSeconds") is not None]
     return max(0.0, float(min(limits))) if limits else None
-
-
-def tolerates(toleration: Object, taint: Object) -> bool:
-    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
-        return False
-    if toleration.get("key") and toleration["key"] != taint["key"]:
-        return False
-    if toleration.get("operator", "Equal") == "Exists":
-        return True
-    return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")

@@ -25,6 +25,7 @@ def adopt(pod: Object, state: PodState, sandboxes: list[Sandbox], containers: li
         state.sandbox = box
     if state.sandbox is None:
         return
+    state.sandbox_attempt = state.sandbox.attempt + 1
     known = {status["name"]: status for status in _statuses(pod)}
     for found in sorted(containers, key=lambda each: each.attempt):
         tracked = state.containers.setdefault(found.name, Tracked(found.name))
@@ -36,7 +37,8 @@ def adopt(pod: Object, state: PodState, sandboxes: list[Sandbox], containers: li
         status = known.get(tracked.name) or {}
         same = tracked.latest is not None and status.get("containerID") == f"containerd://{tracked.latest.id}"
         if tracked.alive:
-            tracked.hooked = True
+            # A hook whose end nobody has written down may have been cut short: it runs again, as a hook has to bear.
+            tracked.hooked = not _has_post_start(pod, tracked.name) or (same and "running" in (status.get("state") or {}))
             tracked.started, tracked.ready = same and bool(status.get("started")), same and bool(status.get("ready"))
 
 
@@ -45,12 +47,18 @@ def _statuses(pod: Object) -> list[Object]:
     return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
 
 
+def _has_post_start(pod: Object, name: str) -> bool:
+    container = podspec.container_named(pod, name)
+    return container is not None and bool((container.get("lifecycle") or {}).get("postStart"))
+
+
 def lose_sandbox(pod: Object, state: PodState, now: float) -> bool:
     """The containers' state after everything in their sandbox has died. True: they are to run again in another one.
 
     Attempts and restart counts go on. What has succeeded for good stays so; a pod that never restarts has ended with its sandbox.
     """
     for tracked in state.containers.values():
+        tracked.redo = False
         if tracked.latest is not None and tracked.latest.state != EXITED:
             tracked.latest = replace(tracked.latest, state=EXITED, exit_code=137, reason="ContainerStatusUnknown", finished_at=now)
     main = [state.of(each) for each in podspec.containers(pod)]

@@ -33,7 +33,8 @@ from pilothouse.model.kinds import PODS
 
 log = structlog.get_logger("node.agent")
 
-EVENTS_RETRY_S, AFTER_RECONNECT_S, CRASH_RETRY_S = 0.2, 1.0, 5.0
+EVENTS_RETRY_S, AFTER_RECONNECT_S = 0.2, 1.0
+CRASH_FIRST_S, CRASH_MOST_S = 5.0, 300.0
 
 
 class NodeAgent:
@@ -86,17 +87,17 @@ class NodeAgent:
         try:
             async with scope() as tasks:
                 self._found = await self._of_runtime()
-                tasks.spawn(self._events())
+                tasks.spawn(self._events(), name="node runtime events")
                 if self._own_informers:
                     await tasks.start(self._informers.run, name="node informers")
                 await self._pods.wait_synced()
                 self._pods.on_change(self._pod_changed)
                 self._sources.configmaps.on_change(self._config_changed)
                 self._sources.secrets.on_change(self._config_changed)
-                tasks.spawn(self._sweep_orphans())
-                tasks.spawn(self._relists())
-                tasks.spawn(housekeeping.run(self._context, self._containers_of))
-                tasks.spawn(node.run(ready))
+                tasks.spawn(self._sweep_orphans(), name="node orphans")
+                tasks.spawn(self._relists(), name="node relists")
+                tasks.spawn(housekeeping.run(self._context, self._containers_of), name="node housekeeping")
+                tasks.spawn(node.run(ready), name="node status")
         finally:
             await self._tasks.close()
             await self._context.images.close()
@@ -152,29 +153,40 @@ class NodeAgent:
         boxes, containers = self._found
         worker = PodWorker(self._context, pod, boxes.pop(uid, []), containers.pop(uid, []))
         self._workers[uid] = worker
-        self._tasks.start(self._work(uid, worker))
+        self._tasks.start(self._work(uid, worker), name=f"pod {podspec.key_of(pod)}")
 
     async def _work(self, uid: str, worker: PodWorker) -> None:
         """A worker that breaks on a bug is replaced by one that looks at the runtime afresh; the pod's processes go on."""
+        backoff = Backoff(CRASH_FIRST_S, cap_s=CRASH_MOST_S)
         while True:
             try:
                 await worker.run()
-            except Exception:
-                log.exception("pod worker broke", pod=podspec.key_of(worker.pod))
-                await asyncio.sleep(CRASH_RETRY_S)
+            except Exception as error:
+                pause_s = backoff.next_s()
+                log.exception("pod worker broke", pod=podspec.key_of(worker.pod), retry_s=pause_s)
+                self._say_broken(worker, error, pause_s)
+                await asyncio.sleep(pause_s)
                 worker = await self._replacement(uid, worker)
             else:
                 self._workers.pop(uid, None)
                 return
 
+    def _say_broken(self, worker: PodWorker, error: Exception, pause_s: float) -> None:
+        """In the pod's events, too: whose pod it is does not read our log."""
+        about = {"apiVersion": "v1", "kind": "Pod", "metadata": worker.pod["metadata"]}
+        why = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+        message = f"error syncing pod, tried again in {pause_s:.0f} s: {type(why).__name__}: {why}"
+        self._recorder.say(about, "Warning", "FailedSync", message)
+
     async def _replacement(self, uid: str, broken: PodWorker) -> PodWorker:
         assert self._context is not None
+        backoff = Backoff(CRASH_FIRST_S, cap_s=CRASH_MOST_S)
         while True:
             try:
                 boxes, containers = await self._of_runtime(uid)
             except RuntimeFailure as error:
                 log.warning("runtime does not answer", why=str(error))
-                await asyncio.sleep(CRASH_RETRY_S)
+                await asyncio.sleep(backoff.next_s())
                 continue
             worker = self._workers[uid] = PodWorker(self._context, broken.pod, boxes.get(uid, []), containers.get(uid, []))
             if broken.is_gone:
@@ -204,7 +216,7 @@ class NodeAgent:
                 log.warning("event stream broken", why=str(error))
             await asyncio.sleep(backoff.next_s())
             # What happened while nobody listened; asked for when the new stream is surely open.
-            self._tasks.start(self._relist(AFTER_RECONNECT_S))
+            self._tasks.start(self._relist(AFTER_RECONNECT_S), name="node relist")
 
     def _tell(self, event: RuntimeEvent) -> None:
         if isinstance(event, ExecEnded):
@@ -228,16 +240,17 @@ class NodeAgent:
 
     async def _relist(self, delay_s: float = 0.0) -> None:
         await asyncio.sleep(delay_s)
+        # Noted before the runtime is asked: what is made meanwhile is in no answer, and not gone for that.
+        believed = [(worker, id) for worker in self._workers.values() for id in worker.believed_alive()]
         try:
             boxes, containers = await self._runtime.sandboxes(), await self._runtime.containers()
         except RuntimeFailure as error:
             log.warning("relist failed", why=str(error))
             return
         states = {container.id: container.state for container in containers} | {box.id: "" if box.ready else EXITED for box in boxes}
-        for worker in list(self._workers.values()):
-            for id in worker.believed_alive():
-                if states.get(id, EXITED) == EXITED:
-                    worker.exited(Exited(id))
+        for worker, id in believed:
+            if states.get(id, EXITED) == EXITED:
+                worker.doubt(id)
 
     async def _sweep_orphans(self) -> None:
         """Pods that were removed from the API while no agent ran."""

@@ -33,7 +33,7 @@ async def run(context: Context, workers: Callable[[], "Mapping[str, PodWorker]"]
                 collected_at = time.monotonic()
                 await collect_containers(context, workers())
                 await collect_images(context)
-        except RuntimeFailure as error:
+        except (RuntimeFailure, OSError) as error:
             log.warning("housekeeping failed", why=str(error))
 
 

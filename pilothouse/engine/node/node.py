@@ -5,6 +5,7 @@ import time
 
 import structlog
 
+from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
@@ -45,8 +46,8 @@ class NodeStatus:
         """ready: set once the node has been reported Ready."""
         await self._registered()
         async with scope() as tasks:
-            tasks.spawn(self._heartbeats())
-            tasks.spawn(self._statuses(ready))
+            tasks.spawn(self._heartbeats(), name="node heartbeats")
+            tasks.spawn(self._statuses(ready), name="node status reports")
 
     async def _registered(self) -> None:
         while True:
@@ -78,6 +79,7 @@ class NodeStatus:
         return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self._config.node_name, "uid": self._config.node_name}}
 
     async def _statuses(self, ready: asyncio.Event) -> None:
+        unready = Backoff(UNREADY_POLL_S, factor=1.2, cap_s=RETRY_S)
         while True:
             try:
                 is_ready = await self._report()
@@ -90,15 +92,17 @@ class NodeStatus:
             if is_ready and not ready.is_set():
                 self._recorder.say(self._reference(), "Normal", "NodeReady", f"Node {self._config.node_name} status is now: NodeReady")
                 ready.set()
-            await asyncio.sleep(STATUS_S if is_ready else UNREADY_POLL_S)
+            if is_ready:
+                unready.reset()
+            await asyncio.sleep(STATUS_S if is_ready else unready.next_s())
 
     async def _report(self) -> bool:
-        """Writes the status when something but its time has changed, or when the last report is old."""
+        """Writes the status when something but its time has changed or was changed by somebody else, or when the last report is old."""
+        self._node = await self._client.get(NODES, self._config.node_name)
         status = await self._status()
         said = _without_times(status)
-        if said != self._reported or time.time() - self._reported_at > FULL_STATUS_S:
+        if said != self._reported or _is_contradicted(status, self._node) or time.time() - self._reported_at > FULL_STATUS_S:
             await self._client.patch(NODES, self._config.node_name, {"status": status}, type=STRATEGIC_PATCH, subresource="status")
-            self._node = self._node | {"status": status}
             self._reported, self._reported_at = said, time.time()
         return meta.is_true({"status": status}, "Ready")
 
@@ -161,3 +165,9 @@ class NodeStatus:
 def _without_times(status: Object) -> Object:
     conditions = [{key: value for key, value in each.items() if key != "lastHeartbeatTime"} for each in status["conditions"]]
     return status | {"conditions": conditions}
+
+
+def _is_contradicted(status: Object, node: Object) -> bool:
+    """Whether the node's object has conditions other than those: the node controller writes there when it has not heard of the node."""
+    shown = [meta.condition(node, each["type"]) or {} for each in status["conditions"]]
+    return any(each["status"] != other.get("status") for each, other in zip(status["conditions"], shown, strict=True))

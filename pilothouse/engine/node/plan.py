@@ -1,77 +1,37 @@
 """The next steps of a pod: purely from what is wanted, what there is, and the time.
 
 Called again after every step and every event, so a plan holds only what can be done now; `wake_at` says when the same state will
-lead to another plan by itself. Source: kubelet/kuberuntime/kuberuntime_manager.go, computePodActions (rewritten as a plan).
+lead to another plan by itself. It is the only place that decides about time: a step that has failed is left out until its back-off
+is over, whatever woke the pod's loop. Source: kubelet/kuberuntime/kuberuntime_manager.go, computePodActions (rewritten as a plan).
 """
 
 from dataclasses import dataclass, field
 
 from pilothouse.engine.node import podspec
-from pilothouse.engine.node.podstate import PULL_SHOWN_S, PodState, Tracked
+from pilothouse.engine.node.podstate import PULL_SHOWN_S, PodState, Tracked, restarts
 from pilothouse.engine.node.runtime import CREATED, UNKNOWN
-from pilothouse.engine.node.status import phase
+from pilothouse.engine.node.status import decided_phase
+from pilothouse.engine.node.steps import (
+    Discard,
+    DropSandbox,
+    Fail,
+    Finish,
+    Kill,
+    MakeSandbox,
+    MountVolumes,
+    RefreshVolumes,
+    Start,
+    Step,
+)
 from pilothouse.model.json import Object
-
-
-@dataclass(frozen=True, slots=True)
-class MakeSandbox:
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class DropSandbox:
-    """The sandbox has died (its process was killed, the host was restarted): what is left of it goes before another is made."""
-
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class MountVolumes:
-    """They could not be made beside the sandbox; containers wait for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    name: str
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Discard:
-    """A container that was made but never started."""
-
-    name: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """The container runs but must not: it is ended within the pod's grace, and its restart policy says what follows."""
-
-    name: str
-    id: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """The node ends the pod."""
-
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The pod has run to its end: sidecars and sandbox are stopped, logs stay."""
-
-
-Step = MakeSandbox | DropSandbox | MountVolumes | Start | Discard | Kill | Fail | Finish
 
 
 @dataclass(slots=True)
 class Plan:
+    """held: steps that are due but wait for the back-off of their last failure. wake_at: 0.0 for never."""
+
     steps: list[Step] = field(default_factory=list)
+    held: list[Step] = field(default_factory=list)
     wake_at: float = 0.0
 
     def wake(self, at: float) -> None:
@@ -82,26 +42,42 @@ class Plan:
 def plan(pod: Object, state: PodState, now: float) -> Plan:
     """What to do now for a pod that is not being deleted."""
     result = Plan()
-    if state.finished:
-        return result
-    if _past_deadline(pod, state, now, result):
-        return result
-    if phase(pod, state) in ("Succeeded", "Failed"):
+    if not state.finished and not _past_deadline(pod, state, now, result):
+        _wanted(pod, state, now, result)
+    return _without_failed(result, state, now)
+
+
+def _without_failed(result: Plan, state: PodState, now: float) -> Plan:
+    for step in list(result.steps):
+        failed = state.failed_steps.get(step)
+        if failed is not None and now < failed.retry_at:
+            result.steps.remove(step)
+            result.held.append(step)
+            result.wake(failed.retry_at)
+    return result
+
+
+def _wanted(pod: Object, state: PodState, now: float, result: Plan) -> None:
+    if decided_phase(pod, state) in ("Succeeded", "Failed"):
         result.steps.append(Finish())
-        return result
+        return
     if not state.has_sandbox:
-        _sandbox(state, now, result)
-        return result
+        _sandbox(state, result)
+        return
     _kills(pod, state, result)
     if not state.volumes_ready:
-        if now < state.volumes_retry_at:
-            result.wake(state.volumes_retry_at)
-        else:
-            result.steps.append(MountVolumes())
-        return result
+        result.steps.append(MountVolumes())
+        return
+    _refresh(state, now, result)
     if _inits(pod, state, now, result):
         _regulars(pod, state, now, result)
-    return result
+
+
+def _refresh(state: PodState, now: float, result: Plan) -> None:
+    if state.refresh_wanted or (state.refresh_at and now >= state.refresh_at):
+        result.steps.append(RefreshVolumes())
+    else:
+        result.wake(state.refresh_at)
 
 
 def _past_deadline(pod: Object, state: PodState, now: float, result: Plan) -> bool:
@@ -116,21 +92,30 @@ def _past_deadline(pod: Object, state: PodState, now: float, result: Plan) -> bo
     return True
 
 
-def _sandbox(state: PodState, now: float, result: Plan) -> None:
-    if state.sandbox is not None and not state.sandbox.ready:
+def _sandbox(state: PodState, result: Plan) -> None:
+    if state.sandbox is not None:
         result.steps.append(DropSandbox(state.sandbox.id))
-        return
-    if now < state.sandbox_retry_at:
-        result.wake(state.sandbox_retry_at)
-        return
-    result.steps.append(MakeSandbox(0 if state.sandbox is None else state.sandbox.attempt + 1))
+    else:
+        result.steps.append(MakeSandbox(state.sandbox_attempt))
 
 
 def _kills(pod: Object, state: PodState, result: Plan) -> None:
     for container in podspec.all_containers(pod):
         tracked = state.of(container)
-        if tracked.kill and tracked.alive and not tracked.busy and tracked.latest is not None:
+        if not tracked.alive or tracked.busy or tracked.latest is None:
+            continue
+        if tracked.kill:
             result.steps.append(Kill(tracked.name, tracked.latest.id, tracked.kill))
+        elif _is_changed(pod, container, tracked):
+            why = f"Container {tracked.name} definition changed, will be restarted"
+            result.steps.append(Kill(tracked.name, tracked.latest.id, why, redo=True))
+
+
+def _is_changed(pod: Object, container: Object, tracked: Tracked) -> bool:
+    """Whether it runs another image than is wanted. An init container that runs to its end is left alone."""
+    if container in podspec.init_containers(pod) and not podspec.is_sidecar(container):
+        return False
+    return tracked.image not in ("", container["image"])
 
 
 def _inits(pod: Object, state: PodState, now: float, result: Plan) -> bool:
@@ -180,8 +165,3 @@ def _advance(container: Object, policy: str, tracked: Tracked, now: float, resul
             result.wake(tracked.failed_at + PULL_SHOWN_S)
         return
     result.steps.append(Start(container["name"], tracked.next_attempt))
-
-
-def restarts(policy: str, tracked: Tracked) -> bool:
-    """Whether a container that has ended is to be started again."""
-    return policy == "Always" or (policy == "OnFailure" and not tracked.succeeded)

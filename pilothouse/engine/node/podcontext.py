@@ -1,6 +1,7 @@
 """What all pod workers share, and the handle through which the parts of one worker see its pod."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ log = structlog.get_logger("node.pod")
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """allocatable: what the node offers to pods, as in its status."""
+    """allocatable: what the node offers to pods, as in its status. now: seconds since the epoch."""
 
     config: NodeConfig
     client: Client
@@ -39,18 +40,41 @@ class Context:
     resolver: Resolver
     allocatable: Object
     memory_bytes: int
+    now: Callable[[], float] = field(default_factory=lambda: time.time)
 
 
 @dataclass(slots=True)
 class Handle:
-    """One pod as its worker sees it. object: the newest from the API. changed(): something to report and perhaps to do."""
+    """One pod as its worker sees it. object: the newest from the API; gone: it is not there any more.
+
+    changed(): something to report and perhaps to do. tasks: of the running worker.
+    """
 
     context: Context
     object: Object
     state: PodState
     changed: Callable[[], None]
-    tasks: Scope
+    gone: bool = False
+    tasks: Scope | None = None
     probing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    def spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        """Something in the background, for as long as the worker runs. what: names it in the task and in the event of its failure."""
+        assert self.tasks is not None, "the pod's worker runs"
+        return self.tasks.spawn(self._guarded(work, what), name=f"pod {podspec.key_of(self.object)} {what}")
+
+    async def _guarded(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """An error that nobody foresaw hurts the work at hand; the worker and the pod's other containers go on."""
+        try:
+            await work
+        except Exception as error:
+            log.exception("background work of a pod broke", pod=podspec.key_of(self.object), what=what)
+            self.say("Warning", "FailedSync", f"{what} failed: {type(error).__name__}: {error}")
+            self.changed()
+
+    @property
+    def is_ending(self) -> bool:
+        return self.gone or podspec.deleting(self.object)
 
     @property
     def uid(self) -> str:
@@ -72,23 +96,14 @@ class Handle:
         about = {"apiVersion": "v1", "kind": "Pod", "metadata": self.object["metadata"]}
         self.context.recorder.say(about, type, reason, message, field_path=path, **facts)
 
-    def spawn(self, work: Coroutine[Any, Any, None], what: str) -> "asyncio.Task[None]":
-        """Runs beside the worker. what: names the work in the event that says that it has failed, as in "pulling an image"."""
-        return self.tasks.spawn(self._guarded(work, what))
-
-    async def _guarded(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        """An error that nobody foresaw hurts the work at hand; the worker and the pod's other containers go on."""
-        try:
-            await work
-        except Exception as error:
-            log.exception("background work of a pod broke", pod=podspec.key_of(self.object), what=what)
-            self.say("Warning", "FailedSync", f"{what} failed: {type(error).__name__}: {error}")
-            self.changed()
-
     def stop_probing(self, name: str) -> None:
         task = self.probing.pop(name, None)
         if task is not None:
             task.cancel()
+
+    def stop_probes(self) -> None:
+        for name in list(self.probing):
+            self.stop_probing(name)
 
     def tracked(self) -> list[Tracked]:
         return [self.state.of(each) for each in podspec.all_containers(self.object)]

@@ -78,7 +78,13 @@ def amount(container: Object, kind: str, resource: str) -> Quantity | None:
 
 
 def qos_class(pod: Object) -> str:
-    """Guaranteed: every container limits cpu and memory and requests as much; BestEffort: nobody asks for anything; else Burstable."""
+    """As the API server has decided when the pod was made; else by the same rules.
+
+    Guaranteed: every container limits cpu and memory and requests as much; BestEffort: nobody asks for anything; else Burstable.
+    """
+    decided: str | None = (pod.get("status") or {}).get("qosClass")
+    if decided:
+        return decided
     requested, guaranteed = False, True
     for container in all_containers(pod):
         for resource in RESOURCES:

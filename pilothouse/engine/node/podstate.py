@@ -7,16 +7,25 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pilothouse.engine.node import podspec
-from pilothouse.engine.node.runtime import EXITED, RUNNING, Container, Sandbox
+from pilothouse.engine.node.runtime import EXITED, RUNNING, WANTED_IMAGE, Container, Sandbox
+from pilothouse.engine.node.steps import Step
 from pilothouse.model.json import Object
 
 CRASH_FIRST_S, CRASH_MOST_S, CRASH_RESET_S = 10.0, 300.0, 600.0
 PULL_SHOWN_S = 1.0
+STEP_FIRST_S, STEP_MOST_S = 1.0, 60.0
 
 
 class Waiting(NamedTuple):
     reason: str
     message: str = ""
+
+
+class FailedStep(NamedTuple):
+    """failures: in a row. retry_at: seconds since the epoch."""
+
+    failures: int
+    retry_at: float
 
 
 @dataclass(slots=True)
@@ -26,6 +35,8 @@ class Tracked:
     waiting: why the last attempt to start it failed; retry_at: no other attempt before that time.
     crash_s: delay before its next restart counted from its end. busy: something is under way in the background (pull, kill).
     hooked: its postStart hook has ended. started, ready: as probes say. kill: why it is to be killed and restarted; "" for not.
+    redo: it was ended since its definition changed, and is started again whatever its restart policy says.
+    ending: its end has begun, so it has been announced and the preStop hook has been run once.
     """
 
     name: str
@@ -42,6 +53,13 @@ class Tracked:
     started: bool = False
     ready: bool = False
     kill: str = ""
+    redo: bool = False
+    ending: bool = False
+
+    @property
+    def image(self) -> str:
+        """The image that the newest incarnation was made for, as its specification named it; "" when that is not known."""
+        return "" if self.latest is None else self.latest.annotations.get(WANTED_IMAGE, "")
 
     @property
     def running(self) -> bool:
@@ -74,7 +92,11 @@ class Tracked:
     @property
     def delay_s(self) -> float:
         """How long after its end it may be started again; a long run wipes out what came before."""
-        if self.latest is None or (self.latest.started_at and self.latest.finished_at - self.latest.started_at >= CRASH_RESET_S):
+        if (
+            self.latest is None
+            or self.redo
+            or (self.latest.started_at and self.latest.finished_at - self.latest.started_at >= CRASH_RESET_S)
+        ):
             return 0.0
         return self.crash_s
 
@@ -90,33 +112,41 @@ class Tracked:
             self._count_crash()
             self.previous = self.latest
         self.latest = container
-        self.waiting, self.retry_at, self.failures, self.pulled, self.kill = None, 0.0, 0, False, ""
-        self.started = self.ready = self.hooked = False
+        self.waiting, self.retry_at, self.failures, self.pulled, self.kill, self.redo = None, 0.0, 0, False, "", False
+        self.started = self.ready = self.hooked = self.ending = False
 
     def _count_crash(self) -> None:
-        self.crash_s = min(CRASH_MOST_S, self.delay_s * 2 or CRASH_FIRST_S)
+        self.crash_s = 0.0 if self.redo else min(CRASH_MOST_S, self.delay_s * 2 or CRASH_FIRST_S)
 
     def fails(self, waiting: Waiting, now: float, retry_s: float) -> None:
         """An attempt to start it did not succeed."""
         self.waiting, self.failed_at, self.retry_at = waiting, now, now + retry_s
         self.failures += 1
 
+    def forget_failures(self) -> None:
+        """What it failed with does not apply any more, since its definition has changed."""
+        self.waiting, self.retry_at, self.failures, self.pulled, self.crash_s = None, 0.0, 0, False, 0.0
+
 
 @dataclass(slots=True)
 class PodState:
     """failure: reason and message with which the node itself ended the pod (deadline, eviction). finished: its sandbox has been
-    stopped for good and nothing of it runs any more."""
+    stopped for good and nothing of it runs any more.
+
+    sandbox_attempt: number of the next sandbox. failed_steps: steps that failed when they were taken last, with their back-off.
+    refresh_at: when the volumes are due to be looked at again, 0.0 for never; refresh_wanted: they are due at once.
+    """
 
     sandbox: Sandbox | None = None
     containers: dict[str, Tracked] = field(default_factory=dict)
     oom: set[str] = field(default_factory=set)
     failure: Waiting | None = None
     started_at: float = 0.0
-    sandbox_retry_at: float = 0.0
-    sandbox_failures: int = 0
+    sandbox_attempt: int = 0
+    failed_steps: dict[Step, FailedStep] = field(default_factory=dict)
     volumes_ready: bool = False
-    volumes_retry_at: float = 0.0
-    volume_failures: int = 0
+    refresh_at: float = 0.0
+    refresh_wanted: bool = False
     finished: bool = False
     terminating: bool = False
 
@@ -126,6 +156,19 @@ class PodState:
         if found is None:
             found = self.containers[name] = Tracked(name)
         return found
+
+    def step_failed(self, step: Step, now: float) -> float:
+        """Notes the failure; returns the pause in seconds before the step is taken again."""
+        known = self.failed_steps.get(step)
+        failures = 0 if known is None else known.failures
+        pause_s: float = min(STEP_MOST_S, STEP_FIRST_S * 2 ** min(failures, 16))
+        self.failed_steps[step] = FailedStep(failures + 1, now + pause_s)
+        return pause_s
+
+    def keep_failed(self, steps: list[Step]) -> None:
+        """Forgets the failures of steps that are not planned any more."""
+        if self.failed_steps:
+            self.failed_steps = {step: failed for step, failed in self.failed_steps.items() if step in steps}
 
     def by_id(self, id: str) -> Tracked | None:
         return next((each for each in self.containers.values() if each.latest is not None and each.latest.id == id), None)
@@ -139,13 +182,23 @@ class PodState:
         return () if self.sandbox is None else self.sandbox.ips
 
     def initialized(self, pod: Object) -> bool:
-        """Whether the init containers have done their work in this sandbox; a container that was ever made proves it."""
-        if any(self.of(each).latest is not None for each in podspec.containers(pod)):
+        """Whether the init containers have done their work in this sandbox; a container that was ever made in it proves it."""
+        if any(self._is_of_this_sandbox(self.of(each).latest) for each in podspec.containers(pod)):
             return True
         return all(self._init_done(each) for each in podspec.init_containers(pod))
+
+    def _is_of_this_sandbox(self, container: Container | None) -> bool:
+        if container is None:
+            return False
+        return self.sandbox is None or container.sandbox_id in ("", self.sandbox.id)
 
     def _init_done(self, container: Object) -> bool:
         tracked = self.of(container)
         if podspec.is_sidecar(container):
             return tracked.running and tracked.started
         return tracked.succeeded
+
+
+def restarts(policy: str, tracked: Tracked) -> bool:
+    """Whether a container that has ended is to be started again."""
+    return tracked.redo or policy == "Always" or (policy == "OnFailure" and not tracked.succeeded)

@@ -17,6 +17,8 @@ RESTARTS = "io.kubernetes.container.restartCount"
 MESSAGE_PATH = "io.kubernetes.container.terminationMessagePath"
 MESSAGE_POLICY = "io.kubernetes.container.terminationMessagePolicy"
 MESSAGE_FILE = "dev.pilothouse.node/termination-log"
+WANTED_IMAGE = "dev.pilothouse.node/image"
+"""Annotation of a container: its image as the pod's specification names it (the runtime knows the image by what that resolved to)."""
 
 CREATED, RUNNING, EXITED, UNKNOWN = "created", "running", "exited", "unknown"
 

@@ -1,7 +1,6 @@
 """Bringing a pod up: sandbox, volumes, images, containers, hooks. What fails is noted with the time of the next attempt."""
 
 import asyncio
-import time
 from pathlib import Path
 
 from pilothouse.engine.node import api_pb2 as api
@@ -11,16 +10,17 @@ from pilothouse.engine.node.check.failure import CheckFailed
 from pilothouse.engine.node.check.run import hook
 from pilothouse.engine.node.environment import ConfigMissing, Facts
 from pilothouse.engine.node.imagestore import credentials, is_reference, pull_policy
-from pilothouse.engine.node.plan import restarts
 from pilothouse.engine.node.podcontext import Handle
-from pilothouse.engine.node.podstate import Tracked, Waiting
+from pilothouse.engine.node.podstate import Tracked, Waiting, restarts
 from pilothouse.engine.node.probes import Probing
-from pilothouse.engine.node.runtime import CREATED, RUNNING, Container, Image, RuntimeFailure, Sandbox
-from pilothouse.engine.node.volumes import Prepared
+from pilothouse.engine.node.runtime import CREATED, RUNNING, WANTED_IMAGE, Container, Image, RuntimeFailure, Sandbox
+from pilothouse.engine.node.steps import MountVolumes
+from pilothouse.engine.node.volumes import Prepared, VolumeFailure
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 60.0
+REFRESH_LEAST_S = 10.0
 PULL_FIRST_S, PULL_MOST_S = 10.0, 300.0
 HOOK_LIMIT_S = 3600.0
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
@@ -34,42 +34,44 @@ class Starter:
         self.prepared: Prepared | None = None
 
     async def make_sandbox(self, attempt: int) -> None:
-        """Sandbox and volumes at once: neither needs the other."""
+        """Sandbox and volumes at once: neither needs the other. Raises RuntimeFailure; a failure of the volumes is noted."""
         pod, config = self._handle.object, self._context.config
         wanted = sandbox.sandbox_config(pod, attempt, config, self._context.resolver)
         make_room(wanted, podspec.pod_cpu_shares(pod))
-        made, _ = await asyncio.gather(self._run_sandbox(wanted), self.mount_volumes(), return_exceptions=True)
+        made, mounted = await asyncio.gather(self._run_sandbox(wanted), self.mount_volumes(), return_exceptions=True)
+        if isinstance(mounted, VolumeFailure):
+            self._state.step_failed(MountVolumes(), self._context.now())
+        elif isinstance(mounted, BaseException):
+            raise mounted
         if isinstance(made, RuntimeFailure):
-            self._sandbox_failed(made)
-        elif isinstance(made, BaseException):
+            message = f"Failed to create pod sandbox: rpc error: code = {made.code.title()} desc = {made.why}"
+            self._handle.say("Warning", "FailedCreatePodSandBox", message)
+        if isinstance(made, BaseException):
             raise made
 
     async def _run_sandbox(self, wanted: api.PodSandboxConfig) -> None:
         runtime, metadata = self._context.runtime, wanted.metadata
         id = await runtime.run_sandbox(wanted)
-        if podspec.host_network(self._handle.object):
-            self._state.sandbox = Sandbox(id, metadata.uid, metadata.name, metadata.namespace, metadata.attempt, True, time.time())
-        else:
+        now = self._context.now()
+        made = Sandbox(id, metadata.uid, metadata.name, metadata.namespace, metadata.attempt, True, now)
+        # Known from now on, so that its end is noticed and it is not made twice, even when its address cannot be had.
+        self._state.sandbox, self._state.sandbox_attempt = made, metadata.attempt + 1
+        if not podspec.host_network(self._handle.object):
             self._state.sandbox = await runtime.sandbox(id)
-        self._state.sandbox_failures = 0
-
-    def _sandbox_failed(self, error: RuntimeFailure) -> None:
-        self._state.sandbox_failures += 1
-        delay_s = min(RETRY_MOST_S, RETRY_FIRST_S * 2 ** (self._state.sandbox_failures - 1))
-        self._state.sandbox_retry_at = time.time() + delay_s
-        message = f"Failed to create pod sandbox: rpc error: code = {error.code.title()} desc = {error.why}"
-        self._handle.say("Warning", "FailedCreatePodSandBox", message)
 
     async def mount_volumes(self) -> None:
+        """Makes the volumes, or brings them up to date. Raises VolumeFailure."""
         state = self._state
+        # What is asked for while they are looked at is asked for again.
+        state.refresh_wanted = False
         self.prepared = prepared = await self._context.volumes.prepare(self._handle.object, state.ips)
+        state.volumes_ready = state.volumes_ready or prepared.is_complete
+        state.refresh_at = max(prepared.refresh_at, self._context.now() + REFRESH_LEAST_S) if prepared.refresh_at else 0.0
         for failure in prepared.failures:
             self._handle.say("Warning", "FailedMount", failure)
-        if prepared.is_complete:
-            state.volumes_ready, state.volume_failures = True, 0
-            return
-        state.volume_failures += 1
-        state.volumes_retry_at = time.time() + min(RETRY_MOST_S, RETRY_FIRST_S * 2 ** (state.volume_failures - 1))
+        if prepared.failures:
+            state.refresh_wanted = state.volumes_ready
+            raise VolumeFailure("; ".join(prepared.failures))
 
     async def start(self, spec: Object, attempt: int) -> None:
         """One container, from image to running process; a pull that is needed goes on in the background."""
@@ -103,8 +105,8 @@ class Starter:
             tracked.waiting = None
 
     def _fails(self, tracked: Tracked, reason: str, message: str, said: str) -> None:
-        retry_s = min(RETRY_MOST_S, RETRY_FIRST_S * 2**tracked.failures)
-        tracked.fails(Waiting(reason, message), time.time(), retry_s)
+        retry_s = min(RETRY_MOST_S, RETRY_FIRST_S * 2 ** min(tracked.failures, 16))
+        tracked.fails(Waiting(reason, message), self._context.now(), retry_s)
         self._handle.say("Warning", "Failed", said, tracked.name)
 
     async def _image(self, spec: Object, tracked: Tracked) -> Image | None:
@@ -130,8 +132,8 @@ class Starter:
         return None
 
     def _pull_fails(self, tracked: Tracked, reason: str, message: str, said: str) -> None:
-        delay_s = min(PULL_MOST_S, PULL_FIRST_S * 2**tracked.failures)
-        tracked.fails(Waiting(reason, message), time.time(), delay_s)
+        delay_s = min(PULL_MOST_S, PULL_FIRST_S * 2 ** min(tracked.failures, 16))
+        tracked.fails(Waiting(reason, message), self._context.now(), delay_s)
         self._handle.say("Warning", "Failed", said, tracked.name)
 
     async def _pull(self, spec: Object, tracked: Tracked) -> None:
@@ -148,10 +150,13 @@ class Starter:
             took = f"{pulled.took_s * 1000:.0f}ms" if pulled.took_s < 1 else f"{pulled.took_s:.3f}s"
             said = f'Successfully pulled image "{name}" in {took} ({took} including waiting). Image size: {pulled.image.size_bytes} bytes.'
             self._handle.say("Normal", "Pulled", said, tracked.name)
-            tracked.pulled, tracked.waiting, tracked.failures, tracked.retry_at = True, None, 0, 0.0
+            tracked.waiting, tracked.failures, tracked.retry_at = None, 0, 0.0
+            # It may be another image that is wanted by now.
+            wanted = podspec.container_named(self._handle.object, tracked.name)
+            tracked.pulled = wanted is not None and wanted["image"] == name
         finally:
             tracked.busy = False
-        self._handle.changed()
+            self._handle.changed()
 
     async def _pull_secrets(self) -> list[Object]:
         pod = self._handle.object
@@ -170,19 +175,20 @@ class Starter:
             pod, spec, attempt=attempt, prepared=prepared, image=image, profiles=self._context.config.seccomp_dir,
             node_memory_bytes=self._context.memory_bytes,
         )  # fmt: skip
+        config.annotations[WANTED_IMAGE] = spec["image"]
         # Exits are recognised by id, so the id has to be known before the process can end.
         id = await runtime.create_container(box.id, config, self.sandbox_config(box.attempt))
+        now, annotations = self._context.now(), dict(config.annotations)
         made = Container(
-            id, box.id, self._handle.uid, spec["name"], attempt, CREATED, time.time(), image=spec["image"], image_ref=image_ref(image),
-            annotations=dict(config.annotations),
-        )  # fmt: skip
+            id, box.id, self._handle.uid, spec["name"], attempt, CREATED, now, spec["image"], image_ref(image), annotations=annotations
+        )
         tracked.begins(made)
         self._handle.say("Normal", "Created", "Container created", tracked.name)
         await runtime.start_container(id)
         self._handle.say("Normal", "Started", "Container started", tracked.name)
         if tracked.latest is made:
-            tracked.latest = running(made)
-            self.runs(spec, tracked, fresh=True)
+            tracked.latest = running(made, self._context.now())
+            self.runs(spec, tracked)
 
     def sandbox_config(self, attempt: int) -> api.PodSandboxConfig:
         return sandbox.sandbox_config(self._handle.object, attempt, self._context.config, self._context.resolver)
@@ -209,10 +215,10 @@ class Starter:
             services=sources.services(namespace),
         )
 
-    def runs(self, spec: Object, tracked: Tracked, *, fresh: bool) -> None:
-        """A container runs: its postStart hook (only when it has just been started), then its probes."""
+    def runs(self, spec: Object, tracked: Tracked) -> None:
+        """A container runs: its postStart hook unless that has ended, then its probes."""
         handler = (spec.get("lifecycle") or {}).get("postStart")
-        if fresh and handler:
+        if handler and not tracked.hooked:
             self._handle.spawn(self._post_start(spec, tracked, handler), f"the postStart hook of container {tracked.name}")
             return
         tracked.hooked = True
@@ -254,10 +260,10 @@ def make_room(wanted: api.PodSandboxConfig, shares: int) -> None:
     weigh(wanted.linux.cgroup_parent, shares)
 
 
-def running(made: Container) -> Container:
+def running(made: Container, now: float) -> Container:
     return Container(
         made.id, made.sandbox_id, made.uid, made.name, made.attempt, RUNNING, made.created_at, made.image, made.image_ref,
-        started_at=time.time(), annotations=made.annotations,
+        started_at=now, annotations=made.annotations,
     )  # fmt: skip
 
 

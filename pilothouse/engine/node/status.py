@@ -6,7 +6,7 @@ Source: kubelet_pods.go (convertStatusToAPIStatus, getPhase), kubelet/status/gen
 from collections.abc import Sequence
 
 from pilothouse.engine.node import podspec
-from pilothouse.engine.node.podstate import PULL_SHOWN_S, PodState, Tracked, Waiting
+from pilothouse.engine.node.podstate import PULL_SHOWN_S, PodState, Tracked, Waiting, restarts
 from pilothouse.engine.node.runtime import CREATED, Container
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -17,7 +17,18 @@ PULL_BACKOFF = "ImagePullBackOff"
 
 
 def phase(pod: Object, state: PodState) -> str:
-    """Pending, Running, Succeeded or Failed."""
+    """Pending, Running, Succeeded or Failed, as it is shown: no pod has ended while a container of it runs.
+
+    Others act on a final phase at once: the scheduler gives the pod's resources away, a Job makes the next pod.
+    """
+    decided = decided_phase(pod, state)
+    if decided in FINAL and any(each.alive for each in state.containers.values()):
+        return "Running" if state.initialized(pod) else "Pending"
+    return decided
+
+
+def decided_phase(pod: Object, state: PodState) -> str:
+    """The phase that the pod is bound for: a final one as soon as its fate is certain."""
     present = (pod.get("status") or {}).get("phase")
     if state.failure is not None:
         return "Failed"
@@ -33,8 +44,8 @@ def phase(pod: Object, state: PodState) -> str:
         return "Pending"
     main = [state.of(each) for each in podspec.containers(pod)]
     if any(each.latest is None or each.latest.state == CREATED for each in main):
-        return "Pending" if not any(each.alive for each in main) and not any(each.exited for each in main) else "Running"
-    if any(each.alive for each in main) or policy == "Always":
+        return "Running" if any(each.alive or each.exited or each.previous is not None for each in main) else "Pending"
+    if any(each.alive or each.redo for each in main) or policy == "Always":
         return "Running"
     if all(each.exited for each in main):
         if all(each.succeeded for each in main):
@@ -52,11 +63,11 @@ def _init_failed(pod: Object, state: PodState) -> bool:
 
 def build(pod: Object, state: PodState, now: float, host_ips: Sequence[str], generation: int | None) -> Object:
     """The status fields that the node is responsible for."""
-    found = phase(pod, state)
-    status: Object = {"phase": found}
+    found, shown = decided_phase(pod, state), phase(pod, state)
+    status: Object = {"phase": shown}
     if generation is not None:
         status["observedGeneration"] = generation
-    if state.failure is not None:
+    if state.failure is not None and shown == "Failed":
         status |= {"reason": state.failure.reason, "message": state.failure.message}
     if host_ips:
         status |= {"hostIP": host_ips[0], "hostIPs": [{"ip": ip} for ip in host_ips]}
@@ -120,7 +131,7 @@ def _state(pod: Object, container: Object, state: PodState, tracked: Tracked, no
         return {"running": {"startedAt": meta.rfc3339(tracked.latest.started_at)}}
     if tracked.waiting is not None and not tracked.alive:
         return _waiting(_shown(tracked.waiting, container, tracked, now))
-    if tracked.exited and tracked.latest is not None:
+    if tracked.exited and tracked.latest is not None and not tracked.redo:
         if tracked.delay_s and _will_restart(pod, container, state, tracked):
             return _waiting(Waiting("CrashLoopBackOff", _back_off(pod, tracked)))
         return {"terminated": terminated(tracked.latest, oom=tracked.latest.id in state.oom)}
@@ -147,7 +158,7 @@ def _will_restart(pod: Object, container: Object, state: PodState, tracked: Trac
         return True
     if container in podspec.init_containers(pod):
         return policy != "Never" and not tracked.succeeded
-    return policy == "Always" or (policy == "OnFailure" and not tracked.succeeded)
+    return restarts(policy, tracked)
 
 
 def _back_off(pod: Object, tracked: Tracked) -> str:

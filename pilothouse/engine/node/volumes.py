@@ -47,6 +47,10 @@ TYPE_CHECKS = {
 }
 
 
+class VolumeFailure(Exception):
+    """Volumes of a pod could not be made or brought up to date; the message has a sentence for each."""
+
+
 @dataclass(slots=True)
 class Prepared:
     """paths: volume name -> folder or file on the node; without those that could not be made.

@@ -1,21 +1,29 @@
 """One task a pod: compares what is wanted with what there is, takes the next step, looks again.
 
-Level-triggered: whatever happens (a new object, an exit, a probe's verdict, a timer) only wakes the loop. Exits are looked into at
-once, beside the step under way, since a watcher waits for them.
+Level-triggered: whatever happens (a new object, an exit, a probe's verdict, a timer) only wakes the loop. What is to be done and
+when is decided by `plan.py` alone; this loop takes the steps, and is slowed down and counted when they lead nowhere.
 """
 
 import asyncio
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import structlog
 
-from pilothouse.aio.tasks import Scope, scope
-from pilothouse.engine.node import podspec, termination
+from pilothouse.aio.meters import Counter
+from pilothouse.aio.pace import Budget, Pace
+from pilothouse.aio.process import ProcessFailed
+from pilothouse.aio.tasks import scope
+from pilothouse.engine.node import podspec
 from pilothouse.engine.node.adoption import adopt, lose_sandbox, matters
-from pilothouse.engine.node.ending import Ender, sweep
-from pilothouse.engine.node.plan import (
+from pilothouse.engine.node.ending import Ender
+from pilothouse.engine.node.exits import Exits
+from pilothouse.engine.node.plan import Plan, plan
+from pilothouse.engine.node.podcontext import Context, Handle
+from pilothouse.engine.node.podstate import PodState, Waiting
+from pilothouse.engine.node.runtime import Container, Exited, RuntimeFailure, Sandbox
+from pilothouse.engine.node.starting import Starter
+from pilothouse.engine.node.statuswriter import StatusWriter
+from pilothouse.engine.node.steps import (
     Discard,
     DropSandbox,
     Fail,
@@ -23,89 +31,112 @@ from pilothouse.engine.node.plan import (
     Kill,
     MakeSandbox,
     MountVolumes,
-    Plan,
+    RefreshVolumes,
     Start,
     Step,
-    plan,
-    restarts,
 )
-from pilothouse.engine.node.podcontext import Context, Handle
-from pilothouse.engine.node.podstate import PodState, Tracked, Waiting
-from pilothouse.engine.node.runtime import EXITED, RUNNING, Container, Exited, RuntimeFailure, Sandbox
-from pilothouse.engine.node.starting import Starter
-from pilothouse.engine.node.statuswriter import StatusWriter
+from pilothouse.engine.node.volumes import VolumeFailure
 from pilothouse.model import meta
+from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 
 log = structlog.get_logger("node.worker")
 
-EXIT_POLLS_S = (0.0, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)
-STEP_RETRY_S = 1.0
+SLOWED = Counter("pilothouse_pod_worker_slowed_total", "How often the loop of a pod came round too fast and had to wait.")
+STEPS_FAILED = Counter("pilothouse_pod_worker_failed_steps_total", "Steps of pods that failed and are tried again.", "step")
+
+ROUNDS = Budget(burst=100, refill_s=0.1)
+SAME_STEPS_S = 0.05
 FINAL_WRITE_S = 5.0
 TERMINAL = ("Succeeded", "Failed")
-KILLED = 137
+STEP_ERRORS = (RuntimeFailure, VolumeFailure, ApiError, ProcessFailed, OSError)
 
 
 class PodWorker:
-    """pod: as first seen. Use `update`, `removed`, `exited`, `out_of_memory` from callbacks; `run` is its task."""
+    """pod: as first seen. sandboxes, containers: what the runtime has of it already.
+
+    Callbacks use `update`, `removed`, `refresh`, `exited`, `doubt` and `out_of_memory`; `run` is the worker's task.
+    """
 
     def __init__(self, context: Context, pod: Object, sandboxes: list[Sandbox], containers: list[Container]) -> None:
         self._context = context
-        self._pod = pod
-        self._gone = False
         self._wake = asyncio.Event()
+        self._end = asyncio.Event()
         self.state = PodState()
-        self._found = (sandboxes, containers)
-        self._handle: Handle | None = None
-        self._starter: Starter | None = None
-        self._ender: Ender | None = None
-        self._writer = StatusWriter(context.client, context.config.addresses)
-        self._refresh_at = 0.0
+        self._handle = Handle(context, pod, self.state, self._changed)
+        self._starter, self._ender, self._exits = Starter(self._handle), Ender(self._handle), Exits(self._handle)
+        self._writer = StatusWriter(context.client, context.config.addresses, context.now)
+        self._early: list[Exited] = []
+        self._pace = Pace(ROUNDS)
+        self._last: tuple[float, list[Step]] = (0.0, [])
+        status = pod.get("status") or {}
+        self.state.started_at = meta.parse_rfc3339(status["startTime"]) if status.get("startTime") else context.now()
+        adopt(pod, self.state, sandboxes, containers)
         # A pod that had ended before we knew it: its status was written by whoever saw its end.
-        self._quiet = False
+        self._quiet = status.get("phase") in TERMINAL
+        self.state.finished = self._quiet and not self.state.has_sandbox
 
     @property
     def pod(self) -> Object:
-        return self._pod
+        return self._handle.object
 
     @property
     def is_gone(self) -> bool:
-        return self._gone
+        return self._handle.gone
 
     def update(self, pod: Object) -> None:
-        old, self._pod = self._pod, pod
-        if self._handle is not None:
-            self._handle.object = pod
-        if matters(old, pod):
-            if self._ender is not None and podspec.deleting(old) and podspec.grace_s(pod) < podspec.grace_s(old):
-                self._ender.hurried.set()
-            self._refresh_at = time.time()
-            self._wake.set()
+        old, self._handle.object = self._handle.object, pod
+        self._writer.observe(pod)
+        if not matters(old, pod):
+            return
+        if podspec.grace_s(pod) < podspec.grace_s(old):
+            self._ender.hurried.set()
+        for container in podspec.all_containers(pod):
+            before = podspec.container_named(old, container["name"])
+            if before is not None and before["image"] != container["image"]:
+                self.state.of(container).forget_failures()
+        self._want_refresh()
+        self._woken()
 
     def removed(self) -> None:
         """The object is gone from the API."""
-        self._gone = True
-        if self._ender is not None:
-            self._ender.hurried.set()
-        self._wake.set()
+        self._handle.gone = True
+        self._ender.hurried.set()
+        self._woken()
 
     def refresh(self) -> None:
-        """Something that the pod's volumes or environment refer to has changed."""
-        self._refresh_at = time.time()
-        self.state.volumes_retry_at = 0.0
+        """Something that the pod's volumes or environment refer to has changed, so what failed for want of it is tried at once."""
+        self._want_refresh()
+        for step in (MountVolumes(), RefreshVolumes()):
+            self.state.failed_steps.pop(step, None)
         for tracked in self.state.containers.values():
             if tracked.waiting is not None and tracked.waiting.reason == "CreateContainerConfigError":
                 tracked.retry_at = 0.0
         self._wake.set()
 
+    def _want_refresh(self) -> None:
+        self.state.refresh_wanted = True
+        # The same steps as before are no idle repetition now: they were asked for. The budget of rounds still holds.
+        self._last = (0.0, [])
+
     def exited(self, event: Exited) -> None:
-        if self._handle is None:
-            return
+        """The runtime says that the sandbox or a container of it has ended."""
         id = event.container_id
-        if self.state.sandbox is not None and self.state.sandbox.id == id:
-            self._sandbox_exited(id)
+        if self._handle.tasks is None:
+            self._early.append(event)
+        elif self.state.sandbox is not None and self.state.sandbox.id == id:
+            self._sandbox_ended(id)
         elif (tracked := self.state.by_id(id)) is not None:
-            self._handle.spawn(self._absorb(tracked, id, event), f"noting the end of container {tracked.name}")
+            self._exits.note(tracked, event)
+
+    def doubt(self, id: str) -> None:
+        """The runtime has not listed the sandbox or container as running: it is asked for this one before that is believed."""
+        if self._handle.tasks is None:
+            return
+        if self.state.sandbox is not None and self.state.sandbox.id == id:
+            self._handle.spawn(self._confirm_sandbox(id), "sandbox check")
+        elif (tracked := self.state.by_id(id)) is not None:
+            self._exits.doubt(tracked, id)
 
     def out_of_memory(self, id: str) -> None:
         self.state.oom.add(id)
@@ -128,238 +159,198 @@ class PodWorker:
     async def run(self) -> None:
         """Until the pod is gone from the API and from the node."""
         async with scope() as tasks:
-            self._open(tasks)
-            tasks.spawn(self._writer.run())
+            self._handle.tasks = tasks
+            # Without it nothing that the worker does is seen: when it breaks, so does the worker, and is replaced.
+            tasks.spawn(self._writer.run(), name=f"pod {podspec.key_of(self.pod)} status")
+            self._take_over()
             await self._live()
             await self._terminate()
             tasks.cancel()
 
-    def _open(self, tasks: Scope) -> None:
-        handle = self._handle = Handle(self._context, self._pod, self.state, self._changed, tasks)
-        self._starter, self._ender = Starter(handle), Ender(handle)
-        status = self._pod.get("status") or {}
-        self.state.started_at = meta.parse_rfc3339(status["startTime"]) if status.get("startTime") else time.time()
-        adopt(self._pod, self.state, *self._found)
-        if status.get("phase") in TERMINAL:
-            self._quiet = True
-            self.state.finished = not self.state.has_sandbox
-        for spec in podspec.all_containers(self._pod):
+    def _take_over(self) -> None:
+        """Hooks and probes of what runs already, and what has happened since it was looked at."""
+        for spec in podspec.all_containers(self.pod):
             tracked = self.state.of(spec)
             if tracked.alive:
-                self._starter.runs(spec, tracked, fresh=False)
+                self._starter.runs(spec, tracked)
+        for event in self._early:
+            self.exited(event)
+        self._early.clear()
 
     def _changed(self) -> None:
         self._publish()
         self._wake.set()
 
+    def _woken(self) -> None:
+        if self._handle.is_ending:
+            self._end.set()
+        self._wake.set()
+
     def _publish(self) -> None:
         if not self._quiet:
-            self._writer.publish(self._pod, self.state)
-
-    @property
-    def _ending(self) -> bool:
-        return self._gone or podspec.deleting(self._pod)
+            self._writer.publish(self.pod, self.state)
 
     async def _live(self) -> None:
-        while not self._ending:
+        if self._handle.is_ending:
+            return
+        while not self._end.is_set():
             self._wake.clear()
-            wake_at = await self._advance()
-            if self._ending:
-                return
-            await self._rest(wake_at)
-
-    async def _advance(self) -> float:
-        """Steps until there is none; returns when to look again though nothing happens (0.0: never)."""
-        while True:
-            await self._refresh_volumes()
+            # Others get their turn, whatever the steps await.
+            await asyncio.sleep(0)
+            await self._slow_down(self._pace.round(self._loop_time()))
             self._publish()
-            todo: Plan = plan(self._pod, self.state, time.time())
-            for step in todo.steps:
-                if self._ending:
-                    return 0.0
-                await self._take(step)
-            if not todo.steps:
-                return min(filter(None, (todo.wake_at, self._refresh_at)), default=0.0)
+            todo = plan(self.pod, self.state, self._context.now())
+            self.state.keep_failed([*todo.steps, *todo.held])
+            if todo.steps:
+                await self._take_all(todo)
+            else:
+                await self._rest(todo.wake_at)
+
+    async def _take_all(self, todo: Plan) -> None:
+        at, steps = self._last
+        if todo.steps == steps:
+            # They have been taken and are still to be taken: nothing has come of them.
+            await self._slow_down(at + SAME_STEPS_S - self._loop_time())
+        self._last = (self._loop_time(), todo.steps)
+        for step in todo.steps:
+            if self._end.is_set():
+                return
+            await self._take(step)
+
+    async def _slow_down(self, pause_s: float) -> None:
+        if pause_s <= 0:
+            return
+        SLOWED.add()
+        await self._wait(self._end, pause_s)
 
     async def _rest(self, wake_at: float) -> None:
-        timeout_s = max(0.0, wake_at - time.time()) if wake_at else None
+        """Until something happens or the plan's time has come. A time that has passed is a mistake of the plan's, not a reason to hurry."""
+        if wake_at and wake_at <= self._context.now():
+            await self._slow_down(SAME_STEPS_S)
+        else:
+            await self._wait(self._wake, wake_at - self._context.now() if wake_at else None)
+
+    async def _wait(self, event: asyncio.Event, timeout_s: float | None) -> None:
         try:
             async with asyncio.timeout(timeout_s):
-                await self._wake.wait()
+                await event.wait()
         except TimeoutError:
             return
 
-    async def _refresh_volumes(self) -> None:
-        if not self.state.volumes_ready or self.state.finished or not self._refresh_at or time.time() < self._refresh_at:
-            return
-        assert self._starter is not None
-        # A change that comes while this round is under way sets it again.
-        self._refresh_at = 0.0
-        await self._starter.mount_volumes()
-        self._note_refresh()
-        self.state.volumes_ready = True
+    def _loop_time(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def _take(self, step: Step) -> None:
         try:
             await self._do(step)
-        except RuntimeFailure as error:
-            log.warning("step failed", pod=podspec.key_of(self._pod), step=type(step).__name__, why=str(error))
-            await self._rest(time.time() + STEP_RETRY_S)
+        except STEP_ERRORS as error:
+            self._failed(step, error)
+        else:
+            if not isinstance(step, Kill):
+                self.state.failed_steps.pop(step, None)
+
+    def _failed(self, step: Step, error: Exception) -> None:
+        kind = type(step).__name__
+        STEPS_FAILED.add(kind)
+        pause_s = self.state.step_failed(step, self._context.now())
+        log.warning("step failed", pod=podspec.key_of(self.pod), step=kind, why=str(error), retry_s=pause_s)
+        if not isinstance(step, (MakeSandbox, MountVolumes, RefreshVolumes)):
+            self._handle.say("Warning", "FailedSync", f"error syncing pod: {error}")
 
     async def _do(self, step: Step) -> None:
-        assert self._handle is not None
-        assert self._starter is not None
-        assert self._ender is not None
         match step:
             case MakeSandbox(attempt):
                 await self._starter.make_sandbox(attempt)
-                self._note_refresh()
-            case MountVolumes():
+            case MountVolumes() | RefreshVolumes():
                 await self._starter.mount_volumes()
-                self._note_refresh()
             case DropSandbox(id):
-                await self._drop_sandbox(id)
+                await self._drop_sandbox(step, id)
             case Start(name, attempt):
                 await self._starter.start(self._spec(name), attempt)
             case Discard(name, id):
                 await self._context.runtime.remove_container(id)
                 self.state.containers[name].latest = None
-            case Kill(name, _, why):
-                self.state.containers[name].busy = True
+            case Kill(name):
+                tracked = self.state.containers[name]
+                tracked.busy, tracked.redo = True, step.redo
                 self._handle.stop_probing(name)
-                self._handle.spawn(self._ender.kill(self._spec(name), self.state.containers[name], why), f"ending container {name}")
+                self._handle.spawn(self._kill(step), f"end of {name}")
             case Fail(reason, message):
                 self._handle.say("Normal", reason, message)
                 self.state.failure = Waiting(reason, message)
             case Finish():
-                self._stop_probes()
-                await self._writer.flush(FINAL_WRITE_S)
-                await self._ender.finish()
+                await self._finish()
 
-    def _note_refresh(self) -> None:
-        assert self._starter is not None
-        if self._starter.prepared is not None and self.state.volumes_ready:
-            self._refresh_at = min(filter(None, (self._refresh_at, self._starter.prepared.refresh_at)), default=0.0)
+    async def _kill(self, step: Kill) -> None:
+        tracked = self.state.containers[step.name]
+        try:
+            await self._ender.kill(self._spec(step.name), tracked, step.why)
+            # Until its end is known it would be killed again.
+            await self._exits.settle_one(tracked)
+        except STEP_ERRORS as error:
+            self._failed(step, error)
+        else:
+            self.state.failed_steps.pop(step, None)
+        finally:
+            tracked.busy = False
+            self._changed()
+
+    async def _finish(self) -> None:
+        self._handle.stop_probes()
+        self._publish()
+        await self._writer.flush(FINAL_WRITE_S)
+        await self._ender.finish()
+        await self._exits.settle()
+        self._publish()
 
     def _spec(self, name: str) -> Object:
-        found = podspec.container_named(self._pod, name)
+        found = podspec.container_named(self.pod, name)
         assert found is not None
         return found
 
-    async def _drop_sandbox(self, id: str) -> None:
+    async def _drop_sandbox(self, step: DropSandbox, id: str) -> None:
         """Everything in it is dead with it."""
-        assert self._handle is not None
-        self._handle.say("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
-        self._stop_probes()
+        if step not in self.state.failed_steps:
+            self._handle.say("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+        self._handle.stop_probes()
         await self._context.runtime.stop_sandbox(id)
-        for tracked in self.state.containers.values():
-            if tracked.alive and tracked.latest is not None:
-                await self._absorb(tracked, tracked.latest.id)
+        await self._exits.settle()
         box = self.state.sandbox
         assert box is not None
-        if lose_sandbox(self._pod, self.state, time.time()):
-            assert self._starter is not None
+        if lose_sandbox(self.pod, self.state, self._context.now()):
             await self._context.runtime.remove_sandbox(id)
             self.state.volumes_ready = False
-            await self._starter.make_sandbox(box.attempt + 1)
+            self.state.sandbox, self.state.sandbox_attempt = None, box.attempt + 1
 
-    async def _absorb(self, tracked: Tracked, id: str, event: Exited | None = None) -> None:
-        """A container has ended: its end becomes known to the pod's state and to watchers."""
-        known = tracked.latest
-        if known is None or known.id != id or known.state == EXITED:
-            return
-        found = await self._ended_as(known, event)
-        if found is None or tracked.latest is None or tracked.latest.id != id or tracked.latest.state == EXITED:
-            return
-        logs = self._logs_dir() / tracked.name / f"{found.attempt}.log"
-        message = await asyncio.to_thread(termination.message, found, logs)
-        tracked.latest = termination.with_message(found, message, tracked.latest, oom=id in self.state.oom)
-        tracked.started = tracked.ready = False
-        assert self._handle is not None
-        self._handle.stop_probing(tracked.name)
-        self._tell_end(tracked)
-        self._changed()
+    async def _confirm_sandbox(self, id: str) -> None:
+        try:
+            found = await self._context.runtime.sandbox(id)
+        except RuntimeFailure as error:
+            if error.code == "NOT_FOUND":
+                self._sandbox_ended(id)
+        else:
+            if not found.ready:
+                self._sandbox_ended(id)
 
-    async def _ended_as(self, known: Container, event: Exited | None) -> Container | None:
-        """The event itself says enough, many milliseconds before the runtime's record does; but that knows of an OOM kill for sure,
-        and that the log is complete."""
-        exit_code = None if event is None or known.state != RUNNING else event.exit_code
-        if event is not None and exit_code is not None and exit_code != KILLED and not termination.needs_log(known, exit_code):
-            return replace(known, state=EXITED, exit_code=exit_code, finished_at=event.finished_at)
-        for pause_s in EXIT_POLLS_S:
-            await asyncio.sleep(pause_s)
-            try:
-                found = await self._context.runtime.container(known.id)
-            except RuntimeFailure:
-                return None
-            if found.state == EXITED:
-                return found
-        return None
-
-    def _logs_dir(self) -> Path:
-        metadata = self._pod["metadata"]
-        return self._context.config.pod_logs(metadata["namespace"], metadata["name"], metadata["uid"])
-
-    def _tell_end(self, tracked: Tracked) -> None:
-        assert self._handle is not None
-        latest = tracked.latest
-        assert latest is not None
-        self._handle.context.recorder.decide(
-            {"apiVersion": "v1", "kind": "Pod", "metadata": self._pod["metadata"]},
-            "Exited",
-            f"container {tracked.name} ended with exit code {latest.exit_code}",
-            container=tracked.name,
-            exit_code=latest.exit_code,
-            oom=latest.reason == "OOMKilled",
-            said=latest.message,
-        )
-        if tracked.delay_s and not self._ending and restarts(podspec.restart_policy(self._pod), tracked):
-            metadata = self._pod["metadata"]
-            where = f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
-            self._handle.say("Warning", "BackOff", f"Back-off restarting failed container {tracked.name} in pod {where}", tracked.name)
-
-    def _sandbox_exited(self, id: str) -> None:
+    def _sandbox_ended(self, id: str) -> None:
         box = self.state.sandbox
-        if box is not None and box.id == id and not self.state.finished and not self.state.terminating:
-            self.state.sandbox = Sandbox(box.id, box.uid, box.name, box.namespace, box.attempt, False, box.created_at)
+        if box is not None and box.id == id and box.ready and not self.state.finished and not self.state.terminating:
+            self.state.sandbox = replace(box, ready=False, ips=())
             self._changed()
 
-    def _stop_probes(self) -> None:
-        assert self._handle is not None
-        for name in list(self._handle.probing):
-            self._handle.stop_probing(name)
-
     async def _terminate(self) -> None:
-        assert self._ender is not None
         self.state.terminating = True
-        self._stop_probes()
+        self._handle.stop_probes()
         if not self.state.finished:
-            await self._ender.end_containers(gone=self._gone)
-            await self._settle()
+            await self._ender.end_containers(leave_proxies=True)
+            await self._exits.settle()
         await asyncio.gather(self._ender.stop_sandbox(), self._last_status())
-        await self._context.volumes.remove(self._handle.uid if self._handle is not None else "")
-        if not self._gone:
+        await self._context.volumes.remove(self._handle.uid)
+        if not self._handle.gone:
             await self._ender.delete_object()
-        await self._sweep()
-
-    async def _settle(self) -> None:
-        """Every container's end is known before the last status is written."""
-        for tracked in self.state.containers.values():
-            if tracked.alive and tracked.latest is not None:
-                await self._absorb(tracked, tracked.latest.id)
+        await self._ender.sweep()
 
     async def _last_status(self) -> None:
-        if not self._gone:
+        if not self._handle.gone:
             self._publish()
             await self._writer.flush(FINAL_WRITE_S)
-
-    async def _sweep(self) -> None:
-        assert self._handle is not None
-        while True:
-            try:
-                await sweep(self._context, self._handle.uid)
-            except RuntimeFailure as error:
-                log.warning("sweep failed", pod=podspec.key_of(self._pod), why=str(error))
-                await asyncio.sleep(STEP_RETRY_S)
-            else:
-                return

@@ -10,6 +10,7 @@ from pilothouse.engine.scheduler.nodes import NodeState
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.selector import Selector, requirement
+from pilothouse.model.taints import tolerates as tolerated_by
 
 Filter = Callable[[Object, Demand, NodeState], str | None]
 Score = Callable[[Object, Demand, NodeState], float]
@@ -35,15 +36,7 @@ def taints(pod: Object, demand: Demand, state: NodeState) -> str | None:
 
 
 def tolerates(pod: Object, taint: Object) -> bool:
-    return any(_covers(toleration, taint) for toleration in pod["spec"].get("tolerations") or ())
-
-
-def _covers(toleration: Object, taint: Object) -> bool:
-    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
-        return False
-    if toleration.get("key") and toleration["key"] != taint["key"]:
-        return False
-    return bool(toleration.get("operator", "Equal") == "Exists" or toleration.get("value", "") == taint.get("value", ""))
+    return any(tolerated_by(toleration, taint) for toleration in pod["spec"].get("tolerations") or ())
 
 
 def node_affinity(pod: Object, demand: Demand, state: NodeState) -> str | None:

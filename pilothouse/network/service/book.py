@@ -23,11 +23,13 @@ class RuleBook:
         self._fragments: dict[str, Fragment] = {}
         self._owners: dict[Where, str] = {}
         self._addresses: Counter[str] = Counter()
+        self._leaving: Counter[str] = Counter()
 
     @property
     def addresses(self) -> frozenset[str]:
-        """Of all endpoints that are routed to."""
-        return frozenset(self._addresses)
+        """Of all endpoints that are routed to, but for those that are terminating: no change to come would take these away, so there
+        is nothing that anybody could wait for."""
+        return frozenset(address for address in self._addresses if address not in self._leaving)
 
     @property
     def fragments(self) -> Mapping[str, Fragment]:
@@ -86,11 +88,8 @@ class RuleBook:
             del self._owners[where]
         for where in fragment.elements:
             self._owners.setdefault(where, service)
-        self._addresses.update(fragment.addresses)
-        for address in old.addresses:
-            self._addresses[address] -= 1
-            if not self._addresses[address]:
-                del self._addresses[address]
+        _recount(self._addresses, old.addresses, fragment.addresses)
+        _recount(self._leaving, old.leaving, fragment.leaving)
         if fragment == NOTHING:
             self._fragments.pop(service, None)
         else:
@@ -178,3 +177,11 @@ def _merged(fragments: Iterable[Fragment]) -> Fragment:
 
 def _without(elements: Mapping[Where, str], others: Mapping[Where, str]) -> dict[Where, str]:
     return {where: verdict for where, verdict in elements.items() if others.get(where) != verdict}
+
+
+def _recount(counts: "Counter[str]", old: Iterable[str], new: Iterable[str]) -> None:
+    counts.update(new)
+    for address in old:
+        counts[address] -= 1
+        if not counts[address]:
+            del counts[address]

@@ -6,7 +6,7 @@ when no other one is ready.
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.model.json import Object
@@ -17,9 +17,12 @@ OTHER_PROXY_LABEL = "service.kubernetes.io/service-proxy-name"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
+    """is_leaving: its pod is terminating, so that traffic goes there only for want of a better place."""
+
     address: str
     port: int
     node: str = ""
+    is_leaving: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.address} . {self.port}"
@@ -50,7 +53,8 @@ def endpoints_of(port: Object, slices: Iterable[Object]) -> tuple[Endpoint, ...]
 def _add(found: dict[tuple[str, int], Endpoint], endpoint: Object, port: int) -> None:
     for address in endpoint["addresses"][:1]:
         if _is_ipv4(address):
-            found[address, port] = Endpoint(address, port, endpoint.get("nodeName") or "")
+            is_leaving = bool((endpoint.get("conditions") or {}).get("terminating"))
+            found[address, port] = Endpoint(address, port, endpoint.get("nodeName") or "", is_leaving)
 
 
 def _is_ipv4(address: str) -> bool:

@@ -32,7 +32,8 @@ class Fragment:
     """What one service needs in the table.
 
     chains: name -> rules. elements: map and key -> verdict. sets: name -> seconds after which a client is forgotten.
-    addresses: of all endpoints that are routed to. udp: (address or "" for node ports, port) -> endpoints, for flows that the
+    addresses: of all endpoints that are routed to; leaving: those of them whose pod is terminating, routed to as the last resort
+    or since the service takes endpoints in any state. udp: (address or "" for node ports, port) -> endpoints, for flows that the
     kernel must forget.
     """
 
@@ -40,6 +41,7 @@ class Fragment:
     elements: dict[Where, str] = field(default_factory=dict)
     sets: dict[str, int] = field(default_factory=dict)
     addresses: frozenset[str] = frozenset()
+    leaving: frozenset[str] = frozenset()
     udp: dict[tuple[str, int], frozenset[tuple[str, int]]] = field(default_factory=dict)
 
 
@@ -52,12 +54,14 @@ def plan(service: Object | None, slices: Sequence[Object], config: ServiceProxyC
         return NOTHING
     whole = Fragment()
     addresses: set[str] = set()
+    leaving: set[str] = set()
     for port in service["spec"].get("ports") or ():
         if (port.get("protocol") or "TCP").lower() in PROTOCOLS:
             part = _Port(service, port, endpoints_of(port, slices), config)
             part.write(whole)
-            addresses |= part.addresses
-    return Fragment(whole.chains, whole.elements, whole.sets, frozenset(addresses), whole.udp)
+            addresses |= {endpoint.address for endpoint in part.endpoints}
+            leaving |= {endpoint.address for endpoint in part.endpoints if endpoint.is_leaving}
+    return Fragment(whole.chains, whole.elements, whole.sets, frozenset(addresses), frozenset(leaving), whole.udp)
 
 
 class _Port:
@@ -74,7 +78,6 @@ class _Port:
         self.title = f"{metadata['namespace']}/{metadata['name']}/{self.protocol}/{port['port']}"
         self.digest = _digest(self.title)
         self.affinity_s = _affinity_s(self.spec)
-        self.addresses = {endpoint.address for endpoint in endpoints}
 
     def write(self, into: Fragment) -> None:
         into.chains[self._name("s")] = self._pick(self.endpoints, REFUSE)

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import yaml
 
+from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.child import Child
 from pilothouse.model.errors import Unavailable
 from pilothouse.oci.registry import Registry
 
+STEADY_S = 10.0
+"""A registry that has run for so long did not end since it cannot run."""
 PROGRAM = "docker-registry"
 
 
@@ -68,7 +71,9 @@ class RegistryServer:
         self._is_read_only = False
 
     async def run(self, ready: asyncio.Event) -> None:
+        backoff, loop = Backoff(0.1, cap_s=10.0), asyncio.get_running_loop()
         while True:
+            began = loop.time()
             child = self._child = await self._start()
             try:
                 await self._answers(child)
@@ -76,6 +81,9 @@ class RegistryServer:
                 await child.wait()
             finally:
                 await child.stop(grace_s=5)
+            if loop.time() - began > STEADY_S:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_s())
 
     @asynccontextmanager
     async def read_only(self) -> AsyncIterator[None]:

@@ -1,7 +1,19 @@
 from pilothouse.engine.node.adoption import adopt, lose_sandbox
-from pilothouse.engine.node.plan import Discard, DropSandbox, Fail, Finish, Kill, MakeSandbox, MountVolumes, Start, plan
+from pilothouse.engine.node.plan import plan
 from pilothouse.engine.node.podstate import PodState, Tracked, Waiting
-from pilothouse.engine.node.runtime import CREATED, Container
+from pilothouse.engine.node.runtime import CREATED, WANTED_IMAGE, Container
+from pilothouse.engine.node.status import phase
+from pilothouse.engine.node.steps import (
+    Discard,
+    DropSandbox,
+    Fail,
+    Finish,
+    Kill,
+    MakeSandbox,
+    MountVolumes,
+    RefreshVolumes,
+    Start,
+)
 from tests.engine.node.builders import NOW, box, exited, pod, running, spec, state, tracked
 
 
@@ -13,10 +25,80 @@ def test_a_dead_sandbox_is_dropped_before_another_is_made() -> None:
     assert plan(pod(), state(sandbox=box(ready=False, attempt=2)), NOW).steps == [DropSandbox("box2")]
 
 
-def test_a_sandbox_that_failed_is_tried_again_at_its_time() -> None:
-    waiting = PodState(sandbox_retry_at=NOW + 5)
-    assert plan(pod(), waiting, NOW).steps == []
-    assert plan(pod(), waiting, NOW).wake_at == NOW + 5
+def test_a_step_that_failed_is_held_back_until_its_back_off_is_over() -> None:
+    failing = PodState()
+    pauses = []
+    now = NOW
+    for _ in range(8):
+        pauses.append(failing.step_failed(MakeSandbox(0), now))
+        held = plan(pod(), failing, now)
+        assert (held.steps, held.held, held.wake_at) == ([], [MakeSandbox(0)], now + pauses[-1])
+        now += pauses[-1]
+        assert plan(pod(), failing, now).steps == [MakeSandbox(0)]
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_a_step_that_is_held_back_holds_back_no_other() -> None:
+    failing = state(tracked(Container("id", "box0", "u1", "a", 0, CREATED, NOW)))
+    failing.step_failed(Discard("a", "id"), NOW)
+    assert plan(pod(spec("a"), spec("b")), failing, NOW).steps == [Start("b", 0)]
+
+
+def test_failures_of_steps_that_are_not_planned_any_more_are_forgotten() -> None:
+    failing = PodState()
+    failing.step_failed(MakeSandbox(0), NOW)
+    failing.keep_failed([MountVolumes()])
+    assert failing.failed_steps == {}
+
+
+def test_volumes_are_looked_at_again_when_a_token_is_due() -> None:
+    due = state(tracked(running()), refresh_at=NOW + 100)
+    assert (plan(pod(), due, NOW).steps, plan(pod(), due, NOW).wake_at) == ([], NOW + 100)
+    assert plan(pod(), due, NOW + 100).steps == [RefreshVolumes()]
+
+
+def test_a_pod_that_has_ended_needs_no_fresh_token() -> None:
+    ended = state(tracked(exited()), refresh_at=NOW - 100, refresh_wanted=True, finished=True)
+    found = plan(pod(restartPolicy="Never"), ended, NOW)
+    assert (found.steps, found.wake_at) == ([], 0.0)
+
+
+def test_volumes_that_could_not_be_made_are_made_and_not_refreshed() -> None:
+    waiting = state(refresh_wanted=True)
+    waiting.volumes_ready = False
+    assert plan(pod(), waiting, NOW).steps == [MountVolumes()]
+
+
+def of_image(image: str, name: str = "main") -> Tracked:
+    made = running(name)
+    made.annotations[WANTED_IMAGE] = image
+    return tracked(made)
+
+
+def test_a_container_whose_image_was_changed_is_killed_and_started_again_whatever_its_policy() -> None:
+    wanted = pod(spec(image="img:2"), restartPolicy="Never")
+    why = "Container main definition changed, will be restarted"
+    assert plan(wanted, state(of_image("img:1")), NOW).steps == [Kill("main", "main-0", why, redo=True)]
+    ended = state(tracked(exited(code=143), redo=True))
+    assert plan(wanted, ended, NOW).steps == [Start("main", 1)]
+    assert phase(wanted, ended) == "Running"
+
+
+def test_a_container_that_runs_the_image_that_is_wanted_is_left_alone() -> None:
+    assert plan(pod(), state(of_image("img:1")), NOW).steps == []
+    assert plan(pod(spec(image="img:2")), state(tracked(running())), NOW).steps == []
+
+
+def test_a_new_image_of_an_init_container_interrupts_nothing() -> None:
+    wanted = pod(spec("c"), initContainers=[spec("main", image="img:2")])
+    assert plan(wanted, state(of_image("img:1")), NOW).steps == []
+
+
+def test_a_container_that_is_redone_has_no_back_off() -> None:
+    redone = Tracked("main", latest=exited(code=137), crash_s=80.0, redo=True)
+    assert redone.restart_at == 0.0
+    redone.begins(running(attempt=1))
+    assert (redone.crash_s, redone.redo) == (0.0, False)
 
 
 def test_containers_wait_for_volumes() -> None:
@@ -141,3 +223,20 @@ def test_an_adopted_container_keeps_what_its_probes_have_said() -> None:
     assert main.latest is not None
     assert main.previous is not None
     assert (main.latest.id, main.previous.id, main.running, main.ready, main.delay_s) == ("main-1", "main-0", True, True, 10)
+
+
+def test_a_hook_that_may_have_been_cut_short_is_run_again_after_a_restart_of_the_agent() -> None:
+    hooked = spec(lifecycle={"postStart": {"exec": {"command": ["true"]}}})
+    status = {"name": "main", "containerID": "containerd://main-0", "started": True, "ready": True}
+    for shown, expected in (({"waiting": {}}, False), ({"running": {}}, True)):
+        taken = PodState()
+        adopt(pod(hooked) | {"status": {"containerStatuses": [status | {"state": shown}]}}, taken, [box()], [running()])
+        assert taken.containers["main"].hooked is expected
+
+
+def test_init_containers_run_again_in_a_new_sandbox_though_a_container_has_succeeded_in_the_old_one() -> None:
+    wanted = pod(spec("a"), spec("b"), initContainers=[spec("init")], restartPolicy="OnFailure")
+    lost = state(tracked(exited("init")), tracked(exited("a")), tracked(running("b")))
+    assert lose_sandbox(wanted, lost, NOW)
+    lost.sandbox = box(attempt=1)
+    assert plan(wanted, lost, NOW).steps == [Start("init", 1)]

@@ -1,5 +1,5 @@
 from pilothouse.engine.node.podstate import PodState, Tracked, Waiting
-from pilothouse.engine.node.status import build, duration, phase
+from pilothouse.engine.node.status import build, decided_phase, duration, phase
 from pilothouse.engine.node.statuswriter import changes
 from pilothouse.model.json import Object
 from tests.engine.node.builders import NOW, exited, pod, running, spec, state, tracked
@@ -58,7 +58,23 @@ def test_phases_follow_the_restart_policy() -> None:
 
 def test_a_sidecar_does_not_keep_a_pod_from_succeeding() -> None:
     wanted = pod(initContainers=[spec("side", restartPolicy="Always")], restartPolicy="Never")
-    assert phase(wanted, state(tracked(running("side")), tracked(exited()))) == "Succeeded"
+    assert decided_phase(wanted, state(tracked(running("side")), tracked(exited()))) == "Succeeded"
+
+
+def test_no_pod_has_ended_while_a_container_of_it_runs() -> None:
+    wanted = pod(initContainers=[spec("side", restartPolicy="Always")], restartPolicy="Never")
+    assert phase(wanted, state(tracked(running("side")), tracked(exited()))) == "Running"
+    assert phase(wanted, state(tracked(exited("side")), tracked(exited()))) == "Succeeded"
+    failing = state(tracked(running()), failure=Waiting("DeadlineExceeded", "too long"))
+    status = built(pod(), failing)
+    assert (status["phase"], "reason" in status, condition(status, "Ready")["reason"]) == ("Running", False, "PodFailed")
+
+
+def test_a_container_that_is_redone_is_shown_as_coming_with_its_end_behind_it() -> None:
+    status = built(pod(restartPolicy="Never"), state(tracked(exited(code=143), redo=True)))
+    shown = status["containerStatuses"][0]
+    assert (status["phase"], shown["state"]) == ("Running", {"waiting": {"reason": "ContainerCreating"}})
+    assert shown["lastState"]["terminated"]["exitCode"] == 143
 
 
 def test_a_deleted_pod_ends_in_a_final_phase_whatever_its_policy() -> None:

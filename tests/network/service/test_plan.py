@@ -167,3 +167,21 @@ def test_the_longest_names_fit_into_a_chain_name() -> None:
 def test_a_source_range_with_host_bits_means_its_network() -> None:
     ranged = service("web", HTTP, type="LoadBalancer", loadBalancerSourceRanges=[" 192.0.2.9/24"], externalIPs=["198.51.100.7"])
     assert "192.0.2.0/24" in " ".join(chain(rules(ranged, endpoint_slice("web", [HTTP_SLICE], *TWO)), "f"))
+
+
+def test_nobody_waits_for_a_terminating_endpoint_that_is_the_last_resort() -> None:
+    book = RuleBook(CONFIG)
+    leaving = endpoint("10.244.0.5", ready=False, serving=True, terminating=True)
+    book.change({"default/web": rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], endpoint("10.244.0.5")))})
+    assert book.addresses == {"10.244.0.5"}
+    fragment = rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], leaving))
+    book.change({"default/web": fragment})
+    assert "10.244.0.5" in str(fragment.chains)
+    assert book.addresses == frozenset()
+
+
+def test_nobody_waits_for_a_terminating_endpoint_of_a_service_that_takes_them_in_any_state() -> None:
+    book = RuleBook(CONFIG)
+    leaving = endpoint("10.244.0.5", ready=True, serving=True, terminating=True)
+    book.change({"default/web": rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], leaving, endpoint("10.244.0.6")))})
+    assert book.addresses == {"10.244.0.6"}

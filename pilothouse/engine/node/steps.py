@@ -1,0 +1,68 @@
+"""What a pod's plan may consist of. Values: two equal ones are the same step, so a step that has failed is found again in the next plan."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MakeSandbox:
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropSandbox:
+    """The sandbox has died (its process was killed, the host was restarted): what is left of it goes before another is made."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MountVolumes:
+    """They could not be made beside the sandbox; containers wait for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshVolumes:
+    """Something that the volumes show has changed, or a token is getting old. Containers go on meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    name: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """A container that was made but never started."""
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """The container runs but must not: it is ended within the pod's grace, and its restart policy says what follows.
+
+    redo: its definition has changed, so it is started again whatever the policy says.
+    """
+
+    name: str
+    id: str
+    why: str
+    redo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The node ends the pod."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The pod has run to its end: sidecars and sandbox are stopped, logs stay."""
+
+
+Step = MakeSandbox | DropSandbox | MountVolumes | RefreshVolumes | Start | Discard | Kill | Fail | Finish

@@ -1,0 +1,80 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+from structlog.testing import capture_logs
+
+from pilothouse.aio.tasks import scope
+from pilothouse.aio.watchdog import HELD, Hold, Watchdog, log_hold
+
+
+@asynccontextmanager
+async def watched(held_s: float = 0.05) -> AsyncIterator[tuple[Watchdog, list[Hold]]]:
+    holds: list[Hold] = []
+    watchdog = Watchdog(held_s=held_s, report=holds.append)
+    async with scope() as tasks:
+        tasks.spawn(watchdog.run(), name="watchdog")
+        await asyncio.sleep(0.12)
+        yield watchdog, holds
+        tasks.cancel()
+
+
+def hold_the_loop(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+async def culprit(seconds: float) -> None:
+    hold_the_loop(seconds)
+
+
+async def test_a_task_that_holds_the_loop_is_named_with_its_place() -> None:
+    async with watched() as (_, holds):
+        await asyncio.create_task(culprit(0.6), name="job 3")
+    assert holds[0].task == "job 3"
+    assert "test_watchdog.py" in holds[0].where[0]
+    assert any("culprit" in each for each in holds[0].where)
+
+
+async def test_a_task_without_a_name_is_called_after_its_coroutine() -> None:
+    async with watched() as (_, holds):
+        await asyncio.create_task(culprit(0.6))
+    assert holds[0].task.endswith("(culprit)")
+
+
+async def test_a_hold_is_reported_while_it_lasts_and_again_as_it_doubles() -> None:
+    async with watched() as (_, holds):
+        hold_the_loop(1.0)
+        lengths = [each.held_s for each in holds]
+    assert 2 <= len(lengths) <= 5
+    assert all(later >= 2 * earlier for earlier, later in pairwise(lengths))
+
+
+async def test_shorter_holds_that_follow_make_no_more_lines() -> None:
+    async with watched() as (_, holds):
+        hold_the_loop(0.6)
+        said = len(holds)
+        for _ in range(3):
+            await asyncio.sleep(0.15)
+            hold_the_loop(0.2)
+    assert len(holds) == said
+
+
+async def test_holds_are_measured_and_counted() -> None:
+    before = HELD.value()
+    async with watched() as (watchdog, _):
+        hold_the_loop(0.5)
+        async with asyncio.timeout(5):
+            while watchdog.worst_lag_s < 0.3:
+                await asyncio.sleep(0.01)
+    assert HELD.value() > before
+
+
+def test_a_loop_that_waits_for_the_machine_blames_nobody() -> None:
+    with capture_logs() as logs:
+        log_hold(Hold(1.23456, "", ()))
+    assert logs[0]["held_s"] == 1.235
+    assert "the machine is busy" in logs[0]["where"]

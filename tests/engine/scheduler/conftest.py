@@ -1,0 +1,3 @@
+from tests.simulation.conftest import logs, play, state
+
+__all__ = ["logs", "play", "state"]

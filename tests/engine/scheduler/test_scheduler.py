@@ -1,0 +1,83 @@
+"""Pods find their nodes in a simulated cluster, and those that find none are told why and found a place when there is one."""
+
+import asyncio
+
+from pilothouse.engine.scheduler.scheduler import no_node
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import EVENTS, NODES, PODS
+from tests.simulation.cluster import NODE, Simulated
+from tests.simulation.conftest import Play
+from tests.simulation.objects import IMAGE, container, pod
+
+
+def is_bound(found: Object | None) -> bool:
+    return found is not None and found["spec"].get("nodeName") == NODE
+
+
+def is_refused(found: Object | None) -> bool:
+    return (meta.condition(found or {}, "PodScheduled") or {}).get("reason") == "Unschedulable"
+
+
+def selecting(name: str = "p") -> Object:
+    return pod(name, nodeSelector={"disk": "ssd"})
+
+
+def test_a_pod_that_fits_nowhere_is_told_why_and_bound_as_soon_as_a_node_suits_it(play: Play) -> None:
+    async def scene(cluster: Simulated) -> float:
+        await cluster.create(PODS, selecting())
+        found = await cluster.until(PODS, "p", is_refused)
+        message = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
+        assert (meta.condition(found, "PodScheduled") or {})["message"] == message
+        began = asyncio.get_running_loop().time()
+        await cluster.patch(NODES, NODE, {"metadata": {"labels": {"disk": "ssd"}}})
+        await cluster.until(PODS, "p", is_bound)
+        return asyncio.get_running_loop().time() - began
+
+    assert play(scene) < 1
+
+
+def test_what_an_ended_pod_leaves_is_given_to_one_that_waits(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        node = await cluster.get(NODES, NODE) or {}
+        cpu = int(node["status"]["allocatable"]["cpu"].rstrip("m")) if node["status"]["allocatable"]["cpu"].endswith("m") else None
+        most = f"{cpu}m" if cpu else node["status"]["allocatable"]["cpu"]
+        greedy = container(resources={"requests": {"cpu": most}})
+        await cluster.runs(pod("first", greedy))
+        await cluster.create(PODS, pod("second", greedy))
+        await cluster.until(PODS, "second", is_refused)
+        await cluster.client.delete(PODS, "first", "default")
+        await cluster.until(PODS, "second", is_bound, 5)
+
+    play(scene)
+
+
+def test_a_refusal_is_said_once_while_nothing_changes(play: Play) -> None:
+    async def scene(cluster: Simulated) -> int:
+        await cluster.create(PODS, selecting())
+        await asyncio.sleep(600)
+        return sum(each["count"] for each in await cluster.items(EVENTS) if each["reason"] == "FailedScheduling")
+
+    assert play(scene) == 1
+
+
+def test_a_gated_pod_and_one_of_another_scheduler_are_left_alone(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        await cluster.create(PODS, pod("gated", schedulingGates=[{"name": "wait"}]))
+        await cluster.create(PODS, pod("foreign", schedulerName="other"))
+        await asyncio.sleep(60)
+        assert not [each for each in await cluster.items(PODS) if each["spec"].get("nodeName")]
+        await cluster.patch(PODS, "gated", [{"op": "remove", "path": "/spec/schedulingGates"}], type="application/json-patch+json")
+        await cluster.until(PODS, "gated", is_bound)
+
+    play(scene)
+
+
+def test_reasons_are_counted_in_the_sentence() -> None:
+    from collections import Counter
+
+    assert (
+        no_node(Counter({"Too many pods": 2, "Insufficient cpu": 1}), 3) == "0/3 nodes are available: 1 Insufficient cpu, 2 Too many pods."
+    )
+    assert no_node(Counter(), 0) == "no nodes available to schedule pods"
