@@ -17,6 +17,8 @@ import click
 from pilothouse.client.crds import CustomType
 from pilothouse.engine.apiserver.builtin import built_in_table
 from pilothouse.engine.apiserver.discovery.legacy import subresource_facts, verbs_of
+from pilothouse.engine.apiserver.kinds.pod_support.rule import State
+from pilothouse.engine.apiserver.kinds.pod_support.table import entries
 from pilothouse.engine.apiserver.metrics import Metrics
 from pilothouse.model.json import Object
 from pilothouse.model.schema import Catalog
@@ -234,6 +236,18 @@ METRIC_MEANINGS: Mapping[str, str] = {
 }
 
 
+def pod_fields() -> str:
+    """Every field of a pod's spec by its state; those that are carried out as a list without notes."""
+    found = list(entries())
+    parts = []
+    for state, column in ((State.REFUSED, "answer"), (State.WARNED, "warning"), (State.INERT, "why")):
+        rows = [[f"`{path}`", rule.shown or "any", rule.note] for path, rule in found if rule.state is state]
+        parts.append(f"\n## {state.value.capitalize()}\n\n{table(['field', 'values', column], sorted(rows))}")
+    done = sorted(path for path, rule in found if rule.state is State.HONOURED)
+    parts.append(f"\n## {State.HONOURED.value.capitalize()}\n\n" + "\n".join(f"- `{path}`" for path in done))
+    return "\n".join(parts)
+
+
 def _apps() -> CustomType:
     from pilothouse.platform.apps.types import APP
 
@@ -255,6 +269,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "build status": lambda: custom_fields(_builds(), "status"),
     "build columns": lambda: printer_columns(_builds()),
     "served": served,
+    "pod fields": pod_fields,
     "config keys": config_keys,
     "instance settings": instance_settings,
     "home layout": home_layout,

@@ -10,6 +10,7 @@ from pilothouse.engine.apiserver.admission.limits import LimitRanger
 from pilothouse.engine.apiserver.admission.namespaces import NamespaceLifecycle
 from pilothouse.engine.apiserver.admission.node_restriction import NodeRestriction
 from pilothouse.engine.apiserver.admission.node_taints import NodeTaints
+from pilothouse.engine.apiserver.admission.pod_support import PodSupport
 from pilothouse.engine.apiserver.admission.priority import Priority
 from pilothouse.engine.apiserver.admission.quota import ResourceQuota
 from pilothouse.engine.apiserver.admission.service_account import ServiceAccounts
@@ -81,6 +82,7 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
             Priority(store),
             DefaultTolerations(),
             Escalation(authorizer),
+            PodSupport(),
             quota,
         ]
     )

@@ -56,6 +56,11 @@ class NodeConfig:
         return self.home / "memory"
 
     @property
+    def seccomp_dir(self) -> Path:
+        """Where the node's administrator puts the profiles that pods name with seccomp type Localhost."""
+        return self.home / "seccomp"
+
+    @property
     def logs_dir(self) -> Path:
         return self.home / "logs" / "pods"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pilothouse.engine.node import api_pb2 as api
 from pilothouse.engine.node import podspec
@@ -15,12 +16,15 @@ from pilothouse.engine.node.runtime import (
     POD_NAMESPACE,
     POD_UID,
     RESTARTS,
+    Image,
 )
 from pilothouse.engine.node.sandbox import namespaces
 from pilothouse.model.json import Object
 
 CPU_PERIOD_US = 100_000
 MIN_QUOTA_US = 1_000
+MOST = 2**63 - 1
+"""What CRI can say; quantities have no bound."""
 MASKED = ("/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
           "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap")  # fmt: skip
 READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
@@ -36,7 +40,7 @@ class Prepared:
 
 
 def container_config(
-    pod: Object, container: Object, *, attempt: int, prepared: Prepared, image: str, node_memory_bytes: int
+    pod: Object, container: Object, *, attempt: int, prepared: Prepared, image: Image, profiles: Path, node_memory_bytes: int
 ) -> api.ContainerConfig:
     """image: the reference that the image was pulled as. attempt: how often it was started before."""
     metadata = pod["metadata"]
@@ -45,7 +49,7 @@ def container_config(
     message_path = container.get("terminationMessagePath") or "/dev/termination-log"
     return api.ContainerConfig(
         metadata=api.ContainerMetadata(name=name, attempt=attempt),
-        image=api.ImageSpec(image=image),
+        image=api.ImageSpec(image=image.id),
         command=[expand(part, variables) for part in container.get("command") or ()],
         args=[expand(part, variables) for part in container.get("args") or ()],
         working_dir=container.get("workingDir") or "",
@@ -63,7 +67,7 @@ def container_config(
         stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),
         linux=api.LinuxContainerConfig(
-            resources=resources(pod, container, node_memory_bytes), security_context=security_context(pod, container)
+            resources=resources(pod, container, node_memory_bytes), security_context=security_context(pod, container, image, profiles)
         ),
     )
 
@@ -83,10 +87,9 @@ def resources(pod: Object, container: Object, node_memory_bytes: int) -> api.Lin
     )
     if cpu_limit is not None and cpu_limit.amount > 0:
         result.cpu_period = CPU_PERIOD_US
-        result.cpu_quota = max(MIN_QUOTA_US, cpu_limit.milli_value * CPU_PERIOD_US // 1000)
+        result.cpu_quota = min(MOST, max(MIN_QUOTA_US, cpu_limit.milli_value * CPU_PERIOD_US // 1000))
     if memory_limit is not None and memory_limit.amount > 0:
-        result.memory_limit_in_bytes = memory_limit.value
-        result.memory_swap_limit_in_bytes = memory_limit.value
+        result.memory_limit_in_bytes = result.memory_swap_limit_in_bytes = min(MOST, memory_limit.value)
     return result
 
 
@@ -103,7 +106,8 @@ def oom_score(pod: Object, container: Object, node_memory_bytes: int) -> int:
     return min(999, max(3, score))
 
 
-def security_context(pod: Object, container: Object) -> api.LinuxContainerSecurityContext:
+def security_context(pod: Object, container: Object, image: Image, profiles: Path) -> api.LinuxContainerSecurityContext:
+    """profiles: the folder that seccomp profiles of type Localhost are named below."""
     of_pod, own = podspec.security(pod), container.get("securityContext") or {}
     both = of_pod | own
     privileged = bool(own.get("privileged"))
@@ -118,35 +122,42 @@ def security_context(pod: Object, container: Object) -> api.LinuxContainerSecuri
         readonly_rootfs=bool(own.get("readOnlyRootFilesystem")),
         supplemental_groups=groups,
         no_new_privs=own.get("allowPrivilegeEscalation") is False,
-        seccomp=_seccomp(both.get("seccompProfile"), privileged=privileged),
+        seccomp=_seccomp(both.get("seccompProfile"), profiles, privileged=privileged),
     )
-    if not privileged and own.get("procMount") != "Unmasked":
+    if not privileged:
+        # Whatever procMount says: without a user namespace an open /proc is root on the node.
         context.masked_paths.extend(MASKED)
         context.readonly_paths.extend(READONLY)
     if both.get("appArmorProfile"):
         # Asked for only when the pod does: without it the runtime applies its default where the kernel can.
         context.apparmor.CopyFrom(_apparmor(both["appArmorProfile"]))
-    if both.get("runAsUser") is not None:
-        context.run_as_user.value = both["runAsUser"]
-    if both.get("runAsGroup") is not None:
-        context.run_as_group.value = both["runAsGroup"]
-        if both.get("runAsUser") is None:
-            # CRI takes a group only beside a user.
-            context.run_as_user.value = 0
+    _set_user(context, both, image)
     return context
+
+
+def _set_user(context: api.LinuxContainerSecurityContext, security: Object, image: Image) -> None:
+    """CRI takes a group only beside a user: a container that changes the group alone keeps the image's user."""
+    user, group = security.get("runAsUser"), security.get("runAsGroup")
+    if group is not None:
+        context.run_as_group.value = group
+    if user is None and group is not None and image.username:
+        context.run_as_username = image.username
+    elif user is not None or group is not None:
+        context.run_as_user.value = user if user is not None else image.uid or 0
 
 
 def _capabilities(names: Sequence[str] | None) -> list[str]:
     return [name.upper().removeprefix("CAP_") for name in names or ()]
 
 
-def _seccomp(profile: Object | None, *, privileged: bool) -> api.SecurityProfile:
+def _seccomp(profile: Object | None, profiles: Path, *, privileged: bool) -> api.SecurityProfile:
     """The runtime's own profile unless asked otherwise: secure by default."""
     kinds = api.SecurityProfile
     if privileged or (profile or {}).get("type") == "Unconfined":
         return kinds(profile_type=kinds.Unconfined)
     if profile and profile.get("type") == "Localhost":
-        return kinds(profile_type=kinds.Localhost, localhost_ref=profile["localhostProfile"])
+        # The runtime opens it relative to its own working directory, so it gets a whole path.
+        return kinds(profile_type=kinds.Localhost, localhost_ref=str(profiles / profile["localhostProfile"]))
     return kinds(profile_type=kinds.RuntimeDefault)
 
 

@@ -12,9 +12,10 @@ import structlog
 
 from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.tasks import first_of
-from pilothouse.engine.node import cgroups, checks, podspec
+from pilothouse.engine.node import cgroups, podspec
+from pilothouse.engine.node.check.failure import CheckFailed
+from pilothouse.engine.node.check.run import hook
 from pilothouse.engine.node.grace import Grace
-from pilothouse.engine.node.http_check import CheckFailed
 from pilothouse.engine.node.podcontext import Context, Handle
 from pilothouse.engine.node.podstate import Tracked
 from pilothouse.engine.node.probes import kill_grace_s
@@ -60,10 +61,13 @@ class Ender:
 
     async def _pre_stop(self, spec: Object, tracked: Tracked, container: Container, handler: Object, grace_s: int) -> None:
         try:
-            await checks.hook(self._context.runtime, handler, spec, container.id, self._handle.probe_ip, grace_s)
+            warning = await hook(self._context.runtime, handler, spec, container.id, self._handle.probe_ip, grace_s)
         except CheckFailed as error:
             if tracked.alive:
                 self._handle.say("Warning", "FailedPreStopHook", f"PreStopHook failed: {error}", tracked.name)
+        else:
+            if warning:
+                self._handle.say("Warning", "LifecycleHTTPFallback", warning, tracked.name)
 
     async def _kill_all(self, grace: Grace) -> None:
         """Ordinary containers at once; sidecars after them, the last started first, in what is left of the grace."""

@@ -48,7 +48,9 @@ class Exits:
     def _look_into(self, tracked: Tracked, id: str, patience_s: float) -> asyncio.Task[None]:
         task = self._under_way.get(id)
         if task is None or task.done():
-            task = self._under_way[id] = self._handle.spawn(self._absorb(tracked, id, patience_s), f"exit of {tracked.name}")
+            task = self._under_way[id] = self._handle.spawn(
+                self._absorb(tracked, id, patience_s), f"noting the end of container {tracked.name}"
+            )
             task.add_done_callback(lambda _: self._under_way.pop(id, None))
         return task
 

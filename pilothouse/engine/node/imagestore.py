@@ -123,21 +123,32 @@ def credentials(image: str, secrets: Sequence[Object]) -> list[api.AuthConfig]:
 
 
 def _auths(secret: Object) -> dict[str, Object]:
+    """Server -> entry. What a user has written there is any JSON: what is no entry is left out."""
     data = secret.get("data") or {}
     try:
         if ".dockerconfigjson" in data:
-            return loads(base64.b64decode(data[".dockerconfigjson"])).get("auths") or {}
-        if ".dockercfg" in data:
-            return loads(base64.b64decode(data[".dockercfg"])) or {}
+            config = loads(base64.b64decode(data[".dockerconfigjson"]))
+            found = config.get("auths") if isinstance(config, dict) else None
+        else:
+            found = loads(base64.b64decode(data.get(".dockercfg", "")))
     except (JSONError, ValueError):
         return {}
-    return {}
+    return {server: entry for server, entry in found.items() if isinstance(entry, dict)} if isinstance(found, dict) else {}
 
 
 def _auth(entry: Object) -> api.AuthConfig:
-    if entry.get("auth") and not entry.get("username"):
-        username, _, password = base64.b64decode(entry["auth"]).decode(errors="replace").partition(":")
-        return api.AuthConfig(username=username, password=password)
-    return api.AuthConfig(
-        username=entry.get("username") or "", password=entry.get("password") or "", identity_token=entry.get("identitytoken") or ""
-    )
+    username, password, token = (_text(entry.get(name)) for name in ("username", "password", "identitytoken"))
+    if not username:
+        username, _, password = _decoded(_text(entry.get("auth"))).partition(":")
+    return api.AuthConfig(username=username, password=password, identity_token=token)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _decoded(auth: str) -> str:
+    try:
+        return base64.b64decode(auth).decode(errors="replace")
+    except ValueError:
+        return ""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from pilothouse.aio.tasks import Scope
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
@@ -19,6 +21,8 @@ from pilothouse.engine.node.sandbox import Resolver
 from pilothouse.engine.node.sources import Sources
 from pilothouse.engine.node.volumes import Volumes
 from pilothouse.model.json import Object
+
+log = structlog.get_logger("node.pod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,18 @@ class Handle:
     probing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
-        """Something in the background, for as long as the worker runs. what: for the task's name."""
+        """Something in the background, for as long as the worker runs. what: names it in the task and in the event of its failure."""
         assert self.tasks is not None, "the pod's worker runs"
-        return self.tasks.spawn(work, name=f"pod {podspec.key_of(self.object)} {what}")
+        return self.tasks.spawn(self._guarded(work, what), name=f"pod {podspec.key_of(self.object)} {what}")
+
+    async def _guarded(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """An error that nobody foresaw hurts the work at hand; the worker and the pod's other containers go on."""
+        try:
+            await work
+        except Exception as error:
+            log.exception("background work of a pod broke", pod=podspec.key_of(self.object), what=what)
+            self.say("Warning", "FailedSync", f"{what} failed: {type(error).__name__}: {error}")
+            self.changed()
 
     @property
     def is_ending(self) -> bool:

@@ -6,6 +6,8 @@ from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity
 
 RESOURCES = ("cpu", "memory")
+READ_ONLY_VOLUMES = ("configMap", "secret", "projected", "downwardAPI")
+"""What the node writes and keeps current: containers read it, whatever `readOnly` says. Upstream's rule since 1.10."""
 
 
 def spec(pod: Object) -> Object:
@@ -61,6 +63,12 @@ def deleting(pod: Object) -> bool:
 
 def security(pod: Object) -> Object:
     return spec(pod).get("securityContext") or {}
+
+
+def read_only_volumes(pod: Object) -> frozenset[str]:
+    """Names of the pod's volumes that no container may write to."""
+    volumes = spec(pod).get("volumes") or ()
+    return frozenset(each["name"] for each in volumes if any(each.get(kind) is not None for kind in READ_ONLY_VOLUMES))
 
 
 def amount(container: Object, kind: str, resource: str) -> Quantity | None:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pilothouse.engine.node import podspec
-from pilothouse.engine.node.checks import probe
-from pilothouse.engine.node.http_check import CheckFailed
+from pilothouse.engine.node.check.failure import CheckErrored, CheckFailed
+from pilothouse.engine.node.check.run import probe
 from pilothouse.engine.node.podstate import Tracked
 from pilothouse.engine.node.runtime import Runtime
 from pilothouse.model.json import Object
@@ -45,7 +45,7 @@ class Timing:
 class Probing:
     """What the probes of one incarnation of a container need. changed: called when something became different.
 
-    unhealthy(kind, message): a try that counts has failed.
+    say(type, reason, message, kind): something for the pod's events; kind: Startup, Readiness or Liveness.
     """
 
     runtime: Runtime
@@ -54,7 +54,7 @@ class Probing:
     container_id: str
     ip: str
     changed: Callable[[], None]
-    unhealthy: Callable[[str, str], None]
+    say: Callable[[str, str, str, str], None]
 
     async def run(self) -> None:
         """Until cancelled, or until there is nothing to probe any more."""
@@ -76,7 +76,7 @@ class Probing:
         failed = 0
         while True:
             tick = time.monotonic()
-            if await self._early(spec, timing) if failed == 0 else await self._passes(spec, timing, "Startup"):
+            if await self._early(spec, timing, "Startup") if failed == 0 else await self._passes(spec, timing, "Startup"):
                 return True
             failed += 1
             if failed >= timing.failures:
@@ -88,7 +88,7 @@ class Probing:
         timing = Timing.of(spec)
         await self._initial_delay(timing)
         tick = time.monotonic()
-        passed = 1 if await self._early(spec, timing) else 0
+        passed = 1 if await self._early(spec, timing, "Readiness") else 0
         failed = 0
         while True:
             self._judge_ready(timing, passed, failed)
@@ -129,27 +129,30 @@ class Probing:
         started_at = self.tracked.latest.started_at if self.tracked.latest is not None else time.time()
         await asyncio.sleep(max(0.0, started_at + timing.delay_s - time.time()))
 
-    async def _early(self, spec: Object, timing: Timing) -> bool:
+    async def _early(self, spec: Object, timing: Timing, kind: str) -> bool:
         """Tries within the first period; only the last of them counts."""
         if spec.get("exec"):
-            return await self._passes(spec, timing, "")
+            return await self._passes(spec, timing, kind, counts=False)
         end = time.monotonic() + timing.period_s
         pause_s = EARLY_FIRST_S
         while time.monotonic() + pause_s < end:
-            if await self._passes(spec, timing, ""):
+            if await self._passes(spec, timing, kind, counts=False):
                 return True
             await asyncio.sleep(pause_s)
             pause_s *= EARLY_GROWTH
-        return await self._passes(spec, timing, "Startup" if spec is self.container.get("startupProbe") else "Readiness")
+        return await self._passes(spec, timing, kind)
 
-    async def _passes(self, spec: Object, timing: Timing, kind: str) -> bool:
-        """One try; a failure is told under `kind`, or not at all when that is empty."""
+    async def _passes(self, spec: Object, timing: Timing, kind: str, *, counts: bool = True) -> bool:
+        """One try. counts: whether a failure is worth an event."""
         try:
-            await probe(self.runtime, spec, self.container, self.container_id, self.ip, timing.timeout_s)
+            warning = await probe(self.runtime, spec, self.container, self.container_id, self.ip, timing.timeout_s)
         except CheckFailed as error:
-            if kind:
-                self.unhealthy(kind, f"{kind} probe failed: {error}")
+            if counts:
+                verb = "errored and resulted in unknown state" if isinstance(error, CheckErrored) else "failed"
+                self.say("Warning", "Unhealthy", f"{kind} probe {verb}: {error}", kind)
             return False
+        if warning:
+            self.say("Warning", "ProbeWarning", f"{kind} probe warning: {warning}", kind)
         return True
 
 

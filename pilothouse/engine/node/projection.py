@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pilothouse.engine.node import podspec
-from pilothouse.engine.node.payload import File
+from pilothouse.engine.node.files.payload import File
 from pilothouse.engine.node.sources import Sources, Token
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object

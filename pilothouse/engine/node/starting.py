@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path
 
 from pilothouse.engine.node import api_pb2 as api
-from pilothouse.engine.node import checks, container, environment, mounts, podspec, sandbox
+from pilothouse.engine.node import container, environment, mounts, podspec, sandbox
 from pilothouse.engine.node.cgroups import weigh
+from pilothouse.engine.node.check.failure import CheckFailed
+from pilothouse.engine.node.check.run import hook
 from pilothouse.engine.node.environment import ConfigMissing, Facts
-from pilothouse.engine.node.http_check import CheckFailed
 from pilothouse.engine.node.imagestore import credentials, is_reference, pull_policy
 from pilothouse.engine.node.podcontext import Handle
 from pilothouse.engine.node.podstate import Tracked, Waiting, restarts
@@ -63,16 +64,14 @@ class Starter:
         state = self._state
         # What is asked for while they are looked at is asked for again.
         state.refresh_wanted = False
-        try:
-            self.prepared = await self._context.volumes.prepare(self._handle.object, state.ips)
-        except VolumeFailure as error:
+        self.prepared = prepared = await self._context.volumes.prepare(self._handle.object, state.ips)
+        state.volumes_ready = state.volumes_ready or prepared.is_complete
+        state.refresh_at = max(prepared.refresh_at, self._context.now() + REFRESH_LEAST_S) if prepared.refresh_at else 0.0
+        for failure in prepared.failures:
+            self._handle.say("Warning", "FailedMount", failure)
+        if prepared.failures:
             state.refresh_wanted = state.volumes_ready
-            self._handle.say("Warning", "FailedMount", str(error))
-            raise
-        state.volumes_ready = True
-        wanted_at = self.prepared.refresh_at
-        # A token that could not be renewed keeps its old time.
-        state.refresh_at = max(wanted_at, self._context.now() + REFRESH_LEAST_S) if wanted_at else 0.0
+            raise VolumeFailure("; ".join(prepared.failures))
 
     async def start(self, spec: Object, attempt: int) -> None:
         """One container, from image to running process; a pull that is needed goes on in the background."""
@@ -87,7 +86,7 @@ class Starter:
             await self._create_and_start(spec, tracked, attempt, image)
         except ConfigMissing as error:
             self._fails(tracked, "CreateContainerConfigError", str(error), f"Error: {error}")
-        except (RuntimeFailure, OSError) as error:
+        except (RuntimeFailure, OSError, ValueError) as error:
             why = error.why if isinstance(error, RuntimeFailure) else str(error)
             stage = "RunContainerError" if tracked.latest is not None and tracked.latest.state == CREATED else "CreateContainerError"
             self._fails(tracked, stage, why, f"Error: {why}")
@@ -129,7 +128,7 @@ class Starter:
             self._pull_fails(tracked, "ErrImageNeverPull", why, f"Error: ErrImageNeverPull: {why}")
             return None
         tracked.busy = True
-        self._handle.spawn(self._pull(spec, tracked), f"pull for {tracked.name}")
+        self._handle.spawn(self._pull(spec, tracked), f"pulling the image of container {tracked.name}")
         return None
 
     def _pull_fails(self, tracked: Tracked, reason: str, message: str, said: str) -> None:
@@ -162,16 +161,20 @@ class Starter:
     async def _pull_secrets(self) -> list[Object]:
         pod = self._handle.object
         names = [each["name"] for each in podspec.spec(pod).get("imagePullSecrets") or () if each.get("name")]
-        found = [await self._context.sources.secret(pod["metadata"]["namespace"], name) for name in names]
-        return [secret for secret in found if secret is not None]
+        found = {name: await self._context.sources.secret(pod["metadata"]["namespace"], name) for name in names}
+        if missing := [name for name, secret in found.items() if secret is None]:
+            why = f"Unable to retrieve some image pull secrets ({', '.join(missing)}); attempting to pull the image may not succeed."
+            self._handle.say("Warning", "FailedToRetrieveImagePullSecret", why)
+        return [secret for secret in found.values() if secret is not None]
 
     async def _create_and_start(self, spec: Object, tracked: Tracked, attempt: int, image: Image) -> None:
         runtime, pod, box = self._context.runtime, self._handle.object, self._state.sandbox
         assert box is not None
         prepared = await self._prepare(spec)
         config = container.container_config(
-            pod, spec, attempt=attempt, prepared=prepared, image=image.id, node_memory_bytes=self._context.memory_bytes
-        )
+            pod, spec, attempt=attempt, prepared=prepared, image=image, profiles=self._context.config.seccomp_dir,
+            node_memory_bytes=self._context.memory_bytes,
+        )  # fmt: skip
         config.annotations[WANTED_IMAGE] = spec["image"]
         # Exits are recognised by id, so the id has to be known before the process can end.
         id = await runtime.create_container(box.id, config, self.sandbox_config(box.attempt))
@@ -214,9 +217,9 @@ class Starter:
 
     def runs(self, spec: Object, tracked: Tracked) -> None:
         """A container runs: its postStart hook unless that has ended, then its probes."""
-        hook = (spec.get("lifecycle") or {}).get("postStart")
-        if hook and not tracked.hooked:
-            self._handle.spawn(self._post_start(spec, tracked, hook), f"postStart of {tracked.name}")
+        handler = (spec.get("lifecycle") or {}).get("postStart")
+        if handler and not tracked.hooked:
+            self._handle.spawn(self._post_start(spec, tracked, handler), f"the postStart hook of container {tracked.name}")
             return
         tracked.hooked = True
         self._probe(spec, tracked)
@@ -225,12 +228,14 @@ class Starter:
         begun = tracked.latest
         assert begun is not None
         try:
-            await checks.hook(self._context.runtime, handler, spec, begun.id, self._handle.probe_ip, HOOK_LIMIT_S)
+            warning = await hook(self._context.runtime, handler, spec, begun.id, self._handle.probe_ip, HOOK_LIMIT_S)
         except CheckFailed as error:
             if tracked.alive:
                 self._handle.say("Warning", "FailedPostStartHook", f"PostStartHook failed: {error}", tracked.name)
                 tracked.kill = "FailedPostStartHook"
         else:
+            if warning:
+                self._handle.say("Warning", "LifecycleHTTPFallback", warning, tracked.name)
             if tracked.latest is begun:
                 tracked.hooked = True
                 self._probe(spec, tracked)
@@ -243,10 +248,10 @@ class Starter:
             return
         probing = Probing(
             self._context.runtime, spec, tracked, tracked.latest.id, self._handle.probe_ip, self._handle.changed,
-            lambda kind, message: self._handle.say("Warning", "Unhealthy", message, tracked.name, probe=kind),
+            lambda type, reason, message, kind: self._handle.say(type, reason, message, tracked.name, probe=kind),
         )  # fmt: skip
         self._handle.stop_probing(tracked.name)
-        self._handle.probing[tracked.name] = self._handle.spawn(probing.run(), f"probes of {tracked.name}")
+        self._handle.probing[tracked.name] = self._handle.spawn(probing.run(), f"probing container {tracked.name}")
 
 
 def make_room(wanted: api.PodSandboxConfig, shares: int) -> None:

@@ -6,21 +6,20 @@ directory, processes in our cgroup.
 
 import asyncio
 import os
-import shutil
 import signal
 from pathlib import Path
 
 import structlog
 
 from pilothouse.aio.identity import Identity, wait_gone
-from pilothouse.aio.process import run
 from pilothouse.aio.tasks import each
 from pilothouse.engine.node import cgroups
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.containerd import Containerd, ContainerdError
 from pilothouse.engine.node.cri import CriRuntime
+from pilothouse.engine.node.files.mountpoints import mounts_below, unmount
+from pilothouse.engine.node.files.removal import remove_tree
 from pilothouse.engine.node.runtime import RuntimeFailure
-from pilothouse.engine.node.volumes import mounts_below
 
 log = structlog.get_logger("node.teardown")
 
@@ -35,11 +34,12 @@ async def destroy(config: NodeConfig) -> None:
     await containerd.stop()
     await _kill_shims(containerd.socket)
     await asyncio.to_thread(cgroups.kill, config.cgroup)
-    for mounted in await asyncio.to_thread(mounts_below, config.home.resolve()):
-        await run(["umount", "--lazy", mounted], timeout_s=20)
+    for mounted in await asyncio.to_thread(mounts_below, config.home):
+        await asyncio.to_thread(unmount, mounted)
     await _remove_cgroup(config.cgroup)
     for folder in (config.containerd_dir, config.pods_dir, config.memory_dir, config.home / "logs"):
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        for left in await asyncio.to_thread(remove_tree, folder):
+            log.warning("not removed", what=left)
 
 
 async def _remove_pods(containerd: Containerd) -> None:

@@ -6,19 +6,30 @@ directory. Nothing is remembered but tokens: what a volume is follows from the p
 
 import asyncio
 import os
-import shutil
 import stat
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pilothouse.aio.process import ProcessFailed, run
+import structlog
+
 from pilothouse.engine.node import podspec
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.payload import write_payload
+from pilothouse.engine.node.files.mountpoints import is_mounted, mount_memory, mounts_below, unmount
+from pilothouse.engine.node.files.payload import File, is_written, write_payload
+from pilothouse.engine.node.files.removal import remove_tree
 from pilothouse.engine.node.projection import Gathered, Gatherer, VolumeMissing
 from pilothouse.engine.node.sources import Sources, Token
+from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity
+
+log = structlog.get_logger("node.volumes")
+
+LOOK_AGAIN_S = 60.0
+POD_FILES_BYTES = 64 * 1024 * 1024
+"""All pods' files share one tmpfs; no pod may fill it by mounting the same ConfigMap a thousand times."""
 
 KINDS = {
     "configMap": "kubernetes.io~configmap",
@@ -37,18 +48,39 @@ TYPE_CHECKS = {
 
 
 class VolumeFailure(Exception):
-    """A volume cannot be made; the pod's containers wait until it can (event FailedMount)."""
-
-    def __init__(self, volume: str, why: str) -> None:
-        super().__init__(f'MountVolume.SetUp failed for volume "{volume}" : {why}')
+    """Volumes of a pod could not be made or brought up to date; the message has a sentence for each."""
 
 
 @dataclass(slots=True)
 class Prepared:
-    """paths: volume name -> folder or file on the node. refresh_at: when to look again for a token's sake; 0.0: never."""
+    """paths: volume name -> folder or file on the node; without those that could not be made.
+
+    refresh_at: when to look again, never in the past; 0.0: never. failures: what to say of volumes that could not be made or brought
+    up to date, one sentence each; a volume that was made before keeps its path and its files.
+    """
 
     paths: dict[str, Path] = field(default_factory=dict)
     refresh_at: float = 0.0
+    failures: list[str] = field(default_factory=list)
+    is_complete: bool = True
+
+    def look_again(self, at: float) -> None:
+        self.refresh_at = min(filter(None, (self.refresh_at, at)), default=0.0)
+
+
+@dataclass(slots=True)
+class Room:
+    """How much the files of one pod's volumes may still take."""
+
+    left_bytes: int = POD_FILES_BYTES
+
+    def take(self, files: Mapping[str, File]) -> None:
+        """Raises VolumeMissing when it is too much."""
+        size = sum(len(file.content) for file in files.values())
+        if size > self.left_bytes:
+            limit = POD_FILES_BYTES // 1024**2
+            raise VolumeMissing(f"the ConfigMaps and Secrets that this pod mounts hold more than {limit} MiB; mount fewer of them")
+        self.left_bytes -= size
 
 
 class Volumes:
@@ -59,38 +91,50 @@ class Volumes:
         self.allocatable: Object = {}
 
     async def open(self) -> None:
-        """Mounts the memory that secrets live in; a host that does not allow it gets them on disk, readable by root alone."""
-        folder = self._config.memory_dir
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o711)
-        if str(folder) not in mounts_below(folder):
-            try:
-                (await run(["mount", "-t", "tmpfs", "-o", "mode=711", self._config.instance, folder], timeout_s=10)).check()
-            except ProcessFailed:
-                return
+        """Mounts the memory that secrets live in. A host that does not allow it lets pods wait: nothing secret goes to the disk."""
+        # Volumes are writable for everybody in their containers; on the node nobody but root gets as far as to them.
+        self._config.pods_dir.mkdir(parents=True, exist_ok=True)
+        self._config.pods_dir.chmod(0o750)
+        try:
+            await asyncio.to_thread(_mount_secrets, self._config)
+        except OSError as error:
+            log.warning("no memory for secrets", folder=str(self._config.memory_dir), why=error.strerror)
 
     async def prepare(self, pod: Object, pod_ips: tuple[str, ...]) -> Prepared:
-        """Makes or refreshes every volume of the pod. Raises VolumeFailure."""
+        """Makes or refreshes every volume of the pod, each by itself: one that fails leaves the others as they should be."""
         result = Prepared()
         gatherer = self._gatherer(pod, pod_ips)
+        room = Room()
         for volume in podspec.spec(pod).get("volumes") or ():
+            name = volume["name"]
             try:
-                path, refresh_at = await self._prepare(pod, volume, gatherer)
-            except VolumeMissing as error:
-                raise VolumeFailure(volume["name"], str(error)) from error
-            except (OSError, ProcessFailed) as error:
-                raise VolumeFailure(volume["name"], str(error)) from error
-            result.paths[volume["name"]] = path
-            result.refresh_at = min(filter(None, (result.refresh_at, refresh_at)), default=0.0)
+                result.paths[name], refresh_at = await self._prepare(pod, volume, gatherer, room)
+                result.look_again(refresh_at)
+            except (VolumeMissing, OSError, ValueError, ApiError) as error:
+                why = error.message if isinstance(error, ApiError) else str(error)
+                result.failures.append(f'MountVolume.SetUp failed for volume "{name}" : {why}')
+                self._keep(pod, volume, result)
+        if result.refresh_at:
+            # A token that cannot be renewed is past its time, and must not make anybody look again at once.
+            result.refresh_at = max(result.refresh_at, time.time() + LOOK_AGAIN_S)
         return result
+
+    def _keep(self, pod: Object, volume: Object, result: Prepared) -> None:
+        folder = self._files_folder(pod, volume)
+        result.look_again(time.time() + LOOK_AGAIN_S)
+        if folder is not None and is_written(folder):
+            result.paths[volume["name"]] = folder
+        else:
+            result.is_complete = False
 
     def _gatherer(self, pod: Object, pod_ips: tuple[str, ...]) -> Gatherer:
         tokens = self._tokens.setdefault(pod["metadata"]["uid"], {})
         return Gatherer(self._sources, pod, self.allocatable, self._config.addresses, pod_ips, tokens, _single_user(pod))
 
-    async def _prepare(self, pod: Object, volume: Object, gatherer: Gatherer) -> tuple[Path, float]:
+    async def _prepare(self, pod: Object, volume: Object, gatherer: Gatherer, room: Room) -> tuple[Path, float]:
         gathered = await gatherer.gather(volume)
         if gathered is not None:
+            room.take(gathered.files)
             return await self._files(pod, volume, gathered), gathered.refresh_at
         if (source := volume.get("emptyDir")) is not None:
             return await self._empty(pod, volume["name"], source), 0.0
@@ -100,35 +144,37 @@ class Volumes:
         kind = next((key for key in volume if key != "name"), "none")
         raise VolumeMissing(f"volumes of type {kind} are not supported by this node")
 
+    def _files_folder(self, pod: Object, volume: Object) -> Path | None:
+        """Where the files of a volume that is made of files lie."""
+        kind = next((KINDS[key] for key in podspec.READ_ONLY_VOLUMES if volume.get(key) is not None), "")
+        return self._config.memory_dir / pod["metadata"]["uid"] / kind / volume["name"] if kind else None
+
     async def _files(self, pod: Object, volume: Object, gathered: Gathered) -> Path:
-        kind = next(key for key in KINDS if volume.get(key) is not None)
-        folder: Path = self._config.memory_dir / pod["metadata"]["uid"] / KINDS[kind] / volume["name"]
+        folder = self._files_folder(pod, volume)
+        assert folder is not None
+        await asyncio.to_thread(_mount_secrets, self._config)
         await asyncio.to_thread(write_payload, folder, gathered.files, podspec.security(pod).get("fsGroup"))
         return folder
 
     async def _empty(self, pod: Object, name: str, source: Object) -> Path:
-        folder = self._config.pod_dir(pod["metadata"]["uid"]) / "volumes" / KINDS["emptyDir"] / name
+        folder: Path = self._config.pod_dir(pod["metadata"]["uid"]) / "volumes" / KINDS["emptyDir"] / name
         group = podspec.security(pod).get("fsGroup")
-        if folder.exists():
-            return folder
-        folder.mkdir(parents=True)
         if source.get("medium") == "Memory":
-            limit = Quantity.of(source.get("sizeLimit")).value
-            options = "mode=777" + (f",size={limit}" if limit else "")
-            (await run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], timeout_s=10)).check()
-        if group is not None:
-            os.chown(folder, -1, group)
-        folder.chmod(0o777 | (stat.S_ISGID if group is not None else 0))
+            limit = Quantity.of(source.get("sizeLimit") or "0").value
+            await asyncio.to_thread(empty_in_memory, folder, group, limit)
+        else:
+            await asyncio.to_thread(empty_on_disk, folder, group)
         return folder
 
     async def remove(self, uid: str) -> None:
-        """Unmounts and removes all that the pod had on the node; logs stay until the pod's object is gone."""
+        """Unmounts and removes all that the pod had on the node; logs stay until the pod's object is gone.
+
+        What cannot be removed is logged and left: the next start of the agent finds it among what is `present`.
+        """
         self._tokens.pop(uid, None)
-        folder = self._config.pod_dir(uid)
-        for mounted in await asyncio.to_thread(mounts_below, folder):
-            await run(["umount", "--lazy", mounted], timeout_s=10)
-        await asyncio.to_thread(_remove_tree, folder)
-        await asyncio.to_thread(_remove_tree, self._config.memory_dir / uid)
+        for folder in (self._config.pod_dir(uid), self._config.memory_dir / uid):
+            for left in await asyncio.to_thread(unmount_and_remove, folder):
+                log.warning("not removed", uid=uid, what=left)
 
     def present(self) -> set[str]:
         """Uids of pods that have something on the node."""
@@ -139,10 +185,6 @@ class Volumes:
         return found
 
 
-def _remove_tree(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def _single_user(pod: Object) -> int:
     """The user that all containers run as, when the pod says so: its token files belong to that user alone."""
     of_pod = podspec.security(pod).get("runAsUser")
@@ -151,15 +193,48 @@ def _single_user(pod: Object) -> int:
     return -1 if only is None else int(only)
 
 
-def mounts_below(folder: Path) -> list[str]:
-    """Mount points at or below a folder, innermost first."""
-    prefix = str(folder)
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        point = line.split()[4].encode().decode("unicode_escape")
-        if point == prefix or point.startswith(prefix + "/"):
-            found.append(point)
-    return sorted(found, key=len, reverse=True)
+def _mount_secrets(config: NodeConfig) -> None:
+    """Raises OSError with a sentence for the pod's event."""
+    folder = config.memory_dir
+    if is_mounted(folder):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        mount_memory(folder, "mode=711", config.instance)
+    except OSError as error:
+        raise OSError(error.errno, f"a tmpfs for files that must not touch the disk cannot be mounted: {error.strerror}") from error
+
+
+def empty_on_disk(folder: Path, group: int | None) -> None:
+    """Appears with its mode and group or not at all, so that an interrupted start leaves nothing half-made. Raises OSError."""
+    if folder.exists():
+        return
+    fresh = folder.with_name(f"..new-{folder.name}")
+    fresh.mkdir(parents=True, exist_ok=True)
+    if group is not None:
+        os.chown(fresh, -1, group)
+    fresh.chmod(0o777 | (stat.S_ISGID if group is not None else 0))
+    fresh.rename(folder)
+
+
+def empty_in_memory(folder: Path, group: int | None, limit_bytes: int) -> None:
+    """A tmpfs of its own, again after a restart of the machine. limit_bytes 0: the kernel's default. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_mounted(folder):
+        return
+    options = "mode=777" if group is None else f"mode=2777,gid={group}"
+    mount_memory(folder, options + (f",size={limit_bytes}" if limit_bytes else ""))
+
+
+def unmount_and_remove(folder: Path) -> list[str]:
+    """Returns what is left of the folder and why: what is still mounted is never entered."""
+    left = []
+    for mounted in mounts_below(folder):
+        try:
+            unmount(mounted)
+        except OSError as error:
+            left.append(f"{mounted}: {error.strerror}")
+    return left + remove_tree(folder)
 
 
 def host_path(path: str, kind: str) -> Path:

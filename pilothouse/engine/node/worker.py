@@ -160,7 +160,8 @@ class PodWorker:
         """Until the pod is gone from the API and from the node."""
         async with scope() as tasks:
             self._handle.tasks = tasks
-            self._handle.spawn(self._writer.run(), "status")
+            # Without it nothing that the worker does is seen: when it breaks, so does the worker, and is replaced.
+            tasks.spawn(self._writer.run(), name=f"pod {podspec.key_of(self.pod)} status")
             self._take_over()
             await self._live()
             await self._terminate()

@@ -21,7 +21,9 @@ async def main(home: Path, folder: Path, names: list[str]) -> None:
         await first_objects(cluster)
         for name in names:
             probe = {"exec": {"command": ["true"]}, "periodSeconds": 1}
-            found = await cluster.run(pod(name, shell(readinessProbe=probe)))
+            mounts = [{"name": "part", "mountPath": "/part", "subPath": "of/it"}]
+            wanted = pod(name, shell(readinessProbe=probe, volumeMounts=mounts), volumes=[{"name": "part", "emptyDir": {}}])
+            found = await cluster.run(wanted)
             print(name, container(found)["containerID"], found["status"]["podIP"], flush=True)  # noqa: T201
         print("all", flush=True)  # noqa: T201
         await asyncio.Event().wait()

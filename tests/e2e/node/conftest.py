@@ -16,7 +16,7 @@ from pilothouse.aio.tasks import TaskSet
 from pilothouse.engine.node import cgroups, images, teardown
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.containerd import Containerd
-from pilothouse.engine.node.volumes import mounts_below
+from pilothouse.engine.node.files.mountpoints import mounts_below
 from pilothouse.model.kinds import PODS
 from tests.e2e.node.pods import BUSYBOX, Cluster
 

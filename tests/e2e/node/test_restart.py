@@ -10,6 +10,7 @@ import pytest
 from pilothouse.aio.child import Child
 from pilothouse.aio.process import run
 from pilothouse.engine.node.cri import CriRuntime
+from pilothouse.engine.node.files.mountpoints import mounts_below
 from pilothouse.model.errors import ApiError
 from pilothouse.model.kinds import PODS
 from tests.e2e.node.conftest import Machine
@@ -48,8 +49,10 @@ async def test_containers_survive_the_death_of_their_agent_unchanged(machine: Ma
         status = container(found)
         assert (status["containerID"], found["status"]["podIP"]) == before["kept"]
         assert (status["restartCount"], status["ready"]) == (0, True)
+        assert await cluster.shell("kept", "touch /part/x; ls /part") == ("x\n", 0)
         for name in before:
             await cluster.delete(name)
+        assert mounts_below(machine.config.pods_dir) == []
 
     await session(machine, tmp_path, after)
 

@@ -1,4 +1,4 @@
-"""Volumes' files, logs and images as they lie on disk."""
+"""Logs, images and paths of the node as they lie on disk."""
 
 import json
 import tarfile
@@ -12,33 +12,8 @@ from pilothouse.engine.node import logs
 from pilothouse.engine.node.housekeeping import set_aside
 from pilothouse.engine.node.images import write_archive
 from pilothouse.engine.node.logs import last_lines, read_log
-from pilothouse.engine.node.payload import File, write_payload
 from pilothouse.engine.node.projection import VolumeMissing
 from pilothouse.engine.node.volumes import host_path
-
-
-def test_files_are_reached_through_the_data_link(tmp_path: Path) -> None:
-    assert write_payload(tmp_path, {"a": File(b"1"), "d/b": File(b"2", 0o400)})
-    assert (tmp_path / "a").read_bytes() == b"1"
-    assert (tmp_path / "d" / "b").stat().st_mode & 0o777 == 0o400
-    assert (tmp_path / "a").readlink() == Path("..data/a")
-
-
-def test_a_change_replaces_all_files_at_once(tmp_path: Path) -> None:
-    write_payload(tmp_path, {"a": File(b"1"), "gone": File(b"x")})
-    before = (tmp_path / "..data").readlink()
-    assert write_payload(tmp_path, {"a": File(b"2")})
-    assert (tmp_path / "..data").readlink() != before
-    assert (tmp_path / "a").read_bytes() == b"2"
-    assert not (tmp_path / "gone").is_symlink()
-    assert not (tmp_path / before).exists()
-
-
-def test_what_is_the_same_is_not_written_again(tmp_path: Path) -> None:
-    write_payload(tmp_path, {"a": File(b"1")})
-    before = (tmp_path / "..data").readlink()
-    assert not write_payload(tmp_path, {"a": File(b"1")})
-    assert (tmp_path / "..data").readlink() == before
 
 
 def test_a_host_path_is_checked_as_its_type_says(tmp_path: Path) -> None:

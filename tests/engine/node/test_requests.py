@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pilothouse.engine.node.container import resources, runs_as_root, security_c
 from pilothouse.engine.node.containerd import render
 from pilothouse.engine.node.imagestore import credentials, domain_of, is_reference, pull_policy
 from pilothouse.engine.node.probes import Timing
+from pilothouse.engine.node.runtime import Image
 from pilothouse.engine.node.sandbox import Resolver, dns, hosts_file, sandbox_config
 from pilothouse.engine.node.sessions import exit_code
 from pilothouse.model.errors import Internal
@@ -22,6 +24,8 @@ from tests.engine.node.builders import pod, spec
 CONFIG = NodeConfig(home=Path("/var/lib/x"), node_name="n", cluster_dns=("10.0.0.10",))
 HOST = Resolver(("1.1.1.1",), ("corp",), ("timeout:1",))
 GI = 1024**3
+IMAGE = Image("sha256:1", (), (), 1)
+PROFILES = Path("/var/lib/x/seccomp")
 
 
 def test_cluster_names_come_first_and_the_hosts_own_after_them() -> None:
@@ -83,6 +87,12 @@ def test_limits_become_quota_shares_and_bytes() -> None:
     assert found.oom_score_adj == 969
 
 
+def test_limits_beyond_all_bounds_are_the_highest_that_can_be_said() -> None:
+    wanted = spec(resources={"limits": {"cpu": "10E", "memory": "100E"}})
+    found = resources(pod(wanted), wanted, GI)
+    assert (found.cpu_quota, found.memory_limit_in_bytes) == (2**63 - 1, 2**63 - 1)
+
+
 @pytest.mark.parametrize(
     ("given", "quality", "score"),
     [
@@ -99,16 +109,46 @@ def test_the_quality_of_service_decides_who_is_killed_first(given: Object, quali
 
 def test_the_containers_own_security_context_wins() -> None:
     wanted = spec(securityContext={"runAsUser": 5, "capabilities": {"add": ["NET_ADMIN"], "drop": ["ALL"]}})
-    found = security_context(pod(wanted, securityContext={"runAsUser": 1, "runAsGroup": 2, "fsGroup": 3}), wanted)
+    found = security_context(pod(wanted, securityContext={"runAsUser": 1, "runAsGroup": 2, "fsGroup": 3}), wanted, IMAGE, PROFILES)
     assert (found.run_as_user.value, found.run_as_group.value, list(found.supplemental_groups)) == (5, 2, [3])
     assert list(found.capabilities.drop_capabilities) == ["ALL"]
     assert found.seccomp.profile_type == api.SecurityProfile.RuntimeDefault
     assert "/proc/kcore" in found.masked_paths
 
 
+@pytest.mark.parametrize(
+    ("uid", "username", "expected"), [(1000, "", (1000, "", 3000)), (None, "web", (0, "web", 3000)), (0, "", (0, "", 3000))]
+)
+def test_a_container_that_changes_its_group_keeps_the_images_user(uid: int | None, username: str, expected: tuple[int, str, int]) -> None:
+    wanted = spec(securityContext={"runAsGroup": 3000})
+    found = security_context(pod(wanted), wanted, replace(IMAGE, uid=uid, username=username), PROFILES)
+    assert (found.run_as_user.value, found.run_as_username, found.run_as_group.value) == expected
+    assert found.HasField("run_as_user") is (not username)
+
+
+def test_the_image_decides_the_user_where_the_pod_does_not() -> None:
+    found = security_context(pod(), spec(), replace(IMAGE, uid=1000), PROFILES)
+    assert not found.HasField("run_as_user")
+    assert not found.HasField("run_as_group")
+
+
+def test_a_seccomp_profile_of_the_node_is_found_below_the_state_directory() -> None:
+    wanted = spec(securityContext={"seccompProfile": {"type": "Localhost", "localhostProfile": "web/audit.json"}})
+    found = security_context(pod(wanted), wanted, IMAGE, PROFILES)
+    assert found.seccomp.localhost_ref == "/var/lib/x/seccomp/web/audit.json"
+    assert CONFIG.seccomp_dir == PROFILES
+
+
+def test_parts_of_proc_stay_masked_whatever_is_asked() -> None:
+    wanted = spec(securityContext={"procMount": "Unmasked"})
+    found = security_context(pod(wanted, hostUsers=False), wanted, IMAGE, PROFILES)
+    assert "/proc/sys" in found.readonly_paths
+    assert "/proc/kcore" in found.masked_paths
+
+
 def test_a_privileged_container_is_not_confined() -> None:
     wanted = spec(securityContext={"privileged": True})
-    found = security_context(pod(wanted), wanted)
+    found = security_context(pod(wanted), wanted, IMAGE, PROFILES)
     assert found.seccomp.profile_type == api.SecurityProfile.Unconfined
     assert not found.masked_paths
 
@@ -153,6 +193,15 @@ def test_pull_secrets_are_for_the_registry_that_they_name() -> None:
     secret = {"data": {".dockerconfigjson": base64.b64encode(document.encode()).decode()}}
     found = credentials("r.example.com/a:1", [secret, {"data": {".dockerconfigjson": "!"}}])
     assert [(each.username, each.password) for each in found] == [("me", "word")]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [[], "x", {"auths": []}, {"auths": {"r.example.com": "x"}}, {"auths": {"r.example.com": {"auth": "a", "username": 1, "password": []}}}],
+)
+def test_pull_secrets_that_hold_something_else_break_nothing(document: object) -> None:
+    secret = {"data": {".dockerconfigjson": base64.b64encode(json.dumps(document).encode()).decode()}}
+    assert [each.username for each in credentials("r.example.com/a:1", [secret])] in ([], [""])
 
 
 def test_probe_settings_have_upstreams_defaults() -> None:

@@ -1,0 +1,1 @@
+"""Folders that containers can write to, handled by descriptors: no path below them is believed twice."""

@@ -1,0 +1,59 @@
+"""Mount points: binding an open file to a path, memory file systems, what is mounted where. Blocking: called in a thread."""
+
+import ctypes
+import errno
+import os
+import re
+from pathlib import Path
+
+MS_BIND = 4096
+MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
+MOST_LAYERS = 64
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def bind(descriptor: int, target: Path) -> None:
+    """What is open as `descriptor` appears at `target`, whatever its path has become meanwhile. Raises OSError."""
+    _mount(f"/proc/self/fd/{descriptor}".encode(), target, None, MS_BIND, None)
+
+
+def mount_memory(target: Path, options: str, name: str = "tmpfs") -> None:
+    """A tmpfs. options: as mount(8) takes them (`mode=711,size=1048576`). name: shown in lists of mounts. Raises OSError."""
+    _mount(name.encode(), target, b"tmpfs", 0, options.encode())
+
+
+def _mount(source: bytes, target: Path, kind: bytes | None, flags: int, options: bytes | None) -> None:
+    if _libc.mount(source, os.fsencode(target), kind, ctypes.c_ulong(flags), options) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(target))
+
+
+def unmount(target: Path | str) -> None:
+    """Everything that is mounted at `target`, one upon the other; users of it keep it until they end. Raises OSError."""
+    for _ in range(MOST_LAYERS):
+        if _libc.umount2(os.fsencode(target), MNT_DETACH | UMOUNT_NOFOLLOW) == 0:
+            continue
+        number = ctypes.get_errno()
+        if number in (errno.EINVAL, errno.ENOENT):
+            return
+        raise OSError(number, os.strerror(number), str(target))
+    raise OSError(errno.EBUSY, f"more than {MOST_LAYERS} mounts upon each other", str(target))
+
+
+def mounts_below(folder: Path) -> list[str]:
+    """Mount points at or below a folder, innermost first. Links in the folder's own path are followed, as the kernel lists them."""
+    prefix = os.fsencode(folder.resolve())
+    points = {_plain(line.split(b" ")[4]) for line in Path("/proc/self/mountinfo").read_bytes().splitlines()}
+    found = [os.fsdecode(point) for point in points if point == prefix or point.startswith(prefix + b"/")]
+    return sorted(found, key=len, reverse=True)
+
+
+def _plain(escaped: bytes) -> bytes:
+    """The kernel writes blanks, tabs, line ends and backslashes as three octal digits, all other bytes as they are."""
+    return _ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), escaped)
+
+
+def is_mounted(folder: Path) -> bool:
+    """Whether a file system of its own begins here; a folder that is bound from the same one does not count."""
+    return os.path.ismount(folder)
