@@ -15,6 +15,7 @@ _EXIT = re.compile(r"^(?:exit status|while running runtime: exit status) \d+$")
 _KILLED = re.compile(r"^(?:exit status|while running runtime: exit status) 137$|signal: killed|: Killed$")
 _COPY = re.compile(r'copier: stat: "(?P<path>[^"]+)": no such file or directory')
 _NO_MATCH = re.compile(r"no items matching glob \"(?P<path>[^\"]+)\" copied")
+_SECRET = re.compile(r'secret required but no secret with id "(?P<id>[^"]*)" found')
 _NO_FILE = re.compile(r"Could not open requirements file: .*No such file or directory: '(?P<path>[^']+)'")
 _TRACEBACK = re.compile(r"^Traceback \(most recent call last\):")
 _EXCEPTION = re.compile(r"^(?:[a-zA-Z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt|ImproperlyConfigured)\b(?:: .*)?$")
@@ -196,6 +197,8 @@ def _without_step(line: str, step: str) -> str:
 def _own_words(summary: str) -> str:
     if missing := _COPY.search(summary) or _NO_MATCH.search(summary):
         return f"the source has no {missing['path'].lstrip('/')} (or .dockerignore leaves it out)"
+    if secret := _SECRET.search(summary):
+        return f"it asks for the secret {secret['id']}, and builds get no secrets here: make the mount required=false, or do without it"
     return summary.removeprefix("Build error: ").partition(" &imagebuilder.Step")[0]
 
 

@@ -31,7 +31,13 @@ class Layout:
         found = self._matching(wanted)
         if not found:
             raise NothingFound(f"the source has no {source} (or .dockerignore leaves it out)")
-        return [self._placed(path, pivot.strip("/"), parents) for path in found if not self._is_excluded_file(path)] or ["none/"]
+        if any(not self._lies_inside(path) for path in found):
+            raise NothingFound(f"{source} leads out of the source")
+        return [self._placed(path, pivot.strip("/"), parents) for path in found if not self._is_excluded_file(path)]
+
+    def _lies_inside(self, path: Path) -> bool:
+        """Also behind links: the builder's own files are no part of a source."""
+        return path.resolve().is_relative_to(self.context.resolve())
 
     def _matching(self, wanted: str) -> list[Path]:
         if not wanted:
@@ -44,7 +50,7 @@ class Layout:
         return sorted(path for path in every if pattern.fullmatch(path.relative_to(self.context).as_posix()))
 
     def _is_excluded_file(self, path: Path) -> bool:
-        return not (path.is_dir() and not path.is_symlink()) and self.excludes.leaves_out(path.name)
+        return not path.is_dir() and self.excludes.leaves_out(path.name)
 
     def _placed(self, path: Path, pivot: str, parents: bool) -> str:
         if parents:
@@ -52,15 +58,17 @@ class Layout:
             self._copy(path, self.folder / "parents" / inside)
             return "parents/"
         self._count += 1
-        if path.is_dir() and not path.is_symlink():
+        if path.is_dir():
             self._copy(path, self.folder / str(self._count))
             return f"{self._count}/"
         self._copy(path, self.folder / str(self._count) / path.name)
         return f"{self._count}/{path.name}"
 
     def _copy(self, path: Path, target: Path) -> None:
+        """A link that is named itself is followed, one inside a folder stays a link."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_symlink() or not path.is_dir():
+        path = path.resolve()
+        if not path.is_dir():
             self._copy_file(path, target)
             return
         for folder, names, plain in os.walk(path):

@@ -30,8 +30,9 @@ class Run:
         self._timer.start()
         assert self._process.stdout is not None
         threading.Thread(target=self._reap, daemon=True).start()
-        for raw in self._process.stdout:
-            take(raw.decode(errors="replace").rstrip("\r\n"))
+        with self._process.stdout as output:
+            for raw in output:
+                take(raw.decode(errors="replace").rstrip("\r\n"))
         self.returncode = self._process.wait()
         self._timer.cancel()
 

@@ -135,6 +135,8 @@ def _from_layout(context: Path, folder: Path, step: Instruction, flags: Flags, v
         laid = [path for source in sources for path in layout.add(source, parents=flags.parents)]
     except NothingFound as error:
         raise Untranslatable(f"Dockerfile line {step.line}: {step.word} {step.rest}: {error}") from error
+    if not laid:
+        raise Untranslatable(f"Dockerfile line {step.line}: {step.word} {step.rest}: --exclude leaves nothing to copy")
     named = [*dict.fromkeys(laid), target if len(laid) == 1 or target.endswith("/") else f"{target}/"]
     return " ".join(["COPY", f"--from={folder.name}", *flags.rest, json.dumps(named)])
 

@@ -11,13 +11,14 @@ from pilothouse.platform.builds.outcome import Step
 from pilothouse.platform.builds.progress import Begun, Ended
 
 _STEP = re.compile(r"^(?:\[(?P<stage>\d+)/(?P<stages>\d+)\] )?STEP (?P<number>\d+/\d+): (?P<shown>.*)$")
-_CACHED = re.compile(r"^--> Using cache (?P<image>[0-9a-f]{12,64})")
-_LAYER = re.compile(r"^--> (?P<image>[0-9a-f]{12,64})$")
+_CACHED = re.compile(r"^--> Using cache (?P<image>[0-9a-f]{8,64})")
+_LAYER = re.compile(r"^--> (?P<image>[0-9a-f]{8,64})$")
 _COMMIT = re.compile(r"^(?:\[\d+/\d+\] )?COMMIT\b")
 _NOISE = re.compile(
     r"^(?:Trying to pull |Resolved \"[^\"]*\" as an alias"
     r"|Getting image source signatures|Copying (?:blob|config) |Writing manifest to image destination|Storing signatures"
-    r'|time="[^"]*" level=(?:warning|info|debug) )|^[0-9a-f]{64}$|^Successfully tagged '
+    r'|time="[^"]*" level=(?:warning|info|debug) )|^[0-9a-f]{64}$'
+    r"|^subprocess exited with status \d+$|^Error: building at STEP |^Successfully tagged "
 )
 KEPT_LINES = 4000
 
