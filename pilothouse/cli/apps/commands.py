@@ -100,8 +100,10 @@ async def _logs(session: Session, name: str, namespace: str, follow: bool, tail:
     async with connected(session) as client:
         app = await _app(client, name, namespace)
         if build:
+            from pilothouse.cli.apps.build_log import print_kept_log
+
             name = (app.get("status") or {}).get("build", "")
-            if await _print_kept_log(client, name, namespace, tail):
+            if await print_kept_log(client, name, namespace, tail):
                 return
             pods = [f"{name}-build"]
         else:
@@ -113,20 +115,6 @@ async def _logs(session: Session, name: str, namespace: str, follow: bool, tail:
             for pod in pods:
                 prefix = f"{pod} | " if len(pods) > 1 else ""
                 tasks.spawn(_print_log(client, pod, namespace, "build" if build else "app", prefix, follow, tail, previous))
-
-
-async def _print_kept_log(client: Any, build: str, namespace: str, tail: int) -> bool:
-    """The log of a build whose pod is gone; False when it is not kept (yet)."""
-    from pilothouse.model.errors import NotFound
-    from pilothouse.platform.builds.log import kept_log
-
-    try:
-        lines = (await kept_log(client, build, namespace)).splitlines(keepends=True)
-    except NotFound:
-        return False
-    sys.stdout.buffer.write(b"".join(lines[-tail:] if tail >= 0 else lines))
-    sys.stdout.buffer.flush()
-    return True
 
 
 async def _print_log(client: Any, pod: str, namespace: str, container: str, prefix: str, follow: bool, tail: int, previous: bool) -> None:

@@ -4,6 +4,7 @@ Package managers close with a line that says nothing ("exit status 1", "This err
 stands above it. Standard library alone: this runs in the builder.
 """
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ _KILLED = re.compile(r"^(?:exit status|while running runtime: exit status) 137$|
 _COPY = re.compile(r'copier: stat: "(?P<path>[^"]+)": no such file or directory')
 _NO_MATCH = re.compile(r"no items matching glob \"(?P<path>[^\"]+)\" copied")
 _SECRET = re.compile(r'secret required but no secret with id "(?P<id>[^"]*)" found')
+_NPM = re.compile(r"^npm (?:ERR!|error)(?= [A-Z])")
+_RUST_PLACE = re.compile(r"^--> (\S+)$")
 _NO_FILE = re.compile(r"Could not open requirements file: .*No such file or directory: '(?P<path>[^']+)'")
 _TRACEBACK = re.compile(r"^Traceback \(most recent call last\):")
 _EXCEPTION = re.compile(r"^(?:[a-zA-Z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt|ImproperlyConfigured)\b(?:: .*)?$")
@@ -146,7 +149,7 @@ def _cause(lines: list[str], step: str) -> str:
     if found := _first(_MEMORY, plain):
         return _short(found, 250) + _MEMORY_HINT
     if found := _first(_COMPILERS, plain):
-        return _short(_in_full(found), 300)
+        return _short(_in_full(found, plain), 300)
     if found := _first(_CERTIFICATE, plain):
         return _short(_sober(found, plain), 250) + _CA_HINT
     if found := _first(_NETWORK, plain):
@@ -160,7 +163,7 @@ def _program_error(plain: list[str]) -> str:
     """The first error by the patterns of package managers, interpreters and shells; else what sounds like one; else the last line."""
     found = [text for text in (_first(_PACKAGES, plain), _exception(plain)) if text]
     if found:
-        return _in_full(min(found, key=plain.index))
+        return _in_full(min(found, key=plain.index), plain)
     return _first(_SHELL, plain) or _first(_TELLING, plain) or (plain[-1] if plain else "")
 
 
@@ -181,10 +184,16 @@ def _sober(line: str, plain: list[str]) -> str:
     return next((each for each in plain if re.search(r"^(?:ERROR|E|npm ERR!|npm error|error)\b", each)), line)
 
 
-def _in_full(line: str) -> str:
-    """Words for users in place of a program's own where those mislead."""
+def _in_full(line: str, plain: list[str]) -> str:
+    """With the lines that belong to it, and in words for users where a program's own mislead."""
     if missing := _NO_FILE.search(line):
         return f"the requirements name a file {missing['path']} that is not in the image at this step: copy it before the install"
+    behind = plain[plain.index(line) + 1 :][:2]
+    if behind and (place := _RUST_PLACE.match(behind[0])):
+        return f"{line} ({place[1]})"
+    if npm := _NPM.match(line):
+        rest = itertools.takewhile(lambda each: each.startswith(f"{npm[0]} ") and not line.endswith((".", '"')), behind)
+        return " ".join([line, *(each.removeprefix(npm[0]).strip() for each in rest)])
     return line
 
 

@@ -15,7 +15,7 @@ _CACHED = re.compile(r"^--> Using cache (?P<image>[0-9a-f]{8,64})")
 _LAYER = re.compile(r"^--> (?P<image>[0-9a-f]{8,64})$")
 _COMMIT = re.compile(r"^(?:\[\d+/\d+\] )?COMMIT\b")
 _NOISE = re.compile(
-    r"^(?:Trying to pull |Resolved \"[^\"]*\" as an alias"
+    r"^(?:Trying to pull |Resolved \"[^\"]*\" as an alias|Resolving \"[^\"]*\" using "
     r"|Getting image source signatures|Copying (?:blob|config) |Writing manifest to image destination|Storing signatures"
     r'|time="[^"]*" level=(?:warning|info|debug) )|^[0-9a-f]{64}$'
     r"|^subprocess exited with status \d+$|^Error: building at STEP |^Successfully tagged "
