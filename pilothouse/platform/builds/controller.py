@@ -15,6 +15,7 @@ from pilothouse.model.errors import AlreadyExists, BadRequest, Forbidden, Invali
 from pilothouse.model.json import Object
 from pilothouse.oci.registry import EMPTY, MANIFEST, Registry, digest_of
 from pilothouse.platform.builds.bases import BaseError, Bases
+from pilothouse.platform.builds.environment import number
 from pilothouse.platform.builds.log import keep_log
 from pilothouse.platform.builds.outcome import Outcome
 from pilothouse.platform.builds.plan import DONE, Create, Finish, Prepare, Wait, next_step, seconds_left
@@ -55,7 +56,8 @@ class BuildController:
         if build is None or meta.is_deleting(build):
             return None
         pod = self.pods.get(f"{meta.namespace(build)}/{pod_name(build)}")
-        step = next_step(build, pod, prepared=meta.uid(build) in self._prepared, now=time.time())
+        timeout_s = self._config().timeout_s
+        step = next_step(build, pod, prepared=meta.uid(build) in self._prepared, now=time.time(), timeout_s=timeout_s)
         if isinstance(step, Create):
             await self._create(build)
         elif isinstance(step, Prepare):
@@ -67,7 +69,7 @@ class BuildController:
             await self._write(build, phase="Running", startedAt=meta.rfc3339(time.time()), pod=pod_name(build))
         if _phase(build) in DONE:
             return await self._tidy(build, pod)
-        return max(seconds_left(build, time.time()), 1.0) if isinstance(step, Wait) else None
+        return max(seconds_left(build, time.time(), timeout_s), 1.0) if isinstance(step, Wait) else None
 
     async def _tidy(self, build: Object, pod: Object | None) -> float | None:
         """The pod of a build that has ended is removed once its log is kept and nobody follows it any more."""
@@ -83,10 +85,17 @@ class BuildController:
         return None
 
     def _config(self) -> BuilderConfig:
-        """With the mirror that is set now; a mirror takes the place of stand-ins."""
+        """With what `ph config` says; a mirror takes the place of stand-ins."""
         config = self.settings.config
-        mirror = ((self.configured.get(f"{SYSTEM}/{CONFIG}") or {}).get("data") or {}).get("registry.mirror", "")
-        return replace(config, mirror=mirror, stand_ins=config.stand_ins and not mirror)
+        values: Mapping[str, str] = (self.configured.get(f"{SYSTEM}/{CONFIG}") or {}).get("data") or {}
+        mirror = values.get("registry.mirror", "")
+        return replace(
+            config,
+            mirror=mirror,
+            stand_ins=config.stand_ins and not mirror,
+            timeout_s=number(values, "build.timeout", config.timeout_s),
+            storage_limit_bytes=number(values, "build.store", config.storage_limit_bytes >> 30) << 30,
+        )
 
     async def _create(self, build: Object) -> None:
         config = self._config()

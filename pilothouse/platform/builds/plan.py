@@ -14,7 +14,6 @@ from pilothouse.platform.builds import outcome
 from pilothouse.platform.builds.outcome import Outcome
 
 DONE = frozenset({"Succeeded", "Failed", "Cancelled"})
-TIMEOUT_S = 1800
 SLACK_S = 1500.0
 """What fetching the source and making base images may take besides the steps."""
 
@@ -49,8 +48,11 @@ class Wait:
 Step = Create | Prepare | Finish | Wait
 
 
-def next_step(build: Object, pod: Object | None, *, prepared: bool, now: float) -> Step | None:
-    """None for a build that has ended. prepared: its base images are known to be there. now: seconds of the epoch."""
+def next_step(build: Object, pod: Object | None, *, prepared: bool, now: float, timeout_s: float) -> Step | None:
+    """None for a build that has ended.
+
+    prepared: its base images are known to be there. now: seconds of the epoch. timeout_s: for its steps, where it names no limit.
+    """
     status = build.get("status") or {}
     if status.get("phase") in DONE:
         return None
@@ -61,19 +63,19 @@ def next_step(build: Object, pod: Object | None, *, prepared: bool, now: float) 
             return _failed("PodLost", "the build's pod was deleted while it ran")
         return Create()
     step = _from_pod(pod, prepared)
-    return _over(build) if isinstance(step, Wait | Prepare) and seconds_left(build, now) <= 0 else step
+    return _over(build, timeout_s) if isinstance(step, Wait | Prepare) and seconds_left(build, now, timeout_s) <= 0 else step
 
 
-def seconds_left(build: Object, now: float) -> float:
+def seconds_left(build: Object, now: float, timeout_s: float) -> float:
     """Until a build that does not end by itself is given up."""
     started = (build.get("status") or {}).get("startedAt") or build["metadata"].get("creationTimestamp")
-    limit = float(build["spec"].get("timeoutSeconds") or TIMEOUT_S) + SLACK_S
+    limit = float(build["spec"].get("timeoutSeconds") or timeout_s) + SLACK_S
     return limit - (now - meta.parse_rfc3339(started)) if started else limit
 
 
-def _over(build: Object) -> Finish:
-    limit = build["spec"].get("timeoutSeconds") or TIMEOUT_S
-    return _failed("TimedOut", f"the build did not end within its time limit of {limit} s and what the source and base images may take")
+def _over(build: Object, timeout_s: float) -> Finish:
+    limit = build["spec"].get("timeoutSeconds") or timeout_s
+    return _failed("TimedOut", f"the build did not end within its time limit of {limit:g} s and what the source and base images may take")
 
 
 def _failed(reason: str, message: str) -> Finish:

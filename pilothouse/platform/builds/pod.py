@@ -28,6 +28,7 @@ class BuilderConfig:
     """image: the builder's. registry: as pods with the host's network reach it. storage: a folder of the node for layers.
 
     stand_ins: base images come from the registry's `bases/` because no public registry is in reach. mirror: of docker.io.
+    timeout_s: for the steps of builds that name no limit. storage_limit_bytes: of the layers and caches of earlier builds.
     """
 
     image: str
@@ -35,6 +36,8 @@ class BuilderConfig:
     storage: str
     stand_ins: bool
     mirror: str = ""
+    timeout_s: int = TIMEOUT_S
+    storage_limit_bytes: int = 20 << 30
 
 
 def pod_name(build: Object) -> str:
@@ -121,7 +124,8 @@ def _environment(build: Object, config: BuilderConfig) -> dict[str, str]:
         "BUILD_UID": meta.uid(build),
         "BUILD_ARGS": json.dumps(spec.get("args") or {}),
         "NO_CACHE": "yes" if spec.get("noCache") else "",
-        "TIMEOUT_S": str(spec.get("timeoutSeconds") or TIMEOUT_S),
+        "TIMEOUT_S": str(spec.get("timeoutSeconds") or config.timeout_s),
+        "STORAGE_LIMIT": str(config.storage_limit_bytes),
     }
 
 

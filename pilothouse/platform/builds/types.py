@@ -45,7 +45,9 @@ class BuildSpec(Model):
     inline: str = Field("", description="A Dockerfile's text, used instead of a file of the source.")
     args: dict[str, str] = Field(default_factory=dict, description="Build arguments.")
     no_cache: bool = Field(False, description="Build every step anew; layers of earlier builds are not used.")
-    timeout_seconds: int = Field(1800, ge=10, le=86400, description="The build is stopped and has failed after this time.")
+    timeout_seconds: int = Field(
+        0, ge=0, le=86400, description="The build's steps are stopped after this time; 0: after the setting `build.timeout`."
+    )
     cancelled: bool = Field(False, description="Set to stop a build.")
 
 

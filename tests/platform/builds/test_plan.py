@@ -67,11 +67,11 @@ def failed(reason: str, message: str) -> Finish:
     ],
 )
 def test_the_next_step_follows_from_the_build_and_its_pod(seen: dict[str, Any], of: dict[str, Any] | None, expected: Step | None) -> None:
-    assert next_step(seen, of, prepared=False, now=NOW) == expected
+    assert next_step(seen, of, prepared=False, now=NOW, timeout_s=1800) == expected
 
 
 def test_a_prepared_build_waits_for_its_pod() -> None:
-    assert next_step(build("Running"), pod(FETCHED, RUNNING, phase="Running"), prepared=True, now=NOW) == Wait(running=True)
+    assert next_step(build("Running"), pod(FETCHED, RUNNING, phase="Running"), prepared=True, now=NOW, timeout_s=1800) == Wait(running=True)
 
 
 def test_a_pod_that_never_ends_is_given_up_after_the_time_limit() -> None:

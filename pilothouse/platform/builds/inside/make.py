@@ -93,13 +93,16 @@ class _Builder:
         return run
 
     def _failed(self, run: Run) -> Outcome:
-        step = self.watch.current
         if run.timed_out:
-            where = f"{step.name} " if step else ""
-            message = f"stopped after {self.settings.timeout_s:g} s, the build's time limit: {where}did not end"
-            return Outcome("TimedOut", message, steps=tuple(self.watch.steps))
+            return Outcome("TimedOut", self._timed_out(), steps=tuple(self.watch.steps))
         message = explain(self.given, self.watch.tail(), is_generated=self.settings.is_generated)
         return Outcome("BuildFailed", message, steps=tuple(self.watch.steps))
+
+    def _timed_out(self) -> str:
+        last = self.watch.steps[-1:]
+        where = f" in line {last[0].line}: {last[0].name[:120]}" if last and last[0].line else " before its first step"
+        limit = f"{self.settings.timeout_s:g} s"
+        return f"stopped after {limit}, the time limit of builds,{where}: `ph config set build.timeout SECONDS` gives more"
 
     def _push(self) -> Outcome:
         image, began = self.settings.image, time.monotonic()
