@@ -19,6 +19,8 @@ ENVIRONMENT = "pilothouse-build-environment"
 PROGRAM = "pilothouse-build-program"
 """The ConfigMap in the build's namespace with the program that its containers run."""
 TIMEOUT_S = 1800
+_SHARE = {"cpu": "100m", "memory": "128Mi"}
+"""Without a request a container gets next to nothing of a busy machine, and somebody waits for the build."""
 _PROGRAM_PATH = "/opt/pilothouse"
 _STORAGE_PATH = "/var/lib/containers"
 
@@ -76,7 +78,7 @@ def build_pod(build: Object, config: BuilderConfig, proxies: dict[str, str]) -> 
             ],
             "containers": [
                 _container("build", make, _arguments(proxies), config.image, environment | proxies, [*shared, storage])
-                | {"securityContext": {"privileged": True}},
+                | {"securityContext": {"privileged": True}, "resources": {"requests": _SHARE}},
             ],
             "volumes": [
                 {"name": "workspace", "emptyDir": {}},

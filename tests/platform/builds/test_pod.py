@@ -74,3 +74,7 @@ def test_only_the_build_container_is_privileged_and_has_the_layers() -> None:
 def test_the_pod_ends_with_its_build() -> None:
     owner = build_pod(build(), CONFIG, {})["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == ("Build", "shop-1", "u", True)
+
+
+def test_a_build_has_a_share_of_a_busy_machine() -> None:
+    assert build_pod(build(), CONFIG, {})["spec"]["containers"][0]["resources"] == {"requests": {"cpu": "100m", "memory": "128Mi"}}
