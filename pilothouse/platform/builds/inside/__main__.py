@@ -3,8 +3,17 @@
 import os
 import sys
 
-from pilothouse.platform.builds.inside.make import build
-from pilothouse.platform.builds.inside.prepare import prepare
+
+def main(command: str, arguments: list[str]) -> int:
+    """Each command imports what it needs alone: an archive's modules are compiled at each start, and somebody waits."""
+    if command == "prepare":
+        from pilothouse.platform.builds.inside.prepare import prepare
+
+        return prepare(os.environ, arguments)
+    from pilothouse.platform.builds.inside.make import build
+
+    return build(os.environ, arguments)
+
 
 sys.stdout.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr]
-sys.exit({"prepare": prepare, "build": build}[sys.argv[1]](os.environ, sys.argv[2:]))
+sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -1,16 +1,13 @@
 """Runs buildah over the prepared source, pushes the image, and leaves the build's outcome as the termination message."""
 
-import json
 import os
 import resource
 import subprocess
 import time
-import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
 from pilothouse.platform.builds.dockerfile import base_images
-from pilothouse.platform.builds.failure import explain
 from pilothouse.platform.builds.inside import registries
 from pilothouse.platform.builds.inside.output import say
 from pilothouse.platform.builds.inside.run import Run
@@ -95,6 +92,8 @@ class _Builder:
     def _failed(self, run: Run) -> Outcome:
         if run.timed_out:
             return Outcome("TimedOut", self._timed_out(), steps=tuple(self.watch.steps))
+        from pilothouse.platform.builds.failure import explain  # its many patterns cost a start that succeeds more than they are worth
+
         message = explain(self.given, self.watch.tail(), is_generated=self.settings.is_generated)
         return Outcome("BuildFailed", message, steps=tuple(self.watch.steps))
 
@@ -141,16 +140,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 def _image_config(settings: Settings, digest: str) -> dict[str, Any]:
     """The `config` of an image that was just pushed."""
     repository = settings.image.removeprefix(f"{settings.registry}/").rpartition(":")[0]
-    manifest = _get(f"http://{settings.registry}/v2/{repository}/manifests/{digest}")
-    config = _get(f"http://{settings.registry}/v2/{repository}/blobs/{manifest['config']['digest']}")
+    manifest = registries.document(settings, f"/v2/{repository}/manifests/{digest}")
+    config = registries.document(settings, f"/v2/{repository}/blobs/{manifest['config']['digest']}")
     found: dict[str, Any] = config.get("config") or {}
-    return found
-
-
-def _get(url: str) -> dict[str, Any]:
-    accept = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, */*"
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, headers={"Accept": accept})  # noqa: S310 -- the platform's own registry
-    with opener.open(request, timeout=30) as answer:
-        found: dict[str, Any] = json.load(answer)
     return found

@@ -1,10 +1,11 @@
 """Which registry an image name means to the builder, and which files of the host's settings its steps see."""
 
+import http.client
+import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pilothouse.platform.builds.inside.settings import Settings
 
@@ -15,7 +16,7 @@ _MOUNTS = (
     ("apt.conf", "/etc/apt/apt.conf.d/95pilothouse"),
 )
 READY_WITHIN_S = 1200.0
-_ACCEPT = "application/vnd.oci.image.manifest.v1+json"
+_ACCEPT = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, */*"
 
 
 def configuration(settings: Settings) -> str:
@@ -48,17 +49,37 @@ def mounts(settings: Settings) -> Iterator[str]:
 
 def wait_for_bases(settings: Settings) -> bool:
     """Until the controller has said that the base images are there; False when it has not in time."""
-    request = urllib.request.Request(
-        f"http://{settings.registry}/v2/bases/ready/manifests/{settings.uid}", method="HEAD", headers={"Accept": _ACCEPT}
-    )
     end = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < end:
         try:
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10):
+            if _ask(settings, "HEAD", f"/v2/bases/ready/manifests/{settings.uid}")[0] == 200:
                 return True
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.05)
+        except OSError:
+            pass
+        time.sleep(0.05)
     return False
+
+
+def document(settings: Settings, path: str) -> dict[str, Any]:
+    """A JSON document of the platform's registry. Raises OSError when it cannot be had."""
+    status, body = _ask(settings, "GET", path)
+    if status != 200:
+        raise OSError(f"the registry at {settings.registry} answered {status} to {path}")
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def _ask(settings: Settings, method: str, path: str) -> tuple[int, bytes]:
+    """Without the proxies of the environment: the registry is the platform's own."""
+    connection = http.client.HTTPConnection(settings.registry, timeout=30)
+    try:
+        connection.request(method, path, headers={"Accept": _ACCEPT})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"the registry at {settings.registry} answers no HTTP") from error
+    finally:
+        connection.close()
 
 
 def write(settings: Settings, path: Path = Path("/etc/containers/registries.conf")) -> None:
