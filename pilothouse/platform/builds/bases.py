@@ -107,7 +107,8 @@ class Bases:
 
     async def _make(self, registry: Registry, repository: str, tag: str, release: str, recipe: Recipe) -> None:
         self.scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+        # An error while cleaning up would take the place of a cancellation.
+        with tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as folder:
             rootfs = Path(folder, f"{tag}.tar")
             await bootstrap(recipe, suite=release, host=suite(), rootfs=rootfs, scratch=Path(folder))
             own = recipe.config.get("Env", ())

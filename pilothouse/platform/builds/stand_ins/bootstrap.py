@@ -15,6 +15,8 @@ _MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
 """Makes the merged /usr beforehand: without it a package with the whole of Perl does (10 s of 50)."""
 _SLIM = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 _LIMIT_S = 900
+_OWN_MOUNTS = ("unshare", "--mount", "--")
+"""What mmdebstrap mounts goes with it, also when it is killed: the machine never sees it."""
 _CAUSES = (
     (re.compile(r"No space left on device|not enough free space|ENOSPC"), "the disk is full: free some space"),
     (re.compile(r"Could not resolve|Temporary failure resolving"), "the package mirror's name cannot be resolved: look at the network"),
@@ -61,7 +63,7 @@ def reason(said: str) -> str:
 
 def _options(recipe: Recipe) -> list[str]:
     variant = "extract" if recipe.minimal else "minbase"
-    argv = ["mmdebstrap", "--mode=root", f"--variant={variant}", "--quiet", f"--include={','.join(recipe.packages)}"]
+    argv = [*_OWN_MOUNTS, "mmdebstrap", "--mode=root", f"--variant={variant}", "--quiet", f"--include={','.join(recipe.packages)}"]
     argv += ["--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={pattern}" for pattern in _SLIM)]
     if _MERGED_USR.is_dir() and not recipe.minimal:
         argv.append(f"--hook-dir={_MERGED_USR}")
