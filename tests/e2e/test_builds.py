@@ -19,7 +19,6 @@ RUN echo tool > /tool
 FROM python:2.7 AS unused
 FROM ${BASE}
 WORKDIR /srv
-RUN --mount=type=cache,target=/cache --mount=type=bind,source=parts,target=/parts --mount=type=tmpfs,target=/scratch cp -r /parts /srv/bound
 COPY --link --from=tools /tool ./
 COPY --chmod=u=rwX,go= parts/plain.txt ./secret.txt
 COPY --parents parts/./deep/x.txt ./kept/
@@ -31,6 +30,7 @@ RUN <<EOF
 set -e
 find . -mindepth 1 -printf '%m %p\\n' | sort > listing.txt
 EOF
+RUN --mount=type=cache,target=/cache --mount=type=bind,source=parts,target=/parts --mount=type=tmpfs,target=/scratch cp -r /parts /srv/bound
 COPY . ./context/
 HEALTHCHECK --start-interval=1s CMD true
 EXPOSE 9000 9001/udp
@@ -72,8 +72,9 @@ def listing(instance: Instance, path: str) -> set[str]:
 def test_a_dockerfile_of_today_is_built_as_it_says(instance: Instance, status: Any) -> None:
     assert instance.fetch("today.localhost", "/written.txt")[1] == b"written by a heredoc\n"
     made = set(instance.fetch("today.localhost", "/listing.txt")[1].decode().splitlines())
-    assert {"600 ./secret.txt", "644 ./kept/deep/x.txt", "644 ./chosen/plain.txt", "644 ./tool", "644 ./bound/plain.txt"} <= made
-    assert not [line for line in made if line.endswith(".md") and "bound" not in line]
+    assert {"600 ./secret.txt", "644 ./kept/deep/x.txt", "644 ./chosen/plain.txt", "644 ./tool"} <= made
+    assert not [line for line in made if line.endswith(".md")]
+    assert instance.fetch("today.localhost", "/bound/plain.txt")[1] == b"p"
 
 
 def test_the_context_is_what_the_dockerfiles_own_rules_leave(instance: Instance, status: Any) -> None:
@@ -90,11 +91,10 @@ def test_the_build_says_what_the_image_exposes_and_runs(status: Any) -> None:
 def test_a_changed_file_leaves_the_layers_before_it_alone(instance: Instance, source: Path, status: Any) -> None:
     (source / "app.py").write_text(f"{SERVER}# changed\n")
     instance.ph("deploy", str(source), "--name", "today", timeout=500)
-    steps = {step["line"]: step["cached"] for step in build_of(instance)["status"]["steps"] if step["name"].startswith(("RUN", "COPY"))}
-    changed = next(line for line, text in enumerate(TODAY.splitlines(), 1) if text == "COPY . ./context/")
-    # A mount of the context is not looked into by the layer cache of every step alike, so only COPY and plain RUN are promised.
-    assert not steps[changed]
-    assert steps[TODAY.splitlines().index("COPY <<EOF ./written.txt") + 1]
+    steps = build_of(instance)["status"]["steps"]
+    # A RUN that mounts a part of the source is not taken from the cache: buildah does not look into what is mounted.
+    before = [step for step in steps if step["name"].startswith(("RUN", "COPY", "WORKDIR")) and "--mount" not in step["name"]][:-1]
+    assert [step["name"] for step in before if not step["cached"]] == []
 
 
 def test_the_first_error_is_named_with_its_line_and_the_log_is_kept(instance: Instance, source: Path, tmp_path: Path, status: Any) -> None:

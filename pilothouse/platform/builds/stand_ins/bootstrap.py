@@ -67,7 +67,8 @@ def _options(recipe: Recipe) -> list[str]:
     argv += ["--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={pattern}" for pattern in _SLIM)]
     if _MERGED_USR.is_dir() and not recipe.minimal:
         argv.append(f"--hook-dir={_MERGED_USR}")
-    return [*argv, *(f"--customize-hook={hook}" for hook in recipe.hooks)]
+    when = "extract" if recipe.minimal else "customize"  # what is only extracted is never customized
+    return [*argv, *(f"--{when}-hook={hook}" for hook in recipe.hooks)]
 
 
 async def _files(recipe: Recipe, scratch: Path) -> list[str]:

@@ -255,8 +255,9 @@ _NODE_SLIM = Recipe(_NODE, _NODE_HOOKS, {"Cmd": ["node"]})
 _BUSYBOX = Recipe(
     ("busybox-static",),
     (
-        'rm -rf "$1"/etc/apt "$1"/var/lib/apt "$1"/var/cache/apt "$1"/var/lib/dpkg "$1"/usr/share',
-        'mkdir -p "$1"/bin "$1"/tmp "$1"/etc "$1"/root && chmod 1777 "$1"/tmp && chroot "$1" /bin/busybox --install -s /bin',
+        'mkdir -p "$1"/bin "$1"/tmp "$1"/etc "$1"/root && chmod 1777 "$1"/tmp',
+        '[ -x "$1"/bin/busybox ] || mv "$1"/usr/bin/busybox "$1"/bin/busybox',
+        'for name in $("$1"/bin/busybox --list); do [ "$name" = busybox ] || ln -sf busybox "$1"/bin/"$name"; done',
         "printf 'root:x:0:0:root:/root:/bin/sh\\nnobody:x:65534:65534:nobody:/:/bin/false\\n' >\"$1\"/etc/passwd",
         "printf 'root:x:0:\\nnogroup:x:65534:\\n' >\"$1\"/etc/group",
     ),
