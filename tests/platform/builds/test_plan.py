@@ -78,7 +78,8 @@ def test_a_pod_that_never_ends_is_given_up_after_the_time_limit() -> None:
     started = build("Running", timeoutSeconds=60)
     started["status"]["startedAt"] = meta.rfc3339(NOW)
     waits, over = (
-        next_step(started, pod(FETCHED, RUNNING), prepared=True, now=NOW + passed) for passed in (60 + SLACK_S - 1, 60 + SLACK_S)
+        next_step(started, pod(FETCHED, RUNNING), prepared=True, now=NOW + passed, timeout_s=1800)
+        for passed in (60 + SLACK_S - 1, 60 + SLACK_S)
     )
     assert isinstance(waits, Wait)
     assert isinstance(over, Finish)
