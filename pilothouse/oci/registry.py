@@ -30,6 +30,8 @@ LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 EMPTY = "application/vnd.oci.empty.v1+json"
 _ACCEPT = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_LIST))
 _CHUNK = 1 << 20
+_CREATED = "1970-01-01T00:00:00Z"
+"""The same for every image: what an image holds is its identity, not when it was made."""
 
 
 def digest_of(data: bytes) -> str:
@@ -104,6 +106,12 @@ class Registry:
         status, _, _ = await self._send("HEAD", f"/v2/{repository}/manifests/{reference}", (200, 404), headers={"Accept": _ACCEPT})
         return status == 200
 
+    async def digest(self, repository: str, reference: str) -> str:
+        """The digest of a manifest; "" when there is none."""
+        path = f"/v2/{repository}/manifests/{reference}"
+        status, headers, _ = await self._send("HEAD", path, (200, 404), headers={"Accept": _ACCEPT})
+        return headers.get("Docker-Content-Digest", "") if status == 200 else ""
+
     async def blob(self, repository: str, digest: str) -> bytes:
         _, _, body = await self._send("GET", f"/v2/{repository}/blobs/{digest}", (200,))
         return body
@@ -145,10 +153,12 @@ class Registry:
         size = await self.put_blob(repository, rootfs, layer)
         document = {
             "architecture": architecture(),
+            "created": _CREATED,
             "os": "linux",
             "config": config,
             "rootfs": {"type": "layers", "diff_ids": [layer]},
-            "history": [{"created_by": "distribution packages"}],  # builders count the layers by it
+            # Builders count the layers by it, and compare its times when they look for a layer of an earlier build.
+            "history": [{"created": _CREATED, "created_by": "distribution packages"}],
         }
         encoded = json.dumps(document).encode()
         config_digest = digest_of(encoded)

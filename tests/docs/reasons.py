@@ -12,7 +12,7 @@ _SEVERAL_WORDS = re.compile(r"(?:[A-Z][a-z]+|OOM|CIDR|PID|URL)(?:[A-Z][a-z]+|OOM
 _OTHERS = (
     "BestEffort BlockDevice CharDevice ClientIP ClusterDNS ClusterDNSConfig ClusterFirst ClusterFirstWithHostNet "
     "ClusterIP ConfigMap ContainerStatus ContainersReady ControllerRevision CoreDNS CreateContainer DeleteOptions "
-    "DirectoryOrCreate DiskPressure DoesNotExist EndpointBarrier EndpointSlice ExecSync ExitCode ExternalName "
+    "DirectoryOrCreate DiskPressure DoesNotExist EndpointBarrier EndpointSlice ExecSync ExitCode ExposedPorts ExternalName "
     "FailIndex FailJob FailedTo FailureTarget FallbackToLogsOnError FileOrCreate GetContainerEvents HostToContainer "
     "IfNotPresent ImageFsInfo ImageStatus InternalIP ListContainerStats ListContainers ListImages ListPodSandbox "
     "LoadBalancer MemAvailable MemTotal MemoryPressure NamespaceContentRemaining NamespaceDeletionContentFailure "
@@ -21,7 +21,7 @@ _OTHERS = (
     "PIDPressure PodNetwork PodNetworkConfig PodReadyToStartContainers PodSandboxStatus PodScheduled PodWorker "
     "PreferNoSchedule PullImage RemoveContainer RemoveImage RemovePodSandbox ReopenContainerLog ReplicaFailure "
     "ReplicaSet RollingUpdate RouteSocket RunPodSandbox RuntimeDefault RuntimeReady ServiceProxy ServiceProxyConfig "
-    "StartContainer StopContainer StopPodSandbox SuccessCriteriaMet TokenRequest"
+    "StartContainer StopContainer StopPodSandbox StopSignal SuccessCriteriaMet TokenRequest WorkingDir"
 )
 NO_REASONS = frozenset(_OTHERS.split())
 """Kinds, types of conditions, values of fields, calls of the container runtime."""

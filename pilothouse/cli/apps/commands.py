@@ -100,7 +100,12 @@ async def _logs(session: Session, name: str, namespace: str, follow: bool, tail:
     async with connected(session) as client:
         app = await _app(client, name, namespace)
         if build:
-            pods = [f"{(app.get('status') or {}).get('build', '')}-build"]
+            from pilothouse.cli.apps.build_log import print_kept_log
+
+            name = (app.get("status") or {}).get("build", "")
+            if await print_kept_log(client, name, namespace, tail):
+                return
+            pods = [f"{name}-build"]
         else:
             found = (await client.list_all(kinds.PODS, namespace, label_selector=f"apps.pilothouse.dev/app={name}")).items
             pods = sorted(meta.name(pod) for pod in found if (pod.get("status") or {}).get("phase") != "Pending")

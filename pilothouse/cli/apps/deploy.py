@@ -186,7 +186,7 @@ async def _place(client: Any, wish: Wish, prepared: Prepared, dry_run: bool) -> 
     if prepared.tree is None:
         url, _, revision = wish.where.partition("#")
         return {"git": {"url": url, "revision": revision}}
-    with source.packed(prepared.tree) as archive:
+    with source.packed(prepared.tree, wish.dockerfile or "Dockerfile") as archive:
         digest = digest_of_file(archive)
         repository = f"sources/{wish.namespace}/{wish.name}"
         if not dry_run:

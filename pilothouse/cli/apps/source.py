@@ -1,7 +1,6 @@
 """A source tree on its way to a build: what .dockerignore leaves, as one gzipped tar that is the same for the same files."""
 
 import gzip
-import os
 import re
 import tarfile
 import tempfile
@@ -11,76 +10,34 @@ from pathlib import Path
 
 import click
 
-_USUALLY_OUT = (".git", ".hg", ".svn", ".venv", "venv", "__pycache__", "node_modules", ".mypy_cache", ".pytest_cache", ".tox", ".DS_Store")
-_CLASS = re.compile(r"\[(\^?)((?:[^\]\[\\^]|\\.)+)\]")
+from pilothouse.platform.builds.ignore import SECRETS, folder_rules, ignore_file, kept
+
 _MTIME = 1_000_000_000
 """One time for every file, so that the archive, and with it the layer cache, depends on contents alone."""
 
 
-class Ignore:
-    """The patterns of a .dockerignore: the last one that matches a path or one of its parents decides."""
+def files(tree: Path, dockerfile: str = "Dockerfile") -> Iterator[Path]:
+    """What belongs to the source, folders included, in a fixed order; links are kept as links.
 
-    def __init__(self, text: str) -> None:
-        lines = [line.strip() for line in text.splitlines()]
-        self._rules = [(not line.startswith("!"), _pattern(line.lstrip("!"))) for line in lines if line and not line.startswith("#")]
-        self.has_exceptions = any(not out for out, _ in self._rules)
-
-    def leaves_out(self, path: str) -> bool:
-        parts = path.split("/")
-        prefixes = ["/".join(parts[: i + 1]) for i in range(len(parts))]
-        out = False
-        for excludes, pattern in self._rules:
-            if any(pattern.fullmatch(prefix) for prefix in prefixes):
-                out = excludes
-        return out
-
-
-def _pattern(text: str) -> "re.Pattern[str]":
-    """Go's filepath.Match with `**`, rooted at the context."""
-    out, rest = "", text.strip().strip("/").removeprefix("./")
-    while rest:
-        if rest.startswith("**/"):
-            out, rest = out + "(?:.*/)?", rest[3:]
-        elif rest.startswith("**"):
-            out, rest = out + ".*", rest[2:]
-        elif rest[0] == "*":
-            out, rest = out + "[^/]*", rest[1:]
-        elif rest[0] == "?":
-            out, rest = out + "[^/]", rest[1:]
-        elif found := _CLASS.match(rest):
-            out, rest = out + f"[{'^/' if found[1] else ''}{found[2]}]", rest[found.end() :]
-        elif rest[0] == "\\" and len(rest) > 1:
-            out, rest = out + re.escape(rest[1]), rest[2:]
-        else:
-            out, rest = out + re.escape(rest[0]), rest[1:]
-    return re.compile(out)
-
-
-def files(tree: Path) -> Iterator[Path]:
-    """What belongs to the source, sorted; links are kept as links.
-
-    A .dockerignore decides as it does for Docker; a tree without one leaves out what is never meant: histories, caches,
-    environments.
+    dockerfile: its path inside the tree; it and the file with its rules always belong to the source, for the builder to read.
     """
-    ignored = tree / ".dockerignore"
-    rules = Ignore(ignored.read_text() if ignored.is_file() else "\n".join(f"**/{name}" for name in _USUALLY_OUT))
-    for folder, names, plain in os.walk(tree):
-        place = Path(folder)
-        names[:] = sorted(n for n in names if rules.has_exceptions or not rules.leaves_out(_relative(tree, place / n)))
-        links = [n for n in names if (place / n).is_symlink()]
-        for name in sorted([*plain, *links]):
-            path = place / name
-            if name in ("Dockerfile", ".dockerignore") or not rules.leaves_out(_relative(tree, path)):
-                yield path
+    ignored = ignore_file(tree, dockerfile)
+    always = {dockerfile, ignored.relative_to(tree).as_posix() if ignored is not None else ""}
+    for path, is_kept in kept(tree, folder_rules(tree, dockerfile)):
+        if is_kept or path in always:
+            yield tree / path
 
 
-def _relative(tree: Path, path: Path) -> str:
-    return path.relative_to(tree).as_posix()
+def secrets_left_out(tree: Path, dockerfile: str = "Dockerfile") -> list[str]:
+    """The files such as `.env` that stay behind although no line of a .dockerignore says so."""
+    rules = folder_rules(tree, dockerfile)
+    names = [path.name for pattern in SECRETS for path in sorted(tree.glob(pattern)) if path.is_file()]
+    return [name for name in dict.fromkeys(names) if rules.leaves_out(name)]
 
 
 @contextmanager
-def packed(tree: Path) -> Iterator[Path]:
-    """The archive as a temporary file."""
+def packed(tree: Path, dockerfile: str = "Dockerfile") -> Iterator[Path]:
+    """The archive as a temporary file. dockerfile: its path inside the tree."""
     with tempfile.TemporaryDirectory(prefix="pilothouse-") as folder:
         path = Path(folder, "source.tar.gz")
         with (
@@ -88,19 +45,19 @@ def packed(tree: Path) -> Iterator[Path]:
             gzip.GzipFile("", "wb", compresslevel=3, fileobj=raw, mtime=0) as zipped,
             tarfile.open(fileobj=zipped, mode="w") as tar,
         ):
-            for file in files(tree):
-                tar.add(file, _relative(tree, file), recursive=False, filter=_plain)
+            for file in files(tree, dockerfile):
+                tar.add(file, file.relative_to(tree).as_posix(), recursive=False, filter=_plain)
         yield path
 
 
 def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Contents, name and mode only; sockets, devices and pipes are left out."""
-    if not (info.isfile() or info.issym() or info.islnk()):
+    """Contents, name and mode only; sockets, devices and pipes are left out, set-user-id bits too."""
+    if not (info.isfile() or info.isdir() or info.issym() or info.islnk()):
         return None
     info.uid = info.gid = 0
     info.uname = info.gname = ""
     info.mtime = _MTIME
-    info.mode = 0o755 if info.mode & 0o100 else 0o644
+    info.mode &= 0o777
     return info
 
 

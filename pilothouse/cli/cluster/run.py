@@ -34,7 +34,7 @@ SLEEP_SINCE = (1, 30)
 @click.option(
     "--registry", default="", metavar="HOST", help="Registry that builds push to and nodes pull from; without one, apps must name an image."
 )
-@click.option("--builder-image", default="", metavar="IMAGE", help="An image with buildah, git and curl; needed to build sources.")
+@click.option("--builder-image", default="", metavar="IMAGE", help="An image with buildah, git, curl and python3; needed to build sources.")
 @click.option("--ingress-class", default="", metavar="NAME", help="Class of the routes (default: the cluster's default class).")
 @click.option("--domain", default="localhost", show_default=True, help="Domain under which apps get their host names.")
 @click.option("--url-port", type=click.IntRange(1, 65535), default=80, show_default=True, help="Port under which the ingress is reached.")

@@ -66,6 +66,7 @@ def set_(session: Session, key: str, value: str) -> None:
         if not path.is_file() or "BEGIN CERTIFICATE" not in path.read_text(errors="replace"):
             raise click.ClickException(f"{value} is no file with PEM certificates")
         value = path.read_text()
+    _check_number(key, value)
     run(_write(session, {key: value}))
 
 
@@ -88,6 +89,14 @@ def _known(key: str) -> None:
 
     if key not in KEYS:
         raise click.ClickException(f"there is no setting {key}: there are {', '.join(KEYS)}")
+
+
+def _check_number(key: str, value: str) -> None:
+    from pilothouse.platform.builds.environment import NUMBERS
+
+    least, most = NUMBERS.get(key, (0, 0))
+    if key in NUMBERS and not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        raise click.ClickException(f"{key} is a whole number from {least} to {most}, such as `ph config set {key} {least * 2}`")
 
 
 async def _values(client: Any) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import base64
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pilothouse.client.client import Client
@@ -11,14 +11,19 @@ from pilothouse.client.controller import Controller, owner_key
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import AlreadyExists, ApiError, BadRequest, Forbidden, Invalid, NotFound
+from pilothouse.model.errors import AlreadyExists, BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.oci.registry import EMPTY, MANIFEST, Registry, digest_of
 from pilothouse.platform.builds.bases import BaseError, Bases
-from pilothouse.platform.builds.failure import explain
-from pilothouse.platform.builds.plan import Create, Finish, Prepare, Wait, next_step
-from pilothouse.platform.builds.pod import CONFIG, ENVIRONMENT, SYSTEM, BuilderConfig, build_pod, pod_name
+from pilothouse.platform.builds.environment import number
+from pilothouse.platform.builds.log import keep_log
+from pilothouse.platform.builds.outcome import Outcome
+from pilothouse.platform.builds.plan import DONE, Create, Finish, Prepare, Wait, next_step, seconds_left
+from pilothouse.platform.builds.pod import CONFIG, ENVIRONMENT, PROGRAM, SYSTEM, BuilderConfig, build_pod, pod_name, program
 from pilothouse.platform.builds.types import BUILDS
+
+POD_KEPT_S = 30.0
+"""How long the pod of a build that has ended stays for those who follow its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +51,51 @@ class BuildController:
     async def run(self) -> None:
         await self.controller.run()
 
-    async def reconcile(self, key: str) -> None:
+    async def reconcile(self, key: str) -> float | None:
         build = self.builds.get(key)
         if build is None or meta.is_deleting(build):
-            return
+            return None
         pod = self.pods.get(f"{meta.namespace(build)}/{pod_name(build)}")
-        step = next_step(build, pod, prepared=meta.uid(build) in self._prepared)
+        timeout_s = self._config().timeout_s
+        step = next_step(build, pod, prepared=meta.uid(build) in self._prepared, now=time.time(), timeout_s=timeout_s)
         if isinstance(step, Create):
             await self._create(build)
         elif isinstance(step, Prepare):
             await self._prepare(build, step.images)
         elif isinstance(step, Finish):
             await self._finish(build, pod, step)
+            return POD_KEPT_S
         elif isinstance(step, Wait) and step.running and _phase(build) == "Pending":
             await self._write(build, phase="Running", startedAt=meta.rfc3339(time.time()), pod=pod_name(build))
+        if _phase(build) in DONE:
+            return await self._tidy(build, pod)
+        return max(seconds_left(build, time.time(), timeout_s), 1.0) if isinstance(step, Wait) else None
+
+    async def _tidy(self, build: Object, pod: Object | None) -> float | None:
+        """The pod of a build that has ended is removed once its log is kept and nobody follows it any more."""
+        self._prepared.discard(meta.uid(build))
+        ended = (build.get("status") or {}).get("finishedAt")
+        if pod is None or meta.is_deleting(pod):
+            return None
+        left_s = POD_KEPT_S - (time.time() - meta.parse_rfc3339(ended)) if ended else 0.0
+        if left_s > 0:
+            return max(left_s, 1.0)
+        await keep_log(self.client, build, pod_name(build))
+        await self._delete_pod(pod)
+        return None
 
     def _config(self) -> BuilderConfig:
-        """With the mirror that is set now; a mirror takes the place of stand-ins."""
+        """With what `ph config` says; a mirror takes the place of stand-ins."""
         config = self.settings.config
-        mirror = ((self.configured.get(f"{SYSTEM}/{CONFIG}") or {}).get("data") or {}).get("registry.mirror", "")
-        return replace(config, mirror=mirror, stand_ins=config.stand_ins and not mirror)
+        values: Mapping[str, str] = (self.configured.get(f"{SYSTEM}/{CONFIG}") or {}).get("data") or {}
+        mirror = values.get("registry.mirror", "")
+        return replace(
+            config,
+            mirror=mirror,
+            stand_ins=config.stand_ins and not mirror,
+            timeout_s=number(values, "build.timeout", config.timeout_s),
+            storage_limit_bytes=number(values, "build.store", config.storage_limit_bytes >> 30) << 30,
+        )
 
     async def _create(self, build: Object) -> None:
         config = self._config()
@@ -73,20 +103,25 @@ class BuildController:
             try:
                 image = await self.settings.bases.ensure(config.image, lambda text: self.recorder.say(build, "Normal", "Preparing", text))
             except BaseError as error:
-                await self._finish(build, None, Finish("Failed", "BuilderMissing", str(error)))
+                await self._fail(build, "BuilderMissing", str(error))
                 return
             config = replace(config, image=image)
         if not config.image:
-            message = "there is no builder: run the platform with --builder-image and an image that has buildah, git and curl"
-            await self._finish(build, None, Finish("Failed", "BuilderMissing", message))
+            message = "there is no builder: run the platform with --builder-image and an image that has buildah, git, curl and python3"
+            await self._fail(build, "BuilderMissing", message)
             return
         environment = await self._environment(meta.namespace(build))
+        await self._provide_program(meta.namespace(build))
         try:
             await self.client.create(kinds.PODS, build_pod(build, config, environment))
         except AlreadyExists:
             return
         except (BadRequest, Forbidden, Invalid) as error:
-            await self._finish(build, None, Finish("Failed", "PodRefused", f"the cluster refuses the build's pod: {error.message}"))
+            await self._fail(build, "PodRefused", f"the cluster refuses the build's pod: {error.message}")
+
+    async def _fail(self, build: Object, reason: str, message: str) -> None:
+        pod = self.pods.get(f"{meta.namespace(build)}/{pod_name(build)}")
+        await self._finish(build, pod, Finish("Failed", Outcome(reason, message)))
 
     async def _environment(self, namespace: str) -> dict[str, str]:
         """Bring the build environment into the namespace; returns the proxy variables in it."""
@@ -97,6 +132,14 @@ class BuildController:
         if namespace != SYSTEM:
             await self._copy_secret(namespace, data)
         return decoded_proxies(data)
+
+    async def _provide_program(self, namespace: str) -> None:
+        wanted = program(namespace)
+        current = await self.client.get_or_none(kinds.CONFIGMAPS, PROGRAM, namespace)
+        if current is None:
+            await self.client.create(kinds.CONFIGMAPS, wanted)
+        elif current.get("binaryData") != wanted["binaryData"]:
+            await self.client.update(kinds.CONFIGMAPS, wanted)
 
     async def _copy_secret(self, namespace: str, data: Mapping[str, str]) -> None:
         wanted = {"metadata": {"name": ENVIRONMENT, "namespace": namespace}, "data": dict(data)}
@@ -113,29 +156,29 @@ class BuildController:
                 for image in images:
                     await bases.ensure(image, lambda text: self.recorder.say(build, "Normal", "Preparing", text))
             except BaseError as error:
-                await self._finish(
-                    build, self.pods.get(f"{meta.namespace(build)}/{pod_name(build)}"), Finish("Failed", "NoBaseImage", str(error))
-                )
+                await self._fail(build, "NoBaseImage", str(error))
                 return
             await mark_ready(self.settings.config.registry, meta.uid(build))
         self._prepared.add(meta.uid(build))
 
     async def _finish(self, build: Object, pod: Object | None, step: Finish) -> None:
-        message = step.message
-        if step.explain:
-            message = explain(step.dockerfile, await self._log(build))
+        found = step.outcome
         if step.phase != "Succeeded":
-            self.recorder.say(build, "Warning", step.reason, message)
+            self.recorder.say(build, "Warning", found.reason, found.message)
         await self._write(
             build,
             phase=step.phase,
-            reason=step.reason,
-            message=message,
-            digest=step.digest,
+            reason=found.reason,
+            message=found.message,
+            digest=found.digest,
+            exposedPorts=list(found.ports),
+            image=dict(found.image) or None,
+            steps=[asdict(each) for each in found.steps],
             finishedAt=meta.rfc3339(time.time()),
             pod=pod_name(build),
         )
-        if pod is not None and not meta.is_deleting(pod) and step.phase == "Cancelled":
+        if pod is not None and not meta.is_deleting(pod) and _must_stop(step, pod):
+            await keep_log(self.client, build, pod_name(build))
             await self._delete_pod(pod)
 
     async def _delete_pod(self, pod: Object) -> None:
@@ -144,16 +187,13 @@ class BuildController:
         except NotFound:
             return
 
-    async def _log(self, build: Object) -> str:
-        """The end of the build container's log; empty when the node has none."""
-        try:
-            async with self.client.logs(pod_name(build), meta.namespace(build), container="build", tail_lines=200) as pieces:
-                return b"".join([piece async for piece in pieces]).decode(errors="replace")
-        except ApiError:
-            return ""
-
     async def _write(self, build: Object, **status: Any) -> None:
         await self.client.patch(BUILDS, meta.name(build), {"status": status}, namespace=meta.namespace(build), subresource="status")
+
+
+def _must_stop(step: Finish, pod: Object) -> bool:
+    """A build that ended by itself has no container that runs; one that was given up or cancelled may have."""
+    return step.phase != "Succeeded" and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
 def _phase(build: Object) -> str:

@@ -35,8 +35,19 @@ KEYS = {
     "proxy.no": "hosts that are reached without a proxy",
     "registry.mirror": "a mirror of docker.io to pull base images from",
     "ca": "a file with the CA certificates that builds trust",
+    "build.timeout": "seconds after which the steps of a build are stopped (1800)",
+    "build.store": "GiB that layers and caches of earlier builds may take on the node (20)",
 }
 """The settings of `ph config`, with what each means."""
+NUMBERS = {"build.timeout": (10, 86_400), "build.store": (1, 100_000)}
+"""Settings that are whole numbers, with the least and the most."""
+
+
+def number(config: Mapping[str, str], key: str, default: int) -> int:
+    """A setting that is a whole number; the default where it is not set, or was written by hand as something else."""
+    least, most = NUMBERS[key]
+    text = config.get(key, "")
+    return min(max(int(text), least), most) if text.isascii() and text.isdigit() else default
 
 
 @dataclass(frozen=True, slots=True)

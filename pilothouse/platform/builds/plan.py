@@ -3,14 +3,19 @@
 no pod            -> create it (or record that the build was cancelled)
 source fetched    -> the base images its Dockerfile names must be there: Prepare
 pod ended         -> Finish with what the containers left as their termination messages
+time is over      -> Finish, whatever the pod does: the builder stops its steps itself, this is for a pod that does not
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.platform.builds.dockerfile import base_images
+from pilothouse.platform.builds import outcome
+from pilothouse.platform.builds.outcome import Outcome
 
 DONE = frozenset({"Succeeded", "Failed", "Cancelled"})
+SLACK_S = 1500.0
+"""What fetching the source and making base images may take besides the steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +32,10 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """phase, reason and message of a build that has ended; explain: the message is in the build container's log."""
+    """How a build has ended. phase: one of DONE; outcome: the rest of its status."""
 
     phase: str
-    reason: str = ""
-    message: str = ""
-    digest: str = ""
-    dockerfile: str = ""
-    explain: bool = False
+    outcome: Outcome = field(default_factory=Outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,35 +48,65 @@ class Wait:
 Step = Create | Prepare | Finish | Wait
 
 
-def next_step(build: Object, pod: Object | None, *, prepared: bool) -> Step | None:
-    """None for a build that has ended. prepared: its base images are known to be there."""
+def next_step(build: Object, pod: Object | None, *, prepared: bool, now: float, timeout_s: float) -> Step | None:
+    """None for a build that has ended.
+
+    prepared: its base images are known to be there. now: seconds of the epoch. timeout_s: for its steps, where it names no limit.
+    """
     status = build.get("status") or {}
     if status.get("phase") in DONE:
         return None
     if build["spec"].get("cancelled"):
-        return Finish("Cancelled", "Cancelled", "cancelled by request")
+        return Finish("Cancelled", Outcome("Cancelled", "cancelled by request"))
     if pod is None:
         if status.get("phase") == "Running":
-            return Finish("Failed", "PodLost", "the build's pod was deleted while it ran")
+            return _failed("PodLost", "the build's pod was deleted while it ran")
         return Create()
-    return _from_pod(build, pod, prepared)
+    step = _from_pod(pod, prepared)
+    return _over(build, timeout_s) if isinstance(step, Wait | Prepare) and seconds_left(build, now, timeout_s) <= 0 else step
 
 
-def _from_pod(build: Object, pod: Object, prepared: bool) -> Step:
+def seconds_left(build: Object, now: float, timeout_s: float) -> float:
+    """Until a build that does not end by itself is given up."""
+    started = (build.get("status") or {}).get("startedAt") or build["metadata"].get("creationTimestamp")
+    limit = float(build["spec"].get("timeoutSeconds") or timeout_s) + SLACK_S
+    return limit - (now - meta.parse_rfc3339(started)) if started else limit
+
+
+def _over(build: Object, timeout_s: float) -> Finish:
+    limit = build["spec"].get("timeoutSeconds") or timeout_s
+    return _failed("TimedOut", f"the build did not end within its time limit of {limit:g} s and what the source and base images may take")
+
+
+def _failed(reason: str, message: str) -> Finish:
+    return Finish("Failed", Outcome(reason, message))
+
+
+def _from_pod(pod: Object, prepared: bool) -> Step:
     status = pod.get("status") or {}
     source, container = _terminated(status, "initContainerStatuses"), _terminated(status, "containerStatuses")
-    dockerfile = source.get("message", "") if source else ""
     if source and source.get("exitCode") != 0:
-        return Finish("Failed", "SourceFailed", dockerfile or "the source could not be fetched")
-    if container and container.get("exitCode") == 0:
-        return Finish("Succeeded", digest=container.get("message", "").strip(), dockerfile=dockerfile)
+        return _failed("SourceFailed", source.get("message") or "the source could not be fetched")
     if container:
-        return Finish("Failed", "BuildFailed", dockerfile=dockerfile, explain=True)
+        return _ended(container)
     if status.get("phase") == "Failed":
-        return Finish("Failed", status.get("reason") or "PodFailed", status.get("message") or "the build's pod failed")
+        return _failed(status.get("reason") or "PodFailed", status.get("message") or "the build's pod failed")
     if source and not prepared:
-        return Prepare(tuple(base_images(dockerfile, build["spec"].get("args", {}))))
+        found = outcome.read_prepared(source.get("message", ""))
+        return Prepare(found.bases if found else ())
     return Wait(running=status.get("phase") == "Running" or bool(_running(status)))
+
+
+def _ended(container: Object) -> Finish:
+    """The builder's own words; when it left none, what ended it."""
+    found = outcome.read(container.get("message", ""))
+    if found is not None:
+        return Finish("Failed" if found.reason else "Succeeded", found)
+    if container.get("reason") == "OOMKilled" or container.get("exitCode") == 137:
+        return _failed("BuildFailed", "the builder was killed: the memory ran out, or the node stopped it")
+    return _failed(
+        "BuildFailed", f"the builder ended with exit status {container.get('exitCode')} and left no reason: `ph logs APP --build`"
+    )
 
 
 def _terminated(status: Object, which: str) -> Object | None:

@@ -1,10 +1,13 @@
 """The pod of a build: fetches the source, then runs buildah with the platform's layer cache on the node."""
 
+import base64
+import json
 from dataclasses import dataclass
 from importlib import resources
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.platform.builds.bundle import bundle
 from pilothouse.platform.builds.types import BUILDS
 
 SYSTEM = "pilothouse-system"
@@ -13,6 +16,13 @@ CONFIG = "pilothouse-config"
 """The ConfigMap in it with what `ph config` has set."""
 ENVIRONMENT = "pilothouse-build-environment"
 """The Secret in the build's namespace that carries the host's mirrors, proxies and certificates."""
+PROGRAM = "pilothouse-build-program"
+"""The ConfigMap in the build's namespace with the program that its containers run."""
+TIMEOUT_S = 1800
+_SHARE = {"cpu": "100m", "memory": "128Mi"}
+"""Without a request a container gets next to nothing of a busy machine, and somebody waits for the build."""
+_PROGRAM_PATH = "/opt/pilothouse"
+_STORAGE_PATH = "/var/lib/containers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,7 @@ class BuilderConfig:
     """image: the builder's. registry: as pods with the host's network reach it. storage: a folder of the node for layers.
 
     stand_ins: base images come from the registry's `bases/` because no public registry is in reach. mirror: of docker.io.
+    timeout_s: for the steps of builds that name no limit. storage_limit_bytes: of the layers and caches of earlier builds.
     """
 
     image: str
@@ -27,6 +38,8 @@ class BuilderConfig:
     storage: str
     stand_ins: bool
     mirror: str = ""
+    timeout_s: int = TIMEOUT_S
+    storage_limit_bytes: int = 20 << 30
 
 
 def pod_name(build: Object) -> str:
@@ -40,8 +53,11 @@ def build_pod(build: Object, config: BuilderConfig, proxies: dict[str, str]) -> 
     shared: list[Object] = [
         {"name": "workspace", "mountPath": "/workspace"},
         {"name": "environment", "mountPath": "/etc/pilothouse", "readOnly": True},
+        {"name": "program", "mountPath": _PROGRAM_PATH, "readOnly": True},
     ]
-    storage: Object = {"name": "storage", "mountPath": "/var/lib/containers"}
+    storage: Object = {"name": "storage", "mountPath": _STORAGE_PATH}
+    fetch = ["/bin/sh", "-c", resources.files(__package__).joinpath("source.sh").read_text(), "source"]
+    make = ["python3", "-I", f"{_PROGRAM_PATH}/build.pyz", "build"]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -58,28 +74,34 @@ def build_pod(build: Object, config: BuilderConfig, proxies: dict[str, str]) -> 
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 2,
             "initContainers": [
-                _container("source", "source.sh", [], config.image, environment | _source(build, config) | proxies, shared),
+                _container("source", fetch, [], config.image, environment | _source(build, config) | proxies, shared),
             ],
             "containers": [
-                _container("build", "build.sh", _arguments(build, proxies), config.image, environment | proxies, [*shared, storage])
-                | {"securityContext": {"privileged": True}},
+                _container("build", make, _arguments(proxies), config.image, environment | proxies, [*shared, storage])
+                | {"securityContext": {"privileged": True}, "resources": {"requests": _SHARE}},
             ],
             "volumes": [
                 {"name": "workspace", "emptyDir": {}},
                 {"name": "environment", "secret": {"secretName": ENVIRONMENT, "optional": True}},
+                {"name": "program", "configMap": {"name": PROGRAM}},
                 {"name": "storage", "hostPath": {"path": config.storage, "type": "DirectoryOrCreate"}},
             ],
         },
     }
 
 
-def _container(name: str, script: str, args: list[str], image: str, environment: dict[str, str], mounts: list[Object]) -> Object:
-    text = resources.files(__package__).joinpath(script).read_text()
+def program(namespace: str) -> Object:
+    """The ConfigMap PROGRAM."""
+    data = {"build.pyz": base64.b64encode(bundle()).decode()}
+    return {"metadata": {"name": PROGRAM, "namespace": namespace}, "binaryData": data}
+
+
+def _container(name: str, command: list[str], args: list[str], image: str, environment: dict[str, str], mounts: list[Object]) -> Object:
     return {
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["/bin/sh", "-c", _escaped(text), name],
+        "command": [_escaped(word) for word in command],
         "args": [_escaped(arg) for arg in args],
         "env": [{"name": key, "value": _escaped(value)} for key, value in environment.items()],
         "volumeMounts": mounts,
@@ -102,6 +124,10 @@ def _environment(build: Object, config: BuilderConfig) -> dict[str, str]:
         "STAND_INS": "yes" if config.stand_ins else "",
         "MIRROR": config.mirror,
         "BUILD_UID": meta.uid(build),
+        "BUILD_ARGS": json.dumps(spec.get("args") or {}),
+        "NO_CACHE": "yes" if spec.get("noCache") else "",
+        "TIMEOUT_S": str(spec.get("timeoutSeconds") or config.timeout_s),
+        "STORAGE_LIMIT": str(config.storage_limit_bytes),
     }
 
 
@@ -112,6 +138,6 @@ def _source(build: Object, config: BuilderConfig) -> dict[str, str]:
     return {"GIT_URL": git.get("url", ""), "GIT_REVISION": git.get("revision", ""), "SOURCE_URL": url}
 
 
-def _arguments(build: Object, proxies: dict[str, str]) -> list[str]:
-    given = proxies | build["spec"].get("args", {})
-    return [word for key, value in given.items() for word in ("--build-arg", f"{key}={value}")]
+def _arguments(proxies: dict[str, str]) -> list[str]:
+    """The proxies reach the steps as arguments, since they must not stay in the image."""
+    return [word for key, value in proxies.items() for word in ("--build-arg", f"{key}={value}")]

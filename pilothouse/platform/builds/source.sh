@@ -1,4 +1,4 @@
-# First container of a build pod: brings the source into /workspace and leaves the Dockerfile as its termination message.
+# First container of a build pod: brings the source into /workspace and says which base images the build needs.
 # What the user gave arrives in variables only; nothing of it is ever read as shell text.
 set -eu
 fail() {
@@ -33,4 +33,4 @@ else
     [ -f "./$DOCKERFILE" ] || fail "the source has no file $DOCKERFILE"
     cp "./$DOCKERFILE" /workspace/Dockerfile
 fi
-head -c 4000 /workspace/Dockerfile >/dev/termination-log
+exec python3 -I /opt/pilothouse/build.pyz prepare

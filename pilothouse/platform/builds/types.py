@@ -44,7 +44,30 @@ class BuildSpec(Model):
     dockerfile: str = Field("Dockerfile", description="Path of the Dockerfile inside the build context.")
     inline: str = Field("", description="A Dockerfile's text, used instead of a file of the source.")
     args: dict[str, str] = Field(default_factory=dict, description="Build arguments.")
+    no_cache: bool = Field(False, description="Build every step anew; layers of earlier builds are not used.")
+    timeout_seconds: int = Field(
+        0, ge=0, le=86400, description="The build's steps are stopped after this time; 0: after the setting `build.timeout`."
+    )
     cancelled: bool = Field(False, description="Set to stop a build.")
+
+
+class Step(Model):
+    """One part of a build. name: an instruction as the Dockerfile has it, or what the platform does (`source`, `base images`, `push`)."""
+
+    name: str
+    line: int = Field(0, description="The Dockerfile's line, from 1; 0 for what is no instruction.")
+    seconds: float = 0
+    cached: bool = Field(False, description="The layer of an earlier build was used.")
+
+
+class ImageConfig(Model):
+    """What the built image says of itself, inherited from its base where the Dockerfile says nothing."""
+
+    command: list[str] = Field(default_factory=list, description="CMD.")
+    entrypoint: list[str] = Field(default_factory=list, description="ENTRYPOINT.")
+    user: str = Field("", description="USER.")
+    working_dir: str = Field("", description="WORKDIR.")
+    volumes: list[str] = Field(default_factory=list, description="VOLUME.")
 
 
 class Condition(Model):
@@ -61,6 +84,9 @@ class BuildStatus(Model):
     message: str = Field("", description="For a failed build: the Dockerfile's line and what it said.")
     pod: str = ""
     digest: str = Field("", description="`sha256:...` of the image's manifest.")
+    exposed_ports: list[int] = Field(default_factory=list, description="The TCP ports of EXPOSE in the built image, ascending.")
+    image: ImageConfig | None = Field(None, description="What the built image says of itself.")
+    steps: list[Step] = Field(default_factory=list, description="What the build did, in order; the first 200.")
     started_at: str = ""
     finished_at: str = ""
     conditions: list[Condition] = Field(default_factory=list)

@@ -42,11 +42,52 @@ def test_continued_lines_are_one_instruction_on_its_first_line() -> None:
         ("ARG BASE=debian\nFROM $BASE:12\nFROM $BASE:12", {}, ["debian:12"]),
         ("ARG TOOLS=tools:1\nFROM scratch\nCOPY --from=${TOOLS} /a /b", {}, ["tools:1"]),
         ("FROM a AS One\nFROM one", {}, ["a"]),
+        ("ARG PY=3\nARG BASE=python:${PY}-slim\nFROM ${BASE}", {}, ["python:3-slim"]),
+        ("ARG PY=3 VARIANT=slim\nFROM python:${PY}-${VARIANT}", {"PY": "3.11"}, ["python:3.11-slim"]),
+        ("ARG SLIM=yes\nFROM python:3${SLIM:+-slim}", {}, ["python:3-slim"]),
+        ('ARG BASE="debian:12"\nFROM "$BASE"', {}, ["debian:12"]),
+        ("FROM --platform=$BUILDPLATFORM a AS b\nFROM c\nCOPY --from=b /x /y", {}, ["a", "c"]),
+        ("FROM a AS b\nFROM never AS d\nFROM b", {}, ["a"]),
+        ("FROM a\nRUN <<E\nFROM no\nE\nFROM b", {}, ["b"]),
+        (f"{'# long' * 1000}\nFROM a\n", {}, ["a"]),
+        ("\ufeffFROM a\n", {}, ["a"]),
         ("", {}, []),
     ],
 )
 def test_base_images_are_those_that_no_stage_of_the_file_makes(text: str, args: dict[str, str], expected: list[str]) -> None:
     assert base_images(text, args) == expected
+
+
+HEREDOCS = """\
+RUN <<-A cat <<"B" > /x
+\tone
+\tA
+two
+B
+COPY <<E /y
+# no comment
+FROM nothing
+E
+RUN echo "1 << 2" <<<word
+COPY ["<<A", "/"]
+CMD x
+"""
+
+
+def test_heredocs_belong_to_their_instruction() -> None:
+    found = [(step.line, step.last, step.word, step.heredocs) for step in instructions(HEREDOCS)]
+    assert found == [
+        (1, 5, "RUN", ("one\n", "two\n")),
+        (6, 9, "COPY", ("# no comment\nFROM nothing\n",)),
+        (10, 10, "RUN", ()),
+        (11, 11, "COPY", ()),
+        (12, 12, "CMD", ()),
+    ]
+
+
+def test_flags_are_told_from_arguments() -> None:
+    (step,) = instructions("COPY --from=a \\\n  --chmod=u+x  x --no-flag /y")
+    assert (step.flags(), step.arguments()) == (["--from=a", "--chmod=u+x"], "x --no-flag /y")
 
 
 def test_another_escape_character_is_honoured() -> None:
@@ -62,3 +103,5 @@ def test_an_instruction_is_found_as_buildah_prints_it() -> None:
     assert line_of(SHOP, "RUN apt-get update &&     apt-get install -y     gcc") == 5
     assert line_of(SHOP, 'CMD ["python", "app.py"]') == 18
     assert line_of(SHOP, "RUN something else") is None
+    assert line_of(HEREDOCS, "COPY <<E /y (# no comment) (FROM nothing)") == 6
+    assert line_of("FROM a\nRUN x\nUSER y\nRUN x", "RUN x", after=2) == 4

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.platform.builds.environment import Found, discover, overridden, secret_data
+from pilothouse.platform.builds.environment import Found, discover, number, overridden, secret_data
 
 
 @pytest.fixture
@@ -87,3 +87,8 @@ def test_proxies_are_keys_of_their_own_and_what_is_empty_is_left_out() -> None:
     files = decoded(Found(proxies={"https_proxy": "http://p"}))
     assert files["proxy.https_proxy"] == "http://p"
     assert not {"ca.crt", "npmrc", "apt.conf"} & set(files)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("", 1800), ("60", 60), ("1", 10), ("999999", 86_400), ("soon", 1800), ("-5", 1800)])
+def test_a_setting_that_is_a_number_stays_within_its_bounds(text: str, expected: int) -> None:
+    assert number({"build.timeout": text} if text else {}, "build.timeout", 1800) == expected

@@ -1,4 +1,4 @@
-"""The logs are those of buildah 1.28, shortened where it only repeats itself."""
+"""The logs are what the programs said, shortened where they only repeat themselves."""
 
 import pytest
 
@@ -125,3 +125,155 @@ def test_quotes_in_the_instruction_do_not_hide_its_output() -> None:
     step = 'RUN echo "a": b && exit 1'
     log = f'STEP 2/2: {step}\nE: Unable to locate package nosuch\nError: building at STEP "{step}": exit status 1\n'
     assert explain(f"FROM a\n{step}", log) == f"Dockerfile line 2: {step}: E: Unable to locate package nosuch"
+
+
+FLAT = """\
+  error: subprocess-exited-with-error
+
+  \u00d7 Getting requirements to build wheel did not run successfully.
+  \u2502 exit code: 1
+  \u2570\u2500> [14 lines of output]
+      error: Multiple top-level packages discovered in a flat-layout: ['app', 'migrations'].
+
+      To avoid accidental inclusion of unwanted files or directories,
+      [end of output]
+
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+error: subprocess-exited-with-error
+\u2570\u2500> See above for output.
+"""
+WHEEL = """\
+Building wheels for collected packages: x
+      running build_ext
+      x.c:1:10: fatal error: Python.h: No such file or directory
+      error: command '/usr/bin/gcc' failed with exit code 1
+  ERROR: Failed building wheel for x
+ERROR: Could not build wheels for x, which is required to install pyproject.toml-based projects
+"""
+NO_LOCK = """\
+npm error code EUSAGE
+npm error
+npm error The `npm ci` command can only install with an existing package-lock.json or
+npm error npm-shrinkwrap.json with lockfileVersion >= 1. Run an install with npm@5 or
+npm error Clean install a project
+"""
+NO_SCRIPT = 'npm error Missing script: "build"\nnpm error\nnpm error To see a list of scripts, run:'
+MODULE = "node:internal/x:1210\n  throw err;\n\nError: Cannot find module '/app/nosuch.js'\n    at Module._load (x)\nNode.js v20.20.2"
+TSC = "> tsc\n\nsrc/a.ts(3,7): error TS2322: Type 'string' is not assignable to type 'number'.\nnpm error Lifecycle script `build`"
+GCC = "gcc -c a.c\na.c:1:20: error: 'x' undeclared (first use in this function)\nmake: *** [Makefile:2: all] Error 1"
+GO = "go: downloading golang.org/x/net v0.1.0\n# demo\n./main.go:4:2: undefined: foo"
+GO_MODULE = "main.go:3:8: no required module provides package github.com/a/b; to add it:\n\tgo get github.com/a/b"
+CARGO = """\
+   Compiling demo v0.1.0 (/app)
+warning: unused variable: `error`
+error[E0425]: cannot find value `x` in this scope
+ --> src/main.rs:1:13
+error: could not compile `demo` (bin "demo") due to 1 previous error
+"""
+MAVEN = """\
+[INFO] BUILD FAILURE
+[ERROR] COMPILATION ERROR :
+[ERROR] /app/src/main/java/A.java:[3,5] cannot find symbol
+[ERROR] Failed to execute goal org.apache.maven.plugins:maven-compiler-plugin:3.8:compile (default-compile) on project a
+[ERROR] To see the full stack trace of the errors, re-run Maven with the -e switch.
+"""
+JAVAC = "M.java:2: error: ';' expected\n int x = 1\n          ^\n1 error"
+APT = "Reading package lists...\nE: Unable to locate package nosuch\nE: Sub-process /usr/bin/dpkg returned an error code (1)"
+YARN = 'yarn install v1.22.19\nerror Couldn\'t find package "nosuch" on the "npm" registry.\ninfo Visit https://yarnpkg.com/en/docs/cli/install'
+PNPM = ' ERR_PNPM_OUTDATED_LOCKFILE  Cannot install with "frozen-lockfile" because pnpm-lock.yaml is not up to date'
+COMPOSER = """\
+Your requirements could not be resolved to an installable set of packages.
+
+  Problem 1
+    - Root composer.json requires php ^8.3 but your php version (8.2.29) does not satisfy that requirement.
+"""
+BUNDLER = "Fetching gem metadata\nCould not find gem 'nosuch' in rubygems repository https://rubygems.org/ or installed locally."
+UV = "  \u00d7 No solution found when resolving dependencies:\n  \u2570\u2500> Because nosuch was not found in the package registry"
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/app/manage.py", line 22, in <module>
+ModuleNotFoundError: No module named 'whitenoise'
+
+During handling of the above exception, another exception occurred:
+django.core.exceptions.ImproperlyConfigured: x
+"""
+PIP_DNS = """\
+WARNING: Retrying (Retry(total=4)) after connection broken by '[Errno -3] Temporary failure in name resolution': /simple/x/
+ERROR: Could not find a version that satisfies the requirement x (from versions: none)
+ERROR: No matching distribution found for x
+"""
+RETRIED = PIP_DNS.splitlines()[0] + "\nDownloading x\n" + GCC
+REFUSED = "curl: (7) Failed to connect to example.org port 443: Connection refused"
+HEAP = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"
+FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("output", "cause"),
+    [
+        (FLAT, "error: Multiple top-level packages discovered in a flat-layout: ['app', 'migrations']."),
+        (WHEEL, "x.c:1:10: fatal error: Python.h: No such file or directory"),
+        (
+            "ERROR: Could not open requirements file: [Errno 2] No such file or directory: 'base.txt'",
+            "the requirements name a file base.txt",
+        ),
+        ("ERROR: Package 'x' requires a different Python: 3.11.2 not in '>=3.12'", "ERROR: Package 'x' requires a different Python"),
+        (UV, "\u00d7 No solution found when resolving dependencies:"),
+        (NO_LOCK, "npm error The `npm ci` command can only install with an existing package-lock.json or npm-shrinkwrap.json with"),
+        (NO_SCRIPT, 'npm error Missing script: "build"'),
+        (MODULE, "Error: Cannot find module '/app/nosuch.js'"),
+        (TSC, "src/a.ts(3,7): error TS2322: Type 'string'"),
+        (YARN, 'error Couldn\'t find package "nosuch"'),
+        (PNPM, "ERR_PNPM_OUTDATED_LOCKFILE  Cannot install"),
+        (GCC, "a.c:1:20: error: 'x' undeclared"),
+        (GO, "./main.go:4:2: undefined: foo"),
+        (GO_MODULE, "main.go:3:8: no required module provides package github.com/a/b"),
+        (CARGO, "error[E0425]: cannot find value `x` in this scope (src/main.rs:1:13)"),
+        (MAVEN, "[ERROR] /app/src/main/java/A.java:[3,5] cannot find symbol"),
+        (JAVAC, "M.java:2: error: ';' expected"),
+        (APT, "E: Unable to locate package nosuch"),
+        (COMPOSER, "- Root composer.json requires php ^8.3 but your php version (8.2.29)"),
+        (BUNDLER, "Could not find gem 'nosuch'"),
+        (TRACEBACK, "ModuleNotFoundError: No module named 'whitenoise'"),
+        (PIP_DNS, "ERROR: Could not find a version that satisfies the requirement x (from versions: none) (the network was not reached"),
+        (RETRIED, "a.c:1:20: error: 'x' undeclared"),
+        (REFUSED, "curl: (7) Failed to connect to example.org port 443: Connection refused (the network was not reached"),
+        (HEAP, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory (the memory ran out"),
+        (FULL, "the disk is full: ERROR: Could not install packages"),
+        ("Collecting x\n/bin/sh: 1: nosuch: not found", "/bin/sh: 1: nosuch: not found"),
+        ("all is well\nthe end", "the end"),
+    ],
+)
+def test_the_first_error_of_a_program_is_the_cause(output: str, cause: str) -> None:
+    log = f'STEP 2/2: RUN x\n{output}\nsubprocess exited with status 1\nError: building at STEP "RUN x": exit status 1\n'
+    assert explain("FROM a\nRUN x", log).startswith(f"Dockerfile line 2: RUN x: {cause}")
+
+
+@pytest.mark.parametrize(
+    ("step", "start"),
+    [
+        ("RUN pip install -r requirements.txt", "installing the dependencies failed: E: broken"),
+        ("RUN --mount=type=cache,target=/root/.npm npm ci", "installing the dependencies failed: E: broken"),
+        ("RUN apt-get update && apt-get install -y gcc", "installing system packages failed: E: broken"),
+        ("RUN npm run build", "building the app failed: E: broken"),
+        ("RUN useradd app", "the step `useradd app` failed: E: broken"),
+        ("COPY . ./", "copying the source failed: E: broken"),
+        ("FROM python:3-slim", "getting the base image python:3-slim failed: E: broken"),
+    ],
+)
+def test_without_a_dockerfile_of_the_users_a_step_is_named_by_its_purpose(step: str, start: str) -> None:
+    log = f"STEP 1/1: {step}\nE: broken\n"
+    assert explain(step, log, is_generated=True) == start
+
+
+def test_a_build_that_was_killed_says_that_the_memory_ran_out() -> None:
+    log = 'STEP 1/1: RUN x\nworking\nError: building at STEP "RUN x": while running runtime: exit status 137\n'
+    assert explain("RUN x", log).startswith("Dockerfile line 1: RUN x: it was killed (the memory ran out")
+
+
+def test_a_missing_secret_names_the_way_out() -> None:
+    step = "RUN --mount=type=secret,id=token,required=true x"
+    log = (
+        f'STEP 1/1: {step}\nError: building at STEP "{step}": resolving mountpoints: secret required but no secret with id "token" found\n'
+    )
+    assert "it asks for the secret token, and builds get no secrets here: make the mount required=false" in explain(step, log)

@@ -1,3 +1,4 @@
+import json
 from importlib import resources
 from typing import Any
 
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from pilothouse.engine.node.environment import expand
 from pilothouse.platform import builds
-from pilothouse.platform.builds.pod import ENVIRONMENT, BuilderConfig, build_pod
+from pilothouse.platform.builds.pod import ENVIRONMENT, PROGRAM, BuilderConfig, build_pod
 
 CONFIG = BuilderConfig("builder:1", "127.0.0.1:5000", "/var/lib/x", stand_ins=True)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40) | st.sampled_from(
@@ -35,16 +36,15 @@ def test_no_text_of_the_user_is_shell_text_and_all_of_it_arrives_unchanged(
     source = {"git": {"url": url, "revision": revision}, "path": path}
     pod = build_pod(build(source=source, dockerfile=dockerfile, inline=inline, args=args), CONFIG, {})
     fetch, make = pod["spec"]["initContainers"][0], pod["spec"]["containers"][0]
-    for container, script in ((fetch, "source.sh"), (make, "build.sh")):
-        text = resources.files(builds).joinpath(script).read_text()
-        assert seen_by(container)[0] == ["/bin/sh", "-c", text, container["name"]]
+    assert seen_by(fetch)[0] == ["/bin/sh", "-c", resources.files(builds).joinpath("source.sh").read_text(), "source"]
+    assert seen_by(make)[0] == ["python3", "-I", "/opt/pilothouse/build.pyz", "build"]
     environment = seen_by(fetch)[2]
     assert environment["GIT_URL"] == url
     assert environment["GIT_REVISION"] == revision
     assert environment["INLINE"] == inline
     assert environment["DOCKERFILE"] == (dockerfile or "Dockerfile")
     assert environment["CONTEXT"] == path.strip("/")
-    assert seen_by(make)[1] == [word for key, value in args.items() for word in ("--build-arg", f"{key}={value}")]
+    assert json.loads(seen_by(make)[2]["BUILD_ARGS"]) == args
 
 
 def test_an_upload_is_fetched_from_the_registry_by_its_digest() -> None:
@@ -58,7 +58,7 @@ def test_proxies_reach_both_the_fetch_and_the_steps_of_the_build() -> None:
     proxies = {"http_proxy": "http://proxy:3128"}
     spec = build_pod(build(args={"A": "1"}), CONFIG, proxies)["spec"]
     assert seen_by(spec["initContainers"][0])[2]["http_proxy"] == "http://proxy:3128"
-    assert seen_by(spec["containers"][0])[1] == ["--build-arg", "http_proxy=http://proxy:3128", "--build-arg", "A=1"]
+    assert seen_by(spec["containers"][0])[1] == ["--build-arg", "http_proxy=http://proxy:3128"]
 
 
 def test_only_the_build_container_is_privileged_and_has_the_layers() -> None:
@@ -66,6 +66,7 @@ def test_only_the_build_container_is_privileged_and_has_the_layers() -> None:
     assert "securityContext" not in spec["initContainers"][0]
     assert spec["containers"][0]["securityContext"] == {"privileged": True}
     assert "storage" not in {mount["name"] for mount in spec["initContainers"][0]["volumeMounts"]}
+    assert {"name": "program", "configMap": {"name": PROGRAM}} in spec["volumes"]
     assert spec["volumes"][1] == {"name": "environment", "secret": {"secretName": ENVIRONMENT, "optional": True}}
     assert spec["automountServiceAccountToken"] is False
 
@@ -73,3 +74,7 @@ def test_only_the_build_container_is_privileged_and_has_the_layers() -> None:
 def test_the_pod_ends_with_its_build() -> None:
     owner = build_pod(build(), CONFIG, {})["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == ("Build", "shop-1", "u", True)
+
+
+def test_a_build_has_a_share_of_a_busy_machine() -> None:
+    assert build_pod(build(), CONFIG, {})["spec"]["containers"][0]["resources"] == {"requests": {"cpu": "100m", "memory": "128Mi"}}

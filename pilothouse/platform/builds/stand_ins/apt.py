@@ -29,3 +29,8 @@ async def settings() -> list[str]:
     done = await run(["apt-config", "dump"], timeout_s=30)
     lines = done.stdout.decode(errors="replace").splitlines() if done.returncode == 0 else []
     return [line for line in lines if _SETTING.match(line)]
+
+
+def for_release(lines: list[str], host: str, suite: str) -> list[str]:
+    """The sources of another release of the same archive: `bookworm-security` becomes `trixie-security`."""
+    return [re.sub(rf"(?<= ){re.escape(host)}(?=[- /])", suite, line) for line in lines]

@@ -1,7 +1,7 @@
 """The host's package sources become those of a base image."""
 
-from pilothouse.platform.builds.apt import settings, source_lines, sources
 from pilothouse.platform.builds.bases import suite
+from pilothouse.platform.builds.stand_ins.apt import for_release, settings, source_lines, sources
 
 TARGETS = """http://mirror.example.test/debian/ bookworm bookworm main
 http://mirror.example.test/debian/ bookworm-updates bookworm-updates main
@@ -24,3 +24,12 @@ def test_the_suite_with_its_updates_is_taken_from_the_hosts_mirror_and_vendors_a
 async def test_the_hosts_own_apt_can_be_asked() -> None:
     assert all(line.startswith("deb ") for line in await sources(suite()))
     assert all(line.startswith("Acquire::") for line in await settings())
+
+
+def test_the_sources_of_another_release_are_those_of_the_same_archive() -> None:
+    lines = ["deb http://m/debian bookworm main", "deb http://m/bookworm bookworm-updates main", "deb http://m/sec bookworm-security main"]
+    assert for_release(lines, "bookworm", "trixie") == [
+        "deb http://m/debian trixie main",
+        "deb http://m/bookworm trixie-updates main",
+        "deb http://m/sec trixie-security main",
+    ]

@@ -1,0 +1,59 @@
+"""The log of a build, kept with the Build after its pod is gone: a ConfigMap in the build's namespace, removed with it."""
+
+import base64
+import gzip
+
+from pilothouse.client.client import Client
+from pilothouse.model import kinds, meta
+from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
+from pilothouse.model.json import Object
+from pilothouse.platform.builds.types import BUILDS
+
+CONTAINERS = ("source", "build")
+MOST_BYTES = 700_000
+"""Of a log that is kept, compressed: an object's data are limited to 1 MiB. The end is what is kept."""
+_MOST_LINES = 20_000
+
+
+def log_name(build: str) -> str:
+    return f"{build}-log"
+
+
+async def keep_log(client: Client, build: Object, pod: str) -> None:
+    """Store what the pod's containers have said. A log that cannot be read is kept as empty: the pod goes in any case."""
+    said = b"".join([await _read(client, pod, meta.namespace(build), container) for container in CONTAINERS])
+    wanted = {
+        "metadata": {
+            "name": log_name(meta.name(build)),
+            "namespace": meta.namespace(build),
+            "ownerReferences": [meta.owner_reference(build, BUILDS.api_version, BUILDS.kind)],
+        },
+        "binaryData": {"log.gz": base64.b64encode(compressed(said)).decode()},
+    }
+    try:
+        await client.create(kinds.CONFIGMAPS, wanted)
+    except AlreadyExists:
+        return
+
+
+def compressed(said: bytes) -> bytes:
+    while len(found := gzip.compress(said, mtime=0)) > MOST_BYTES:
+        said = said[len(said) // 2 :]
+    return found
+
+
+async def _read(client: Client, pod: str, namespace: str, container: str) -> bytes:
+    try:
+        async with client.logs(pod, namespace, container=container, tail_lines=_MOST_LINES) as pieces:
+            return b"".join([piece async for piece in pieces])
+    except ApiError:
+        return b""
+
+
+async def kept_log(client: Client, build: str, namespace: str) -> bytes:
+    """What `keep_log` has stored. Raises NotFound while the build's pod still has its log, and after the Build is gone."""
+    found = await client.get(kinds.CONFIGMAPS, log_name(build), namespace)
+    data = (found.get("binaryData") or {}).get("log.gz", "")
+    if not data:
+        raise NotFound(f"configmap {log_name(build)} holds no log")
+    return gzip.decompress(base64.b64decode(data))

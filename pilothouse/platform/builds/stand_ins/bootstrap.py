@@ -1,0 +1,103 @@
+"""Root file systems by mmdebstrap, with the machine's own package sources, proxy and certificates."""
+
+import asyncio
+import os
+import re
+import shutil
+from importlib import resources
+from pathlib import Path
+
+from pilothouse.aio.process import ProcessTimeout, run
+from pilothouse.platform.builds.stand_ins import apt
+from pilothouse.platform.builds.stand_ins.recipes import Recipe
+
+_MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
+"""Makes the merged /usr beforehand: without it a package with the whole of Perl does (10 s of 50)."""
+_SLIM = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+_LIMIT_S = 900
+_OWN_MOUNTS = ("unshare", "--mount", "--")
+"""What mmdebstrap mounts goes with it, also when it is killed: the machine never sees it."""
+_CAUSES = (
+    (re.compile(r"No space left on device|not enough free space|ENOSPC"), "the disk is full: free some space"),
+    (re.compile(r"Could not resolve|Temporary failure resolving"), "the package mirror's name cannot be resolved: look at the network"),
+    (re.compile(r"[Cc]ertificate verif|SSL connection failed"), "the package mirror's certificate is refused: add its CA to the machine"),
+    (re.compile(r"(?:404|403) +(?:Not Found|Forbidden)|does not have a Release file"), "the package mirror does not have them"),
+    (
+        re.compile(r"NO_PUBKEY|is not signed|couldn't be verified"),
+        "the package mirror's signature cannot be checked: install debian-archive-keyring",
+    ),
+    (re.compile(r"is expired \(invalid since|not valid yet"), "the package mirror's index and this machine's clock do not agree"),
+    (re.compile(r"Could not connect|Connection (?:refused|timed out|failed)|Unable to connect"), "the package mirror cannot be reached"),
+    (re.compile(r"Unable to locate package (\S+)|has no installation candidate"), "the package mirror does not have all of the packages"),
+)
+
+
+class BootstrapError(Exception):
+    """One sentence with the reason and, where one is known, the way out."""
+
+
+async def bootstrap(recipe: Recipe, *, suite: str, host: str, rootfs: Path, scratch: Path) -> None:
+    """Write a root file system as a tar. suite: the release to make it from; host: the machine's own; scratch: for temporary files."""
+    if shutil.which("mmdebstrap") is None:
+        raise BootstrapError("mmdebstrap is missing: install it with `apt-get install mmdebstrap`")
+    argv = [*_options(recipe), *await _files(recipe, scratch), *await _apt_options(scratch)]
+    environment = {**os.environ, "TMPDIR": str(scratch), "SOURCE_DATE_EPOCH": "0"}
+    try:
+        done = await run([*argv, suite, str(rootfs), *await _mirror(suite, host, scratch)], timeout_s=_LIMIT_S, env=environment)
+    except ProcessTimeout as error:
+        raise BootstrapError(f"the packages of {suite} could not be installed within {_LIMIT_S} s: look at the network") from error
+    if done.returncode != 0:
+        raise BootstrapError(f"the packages of {suite} cannot be installed: {reason(done.stderr.decode(errors='replace'))}")
+
+
+def reason(said: str) -> str:
+    """What mmdebstrap's output says in the end, in one sentence: a cause that is known, else its first error."""
+    for pattern, cause in _CAUSES:
+        if found := pattern.search(said):
+            line = next(line for line in said.splitlines() if found[0] in line)
+            return f"{cause} ({line.strip()[:200]})"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("E:", "Err:"))]
+    return (errors or lines[-1:] or ["mmdebstrap gave no reason"])[0][:300]
+
+
+def _options(recipe: Recipe) -> list[str]:
+    variant = "extract" if recipe.minimal else "minbase"
+    argv = [*_OWN_MOUNTS, "mmdebstrap", "--mode=root", f"--variant={variant}", "--quiet", f"--include={','.join(recipe.packages)}"]
+    argv += ["--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={pattern}" for pattern in _SLIM)]
+    if _MERGED_USR.is_dir() and not recipe.minimal:
+        argv.append(f"--hook-dir={_MERGED_USR}")
+    when = "extract" if recipe.minimal else "customize"  # what is only extracted is never customized
+    return [*argv, *(f"--{when}-hook={hook}" for hook in recipe.hooks)]
+
+
+async def _files(recipe: Recipe, scratch: Path) -> list[str]:
+    """The recipe's own files, put in place after everything is installed."""
+    hooks: list[str] = []
+    folder = resources.files(__package__).joinpath("files")
+    for target, name in recipe.files.items():
+        text = folder.joinpath(name).read_text()
+        path = scratch / name
+        await asyncio.to_thread(path.write_text, text)
+        mode = "0755" if text.startswith("#!") else "0644"
+        hooks += [f'--customize-hook=install -D -m {mode} "{path}" "$1{target}"']
+    return hooks
+
+
+async def _apt_options(scratch: Path) -> list[str]:
+    lines = await apt.settings()
+    if not lines:
+        return []
+    path = scratch / "apt.conf"
+    await asyncio.to_thread(path.write_text, "\n".join(lines) + "\n")
+    return [f"--aptopt={path}"]
+
+
+async def _mirror(suite: str, host: str, scratch: Path) -> list[str]:
+    """The machine's sources as a file, for another release if asked; nothing lets mmdebstrap choose the distribution's own mirror."""
+    lines = apt.for_release(await apt.sources(host), host, suite)
+    if not lines:
+        return []
+    path = scratch / "sources.list"
+    await asyncio.to_thread(path.write_text, "\n".join(lines) + "\n")
+    return [str(path)]

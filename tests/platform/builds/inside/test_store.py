@@ -1,0 +1,78 @@
+import json
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from pilothouse.platform.builds.inside.settings import Settings
+from pilothouse.platform.builds.inside.store import PRUNE_EVERY_S, Store, size_bytes
+
+MIB = 1 << 20
+FAKE = """\
+#!/bin/sh
+# Stands in for buildah: an image is a folder of the store.
+case " $* " in
+*" images "*) printf '[{"id":"old","created":1},{"id":"base","created":1},{"id":"child","created":9},{"id":"new","created":5}]' ;;
+*" rmi "*) for last; do :; done; echo "$last" >>"$STORE/removed"; rm -rf "$STORE/images/$last" ;;
+esac
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Four images of 1 MiB, the last used one `new`."""
+    program = tmp_path / "bin/buildah"
+    program.parent.mkdir()
+    program.write_text(FAKE)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("STORE", str(tmp_path / "store"))
+    for name in ("old", "base", "child", "new"):
+        (tmp_path / "store/images" / name).mkdir(parents=True)
+        (tmp_path / "store/images" / name / "layer").write_bytes(os.urandom(MIB))
+    made = Store(Settings.of({"STORAGE": str(tmp_path / "store"), "STORAGE_LIMIT": str(3 * MIB)}))
+    made.note_used(["base", "child"])
+    made.note_used(["new"])
+    return made
+
+
+def removed(store: Store) -> list[str]:
+    path = store.folder / "removed"
+    return path.read_text().split() if path.exists() else []
+
+
+def test_the_least_recently_used_go_first_and_a_child_before_its_base(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilothouse.platform.builds.inside.store.BATCH", 1)
+    store.prune()
+    assert removed(store) == ["old", "child"]
+    assert size_bytes(store.folder) <= 3 * MIB
+
+
+def test_a_store_within_its_limit_is_left_alone(store: Store) -> None:
+    store.limit = 10 * MIB
+    store.prune()
+    assert removed(store) == []
+
+
+def test_the_store_is_measured_once_an_hour(store: Store) -> None:
+    (store.folder / "pruned").touch()
+    store.prune_when_due()
+    assert removed(store) == []
+    past = time.time() - PRUNE_EVERY_S - 1
+    os.utime(store.folder / "pruned", (past, past))
+    store.prune_when_due()
+    assert removed(store)
+
+
+def test_cache_mounts_go_when_the_images_are_not_enough(store: Store) -> None:
+    (store.folder / "tmp/buildah-cache-0/pip").mkdir(parents=True)
+    store.limit = 0
+    store.prune()
+    assert not (store.folder / "tmp/buildah-cache-0").exists()
+
+
+def test_what_was_used_is_remembered_within_a_bound(store: Store) -> None:
+    store.note_used([f"{number:012d}" for number in range(6000)])
+    assert len(json.loads((store.folder / "used.json").read_text())) == 5000

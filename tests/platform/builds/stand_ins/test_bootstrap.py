@@ -1,0 +1,61 @@
+import asyncio
+import os
+import subprocess
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from pilothouse.platform.builds import stand_ins
+from pilothouse.platform.builds.stand_ins.bootstrap import bootstrap, reason
+from pilothouse.platform.builds.stand_ins.recipes import Recipe
+
+FULL = """\
+I: installing remaining packages inside the chroot...
+dpkg: error processing archive /tmp/x.deb (--unpack):
+ cannot copy extracted data for './usr/bin/x' to '/usr/bin/x.dpkg-new': failed to write (No space left on device)
+E: Sub-process /usr/bin/dpkg returned an error code (1)
+E: run_chroot failed: E: apt-get failed
+"""
+EXPIRED = "E: Release file for http://m/InRelease is expired (invalid since 22d).\nE: failed\n"
+MISSING = "Err:1 http://m/debian trixie Release\n  404  Not Found [IP: 10.0.0.1 80]\nE: apt-get update failed\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "start"),
+    [
+        (FULL, "the disk is full: free some space ("),
+        (EXPIRED, "the package mirror's index and this machine's clock do not agree ("),
+        (MISSING, "the package mirror does not have them (404  Not Found"),
+        ("W: x\nE: something else\nE: apt-get failed", "E: something else"),
+        ("", "mmdebstrap gave no reason"),
+    ],
+)
+def test_the_cause_of_a_failed_bootstrap_is_one_sentence(said: str, start: str) -> None:
+    assert reason(said).startswith(start)
+    assert "\n" not in reason(said)
+
+
+def test_the_scripts_of_stand_ins_are_valid_for_their_shells() -> None:
+    folder = resources.files(stand_ins).joinpath("files")
+    for script in (entry for entry in folder.iterdir() if entry.name.endswith(".sh")):
+        shell = script.read_text().partition("\n")[0].removeprefix("#!/bin/")
+        subprocess.run([shell, "-n"], input=script.read_bytes(), check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts")
+async def test_a_bootstrap_that_is_cancelled_leaves_no_mount_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program stands in for mmdebstrap that mounts something and never ends."""
+    program = tmp_path / "bin/mmdebstrap"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nmkdir {tmp_path}/m && mount -t tmpfs x {tmp_path}/m && touch {tmp_path}/mounted && sleep 1000\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    task = asyncio.create_task(bootstrap(Recipe(("x",)), suite="a", host="a", rootfs=tmp_path / "r.tar", scratch=tmp_path))
+    async with asyncio.timeout(30):
+        while not (tmp_path / "mounted").exists():
+            await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()

@@ -1,0 +1,106 @@
+"""The controller on the engine's API server; the node is played by writing the status of pods."""
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilothouse.aio.tasks import scope
+from pilothouse.client import crds
+from pilothouse.client.client import Client
+from pilothouse.client.informers import Informers
+from pilothouse.client.recorder import Recorder
+from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
+from pilothouse.engine.apiserver.inprocess import InProcessTransport
+from pilothouse.model import kinds
+from pilothouse.platform.builds import controller
+from pilothouse.platform.builds.bundle import bundle
+from pilothouse.platform.builds.controller import BuildController, BuildSettings
+from pilothouse.platform.builds.log import kept_log
+from pilothouse.platform.builds.outcome import Outcome, Prepared, Step, write, write_prepared
+from pilothouse.platform.builds.pod import PROGRAM, BuilderConfig
+from pilothouse.platform.builds.types import BUILD, BUILDS
+from tests.engine.controllers.conftest import Cluster, api_server, controlled
+
+DIGEST = "sha256:" + "a" * 64
+POD = "shop-1-build"
+BUILT = Outcome("", "", DIGEST, (8000, 9000), {"user": "10001"}, (Step("RUN x", 2, 1.5, cached=True),))
+
+
+@asynccontextmanager
+async def cluster_with_builds(tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with api_server(tmp_path, tmp_path / "keys") as server:
+        client = Client(InProcessTransport(server, User("admin", (MASTERS, AUTHENTICATED))))
+        await crds.install(client, [BUILD])
+        async with controlled(client) as found, scope() as tasks:
+            recorder, informers = Recorder(client, None, "pilothouse"), Informers(client)
+            settings = BuildSettings(BuilderConfig("builder:1", "127.0.0.1:1", "/var/x", stand_ins=False), None)
+            builds = BuildController(client, informers, recorder, settings)
+            tasks.spawn(recorder.run())
+            await tasks.start(informers.run)
+            tasks.spawn(builds.run())
+            yield found
+            tasks.cancel()
+
+
+async def build(cluster: Cluster, **spec: Any) -> None:
+    wanted = {"source": {"git": {"url": "https://x/y"}}, "image": "127.0.0.1:1/apps/shop:1", **spec}
+    await cluster.client.create(BUILDS, {"metadata": {"name": "shop-1", "namespace": "default"}, "spec": wanted})
+    await cluster.until_one(kinds.PODS, POD, lambda pod: True)
+
+
+async def say(cluster: Cluster, *, exit_code: int, message: str) -> None:
+    """The source is there and the build container has ended."""
+    source = {"name": "source", "state": {"terminated": {"exitCode": 0, "message": write_prepared(Prepared(()))}}}
+    made = {"name": "build", "state": {"terminated": {"exitCode": exit_code, "message": message}}}
+    status = {"phase": "Failed" if exit_code else "Succeeded", "initContainerStatuses": [source], "containerStatuses": [made]}
+    await cluster.client.patch(kinds.PODS, POD, {"status": status}, namespace="default", subresource="status")
+
+
+async def ended(cluster: Cluster) -> Any:
+    return (await cluster.until_one(BUILDS, "shop-1", lambda build: (build.get("status") or {}).get("finishedAt")))["status"]
+
+
+async def test_a_build_gets_a_pod_and_the_program_that_it_runs(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        await build(cluster)
+        program = await cluster.client.get(kinds.CONFIGMAPS, PROGRAM, "default")
+        assert base64.b64decode(program["binaryData"]["build.pyz"]) == bundle()
+
+
+async def test_what_the_image_says_of_itself_is_in_the_status(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        await build(cluster)
+        await say(cluster, exit_code=0, message=write(BUILT))
+        status = await ended(cluster)
+        assert (status["phase"], status["digest"], status["exposedPorts"]) == ("Succeeded", DIGEST, [8000, 9000])
+        assert status["image"]["user"] == "10001"
+        assert status["steps"] == [{"name": "RUN x", "line": 2, "seconds": 1.5, "cached": True}]
+
+
+async def test_the_builders_own_words_are_the_reason_of_a_failure(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        await build(cluster)
+        await say(cluster, exit_code=1, message=write(Outcome("BuildFailed", "Dockerfile line 2: RUN x failed")))
+        status = await ended(cluster)
+        assert (status["phase"], status["reason"], status["message"]) == ("Failed", "BuildFailed", "Dockerfile line 2: RUN x failed")
+
+
+async def test_the_pod_goes_and_the_log_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        monkeypatch.setattr(controller, "POD_KEPT_S", 0.0)
+        await build(cluster)
+        await say(cluster, exit_code=0, message=write(BUILT))
+        await ended(cluster)
+        await cluster.until(kinds.PODS, lambda pods: not pods, "no pod")
+        assert isinstance(await kept_log(cluster.client, "shop-1", "default"), bytes)
+
+
+async def test_a_cancelled_build_stops_at_once(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        await build(cluster)
+        await cluster.client.patch(BUILDS, "shop-1", {"spec": {"cancelled": True}}, namespace="default")
+        assert (await ended(cluster))["phase"] == "Cancelled"
