@@ -139,7 +139,7 @@ class Prepared:
 def prepare(wish: Wish) -> Prepared:
     """Look at the source; raises ClickException when it cannot be built."""
     from pilothouse.platform.builds.bases import offered_versions
-    from pilothouse.platform.builds.detect import CannotDetect, detect
+    from pilothouse.platform.builds.detect import CannotDetect, Offer, Tree, detect
     from pilothouse.platform.builds.dockerfile import exposed_port
 
     if wish.image or source.is_git_url(wish.where):
@@ -154,7 +154,7 @@ def prepare(wish: Wish) -> Prepared:
     if wish.dockerfile:
         raise click.ClickException(f"{own} does not exist: name a file inside {tree} with --dockerfile")
     try:
-        found = detect(tree, offered_versions()["python"], wish.port or 8080)
+        found = detect(Tree.at(tree), Offer(offered_versions()), wish.port)
     except CannotDetect as error:
         raise click.ClickException(str(error)) from error
     return Prepared(tree, found.dockerfile, found.dockerfile, found.port, found.why)

@@ -1,0 +1,78 @@
+"""Java projects: a runnable jar that Maven or Gradle makes."""
+
+import re
+
+from pilothouse.platform.builds.detect.plan import CannotDetect, Offer
+from pilothouse.platform.builds.detect.recipe import APP_USER, Recipe, apt_install
+from pilothouse.platform.builds.detect.tree import Tree
+
+_RELEASE = re.compile(
+    r"<(?:maven\.compiler\.(?:release|target|source)|java\.version|release)>\s*(?:1\.)?(\d+)|languageVersion[^\d]{0,60}(\d+)|sourceCompatibility\D{0,20}(?:1\.)?(\d+)"
+)
+_PORT = re.compile(r"^\s*server\.port\s*[=:]\s*(\d+)\s*$", re.MULTILINE)
+_PORT_TREE = re.compile(r"^server:\s*\n\s+port:\s*(\d+)\s*$", re.MULTILINE)
+_SETTINGS = ("src/main/resources/application.properties", "src/main/resources/application.yml", "src/main/resources/application.yaml")
+
+
+def is_java(tree: Tree) -> bool:
+    return bool(tree.first("pom.xml", "build.gradle", "build.gradle.kts"))
+
+
+def recipe(tree: Tree, offer: Offer) -> Recipe:
+    """Raises CannotDetect for a Gradle project without its wrapper, and when the JDK is too old."""
+    version = offer.versions.get("eclipse-temurin", offer.versions.get("openjdk", "17"))
+    build_file = tree.first("pom.xml", "build.gradle", "build.gradle.kts")
+    version = _version(tree, build_file, version, offer)
+    build, jars, tools = _build(tree, build_file)
+    lines = (
+        f"FROM eclipse-temurin:{version} AS build",
+        *tools,
+        "WORKDIR /src",
+        *build,
+        f"RUN {_pick(jars)}",
+        "",
+        f"FROM eclipse-temurin:{version}",
+        "WORKDIR /app",
+        APP_USER,
+        "COPY --from=build /tmp/app.jar /app/app.jar",
+    )
+    spring = tree.mentions(re.compile(r"spring-boot|org\.springframework\.boot"), [build_file])
+    variables = {"SERVER_ADDRESS": "0.0.0.0"} if spring else {}  # noqa: S104
+    command = "SERVER_PORT=$PORT java -jar app.jar" if spring else "java -jar app.jar"
+    found = f"{'Spring Boot' if spring else 'the jar'} is run"
+    return Recipe("java", lines, command, (f"Java {version}: {build_file}",), found, variables=variables)
+
+
+def _version(tree: Tree, build_file: str, offered: str, offer: Offer) -> str:
+    found = _RELEASE.search(tree.text(build_file))
+    asked = next((group for group in found.groups() if group), "") if found else ""
+    if not asked or int(asked) <= int(offered.split(".")[0]):
+        return offered
+    if not offer.exact:
+        return asked
+    raise CannotDetect(
+        f"{build_file} asks for Java {asked}, and the JDK that can be had is {offered}: lower it if the code allows it, "
+        "or set a registry with `ph config set registry.mirror HOST`"
+    )
+
+
+def _build(tree: Tree, build_file: str) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """(lines, where the jars are, lines that bring the tool)."""
+    if build_file == "pom.xml":
+        # Debian's Maven, since the wrapper fetches one from a host of its own.
+        fetch = (
+            ()
+            if tree.mentions(re.compile("<modules>"), ["pom.xml"])
+            else ("COPY pom.xml ./", "RUN mvn --batch-mode --quiet dependency:go-offline || true")
+        )
+        return (*fetch, "COPY . ./", "RUN mvn --batch-mode --quiet -DskipTests package"), "target */target", (apt_install("maven"),)
+    if not tree.has("gradlew"):
+        raise CannotDetect(f"{tree.name} is a Gradle project without its wrapper: add it with `gradle wrapper`, or add a Dockerfile")
+    return ("COPY . ./", "RUN sh ./gradlew --no-daemon --quiet assemble"), "build/libs */build/libs", ()
+
+
+def _pick(folders: str) -> str:
+    """Of several jars, the one with dependencies is the largest; sources, documentation and parts are not run."""
+    others = " ".join(f"! -name '{pattern}'" for pattern in ("*-sources.jar", "*-javadoc.jar", "*-plain.jar", "original-*"))
+    largest = f"find {folders} -name '*.jar' {others} -printf '%s %p\\n' | sort -rn | head -n 1 | cut -d ' ' -f 2-"
+    return f'cp "$({largest})" /tmp/app.jar'

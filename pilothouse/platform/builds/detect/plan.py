@@ -1,0 +1,57 @@
+"""What detection says of a source tree: how its image is made and which processes run from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+WEB = "web"
+RELEASE = "release"
+
+
+class CannotDetect(Exception):
+    """Nothing to make an image from; the message is one sentence with what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """line: the command as a shell reads it. argv: what a container runs for it, in the image's working directory and environment.
+
+    schedule: five cron fields; "" for a process that runs all the time (and for `release`, which runs once before a rollout).
+    """
+
+    line: str
+    argv: tuple[str, ...]
+    schedule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """language: "python", "node", "static"...; "" for a tree with a Dockerfile of its own.
+
+    why: what was found, a line each. dockerfile: its text; "" when the tree's own is used.
+    port: what the web process listens on; None when there is none. processes: by name, `web` included where its command is known.
+    health: an HTTP path that answers below 400 when the app can serve, "" when none is named.
+    environment: defaults of the app's variables. warnings: what the tree has that is not taken, a sentence each.
+    """
+
+    language: str
+    dockerfile: str
+    port: int | None
+    why: tuple[str, ...] = ()
+    processes: Mapping[str, Process] = field(default_factory=dict)
+    health: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def noting(self, *why: str, warnings: tuple[str, ...] = ()) -> "Detected":
+        return replace(self, why=(*self.why, *why), warnings=(*self.warnings, *warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Versions of language base images that can be had, such as {"python": "3.11", "node": "18"}.
+
+    exact: nothing else can be had (stand-ins); otherwise a registry answers, and a version that a tree asks for is taken as asked.
+    """
+
+    versions: Mapping[str, str]
+    exact: bool = True

@@ -1,0 +1,75 @@
+"""Rust programs: built by cargo, run without a toolchain."""
+
+import re
+import tomllib
+
+from pilothouse.platform.builds.detect.plan import CannotDetect, Offer
+from pilothouse.platform.builds.detect.recipe import APP_USER, COPY_SOURCE, Recipe
+from pilothouse.platform.builds.detect.shell import quoted
+from pilothouse.platform.builds.detect.tree import Tree
+
+_READS_PORT = re.compile(r"var(?:_os)?\(\s*\"PORT\"")
+_LISTENS = re.compile(r"(?:\"[\d.:\[\]]+:(\d{2,5})\"|\"[\d.]+\",\s*(\d{2,5})\)|\],\s*(\d{2,5})\))")
+
+
+def is_rust(tree: Tree) -> bool:
+    return tree.has("Cargo.toml")
+
+
+def recipe(tree: Tree, offer: Offer) -> Recipe:
+    """Raises CannotDetect when the crate has no program."""
+    version = offer.versions.get("rust", "1")
+    program = _program(tree)
+    port = _port(tree)
+    lock = tree.has("Cargo.lock")
+    lines = (
+        f"FROM rust:{version} AS build",
+        "WORKDIR /src",
+        "COPY . ./",
+        f"RUN cargo build --release {'--locked ' if lock else ''}--bin {quoted(program)} && cp target/release/{quoted(program)} /tmp/app",
+        "",
+        "FROM debian:stable-slim",
+        "WORKDIR /app",
+        APP_USER,
+        COPY_SOURCE,
+        "COPY --from=build /tmp/app /usr/local/bin/app",
+    )
+    where = "the port in PORT" if port is None else f"port {port}"
+    fetched = "vendored crates" if tree.has_folder("vendor") else "crates are fetched"
+    found = f"{program} is the program, serving on {where}"
+    why = (f"Rust {version}: Cargo.toml; {fetched}",)
+    return Recipe("rust", lines, _command(tree), why, found, port, variables=_variables(tree))
+
+
+def _program(tree: Tree) -> str:
+    try:
+        read = tomllib.loads(tree.text("Cargo.toml"))
+    except tomllib.TOMLDecodeError as error:
+        raise CannotDetect(f"{tree.name}/Cargo.toml is not valid TOML: {error}") from error
+    package = str((read.get("package") or {}).get("name") or "")
+    binaries = [str(entry.get("name")) for entry in read.get("bin") or () if entry.get("name")]
+    if binaries:
+        return package if package in binaries else binaries[0]
+    if package and tree.has("src/main.rs"):
+        return package
+    named = sorted(path.split("/")[2].removesuffix(".rs") for path in tree.files if path.startswith("src/bin/"))
+    if named:
+        return named[0]
+    raise CannotDetect(f"{tree.name} is a Rust crate without a program (no src/main.rs, no [[bin]]): add a Dockerfile")
+
+
+def _port(tree: Tree) -> int | None:
+    sources = [path for path in tree.ending(".rs") if path.startswith("src/")][:400]
+    if tree.mentions(_READS_PORT, sources) or tree.mentions(re.compile("rocket"), ["Cargo.toml"]):
+        return None
+    found = next((match for path in sources if (match := _LISTENS.search(tree.text(path)))), None)
+    return int(found[1] or found[2] or found[3]) if found else None
+
+
+def _variables(tree: Tree) -> dict[str, str]:
+    """Rocket has a variable of its own for the address."""
+    return {"ROCKET_ADDRESS": "0.0.0.0"} if tree.mentions(re.compile("rocket"), ["Cargo.toml"]) else {}  # noqa: S104
+
+
+def _command(tree: Tree) -> str:
+    return "ROCKET_PORT=$PORT app" if tree.mentions(re.compile("rocket"), ["Cargo.toml"]) else "app"

@@ -1,0 +1,35 @@
+"""Kinds of projects that are recognised and cannot be built without a Dockerfile: one sentence each."""
+
+from pilothouse.platform.builds.detect.tree import Tree
+
+_KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    (".NET", ("global.json",), (".csproj", ".fsproj", ".vbproj", ".sln")),
+    ("Elixir", ("mix.exs",), ()),
+    ("Erlang", ("rebar.config",), ()),
+    ("Clojure", ("project.clj", "deps.edn"), ()),
+    ("Scala", ("build.sbt",), ()),
+    ("Haskell", ("stack.yaml",), (".cabal",)),
+    ("Swift", ("Package.swift",), ()),
+    ("Crystal", ("shard.yml",), ()),
+    ("Dart", ("pubspec.yaml",), ()),
+    ("Zig", ("build.zig",), ()),
+    ("Deno", ("deno.json", "deno.jsonc", "deno.lock"), ()),
+    ("Conda", ("environment.yml", "environment.yaml"), ()),
+    ("Hugo", ("hugo.toml", "hugo.yaml"), ()),
+    ("C or C++", ("CMakeLists.txt",), ()),
+)
+
+
+def refusal(tree: Tree) -> str:
+    """What the tree is and what it takes; "" for a kind that nobody here knows."""
+    for name, files, suffixes in _KINDS:
+        found = (
+            tree.first(*files) or next((path for path in tree.ending(*suffixes) if path.count("/") <= 2), "")
+            if suffixes
+            else tree.first(*files)
+        )
+        if found:
+            return (
+                f"{tree.name} is a {name} project ({found}), and no toolchain for it is known here: add a Dockerfile whose FROM brings one"
+            )
+    return ""

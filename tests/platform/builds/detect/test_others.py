@@ -1,0 +1,103 @@
+"""Static sites, compiled languages, and what is refused."""
+
+import pytest
+
+from pilothouse.platform.builds.detect import CannotDetect, Offer
+from tests.platform.builds.detect.trees import ANYTHING, DEBIAN, copies, found, runs, web
+
+Tree = dict[str, str | bytes]
+MAIN = 'package main\nfunc main() { http.ListenAndServe(":"+os.Getenv("PORT"), nil) }\n'
+
+
+@pytest.mark.parametrize(("path", "copied"), [("index.html", "."), ("public/index.html", "public"), ("dist/index.html", "dist")])
+def test_a_static_site_is_served_by_nginx(path: str, copied: str) -> None:
+    detected = found({path: "<h1>", "a.css": ""}, port=9000)
+    assert copies(detected) == [f"COPY {copied} /usr/share/nginx/html/"]
+    assert "listen 9000;" in detected.dockerfile
+    assert detected.port == 9000
+
+
+def test_a_static_site_shows_no_hidden_files() -> None:
+    assert "location ~ /\\.(?!well-known) { return 404; }" in found({"index.html": ""}).dockerfile
+
+
+def test_a_go_program_is_built_from_its_vendored_modules() -> None:
+    module = "module example.org/shop\ngo 1.19\nrequire github.com/x/y v1.0.0\n"
+    detected = found({"go.mod": module, "vendor/modules.txt": "", "cmd/shop/main.go": MAIN, "cmd/other/main.go": MAIN})
+    assert "-mod=vendor" in runs(detected)[0]
+    assert runs(detected)[0].endswith("./cmd/shop")
+    assert detected.port == 8080
+    fetched = found({"go.mod": module, "main.go": MAIN.replace('os.Getenv("PORT")', '""')})
+    assert "go mod download" in runs(fetched)
+    assert "its 1 modules are fetched" in fetched.why[0]
+
+
+def test_the_port_of_a_go_program_is_the_one_that_it_names() -> None:
+    assert found({"go.mod": "module x\n", "main.go": 'package main\nfunc main() { http.ListenAndServe(":9090", nil) }\n'}).port == 9090
+
+
+def test_a_go_version_that_the_toolchain_cannot_read_is_refused() -> None:
+    with pytest.raises(CannotDetect, match=r"go.mod asks for Go 1.22.1, and the toolchain that can be had is 1.19"):
+        found({"go.mod": "module x\ngo 1.22.1\n", "main.go": MAIN})
+    assert "FROM golang:1.22 AS build" in found({"go.mod": "module x\ngo 1.22.1\n", "main.go": MAIN}, ANYTHING).dockerfile
+
+
+def test_a_rust_program_is_built_and_run_without_its_toolchain() -> None:
+    detected = found({"Cargo.toml": '[package]\nname = "shop"\n', "Cargo.lock": "", "src/main.rs": 'bind("0.0.0.0:3000")'})
+    assert "cargo build --release --locked --bin shop" in runs(detected)[0]
+    assert (web(detected), detected.port) == ("app", 3000)
+
+
+def test_a_php_site_is_served_from_public() -> None:
+    detected = found({"composer.json": '{"require": {"php": ">=8", "ext-gd": "*", "ext-json": "*"}}', "public/index.php": ""})
+    assert "DocumentRoot /var/www/html/public" in detected.dockerfile
+    assert detected.warnings == ("composer.json asks for the PHP extensions gd: what the image lacks has to come from a Dockerfile",)
+
+
+def test_rails_and_rack_are_served_by_puma() -> None:
+    rails = found({"Gemfile": 'gem "rails"\ngem "puma"\ngem "propshaft"\n', "config.ru": "", "db/migrate/1.rb": ""})
+    assert web(rails) == "bundle exec puma --bind tcp://0.0.0.0:$PORT"
+    assert rails.processes["release"].line == "bundle exec rails db:migrate"
+    assert web(found({"Gemfile": 'gem "sinatra"\n', "config.ru": ""})) == "bundle exec puma --bind tcp://0.0.0.0:$PORT config.ru"
+
+
+def test_a_maven_project_runs_its_jar() -> None:
+    pom = "<properties><java.version>17</java.version></properties><artifactId>spring-boot-starter</artifactId>"
+    detected = found({"pom.xml": pom})
+    assert "mvn --batch-mode --quiet -DskipTests package" in runs(detected)
+    assert web(detected) == "SERVER_PORT=$PORT java -jar app.jar"
+    with pytest.raises(CannotDetect, match="asks for Java 21, and the JDK that can be had is 17"):
+        found({"pom.xml": pom.replace("17", "21")})
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({}, "shop is empty"),
+        ({"notes.txt": ""}, "no project of a kind that is known here"),
+        ({"api/package.json": "{}", "web/index.html": ""}, "is it one of its folders, such as `ph deploy shop/api`?"),
+        ({"docker-compose.yml": ""}, "docker-compose.yml: `ph compose up` reads it"),
+        ({"Shop.csproj": ""}, r"is a .NET project \(Shop.csproj\)"),
+        ({"mix.exs": ""}, "is an Elixir project"),
+        ({"environment.yml": ""}, "is a Conda project"),
+        ({"build.gradle": ""}, "Gradle project without its wrapper"),
+        ({"go.mod": "module x\n", "lib.go": "package lib\n"}, "a Go module without a program"),
+        ({"Cargo.toml": "[package]\nname='x'\n", "src/lib.rs": ""}, "a Rust crate without a program"),
+    ],
+)
+def test_what_is_not_known_is_refused_in_one_sentence(tree: Tree, message: str) -> None:
+    with pytest.raises(CannotDetect, match=message):
+        found(tree)
+
+
+def test_a_script_beside_a_site_that_serves_nothing_leaves_it_a_static_site() -> None:
+    assert found({"index.html": "", "main.py": "print('made')\n"}).language == "static"
+    serves = "import http.server\nhttp.server.HTTPServer(('', 8000), None).serve_forever()\n"
+    assert found({"index.html": "", "main.py": serves}).language == "python"
+
+
+@pytest.mark.parametrize(
+    "tree", [{"index.html": ""}, {"go.mod": "module x\n", "main.go": MAIN}, {"app.py": "import http.server as h\nh.HTTPServer()\n"}]
+)
+def test_nothing_is_found_without_a_reason(tree: Tree) -> None:
+    assert all(found(tree, Offer({**DEBIAN.versions})).why)
