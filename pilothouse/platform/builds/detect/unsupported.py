@@ -6,7 +6,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (".NET", ("global.json",), (".csproj", ".fsproj", ".vbproj", ".sln")),
     ("Elixir", ("mix.exs",), ()),
     ("Erlang", ("rebar.config",), ()),
-    ("Clojure", ("project.clj", "deps.edn"), ()),
+    ("Clojure", ("project.clj",), ()),
     ("Scala", ("build.sbt",), ()),
     ("Haskell", ("stack.yaml",), (".cabal",)),
     ("Swift", ("Package.swift",), ()),
@@ -23,13 +23,9 @@ _KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 def refusal(tree: Tree) -> str:
     """What the tree is and what it takes; "" for a kind that nobody here knows."""
     for name, files, suffixes in _KINDS:
-        found = (
-            tree.first(*files) or next((path for path in tree.ending(*suffixes) if path.count("/") <= 2), "")
-            if suffixes
-            else tree.first(*files)
-        )
+        named = (path for path in tree.ending(*suffixes) if path.count("/") <= 2) if suffixes else iter(())
+        found = tree.first(*files) or next(named, "")
         if found:
-            return (
-                f"{tree.name} is a {name} project ({found}), and no toolchain for it is known here: add a Dockerfile whose FROM brings one"
-            )
+            kind = f"{'an' if name[0] in 'AE' else 'a'} {name} project ({found})"
+            return f"{tree.name} is {kind}, and no toolchain for it is known here: add a Dockerfile whose FROM brings one"
     return ""
