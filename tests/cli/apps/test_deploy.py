@@ -97,7 +97,7 @@ def test_a_tree_with_a_dockerfile_is_built_with_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "message"),
-    [({"dockerfile": "nosuch"}, "nosuch does not exist"), ({}, "add a Dockerfile that says how to build it")],
+    [({"dockerfile": "nosuch"}, "nosuch does not exist"), ({}, "is empty: there is nothing to deploy")],
 )
 def test_what_cannot_be_built_is_refused_before_anything_is_sent(tmp_path: Path, asked: dict[str, str], message: str) -> None:
     with pytest.raises(click.ClickException, match=message):
@@ -114,7 +114,7 @@ def test_explain_shows_the_dockerfile_and_asks_no_cluster(tmp_path: Path) -> Non
     (tmp_path / "app.py").write_text("app = Flask(__name__)\n")
     done = CliRunner().invoke(ph, ["--home", str(tmp_path / "home"), "deploy", str(tmp_path), "--name", "shop", "--explain"])
     assert done.exit_code == 0
-    assert "CMD exec gunicorn --bind 0.0.0.0:8080 --workers 2 app:app" in done.stdout
+    assert "exec gunicorn --bind 0.0.0.0:$PORT" in done.stdout
     assert "served by gunicorn" in done.stderr
 
 

@@ -49,10 +49,12 @@ def recipe(tree: Tree, offer: Offer) -> Recipe:
 
 
 def _version(tree: Tree, offer: Offer) -> tuple[str, tuple[str, ...]]:
-    offered = offer.versions.get("golang", "1")
+    offered = offer.preferred("golang", "1")
     found = _GO.search(tree.text("go.mod"))
     if found is None or versions.parse(found[1])[:2] <= versions.parse(offered)[:2] or offered == "1":
         return offered, ()
+    if fitting := offer.fitting("golang", f">={'.'.join(found[1].split('.')[:2])}"):
+        return fitting, ()
     if not offer.exact:
         return ".".join(found[1].split(".")[:2]), ()
     if versions.parse(offered) < TOOLCHAINS and found[1].count(".") > 1:

@@ -20,9 +20,8 @@ def is_java(tree: Tree) -> bool:
 
 def recipe(tree: Tree, offer: Offer) -> Recipe:
     """Raises CannotDetect for a Gradle project without its wrapper, and when the JDK is too old."""
-    version = offer.versions.get("eclipse-temurin", offer.versions.get("openjdk", "17"))
     build_file = tree.first("pom.xml", "build.gradle", "build.gradle.kts")
-    version = _version(tree, build_file, version, offer)
+    version = _version(tree, build_file, offer)
     build, jars, tools = _build(tree, build_file)
     lines = (
         f"FROM eclipse-temurin:{version} AS build",
@@ -43,11 +42,14 @@ def recipe(tree: Tree, offer: Offer) -> Recipe:
     return Recipe("java", lines, command, (f"Java {version}: {build_file}",), found, variables=variables)
 
 
-def _version(tree: Tree, build_file: str, offered: str, offer: Offer) -> str:
+def _version(tree: Tree, build_file: str, offer: Offer) -> str:
+    offered = offer.preferred("eclipse-temurin", "17")
     found = _RELEASE.search(tree.text(build_file))
     asked = next((group for group in found.groups() if group), "") if found else ""
     if not asked or int(asked) <= int(offered.split(".")[0]):
         return offered
+    if fitting := offer.fitting("eclipse-temurin", f">={asked}"):
+        return fitting
     if not offer.exact:
         return asked
     raise CannotDetect(

@@ -37,7 +37,7 @@ def is_php(tree: Tree) -> bool:
 
 def recipe(tree: Tree, offer: Offer, port: int) -> Recipe:
     """Raises CannotDetect."""
-    version = offer.versions.get("php", "8")
+    version = offer.preferred("php", "8")
     composer = _composer(tree)
     folder = next((name for name in ("public", "web", "htdocs", "") if tree.has(f"{name}/index.php" if name else "index.php")), None)
     if folder is None:

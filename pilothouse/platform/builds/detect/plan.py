@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from pilothouse.platform.builds.detect.versions import allows
+
 WEB = "web"
 RELEASE = "release"
 
@@ -48,10 +50,17 @@ class Detected:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Versions of language base images that can be had, such as {"python": "3.11", "node": "18"}.
+    """Versions of base images that can be had, the preferred one first, such as {"python": ("3.11", "3.13")}.
 
     exact: nothing else can be had (stand-ins); otherwise a registry answers, and a version that a tree asks for is taken as asked.
     """
 
-    versions: Mapping[str, str]
+    versions: Mapping[str, tuple[str, ...]]
     exact: bool = True
+
+    def preferred(self, image: str, otherwise: str) -> str:
+        return next(iter(self.versions.get(image, ())), otherwise)
+
+    def fitting(self, image: str, asked: str) -> str:
+        """The first version in a range, "" when none is."""
+        return next((version for version in self.versions.get(image, ()) if allows(asked, version)), "")

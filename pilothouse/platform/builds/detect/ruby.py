@@ -47,12 +47,14 @@ def recipe(tree: Tree, offer: Offer) -> Recipe:
 
 
 def _version(tree: Tree, offer: Offer) -> tuple[str, tuple[str, ...]]:
-    offered = offer.versions.get("ruby", "3")
+    offered = offer.preferred("ruby", "3")
     found = _RUBY.search(tree.text("Gemfile"))
     asked = tree.text(".ruby-version").strip().removeprefix("ruby-") or (found[1] if found else "")
     exact = re.fullmatch(r"\d+(?:\.\d+)*", asked)
     if not asked or asked.startswith(offered):
         return offered, ()
+    if exact and (fitting := offer.fitting("ruby", ".".join(asked.split(".")[:2]))):
+        return fitting, ()
     if not offer.exact:
         return (asked if exact else offered), ()
     return offered, (f"the project asks for Ruby {asked}; the image that can be had is {offered}, which is used",)

@@ -18,7 +18,7 @@ def is_rust(tree: Tree) -> bool:
 
 def recipe(tree: Tree, offer: Offer) -> Recipe:
     """Raises CannotDetect when the crate has no program."""
-    version = offer.versions.get("rust", "1")
+    version = offer.preferred("rust", "1")
     program = _program(tree)
     port = _port(tree)
     lock = tree.has("Cargo.lock")

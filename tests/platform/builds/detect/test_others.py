@@ -3,7 +3,7 @@
 import pytest
 
 from pilothouse.platform.builds.detect import CannotDetect, Offer
-from tests.platform.builds.detect.trees import ANYTHING, DEBIAN, copies, found, runs, web
+from tests.platform.builds.detect.trees import ANYTHING, DEBIAN, SEVERAL, copies, found, runs, web
 
 Tree = dict[str, str | bytes]
 MAIN = 'package main\nfunc main() { http.ListenAndServe(":"+os.Getenv("PORT"), nil) }\n'
@@ -101,3 +101,19 @@ def test_a_script_beside_a_site_that_serves_nothing_leaves_it_a_static_site() ->
 )
 def test_nothing_is_found_without_a_reason(tree: Tree) -> None:
     assert all(found(tree, Offer({**DEBIAN.versions})).why)
+
+
+@pytest.mark.parametrize(
+    ("tree", "image"),
+    [
+        (
+            {"pyproject.toml": "[project]\nname='x'\nrequires-python = '>=3.12'\n", "app.py": "import http.server as h\nh.HTTPServer()\n"},
+            "python:3.13-slim",
+        ),
+        ({"package.json": '{"engines": {"node": "^20.1"}}', "index.js": ""}, "node:20-slim"),
+        ({"go.mod": "module x\ngo 1.22.1\n", "main.go": MAIN}, "golang:1.24 "),
+        ({"pom.xml": "<java.version>21</java.version>"}, "eclipse-temurin:21 "),
+    ],
+)
+def test_of_several_versions_the_first_that_fits_is_taken(tree: Tree, image: str) -> None:
+    assert found(tree, SEVERAL).dockerfile.startswith(f"FROM {image}")

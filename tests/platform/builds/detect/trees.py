@@ -2,9 +2,20 @@
 
 from pilothouse.platform.builds.detect import Detected, Offer, Tree, detect
 
-DEBIAN = Offer({"python": "3.11", "node": "18", "golang": "1.19", "php": "8.2", "ruby": "3.1", "rust": "1.63", "openjdk": "17"})
+DEBIAN = Offer(
+    {
+        "python": ("3.11",),
+        "node": ("18",),
+        "golang": ("1.19",),
+        "php": ("8.2",),
+        "ruby": ("3.1",),
+        "rust": ("1.63",),
+        "eclipse-temurin": ("17",),
+    }
+)
 ANYTHING = Offer(DEBIAN.versions, exact=False)
 """With a registry in reach."""
+SEVERAL = Offer({"python": ("3.11", "3.13"), "node": ("18", "20"), "golang": ("1.19", "1.24"), "eclipse-temurin": ("17", "21")})
 
 
 def found(tree: dict[str, str | bytes], offer: Offer = DEBIAN, port: int | None = None) -> Detected:

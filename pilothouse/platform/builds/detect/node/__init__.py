@@ -85,12 +85,14 @@ def recipe(tree: Tree, offer: Offer, port: int) -> Recipe:
 
 def _version(tree: Tree, project: Package, offer: Offer) -> tuple[str, str, tuple[str, ...]]:
     """(version of the base image, why, warnings)."""
-    offered = offer.versions.get("node", "22")
+    offered = offer.preferred("node", "22")
     pinned = next((path for path in (".nvmrc", ".node-version") if tree.has(path)), "")
     asked = tree.text(pinned).strip().lstrip("v") if pinned else project.engine
     place = pinned or "engines in package.json"
     if not asked or not re.search(r"\d", asked) or versions.allows(asked, offered):
         return offered, "", ()
+    if fitting := offer.fitting("node", asked):
+        return fitting, f" ({place}: {asked})", ()
     if offer.exact:
         return offered, "", (f"{place} asks for Node {asked}; the image that can be had is {offered}, which is used",)
     newest = next((str(major) for major in (24, 22, 20, 18, 16) if versions.allows(asked, str(major))), offered)

@@ -87,22 +87,24 @@ def _project(tree: Tree) -> dict[str, Any]:
 
 def _version(tree: Tree, offer: Offer) -> tuple[str, str, tuple[str, ...]]:
     """(version of the base image, why, warnings)."""
-    offered = offer.versions.get("python", "3.11")
+    preferred = offer.preferred("python", "3.11")
     place, asked = _asked(tree)
     if not asked:
         wanted = str(projects.table(_project(tree), "project").get("requires-python") or "")
-        if offer.exact or not wanted or versions.allows(wanted, offered):
-            return offered, "", ()
-        newer = next((f"3.{minor}" for minor in range(14, 8, -1) if versions.allows(wanted, f"3.{minor}")), offered)
-        return newer, f" (requires-python {wanted})", ()
+        return _in_range(wanted, offer, preferred)
     if not offer.exact:
         return asked, f" ({place})", ()
-    if versions.allows(asked, offered):
-        return offered, f" ({place})", ()
-    minor = ".".join(asked.split(".")[:2])
-    if versions.allows(minor, offered):
-        return offered, f" ({place})", ()
-    return offered, "", (f"{place} names Python {asked}; the image that can be had is {offered}, which is used",)
+    if fitting := offer.fitting("python", ".".join(asked.split(".")[:2])):
+        return fitting, f" ({place})", ()
+    return preferred, "", (f"{place} names Python {asked}; the image that can be had is {preferred}, which is used",)
+
+
+def _in_range(wanted: str, offer: Offer, preferred: str) -> tuple[str, str, tuple[str, ...]]:
+    if not wanted or versions.allows(wanted, preferred):
+        return preferred, "", ()
+    newest = next((f"3.{minor}" for minor in range(14, 8, -1) if versions.allows(wanted, f"3.{minor}")), preferred)
+    fitting = offer.fitting("python", wanted) if offer.exact else newest
+    return fitting or preferred, f" (requires-python {wanted})" if fitting else "", ()
 
 
 def _asked(tree: Tree) -> tuple[str, str]:
