@@ -1,0 +1,133 @@
+"""A compose file becomes a plan of apps."""
+
+import pytest
+
+from pilothouse.platform.compose.project import Project, project
+from pilothouse.platform.compose.service import Service
+from pilothouse.platform.compose.values import ComposeError, env_file, interpolated, memory
+
+
+def read(text: str, environ: dict[str, str] | None = None, profiles: tuple[str, ...] = (), **files: str) -> Project:
+    contents = {"compose.yaml": text, **{name.replace("_env", ".env"): value for name, value in files.items()}}
+    return project("compose.yaml", contents.get, environ or {}, profiles)
+
+
+SHOP = """
+services:
+  web:
+    build: {context: ./web, dockerfile: Dockerfile.prod, args: {A: 1}}
+    ports: ["${PORT:-8000}:5000"]
+    environment: [MODE=live, KEY, REDIS_URL=redis://redis:6379]
+    env_file: web.env
+    command: gunicorn -b 0.0.0.0:5000 'app:make()'
+    depends_on: {redis: {condition: service_healthy}, db: {condition: service_started}}
+    healthcheck: {test: ["CMD", "curl", "-f", "http://localhost:5000/healthz"]}
+    deploy: {replicas: 2, resources: {limits: {cpus: "0.5", memory: 256M}}}
+  redis:
+    image: redis:7
+    volumes: [data:/data]
+  db:
+    image: postgres:15
+    environment: {POSTGRES_PASSWORD: x, FLAG: true}
+    healthcheck: {test: pg_isready}
+    restart: always
+volumes: {data: {}}
+"""
+
+
+def test_services_become_apps_in_the_order_in_which_they_start() -> None:
+    found = read(SHOP, {"KEY": "k"}, **{"web.env": "# c\nexport A='b c'\nMODE=dev\n"})
+    assert [service.name for service in found.services] == ["redis", "db", "web"]
+    assert found.services[2] == Service(
+        "web",
+        context="web",
+        dockerfile="Dockerfile.prod",
+        build_args={"A": "1"},
+        args=("gunicorn", "-b", "0.0.0.0:5000", "app:make()"),
+        env={"A": "b c", "MODE": "live", "KEY": "k", "REDIS_URL": "redis://redis:6379"},
+        port=5000,
+        published=True,
+        health="/healthz",
+        after=("redis", "db"),
+        healthy=("redis",),
+        replicas=2,
+        cpu="0.5",
+        memory="256Mi",
+    )
+    assert (found.services[0].port, found.services[1].env["FLAG"]) == (6379, "true")
+
+
+def test_what_is_not_taken_is_said_once() -> None:
+    assert read(SHOP, **{"web.env": ""}).notes == (
+        "volumes are not taken: files of redis do not outlive their replicas",
+        "healthcheck (it runs a command; an accepting port counts instead) is not taken (db)",
+    )
+
+
+def test_a_profile_has_to_be_chosen() -> None:
+    text = "services:\n  a: {image: x}\n  b: {image: y, profiles: [debug]}\n"
+    assert [service.name for service in read(text).services] == ["a"]
+    assert "left out: b" in read(text).notes[0]
+    assert len(read(text, profiles=("debug",)).services) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("$A ${A} ${A:-d} ${A-d} ${A:+y}", "1 1 1 1 y"),
+        ("${B:-d} ${B-d} ${B:+y} ${E:-d} ${E-d}", "d d  d "),
+        ("$$A $$$${A}", "$A $${A}"),
+        ("${B:-${A}}", "1"),
+    ],
+)
+def test_variables_are_filled_in(text: str, wanted: str) -> None:
+    assert interpolated({"x": [text]}, {"A": "1", "E": ""}) == {"x": [wanted]}
+
+
+def test_values_come_from_the_environment_before_the_env_file() -> None:
+    text = "services: {a: {image: 'x:${T}'}}"
+    assert read(text, _env="T=1").services[0].image == "x:1"
+    assert read(text, {"T": "2"}, _env="T=1").services[0].image == "x:2"
+
+
+def test_an_env_file_is_read_as_compose_reads_it() -> None:
+    assert env_file("A=1 # c\nB=\"x\\ny\"\nC='a # b'\n#D=1\nexport E=e=f\n\nF\n") == {"A": "1", "B": "x\ny", "C": "a # b", "E": "e=f"}
+
+
+@pytest.mark.parametrize(("given", "quantity"), [("128m", "128Mi"), ("1gb", "1Gi"), (1048576, "1048576"), ("64K", "64Ki")])
+def test_sizes_are_powers_of_1024(given: object, quantity: str) -> None:
+    assert memory(given, "x") == quantity
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("services: [", "compose.yaml is not valid YAML"),
+        ("a", "is no mapping with services"),
+        ("services: {}", "has no services"),
+        ("services: {a: {}}", "the service a has neither image nor build"),
+        ("services: {A_b: {image: x}}", "'A_b' cannot name an app"),
+        ("services: {a: {image: x, depends_on: [b]}}", "a depends on b, which is no service"),
+        ("services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}", "nothing can start first"),
+        ("services: {a: {image: '${T:?set a tag}'}}", "the variable T has to be set: set a tag"),
+        ("services: {a: {image: x, ports: ['http']}}", "a.ports: 'http' is no port"),
+        ("services: {a: {image: x, env_file: ../x}}", "there is no file ../x"),
+        ("services: {a: {build: ../b}}", "lies outside the compose file's folder"),
+        ("services: {a: {build: {context: ., target: dev}}}", "a.build.target is not taken"),
+        ("services: {a: {image: x, extends: b}}", "extends another one"),
+        ("services: {a: {image: x, mem_limit: much}}", "'much' is no size"),
+        ('services: {a: {image: x, command: "echo \'x"}}', "has a quote that is not closed"),
+        ("include: [x]\nservices: {a: {image: x}}", "includes other files"),
+        ("services: {a: {image: x, depends_on: {b: {condition: service_completed_successfully}}}, b: {image: x}}", "waits for b to end"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_refused_in_one_sentence(text: str, message: str) -> None:
+    with pytest.raises(ComposeError, match=message) as caught:
+        read(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_aliases_that_repeat_without_end_are_refused() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    with pytest.raises(ComposeError, match="aliases repeat too much"):
+        read("\n".join([*lines, "services: {a: {image: x}}"]))
