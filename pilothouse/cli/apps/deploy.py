@@ -154,7 +154,7 @@ def prepare(wish: Wish) -> Prepared:
     if wish.dockerfile:
         raise click.ClickException(f"{own} does not exist: name a file inside {tree} with --dockerfile")
     try:
-        found = detect(Tree.at(tree), Offer({image: (version,) for image, version in offered_versions().items()}), wish.port)
+        found = detect(Tree.at(tree), Offer(offered_versions()), wish.port)
     except CannotDetect as error:
         raise click.ClickException(str(error)) from error
     return Prepared(tree, found.dockerfile, found.dockerfile, found.port, found.why)

@@ -50,17 +50,21 @@ class Detected:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Versions of base images that can be had, the preferred one first, such as {"python": ("3.11", "3.13")}.
+    """Versions of base images that can be had, the preferred one first, such as {"python": ("3.11", "3.13"), "node": "18"}.
 
     exact: nothing else can be had (stand-ins); otherwise a registry answers, and a version that a tree asks for is taken as asked.
     """
 
-    versions: Mapping[str, tuple[str, ...]]
+    versions: Mapping[str, str | tuple[str, ...]]
     exact: bool = True
 
     def preferred(self, image: str, otherwise: str) -> str:
-        return next(iter(self.versions.get(image, ())), otherwise)
+        return next(iter(self._of(image)), otherwise)
 
     def fitting(self, image: str, asked: str) -> str:
         """The first version in a range, "" when none is."""
-        return next((version for version in self.versions.get(image, ()) if allows(asked, version)), "")
+        return next((version for version in self._of(image) if allows(asked, version)), "")
+
+    def _of(self, image: str) -> tuple[str, ...]:
+        found = self.versions.get(image, ())
+        return (found,) if isinstance(found, str) else found

@@ -1,9 +1,11 @@
 """The commit that a branch, a tag or a shortened commit means, asked of the repository itself."""
 
+import asyncio
 import tempfile
 from pathlib import Path
 
 from pilothouse.aio.process import Completed, ProcessTimeout, run
+from pilothouse.platform.builds.git.clone import SAFE, Cloned, GitFailed, clone
 from pilothouse.platform.builds.git.credentials import Credentials, environment
 from pilothouse.platform.builds.git.failure import explained
 from pilothouse.platform.builds.git.location import Location, is_commit
@@ -12,11 +14,6 @@ TIMEOUT_S = 60.0
 FETCH_TIMEOUT_S = 600.0
 SHOWN = 5
 _WHOLE = (40, 64)
-_SAFE = ("-c", "protocol.ext.allow=never", "-c", "protocol.file.allow=user")
-
-
-class GitFailed(Exception):
-    """One sentence: the repository, what is wrong, and the way out."""
 
 
 async def resolve(location: Location, credentials: Credentials | None = None, ca: str = "") -> str:
@@ -36,17 +33,10 @@ async def resolve(location: Location, credentials: Credentials | None = None, ca
         raise GitFailed(await _no_such(location, variables))
 
 
-async def checkout(location: Location, commit: str, folder: Path, credentials: Credentials | None = None, ca: str = "") -> None:
-    """Put the files of a commit into an empty folder, without history. Raises GitFailed."""
+async def checkout(location: Location, folder: Path, credentials: Credentials | None = None, ca: str = "") -> Cloned:
+    """Put the files of the location's revision into an empty folder. Raises GitFailed."""
     with environment(location, credentials, ca) as variables:
-        await _git(location, ["init", "--quiet", str(folder)], variables)
-        fetch = ["-C", str(folder), "fetch", "--quiet", "--depth", "1", "--no-tags", "--", location.url, commit]
-        shallow = await _run([*_SAFE, *fetch], variables, FETCH_TIMEOUT_S)
-        if shallow.returncode != 0:
-            # Not every server gives out a commit by its number, nor without its history.
-            whole = ["fetch", "--quiet", "--", location.url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
-            await _git(location, ["-C", str(folder), *whole], variables)
-        await _git(location, ["-C", str(folder), "checkout", "--quiet", "--detach", commit], variables)
+        return await asyncio.to_thread(clone, location, folder, variables)
 
 
 async def _refs(location: Location, names: list[str], variables: dict[str, str]) -> dict[str, str]:
@@ -65,7 +55,7 @@ async def _commit(location: Location, variables: dict[str, str]) -> str:
     with tempfile.TemporaryDirectory(prefix="pilothouse-git-") as folder:
         await _git(location, ["clone", "--quiet", "--bare", "--filter=tree:0", "--", location.url, folder], variables)
         wanted = ["-C", folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{location.revision}^{{commit}}"]
-        done = await _run([*_SAFE, *wanted], variables, TIMEOUT_S)
+        done = await _run([*SAFE, *wanted], variables, TIMEOUT_S)
     if done.returncode != 0:
         raise GitFailed(f"{location.url} has no branch, tag or commit {location.revision}, or several commits that begin so")
     return done.stdout.decode().strip()
@@ -79,7 +69,7 @@ async def _no_such(location: Location, variables: dict[str, str]) -> str:
 
 
 async def _git(location: Location, arguments: list[str], variables: dict[str, str]) -> str:
-    done = await _run([*_SAFE, *arguments], variables, FETCH_TIMEOUT_S)
+    done = await _run([*SAFE, *arguments], variables, FETCH_TIMEOUT_S)
     if done.returncode != 0:
         raise GitFailed(explained(location.url, done.stderr.decode(errors="replace")))
     return done.stdout.decode(errors="replace")

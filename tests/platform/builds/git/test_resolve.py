@@ -1,27 +1,15 @@
 """A revision becomes the commit that the repository has for it now."""
 
-import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pilothouse.platform.builds.git.clone import GitFailed
 from pilothouse.platform.builds.git.credentials import Credentials, environment
 from pilothouse.platform.builds.git.failure import explained
 from pilothouse.platform.builds.git.location import Location, parse
-from pilothouse.platform.builds.git.resolve import GitFailed, checkout, resolve
+from pilothouse.platform.builds.git.resolve import resolve
 from tests.platform.builds.git.server import Repository, served
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return Repository(tmp_path)
-
-
-@pytest.fixture
-def url(tmp_path: Path, repository: Repository) -> Iterator[str]:
-    with served(tmp_path) as root:
-        yield f"{root}/shop.git"
 
 
 async def test_a_branch_is_followed(repository: Repository, url: str) -> None:
@@ -84,41 +72,6 @@ def test_credentials_are_in_files_of_this_user_alone_and_in_no_variable() -> Non
         assert variables["GIT_CONFIG_KEY_1"] == "credential.https://x.org.helper"
         assert "StrictHostKeyChecking=yes" in variables["GIT_SSH_COMMAND"]
     assert not file.exists()
-
-
-async def test_the_files_of_a_commit_are_checked_out(repository: Repository, url: str, tmp_path: Path) -> None:
-    old = repository.commit({"app.py": "1", "web/index.html": "x"})
-    repository.commit({"app.py": "2"})
-    await checkout(parse(url), old, tmp_path / "copy")
-    assert (tmp_path / "copy/app.py").read_text() == "1"
-
-
-async def test_a_server_that_gives_no_shallow_copies_is_fetched_whole(repository: Repository, tmp_path: Path) -> None:
-    """Any web server can hold a repository as files."""
-    commit = repository.commit({"app.py": "1"})
-    repository.git("-C", str(repository.bare), "update-server-info")
-    process = await asyncio.create_subprocess_exec(
-        "python3",
-        "-u",
-        "-m",
-        "http.server",
-        "--bind",
-        "127.0.0.1",
-        "0",
-        cwd=tmp_path,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        assert process.stdout is not None
-        port = (await process.stdout.readline()).split()[5].decode()
-        location = parse(f"http://127.0.0.1:{port}/shop.git")
-        assert await resolve(location) == commit
-        await checkout(location, commit, tmp_path / "copy")
-        assert (tmp_path / "copy/app.py").read_text() == "1"
-    finally:
-        process.kill()
-        await process.wait()
 
 
 @pytest.mark.parametrize(
