@@ -24,6 +24,7 @@ from pilothouse.platform.builds import environment
 from pilothouse.platform.builds.bases import Bases
 from pilothouse.platform.builds.controller import BuildController, BuildSettings
 from pilothouse.platform.builds.keeper import EnvironmentKeeper
+from pilothouse.platform.builds.offers import offered
 from pilothouse.platform.builds.pod import SYSTEM, BuilderConfig
 from pilothouse.platform.builds.types import BUILD
 from pilothouse.platform.gateway.controller import Gateway, GatewayConfig
@@ -114,7 +115,7 @@ class Platform:
         local = self.options.local
         stand_ins = local is not None and not await has_public_registry()
         storage = str(local.home / "builder") if local is not None else "/var/lib/pilothouse/builder"
-        builder = BuilderConfig(self.options.builder_image, self.options.registry, storage, stand_ins)
+        builder = BuilderConfig(self.options.builder_image, self.options.registry, storage, stand_ins, offered=offered())
         return BuildSettings(builder, Bases(self.options.registry, local.home / "images") if local is not None else None)
 
     def _gateway(self, informers: Informers) -> Gateway | None:

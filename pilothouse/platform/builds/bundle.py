@@ -17,7 +17,7 @@ MODULES = (
     "stand_ins/reference.py",
     "variables.py",
 )
-FOLDERS = ("inside",)
+FOLDERS = ("detect", "git", "inside")
 _START = f"import runpy\nrunpy.run_module('{PACKAGE}.inside', run_name='__main__', alter_sys=True)\n"
 _TIME = (1980, 1, 1, 0, 0, 0)
 

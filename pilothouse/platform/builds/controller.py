@@ -110,6 +110,9 @@ class BuildController:
             message = "there is no builder: run the platform with --builder-image and an image that has buildah, git, curl and python3"
             await self._fail(build, "BuilderMissing", message)
             return
+        if missing := await self._missing_secret(build):
+            await self._fail(build, "SourceFailed", missing)
+            return
         environment = await self._environment(meta.namespace(build))
         await self._provide_program(meta.namespace(build))
         try:
@@ -118,6 +121,16 @@ class BuildController:
             return
         except (BadRequest, Forbidden, Invalid) as error:
             await self._fail(build, "PodRefused", f"the cluster refuses the build's pod: {error.message}")
+
+    async def _missing_secret(self, build: Object) -> str:
+        """Why the source's credentials cannot be had, "" when they can or none are named: a pod would wait for them without end."""
+        name, namespace = (build["spec"]["source"].get("git") or {}).get("secret"), meta.namespace(build)
+        if not name or await self.client.get_or_none(kinds.SECRETS, name, namespace) is not None:
+            return ""
+        return (
+            f"the Secret {name} with the repository's credentials is not in namespace {namespace}: make it with `kubectl -n {namespace} "
+            f"create secret generic {name} --type=kubernetes.io/basic-auth --from-literal=username=git --from-file=password=FILE`"
+        )
 
     async def _fail(self, build: Object, reason: str, message: str) -> None:
         pod = self.pods.get(f"{meta.namespace(build)}/{pod_name(build)}")

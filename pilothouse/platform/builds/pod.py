@@ -2,7 +2,8 @@
 
 import base64
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 
 from pilothouse.model import meta
@@ -31,6 +32,7 @@ class BuilderConfig:
 
     stand_ins: base images come from the registry's `bases/` because no public registry is in reach. mirror: of docker.io.
     timeout_s: for the steps of builds that name no limit. storage_limit_bytes: of the layers and caches of earlier builds.
+    offered: versions of base images by name, for sources without a Dockerfile.
     """
 
     image: str
@@ -40,6 +42,7 @@ class BuilderConfig:
     mirror: str = ""
     timeout_s: int = TIMEOUT_S
     storage_limit_bytes: int = 20 << 30
+    offered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def pod_name(build: Object) -> str:
@@ -74,7 +77,9 @@ def build_pod(build: Object, config: BuilderConfig, proxies: dict[str, str]) -> 
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 2,
             "initContainers": [
-                _container("source", fetch, [], config.image, environment | _source(build, config) | proxies, shared),
+                _container(
+                    "source", fetch, [], config.image, environment | _source(build, config) | proxies, [*shared, *_git_mounts(build)]
+                ),
             ],
             "containers": [
                 _container("build", make, _arguments(proxies), config.image, environment | proxies, [*shared, storage])
@@ -85,6 +90,7 @@ def build_pod(build: Object, config: BuilderConfig, proxies: dict[str, str]) -> 
                 {"name": "environment", "secret": {"secretName": ENVIRONMENT, "optional": True}},
                 {"name": "program", "configMap": {"name": PROGRAM}},
                 {"name": "storage", "hostPath": {"path": config.storage, "type": "DirectoryOrCreate"}},
+                *_git_volumes(build),
             ],
         },
     }
@@ -135,7 +141,18 @@ def _source(build: Object, config: BuilderConfig) -> dict[str, str]:
     source = build["spec"]["source"]
     git, upload = source.get("git") or {}, source.get("upload") or {}
     url = f"http://{config.registry}/v2/{upload['repository']}/blobs/{upload['digest']}" if upload else ""
-    return {"GIT_URL": git.get("url", ""), "GIT_REVISION": git.get("revision", ""), "SOURCE_URL": url}
+    offer = json.dumps({"versions": config.offered, "exact": config.stand_ins})
+    return {"GIT_URL": git.get("url", ""), "GIT_REVISION": git.get("revision", ""), "SOURCE_URL": url, "OFFER": offer}
+
+
+def _git_volumes(build: Object) -> list[Object]:
+    """The Secret with a private repository's credentials; the container that fetches the source alone mounts it."""
+    name = (build["spec"]["source"].get("git") or {}).get("secret")
+    return [{"name": "git", "secret": {"secretName": name, "defaultMode": 0o400}}] if name else []
+
+
+def _git_mounts(build: Object) -> list[Object]:
+    return [{"name": each["name"], "mountPath": "/etc/pilothouse-git", "readOnly": True} for each in _git_volumes(build)]
 
 
 def _arguments(proxies: dict[str, str]) -> list[str]:

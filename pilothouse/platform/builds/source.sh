@@ -9,13 +9,7 @@ fail() {
 mkdir -p /workspace/source
 cd /workspace/source
 if [ -n "$GIT_URL" ]; then
-    echo "cloning $GIT_URL ${GIT_REVISION:+at $GIT_REVISION}"
-    [ -s /etc/pilothouse/ca.crt ] && export GIT_SSL_CAINFO=/etc/pilothouse/ca.crt
-    export GIT_TERMINAL_PROMPT=0
-    git init --quiet .
-    git -c protocol.ext.allow=never fetch --quiet --depth 1 -- "$GIT_URL" "${GIT_REVISION:-HEAD}" 2>/workspace/git.log ||
-        fail "git cannot fetch ${GIT_REVISION:-HEAD} from $GIT_URL: $(tail -n 1 /workspace/git.log)"
-    git checkout --quiet FETCH_HEAD
+    python3 -I /opt/pilothouse/build.pyz clone
 else
     echo "fetching the source"
     curl --silent --show-error --fail --location "$SOURCE_URL" --output /workspace/source.tar.gz 2>/workspace/curl.log ||
@@ -28,6 +22,8 @@ case /$CONTEXT/ in */../*) fail "the path $CONTEXT leads out of the source" ;; e
 cd "./$CONTEXT"
 if [ -n "$INLINE" ]; then
     printf '%s\n' "$INLINE" >/workspace/Dockerfile
+elif [ "$DOCKERFILE" = Dockerfile ] && [ ! -e ./Dockerfile ]; then
+    python3 -I /opt/pilothouse/build.pyz detect
 else
     case /$DOCKERFILE/ in */../*) fail "the path $DOCKERFILE leads out of the source" ;; esac
     [ -f "./$DOCKERFILE" ] || fail "the source has no file $DOCKERFILE"

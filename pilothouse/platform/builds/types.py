@@ -14,10 +14,15 @@ Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Cancelled"]
 
 
 class Git(Model):
-    """A repository to clone. revision: branch, tag or commit; the remote's default branch when empty."""
+    """A repository to clone. revision: branch, tag or commit; the remote's default branch when empty.
+
+    secret: a Secret of the same namespace with its credentials, as `kubernetes.io/basic-auth` or `kubernetes.io/ssh-auth`
+    have them, and `known_hosts`.
+    """
 
     url: str = Field(min_length=1)
     revision: str = ""
+    secret: str = ""
 
 
 class Upload(Model):

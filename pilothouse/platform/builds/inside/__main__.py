@@ -1,18 +1,18 @@
-"""`prepare` ends the container that fetches the source, `build` is the one that builds it."""
+"""`clone`, `detect` and `prepare` are steps of the container that fetches the source, `build` is the one that builds it."""
 
+import importlib
 import os
 import sys
+
+COMMANDS = {"clone": ("source", "clone"), "detect": ("source", "detected"), "prepare": ("prepare", "prepare"), "build": ("make", "build")}
+"""Command -> its module in this package and the function there."""
 
 
 def main(command: str, arguments: list[str]) -> int:
     """Each command imports what it needs alone: an archive's modules are compiled at each start, and somebody waits."""
-    if command == "prepare":
-        from pilothouse.platform.builds.inside.prepare import prepare
-
-        return prepare(os.environ, arguments)
-    from pilothouse.platform.builds.inside.make import build
-
-    return build(os.environ, arguments)
+    module, function = COMMANDS[command]
+    run = getattr(importlib.import_module(f"pilothouse.platform.builds.inside.{module}"), function)
+    return int(run(os.environ, arguments))
 
 
 sys.stdout.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr]

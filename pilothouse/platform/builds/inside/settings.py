@@ -18,6 +18,7 @@ class Settings:
     context: Path
     written: Path
     dockerfile: str
+    generated: Path
     is_generated: bool
     args: Mapping[str, str]
     image: str
@@ -40,7 +41,8 @@ class Settings:
             context=workspace / "source" / environ.get("CONTEXT", ""),
             written=workspace / "Dockerfile",
             dockerfile="Dockerfile" if environ.get("INLINE") else environ.get("DOCKERFILE") or "Dockerfile",
-            is_generated=bool(environ.get("INLINE")),
+            generated=workspace / "generated",
+            is_generated=bool(environ.get("INLINE")) or (workspace / "generated").exists(),
             args=json.loads(environ.get("BUILD_ARGS") or "{}"),
             image=environ.get("IMAGE", ""),
             registry=environ.get("REGISTRY", ""),
