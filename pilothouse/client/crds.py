@@ -38,13 +38,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class CustomType:
-    """A custom resource: its place in the API and the models of its spec and status."""
+    """A custom resource: its place in the API and the models of its spec and status. name_pattern: of its objects' names."""
 
     resource: Resource
     spec: type[Model]
     status: type[Model]
     columns: tuple[Column, ...] = ()
     scale: Object | None = None
+    name_pattern: str = ""
 
     def definition(self) -> Object:
         """The CustomResourceDefinition object."""
@@ -55,7 +56,7 @@ class CustomType:
             "properties": {
                 "apiVersion": {"type": "string"},
                 "kind": {"type": "string"},
-                "metadata": {"type": "object"},
+                "metadata": {"type": "object"} | self._named(),
                 "spec": structural(self.spec),
                 "status": structural(self.status),
             },
@@ -79,6 +80,9 @@ class CustomType:
             "metadata": {"name": res.group_resource},
             "spec": {"group": res.group, "scope": "Namespaced" if res.namespaced else "Cluster", "names": names, "versions": [version]},
         }
+
+    def _named(self) -> Object:
+        return {"properties": {"name": {"type": "string", "pattern": self.name_pattern}}} if self.name_pattern else {}
 
 
 def _column(column: Column) -> Object:

@@ -1,6 +1,7 @@
 """What a resource is: where it lives in the URL space, how it is named, what may be done with it."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -35,9 +36,16 @@ class Resource:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-        """The URL path of the collection, of one object, or of an object's subresource."""
+        """The URL path of the collection, of one object, or of an object's subresource; names are percent-encoded."""
         parts = ["/apis", self.group, self.version] if self.group else ["/api", self.version]
         if self.namespaced and namespace:
-            parts += ["namespaces", namespace]
-        parts += [part for part in (self.plural, name, subresource) if part]
+            parts += ["namespaces", _segment(namespace)]
+        parts += [part for part in (self.plural, _segment(name or ""), subresource) if part]
         return "/".join(parts)
+
+
+def _segment(name: str) -> str:
+    """A name as one segment of a path, whatever characters it holds; `.` and `..` would be read as folders."""
+    if name in (".", ".."):
+        return name.replace(".", "%2E")
+    return name if name.isalnum() and name.isascii() else quote(name, safe=":@!$&'()*+,;=")

@@ -13,6 +13,7 @@ from pilothouse.model import kinds, meta
 from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
+from pilothouse.platform.apps import hosts
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.plan import Actual, plan, refused
 from pilothouse.platform.apps.types import APPS
@@ -21,6 +22,10 @@ BUILDS = Resource("builds.pilothouse.dev", "v1", "builds", "Build", custom=True)
 """Known to apps by its API only, like every other capability's objects."""
 REFUSED = (BadRequest, Forbidden, Invalid)
 """What the server says to an object that it will not have: the app's owner is told, and it is tried again."""
+OWNED = (BUILDS, kinds.CONTROLLERREVISIONS, kinds.DEPLOYMENTS, kinds.SERVICES, kinds.INGRESSES, kinds.JOBS, kinds.SECRETS)
+MADE_ONCE = (kinds.JOBS, kinds.SECRETS)
+"""What is never changed: a Job's template cannot be, and a copy of a Secret may not be."""
+ON_THE_WAY = frozenset(["RollingOut", "Building", "Releasing"])
 
 
 class AppController:
@@ -28,23 +33,27 @@ class AppController:
         self.client = client
         self.recorder = recorder
         self.around = around
-        self.apps = informers.of(APPS)
+        self.apps = informers.of(APPS, indexes={"secret": _secret_keys, "host": self._wanted_hosts})
         self.owned: dict[str, tuple[Resource, Informer]] = {
-            res.kind: (res, informers.of(res, indexes={"app": _owner_uid}))
-            for res in (BUILDS, kinds.CONTROLLERREVISIONS, kinds.DEPLOYMENTS, kinds.SERVICES, kinds.INGRESSES)
+            res.kind: (res, informers.of(res, indexes={"app": _owner_uid})) for res in OWNED
         }
+        self.ingresses = informers.of(kinds.INGRESSES, indexes={"host": hosts.hosts_of})
+        self.secrets = informers.of(kinds.SECRETS)
         self.controller = Controller("apps", self.reconcile, workers=2)
         self.controller.watches(self.apps)
+        self.controller.watches(self.apps, self._rivals)
         for _, informer in self.owned.values():
             self.controller.watches(informer, self._app_key)
+        self.controller.watches(self.ingresses, lambda obj: self._apps_with(hosts.hosts_of(obj)))
+        self.controller.watches(self.secrets, lambda obj: map(meta.key, self.apps.by_index("secret", meta.key(obj))))
 
     async def run(self) -> None:
         await self.controller.run()
 
-    async def reconcile(self, key: str) -> None:
+    async def reconcile(self, key: str) -> float | None:
         app = self.apps.get(key)
         if app is None or meta.is_deleting(app):
-            return
+            return None
         now = meta.rfc3339(time.time())
         todo = plan(app, self._actual(app), self.around, now)
         try:
@@ -56,6 +65,7 @@ class AppController:
             await self._remove(obj)
         why = f"{' and '.join(taken)} exists and is not this app's: rename the app or remove it"
         await self._write_status(app, refused(app, todo.status, "NameTaken", why, now) if taken else todo.status)
+        return todo.again_s
 
     def _app_key(self, obj: Object) -> str | Iterable[str] | None:
         """The app that owns the object, else the one in whose way it is by its name."""
@@ -69,7 +79,33 @@ class AppController:
         def one(kind: str) -> Object | None:
             return next((obj for obj in owned(kind) if meta.name(obj) == meta.name(app)), None)
 
-        return Actual(owned("Build"), owned("ControllerRevision"), one("Deployment"), one("Service"), one("Ingress"))
+        return Actual(
+            owned("Build"),
+            owned("ControllerRevision"),
+            owned("Deployment"),
+            owned("Job"),
+            owned("Secret"),
+            one("Service"),
+            one("Ingress"),
+            {meta.name(secret): secret for key in _secret_keys(app) if (secret := self.secrets.get(key)) is not None},
+            self._taken(app),
+        )
+
+    def _taken(self, app: Object) -> str:
+        names = self._wanted_hosts(app)
+        ingresses = {meta.key(each): each for name in names for each in self.ingresses.by_index("host", name)}
+        apps = {meta.key(each): each for name in names for each in self.apps.by_index("host", name)}
+        return hosts.taken(app, list(ingresses.values()), list(apps.values()), self.around)
+
+    def _wanted_hosts(self, app: Object) -> list[str]:
+        return hosts.wanted_hosts(app, self.around)
+
+    def _apps_with(self, names: Iterable[str]) -> list[str]:
+        return [meta.key(app) for name in names for app in self.apps.by_index("host", name)]
+
+    def _rivals(self, app: Object) -> list[str]:
+        """Apps that may take a host which this one has given up, or must leave it."""
+        return self._apps_with(self._wanted_hosts(app))
 
     async def _ensure(self, app: Object, wanted: Object) -> str:
         """Returns what has the wanted object's name and is somebody else's, as text."""
@@ -79,7 +115,7 @@ class AppController:
             await self.client.create(resource, wanted)
         elif meta.uid(app) not in _owner_uid(current):
             return "" if _is_leftover(app, current) else f"{resource.singular or resource.kind.lower()} {meta.name(wanted)}"
-        elif not covers(current, wanted):
+        elif resource not in MADE_ONCE and not covers(current, wanted):
             await self._change(resource, current, wanted)
         return ""
 
@@ -104,8 +140,8 @@ class AppController:
             return
         before, after = _reason(old), _reason(status)
         if before != after and after[0]:
-            kind = "Warning" if after[0] == "False" and after[1] not in ("RollingOut", "Building") else "Normal"
-            self.recorder.say(app, kind, after[1], after[2] or f"serving at {status['url']}")
+            kind = "Warning" if after[0] == "False" and after[1] not in ON_THE_WAY else "Normal"
+            self.recorder.say(app, kind, after[1], after[2] or (f"serving at {status['url']}" if status["url"] else "running"))
         await self.client.patch(APPS, meta.name(app), {"status": status}, namespace=meta.namespace(app), subresource="status")
 
 
@@ -115,6 +151,10 @@ _owner_key = owner_key(APPS)
 def _owner_uid(obj: Object) -> list[str]:
     owner = meta.controller_of(obj)
     return [owner["uid"]] if owner is not None else []
+
+
+def _secret_keys(app: Object) -> list[str]:
+    return [f"{meta.namespace(app)}/{name}" for name in app["spec"].get("secrets") or ()]
 
 
 def _is_leftover(app: Object, obj: Object) -> bool:

@@ -1,25 +1,22 @@
-"""The objects an app stands for: Deployment, Service, Ingress, Build and the record of a revision (pure)."""
+"""The objects an app stands for beside its workloads: Service, Ingress, Build and the record of a revision (pure)."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object, dumps
-from pilothouse.model.quantity import QuantityError, canonical
+from pilothouse.model.json import fingerprint as sorted_json
+from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.types import APPS
 
 NAME_LABEL = "app.kubernetes.io/name"
 MANAGER_LABEL = "app.kubernetes.io/managed-by"
 MANAGER = "pilothouse"
 BUILD_API = "builds.pilothouse.dev/v1"
-STATE = "apps.pilothouse.dev/state"
-"""Annotation of the pod template by which a Deployment is known to have the state that is wanted."""
-ROLLED_FIELDS = ("image", "source", "build", "port", "command", "args", "env", "secrets", "resources", "health")
-"""What a revision remembers and a rollback restores; replicas, hosts and history stay as they are."""
-
-GRACE_S = 30
-"""How long an app has to end by itself, after it is asked to."""
+ROLLED_FIELDS = ("image", "source", "build", "attempt", "port", "command", "args", "processes", "env", "secrets", "resources", "health")
+"""What a revision remembers and a rollback restores; the numbers of replicas, hosts, restarts and history stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +34,13 @@ class Surroundings:
 
 
 def fingerprint(value: Any) -> str:
-    """Ten hexadecimal digits that differ when the value does."""
+    """Ten hexadecimal digits that differ when the value does, be it in the order of its keys."""
     return hashlib.sha256(dumps(value)).hexdigest()[:10]
+
+
+def identity(value: Any) -> str:
+    """As `fingerprint`, whatever the order of keys."""
+    return hashlib.sha256(sorted_json(value)).hexdigest()[:10]
 
 
 def labels(app: Object) -> dict[str, str]:
@@ -67,6 +69,9 @@ def hosts(app: Object, around: Surroundings) -> list[str]:
 
 
 def url(app: Object, around: Surroundings) -> str:
+    """ "" for an app without a route."""
+    if not processes.has_route(app):
+        return ""
     port = "" if around.url_port == 80 else f":{around.url_port}"
     return f"http://{hosts(app, around)[0]}{port}"
 
@@ -74,90 +79,43 @@ def url(app: Object, around: Surroundings) -> str:
 def build_name(app: Object) -> str:
     """The same source with the same options is the same Build, so going back to it builds nothing."""
     spec = app["spec"]
+    options = {key: value for key, value in (spec.get("build") or {}).items() if value and (key, value) != ("dockerfile", "Dockerfile")}
+    state: list[Any] = [_source(spec["source"]), options]
+    if spec.get("attempt"):
+        state.append(spec["attempt"])
+    return f"{meta.name(app)[:40]}-{identity(state)}"
+
+
+def legacy_build_name(app: Object) -> str:
+    """As release 0.1 named the Build of an App that it stored: what it has built is not built again."""
+    spec = app["spec"]
     return f"{meta.name(app)[:40]}-{fingerprint([spec['source'], spec.get('build', {})])}"
+
+
+def _source(source: Object) -> Object:
+    """Without the fields that say nothing."""
+    return {key: {k: v for k, v in value.items() if v} if isinstance(value, dict) else value for key, value in source.items() if value}
 
 
 def build(app: Object, around: Surroundings) -> Object:
     spec, name = app["spec"], build_name(app)
-    options = spec.get("build", {})
+    options = spec.get("build") or {}
     image = f"{around.registry}/apps/{meta.namespace(app)}/{meta.name(app)}:{name.rsplit('-', 1)[1]}"
     return {
         "apiVersion": BUILD_API,
         "kind": "Build",
         "metadata": metadata(app, name),
-        "spec": {"source": spec["source"], "image": image}
-        | {key: options[key] for key in ("dockerfile", "inline", "args") if options.get(key)},
+        "spec": {"source": _build_source(spec["source"]), "image": image}
+        | {key: options[key] for key in ("dockerfile", "inline", "args", "noCache") if options.get(key)},
     }
 
 
-def deployment(app: Object, image: str, around: Surroundings) -> Object:
-    spec = app["spec"]
-    template: Object = {
-        "metadata": {"labels": labels(app) | selector(app)},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [_container(app, image, around)],
-        },
-    }
-    if around.drain_s:
-        # What a pod waits counts against its time to end.
-        template["spec"]["terminationGracePeriodSeconds"] = GRACE_S + around.drain_s
-    template["metadata"]["annotations"] = {STATE: fingerprint(template)}
-    return scaled(app) | {
-        "spec": {
-            "replicas": spec.get("replicas", 1),
-            "selector": {"matchLabels": selector(app)},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
-            "revisionHistoryLimit": 2,
-            "template": template,
-        },
-    }
-
-
-def scaled(app: Object) -> Object:
-    """Only what `replicas` says of the Deployment: all that may change while there is no new image."""
-    return {
-        "apiVersion": kinds.DEPLOYMENTS.api_version,
-        "kind": kinds.DEPLOYMENTS.kind,
-        "metadata": metadata(app),
-        "spec": {"replicas": app["spec"].get("replicas", 1)},
-    }
-
-
-def _container(app: Object, image: str, around: Surroundings) -> Object:
-    spec = app["spec"]
-    port = spec.get("port", 8080)
-    limits = {key: _quantity(value) for key, value in (spec.get("resources") or {}).items() if value}
-    container: Object = {
-        "name": "app",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
-        "env": [{"name": key, "value": value} for key, value in ({"PORT": str(port)} | spec.get("env", {})).items()],
-        "resources": {"limits": limits, "requests": limits} if limits else {},
-        "readinessProbe": _probe(spec.get("health", {}).get("path", ""), port),
-    }
-    # Always present, if empty: what is left out of a wanted object is not compared, so a removed one would stay.
-    container["envFrom"] = [{"secretRef": {"name": name}} for name in spec.get("secrets", [])]
-    container |= {key: spec.get(key, []) for key in ("command", "args")}
-    if around.drain_s:
-        container["lifecycle"] = {"preStop": {"sleep": {"seconds": around.drain_s}}}
-    return container
-
-
-def _quantity(text: str) -> str:
-    """As the API server writes it, so that it compares equal; what is no quantity is the server's to refuse."""
-    try:
-        return canonical(text)
-    except QuantityError:
-        return text
-
-
-def _probe(path: str, port: int) -> Object:
-    check = {"httpGet": {"path": path, "port": port}} if path else {"tcpSocket": {"port": port}}
-    return check | {"periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 3}
+def _build_source(source: Object) -> Object:
+    """A Build fetches the commit where there is one: what the branch points to may have moved on."""
+    git = source.get("git")
+    if not git or not git.get("commit"):
+        return source
+    return source | {"git": {key: value for key, value in git.items() if key != "commit"} | {"revision": git["commit"]}}
 
 
 def service(app: Object) -> Object:
@@ -185,9 +143,16 @@ def ingress(app: Object, around: Surroundings) -> Object:
     }
 
 
-def remembered(app: Object, image: str) -> Object:
-    """What a revision keeps: enough to roll it out again."""
-    return {"image": image, "spec": {key: app["spec"][key] for key in ROLLED_FIELDS if app["spec"].get(key)}}
+def remembered(app: Object, image: str, pins: Mapping[str, str]) -> Object:
+    """What a revision keeps: enough to roll it out again. pins: Secret -> its copy with the values of this revision."""
+    spec = {key: app["spec"][key] for key in ROLLED_FIELDS if app["spec"].get(key) or (key == "port" and app["spec"].get(key) == 0)}
+    if "processes" in spec:
+        spec["processes"] = {name: without_replicas(process) for name, process in spec["processes"].items()}
+    return {"image": image, "spec": spec} | ({"secrets": dict(pins)} if pins else {})
+
+
+def without_replicas(process: Object) -> Object:
+    return {key: value for key, value in process.items() if key != "replicas"}
 
 
 def revision_name(app: Object, data: Object) -> str:

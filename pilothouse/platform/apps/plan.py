@@ -1,161 +1,188 @@
 """What an app needs next, from its spec and what exists (pure).
 
-The order is the app's life: a source is built before anything changes for those who use the app, a failed build leaves the
-running revision alone, a revision is remembered before it is rolled out, and what no kept revision needs is removed last.
+The order is the app's life: a spec that cannot work changes nothing; a source is built before anything changes for those who
+use the app; the release process ends well before the new state is rolled out; what failed leaves the running revision alone;
+a revision is remembered before it is rolled out, and what no kept revision needs is removed last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.platform.apps import objects
+from pilothouse.platform.apps import check, history, objects, processes, schedule, secrets, workloads
+from pilothouse.platform.apps.images import Image, resolve_image
 from pilothouse.platform.apps.objects import Surroundings
+from pilothouse.platform.apps.ready import count, ready
+from pilothouse.platform.apps.release import Release, next_release
+from pilothouse.platform.apps.schedule import Agenda
+from pilothouse.platform.apps.secrets import Pinned
+from pilothouse.platform.apps.workloads import Running
 
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """What exists of an app; builds and revisions are those that it owns, in any order."""
+    """What exists of an app. Builds, revisions, deployments, jobs and copies are those that it owns, in any order.
+
+    secrets: those that the spec names, by name, as far as they exist. taken: who has one of its hosts, as a sentence, or "".
+    """
 
     builds: Sequence[Object] = ()
     revisions: Sequence[Object] = ()
-    deployment: Object | None = None
+    deployments: Sequence[Object] = ()
+    jobs: Sequence[Object] = ()
+    copies: Sequence[Object] = ()
     service: Object | None = None
     ingress: Object | None = None
+    secrets: Mapping[str, Object] = field(default_factory=dict)
+    taken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """ensure: objects that must exist with at least these fields, in order. remove: owned objects that are no longer needed.
 
-    status: the app's new status, without the times that do not change.
+    status: the app's new status, without the times that do not change. again_s: in how many seconds to look again.
     """
 
     ensure: list[Object] = field(default_factory=list)
     remove: list[Object] = field(default_factory=list)
     status: Object = field(default_factory=dict)
+    again_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """reference: "" while there is none. built: the Built condition as (status, reason, message)."""
+class _State:
+    """The newest state as far as it has come. wanted: its Deployments; none while there is no image."""
 
-    reference: str
-    built: tuple[str, str, str]
-    build: Object | None = None
+    image: Image
+    running: Running
+    pinned: Pinned
+    release: Release
+    wanted: list[Object]
+    kept: list[Object]
+
+    @property
+    def may_roll_out(self) -> bool:
+        return bool(self.image.reference) and self.release.is_done
 
 
 def plan(app: Object, actual: Actual, around: Surroundings, now: str) -> Plan:
     """The objects to ensure and remove, and the status to write. now: RFC 3339, for conditions and new revisions."""
+    faults = check.app(app)
+    if faults or actual.taken:
+        why = ("InvalidApp", "; ".join(faults)) if faults else ("HostTaken", actual.taken)
+        return Plan(status=_not_taken(app, actual, around, now, why))
+    state = _state(app, actual, around)
+    coming = _agenda(app, actual, around, state, now)
+    status = _status(app, actual, around, state, coming, now)
+    return Plan(_ensure(app, actual, around, state) + coming.due, _remove(app, actual, state), status, coming.again_s)
+
+
+def _state(app: Object, actual: Actual, around: Surroundings) -> _State:
     image = resolve_image(app, actual.builds, around)
-    ensure: list[Object] = [image.build] if image.build is not None else []
-    revisions = list(actual.revisions)
-    if image.reference:
-        data = objects.remembered(app, image.reference)
-        newest = _remember(app, data, revisions)
-        revisions = [r for r in revisions if meta.name(r) != meta.name(newest)] + [newest]
-        ensure += [newest, objects.deployment(app, image.reference, around)]
-    elif actual.deployment is not None:
-        ensure.append(objects.scaled(app))
-    if image.reference or actual.deployment is not None:
+    pinned = secrets.pin(app, actual.secrets, actual.copies) if image.reference else Pinned()
+    port = processes.port_of(app["spec"], image.exposed) if processes.has_route(app) else 0
+    running = Running(image.reference, port, pinned.names)
+    release = next_release(app, running, actual.jobs, around) if image.reference else Release()
+    wanted = [workloads.deployment(app, each, running, around) for each in processes.lasting(app)] if image.reference else []
+    revisions = history.in_order(actual.revisions)
+    if image.reference and release.is_done:
+        revisions = history.with_newest(app, objects.remembered(app, image.reference, pinned.names), revisions)
+    return _State(image, running, pinned, release, wanted, revisions[-int(app["spec"].get("history", 10)) :])
+
+
+def _ensure(app: Object, actual: Actual, around: Surroundings, state: _State) -> list[Object]:
+    ensure: list[Object] = [state.image.build] if state.image.build is not None else []
+    ensure += state.pinned.made
+    if state.may_roll_out:
+        ensure += [state.kept[-1], *state.wanted]
+    else:
+        existing = {meta.name(each) for each in actual.deployments}
+        ensure += [state.release.job] if state.release.job is not None else []
+        ensure += [scaled for each in processes.lasting(app) if meta.name(scaled := workloads.scaled(app, each)) in existing]
+    if processes.has_route(app) and (state.may_roll_out or actual.deployments):
         ensure += [objects.service(app), objects.ingress(app, around)]
-    revisions.sort(key=lambda r: int(r["revision"]))
-    kept = revisions[-int(app["spec"].get("history", 10)) :]
-    remove = [r for r in revisions if r not in kept and "uid" in r["metadata"]]
-    remove += _unneeded_builds(app, actual.builds, kept)
-    return Plan(ensure, remove, _status(app, actual, around, image, kept, now))
+    return ensure
 
 
-def resolve_image(app: Object, builds: Sequence[Object], around: Surroundings) -> Image:
-    """The image to run, or why there is none yet."""
-    spec = app["spec"]
-    if spec.get("image"):
-        return Image(spec["image"], ("True", "ImageGiven", ""))
-    if not spec.get("source"):
-        return Image("", ("False", "NoSource", "the app names neither an image nor a source: set spec.image or spec.source"))
-    if not around.registry:
-        return Image("", ("False", "NoRegistry", "there is no registry to build into: run the platform with --registry, or set spec.image"))
-    wanted = objects.build(app, around)
-    current = next((b for b in builds if meta.name(b) == meta.name(wanted)), None)
-    status = (current or {}).get("status") or {}
-    phase = status.get("phase", "Pending")
-    if current is None or phase in ("Pending", "Running"):
-        return Image("", ("Unknown", "Building", f"build {meta.name(wanted)} is {phase.lower()}"), wanted)
-    if phase == "Succeeded":
-        repository = wanted["spec"]["image"].rpartition(":")[0]
-        return Image(f"{repository}@{status['digest']}", ("True", "BuildSucceeded", ""))
-    return Image(
-        "", ("False", status.get("reason") or f"Build{phase}", status.get("message") or f"build {meta.name(wanted)} {phase.lower()}")
-    )
-
-
-def _remember(app: Object, data: Object, revisions: Sequence[Object]) -> Object:
-    """The revision of this state with the highest number: a state gone back to becomes the newest, as a rollout does."""
-    name = objects.revision_name(app, data)
-    highest = max((int(r["revision"]) for r in revisions), default=0)
-    known = next((r for r in revisions if meta.name(r) == name), None)
-    if known is None:
-        return objects.revision(app, data, highest + 1)
-    return known if known["revision"] == highest else known | {"revision": highest + 1}
+def _remove(app: Object, actual: Actual, state: _State) -> list[Object]:
+    gone = [r for r in actual.revisions if meta.name(r) not in {meta.name(kept) for kept in state.kept}]
+    gone += _unneeded_builds(app, actual.builds, state.kept)
+    if not state.may_roll_out:
+        return gone
+    wanted = {meta.name(each) for each in state.wanted}
+    gone += [each for each in actual.deployments if meta.name(each) not in wanted and not meta.is_deleting(each)]
+    if not processes.has_route(app):
+        gone += [each for each in (actual.service, actual.ingress) if each is not None and not meta.is_deleting(each)]
+    gone += schedule.outlived(app, state.release.name, actual.jobs)
+    needed = {name for kept in state.kept for name in (kept["data"].get("secrets") or {}).values()}
+    return gone + secrets.unneeded(actual.copies, needed | set(state.pinned.names.values()))
 
 
 def _unneeded_builds(app: Object, builds: Sequence[Object], kept: Sequence[Object]) -> list[Object]:
     """Finished builds whose source neither the spec nor a kept revision names."""
     states = [app["spec"], *[r["data"]["spec"] for r in kept]]
-    needed = {objects.build_name(app | {"spec": state}) for state in states if state.get("source")}
+    named = [app | {"spec": state} for state in states if state.get("source")]
+    needed = {name(state) for state in named for name in (objects.build_name, objects.legacy_build_name)}
     return [b for b in builds if meta.name(b) not in needed and not meta.is_deleting(b)]
 
 
-def _status(app: Object, actual: Actual, around: Surroundings, image: Image, kept: Sequence[Object], now: str) -> Object:
+def _agenda(app: Object, actual: Actual, around: Surroundings, state: _State, now: str) -> Agenda:
+    """Scheduled processes run in the newest revision: not with what is not rolled out yet."""
+    if not state.kept:
+        return Agenda()
+    data = state.kept[-1]["data"]
+    spec = {key: value for key, value in app["spec"].items() if key not in objects.ROLLED_FIELDS} | data["spec"]
+    running = Running(data["image"], state.running.port, data.get("secrets") or {})
+    return schedule.agenda(app | {"spec": spec}, running, actual.jobs, around, meta.parse_rfc3339(now))
+
+
+def _status(app: Object, actual: Actual, around: Surroundings, state: _State, coming: Agenda, now: str) -> Object:
     old = app.get("status") or {}
-    live = (actual.deployment or {}).get("status") or {}
-    generation = app["metadata"].get("generation", 0)
-    conditions = old.get("conditions") or []
-    for kind, (status, reason, message) in {"Built": image.built, "Ready": _ready(app, actual, around, image)}.items():
-        new = {"type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": generation}
-        conditions = meta.with_condition(conditions, new, now)
+    deployments = {meta.name(each): each for each in actual.deployments}
+    live = deployments.get(meta.name(app)) or {}
+    is_released = state.release.is_done and state.release.name
+    said = {"Built": state.image.built, "Ready": ready(app, state.image, state.release, state.wanted, deployments)}
     return {
-        "observedGeneration": generation,
-        "url": objects.url(app, around),
-        "image": image.reference or old.get("image", ""),
-        "revision": kept[-1]["revision"] if kept else 0,
-        "build": objects.build_name(app) if app["spec"].get("source") and not app["spec"].get("image") else "",
-        "replicas": live.get("replicas", 0),
-        "readyReplicas": live.get("readyReplicas", 0),
+        **_observed(app, actual, around),
+        "image": state.image.reference or old.get("image", ""),
+        "revision": state.kept[-1]["revision"] if state.kept else 0,
+        "build": state.image.build_name,
+        "replicas": count(live, "replicas"),
+        "readyReplicas": count(live, "readyReplicas"),
         "selector": ",".join(f"{key}={value}" for key, value in objects.selector(app).items()),
-        "revisions": [_shown(r, now) for r in kept],
-        "conditions": conditions,
+        "revisions": history.shown(state.kept, now),
+        "processes": _processes(app, deployments, coming),
+        "release": state.release.name if is_released else old.get("release", ""),
+        "conditions": _conditions(app, said, now),
     }
 
 
-def _shown(revision: Object, now: str) -> Object:
-    return {
-        "number": revision["revision"],
-        "image": revision["data"]["image"],
-        "createdAt": revision["metadata"].get("creationTimestamp") or now,
-        "note": _note(revision["data"]["spec"]),
-    }
+def _processes(app: Object, deployments: Mapping[str, Object], coming: Agenda) -> list[Object]:
+    found: list[Object] = []
+    for each in processes.lasting(app):
+        live = deployments.get(processes.deployment_name(app, each.name)) or {}
+        found.append({"name": each.name, "replicas": count(live, "replicas"), "readyReplicas": count(live, "readyReplicas")})
+    return found + [{"name": name, "lastScheduledAt": at} for name, at in coming.last.items()]
 
 
-def _note(spec: Object) -> str:
-    source = spec.get("source") or {}
-    git = source.get("git")
-    return f"{git['url']} {git.get('revision', '')}".strip() if git else ""
+def _observed(app: Object, actual: Actual, around: Surroundings) -> Object:
+    secrets = [{"name": name, "resourceVersion": meta.resource_version(secret)} for name, secret in sorted(actual.secrets.items())]
+    return {"observedGeneration": meta.generation(app), "url": objects.url(app, around), "observedSecrets": secrets}
 
 
-def _ready(app: Object, actual: Actual, around: Surroundings, image: Image) -> tuple[str, str, str]:
-    """The Ready condition: the newest state is what serves, with all its replicas."""
-    if not image.reference:
-        running = actual.deployment is not None and _count(actual.deployment, "readyReplicas") > 0
-        if image.built[0] == "False" and running:
-            return "False", image.built[1], f"the last good revision still serves; {image.built[2]}"
-        return ("False", image.built[1], image.built[2]) if image.built[0] == "False" else ("Unknown", "Building", image.built[2])
-    deployment = actual.deployment
-    wanted = objects.deployment(app, image.reference, around)
-    if deployment is None or not rolled_out(deployment, wanted):
-        stuck = _stuck(deployment, wanted)
-        return ("False", "ProgressDeadlineExceeded", stuck) if stuck else ("False", "RollingOut", _rolling(deployment))
-    return "True", "Serving", ""
+def _conditions(app: Object, said: Mapping[str, tuple[str, str, str]], now: str) -> list[Object]:
+    conditions: list[Object] = (app.get("status") or {}).get("conditions") or []
+    for kind, (status, reason, message) in said.items():
+        new = {"type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": meta.generation(app)}
+        conditions = meta.with_condition(conditions, new, now)
+    return conditions
+
+
+def _not_taken(app: Object, actual: Actual, around: Surroundings, now: str, why: tuple[str, str]) -> Object:
+    """The status of an app whose spec is not carried out: what runs goes on running and is left as it is."""
+    return _observed(app, actual, around) | {"conditions": _conditions(app, {"Ready": ("False", *why)}, now)}
 
 
 def refused(app: Object, status: Object, reason: str, why: str, now: str) -> Object:
@@ -163,36 +190,3 @@ def refused(app: Object, status: Object, reason: str, why: str, now: str) -> Obj
     before, others = meta.condition(app, "Ready"), [c for c in status["conditions"] if c["type"] != "Ready"]
     new = {"type": "Ready", "status": "False", "reason": reason, "message": why, "observedGeneration": status["observedGeneration"]}
     return status | {"conditions": [*others, *meta.with_condition([before] if before else [], new, now)]}
-
-
-def rolled_out(deployment: Object, wanted: Object) -> bool:
-    """Whether a Deployment has the wanted state in all its pods, as many as are wanted, and no others."""
-    current = _state(deployment) == _state(wanted) and deployment["spec"].get("replicas", 1) == wanted["spec"]["replicas"]
-    observed = _count(deployment, "observedGeneration") >= meta.generation(deployment)
-    counts = [_count(deployment, name) for name in ("updatedReplicas", "replicas", "availableReplicas")]
-    return current and observed and counts == [wanted["spec"]["replicas"]] * 3
-
-
-def _state(deployment: Object) -> str:
-    return meta.annotations(deployment["spec"]["template"]).get(objects.STATE, "")
-
-
-def _count(deployment: Object, name: str) -> int:
-    return int((deployment.get("status") or {}).get(name) or 0)
-
-
-def _rolling(deployment: Object | None) -> str:
-    """With why the cluster makes no pods, if it does not: a quota, a policy; it may yet change its mind."""
-    failure = meta.condition(deployment or {}, "ReplicaFailure") or {}
-    why = f": {failure['message']}" if failure.get("status") == "True" and failure.get("message") else ""
-    return f"the new revision is being rolled out{why}"
-
-
-def _stuck(deployment: Object | None, wanted: Object) -> str:
-    """Why the wanted state does not come; what an earlier state was stuck in does not count."""
-    if deployment is None or _state(deployment) != _state(wanted) or _count(deployment, "observedGeneration") < meta.generation(deployment):
-        return ""
-    condition = meta.condition(deployment, "Progressing")
-    if condition is not None and condition["status"] == "False":
-        return str(condition.get("message") or "the rollout makes no progress")
-    return ""

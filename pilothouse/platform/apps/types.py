@@ -1,6 +1,6 @@
 """The App resource: what a user deploys. Everything else about it is derived from its spec."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,11 +19,26 @@ APPS = Resource(
 )
 
 
+LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+NAME = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""Of an app: the name of a Service, which is the strictest of what is made for it (RFC 1035)."""
+HOST = rf"^(\*\.)?{LABEL}(\.{LABEL})*$"
+QUANTITY = r"^(([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?)?$"
+IMAGE = (
+    r"^([A-Za-z0-9][-A-Za-z0-9.]*(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][-A-Za-z0-9._]{0,127})?(@sha256:[0-9a-f]{64})?$|^$"
+)
+Host = Annotated[str, Field(pattern=HOST, max_length=253)]
+
+
 class Git(Model):
     """A repository to clone. revision: branch, tag or commit; the remote's default branch when empty."""
 
     url: str = Field(min_length=1, description="Where to clone from.")
     revision: str = Field("", description="Branch, tag or commit; the default branch when empty.")
+    commit: str | None = Field(
+        None, pattern="^[0-9a-f]{40,64}$", description="The commit to build; without one, what the revision is when the build fetches it."
+    )
 
 
 class Upload(Model):
@@ -45,13 +60,14 @@ class BuildOptions(Model):
     dockerfile: str = Field("Dockerfile", description="Path of the Dockerfile inside the build context.")
     inline: str = Field("", description="A Dockerfile's text, used instead of a file of the source.")
     args: dict[str, str] = Field(default_factory=dict, description="Build arguments.")
+    no_cache: bool | None = Field(None, description="Build every step anew; layers of earlier builds are not used.")
 
 
 class Resources(Model):
     """Limits of each replica, as Kubernetes quantities; requests follow from them."""
 
-    cpu: str = Field("", description="Such as 500m.")
-    memory: str = Field("", description="Such as 256Mi.")
+    cpu: str = Field("", pattern=QUANTITY, description="Such as 500m.")
+    memory: str = Field("", pattern=QUANTITY, description="Such as 256Mi.")
 
 
 class Health(Model):
@@ -60,22 +76,47 @@ class Health(Model):
     path: str = Field("", pattern="^(/.*)?$", description="A path that answers below 400.")
 
 
+class Process(Model):
+    """One of the programs that an app consists of; all run from the app's image with its environment.
+
+    `web` has the route and the app's `replicas`. `release` runs once before a new state is rolled out. A process with a
+    schedule runs at those times. Every other one runs all the time and has no port.
+    """
+
+    command: list[str] = Field(default_factory=list, description="Replaces the image's entrypoint.")
+    args: list[str] = Field(default_factory=list, description="Replaces the image's command.")
+    replicas: int | None = Field(
+        None, ge=0, description="How many run, 1 when not given; not for `web`, `release` and scheduled processes."
+    )
+    schedule: str | None = Field(None, description="When to run, in cron's five fields, UTC: `30 3 * * *`.")
+    resources: Resources | None = Field(None, description="Limits of each replica, in place of the app's.")
+
+
 class AppSpec(Model):
     """Exactly one of image and source."""
 
-    image: str = Field("", description="An image to run as it is.")
+    image: str = Field("", pattern=IMAGE, description="An image to run as it is.")
     source: Source | None = Field(None, description="What to build the image from.")
     build: BuildOptions = Field(default_factory=BuildOptions, description="How to build it.")
-    port: int = Field(8080, ge=1, le=65535, description="The port that the application listens on; it is also told it as PORT.")
+    attempt: int | None = Field(None, ge=0, description="A new number builds and releases the same state once more.")
+    port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="The port that the application listens on, also in its environment as PORT. "
+        "Without one: what the built image exposes, or 8080. 0: it has no port and no route.",
+    )
     replicas: int = Field(1, ge=0, description="How many replicas run.")
     command: list[str] = Field(default_factory=list, description="Replaces the image's entrypoint.")
     args: list[str] = Field(default_factory=list, description="Replaces the image's command.")
+    processes: dict[str, Process] = Field(default_factory=dict, description="The app's processes by name, when it has more than one.")
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables.")
     secrets: list[str] = Field(default_factory=list, description="Secrets whose keys become environment variables.")
-    hosts: list[str] = Field(default_factory=list, description="Host names of the route; NAME.localhost when empty.")
+    hosts: list[Host] = Field(default_factory=list, description="Host names of the route; NAME.localhost when empty.")
     resources: Resources = Field(default_factory=Resources, description="Limits of each replica.")
     health: Health = Field(default_factory=Health, description="When a replica can serve.")
     history: int = Field(10, ge=1, le=100, description="How many revisions are kept.")
+    restarts: dict[str, str] = Field(default_factory=dict, description="By process, a time; a new one replaces its replicas one by one.")
 
 
 class Condition(Model):
@@ -94,6 +135,21 @@ class Revision(Model):
     image: str
     created_at: str
     note: str = ""
+    changed: str | None = Field(None, description="What differs from the revision before it.")
+
+
+class ProcessStatus(Model):
+    """replicas, ready_replicas: of a process that runs all the time. last_scheduled_at: of a scheduled one."""
+
+    name: str
+    replicas: int = 0
+    ready_replicas: int = 0
+    last_scheduled_at: str | None = None
+
+
+class ObservedSecret(Model):
+    name: str
+    resource_version: str
 
 
 class AppStatus(Model):
@@ -106,6 +162,9 @@ class AppStatus(Model):
     ready_replicas: int = Field(0, description="Replicas that can serve.")
     selector: str = Field("", description="Label selector of the pods.")
     revisions: list[Revision] = Field(default_factory=list, description="Revisions that can be gone back to.")
+    processes: list[ProcessStatus] = Field(default_factory=list, description="The processes that run all the time or on a schedule.")
+    release: str | None = Field(None, description="Name of the last release Job that has succeeded.")
+    observed_secrets: list[ObservedSecret] = Field(default_factory=list, description="The named Secrets as this status speaks of them.")
     conditions: list[Condition] = Field(default_factory=list)
 
 
@@ -121,6 +180,7 @@ APP = CustomType(
         Column("Image", ".status.image", wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
     ),
+    name_pattern=NAME,
     scale={
         "specReplicasPath": ".spec.replicas",
         "statusReplicasPath": ".status.replicas",

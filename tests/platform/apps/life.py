@@ -8,6 +8,7 @@ from pilothouse.model.json import Object
 from pilothouse.platform.apps.controller import covers
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.plan import Actual, Plan, plan
+from pilothouse.platform.apps.secrets import copy_of
 
 AROUND = Surroundings(registry="127.0.0.1:5000")
 NOW = "2026-01-01T00:00:00Z"
@@ -27,6 +28,7 @@ class Life:
         self.app = obj
         self.around = around
         self.objects: dict[tuple[str, str], Object] = {}
+        self.now = NOW
 
     def of(self, kind: str) -> list[Object]:
         return [obj for (each, _), obj in self.objects.items() if each == kind]
@@ -50,13 +52,16 @@ class Life:
 
     def step(self) -> Plan:
         """One reconcile."""
-        actual = Actual(self.of("Build"), self.of("ControllerRevision"), self.one("Deployment"), self.one("Service"), self.one("Ingress"))
-        todo = plan(copy.deepcopy(self.app), copy.deepcopy(actual), self.around, NOW)
+        lists = [self.of(kind) for kind in ("Build", "ControllerRevision", "Deployment", "Job")]
+        copies = [secret for secret in self.of("Secret") if copy_of(secret)]
+        named = {name: secret for name in self.app["spec"].get("secrets", []) if (secret := self.objects.get(("Secret", name)))}
+        actual = Actual(*lists, copies, self.one("Service"), self.one("Ingress"), named)
+        todo = plan(copy.deepcopy(self.app), copy.deepcopy(actual), self.around, self.now)
         for wanted in todo.ensure:
             self._ensure(copy.deepcopy(wanted))
         for obj in todo.remove:
             del self.objects[obj["kind"], meta.name(obj)]
-        self.app["status"] = todo.status
+        self.app["status"] = self.app.get("status", {}) | todo.status
         return todo
 
     def _ensure(self, wanted: Object) -> None:
@@ -84,12 +89,19 @@ class Life:
         self.objects["Build", self.status["build"]]["status"] = {"phase": phase, **status}
 
     def roll(self) -> None:
-        """The Deployment's pods become what its spec says."""
-        deployment = self.one("Deployment")
-        assert deployment is not None
-        count = deployment["spec"]["replicas"]
-        names = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
-        deployment["status"] = {"observedGeneration": deployment["metadata"]["generation"], **dict.fromkeys(names, count)}
+        """The Deployments' pods become what their specs say."""
+        assert self.of("Deployment")
+        for deployment in self.of("Deployment"):
+            names = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
+            counts = dict.fromkeys(names, deployment["spec"]["replicas"])
+            deployment["status"] = {"observedGeneration": deployment["metadata"]["generation"], **counts}
+
+    def end_job(self, name: str, condition: str) -> None:
+        """condition: Complete or Failed."""
+        self.objects["Job", name]["status"] = {"conditions": [{"type": condition, "status": "True", "reason": "", "message": ""}]}
+
+    def secret(self, name: str, **data: str) -> None:
+        self.objects["Secret", name] = {"metadata": {"name": name, "resourceVersion": str(len(data))}, "data": data}
 
     def deploy(self, digest: str) -> None:
         """From a changed source to a served revision."""

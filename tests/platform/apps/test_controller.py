@@ -1,6 +1,9 @@
 from pathlib import Path
 
+import pytest
+
 from pilothouse.model import kinds, meta
+from pilothouse.model.errors import Invalid
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.types import APPS
 from pilothouse.platform.builds.types import BUILDS
@@ -72,10 +75,10 @@ async def test_an_app_takes_its_name_when_it_becomes_free(tmp_path: Path) -> Non
 
 async def test_what_the_cluster_refuses_is_told_until_it_is_corrected(tmp_path: Path) -> None:
     async with platform(tmp_path) as cluster, kubelet(cluster):
-        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "resources": {"memory": "plenty"}}})
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "env": {"A=B": "x"}}})
         app = await cluster.until_one(APPS, "shop", lambda obj: reason(obj) == "Refused")
-        assert "quantities must match" in meta.condition(app, "Ready")["message"]  # type: ignore[index]
-        await cluster.patch(APPS, "shop", {"spec": {"resources": {"memory": "64Mi"}}})
+        assert "A=B" in meta.condition(app, "Ready")["message"]  # type: ignore[index]
+        await cluster.patch(APPS, "shop", {"spec": {"env": {"A=B": None}}})
         await cluster.until_one(APPS, "shop", serves)
 
 
@@ -96,3 +99,35 @@ async def test_a_deleted_app_takes_everything_with_it(tmp_path: Path) -> None:
         await cluster.client.delete(APPS, "shop", "default", propagation="Background")
         for resource in (kinds.PODS, kinds.DEPLOYMENTS, kinds.SERVICES, kinds.INGRESSES, kinds.CONTROLLERREVISIONS):
             await cluster.until(resource, lambda items: not [obj for obj in items if meta.name(obj).startswith("shop")])
+
+
+async def test_a_secret_that_anybody_changes_is_rolled_out(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(kinds.SECRETS, {"metadata": {"name": "keys"}, "stringData": {"TOKEN": "one"}})
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "secrets": ["keys"]}})
+        await cluster.until_one(APPS, "shop", serves)
+        await cluster.patch(kinds.SECRETS, "keys", {"stringData": {"TOKEN": "two"}})
+        app = await cluster.until_one(APPS, "shop", lambda obj: serves(obj) and obj["status"]["revision"] == 2)
+        assert app["status"]["revisions"][-1]["changed"] == "secrets"
+
+
+async def test_a_host_of_another_app_is_refused_and_taken_over_when_it_is_free(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, {"metadata": {"name": "book"}, "spec": {"image": "web:1"}})
+        await cluster.until_one(APPS, "book", serves)
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"source": source(), "hosts": ["book.localhost"]}})
+        app = await cluster.until_one(APPS, "shop", lambda obj: reason(obj) == "HostTaken")
+        assert "book.localhost is app book's" in meta.condition(app, "Ready")["message"]  # type: ignore[index]
+        assert (await cluster.client.list(BUILDS, "default")).items == []
+        await cluster.client.delete(APPS, "book", "default", propagation="Foreground")
+        await finish_build(cluster, DIGESTS[0])
+        await cluster.until_one(APPS, "shop", serves)
+
+
+@pytest.mark.parametrize("spec", [{"image": "Not An Image"}, {"image": "web:1", "hosts": ["http://x/"]}, {"image": "web:1", "port": 70000}])
+async def test_a_value_that_cannot_work_is_refused_by_the_server(tmp_path: Path, spec: Object) -> None:
+    async with platform(tmp_path) as cluster:
+        with pytest.raises(Invalid):
+            await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": spec})
+        with pytest.raises(Invalid):
+            await cluster.create(APPS, {"metadata": {"name": "not.a.label"}, "spec": {"image": "web:1"}})

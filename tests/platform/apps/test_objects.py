@@ -2,9 +2,11 @@ from typing import Any
 
 import pytest
 
-from pilothouse.platform.apps import objects
+from pilothouse.model.json import Object
+from pilothouse.platform.apps import objects, processes, workloads
 from pilothouse.platform.apps.controller import covers
 from pilothouse.platform.apps.objects import Surroundings
+from pilothouse.platform.apps.workloads import Running
 from tests.platform.apps.life import AROUND, app, source
 
 
@@ -26,8 +28,13 @@ def test_the_url_is_the_first_host_with_a_port_only_where_it_is_needed(
     assert objects.url(shop, around) == expected
 
 
+def deployed(shop: Object, image: str, around: Surroundings, process: str = "web") -> Object:
+    found = next(each for each in processes.lasting(shop) if each.name == process)
+    return workloads.deployment(shop, found, Running(image, processes.port_of(shop["spec"], [])), around)
+
+
 def container(**spec: Any) -> dict[str, Any]:
-    found: dict[str, Any] = objects.deployment(app(**spec), "web:1", AROUND)["spec"]["template"]["spec"]["containers"][0]
+    found: dict[str, Any] = deployed(app(**spec), "web:1", AROUND)["spec"]["template"]["spec"]["containers"][0]
     return found
 
 
@@ -53,14 +60,14 @@ def test_health_is_a_path_or_an_accepting_port() -> None:
 
 def test_a_pod_waits_before_it_ends_only_where_proxies_are_not_told() -> None:
     assert "lifecycle" not in container()
-    made = objects.deployment(app(), "web:1", Surroundings("", drain_s=5))["spec"]["template"]["spec"]["containers"][0]
+    made = deployed(app(), "web:1", Surroundings("", drain_s=5))["spec"]["template"]["spec"]["containers"][0]
     assert made["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
 
 
 def test_the_state_of_a_template_changes_with_anything_in_it() -> None:
     def state(**spec: Any) -> str:
-        annotations = objects.deployment(app(**spec), "web:1", AROUND)["spec"]["template"]["metadata"]["annotations"]
-        found: str = annotations[objects.STATE]
+        annotations = deployed(app(**spec), "web:1", AROUND)["spec"]["template"]["metadata"]["annotations"]
+        found: str = annotations[workloads.STATE]
         return found
 
     assert state() == state(replicas=5, hosts=["x.example.org"])
@@ -85,7 +92,7 @@ def test_the_same_source_and_options_are_the_same_build() -> None:
 
 def test_everything_belongs_to_the_app() -> None:
     shop = app(source=source())
-    made = [objects.build(shop, AROUND), objects.deployment(shop, "web:1", AROUND), objects.service(shop), objects.ingress(shop, AROUND)]
+    made = [objects.build(shop, AROUND), deployed(shop, "web:1", AROUND), objects.service(shop), objects.ingress(shop, AROUND)]
     for obj in [*made, objects.revision(shop, {}, 1)]:
         owner = obj["metadata"]["ownerReferences"][0]
         assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == ("App", "shop", "app-uid", True)

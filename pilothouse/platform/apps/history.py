@@ -1,0 +1,71 @@
+"""The revisions of an app: what was rolled out, and in what one differs from the one before (pure)."""
+
+from collections.abc import Sequence
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.platform.apps import objects
+
+_SPOKEN = {"attempt": "built again", "image": "image", "command": "command", "args": "command"}
+_CHANGES = ("image", "attempt", "port", "command", "args", "processes", "env", "resources", "health")
+
+
+def with_newest(app: Object, data: Object, revisions: Sequence[Object]) -> list[Object]:
+    """All revisions, oldest first; that of `data` has the highest number, for a state gone back to becomes the newest."""
+    name = objects.revision_name(app, data)
+    highest = max((int(r["revision"]) for r in revisions), default=0)
+    known = next((r for r in revisions if meta.name(r) == name), None)
+    if known is None:
+        newest = objects.revision(app, data, highest + 1)
+    else:
+        newest = known if known["revision"] == highest else known | {"revision": highest + 1}
+    others = [r for r in revisions if meta.name(r) != name]
+    return in_order([*others, newest])
+
+
+def in_order(revisions: Sequence[Object]) -> list[Object]:
+    return sorted(revisions, key=lambda r: int(r["revision"]))
+
+
+def shown(kept: Sequence[Object], now: str) -> list[Object]:
+    """Revisions as the app's status lists them. kept: oldest first."""
+    before: list[Object | None] = [None, *kept]
+    return [_shown(revision, previous, now) for revision, previous in zip(kept, before, strict=False)]
+
+
+def _shown(revision: Object, previous: Object | None, now: str) -> Object:
+    changed = changes(previous["data"], revision["data"]) if previous is not None else []
+    return {
+        "number": revision["revision"],
+        "image": revision["data"]["image"],
+        "createdAt": revision["metadata"].get("creationTimestamp") or now,
+        "note": _note(revision["data"]["spec"]),
+    } | ({"changed": ", ".join(changed)} if changed else {})
+
+
+def changes(before: Object, after: Object) -> list[str]:
+    """What differs, in few words: `source`, `env GREETING`, `secrets`."""
+    old, new = before["spec"], after["spec"]
+    found: list[str] = []
+    if any(old.get(key) != new.get(key) for key in ("source", "build")):
+        found.append("source")
+    differing = [key for key in _CHANGES if old.get(key) != new.get(key)]
+    found += [_env(old, new) if key == "env" else _SPOKEN.get(key, key) for key in differing]
+    if before.get("secrets") != after.get("secrets") or old.get("secrets") != new.get("secrets"):
+        found.append("secrets")
+    if not found and before["image"] != after["image"]:
+        found.append("image")
+    return list(dict.fromkeys(found))
+
+
+def _env(old: Object, new: Object) -> str:
+    before, after = old.get("env") or {}, new.get("env") or {}
+    names = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    return f"env {' '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+
+
+def _note(spec: Object) -> str:
+    git = (spec.get("source") or {}).get("git")
+    if not git:
+        return ""
+    return " ".join(word for word in (git["url"], git.get("revision", ""), (git.get("commit") or "")[:12]) if word)

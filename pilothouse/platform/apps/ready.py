@@ -1,0 +1,70 @@
+"""The Ready condition of an app: the newest state is what runs, in all its replicas (pure)."""
+
+from collections.abc import Mapping, Sequence
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.platform.apps import processes
+from pilothouse.platform.apps.images import Image
+from pilothouse.platform.apps.release import Release
+from pilothouse.platform.apps.workloads import STATE
+
+Condition = tuple[str, str, str]
+"""status, reason, message."""
+
+
+def ready(app: Object, image: Image, release: Release, wanted: Sequence[Object], deployments: Mapping[str, Object]) -> Condition:
+    """wanted: the Deployments of the newest state. deployments: those that exist, by name."""
+    if not image.reference:
+        return _without_image(image, deployments)
+    if not release.is_done:
+        if release.failure:
+            return "False", "ReleaseFailed", release.failure
+        return "False", "Releasing", "the release process runs; the new revision follows when it has ended well"
+    for each in wanted:
+        current = deployments.get(meta.name(each))
+        if current is None or not rolled_out(current, each):
+            stuck = _stuck(current, each)
+            return ("False", "ProgressDeadlineExceeded", stuck) if stuck else ("False", "RollingOut", _rolling(current))
+    return "True", "Serving" if processes.has_route(app) else "Running", ""
+
+
+def _without_image(image: Image, deployments: Mapping[str, Object]) -> Condition:
+    status, reason, message = image.built
+    if status != "False":
+        return "Unknown", "Building", message
+    is_running = any(count(deployment, "readyReplicas") > 0 for deployment in deployments.values())
+    return "False", reason, f"the last good revision still serves; {message}" if is_running else message
+
+
+def rolled_out(deployment: Object, wanted: Object) -> bool:
+    """Whether a Deployment has the wanted state in all its pods, as many as are wanted, and no others."""
+    current = _state(deployment) == _state(wanted) and deployment["spec"].get("replicas", 1) == wanted["spec"]["replicas"]
+    observed = count(deployment, "observedGeneration") >= meta.generation(deployment)
+    counts = [count(deployment, name) for name in ("updatedReplicas", "replicas", "availableReplicas")]
+    return current and observed and counts == [wanted["spec"]["replicas"]] * 3
+
+
+def count(deployment: Object, name: str) -> int:
+    return int((deployment.get("status") or {}).get(name) or 0)
+
+
+def _state(deployment: Object) -> str:
+    return meta.annotations(deployment["spec"]["template"]).get(STATE, "")
+
+
+def _rolling(deployment: Object | None) -> str:
+    """With why the cluster makes no pods, if it does not: a quota, a policy; it may yet change its mind."""
+    failure = meta.condition(deployment or {}, "ReplicaFailure") or {}
+    why = f": {failure['message']}" if failure.get("status") == "True" and failure.get("message") else ""
+    return f"the new revision is being rolled out{why}"
+
+
+def _stuck(deployment: Object | None, wanted: Object) -> str:
+    """Why the wanted state does not come; what an earlier state was stuck in does not count."""
+    if deployment is None or _state(deployment) != _state(wanted) or count(deployment, "observedGeneration") < meta.generation(deployment):
+        return ""
+    condition = meta.condition(deployment, "Progressing")
+    if condition is not None and condition["status"] == "False":
+        return str(condition.get("message") or "the rollout makes no progress")
+    return ""

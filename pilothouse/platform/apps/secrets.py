@@ -1,0 +1,69 @@
+"""Copies of an app's Secrets that never change, so that a revision keeps the values it was rolled out with (pure).
+
+A pod reads a copy, never the Secret that the spec names: a changed value is a new copy, hence a new state that is rolled out,
+and a replica of an older revision that is started again meets the values of its own time. Copies are numbered and compared by
+content; nothing that names one is made from the values.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pilothouse.model import kinds, meta
+from pilothouse.model.json import Object
+from pilothouse.platform.apps import objects
+
+OF = "apps.pilothouse.dev/copy-of"
+"""Label of a copy: the Secret that it was made from."""
+NUMBER = "apps.pilothouse.dev/copy-number"
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """names: Secret of the spec -> its copy; a Secret that does not exist is not in it. made: copies to create."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    made: Sequence[Object] = ()
+
+
+def pin(app: Object, live: Mapping[str, Object], copies: Sequence[Object]) -> Pinned:
+    """live: the Secrets that the spec names, by name, as far as they exist. copies: those that the app owns."""
+    names: dict[str, str] = {}
+    made: list[Object] = []
+    for name in app["spec"].get("secrets") or []:
+        if name not in live:
+            continue
+        same = _same(live[name], [copy for copy in copies if copy_of(copy) == name])
+        if same is None:
+            same = _copy(app, live[name], copies)
+            made.append(same)
+        names[name] = meta.name(same)
+    return Pinned(names, made)
+
+
+def copy_of(secret: Object) -> str:
+    return meta.annotations(secret).get(OF, "")
+
+
+def unneeded(copies: Sequence[Object], needed: set[str]) -> list[Object]:
+    """needed: names of copies that the current state or a kept revision reads."""
+    return [copy for copy in copies if meta.name(copy) not in needed and not meta.is_deleting(copy)]
+
+
+def _same(secret: Object, copies: Sequence[Object]) -> Object | None:
+    wanted = secret.get("data") or {}
+    return next((copy for copy in copies if (copy.get("data") or {}) == wanted and not meta.is_deleting(copy)), None)
+
+
+def _copy(app: Object, secret: Object, copies: Sequence[Object]) -> Object:
+    name = meta.name(secret)
+    numbers = [int(meta.annotations(copy).get(NUMBER, "0")) for copy in copies if copy_of(copy) == name]
+    number = max(numbers, default=0) + 1
+    metadata = objects.metadata(app, f"{name[:200]}-{number}") | {"annotations": {OF: name, NUMBER: str(number)}}
+    return {
+        "apiVersion": kinds.SECRETS.api_version,
+        "kind": kinds.SECRETS.kind,
+        "metadata": metadata,
+        "type": "Opaque",
+        "data": secret.get("data") or {},
+        "immutable": True,
+    }

@@ -1,0 +1,138 @@
+"""The Deployments and Jobs of an app: its processes as pods (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pilothouse.model import kinds, meta
+from pilothouse.model.json import Object
+from pilothouse.model.quantity import QuantityError, canonical
+from pilothouse.platform.apps.objects import Surroundings, fingerprint, identity, labels, metadata, selector
+from pilothouse.platform.apps.processes import RELEASE, WEB, Process, deployment_name
+
+STATE = "apps.pilothouse.dev/state"
+"""Annotation of the pod template by which a Deployment is known to have the state that is wanted."""
+RESTARTED = "apps.pilothouse.dev/restarted-at"
+PROCESS = "apps.pilothouse.dev/process"
+PROCESS_OF = "apps.pilothouse.dev/process-of"
+"""Label of the pods of every process but `web`, which the Service finds by the label of `objects.selector`."""
+GRACE_S = 30
+"""How long an app has to end by itself, after it is asked to."""
+RELEASE_DEADLINE_S = 1800
+"""After this time a release process is ended and has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What the pods of a state run with. port: of `web`, 0 for none. pins: Secret of the spec -> the copy that is read."""
+
+    image: str
+    port: int = 0
+    pins: Mapping[str, str] = field(default_factory=dict)
+
+
+def pod_labels(app: Object, process: str) -> dict[str, str]:
+    """By which a process's pods are found; those of different processes never overlap."""
+    return selector(app) if process == WEB else {PROCESS_OF: meta.name(app), PROCESS: process}
+
+
+def deployment(app: Object, process: Process, running: Running, around: Surroundings) -> Object:
+    template = _template(app, process, running, around)
+    restarted = (app["spec"].get("restarts") or {}).get(process.name)
+    if restarted:
+        template["metadata"]["annotations"] = {RESTARTED: restarted}
+    template["metadata"]["annotations"] = {STATE: fingerprint(template)} | template["metadata"].get("annotations", {})
+    return scaled(app, process) | {
+        "spec": {
+            "replicas": process.replicas,
+            "selector": {"matchLabels": pod_labels(app, process.name)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
+            "revisionHistoryLimit": 2,
+            "template": template,
+        },
+    }
+
+
+def scaled(app: Object, process: Process) -> Object:
+    """Only the number of replicas of the Deployment: all that may change while there is no new state to run."""
+    return {
+        "apiVersion": kinds.DEPLOYMENTS.api_version,
+        "kind": kinds.DEPLOYMENTS.kind,
+        "metadata": metadata(app, deployment_name(app, process.name)),
+        "spec": {"replicas": process.replicas},
+    }
+
+
+def release_name(app: Object, process: Process, running: Running) -> str:
+    """One Job for one state: what would run is in its name, so that it runs once."""
+    state = [running.image, process.command, process.args, app["spec"].get("env") or {}, dict(running.pins), app["spec"].get("attempt")]
+    return f"{meta.name(app)[:40]}-{RELEASE}-{identity(state)}"
+
+
+def job(app: Object, process: Process, running: Running, around: Surroundings, *, name: str) -> Object:
+    """A process that runs once. It is not tried again by itself: what it did before it failed is not known."""
+    template = _template(app, process, running, around)
+    template["spec"]["restartPolicy"] = "Never"
+    deadline = {"activeDeadlineSeconds": RELEASE_DEADLINE_S} if process.name == RELEASE else {}
+    made = metadata(app, name)
+    return {
+        "apiVersion": kinds.JOBS.api_version,
+        "kind": kinds.JOBS.kind,
+        "metadata": made | {"labels": made["labels"] | {PROCESS: process.name}},
+        "spec": {"backoffLimit": 0, "template": template} | deadline,
+    }
+
+
+def _template(app: Object, process: Process, running: Running, around: Surroundings) -> Object:
+    template: Object = {
+        "metadata": {"labels": labels(app) | pod_labels(app, process.name)},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [_container(app, process, running, around)],
+        },
+    }
+    if around.drain_s and _is_served(process, running):
+        # What a pod waits counts against its time to end.
+        template["spec"]["terminationGracePeriodSeconds"] = GRACE_S + around.drain_s
+    return template
+
+
+def _is_served(process: Process, running: Running) -> bool:
+    return process.name == WEB and running.port != 0
+
+
+def _container(app: Object, process: Process, running: Running, around: Surroundings) -> Object:
+    spec = app["spec"]
+    is_served = _is_served(process, running)
+    limits = {key: _quantity(value) for key, value in process.resources.items() if value}
+    told = {"PORT": str(running.port)} if running.port else {}
+    container: Object = {
+        "name": "app",
+        "image": running.image,
+        "imagePullPolicy": "IfNotPresent",
+        "ports": [{"name": "http", "containerPort": running.port, "protocol": "TCP"}] if is_served else [],
+        "env": [{"name": key, "value": value} for key, value in (told | (spec.get("env") or {})).items()],
+        "resources": {"limits": limits, "requests": limits} if limits else {},
+    }
+    if is_served:
+        container["readinessProbe"] = _probe((spec.get("health") or {}).get("path", ""), running.port)
+    # Always present, if empty: what is left out of a wanted object is not compared, so a removed one would stay.
+    container["envFrom"] = [{"secretRef": {"name": running.pins.get(name, name)}} for name in spec.get("secrets") or []]
+    container |= {"command": process.command, "args": process.args}
+    if around.drain_s and is_served:
+        container["lifecycle"] = {"preStop": {"sleep": {"seconds": around.drain_s}}}
+    return container
+
+
+def _quantity(text: str) -> str:
+    """As the API server writes it, so that it compares equal; what is no quantity is the server's to refuse."""
+    try:
+        return canonical(text)
+    except QuantityError:
+        return text
+
+
+def _probe(path: str, port: int) -> Object:
+    check = {"httpGet": {"path": path, "port": port}} if path else {"tcpSocket": {"port": port}}
+    return check | {"periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 3}

@@ -1,0 +1,68 @@
+"""Secrets of an app: a changed value is a new state, and a revision keeps the values of its time."""
+
+from pilothouse.model import meta
+from pilothouse.platform.apps.secrets import copy_of
+from tests.platform.apps.life import Life, app
+
+
+def reads(life: Life) -> list[str]:
+    deployment = life.one("Deployment")
+    assert deployment is not None
+    return [each["secretRef"]["name"] for each in deployment["spec"]["template"]["spec"]["containers"][0]["envFrom"]]
+
+
+def with_secret(**data: str) -> Life:
+    life = Life(app(image="web:1", secrets=["keys"]))
+    life.secret("keys", **data)
+    life.settle()
+    life.roll()
+    life.settle()
+    return life
+
+
+def test_a_changed_value_is_a_new_revision_that_reads_a_new_copy() -> None:
+    life = with_secret(TOKEN="b25l")
+    assert reads(life) == ["keys-1"]
+    life.secret("keys", TOKEN="dHdv")
+    life.settle()
+    assert reads(life) == ["keys-2"]
+    assert life.condition("Ready") == ("False", "RollingOut")
+    assert (life.status["revision"], life.status["revisions"][-1]["changed"]) == (2, "secrets")
+
+
+def test_going_back_to_old_values_is_going_back_to_the_revision() -> None:
+    life = with_secret(TOKEN="b25l")
+    for value in ("dHdv", "b25l"):
+        life.secret("keys", TOKEN=value)
+        life.settle()
+    assert reads(life) == ["keys-1"]
+    assert [r["number"] for r in life.status["revisions"]] == [2, 3]
+
+
+def test_copies_that_no_kept_revision_reads_are_removed() -> None:
+    life = with_secret(TOKEN="b25l")
+    life.change(history=2)
+    for value in ("YQ==", "Yg==", "Yw=="):
+        life.secret("keys", TOKEN=value)
+        life.settle()
+    assert sorted(meta.name(s) for s in life.of("Secret") if copy_of(s)) == ["keys-3", "keys-4"]
+
+
+def test_a_secret_that_does_not_exist_is_named_to_the_pod_which_says_so() -> None:
+    life = Life(app(image="web:1", secrets=["keys"]))
+    life.settle()
+    assert reads(life) == ["keys"]
+    life.secret("keys", TOKEN="b25l")
+    life.settle()
+    assert reads(life) == ["keys-1"]
+
+
+def test_nothing_that_can_be_read_without_the_right_to_secrets_is_made_of_a_value() -> None:
+    one, two = with_secret(PIN="MTIzNA=="), with_secret(PIN="OTg3Ng==")
+    shown = [{key: obj for key, obj in life.objects.items() if key[0] != "Secret"} for life in (one, two)]
+    assert shown[0] == shown[1]
+
+
+def test_the_status_says_which_secrets_it_speaks_of() -> None:
+    life = with_secret(TOKEN="b25l")
+    assert life.status["observedSecrets"] == [{"name": "keys", "resourceVersion": "1"}]
