@@ -4,28 +4,33 @@ import asyncio
 import contextlib
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from pilothouse.aio.tasks import scope
 from pilothouse.cli import output
+from pilothouse.cli.apps.lookup import is_current
 from pilothouse.client.client import Client
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import ApiError, BadRequest, Conflict, NotFound
 from pilothouse.model.json import Object
-from pilothouse.platform.apps.objects import build_name
 from pilothouse.platform.apps.types import APPS
 from pilothouse.platform.builds.pod import pod_name
 from pilothouse.platform.builds.types import BUILDS
 
-WAITING = frozenset({"Building", "RollingOut", ""})
+WAITING = frozenset({"Building", "Releasing", "RollingOut", ""})
 POLL_S = 0.2
 WRITE_TRIES = 10
 
 
 class Rollout:
-    """wanted: the App to apply; before: as it was, None for a new one."""
+    """wanted: the App to apply; before: as it was, None for a new one.
+
+    expected: resourceVersions of Secrets, by name, that the status must speak of before it counts; set it before `follow`.
+    was_taken_back: the deploy was interrupted, and the App is as it was.
+    """
 
     def __init__(self, client: Client, wanted: Object, before: Object | None) -> None:
         self.client = client
@@ -34,46 +39,32 @@ class Rollout:
         self.name = meta.name(wanted)
         self.namespace = meta.namespace(wanted)
         self._shown: set[str] = set()
-        self._stale: Object | None = None
+        self.expected: dict[str, str] = {}
+        self.was_taken_back = False
         self._begun = time.time() - 2  # event times are whole seconds
         self._waiting = output.Waiting()
         self._is_streaming = False
         self._is_over = False
 
     async def apply(self) -> bool:
-        """Write the App; False when it was there already, just so. A failed build of the same source is tried again."""
+        """Write the App; False when it was there already, just so."""
         if self.before is None:
             await self.client.create(APPS, self.wanted)
             return True
-        await self._forget_failed_build()
-        written = await self._replace(self.wanted["spec"])
+        written = await self._replace(self.wanted["spec"], meta.annotations(self.wanted))
         return bool(written["metadata"]["generation"] != self.before["metadata"]["generation"])
 
-    async def _replace(self, spec: Object) -> Object:
-        """Write the whole spec; the platform may write the status meanwhile."""
+    async def _replace(self, spec: Object, marks: Mapping[str, str]) -> Object:
+        """Write the whole spec and the given annotations; the platform may write the status meanwhile."""
         for _ in range(WRITE_TRIES):
             current = await self.client.get(APPS, self.name, self.namespace)
+            metadata = current["metadata"] | {"annotations": meta.annotations(current) | dict(marks)}
             with contextlib.suppress(Conflict):
-                return await self.client.update(APPS, current | {"spec": spec})
+                return await self.client.update(APPS, current | {"metadata": metadata, "spec": spec})
         raise click.ClickException(f"{self.name} is being changed by somebody else: try again")
 
-    async def _forget_failed_build(self) -> None:
-        """Deploying a source again whose build has failed builds it again."""
-        assert self.before is not None
-        if not self.wanted["spec"].get("source"):
-            return
-        name = build_name(self.wanted)
-        build = await self.client.get_or_none(BUILDS, name, self.namespace)
-        if build is None or (build.get("status") or {}).get("phase") not in ("Failed", "Cancelled"):
-            return
-        self._stale = meta.condition(self.before, "Ready")
-        await self.client.delete(BUILDS, name, self.namespace, propagation="Foreground")
-        async with asyncio.timeout(60):
-            while (found := await self.client.get_or_none(BUILDS, name, self.namespace)) and meta.uid(found) == meta.uid(build):
-                await asyncio.sleep(POLL_S / 2)
-
-    async def follow(self, timeout_s: float) -> None:
-        """Until it serves; raises ClickException with the reason when it does not. Ctrl-C takes the change back."""
+    async def follow(self, timeout_s: float) -> Object:
+        """Until it serves; raises ClickException with the reason when it does not. Ctrl-C takes the change back. Returns the App."""
         begun = time.monotonic()
         try:
             async with asyncio.timeout(timeout_s) as deadline, scope() as tasks:
@@ -98,25 +89,27 @@ class Rollout:
         assert condition is not None
         if condition["status"] != "True":
             raise click.ClickException(f"{self.name} is not deployed: {condition['message'] or condition['reason']}")
-        output.note(output.good(f"{self.name} serves") + f" revision {app['status']['revision']} after {time.monotonic() - begun:.1f} s")
-        click.echo(app["status"]["url"])
+        done = output.good(f"{self.name} {'serves' if app['status'].get('url') else 'runs'}")
+        output.note(f"{done} revision {app['status']['revision']} after {time.monotonic() - begun:.1f} s")
+        return app
 
     async def _settled(self) -> Object:
         """The app once its newest generation serves or has failed for good."""
         while True:
             app = await self.client.get(APPS, self.name, self.namespace)
             condition = meta.condition(app, "Ready")
-            observed = (app.get("status") or {}).get("observedGeneration") == app["metadata"].get("generation")
-            if (
-                observed
-                and condition is not None
-                and condition != self._stale
-                and (condition["status"] == "True" or condition["reason"] not in WAITING)
-            ):
+            is_decided = condition is not None and (condition["status"] == "True" or condition["reason"] not in WAITING)
+            if is_decided and self._is_current(app):
                 return app
             if not self._is_streaming:
                 self._waiting.show((condition or {}).get("message") or "waiting for the platform")
             await asyncio.sleep(POLL_S)
+
+    def _is_current(self, app: Object) -> bool:
+        """Whether the status speaks of the spec and of the Secrets as they were written."""
+        seen = {each["name"]: each["resourceVersion"] for each in (app.get("status") or {}).get("observedSecrets") or ()}
+        newer = all(int(seen.get(name, "0")) >= int(version) for name, version in self.expected.items())
+        return is_current(app) and newer
 
     async def _follow_builds(self) -> None:
         while not self._is_over:
@@ -190,8 +183,9 @@ class Rollout:
             if self.before is None:
                 await self.client.delete(APPS, self.name, self.namespace, propagation="Background")
             else:
-                await self._replace(self.before["spec"])
+                await self._replace(self.before["spec"], meta.annotations(self.before))
         except ApiError as error:
             output.note(f"the change could not be taken back: {error.message}")
         else:
+            self.was_taken_back = True
             output.note("cancelled; everything is as it was before")

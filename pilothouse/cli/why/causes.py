@@ -65,6 +65,13 @@ def _exists(scene: Scene) -> bool:
 
 # What is wrong, stage by stage.
 
+_SAID_BY_APP = {
+    "HostTaken": "choose another with `ph deploy --host NAME`",
+    "InvalidApp": "correct it and deploy again",
+    "ReleaseFailed": "see `ph logs {name} --process release`, then deploy again",
+}
+"""Reasons of an App's Ready condition whose message is the cause, with what to do."""
+
 
 def _unattended(scene: Scene) -> Finding | None:
     """An App that no platform looks at."""
@@ -84,6 +91,8 @@ def _own_trouble(scene: Scene) -> Finding | None:
     ready = meta.condition(scene.app, "Ready") or {}
     if ready.get("reason") == "Refused":
         return Finding((f"the cluster refuses it: {ready['message']}",), "change what is refused and deploy again")
+    if ready.get("reason") in _SAID_BY_APP:
+        return Finding((ready["message"].partition(": choose")[0],), _SAID_BY_APP[ready["reason"]].format(name=scene.name))
     if scene.taken:
         return Finding((f"{' and '.join(scene.taken)} exists and is not this app's",), "rename the app, or remove what has its name")
     return None

@@ -11,7 +11,18 @@ from pilothouse.model.json import Object
 
 ROUTINE = frozenset(
     {"Scheduled", "Pulling", "Pulled", "Created", "Started", "Killing", "SuccessfulCreate", "SuccessfulDelete", "ScalingReplicaSet"}
-    | {"Preparing", "Serving", "Building", "RollingOut", "OwnerGone", "Completed", "SandboxChanged", "TaintManagerEviction"}
+    | {
+        "Preparing",
+        "Serving",
+        "Running",
+        "Building",
+        "Releasing",
+        "RollingOut",
+        "OwnerGone",
+        "Completed",
+        "SandboxChanged",
+        "TaintManagerEviction",
+    }
 )
 """Reasons that tell of work as it should go: no cause of anything."""
 _SUFFIX = "[bcdfghjklmnpqrstvwxz2456789]"

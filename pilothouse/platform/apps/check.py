@@ -16,7 +16,7 @@ from pilothouse.platform.apps.types import HOST, IMAGE, NAME, QUANTITY
 
 LEAST_MEMORY = 4 * 1024 * 1024
 """Bytes under which no container starts."""
-_PROCESS = re.compile(r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?")
+_PROCESS = re.compile(r"[a-z0-9]([-a-z0-9]{0,28}[a-z0-9])?")
 _UNITS = re.compile(r"([0-9.]+) *([kmgt])(i?)b?", re.IGNORECASE)
 
 
@@ -98,7 +98,7 @@ def _processes(obj: Object) -> Iterator[str]:
     spec = obj["spec"]
     for key, given in (spec.get("processes") or {}).items():
         if not _PROCESS.fullmatch(key):
-            yield f"{key!r} is no name for a process: use at most 30 lower case letters, digits and dashes, a letter first"
+            yield f"{key!r} is no name for a process: use at most 30 lower case letters, digits and dashes"
             continue
         if len(deployment_name(obj, key)) > 63:
             yield f"the names of app {meta.name(obj)} and process {key} are longer than 62 letters together: shorten one"

@@ -123,7 +123,8 @@ class AppController:
         changed = {key: value for key, value in wanted.items() if key not in ("apiVersion", "kind", "metadata")}
         if resource is kinds.CONTROLLERREVISIONS:
             # Its data may not change by a byte, and a server that applies a patch writes them anew.
-            await self.client.update(resource, current | {"revision": wanted["revision"]})
+            metadata = current["metadata"] | {"annotations": meta.annotations(wanted)}
+            await self.client.update(resource, current | {"metadata": metadata, "revision": wanted["revision"]})
         else:
             await self.client.patch(resource, meta.name(wanted), changed, namespace=meta.namespace(wanted))
 

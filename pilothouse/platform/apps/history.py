@@ -10,17 +10,28 @@ _SPOKEN = {"attempt": "built again", "image": "image", "command": "command", "ar
 _CHANGES = ("image", "attempt", "port", "command", "args", "processes", "env", "resources", "health")
 
 
-def with_newest(app: Object, data: Object, revisions: Sequence[Object]) -> list[Object]:
+ROLLED_OUT_AT = "apps.pilothouse.dev/rolled-out-at"
+GONE_BACK_TO = "apps.pilothouse.dev/gone-back-to"
+"""Annotation: the number that the revision had before it became the newest again."""
+
+
+def with_newest(app: Object, data: Object, revisions: Sequence[Object], now: str) -> list[Object]:
     """All revisions, oldest first; that of `data` has the highest number, for a state gone back to becomes the newest."""
     name = objects.revision_name(app, data)
     highest = max((int(r["revision"]) for r in revisions), default=0)
     known = next((r for r in revisions if meta.name(r) == name), None)
     if known is None:
-        newest = objects.revision(app, data, highest + 1)
+        newest = _marked(objects.revision(app, data, highest + 1), {ROLLED_OUT_AT: now})
+    elif known["revision"] == highest:
+        newest = known
     else:
-        newest = known if known["revision"] == highest else known | {"revision": highest + 1}
+        newest = _marked(known | {"revision": highest + 1}, {ROLLED_OUT_AT: now, GONE_BACK_TO: str(known["revision"])})
     others = [r for r in revisions if meta.name(r) != name]
     return in_order([*others, newest])
+
+
+def _marked(revision: Object, marks: dict[str, str]) -> Object:
+    return revision | {"metadata": revision["metadata"] | {"annotations": meta.annotations(revision) | marks}}
 
 
 def in_order(revisions: Sequence[Object]) -> list[Object]:
@@ -34,11 +45,14 @@ def shown(kept: Sequence[Object], now: str) -> list[Object]:
 
 
 def _shown(revision: Object, previous: Object | None, now: str) -> Object:
+    marks = meta.annotations(revision)
     changed = changes(previous["data"], revision["data"]) if previous is not None else []
+    if GONE_BACK_TO in marks:
+        changed = [f"back to revision {marks[GONE_BACK_TO]}"]
     return {
         "number": revision["revision"],
         "image": revision["data"]["image"],
-        "createdAt": revision["metadata"].get("creationTimestamp") or now,
+        "createdAt": marks.get(ROLLED_OUT_AT) or revision["metadata"].get("creationTimestamp") or now,
         "note": _note(revision["data"]["spec"]),
     } | ({"changed": ", ".join(changed)} if changed else {})
 

@@ -73,13 +73,13 @@ def plan(app: Object, actual: Actual, around: Surroundings, now: str) -> Plan:
     if faults or actual.taken:
         why = ("InvalidApp", "; ".join(faults)) if faults else ("HostTaken", actual.taken)
         return Plan(status=_not_taken(app, actual, around, now, why))
-    state = _state(app, actual, around)
+    state = _state(app, actual, around, now)
     coming = _agenda(app, actual, around, state, now)
     status = _status(app, actual, around, state, coming, now)
     return Plan(_ensure(app, actual, around, state) + coming.due, _remove(app, actual, state), status, coming.again_s)
 
 
-def _state(app: Object, actual: Actual, around: Surroundings) -> _State:
+def _state(app: Object, actual: Actual, around: Surroundings, now: str) -> _State:
     image = resolve_image(app, actual.builds, around)
     pinned = secrets.pin(app, actual.secrets, actual.copies) if image.reference else Pinned()
     port = processes.port_of(app["spec"], image.exposed) if processes.has_route(app) else 0
@@ -88,7 +88,7 @@ def _state(app: Object, actual: Actual, around: Surroundings) -> _State:
     wanted = [workloads.deployment(app, each, running, around) for each in processes.lasting(app)] if image.reference else []
     revisions = history.in_order(actual.revisions)
     if image.reference and release.is_done:
-        revisions = history.with_newest(app, objects.remembered(app, image.reference, pinned.names), revisions)
+        revisions = history.with_newest(app, objects.remembered(app, image.reference, pinned.names), revisions, now)
     return _State(image, running, pinned, release, wanted, revisions[-int(app["spec"].get("history", 10)) :])
 
 

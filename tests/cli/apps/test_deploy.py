@@ -5,7 +5,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from pilothouse.cli.apps.deploy import Prepared, Wish, app, pairs, prepare, secret_name
+from pilothouse.cli.apps.own_secret import secret_name
+from pilothouse.cli.apps.prepare import prepare
+from pilothouse.cli.apps.variables import pairs
+from pilothouse.cli.apps.wish import Prepared, Wish, app
 from pilothouse.cli.main import ph
 
 PLACE = {"upload": {"repository": "sources/default/shop", "digest": "sha256:" + "a" * 64}}
@@ -20,8 +23,10 @@ def spec(
     return found
 
 
-def test_a_new_app_gets_the_port_that_the_dockerfile_exposes() -> None:
-    assert spec() == {"source": PLACE, "build": {}, "image": "", "port": 3000}
+def test_a_port_that_nobody_set_is_left_to_the_image() -> None:
+    assert spec() == {"source": PLACE}
+    assert "port" not in spec({"port": 5000}, port=-1)
+    assert spec(port=0)["port"] == 0
 
 
 def test_what_is_asked_for_wins_over_the_dockerfile() -> None:
@@ -47,7 +52,7 @@ def test_what_is_not_asked_for_stays_as_it_is() -> None:
 
 
 def test_a_dockerfile_that_came_to_be_replaces_the_made_one() -> None:
-    assert spec({"build": {"inline": "FROM made"}})["build"] == {}
+    assert "build" not in spec({"build": {"inline": "FROM made"}})
     made = Prepared(Path("/x"), "FROM made", "FROM made", 8080)
     assert spec({"build": {"inline": "FROM old"}}, prepared=made)["build"] == {"inline": "FROM made"}
 
@@ -57,7 +62,7 @@ def test_an_image_takes_the_place_of_a_source_and_the_other_way_round() -> None:
     found = spec({"source": PLACE, "image": "", "port": 3000}, None, none, image="web:1")
     assert found["image"] == "web:1"
     assert "source" not in found
-    assert spec({"image": "web:1"})["image"] == ""
+    assert "image" not in spec({"image": "web:1"})
 
 
 def test_secrets_become_one_secret_of_the_app_that_is_named_once() -> None:

@@ -83,16 +83,15 @@ async def test_a_service_that_has_the_apps_name_is_named(tmp_path: Path) -> None
         assert "service shop exists and is not this app's" in await told(cluster, tmp_path)
 
 
-async def test_an_older_ingress_with_the_same_path_is_named(tmp_path: Path) -> None:
+async def test_an_ingress_that_has_the_host_is_named(tmp_path: Path) -> None:
     async with platform(tmp_path) as cluster, kubelet(cluster):
         await cluster.create(kinds.INGRESSCLASSES, {"metadata": {"name": "pilothouse"}, "spec": {"controller": "pilothouse.dev/gateway"}})
         backend = {"service": {"name": "x", "port": {"number": 80}}}
         rules = [{"host": "shop.localhost", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}]
         await cluster.create(kinds.INGRESSES, {"metadata": {"name": "a-first"}, "spec": {"ingressClassName": "pilothouse", "rules": rules}})
         await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1"}})
-        await cluster.until_one(APPS, "shop", lambda app: meta.is_true(app, "Ready"))
-        await cluster.until(kinds.ENDPOINTSLICES, lambda items: any(e["conditions"]["ready"] for s in items for e in s["endpoints"]))
-        assert "shop.localhost/ is served by ingress default/a-first, which is older" in await told(cluster, tmp_path)
+        await cluster.until_one(APPS, "shop", lambda app: (app.get("status") or {}).get("conditions"))
+        assert "the host shop.localhost is ingress a-first's" in await told(cluster, tmp_path)
 
 
 @pytest.mark.parametrize(

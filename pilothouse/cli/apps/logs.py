@@ -1,0 +1,98 @@
+"""`ph logs`: what an app, one of its processes or its build has printed."""
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
+from pilothouse.model.json import Object
+
+if TYPE_CHECKING:
+    from pilothouse.client.client import Client
+
+PROCESS = click.option("--process", metavar="NAME", help="Only this process, such as worker or release.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Whose logs, and how. process: None for all that run all the time."""
+
+    name: str
+    namespace: str
+    follow: bool
+    tail: int
+    previous: bool
+    build: bool
+    process: str | None
+
+
+@click.command()
+@click.argument("app")
+@NAMESPACE
+@click.option("-f", "--follow", is_flag=True, help="Go on as more is printed.")
+@click.option("--tail", type=click.IntRange(0), default=200, show_default=True, help="Lines of each replica to begin with.")
+@click.option("--previous", is_flag=True, help="Show the logs of the previous containers.")
+@click.option("--build", is_flag=True, help="Show the log of the newest build.")
+@PROCESS
+@pass_session
+def logs(session: Session, /, app: str, **options: Any) -> None:
+    """Print an app's logs; with several replicas each line says whose it is.
+
+    \b
+    Examples:
+      ph logs shop -f
+      ph logs shop --process worker
+      ph logs shop --build
+    """
+    run(_logs(session, Reading(app, **options)))
+
+
+async def _logs(session: Session, reading: Reading) -> None:
+    from pilothouse.aio.tasks import scope
+    from pilothouse.cli.apps.lookup import find_app
+
+    async with connected(session) as client:
+        app = await find_app(client, reading.name, reading.namespace)
+        pods = await _pods(client, app, reading)
+        async with scope() as tasks:
+            for pod in pods:
+                tasks.spawn(_print_log(client, pod, reading, f"{pod} | " if len(pods) > 1 else ""))
+
+
+async def _pods(client: "Client", app: Object, reading: Reading) -> list[str]:
+    from pilothouse.cli.apps.lookup import pods_of, process_of
+    from pilothouse.model import meta
+    from pilothouse.platform.apps import processes
+
+    if reading.build:
+        return [f"{(app.get('status') or {}).get('build', '')}-build"]
+    known = [process.name for process in processes.of(app)]
+    if reading.process is not None and reading.process not in known:
+        raise click.ClickException(f"{reading.name} has no process {reading.process!r}; it has: {', '.join(known)}")
+    found = await pods_of(client, reading.name, reading.namespace, reading.process)
+    begun = [pod for pod in found if (pod.get("status") or {}).get("phase") != "Pending"]
+    if reading.process is None:
+        lasting = {process.name for process in processes.lasting(app)}
+        begun = [pod for pod in begun if process_of(pod) in lasting]
+    if not begun:
+        what = f"process {reading.process} of {reading.name} has not run" if reading.process else f"{reading.name} has no running replica"
+        raise click.ClickException(f"{what}: `ph why {reading.name}` says why")
+    return [meta.name(pod) for pod in begun]
+
+
+async def _print_log(client: "Client", pod: str, reading: Reading, prefix: str) -> None:
+    rest = b""
+    container = "build" if reading.build else "app"
+    async with client.logs(
+        pod, reading.namespace, container=container, follow=reading.follow, tail_lines=reading.tail, previous=reading.previous
+    ) as pieces:
+        async for piece in pieces:
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                sys.stdout.buffer.write(prefix.encode() + line + b"\n")
+            sys.stdout.buffer.flush()
+    if rest:
+        sys.stdout.buffer.write(prefix.encode() + rest + b"\n")
+        sys.stdout.buffer.flush()

@@ -1,0 +1,61 @@
+"""Apps and namespaces by name, with a sentence and the way out when there is none."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pilothouse.model import kinds, meta
+from pilothouse.model.errors import Forbidden, NotFound
+from pilothouse.model.json import Object
+from pilothouse.platform.apps import check
+from pilothouse.platform.apps.types import APPS
+
+if TYPE_CHECKING:
+    from pilothouse.client.client import Client
+
+
+async def find_app(client: "Client", name: str, namespace: str) -> Object:
+    if fault := check.name(name):
+        raise click.ClickException(f"there is no app {name!r}: {fault}")
+    try:
+        return await client.get(APPS, name, namespace)
+    except NotFound as error:
+        await require_namespace(client, namespace)
+        raise click.ClickException(f"there is no app {name} in namespace {namespace}: `ph apps -A` lists all") from error
+
+
+async def require_namespace(client: "Client", namespace: str) -> None:
+    """Raises ClickException when it does not exist. Whether it does may be hidden from the user: then nothing is said."""
+    try:
+        await client.get(kinds.NAMESPACES, namespace)
+    except Forbidden:
+        return
+    except NotFound as error:
+        advice = f"make it with `ph kubectl create namespace {namespace}`" if _is_label(namespace) else "choose another name"
+        raise click.ClickException(f"there is no namespace {namespace!r}: {advice}") from error
+
+
+def _is_label(text: str) -> bool:
+    return text.isascii() and len(text) <= 63 and text.replace("-", "").isalnum() and text == text.lower().strip("-")
+
+
+def is_current(app: Object) -> bool:
+    """Whether the status speaks of the newest spec."""
+    return bool((app.get("status") or {}).get("observedGeneration") == meta.generation(app))
+
+
+async def pods_of(client: "Client", name: str, namespace: str, process: str | None = None) -> list[Object]:
+    """The pods of an app, or of one of its processes, by process and name."""
+    from pilothouse.platform.apps.objects import NAME_LABEL
+    from pilothouse.platform.apps.workloads import PROCESS_OF
+
+    web = (await client.list_all(kinds.PODS, namespace, label_selector=f"apps.pilothouse.dev/app={name}")).items
+    others = (await client.list_all(kinds.PODS, namespace, label_selector=f"{PROCESS_OF}={name},{NAME_LABEL}={name}")).items
+    found = [pod for pod in [*web, *others] if process is None or process_of(pod) == process]
+    return sorted(found, key=lambda pod: (process_of(pod) != "web", process_of(pod), meta.name(pod)))
+
+
+def process_of(pod: Object) -> str:
+    from pilothouse.platform.apps.workloads import PROCESS
+
+    return meta.labels(pod).get(PROCESS, "web")

@@ -1,0 +1,98 @@
+"""From what `ph deploy` was pointed at to a source that a Build can fetch."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pilothouse.cli import output
+from pilothouse.cli.apps import git, source
+from pilothouse.cli.apps.wish import Prepared, Wish
+from pilothouse.model.json import Object
+from pilothouse.platform.apps.processes import DEFAULT_PORT
+
+if TYPE_CHECKING:
+    from pilothouse.client.client import Client
+
+_VOLUME = re.compile(r"^\s*VOLUME\s", re.IGNORECASE | re.MULTILINE)
+VOLUME_NOTE = "the Dockerfile has a VOLUME: files that the app writes do not outlive a replica; keep them in a database or an object store"
+
+
+def prepare(wish: Wish, port: int | None = None) -> Prepared:
+    """Look at the source; raises ClickException when it cannot be built. port: the one that the app has set."""
+    if wish.image or source.is_git_url(wish.where):
+        return Prepared(None, "", "", None)
+    tree = Path(wish.where).absolute()
+    if not tree.is_dir():
+        raise click.ClickException(f"{wish.where} is no folder and no Git URL")
+    own = tree / (wish.dockerfile or "Dockerfile")
+    if own.is_file():
+        return _with_own(tree, own)
+    if wish.dockerfile:
+        raise click.ClickException(f"{own} does not exist: name a file inside {tree} with --dockerfile")
+    given = port if wish.port is None else wish.port
+    return _detected(tree, given if given and given > 0 else DEFAULT_PORT)
+
+
+def _with_own(tree: Path, own: Path) -> Prepared:
+    from pilothouse.platform.builds.dockerfile import exposed_port
+
+    text = own.read_text(errors="replace")
+    warnings = (VOLUME_NOTE,) if _VOLUME.search(text) else ()
+    return Prepared(tree, text, "", exposed_port(text), (f"{own} is there and is used",), warnings=warnings)
+
+
+def _detected(tree: Path, port: int) -> Prepared:
+    from pilothouse.platform.builds.bases import offered_versions
+    from pilothouse.platform.builds.detect import CannotDetect, detect
+
+    try:
+        found = detect(tree, offered_versions()["python"], port)
+    except CannotDetect as error:
+        raise click.ClickException(str(error)) from error
+    return Prepared(tree, found.dockerfile, found.dockerfile, found.port, found.why)
+
+
+async def place(client: "Client", wish: Wish, prepared: Prepared) -> Object | None:
+    """Where the build finds the source: a repository, or the tree uploaded to the platform's registry. None for an image."""
+    if wish.image:
+        return None
+    if prepared.tree is None:
+        return _repository(wish)
+    return await _uploaded(client, wish, prepared.tree)
+
+
+def _repository(wish: Wish) -> Object:
+    url, revision, folder = git.split(wish.where)
+    commit = git.resolve(url, revision)
+    found = {"url": url, "revision": revision, "commit": commit}
+    return {"git": {key: value for key, value in found.items() if value}} | ({"path": folder} if folder else {})
+
+
+async def _uploaded(client: "Client", wish: Wish, tree: Path) -> Object:
+    from pilothouse.oci.registry import Registry, digest_of_file
+
+    with source.packed(tree) as archive:
+        digest = digest_of_file(archive)
+        repository = f"sources/{wish.namespace}/{wish.name}"
+        size = archive.stat().st_size
+        with output.Progress().step(f"uploading the source ({size / 1e6:.1f} MB)"):
+            async with Registry(await _registry(client)) as registry:
+                await registry.push_artifact(repository, digest[7:23], archive)
+    return {"upload": {"repository": repository, "digest": digest}}
+
+
+async def _registry(client: "Client") -> str:
+    from pilothouse.cli.daemon.platform import INFO
+    from pilothouse.model import kinds
+    from pilothouse.model.errors import NotFound
+    from pilothouse.platform.builds.pod import SYSTEM
+
+    try:
+        address: str = (await client.get(kinds.CONFIGMAPS, INFO, SYSTEM))["data"]["registry"]
+    except NotFound as error:
+        raise click.ClickException("the platform is not running on this cluster: start it with `ph up` or `ph run platform`") from error
+    if not address:
+        raise click.ClickException("this cluster's platform has no registry to build into: deploy an image with --image")
+    return address

@@ -1,0 +1,107 @@
+"""`ph scale`: how many replicas of an app's processes run."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from pilothouse.cli import output
+from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
+from pilothouse.model.json import Object
+
+if TYPE_CHECKING:
+    from pilothouse.client.client import Client
+
+POLL_S = 0.1
+MOST = 10_000
+Counts = dict[str, dict[str, int]]
+"""App -> process -> replicas."""
+
+
+@click.command()
+@click.argument("targets", metavar="APP=REPLICAS... | APP PROCESS=REPLICAS...", nargs=-1, required=True)
+@NAMESPACE
+@click.option("--wait/--no-wait", default=True, help="Wait until the replicas are ready.")
+@click.option("--timeout", type=click.FloatRange(1), default=300, show_default=True, metavar="SECONDS", help="How long to wait.")
+@pass_session
+def scale(session: Session, targets: tuple[str, ...], namespace: str, wait: bool, timeout: float) -> None:
+    """Change the number of replicas.
+
+    \b
+    Examples:
+      ph scale shop=3
+      ph scale shop=2 blog=5
+      ph scale shop web=2 worker=5
+    """
+    run(_scale(session, wanted_counts(targets), namespace, timeout if wait else None))
+
+
+def wanted_counts(targets: tuple[str, ...]) -> Counts:
+    """A first word without `=` is the app whose processes follow; else each word is an app."""
+    if "=" in targets[0]:
+        return {name: {"web": count} for name, count in (_split(text, "APP") for text in targets)}
+    if len(targets) == 1:
+        raise click.UsageError(f"{targets[0]!r} is not APP=REPLICAS, such as {targets[0]}=3")
+    return {targets[0]: dict(_split(text, "PROCESS") for text in targets[1:])}
+
+
+def _split(text: str, what: str) -> tuple[str, int]:
+    name, _, count = text.partition("=")
+    if not name or not (count.isascii() and count.isdigit()) or int(count) > MOST:
+        raise click.UsageError(f"{text!r} is not {what}=REPLICAS, such as {name or 'shop'}=3")
+    return name, int(count)
+
+
+async def _scale(session: Session, wanted: Counts, namespace: str, timeout_s: float | None) -> None:
+    from pilothouse.cli.apps.lookup import find_app
+    from pilothouse.platform.apps.types import APPS
+
+    async with connected(session) as client:
+        patches = {name: patch(await find_app(client, name, namespace), counts) for name, counts in wanted.items()}
+        for name, spec in patches.items():
+            await client.patch(APPS, name, {"spec": spec}, namespace=namespace)
+        for name, counts in wanted.items():
+            if timeout_s is not None:
+                await _until(client, name, namespace, counts, timeout_s)
+            for process, count in counts.items():
+                shown = name if process == "web" else f"process {process} of {name}"
+                click.echo(f"{shown} has {count} replica{'' if count == 1 else 's'}")
+
+
+def patch(app: Object, counts: Mapping[str, int]) -> Object:
+    """The change of the spec; raises ClickException for a process that the app has not or that does not run all the time."""
+    from pilothouse.model import meta
+    from pilothouse.platform.apps import processes
+
+    lasting = [process.name for process in processes.lasting(app)]
+    for name in counts:
+        if name not in lasting:
+            has = f"{meta.name(app)} has: {', '.join(lasting)}"
+            ran = name in [process.name for process in processes.of(app)]
+            raise click.ClickException(
+                f"process {name} does not run all the time and has no replicas; {has}" if ran else f"there is no process {name}; {has}"
+            )
+    others = {name: {"replicas": count} for name, count in counts.items() if name != processes.WEB}
+    web = {"replicas": counts[processes.WEB]} if processes.WEB in counts else {}
+    return web | ({"processes": others} if others else {})
+
+
+async def _until(client: "Client", name: str, namespace: str, counts: Mapping[str, int], timeout_s: float) -> None:
+    from pilothouse.cli.apps.lookup import find_app, is_current
+    from pilothouse.model import meta
+
+    waiting = output.Waiting()
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                app = await find_app(client, name, namespace)
+                ready = {each["name"]: each.get("readyReplicas", 0) for each in (app.get("status") or {}).get("processes") or ()}
+                if is_current(app) and all(ready.get(process, 0) == count for process, count in counts.items()):
+                    return
+                waiting.show((meta.condition(app, "Ready") or {}).get("message") or "waiting for the replicas")
+                await asyncio.sleep(POLL_S)
+    except TimeoutError as error:
+        raise click.ClickException(f"{name} is not there after {timeout_s:g} s: `ph why {name}` says what it waits for") from error
+    finally:
+        waiting.clear()

@@ -1,0 +1,186 @@
+"""What `ph deploy` was asked for, and the App that follows from it, the source and the app as it is (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pilothouse.cli.apps.origin import ORIGIN
+from pilothouse.cli.apps.own_secret import secret_name
+from pilothouse.model import meta
+from pilothouse.model.json import Object, copy
+from pilothouse.platform.apps.processes import DEFAULT_PORT
+from pilothouse.platform.apps.types import APPS
+
+DERIVED = "apps.pilothouse.dev/derived"
+"""Annotation: the fields of the spec that came from the source; each deploy derives them anew."""
+NOT_BUILT = frozenset(["NoSource", "NoRegistry"])
+"""Reasons of the Built condition that another try does not mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for; None and empty mean: as it is, or the default.
+
+    port: 0 for none, -1 for the derived one. hosts, cpu, memory, health, dockerfile: "" takes a setting off.
+    """
+
+    where: str
+    name: str
+    namespace: str
+    port: int | None = None
+    replicas: int | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unset: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    dockerfile: str | None = None
+    cpu: str | None = None
+    memory: str | None = None
+    health: str | None = None
+    image: str | None = None
+    force: bool = False
+    origin: str = ""
+
+
+AUTO_PORT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the source says. tree: None for a repository. inline: a made Dockerfile, "" when the source has one.
+
+    port: that the Dockerfile's text names, if it does. processes: as in an App's spec. environment: defaults for a new app.
+    """
+
+    tree: Path | None
+    dockerfile: str
+    inline: str
+    port: int | None
+    why: tuple[str, ...] = ()
+    processes: Mapping[str, Object] = field(default_factory=dict)
+    health: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def app(wish: Wish, prepared: Prepared, before: Object | None, place: Object | None) -> Object:
+    """The App to apply: what is asked for over what is there. place: the source; None for an image."""
+    spec: Object = copy((before or {}).get("spec") or {})
+    old_processes = spec.get("processes") or {}
+    for key in filter(None, meta.annotations(before or {}).get(DERIVED, "").split(",")):
+        spec.pop(key, None)
+    _forget_old_port(spec, prepared, before)
+    if place is not None:
+        spec |= {"source": place, "image": None, "build": _build(wish, prepared, spec.get("build") or {})}
+    else:
+        spec |= {"image": wish.image, "source": None, "build": None}
+    _settings(wish, spec)
+    _variables(wish, prepared, spec, is_new=before is None)
+    derived = _derive(prepared, spec, old_processes)
+    _attempt(wish, spec, before)
+    marks = {ORIGIN: wish.origin, DERIVED: ",".join(derived)}
+    return {
+        "apiVersion": APPS.api_version,
+        "kind": APPS.kind,
+        "metadata": {"name": wish.name, "namespace": wish.namespace, "annotations": {k: v for k, v in marks.items() if v}},
+        "spec": without_empty(spec),
+    }
+
+
+def without_empty(spec: Object) -> Object:
+    """Fields that say nothing are left out, at the first two levels: an empty health path says that there is to be none."""
+    found = {key: _plain(value) if key in ("build", "source", "resources") else value for key, value in spec.items()}
+    return {key: value for key, value in found.items() if value not in (None, "", [], {})}
+
+
+def _plain(value: Any) -> Any:
+    return {key: each for key, each in value.items() if each not in (None, "", [], {}, False)} if isinstance(value, dict) else value
+
+
+def _forget_old_port(spec: Object, prepared: Prepared, before: Object | None) -> None:
+    """Apps of release 0.1 hold a port that nobody set: the default's, or the Dockerfile's of that time."""
+    if before is not None and ORIGIN not in meta.annotations(before) and spec.get("port") == (prepared.port or DEFAULT_PORT):
+        del spec["port"]
+
+
+def _build(wish: Wish, prepared: Prepared, before: Object) -> Object:
+    build = {key: value for key, value in before.items() if key in ("args", "dockerfile", "noCache")}
+    if prepared.inline:
+        build["inline"] = prepared.inline
+    if wish.dockerfile is not None:
+        build["dockerfile"] = wish.dockerfile
+    if build.get("dockerfile") == "Dockerfile":
+        del build["dockerfile"]
+    if wish.build_args:
+        build["args"] = (build.get("args") or {}) | dict(wish.build_args)
+    return build
+
+
+def _settings(wish: Wish, spec: Object) -> None:
+    if wish.port is not None:
+        spec["port"] = None if wish.port == AUTO_PORT else wish.port
+    if wish.replicas is not None:
+        spec["replicas"] = wish.replicas
+    if wish.hosts:
+        spec["hosts"] = [host for host in wish.hosts if host]
+    limits = {key: value for key, value in (("cpu", wish.cpu), ("memory", wish.memory)) if value is not None}
+    if limits:
+        spec["resources"] = (spec.get("resources") or {}) | limits
+    if wish.health is not None:
+        spec["health"] = {"path": wish.health}
+
+
+def _variables(wish: Wish, prepared: Prepared, spec: Object, *, is_new: bool) -> None:
+    """A variable is in one place: the spec or the app's own Secret."""
+    defaults = dict(prepared.environment) if is_new else {}
+    env = defaults | (spec.get("env") or {}) | dict(wish.env)
+    gone = {*wish.unset, *wish.secrets}
+    spec["env"] = {key: value for key, value in env.items() if key not in gone}
+    if wish.secrets and (name := secret_name(wish.name)) not in (spec.get("secrets") or []):
+        spec["secrets"] = [*(spec.get("secrets") or []), name]
+
+
+def _derive(prepared: Prepared, spec: Object, old_processes: Object) -> list[str]:
+    """Fields taken from the source; how many of a process run is the user's and stays."""
+    found: list[str] = []
+    if prepared.processes and not spec.get("processes"):
+        spec["processes"] = {name: _with_replicas(given, old_processes.get(name)) for name, given in prepared.processes.items()}
+        found.append("processes")
+    if prepared.health and "health" not in spec:
+        spec["health"] = {"path": prepared.health}
+        found.append("health")
+    return found
+
+
+def _with_replicas(given: Object, before: Object | None) -> Object:
+    count = (before or {}).get("replicas")
+    return dict(given) if count is None or given.get("schedule") else given | {"replicas": count}
+
+
+def _attempt(wish: Wish, spec: Object, before: Object | None) -> None:
+    """A new number where the same state is to be tried again: on request, or because it failed."""
+    build = dict(spec.get("build") or {})
+    is_same = before is not None and _tried(spec) == _tried(before["spec"])
+    number = (spec.get("attempt") or 0) if is_same else 0
+    if not is_same:
+        build.pop("noCache", None)
+    if wish.force:
+        number, build["noCache"] = ((before or {}).get("spec") or {}).get("attempt", 0) + 1, True
+    elif is_same and before is not None and has_failed(before):
+        number += 1
+    spec |= {"attempt": number or None, "build": build}
+
+
+def _tried(spec: Object) -> Object:
+    """What a build depends on, but for its number."""
+    build = {key: value for key, value in _plain(spec.get("build") or {}).items() if (key, value) != ("dockerfile", "Dockerfile")}
+    build.pop("noCache", None)
+    return {"image": spec.get("image") or "", "source": _plain(spec.get("source") or {}), "build": build}
+
+
+def has_failed(app: Object) -> bool:
+    """Whether the build or the release of the app's newest state has failed."""
+    built, ready = meta.condition(app, "Built") or {}, meta.condition(app, "Ready") or {}
+    return (built.get("status") == "False" and built.get("reason") not in NOT_BUILT) or ready.get("reason") == "ReleaseFailed"
