@@ -181,14 +181,9 @@ async def _apply(client: "Client", wish: Wish, wanted: Object, before: Object | 
     begun = time.monotonic()
     moved = {*wish.unset, *(key for key in wish.env if key not in wish.secrets)}
     secret = await own_secret.change(client, wish.name, wish.namespace, given=wish.secrets, unset=moved)
-    rollout = Rollout(client, wanted, before)
-    # A new Secret comes first: nothing reads it yet. A known one comes last: what runs would follow it before the new state does.
-    if secret.before is None:
-        rollout.expected = await secret.apply(client)
-    changed = await rollout.apply()
-    if secret.before is not None:
-        rollout.expected = await secret.apply(client)
-    changed = changed or not secret.is_none
+    rollout = Rollout(client, secret.marked(wanted), before)
+    rollout.expected = await secret.apply(client)
+    changed = await rollout.apply() or not secret.is_none
     output.note(f"deploying {wish.name}" if changed else f"{wish.name} is as asked for already; nothing has changed")
     if options["detach"]:
         _print_result(wanted, options["how"], changed=changed, seconds=time.monotonic() - begun)

@@ -127,12 +127,9 @@ async def _change(session: Session, name: str, namespace: str, edit: Edit, timeo
         app = await find_app(client, name, namespace)
         secret = await own_secret.change(client, name, namespace, given=edit.secrets, unset={*edit.unset, *edit.env})
         _require_known(app, edit, secret.before)
-        rollout = Rollout(client, edited(app, edit), app)
-        if secret.before is None:
-            rollout.expected = await secret.apply(client)
+        rollout = Rollout(client, secret.marked(edited(app, edit)), app)
+        rollout.expected = await secret.apply(client)
         changed = await rollout.apply()
-        if secret.before is not None:
-            rollout.expected = await secret.apply(client)
         if not changed and secret.is_none:
             output.note(f"{name} is as asked for already; nothing has changed")
         elif timeout_s is not None:

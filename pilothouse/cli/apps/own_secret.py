@@ -1,12 +1,14 @@
 """The Secret that holds the variables which an app was given as secrets."""
 
 import base64
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
+from pilothouse.platform.apps.secrets import WRITTEN_WITH
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
@@ -18,13 +20,18 @@ def secret_name(app_name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to do to the Secret; values are never shown. before: as it is, None when there is none."""
+    """What to do to the Secret; values are never shown. before: as it is, None when there is none.
+
+    at: names this change. The App that it belongs to is written after it and carries the same mark, so that the platform
+    takes both as one.
+    """
 
     name: str
     namespace: str
     app: str
     data: Mapping[str, str]
     before: Object | None
+    at: str
 
     def __repr__(self) -> str:
         return f"Change({self.namespace}/{self.name}: {', '.join(sorted(self.data))})"
@@ -38,12 +45,21 @@ class Change:
         if self.is_none:
             return {}
         if self.before is None:
-            metadata = {"name": self.name, "namespace": self.namespace, "labels": {"app.kubernetes.io/name": self.app}}
+            marks: Object = {"labels": {"app.kubernetes.io/name": self.app}, "annotations": {WRITTEN_WITH: self.at}}
+            metadata = {"name": self.name, "namespace": self.namespace, **marks}
             written = await client.create(kinds.SECRETS, {"metadata": metadata, "data": dict(self.data)})
         else:
             gone = dict.fromkeys(self.before.get("data") or {})
-            written = await client.patch(kinds.SECRETS, self.name, {"data": gone | dict(self.data)}, namespace=self.namespace)
+            changed = {"metadata": {"annotations": {WRITTEN_WITH: self.at}}, "data": gone | dict(self.data)}
+            written = await client.patch(kinds.SECRETS, self.name, changed, namespace=self.namespace)
         return {self.name: meta.resource_version(written)}
+
+    def marked(self, app: Object) -> Object:
+        """The App with the mark of this change, if there is one."""
+        if self.is_none:
+            return app
+        metadata = app["metadata"]
+        return app | {"metadata": metadata | {"annotations": (metadata.get("annotations") or {}) | {WRITTEN_WITH: self.at}}}
 
     async def take_back(self, client: "Client") -> None:
         if self.is_none:
@@ -64,4 +80,8 @@ async def change(
     removed = set(unset)
     data = {key: value for key, value in ((before or {}).get("data") or {}).items() if key not in removed}
     data |= {key: base64.b64encode(value.encode()).decode() for key, value in (given or {}).items()}
-    return Change(name, namespace, app, data, before)
+    return Change(name, namespace, app, data, before, mark())
+
+
+def mark() -> str:
+    return meta.rfc3339_micro(time.time())

@@ -7,7 +7,7 @@ import click
 
 from pilothouse.cli import output
 from pilothouse.cli.apps.deploy import TIMEOUT
-from pilothouse.cli.apps.own_secret import Change, secret_name
+from pilothouse.cli.apps.own_secret import Change, mark, secret_name
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
 from pilothouse.model.json import Object
 
@@ -90,9 +90,10 @@ async def _rollback(session: Session, name: str, namespace: str, number: int | N
         app = await find_app(client, name, namespace)
         data = await _remembered(client, app, target_of(app, number))
         secret = await _own_secret_of(client, name, namespace, data.get("secrets") or {})
-        rollout = Rollout(client, app | {"spec": restored(app["spec"], data["spec"])}, app)
-        await rollout.apply()
+        wanted = app | {"spec": restored(app["spec"], data["spec"])}
+        rollout = Rollout(client, secret.marked(wanted) if secret is not None else wanted, app)
         rollout.expected = await secret.apply(client) if secret is not None else {}
+        await rollout.apply()
         done = await rollout.follow(timeout_s)
     if done["status"].get("url"):
         click.echo(done["status"]["url"])
@@ -135,7 +136,7 @@ async def _own_secret_of(client: "Client", name: str, namespace: str, copies: di
         if kept is None or (live or {}).get("data") == kept.get("data"):
             continue
         if secret == secret_name(name):
-            own = Change(secret, namespace, name, kept.get("data") or {}, live)
+            own = Change(secret, namespace, name, kept.get("data") or {}, live, mark())
         else:
             output.note(f"the Secret {secret} has changed since and is not {name}'s own: it stays as it is")
     return own

@@ -53,7 +53,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """The newest state as far as it has come. wanted: its Deployments; none while there is no image."""
+    """The newest state as far as it has come. wanted: its Deployments; none while there is no image. held: names of Secrets."""
 
     image: Image
     running: Running
@@ -61,6 +61,7 @@ class _State:
     release: Release
     wanted: list[Object]
     kept: list[Object]
+    held: set[str]
 
     @property
     def may_roll_out(self) -> bool:
@@ -76,20 +77,32 @@ def plan(app: Object, actual: Actual, around: Surroundings, now: str) -> Plan:
     state = _state(app, actual, around, now)
     coming = _agenda(app, actual, around, state, now)
     status = _status(app, actual, around, state, coming, now)
-    return Plan(_ensure(app, actual, around, state) + coming.due, _remove(app, actual, state), status, coming.again_s)
+    again_s = min(coming.again_s or secrets.HOLD_S, secrets.HOLD_S) if state.held else coming.again_s
+    return Plan(_ensure(app, actual, around, state) + coming.due, _remove(app, actual, state), status, again_s)
 
 
 def _state(app: Object, actual: Actual, around: Surroundings, now: str) -> _State:
     image = resolve_image(app, actual.builds, around)
-    pinned = secrets.pin(app, actual.secrets, actual.copies) if image.reference else Pinned()
+    revisions = history.in_order(actual.revisions)
+    held = secrets.held(app, actual.secrets, meta.parse_rfc3339(now))
+    pinned = _pinned(app, actual, revisions, held) if image.reference else Pinned()
     port = processes.port_of(app["spec"], image.exposed) if processes.has_route(app) else 0
     running = Running(image.reference, port, pinned.names)
     release = next_release(app, running, actual.jobs, around) if image.reference else Release()
     wanted = [workloads.deployment(app, each, running, around) for each in processes.lasting(app)] if image.reference else []
-    revisions = history.in_order(actual.revisions)
     if image.reference and release.is_done:
         revisions = history.with_newest(app, objects.remembered(app, image.reference, pinned.names), revisions, now)
-    return _State(image, running, pinned, release, wanted, revisions[-int(app["spec"].get("history", 10)) :])
+    return _State(image, running, pinned, release, wanted, revisions[-int(app["spec"].get("history", 10)) :], held)
+
+
+def _pinned(app: Object, actual: Actual, revisions: Sequence[Object], held: set[str]) -> Pinned:
+    """A Secret that is held is read as the newest revision reads it."""
+    pinned = secrets.pin(app, {name: secret for name, secret in actual.secrets.items() if name not in held}, actual.copies)
+    newest = (revisions[-1]["data"].get("secrets") or {}) if revisions else {}
+    before = {name: newest[name] for name in held if name in newest}
+    return Pinned(
+        {name: (before | dict(pinned.names))[name] for name in actual.secrets if name in before or name in pinned.names}, pinned.made
+    )
 
 
 def _ensure(app: Object, actual: Actual, around: Surroundings, state: _State) -> list[Object]:
@@ -145,7 +158,7 @@ def _status(app: Object, actual: Actual, around: Surroundings, state: _State, co
     is_released = state.release.is_done and state.release.name
     said = {"Built": state.image.built, "Ready": ready(app, state.image, state.release, state.wanted, deployments)}
     return {
-        **_observed(app, actual, around),
+        **_observed(app, {name: secret for name, secret in actual.secrets.items() if name not in state.held}, around),
         "image": state.image.reference or old.get("image", ""),
         "revision": state.kept[-1]["revision"] if state.kept else 0,
         "build": state.image.build_name,
@@ -167,9 +180,9 @@ def _processes(app: Object, deployments: Mapping[str, Object], coming: Agenda) -
     return found + [{"name": name, "lastScheduledAt": at} for name, at in coming.last.items()]
 
 
-def _observed(app: Object, actual: Actual, around: Surroundings) -> Object:
-    secrets = [{"name": name, "resourceVersion": meta.resource_version(secret)} for name, secret in sorted(actual.secrets.items())]
-    return {"observedGeneration": meta.generation(app), "url": objects.url(app, around), "observedSecrets": secrets}
+def _observed(app: Object, seen: Mapping[str, Object], around: Surroundings) -> Object:
+    versions = [{"name": name, "resourceVersion": meta.resource_version(secret)} for name, secret in sorted(seen.items())]
+    return {"observedGeneration": meta.generation(app), "url": objects.url(app, around), "observedSecrets": versions}
 
 
 def _conditions(app: Object, said: Mapping[str, tuple[str, str, str]], now: str) -> list[Object]:
@@ -182,7 +195,7 @@ def _conditions(app: Object, said: Mapping[str, tuple[str, str, str]], now: str)
 
 def _not_taken(app: Object, actual: Actual, around: Surroundings, now: str, why: tuple[str, str]) -> Object:
     """The status of an app whose spec is not carried out: what runs goes on running and is left as it is."""
-    return _observed(app, actual, around) | {"conditions": _conditions(app, {"Ready": ("False", *why)}, now)}
+    return _observed(app, actual.secrets, around) | {"conditions": _conditions(app, {"Ready": ("False", *why)}, now)}
 
 
 def refused(app: Object, status: Object, reason: str, why: str, now: str) -> Object:

@@ -16,6 +16,11 @@ OF = "apps.pilothouse.dev/copy-of"
 """Label of a copy: the Secret that it was made from."""
 NUMBER = "apps.pilothouse.dev/copy-number"
 
+WRITTEN_WITH = "apps.pilothouse.dev/written-with"
+"""Annotation of a Secret and of an App that are written one after the other and belong together: the time, RFC 3339."""
+HOLD_S = 10
+"""How long a Secret waits for the App that was to be written with it, in case that never comes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
@@ -38,6 +43,22 @@ def pin(app: Object, live: Mapping[str, Object], copies: Sequence[Object]) -> Pi
             made.append(same)
         names[name] = meta.name(same)
     return Pinned(names, made)
+
+
+def held(app: Object, live: Mapping[str, Object], now_s: float) -> set[str]:
+    """Secrets whose change is not looked at yet, because the App that belongs to it is about to be written."""
+    return {name for name, secret in live.items() if _is_ahead(app, secret, now_s)}
+
+
+def _is_ahead(app: Object, secret: Object, now_s: float) -> bool:
+    written = meta.annotations(secret).get(WRITTEN_WITH, "")
+    if not written or written == meta.annotations(app).get(WRITTEN_WITH):
+        return False
+    try:
+        age_s = now_s - meta.parse_rfc3339(written)
+    except ValueError:
+        return False
+    return -HOLD_S < age_s < HOLD_S
 
 
 def copy_of(secret: Object) -> str:

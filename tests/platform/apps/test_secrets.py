@@ -1,8 +1,8 @@
 """Secrets of an app: a changed value is a new state, and a revision keeps the values of its time."""
 
 from pilothouse.model import meta
-from pilothouse.platform.apps.secrets import copy_of
-from tests.platform.apps.life import Life, app
+from pilothouse.platform.apps.secrets import HOLD_S, WRITTEN_WITH, copy_of
+from tests.platform.apps.life import NOW, Life, app
 
 
 def reads(life: Life) -> list[str]:
@@ -66,3 +66,24 @@ def test_nothing_that_can_be_read_without_the_right_to_secrets_is_made_of_a_valu
 def test_the_status_says_which_secrets_it_speaks_of() -> None:
     life = with_secret(TOKEN="b25l")
     assert life.status["observedSecrets"] == [{"name": "keys", "resourceVersion": "1"}]
+
+
+def test_a_secret_that_is_written_with_its_app_waits_for_it_and_both_are_one_revision() -> None:
+    life = with_secret(TOKEN="b25l")
+    life.secret("keys", TOKEN="dHdv")
+    life.objects["Secret", "keys"]["metadata"]["annotations"] = {WRITTEN_WITH: NOW}
+    assert life.settle().again_s == HOLD_S
+    assert (reads(life), life.status["observedSecrets"]) == (["keys-1"], [])
+    life.app["metadata"]["annotations"] = {WRITTEN_WITH: NOW}
+    life.change(env={"MODE": "live"})
+    life.settle()
+    assert [(r["number"], r.get("changed")) for r in life.status["revisions"]] == [(1, None), (2, "env MODE, secrets")]
+
+
+def test_a_secret_whose_app_never_comes_is_taken_after_a_while() -> None:
+    life = with_secret(TOKEN="b25l")
+    life.secret("keys", TOKEN="dHdv")
+    life.objects["Secret", "keys"]["metadata"]["annotations"] = {WRITTEN_WITH: NOW}
+    life.now = "2026-01-01T00:00:11Z"
+    life.settle()
+    assert reads(life) == ["keys-2"]
