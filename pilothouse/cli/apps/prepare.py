@@ -10,10 +10,13 @@ from pilothouse.cli import output
 from pilothouse.cli.apps import git, source
 from pilothouse.cli.apps.wish import Prepared, Wish
 from pilothouse.model.json import Object
-from pilothouse.platform.apps.processes import DEFAULT_PORT
+from pilothouse.platform.apps.processes import WEB
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pilothouse.client.client import Client
+    from pilothouse.platform.builds.detect import Process
 
 _VOLUME = re.compile(r"^\s*VOLUME\s", re.IGNORECASE | re.MULTILINE)
 VOLUME_NOTE = "the Dockerfile has a VOLUME: files that the app writes do not outlive a replica; keep them in a database or an object store"
@@ -32,26 +35,47 @@ def prepare(wish: Wish, port: int | None = None) -> Prepared:
     if wish.dockerfile:
         raise click.ClickException(f"{own} does not exist: name a file inside {tree} with --dockerfile")
     given = port if wish.port is None else wish.port
-    return _detected(tree, given if given and given > 0 else DEFAULT_PORT)
+    return _detected(tree, given if given and given > 0 else None)
 
 
 def _with_own(tree: Path, own: Path) -> Prepared:
+    from pilothouse.platform.builds.detect import CannotDetect, Tree, detect_with_dockerfile
     from pilothouse.platform.builds.dockerfile import exposed_port
 
     text = own.read_text(errors="replace")
-    warnings = (VOLUME_NOTE,) if _VOLUME.search(text) else ()
-    return Prepared(tree, text, "", exposed_port(text), (f"{own} is there and is used",), warnings=warnings)
-
-
-def _detected(tree: Path, port: int) -> Prepared:
-    from pilothouse.platform.builds.bases import offered_versions
-    from pilothouse.platform.builds.detect import CannotDetect, detect
-
     try:
-        found = detect(tree, offered_versions()["python"], port)
+        found = detect_with_dockerfile(Tree.at(tree), str(own))
     except CannotDetect as error:
         raise click.ClickException(str(error)) from error
-    return Prepared(tree, found.dockerfile, found.dockerfile, found.port, found.why)
+    warnings = (*found.warnings, *([VOLUME_NOTE] if _VOLUME.search(text) else []))
+    made = _as_spec(found.processes)
+    return Prepared(tree, text, "", exposed_port(text), found.why, made, found.health, found.environment, warnings)
+
+
+def _detected(tree: Path, port: int | None) -> Prepared:
+    from pilothouse.platform.builds.bases import offered_versions
+    from pilothouse.platform.builds.detect import CannotDetect, Offer, Tree, detect
+
+    try:
+        found = detect(Tree.at(tree), Offer(offered_versions()), port)
+    except CannotDetect as error:
+        raise click.ClickException(str(error)) from error
+    made = _as_spec(found.processes)
+    if WEB in made:
+        # The image's own command is that of `web`.
+        made[WEB] = {}
+    processes = {} if list(made) == [WEB] else made
+    return Prepared(
+        tree, found.dockerfile, found.dockerfile, found.port, found.why, processes, found.health, found.environment, found.warnings
+    )
+
+
+def _as_spec(processes: "Mapping[str, Process]") -> dict[str, Object]:
+    """Detected processes as the spec of an App has them."""
+    return {
+        name: {"command": list(process.argv)} | ({"schedule": process.schedule} if process.schedule else {})
+        for name, process in processes.items()
+    }
 
 
 async def place(client: "Client", wish: Wish, prepared: Prepared) -> Object | None:
