@@ -1,6 +1,5 @@
 """`ph deploy`: a folder, a Git repository or an image becomes a running app."""
 
-import asyncio
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, 
 from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
-    from pilothouse.cli.apps.rollout import Rollout
     from pilothouse.client.client import Client
 
 RESULT = click.option("-o", "--output", "how", type=click.Choice(["text", "json", "yaml"]), default="text", help="How to print the result.")
@@ -176,6 +174,7 @@ def _show(wish: Wish, wanted: Object) -> None:
 
 async def _apply(client: "Client", wish: Wish, wanted: Object, before: Object | None, options: dict[str, Any]) -> None:
     from pilothouse.cli.apps import own_secret
+    from pilothouse.cli.apps.following import followed
     from pilothouse.cli.apps.rollout import Rollout
 
     begun = time.monotonic()
@@ -188,22 +187,8 @@ async def _apply(client: "Client", wish: Wish, wanted: Object, before: Object | 
     if options["detach"]:
         _print_result(wanted, options["how"], changed=changed, seconds=time.monotonic() - begun)
         return
-    app = await _followed(client, rollout, secret, options["timeout"])
+    app = await followed(client, rollout, secret, options["timeout"])
     _print_result(app, options["how"], changed=changed, seconds=time.monotonic() - begun)
-
-
-async def _followed(client: "Client", rollout: "Rollout", secret: Any, timeout_s: float) -> Object:
-    from pilothouse.cli.apps.release_log import show_release_log
-
-    try:
-        return await rollout.follow(timeout_s)
-    except asyncio.CancelledError:
-        if rollout.was_taken_back:
-            await asyncio.shield(secret.take_back(client))
-        raise
-    except click.ClickException:
-        await show_release_log(client, rollout.name, rollout.namespace)
-        raise
 
 
 def _print_result(app: Object, how: str, *, changed: bool, seconds: float) -> None:

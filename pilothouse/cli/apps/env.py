@@ -120,6 +120,7 @@ def merged(app: Object, secrets: Mapping[str, Object | None], *, show_secrets: b
 
 async def _change(session: Session, name: str, namespace: str, edit: Edit, timeout_s: float | None) -> None:
     from pilothouse.cli.apps import own_secret
+    from pilothouse.cli.apps.following import followed
     from pilothouse.cli.apps.lookup import find_app
     from pilothouse.cli.apps.rollout import Rollout
 
@@ -133,7 +134,7 @@ async def _change(session: Session, name: str, namespace: str, edit: Edit, timeo
         if not changed and secret.is_none:
             output.note(f"{name} is as asked for already; nothing has changed")
         elif timeout_s is not None:
-            await rollout.follow(timeout_s)
+            await followed(client, rollout, secret, timeout_s)
 
 
 def _require_known(app: Object, edit: Edit, secret: Object | None) -> None:

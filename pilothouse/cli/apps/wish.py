@@ -1,5 +1,6 @@
 """What `ph deploy` was asked for, and the App that follows from it, the source and the app as it is (pure)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,7 +169,9 @@ def _attempt(wish: Wish, spec: Object, before: Object | None) -> None:
         build.pop("noCache", None)
     if wish.force:
         number, build["noCache"] = ((before or {}).get("spec") or {}).get("attempt", 0) + 1, True
-    elif is_same and before is not None and has_failed(before):
+    elif before is not None and is_same and (_build_failed(before) or _may_have_moved(spec)):
+        number += 1
+    elif before is not None and _release_failed_alike(wish, spec, before):
         number += 1
     spec |= {"attempt": number or None, "build": build}
 
@@ -180,7 +183,20 @@ def _tried(spec: Object) -> Object:
     return {"image": spec.get("image") or "", "source": _plain(spec.get("source") or {}), "build": build}
 
 
-def has_failed(app: Object) -> bool:
-    """Whether the build or the release of the app's newest state has failed."""
-    built, ready = meta.condition(app, "Built") or {}, meta.condition(app, "Ready") or {}
-    return (built.get("status") == "False" and built.get("reason") not in NOT_BUILT) or ready.get("reason") == "ReleaseFailed"
+def _may_have_moved(spec: Object) -> bool:
+    """Whether only the build can find out what a branch points to now."""
+    git = (spec.get("source") or {}).get("git")
+    return git is not None and not git.get("commit") and not re.fullmatch(r"[0-9a-f]{4,64}", git.get("revision") or "")
+
+
+def _build_failed(app: Object) -> bool:
+    built = meta.condition(app, "Built") or {}
+    return built.get("status") == "False" and built.get("reason") not in NOT_BUILT
+
+
+def _release_failed_alike(wish: Wish, spec: Object, before: Object) -> bool:
+    """Whether the release process would run as it did when it failed: a changed state has a new one anyway."""
+    if (meta.condition(before, "Ready") or {}).get("reason") != "ReleaseFailed" or wish.secrets or wish.unset:
+        return False
+    fields = ("image", "source", "env", "processes", "command", "args")
+    return all((spec.get(key) or None) == (before["spec"].get(key) or None) for key in fields)

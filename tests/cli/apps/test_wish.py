@@ -41,7 +41,9 @@ def test_a_failed_build_is_tried_again_though_a_variable_has_changed() -> None:
 
 
 def test_a_failed_release_is_tried_again() -> None:
-    assert deployed(said(deployed(), "Ready", "ReleaseFailed"))["spec"]["attempt"] == 1
+    failed = said(deployed(), "Ready", "ReleaseFailed")
+    assert deployed(failed)["spec"]["attempt"] == 1
+    assert "attempt" not in deployed(failed, env={"A": "1"})["spec"]
 
 
 def test_a_new_source_begins_anew() -> None:
@@ -49,6 +51,14 @@ def test_a_new_source_begins_anew() -> None:
     assert (forced["spec"]["attempt"], forced["spec"]["build"]) == (1, {"noCache": True})
     assert deployed(forced)["spec"] == forced["spec"]
     assert deployed(forced, TWO)["spec"] == {"source": TWO}
+
+
+@pytest.mark.parametrize(
+    ("git", "attempt"), [({"revision": "main"}, 1), ({}, 1), ({"revision": "1a2b3c4"}, None), ({"commit": "a" * 40}, None)]
+)
+def test_a_branch_whose_commit_is_not_known_here_is_built_again(git: Object, attempt: int | None) -> None:
+    place = {"git": {"url": "https://git.example.org/shop.git", **git}}
+    assert deployed(deployed(place=place), place)["spec"].get("attempt") == attempt
 
 
 def test_what_cannot_be_mended_by_trying_is_not_tried() -> None:

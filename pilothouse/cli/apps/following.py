@@ -1,0 +1,27 @@
+"""Waiting for a rollout, with what belongs to every command that starts one."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from pilothouse.cli.apps.own_secret import Change
+from pilothouse.cli.apps.release_log import show_release_log
+from pilothouse.cli.apps.rollout import Rollout
+from pilothouse.model.json import Object
+
+if TYPE_CHECKING:
+    from pilothouse.client.client import Client
+
+
+async def followed(client: "Client", rollout: Rollout, secret: Change | None, timeout_s: float) -> Object:
+    """The App when it serves. An interrupted change of its Secret is taken back with the App; a failed release shows its log."""
+    try:
+        return await rollout.follow(timeout_s)
+    except asyncio.CancelledError:
+        if rollout.was_taken_back and secret is not None:
+            await asyncio.shield(secret.take_back(client))
+        raise
+    except click.ClickException:
+        await show_release_log(client, rollout.name, rollout.namespace)
+        raise
