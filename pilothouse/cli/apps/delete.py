@@ -45,14 +45,16 @@ async def _delete(session: Session, names: tuple[str, ...], namespace: str, yes:
 
 async def _remove(client: "Client", name: str, namespace: str) -> None:
     from pilothouse.cli.apps.own_secret import secret_name
+    from pilothouse.cli.apps.repository import git_secret_name
     from pilothouse.model import kinds
     from pilothouse.model.errors import NotFound
     from pilothouse.platform.apps.types import APPS
 
     with contextlib.suppress(NotFound):
         await client.delete(APPS, name, namespace, propagation="Foreground")
-    with contextlib.suppress(NotFound):
-        await client.delete(kinds.SECRETS, secret_name(name), namespace)
+    for secret in (secret_name(name), git_secret_name(name)):
+        with contextlib.suppress(NotFound):
+            await client.delete(kinds.SECRETS, secret, namespace)
     try:
         async with asyncio.timeout(DEADLINE_S):
             while await client.get_or_none(APPS, name, namespace) is not None:

@@ -8,8 +8,9 @@ import click
 
 from pilothouse.cli import output
 from pilothouse.cli.apps import origin, source, variables
+from pilothouse.cli.apps.location import located
 from pilothouse.cli.apps.values import PORT, checked
-from pilothouse.cli.apps.wish import Wish
+from pilothouse.cli.apps.wish import Prepared, Wish
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
 from pilothouse.model.json import Object
 
@@ -68,6 +69,10 @@ TIMEOUT = click.option(
     help="An HTTP path that answers below 400 when a replica can serve; '' for none.",
 )
 @click.option("--no-health", is_flag=True, help="An accepting port is enough: the same as --health ''.")
+@click.option("--git-secret", metavar="NAME", help="The Secret with the credentials of a private repository; '' for none.")
+@click.option(
+    "--internal/--no-internal", default=None, help="No route from outside: other apps reach it by its name (default: as it is, a route)."
+)
 @click.option("--force", is_flag=True, help="Build anew, without the layers of earlier builds.")
 @click.option("-y", "--yes", is_flag=True, help="Replace an app that came from another source without asking.")
 @click.option("--explain", is_flag=True, help="Show the Dockerfile that would be used, and stop.")
@@ -92,7 +97,7 @@ def deploy(session: Session, /, **options: Any) -> None:
     """
     wish = wished(options)
     if options["explain"]:
-        _explain(wish)
+        run(_explain(wish))
         return
     run(_deploy(session, wish, options))
 
@@ -122,29 +127,39 @@ def wished(options: dict[str, Any]) -> Wish:
         memory=options["memory"],
         health="" if options["no_health"] else options["health"],
         image=image,
+        git_secret=options["git_secret"],
+        internal=options["internal"],
         force=options["force"],
         origin=origin.of(where, image),
     )
 
 
 def _shown_name(where: str) -> str:
-    return where.partition("#")[0] if source.is_git_url(where) else Path(where).absolute().name
+    location = located(where)
+    return location.url if location is not None else Path(where).absolute().name
 
 
-def _explain(wish: Wish) -> None:
-    from pilothouse.cli.apps.prepare import prepare
+async def _explain(wish: Wish) -> None:
+    """Asks no cluster."""
+    from pilothouse.cli.apps import repository
+    from pilothouse.cli.apps.prepare import NOTHING, prepare
 
-    prepared = prepare(wish)
+    location = located(wish.where)
+    if wish.image or location is None:
+        prepared = NOTHING if wish.image else prepare(wish)
+    else:
+        commit = await repository.commit_of(location, None)
+        prepared = await repository.look(None, wish, location, {"git": {"commit": commit}}, None)
     for line in (*prepared.why, *prepared.warnings):
         output.note(line)
-    click.echo(prepared.dockerfile or "(the repository's own Dockerfile)", nl=not prepared.dockerfile)
+    click.echo(prepared.dockerfile or "(no Dockerfile is used)", nl=not prepared.dockerfile)
 
 
 async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None:
     from pilothouse.cli.apps import wish as wishes
     from pilothouse.cli.apps.hosts import require_free_hosts
     from pilothouse.cli.apps.lookup import require_namespace
-    from pilothouse.cli.apps.prepare import place, prepare
+    from pilothouse.cli.apps.prepare import NOTHING
     from pilothouse.platform.apps.types import APPS
 
     async with connected(session) as client:
@@ -152,16 +167,31 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
         before = await client.get_or_none(APPS, wish.name, wish.namespace)
         if not options["name"]:
             origin.confirm(before, wish.origin, yes=options["yes"])
-        prepared = prepare(wish, ((before or {}).get("spec") or {}).get("port"))
-        await require_free_hosts(client, wishes.app(wish, prepared, before, None), before)
+        await require_free_hosts(client, wishes.app(wish, NOTHING, before, None), before)
+        prepared, place = await _source(client, wish, before)
         for line in prepared.warnings:
             output.note(line)
-        found = await place(client, wish, prepared)
-        wanted = wishes.app(wish, prepared, before, found)
+        wanted = wishes.app(wish, prepared, before, place)
         if options["dry_run"]:
             _show(wish, wanted)
             return
         await _apply(client, wish, wanted, before, options)
+
+
+async def _source(client: "Client", wish: Wish, before: Object | None) -> tuple[Prepared, Object | None]:
+    """What the source says, and where the build finds it: nothing and None for an image."""
+    from pilothouse.cli.apps import repository
+    from pilothouse.cli.apps.prepare import NOTHING, prepare, upload
+
+    port = ((before or {}).get("spec") or {}).get("port")
+    if wish.image:
+        return NOTHING, None
+    if (location := located(wish.where)) is not None:
+        place = await repository.place(client, wish, location, before)
+        return await repository.look(client, wish, location, place, port), place
+    prepared = prepare(wish, port)
+    assert prepared.tree is not None
+    return prepared, await upload(client, wish, prepared.tree)
 
 
 def _show(wish: Wish, wanted: Object) -> None:

@@ -55,6 +55,8 @@ async def _logs(session: Session, reading: Reading) -> None:
 
     async with connected(session) as client:
         app = await find_app(client, reading.name, reading.namespace)
+        if reading.build and await _print_kept_log(client, (app.get("status") or {}).get("build", ""), reading):
+            return
         pods = await _pods(client, app, reading)
         async with scope() as tasks:
             for pod in pods:
@@ -67,6 +69,8 @@ async def _pods(client: "Client", app: Object, reading: Reading) -> list[str]:
     from pilothouse.platform.apps import processes
 
     if reading.build:
+        if not (app.get("status") or {}).get("build"):
+            raise click.ClickException(f"{reading.name} runs an image that was not built here")
         return [f"{(app.get('status') or {}).get('build', '')}-build"]
     known = [process.name for process in processes.of(app)]
     if reading.process is not None and reading.process not in known:
@@ -80,6 +84,20 @@ async def _pods(client: "Client", app: Object, reading: Reading) -> list[str]:
         what = f"process {reading.process} of {reading.name} has not run" if reading.process else f"{reading.name} has no running replica"
         raise click.ClickException(f"{what}: `ph why {reading.name}` says why")
     return [meta.name(pod) for pod in begun]
+
+
+async def _print_kept_log(client: "Client", build: str, reading: Reading) -> bool:
+    """The log of a build whose pod is gone; False when it is not kept (yet)."""
+    from pilothouse.model.errors import NotFound
+    from pilothouse.platform.builds.log import kept_log
+
+    try:
+        lines = (await kept_log(client, build, reading.namespace)).splitlines(keepends=True)
+    except NotFound:
+        return False
+    sys.stdout.buffer.write(b"".join(lines[-reading.tail :] if reading.tail else []))
+    sys.stdout.buffer.flush()
+    return True
 
 
 async def _print_log(client: "Client", pod: str, reading: Reading, prefix: str) -> None:

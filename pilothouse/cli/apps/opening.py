@@ -43,6 +43,8 @@ def url_of(app: Object) -> str:
     found: str = (app.get("status") or {}).get("url", "")
     if found:
         return found
+    if processes.has_port(app) and not processes.has_route(app):
+        raise click.ClickException(f"{name} is internal and has no URL; other apps reach it as http://{name}")
     if not processes.has_route(app):
         raise click.ClickException(f"{name} has no port and so no URL: `ph logs {name}` shows what it does")
     raise click.ClickException(f"{name} has no URL yet: `ph why {name}` says what it waits for")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.apps import source
+from pilothouse.cli.apps.location import located
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
@@ -17,8 +17,8 @@ ORIGIN = "apps.pilothouse.dev/origin"
 def of(where: str, image: str | None) -> str:
     if image:
         return f"image {repository(image)}"
-    if source.is_git_url(where):
-        return f"git {where.partition('#')[0]}"
+    if (location := located(where)) is not None:
+        return f"git {location.url}"
     return f"folder {socket.gethostname()}:{Path(where).resolve()}"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.apps import git, source
+from pilothouse.cli.apps import source
 from pilothouse.cli.apps.wish import Prepared, Wish
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.processes import WEB
@@ -20,31 +20,35 @@ if TYPE_CHECKING:
 
 _VOLUME = re.compile(r"^\s*VOLUME\s", re.IGNORECASE | re.MULTILINE)
 VOLUME_NOTE = "the Dockerfile has a VOLUME: files that the app writes do not outlive a replica; keep them in a database or an object store"
+NOTHING = Prepared(None, "", "", None)
 
 
 def prepare(wish: Wish, port: int | None = None) -> Prepared:
-    """Look at the source; raises ClickException when it cannot be built. port: the one that the app has set."""
-    if wish.image or source.is_git_url(wish.where):
-        return Prepared(None, "", "", None)
+    """Look at a folder; raises ClickException when it cannot be built. port: the one that the app has set."""
     tree = Path(wish.where).absolute()
     if not tree.is_dir():
         raise click.ClickException(f"{wish.where} is no folder and no Git URL")
+    return prepare_tree(wish, tree, port, name=str(tree))
+
+
+def prepare_tree(wish: Wish, tree: Path, port: int | None, *, name: str) -> Prepared:
+    """name: what messages call the tree."""
     own = tree / (wish.dockerfile or "Dockerfile")
     if own.is_file():
-        return _with_own(tree, own)
+        return _with_own(tree, own, name)
     if wish.dockerfile:
-        raise click.ClickException(f"{own} does not exist: name a file inside {tree} with --dockerfile")
+        raise click.ClickException(f"{name} has no file {wish.dockerfile}: name one inside it with --dockerfile")
     given = port if wish.port is None else wish.port
-    return _detected(tree, given if given and given > 0 else None)
+    return _detected(tree, given if given and given > 0 else None, name)
 
 
-def _with_own(tree: Path, own: Path) -> Prepared:
+def _with_own(tree: Path, own: Path, name: str) -> Prepared:
     from pilothouse.platform.builds.detect import CannotDetect, Tree, detect_with_dockerfile
     from pilothouse.platform.builds.dockerfile import exposed_port
 
     text = own.read_text(errors="replace")
     try:
-        found = detect_with_dockerfile(Tree.at(tree), str(own))
+        found = detect_with_dockerfile(Tree.at(tree, name), str(own.relative_to(tree)))
     except CannotDetect as error:
         raise click.ClickException(str(error)) from error
     warnings = (*found.warnings, *([VOLUME_NOTE] if _VOLUME.search(text) else []))
@@ -52,12 +56,12 @@ def _with_own(tree: Path, own: Path) -> Prepared:
     return Prepared(tree, text, "", exposed_port(text), found.why, made, found.health, found.environment, warnings)
 
 
-def _detected(tree: Path, port: int | None) -> Prepared:
-    from pilothouse.platform.builds.bases import offered_versions
+def _detected(tree: Path, port: int | None, name: str) -> Prepared:
     from pilothouse.platform.builds.detect import CannotDetect, Offer, Tree, detect
+    from pilothouse.platform.builds.offers import offered
 
     try:
-        found = detect(Tree.at(tree), Offer(offered_versions()), port)
+        found = detect(Tree.at(tree, name), Offer(offered()), port)
     except CannotDetect as error:
         raise click.ClickException(str(error)) from error
     made = _as_spec(found.processes)
@@ -78,26 +82,11 @@ def _as_spec(processes: "Mapping[str, Process]") -> dict[str, Object]:
     }
 
 
-async def place(client: "Client", wish: Wish, prepared: Prepared) -> Object | None:
-    """Where the build finds the source: a repository, or the tree uploaded to the platform's registry. None for an image."""
-    if wish.image:
-        return None
-    if prepared.tree is None:
-        return _repository(wish)
-    return await _uploaded(client, wish, prepared.tree)
-
-
-def _repository(wish: Wish) -> Object:
-    url, revision, folder = git.split(wish.where)
-    commit = git.resolve(url, revision)
-    found = {"url": url, "revision": revision, "commit": commit}
-    return {"git": {key: value for key, value in found.items() if value}} | ({"path": folder} if folder else {})
-
-
-async def _uploaded(client: "Client", wish: Wish, tree: Path) -> Object:
+async def upload(client: "Client", wish: Wish, tree: Path) -> Object:
+    """The tree in the platform's registry, as the App's spec names it."""
     from pilothouse.oci.registry import Registry, digest_of_file
 
-    with source.packed(tree) as archive:
+    with source.packed(tree, wish.dockerfile or "Dockerfile") as archive:
         digest = digest_of_file(archive)
         repository = f"sources/{wish.namespace}/{wish.name}"
         size = archive.stat().st_size

@@ -41,6 +41,8 @@ class Wish:
     memory: str | None = None
     health: str | None = None
     image: str | None = None
+    git_secret: str | None = None
+    internal: bool | None = None
     force: bool = False
     origin: str = ""
 
@@ -124,6 +126,8 @@ def _settings(wish: Wish, spec: Object) -> None:
         spec["port"] = None if wish.port == AUTO_PORT else wish.port
     if wish.replicas is not None:
         spec["replicas"] = wish.replicas
+    if wish.internal is not None:
+        spec["internal"] = wish.internal or None
     if wish.hosts:
         spec["hosts"] = [host for host in wish.hosts if host]
     limits = {key: value for key, value in (("cpu", wish.cpu), ("memory", wish.memory)) if value is not None}
@@ -169,9 +173,7 @@ def _attempt(wish: Wish, spec: Object, before: Object | None) -> None:
         build.pop("noCache", None)
     if wish.force:
         number, build["noCache"] = ((before or {}).get("spec") or {}).get("attempt", 0) + 1, True
-    elif before is not None and is_same and (_build_failed(before) or _may_have_moved(spec)):
-        number += 1
-    elif before is not None and _release_failed_alike(wish, spec, before):
+    elif before is not None and _is_to_be_tried_again(wish, spec, before, is_same=is_same):
         number += 1
     spec |= {"attempt": number or None, "build": build}
 
@@ -181,6 +183,10 @@ def _tried(spec: Object) -> Object:
     build = {key: value for key, value in _plain(spec.get("build") or {}).items() if (key, value) != ("dockerfile", "Dockerfile")}
     build.pop("noCache", None)
     return {"image": spec.get("image") or "", "source": _plain(spec.get("source") or {}), "build": build}
+
+
+def _is_to_be_tried_again(wish: Wish, spec: Object, before: Object, *, is_same: bool) -> bool:
+    return (is_same and (_build_failed(before) or _may_have_moved(spec))) or _release_failed_alike(wish, spec, before)
 
 
 def _may_have_moved(spec: Object) -> bool:

@@ -118,14 +118,18 @@ def _build_source(source: Object) -> Object:
     return source | {"git": {key: value for key, value in git.items() if key != "commit"} | {"revision": git["commit"]}}
 
 
-def service(app: Object) -> Object:
-    """Its target is the port by name: while a changed port rolls out, old and new instances listen on different ones."""
-    port = {"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}
+def service(app: Object, port: int) -> Object:
+    """Reached on port 80, and on the app's own, which is the one that programs expect of a database.
+
+    Its target is the port by name: while a changed port rolls out, old and new replicas listen on different ones.
+    """
+    numbers = {"http": 80} | ({"app": port} if port != 80 else {})
+    ports = [{"name": name, "port": number, "protocol": "TCP", "targetPort": "http"} for name, number in numbers.items()]
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(app),
-        "spec": {"selector": selector(app), "ports": [port]},
+        "spec": {"selector": selector(app), "ports": ports},
     }
 
 

@@ -86,7 +86,7 @@ def _state(app: Object, actual: Actual, around: Surroundings, now: str) -> _Stat
     revisions = history.in_order(actual.revisions)
     held = secrets.held(app, actual.secrets, meta.parse_rfc3339(now))
     pinned = _pinned(app, actual, revisions, held) if image.reference else Pinned()
-    port = processes.port_of(app["spec"], image.exposed) if processes.has_route(app) else 0
+    port = processes.port_of(app["spec"], image.exposed) if processes.has_port(app) else 0
     running = Running(image.reference, port, pinned.names)
     release = next_release(app, running, actual.jobs, around) if image.reference else Release()
     wanted = [workloads.deployment(app, each, running, around) for each in processes.lasting(app)] if image.reference else []
@@ -114,8 +114,12 @@ def _ensure(app: Object, actual: Actual, around: Surroundings, state: _State) ->
         existing = {meta.name(each) for each in actual.deployments}
         ensure += [state.release.job] if state.release.job is not None else []
         ensure += [scaled for each in processes.lasting(app) if meta.name(scaled := workloads.scaled(app, each)) in existing]
-    if processes.has_route(app) and (state.may_roll_out or actual.deployments):
-        ensure += [objects.service(app), objects.ingress(app, around)]
+    if state.may_roll_out or actual.deployments:
+        # While there is no new state the Service stays as it is: the port of the old one is not known from the spec.
+        ensure += (
+            [objects.service(app, state.running.port)] if processes.has_port(app) and (state.may_roll_out or not actual.service) else []
+        )
+        ensure += [objects.ingress(app, around)] if processes.has_route(app) else []
     return ensure
 
 
@@ -126,8 +130,9 @@ def _remove(app: Object, actual: Actual, state: _State) -> list[Object]:
         return gone
     wanted = {meta.name(each) for each in state.wanted}
     gone += [each for each in actual.deployments if meta.name(each) not in wanted and not meta.is_deleting(each)]
-    if not processes.has_route(app):
-        gone += [each for each in (actual.service, actual.ingress) if each is not None and not meta.is_deleting(each)]
+    unused = [actual.service] if not processes.has_port(app) else []
+    unused += [actual.ingress] if not processes.has_route(app) else []
+    gone += [each for each in unused if each is not None and not meta.is_deleting(each)]
     gone += schedule.outlived(app, state.release.name, actual.jobs)
     needed = {name for kept in state.kept for name in (kept["data"].get("secrets") or {}).values()}
     return gone + secrets.unneeded(actual.copies, needed | set(state.pinned.names.values()))

@@ -70,6 +70,11 @@ def release(app: Object) -> Process | None:
 
 
 def has_route(app: Object) -> bool:
+    """Whether it is reached from outside."""
+    return has_port(app) and not app["spec"].get("internal")
+
+
+def has_port(app: Object) -> bool:
     """Whether the app has a `web` process that listens on a port."""
     return app["spec"].get("port") != 0 and any(process.name == WEB for process in of(app))
 

@@ -39,6 +39,9 @@ class Git(Model):
     commit: str | None = Field(
         None, pattern="^[0-9a-f]{40,64}$", description="The commit to build; without one, what the revision is when the build fetches it."
     )
+    secret: str | None = Field(
+        None, description="A Secret with the repository's credentials, of type kubernetes.io/basic-auth or kubernetes.io/ssh-auth."
+    )
 
 
 class Upload(Model):
@@ -112,6 +115,7 @@ class AppSpec(Model):
     processes: dict[str, Process] = Field(default_factory=dict, description="The app's processes by name, when it has more than one.")
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables.")
     secrets: list[str] = Field(default_factory=list, description="Secrets whose keys become environment variables.")
+    internal: bool | None = Field(None, description="No route from outside: other apps reach it by its name and port.")
     hosts: list[Host] = Field(default_factory=list, description="Host names of the route; NAME.localhost when empty.")
     resources: Resources = Field(default_factory=Resources, description="Limits of each replica.")
     health: Health = Field(default_factory=Health, description="When a replica can serve.")

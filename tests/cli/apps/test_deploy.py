@@ -102,7 +102,7 @@ def test_a_tree_with_a_dockerfile_is_built_with_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "message"),
-    [({"dockerfile": "nosuch"}, "nosuch does not exist"), ({}, "is empty: there is nothing to deploy")],
+    [({"dockerfile": "nosuch"}, "has no file nosuch"), ({}, "is empty: there is nothing to deploy")],
 )
 def test_what_cannot_be_built_is_refused_before_anything_is_sent(tmp_path: Path, asked: dict[str, str], message: str) -> None:
     with pytest.raises(click.ClickException, match=message):

@@ -75,7 +75,7 @@ def test_the_state_of_a_template_changes_with_anything_in_it() -> None:
 
 
 def test_the_service_follows_the_port_by_name() -> None:
-    assert objects.service(app(port=3000))["spec"]["ports"] == [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}]
+    assert objects.service(app(), 80)["spec"]["ports"] == [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}]
 
 
 def test_an_ingress_class_is_named_only_when_there_is_one() -> None:
@@ -92,7 +92,7 @@ def test_the_same_source_and_options_are_the_same_build() -> None:
 
 def test_everything_belongs_to_the_app() -> None:
     shop = app(source=source())
-    made = [objects.build(shop, AROUND), deployed(shop, "web:1", AROUND), objects.service(shop), objects.ingress(shop, AROUND)]
+    made = [objects.build(shop, AROUND), deployed(shop, "web:1", AROUND), objects.service(shop, 8080), objects.ingress(shop, AROUND)]
     for obj in [*made, objects.revision(shop, {}, 1)]:
         owner = obj["metadata"]["ownerReferences"][0]
         assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == ("App", "shop", "app-uid", True)
