@@ -33,6 +33,16 @@ class Session:
 
 
 pass_session = click.make_pass_decorator(Session)
+
+
+def copyable(words: str, namespace: str = "default") -> str:
+    """`ph WORDS` for a message of the command that runs: for the same instance and namespace, to be copied as it is."""
+    context = click.get_current_context(silent=True)
+    session = context.find_object(Session) if context is not None else None
+    placed = words if namespace == "default" else f"{words} -n {shlex.quote(namespace)}"
+    return session.command(placed) if session is not None else f"ph {placed}"
+
+
 NAMESPACE = click.option("-n", "--namespace", default="default", show_default=True, help="The namespace to work in.")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
+from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
@@ -60,5 +60,7 @@ async def _remove(client: "Client", name: str, namespace: str) -> None:
             while await client.get_or_none(APPS, name, namespace) is not None:
                 await asyncio.sleep(0.1)
     except TimeoutError as error:
-        raise click.ClickException(f"{name} is being removed and is not gone after {DEADLINE_S} s: look again with `ph apps`") from error
+        raise click.ClickException(
+            f"{name} is being removed and is not gone after {DEADLINE_S} s: look again with `{copyable('apps', namespace)}`"
+        ) from error
     click.echo(f"{name} is removed")

@@ -10,7 +10,8 @@ from pilothouse.cli import output
 from pilothouse.cli.apps import variables
 from pilothouse.cli.apps.deploy import TIMEOUT
 from pilothouse.cli.apps.own_secret import secret_name
-from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
+from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
+from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 HIDDEN = "(hidden)"
@@ -100,7 +101,7 @@ async def _list(session: Session, name: str, namespace: str, show_secrets: bool,
     if how != "table":
         output.document({row[0]: {"value": row[1], "from": row[2]} for row in found}, how)
     elif not found:
-        output.note(f"{name} has no variables of its own: `ph env set {name} KEY=VALUE` sets one")
+        output.note(f"{name} has no variables of its own: `{copyable(f'env set {name} KEY=VALUE', namespace)}` sets one")
     else:
         output.table(["name", "value", "from"], found)
 
@@ -141,7 +142,9 @@ def _require_known(app: Object, edit: Edit, secret: Object | None) -> None:
     known = {*(app["spec"].get("env") or {}), *((secret or {}).get("data") or {})}
     if unknown := [key for key in edit.unset if key not in known]:
         name = app["metadata"]["name"]
-        raise click.ClickException(f"{name} has no variable {', '.join(unknown)}: `ph env list {name}` shows them")
+        raise click.ClickException(
+            f"{name} has no variable {', '.join(unknown)}: `{copyable(f'env list {name}', meta.namespace(app))}` shows them"
+        )
 
 
 def edited(app: Object, edit: Edit) -> Object:

@@ -5,7 +5,7 @@ import sys
 import click
 
 from pilothouse.cli.apps.logs import PROCESS
-from pilothouse.cli.session import Session, connected, pass_session, run
+from pilothouse.cli.session import Session, connected, copyable, pass_session, run
 
 
 @click.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -40,5 +40,5 @@ async def _one_pod(session: Session, name: str, namespace: str, process: str | N
     running = [meta.name(p) for p in found if (p.get("status") or {}).get("phase") == "Running" and not meta.is_deleting(p)]
     if not running:
         whose = f"process {process} of {name}" if process else name
-        raise click.ClickException(f"{whose} has no running replica: `ph why {name}` says why")
+        raise click.ClickException(f"{whose} has no running replica: `{copyable(f'why {name}', namespace)}` says why")
     return running[0]

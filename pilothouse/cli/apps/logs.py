@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
+from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ async def _pods(client: "Client", app: Object, reading: Reading) -> list[str]:
         begun = [pod for pod in begun if process_of(pod) in lasting]
     if not begun:
         what = f"process {reading.process} of {reading.name} has not run" if reading.process else f"{reading.name} has no running replica"
-        raise click.ClickException(f"{what}: `ph why {reading.name}` says why")
+        raise click.ClickException(f"{what}: `{copyable(f'why {reading.name}', reading.namespace)}` says why")
     return [meta.name(pod) for pod in begun]
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pilothouse.cli.session import copyable
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import Forbidden, NotFound
 from pilothouse.model.json import Object
@@ -21,7 +22,7 @@ async def find_app(client: "Client", name: str, namespace: str) -> Object:
         return await client.get(APPS, name, namespace)
     except NotFound as error:
         await require_namespace(client, namespace)
-        raise click.ClickException(f"there is no app {name} in namespace {namespace}: `ph apps -A` lists all") from error
+        raise click.ClickException(f"there is no app {name} in namespace {namespace}: `{copyable('apps -A')}` lists all") from error
 
 
 async def require_namespace(client: "Client", namespace: str) -> None:
@@ -31,7 +32,7 @@ async def require_namespace(client: "Client", namespace: str) -> None:
     except Forbidden:
         return
     except NotFound as error:
-        advice = f"make it with `ph kubectl create namespace {namespace}`" if _is_label(namespace) else "choose another name"
+        advice = f"make it with `{copyable(f'kubectl create namespace {namespace}')}`" if _is_label(namespace) else "choose another name"
         raise click.ClickException(f"there is no namespace {namespace!r}: {advice}") from error
 
 

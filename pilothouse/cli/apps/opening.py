@@ -5,7 +5,8 @@ import webbrowser
 
 import click
 
-from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
+from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
+from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 
@@ -46,5 +47,7 @@ def url_of(app: Object) -> str:
     if processes.has_port(app) and not processes.has_route(app):
         raise click.ClickException(f"{name} is internal and has no URL; other apps reach it as http://{name}")
     if not processes.has_route(app):
-        raise click.ClickException(f"{name} has no port and so no URL: `ph logs {name}` shows what it does")
-    raise click.ClickException(f"{name} has no URL yet: `ph why {name}` says what it waits for")
+        raise click.ClickException(
+            f"{name} has no port and so no URL: `{copyable(f'logs {name}', meta.namespace(app))}` shows what it does"
+        )
+    raise click.ClickException(f"{name} has no URL yet: `{copyable(f'why {name}', meta.namespace(app))}` says what it waits for")

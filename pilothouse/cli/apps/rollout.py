@@ -12,6 +12,7 @@ import click
 from pilothouse.aio.tasks import scope
 from pilothouse.cli import output
 from pilothouse.cli.apps.lookup import is_current
+from pilothouse.cli.session import copyable
 from pilothouse.client.client import Client
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import ApiError, BadRequest, Conflict, NotFound
@@ -81,7 +82,7 @@ class Rollout:
                 tasks.cancel()
         except TimeoutError as error:
             raise click.ClickException(
-                f"{self.name} does not serve after {timeout_s:g} s: `ph why {self.name}` says what it waits for"
+                f"{self.name} does not serve after {timeout_s:g} s: `{copyable(f'why {self.name}', self.namespace)}` says what it waits for"
             ) from error
         finally:
             self._waiting.clear()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
+from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ async def _until(client: "Client", name: str, namespace: str, counts: Mapping[st
                 waiting.show((meta.condition(app, "Ready") or {}).get("message") or "waiting for the replicas")
                 await asyncio.sleep(POLL_S)
     except TimeoutError as error:
-        raise click.ClickException(f"{name} is not there after {timeout_s:g} s: `ph why {name}` says what it waits for") from error
+        raise click.ClickException(
+            f"{name} is not there after {timeout_s:g} s: `{copyable(f'why {name}', namespace)}` says what it waits for"
+        ) from error
     finally:
         waiting.clear()
