@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "destroy": ("cluster.commands", "Remove the cluster and everything it put on this machine"),
     "status": ("cluster.commands", "Show what runs and where it can be reached"),
     "deploy": ("apps.deploy", "Build a source tree and run it"),
+    "compose": ("apps.compose", "Deploy what a compose file describes"),
     "apps": ("apps.listing", "List the apps"),
     "logs": ("apps.logs", "Print an app's logs"),
     "exec": ("apps.execute", "Run a command in an app's container"),

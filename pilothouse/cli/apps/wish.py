@@ -41,6 +41,8 @@ class Wish:
     memory: str | None = None
     health: str | None = None
     image: str | None = None
+    command: tuple[str, ...] | None = None
+    args: tuple[str, ...] | None = None
     git_secret: str | None = None
     internal: bool | None = None
     force: bool = False
@@ -126,6 +128,7 @@ def _settings(wish: Wish, spec: Object) -> None:
         spec["port"] = None if wish.port == AUTO_PORT else wish.port
     if wish.replicas is not None:
         spec["replicas"] = wish.replicas
+    spec |= {key: list(value) for key, value in (("command", wish.command), ("args", wish.args)) if value is not None}
     if wish.internal is not None:
         spec["internal"] = wish.internal or None
     if wish.hosts:

@@ -35,10 +35,14 @@ def resolve_image(app: Object, builds: Sequence[Object], around: Surroundings) -
 
 
 def find(app: Object, builds: Sequence[Object]) -> Object | None:
-    """The Build of the app's source, or one of an earlier release that has built the same."""
+    """The Build of the app's source, or one of release 0.1 that has built the same.
+
+    Those do not say what the image exposes, so they do for an app whose port is set.
+    """
     named = {meta.name(build): build for build in builds}
     legacy = named.get(objects.legacy_build_name(app))
-    return named.get(objects.build_name(app)) or (legacy if _phase(legacy) == "Succeeded" else None)
+    does = _phase(legacy) == "Succeeded" and app["spec"].get("port") is not None
+    return named.get(objects.build_name(app)) or (legacy if does else None)
 
 
 def _from_build(wanted: Object, current: Object | None) -> Image:

@@ -1,3 +1,6 @@
+from typing import Any
+
+from pilothouse.platform.apps import objects
 from pilothouse.platform.apps.objects import ROLLED_FIELDS, Surroundings
 from tests.platform.apps.life import DIGESTS, Life, app, image_of, source
 
@@ -183,3 +186,33 @@ def test_the_time_of_a_condition_changes_only_with_its_status() -> None:
     life.settle()
     assert [c["lastTransitionTime"] for c in life.status["conditions"]] == [c["lastTransitionTime"] for c in before]
     assert all(c["observedGeneration"] == 2 for c in life.status["conditions"])
+
+
+def stored_by_the_first_release(**spec: Any) -> Life:
+    """An App with the fields that its server filled in, and the Build that was made of it."""
+    shop = app(source={**source(), "path": ""}, build={"dockerfile": "Dockerfile", "inline": "", "args": {}}, **spec)
+    life = Life(shop)
+    name = objects.legacy_build_name(shop)
+    life.objects["Build", name] = {"kind": "Build", "metadata": {"name": name}, "status": {"phase": "Succeeded", "digest": DIGESTS[0]}}
+    return life
+
+
+def test_what_an_earlier_release_has_built_is_not_built_again() -> None:
+    life = stored_by_the_first_release(port=9000)
+    life.settle()
+    assert (len(life.of("Build")), image_of(life)[-3:]) == (1, "aaa")
+
+
+def test_an_earlier_build_that_does_not_say_its_port_is_built_again_when_the_port_is_asked_of_it() -> None:
+    life = stored_by_the_first_release()
+    life.settle()
+    assert life.condition("Built") == ("Unknown", "Building")
+
+
+def test_an_internal_app_is_reached_by_name_and_port_and_has_no_route() -> None:
+    life = Life(app(image="redis:7", port=6379, internal=True))
+    life.settle()
+    service = life.one("Service")
+    assert service is not None
+    assert [port["port"] for port in service["spec"]["ports"]] == [80, 6379]
+    assert (life.one("Ingress"), life.status["url"]) == (None, "")
