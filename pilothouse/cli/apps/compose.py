@@ -24,7 +24,12 @@ MOST_BYTES = 1_000_000
 
 @click.group()
 def compose() -> None:
-    """Deploy what a compose file describes."""
+    """Deploy what a compose file describes.
+
+    \b
+    Example:
+      ph compose up
+    """
 
 
 @compose.command()

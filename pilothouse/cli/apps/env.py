@@ -27,7 +27,14 @@ class Edit:
 
 @click.group()
 def env() -> None:
-    """Show and change an app's environment variables."""
+    """Show and change an app's environment variables.
+
+    \b
+    Examples:
+      ph env list shop
+      ph env set shop MODE=live
+      ph env unset shop MODE
+    """
 
 
 @env.command(name="list")

@@ -21,7 +21,8 @@ from pilothouse.platform.builds.types import BUILDS
 
 LEASE_NAMESPACE = "kube-system"
 CHECKS_AT_ONCE = 8
-KEPT = ("list", "watch", "create", "patch")
+KEPT = ("list", "watch", "create", "patch", "delete")
+MADE = ("list", "watch", "create", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ def needs(*, builds: bool) -> list[Need]:
         Need(kinds.DEPLOYMENTS, KEPT),
         Need(kinds.SERVICES, KEPT),
         Need(kinds.INGRESSES, KEPT),
+        Need(kinds.JOBS, MADE),
+        Need(kinds.SECRETS, MADE),
         Need(kinds.PODS, ("list", "watch", *(("create", "delete") if builds else ()))),
         Need(kinds.EVENTS, ("create", "patch")),
         Need(kinds.CONFIGMAPS, ("get", "list", "watch", "create", "update"), SYSTEM),
@@ -71,7 +74,7 @@ def needs(*, builds: bool) -> list[Need]:
         found += [
             Need(BUILDS, ("patch",), subresource="status"),
             Need(kinds.PODS, ("get",), subresource="log"),
-            Need(kinds.SECRETS, ("get", "create", "update")),
+            Need(kinds.SECRETS, ("get", "update")),
         ]
     return found
 
