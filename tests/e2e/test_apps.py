@@ -75,15 +75,17 @@ def test_a_failed_build_names_the_line_and_leaves_the_running_revision_alone(ins
     shutil.copytree(guestbook, broken)
     lines = (broken / "Dockerfile").read_text().splitlines()
     (broken / "Dockerfile").write_text("\n".join([*lines, "RUN echo about to fail && ls /no-such-file"]) + "\n")
-    failed = instance.ph("deploy", str(broken), check=False)
+    failed = instance.ph("deploy", str(broken), "--yes", check=False)
     assert failed.returncode == 1
     assert f"Dockerfile line {len(lines) + 1}" in failed.stderr
     assert "no-such-file" in failed.stderr.splitlines()[-1]
-    assert instance.ph("deploy", str(broken), check=False).returncode == 1
+    again = instance.ph("deploy", str(broken), "--yes", check=False)
+    assert again.returncode == 1
+    assert "about to fail" in again.stderr, "it was not built again"
     assert instance.fetch("guestbook.localhost", "/healthz")[0] == 200
     why = instance.ph("why", "guestbook").stdout
     assert f"Dockerfile line {len(lines) + 1}" in why
-    instance.ph("deploy", str(guestbook))
+    instance.ph("deploy", str(guestbook), "--yes")
 
 
 def test_rollback_goes_back_without_a_build(instance: Instance, guestbook: Path) -> None:
@@ -102,7 +104,10 @@ def test_an_interrupted_deploy_leaves_everything_as_it_was(instance: Instance, g
         file.write("RUN sleep 120\n")
     before = instance.get("app", "guestbook")["spec"]
     process = subprocess.Popen(
-        [str(BIN / "ph"), "--home", str(instance.home), "deploy", str(slow)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [str(BIN / "ph"), "--home", str(instance.home), "deploy", str(slow), "--yes"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr is not None
     while "sleep 120" not in process.stderr.readline():
@@ -119,6 +124,63 @@ def test_secrets_reach_the_app_and_no_process_list(instance: Instance, guestbook
     instance.ph("deploy", str(guestbook), "--secret", "GREETING=from a secret")
     assert b"from a secret" in instance.fetch("guestbook.localhost")[1]
     assert "from a secret" not in json.dumps(instance.get("app", "guestbook"))
+
+
+def test_a_changed_secret_reaches_the_app_and_a_rollback_brings_it_back(instance: Instance, guestbook: Path) -> None:
+    for value in ("first value", "second value"):
+        instance.ph("deploy", str(guestbook), "--secret", f"GREETING={value}")
+        assert value.encode() in instance.fetch("guestbook.localhost")[1]
+    instance.ph("rollback", "guestbook")
+    assert b"first value" in instance.fetch("guestbook.localhost")[1]
+    instance.ph("env", "unset", "guestbook", "GREETING")
+    assert b"value" not in instance.fetch("guestbook.localhost")[1]
+    assert "GREETING" not in instance.ph("env", "list", "guestbook").stdout
+
+
+def test_a_restart_replaces_the_replicas_and_changes_nothing_else(instance: Instance, guestbook: Path) -> None:
+    before = instance.get("app", "guestbook")["status"]["revision"]
+    pods = instance.ph("kubectl", "get", "pods", "-l", "apps.pilothouse.dev/app=guestbook", "-o", "name").stdout
+    instance.ph("restart", "guestbook")
+    assert instance.ph("kubectl", "get", "pods", "-l", "apps.pilothouse.dev/app=guestbook", "-o", "name").stdout != pods
+    assert instance.get("app", "guestbook")["status"]["revision"] == before
+
+
+def test_a_procfile_runs_its_processes_and_a_failing_release_stops_the_deploy(instance: Instance, tmp_path: Path) -> None:
+    tree = tmp_path / "several"
+    tree.mkdir()
+    (tree / "Dockerfile").write_text("FROM python:3-slim\nCOPY . /app\nWORKDIR /app\nEXPOSE 9000\n")
+    lines = ["web: python -m http.server $PORT", "worker: while true; do echo working; sleep 1; done"]
+    lines.append('release: echo migrating && test -z "$BREAK"')
+    (tree / "Procfile").write_text("\n".join(lines) + "\n")
+    instance.ph("deploy", str(tree), timeout=500)
+    assert instance.fetch("several.localhost")[0] == 200
+    assert "working" in eventually(lambda: instance.ph("logs", "several", "--process", "worker").stdout)
+    assert "2 replicas" in instance.ph("scale", "several", "worker=2").stdout
+    failed = instance.ph("env", "set", "several", "BREAK=1", check=False)
+    assert failed.returncode == 1
+    assert "migrating" in failed.stderr
+    assert instance.fetch("several.localhost")[0] == 200
+    assert instance.get("app", "several")["status"]["revision"] == 1
+    instance.ph("delete", "several", "--yes")
+
+
+def test_an_app_without_web_runs_without_a_url(instance: Instance, tmp_path: Path) -> None:
+    tree = tmp_path / "ticker"
+    tree.mkdir()
+    (tree / "Dockerfile").write_text("FROM python:3-slim\n")
+    (tree / "Procfile").write_text("worker: while true; do echo tick; sleep 1; done\n")
+    done = instance.ph("deploy", str(tree), timeout=500)
+    assert (done.stdout, "ticker runs revision 1" in done.stderr) == ("", True)
+    assert "tick" in eventually(lambda: instance.ph("logs", "ticker").stdout)
+    instance.ph("delete", "ticker", "--yes")
+
+
+def test_what_a_dry_run_shows_can_be_applied(instance: Instance, guestbook: Path) -> None:
+    shown = instance.ph("deploy", str(guestbook), "--name", "shown", "--dry-run").stdout
+    assert "''" not in shown
+    instance.kubectl("apply", "-f", "-", input=shown)
+    instance.kubectl("wait", "app/shown", "--for=condition=Ready", "--timeout=200s")
+    instance.ph("delete", "shown", "--yes")
 
 
 def test_an_app_is_plain_yaml_too(instance: Instance, guestbook: Path, namespace: str) -> None:
@@ -199,8 +261,12 @@ def test_a_git_url_is_deployed(instance: Instance, guestbook: Path, tmp_path: Pa
                 subprocess.run(["git", "ls-remote", f"git://127.0.0.1:{port}/book.git"], capture_output=True, check=False).returncode == 0
             )
         )
-        instance.ph("deploy", f"git://127.0.0.1:{port}/book.git#release", "--name", "from-git", timeout=400)
+        address = f"git://127.0.0.1:{port}/book.git#release"
+        instance.ph("deploy", address, "--name", "from-git", timeout=400)
         assert instance.fetch("from-git.localhost", "/healthz")[0] == 200
+        _push(work, served / "book.git", "def hello(): return b'pushed later'")
+        instance.ph("deploy", address, "--name", "from-git", timeout=400)
+        assert "pushed later" in instance.ph("exec", "from-git", "cat", "later.py").stdout
         failed = instance.ph("deploy", f"git://127.0.0.1:{port}/none.git", "--name", "from-nowhere", check=False)
         assert failed.returncode == 1
         assert "none.git" in failed.stderr.splitlines()[-1]
@@ -208,7 +274,19 @@ def test_a_git_url_is_deployed(instance: Instance, guestbook: Path, tmp_path: Pa
         os.killpg(daemon.pid, signal.SIGTERM)
         daemon.wait()
     instance.ph("delete", "from-git", "--yes")
-    instance.ph("delete", "from-nowhere", "--yes")
+
+
+def _push(work: Path, bare: Path, text: str) -> None:
+    """One more commit on the branch release, with the text in later.py."""
+    settings = ["-c", "user.name=test", "-c", "user.email=test@example.test"]
+    (work / "later.py").write_text(text)
+    for command in (
+        ["checkout", "--quiet", "release"],
+        ["add", "."],
+        ["commit", "--quiet", "-m", "two"],
+        ["push", "--quiet", str(bare), "release"],
+    ):
+        subprocess.run(["git", *settings, *command], cwd=work, check=True)
 
 
 def test_an_ingress_of_anyone_is_served_with_tls(instance: Instance, guestbook: Path, tmp_path: Path) -> None:

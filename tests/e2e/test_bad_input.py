@@ -61,7 +61,7 @@ def _deployment(labels: dict[str, str]) -> dict[str, object]:
 
 def test_an_image_that_does_not_exist_is_named_by_why(instance: Instance) -> None:
     done = instance.ph("deploy", "--image", "127.0.0.1:1/no/such:1", "--name", "ghost", "--timeout", "8", check=False)
-    refused(done, "ghost", "ph why ghost")
+    refused(done, "ghost", "why ghost")
     why = eventually(lambda: (text := instance.ph("why", "ghost").stdout) and "127.0.0.1:1/no/such:1" in text and text)
     assert "image" in why.splitlines()[0]
     instance.ph("delete", "ghost", "--yes")
@@ -70,7 +70,28 @@ def test_an_image_that_does_not_exist_is_named_by_why(instance: Instance) -> Non
 def test_what_is_no_source_is_refused(instance: Instance, tmp_path: Path) -> None:
     refused(instance.ph("deploy", str(tmp_path / "nowhere"), check=False), "nowhere", "no folder")
     (tmp_path / "empty").mkdir()
-    refused(instance.ph("deploy", str(tmp_path / "empty"), check=False), "Dockerfile")
+    refused(instance.ph("deploy", str(tmp_path / "empty"), check=False), "nothing to deploy")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--memory", "128MB"], ["128Mi"]),
+        (["--name", "nu app"], ["nu-app"]),
+        (["-n", "nosuch"], ["nosuch", "create namespace"]),
+        (["--host", "first.localhost"], ["first.localhost", "app first"]),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_before_anything_is_built(
+    instance: Instance, busybox: str, tmp_path: Path, options: list[str], words: list[str]
+) -> None:
+    instance.ph("deploy", "--image", busybox, "--name", "first", "--detach")
+    (tmp_path / "Dockerfile").write_text("FROM python:3-slim\n")
+    done = instance.ph("deploy", str(tmp_path), *([] if "--name" in options else ["--name", "second"]), *options, check=False)
+    assert done.returncode in (1, 2)
+    assert all(word in done.stderr.splitlines()[-1] for word in words), done.stderr
+    assert "second" not in instance.ph("apps").stdout
+    instance.ph("delete", "first", "--yes")
 
 
 def test_a_base_image_that_cannot_be_had_is_named(instance: Instance, tmp_path: Path) -> None:

@@ -71,9 +71,8 @@ def target_of(app: Object, number: int | None) -> int:
     current = status.get("revision", 0)
     others = sorted(r["number"] for r in status.get("revisions") or () if r["number"] != current)
     if not others:
-        raise click.ClickException(
-            f"{name} has {f'only revision {current}' if current else 'no revision yet'}: there is none to go back to"
-        )
+        kept = f"only revision {current} is kept" if current else "no revision is kept yet"
+        raise click.ClickException(f"{name} cannot go back to {f'revision {number}' if number else 'an earlier revision'}: {kept}")
     if number == current:
         raise click.ClickException(f"revision {number} of {name} is the current one; kept are also: {', '.join(map(str, others))}")
     target = number if number is not None else max((n for n in others if n < current), default=others[-1])

@@ -30,11 +30,11 @@ def test_back_is_the_revision_before_this_one() -> None:
 @pytest.mark.parametrize(
     ("app", "number", "said"),
     [
-        (shop(1, current=1), None, "shop has only revision 1"),
-        (shop(1, current=1), 7, "only revision 1"),
+        (shop(1, current=1), None, "shop cannot go back to an earlier revision: only revision 1 is kept"),
+        (shop(1, current=1), 7, "to revision 7: only revision 1"),
         (shop(1, 2, current=2), 2, "is the current one"),
         (shop(1, 2, current=2), 9, "revision 9 of shop is not kept; kept are: 1"),
-        (shop(current=0), None, "no revision yet"),
+        (shop(current=0), None, "no revision is kept yet"),
     ],
 )
 def test_a_revision_that_cannot_be_gone_back_to_is_refused_with_those_that_can(app: Object, number: int | None, said: str) -> None:
