@@ -31,7 +31,14 @@ def document(value: Any, how: str) -> None:
     else:
         import yaml
 
-        click.echo(yaml.safe_dump(value, sort_keys=False), nl=False)
+        class Dumper(yaml.SafeDumper):
+            """Texts of several lines as blocks."""
+
+        def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+            return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+        Dumper.add_representer(str, text)
+        click.echo(yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120), nl=False)
 
 
 def note(text: str) -> None:

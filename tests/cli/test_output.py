@@ -19,6 +19,11 @@ def test_documents_are_json_or_yaml(capsys: pytest.CaptureFixture[str]) -> None:
     assert yaml.safe_load(capsys.readouterr().out) == value
 
 
+def test_a_text_of_several_lines_is_a_block_in_yaml(capsys: pytest.CaptureFixture[str]) -> None:
+    output.document({"inline": "FROM a\nRUN b\n"}, "yaml")
+    assert capsys.readouterr().out == "inline: |\n  FROM a\n  RUN b\n"
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"), [(-3, "0s"), (0, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (86399, "23h"), (172800, "2d")]
 )

@@ -159,7 +159,7 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
     from pilothouse.cli.apps import wish as wishes
     from pilothouse.cli.apps.hosts import require_free_hosts
     from pilothouse.cli.apps.lookup import require_namespace
-    from pilothouse.cli.apps.prepare import NOTHING
+    from pilothouse.cli.apps.prepare import upload
     from pilothouse.platform.apps.types import APPS
 
     async with connected(session) as client:
@@ -167,10 +167,12 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
         before = await client.get_or_none(APPS, wish.name, wish.namespace)
         if not options["name"]:
             origin.confirm(before, wish.origin, yes=options["yes"])
-        await require_free_hosts(client, wishes.app(wish, NOTHING, before, None), before)
-        prepared, place = await _source(client, wish, before)
+        prepared, place = await _look(client, wish, before)
+        await require_free_hosts(client, wishes.app(wish, prepared, before, place), before)
         for line in prepared.warnings:
             output.note(line)
+        if prepared.tree is not None:
+            place = await upload(client, wish, prepared.tree)
         wanted = wishes.app(wish, prepared, before, place)
         if options["dry_run"]:
             _show(wish, wanted)
@@ -178,10 +180,10 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
         await _apply(client, wish, wanted, before, options)
 
 
-async def _source(client: "Client", wish: Wish, before: Object | None) -> tuple[Prepared, Object | None]:
-    """What the source says, and where the build finds it: nothing and None for an image."""
+async def _look(client: "Client", wish: Wish, before: Object | None) -> tuple[Prepared, Object | None]:
+    """What the source says, and where a repository is; a folder has no place before it is uploaded, an image has none."""
     from pilothouse.cli.apps import repository
-    from pilothouse.cli.apps.prepare import NOTHING, prepare, upload
+    from pilothouse.cli.apps.prepare import NOTHING, prepare
 
     port = ((before or {}).get("spec") or {}).get("port")
     if wish.image:
@@ -189,9 +191,7 @@ async def _source(client: "Client", wish: Wish, before: Object | None) -> tuple[
     if (location := located(wish.where)) is not None:
         place = await repository.place(client, wish, location, before)
         return await repository.look(client, wish, location, place, port), place
-    prepared = prepare(wish, port)
-    assert prepared.tree is not None
-    return prepared, await upload(client, wish, prepared.tree)
+    return prepare(wish, port), None
 
 
 def _show(wish: Wish, wanted: Object) -> None:

@@ -57,7 +57,9 @@ class Rollout:
 
     async def _replace(self, spec: Object, marks: Mapping[str, str]) -> Object:
         """Write the whole spec and the given annotations; the platform may write the status meanwhile."""
-        for _ in range(WRITE_TRIES):
+        for number in range(WRITE_TRIES):
+            # A write that is on its way to the disk already counts, and cannot be read yet.
+            await asyncio.sleep(POLL_S / 4 * number)
             current = await self.client.get(APPS, self.name, self.namespace)
             metadata = current["metadata"] | {"annotations": meta.annotations(current) | dict(marks)}
             with contextlib.suppress(Conflict):

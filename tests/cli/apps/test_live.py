@@ -1,0 +1,102 @@
+"""Commands' parts against an API server with the App controller; nodes are played."""
+
+import base64
+from pathlib import Path
+
+import click
+import pytest
+
+from pilothouse.cli.apps import own_secret
+from pilothouse.cli.apps.hosts import require_free_hosts
+from pilothouse.cli.apps.lookup import find_app, is_current, require_namespace
+from pilothouse.cli.apps.rollback import _own_secret_of
+from pilothouse.cli.apps.rollout import Rollout
+from pilothouse.model import kinds, meta
+from pilothouse.model.json import Object
+from pilothouse.platform.apps.types import APPS
+from tests.engine.controllers.conftest import Cluster, kubelet
+from tests.platform.live import platform
+
+
+def shop(**spec: object) -> Object:
+    return {"metadata": {"name": "shop", "namespace": "default"}, "spec": {"image": "web:1", **spec}}
+
+
+def serves(app: Object) -> bool:
+    return is_current(app) and meta.is_true(app, "Ready")
+
+
+async def deployed(cluster: Cluster, wanted: Object, **secrets: str) -> Object:
+    """As `ph deploy` writes an App with its own Secret, and waits for it."""
+    before = await cluster.client.get_or_none(APPS, "shop", "default")
+    change = await own_secret.change(cluster.client, "shop", "default", given=secrets)
+    rollout = Rollout(cluster.client, change.marked(wanted), before)
+    rollout.expected = await change.apply(cluster.client)
+    await rollout.apply()
+    return await rollout.follow(30)
+
+
+async def test_a_changed_secret_and_a_changed_app_are_one_revision(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await deployed(cluster, shop(secrets=["shop-secrets"]), KEY="one")
+        app = await deployed(cluster, shop(secrets=["shop-secrets"], env={"MODE": "live"}), KEY="two")
+        assert [r.get("changed") for r in app["status"]["revisions"]] == [None, "env MODE, secrets"]
+
+
+async def test_a_deploy_waits_until_a_changed_secret_is_seen(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await deployed(cluster, shop(secrets=["shop-secrets"]), KEY="one")
+        app = await deployed(cluster, shop(secrets=["shop-secrets"]), KEY="two")
+        assert app["status"]["revision"] == 2
+
+
+async def test_a_secret_goes_back_with_its_revision_and_a_foreign_one_stays(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(kinds.SECRETS, {"metadata": {"name": "shared"}, "stringData": {"X": "1"}})
+        for value in ("one", "two"):
+            await deployed(cluster, shop(secrets=["shop-secrets", "shared"]), KEY=value)
+        await cluster.patch(kinds.SECRETS, "shared", {"stringData": {"X": "2"}})
+        copies = {"shop-secrets": "shop-secrets-1", "shared": "shared-1"}
+        change = await _own_secret_of(cluster.client, "shop", "default", copies)
+        assert change is not None
+        assert base64.b64decode(change.data["KEY"]) == b"one"
+
+
+async def test_an_interrupted_change_of_a_secret_is_taken_back(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster:
+        for before in ({}, {"KEY": "b25l"}):
+            if before:
+                await cluster.create(kinds.SECRETS, {"metadata": {"name": "shop-secrets"}, "data": before})
+            change = await own_secret.change(cluster.client, "shop", "default", given={"KEY": "x", "MORE": "y"})
+            await change.apply(cluster.client)
+            await change.take_back(cluster.client)
+            found = await cluster.client.get_or_none(kinds.SECRETS, "shop-secrets", "default")
+            assert (found or {}).get("data", {}) == before
+
+
+async def test_values_are_in_no_representation(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster:
+        change = await own_secret.change(cluster.client, "shop", "default", given={"KEY": "s3cret"})
+        assert "KEY" in repr(change)
+        assert base64.b64encode(b"s3cret").decode() not in repr(change)
+
+
+async def test_a_host_that_another_app_has_is_refused_with_its_name(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster:
+        await cluster.create(APPS, {"metadata": {"name": "book"}, "spec": {"image": "web:1"}})
+        with pytest.raises(click.ClickException, match=r"book.localhost is app book's: choose another host with --host"):
+            await require_free_hosts(cluster.client, shop(hosts=["book.localhost"]), None)
+        await require_free_hosts(cluster.client, shop(port=0, hosts=["book.localhost"]), None)
+        await require_free_hosts(cluster.client, shop(), None)
+
+
+async def test_what_does_not_exist_is_named_with_the_way_out(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster:
+        with pytest.raises(click.ClickException, match="`ph kubectl create namespace team`"):
+            await require_namespace(cluster.client, "team")
+        with pytest.raises(click.ClickException, match="there is no namespace 'a b'"):
+            await require_namespace(cluster.client, "a b")
+        with pytest.raises(click.ClickException, match="there is no app nobody in namespace default"):
+            await find_app(cluster.client, "nobody", "default")
+        with pytest.raises(click.ClickException, match="is no name for an app"):
+            await find_app(cluster.client, "../x", "default")
