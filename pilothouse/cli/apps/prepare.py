@@ -57,11 +57,11 @@ def _with_own(tree: Path, own: Path, name: str) -> Prepared:
 
 
 def _detected(tree: Path, port: int | None, name: str) -> Prepared:
-    from pilothouse.platform.builds.detect import CannotDetect, Offer, Tree, detect
-    from pilothouse.platform.builds.offers import offered
+    from pilothouse.cli.apps.detection import detected
+    from pilothouse.platform.builds.detect import CannotDetect, Tree
 
     try:
-        found = detect(Tree.at(tree, name), Offer(offered()), port)
+        found = detected(Tree.at(tree, name), port)
     except CannotDetect as error:
         raise click.ClickException(str(error)) from error
     made = _as_spec(found.processes)

@@ -8,11 +8,11 @@ _ASKS = re.compile(
 _KINDS: tuple[tuple[str, str], ...] = (
     (
         r"Permission denied \(|no matching host key|Load key",
-        "{url} does not accept the SSH key: give one that it knows with --git-key FILE",
+        "{url} does not accept the SSH key: put one that it knows as `ssh-privatekey` into a Secret, named with --git-secret NAME",
     ),
     (
         r"Host key verification failed",
-        "the host of {url} is not known: give its key with --git-known-hosts FILE (`ssh-keyscan HOST` prints it; compare it first)",
+        "the host of {url} is not known: put its key (`ssh-keyscan HOST` prints it) as `known_hosts` into the Secret of --git-secret",
     ),
     (
         r"unable to fork|cannot run ssh|ssh: not found",
@@ -41,7 +41,10 @@ _KINDS: tuple[tuple[str, str], ...] = (
 def explained(url: str, said: str) -> str:
     """said: what git wrote to standard error. Of what is not known, git's own first error."""
     if _ASKS.search(said):
-        return f"{url} asks for a user and a password: give a token with --git-token NAME (a variable of your environment that holds it)"
+        return (
+            f"{url} asks for a user and a password: put them into a Secret as `username` and `password`, "
+            "or `ssh-privatekey` for an SSH address, and name it with --git-secret NAME"
+        )
     for pattern, sentence in _KINDS:
         if re.search(pattern, said):
             return sentence.format(url=url)

@@ -56,7 +56,7 @@ async def test_a_private_repository_asks_for_a_password_and_takes_a_token(tmp_pa
     commit = repository.commit({"a": "1"})
     with served(tmp_path, "t0ken") as root:
         location = parse(f"{root}/shop.git")
-        with pytest.raises(GitFailed, match="asks for a user and a password: give a token with --git-token"):
+        with pytest.raises(GitFailed, match="asks for a user and a password: put them into a Secret"):
             await resolve(location)
         with pytest.raises(GitFailed, match="asks for a user and a password"):
             await resolve(location, Credentials("git", "wrong"))
@@ -78,7 +78,7 @@ def test_credentials_are_in_files_of_this_user_alone_and_in_no_variable() -> Non
     ("said", "wanted"),
     [
         ("git@x: Permission denied (publickey).\nfatal: Could not read from remote repository.", "does not accept the SSH key"),
-        ("Host key verification failed.\nfatal: Could not read", "--git-known-hosts"),
+        ("Host key verification failed.\nfatal: Could not read", "`known_hosts`"),
         ("error: cannot run ssh: No such file\nfatal: unable to fork", "there is no ssh"),
         ("fatal: unable to access 'https://x/': SSL certificate problem: self signed", "`ph config set ca FILE`"),
         ("fatal: unable to access 'https://x/': Could not resolve host: x", "its host name is not known"),
