@@ -1,6 +1,8 @@
 """From what `ph deploy` was pointed at to a source that a Build can fetch."""
 
 import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +30,16 @@ def prepare(wish: Wish, port: int | None = None) -> Prepared:
     tree = Path(wish.where).absolute()
     if not tree.is_dir():
         raise click.ClickException(f"{wish.where} is no folder and no Git URL")
-    return prepare_tree(wish, tree, port, name=str(tree))
+    prepared = prepare_tree(wish, tree, port, name=str(tree))
+    return replace(prepared, warnings=(*prepared.warnings, *_left_out(tree, wish)))
+
+
+def _left_out(tree: Path, wish: Wish) -> tuple[str, ...]:
+    """Said until the variables are given: files such as `.env` hold secrets and are no part of an image."""
+    names = source.secrets_left_out(tree, wish.dockerfile or "Dockerfile")
+    if not names or wish.env or wish.secrets:
+        return ()
+    return (f"{', '.join(names)} stays out of the image: give its variables with --env-file {shlex.quote(str(tree / names[0]))}",)
 
 
 def prepare_tree(wish: Wish, tree: Path, port: int | None, *, name: str) -> Prepared:

@@ -128,3 +128,12 @@ def test_without_a_cluster_the_way_to_one_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(ph, ["--home", str(tmp_path / "home"), "deploy", str(tmp_path), "--name", "shop"])
     assert done.exit_code == 1
     assert f"start one with `ph --home {tmp_path}/home up`" in done.output
+
+
+def test_a_file_of_secrets_is_named_until_its_variables_are_given(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM x\n")
+    (tmp_path / ".env").write_text("A=1\n")
+    assert prepare(Wish(str(tmp_path), "shop", "default")).warnings == (
+        f".env stays out of the image: give its variables with --env-file {tmp_path}/.env",
+    )
+    assert prepare(Wish(str(tmp_path), "shop", "default", env={"A": "1"})).warnings == ()

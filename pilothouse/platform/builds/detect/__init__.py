@@ -158,11 +158,4 @@ def _warnings(tree: Tree, lines: dict[str, str], settings: AppJson) -> tuple[str
         said.append(f"app.json wants these variables to be set with -e or --secret: {', '.join(settings.required)}")
     if RELEASE in lines and settings.release:
         said.append("app.json: scripts.dokku.predeploy is not taken, since the Procfile has `release`")
-    if secret := next(
-        (path for path in tree.inside("") if path == ".env" or (path.startswith(".env.") and not path.endswith(EXAMPLES))), ""
-    ):
-        said.append(f"{secret} stays out of the image: give its variables with --env-file {secret}")
     return tuple(said)
-
-
-EXAMPLES = (".example", ".sample", ".template", ".dist", ".defaults")

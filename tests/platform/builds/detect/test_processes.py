@@ -104,9 +104,6 @@ def test_a_dockerfile_keeps_its_procfile() -> None:
     assert detected.dockerfile == ""
 
 
-def test_an_env_file_and_a_compose_file_are_spoken_of() -> None:
-    detected = found({**APP, ".env": "A=1", ".env.example": "", "docker-compose.yml": ""})
-    assert detected.warnings == (
-        "docker-compose.yml is not read: `ph compose up` deploys its services",
-        ".env stays out of the image: give its variables with --env-file .env",
-    )
+def test_a_compose_file_is_spoken_of() -> None:
+    detected = found({**APP, "docker-compose.yml": ""})
+    assert detected.warnings == ("docker-compose.yml is not read: `ph compose up` deploys its services",)

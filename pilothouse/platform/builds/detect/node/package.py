@@ -1,12 +1,15 @@
 """package.json: scripts, dependencies and what they say of the kind of project."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.platform.builds.detect.plan import CannotDetect
 from pilothouse.platform.builds.detect.tree import Tree
+
+_MANAGER = re.compile(r"^[a-z]+@\d[\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def package(tree: Tree) -> Package:
         dependencies=frozenset(_mapping(read, "dependencies")) | frozenset(_mapping(read, "optionalDependencies")),
         development=frozenset(_mapping(read, "devDependencies")),
         main=str(read.get("main") or ""),
-        manager=str(read.get("packageManager") or "").partition("+")[0],
+        manager=found[0] if (found := _MANAGER.match(str(read.get("packageManager") or ""))) else "",
         engine=str(_mapping(read, "engines").get("node") or ""),
         workspaces=bool(read.get("workspaces")) or tree.has("pnpm-workspace.yaml"),
     )
