@@ -56,14 +56,14 @@ def detect_with_dockerfile(tree: Tree, dockerfile: str) -> Detected:
 
 def _recipe(tree: Tree, offer: Offer, port: int, lines: dict[str, str]) -> Recipe:
     kinds: tuple[tuple[Callable[[Tree], bool], Callable[[], Recipe]], ...] = (
-        (_is_node_first, lambda: node.recipe(tree, offer, port)),
+        (_is_node_first, lambda: node.recipe(tree, offer, port, lines.values())),
         (golang.is_go, lambda: golang.recipe(tree, offer)),
         (rust.is_rust, lambda: rust.recipe(tree, offer)),
         (java.is_java, lambda: java.recipe(tree, offer)),
         (php.is_php, lambda: php.recipe(tree, offer, port)),
         (ruby.is_ruby, lambda: ruby.recipe(tree, offer)),
         (python.is_python, lambda: python.recipe(tree, offer, lines.values())),
-        (_is_node, lambda: node.recipe(tree, offer, port)),
+        (_is_node, lambda: node.recipe(tree, offer, port, lines.values())),
         (lambda tree: _is_served_by_script(tree, offer), lambda: python.recipe(tree, offer, lines.values())),
         (lambda tree: static.site_folder(tree) is not None, lambda: static.recipe(tree, static.site_folder(tree) or "", port)),
     )

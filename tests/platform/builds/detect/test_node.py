@@ -26,7 +26,7 @@ def test_the_whole_dockerfile_of_a_small_server() -> None:
         "ENV NPM_CONFIG_UPDATE_NOTIFIER=false NPM_CONFIG_FUND=false NPM_CONFIG_AUDIT=false NEXT_TELEMETRY_DISABLED=1\n"
         "USER 1000\n"
         "COPY --chown=1000:1000 package.json package-lock.json ./\n"
-        "RUN npm ci\n"
+        "RUN npm ci --omit=dev\n"
         "COPY --chown=1000:1000 . ./\n"
         "ENV PORT=8080 NODE_ENV=production PATH=/app/node_modules/.bin:$PATH\n"
         "EXPOSE 8080\n"
@@ -55,12 +55,20 @@ def test_the_whole_dockerfile_of_a_small_server() -> None:
 def test_the_package_manager_is_the_lock_files(files: dict[str, str | bytes], fields: dict[str, object], setup: str, install: str) -> None:
     lines = runs(found(node(files, **fields)))
     assert not setup or setup in lines
-    assert any(line.endswith(install) for line in lines)
+    assert any(install in line for line in lines)
 
 
 def test_a_build_script_runs_and_leaves_no_development_packages() -> None:
     lines = runs(found(node(scripts={"build": "tsc", "start": "node server.js"}, devDependencies={"typescript": "5"})))
     assert lines[-2:] == ["npm run build", "npm prune --omit=dev"]
+
+
+def test_development_packages_are_installed_only_where_something_needs_them() -> None:
+    assert "npm install --omit=dev" in runs(found(node(devDependencies={"mocha": "1"})))
+    assert "npm install" in runs(found(node(scripts={"prepare": "husky"}, devDependencies={"husky": "1"})))
+    watched = node({"Procfile": "web: nodemon server.js\n"}, devDependencies={"nodemon": "1"})
+    assert "npm install" in runs(found(watched))
+    assert not any("prune" in line for line in runs(found(watched)))
 
 
 def test_a_start_script_with_a_prestart_is_npms() -> None:

@@ -1,6 +1,7 @@
 """Node projects: a server that `start` runs, or a site that `build` leaves behind."""
 
 import re
+from collections.abc import Collection
 
 from pilothouse.platform.builds.detect import static, versions
 from pilothouse.platform.builds.detect.node.manager import Manager, manager
@@ -47,6 +48,8 @@ _PORT_OPTION = re.compile(r"(?:-p|--port)[ =](\d{2,5})\b|^PORT=(\d{2,5})\b")
 _OUT_DIR = re.compile(r"outDir\s*:\s*['\"]\.?/?([\w./-]+)['\"]")
 _ASTRO_SERVER = re.compile(r"output\s*:\s*['\"](?:server|hybrid)['\"]")
 _EXPORTED = re.compile(r"output\s*:\s*['\"]export['\"]")
+_FROM_GIT = re.compile(r"git\+|\"github:")
+_DEVELOPMENT = frozenset({"ts-node", "tsx", "nodemon", "nest"})
 NATIVE = frozenset({"bcrypt", "sqlite3", "better-sqlite3", "canvas", "node-gyp", "argon2", "node-sass"})
 MOST_SOURCES = 200
 USER = "1000"
@@ -56,8 +59,8 @@ def is_node(tree: Tree) -> bool:
     return tree.has("package.json")
 
 
-def recipe(tree: Tree, offer: Offer, port: int) -> Recipe:
-    """Raises CannotDetect."""
+def recipe(tree: Tree, offer: Offer, port: int, given: Collection[str] = ()) -> Recipe:
+    """given: command lines of a Procfile, which take the place of the one found. Raises CannotDetect."""
     project = package(tree)
     tool = manager(tree, project)
     version, version_why, warnings = _version(tree, project, offer)
@@ -70,7 +73,7 @@ def recipe(tree: Tree, offer: Offer, port: int) -> Recipe:
     why = (f"Node {version}{version_why}", tool.why)
     return Recipe(
         "node",
-        (*_stage(tree, project, tool, version), *_built(project, tool, command)),
+        tuple(_server(tree, project, tool, version, given or [command])),
         command,
         why,
         f"{how}, serving on {where}",
@@ -99,37 +102,47 @@ def _version(tree: Tree, project: Package, offer: Offer) -> tuple[str, str, tupl
     return newest, f" ({place}: {asked})", ()
 
 
-def _stage(tree: Tree, project: Package, tool: Manager, version: str) -> list[str]:
-    """Up to and with the source."""
+def _stage(tree: Tree, project: Package, tool: Manager, version: str, *, everything: bool) -> list[str]:
+    """Up to and with the source. everything: packages that only development and builds need too."""
     config = [path for path in (".npmrc",) if tree.has(path)]
     source = "COPY --chown=1000:1000 . ./"
     copied = f"COPY --chown=1000:1000 {' '.join(['package.json', *tool.files, *config])} ./"
     # A script of the project itself, or a package of the same tree, needs the whole source.
     bundled_yarn = tool.name == "yarn" and not tool.setup
-    own_scripts = {"postinstall", "prepare", "preinstall"} & project.scripts.keys()
-    whole = project.workspaces or bundled_yarn or own_scripts or tree.has_folder("patches")
-    first = [source, f"RUN {tool.install}"] if whole else [copied, f"RUN {tool.install}", source]
-    native = [
-        apt_install("build-essential", "python3", *(["git"] if tree.mentions(re.compile(r"git\+|github:"), ["package.json"]) else []))
-    ]
+    whole = project.workspaces or bundled_yarn or _own_scripts(project) or tree.has_folder("patches")
+    install = f"RUN {tool.install if everything else tool.install_production}"
+    packages = ["build-essential", "python3"] if project.all_names & NATIVE else []
+    packages += ["git"] if _FROM_GIT.search(tree.text("package.json")) else []
     return [
         f"FROM node:{version}-slim",
-        *(native if project.all_names & NATIVE else []),
+        *([apt_install(*packages)] if packages else []),
         "WORKDIR /app",
         *([f"RUN {tool.setup}"] if tool.setup else []),
         "RUN chown 1000:1000 /app",
         "ENV NPM_CONFIG_UPDATE_NOTIFIER=false NPM_CONFIG_FUND=false NPM_CONFIG_AUDIT=false NEXT_TELEMETRY_DISABLED=1",
         f"USER {USER}",
-        *first,
+        *([source, install] if whole else [copied, install, source]),
     ]
 
 
-def _built(project: Package, tool: Manager, command: str) -> list[str]:
-    if "build" not in project.scripts:
-        return []
-    program = command.split()[0] if command else ""
-    needed = any(name in command for name in ("ts-node", "tsx", "nodemon", "nest ")) or program in project.development
-    return [f"RUN {tool.run} build", *([f"RUN {tool.prune}"] if tool.prune and project.development and not needed else [])]
+def _own_scripts(project: Package) -> bool:
+    """Installing runs them, and what they call is often a development package."""
+    return bool({"preinstall", "install", "postinstall", "prepare"} & project.scripts.keys())
+
+
+def _runs_development(project: Package, lines: Collection[str]) -> bool:
+    """Whether the app is run by a program that only development packages bring."""
+    words = {word for line in lines for word in line.split()}
+    return bool(words & (_DEVELOPMENT | project.development))
+
+
+def _server(tree: Tree, project: Package, tool: Manager, version: str, lines: Collection[str]) -> list[str]:
+    """The image of a project that runs a server. lines: the commands that run."""
+    builds, runs = "build" in project.scripts, _runs_development(project, lines)
+    everything = builds or runs or _own_scripts(project)
+    prune = [f"RUN {tool.prune}"] if everything and not runs and tool.prune and project.development else []
+    build = [f"RUN {tool.run} build"] if builds else []
+    return [*_stage(tree, project, tool, version, everything=everything), *build, *prune]
 
 
 def _start(tree: Tree, project: Package, tool: Manager) -> tuple[str, str]:
@@ -167,7 +180,10 @@ def _site(tree: Tree, project: Package) -> str | None:
 
 
 def _static(project: Package, tool: Manager, version: str, folder: str, port: int, tree: Tree) -> Recipe:
-    stage = [line.replace("-slim", "-slim AS build") if line.startswith("FROM ") else line for line in _stage(tree, project, tool, version)]
+    stage = [
+        line.replace("-slim", "-slim AS build") if line.startswith("FROM ") else line
+        for line in _stage(tree, project, tool, version, everything=True)
+    ]
     # Angular puts the site one or two folders deeper, under the project's name.
     site = "@angular/cli" in project.all_names
     move = [f'RUN cp -r "$(dirname "$(find {folder} -name index.html | head -n 1)")" /tmp/site'] if site else []
