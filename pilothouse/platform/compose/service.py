@@ -21,6 +21,8 @@ HARMLESS = frozenset({"restart", "container_name", "hostname", "labels", "init",
 )
 """What an app has by itself, or does not need to behave as the file says."""
 KNOWN_PORTS = {
+    "nginx": 80,
+    "httpd": 80,
     "redis": 6379,
     "postgres": 5432,
     "mysql": 3306,
