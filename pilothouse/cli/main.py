@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("cluster.commands", "Show what runs and where it can be reached"),
     "deploy": ("apps.deploy", "Build a source tree and run it"),
     "compose": ("apps.compose", "Deploy what a compose file describes"),
+    "git-remote": ("apps.git_remote", "Make a Git repository that deploys an app when it is pushed to"),
     "apps": ("apps.listing", "List the apps"),
     "logs": ("apps.logs", "Print an app's logs"),
     "exec": ("apps.execute", "Run a command in an app's container"),
@@ -38,6 +39,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("completion", "Print the shell completion script"),
 }
 """Command -> (its module in this package, the line in `ph --help`). The function in the module has the command's name."""
+HIDDEN = {"git-receive": "apps.git_remote"}
+"""Commands that programs run, with their modules."""
 
 
 class Commands(click.Group):
@@ -47,10 +50,11 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        place = COMMANDS[cmd_name][0] if cmd_name in COMMANDS else HIDDEN.get(cmd_name)
+        if place is None:
             return None
-        module = importlib.import_module(f"pilothouse.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name if cmd_name != "exec" else "exec_")
+        module = importlib.import_module(f"pilothouse.cli.{place}")
+        command: click.Command = getattr(module, "exec_" if cmd_name == "exec" else cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
