@@ -13,7 +13,7 @@ from pilothouse.platform.builds.detect.appjson import AppJson, app_json
 from pilothouse.platform.builds.detect.node.package import package
 from pilothouse.platform.builds.detect.plan import RELEASE, WEB, CannotDetect, Detected, Offer, Process
 from pilothouse.platform.builds.detect.procfile import procfile
-from pilothouse.platform.builds.detect.recipe import Recipe
+from pilothouse.platform.builds.detect.recipe import SERVER_PORT, Recipe
 from pilothouse.platform.builds.detect.tree import Tree
 
 DEFAULT_PORT = 8080
@@ -28,7 +28,7 @@ def detect(tree: Tree | Path, offer: Offer, port: int | None = None) -> Detected
     """For a tree without a Dockerfile. port: what the user has set. Raises CannotDetect."""
     tree = tree if isinstance(tree, Tree) else Tree.at(tree)
     lines, settings = procfile(tree), app_json(tree)
-    recipe = _recipe(tree, offer, port or DEFAULT_PORT, lines)
+    recipe = _recipe(tree, offer, port or SERVER_PORT, lines)
     if not recipe.web and not lines:
         raise CannotDetect(recipe.missing)
     web_port = _web_port(recipe, lines, port)

@@ -15,6 +15,7 @@ def test_a_static_site_is_served_by_nginx(path: str, copied: str) -> None:
     assert copies(detected) == [f"COPY {copied} /usr/share/nginx/html/"]
     assert "listen 9000;" in detected.dockerfile
     assert detected.port == 9000
+    assert found({path: "<h1>"}).port == 80
 
 
 def test_a_static_site_shows_no_hidden_files() -> None:
