@@ -9,9 +9,6 @@ from pilothouse.platform.builds.detect.tree import Tree
 _RELEASE = re.compile(
     r"<(?:maven\.compiler\.(?:release|target|source)|java\.version|release)>\s*(?:1\.)?(\d+)|languageVersion[^\d]{0,60}(\d+)|sourceCompatibility\D{0,20}(?:1\.)?(\d+)"
 )
-_PORT = re.compile(r"^\s*server\.port\s*[=:]\s*(\d+)\s*$", re.MULTILINE)
-_PORT_TREE = re.compile(r"^server:\s*\n\s+port:\s*(\d+)\s*$", re.MULTILINE)
-_SETTINGS = ("src/main/resources/application.properties", "src/main/resources/application.yml", "src/main/resources/application.yaml")
 
 
 def is_java(tree: Tree) -> bool:

@@ -1,7 +1,7 @@
 """What detection says of a source tree: how its image is made and which processes run from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pilothouse.platform.builds.detect.versions import allows
 
@@ -43,9 +43,6 @@ class Detected:
     health: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-
-    def noting(self, *why: str, warnings: tuple[str, ...] = ()) -> "Detected":
-        return replace(self, why=(*self.why, *why), warnings=(*self.warnings, *warnings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,6 @@ class Location:
         """Scheme, host and port, such as `https://git.example.org`, to which credentials are confined; "" for SSH."""
         return "/".join(self.url.split("/")[:3]) if self.url.startswith(("https://", "http://")) else ""
 
-    @property
-    def is_ssh(self) -> bool:
-        return self.url.startswith("ssh://") or bool(_SCP.match(self.url))
-
 
 def is_git(text: str) -> bool:
     """Whether an argument means a repository rather than a folder."""

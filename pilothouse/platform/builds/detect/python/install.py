@@ -49,7 +49,8 @@ EXPORTERS = {
 class Install:
     """stage: lines of a stage before the image's own. lines: up to and with the source's COPY. names: distributions, normalised.
 
-    python: the versions that the project asks for, "" when it does not say. native: needs git.
+    python: the versions that the project asks for, "" when it does not say. git: something comes from a Git repository.
+    packaged: the project itself is installed, and with it its console scripts.
     """
 
     lines: list[str]
