@@ -189,7 +189,7 @@ def test_a_user_without_rights_is_told_which_are_missing(kubeconfig: Path, api: 
     token = api("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", {"spec": {}})["status"]["token"]
     told = refused(with_token(kubeconfig, token))
     assert "is not allowed to: get, create, update leases.coordination.k8s.io in namespace kube-system" in told
-    assert "list, watch, create, patch deployments.apps in all namespaces" in told
+    assert "list, watch, create, patch, delete deployments.apps in all namespaces" in told
 
 
 def test_credentials_that_are_refused_are_named(kubeconfig: Path) -> None:
