@@ -6,9 +6,9 @@ that no second try can heal (`is_fatal`) leave the supervisor and end what it st
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -57,6 +57,12 @@ class Supervisor:
         self._components: dict[str, Component] = {}
         self._ready: dict[str, asyncio.Event] = {}
 
+    def within(self, tasks: Scope) -> "Supervisor":
+        """A supervisor of components that end with another scope; this one shows them among its own."""
+        inner = Supervisor(tasks, self._changed, is_fatal=self._is_fatal, pauses_s=self._pauses_s)
+        inner._components, inner._ready = self._components, self._ready
+        return inner
+
     def __iter__(self) -> Iterator[Component]:
         return iter(self._components.values())
 
@@ -64,6 +70,10 @@ class Supervisor:
         """Keep a component running until the tasks' scope ends. Names are unique."""
         component = self._add(name)
         self._tasks.spawn(self._keep(component, run), name=name)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something once, with the tasks. Its failure ends them."""
+        self._tasks.spawn(work)
 
     async def ready(self, *names: str) -> None:
         """Returns once each of the components has worked for the first time."""
@@ -86,9 +96,9 @@ class Supervisor:
                 return result
 
     def _add(self, name: str) -> Component:
-        if name in self._components:
-            raise ValueError(f"there is a component {name} already")
-        component = self._components[name] = Component(name)
+        """One that is started again under its name, as parts of a component are with it, keeps its count."""
+        component = self._components.setdefault(name, Component(name))
+        component.is_ready = False
         self._ready[name] = asyncio.Event()
         return component
 
@@ -134,7 +144,6 @@ class Supervisor:
         log.error("component failed", component=component.name, failures=component.failures, again_s=round(pause_s, 2), exc_info=first)
         self._changed()
         await asyncio.sleep(pause_s)
-
 
 
 def first_error(error: BaseException) -> BaseException:

@@ -8,7 +8,6 @@ import pytest
 from pilothouse.aio.supervisor import Supervisor, first_error
 from pilothouse.aio.tasks import Run, scope
 
-
 PAUSES_S = (0.01, 0.02)
 
 
@@ -69,10 +68,13 @@ async def test_a_component_that_returns_has_failed() -> None:
 
 
 async def test_what_is_fatal_leaves() -> None:
-    with pytest.raises(BaseExceptionGroup) as caught:
+    async def supervised() -> None:
         async with scope() as tasks:
             Supervisor(tasks, is_fatal=lambda error: isinstance(error, ValueError)).start("x", failing(1, lambda: ValueError("wrong"), []))
             await asyncio.Event().wait()
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await supervised()
     assert str(first_error(caught.value)) == "wrong"
 
 

@@ -46,6 +46,10 @@ class ContainerdError(Exception):
     """containerd cannot be started, or does not answer; the message says what to look at."""
 
 
+class ContainerdUnusable(ContainerdError):
+    """Trying again is no use: something that only the user can change is in the way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Containerd:
     """The instance that belongs to a state directory, running or not."""
@@ -84,9 +88,9 @@ class Containerd:
 
     def _prepare(self) -> None:
         if len(str(self.socket)) > MAX_SOCKET_PATH:
-            raise ContainerdError(f"the state directory's path is too long for a socket: {self.socket}; choose a shorter --home")
+            raise ContainerdUnusable(f"the state directory's path is too long for a socket: {self.socket}; choose a shorter --home")
         if shutil.which("containerd") is None or shutil.which("runc") is None:
-            raise ContainerdError("containerd or runc is not installed: apt-get install containerd runc")
+            raise ContainerdUnusable("containerd or runc is not installed: apt-get install containerd runc")
         config = self.config
         for folder in (config.containerd_dir / "certs.d", config.cni_conf_dir, config.cni_bin_dir, config.pods_dir, config.logs_dir):
             folder.mkdir(parents=True, exist_ok=True)

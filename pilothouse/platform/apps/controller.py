@@ -1,5 +1,6 @@
 """Keeps each App's objects as its plan says and writes its status."""
 
+import asyncio
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -38,8 +39,8 @@ class AppController:
         for _, informer in self.owned.values():
             self.controller.watches(informer, self._app_key)
 
-    async def run(self) -> None:
-        await self.controller.run()
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        await self.controller.run(ready)
 
     async def reconcile(self, key: str) -> None:
         app = self.apps.get(key)
