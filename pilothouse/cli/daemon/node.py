@@ -65,7 +65,7 @@ async def work(process: Process) -> None:
 
 async def _client(stack: AsyncExitStack, kubeconfig: Path) -> Client:
     """Waits for the control plane to have made the identity."""
-    while not kubeconfig.exists():  # noqa: ASYNC110, ASYNC240 - a file that another process makes
+    while not kubeconfig.exists():  # noqa: ASYNC240 - a file that another process makes
         await asyncio.sleep(LOOK_S)
     client = Client(HttpTransport(load(kubeconfig)), field_manager=kubeconfig.stem)
     stack.push_async_callback(client.close)

@@ -26,6 +26,7 @@ from pilothouse.model.errors import ApiError, BadRequest, NotFound
 from pilothouse.model.json import Object, dumps
 from pilothouse.wire import serve
 from pilothouse.wire.messages import Request, Response
+from pilothouse.wire.outlet import Disconnected
 from pilothouse.wire.server import Server
 from pilothouse.wire.spdy import PROTOCOL, Connection, Pipe, Stream
 from pilothouse.wire.stream import Stream as Answer
@@ -209,21 +210,35 @@ async def _logs(asked: _Asked) -> None:
         stream=asked.text("stream") or "All",
     )
     pieces: Any = asked.connector.logs(asked.pod, asked.container, options)
+    refusal: ApiError | None = None
     async with aclosing(pieces), scope() as tasks:
-        first = tasks.spawn(anext(pieces, None))
+        first = tasks.spawn(_first(pieces))
         # What is wrong with the request shows at once; a container that says nothing yet must not delay the answer's head.
         await asyncio.wait((first,), timeout=REFUSAL_S)
-        if first.done():
-            first.result()
-        answer = asked.request.stream(200, TEXT)
-        await first_of(_send(answer, first, pieces), answer.closed())
-        await answer.finish()
+        if first.done() and isinstance(said := first.result(), ApiError):
+            refusal = said
+        else:
+            answer = asked.request.stream(200, TEXT)
+            await first_of(_send(answer, first, pieces), answer.closed())
+            await answer.finish()
         tasks.cancel()
+    if refusal is not None:
+        raise refusal
 
 
-async def _send(answer: Answer, first: "asyncio.Task[bytes | None]", pieces: AsyncIterator[bytes]) -> None:
+async def _first(pieces: AsyncIterator[bytes]) -> bytes | ApiError | None:
+    try:
+        return await anext(pieces, None)
+    except ApiError as refusal:
+        return refusal
+
+
+async def _send(answer: Answer, first: "asyncio.Task[bytes | ApiError | None]", pieces: AsyncIterator[bytes]) -> None:
+    """Raises Disconnected when the reader goes. What fails in the middle cuts the answer short."""
     piece = await first
     while piece is not None:
+        if isinstance(piece, ApiError):
+            raise Disconnected(piece.message)
         answer.write(piece)
         await answer.drain()
         piece = await anext(pieces, None)
