@@ -157,7 +157,7 @@ def stop(home: Home) -> bool:
     was_running = service.any_running(home)
     for role in service.stop(home):
         output.note(f"the {role.title} did not end by itself and was killed")
-    if (home.gateway / "envoy.pid").exists():
+    if home.gateway.exists():
         run(stop_gateway(home))
     return was_running
 

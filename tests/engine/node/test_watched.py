@@ -51,7 +51,7 @@ async def test_a_held_object_is_known_and_its_changes_are_told(objects: WatchedO
     await asyncio.sleep(1)
     found = await objects.get(*A)
     assert found is not None
-    assert (found["data"], told) == ({"k": "2"}, [A, A])
+    assert (found["data"], set(told), len(told) > 1) == ({"k": "2"}, {A}, True)
 
 
 async def test_nothing_but_single_objects_is_asked_for(objects: WatchedObjects, cluster: FakeCluster) -> None:
