@@ -181,7 +181,7 @@ def home_layout() -> str:
     from pilothouse.cli.settings.home import Home
 
     home = Home(Path("/H"))
-    names = [name for name, value in vars(Home).items() if isinstance(value, property) and name != "instance"]
+    names = [name for name, value in vars(Home).items() if isinstance(value, property) and name not in ("instance", "cluster_name")]
     rows = [[f"`{path.relative_to(home.path)}`", HOME_MEANINGS[name]] for name in names if (path := getattr(home, name))]
     return table(["path below the home", "what it holds"], sorted(rows))
 

@@ -22,7 +22,7 @@ from pilothouse.aio.tasks import Scope, first_of, scope
 from pilothouse.engine.node.connector import Connector
 from pilothouse.engine.streaming.sessions import PortStream
 from pilothouse.engine.streaming.upgrade import STREAMS
-from pilothouse.model.errors import ApiError, BadRequest, NotFound
+from pilothouse.model.errors import ApiError, BadRequest, NotFound, Unavailable
 from pilothouse.model.json import Object, dumps
 from pilothouse.wire import serve
 from pilothouse.wire.messages import Request, Response
@@ -91,7 +91,7 @@ class NodeServer:
         if verb not in verbs or len(words) != (3 if verb == "portForward" else 4):
             raise NotFound(f"the node serves no {request.path}")
         if self.pods is None:
-            raise ApiError("the node's agent is not running", code=503, reason="ServiceUnavailable")
+            raise Unavailable("the node's agent is not running")
         pod = self.pods.pod(words[2])
         if pod is None:
             raise NotFound(f'pod "{words[1]}" is not on this node')
