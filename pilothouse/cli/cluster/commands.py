@@ -68,6 +68,7 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
         output.note(f"the {running[0].title} runs already: starting the rest")
         service.start(home)
         wait_ready(home)
+        _require_health(session)
         return
     asked = options | {"platform": False if no_platform else None}
     if home.unproven.exists():
@@ -89,6 +90,12 @@ def _already_running(session: Session, *, if_needed: bool) -> None:
         )
     if any((state := State.load(home, role)) is None or state.phase != "ready" for role in ROLES):
         wait_ready(home)
+    _require_health(session)
+
+
+def _require_health(session: Session) -> None:
+    """Raises ClickException when the instance does not work; components that are tried again are only named."""
+    home = session.home
     problems = run(health.problems(session))
     if problems and problems != health.failing(home):
         raise click.ClickException(

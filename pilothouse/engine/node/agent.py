@@ -149,6 +149,8 @@ class NodeAgent:
             if worker is not None:
                 worker.removed()
         elif worker is not None:
+            # What has ended for good reads nothing any more.
+            self._objects.hold(uid, frozenset() if podspec.has_ended(new) else referred(new))
             worker.update(new)
         else:
             self._start(uid, new)
