@@ -90,3 +90,27 @@ async def test_an_attempt_is_repeated_until_it_succeeds() -> None:
     async with scope() as tasks:
         assert await Supervisor(tasks, pauses_s=PAUSES_S).persist("thing", attempt) == "done"
     assert len(tries) == 3
+
+
+async def test_components_within_a_component_are_shown_and_start_again_with_it() -> None:
+    outer_runs: list[int] = []
+    async with scope() as tasks:
+        supervisor = Supervisor(tasks, pauses_s=PAUSES_S)
+
+        async def outer(ready: asyncio.Event) -> None:
+            outer_runs.append(1)
+            async with scope() as inside:
+                inner = supervisor.within(inside)
+                inner.start("inner", failing(0, OSError, []))
+                await inner.ready("inner")
+                ready.set()
+                if len(outer_runs) == 1:
+                    raise OSError("once")
+
+        supervisor.start("outer", outer)
+        await supervisor.ready("outer")
+        while len(outer_runs) < 2:
+            await asyncio.sleep(0.01)
+        await supervisor.ready("inner")
+        assert {each.name: each.total for each in supervisor} == {"outer": 1, "inner": 0}
+        tasks.cancel()

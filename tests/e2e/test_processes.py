@@ -122,6 +122,8 @@ def test_a_first_start_that_fails_leaves_nothing_that_binds_the_next() -> None:
         assert refused.returncode == 1
         assert "store.db" in refused.stderr
         assert not (home / "settings.json").exists()
+        assert (home / "store.db").exists()
+        (home / "store.db").unlink()
         other = failing.ph("up", "--no-platform", "--pod-cidr", "10.171.0.0/16", "--service-cidr", "10.172.0.0/16", "--port", "16499")
         assert other.returncode == 0
     finally:

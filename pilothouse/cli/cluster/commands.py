@@ -1,5 +1,6 @@
 """Commands about the instance on this machine: up, down, destroy."""
 
+import json
 import os
 import shutil
 from typing import Any
@@ -108,9 +109,9 @@ def _require_health(session: Session) -> None:
 
 def _start(home: Home, settings: Settings, *, is_first: bool) -> None:
     """A first start that does not succeed leaves nothing but its logs, so that the next one may be asked for something else."""
-    settings.save(home)
     if is_first:
-        home.unproven.touch()
+        _note_first(home)
+    settings.save(home)
     service.start(home)
     try:
         wait_ready(home)
@@ -123,11 +124,23 @@ def _start(home: Home, settings: Settings, *, is_first: bool) -> None:
         ) from error
 
 
+def _note_first(home: Home) -> None:
+    """Until the node has come up; with what lay in the home before, a store from a backup perhaps, which is not ours to remove."""
+    home.path.mkdir(parents=True, exist_ok=True)
+    before = [path.name for path in home.path.iterdir()]
+    home.unproven.write_text(json.dumps(before))
+
+
 def _undo(home: Home) -> None:
+    """Take a first start that did not succeed off the machine again."""
     from pilothouse.cli.cluster.removal import remove
 
+    try:
+        before = [home.path / str(name) for name in json.loads(home.unproven.read_text())]
+    except (OSError, ValueError):
+        before = list(home.path.iterdir())
     service.stop(home)
-    run(remove(home, keep=[home.log]))
+    run(remove(home, keep=[home.log, *before]))
     service.forget(home)
 
 
