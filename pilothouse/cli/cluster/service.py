@@ -86,7 +86,10 @@ def _start_unit(home: Home, role: Role) -> None:
 
 def _supervise(home: Home, role: Role) -> None:
     script = home.run / "supervise.sh"
-    script.write_text(resources.files("pilothouse.cli").joinpath("supervise.sh").read_text())
+    # Replaced, not overwritten: the other role's shell may be about to read it.
+    draft = home.run / f"{role.name}-supervise.new"
+    draft.write_text(resources.files("pilothouse.cli").joinpath("supervise.sh").read_text())
+    draft.replace(script)
     files = [str(script), str(role.log(home)), str(role.state(home)), str(role.worked(home))]
     process = subprocess.Popen(
         ["/bin/sh", *files, sys.executable, "-m", role.module, str(home.path)],
