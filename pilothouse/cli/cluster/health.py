@@ -11,20 +11,20 @@ from pilothouse.cli.settings.home import Home, Settings
 ANSWER_S = 5.0
 
 
-async def problems(session: Session) -> list[str]:
+async def problems(session: Session, *, answer_s: float = ANSWER_S) -> list[str]:
     """One sentence for each thing that keeps the instance from working, the worst first; empty when all is well."""
     home = session.home
     found = [text for role in ROLES if (text := _process(home, role))]
     if found:
         return found
-    if not await _api_answers(session):
+    if not await _api_answers(session, answer_s):
         settings = Settings.load(home)
         url = f"https://{settings.api_host}:{settings.api_port}" if settings is not None else "its address"
         return [
-            f"the control plane (pid {running_pid(CONTROL.pid(home))}) runs, but its API does not answer at {url} within {ANSWER_S:g} s"
+            f"the control plane (pid {running_pid(CONTROL.pid(home))}) runs, but its API does not answer at {url} within {answer_s:g} s"
         ]
-    if not await _node_answers(home):
-        found.append(f"the node (pid {running_pid(NODE.pid(home))}) runs, but does not answer within {ANSWER_S:g} s")
+    if not await _node_answers(home, answer_s):
+        found.append(f"the node (pid {running_pid(NODE.pid(home))}) runs, but does not answer within {answer_s:g} s")
     return found + failing(home)
 
 
@@ -57,20 +57,20 @@ def _is_stopped(pid: int) -> bool:
         return False
 
 
-async def _api_answers(session: Session) -> bool:
+async def _api_answers(session: Session, answer_s: float) -> bool:
     from pilothouse.model.errors import ApiError
 
     try:
-        async with asyncio.timeout(ANSWER_S), connected(session) as client:
+        async with asyncio.timeout(answer_s), connected(session) as client:
             await client.call("GET", "/readyz")
     except (ApiError, TimeoutError):
         return False
     return True
 
 
-async def _node_answers(home: Home) -> bool:
+async def _node_answers(home: Home, answer_s: float) -> bool:
     try:
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(answer_s):
             reader, writer = await asyncio.open_unix_connection(home.node_socket)
             try:
                 writer.write(b"GET /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")

@@ -20,10 +20,10 @@ class NotUp(click.ClickException):
     """The instance has not come up; the message says which part of it, and why."""
 
 
-def wait_ready(home: Home) -> None:
+def wait_ready(home: Home, *, stuck_s: float = STUCK_S) -> None:
     """Returns when both processes are ready. Raises NotUp."""
     begun = time.monotonic()
-    waits = [_Wait(home, role) for role in ROLES]
+    waits = [_Wait(home, role, stuck_s) for role in ROLES]
     while time.monotonic() - begun < START_DEADLINE_S:
         # Each is looked at, also behind one that is not ready, so that each shows its steps.
         ready = [each.look() for each in waits]
@@ -37,9 +37,10 @@ def wait_ready(home: Home) -> None:
 class _Wait:
     """One process on its way up."""
 
-    def __init__(self, home: Home, role: Role) -> None:
+    def __init__(self, home: Home, role: Role, stuck_s: float) -> None:
         self.home = home
         self.role = role
+        self.stuck_s = stuck_s
         self.failing: dict[str, str] = {}
         self._pid = 0
         self._shown = 0
@@ -75,5 +76,5 @@ class _Wait:
         self.failing = failing or self.failing
         self._since = {(name, error): self._since.get((name, error), now) for name, error in state.failing.items()}
         for (name, error), since in self._since.items():
-            if now - since > STUCK_S:
+            if now - since > self.stuck_s:
                 raise NotUp(f"{name} does not start: {error}")
