@@ -6,6 +6,7 @@ Source: kubernetes pkg/kubelet/util/manager/watch_based_manager.go.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pilothouse.aio.tasks import TaskSet
@@ -14,6 +15,9 @@ from pilothouse.client.informer import Informer
 from pilothouse.engine.node.referred import Reference
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
+
+FIRST_LIST_S = 2.0
+"""How long the first answer of a watch is waited for, which comes as soon as one to a question of our own would."""
 
 
 @dataclass(slots=True)
@@ -54,7 +58,12 @@ class WatchedObjects:
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """From the watch; asked for directly when that has nothing, for it may be younger than the watch's news. Raises ApiError."""
         watch = self._watches.get(Reference(resource, namespace, name))
-        found = watch.informer.get(f"{namespace}/{name}") if watch is not None else None
+        if watch is None:
+            return await self._client.get_or_none(resource, name, namespace)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LIST_S):
+                await watch.informer.wait_synced()
+        found = watch.informer.get(f"{namespace}/{name}")
         return found if found is not None else await self._client.get_or_none(resource, name, namespace)
 
     async def close(self) -> None:
