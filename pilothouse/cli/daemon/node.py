@@ -15,6 +15,7 @@ from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.cli.daemon import wiring
 from pilothouse.cli.daemon.process import Process, main
 from pilothouse.cli.daemon.roles import NODE
+from pilothouse.cli.settings.home import Settings
 from pilothouse.client.client import Client
 from pilothouse.client.http import HttpTransport
 from pilothouse.client.informers import Informers
@@ -42,6 +43,7 @@ async def work(process: Process) -> None:
         network = wiring.pod_network_config(home, settings)
         supervisor.start("pod network", lambda ready: PodNetwork(network).run(ready))
         identities = Identities(home.pki)
+        await _api_listens(settings)
         client = await _client(stack, identities.kubeconfig(NODE_IDENTITY))
         node = Node(client, wiring.node_config(home, settings), decisions, barrier, supervisor, home.node_socket)
         await node.start(steps.done)
@@ -61,6 +63,18 @@ async def work(process: Process) -> None:
         home.unproven.unlink(missing_ok=True)
         log.info("ready", node=settings.node_name)
         await asyncio.Event().wait()
+
+
+async def _api_listens(settings: Settings) -> None:
+    """Both processes start together: caches that ask too early would only begin with a pause."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(settings.api_host, settings.api_port)
+        except OSError:
+            await asyncio.sleep(LOOK_S)
+        else:
+            writer.close()
+            return
 
 
 async def _client(stack: AsyncExitStack, kubeconfig: Path) -> Client:
