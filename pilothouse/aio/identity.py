@@ -42,13 +42,13 @@ class Identity:
 
 def find(program: str, argument: str) -> Identity | None:
     """A running process of that program (its file's name) with that word in its command line: one whose pid file was never written."""
-    for folder in Path("/proc").glob("[0-9]*"):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
+            words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
         if Path(words[0].decode(errors="replace")).name == program and argument.encode() in words:
-            return Identity.of(int(folder.name))
+            return Identity.of(int(pid))
     return None
 
 

@@ -90,9 +90,11 @@ asyncio.run(main())
 
 async def test_a_process_is_found_by_its_program_and_an_argument(tmp_path: Path) -> None:
     mark = f"{tmp_path}/mark"
-    async with await Child.start(["tail", "-f", "/dev/null", mark]) as child:
-        found = find("tail", mark)
-        assert found is not None
+    async with await Child.start(["sh", "-c", "sleep 60; :", mark]) as child:
+        async with asyncio.timeout(5):
+            # A process has no command line for a moment while its program is loaded.
+            while (found := find("sh", mark)) is None:
+                await asyncio.sleep(0.01)
         assert found.pid == child.pid
         assert find("sleep", mark) is None
-    assert find("tail", mark) is None
+    assert find("sh", mark) is None
