@@ -2,7 +2,7 @@
 
 Compared with a real Kubernetes' start; the cluster alone is the like for like. `node_ready` is asked of the API every few milliseconds,
 from the moment `ph` is started until the node says Ready under a lease renewed after that moment; `ph_up` is when the command returns.
-Steps are what the daemon notes in run/state.json. Beside it, how long the command line itself takes to start.
+Steps are what the daemon notes in run/control.json. Beside it, how long the command line itself takes to start.
 """
 
 import asyncio

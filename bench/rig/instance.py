@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.rig.figures import now
 from bench.rig.raw import Endpoint
 from pilothouse.aio.process import Completed, run
+from pilothouse.cli.daemon.roles import CONTROL
 from pilothouse.cli.daemon.state import State, running_pid
 from pilothouse.cli.settings.home import Home, Settings
 from pilothouse.client import kubeconfig
@@ -73,8 +74,8 @@ class Instance:
         return running_pid(self.home.daemon_pid)
 
     def steps(self) -> dict[str, float]:
-        """What the daemon did on its way up, milliseconds each."""
-        state = State.load(self.home)
+        """What the control plane did on its way up, milliseconds each."""
+        state = State.load(self.home, CONTROL)
         return {what: round(took * 1000, 1) for what, took in state.steps} if state else {}
 
     @asynccontextmanager

@@ -94,7 +94,8 @@ def memory(members: Iterable[Member]) -> Figures:
 
 
 def _label(process: Process, taken: Figures) -> str:
-    name = "pilothouse" if "pilothouse.cli.daemon.main" in process.command and "supervise" not in process.command else process.name
+    role = next((role for role in ("control", "node") if f"pilothouse.cli.daemon.{role} " in process.command), "")
+    name = role if role and "supervise" not in process.command else process.name
     name = "supervisor" if "supervise.sh" in process.command else name
     return name if name not in taken else f"{name}-{process.pid}"
 

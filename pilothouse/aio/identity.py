@@ -40,6 +40,18 @@ class Identity:
             os.kill(self.pid, number)
 
 
+def find(program: str, argument: str) -> Identity | None:
+    """A running process of that program (its file's name) with that word in its command line: one whose pid file was never written."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if Path(words[0].decode(errors="replace")).name == program and argument.encode() in words:
+            return Identity.of(int(pid))
+    return None
+
+
 async def wait_gone(identity: Identity, timeout_s: float) -> bool:
     """True once the process has ended; a zombie counts as ended."""
     try:

@@ -34,7 +34,11 @@ class EndpointBarrier:
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
 
     def join(self, name: str) -> Consumer:
+        """A consumer that joins again takes its predecessor's place, and its addresses until it reports: they are still routed to."""
         consumer = Consumer(self, name)
+        for former in [each for each in self._consumers if each.name == name]:
+            consumer.addresses, consumer.revision = former.addresses, former.revision
+            self._consumers.remove(former)
         self._consumers.append(consumer)
         return consumer
 

@@ -17,7 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("cluster.commands", "Start the cluster on this machine"),
     "down": ("cluster.commands", "Stop the cluster and keep everything, running containers included"),
     "destroy": ("cluster.commands", "Remove the cluster and everything it put on this machine"),
-    "status": ("cluster.commands", "Show what runs and where it can be reached"),
+    "status": ("cluster.status", "Show what runs and where it can be reached"),
     "deploy": ("apps.deploy", "Build a source tree and run it"),
     "compose": ("apps.compose", "Deploy what a compose file describes"),
     "git-remote": ("apps.git_remote", "Make a Git repository that deploys an app when it is pushed to"),

@@ -181,7 +181,7 @@ def home_layout() -> str:
     from pilothouse.cli.settings.home import Home
 
     home = Home(Path("/H"))
-    names = [name for name, value in vars(Home).items() if isinstance(value, property) and name != "instance"]
+    names = [name for name, value in vars(Home).items() if isinstance(value, property) and name not in ("instance", "cluster_name")]
     rows = [[f"`{path.relative_to(home.path)}`", HOME_MEANINGS[name]] for name in names if (path := getattr(home, name))]
     return table(["path below the home", "what it holds"], sorted(rows))
 
@@ -194,9 +194,13 @@ HOME_MEANINGS: Mapping[str, str] = {
     "decisions": "the decision log that `ph why` reads (SQLite)",
     "cache": "compiled schemas and the key that signs service account tokens",
     "run": "process id, state and sockets of what runs now",
-    "log": "logs of the daemon, the registry and the gateway",
-    "daemon_pid": "the daemon's process id and when it was started",
-    "daemon_log": "the daemon's log",
+    "log": "logs of the control plane, the node, the registry and the gateway",
+    "daemon_pid": "the control plane's process id and when it was started",
+    "daemon_log": "the control plane's log; it and the others are put aside as `.1` at 16 MiB",
+    "node_pid": "the node's process id and when it was started",
+    "node_log": "the node's log",
+    "node_socket": "where the API server asks the node for logs, exec, attach and port-forward",
+    "unproven": "there until the instance has come up for the first time: its settings are not kept before",
     "node": "containerd's root, state and socket, pod volumes and container logs",
     "registry": "the image registry's storage",
     "builder": "build layers that are kept between builds",

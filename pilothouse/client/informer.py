@@ -101,6 +101,16 @@ class Informer:
         for obj in self.items():
             callback(None, obj)
 
+    @property
+    def callbacks(self) -> tuple[ChangeCallback, ...]:
+        """In the order in which they were registered."""
+        return tuple(self._callbacks)
+
+    def replace_callback(self, old: ChangeCallback, new: ChangeCallback | None) -> None:
+        """Put another one in its place, which is not called for what is in the cache; None takes it off."""
+        position = self._callbacks.index(old)
+        self._callbacks[position : position + 1] = [] if new is None else [new]
+
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Keep the cache current until cancelled. ready: set after the first list."""
         while True:
@@ -174,7 +184,7 @@ class Informer:
         self._items[key] = obj
         for index in self._indexes.values():
             index.put(key, obj)
-        for callback in self._callbacks:
+        for callback in self.callbacks:
             callback(old, obj)
 
     def _drop(self, key: str, last: Object) -> None:
@@ -182,7 +192,7 @@ class Informer:
             return
         for index in self._indexes.values():
             index.drop(key)
-        for callback in self._callbacks:
+        for callback in self.callbacks:
             callback(last, None)
 
     def _replace(self, objects: Iterable[Object]) -> None:

@@ -38,6 +38,9 @@ class Informers:
             informer.add_index(name, keys)
         return informer
 
+    def all(self) -> list[Informer]:
+        return list(self._informers.values())
+
     async def wait_synced(self) -> None:
         for informer in list(self._informers.values()):
             await informer.wait_synced()

@@ -2,7 +2,8 @@
 
 Parts record without waiting; a thread of the log's own writes to SQLite in batches. The log is bounded in rows and bytes and
 may lose its newest records in a crash: it explains, nothing depends on it. Equal decisions of a part about an object in a row
-are one record with a count. `ph why` reads the file from its own process.
+are one record with a count. `ph why` reads the file from its own process, and several processes may write to it: a part belongs to one
+of them, and SQLite's lock lets one batch in at a time.
 """
 
 import asyncio
@@ -142,7 +143,8 @@ class DecisionLog:
             self._lost(connection, len(batch), error)
 
     def _store(self, connection: sqlite3.Connection, batch: list[Record]) -> None:
-        connection.execute("BEGIN")
+        # The lock is taken before anything is read: a reader that turns writer while another process writes is refused at once.
+        connection.execute("BEGIN IMMEDIATE")
         for record in batch:
             self._store_one(connection, record)
         connection.execute("COMMIT")
@@ -155,9 +157,8 @@ class DecisionLog:
     def _store_one(self, connection: sqlite3.Connection, record: Record) -> None:
         key = (record.about, record.part)
         last = self._latest.get(key) or table.latest(connection, *key)
-        if last is not None and last[1:] == (record.reason, record.message):
-            table.repeat(connection, last[0], record)
-        else:
+        is_same = last is not None and last[1:] == (record.reason, record.message)
+        if last is None or not is_same or not table.repeat(connection, last[0], record):
             last = (table.insert(connection, record), record.reason, record.message)
         self._latest[key] = last
         self._latest.move_to_end(key)

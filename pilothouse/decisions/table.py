@@ -1,6 +1,6 @@
 """The SQLite table behind the decision log: what a decision looks like on disk, and the few statements over it.
 
-Everything here blocks and is used by one thread (the log's writer) or one process (a reader) at a time.
+Everything here blocks. A connection is used by one thread (a writer) or one process (a reader) at a time.
 """
 
 import sqlite3
@@ -121,9 +121,9 @@ def insert(connection: sqlite3.Connection, record: Record) -> int:
     return connection.execute(INSERT, (*record.about, *record[1:])).lastrowid or 0
 
 
-def repeat(connection: sqlite3.Connection, row: int, record: Record) -> None:
-    """Count the record on the row of an equal one."""
-    connection.execute(REPEAT, (record.times, record.last, record.facts, row))
+def repeat(connection: sqlite3.Connection, row: int, record: Record) -> bool:
+    """Count the record on the row of an equal one. False: the row is not there any more, another process may have trimmed the table."""
+    return connection.execute(REPEAT, (record.times, record.last, record.facts, row)).rowcount > 0
 
 
 def latest(connection: sqlite3.Connection, about: Ref, part: str) -> tuple[int, str, str] | None:

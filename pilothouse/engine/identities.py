@@ -1,4 +1,8 @@
-"""Who may sign in from where: the instance's certificate authority, its server certificate and the administrator's kubeconfig."""
+"""Who may sign in from where: the instance's certificate authority, its server certificate, and a kubeconfig for each client.
+
+The administrator is in system:masters. The parts of a node are not: the agent is system:node:NAME, service proxy and DNS are
+system:kube-proxy (with the group system:cluster-dns), the gateway is system:gateway, and each may do what its roles say.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +12,7 @@ from pilothouse.client.kubeconfig import Kubeconfig
 from pilothouse.wire.pki import CertificateAuthority, days_left
 
 RENEW_DAYS = 30
+NODE, PROXY, GATEWAY = "node", "kube-proxy", "gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +29,35 @@ class Identities:
     def server(self) -> tuple[Path, Path]:
         return self.folder / "apiserver.crt", self.folder / "apiserver.key"
 
-    def ensure(self, kubeconfig: Path, server_url: str, names: list[str], addresses: list[str]) -> None:
-        """names, addresses: under which the API server is reached. The kubeconfig is for the group system:masters."""
-        wanted = "\n".join([server_url, *sorted(names), *sorted(addresses)])
+    def kubeconfig(self, client: str) -> Path:
+        """Of one of the clients on the node: NODE, PROXY or GATEWAY."""
+        return self.folder / f"{client}.kubeconfig"
+
+    def ensure(self, kubeconfig: Path, server_url: str, names: list[str], addresses: list[str], *, cluster: str, node: str) -> None:
+        """names, addresses: under which the API server is reached. kubeconfig: the administrator's. cluster: its name there."""
+        wanted = "\n".join([server_url, cluster, node, *sorted(names), *sorted(addresses)])
         noted = self.folder / "names"
         known = noted.read_text() if noted.exists() else ""
         certificate, _ = self.server
-        if known == wanted and kubeconfig.exists() and certificate.exists() and days_left(certificate.read_bytes()) > RENEW_DAYS:
+        files = [kubeconfig, certificate, *(self.kubeconfig(client) for client in (NODE, PROXY, GATEWAY))]
+        if known == wanted and all(file.exists() for file in files) and days_left(certificate.read_bytes()) > RENEW_DAYS:
             return
         authority = CertificateAuthority.load(self.folder) if self.ca.exists() else CertificateAuthority.create(self.folder)
         authority.issue_server(names, addresses).write(self.folder, "apiserver")
-        admin = authority.issue_client("admin", ["system:masters"])
-        config = Kubeconfig(
-            server=server_url,
-            certificate_authority=authority.certificate,
-            client_certificate=admin.certificate,
-            client_key=admin.key,
-        )
-        kubeconfig_file.write(kubeconfig, kubeconfig_file.document(config, "pilothouse"))
+        clients = {
+            kubeconfig: ("admin", "system:masters"),
+            self.kubeconfig(NODE): (f"system:node:{node}", "system:nodes"),
+            self.kubeconfig(PROXY): ("system:kube-proxy", "system:cluster-dns"),
+            self.kubeconfig(GATEWAY): ("system:gateway", "system:gateway"),
+        }
+        for path, (user, group) in clients.items():
+            _write(authority, path, server_url, user, group, cluster)
         noted.write_text(wanted)
+
+
+def _write(authority: CertificateAuthority, path: Path, server_url: str, user: str, group: str, cluster: str) -> None:
+    pair = authority.issue_client(user, [group])
+    config = Kubeconfig(
+        server=server_url, certificate_authority=authority.certificate, client_certificate=pair.certificate, client_key=pair.key
+    )
+    kubeconfig_file.write(path, kubeconfig_file.document(config, cluster))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.aio.child import Child
+from pilothouse.aio.identity import find
 from tests.aio.test_process import gone, is_alive
 
 
@@ -85,3 +86,15 @@ asyncio.run(main())
     else:
         assert is_alive(pid)
         os.kill(pid, signal.SIGKILL)
+
+
+async def test_a_process_is_found_by_its_program_and_an_argument(tmp_path: Path) -> None:
+    mark = f"{tmp_path}/mark"
+    async with await Child.start(["sh", "-c", "sleep 60; :", mark]) as child:
+        async with asyncio.timeout(5):
+            # A process has no command line for a moment while its program is loaded.
+            while (found := find("sh", mark)) is None:
+                await asyncio.sleep(0.01)
+        assert found.pid == child.pid
+        assert find("sleep", mark) is None
+    assert find("sh", mark) is None

@@ -59,3 +59,12 @@ async def test_several_may_wait_for_one_address() -> None:
         await asyncio.sleep(0)
         proxy.routes(frozenset(), 2)
     assert [task.result() for task in waiting] == [True, True, True]
+
+
+async def test_a_consumer_that_starts_again_still_routes_where_it_did_until_it_reports() -> None:
+    barrier = EndpointBarrier()
+    barrier.join("proxy").routes(frozenset({A}), 1)
+    again = barrier.join("proxy")
+    assert barrier.routed_by(A) == ["proxy"]
+    again.routes(frozenset({B}), 2)
+    assert barrier.routed_by(A) == []

@@ -16,13 +16,13 @@ TABLE = {
     for each in (
         process(1, 0, "init", "/sbin/init"),
         process(10, 1, "sh", "/bin/sh /var/tmp/instance/run/supervise.sh /var/tmp/instance/log/pilothouse.log"),
-        process(11, 10, "python", "python -m pilothouse.cli.daemon.main /var/tmp/instance"),
+        process(11, 10, "python", "python -m pilothouse.cli.daemon.control /var/tmp/instance"),
         process(12, 11, "docker-registry", "docker-registry serve registry.yml"),
         process(20, 1, "containerd", "containerd --config /var/tmp/instance/node/containerd/config.toml"),
         process(21, 1, "containerd-shim", "containerd-shim-runc-v2 -address /var/tmp/instance/node/containerd/containerd.sock"),
         process(22, 21, "pause", "/pause -P"),
         process(23, 22, "sh", "/bin/sh -c sleep 3600"),
-        process(30, 1, "python", "python -m pilothouse.cli.daemon.main /var/tmp/another"),
+        process(30, 1, "python", "python -m pilothouse.cli.daemon.control /var/tmp/another"),
     )
 }
 
@@ -33,10 +33,10 @@ def test_descendants_belong_and_strangers_do_not() -> None:
 
 
 def test_cpu_counts_what_was_spent_between_two_readings() -> None:
-    before = [Member(process(11, 10, "python", "python -m pilothouse.cli.daemon.main /x", 5.0), OWN)]
+    before = [Member(process(11, 10, "python", "python -m pilothouse.cli.daemon.control /x", 5.0), OWN)]
     after = [
-        Member(process(11, 10, "python", "python -m pilothouse.cli.daemon.main /x", 5.3), OWN),
+        Member(process(11, 10, "python", "python -m pilothouse.cli.daemon.control /x", 5.3), OWN),
         Member(process(40, 10, "envoy", "envoy", 9.0), OWN),
         Member(process(20, 1, "containerd", "containerd", 1.0), RUNTIME),
     ]
-    assert cpu(before, after, 10.0) == {"own": 3.0, "containerd_and_shims": 0.0, "each": {"pilothouse": 3.0, "envoy": 0.0}}
+    assert cpu(before, after, 10.0) == {"own": 3.0, "containerd_and_shims": 0.0, "each": {"control": 3.0, "envoy": 0.0}}

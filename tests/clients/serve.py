@@ -33,7 +33,7 @@ async def main(folder: Path) -> None:
     async with AsyncExitStack() as stack:
         port = free_port()
         identities = Identities(folder / "pki")
-        identities.ensure(folder / "admin.kubeconfig", f"https://{HOST}:{port}", ["localhost"], [HOST])
+        identities.ensure(folder / "admin.kubeconfig", f"https://{HOST}:{port}", ["localhost"], [HOST], cluster="pilothouse", node="n1")
         store = await stack.enter_async_context(Store.open(folder / "store.db"))
         settings = Settings(state=folder / "state", host=HOST, port=port, ca=identities.ca.read_text())
         node = PlayedNode()

@@ -1,3 +1,4 @@
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,3 +130,32 @@ async def test_more_than_the_queue_holds_drops_the_oldest(log: DecisionLog, monk
     found = await log.query(limit=1000)
     assert found[-1].message == "999"
     assert len(found) + log.dropped == 1000
+
+
+async def test_two_processes_write_to_one_log(tmp_path: Path) -> None:
+    """Two logs stand for them: each has a connection and a thread of its own."""
+    path = tmp_path / "decisions.db"
+    about = Ref("Pod", "default", "p")
+    with DecisionLog(path) as one, DecisionLog(path) as other:
+        for number in range(300):
+            one.record(about, "scheduler", "Waits", f"round {number}")
+            other.record(about, "kubelet", "Pulls", f"round {number}")
+            if number % 20 == 0:
+                await asyncio.gather(one.flush(), other.flush())
+        await asyncio.gather(one.flush(), other.flush())
+        assert (one.dropped, other.dropped) == (0, 0)
+    assert len(read_decisions(path)) == 600
+
+
+async def test_a_record_that_another_process_has_trimmed_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    about = Ref("Pod", "default", "p")
+    with DecisionLog(path) as one, DecisionLog(path, max_rows=5) as other:
+        one.record(about, "scheduler", "Waits", "same")
+        await one.flush()
+        for number in range(20):
+            other.record(about, "kubelet", "Pulls", f"round {number}")
+            await other.flush()
+        one.record(about, "scheduler", "Waits", "same")
+        await one.flush()
+    assert "Waits" in {decision.reason for decision in read_decisions(path)}

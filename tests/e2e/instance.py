@@ -49,9 +49,9 @@ class Instance:
             check=False,
         )
         if check and done.returncode != 0:
-            log = self.home / "log" / "pilothouse.log"
-            tail = log.read_text()[-3000:] if log.exists() else ""
-            raise AssertionError(f"ph {' '.join(args)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n--- daemon\n{tail}")
+            logs = [self.home / "log" / name for name in ("pilothouse.log", "node.log")]
+            tails = "\n".join(f"--- {log.name}\n{log.read_text()[-3000:]}" for log in logs if log.exists())
+            raise AssertionError(f"ph {' '.join(args)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{tails}")
         return done
 
     def kubectl(self, *args: str, check: bool = True, input: str | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:

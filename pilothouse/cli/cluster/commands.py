@@ -1,17 +1,19 @@
-"""Commands about the instance on this machine: up, down, destroy, status."""
+"""Commands about the instance on this machine: up, down, destroy."""
 
+import json
 import os
 import shutil
-import time
 from typing import Any
 
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.cluster import ports, service
+from pilothouse.cli.cluster import choice, health, service
+from pilothouse.cli.cluster.waiting import NotUp, wait_ready
+from pilothouse.cli.daemon.roles import ROLES
 from pilothouse.cli.daemon.state import State, running_pid
-from pilothouse.cli.session import Session, connected, pass_session, run
-from pilothouse.cli.settings.home import Home, Settings, SettingsError
+from pilothouse.cli.session import Session, pass_session, run
+from pilothouse.cli.settings.home import Home, Settings
 
 PROGRAMS = {
     "containerd": "containerd",
@@ -23,8 +25,6 @@ PROGRAMS = {
     "docker-registry": "docker-registry",
     "mmdebstrap": "mmdebstrap",
 }
-START_DEADLINE_S = 120.0
-STOP_DEADLINE_S = 60.0
 
 
 def _need_root(command: str) -> None:
@@ -33,17 +33,17 @@ def _need_root(command: str) -> None:
 
 
 @click.command()
-@click.option("--port", "api_port", type=click.IntRange(1, 65535), help="Port of the Kubernetes API (default 6443).")
+@click.option("--port", "api_port", type=click.IntRange(1, 65535), help="Port of the Kubernetes API (default 6443, or the next free one).")
 @click.option("--http-port", type=click.IntRange(1, 65535), help="Port of the gateway (default 80, or the next free one).")
 @click.option("--https-port", type=click.IntRange(1, 65535), help="Port of the gateway for TLS (default 443, or the next free one).")
 @click.option("--listen", metavar="ADDRESS", help="Where the gateway can be reached (default 127.0.0.1; 0.0.0.0: from other machines too).")
 @click.option("--domain", help="Apps are reached as NAME.DOMAIN (default localhost).")
 @click.option("--registry-port", type=click.IntRange(1, 65535), help="Port of the image registry (default 5000, or the next free one).")
-@click.option("--pod-cidr", metavar="CIDR", help="Network of the pods (default 10.244.0.0/16).")
-@click.option("--service-cidr", metavar="CIDR", help="Network of the services (default 10.96.0.0/16).")
+@click.option("--pod-cidr", metavar="CIDR", help="Network of the pods (default 10.244.0.0/16, or the next free one).")
+@click.option("--service-cidr", metavar="CIDR", help="Network of the services (default 10.96.0.0/16, or the next free one).")
 @click.option("--node-name", metavar="NAME", help="Name of the node (default: the host's name).")
 @click.option("--no-platform", is_flag=True, help="The Kubernetes cluster alone, without builds, registry and gateway.")
-@click.option("--if-needed", is_flag=True, help="When it runs already, wait until it is ready and succeed.")
+@click.option("--if-needed", is_flag=True, help="When it runs already, succeed once it works; say what does not.")
 @pass_session
 def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) -> None:
     """Start the cluster on this machine; it goes on in the background.
@@ -53,83 +53,95 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
       ph up
       ph up --http-port 8080
       ph up --listen 0.0.0.0 --domain apps.example.com
-      ph --home /tmp/second up --port 7443 --pod-cidr 10.245.0.0/16 --service-cidr 10.97.0.0/16
+      ph --home /var/lib/second up
+      ph --home /var/lib/third up --port 7443 --pod-cidr 10.245.0.0/16 --service-cidr 10.97.0.0/16
     """
     _need_root("up")
     home = session.home
-    pid = running_pid(home.daemon_pid)
-    if pid is not None:
-        if if_needed:
-            _wait_ready(home)
-            return
-        raise click.ClickException(f"Pilothouse runs already (pid {pid}, home {home.path}): `ph status` shows it, `ph down` stops it")
+    running = [role for role in ROLES if service.is_running(home, role)]
+    if running == list(ROLES):
+        _already_running(session, if_needed=if_needed)
+        return
     missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
     if missing:
         raise click.ClickException(f"these packages are missing: {' '.join(missing)}: run scripts/setup, or install them with apt-get")
-    stored = Settings.load(home)
+    if running:
+        output.note(f"the {running[0].title} runs already: starting the rest")
+        service.start(home)
+        wait_ready(home)
+        _require_health(session)
+        return
     asked = options | {"platform": False if no_platform else None}
-    settings = _first_settings(asked) if stored is None else _next_settings(stored, asked)
-    settings.save(home)
-    service.start(home)
-    _wait_ready(home)
+    if home.unproven.exists():
+        _undo(home)
+    stored = Settings.load(home)
+    settings = choice.first_settings(home, asked) if stored is None else choice.next_settings(home, stored, asked)
+    _start(home, settings, is_first=stored is None)
     _greet(home, settings)
 
 
-def _first_settings(asked: dict[str, Any]) -> Settings:
-    """Ports that were asked for must be free; the others move out of the way of what is there."""
-    settings = Settings().changed(**asked)
-    choices = {
-        "api_port": ("--port", range(6444, 6543)),
-        "http_port": ("--http-port", (8080, *range(8081, 8180))),
-        "https_port": ("--https-port", (8443, *range(8444, 8543))),
-        "registry_port": ("--registry-port", range(5001, 5100)),
-    }
-    chosen: dict[str, int] = {}
-    for name, (option, others) in choices.items():
-        wanted = getattr(settings, name)
-        host = settings.host_of(name)
-        if asked.get(name) is not None:
-            ports.refuse_taken(option, host, wanted)
-            chosen[name] = wanted
-            continue
-        chosen[name] = ports.choose(host, wanted, others)
-        if chosen[name] != wanted:
-            owner = ports.holder(wanted)
-            output.note(f"port {wanted} is taken{f' by {owner}' if owner else ''}: using {chosen[name]} instead")
-    return settings.changed(**chosen)
+def _already_running(session: Session, *, if_needed: bool) -> None:
+    """Raises ClickException unless it was only to be started if needed, and works."""
+    home = session.home
+    if not if_needed:
+        pids = ", ".join(str(running_pid(role.pid(home))) for role in ROLES)
+        raise click.ClickException(
+            f"Pilothouse runs already (pids {pids}, home {home.path}): `{session.command('status')}` shows it, "
+            f"`{session.command('down')}` stops it"
+        )
+    if any((state := State.load(home, role)) is None or state.phase != "ready" for role in ROLES):
+        wait_ready(home)
+    _require_health(session)
 
 
-def _next_settings(stored: Settings, asked: dict[str, Any]) -> Settings:
-    """An instance keeps its networks and its ports; a port may be changed by asking."""
-    for name in ("pod_cidr", "service_cidr", "node_name"):
-        if asked.get(name) not in (None, getattr(stored, name)):
-            option = name.replace("_", "-")
-            raise SettingsError(f"this instance was made with --{option} {getattr(stored, name)}, which cannot change: use another --home")
-    settings = stored.changed(**asked)
-    options = {"api_port": "--port", "http_port": "--http-port", "https_port": "--https-port", "registry_port": "--registry-port"}
-    for name, option in options.items():
-        ports.refuse_taken(option, settings.host_of(name), getattr(settings, name))
-    return settings
+def _require_health(session: Session) -> None:
+    """Raises ClickException when the instance does not work; components that are tried again are only named."""
+    home = session.home
+    problems = run(health.problems(session))
+    if problems and problems != health.failing(home):
+        raise click.ClickException(
+            f"Pilothouse runs, but does not work: {'; '.join(problems)}: `{session.command('down')}` ends it in any state, "
+            f"`{session.command('up')}` starts it again"
+        )
+    for problem in problems:
+        output.note(f"{problem}; it is tried again")
 
 
-def _wait_ready(home: Home) -> None:
-    """Show the steps as the daemon takes them; raises ClickException when it fails."""
-    begun = time.monotonic()
-    shown = 0
-    while time.monotonic() - begun < START_DEADLINE_S:
-        state = State.load(home)
-        if state is not None:
-            for what, took in state.steps[shown:]:
-                output.note(f"{output.good('✓')} {what} ({took:.1f} s)")
-            shown = len(state.steps)
-            if state.phase == "ready":
-                return
-            if state.phase == "failed":
-                raise click.ClickException(state.error)
-        if not service.is_running(home):
-            raise click.ClickException(f"Pilothouse ended while it started: the last lines of {home.daemon_log} say why")
-        time.sleep(0.02)
-    raise click.ClickException(f"Pilothouse is not ready after {START_DEADLINE_S:g} s: see {home.daemon_log}")
+def _start(home: Home, settings: Settings, *, is_first: bool) -> None:
+    """A first start that does not succeed leaves nothing but its logs, so that the next one may be asked for something else."""
+    if is_first:
+        _note_first(home)
+    settings.save(home)
+    service.start(home)
+    try:
+        wait_ready(home)
+    except NotUp as error:
+        if not is_first:
+            raise
+        _undo(home)
+        raise click.ClickException(
+            f"{error.message.rstrip('.')}. Nothing of this first start is kept but its logs in {home.log}"
+        ) from error
+
+
+def _note_first(home: Home) -> None:
+    """Until the node has come up; with what lay in the home before, a store from a backup perhaps, which is not ours to remove."""
+    home.path.mkdir(parents=True, exist_ok=True)
+    before = [path.name for path in home.path.iterdir()]
+    home.unproven.write_text(json.dumps(before))
+
+
+def _undo(home: Home) -> None:
+    """Take a first start that did not succeed off the machine again."""
+    from pilothouse.cli.cluster.removal import remove
+
+    try:
+        before = [home.path / str(name) for name in json.loads(home.unproven.read_text())]
+    except (OSError, ValueError):
+        before = list(home.path.iterdir())
+    service.stop(home)
+    run(remove(home, keep=[home.log, *before]))
+    service.forget(home)
 
 
 def _greet(home: Home, settings: Settings) -> None:
@@ -145,6 +157,8 @@ def _greet(home: Home, settings: Settings) -> None:
 def down(session: Session) -> None:
     """Stop the cluster and keep everything; running containers go on and are taken over by the next `ph up`.
 
+    Works whatever state the cluster is in: what does not end by itself within seconds is killed, and nothing is lost by that.
+
     \b
     Example:
       ph down
@@ -153,20 +167,19 @@ def down(session: Session) -> None:
     if not stop(session.home):
         output.note(f"Pilothouse is not running at {session.home.path}")
         return
-    click.echo("stopped; `ph up` brings it back as it was")
+    click.echo(f"stopped; `{session.command('up')}` brings it back as it was")
 
 
 def stop(home: Home) -> bool:
-    """End the daemon; False when none ran."""
-    if not service.is_running(home):
-        return False
-    service.request_stop(home)
-    deadline = time.monotonic() + STOP_DEADLINE_S
-    while service.is_running(home):
-        if time.monotonic() > deadline:
-            raise click.ClickException(f"Pilothouse does not stop (pid {running_pid(home.daemon_pid)}): see {home.daemon_log}")
-        time.sleep(0.02)
-    return True
+    """End the processes, and the gateway that a killed one leaves behind; False when none ran."""
+    from pilothouse.cli.cluster.removal import stop_gateway
+
+    was_running = service.any_running(home)
+    for role in service.stop(home):
+        output.note(f"the {role.title} did not end by itself and was killed")
+    if home.gateway.exists():
+        run(stop_gateway(home))
+    return was_running
 
 
 @click.command()
@@ -184,84 +197,14 @@ def destroy(session: Session, yes: bool) -> None:
     if not home.path.exists():
         output.note(f"there is nothing at {home.path}")
         return
-    if not (home.settings.exists() or home.node.exists()) and any(home.path.iterdir()):
+    if not any(part.exists() for part in (home.settings, home.node, home.daemon_log)) and any(home.path.iterdir()):
         raise click.ClickException(f"{home.path} holds no instance of Pilothouse: nothing is removed")
     if not yes:
         click.confirm(f"remove the cluster at {home.path} with all its apps, images and data?", abort=True)
     from pilothouse.cli.cluster.removal import remove
 
-    with output.Progress().step("stopping the daemon"):
+    with output.Progress().step("stopping the cluster"):
         stop(home)
     run(remove(home))
     service.forget(home)
     click.echo("removed")
-
-
-@click.command()
-@output.OUTPUT
-@pass_session
-def status(session: Session, output: str) -> None:
-    """Show what runs and where it can be reached.
-
-    \b
-    Examples:
-      ph status
-      ph status -o json
-    """
-    run(_status(session, output))
-
-
-async def _status(session: Session, how: str) -> None:
-    from pilothouse.model import kinds, meta
-    from pilothouse.model.errors import ApiError
-    from pilothouse.platform.apps.types import APPS
-
-    home = session.home
-    settings = Settings.load(home)
-    if settings is None:
-        raise click.ClickException(f"there is no cluster at {home.path}: start one with `ph up`")
-    pid = running_pid(home.daemon_pid)
-    state = State.load(home)
-    if pid is None:
-        raise click.ClickException(
-            f"Pilothouse is stopped at {home.path}: start it with `ph up`" + (f" ({state.error})" if state and state.error else "")
-        )
-    async with connected(session) as client:
-        nodes = (await client.list(kinds.NODES)).items
-        pods = (await client.list_all(kinds.PODS)).items
-        try:
-            apps = (await client.list_all(APPS)).items
-        except ApiError:
-            apps = []
-    facts = {
-        "home": str(home.path),
-        "pid": pid,
-        "api": f"https://{settings.api_host}:{settings.api_port}",
-        "kubeconfig": str(home.kubeconfig),
-        "gateway": f"http://{settings.api_host}:{settings.http_port}" if settings.platform else "",
-        "registry": f"127.0.0.1:{settings.registry_port}" if settings.platform else "",
-        "nodes": {meta.name(n): (meta.condition(n, "Ready") or {}).get("status") == "True" for n in nodes},
-        "pods": {"running": sum((p.get("status") or {}).get("phase") == "Running" for p in pods), "all": len(pods)},
-        "apps": {"ready": sum((meta.condition(a, "Ready") or {}).get("status") == "True" for a in apps), "all": len(apps)},
-        "uptimeSeconds": round(time.time() - state.started) if state else None,
-    }
-    if how == "table":
-        _show_status(facts)
-    else:
-        output.document(facts, how)
-
-
-def _show_status(facts: dict[str, Any]) -> None:
-    nodes = ", ".join(f"{name} {output.good('Ready') if ready else output.bad('NotReady')}" for name, ready in facts["nodes"].items())
-    rows = [
-        ("cluster", f"up for {output.age(facts['uptimeSeconds'] or 0)} (pid {facts['pid']})"),
-        ("api", f"{facts['api']}   KUBECONFIG={facts['kubeconfig']}"),
-        ("nodes", nodes or output.bad("none")),
-        ("gateway", facts["gateway"]),
-        ("registry", facts["registry"]),
-        ("apps", f"{facts['apps']['ready']} of {facts['apps']['all']} ready"),
-        ("pods", f"{facts['pods']['running']} of {facts['pods']['all']} running"),
-    ]
-    for name, text in rows:
-        if text:
-            click.echo(f"{name:<10}{text}")

@@ -64,4 +64,4 @@ def kubeconfig(session: Session, merge: bool) -> None:
 
     own = Path(os.environ.get("KUBECONFIG", "").split(os.pathsep)[0] or Path.home() / ".kube" / "config")
     merge_file(own, session.kubeconfig)
-    output.note(f"merged into {own}")
+    output.note(f"merged into {own} as context {session.home.cluster_name}, which is the current one")

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from pilothouse.cli import output
@@ -10,23 +11,24 @@ from pilothouse.cli.daemon.logs import configure
 from pilothouse.cli.settings.home import Home, Settings
 
 
-async def remove(home: Home) -> None:
-    """Everything of an instance whose daemon has stopped. What is gone already is no error, so it may be repeated."""
+async def remove(home: Home, *, keep: Collection[Path] = ()) -> None:
+    """Everything of an instance whose processes have ended, but for folders to keep. What is gone already is no error."""
     configure(logging.ERROR)
     settings = Settings.load(home) or Settings()
     progress = output.Progress()
     with progress.step("stopping the gateway"):
-        await _stop_gateway(home)
+        await stop_gateway(home)
         TrustStores(store_name(home)).remove()
     with progress.step("removing the containers"):
         await _remove_node(home, settings)
     with progress.step("removing the network"):
         _remove_network(home, settings)
     with progress.step("removing the files"):
-        remove_tree(home.path)
+        remove_tree(home.path, keep=keep)
 
 
-async def _stop_gateway(home: Home) -> None:
+async def stop_gateway(home: Home) -> None:
+    """Envoy outlives the process that started it when that was killed."""
     from pilothouse.platform.gateway.envoy import Files
     from pilothouse.platform.gateway.process import EnvoyProcess
 
@@ -53,16 +55,21 @@ def _remove_network(home: Home, settings: Settings) -> None:
     pod_kernel.teardown(pod_network_config(home, settings))
 
 
-def remove_tree(path: Path) -> None:
-    """Delete a folder on this file system only: what is still mounted below it is unmounted first, never emptied."""
+def remove_tree(path: Path, *, keep: Collection[Path] = ()) -> None:
+    """Delete a folder on this file system only: what is still mounted below it is unmounted first, never emptied. keep: children of it."""
     for mount in sorted(mounts_below(path), key=len, reverse=True):
         _unmount(mount)
-    if path.exists():
-        # The settings go last: as long as something is left, `ph destroy` knows what it is.
-        for child in path.iterdir():
-            if child.is_dir() and not child.is_symlink():
-                shutil.rmtree(child)
-        shutil.rmtree(path)
+    if not path.exists():
+        return
+    # The settings go last: as long as something is left, `ph destroy` knows what it is.
+    for child in path.iterdir():
+        if child.is_dir() and not child.is_symlink() and child not in keep:
+            shutil.rmtree(child)
+    for child in path.iterdir():
+        if child not in keep:
+            child.unlink()
+    if not any(child.exists() for child in keep):
+        path.rmdir()
 
 
 def mounts_below(path: Path) -> list[str]:

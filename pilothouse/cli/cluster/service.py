@@ -1,4 +1,8 @@
-"""Keeps the daemon running: as a systemd unit where systemd runs, elsewhere under a small shell supervisor."""
+"""Keeps the instance's processes running: as systemd units where systemd runs, elsewhere each under a small shell supervisor.
+
+Whatever state they are in, they can be ended: politely, and after a while by SIGKILL, which a process that is stopped or spins does
+not escape.
+"""
 
 import contextlib
 import os
@@ -6,41 +10,52 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from importlib import resources
 from pathlib import Path
 
 import click
 
+from pilothouse.aio.identity import Identity
+from pilothouse.cli.daemon.roles import ROLES, Role
 from pilothouse.cli.daemon.state import note_pid, running_pid
+from pilothouse.cli.daemon.stopping import DEADLINE_S
 from pilothouse.cli.settings.home import Home
 
 UNITS = Path("/etc/systemd/system")
+GRACE_S = DEADLINE_S + 2.0
+"""After SIGTERM: a process ends itself within DEADLINE_S unless it cannot even notice."""
+KILL_S = 10.0
+POLL_S = 0.02
 
 
 def has_systemd() -> bool:
     return Path("/run/systemd/system").is_dir() and shutil.which("systemctl") is not None
 
 
-def unit_name(home: Home) -> str:
-    return f"pilothouse-{home.instance}.service"
+def unit_name(home: Home, role: Role) -> str:
+    return f"pilothouse-{home.instance}-{role.name}.service"
 
 
-def unit_text(home: Home, python: str) -> str:
+def unit_text(home: Home, role: Role, python: str) -> str:
     """KillMode: containerd and the containers live on; 78 means that trying again is no use."""
     return f"""[Unit]
-Description=Pilothouse at {home.path}
+Description=Pilothouse {role.title} at {home.path}
 After=network.target
+StartLimitIntervalSec=0
 
 [Service]
-ExecStart={python} -m pilothouse.cli.daemon.main {home.path}
+ExecStart={python} -m {role.module} {home.path}
 WorkingDirectory=/
-StandardOutput=append:{home.daemon_log}
-StandardError=append:{home.daemon_log}
+StandardOutput=append:{role.log(home)}
+StandardError=append:{role.log(home)}
 KillMode=process
+TimeoutStopSec={GRACE_S:g}
 Delegate=yes
 Restart=on-failure
 RestartPreventExitStatus=78
 RestartSec=1
+OOMScoreAdjust=-900
 LimitNOFILE=1048576
 TasksMax=infinity
 
@@ -50,84 +65,124 @@ WantedBy=multi-user.target
 
 
 def start(home: Home) -> None:
-    """Start the daemon so that it outlives this command and is started again when it crashes."""
+    """Start what does not run, so that it outlives this command and is started again when it crashes."""
     home.log.mkdir(parents=True, exist_ok=True)
     home.run.mkdir(parents=True, exist_ok=True)
-    (home.run / "state.json").unlink(missing_ok=True)
-    if has_systemd():
-        (UNITS / unit_name(home)).write_text(unit_text(home, sys.executable))
-        _systemctl("daemon-reload")
-        _systemctl("enable", "--quiet", "--now", unit_name(home))
-    else:
-        _supervise(home)
+    for role in ROLES:
+        if is_running(home, role):
+            continue
+        role.state(home).unlink(missing_ok=True)
+        if has_systemd():
+            _start_unit(home, role)
+        else:
+            _supervise(home, role)
 
 
-def _supervise(home: Home) -> None:
+def _start_unit(home: Home, role: Role) -> None:
+    (UNITS / unit_name(home, role)).write_text(unit_text(home, role, sys.executable))
+    _systemctl("daemon-reload")
+    _systemctl("enable", "--quiet", "--now", unit_name(home, role))
+
+
+def _supervise(home: Home, role: Role) -> None:
     script = home.run / "supervise.sh"
-    script.write_text(resources.files("pilothouse.cli").joinpath("supervise.sh").read_text())
+    # Replaced, not overwritten: the other role's shell may be about to read it.
+    draft = home.run / f"{role.name}-supervise.new"
+    draft.write_text(resources.files("pilothouse.cli").joinpath("supervise.sh").read_text())
+    draft.replace(script)
+    files = [str(script), str(role.log(home)), str(role.state(home)), str(role.worked(home))]
     process = subprocess.Popen(
-        [
-            "/bin/sh",
-            str(script),
-            str(home.daemon_log),
-            str(home.run / "state.json"),
-            sys.executable,
-            "-m",
-            "pilothouse.cli.daemon.main",
-            str(home.path),
-        ],
+        ["/bin/sh", *files, sys.executable, "-m", role.module, str(home.path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         cwd="/",
     )
-    note_pid(_supervisor_pid(home), process.pid)
+    note_pid(role.supervisor_pid(home), process.pid)
 
 
-def is_running(home: Home) -> bool:
-    """Whether the daemon runs, or is about to be started again."""
-    if running_pid(home.daemon_pid) is not None or running_pid(_supervisor_pid(home)) is not None:
+def any_running(home: Home) -> bool:
+    return any(is_running(home, role) for role in ROLES)
+
+
+def is_running(home: Home, role: Role) -> bool:
+    """Whether the process runs, or is about to be started again."""
+    if running_pid(role.pid(home)) is not None or running_pid(role.supervisor_pid(home)) is not None:
         return True
-    return (UNITS / unit_name(home)).exists() and has_systemd() and _is_active(home)
+    return _has_unit(home, role) and _is_active(home, role)
 
 
-def _is_active(home: Home) -> bool:
-    return subprocess.run(["systemctl", "is-active", "--quiet", unit_name(home)], check=False).returncode == 0
+def _has_unit(home: Home, role: Role) -> bool:
+    return (UNITS / unit_name(home, role)).exists() and has_systemd()
 
 
-def request_stop(home: Home) -> None:
-    """Ask the daemon to end; it is over when `is_running` says so."""
-    if (UNITS / unit_name(home)).exists() and has_systemd():
-        _systemctl("disable", "--quiet", "--now", unit_name(home))
-        return
-    for pid in _stop_supervisor(home) | {running_pid(home.daemon_pid)}:
-        if pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+def _is_active(home: Home, role: Role) -> bool:
+    return subprocess.run(["systemctl", "is-active", "--quiet", unit_name(home, role)], check=False).returncode == 0
 
 
-def _stop_supervisor(home: Home) -> set[int | None]:
-    """End the supervisor first, so that nothing is started again; returns what it was running (a daemon may have no pid file yet)."""
-    supervisor = running_pid(_supervisor_pid(home))
+def stop(home: Home) -> list[Role]:
+    """End all processes, whatever state they are in; returns those that had to be killed. Raises ClickException."""
+    ending = [(role, identity) for role in ROLES for identity in _ask_to_end(home, role)]
+    _wait_gone([identity for _, identity in ending], GRACE_S)
+    killed = [(role, identity) for role, identity in ending if identity.alive()]
+    for _, identity in killed:
+        identity.signal(signal.SIGKILL)
+    stuck = _wait_gone([identity for _, identity in killed], KILL_S)
+    if stuck:
+        raise click.ClickException(
+            f"process {stuck[0].pid} does not end, not even when it is killed: the kernel holds it (see /proc/{stuck[0].pid}/stack)"
+        )
+    for role in ROLES:
+        role.pid(home).unlink(missing_ok=True)
+        role.supervisor_pid(home).unlink(missing_ok=True)
+    return list(dict.fromkeys(role for role, _ in killed))
+
+
+def _ask_to_end(home: Home, role: Role) -> list[Identity]:
+    """SIGTERM to what runs of a role; nothing of it is started again."""
+    if _has_unit(home, role):
+        _systemctl("disable", "--quiet", "--now", unit_name(home, role))
+    found = {*_stop_supervisor(home, role)}
+    noted = Identity.load(role.pid(home))
+    if noted is not None and noted.alive():
+        found.add(noted)
+    for identity in found:
+        with contextlib.suppress(ProcessLookupError):
+            identity.signal(signal.SIGTERM)
+            identity.signal(signal.SIGCONT)
+    return list(found)
+
+
+def _stop_supervisor(home: Home, role: Role) -> list[Identity]:
+    """End the supervisor first, so that nothing is started again; returns what it was running (which may have no pid file yet)."""
+    supervisor = running_pid(role.supervisor_pid(home))
     if supervisor is None:
-        return set()
+        return []
     os.kill(supervisor, signal.SIGSTOP)
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    identities = [Identity.of(int(pid)) for pid in children]
     os.kill(supervisor, signal.SIGKILL)
-    return {int(pid) for pid in children}
+    return identities
+
+
+def _wait_gone(identities: list[Identity], deadline_s: float) -> list[Identity]:
+    """Those that are still there at the deadline."""
+    end = time.monotonic() + deadline_s
+    left = [identity for identity in identities if identity.alive()]
+    while left and time.monotonic() < end:
+        time.sleep(POLL_S)
+        left = [identity for identity in left if identity.alive()]
+    return left
 
 
 def forget(home: Home) -> None:
-    """Remove the unit."""
-    if (UNITS / unit_name(home)).exists():
-        (UNITS / unit_name(home)).unlink()
-        if has_systemd():
-            _systemctl("daemon-reload")
-
-
-def _supervisor_pid(home: Home) -> Path:
-    return home.run / "supervisor.pid"
+    """Remove the units."""
+    units = [UNITS / unit_name(home, role) for role in ROLES if (UNITS / unit_name(home, role)).exists()]
+    for unit in units:
+        unit.unlink()
+    if units and has_systemd():
+        _systemctl("daemon-reload")
 
 
 def _systemctl(*args: str) -> None:

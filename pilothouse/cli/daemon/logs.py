@@ -1,10 +1,18 @@
-"""Logging of long-running processes: one JSON object a line, records of the standard library included."""
+"""Logs of long-running processes: one JSON object a line, records of the standard library included, and files of bounded size."""
 
+import asyncio
 import logging
+import os
+import shutil
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import orjson
 import structlog
+
+LARGEST_BYTES = 16 << 20
+CHECK_S = 10.0
 
 
 def configure(level: int = logging.INFO) -> None:
@@ -24,3 +32,29 @@ def configure(level: int = logging.INFO) -> None:
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format='{"event": %(message)r, "logger": "%(name)s", "level": "%(levelname)s"}'
     )
+
+
+async def keep_bounded(paths: Sequence[Path], *, largest_bytes: int = LARGEST_BYTES, check_s: float = CHECK_S) -> None:
+    """Put aside what has grown too large, until cancelled. One file aside is kept of each, as NAME.1."""
+    while True:
+        for path in paths:
+            await asyncio.to_thread(put_aside, path, largest_bytes)
+        await asyncio.sleep(check_s)
+
+
+def put_aside(path: Path, largest_bytes: int) -> bool:
+    """Copy a log that is larger to NAME.1 and empty it; whoever appends to it goes on with the same file.
+
+    Lines that are written between the copy and the emptying are lost: the programs that write here know no other way.
+    """
+    try:
+        if path.stat().st_size <= largest_bytes:
+            return False
+        aside = path.with_name(f"{path.name}.1")
+        draft = path.with_name(f"{path.name}.new")
+        shutil.copyfile(path, draft)
+        draft.replace(aside)
+        os.truncate(path, 0)
+    except OSError:
+        return False
+    return True

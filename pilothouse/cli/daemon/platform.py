@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilothouse.aio.supervisor import Supervisor
 from pilothouse.aio.tasks import scope
-from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client import crds
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
+from pilothouse.client.parts import Part, Runnable
 from pilothouse.client.recorder import Recorder
 from pilothouse.decisions.log import DecisionLog
 from pilothouse.model import kinds
@@ -27,8 +27,6 @@ from pilothouse.platform.builds.keeper import EnvironmentKeeper
 from pilothouse.platform.builds.offers import offered
 from pilothouse.platform.builds.pod import SYSTEM, BuilderConfig
 from pilothouse.platform.builds.types import BUILD
-from pilothouse.platform.gateway.controller import Gateway, GatewayConfig
-from pilothouse.platform.gateway.envoy import Listening
 from pilothouse.platform.registry.garbage import GarbageCollector
 from pilothouse.platform.registry.server import RegistryConfig, RegistryServer
 
@@ -39,12 +37,11 @@ GARBAGE_INTERVAL_S = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class LocalParts:
-    """What only the embedded platform has: its registry, its gateway, base images made on this machine."""
+    """What only the embedded platform has: its registry, its gateway (in the node), base images made on this machine."""
 
     home: Path
-    instance: str
     registry_port: int
-    listening: Listening
+    https_port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,43 +55,54 @@ class PlatformOptions:
 
 
 class Platform:
-    """All capabilities over one client; `run` until cancelled."""
+    """The capabilities that live in the control plane, over one client; `run` until cancelled.
+
+    supervisor: by whom the components are shown; None: only this object's own knows them.
+    """
 
     def __init__(
-        self, client: Client, decisions: DecisionLog | None, options: PlatformOptions, barrier: EndpointBarrier | None = None
+        self, client: Client, decisions: DecisionLog | None, options: PlatformOptions, supervisor: Supervisor | None = None
     ) -> None:
         self.client = client
         self.options = options
-        self.barrier = barrier
         self.recorder = Recorder(client, decisions, "pilothouse", socket.gethostname())
+        self._outer = supervisor
 
     async def run(self, ready: asyncio.Event) -> None:
+        """What the components stand on comes first and raises; the components then fail alone."""
         await crds.install(self.client, [APP, BUILD])
         await self._namespace()
-        async with AsyncExitStack() as stack:
-            tasks = await stack.enter_async_context(scope())
-            tasks.spawn(self.recorder.run(), name="platform events")
-            registry = await self._registry(tasks.start)
-            informers = Informers(self.client)
-            builds = await self._build_settings()
-            found = await environment.discover() if self.options.local is not None else None
-            works = [
-                AppController(self.client, informers, self.recorder, self.options.around).run(),
-                BuildController(self.client, informers, self.recorder, builds).run(),
-                EnvironmentKeeper(self.client, informers, found).run(),
-            ]
-            if builds.bases is not None:
-                works.append(builds.bases.warm(stand_ins=builds.config.stand_ins))
-            gateway = self._gateway(informers)
-            await tasks.start(informers.run, name="platform informers")
-            for work in works:
-                tasks.spawn(work)
-            if gateway is not None:
-                await tasks.start(gateway.run, name="gateway")
+        async with scope() as tasks:
+            supervisor = Supervisor(tasks) if self._outer is None else self._outer.within(tasks)
+            supervisor.start("platform events", self.recorder.run)
+            registry = self._registry()
+            if registry is not None:
+                supervisor.start("registry", registry.run)
+                await supervisor.ready("registry")
+            await self._start_controllers(supervisor)
             await self._publish()
             ready.set()
             if registry is not None:
-                await self._collect_garbage(registry)
+                supervisor.start("registry garbage", lambda ready: self._collect_garbage(registry, ready))
+
+    async def _start_controllers(self, supervisor: Supervisor) -> None:
+        """Returns once they work."""
+        client, recorder, options = self.client, self.recorder, self.options
+        informers = Informers(client)
+        builds = await self._build_settings()
+        found = await environment.discover() if options.local is not None else None
+        makers: dict[str, Callable[[], Runnable]] = {
+            "apps": lambda: AppController(client, informers, recorder, options.around),
+            "builds": lambda: BuildController(client, informers, recorder, builds),
+            "build environment": lambda: EnvironmentKeeper(client, informers, found),
+        }
+        parts = {name: Part(informers, make) for name, make in makers.items()}
+        supervisor.start("platform informers", informers.run)
+        for name, part in parts.items():
+            supervisor.start(name, part.run)
+        if builds.bases is not None:
+            supervisor.spawn(builds.bases.warm(stand_ins=builds.config.stand_ins))
+        await supervisor.ready(*parts)
 
     async def _namespace(self) -> None:
         """Looked for first: who may not make namespaces may still work in one that was made for them."""
@@ -103,13 +111,11 @@ class Platform:
         with contextlib.suppress(AlreadyExists):
             await self.client.create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
 
-    async def _registry(self, start: Callable[..., object]) -> RegistryServer | None:
+    def _registry(self) -> RegistryServer | None:
         local = self.options.local
         if local is None:
             return None
-        server = RegistryServer(RegistryConfig(local.home / "registry", local.registry_port, local.home / "log" / "registry.log"))
-        await start(server.run, name="registry")  # type: ignore[misc]
-        return server
+        return RegistryServer(RegistryConfig(local.home / "registry", local.registry_port, local.home / "log" / "registry.log"))
 
     async def _build_settings(self) -> BuildSettings:
         local = self.options.local
@@ -118,20 +124,11 @@ class Platform:
         builder = BuilderConfig(self.options.builder_image, self.options.registry, storage, stand_ins, offered=offered())
         return BuildSettings(builder, Bases(self.options.registry, local.home / "images") if local is not None else None)
 
-    def _gateway(self, informers: Informers) -> Gateway | None:
-        local = self.options.local
-        if local is None:
-            return None
-        config = GatewayConfig(
-            local.home / "gateway", local.home / "log" / "gateway.log", local.listening, local.instance, domain=self.options.around.domain
-        )
-        return Gateway(self.client, informers, self.recorder, config, self.barrier)
-
     async def _publish(self) -> None:
         around = self.options.around
         data = {"registry": self.options.registry, "domain": around.domain, "http-port": str(around.url_port)}
         if self.options.local is not None:
-            data["https-port"] = str(self.options.local.listening.https_port)
+            data["https-port"] = str(self.options.local.https_port)
         wanted = {"metadata": {"name": INFO, "namespace": SYSTEM}, "data": data}
         current = await self.client.get_or_none(kinds.CONFIGMAPS, INFO, SYSTEM)
         if current is None:
@@ -139,8 +136,9 @@ class Platform:
         elif current.get("data") != data:
             await self.client.update(kinds.CONFIGMAPS, wanted)
 
-    async def _collect_garbage(self, server: RegistryServer) -> None:
+    async def _collect_garbage(self, server: RegistryServer, ready: asyncio.Event) -> None:
         collector = GarbageCollector(self.client, server)
+        ready.set()
         while True:
             await asyncio.sleep(GARBAGE_INTERVAL_S)
             await collector.collect()

@@ -1,13 +1,16 @@
-"""What a daemon says about itself to `ph`: one small file in its home, replaced whole with every step."""
+"""What a process of an instance says about itself to `ph`: one small file, replaced whole with every step."""
 
 import json
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pilothouse.aio.identity import Identity
+from pilothouse.aio.supervisor import Component
+from pilothouse.cli.daemon.roles import Role
 from pilothouse.cli.settings.home import Home
 
 Phase = Literal["starting", "ready", "failed", "stopped"]
@@ -15,53 +18,67 @@ Phase = Literal["starting", "ready", "failed", "stopped"]
 
 @dataclass(slots=True)
 class State:
-    """steps: what has been done since `started`, with the seconds each took. error: why it failed, for the user."""
+    """steps: what has been done since `started`, with the seconds each took. error: why it failed, for the user.
+
+    failing: component -> why it does not work at the moment; it is tried again. failures: component -> how often it has failed.
+    """
 
     pid: int
     started: float
     phase: Phase = "starting"
     steps: list[tuple[str, float]] = field(default_factory=list)
     error: str = ""
-    notes: list[str] = field(default_factory=list)
+    failing: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, home: Home) -> "State | None":
+    def load(cls, home: Home, role: Role) -> "State | None":
         try:
-            stored = json.loads(_path(home).read_text())
+            stored = json.loads(role.state(home).read_text())
             return cls(**{**stored, "steps": [tuple(step) for step in stored["steps"]]})
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def save(self, home: Home) -> None:
-        draft = _path(home).with_suffix(".new")
+    def save(self, home: Home, role: Role) -> None:
+        path = role.state(home)
+        draft = path.with_suffix(".new")
         draft.write_text(json.dumps(asdict(self)))
-        draft.replace(_path(home))
-
-
-def _path(home: Home) -> Path:
-    return home.run / "state.json"
+        draft.replace(path)
 
 
 class Steps:
-    """Notes each step of a start as it is done."""
+    """Notes each step of a start as it is done, and which components fail."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, role: Role) -> None:
         self.home = home
+        self.role = role
         self.state = State(os.getpid(), time.time())
         self._last = time.monotonic()
         home.run.mkdir(parents=True, exist_ok=True)
-        self.state.save(home)
+        role.worked(home).unlink(missing_ok=True)
+        self._save()
 
     def done(self, what: str) -> None:
         now = time.monotonic()
         self.state.steps.append((what, round(now - self._last, 3)))
         self._last = now
-        self.state.save(self.home)
+        self._save()
 
     def enter(self, phase: Phase, error: str = "") -> None:
         self.state.phase = phase
         self.state.error = error
-        self.state.save(self.home)
+        if phase == "ready":
+            self.role.worked(self.home).touch()
+        self._save()
+
+    def components(self, components: Iterable[Component]) -> None:
+        listed = list(components)
+        self.state.failing = {each.name: each.error for each in listed if each.error}
+        self.state.failures = {each.name: each.total for each in listed if each.total}
+        self._save()
+
+    def _save(self) -> None:
+        self.state.save(self.home, self.role)
 
 
 def running_pid(path: Path) -> int | None:

@@ -4,7 +4,6 @@ import socket
 from typing import TYPE_CHECKING
 
 from pilothouse.cli.settings.home import Home, Settings
-from pilothouse.engine.boot import EngineConfig
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.network.dns.config import ClusterDNSConfig
 from pilothouse.network.pod.config import PodNetworkConfig
@@ -12,6 +11,8 @@ from pilothouse.network.service.config import ServiceProxyConfig
 
 if TYPE_CHECKING:
     from pilothouse.cli.daemon.platform import PlatformOptions
+    from pilothouse.engine.boot.control import ControlConfig
+    from pilothouse.platform.gateway.controller import GatewayConfig
 
 DNS_PORT = 53
 
@@ -20,6 +21,7 @@ def node_config(home: Home, settings: Settings) -> NodeConfig:
     return NodeConfig(
         home=home.node,
         node_name=settings.node_name,
+        instance=f"pilothouse-{home.instance}",
         addresses=(str(settings.gateway_address),),
         cluster_dns=(str(settings.dns_address),),
         cluster_domain=settings.cluster_domain,
@@ -61,8 +63,11 @@ def dns_config(settings: Settings) -> ClusterDNSConfig:
     )
 
 
-def engine_config(home: Home, settings: Settings) -> EngineConfig:
-    return EngineConfig(
+def control_config(home: Home, settings: Settings) -> "ControlConfig":
+    from pilothouse.engine.boot.control import ControlConfig
+
+    return ControlConfig(
+        name=home.cluster_name,
         store=home.store,
         pki=home.pki,
         cache=home.cache,
@@ -74,7 +79,8 @@ def engine_config(home: Home, settings: Settings) -> EngineConfig:
         service_address=str(settings.api_address),
         node_ports=settings.node_port_range,
         cluster_domain=settings.cluster_domain,
-        node=node_config(home, settings),
+        node_name=settings.node_name,
+        node_socket=home.node_socket,
         store_quota_bytes=settings.store_quota_mib << 20,
     )
 
@@ -83,16 +89,22 @@ def platform_options(home: Home, settings: Settings) -> "PlatformOptions":
     from pilothouse.cli.daemon.platform import LocalParts, PlatformOptions
     from pilothouse.platform.apps.objects import Surroundings
     from pilothouse.platform.builds.bases import BUILDER
-    from pilothouse.platform.gateway.envoy import Listening
 
     registry = f"127.0.0.1:{settings.registry_port}"
-    listening = Listening(gateway_addresses(settings.listen), settings.http_port, settings.https_port, (shown_address(settings.listen),))
     return PlatformOptions(
         registry=registry,
         around=Surroundings(registry=registry, domain=settings.domain, url_port=settings.http_port),
         builder_image=BUILDER,
-        local=LocalParts(home.path, home.instance, settings.registry_port, listening),
+        local=LocalParts(home.path, settings.registry_port, settings.https_port),
     )
+
+
+def gateway_config(home: Home, settings: Settings) -> "GatewayConfig":
+    from pilothouse.platform.gateway.controller import GatewayConfig
+    from pilothouse.platform.gateway.envoy import Listening
+
+    listening = Listening(gateway_addresses(settings.listen), settings.http_port, settings.https_port, (shown_address(settings.listen),))
+    return GatewayConfig(home.gateway, home.log / "gateway.log", listening, home.instance, domain=settings.domain)
 
 
 def gateway_addresses(host: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ instance puts elsewhere on the machine (links, nftables tables, cgroups), so tha
 import hashlib
 import json
 import os
+import re
 import shlex
 from dataclasses import asdict, dataclass, field, fields, replace
 from ipaddress import IPv4Address, IPv4Network, ip_address
@@ -42,6 +43,14 @@ class Home:
     def instance(self) -> str:
         """Eight hexadecimal digits, different for every home."""
         return hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
+
+    @property
+    def cluster_name(self) -> str:
+        """By which kubeconfigs call the cluster, its user and its context; different for every home."""
+        if self.path == DEFAULT_HOME:
+            return "pilothouse"
+        readable = re.sub(r"[^a-z0-9]+", "-", self.path.name.lower()).strip("-") or "home"
+        return f"pilothouse-{readable}-{self.instance[:4]}"
 
     @property
     def settings(self) -> Path:
@@ -82,6 +91,22 @@ class Home:
     @property
     def daemon_log(self) -> Path:
         return self.log / "pilothouse.log"
+
+    @property
+    def node_pid(self) -> Path:
+        return self.run / "node.pid"
+
+    @property
+    def node_log(self) -> Path:
+        return self.log / "node.log"
+
+    @property
+    def node_socket(self) -> Path:
+        return self.run / "node.sock"
+
+    @property
+    def unproven(self) -> Path:
+        return self.path / "first-start"
 
     @property
     def node(self) -> Path:

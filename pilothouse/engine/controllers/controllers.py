@@ -1,4 +1,4 @@
-"""All controllers of the engine as one component, on one set of caches."""
+"""The controllers of the engine, on one set of caches."""
 
 import asyncio
 import time
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
+from pilothouse.client.parts import Runnable
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.deployment import DeploymentController
 from pilothouse.engine.controllers.endpoints import EndpointsController
@@ -19,28 +20,40 @@ from pilothouse.engine.controllers.replicaset import ReplicaSetController
 from pilothouse.engine.controllers.serviceaccount import ServiceAccountController
 
 
+def makers(
+    client: Client, informers: Informers, recorder: Recorder, *, root_ca: str = "", clock: Callable[[], float] = time.time
+) -> dict[str, Callable[[], Runnable]]:
+    """Name -> how to build that controller. informers, recorder: run by the caller, after all are built once.
+
+    root_ca: PEM text that every namespace gets as `kube-root-ca.crt`.
+    """
+    named = recorder.named
+    return {
+        "serviceaccount-controller": lambda: ServiceAccountController(client, informers, named("serviceaccount-controller"), root_ca),
+        "namespace-controller": lambda: NamespaceController(client, informers, named("namespace-controller"), clock),
+        "deployment-controller": lambda: DeploymentController(client, informers, named("deployment-controller"), clock),
+        "replicaset-controller": lambda: ReplicaSetController(client, informers, named("replicaset-controller"), clock),
+        "job-controller": lambda: JobController(client, informers, named("job-controller"), clock),
+        "endpoint-slice-controller": lambda: EndpointSliceController(client, informers, named("endpoint-slice-controller")),
+        "endpoint-controller": lambda: EndpointsController(client, informers, named("endpoint-controller")),
+        "node-controller": lambda: NodeLifecycleController(client, informers, named("node-controller"), clock),
+        "garbage-collector": lambda: GarbageCollector(client, informers, named("garbage-collector-controller")),
+    }
+
+
 class Controllers:
-    """informers, recorder: run by the caller, after this is built. root_ca: PEM text that every namespace gets as `kube-root-ca.crt`."""
+    """All of them as one component, for where they need not fail alone."""
 
     def __init__(
         self, client: Client, informers: Informers, recorder: Recorder, *, root_ca: str = "", clock: Callable[[], float] = time.time
     ) -> None:
-        self._controllers = (
-            ServiceAccountController(client, informers, recorder.named("serviceaccount-controller"), root_ca),
-            NamespaceController(client, informers, recorder.named("namespace-controller"), clock),
-            DeploymentController(client, informers, recorder.named("deployment-controller"), clock),
-            ReplicaSetController(client, informers, recorder.named("replicaset-controller"), clock),
-            JobController(client, informers, recorder.named("job-controller"), clock),
-            EndpointSliceController(client, informers, recorder.named("endpoint-slice-controller")),
-            EndpointsController(client, informers, recorder.named("endpoint-controller")),
-            NodeLifecycleController(client, informers, recorder.named("node-controller"), clock),
-            GarbageCollector(client, informers, recorder.named("garbage-collector-controller")),
-        )
+        made = makers(client, informers, recorder, root_ca=root_ca, clock=clock)
+        self._controllers = {name: make() for name, make in made.items()}
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Until cancelled; ready: when each has its caches and works."""
         async with scope() as tasks:
-            for controller in self._controllers:
-                await tasks.start(controller.run, name=type(controller).__name__)
+            for name, controller in self._controllers.items():
+                await tasks.start(controller.run, name=name)
             if ready is not None:
                 ready.set()

@@ -17,15 +17,16 @@ from pilothouse.engine.node import cgroups, housekeeping, nodefacts, podspec
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.connector import Connector
 from pilothouse.engine.node.ending import sweep
-from pilothouse.engine.node.environment import references
 from pilothouse.engine.node.imagestore import ImageStore
 from pilothouse.engine.node.node import NodeStatus
 from pilothouse.engine.node.podcontext import Context
+from pilothouse.engine.node.referred import Reference, referred
 from pilothouse.engine.node.runtime import EXITED, Container, ExecEnded, Exited, OutOfMemory, Runtime, RuntimeEvent, RuntimeFailure, Sandbox
 from pilothouse.engine.node.sandbox import Resolver
 from pilothouse.engine.node.sources import ApiSources
 from pilothouse.engine.node.unread_input import UnreadInput
 from pilothouse.engine.node.volumes import Volumes
+from pilothouse.engine.node.watched import WatchedObjects
 from pilothouse.engine.node.worker import PodWorker
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -57,7 +58,8 @@ class NodeAgent:
         self._own_informers = informers is None
         self._informers = Informers(client) if informers is None else informers
         self._pods = self._informers.of(PODS, field_selector=f"spec.nodeName={config.node_name}")
-        self._sources = ApiSources(client, self._informers)
+        self._objects = WatchedObjects(client, self._object_changed)
+        self._sources = ApiSources(client, self._informers, self._objects)
         self._barrier = barrier
         self._workers: dict[str, PodWorker] = {}
         self._tasks: TaskSet | None = None
@@ -73,6 +75,11 @@ class NodeAgent:
         if tracked is None:
             return None
         return tracked.previous if previous else tracked.latest or tracked.previous
+
+    def pod(self, uid: str) -> Object | None:
+        """The object of a pod that the node still has something of."""
+        worker = self._workers.get(uid)
+        return worker.pod if worker is not None else None
 
     @property
     def pods_here(self) -> int:
@@ -92,14 +99,13 @@ class NodeAgent:
                     await tasks.start(self._informers.run, name="node informers")
                 await self._pods.wait_synced()
                 self._pods.on_change(self._pod_changed)
-                self._sources.configmaps.on_change(self._config_changed)
-                self._sources.secrets.on_change(self._config_changed)
                 tasks.spawn(self._sweep_orphans(), name="node orphans")
                 tasks.spawn(self._relists(), name="node relists")
                 tasks.spawn(housekeeping.run(self._context, self._containers_of), name="node housekeeping")
                 tasks.spawn(node.run(ready), name="node status")
         finally:
             await self._tasks.close()
+            await self._objects.close()
             await self._context.images.close()
 
     async def _open(self) -> Context:
@@ -143,6 +149,8 @@ class NodeAgent:
             if worker is not None:
                 worker.removed()
         elif worker is not None:
+            # What has ended for good reads nothing any more.
+            self._objects.hold(uid, frozenset() if podspec.has_ended(new) else referred(new))
             worker.update(new)
         else:
             self._start(uid, new)
@@ -151,6 +159,7 @@ class NodeAgent:
         assert self._context is not None
         assert self._tasks is not None
         boxes, containers = self._found
+        self._objects.hold(uid, referred(pod))
         worker = PodWorker(self._context, pod, boxes.pop(uid, []), containers.pop(uid, []))
         self._workers[uid] = worker
         self._tasks.start(self._work(uid, worker), name=f"pod {podspec.key_of(pod)}")
@@ -169,6 +178,7 @@ class NodeAgent:
                 worker = await self._replacement(uid, worker)
             else:
                 self._workers.pop(uid, None)
+                self._objects.release(uid)
                 return
 
     def _say_broken(self, worker: PodWorker, error: Exception, pause_s: float) -> None:
@@ -193,12 +203,9 @@ class NodeAgent:
                 worker.removed()
             return worker
 
-    def _config_changed(self, old: Object | None, new: Object | None) -> None:
-        changed = new if new is not None else old
-        assert changed is not None
-        namespace, name = meta.namespace(changed), meta.name(changed)
+    def _object_changed(self, changed: Reference) -> None:
         for worker in self._workers.values():
-            if meta.namespace(worker.pod) == namespace and name in referred(worker.pod):
+            if changed in referred(worker.pod):
                 worker.refresh()
 
     def _containers_of(self) -> dict[str, PodWorker]:
@@ -263,16 +270,3 @@ class NodeAgent:
                 await sweep(self._context, uid)
             except RuntimeFailure as error:
                 log.warning("orphan not swept", uid=uid, why=str(error))
-
-
-def referred(pod: Object) -> set[str]:
-    """Names of the ConfigMaps and Secrets that a pod's volumes and environments refer to, roughly: a name too many only costs a look."""
-    configmaps, secrets = references(pod)
-    names = configmaps | secrets
-    for volume in podspec.spec(pod).get("volumes") or ():
-        parts = [volume, *((volume.get("projected") or {}).get("sources") or ())]
-        for part in parts:
-            for kind, key in (("configMap", "name"), ("secret", "secretName"), ("secret", "name")):
-                if (part.get(kind) or {}).get(key):
-                    names.add(part[kind][key])
-    return names

@@ -1,6 +1,5 @@
 """What the node agent is told by whoever wires it: names, addresses, folders, limits."""
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,12 +10,14 @@ PAUSE_IMAGE = "registry.pilothouse.internal/pause:1"
 class NodeConfig:
     """Settings of one node. `home` is the instance's state directory; all that the agent writes lies under it.
 
-    cluster_dns: addresses given to pods as name servers; empty: pods use the host's. eviction of pods is not the agent's matter.
+    instance: a name that is unique on the machine, for cgroups and mounts. cluster_dns: addresses given to pods as name servers; empty:
+    pods use the host's. eviction of pods is not the agent's matter.
     log_max_bytes, log_files: a container's log is rotated at that size, and that many files are kept.
     """
 
     home: Path
     node_name: str
+    instance: str
     addresses: tuple[str, ...] = ("127.0.0.1",)
     labels: dict[str, str] = field(default_factory=dict)
     cluster_dns: tuple[str, ...] = ()
@@ -32,11 +33,6 @@ class NodeConfig:
     relist_s: float = 60.0
     image_high_percent: int = 85
     image_low_percent: int = 80
-
-    @property
-    def instance(self) -> str:
-        """A name of this instance that is unique on the machine: two state directories never share a cgroup or a label."""
-        return "pilothouse-" + hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:8]
 
     @property
     def cgroup(self) -> str:

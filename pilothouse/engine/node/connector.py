@@ -1,4 +1,8 @@
-"""What the API server asks of a node: logs, exec, attach, port forwarding. It matches the server's `NodeConnector` by shape."""
+"""What is asked of a node about its pods: logs, exec, attach, port forwarding.
+
+It matches the API server's `NodeConnector` by shape, for a server in the same process. `exec_pipe` and `attach_pipe` are for one in
+another: what the runtime's streaming server is sent and says, as bytes.
+"""
 
 import asyncio
 import time
@@ -9,9 +13,12 @@ from pilothouse.engine.node import netns, podspec
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.logs import Options, read_log
 from pilothouse.engine.node.runtime import EXITED, RUNNING, Container, Runtime, RuntimeFailure
-from pilothouse.engine.node.sessions import PortStream, StreamSession, open_session
+from pilothouse.engine.streaming import upgrade
+from pilothouse.engine.streaming.sessions import PortStream, StreamSession, open_session
+from pilothouse.engine.streaming.upgrade import BytePipe
 from pilothouse.model.errors import BadRequest, Internal, NotFound
 from pilothouse.model.json import Object
+from pilothouse.wire.spdy import PROTOCOL
 
 DRAIN_S, DRAIN_POLL_S = 3.0, 0.01
 
@@ -74,20 +81,31 @@ class Connector:
     async def exec(
         self, pod: Object, container: str, command: list[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
     ) -> StreamSession:
+        pipe = await self.exec_pipe(pod, container, command, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+        return await open_session(pipe, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+
+    async def attach(self, pod: Object, container: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> StreamSession:
+        pipe = await self.attach_pipe(pod, container, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+        return await open_session(pipe, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+
+    async def exec_pipe(
+        self, pod: Object, container: str, command: list[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
+    ) -> BytePipe:
+        """Switched to SPDY; the process starts when the streams are opened."""
         found = self._running(pod, container)
         try:
             url = await self._runtime.exec_url(found.id, command, stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty)
         except RuntimeFailure as error:
             raise Internal(error.why) from error
-        return await open_session(url, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+        return await _switched(url)
 
-    async def attach(self, pod: Object, container: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> StreamSession:
+    async def attach_pipe(self, pod: Object, container: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> BytePipe:
         found = self._running(pod, container)
         try:
             url = await self._runtime.attach_url(found.id, stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty)
         except RuntimeFailure as error:
             raise Internal(error.why) from error
-        return await open_session(url, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+        return await _switched(url)
 
     async def connect(self, pod: Object, port: int) -> PortStream:
         box = await self._sandbox(pod)
@@ -115,6 +133,13 @@ class Connector:
         if found.state != RUNNING:
             raise BadRequest(f'container "{container}" in pod "{pod["metadata"]["name"]}" is not running')
         return found
+
+
+async def _switched(url: str) -> BytePipe:
+    try:
+        return await upgrade.to_url(url, PROTOCOL)
+    except upgrade.Refused as error:
+        raise Internal(str(error)) from error
 
 
 def _waiting(pod: Object, container: str) -> str:

@@ -19,7 +19,7 @@ import structlog
 
 from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.child import Child
-from pilothouse.aio.identity import Identity, ended, wait_gone
+from pilothouse.aio.identity import Identity, ended, find, wait_gone
 from pilothouse.engine.node.capabilities import has_capability
 from pilothouse.engine.node.cgroups import has_systemd_v2
 from pilothouse.engine.node.config import NodeConfig
@@ -44,6 +44,10 @@ NEEDLESS_PLUGINS = (
 
 class ContainerdError(Exception):
     """containerd cannot be started, or does not answer; the message says what to look at."""
+
+
+class ContainerdUnusable(ContainerdError):
+    """Trying again is no use: something that only the user can change is in the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +79,37 @@ class Containerd:
 
     async def start(self, timeout_s: float = 20.0) -> bool:
         """Adopts the running instance or starts one; returns once its socket accepts. True: it had to be started."""
-        adopted = self.running() is not None
+        adopted = self.running() is not None or self._taken_back()
         if not adopted:
             self._prepare()
             await self._spawn()
         await self._until_accepting(timeout_s)
         return not adopted
 
+    def _taken_back(self) -> bool:
+        """Adopts one that an earlier agent started and had no time to note: it holds the state directory's lock."""
+        stray = find("containerd", str(self._settings))
+        if stray is not None:
+            stray.save(self.pid_file)
+        return stray is not None
+
+    @property
+    def _settings(self) -> Path:
+        return self.config.containerd_dir / "config.toml"
+
     def _prepare(self) -> None:
         if len(str(self.socket)) > MAX_SOCKET_PATH:
-            raise ContainerdError(f"the state directory's path is too long for a socket: {self.socket}; choose a shorter --home")
+            raise ContainerdUnusable(f"the state directory's path is too long for a socket: {self.socket}; choose a shorter --home")
         if shutil.which("containerd") is None or shutil.which("runc") is None:
-            raise ContainerdError("containerd or runc is not installed: apt-get install containerd runc")
+            raise ContainerdUnusable("containerd or runc is not installed: apt-get install containerd runc")
         config = self.config
         for folder in (config.containerd_dir / "certs.d", config.cni_conf_dir, config.cni_bin_dir, config.pods_dir, config.logs_dir):
             folder.mkdir(parents=True, exist_ok=True)
-        (config.containerd_dir / "config.toml").write_text(render(config))
+        self._settings.write_text(render(config))
         self.socket.unlink(missing_ok=True)
 
     async def _spawn(self) -> None:
-        child = await Child.start(["containerd", "--config", self.config.containerd_dir / "config.toml"], log=self.log, cwd="/")
+        child = await Child.start(["containerd", "--config", self._settings], log=self.log, cwd="/")
         Identity.of(child.pid).save(self.pid_file)
         child.detach()
 

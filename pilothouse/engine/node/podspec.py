@@ -57,6 +57,11 @@ def grace_s(pod: Object) -> int:
     return int(given)
 
 
+def has_ended(pod: Object) -> bool:
+    """For good: no container of it runs again."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
 def deleting(pod: Object) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 

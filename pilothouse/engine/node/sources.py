@@ -1,6 +1,6 @@
 """What pods refer to: ConfigMaps, Secrets, services and service-account tokens.
 
-Read from shared caches; an object that is not in the cache is asked for directly, since a pod may be younger than the cache's news.
+ConfigMaps and Secrets are read one by one (`watched`), as a node may.
 """
 
 import time
@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pilothouse.client.client import Client
-from pilothouse.client.informer import Informer
 from pilothouse.client.informers import Informers
+from pilothouse.engine.node.watched import WatchedObjects
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CONFIGMAPS, SECRETS, SERVICEACCOUNTS, SERVICES
-from pilothouse.model.resource import Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +43,16 @@ class Sources(Protocol):
 class ApiSources:
     """Sources of a real cluster."""
 
-    def __init__(self, client: Client, informers: Informers) -> None:
+    def __init__(self, client: Client, informers: Informers, objects: WatchedObjects) -> None:
         self._client = client
         self._services = informers.of(SERVICES, indexes={"namespace": _namespace_of})
-        self.configmaps = informers.of(CONFIGMAPS)
-        self.secrets = informers.of(SECRETS)
+        self._objects = objects
 
     async def configmap(self, namespace: str, name: str) -> Object | None:
-        return await self._get(self.configmaps, CONFIGMAPS, namespace, name)
+        return await self._objects.get(CONFIGMAPS, namespace, name)
 
     async def secret(self, namespace: str, name: str) -> Object | None:
-        return await self._get(self.secrets, SECRETS, namespace, name)
-
-    async def _get(self, informer: Informer, resource: Resource, namespace: str, name: str) -> Object | None:
-        found = informer.get(f"{namespace}/{name}")
-        return found if found is not None else await self._client.get_or_none(resource, name, namespace)
+        return await self._objects.get(SECRETS, namespace, name)
 
     def services(self, namespace: str) -> list[Object]:
         spaces = dict.fromkeys(("default", namespace))

@@ -4,6 +4,7 @@ What would let a waiting pod fit (a node that changes, a pod that ends) brings a
 itself is synchronous: between looking and assuming nothing else runs, so workers may bind side by side.
 """
 
+import asyncio
 import time
 from collections import Counter
 
@@ -38,8 +39,8 @@ class Scheduler:
         node_informer.on_change(self._node_changed)
         self.pods.on_change(self._pod_changed)
 
-    async def run(self) -> None:
-        await self.controller.run()
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        await self.controller.run(ready)
 
     async def schedule(self, key: str) -> float | None:
         """Give the pod a node; returns when to look again if none fits."""

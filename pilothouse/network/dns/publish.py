@@ -8,7 +8,7 @@ from typing import Any
 from pilothouse.client.client import Client
 from pilothouse.model.errors import AlreadyExists
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import ENDPOINTSLICES, NAMESPACES, SERVICES
+from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
 from pilothouse.network.dns.config import ClusterDNSConfig
 
 NAMESPACE, NAME = "kube-system", "kube-dns"
@@ -40,7 +40,6 @@ def endpoint_slice(config: ClusterDNSConfig, port: int) -> Object:
 
 async def publish(client: Client, config: ClusterDNSConfig, port: int) -> None:
     """Idempotent. Raises ApiError, AddressTaken."""
-    await _create(client, NAMESPACES, {"metadata": {"name": NAMESPACE}})
     await _create(client, SERVICES, service(config))
     shown = await client.get(SERVICES, NAME, NAMESPACE)
     if shown["spec"].get("clusterIP") != config.cluster_ip:

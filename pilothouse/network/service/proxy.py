@@ -69,7 +69,7 @@ class ServiceProxy:
         self._slices.on_change(self._slice_changed)
 
     async def run(self, ready: asyncio.Event) -> None:
-        """Raises ProxyFailure when the kernel lacks what is needed. The rules stay when this ends."""
+        """Raises ProxyFailure when the kernel lacks what is needed. The rules stay when this ends, and when it fails they still count."""
         consumer = self._barrier.join("service-proxy")
         with ThreadPoolExecutor(1, "service-proxy") as thread:
             loop = asyncio.get_running_loop()
@@ -85,8 +85,9 @@ class ServiceProxy:
                         consumer.routes(self._book.addresses, self._slices.revision)
                         ready.set()
                     await self._next_change(thread, nft)
-            finally:
+            except asyncio.CancelledError:
                 consumer.leave()
+                raise
 
     def teardown(self) -> None:
         """Take the table away. Blocks; call it after `run` has ended."""

@@ -1,5 +1,6 @@
 """Keeps each App's objects as its plan says and writes its status."""
 
+import asyncio
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -47,8 +48,8 @@ class AppController:
         self.controller.watches(self.ingresses, lambda obj: self._apps_with(hosts.hosts_of(obj)))
         self.controller.watches(self.secrets, lambda obj: map(meta.key, self.apps.by_index("secret", meta.key(obj))))
 
-    async def run(self) -> None:
-        await self.controller.run()
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        await self.controller.run(ready)
 
     async def reconcile(self, key: str) -> float | None:
         app = self.apps.get(key)

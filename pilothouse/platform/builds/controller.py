@@ -1,5 +1,6 @@
 """Carries out Builds: makes their pods, gets the base images they wait for, and writes down how they ended."""
 
+import asyncio
 import base64
 import time
 from collections.abc import Mapping
@@ -48,8 +49,8 @@ class BuildController:
         self.controller.watches(self.builds)
         self.controller.watches(self.pods, owner_key(BUILDS))
 
-    async def run(self) -> None:
-        await self.controller.run()
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        await self.controller.run(ready)
 
     async def reconcile(self, key: str) -> float | None:
         build = self.builds.get(key)

@@ -1,5 +1,7 @@
 """Keeps the build environment's Secret as the host's settings and `ph config` say."""
 
+import asyncio
+
 from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
@@ -21,8 +23,8 @@ class EnvironmentKeeper:
         self.controller.watches(self.settings, lambda obj: CONFIG if meta.name(obj) == CONFIG else None)
         self.controller.queue.add(CONFIG)
 
-    async def run(self) -> None:
-        await self.controller.run()
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        await self.controller.run(ready)
 
     async def reconcile(self, key: str) -> None:
         config = (self.settings.get(f"{SYSTEM}/{CONFIG}") or {}).get("data") or {}

@@ -80,7 +80,7 @@ class Gateway:
             informer.on_change(lambda old, new: self._changed.set())
 
     async def run(self, ready: asyncio.Event) -> None:
-        """Serve until cancelled; then Envoy is stopped."""
+        """Serve until cancelled; then Envoy is stopped. When this fails, Envoy goes on with what it has and is taken over by the next."""
         for informer in self._watched:
             await informer.wait_synced()
         await self._ensure_class()
@@ -94,9 +94,10 @@ class Gateway:
             async with scope() as tasks:
                 tasks.spawn(self._keep_checking(), name="certificate checks")
                 await self._keep_applying()
-        finally:
+        except asyncio.CancelledError:
             self._consumer.leave()
             await self.envoy.stop()
+            raise
 
     async def _keep_applying(self) -> None:
         while True:

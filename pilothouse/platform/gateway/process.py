@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from pilothouse.aio.child import Child
-from pilothouse.aio.identity import Identity, wait_gone
+from pilothouse.aio.identity import Identity, find, wait_gone
 from pilothouse.platform.gateway.admin import Admin
 from pilothouse.platform.gateway.envoy import Files
 from pilothouse.platform.gateway.program import GatewayError, envoy_program
@@ -37,8 +37,14 @@ class EnvoyProcess:
         identity = self.running()
         return identity.pid if identity is not None else None
 
+    def _take_back(self) -> None:
+        """Note one that was started and not noted, because its starter was killed between the two."""
+        if self.running() is None and (stray := find("envoy", str(self.files.bootstrap))) is not None:
+            stray.save(self._pid_file)
+
     async def ensure(self) -> int:
         """Adopt the running one or start one; returns its pid once it answers. The configuration must have been written."""
+        self._take_back()
         pid = self.running_pid()
         if pid is not None and await self.admin.is_ready():
             return pid
@@ -78,6 +84,7 @@ class EnvoyProcess:
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """End it; open connections are cut after the grace."""
+        self._take_back()
         identity = self.running()
         if identity is None:
             return

@@ -42,3 +42,9 @@ def test_a_taken_port_is_refused_with_the_program_that_has_it(taken: int) -> Non
 
 def test_nobody_holds_a_free_port() -> None:
     assert ports.holder(free()) == ""
+
+
+def test_a_port_that_an_own_process_holds_is_not_in_the_way(taken: int) -> None:
+    ports.refuse_taken("--http-port", "127.0.0.1", taken, ours={os.getpid()})
+    with pytest.raises(SettingsError):
+        ports.refuse_taken("--http-port", "127.0.0.1", taken, ours={1})

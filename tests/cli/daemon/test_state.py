@@ -4,29 +4,30 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.cli.daemon.roles import CONTROL
 from pilothouse.cli.daemon.state import State, Steps, note_pid, running_pid
 from pilothouse.cli.settings.home import Home
 
 
 def test_each_step_of_a_start_can_be_read_by_another_process(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    assert State.load(home) is None
-    steps = Steps(home)
+    assert State.load(home, CONTROL) is None
+    steps = Steps(home, CONTROL)
     steps.done("made certificates")
     steps.done("opened the store")
-    seen = State.load(home)
+    seen = State.load(home, CONTROL)
     assert seen is not None
     assert ([what for what, _ in seen.steps], seen.phase, seen.pid) == (["made certificates", "opened the store"], "starting", os.getpid())
     steps.enter("failed", "port 80 is taken")
-    assert State.load(home) == steps.state
+    assert State.load(home, CONTROL) == steps.state
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"pid": 1}', '{"steps": [1], "pid": 1, "started": 1}', '{"steps": [], "no": 1}'])
 def test_a_damaged_state_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     home = Home(tmp_path)
     home.run.mkdir()
-    (home.run / "state.json").write_text(text)
-    assert State.load(home) is None
+    (home.run / "control.json").write_text(text)
+    assert State.load(home, CONTROL) is None
 
 
 def test_a_pid_file_names_a_process_only_while_it_is_the_same_one(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
 
-from pilothouse.cli.settings.home import Home, Settings, SettingsError
+from pilothouse.cli.settings.home import DEFAULT_HOME, Home, Settings, SettingsError
 
 
 def test_a_home_is_absolute_and_has_a_short_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,3 +63,10 @@ def test_networks_that_cannot_be_are_refused(values: dict[str, str], message: st
 def test_addresses_follow_from_the_networks() -> None:
     settings = Settings(pod_cidr="10.8.0.0/16", service_cidr="10.9.0.0/16")
     assert [str(a) for a in (settings.api_address, settings.dns_address, settings.gateway_address)] == ["10.9.0.1", "10.9.0.10", "10.8.0.1"]
+
+
+def test_kubeconfigs_name_the_cluster_after_its_home() -> None:
+    assert Home(DEFAULT_HOME).cluster_name == "pilothouse"
+    names = {Home(Path(path)).cluster_name for path in ("/srv/Second One", "/srv/b/Second One", "/srv/ü")}
+    assert len(names) == 3
+    assert all(re.fullmatch("pilothouse-[a-z0-9-]+", name) for name in names)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.containers
 
 @contextlib.asynccontextmanager
 async def containerd(home: Path) -> AsyncIterator[CriRuntime]:
-    config = NodeConfig(home=home, node_name="here")
+    config = NodeConfig(home=home, node_name="here", instance=f"pilothouse-{home.name}")
     daemon = Containerd(config)
     await daemon.start()
     runtime = CriRuntime(daemon.socket)

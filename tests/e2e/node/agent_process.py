@@ -15,7 +15,7 @@ from tests.e2e.node.session import first_objects, session
 
 
 async def main(home: Path, folder: Path, names: list[str]) -> None:
-    config = NodeConfig(home=home, node_name="n1", addresses=(GATEWAY,), cluster_dns=("10.96.0.10",))
+    config = NodeConfig(home=home, node_name="n1", instance=f"pilothouse-{home.name}", addresses=(GATEWAY,), cluster_dns=("10.96.0.10",))
 
     async def work(cluster: Cluster) -> None:
         await first_objects(cluster)

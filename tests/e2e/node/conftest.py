@@ -58,7 +58,7 @@ def machine() -> Iterator[Machine]:
         pytest.skip("needs root and containerd")
     home = Path(tempfile.mkdtemp(prefix="pht-node-"))
     bridge = f"phtn{os.getpid() % 100000}"
-    config = NodeConfig(home=home, node_name="n1", addresses=(GATEWAY,), cluster_dns=("10.96.0.10",))
+    config = NodeConfig(home=home, node_name="n1", instance=f"pilothouse-{home.name}", addresses=(GATEWAY,), cluster_dns=("10.96.0.10",))
     _network(config, bridge)
     containerd = asyncio.run(_start(config))
     try:

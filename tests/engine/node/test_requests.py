@@ -16,12 +16,12 @@ from pilothouse.engine.node.imagestore import credentials, domain_of, is_referen
 from pilothouse.engine.node.probes import Timing
 from pilothouse.engine.node.runtime import Image
 from pilothouse.engine.node.sandbox import Resolver, dns, hosts_file, sandbox_config
-from pilothouse.engine.node.sessions import exit_code
+from pilothouse.engine.streaming.sessions import exit_code
 from pilothouse.model.errors import Internal
 from pilothouse.model.json import Object
 from tests.engine.node.builders import pod, spec
 
-CONFIG = NodeConfig(home=Path("/var/lib/x"), node_name="n", cluster_dns=("10.0.0.10",))
+CONFIG = NodeConfig(home=Path("/var/lib/x"), node_name="n", instance="pilothouse-x", cluster_dns=("10.0.0.10",))
 HOST = Resolver(("1.1.1.1",), ("corp",), ("timeout:1",))
 GI = 1024**3
 IMAGE = Image("sha256:1", (), (), 1)
@@ -217,7 +217,7 @@ def test_the_configuration_keeps_to_the_state_directory() -> None:
 
 
 def test_two_state_directories_never_share_a_cgroup() -> None:
-    assert CONFIG.cgroup != NodeConfig(home=Path("/var/lib/y"), node_name="n").cgroup
+    assert CONFIG.cgroup != NodeConfig(home=Path("/var/lib/y"), node_name="n", instance="pilothouse-y").cgroup
 
 
 def test_the_error_stream_says_how_a_process_ended() -> None:

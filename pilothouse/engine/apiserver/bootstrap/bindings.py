@@ -12,6 +12,8 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
     "system:discovery": _EVERYBODY,
     "system:basic-user": _EVERYBODY,
     "system:public-info-viewer": _ANYBODY,
+    "system:cluster-dns": ("Group:system:cluster-dns",),
+    "system:gateway": ("User:system:gateway",),
     "system:node-proxier": ("User:system:kube-proxy",),
     "system:kube-controller-manager": ("User:system:kube-controller-manager",),
     "system:kube-dns": ("ServiceAccount:kube-dns",),
@@ -31,7 +33,7 @@ def _binding(name: str, role: str, subjects: tuple[str, ...]) -> Object:
     binding: Object = {"metadata": {"name": name, "labels": BOOTSTRAPPING, "annotations": AUTOUPDATE}}
     if subjects:
         binding["subjects"] = [_subject(subject) for subject in subjects]
-    return binding | {"roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role}}
+    return binding | {"roleRef": _role("ClusterRole", role)}
 
 
 def _subject(text: str) -> Object:
@@ -44,6 +46,16 @@ def _subject(text: str) -> Object:
 def role_bindings() -> list[Object]:
     reader = "extension-apiserver-authentication-reader"
     users = ("User:system:kube-controller-manager", "User:system:kube-scheduler")
-    metadata = {"name": f"system::{reader}", "namespace": "kube-system", "labels": BOOTSTRAPPING, "annotations": AUTOUPDATE}
-    role = {"apiGroup": RBAC, "kind": "Role", "name": reader}
-    return [{"metadata": metadata, "subjects": [_subject(user) for user in users], "roleRef": role}]
+    return [
+        _namespaced(f"system::{reader}", reader, users),
+        _namespaced("system:cluster-dns", "system:cluster-dns", ("Group:system:cluster-dns",)),
+    ]
+
+
+def _namespaced(name: str, role: str, subjects: tuple[str, ...]) -> Object:
+    metadata = {"name": name, "namespace": "kube-system", "labels": BOOTSTRAPPING, "annotations": AUTOUPDATE}
+    return {"metadata": metadata, "subjects": [_subject(each) for each in subjects], "roleRef": _role("Role", role)}
+
+
+def _role(kind: str, name: str) -> Object:
+    return {"apiGroup": RBAC, "kind": kind, "name": name}

@@ -138,6 +138,20 @@ def _components() -> list[Object]:
             rule("list watch", "*", "*"),
             rule("create", "serviceaccounts/token"),
         ),
+        cluster_role(
+            "system:cluster-dns",
+            rule("list watch", "namespaces services"),
+            rule("list watch", "endpointslices", "discovery.k8s.io"),
+        ),
+        cluster_role(
+            "system:gateway",
+            EVENTS,
+            rule(READ, "secrets services"),
+            rule(READ, "endpointslices", "discovery.k8s.io"),
+            rule(READ, "ingresses", "networking.k8s.io"),
+            rule("create get list watch", "ingressclasses", "networking.k8s.io"),
+            rule("patch update", "ingresses/status", "networking.k8s.io"),
+        ),
         cluster_role("system:kube-dns", rule("list watch", "endpoints services")),
         cluster_role(
             "system:volume-scheduler",
@@ -225,6 +239,13 @@ def roles() -> list[Object]:
     return [
         _role("kube-system", f"{reader}-reader", rule(READ, "configmaps", names=reader)),
         _role("kube-system", "system:controller:bootstrap-signer", rule(READ, "secrets")),
+        _role(
+            "kube-system",
+            "system:cluster-dns",
+            rule("create", "services"),
+            rule("get", "services", names="kube-dns"),
+            rule("create get patch", "endpointslices", "discovery.k8s.io"),
+        ),
         _role("kube-system", "system:controller:token-cleaner", rule("delete get list watch", "secrets"), EVENTS),
         _role(
             "kube-public",

@@ -53,7 +53,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture
 async def volumes(tmp_path: Path, cluster: Cluster) -> AsyncIterator[Volumes]:
-    made = Volumes(NodeConfig(home=tmp_path, node_name="n"), cluster)
+    made = Volumes(NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test"), cluster)
     await made.open()
     yield made
     unmount_and_remove(tmp_path / "pods")

@@ -1,11 +1,14 @@
-"""Processes and connections in pods as the API server sees them: a running exec or attach, a forwarded port."""
+"""Processes and connections in pods as the API server sees them: a running exec or attach, a forwarded port.
+
+They work over any pipe: straight to the runtime's streaming server, or through a node that hands the bytes on.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from pilothouse.aio.tasks import TaskSet
-from pilothouse.engine.node import spdy
+from pilothouse.engine.streaming.upgrade import BytePipe
 from pilothouse.model.errors import Internal
 from pilothouse.model.json import JSONError, dumps, loads
 from pilothouse.wire.spdy import Connection, Pipe, Stream, StreamClosed
@@ -92,13 +95,10 @@ def exit_code(said: bytes) -> int:
     raise Internal(status.get("message") or "the process could not be run")
 
 
-async def open_session(url: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> StreamSession:
-    """Raises Internal."""
+async def open_session(pipe: BytePipe, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> StreamSession:
+    """pipe: switched to SPDY; the session's from here on. Raises Internal."""
     wanted = {"error": True, "stdin": stdin, "stdout": stdout, "stderr": stderr and not tty, "resize": tty}
-    try:
-        session = StreamSession(await spdy.connect(url), [name for name, asked in wanted.items() if asked])
-    except spdy.Refused as error:
-        raise Internal(str(error)) from error
+    session = StreamSession(pipe, [name for name, asked in wanted.items() if asked])
     try:
         await session.opened()
     except (StreamClosed, TimeoutError) as error:

@@ -1,0 +1,81 @@
+"""Whether an instance really works: its processes are asked, not the files that they have written."""
+
+import asyncio
+from pathlib import Path
+
+from pilothouse.cli.daemon.roles import CONTROL, NODE, ROLES, Role
+from pilothouse.cli.daemon.state import State, running_pid
+from pilothouse.cli.session import Session, connected
+from pilothouse.cli.settings.home import Home, Settings
+
+ANSWER_S = 5.0
+
+
+async def problems(session: Session, *, answer_s: float = ANSWER_S) -> list[str]:
+    """One sentence for each thing that keeps the instance from working, the worst first; empty when all is well."""
+    home = session.home
+    found = [text for role in ROLES if (text := _process(home, role))]
+    if found:
+        return found
+    if not await _api_answers(session, answer_s):
+        settings = Settings.load(home)
+        url = f"https://{settings.api_host}:{settings.api_port}" if settings is not None else "its address"
+        return [
+            f"the control plane (pid {running_pid(CONTROL.pid(home))}) runs, but its API does not answer at {url} within {answer_s:g} s"
+        ]
+    if not await _node_answers(home, answer_s):
+        found.append(f"the node (pid {running_pid(NODE.pid(home))}) runs, but does not answer within {answer_s:g} s")
+    return found + failing(home)
+
+
+def failing(home: Home) -> list[str]:
+    """Components that do not work at the moment, and why; each is tried again."""
+    states = [state for role in ROLES if (state := State.load(home, role)) is not None]
+    return [f"{name} does not work: {error}" for state in states for name, error in state.failing.items()]
+
+
+def _process(home: Home, role: Role) -> str:
+    pid = running_pid(role.pid(home))
+    state = State.load(home, role)
+    if pid is None:
+        why = f": {state.error}" if state is not None and state.error else ""
+        return f"the {role.title} does not run{why}"
+    if _is_stopped(pid):
+        return f"the {role.title} (pid {pid}) has been stopped by a signal: `kill -CONT {pid}` lets it go on"
+    if state is not None and state.phase != "ready":
+        return f"the {role.title} (pid {pid}) is {'starting' if state.phase == 'starting' else state.phase}" + "".join(
+            f"; {name}: {error}" for name, error in state.failing.items()
+        )
+    return ""
+
+
+def _is_stopped(pid: int) -> bool:
+    """By SIGSTOP or a debugger."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+    except OSError:
+        return False
+
+
+async def _api_answers(session: Session, answer_s: float) -> bool:
+    from pilothouse.model.errors import ApiError
+
+    try:
+        async with asyncio.timeout(answer_s), connected(session) as client:
+            await client.call("GET", "/readyz")
+    except (ApiError, TimeoutError):
+        return False
+    return True
+
+
+async def _node_answers(home: Home, answer_s: float) -> bool:
+    try:
+        async with asyncio.timeout(answer_s):
+            reader, writer = await asyncio.open_unix_connection(home.node_socket)
+            try:
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
+                return (await reader.readline()).startswith(b"HTTP/1.1 200")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False

@@ -1,0 +1,80 @@
+"""Waiting for an instance to come up, with its steps shown as they are taken."""
+
+import time
+
+import click
+
+from pilothouse.cli import output
+from pilothouse.cli.cluster import service
+from pilothouse.cli.daemon.roles import ROLES, Role
+from pilothouse.cli.daemon.state import State
+from pilothouse.cli.settings.home import Home
+
+START_DEADLINE_S = 120.0
+STUCK_S = 25.0
+"""How long a component may fail for the same reason before that is said instead of waited for."""
+POLL_S = 0.02
+
+
+class NotUp(click.ClickException):
+    """The instance has not come up; the message says which part of it, and why."""
+
+
+def wait_ready(home: Home, *, stuck_s: float = STUCK_S) -> None:
+    """Returns when both processes are ready. Raises NotUp."""
+    begun = time.monotonic()
+    waits = [_Wait(home, role, stuck_s) for role in ROLES]
+    while time.monotonic() - begun < START_DEADLINE_S:
+        # Each is looked at, also behind one that is not ready, so that each shows its steps.
+        ready = [each.look() for each in waits]
+        if all(ready):
+            return
+        time.sleep(POLL_S)
+    why = "; ".join(f"{name}: {error}" for each in waits for name, error in each.failing.items())
+    raise NotUp(f"Pilothouse is not ready after {START_DEADLINE_S:g} s{f' ({why})' if why else ''}: see {home.log}")
+
+
+class _Wait:
+    """One process on its way up."""
+
+    def __init__(self, home: Home, role: Role, stuck_s: float) -> None:
+        self.home = home
+        self.role = role
+        self.stuck_s = stuck_s
+        self.failing: dict[str, str] = {}
+        self._pid = 0
+        self._shown = 0
+        self._since: dict[tuple[str, str], float] = {}
+
+    def look(self) -> bool:
+        """Whether the process is ready. Raises NotUp when it will not be."""
+        state = State.load(self.home, self.role)
+        is_running = service.is_running(self.home, self.role)
+        if state is not None:
+            self._show(state)
+            if state.phase == "ready":
+                return True
+            if state.phase == "failed" and not is_running:
+                raise NotUp(state.error)
+            self._check_stuck(state)
+        if not is_running:
+            raise NotUp(f"the {self.role.title} ended while it started: the last lines of {self.role.log(self.home)} say why")
+        return False
+
+    def _show(self, state: State) -> None:
+        if state.pid != self._pid:
+            self._pid, self._shown = state.pid, 0
+        for what, took_s in state.steps[self._shown :]:
+            output.note(f"{output.good('✓')} {what} ({took_s:.1f} s)")
+        self._shown = len(state.steps)
+
+    def _check_stuck(self, state: State) -> None:
+        now = time.monotonic()
+        failing = dict(state.failing)
+        if state.phase == "failed":
+            failing[self.role.title] = state.error
+        self.failing = failing or self.failing
+        self._since = {(name, error): self._since.get((name, error), now) for name, error in state.failing.items()}
+        for (name, error), since in self._since.items():
+            if now - since > self.stuck_s:
+                raise NotUp(f"{name} does not start: {error}")

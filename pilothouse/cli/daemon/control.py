@@ -1,0 +1,39 @@
+"""The control plane's process: store, API server, controllers, scheduler, and the platform's controllers and registry."""
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+
+import structlog
+
+from pilothouse.cli.daemon import wiring
+from pilothouse.cli.daemon.process import Process, main
+from pilothouse.cli.daemon.roles import CONTROL
+from pilothouse.decisions.log import DecisionLog
+from pilothouse.engine.boot.control import ControlPlane
+from pilothouse.engine.store.errors import StoreCorrupt, StoreTooNew
+
+log = structlog.get_logger("daemon")
+
+
+async def work(process: Process) -> None:
+    home, settings, steps = process.home, process.settings, process.steps
+    async with AsyncExitStack() as stack:
+        decisions = stack.enter_context(DecisionLog(home.decisions))
+        plane = ControlPlane(wiring.control_config(home, settings), decisions, process.supervisor, steps.done)
+        await stack.enter_async_context(plane.open())
+        if settings.platform:
+            # Imported here: a cluster without the platform does not pay for it.
+            from pilothouse.cli.daemon.platform import Platform
+
+            platform = Platform(plane.admin(), decisions, wiring.platform_options(home, settings), process.supervisor)
+            process.supervisor.start("platform", platform.run)
+            await process.supervisor.ready("platform")
+            steps.done("platform")
+        steps.enter("ready")
+        log.info("ready", api=f"https://{settings.api_host}:{settings.api_port}")
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(CONTROL, work, fatal=(StoreCorrupt, StoreTooNew), logs=lambda home: (home.daemon_log, home.log / "registry.log")))

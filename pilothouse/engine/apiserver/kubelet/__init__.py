@@ -1,0 +1,1 @@
+"""The API server's way to a node in another process."""

@@ -1,0 +1,167 @@
+"""The control plane in one process:
+
+    store -> API server -> listeners
+                 |-> controllers, scheduler: each a client in this process, signed in as itself
+
+Store and API server are what the process is for: they are started until they run, and end it when they fail. Everything else is a
+component of the supervisor's and fails alone.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.aio.supervisor import Supervisor
+from pilothouse.client.client import Client
+from pilothouse.client.informers import Informers
+from pilothouse.client.parts import Part
+from pilothouse.client.recorder import Recorder
+from pilothouse.decisions.log import DecisionLog
+from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
+from pilothouse.engine.apiserver.inprocess import InProcessTransport
+from pilothouse.engine.apiserver.kubelet.connector import RemoteNode
+from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.apiserver.settings import Settings as ApiSettings
+from pilothouse.engine.controllers.controllers import makers
+from pilothouse.engine.identities import Identities
+from pilothouse.engine.scheduler.scheduler import Scheduler
+from pilothouse.engine.store.room import QUOTA_BYTES
+from pilothouse.engine.store.store import Store
+from pilothouse.wire import Limits, Server, serve
+from pilothouse.wire.tls import server_context
+
+BODY_BYTES = 3 << 20
+"""The largest request body, as upstream's."""
+SWITCH_S = 0.0005
+"""How long the event loop may keep the interpreter from the store's writer thread. Python's 5 ms, a handful of times a batch, would hold
+up all writes whenever the loop is busy: 60 a second were measured beside a saturated loop instead of 3,000."""
+SCHEDULER = "scheduler"
+
+Noted = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlConfig:
+    """name: of the cluster in kubeconfigs. addresses: that the API server listens on, the first one for the administrator.
+
+    internal: by which pods reach it; it need not be there yet. node_name, node_socket: the node of this machine and its server.
+    store_quota_bytes: of all API objects together, as JSON.
+    """
+
+    name: str
+    store: Path
+    pki: Path
+    cache: Path
+    kubeconfig: Path
+    addresses: tuple[str, ...]
+    internal: str
+    port: int
+    service_cidr: str
+    service_address: str
+    node_ports: tuple[int, int]
+    cluster_domain: str
+    node_name: str
+    node_socket: Path
+    store_quota_bytes: int = QUOTA_BYTES
+
+
+class ControlPlane:
+    """noted: called with each step of the start once it is done."""
+
+    def __init__(self, config: ControlConfig, decisions: DecisionLog, supervisor: Supervisor, noted: Noted = lambda _: None) -> None:
+        self.config = config
+        self.decisions = decisions
+        self.supervisor = supervisor
+        self.noted = noted
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["ControlPlane"]:
+        """Run the control plane for the block, which is entered when its API answers and its controllers work."""
+        sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
+        async with AsyncExitStack() as stack:
+            identities = await self._identities()
+            store = await self.supervisor.persist("store", lambda: stack.enter_async_context(self._store()))
+            self.supervisor.spawn(store.failure())
+            nodes = RemoteNode(self.config.node_socket)
+            self._server = await stack.enter_async_context(ApiServer.open(store, self._api_settings(identities), nodes))
+            await self._listen(stack, identities)
+            self.noted("API server")
+            self._start_controllers(identities)
+            await self.supervisor.ready(SCHEDULER, *self._controllers)
+            self.noted("controllers")
+            yield self
+
+    def client(self, user: str, *groups: str) -> Client:
+        """A client in this process, signed in as the user; the API server authorizes it like any other."""
+        return Client(InProcessTransport(self._server, User(user, (*groups, AUTHENTICATED))), field_manager=user.rpartition(":")[2])
+
+    def admin(self) -> Client:
+        return self.client("system:pilothouse", MASTERS)
+
+    def _store(self) -> AbstractAsyncContextManager[Store]:
+        return Store.open(self.config.store, quota_bytes=self.config.store_quota_bytes)
+
+    async def _identities(self) -> Identities:
+        config = self.config
+        identities = Identities(config.pki)
+        names = [
+            "localhost",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            f"kubernetes.default.svc.{config.cluster_domain}",
+        ]
+        addresses = sorted({*config.addresses, config.internal, config.service_address, "127.0.0.1"})
+        url = f"https://{config.addresses[0]}:{config.port}"
+        await asyncio.to_thread(identities.ensure, config.kubeconfig, url, names, addresses, cluster=config.name, node=config.node_name)
+        return identities
+
+    def _api_settings(self, identities: Identities) -> ApiSettings:
+        first, last = self.config.node_ports
+        return ApiSettings(
+            state=self.config.cache,
+            host=self.config.internal,
+            port=self.config.port,
+            ca=identities.ca.read_text(),
+            service_cidr=self.config.service_cidr,
+            node_ports=range(first, last + 1),
+        )
+
+    async def _listen(self, stack: AsyncExitStack, identities: Identities) -> None:
+        certificate, key = identities.server
+        context = server_context(certificate, key, identities.ca)
+
+        async def listen(address: str) -> Server:
+            limits, body_limit = Limits(body_bytes=BODY_BYTES), self._server.body_limit
+            return await serve(self._server.handle, address, self.config.port, tls=context, limits=limits, body_limit=body_limit)
+
+        for address in dict.fromkeys(self.config.addresses):
+            server = await self.supervisor.persist(f"API on {address}", lambda address=address: listen(address))  # type: ignore[misc]
+            await stack.enter_async_context(server)
+
+        async def for_pods(ready: asyncio.Event) -> None:
+            """The address is the node's, which may bring it up later than the API server."""
+            async with await listen(self.config.internal):
+                ready.set()
+                await asyncio.Event().wait()
+
+        if self.config.internal not in self.config.addresses:
+            self.supervisor.start("API for pods", for_pods)
+
+    def _start_controllers(self, identities: Identities) -> None:
+        client = self.client("system:kube-controller-manager", MASTERS)
+        scheduling = self.client("system:kube-scheduler", MASTERS)
+        informers = Informers(client)
+        recorder = Recorder(client, self.decisions, "controller-manager")
+        parts = {
+            name: Part(informers, make) for name, make in makers(client, informers, recorder, root_ca=identities.ca.read_text()).items()
+        }
+        parts[SCHEDULER] = Part(informers, lambda: Scheduler(scheduling, informers, recorder.named("default-scheduler")))
+        self._controllers = tuple(parts)
+        self.supervisor.start("events", recorder.run)
+        self.supervisor.start("informers", informers.run)
+        for name, part in parts.items():
+            self.supervisor.start(name, part.run)

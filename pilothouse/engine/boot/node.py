@@ -1,0 +1,91 @@
+"""A node in one process: container runtime, agent, and the server that the API server asks.
+
+It is a client of the API server like any other, over HTTPS and with an identity of its own. The pod network is not the engine's:
+whoever runs the node runs that beside it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import structlog
+
+from pilothouse.aio.supervisor import Supervisor
+from pilothouse.aio.tasks import scope
+from pilothouse.barrier.endpoints import EndpointBarrier
+from pilothouse.client.client import Client
+from pilothouse.client.recorder import Recorder
+from pilothouse.decisions.log import DecisionLog
+from pilothouse.engine.node.agent import NodeAgent
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.containerd import Containerd
+from pilothouse.engine.node.cri import CriRuntime
+from pilothouse.engine.node.images import load_archive, pause_archive
+from pilothouse.engine.node.server import NodeServer
+
+log = structlog.get_logger("node")
+
+RUNTIME, AGENT, SERVER = "container runtime", "node agent", "node server"
+
+
+class Node:
+    """client: signed in as system:node:NAME. decisions, barrier: shared with the network of this process. socket: of the node's server."""
+
+    def __init__(
+        self, client: Client, config: NodeConfig, decisions: DecisionLog, barrier: EndpointBarrier, supervisor: Supervisor, socket: Path
+    ) -> None:
+        self.client = client
+        self.config = config
+        self.decisions = decisions
+        self.barrier = barrier
+        self.supervisor = supervisor
+        self.socket = socket
+        self.server = NodeServer()
+        self._containerd = Containerd(config)
+
+    async def start(self, noted: Callable[[str], None]) -> None:
+        """Returns when the agent has begun to register the node; its readiness is the component's (`AGENT`)."""
+        self.supervisor.start(SERVER, self._serve)
+        await self.supervisor.persist(RUNTIME, self._open_runtime)
+        noted(RUNTIME)
+        self.supervisor.start("containerd", self._keep_containerd)
+        self.supervisor.start(AGENT, self._run_agent)
+
+    async def _open_runtime(self) -> None:
+        """containerd, ours, running and with the sandbox image."""
+        node = self.config
+        await self._containerd.start()
+        runtime = CriRuntime(self._containerd.socket)
+        try:
+            if await runtime.image(node.sandbox_image) is None:
+                archive = node.home / "pause.tar"
+                await asyncio.to_thread(pause_archive, archive, node.sandbox_image)
+                await load_archive(self._containerd.socket, archive)
+        finally:
+            await runtime.close()
+
+    async def _keep_containerd(self, ready: asyncio.Event) -> None:
+        ready.set()
+        await self._containerd.keep_running()
+
+    async def _serve(self, ready: asyncio.Event) -> None:
+        async with await self.server.listen(self.socket):
+            ready.set()
+            await asyncio.Event().wait()
+
+    async def _run_agent(self, ready: asyncio.Event) -> None:
+        """A fresh agent, which finds in the runtime what an earlier one has started."""
+        runtime = CriRuntime(self._containerd.socket)
+        recorder = Recorder(self.client, self.decisions, "kubelet", self.config.node_name)
+        agent = NodeAgent(self.client, runtime, self.config, recorder, self.barrier)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(runtime.close)
+            tasks = await stack.enter_async_context(scope())
+            tasks.spawn(recorder.run(), name="node events")
+            self.server.pods = agent
+            try:
+                await agent.run(ready)
+            finally:
+                self.server.pods = None
+                tasks.cancel()

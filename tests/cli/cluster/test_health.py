@@ -1,0 +1,86 @@
+"""What `ph` finds out about processes that run, but do not work."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pilothouse.cli.cluster.health import problems
+from pilothouse.cli.cluster.waiting import NotUp, wait_ready
+from pilothouse.cli.daemon.roles import CONTROL, NODE, ROLES, Role
+from pilothouse.cli.daemon.state import State, note_pid
+from pilothouse.cli.session import Session
+from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.client import kubeconfig_file
+from pilothouse.client.kubeconfig import Kubeconfig
+
+ANSWER_S = 0.3
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port where connections are accepted and nothing is ever said."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def home(tmp_path: Path, silent: int) -> Home:
+    """An instance whose two processes run and say that they are ready."""
+    made = Home(tmp_path)
+    made.run.mkdir()
+    Settings(api_port=silent, node_name="n").save(made)
+    document = kubeconfig_file.document(Kubeconfig(server=f"http://127.0.0.1:{silent}", token="t"), "x")
+    kubeconfig_file.write(made.kubeconfig, document)
+    for role in ROLES:
+        say(made, role, phase="ready")
+        note_pid(role.pid(made), os.getpid())
+    return made
+
+
+def say(home: Home, role: Role, **state: object) -> None:
+    State(os.getpid(), 0.0, **state).save(home, role)  # type: ignore[arg-type]
+
+
+async def test_an_api_that_does_not_answer_is_named_whatever_the_files_say(home: Home, silent: int) -> None:
+    (found,) = await problems(Session(home, None, False), answer_s=ANSWER_S)
+    assert f"the control plane (pid {os.getpid()}) runs, but its API does not answer at https://127.0.0.1:{silent}" in found
+
+
+async def test_a_process_that_is_gone_is_named_with_its_last_word(home: Home) -> None:
+    say(home, NODE, phase="failed", error="no containerd")
+    NODE.pid(home).unlink()
+    assert await problems(Session(home, None, False), answer_s=ANSWER_S) == ["the node does not run: no containerd"]
+
+
+async def test_a_process_that_is_stopped_is_named_with_the_way_on(home: Home) -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        child.send_signal(signal.SIGSTOP)
+        note_pid(CONTROL.pid(home), child.pid)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+        try:
+            (found,) = await problems(Session(home, None, False), answer_s=ANSWER_S)
+        finally:
+            child.kill()
+    assert f"`kill -CONT {child.pid}` lets it go on" in found
+
+
+def test_what_fails_again_and_again_is_said_instead_of_waited_for(home: Home) -> None:
+    say(home, NODE, failing={"cluster DNS": "port 53 is taken"})
+    with pytest.raises(NotUp, match="cluster DNS does not start: port 53 is taken"):
+        wait_ready(home, stuck_s=0.1)
+
+
+def test_a_process_that_ended_for_good_says_why(home: Home) -> None:
+    say(home, CONTROL, phase="failed", error="the store is damaged")
+    CONTROL.pid(home).unlink()
+    with pytest.raises(NotUp, match="the store is damaged"):
+        wait_ready(home)
+
+
+def test_two_ready_processes_are_enough(home: Home) -> None:
+    wait_ready(home)

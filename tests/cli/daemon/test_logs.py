@@ -1,0 +1,24 @@
+"""Logs stay bounded, and whoever writes them does not notice."""
+
+from pathlib import Path
+
+from pilothouse.cli.daemon.logs import put_aside
+
+
+def test_a_log_that_has_grown_is_put_aside_and_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    with path.open("a") as log:
+        log.write("old\n" * 100)
+        log.flush()
+        assert put_aside(path, 100)
+        log.write("new\n")
+    assert path.read_text() == "new\n"
+    assert (tmp_path / "x.log.1").read_text() == "old\n" * 100
+
+
+def test_a_small_or_missing_log_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    assert not put_aside(path, 100)
+    path.write_text("few")
+    assert not put_aside(path, 100)
+    assert list(tmp_path.iterdir()) == [path]
