@@ -18,4 +18,4 @@ def completion(shell: str) -> None:
     """
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(main.ph, {}, "ph", "_PH_COMPLETE").source())
+    click.echo(kind(main.ph, {}, "ph", main.COMPLETE).source())

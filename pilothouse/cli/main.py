@@ -1,17 +1,16 @@
-"""The `ph` command: names, help and the one place where errors become a sentence and an exit code."""
+"""The `ph` command: names, help and global options."""
 
 import importlib
+import os
 import sys
-from asyncio import CancelledError
 from typing import Any
 
 import click
 
 from pilothouse import __version__
+from pilothouse.cli import ending, terminal
 from pilothouse.cli.session import Session
-from pilothouse.cli.settings.home import Home, SettingsError
-from pilothouse.client.kubeconfig import KubeconfigError
-from pilothouse.model.errors import ApiError
+from pilothouse.cli.settings.home import Home
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("cluster.commands", "Start the cluster on this machine"),
@@ -41,10 +40,26 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command -> (its module in this package, the line in `ph --help`). The function in the module has the command's name."""
 HIDDEN = {"git-receive": "apps.git_remote"}
 """Commands that programs run, with their modules."""
+COMPLETE = "_PH_COMPLETE"
+"""The variable by which a shell asks for completions."""
 
 
 class Commands(click.Group):
-    """Loads a command's module when the command is called."""
+    """Loads a command's module when the command is called; what fails in it becomes an error that click shows."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            shown = ending.explained(error, ctx.find_object(Session))
+            if shown is error:
+                raise
+            raise shown from error
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -65,10 +80,16 @@ class Commands(click.Group):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--home", metavar="DIR", help="Where the instance keeps its state (default /var/lib/pilothouse, or $PILOTHOUSE_HOME).")
 @click.option("--kubeconfig", metavar="FILE", help="Work on the cluster of this kubeconfig instead of the instance's own.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colours: on a terminal, unless $NO_COLOR is set (auto), always or never.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Say more when something fails.")
 @click.version_option(__version__, prog_name="ph")
 @click.pass_context
-def ph(ctx: click.Context, home: str | None, kubeconfig: str | None, verbose: bool) -> None:
+def ph(ctx: click.Context, home: str | None, kubeconfig: str | None, color: str, verbose: bool) -> None:
     """Pilothouse: from source code to a running, reachable application.
 
     \b
@@ -78,26 +99,22 @@ def ph(ctx: click.Context, home: str | None, kubeconfig: str | None, verbose: bo
       ph why shop                        why is it not running?
       ph kubectl get pods -A             it is a Kubernetes cluster
     """
+    ctx.color = terminal.colour(color)
     ctx.obj = Session(Home.chosen(home), kubeconfig, verbose)
 
 
+def _run() -> Any:
+    """As click's own `main`, which would end a command whose reader has gone with a code of its own."""
+    if instruction := os.environ.get(COMPLETE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(ph, {}, "ph", COMPLETE, instruction)
+    with ph.make_context("ph", sys.argv[1:]) as ctx:
+        return ph.invoke(ctx)
+
+
 def main() -> None:
-    """Entry point of `ph`: exit code 1 for what failed, 2 for wrong usage, 130 for Ctrl-C."""
+    """Entry point of `ph`. Exit codes: see `cli.ending`."""
+    terminal.forgive_encoding()
     verbose = "-v" in sys.argv[1:3] or "--verbose" in sys.argv[1:3]
-    try:
-        code: Any = ph.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (ApiError, SettingsError, KubeconfigError) as error:
-        if verbose:
-            raise
-        click.echo(f"ph: {error}", err=True)
-        sys.exit(1)
-    except (KeyboardInterrupt, CancelledError):
-        click.echo("interrupted", err=True)
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(ending.exit_code(_run, verbose=verbose))

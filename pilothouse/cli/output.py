@@ -9,15 +9,17 @@ from typing import Any
 
 import click
 
+from pilothouse.cli import columns, terminal
+from pilothouse.cli.session import placed
+
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="How to print the result.")
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns as wide as their widest cell, two spaces apart, no trailing blanks."""
+    """Aligned columns on standard output, folded to the width of a terminal and never in a pipe."""
     cells = [[heading.upper() for heading in headings], *[[_cell(value) for value in row] for row in rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
-    for row in cells:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    for line in columns.lines(cells, terminal.columns(sys.stdout)):
+        click.echo(line)
 
 
 def _cell(value: object) -> str:
@@ -43,7 +45,12 @@ def document(value: Any, how: str) -> None:
 
 def note(text: str) -> None:
     """A line for the person at the terminal, not for a pipe."""
-    click.echo(text, err=True)
+    click.echo(placed(text), err=True)
+
+
+def say(text: str) -> None:
+    """A line of the result for a person to read."""
+    click.echo(placed(text))
 
 
 def good(text: str) -> str:
@@ -67,20 +74,20 @@ class Progress:
 
     def __init__(self) -> None:
         self.started = time.monotonic()
-        self.live = sys.stderr.isatty()
+        self.live = terminal.is_live(sys.stderr)
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
         begun = time.monotonic()
         if self.live:
-            sys.stderr.write(f"… {what}")
+            sys.stderr.write(terminal.cut(f"{terminal.mark('…', '...')} {what}", terminal.columns(sys.stderr)))
             sys.stderr.flush()
         try:
             yield
         except BaseException:
-            self._end(bad("✗"), what, begun)
+            self._end(bad(terminal.mark("✗", "x")), what, begun)
             raise
-        self._end(good("✓"), what, begun)
+        self._end(good(terminal.mark("✓", "+")), what, begun)
 
     def _end(self, mark: str, what: str, begun: float) -> None:
         start = "\r\x1b[K" if self.live else ""
@@ -91,7 +98,7 @@ class Waiting:
     """What is being waited for, with its seconds: one line on a terminal, gone before anything else is printed; nothing elsewhere."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self._live = terminal.is_live(sys.stderr)
         self._what = ""
         self._begun = 0.0
 
@@ -99,7 +106,8 @@ class Waiting:
         if what != self._what:
             self._what, self._begun = what, time.monotonic()
         if self._live:
-            sys.stderr.write(f"\r\x1b[K… {what} ({time.monotonic() - self._begun:.0f} s)")
+            line = f"{terminal.mark('…', '...')} {placed(what)} ({time.monotonic() - self._begun:.0f} s)"
+            sys.stderr.write(f"\r\x1b[K{terminal.cut(line, terminal.columns(sys.stderr))}")
             sys.stderr.flush()
 
     def clear(self) -> None:

@@ -1,6 +1,7 @@
 """What every command shares: the instance, the connection to its cluster, and one way to run asynchronous work."""
 
 import asyncio
+import re
 import shlex
 import signal
 from collections.abc import AsyncIterator, Coroutine
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pilothouse.cli import names
 from pilothouse.cli.settings.home import Home
 
 if TYPE_CHECKING:
@@ -28,34 +30,67 @@ class Session:
 
     def command(self, words: str) -> str:
         """`ph WORDS` with the global options by which it works on the same instance or cluster; to be copied from a message."""
-        foreign = [] if self.kubeconfig == self.home.kubeconfig else ["--kubeconfig", shlex.quote(str(self.kubeconfig))]
+        foreign = [] if self.is_local else ["--kubeconfig", shlex.quote(str(self.kubeconfig))]
         return " ".join(["ph", *self.home.options(), *foreign, words])
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it works on the instance of its home, and not on a cluster of another kubeconfig."""
+        return self.kubeconfig.absolute() == self.home.kubeconfig
+
+    def absent(self) -> str:
+        """The sentence for a home without an instance."""
+        return f"there is no cluster at {self.home.path}: start one with `{self.command('up')}`"
+
+    def stopped(self) -> str:
+        """The sentence for an instance whose control plane does not run; "" when it runs, or is not on this machine."""
+        from pilothouse.cli.daemon.state import State, running_pid
+
+        if not self.is_local or running_pid(self.home.daemon_pid) is not None:
+            return ""
+        state = State.load(self.home)
+        why = f" ({state.error})" if state is not None and state.error else ""
+        return f"Pilothouse is stopped at {self.home.path}: start it with `{self.command('up')}`{why}"
 
 
 pass_session = click.make_pass_decorator(Session)
+_NAMED_COMMAND = re.compile(r"`ph (?!--home |--kubeconfig )([^`]+)`")
+
+
+def current() -> Session | None:
+    """The session of the command that runs."""
+    context = click.get_current_context(silent=True)
+    return context.find_object(Session) if context is not None else None
 
 
 def copyable(words: str, namespace: str = "default") -> str:
     """`ph WORDS` for a message of the command that runs: for the same instance and namespace, to be copied as it is."""
-    context = click.get_current_context(silent=True)
-    session = context.find_object(Session) if context is not None else None
-    placed = words if namespace == "default" else f"{words} -n {shlex.quote(namespace)}"
-    return session.command(placed) if session is not None else f"ph {placed}"
+    session = current()
+    located = words if namespace == "default" else f"{words} -n {shlex.quote(namespace)}"
+    return session.command(located) if session is not None else f"ph {located}"
 
 
-NAMESPACE = click.option("-n", "--namespace", default="default", show_default=True, help="The namespace to work in.")
+def placed(text: str, session: Session | None = None) -> str:
+    """A message with every `ph WORDS` between backticks made for this session: texts of the platform know of no instance."""
+    chosen = session or current()
+    return text if chosen is None else _NAMED_COMMAND.sub(lambda found: f"`{chosen.command(found[1])}`", text)
+
+
+NAMESPACE = click.option(
+    "-n", "--namespace", default="default", show_default=True, shell_complete=names.namespaces, help="The namespace to work in."
+)
 
 
 @asynccontextmanager
 async def connected(session: Session) -> AsyncIterator["Client"]:
     """A client of the session's cluster; a sentence and the way out when there is none."""
+    from pilothouse.client.choice import transport_to
     from pilothouse.client.client import Client
-    from pilothouse.client.http import HttpTransport
     from pilothouse.client.kubeconfig import load
 
-    if session.kubeconfig == session.home.kubeconfig and not session.kubeconfig.exists():
-        raise click.ClickException(f"there is no cluster at {session.home.path}: start one with `{session.command('up')}`")
-    client = Client(HttpTransport(load(session.kubeconfig)), field_manager="ph")
+    if session.is_local and not session.kubeconfig.exists():
+        raise click.ClickException(session.absent())
+    client = Client(transport_to(load(session.kubeconfig)), field_manager="ph")
     try:
         yield client
     finally:

@@ -82,16 +82,27 @@ def _from_code(method: str, path: str, code: int, body: bytes) -> ApiError:
 
 def unreachable(config: Kubeconfig, error: BaseException) -> Unavailable:
     """The error of a connection that could not be made or that broke. error: what aiohttp or the system raised."""
-    cause = _cause(error)
+    return (unreached if _never_connected(error) else broken)(config, _cause(error))
+
+
+def unreached(config: Kubeconfig, cause: BaseException) -> Unavailable:
+    """The error of a connection that could not be made. cause: what the system raised."""
+    return _of_tls(config, cause) or Unavailable(f"the API server at {config.server} cannot be reached: {_why(cause)}")
+
+
+def broken(config: Kubeconfig, cause: BaseException) -> Unavailable:
+    """The error of a connection that was there. cause: what the system raised."""
+    return _of_tls(config, cause) or ConnectionLost(f"the connection to {config.server} was lost: {_why(cause)}")
+
+
+def _of_tls(config: Kubeconfig, cause: BaseException) -> Unavailable | None:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return Unavailable(_distrust(config, cause))
     if isinstance(cause, ssl.SSLError):
         return Unavailable(
             f"no TLS connection to {config.server}: {_reason(cause)}; check server and client-certificate in {_source(config)}"
         )
-    if _never_connected(error):
-        return Unavailable(f"the API server at {config.server} cannot be reached: {_why(cause)}")
-    return ConnectionLost(f"the connection to {config.server} was lost: {_why(cause)}")
+    return None
 
 
 def _never_connected(error: BaseException) -> bool:

@@ -1,25 +1,24 @@
 """The transport to any API server over HTTP(S): connections kept, credentials renewed, errors told as API errors.
 
 aiohttp is imported when the first connection is made: a process that lives in the engine never pays for it.
-Only what cannot have done anything is tried again: a GET whose connection broke, a request refused for being one too many.
 """
 
-import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from pilothouse import __version__
+from pilothouse.client.attempts import Attempts
 from pilothouse.client.credentials import CredentialSource
-from pilothouse.client.failures import ConnectionLost, refusal, unreachable
+from pilothouse.client.events import watch_events
+from pilothouse.client.failures import refusal, unreachable
 from pilothouse.client.kubeconfig import Kubeconfig
-from pilothouse.client.lines import lines
 from pilothouse.client.proxy import proxy_for
 from pilothouse.client.transport import Call, Socket, WatchEvent
 from pilothouse.client.websocket import HttpSocket
-from pilothouse.model.errors import ApiError, Timeout, TooManyRequests, Unauthorized
+from pilothouse.model.errors import ApiError
 from pilothouse.model.json import dumps, loads
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 CONNECT_S = 10.0
 HEARTBEAT_S = 30.0
 READ_BUFFER_BYTES = 1 << 18
-RESET_TRIES = 3
-THROTTLED_TRIES = 5
 REFUSED = 400
 # A peer that is gone without a word is noticed after 30 + 3 * 10 s.
 KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
@@ -44,6 +41,7 @@ class HttpTransport:
         self.kubeconfig = kubeconfig
         self._user_agent = user_agent
         self._credentials = CredentialSource(kubeconfig)
+        self._attempts = Attempts(self._credentials, kubeconfig.server)
         self._proxy = kubeconfig.proxy_url or proxy_for(kubeconfig.server)
         self._session: aiohttp.ClientSession | None = None
 
@@ -56,11 +54,11 @@ class HttpTransport:
                 response.release()
             return loads(body) if "json" in response.content_type else body.decode(errors="replace")
 
-        return await self._persist(call, exchange)
+        return await self._attempts.persist(call, exchange)
 
     @asynccontextmanager
     async def watch(self, call: Call) -> AsyncIterator[AsyncIterator[WatchEvent]]:
-        async with self._streaming(call) as response, aclosing(self._events(response)) as events:
+        async with self.stream(call) as chunks, aclosing(watch_events(chunks, self.kubeconfig.server)) as events:
             yield events
 
     @asynccontextmanager
@@ -70,7 +68,7 @@ class HttpTransport:
 
     @asynccontextmanager
     async def connect(self, call: Call, subprotocols: tuple[str, ...]) -> AsyncIterator[Socket]:
-        upgraded = await self._persist(call, lambda: self._upgrade(call, subprotocols))
+        upgraded = await self._attempts.persist(call, lambda: self._upgrade(call, subprotocols))
         opened = HttpSocket(upgraded)
         try:
             yield opened
@@ -84,57 +82,16 @@ class HttpTransport:
 
     @asynccontextmanager
     async def _streaming(self, call: Call) -> "AsyncIterator[aiohttp.ClientResponse]":
-        response = await self._persist(call, lambda: self._open(call))
+        response = await self._attempts.persist(call, lambda: self._open(call))
         try:
             _keep_alive(response)
             yield response
         finally:
             response.close()
 
-    async def _events(self, response: "aiohttp.ClientResponse") -> AsyncGenerator[WatchEvent, None]:
-        async with aclosing(self._chunks(response)) as chunks:
-            try:
-                async for line in lines(chunks):
-                    event = loads(line)
-                    if event["type"] == "ERROR":
-                        raise ApiError.from_status(event["object"])
-                    yield WatchEvent(event["type"], event["object"])
-            except EOFError as error:
-                raise ConnectionLost(f"the connection to {self.kubeconfig.server} was lost in the middle of a watch event") from error
-
     async def _chunks(self, response: "aiohttp.ClientResponse") -> AsyncGenerator[bytes, None]:
         while chunk := await self._told(response.content.readany()):
             yield chunk
-
-    async def _persist(self, call: Call, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until it succeeds, fails for good or the call's time is over."""
-        deadline = asyncio.get_running_loop().time() + call.timeout_s
-        tries = 0
-        try:
-            async with asyncio.timeout_at(deadline):
-                while True:
-                    try:
-                        return await attempt()
-                    except ApiError as error:
-                        tries += 1
-                        pause_s = self._pause_s(call, error, tries)
-                        if pause_s is None or asyncio.get_running_loop().time() + pause_s >= deadline:
-                            raise
-                    await asyncio.sleep(pause_s)
-        except TimeoutError as error:
-            raise Timeout(f"{call.method} {call.path}: no answer from {self.kubeconfig.server} in {call.timeout_s:g} s") from error
-
-    def _pause_s(self, call: Call, error: ApiError, tries: int) -> float | None:
-        """How long to wait before the next try; None when there is to be none."""
-        match error:
-            case Unauthorized() if self._credentials.renewable and tries == 1:
-                self._credentials.forget()
-                return 0.0
-            case TooManyRequests(retry_after_s=float() | int() as after_s) if tries <= THROTTLED_TRIES:
-                return max(after_s, 0.01)
-            case ConnectionLost() if call.method == "GET" and tries <= RESET_TRIES:
-                return 0.05 * tries
-        return None
 
     async def _open(self, call: Call) -> "aiohttp.ClientResponse":
         """The answer's head; raises ApiError when it is a refusal."""

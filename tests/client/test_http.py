@@ -1,15 +1,16 @@
-"""The HTTP transport against a server that is not ours: the contract, failures in one sentence, TLS, retries, sockets."""
+"""The HTTP transports against a server that is not ours: the contract, failures in one sentence, TLS, retries, sockets."""
 
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import trustme
 from aiohttp import web
 
+from pilothouse.client.direct import DirectTransport
 from pilothouse.client.failures import ConnectionLost
 from pilothouse.client.http import HttpTransport
 from pilothouse.client.kubeconfig import ExecPlugin, Kubeconfig, KubeconfigError
@@ -36,9 +37,19 @@ async def server(cluster: FakeCluster) -> AsyncIterator[HttpServer]:
         yield started
 
 
+Way = type[HttpTransport] | type[DirectTransport]
+Refused = Callable[[Kubeconfig], Awaitable[ApiError]]
+
+
+@pytest.fixture(params=[HttpTransport, DirectTransport])
+def way(request: pytest.FixtureRequest) -> Way:
+    found: Way = request.param
+    return found
+
+
 @pytest.fixture
-async def transport(server: HttpServer) -> AsyncIterator[Transport]:
-    made = HttpTransport(Kubeconfig(f"http://127.0.0.1:{server.port}", source="F", token="secret"))
+async def transport(server: HttpServer, way: Way) -> AsyncIterator[Transport]:
+    made = way(Kubeconfig(f"http://127.0.0.1:{server.port}", source="F", token="secret"))
     yield made
     await made.close()
 
@@ -54,24 +65,28 @@ def closed_port() -> int:
         return port
 
 
-async def refused(config: Kubeconfig) -> ApiError:
-    transport = HttpTransport(config)
-    try:
-        with pytest.raises(ApiError) as caught:
-            await transport.call(Call("GET", "/version", timeout_s=5))
-        return caught.value
-    finally:
-        await transport.close()
+@pytest.fixture
+def refused(way: Way) -> Refused:
+    async def ask(config: Kubeconfig) -> ApiError:
+        transport = way(config)
+        try:
+            with pytest.raises(ApiError) as caught:
+                await transport.call(Call("GET", "/version", timeout_s=5))
+            return caught.value
+        finally:
+            await transport.close()
+
+    return ask
 
 
-async def test_a_server_that_is_not_there_is_one_sentence() -> None:
+async def test_a_server_that_is_not_there_is_one_sentence(refused: Refused) -> None:
     url = f"http://127.0.0.1:{closed_port()}"
     error = await refused(Kubeconfig(url))
     assert isinstance(error, Unavailable)
     assert error.message == f"the API server at {url} cannot be reached: connection refused; is it running?"
 
 
-async def test_a_host_that_does_not_exist_is_one_sentence() -> None:
+async def test_a_host_that_does_not_exist_is_one_sentence(refused: Refused) -> None:
     error = await refused(Kubeconfig("http://no-such-host.invalid:1"))
     assert isinstance(error, Unavailable)
     assert error.message.startswith("the API server at http://no-such-host.invalid:1 cannot be reached: ")
@@ -176,7 +191,7 @@ async def test_every_request_carries_the_token_and_says_who_asks(server: HttpSer
     assert headers["User-Agent"].startswith("pilothouse/")
 
 
-async def test_a_token_file_is_read_again_when_the_server_refuses_the_token(server: HttpServer, tmp_path: Path) -> None:
+async def test_a_token_file_is_read_again_when_the_server_refuses_the_token(server: HttpServer, tmp_path: Path, way: Way) -> None:
     token = tmp_path / "token"
     token.write_text("old\n")
 
@@ -187,25 +202,25 @@ async def test_a_token_file_is_read_again_when_the_server_refuses_the_token(serv
         return web.Response(body=b"{}", content_type="application/json")
 
     server.overrides["/x"] = new_only
-    transport = HttpTransport(Kubeconfig(f"http://127.0.0.1:{server.port}", token_file=token))
+    transport = way(Kubeconfig(f"http://127.0.0.1:{server.port}", token_file=token))
     assert await transport.call(Call("GET", "/x")) == {}
     await transport.close()
 
 
-async def test_an_exec_plugin_gives_the_token(server: HttpServer, tmp_path: Path) -> None:
+async def test_an_exec_plugin_gives_the_token(server: HttpServer, tmp_path: Path, way: Way) -> None:
     answer = dumps({"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1", "status": {"token": "made"}}).decode()
     plugin = ExecPlugin("sh", ("-c", f"echo '{answer}'"))
-    transport = HttpTransport(Kubeconfig(f"http://127.0.0.1:{server.port}", exec=plugin))
+    transport = way(Kubeconfig(f"http://127.0.0.1:{server.port}", exec=plugin))
     await transport.call(Call("GET", CONFIGMAPS))
     await transport.close()
     assert server.requests[-1].headers["Authorization"] == "Bearer made"
 
 
-async def test_a_plugin_that_fails_later_is_a_refusal_and_no_wrong_kubeconfig(server: HttpServer, tmp_path: Path) -> None:
+async def test_a_plugin_that_fails_later_is_a_refusal_and_no_wrong_kubeconfig(server: HttpServer, tmp_path: Path, way: Way) -> None:
     expired = {"token": "made", "expirationTimestamp": "2020-01-01T00:00:00Z"}
     answer = dumps({"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1", "status": expired}).decode()
     plugin = ExecPlugin("sh", ("-c", f"[ -e {tmp_path}/used ] && exit 1; touch {tmp_path}/used; echo '{answer}'"))
-    transport = HttpTransport(Kubeconfig(f"http://127.0.0.1:{server.port}", source="F", exec=plugin))
+    transport = way(Kubeconfig(f"http://127.0.0.1:{server.port}", source="F", exec=plugin))
     await transport.call(Call("GET", CONFIGMAPS))
     with pytest.raises(Unauthorized, match="F: exec plugin 'sh' failed with exit code 1"):
         await transport.call(Call("GET", CONFIGMAPS))
@@ -220,8 +235,8 @@ async def test_a_plugin_that_fails_later_is_a_refusal_and_no_wrong_kubeconfig(se
         (ExecPlugin("no-such-plugin"), "F: exec plugin 'no-such-plugin' cannot be run. Install it or put it on PATH."),
     ],
 )
-async def test_a_plugin_that_fails_is_one_sentence(plugin: ExecPlugin, complaint: str) -> None:
-    transport = HttpTransport(Kubeconfig("http://127.0.0.1:1", source="F", exec=plugin))
+async def test_a_plugin_that_fails_is_one_sentence(plugin: ExecPlugin, complaint: str, way: Way) -> None:
+    transport = way(Kubeconfig("http://127.0.0.1:1", source="F", exec=plugin))
     with pytest.raises(KubeconfigError) as caught:
         await transport.call(Call("GET", "/version"))
     assert str(caught.value) == complaint
@@ -332,8 +347,8 @@ async def tls_server(cluster: FakeCluster, certificates: Certificates) -> AsyncI
         yield started
 
 
-async def test_tls_with_the_right_ca_and_a_client_certificate(tls_server: HttpServer, certificates: Certificates) -> None:
-    transport = HttpTransport(
+async def test_tls_with_the_right_ca_and_a_client_certificate(tls_server: HttpServer, certificates: Certificates, way: Way) -> None:
+    transport = way(
         Kubeconfig(
             f"https://localhost:{tls_server.port}",
             certificate_authority=certificates.ca_pem,
@@ -346,14 +361,14 @@ async def test_tls_with_the_right_ca_and_a_client_certificate(tls_server: HttpSe
     assert tls_server.requests
 
 
-async def test_tls_server_name_is_what_the_certificate_is_checked_for(tls_server: HttpServer, certificates: Certificates) -> None:
+async def test_tls_server_name_is_what_a_certificate_must_have(tls_server: HttpServer, certificates: Certificates, way: Way) -> None:
     config = Kubeconfig(f"https://127.0.0.1:{tls_server.port}", certificate_authority=certificates.ca_pem, tls_server_name="localhost")
-    transport = HttpTransport(config)
+    transport = way(config)
     await transport.call(Call("GET", CONFIGMAPS))
     await transport.close()
 
 
-async def test_a_certificate_of_an_unknown_ca_is_one_sentence(tls_server: HttpServer) -> None:
+async def test_a_certificate_of_an_unknown_ca_is_one_sentence(tls_server: HttpServer, refused: Refused) -> None:
     error = await refused(
         Kubeconfig(f"https://localhost:{tls_server.port}", source="F", certificate_authority=trustme.CA().cert_pem.bytes())
     )
@@ -362,20 +377,20 @@ async def test_a_certificate_of_an_unknown_ca_is_one_sentence(tls_server: HttpSe
     assert error.message.endswith("check certificate-authority and server in F")
 
 
-async def test_an_insecure_kubeconfig_trusts_any_certificate(tls_server: HttpServer) -> None:
-    transport = HttpTransport(Kubeconfig(f"https://127.0.0.1:{tls_server.port}", insecure=True))
+async def test_an_insecure_kubeconfig_trusts_any_certificate(tls_server: HttpServer, way: Way) -> None:
+    transport = way(Kubeconfig(f"https://127.0.0.1:{tls_server.port}", insecure=True))
     await transport.call(Call("GET", CONFIGMAPS))
     await transport.close()
 
 
-async def test_a_server_that_speaks_no_tls_is_one_sentence(server: HttpServer) -> None:
+async def test_a_server_that_speaks_no_tls_is_one_sentence(server: HttpServer, refused: Refused) -> None:
     error = await refused(Kubeconfig(f"https://127.0.0.1:{server.port}", source="F", insecure=True))
     assert isinstance(error, Unavailable)
     assert error.message.startswith(f"no TLS connection to https://127.0.0.1:{server.port}: ")
 
 
-async def test_a_key_that_does_not_fit_its_certificate_is_one_sentence(certificates: Certificates) -> None:
+async def test_a_key_that_does_not_fit_its_certificate_is_one_sentence(certificates: Certificates, way: Way) -> None:
     other = Certificates()
     config = Kubeconfig("https://x", source="F", client_certificate=certificates.client_certificate, client_key=other.client_key)
     with pytest.raises(KubeconfigError, match="F: client-certificate and client-key are not a PEM pair"):
-        await HttpTransport(config).call(Call("GET", "/version"))
+        await way(config).call(Call("GET", "/version"))

@@ -119,7 +119,7 @@ async def _deploy(client: "Client", service: "Service", wish: Wish, timeout_s: f
     from pilothouse.cli.apps.prepare import NOTHING, prepare, upload
     from pilothouse.cli.apps.rollout import Rollout
     from pilothouse.cli.apps.wish import app
-    from pilothouse.platform.apps.types import APPS
+    from pilothouse.platform.apps.resource import APPS
 
     before = await client.get_or_none(APPS, wish.name, wish.namespace)
     origin.confirm(before, wish.origin, yes=False)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pilothouse.cli import asking, names
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ DEADLINE_S = 120
 
 
 @click.command()
-@click.argument("apps", metavar="APP...", nargs=-1, required=True)
+@click.argument("apps", metavar="APP...", shell_complete=names.apps, nargs=-1, required=True)
 @NAMESPACE
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @pass_session
@@ -36,9 +37,8 @@ async def _delete(session: Session, names: tuple[str, ...], namespace: str, yes:
     async with connected(session) as client:
         for name in names:
             await find_app(client, name, namespace)
-        if not yes:
-            listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-            click.confirm(f"remove {listed} with revisions, secrets and routes?", abort=True)
+        listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        asking.confirm(f"Remove {listed} with revisions, secrets and routes?", yes=yes)
         for name in names:
             await _remove(client, name, namespace)
 
@@ -48,7 +48,7 @@ async def _remove(client: "Client", name: str, namespace: str) -> None:
     from pilothouse.cli.apps.repository import git_secret_name
     from pilothouse.model import kinds
     from pilothouse.model.errors import NotFound
-    from pilothouse.platform.apps.types import APPS
+    from pilothouse.platform.apps.resource import APPS
 
     with contextlib.suppress(NotFound):
         await client.delete(APPS, name, namespace, propagation="Foreground")

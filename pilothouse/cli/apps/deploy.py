@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pilothouse.cli import output
+from pilothouse.cli import names, output
 from pilothouse.cli.apps import origin, source, variables
 from pilothouse.cli.apps.location import located
 from pilothouse.cli.apps.values import PORT, checked
@@ -25,7 +25,7 @@ TIMEOUT = click.option(
 
 @click.command()
 @click.argument("where", metavar="PATH|GIT-URL[#REVISION[:FOLDER]]", default=".")
-@click.option("--name", callback=checked("name"), help="The app's name (default: the folder's).")
+@click.option("--name", callback=checked("name"), shell_complete=names.apps, help="The app's name (default: the folder's).")
 @NAMESPACE
 @click.option(
     "--port",
@@ -160,7 +160,7 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
     from pilothouse.cli.apps.hosts import require_free_hosts
     from pilothouse.cli.apps.lookup import require_namespace
     from pilothouse.cli.apps.prepare import upload
-    from pilothouse.platform.apps.types import APPS
+    from pilothouse.platform.apps.resource import APPS
 
     async with connected(session) as client:
         await require_namespace(client, wish.namespace)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pilothouse.cli import output
+from pilothouse.cli import names, output
 from pilothouse.cli.apps import variables
 from pilothouse.cli.apps.deploy import TIMEOUT
 from pilothouse.cli.apps.own_secret import secret_name
@@ -38,7 +38,7 @@ def env() -> None:
 
 
 @env.command(name="list")
-@click.argument("app")
+@click.argument("app", shell_complete=names.apps)
 @NAMESPACE
 @click.option("--show-secrets", is_flag=True, help="Print the values of secrets too.")
 @output.OUTPUT
@@ -55,7 +55,7 @@ def list_(session: Session, app: str, namespace: str, show_secrets: bool, output
 
 
 @env.command(name="set")
-@click.argument("app")
+@click.argument("app", shell_complete=names.apps)
 @click.argument("pairs", metavar="KEY[=VALUE]...", nargs=-1, callback=variables.pairs)
 @NAMESPACE
 @click.option("--secret", is_flag=True, help="Keep the values in a Secret.")
@@ -80,8 +80,8 @@ def set_(session: Session, /, app: str, namespace: str, **options: Any) -> None:
 
 
 @env.command()
-@click.argument("app")
-@click.argument("names", metavar="KEY...", nargs=-1, required=True, callback=variables.names)
+@click.argument("app", shell_complete=names.apps)
+@click.argument("names", metavar="KEY...", shell_complete=names.variables, nargs=-1, required=True, callback=variables.names)
 @NAMESPACE
 @DETACH
 @TIMEOUT

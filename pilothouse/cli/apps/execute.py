@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from pilothouse.cli import names
 from pilothouse.cli.apps.logs import PROCESS
 from pilothouse.cli.session import Session, connected, copyable, pass_session, run
 
@@ -11,7 +12,7 @@ from pilothouse.cli.session import Session, connected, copyable, pass_session, r
 @click.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("-n", "--namespace", default="default", show_default=True, help="The namespace to work in.")
 @PROCESS
-@click.argument("app")
+@click.argument("app", shell_complete=names.apps)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @pass_session
 def exec_(session: Session, namespace: str, process: str | None, app: str, command: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
 from pilothouse.platform.apps import hosts
 from pilothouse.platform.apps.objects import Surroundings
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client

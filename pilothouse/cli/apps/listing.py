@@ -31,7 +31,7 @@ def apps(session: Session, namespace: str, all_namespaces: bool, how: str) -> No
 async def _apps(session: Session, namespace: str | None, how: str) -> None:
     from pilothouse.cli.apps.lookup import require_namespace
     from pilothouse.model import meta
-    from pilothouse.platform.apps.types import APPS
+    from pilothouse.platform.apps.resource import APPS
 
     async with connected(session) as client:
         found = (await client.list_all(APPS, namespace)).items

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pilothouse.cli import names
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
 
-PROCESS = click.option("--process", metavar="NAME", help="Only this process, such as worker or release.")
+PROCESS = click.option("--process", metavar="NAME", shell_complete=names.processes, help="Only this process, such as worker or release.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Reading:
 
 
 @click.command()
-@click.argument("app")
+@click.argument("app", shell_complete=names.apps)
 @NAMESPACE
 @click.option("-f", "--follow", is_flag=True, help="Go on as more is printed.")
 @click.option("--tail", type=click.IntRange(0), default=200, show_default=True, help="Lines of each replica to begin with.")

@@ -6,10 +6,11 @@ import click
 
 from pilothouse.cli.session import copyable
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import Forbidden, NotFound
+from pilothouse.model.errors import ApiError, Forbidden, NotFound
 from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
 from pilothouse.platform.apps import check
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
@@ -22,7 +23,20 @@ async def find_app(client: "Client", name: str, namespace: str) -> Object:
         return await client.get(APPS, name, namespace)
     except NotFound as error:
         await require_namespace(client, namespace)
-        raise click.ClickException(f"there is no app {name} in namespace {namespace}: `{copyable('apps -A')}` lists all") from error
+        near = await _nearest(client, APPS, name, namespace)
+        meant = f"did you mean {near}? " if near else ""
+        raise click.ClickException(f"there is no app {name} in namespace {namespace}: {meant}`{copyable('apps -A')}` lists all") from error
+
+
+async def _nearest(client: "Client", resource: Resource, name: str, namespace: str | None = None) -> str:
+    """The name that is there and is most like this one; "" when none is, or they may not be listed."""
+    from difflib import get_close_matches
+
+    try:
+        known = [meta.name(each) for each in (await client.list_all(resource, namespace)).items]
+    except ApiError:
+        return ""
+    return next(iter(get_close_matches(name, known, n=1)), "")
 
 
 async def require_namespace(client: "Client", namespace: str) -> None:
@@ -32,8 +46,10 @@ async def require_namespace(client: "Client", namespace: str) -> None:
     except Forbidden:
         return
     except NotFound as error:
+        near = await _nearest(client, kinds.NAMESPACES, namespace)
+        meant = f"did you mean {near}? Else " if near else ""
         advice = f"make it with `{copyable(f'kubectl create namespace {namespace}')}`" if _is_label(namespace) else "choose another name"
-        raise click.ClickException(f"there is no namespace {namespace!r}: {advice}") from error
+        raise click.ClickException(f"there is no namespace {namespace!r}: {meant}{advice}") from error
 
 
 def _is_label(text: str) -> bool:

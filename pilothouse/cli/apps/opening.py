@@ -5,13 +5,14 @@ import webbrowser
 
 import click
 
+from pilothouse.cli import names
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 
 @click.command(name="open")
-@click.argument("app")
+@click.argument("app", shell_complete=names.apps)
 @NAMESPACE
 @click.option("--print", "only_print", is_flag=True, help="Print the URL and open nothing.")
 @pass_session

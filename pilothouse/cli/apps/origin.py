@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pilothouse.cli import asking
 from pilothouse.cli.apps.location import located
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -38,5 +39,4 @@ def confirm(before: Object | None, origin: str, *, yes: bool) -> None:
     what = f"app {name} came from {known}, and this is {origin}"
     if not sys.stdin.isatty():
         raise click.ClickException(f"{what}: give this one a name with --name, or replace {name} with --yes")
-    if not click.confirm(f"{what}. Replace {name}?", err=True):
-        raise click.ClickException(f"{name} is as it was: give this one a name with --name")
+    asking.confirm(f"{what}. Replace {name}?", yes=False, kept=f"{name} is as it was: give this one a name with --name")

@@ -7,7 +7,7 @@ from pilothouse.cli.apps.lookup import pods_of
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
 from pilothouse.platform.apps.processes import RELEASE
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client

@@ -4,13 +4,14 @@ import time
 
 import click
 
+from pilothouse.cli import names
 from pilothouse.cli.apps.deploy import TIMEOUT
 from pilothouse.cli.apps.logs import PROCESS
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
 
 
 @click.command()
-@click.argument("app")
+@click.argument("app", shell_complete=names.apps)
 @NAMESPACE
 @PROCESS
 @click.option("--detach", is_flag=True, help="Do not wait for the new replicas.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pilothouse.cli import output
+from pilothouse.cli import names, output
 from pilothouse.cli.apps.deploy import TIMEOUT
 from pilothouse.cli.apps.own_secret import Change, mark, secret_name
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("app")
+@click.argument("app", shell_complete=names.apps)
 @NAMESPACE
 @click.option("--to", "number", type=click.IntRange(1), help="The revision to go back to (default: the one before).")
 @click.option("--list", "show", is_flag=True, help="List the revisions that are kept, and stop (as -o says).")

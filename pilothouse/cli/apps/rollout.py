@@ -17,9 +17,9 @@ from pilothouse.client.client import Client
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import ApiError, BadRequest, Conflict, NotFound
 from pilothouse.model.json import Object
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.pod import pod_name
-from pilothouse.platform.builds.types import BUILDS
+from pilothouse.platform.builds.resource import BUILDS
 
 WAITING = frozenset({"Building", "Releasing", "RollingOut", ""})
 POLL_S = 0.2

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pilothouse.cli import output
+from pilothouse.cli import names, output
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model.json import Object
 
@@ -20,7 +20,7 @@ Counts = dict[str, dict[str, int]]
 
 
 @click.command()
-@click.argument("targets", metavar="APP=REPLICAS... | APP PROCESS=REPLICAS...", nargs=-1, required=True)
+@click.argument("targets", metavar="APP=REPLICAS... | APP PROCESS=REPLICAS...", shell_complete=names.apps, nargs=-1, required=True)
 @NAMESPACE
 @click.option("--wait/--no-wait", default=True, help="Wait until the replicas are ready.")
 @click.option("--timeout", type=click.FloatRange(1), default=300, show_default=True, metavar="SECONDS", help="How long to wait.")
@@ -55,7 +55,7 @@ def _split(text: str, what: str) -> tuple[str, int]:
 
 async def _scale(session: Session, wanted: Counts, namespace: str, timeout_s: float | None) -> None:
     from pilothouse.cli.apps.lookup import find_app
-    from pilothouse.platform.apps.types import APPS
+    from pilothouse.platform.apps.resource import APPS
 
     async with connected(session) as client:
         patches = {name: patch(await find_app(client, name, namespace), counts) for name, counts in wanted.items()}

@@ -11,7 +11,7 @@ from pilothouse.cli.apps.own_secret import secret_name
 from pilothouse.model import meta
 from pilothouse.model.json import Object, copy
 from pilothouse.platform.apps.processes import DEFAULT_PORT
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 
 DERIVED = "apps.pilothouse.dev/derived"
 """Annotation: the fields of the spec that came from the source; each deploy derives them anew."""

@@ -15,9 +15,9 @@ from pilothouse.model import kinds
 from pilothouse.model.errors import MethodNotAllowed, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.pod import SYSTEM
-from pilothouse.platform.builds.types import BUILDS
+from pilothouse.platform.builds.resource import BUILDS
 
 LEASE_NAMESPACE = "kube-system"
 CHECKS_AT_ONCE = 8

@@ -6,9 +6,14 @@ import sys
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
-from pilothouse.cli import output
+from pilothouse.cli import names, output
 from pilothouse.cli.session import Session, pass_session
+
+COMPLETION_S = 5
+NO_FILES = 4
+"""In kubectl's last line (cobra's ShellCompDirective): file names do not belong here."""
 
 
 def _kubectl() -> str:
@@ -21,11 +26,40 @@ def _kubectl() -> str:
 
 def _need_cluster(session: Session) -> None:
     if not session.kubeconfig.exists():
-        raise click.ClickException(f"there is no cluster at {session.home.path}: start one with `ph up`")
+        raise click.ClickException(session.absent() if session.is_local else f"there is no kubeconfig at {session.kubeconfig}")
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []})
-@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+class Passed(click.Command):
+    """Its words are kubectl's, and so is their completion."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        session = names.session_of(ctx)
+        argv = [_kubectl(), "__complete", *ctx.params.get("args", ()), incomplete]
+        environ = os.environ | {"KUBECONFIG": str(session.kubeconfig)}
+        try:
+            done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False, timeout=COMPLETION_S)
+        except subprocess.TimeoutExpired:
+            return []
+        return offered(done.stdout, incomplete)
+
+
+def offered(answer: str, incomplete: str) -> list[CompletionItem]:
+    """kubectl's answer: a word and its meaning a line, then a number that says what else a shell may offer."""
+    *lines, last = answer.strip().splitlines() or [""]
+    items = []
+    for line in lines:
+        word, _, meaning = line.partition("\t")
+        items.append(CompletionItem(word, help=meaning or None))
+    may_be_file = not items and last.startswith(":") and not int(last[1:]) & NO_FILES
+    return [CompletionItem(incomplete, type="file")] if may_be_file else items
+
+
+def _complete(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return context.command.shell_complete(context, incomplete)
+
+
+@click.command(cls=Passed, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []})
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, shell_complete=_complete)
 @pass_session
 def kubectl(session: Session, args: tuple[str, ...]) -> None:
     """Run the bundled kubectl on this cluster.

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pilothouse.cli import output
+from pilothouse.cli import names, output
 from pilothouse.cli.session import Session, connected, pass_session, run
 
 
@@ -49,7 +49,7 @@ async def _list(session: Session, how: str) -> None:
 
 
 @config.command(name="set")
-@click.argument("key")
+@click.argument("key", shell_complete=names.settings)
 @click.argument("value")
 @pass_session
 def set_(session: Session, key: str, value: str) -> None:
@@ -71,7 +71,7 @@ def set_(session: Session, key: str, value: str) -> None:
 
 
 @config.command()
-@click.argument("key")
+@click.argument("key", shell_complete=names.settings)
 @pass_session
 def unset(session: Session, key: str) -> None:
     """Go back to what was found on this machine.

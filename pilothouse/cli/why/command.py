@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pilothouse.cli import output
+from pilothouse.cli import names, output
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
 from pilothouse.model.json import Object
 
@@ -47,7 +47,7 @@ class Duration(click.ParamType[float]):
 
 
 @click.command()
-@click.argument("what", metavar="APP|KIND/NAME")
+@click.argument("what", metavar="APP|KIND/NAME", shell_complete=names.apps)
 @NAMESPACE
 @click.option("--since", type=Duration(), default="1d", show_default=True, metavar="DURATION", help="How far to look back.")
 @output.OUTPUT
@@ -99,7 +99,7 @@ def decided(session: Session, namespace: str, since: float) -> list["Note"]:
     from pilothouse.cli.why.notes import from_decision
     from pilothouse.decisions.log import read_decisions
 
-    if session.kubeconfig != session.home.kubeconfig:
+    if not session.is_local:
         return []
     try:
         return [from_decision(d) for d in read_decisions(session.home.decisions, namespace=namespace, since=since, limit=READ_LIMIT)]
@@ -130,7 +130,7 @@ def _objects(parts: Mapping[str, Any]) -> list[Object]:
 
 async def _app_parts(client: "Client", name: str, namespace: str) -> dict[str, Any]:
     from pilothouse.model import kinds
-    from pilothouse.platform.apps.types import APPS
+    from pilothouse.platform.apps.resource import APPS
 
     app = await client.get_or_none(APPS, name, namespace)
     if app is None:
@@ -153,7 +153,7 @@ def _is_owned(obj: Object, owner: Object) -> bool:
 
 async def _build_parts(client: "Client", name: str, namespace: str) -> dict[str, Any]:
     from pilothouse.model import kinds
-    from pilothouse.platform.builds.types import BUILDS
+    from pilothouse.platform.builds.resource import BUILDS
 
     pod = await client.get_or_none(kinds.PODS, f"{name}-build", namespace)
     return {"build": await client.get_or_none(BUILDS, name, namespace), "pods": [pod] if pod is not None else []}

@@ -11,8 +11,8 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import QuantityError, parse
 from pilothouse.platform.apps import cron
+from pilothouse.platform.apps.patterns import HOST, IMAGE, NAME, QUANTITY
 from pilothouse.platform.apps.processes import RELEASE, WEB, deployment_name
-from pilothouse.platform.apps.types import HOST, IMAGE, NAME, QUANTITY
 
 LEAST_MEMORY = 4 * 1024 * 1024
 """Bytes under which no container starts."""

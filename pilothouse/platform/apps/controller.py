@@ -17,7 +17,7 @@ from pilothouse.model.resource import Resource
 from pilothouse.platform.apps import hosts
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.plan import Actual, plan, refused
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 
 BUILDS = Resource("builds.pilothouse.dev", "v1", "builds", "Build", custom=True)
 """Known to apps by its API only, like every other capability's objects."""

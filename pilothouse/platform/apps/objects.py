@@ -9,7 +9,7 @@ from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.json import fingerprint as sorted_json
 from pilothouse.platform.apps import processes
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 
 NAME_LABEL = "app.kubernetes.io/name"
 MANAGER_LABEL = "app.kubernetes.io/managed-by"

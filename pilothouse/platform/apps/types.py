@@ -5,29 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pilothouse.client.crds import Column, CustomType, Model
-from pilothouse.model.resource import Resource
+from pilothouse.platform.apps.patterns import HOST, IMAGE, NAME, QUANTITY
+from pilothouse.platform.apps.resource import APPS
 
-APPS = Resource(
-    "apps.pilothouse.dev",
-    "v1",
-    "apps",
-    "App",
-    singular="app",
-    categories=("all", "pilothouse"),
-    subresources=("status", "scale"),
-    custom=True,
-)
-
-
-LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-NAME = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
-"""Of an app: the name of a Service, which is the strictest of what is made for it (RFC 1035)."""
-HOST = rf"^(\*\.)?{LABEL}(\.{LABEL})*$"
-QUANTITY = r"^(([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?)?$"
-IMAGE = (
-    r"^([A-Za-z0-9][-A-Za-z0-9.]*(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
-    r"(:[A-Za-z0-9_][-A-Za-z0-9._]{0,127})?(@sha256:[0-9a-f]{64})?$|^$"
-)
 Host = Annotated[str, Field(pattern=HOST, max_length=253)]
 
 

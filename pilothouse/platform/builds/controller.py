@@ -21,7 +21,7 @@ from pilothouse.platform.builds.log import keep_log
 from pilothouse.platform.builds.outcome import Outcome
 from pilothouse.platform.builds.plan import DONE, Create, Finish, Prepare, Wait, next_step, seconds_left
 from pilothouse.platform.builds.pod import CONFIG, ENVIRONMENT, PROGRAM, SYSTEM, BuilderConfig, build_pod, pod_name, program
-from pilothouse.platform.builds.types import BUILDS
+from pilothouse.platform.builds.resource import BUILDS
 
 POD_KEPT_S = 30.0
 """How long the pod of a build that has ended stays for those who follow its log."""

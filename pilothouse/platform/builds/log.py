@@ -7,7 +7,7 @@ from pilothouse.client.client import Client
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
 from pilothouse.model.json import Object
-from pilothouse.platform.builds.types import BUILDS
+from pilothouse.platform.builds.resource import BUILDS
 
 CONTAINERS = ("source", "build")
 MOST_BYTES = 700_000

@@ -9,7 +9,7 @@ from importlib import resources
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.builds.bundle import bundle
-from pilothouse.platform.builds.types import BUILDS
+from pilothouse.platform.builds.resource import BUILDS
 
 SYSTEM = "pilothouse-system"
 """The namespace of the platform's own objects."""

@@ -5,11 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from pilothouse.client.crds import Column, CustomType, Model
-from pilothouse.model.resource import Resource
+from pilothouse.platform.builds.resource import BUILDS
 
-BUILDS = Resource(
-    "builds.pilothouse.dev", "v1", "builds", "Build", singular="build", categories=("pilothouse",), subresources=("status",), custom=True
-)
 Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Cancelled"]
 
 

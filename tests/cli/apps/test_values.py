@@ -29,7 +29,7 @@ def deploy(tmp_path: Path, *options: str) -> tuple[int, str]:
         (["-e", "1A=x"], "no digit first"),
         (["--unset", "A-B"], "letters, digits and _"),
         (["-e", "A=1", "--secret", "A=2"], "as a variable and as a secret"),
-        (["--force", "--image", "web:1"], "`ph restart`"),
+        (["--force", "--image", "web:1"], "restart` replaces"),
         (["--env-file", "/no/such/file"], "No such file"),
     ],
 )

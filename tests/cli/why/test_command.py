@@ -14,8 +14,8 @@ from pilothouse.cli.settings.home import Home
 from pilothouse.cli.why.causes import explain
 from pilothouse.cli.why.command import Duration, _target, decided, document, look
 from pilothouse.model import kinds, meta
-from pilothouse.platform.apps.types import APPS
-from pilothouse.platform.builds.types import BUILDS
+from pilothouse.platform.apps.resource import APPS
+from pilothouse.platform.builds.resource import BUILDS
 from tests.engine.controllers.conftest import Cluster, kubelet
 from tests.platform.apps.life import source
 from tests.platform.live import platform

@@ -5,8 +5,8 @@ import pytest
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import Invalid
 from pilothouse.model.json import Object
-from pilothouse.platform.apps.types import APPS
-from pilothouse.platform.builds.types import BUILDS
+from pilothouse.platform.apps.resource import APPS
+from pilothouse.platform.builds.resource import BUILDS
 from tests.engine.controllers.conftest import Cluster, kubelet
 from tests.platform.apps.life import DIGESTS, source
 from tests.platform.live import platform

@@ -1,0 +1,101 @@
+"""What can stand in a command's place, for shell completion: apps, namespaces, processes, variables, settings.
+
+A completion never says why there is nothing to offer: a cluster that does not answer at once has no names.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pilothouse.cli.settings.home import Home
+
+if TYPE_CHECKING:
+    from pilothouse.cli.session import Session
+    from pilothouse.client.client import Client
+    from pilothouse.model.json import Object
+
+PATIENCE_S = 2.0
+
+Find = Callable[["Client", click.Context], Awaitable[Iterable[str]]]
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def session_of(context: click.Context) -> "Session":
+    """The session that the words before would make: no command runs while its words are completed."""
+    from pilothouse.cli.session import Session
+
+    given = context.find_root().params
+    return Session(Home.chosen(given.get("home")), given.get("kubeconfig"), verbose=False)
+
+
+def _completing(find: Find) -> Complete:
+    def complete(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        already = context.params.get(param.name or "")
+        taken = already if isinstance(already, tuple) else ()
+        return sorted(name for name in _found(context, find) if name.startswith(incomplete) and name not in taken)
+
+    return complete
+
+
+def _found(context: click.Context, find: Find) -> list[str]:
+    from pilothouse.cli.session import connected
+    from pilothouse.client.kubeconfig import KubeconfigError
+    from pilothouse.model.errors import ApiError
+
+    async def ask() -> list[str]:
+        async with asyncio.timeout(PATIENCE_S), connected(session_of(context)) as client:
+            return list(await find(client, context))
+
+    try:
+        return asyncio.run(ask())
+    except (ApiError, KubeconfigError, click.ClickException, OSError):
+        return []
+
+
+def _namespace(context: click.Context) -> str:
+    return context.params.get("namespace") or "default"
+
+
+async def _apps(client: "Client", context: click.Context) -> list[str]:
+    from pilothouse.platform.apps.resource import APPS
+
+    return [each["metadata"]["name"] for each in (await client.list_all(APPS, _namespace(context))).items]
+
+
+async def _namespaces(client: "Client", context: click.Context) -> list[str]:
+    from pilothouse.model.kinds import NAMESPACES
+
+    return [each["metadata"]["name"] for each in (await client.list_all(NAMESPACES)).items]
+
+
+async def _named_app(client: "Client", context: click.Context) -> "Object":
+    from pilothouse.platform.apps.resource import APPS
+
+    # Where an option's value is completed, click has left the words before it unassigned.
+    name = context.params.get("app") or next(iter(context.args), "-")
+    return await client.get_or_none(APPS, name, _namespace(context)) or {"spec": {}}
+
+
+async def _processes(client: "Client", context: click.Context) -> list[str]:
+    app = await _named_app(client, context)
+    return ["web", *(app["spec"].get("processes") or ())] if app["spec"] else []
+
+
+async def _variables(client: "Client", context: click.Context) -> list[str]:
+    env: Any = (await _named_app(client, context))["spec"].get("env") or {}
+    return list(env) if isinstance(env, dict) else [each["name"] for each in env]
+
+
+apps = _completing(_apps)
+namespaces = _completing(_namespaces)
+processes = _completing(_processes)
+variables = _completing(_variables)
+
+
+def settings(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The keys of `ph config`."""
+    from pilothouse.platform.builds.environment import KEYS
+
+    return [key for key in KEYS if key.startswith(incomplete)]

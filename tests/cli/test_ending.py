@@ -1,0 +1,135 @@
+"""How `ph` ends: one sentence, the right exit code, and never a traceback."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from aiohttp import web
+
+from pilothouse.cli import ending
+from pilothouse.cli.session import Session
+from pilothouse.cli.settings.home import Home
+from pilothouse.model.errors import NotFound
+from tests.cli.answers import APPS, answering, app, saying, write_kubeconfig
+from tests.cli.pseudo_terminal import PH
+
+MISTAKES = [
+    (["deploi"], 2, "Error: No such command 'deploi'. Did you mean 'deploy'?"),
+    (["apps", "--all-namespace"], 2, "Error: No such option '--all-namespace'. (Did you mean one of: '--all-namespaces', '--namespace'?)"),
+    (["apps", "--home", "/x"], 2, "Error: --home goes before the command: ph --home ... apps"),
+    (["apps", "extra"], 2, "Error: Got unexpected extra argument (extra)"),
+    (["logs"], 2, "Error: Missing argument 'APP'."),
+    (["up", "--port", "0"], 2, "Error: Invalid value for '--port': 0 is not in the range 1<=x<=65535."),
+    (["config", "lst"], 2, "Error: No such command 'lst'. (Did you mean one of: 'list', 'set'?)"),
+    (["--kubeconfig", "HOME/none", "apps"], 1, "Error: no kubeconfig at HOME/none: name one with --kubeconfig or $KUBECONFIG"),
+    (["apps"], 1, "Error: there is no cluster at HOME: start one with `ph --home HOME up`"),
+    (["status"], 1, "Error: there is no cluster at HOME: start one with `ph --home HOME up`"),
+    (["kubectl", "get", "pods"], 1, "Error: there is no cluster at HOME: start one with `ph --home HOME up`"),
+]
+
+
+def ph(*words: str, **more: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PH, *words], capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL, **more)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.parametrize(("words", "code", "said"), MISTAKES, ids=[" ".join(words) for words, _, _ in MISTAKES])
+def test_a_mistake_is_one_sentence_and_an_exit_code(tmp_path: Path, words: list[str], code: int, said: str) -> None:
+    home = str(tmp_path / "home")
+    done = ph("--home", home, *[word.replace("HOME", home) for word in words])
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.splitlines()[-1] == said.replace("HOME", home)
+
+
+@pytest.mark.parametrize("words", [[], ["config"], ["env"]])
+def test_a_group_alone_shows_its_help(words: list[str]) -> None:
+    done = ph(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Commands:" in done.stdout
+
+
+def test_a_full_disk_is_one_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*PH, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "Error: the output cannot be written: no space left on device\n")
+
+
+def test_a_reader_that_has_gone_ends_it_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*PH, "--help"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+
+
+def test_characters_that_the_locale_lacks_end_nothing() -> None:
+    show = "from pilothouse.cli import terminal; terminal.forgive_encoding(); print('\\u00e9t\\u00e9 \\u5e97 \\udcff')"
+    environ = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, env=environ, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, b"\xe9t\xe9 ? ?\n")
+
+
+def test_commands_in_messages_of_the_platform_are_for_the_instance_that_was_asked(tmp_path: Path) -> None:
+    session = Session(Home(tmp_path), None, verbose=False)
+    error = ending.explained(ExceptionGroup("tasks", [NotFound("set a mirror with `ph config set ca FILE`")]), session)
+    assert isinstance(error, click.ClickException)
+    assert error.message == f"set a mirror with `ph --home {tmp_path} config set ca FILE`"
+
+
+def test_a_command_that_names_its_instance_stays_as_it_is(tmp_path: Path) -> None:
+    session = Session(Home(tmp_path), None, verbose=False)
+    error = ending.explained(click.ClickException("start it with `ph --home /other up`"), session)
+    assert isinstance(error, click.ClickException)
+    assert error.message == "start it with `ph --home /other up`"
+
+
+def test_a_file_that_cannot_be_read_is_named() -> None:
+    error = ending.explained(PermissionError(13, "Permission denied", "/etc/shadow"), None)
+    assert isinstance(error, click.ClickException)
+    assert error.message == "/etc/shadow: permission denied"
+
+
+def test_apps_of_a_stopped_instance_are_answered_as_its_status_is(tmp_path: Path) -> None:
+    write_kubeconfig(tmp_path, "http://127.0.0.1:1")
+    done = ph("--home", str(tmp_path), "apps")
+    expected = f"Error: Pilothouse is stopped at {tmp_path}: start it with `ph --home {tmp_path} up`\n"
+    assert (done.returncode, done.stderr) == (1, expected)
+
+
+def test_another_cluster_that_does_not_answer_is_not_taken_for_the_instance(tmp_path: Path) -> None:
+    write_kubeconfig(tmp_path, "http://127.0.0.1:1")
+    done = ph("--kubeconfig", str(tmp_path / "admin.kubeconfig"), "apps")
+    assert done.stderr == "Error: the API server at http://127.0.0.1:1 cannot be reached: connection refused; is it running?\n"
+
+
+async def test_a_cluster_without_the_platform_has_no_apps(tmp_path: Path) -> None:
+    async with answering(tmp_path, apps=[]) as server:
+        server.overrides[APPS] = not_served
+        done = await asyncio.to_thread(ph, "--home", str(tmp_path), "apps")
+    assert done.stderr == (
+        f"Error: there are no apps on this cluster, since the platform is not part of it: add it with `ph --home {tmp_path} run platform`\n"
+    )
+
+
+async def not_served(request: web.BaseRequest) -> web.StreamResponse:
+    return web.Response(status=404, text="404 page not found")
+
+
+async def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(tmp_path: Path) -> None:
+    async with answering(tmp_path, apps=[app("shop")], namespaces=["default", "team"]) as server:
+        server.overrides[APPS.replace("default", "taem")] = saying({"items": []})
+        wrong_app = await asyncio.to_thread(ph, "--home", str(tmp_path), "logs", "shpo")
+        wrong_namespace = await asyncio.to_thread(ph, "--home", str(tmp_path), "apps", "-n", "taem")
+    assert wrong_app.stderr.startswith("Error: there is no app shpo in namespace default: did you mean shop? ")
+    assert wrong_namespace.stderr.startswith("Error: there is no namespace 'taem': did you mean team? ")
+
+
+async def test_without_a_terminal_a_question_names_the_option_that_answers_it(tmp_path: Path) -> None:
+    async with answering(tmp_path, apps=[app("shop")]):
+        done = await asyncio.to_thread(ph, "--home", str(tmp_path), "delete", "shop")
+    expected = "Error: Remove shop with revisions, secrets and routes? There is no terminal to ask at: use --yes\n"
+    assert (done.returncode, done.stderr) == (1, expected)
