@@ -21,12 +21,13 @@ T = TypeVar("T")
 
 
 class Session:
-    """What every command needs: the instance's home and how much to say."""
+    """What every command needs: the instance's home and how much to say. namespace: the one given to the command that runs."""
 
     def __init__(self, home: Home, kubeconfig: str | None, verbose: bool) -> None:
         self.home = home
         self.kubeconfig = Path(kubeconfig) if kubeconfig else home.kubeconfig
         self.verbose = verbose
+        self.namespace = "default"
 
     def command(self, words: str) -> str:
         """`ph WORDS` with the global options by which it works on the same instance or cluster; to be copied from a message."""
@@ -54,6 +55,10 @@ class Session:
 
 
 pass_session = click.make_pass_decorator(Session)
+NAMESPACED = frozenset(
+    ["deploy", "compose", "apps", "logs", "exec", "env", "scale", "restart", "rollback", "open", "delete", "why", "kubectl"]
+)
+"""The commands that take -n."""
 _NAMED_COMMAND = re.compile(r"`ph (?!--home |--kubeconfig )([^`]+)`")
 
 
@@ -73,11 +78,29 @@ def copyable(words: str, namespace: str = "default") -> str:
 def placed(text: str, session: Session | None = None) -> str:
     """A message with every `ph WORDS` between backticks made for this session: texts of the platform know of no instance."""
     chosen = session or current()
-    return text if chosen is None else _NAMED_COMMAND.sub(lambda found: f"`{chosen.command(found[1])}`", text)
+    return text if chosen is None else _NAMED_COMMAND.sub(lambda found: f"`{chosen.command(_located(found[1], chosen.namespace))}`", text)
+
+
+def _located(words: str, namespace: str) -> str:
+    named = words.split()
+    has_place = namespace == "default" or named[0] not in NAMESPACED or not {"-n", "-A", "--namespace"}.isdisjoint(named)
+    return words if has_place else f"{words} -n {shlex.quote(namespace)}"
+
+
+def _noted(context: click.Context, param: click.Parameter, namespace: str) -> str:
+    if (session := context.find_object(Session)) is not None:
+        session.namespace = namespace
+    return namespace
 
 
 NAMESPACE = click.option(
-    "-n", "--namespace", default="default", show_default=True, shell_complete=names.namespaces, help="The namespace to work in."
+    "-n",
+    "--namespace",
+    default="default",
+    show_default=True,
+    callback=_noted,
+    shell_complete=names.namespaces,
+    help="The namespace to work in.",
 )
 
 

@@ -1,5 +1,6 @@
 """How `ph` ends: one sentence, the right exit code, and never a traceback."""
 
+import ast
 import asyncio
 import os
 import signal
@@ -11,8 +12,8 @@ import click
 import pytest
 from aiohttp import web
 
-from pilothouse.cli import ending
-from pilothouse.cli.session import Session
+from pilothouse.cli import ending, main
+from pilothouse.cli.session import NAMESPACED, Session, placed
 from pilothouse.cli.settings.home import Home
 from pilothouse.model.errors import NotFound
 from tests.cli.answers import APPS, answering, app, saying, write_kubeconfig
@@ -78,6 +79,42 @@ def test_commands_in_messages_of_the_platform_are_for_the_instance_that_was_aske
     error = ending.explained(ExceptionGroup("tasks", [NotFound("set a mirror with `ph config set ca FILE`")]), session)
     assert isinstance(error, click.ClickException)
     assert error.message == f"set a mirror with `ph --home {tmp_path} config set ca FILE`"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("logs shop --build", "logs shop --build -n team"),
+        ("kubectl edit secret s", "kubectl edit secret s -n team"),
+        ("apps -A", "apps -A"),
+        ("config set ca FILE", "config set ca FILE"),
+    ],
+)
+def test_commands_in_messages_are_for_the_namespace_that_was_asked(tmp_path: Path, words: str, expected: str) -> None:
+    session = Session(Home(tmp_path), None, verbose=False)
+    session.namespace = "team"
+    assert placed(f"see `ph {words}`", session) == f"see `ph --home {tmp_path} {expected}`"
+
+
+def test_every_command_with_a_namespace_is_known_as_one() -> None:
+    def takes(command: click.Command) -> bool:
+        inner = [takes(each) for each in command.commands.values()] if isinstance(command, click.Group) else []
+        return any("--namespace" in each.opts for each in command.params) or any(inner)
+
+    context = click.Context(main.ph)
+    found = {name for name in main.COMMANDS if (command := main.ph.get_command(context, name)) is not None and takes(command)}
+    assert found | {"kubectl"} == NAMESPACED
+
+
+def test_no_message_names_a_command_past_the_place_that_completes_it() -> None:
+    """`output.say` and `note` and every error are completed for the instance; what click prints directly is not."""
+    printed = [
+        f"{path.name}:{node.lineno}"
+        for path in Path(main.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("click.echo", "print") and "`ph " in ast.unparse(node)
+    ]
+    assert printed == []
 
 
 def test_a_command_that_names_its_instance_stays_as_it_is(tmp_path: Path) -> None:

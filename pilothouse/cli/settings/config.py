@@ -1,12 +1,16 @@
 """`ph config`: what builds use to reach packages, over what was found on this machine."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from pilothouse.cli import names, output
 from pilothouse.cli.session import Session, connected, pass_session, run
+
+if TYPE_CHECKING:
+    from pilothouse.client.client import Client
 
 
 @click.group()
@@ -27,7 +31,9 @@ def config() -> None:
 @output.OUTPUT
 @pass_session
 def list_(session: Session, output: str) -> None:
-    """Print what is set, and what can be.
+    """Print what builds use: what is set, what was found on the machine and where, and what can be set.
+
+    Passwords in addresses are not shown.
 
     \b
     Example:
@@ -37,15 +43,42 @@ def list_(session: Session, output: str) -> None:
 
 
 async def _list(session: Session, how: str) -> None:
-    from pilothouse.platform.builds.environment import KEYS
-
     async with connected(session) as client:
-        values = await _values(client)
+        rows = rows_of(await _values(client), await _found(client))
     if how != "table":
-        output.document(values, how)
+        output.document(rows, how)
         return
-    shown = {key: "(certificates)" if key == "ca" and value else value for key, value in values.items()}
-    output.table(["key", "value", "meaning"], [[key, shown.get(key), meaning] for key, meaning in KEYS.items()])
+    output.table(["key", "value", "origin", "meaning"], [list(row.values()) for row in rows])
+
+
+def rows_of(values: Mapping[str, str], found: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    """Every key with the value that builds use and where it is from: set here, or a file or variable of the platform's machine."""
+    from pilothouse.platform.builds.environment import KEYS, certificates, without_password
+
+    rows = []
+    for key, meaning in KEYS.items():
+        value, origin = found.get(key, ("", ""))
+        if key in values:
+            own = certificates(values[key]) if key == "ca" else without_password(values[key])
+            value, origin = (f"{own}, and {value}", f"set, and {origin}") if key == "ca" and value else (own, "set")
+        rows.append({"key": key, "value": value, "origin": origin, "meaning": meaning})
+    return rows
+
+
+async def _found(client: "Client") -> dict[str, Sequence[str]]:
+    """What the platform found on its machine; nothing for those who may not read it."""
+    from pilothouse.model import kinds, meta
+    from pilothouse.model.errors import Forbidden
+    from pilothouse.model.json import loads
+    from pilothouse.platform.builds.keeper import FOUND
+    from pilothouse.platform.builds.pod import ENVIRONMENT, SYSTEM
+
+    try:
+        secret = await client.get_or_none(kinds.SECRETS, ENVIRONMENT, SYSTEM)
+    except Forbidden:
+        return {}
+    found: dict[str, Sequence[str]] = loads(meta.annotations(secret or {}).get(FOUND) or "{}")
+    return found
 
 
 @config.command(name="set")
@@ -85,10 +118,14 @@ def unset(session: Session, key: str) -> None:
 
 
 def _known(key: str) -> None:
+    from difflib import get_close_matches
+
     from pilothouse.platform.builds.environment import KEYS
 
     if key not in KEYS:
-        raise click.ClickException(f"there is no setting {key}: there are {', '.join(KEYS)}")
+        near = get_close_matches(key, KEYS, n=1)
+        meant = f"did you mean {near[0]}? There" if near else "there"
+        raise click.ClickException(f"there is no setting {key}: {meant} are {', '.join(KEYS)}")
 
 
 def _check_number(key: str, value: str) -> None:
@@ -99,7 +136,7 @@ def _check_number(key: str, value: str) -> None:
         raise click.ClickException(f"{key} is a whole number from {least} to {most}, such as `ph config set {key} {least * 2}`")
 
 
-async def _values(client: Any) -> dict[str, str]:
+async def _values(client: "Client") -> dict[str, str]:
     from pilothouse.model import kinds
     from pilothouse.platform.builds.pod import CONFIG, SYSTEM
 

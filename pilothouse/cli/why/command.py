@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pilothouse.cli import names, output
-from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
+from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, placed, run
 from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ async def _why(session: Session, kind: str, name: str, namespace: str, since_s: 
     if how != "table":
         output.document(document(scene, found), how)
         return
-    click.echo(found.sentence)
+    output.say(found.sentence)
     _show_notes(scene.notes[-SHOWN:], now)
 
 
@@ -239,9 +239,9 @@ def document(scene: "Scene", found: "Why") -> Object:
 
     return {
         "object": f"{scene.kind.lower()}/{scene.name}",
-        "sentence": found.sentence,
+        "sentence": placed(found.sentence),
         "chain": list(found.chain),
-        "nextStep": found.next_step,
+        "nextStep": placed(found.next_step),
         "decisions": [
             {"at": meta.rfc3339(n.last), "object": n.about, "by": n.part, "reason": n.reason, "message": n.message, "count": n.count}
             | ({"facts": dict(n.facts)} if n.facts else {})

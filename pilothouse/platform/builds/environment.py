@@ -23,6 +23,7 @@ NPM_FILES = ("/etc/npmrc", "/usr/etc/npmrc", "~/.npmrc")
 PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout")
 NPM_KEYS = re.compile(r"^(?:@[^:]+:)?registry$|^//.*:_(?:authToken|auth|password)$|^(?:https?-)?proxy$|^noproxy$|^strict-ssl$")
 _NPM_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_PASSWORD = re.compile(r"(\w+://[^/\s:@]*:)[^/\s@]+@")
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 KEYS = {
     "pip.index-url": "the package index that pip uses",
@@ -52,13 +53,17 @@ def number(config: Mapping[str, str], key: str, default: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """pip, npm: settings by their own names; proxies by variable; ca: the bundle's text."""
+    """pip, npm: settings by their own names; proxies by variable; ca: the bundle's text.
+
+    origins: the file or variable where each key of `KEYS` was found.
+    """
 
     pip: Mapping[str, str] = field(default_factory=dict)
     npm: Mapping[str, str] = field(default_factory=dict)
     apt_proxy: str = ""
     proxies: Mapping[str, str] = field(default_factory=dict)
     ca: str = ""
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 Read = Callable[[str], str]
@@ -68,8 +73,17 @@ Read = Callable[[str], str]
 async def discover(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Found:
     """Read the host's settings. root: the folder that stands for `/`."""
     read = partial(_read, root, environ.get("HOME", "/root"))
-    found = Found(pip=_pip(environ, read), npm=_npm(environ, read), proxies=_proxies(environ), ca=_ca(environ, read))
-    return replace(found, apt_proxy=await _apt_proxy(environ))
+    origins: dict[str, str] = {}
+    found = Found(
+        pip=_pip(environ, read, origins),
+        npm=_npm(environ, read, origins),
+        proxies=_proxies(environ, origins),
+        ca=_ca(environ, read, origins),
+        origins=origins,
+    )
+    if apt_proxy := await _apt_proxy(environ):
+        origins["apt.proxy"] = "apt-config"
+    return replace(found, apt_proxy=apt_proxy)
 
 
 def _read(root: Path, home: str, path: str) -> str:
@@ -80,7 +94,7 @@ def _read(root: Path, home: str, path: str) -> str:
         return ""
 
 
-def _pip(environ: Mapping[str, str], read: Read) -> dict[str, str]:
+def _pip(environ: Mapping[str, str], read: Read, origins: dict[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in (*PIP_FILES, environ.get("PIP_CONFIG_FILE", "")):
         parser = configparser.RawConfigParser()
@@ -90,8 +104,12 @@ def _pip(environ: Mapping[str, str], read: Read) -> dict[str, str]:
             continue
         for section in ("global", "install"):
             if parser.has_section(section):
-                found |= {key: value for key, value in parser.items(section) if key in PIP_KEYS}
-    found |= {key: environ[name] for key in PIP_KEYS if (name := f"PIP_{key.upper().replace('-', '_')}") in environ}
+                own = {key: value for key, value in parser.items(section) if key in PIP_KEYS}
+                found |= own
+                origins |= {f"pip.{key}": path for key in own}
+    for key in PIP_KEYS:
+        if (name := f"PIP_{key.upper().replace('-', '_')}") in environ:
+            found[key], origins[f"pip.{key}"] = environ[name], f"${name}"
     return {key: value for key, text in found.items() if (value := _remote(text))}
 
 
@@ -100,15 +118,17 @@ def _remote(text: str) -> str:
     return " ".join(word for word in text.split() if not word.startswith(("file:", "/", "~", ".")))
 
 
-def _npm(environ: Mapping[str, str], read: Read) -> dict[str, str]:
+def _npm(environ: Mapping[str, str], read: Read, origins: dict[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in (*NPM_FILES, environ.get("NPM_CONFIG_USERCONFIG", "")):
         for line in read(path).splitlines() if path else ():
             key, equals, value = line.partition("=")
             if equals and NPM_KEYS.match(key.strip()):
                 found[key.strip()] = _NPM_VARIABLE.sub(lambda m: environ.get(m[1], ""), value.strip())
-    if registry := environ.get("NPM_CONFIG_REGISTRY") or environ.get("npm_config_registry"):
-        found["registry"] = registry
+                origins[f"npm.{key.strip()}"] = path
+    for name in ("npm_config_registry", "NPM_CONFIG_REGISTRY"):
+        if environ.get(name):
+            found["registry"], origins["npm.registry"] = environ[name], f"${name}"
     return found
 
 
@@ -121,13 +141,19 @@ async def _apt_proxy(environ: Mapping[str, str]) -> str:
     return found[1] if found and done.returncode == 0 else ""
 
 
-def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name in PROXIES if (value := environ.get(name) or environ.get(name.upper()))}
+def _proxies(environ: Mapping[str, str], origins: dict[str, str]) -> dict[str, str]:
+    found = {}
+    for name in PROXIES:
+        for variable in (name.upper(), name):
+            if environ.get(variable):
+                found[name], origins[f"proxy.{name.removesuffix('_proxy')}"] = environ[variable], f"${variable}"
+    return found
 
 
-def _ca(environ: Mapping[str, str], read: Read) -> str:
+def _ca(environ: Mapping[str, str], read: Read, origins: dict[str, str]) -> str:
     for path in (environ.get("SSL_CERT_FILE", ""), *CA_FILES):
         if path and (text := read(path)):
+            origins["ca"] = path
             return text
     return ""
 
@@ -141,6 +167,25 @@ def overridden(found: Found, config: Mapping[str, str]) -> Found:
     }
     ca = "\n".join(part for part in (found.ca.rstrip(), config.get("ca", "").strip()) if part)
     return Found(pip=pip, npm=npm, apt_proxy=config.get("apt.proxy", found.apt_proxy), proxies=proxies, ca=f"{ca}\n" if ca else "")
+
+
+def shown(found: Found) -> dict[str, tuple[str, str]]:
+    """What was found of each key of `KEYS`, and where; without the passwords of addresses, and of certificates their number."""
+    values = {f"pip.{key}": value for key, value in found.pip.items()} | {f"npm.{key}": value for key, value in found.npm.items()}
+    values |= {f"proxy.{name.removesuffix('_proxy')}": value for name, value in found.proxies.items()}
+    values |= {"apt.proxy": found.apt_proxy, "ca": certificates(found.ca)}
+    return {key: (without_password(values[key]), found.origins.get(key, "")) for key in KEYS if values.get(key)}
+
+
+def certificates(text: str) -> str:
+    """How many there are in a PEM text, in words; "" for none."""
+    count = text.count("BEGIN CERTIFICATE")
+    return f"{count} certificate{'s' if count > 1 else ''}" if count else ""
+
+
+def without_password(text: str) -> str:
+    """Addresses as they can be shown: `https://user:***@host/`."""
+    return _PASSWORD.sub(r"\1***@", text)
 
 
 def secret_data(found: Found) -> dict[str, str]:

@@ -7,9 +7,13 @@ from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import NotFound
+from pilothouse.model.json import dumps
 from pilothouse.platform.builds import environment
 from pilothouse.platform.builds.environment import Found
 from pilothouse.platform.builds.pod import CONFIG, ENVIRONMENT, SYSTEM
+
+FOUND = "builds.pilothouse.dev/found"
+"""Annotation: what the host's own settings say, as JSON: key -> value and origin."""
 
 
 class EnvironmentKeeper:
@@ -29,11 +33,12 @@ class EnvironmentKeeper:
     async def reconcile(self, key: str) -> None:
         config = (self.settings.get(f"{SYSTEM}/{CONFIG}") or {}).get("data") or {}
         data = environment.secret_data(environment.overridden(self.found, config))
-        wanted = {"metadata": {"name": ENVIRONMENT, "namespace": SYSTEM}, "data": data}
+        marks = {FOUND: dumps(environment.shown(self.found)).decode()}
+        wanted = {"metadata": {"name": ENVIRONMENT, "namespace": SYSTEM, "annotations": marks}, "data": data}
         try:
             current = await self.client.get(kinds.SECRETS, ENVIRONMENT, SYSTEM)
         except NotFound:
             await self.client.create(kinds.SECRETS, wanted)
             return
-        if (current.get("data") or {}) != data:
+        if (current.get("data") or {}) != data or meta.annotations(current).get(FOUND) != marks[FOUND]:
             await self.client.update(kinds.SECRETS, wanted)

@@ -13,7 +13,7 @@ from pilothouse.cli.apps.rollback import _own_secret_of
 from pilothouse.cli.apps.rollout import Rollout
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 from tests.engine.controllers.conftest import Cluster, kubelet
 from tests.platform.live import platform
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.platform.builds.environment import Found, discover, number, overridden, secret_data
+from pilothouse.platform.builds.environment import Found, discover, number, overridden, secret_data, shown
 
 
 @pytest.fixture
@@ -92,3 +92,18 @@ def test_proxies_are_keys_of_their_own_and_what_is_empty_is_left_out() -> None:
 @pytest.mark.parametrize(("text", "expected"), [("", 1800), ("60", 60), ("1", 10), ("999999", 86_400), ("soon", 1800), ("-5", 1800)])
 def test_a_setting_that_is_a_number_stays_within_its_bounds(text: str, expected: int) -> None:
     assert number({"build.timeout": text} if text else {}, "build.timeout", 1800) == expected
+
+
+async def test_what_was_found_is_shown_with_its_origin_and_without_passwords(host: Path) -> None:
+    found = shown(await discover(surroundings(host, HTTPS_PROXY="http://ann:secret@proxy:3128"), host))
+    assert found["pip.index-url"] == ("https://pypi.example.org/simple", "~/.config/pip/pip.conf")
+    assert found["npm.registry"] == ("https://npm.example.org/", "/etc/npmrc")
+    assert found["proxy.https"] == ("http://ann:***@proxy:3128", "$HTTPS_PROXY")
+    assert found["ca"] == ("1 certificate", "/etc/ssl/certs/ca-certificates.crt")
+    assert found["apt.proxy"] == ("http://apt.example.org:3142", "apt-config")
+
+
+async def test_a_variable_is_the_origin_of_what_it_overrides(host: Path) -> None:
+    found = shown(await discover(surroundings(host, PIP_INDEX_URL="https://mine/simple", npm_config_registry="https://n/"), host))
+    assert found["pip.index-url"] == ("https://mine/simple", "$PIP_INDEX_URL")
+    assert found["npm.registry"] == ("https://n/", "$npm_config_registry")
