@@ -3,7 +3,9 @@
 import asyncio
 import re
 import shlex
+import shutil
 import signal
+import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def program() -> str:
+    """How to call `ph` in a message: by its name where the shell finds it, else by the path with which it was called."""
+    called = Path(sys.argv[0])
+    return shlex.quote(str(called)) if called.name == "ph" and shutil.which("ph") is None else "ph"
+
+
 class Session:
     """What every command needs: the instance's home and how much to say. namespace: the one given to the command that runs."""
 
@@ -32,7 +40,7 @@ class Session:
     def command(self, words: str) -> str:
         """`ph WORDS` with the global options by which it works on the same instance or cluster; to be copied from a message."""
         foreign = [] if self.is_local else ["--kubeconfig", shlex.quote(str(self.kubeconfig))]
-        return " ".join(["ph", *self.home.options(), *foreign, words])
+        return " ".join([program(), *self.home.options(), *foreign, words])
 
     @property
     def is_local(self) -> bool:
@@ -72,7 +80,7 @@ def copyable(words: str, namespace: str = "default") -> str:
     """`ph WORDS` for a message of the command that runs: for the same instance and namespace, to be copied as it is."""
     session = current()
     located = words if namespace == "default" else f"{words} -n {shlex.quote(namespace)}"
-    return session.command(located) if session is not None else f"ph {located}"
+    return session.command(located) if session is not None else f"{program()} {located}"
 
 
 def placed(text: str, session: Session | None = None) -> str:

@@ -81,6 +81,17 @@ def test_commands_in_messages_of_the_platform_are_for_the_instance_that_was_aske
     assert error.message == f"set a mirror with `ph --home {tmp_path} config set ca FILE`"
 
 
+def test_where_the_shell_does_not_find_it_messages_call_it_by_its_path(tmp_path: Path) -> None:
+    script = tmp_path / "bin" / "ph"
+    script.parent.mkdir()
+    script.write_text(f"#!{sys.executable}\nfrom pilothouse.cli.main import main\nmain()\n")
+    script.chmod(0o755)
+    environ = os.environ | {"PILOTHOUSE_HOME": str(tmp_path / "home")}
+    for path, called in (("/nowhere", "bin/ph"), (str(script.parent), "ph")):
+        done = subprocess.run(["./bin/ph", "apps"], cwd=tmp_path, env=environ | {"PATH": path}, capture_output=True, text=True, check=False)
+        assert done.stderr.endswith(f"start one with `{called} up`\n")
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
