@@ -61,6 +61,11 @@ def bad(text: str) -> str:
     return click.style(text, fg="red")
 
 
+def tick() -> str:
+    """The mark of a step that is done."""
+    return good(terminal.mark("✓", "+"))
+
+
 def age(seconds: float) -> str:
     """`42s`, `5m`, `3h`, `2d`: the largest whole unit, as kubectl shows ages."""
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
@@ -87,7 +92,7 @@ class Progress:
         except BaseException:
             self._end(bad(terminal.mark("✗", "x")), what, begun)
             raise
-        self._end(good(terminal.mark("✓", "+")), what, begun)
+        self._end(tick(), what, begun)
 
     def _end(self, mark: str, what: str, begun: float) -> None:
         start = "\r\x1b[K" if self.live else ""

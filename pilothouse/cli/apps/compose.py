@@ -36,10 +36,11 @@ def compose() -> None:
 @click.argument("folder", metavar="[FOLDER]", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-f", "--file", "name", metavar="FILE", help="The compose file inside the folder (default: compose.yaml and its like).")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Take the services of this profile too; may be repeated.")
+@click.option("-y", "--yes", is_flag=True, help="Replace apps of the services' names that came from elsewhere, without asking.")
 @NAMESPACE
 @TIMEOUT
 @pass_session
-def up(session: Session, folder: Path, name: str | None, profiles: tuple[str, ...], namespace: str, timeout: float) -> None:
+def up(session: Session, folder: Path, name: str | None, profiles: tuple[str, ...], yes: bool, namespace: str, timeout: float) -> None:
     """Deploy the services of a compose file, each after those that it depends on.
 
     An app has the name of its service, by which the others reach it. A service with `ports` has a URL too.
@@ -52,7 +53,7 @@ def up(session: Session, folder: Path, name: str | None, profiles: tuple[str, ..
     found = read_project(folder, name, profiles)
     for note in found.notes:
         output.note(note)
-    run(_up(session, folder, found, namespace, timeout))
+    run(_up(session, folder, found, namespace, timeout, yes=yes))
 
 
 def read_project(folder: Path, name: str | None, profiles: tuple[str, ...]) -> "Project":
@@ -76,13 +77,13 @@ def _read(folder: Path, path: str) -> str | None:
     return found.read_text(encoding="utf-8-sig", errors="replace")
 
 
-async def _up(session: Session, folder: Path, project: "Project", namespace: str, timeout_s: float) -> None:
+async def _up(session: Session, folder: Path, project: "Project", namespace: str, timeout_s: float, *, yes: bool) -> None:
     from pilothouse.cli.apps.lookup import require_namespace
 
     async with connected(session) as client:
         await require_namespace(client, namespace)
         for service in project.services:
-            await _deploy(client, service, wished(service, folder, namespace), timeout_s)
+            await _deploy(client, service, wished(service, folder, namespace), timeout_s, yes=yes)
 
 
 def wished(service: "Service", folder: Path, namespace: str) -> Wish:
@@ -112,7 +113,7 @@ def settled(wish: Wish, prepared: Prepared, service: "Service") -> tuple[Wish, P
     return (wish if has_port else replace(wish, port=0)), replace(prepared, processes={}, environment={}, health="")
 
 
-async def _deploy(client: "Client", service: "Service", wish: Wish, timeout_s: float) -> None:
+async def _deploy(client: "Client", service: "Service", wish: Wish, timeout_s: float, *, yes: bool) -> None:
     from pilothouse.cli.apps import origin
     from pilothouse.cli.apps.following import followed
     from pilothouse.cli.apps.hosts import require_free_hosts
@@ -122,7 +123,7 @@ async def _deploy(client: "Client", service: "Service", wish: Wish, timeout_s: f
     from pilothouse.platform.apps.resource import APPS
 
     before = await client.get_or_none(APPS, wish.name, wish.namespace)
-    origin.confirm(before, wish.origin, yes=False)
+    origin.confirm(before, wish.origin, yes=yes, otherwise="call the service by another name")
     gone = ((before or {}).get("spec") or {}).get("env") or {}
     wish = replace(wish, unset=tuple(key for key in gone if key not in service.env))
     wish, prepared = settled(wish, NOTHING if wish.image else prepare(wish), service)

@@ -8,6 +8,8 @@ from pilothouse.cli import output
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
 from pilothouse.model.json import Object
 
+UNDERWAY = frozenset({"Pending", "Building", "Releasing", "RollingOut"})
+
 
 @click.command()
 @NAMESPACE
@@ -55,9 +57,16 @@ def _row(app: Object, how: str) -> list[object]:
 
     status = app.get("status") or {}
     ready = meta.condition(app, "Ready") or {}
-    state = "Ready" if ready.get("status") == "True" else ready.get("reason", "Pending")
-    row = [meta.name(app), state, counted(app), status.get("revision"), status.get("url"), _age(app)]
+    row = [meta.name(app), _state(ready), counted(app), status.get("revision"), status.get("url"), _age(app)]
     return [*row, processes_of(app), short_image(status.get("image", ""))] if how == "wide" else row
+
+
+def _state(ready: Object) -> str:
+    """Green when it serves, red when it will not by itself."""
+    if ready.get("status") == "True":
+        return output.good("Ready")
+    reason: str = ready.get("reason", "Pending")
+    return reason if reason in UNDERWAY else output.bad(reason)
 
 
 def counted(app: Object) -> str:

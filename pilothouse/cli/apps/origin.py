@@ -29,8 +29,11 @@ def repository(image: str) -> str:
     return f"{head}{slash}{last.partition(':')[0]}"
 
 
-def confirm(before: Object | None, origin: str, *, yes: bool) -> None:
-    """Ask before an app of another source is replaced. Apps that do not say where they came from are not asked about."""
+def confirm(before: Object | None, origin: str, *, yes: bool, otherwise: str = "give this one a name with --name") -> None:
+    """Ask before an app of another source is replaced. Apps that do not say where they came from are not asked about.
+
+    otherwise: how to deploy beside it instead.
+    """
     known = meta.annotations(before or {}).get(ORIGIN, "")
     if not known or known == origin or yes:
         return
@@ -38,5 +41,5 @@ def confirm(before: Object | None, origin: str, *, yes: bool) -> None:
     name = meta.name(before)
     what = f"app {name} came from {known}, and this is {origin}"
     if not sys.stdin.isatty():
-        raise click.ClickException(f"{what}: give this one a name with --name, or replace {name} with --yes")
-    asking.confirm(f"{what}. Replace {name}?", yes=False, kept=f"{name} is as it was: give this one a name with --name")
+        raise click.ClickException(f"{what}: {otherwise}, or replace {name} with --yes")
+    asking.confirm(f"{what}. Replace {name}?", yes=False, kept=f"{name} is as it was: {otherwise}")

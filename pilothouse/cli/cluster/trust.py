@@ -116,5 +116,5 @@ def trust(session: Session, remove: bool, show: bool) -> None:
         click.echo("trusted no longer" if stores.remove() else "it was not trusted")
         return
     for reader in stores.install(certificate):
-        output.note(f"{output.good('✓')} {reader}")
+        output.note(f"{output.tick()} {reader}")
     click.echo(f"trusted: {certificate}; programs that run already must be started again. Other browsers: import that file as an authority")

@@ -22,6 +22,11 @@ def test_a_folder_whose_name_is_another_apps_is_refused_without_a_terminal() -> 
         origin.confirm(came_from("folder here:/a/shop"), "folder here:/b/shop", yes=False)
 
 
+def test_a_way_out_is_one_that_the_command_has() -> None:
+    with pytest.raises(click.ClickException, match="call the service by another name, or replace shop with --yes"):
+        origin.confirm(came_from("folder here:/a/shop"), "compose /b:shop", yes=False, otherwise="call the service by another name")
+
+
 @pytest.mark.parametrize("before", [None, came_from(""), came_from("folder here:/a/shop")])
 def test_nothing_is_asked_about_a_new_app_an_old_one_and_the_same_source(before: Object | None) -> None:
     origin.confirm(before, "folder here:/a/shop", yes=False)
