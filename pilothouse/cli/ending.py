@@ -39,9 +39,15 @@ def explained(error: Exception, session: Session | None) -> Exception:
             return error if _is_about_output(failed) else click.ClickException(_of_system(failed))
         case NotFound(message=message) if f" /apis/{PLATFORM}/" in message:
             return click.ClickException(placed(NO_PLATFORM, session))
-        case Unavailable() if session is not None and (stopped := session.stopped()):
-            return click.ClickException(stopped)
+        case Unavailable() if session is not None and (reason := _not_running(session)):
+            return click.ClickException(reason)
     return click.ClickException(placed(str(known), session))
+
+
+def _not_running(session: Session) -> str:
+    from pilothouse.cli.cluster.health import not_running
+
+    return not_running(session)
 
 
 def _placed(error: click.ClickException, session: Session | None) -> click.ClickException:

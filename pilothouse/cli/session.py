@@ -51,16 +51,6 @@ class Session:
         """The sentence for a home without an instance."""
         return f"there is no cluster at {self.home.path}: start one with `{self.command('up')}`"
 
-    def stopped(self) -> str:
-        """The sentence for an instance whose control plane does not run; "" when it runs, or is not on this machine."""
-        from pilothouse.cli.daemon.state import State, running_pid
-
-        if not self.is_local or running_pid(self.home.daemon_pid) is not None:
-            return ""
-        state = State.load(self.home)
-        why = f" ({state.error})" if state is not None and state.error else ""
-        return f"Pilothouse is stopped at {self.home.path}: start it with `{self.command('up')}`{why}"
-
 
 pass_session = click.make_pass_decorator(Session)
 NAMESPACED = frozenset(

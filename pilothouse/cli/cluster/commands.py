@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pilothouse.cli import output
+from pilothouse.cli import asking, output
 from pilothouse.cli.cluster import choice, health, service
 from pilothouse.cli.cluster.waiting import NotUp, wait_ready
 from pilothouse.cli.daemon.roles import ROLES
@@ -77,7 +77,7 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
     stored = Settings.load(home)
     settings = choice.first_settings(home, asked) if stored is None else choice.next_settings(home, stored, asked)
     _start(home, settings, is_first=stored is None)
-    _greet(home, settings)
+    _greet(session, settings)
 
 
 def _already_running(session: Session, *, if_needed: bool) -> None:
@@ -144,12 +144,11 @@ def _undo(home: Home) -> None:
     service.forget(home)
 
 
-def _greet(home: Home, settings: Settings) -> None:
+def _greet(session: Session, settings: Settings) -> None:
     click.echo(f"The cluster is ready at https://{settings.api_host}:{settings.api_port}")
-    flag = "" if home.path == Home.chosen(None).path else f" --home {home.path}"
-    click.echo(f"  export KUBECONFIG={home.kubeconfig}    or: ph{flag} kubectl get nodes")
+    click.echo(f"  export KUBECONFIG={session.home.kubeconfig}    or: {session.command('kubectl get nodes')}")
     if settings.platform:
-        click.echo(f"  ph{flag} deploy PATH                        builds and runs an app, reachable on port {settings.http_port}")
+        click.echo(f"  {session.command('deploy PATH'):<40} builds and runs an app, reachable on port {settings.http_port}")
 
 
 @click.command()
@@ -199,8 +198,7 @@ def destroy(session: Session, yes: bool) -> None:
         return
     if not any(part.exists() for part in (home.settings, home.node, home.daemon_log)) and any(home.path.iterdir()):
         raise click.ClickException(f"{home.path} holds no instance of Pilothouse: nothing is removed")
-    if not yes:
-        click.confirm(f"remove the cluster at {home.path} with all its apps, images and data?", abort=True)
+    asking.confirm(f"Remove the cluster at {home.path} with all its apps, images and data?", yes=yes)
     from pilothouse.cli.cluster.removal import remove
 
     with output.Progress().step("stopping the cluster"):

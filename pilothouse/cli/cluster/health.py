@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from pilothouse.cli.cluster import service
 from pilothouse.cli.daemon.roles import CONTROL, NODE, ROLES, Role
 from pilothouse.cli.daemon.state import State, running_pid
 from pilothouse.cli.session import Session, connected
@@ -26,6 +27,23 @@ async def problems(session: Session, *, answer_s: float = ANSWER_S) -> list[str]
     if not await _node_answers(home, answer_s):
         found.append(f"the node (pid {running_pid(NODE.pid(home))}) runs, but does not answer within {answer_s:g} s")
     return found + failing(home)
+
+
+def not_running(session: Session) -> str:
+    """The sentence for an instance that is stopped, or of which a process does not work; "" for any other, and for a foreign cluster."""
+    home = session.home
+    if not session.is_local:
+        return ""
+    if not service.any_running(home):
+        errors = [state.error for role in ROLES if (state := State.load(home, role)) is not None and state.error]
+        why = f" ({errors[0]})" if errors else ""
+        return f"Pilothouse is stopped at {home.path}: start it with `{session.command('up')}`{why}"
+    found = [text for role in ROLES if (text := _process(home, role))]
+    return with_way_out(session, found) if found else ""
+
+
+def with_way_out(session: Session, found: list[str]) -> str:
+    return f"{'; '.join(found)}: `{session.command('down')}` ends it in any state, `{session.command('up')}` starts it"
 
 
 def failing(home: Home) -> list[str]:

@@ -1,16 +1,22 @@
 """`ph status`: what runs, where it can be reached, and what does not work."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.cluster import health, service
+from pilothouse.cli.cluster import health
 from pilothouse.cli.daemon.roles import CONTROL, NODE, ROLES
 from pilothouse.cli.daemon.state import State, running_pid
 from pilothouse.cli.session import Session, connected, pass_session, run
-from pilothouse.cli.settings.home import Settings
+from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.model.json import Object
+
+if TYPE_CHECKING:
+    from pilothouse.client.client import Client
+
+Facts = dict[str, Any]
 
 
 @click.command()
@@ -19,7 +25,8 @@ from pilothouse.cli.settings.home import Settings
 def status(session: Session, output: str) -> None:
     """Show what runs and where it can be reached.
 
-    Succeeds when everything works; what does not is named otherwise.
+    Succeeds when everything works; what does not is named otherwise. Pods that have done their work are not counted. With
+    `ph --kubeconfig` it tells what that cluster's API says.
 
     \b
     Examples:
@@ -30,72 +37,117 @@ def status(session: Session, output: str) -> None:
 
 
 async def _status(session: Session, how: str) -> None:
-    settings = Settings.load(session.home)
-    if settings is None:
-        raise click.ClickException(f"there is no cluster at {session.home.path}: start one with `{session.command('up')}`")
-    if not service.any_running(session.home):
-        errors = [state.error for role in ROLES if (state := State.load(session.home, role)) is not None and state.error]
-        why = f" ({errors[0]})" if errors else ""
-        raise click.ClickException(f"Pilothouse is stopped at {session.home.path}: start it with `{session.command('up')}`{why}")
-    problems = await health.problems(session)
-    if problems and problems != health.failing(session.home):
-        raise click.ClickException(
-            f"{'; '.join(problems)}: `{session.command('down')}` ends it in any state, `{session.command('up')}` starts it"
-        )
-    facts = await _facts(session, settings, problems)
+    facts = await (_instance(session) if session.is_local else _foreign(session))
     if how == "table":
         _show(facts)
     else:
         output.document(facts, how)
 
 
-async def _facts(session: Session, settings: Settings, problems: list[str]) -> dict[str, Any]:
-    from pilothouse.model import kinds, meta
-    from pilothouse.model.errors import ApiError
-    from pilothouse.platform.apps.types import APPS
+async def _instance(session: Session) -> Facts:
+    """Raises ClickException when it does not work."""
+    settings = Settings.load(session.home)
+    if settings is None:
+        raise click.ClickException(session.absent())
+    if reason := health.not_running(session):
+        raise click.ClickException(reason)
+    problems = await health.problems(session)
+    if problems and problems != health.failing(session.home):
+        raise click.ClickException(health.with_way_out(session, problems))
+    async with connected(session) as client:
+        counted = await _counted(client)
+    return _of_processes(session.home) | _of_settings(session.home, settings) | counted | {"failing": problems}
+
+
+async def _foreign(session: Session) -> Facts:
+    """A cluster of which nothing is known but what its API says."""
+    from pilothouse.client.kubeconfig import load
 
     async with connected(session) as client:
-        nodes = (await client.list(kinds.NODES)).items
-        pods = (await client.list_all(kinds.PODS)).items
-        try:
-            apps = (await client.list_all(APPS)).items
-        except ApiError:
-            apps = []
-    home = session.home
-    state = State.load(home, CONTROL)
+        version = (await client.call("GET", "/version")).get("gitVersion", "")
+        counted = await _counted(client)
+    return {"api": load(session.kubeconfig).server, "kubeconfig": str(session.kubeconfig), "version": version} | counted
+
+
+def _of_processes(home: Home) -> Facts:
     states = [each for role in ROLES if (each := State.load(home, role)) is not None]
+    control = State.load(home, CONTROL)
     return {
         "home": str(home.path),
         "pid": running_pid(CONTROL.pid(home)),
         "nodePid": running_pid(NODE.pid(home)),
-        "api": f"https://{settings.api_host}:{settings.api_port}",
-        "kubeconfig": str(home.kubeconfig),
-        "gateway": f"http://{settings.api_host}:{settings.http_port}" if settings.platform else "",
-        "registry": f"127.0.0.1:{settings.registry_port}" if settings.platform else "",
-        "networks": {"pods": settings.pod_cidr, "services": settings.service_cidr},
-        "nodes": {meta.name(n): (meta.condition(n, "Ready") or {}).get("status") == "True" for n in nodes},
-        "pods": {"running": sum((p.get("status") or {}).get("phase") == "Running" for p in pods), "all": len(pods)},
-        "apps": {"ready": sum((meta.condition(a, "Ready") or {}).get("status") == "True" for a in apps), "all": len(apps)},
-        "failing": problems,
         "failures": {name: count for each in states for name, count in each.failures.items()},
-        "uptimeSeconds": round(time.time() - state.started) if state else None,
+        "uptimeSeconds": round(time.time() - control.started) if control else None,
+        "logs": str(home.log),
     }
 
 
-def _show(facts: dict[str, Any]) -> None:
+def _of_settings(home: Home, settings: Settings) -> Facts:
+    has_gateway = settings.platform
+    return {
+        "api": f"https://{settings.api_host}:{settings.api_port}",
+        "kubeconfig": str(home.kubeconfig),
+        "gateway": f"http://{settings.host_of('http_port')}:{settings.http_port}" if has_gateway else "",
+        "gatewayTls": f"https://{settings.host_of('https_port')}:{settings.https_port}" if has_gateway else "",
+        "registry": f"127.0.0.1:{settings.registry_port}" if has_gateway else "",
+        "networks": {"pods": settings.pod_cidr, "services": settings.service_cidr},
+    }
+
+
+async def _counted(client: "Client") -> Facts:
+    """apps: None on a cluster without the platform."""
+    from pilothouse.model import kinds, meta
+    from pilothouse.model.errors import NotFound
+    from pilothouse.platform.apps.resource import APPS
+
+    def is_ready(obj: Object) -> bool:
+        return (meta.condition(obj, "Ready") or {}).get("status") == "True"
+
+    nodes = (await client.list_all(kinds.NODES)).items
+    pods = [pod for pod in (await client.list_all(kinds.PODS)).items if not is_over(pod)]
+    try:
+        apps = (await client.list_all(APPS)).items
+    except NotFound:
+        apps = None
+    return {
+        "nodes": {meta.name(node): is_ready(node) for node in nodes},
+        "pods": {"running": sum(phase(pod) == "Running" for pod in pods), "all": len(pods)},
+        "apps": None if apps is None else {"ready": sum(map(is_ready, apps)), "all": len(apps)},
+    }
+
+
+def phase(pod: Object) -> str:
+    return str((pod.get("status") or {}).get("phase") or "Pending")
+
+
+def is_over(pod: Object) -> bool:
+    """Whether it has done its work, as every pod of a build has at some time: it is neither running nor missing."""
+    from pilothouse.model import meta
+
+    owner = (meta.controller_of(pod) or {}).get("kind")
+    return phase(pod) == "Succeeded" or (phase(pod) == "Failed" and owner in ("Build", "Job"))
+
+
+def _show(facts: Facts) -> None:
     nodes = ", ".join(f"{name} {output.good('Ready') if ready else output.bad('NotReady')}" for name, ready in facts["nodes"].items())
-    failures = ", ".join(f"{name} {count}x" for name, count in facts["failures"].items())
+    apps, pods = facts["apps"], facts["pods"]
     rows = [
-        ("cluster", f"up for {output.age(facts['uptimeSeconds'] or 0)} (pids {facts['pid']}, {facts['nodePid']})"),
+        ("cluster", _life(facts)),
+        ("version", facts.get("version")),
         ("api", f"{facts['api']}   KUBECONFIG={facts['kubeconfig']}"),
         ("nodes", nodes or output.bad("none")),
-        ("gateway", facts["gateway"]),
-        ("registry", facts["registry"]),
-        ("apps", f"{facts['apps']['ready']} of {facts['apps']['all']} ready"),
-        ("pods", f"{facts['pods']['running']} of {facts['pods']['all']} running"),
-        *(("failing", output.bad(text)) for text in facts["failing"]),
-        ("restarted", failures),
+        ("gateway", "   ".join(each for each in (facts.get("gateway"), facts.get("gatewayTls")) if each)),
+        ("registry", facts.get("registry")),
+        ("apps", f"{apps['ready']} of {apps['all']} ready" if apps is not None else ""),
+        ("pods", f"{pods['running']} of {pods['all']} running"),
+        ("logs", facts.get("logs")),
+        *(("failing", output.bad(text)) for text in facts.get("failing", ())),
+        ("restarted", ", ".join(f"{name} {count}x" for name, count in facts.get("failures", {}).items())),
     ]
     for name, text in rows:
         if text:
             click.echo(f"{name:<10}{text}")
+
+
+def _life(facts: Facts) -> str:
+    return f"up for {output.age(facts['uptimeSeconds'] or 0)} (pids {facts['pid']}, {facts['nodePid']})" if "pid" in facts else ""

@@ -65,7 +65,7 @@ class _Wait:
         if state.pid != self._pid:
             self._pid, self._shown = state.pid, 0
         for what, took_s in state.steps[self._shown :]:
-            output.note(f"{output.good('✓')} {what} ({took_s:.1f} s)")
+            output.note(f"{output.tick()} {what} ({took_s:.1f} s)")
         self._shown = len(state.steps)
 
     def _check_stuck(self, state: State) -> None:
