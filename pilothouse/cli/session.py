@@ -54,7 +54,10 @@ class Session:
 
 pass_session = click.make_pass_decorator(Session)
 NAMESPACED = frozenset(
-    ["deploy", "compose", "apps", "logs", "exec", "env", "scale", "restart", "rollback", "open", "delete", "why", "kubectl"]
+    (
+        *("apps", "compose", "delete", "deploy", "env", "exec", "git-remote"),
+        *("kubectl", "logs", "open", "restart", "rollback", "scale", "why"),
+    )
 )
 """The commands that take -n."""
 _NAMED_COMMAND = re.compile(r"`ph (?!--home |--kubeconfig )([^`]+)`")

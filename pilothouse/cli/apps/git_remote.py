@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli import output
+from pilothouse.cli import names, output
 from pilothouse.cli.apps.values import checked
 from pilothouse.cli.session import NAMESPACE, Session, pass_session
 
@@ -23,7 +23,7 @@ GIT_TIMEOUT_S = 60
 
 
 @click.command()
-@click.argument("app", callback=checked("name"))
+@click.argument("app", callback=checked("name"), shell_complete=names.apps)
 @NAMESPACE
 @pass_session
 def git_remote(session: Session, /, app: str, namespace: str) -> None:
@@ -61,7 +61,7 @@ def _program(session: Session) -> list[str]:
 
 
 @click.command(hidden=True)
-@click.argument("app", callback=checked("name"))
+@click.argument("app", callback=checked("name"), shell_complete=names.apps)
 @NAMESPACE
 @pass_session
 def git_receive(session: Session, /, app: str, namespace: str) -> None:
