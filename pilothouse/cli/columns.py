@@ -14,27 +14,32 @@ LEAST = 12
 
 def lines(rows: Sequence[Sequence[str]], room: int | None) -> Iterator[str]:
     """Columns as wide as their widest cell, two spaces apart, no trailing blanks. room: columns of the terminal, None for any."""
-    widths = _fitting([max(_width(row[i]) for row in rows) for i in range(len(rows[0]))], room)
+    by_column = [[row[i] for row in rows] for i in range(len(rows[0]))]
+    widths = [max(map(_width, column)) for column in by_column]
+    if room is not None:
+        # Sentences first: a name or an address that is broken cannot be copied.
+        words = [max((_width(word) for cell in column for word in cell.split()), default=0) for column in by_column]
+        widths = _fitting(_fitting(widths, room, least=words), room, least=[LEAST] * len(widths))
     for row in rows:
         folded = [_folded(cell, width) for cell, width in zip(row, widths, strict=True)]
         for parts in zip_longest(*folded, fillvalue=""):
-            cells = zip(parts, widths, strict=True)
-            yield "".join(f"{part}{' ' * (width - _width(part) + GAP)}" for part, width in cells).rstrip()
+            padded = [f"{part}{' ' * (width - _width(part) + GAP)}" for part, width in zip(parts, widths, strict=True)]
+            yield "".join(padded).rstrip()
 
 
 def _width(cell: str) -> int:
     return terminal.width(click.unstyle(cell))
 
 
-def _fitting(widths: list[int], room: int | None) -> list[int]:
-    """The widths, the widest ones made smaller until all fit."""
-    excess = 0 if room is None else sum(widths) + GAP * (len(widths) - 1) - room
-    for _ in range(max(0, excess)):
-        widest = max(range(len(widths)), key=widths.__getitem__)
-        if widths[widest] <= LEAST:
+def _fitting(widths: list[int], room: int, *, least: list[int]) -> list[int]:
+    """The widths, the widest ones made smaller until all fit, none smaller than its least."""
+    narrowed = list(widths)
+    for _ in range(max(0, sum(widths) + GAP * (len(widths) - 1) - room)):
+        shrinkable = [i for i, width in enumerate(narrowed) if width > least[i]]
+        if not shrinkable:
             break
-        widths[widest] -= 1
-    return widths
+        narrowed[max(shrinkable, key=narrowed.__getitem__)] -= 1
+    return narrowed
 
 
 def _folded(cell: str, width: int) -> list[str]:

@@ -181,3 +181,17 @@ async def test_without_a_terminal_a_question_names_the_option_that_answers_it(tm
         done = await asyncio.to_thread(ph, "--home", str(tmp_path), "delete", "shop")
     expected = "Error: Remove shop with revisions, secrets and routes? There is no terminal to ask at: use --yes\n"
     assert (done.returncode, done.stderr) == (1, expected)
+
+
+@pytest.mark.parametrize("words", [["apps"], ["status"]])
+async def test_what_is_asked_often_loads_no_heavy_library(tmp_path: Path, words: list[str]) -> None:
+    """Each of them takes longer to load than the request takes."""
+    heavy = {"aiohttp", "pydantic", "cryptography", "structlog", "grpc", "uvloop"}
+    async with answering(tmp_path, apps=[app("shop")]) as server:
+        server.overrides |= {"/version": saying({"gitVersion": "v1"}), APPS.replace("namespaces/default/", ""): saying({"items": []})}
+        command = [sys.executable, "-X", "importtime", *PH[1:], "--kubeconfig", str(tmp_path / "admin.kubeconfig"), *words]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False, timeout=60)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert done.returncode == 0
+    assert "pilothouse" in loaded
+    assert not heavy & loaded

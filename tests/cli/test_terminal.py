@@ -93,6 +93,16 @@ def test_a_table_is_folded_to_the_terminal_and_loses_nothing() -> None:
     )
 
 
+def test_sentences_are_folded_before_names_are_broken() -> None:
+    rows = [["a-name-that-is-long", "a sentence of several words that can be folded"]]
+    assert list(columns.lines(rows, 36)) == [
+        "a-name-that-is-long  a sentence of",
+        "                     several words",
+        "                     that can be",
+        "                     folded",
+    ]
+
+
 def test_words_that_are_too_long_are_broken_and_wide_characters_count_twice() -> None:
     rows = [["NAME", "URL"], ["店", "https://a-long-name.example.org/"], ["", "\x1b[32mReady\x1b[0m"]]
     shown = list(columns.lines(rows, 24))

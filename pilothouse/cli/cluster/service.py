@@ -17,9 +17,8 @@ from pathlib import Path
 import click
 
 from pilothouse.aio.identity import Identity
-from pilothouse.cli.daemon.roles import ROLES, Role
+from pilothouse.cli.daemon.roles import DEADLINE_S, ROLES, Role
 from pilothouse.cli.daemon.state import note_pid, running_pid
-from pilothouse.cli.daemon.stopping import DEADLINE_S
 from pilothouse.cli.settings.home import Home
 
 UNITS = Path("/etc/systemd/system")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from pilothouse.cli.settings.home import Home
 
+DEADLINE_S = 10.0
+"""How long a process that is asked to end may take for an orderly end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Role:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pilothouse.aio.identity import Identity
-from pilothouse.aio.supervisor import Component
 from pilothouse.cli.daemon.roles import Role
 from pilothouse.cli.settings.home import Home
+
+if TYPE_CHECKING:
+    from pilothouse.aio.supervisor import Component
 
 Phase = Literal["starting", "ready", "failed", "stopped"]
 
@@ -71,7 +73,7 @@ class Steps:
             self.role.worked(self.home).touch()
         self._save()
 
-    def components(self, components: Iterable[Component]) -> None:
+    def components(self, components: "Iterable[Component]") -> None:
         listed = list(components)
         self.state.failing = {each.name: each.error for each in listed if each.error}
         self.state.failures = {each.name: each.total for each in listed if each.total}

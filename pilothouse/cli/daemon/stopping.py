@@ -13,9 +13,9 @@ from types import FrameType
 
 import structlog
 
-log = structlog.get_logger("daemon")
+from pilothouse.cli.daemon.roles import DEADLINE_S
 
-DEADLINE_S = 10.0
+log = structlog.get_logger("daemon")
 
 
 def on_signals(stop: Callable[[], None], *, deadline_s: float = DEADLINE_S) -> None:
