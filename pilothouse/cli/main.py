@@ -100,6 +100,11 @@ def ph(ctx: click.Context, home: str | None, kubeconfig: str | None, color: str,
       ph kubectl get pods -A             it is a Kubernetes cluster
     """
     ctx.color = terminal.colour(color)
+    for option, given in (("--home", home), ("--kubeconfig", kubeconfig)):
+        if given == "":
+            raise click.UsageError(f"{option} is empty: name a place, or leave it out")
+    if (path := Home.chosen(home).path).exists() and not path.is_dir():
+        raise click.UsageError(f"{path} is no folder: choose another with --home")
     ctx.obj = Session(Home.chosen(home), kubeconfig, verbose)
 
 
@@ -109,6 +114,9 @@ def _run() -> Any:
         from click.shell_completion import shell_complete
 
         return shell_complete(ph, {}, "ph", COMPLETE, instruction)
+    for word in sys.argv[1:]:
+        if not terminal.is_text(word):
+            raise click.UsageError(f"{word!r} is not text in the encoding of this terminal ({sys.getfilesystemencoding()})")
     with ph.make_context("ph", sys.argv[1:]) as ctx:
         return ph.invoke(ctx)
 

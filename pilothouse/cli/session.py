@@ -15,6 +15,7 @@ import click
 
 from pilothouse.cli import names
 from pilothouse.cli.settings.home import Home
+from pilothouse.model.names import dns1123_label
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
@@ -89,6 +90,9 @@ def _located(words: str, namespace: str) -> str:
 
 
 def _noted(context: click.Context, param: click.Parameter, namespace: str) -> str:
+    """Refused here, since no name at all would stand for every namespace in a path."""
+    if dns1123_label(namespace) and not context.resilient_parsing:
+        raise click.BadParameter(f"{namespace!r} is no name of a namespace: use lower case letters, digits and dashes, such as team-a")
     if (session := context.find_object(Session)) is not None:
         session.namespace = namespace
     return namespace

@@ -33,6 +33,11 @@ def forgive_encoding() -> None:
             stream.reconfigure(errors="replace")
 
 
+def is_text(word: str) -> bool:
+    """Whether a word of the command line could be decoded: what could not is in it as lone surrogates, which no document can hold."""
+    return not any("\ud800" <= char <= "\udfff" for char in word)
+
+
 def mark(wanted: str, plain: str) -> str:
     """A sign for standard error, or what stands for it where the encoding lacks it."""
     try:

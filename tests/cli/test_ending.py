@@ -19,6 +19,7 @@ from pilothouse.model.errors import NotFound
 from tests.cli.answers import APPS, answering, app, saying, write_kubeconfig
 from tests.cli.pseudo_terminal import PH
 
+LABEL = "use lower case letters, digits and dashes, such as team-a"
 MISTAKES = [
     (["deploi"], 2, "Error: No such command 'deploi'. Did you mean 'deploy'?"),
     (["apps", "--all-namespace"], 2, "Error: No such option '--all-namespace'. (Did you mean one of: '--all-namespaces', '--namespace'?)"),
@@ -27,6 +28,18 @@ MISTAKES = [
     (["logs"], 2, "Error: Missing argument 'APP'."),
     (["up", "--port", "0"], 2, "Error: Invalid value for '--port': 0 is not in the range 1<=x<=65535."),
     (["config", "lst"], 2, "Error: No such command 'lst'. (Did you mean one of: 'list', 'set'?)"),
+    (["apps", "-n", ""], 2, "Error: Invalid value for '-n' / '--namespace': '' is no name of a namespace: " + LABEL),
+    (["delete", "shop", "-n", "../x"], 2, "Error: Invalid value for '-n' / '--namespace': '../x' is no name of a namespace: " + LABEL),
+    (["--kubeconfig", "", "apps"], 2, "Error: --kubeconfig is empty: name a place, or leave it out"),
+    (["--home", "", "apps"], 2, "Error: --home is empty: name a place, or leave it out"),
+    (["--home", "/etc/passwd", "up"], 2, "Error: /etc/passwd is no folder: choose another with --home"),
+    (["env", "set", "shop", "A=\udcff"], 2, "Error: 'A=\\udcff' is not text in the encoding of this terminal (utf-8)"),
+    (["deploy", ""], 2, "Error: the path is empty: name a folder, or leave it out for this one"),
+    (
+        ["config", "set", "npm.registry", ""],
+        1,
+        "Error: npm.registry cannot be empty: `ph --home HOME config unset npm.registry` goes back to what was found",
+    ),
     (["--kubeconfig", "HOME/none", "apps"], 1, "Error: no kubeconfig at HOME/none: name one with --kubeconfig or $KUBECONFIG"),
     (["apps"], 1, "Error: there is no cluster at HOME: start one with `ph --home HOME up`"),
     (["status"], 1, "Error: there is no cluster at HOME: start one with `ph --home HOME up`"),
@@ -38,7 +51,7 @@ def ph(*words: str, **more: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*PH, *words], capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL, **more)  # type: ignore[call-overload, no-any-return]
 
 
-@pytest.mark.parametrize(("words", "code", "said"), MISTAKES, ids=[" ".join(words) for words, _, _ in MISTAKES])
+@pytest.mark.parametrize(("words", "code", "said"), MISTAKES, ids=range(len(MISTAKES)))
 def test_a_mistake_is_one_sentence_and_an_exit_code(tmp_path: Path, words: list[str], code: int, said: str) -> None:
     home = str(tmp_path / "home")
     done = ph("--home", home, *[word.replace("HOME", home) for word in words])

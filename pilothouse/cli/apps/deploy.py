@@ -95,6 +95,8 @@ def deploy(session: Session, /, **options: Any) -> None:
       ph deploy --explain                        which Dockerfile would be used?
       ph deploy --image 127.0.0.1:5000/shop:1 --name shop
     """
+    if not options["where"]:
+        raise click.UsageError("the path is empty: name a folder, or leave it out for this one")
     wish = wished(options)
     if options["explain"]:
         run(_explain(wish))

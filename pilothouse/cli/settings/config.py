@@ -86,7 +86,7 @@ async def _found(client: "Client") -> dict[str, Sequence[str]]:
 @click.argument("value")
 @pass_session
 def set_(session: Session, key: str, value: str) -> None:
-    """Set one value; of `ca` the file is read now. `ph config list` shows the keys.
+    """Set one value; of `ca` the file is read now, and an empty proxy is none. `ph config list` shows the keys.
 
     \b
     Examples:
@@ -94,6 +94,8 @@ def set_(session: Session, key: str, value: str) -> None:
       ph config set ca /etc/ssl/company-ca.pem
     """
     _known(key)
+    if not value.strip() and "proxy" not in key:
+        raise click.ClickException(f"{key} cannot be empty: `ph config unset {key}` goes back to what was found")
     if key == "ca":
         path = Path(value)
         if not path.is_file() or "BEGIN CERTIFICATE" not in path.read_text(errors="replace"):
