@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,21 @@ SHOP, BLOG = app("shop", env={"A": "1", "B": "2"}, processes={"worker": {}}), ap
 async def test_names_are_those_of_the_cluster(tmp_path: Path, words: list[str], offers: list[str]) -> None:
     async with answering(tmp_path, apps=[SHOP, BLOG], namespaces=["default", "kube-system"]):
         assert sorted(await asyncio.to_thread(completed, *words, home=tmp_path)) == offers
+
+
+async def test_bash_completes_with_the_script_that_is_printed(tmp_path: Path) -> None:
+    """Sourced as the help says, in a real shell."""
+    script = tmp_path / "ph"
+    script.write_text(f"#!{sys.executable}\nfrom pilothouse.cli.main import main\nmain()\n")
+    script.chmod(0o755)
+    tab = "source <(ph completion bash); COMP_WORDS=(ph logs s); COMP_CWORD=2; _ph_completion ph; echo ${COMPREPLY[@]}"
+    environ = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PILOTHOUSE_HOME": str(tmp_path)}
+    async with answering(tmp_path, apps=[SHOP, BLOG]):
+        done = await asyncio.to_thread(subprocess.run, ["bash", "-c", tab], env=environ, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("shop\n", "")
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_have_their_own_script(shell: str) -> None:
+    done = subprocess.run([*PH, "completion", shell], capture_output=True, text=True, check=True, timeout=60)
+    assert f"_PH_COMPLETE={shell}_complete" in done.stdout
