@@ -17,6 +17,7 @@ from pilothouse.client.attempts import Attempts
 from pilothouse.client.credentials import Credentials, CredentialSource
 from pilothouse.client.events import watch_events
 from pilothouse.client.failures import ConnectionLost, broken, refusal, unreached
+from pilothouse.client.keepalive import keep_alive
 from pilothouse.client.kubeconfig import Kubeconfig
 from pilothouse.client.transport import Call, Socket, WatchEvent
 from pilothouse.model.json import dumps, loads
@@ -57,6 +58,7 @@ class DirectTransport:
     @asynccontextmanager
     async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
         answer = await self._attempts.persist(call, lambda: self._open(call))
+        answer.connection.keep_alive()
         try:
             async with aclosing(answer.body()) as pieces:
                 yield pieces
@@ -150,6 +152,9 @@ class _Connection:
         answer = _Answer(self)
         await answer.read_head()
         return answer
+
+    def keep_alive(self) -> None:
+        keep_alive(self._writer.transport)
 
     async def close(self) -> None:
         """At once: what is still unread does not matter to anybody."""

@@ -3,7 +3,6 @@
 aiohttp is imported when the first connection is made: a process that lives in the engine never pays for it.
 """
 
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +13,7 @@ from pilothouse.client.attempts import Attempts
 from pilothouse.client.credentials import CredentialSource
 from pilothouse.client.events import watch_events
 from pilothouse.client.failures import refusal, unreachable
+from pilothouse.client.keepalive import keep_alive
 from pilothouse.client.kubeconfig import Kubeconfig
 from pilothouse.client.proxy import proxy_for
 from pilothouse.client.transport import Call, Socket, WatchEvent
@@ -28,8 +28,6 @@ CONNECT_S = 10.0
 HEARTBEAT_S = 30.0
 READ_BUFFER_BYTES = 1 << 18
 REFUSED = 400
-# A peer that is gone without a word is noticed after 30 + 3 * 10 s.
-KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 T = TypeVar("T")
 
@@ -156,10 +154,5 @@ async def _refuse(response: "aiohttp.ClientResponse") -> None:
 
 def _keep_alive(response: "aiohttp.ClientResponse") -> None:
     connection = response.connection
-    peer = None if connection is None or connection.transport is None else connection.transport.get_extra_info("socket")
-    if peer is None:
-        return
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE:
-        if hasattr(socket, name):
-            peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    if connection is not None and connection.transport is not None:
+        keep_alive(connection.transport)
