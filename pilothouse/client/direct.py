@@ -24,7 +24,8 @@ from pilothouse.model.json import dumps, loads
 
 CONNECT_S = 10.0
 CHUNK_BYTES = 1 << 18
-REFUSED = 400
+REFUSED = 300
+"""The first status that is no success; a redirect is refused, too."""
 
 
 class DirectTransport:

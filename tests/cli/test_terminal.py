@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pilothouse.cli import columns, terminal
+from pilothouse.cli import columns, output, terminal
 from tests.cli.pseudo_terminal import PseudoTerminal
 
 ASK = """
@@ -114,3 +114,17 @@ def test_a_mark_that_the_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPa
     assert terminal.mark("✓", "+") == "+"
     monkeypatch.setattr("sys.stderr", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
     assert terminal.mark("✓", "+") == "✓"
+
+
+def test_what_is_waited_for_stays_on_one_line() -> None:
+    show = (
+        "from pilothouse.cli import output; w = output.Waiting(); w.show('the image is being pulled from a registry far away'); w.clear()"
+    )
+    with PseudoTerminal(sys.executable, "-c", show, columns=30) as shown:
+        shown.end()
+    assert shown.shown == "\r\x1b[K… the image is being pulled f…\r\x1b[K"
+
+
+def test_a_pipe_gets_a_line_a_row_and_no_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(["name", "message"], [["shop", output.good("Ready") + " x" * 200]])
+    assert [len(line) for line in capsys.readouterr().out.splitlines()] == [13, 411]

@@ -11,6 +11,7 @@ from pilothouse.client.direct import DirectTransport
 from pilothouse.client.failures import ConnectionLost
 from pilothouse.client.kubeconfig import Kubeconfig
 from pilothouse.client.transport import Call
+from pilothouse.model.errors import ApiError
 
 POST = Call("POST", "/x", body={})
 
@@ -99,4 +100,11 @@ async def test_an_answer_ends_where_the_server_says(answer: bytes) -> None:
 async def test_an_answer_that_is_cut_off_is_a_lost_connection(answer: bytes) -> None:
     async with connected(Scripted(answer, closes=True)) as transport:
         with pytest.raises(ConnectionLost):
+            await transport.call(POST)
+
+
+async def test_a_redirect_is_shown_and_not_followed() -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 9\r\n\r\nsign in\r\n"
+    async with connected(Scripted(answer, closes=True)) as transport:
+        with pytest.raises(ApiError, match="POST /x: HTTP 302: sign in"):
             await transport.call(POST)
