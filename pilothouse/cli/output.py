@@ -1,7 +1,9 @@
 """How `ph` speaks: aligned tables, JSON or YAML on request, progress on standard error, colours only on a terminal."""
 
 import json
+import re
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ import click
 from pilothouse.cli import columns, terminal
 from pilothouse.cli.session import placed
 
+_NUMBERS = re.compile(r"\d+")
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="How to print the result.")
 
 
@@ -57,6 +60,10 @@ def good(text: str) -> str:
     return click.style(text, fg="green")
 
 
+def half(text: str) -> str:
+    return click.style(text, fg="yellow")
+
+
 def bad(text: str) -> str:
     return click.style(text, fg="red")
 
@@ -64,6 +71,14 @@ def bad(text: str) -> str:
 def tick() -> str:
     """The mark of a step that is done."""
     return good(terminal.mark("✓", "+"))
+
+
+def folded(text: str, *, indent: int = 0) -> str:
+    """Lines as wide as the terminal, all but the first indented; one line where there is none."""
+    width = terminal.columns(sys.stdout)
+    if width is None:
+        return text
+    return textwrap.fill(text, max(20, width), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
 def age(seconds: float) -> str:
@@ -100,20 +115,29 @@ class Progress:
 
 
 class Waiting:
-    """What is being waited for, with its seconds: one line on a terminal, gone before anything else is printed; nothing elsewhere."""
+    """What is being waited for: on a terminal one line that changes, with its seconds; elsewhere a line when it changes.
 
-    def __init__(self) -> None:
+    settle_s: elsewhere, what passes sooner than this is not shown.
+    """
+
+    def __init__(self, settle_s: float = 2.0) -> None:
         self._live = terminal.is_live(sys.stderr)
+        self._settle_s = settle_s
         self._what = ""
         self._begun = 0.0
+        self._shown: set[str] = set()
 
     def show(self, what: str) -> None:
+        now = time.monotonic()
         if what != self._what:
-            self._what, self._begun = what, time.monotonic()
+            self._what, self._begun = what, now
         if self._live:
             line = f"{terminal.mark('…', '...')} {placed(what)} ({time.monotonic() - self._begun:.0f} s)"
             sys.stderr.write(f"\r\x1b[K{terminal.cut(line, terminal.columns(sys.stderr))}")
             sys.stderr.flush()
+        elif now - self._begun >= self._settle_s and (same := _NUMBERS.sub("", what)) not in self._shown:
+            self._shown.add(same)
+            note(f"{terminal.mark('…', '...')} {what}")
 
     def clear(self) -> None:
         if self._live and self._what:

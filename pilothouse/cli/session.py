@@ -77,10 +77,25 @@ def copyable(words: str, namespace: str = "default") -> str:
     return session.command(located) if session is not None else f"{program()} {located}"
 
 
-def placed(text: str, session: Session | None = None) -> str:
-    """A message with every `ph WORDS` between backticks made for this session: texts of the platform know of no instance."""
+def is_verbose() -> bool:
+    """Whether the command that runs should show all that there is."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return False
+    session = current()
+    return bool(context.params.get("verbose")) or (session is not None and session.verbose)
+
+
+def placed(text: str, session: Session | None = None, *, namespace: str | None = None) -> str:
+    """A message with every `ph WORDS` between backticks made for this session: texts of the platform know of no instance.
+
+    namespace: of what the message is about, where that is not the command's.
+    """
     chosen = session or current()
-    return text if chosen is None else _NAMED_COMMAND.sub(lambda found: f"`{chosen.command(_located(found[1], chosen.namespace))}`", text)
+    if chosen is None:
+        return text
+    about = namespace or chosen.namespace
+    return _NAMED_COMMAND.sub(lambda found: f"`{chosen.command(_located(found[1], about))}`", text)
 
 
 def _located(words: str, namespace: str) -> str:

@@ -62,3 +62,22 @@ def test_nothing_is_counted_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) 
     waiting.show("the build is pending")
     waiting.clear()
     assert pipe.getvalue() == ""
+
+
+def test_what_is_waited_for_is_a_line_when_it_changes_and_lasts(capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = output.Waiting(settle_s=0)
+    for what in ("1 of 2 replicas", "2 of 2 replicas", "it crashed", "it crashed"):
+        waiting.show(what)
+    assert capsys.readouterr().err == "… 1 of 2 replicas\n… it crashed\n"
+    hasty = output.Waiting(settle_s=60)
+    hasty.show("soon over")
+    assert capsys.readouterr().err == ""
+
+
+def test_colours_do_not_move_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(["a", "b"], [[output.good("ok"), 1], ["longer", 2]])
+    assert capsys.readouterr().out == "A       B\nok      1\nlonger  2\n"
+
+
+def test_a_pipe_gets_a_sentence_as_one_line() -> None:
+    assert output.folded("word " * 100) == "word " * 100

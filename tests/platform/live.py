@@ -18,7 +18,7 @@ from pilothouse.platform.apps.types import APP
 from pilothouse.platform.builds.types import BUILD
 from tests.engine.controllers.conftest import Cluster, api_server, controlled
 
-AROUND = Surroundings(registry="127.0.0.1:5000")
+AROUND = Surroundings(registry="127.0.0.1:5000", proven_s=0)
 
 
 @asynccontextmanager

@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pilothouse.cli import asking, names
+from pilothouse.cli import asking, names, output
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
-
-DEADLINE_S = 120
 
 
 @click.command()
 @click.argument("apps", metavar="APP...", shell_complete=names.apps, nargs=-1, required=True)
 @NAMESPACE
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--timeout", type=click.FloatRange(1), default=120, show_default=True, metavar="SECONDS", help="How long to wait until each is gone."
+)
 @pass_session
-def delete(session: Session, apps: tuple[str, ...], namespace: str, yes: bool) -> None:
+def delete(session: Session, apps: tuple[str, ...], namespace: str, yes: bool, timeout: float) -> None:
     """Remove apps with their revisions, builds, secrets and routes.
 
     \b
@@ -28,10 +29,10 @@ def delete(session: Session, apps: tuple[str, ...], namespace: str, yes: bool) -
       ph delete shop
       ph delete shop blog --yes
     """
-    run(_delete(session, tuple(dict.fromkeys(apps)), namespace, yes))
+    run(_delete(session, tuple(dict.fromkeys(apps)), namespace, yes, timeout))
 
 
-async def _delete(session: Session, names: tuple[str, ...], namespace: str, yes: bool) -> None:
+async def _delete(session: Session, names: tuple[str, ...], namespace: str, yes: bool, timeout_s: float) -> None:
     from pilothouse.cli.apps.lookup import find_app
 
     async with connected(session) as client:
@@ -40,10 +41,11 @@ async def _delete(session: Session, names: tuple[str, ...], namespace: str, yes:
         listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
         asking.confirm(f"Remove {listed} with revisions, secrets and routes?", yes=yes)
         for name in names:
-            await _remove(client, name, namespace)
+            await _remove(client, name, namespace, timeout_s)
 
 
-async def _remove(client: "Client", name: str, namespace: str) -> None:
+async def _remove(client: "Client", name: str, namespace: str, timeout_s: float) -> None:
+    from pilothouse.cli.apps.lookup import pods_of
     from pilothouse.cli.apps.own_secret import secret_name
     from pilothouse.cli.apps.repository import git_secret_name
     from pilothouse.model import kinds
@@ -55,12 +57,17 @@ async def _remove(client: "Client", name: str, namespace: str) -> None:
     for secret in (secret_name(name), git_secret_name(name)):
         with contextlib.suppress(NotFound):
             await client.delete(kinds.SECRETS, secret, namespace)
+    waiting = output.Waiting()
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(timeout_s):
             while await client.get_or_none(APPS, name, namespace) is not None:
-                await asyncio.sleep(0.1)
+                left = len(await pods_of(client, name, namespace))
+                waiting.show(f"{name} is being removed{f': {left} replicas are ending' if left else ''}")
+                await asyncio.sleep(0.2)
     except TimeoutError as error:
         raise click.ClickException(
-            f"{name} is being removed and is not gone after {DEADLINE_S} s: look again with `{copyable('apps', namespace)}`"
+            f"{name} is being removed and is not gone after {timeout_s:g} s: look again with `{copyable('apps', namespace)}`"
         ) from error
+    finally:
+        waiting.clear()
     click.echo(f"{name} is removed")

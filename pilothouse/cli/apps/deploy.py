@@ -78,6 +78,7 @@ TIMEOUT = click.option(
 @click.option("--explain", is_flag=True, help="Show the Dockerfile that would be used, and stop.")
 @click.option("--dry-run", is_flag=True, help="Upload the source, show the App that would be applied, and stop.")
 @click.option("--detach", is_flag=True, help="Do not wait for the rollout.")
+@click.option("-v", "--verbose", is_flag=True, help="Show all that the build prints, not only its steps.")
 @TIMEOUT
 @RESULT
 @pass_session
@@ -171,7 +172,7 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
             origin.confirm(before, wish.origin, yes=options["yes"])
         prepared, place = await _look(client, wish, before)
         await require_free_hosts(client, wishes.app(wish, prepared, before, place), before)
-        for line in prepared.warnings:
+        for line in (*prepared.why, *prepared.warnings):
             output.note(line)
         if prepared.tree is not None:
             place = await upload(client, wish, prepared.tree)

@@ -38,7 +38,8 @@ async def _one_pod(session: Session, name: str, namespace: str, process: str | N
     async with connected(session) as client:
         await find_app(client, name, namespace)
         found = await pods_of(client, name, namespace, process)
-    running = [meta.name(p) for p in found if (p.get("status") or {}).get("phase") == "Running" and not meta.is_deleting(p)]
+    able = [pod for pod in found if (pod.get("status") or {}).get("phase") == "Running" and not meta.is_deleting(pod)]
+    running = [meta.name(pod) for pod in sorted(able, key=lambda pod: not meta.is_true(pod, "Ready"))]
     if not running:
         whose = f"process {process} of {name}" if process else name
         raise click.ClickException(f"{whose} has no running replica: `{copyable(f'why {name}', namespace)}` says why")

@@ -5,7 +5,7 @@ import time
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
+from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model.json import Object
 
 UNDERWAY = frozenset({"Pending", "Building", "Releasing", "RollingOut"})
@@ -32,6 +32,7 @@ def apps(session: Session, namespace: str, all_namespaces: bool, how: str) -> No
 
 async def _apps(session: Session, namespace: str | None, how: str) -> None:
     from pilothouse.cli.apps.lookup import require_namespace
+    from pilothouse.cli.apps.states import standings
     from pilothouse.model import meta
     from pilothouse.platform.apps.resource import APPS
 
@@ -39,34 +40,33 @@ async def _apps(session: Session, namespace: str | None, how: str) -> None:
         found = (await client.list_all(APPS, namespace)).items
         if not found and namespace is not None:
             await require_namespace(client, namespace)
+        known = await standings(client, found, sentences=how in ("json", "yaml"))
     if how in ("json", "yaml"):
-        output.document(found, how)
+        output.document([app | {"state": each.state, "sentence": each.sentence} for app, each in zip(found, known, strict=True)], how)
         return
     if not found:
-        output.note("no apps yet: deploy one with `ph deploy PATH`")
+        output.note(f"no apps yet: deploy one with `{copyable('deploy PATH', namespace or 'default')}`")
         return
-    headings = ["name", "state", "replicas", "revision", "url", "age", *(["processes", "image"] if how == "wide" else [])]
-    rows = [_row(app, how) for app in found]
+    headings = ["name", "state", "ready", "revision", "url", "age", *(["processes", "image"] if how == "wide" else [])]
+    rows = [_row(app, each.state, how) for app, each in zip(found, known, strict=True)]
     if namespace is None:
         headings, rows = ["namespace", *headings], [[meta.namespace(app), *row] for app, row in zip(found, rows, strict=True)]
     output.table(headings, rows)
 
 
-def _row(app: Object, how: str) -> list[object]:
+def _row(app: Object, state: str, how: str) -> list[object]:
     from pilothouse.model import meta
 
     status = app.get("status") or {}
-    ready = meta.condition(app, "Ready") or {}
-    row = [meta.name(app), _state(ready), counted(app), status.get("revision"), status.get("url"), _age(app)]
+    row = [meta.name(app), coloured(state), counted(app), status.get("revision"), status.get("url"), _age(app)]
     return [*row, processes_of(app), short_image(status.get("image", ""))] if how == "wide" else row
 
 
-def _state(ready: Object) -> str:
-    """Green when it serves, red when it will not by itself."""
-    if ready.get("status") == "True":
-        return output.good("Ready")
-    reason: str = ready.get("reason", "Pending")
-    return reason if reason in UNDERWAY else output.bad(reason)
+def coloured(state: str) -> str:
+    """Green for what is well, yellow for what is on its way or rests, red for what is wrong."""
+    from pilothouse.cli.apps.states import GOOD, WORKING
+
+    return output.good(state) if state in GOOD else output.half(state) if state in WORKING else output.bad(state)
 
 
 def counted(app: Object) -> str:

@@ -1,7 +1,7 @@
 """`ph logs`: what an app, one of its processes or its build has printed."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
 PROCESS = click.option("--process", metavar="NAME", shell_complete=names.processes, help="Only this process, such as worker or release.")
 
+LINES = 200
+"""Of each replica, unless something else is asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Whose logs, and how. process: None for all that run all the time."""
+    """Whose logs, and how. tail: None for all of them. process: None for all that run all the time."""
 
     name: str
     namespace: str
     follow: bool
-    tail: int
+    tail: int | None
     previous: bool
     build: bool
     process: str | None
@@ -32,8 +35,8 @@ class Reading:
 @click.command()
 @click.argument("app", shell_complete=names.apps)
 @NAMESPACE
-@click.option("-f", "--follow", is_flag=True, help="Go on as more is printed.")
-@click.option("--tail", type=click.IntRange(0), default=200, show_default=True, help="Lines of each replica to begin with.")
+@click.option("-f", "--follow", is_flag=True, help="Go on as more is printed, also with the replicas that come.")
+@click.option("--tail", type=click.IntRange(0), show_default="200; a build's all", help="Lines of each replica to begin with.")
 @click.option("--previous", is_flag=True, help="Show the logs of the previous containers.")
 @click.option("--build", is_flag=True, help="Show the log of the newest build.")
 @PROCESS
@@ -47,6 +50,8 @@ def logs(session: Session, /, app: str, **options: Any) -> None:
       ph logs shop --process worker
       ph logs shop --build
     """
+    if options["tail"] is None and not options["build"]:
+        options["tail"] = LINES
     run(_logs(session, Reading(app, **options)))
 
 
@@ -59,9 +64,22 @@ async def _logs(session: Session, reading: Reading) -> None:
         if reading.build and await _print_kept_log(client, (app.get("status") or {}).get("build", ""), reading):
             return
         pods = await _pods(client, app, reading)
+        if reading.follow and not (reading.build or reading.previous):
+            await _follow(client, app, reading)
+            return
         async with scope() as tasks:
             for pod in pods:
                 tasks.spawn(_print_log(client, pod, reading, f"{pod} | " if len(pods) > 1 else ""))
+
+
+async def _follow(client: "Client", app: Object, reading: Reading) -> None:
+    from pilothouse.cli.apps.follow_logs import follow
+
+    async def show(pod: str, is_new: bool, is_one_of_several: bool) -> None:
+        whole = replace(reading, tail=None) if is_new else reading
+        await _print_log(client, pod, whole, f"{pod} | " if is_one_of_several else "")
+
+    await follow(client, app, reading.process, show)
 
 
 async def _pods(client: "Client", app: Object, reading: Reading) -> list[str]:
@@ -96,7 +114,7 @@ async def _print_kept_log(client: "Client", build: str, reading: Reading) -> boo
         lines = (await kept_log(client, build, reading.namespace)).splitlines(keepends=True)
     except NotFound:
         return False
-    sys.stdout.buffer.write(b"".join(lines[-reading.tail :] if reading.tail else []))
+    sys.stdout.buffer.write(b"".join(lines if reading.tail is None else lines[len(lines) - min(reading.tail, len(lines)) :]))
     sys.stdout.buffer.flush()
     return True
 

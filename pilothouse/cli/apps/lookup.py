@@ -15,6 +15,8 @@ from pilothouse.platform.apps.resource import APPS
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
 
+_SHOWN = 10
+
 
 async def find_app(client: "Client", name: str, namespace: str) -> Object:
     if fault := check.name(name):
@@ -22,21 +24,37 @@ async def find_app(client: "Client", name: str, namespace: str) -> Object:
     try:
         return await client.get(APPS, name, namespace)
     except NotFound as error:
-        await require_namespace(client, namespace)
-        near = await _nearest(client, APPS, name, namespace)
-        meant = f"did you mean {near}? " if near else ""
-        raise click.ClickException(f"there is no app {name} in namespace {namespace}: {meant}`{copyable('apps -A')}` lists all") from error
+        raise click.ClickException(await no_app(client, name, namespace)) from error
+
+
+async def no_app(client: "Client", name: str, namespace: str) -> str:
+    """That there is no such app, with those that there are; raises ClickException when there is no such namespace."""
+    from difflib import get_close_matches
+
+    await require_namespace(client, namespace)
+    missing = f"there is no app {name} in namespace {namespace}"
+    known = await _names(client, APPS, namespace)
+    if not known:
+        return f"{missing}: `{copyable('apps -A')}` lists those of all namespaces"
+    if near := get_close_matches(name, known, n=1):
+        return f"{missing}: did you mean {near[0]}? `{copyable('apps -A')}` lists all"
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    return f"{missing}; there are: {', '.join(known[:_SHOWN])}{more}"
 
 
 async def _nearest(client: "Client", resource: Resource, name: str, namespace: str | None = None) -> str:
     """The name that is there and is most like this one; "" when none is, or they may not be listed."""
     from difflib import get_close_matches
 
+    return next(iter(get_close_matches(name, await _names(client, resource, namespace), n=1)), "")
+
+
+async def _names(client: "Client", resource: Resource, namespace: str | None) -> list[str]:
+    """[] also when they may not be listed."""
     try:
-        known = [meta.name(each) for each in (await client.list_all(resource, namespace)).items]
+        return [meta.name(each) for each in (await client.list_all(resource, namespace)).items]
     except ApiError:
-        return ""
-    return next(iter(get_close_matches(name, known, n=1)), "")
+        return []
 
 
 async def require_namespace(client: "Client", namespace: str) -> None:

@@ -1,28 +1,31 @@
-"""From an applied App to its URL: shows the build's log as it comes and says when it serves, or why it does not."""
+"""From an applied App to its URL: shows what is waited for, and says when the app was seen to serve, or why it does not."""
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import click
 
 from pilothouse.aio.tasks import scope
 from pilothouse.cli import output
+from pilothouse.cli.apps.build_log import BuildLog
 from pilothouse.cli.apps.lookup import is_current
-from pilothouse.cli.session import copyable
+from pilothouse.cli.apps.outlook import Outlook
+from pilothouse.cli.apps.route import gateway
+from pilothouse.cli.session import copyable, is_verbose, placed
 from pilothouse.client.client import Client
-from pilothouse.model import kinds, meta
-from pilothouse.model.errors import ApiError, BadRequest, Conflict, NotFound
+from pilothouse.model import meta
+from pilothouse.model.errors import ApiError, Conflict
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.resource import APPS
-from pilothouse.platform.builds.pod import pod_name
 from pilothouse.platform.builds.resource import BUILDS
 
 WAITING = frozenset({"Building", "Releasing", "RollingOut", ""})
+LOOKED_AT = frozenset({"Building", "RollingOut"})
+"""Reasons behind which there may be a cause that the App does not name."""
 POLL_S = 0.2
+LAST_LINES = 10
 WRITE_TRIES = 10
 
 
@@ -30,7 +33,8 @@ class Rollout:
     """wanted: the App to apply; before: as it was, None for a new one.
 
     expected: resourceVersions of Secrets, by name, that the status must speak of before it counts; set it before `follow`.
-    was_taken_back: the deploy was interrupted, and the App is as it was.
+    was_taken_back: the deploy was interrupted, and the App is as it was. route: by which it is asked whether it serves; None where
+    that is not this machine's gateway.
     """
 
     def __init__(self, client: Client, wanted: Object, before: Object | None) -> None:
@@ -39,13 +43,12 @@ class Rollout:
         self.before = before
         self.name = meta.name(wanted)
         self.namespace = meta.namespace(wanted)
-        self._shown: set[str] = set()
         self.expected: dict[str, str] = {}
         self.was_taken_back = False
-        self._begun = time.time() - 2  # event times are whole seconds
+        self.route = gateway()
+        self.outlook = Outlook(client, self.name, self.namespace)
         self._waiting = output.Waiting()
-        self._is_streaming = False
-        self._is_over = False
+        self._build_log = BuildLog(client, self.name, self.namespace, self._waiting, verbose=is_verbose())
 
     async def apply(self) -> bool:
         """Write the App; False when it was there already, just so."""
@@ -67,11 +70,14 @@ class Rollout:
         raise click.ClickException(f"{self.name} is being changed by somebody else: try again")
 
     async def follow(self, timeout_s: float) -> Object:
-        """Until it serves; raises ClickException with the reason when it does not. Ctrl-C takes the change back. Returns the App."""
+        """Until it is seen to serve; raises ClickException with the reason when it does not. Ctrl-C takes the change back.
+
+        Returns the App.
+        """
         begun = time.monotonic()
         try:
             async with asyncio.timeout(timeout_s) as deadline, scope() as tasks:
-                tasks.spawn(self._follow_builds(), name="build log")
+                tasks.spawn(self._build_log.follow(), name="build log")
                 try:
                     app = await self._settled()
                 except asyncio.CancelledError:
@@ -80,99 +86,96 @@ class Rollout:
                         await asyncio.shield(self._take_back())
                     raise
                 finally:
-                    self._is_over = True
+                    self._build_log.end()
                 tasks.cancel()
         except TimeoutError as error:
-            raise click.ClickException(
-                f"{self.name} does not serve after {timeout_s:g} s: `{copyable(f'why {self.name}', self.namespace)}` says what it waits for"
-            ) from error
+            raise click.ClickException(self._late(timeout_s)) from error
         finally:
             self._waiting.clear()
-        condition = meta.condition(app, "Ready")
-        assert condition is not None
-        if condition["status"] != "True":
-            raise click.ClickException(f"{self.name} is not deployed: {condition['message'] or condition['reason']}")
+        if app is None or not meta.is_true(app, "Ready"):
+            raise click.ClickException(await self._failure(app))
         done = output.good(f"{self.name} {'serves' if app['status'].get('url') else 'runs'}")
         output.note(f"{done} revision {app['status']['revision']} after {time.monotonic() - begun:.1f} s")
         return app
 
-    async def _settled(self) -> Object:
-        """The app once its newest generation serves or has failed for good."""
+    async def _settled(self) -> Object | None:
+        """The app once its newest generation serves or the platform has given it up; None once it is certain that it will not serve."""
         while True:
             app = await self.client.get(APPS, self.name, self.namespace)
-            condition = meta.condition(app, "Ready")
-            is_decided = condition is not None and (condition["status"] == "True" or condition["reason"] not in WAITING)
+            condition = meta.condition(app, "Ready") or {}
+            is_decided = bool(condition) and (condition["status"] == "True" or condition["reason"] not in WAITING)
             if is_decided and self._is_current(app):
-                return app
-            if not self._is_streaming:
-                self._waiting.show((condition or {}).get("message") or "waiting for the platform")
+                if condition["status"] != "True":
+                    await self._known_failure(condition["reason"])
+                    return app
+                if await self._is_answered(app):
+                    return app
+            elif self._is_current(app) and condition.get("reason") in LOOKED_AT:
+                await self.outlook.refresh()
+            if self._is_hopeless(condition):
+                return None
+            if self._build_log.is_streaming:
+                self._build_log.show_running()
+            else:
+                self._waiting.show(self._waited_for(condition))
             await asyncio.sleep(POLL_S)
+
+    async def _known_failure(self, reason: str) -> None:
+        """What belongs to a failure that the platform has found."""
+        if reason == "BuildFailed":
+            await self._build_log.show_failure()
+        await self.outlook.refresh()
+
+    async def _is_answered(self, app: Object) -> bool:
+        """Whether requests for the app are answered; so they are taken to be where its route cannot be asked from here."""
+        url = app["status"].get("url", "")
+        web = app["spec"].get("replicas", 1)
+        return self.route is None or not url or not web or await self.route.is_answered(url)
+
+    def _is_hopeless(self, condition: Object) -> bool:
+        if condition.get("status") == "True":
+            return self.route is not None and self.route.is_hopeless
+        return condition.get("reason") == "RollingOut" and self.outlook.is_hopeless
+
+    def _waited_for(self, condition: Object) -> str:
+        if condition.get("status") == "True" and self.route is not None and self.route.fault:
+            return self.route.fault
+        return self.outlook.sentence or condition.get("message") or "waiting for the platform"
+
+    def _late(self, timeout_s: float) -> str:
+        why = f"`{copyable(f'why {self.name}', self.namespace)}` says what it waits for"
+        cause = placed(self.outlook.sentence, namespace=self.namespace)
+        return f"{self.name} does not serve after {timeout_s:g} s: {f'{cause}; ' if cause else ''}{why}"
+
+    async def _failure(self, app: Object | None) -> str:
+        """One sentence: the cause, what goes on serving, the way out; the last lines of the app are shown before it."""
+        condition = meta.condition(app or {}, "Ready") or {}
+        outlook, route = self.outlook, self.route
+        if app is None and route is not None and route.fault:
+            await outlook.refresh()
+            await self._show_last_lines()
+            earlier = outlook.earlier_revision
+            step = f"see `ph logs {self.name}`{f'; `ph rollback {self.name}` brings revision {earlier} back' if earlier else ''}"
+            return placed(f"{self.name} is not deployed: its replicas run, but {route.fault}; {step}", namespace=self.namespace)
+        cause, step = outlook.sentence, outlook.why.next_step if outlook.why is not None else ""
+        if app is not None and (condition["reason"] != "ProgressDeadlineExceeded" or not cause):
+            return f"{self.name} is not deployed: {condition['message'] or condition['reason']}"
+        await self._show_last_lines()
+        serving = f"; {outlook.still_serving} goes on serving" if outlook.still_serving else ""
+        return placed(f"{self.name} is not deployed: {cause}{serving}; {step}", namespace=self.namespace)
+
+    async def _show_last_lines(self) -> None:
+        lines = await self.outlook.last_lines(LAST_LINES)
+        if lines:
+            output.note("the last that it printed:")
+        for line in lines:
+            output.note(f"    {line}")
 
     def _is_current(self, app: Object) -> bool:
         """Whether the status speaks of the spec and of the Secrets as they were written."""
         seen = {each["name"]: each["resourceVersion"] for each in (app.get("status") or {}).get("observedSecrets") or ()}
         newer = all(int(seen.get(name, "0")) >= int(version) for name, version in self.expected.items())
         return is_current(app) and newer
-
-    async def _follow_builds(self) -> None:
-        while not self._is_over:
-            app = await self.client.get_or_none(APPS, self.name, self.namespace)
-            name = ((app or {}).get("status") or {}).get("build", "")
-            observed = app is not None and (app.get("status") or {}).get("observedGeneration") == app["metadata"].get("generation")
-            build = await self.client.get_or_none(BUILDS, name, self.namespace) if name and observed else None
-            if build is not None:
-                await self._show_preparations(name)
-            if build is not None and name not in self._shown and (build.get("status") or {}).get("phase") in ("Pending", "Running", None):
-                await self._show_log(build)
-            await asyncio.sleep(POLL_S)
-
-    async def _show_preparations(self, build: str) -> None:
-        """What is made before the build can begin, said once each."""
-        selector = f"involvedObject.kind=Build,involvedObject.name={build},reason=Preparing"
-        for event in (await self.client.list(kinds.EVENTS, self.namespace, field_selector=selector)).items:
-            said = event.get("lastTimestamp")
-            if said and meta.uid(event) not in self._shown and meta.parse_rfc3339(said) > self._begun:
-                self._shown.add(meta.uid(event))
-                self._waiting.clear()
-                output.note(event.get("message", ""))
-
-    async def _show_log(self, build: Object) -> None:
-        """Both containers' output, line by line, as it arrives."""
-        pod = pod_name(build)
-        for container in ("source", "build"):
-            if not await self._started(pod, container):
-                return
-            try:
-                await self._stream(pod, container)
-            except (NotFound, BadRequest):
-                return
-        self._shown.add(meta.name(build))
-
-    async def _stream(self, pod: str, container: str) -> None:
-        self._is_streaming = True
-        self._waiting.clear()
-        try:
-            async with self.client.logs(pod, self.namespace, container=container, follow=True) as pieces:
-                async for piece in pieces:
-                    sys.stderr.buffer.write(piece)
-                    sys.stderr.flush()
-        finally:
-            self._is_streaming = False
-
-    async def _started(self, pod: str, container: str) -> bool:
-        """Wait until the container has a log to follow; False when its pod is gone or has ended without it."""
-        while not self._is_over:
-            await self._show_preparations(pod.removesuffix("-build"))
-            found = await self.client.get_or_none(kinds.PODS, pod, self.namespace)
-            status = (found or {}).get("status") or {}
-            states = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-            state: Any = next((s.get("state") or {} for s in states if s["name"] == container), {})
-            if "running" in state or "terminated" in state:
-                return True
-            if status.get("phase") in ("Failed", "Succeeded"):
-                break
-            await asyncio.sleep(POLL_S / 2)
-        return False
 
     async def _take_back(self) -> None:
         """An interrupted deploy leaves what was there before: the build stops, the app is as it was."""

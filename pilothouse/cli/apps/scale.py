@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pilothouse.cli import names, output
-from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
+from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, placed, run
 from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
@@ -88,22 +88,38 @@ def patch(app: Object, counts: Mapping[str, int]) -> Object:
 
 
 async def _until(client: "Client", name: str, namespace: str, counts: Mapping[str, int], timeout_s: float) -> None:
+    """Until so many replicas are ready; raises ClickException with the reason when they will not be."""
     from pilothouse.cli.apps.lookup import find_app, is_current
+    from pilothouse.cli.apps.outlook import Outlook
     from pilothouse.model import meta
 
-    waiting = output.Waiting()
+    waiting, outlook = output.Waiting(), Outlook(client, name, namespace)
     try:
         async with asyncio.timeout(timeout_s):
             while True:
                 app = await find_app(client, name, namespace)
-                ready = {each["name"]: each.get("readyReplicas", 0) for each in (app.get("status") or {}).get("processes") or ()}
-                if is_current(app) and all(ready.get(process, 0) == count for process, count in counts.items()):
+                if is_current(app) and all(ready_of(app, process) == count for process, count in counts.items()):
                     return
-                waiting.show((meta.condition(app, "Ready") or {}).get("message") or "waiting for the replicas")
+                if is_current(app):
+                    await outlook.refresh()
+                if outlook.is_hopeless and outlook.why is not None:
+                    raise click.ClickException(placed(_short(app, counts, outlook.sentence, outlook.why.next_step), namespace=namespace))
+                waiting.show(outlook.sentence or (meta.condition(app, "Ready") or {}).get("message") or "waiting for the replicas")
                 await asyncio.sleep(POLL_S)
     except TimeoutError as error:
+        cause = f"{placed(outlook.sentence, namespace=namespace)}; " if outlook.sentence else ""
         raise click.ClickException(
-            f"{name} is not there after {timeout_s:g} s: `{copyable(f'why {name}', namespace)}` says what it waits for"
+            f"{name} is not there after {timeout_s:g} s: {cause}`{copyable(f'why {name}', namespace)}` says what it waits for"
         ) from error
     finally:
         waiting.clear()
+
+
+def ready_of(app: Object, process: str) -> int:
+    found = {each["name"]: each.get("readyReplicas", 0) for each in (app.get("status") or {}).get("processes") or ()}
+    return int(found.get(process, 0))
+
+
+def _short(app: Object, counts: Mapping[str, int], cause: str, step: str) -> str:
+    has = " and ".join(f"{ready_of(app, process)} of {count} replicas of {process}" for process, count in counts.items())
+    return f"{app['metadata']['name']} has {has}, and that stays so: {cause}; {step}"

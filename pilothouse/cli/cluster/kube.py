@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from pilothouse.cli import names, output
+from pilothouse.cli.cluster.execution import run_in_container
 from pilothouse.cli.session import Session, pass_session
 
 COMPLETION_S = 5
@@ -76,7 +77,7 @@ def kubectl_exec(session: Session, namespace: str, pod: str, command: list[str])
     """Run a command in a pod's app container on this terminal; returns its exit code."""
     terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     argv = [_kubectl(), "exec", "-i", *terminal, "-n", namespace, pod, "-c", "app", "--", *command]
-    return subprocess.run(argv, env=os.environ | {"KUBECONFIG": str(session.kubeconfig)}, check=False).returncode
+    return run_in_container(argv, os.environ | {"KUBECONFIG": str(session.kubeconfig)})
 
 
 @click.command()

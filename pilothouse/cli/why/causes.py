@@ -6,10 +6,11 @@ say why, also of objects that are gone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pilothouse.cli.output import age
-from pilothouse.cli.why.pod_causes import Finding, of_note, of_pod, refused
+from pilothouse.cli.why.finding import AT_ONCE, SOON, Finding, State
+from pilothouse.cli.why.pod_causes import NOTHING_SEEN, of_note, of_pod, refused
 from pilothouse.cli.why.scene import Scene, is_rolled_out, newest, restarts
 from pilothouse.cli.why.standing import state, waiting, well
 from pilothouse.model import meta
@@ -29,13 +30,17 @@ _ROUTE_STEPS = {
 class Why:
     """sentence: all of it. chain: the causes alone, the first one first; empty when all is well. next_step: the way out.
 
-    is_known: False when there is no such object and nothing was ever said about one.
+    standing: the subject and how it stands, without the reasons. state: in one word. is_known: False when there is no such
+    object and nothing was ever said about one. certain_after_s: see `Finding`.
     """
 
     sentence: str
     chain: tuple[str, ...] = ()
     next_step: str = ""
     is_known: bool = True
+    state: str = State.NOT_READY
+    standing: str = ""
+    certain_after_s: float | None = None
 
 
 def explain(scene: Scene) -> Why:
@@ -45,15 +50,37 @@ def explain(scene: Scene) -> Why:
         finding = look(scene)
         if finding is not None:
             return _told(f"{scene.subject} {state(scene)}", finding)
+    for process in scene.processes:
+        if finding := _pods_created(process) or _pods_run(process):
+            return _told(f"{process.subject} {state(process)}", finding)
     if all_is_well := well(scene):
-        return Why(all_is_well)
+        return Why(all_is_well, state=_good_state(scene))
     if past := _past(scene, _begun(scene)):
         return _told(f"{scene.subject} {state(scene)}", past)
-    return Why(waiting(scene))
+    return Why(waiting(scene), state=_state_on_the_way(scene))
 
 
 def _told(standing: str, finding: Finding) -> Why:
-    return Why(f"{standing}: {', so '.join(finding.chain)}; {finding.next_step}", finding.chain, finding.next_step)
+    causes = ", so ".join(finding.chain)
+    return Why(
+        f"{standing}: {causes}; {finding.next_step}",
+        finding.chain,
+        finding.next_step,
+        state=finding.state,
+        standing=standing,
+        certain_after_s=finding.certain_after_s,
+    )
+
+
+def _good_state(scene: Scene) -> State:
+    return State.SERVING if scene.verb == "serves" else State.RUNNING
+
+
+def _state_on_the_way(scene: Scene) -> State:
+    if scene.waits_for_build:
+        return State.BUILDING
+    ready = meta.condition(scene.app or {}, "Ready") or {}
+    return State.RELEASING if ready.get("reason") == "Releasing" else State.ROLLING_OUT
 
 
 def _exists(scene: Scene) -> bool:
@@ -81,20 +108,23 @@ def _unattended(scene: Scene) -> Finding | None:
 
 
 def _own_trouble(scene: Scene) -> Finding | None:
-    """What makes an App impossible, whatever its parts do."""
+    """What makes an App impossible, whatever its parts do. Its state is the reason that the App gives."""
     if scene.app is None:
         return None
     built = meta.condition(scene.app, "Built") or {}
     if built.get("reason") in ("NoSource", "NoRegistry"):
         cause, _, step = built["message"].partition(": ")
-        return Finding((cause,), step)
+        return Finding((cause,), step, State.NOT_READY, AT_ONCE)
     ready = meta.condition(scene.app, "Ready") or {}
     if ready.get("reason") == "Refused":
-        return Finding((f"the cluster refuses it: {ready['message']}",), "change what is refused and deploy again")
+        cause = f"the cluster refuses it: {ready['message']}"
+        return Finding((cause,), "change what is refused and deploy again", State.REFUSED, AT_ONCE)
     if ready.get("reason") in _SAID_BY_APP:
-        return Finding((ready["message"].partition(": choose")[0],), _SAID_BY_APP[ready["reason"]].format(name=scene.name))
+        step = _SAID_BY_APP[ready["reason"]].format(name=scene.name)
+        return Finding((ready["message"].partition(": choose")[0],), step, ready["reason"], AT_ONCE)
     if scene.taken:
-        return Finding((f"{' and '.join(scene.taken)} exists and is not this app's",), "rename the app, or remove what has its name")
+        cause = f"{' and '.join(scene.taken)} exists and is not this app's"
+        return Finding((cause,), "rename the app, or remove what has its name", "NameTaken", AT_ONCE)
     return None
 
 
@@ -116,13 +146,14 @@ def _built(scene: Scene) -> Finding | None:
         "NoBaseImage": "use a base image that can be had, or set a mirror with `ph config set registry.mirror HOST`",
         "Cancelled": again,
     }
-    return Finding((message or f"its pod ended with {status.get('reason') or phase}", effect), steps.get(status.get("reason", ""), again))
+    cause = message or f"its pod ended with {status.get('reason') or phase}"
+    return Finding((cause, effect), steps.get(status.get("reason", ""), again), State.BUILD_FAILED, AT_ONCE)
 
 
 def _build_waits(scene: Scene, build: Object) -> Finding | None:
     for pod in scene.pods:
-        if meta.name(pod) == f"{meta.name(build)}-build" and (found := of_pod(pod, scene.notes_of(pod), scene.app_name)):
-            return Finding((*found.chain, f"build {meta.name(build)} cannot run"), found.next_step)
+        if meta.name(pod) == f"{meta.name(build)}-build" and (found := of_pod(pod, scene.notes_of(pod), scene.now, scene.app_name)):
+            return Finding((*found.chain, f"build {meta.name(build)} cannot run"), found.next_step, State.BUILDING)
     return None
 
 
@@ -132,9 +163,10 @@ def _idle(scene: Scene) -> Finding | None:
     spec = scene.deployment["spec"]
     if spec.get("replicas", 1) == 0:
         command = f"ph scale {scene.name}=1" if scene.kind == "App" else f"ph kubectl scale deployment {scene.name} --replicas=1"
-        return Finding(("it is scaled to 0 replicas",), f"start one with `{command}`")
+        return Finding(("it is scaled to 0 replicas",), f"start one with `{command}`", State.SCALED_TO_ZERO)
     if spec.get("paused") and not is_rolled_out(scene.deployment):
-        return Finding(("its rollout is paused",), f"go on with `ph kubectl rollout resume deployment {scene.name}`")
+        step = f"go on with `ph kubectl rollout resume deployment {scene.name}`"
+        return Finding(("its rollout is paused",), step, State.PAUSED)
     return None
 
 
@@ -146,7 +178,8 @@ def _pods_created(scene: Scene) -> Finding | None:
     if failure is not None and failure.get("status") == "True" and failure.get("reason") == "FailedCreate":
         return refused(meta.name(current), failure.get("message", ""))
     told = [note for note in scene.notes_of(current) if note.reason == "FailedCreate"]
-    return refused(meta.name(current), told[-1].message) if told else None
+    # What was said once may have passed.
+    return replace(refused(meta.name(current), told[-1].message), certain_after_s=None) if told else None
 
 
 def _pods_run(scene: Scene) -> Finding | None:
@@ -154,11 +187,12 @@ def _pods_run(scene: Scene) -> Finding | None:
     if scene.kind in ("Build", "Ingress"):
         return None
     for pod in sorted(scene.current_pods, key=restarts, reverse=True):
-        found = of_pod(pod, scene.notes_of(pod), scene.app_name)
+        inside = scene.inside.get(meta.name(pod), NOTHING_SEEN)
+        found = of_pod(pod, scene.notes_of(pod), scene.now, scene.app_name, inside=inside)
         if found is not None:
             progressing = (meta.condition(scene.deployment, "Progressing") if scene.deployment else None) or {}
             late = ("the rollout made no progress in time",) if progressing.get("reason") == "ProgressDeadlineExceeded" else ()
-            return Finding((*found.chain, *late), found.next_step)
+            return replace(found, chain=(*found.chain, *late))
     return None
 
 
@@ -168,15 +202,17 @@ def _routed(scene: Scene) -> Finding | None:
         return None
     if scene.endpoints is not None and scene.deployment is not None and not _has_ready_endpoint(scene.endpoints):
         step = "compare the service's selector and port with the pods' (`ph kubectl describe service`)"
-        return Finding((f"service {scene.name} has no ready endpoint",), step)
+        return Finding((f"service {scene.name} has no ready endpoint",), step, State.NO_ROUTE)
     if scene.ingress is None:
         return None
     for problem in scene.problems:
-        return Finding((problem.message, "its route does not work"), _ROUTE_STEPS.get(problem.reason, "correct the ingress"))
+        step = _ROUTE_STEPS.get(problem.reason, "correct the ingress")
+        return Finding((problem.message, "its route does not work"), step, State.NO_ROUTE, SOON)
     places = ((scene.ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress")
     if not places and scene.age_of(scene.ingress) >= _PATIENCE_S:
         name = scene.ingress["spec"].get("ingressClassName") or "the cluster's default one"
-        return Finding((f"no gateway serves ingress class {name}", "its route does not work"), "see `ph kubectl get ingressclass`")
+        cause, step = f"no gateway serves ingress class {name}", "see `ph kubectl get ingressclass`"
+        return Finding((cause, "its route does not work"), step, State.NO_ROUTE)
     return None
 
 
@@ -204,7 +240,7 @@ def _past(scene: Scene, since: float = 0.0) -> Finding | None:
     episode = [(note, found) for note, found in trouble if note.last > end - _EPISODE_S]
     note, found = min(reversed(episode), key=lambda each: _RANKS.index(each[0].reason) if each[0].reason in _RANKS else len(_RANKS))
     first, *others = found.chain
-    return Finding((f"{age(scene.now - note.last)} ago {first}", *others), found.next_step)
+    return Finding((f"{age(scene.now - note.last)} ago {first}", *others), found.next_step, found.state)
 
 
 def _of_gone(scene: Scene) -> Why:

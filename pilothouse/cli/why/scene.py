@@ -1,11 +1,14 @@
 """All that `ph why` sees of an app at one moment, and the plain facts in it (pure)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pilothouse.cli.why.inside import Inside
 from pilothouse.cli.why.notes import Note
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.platform.apps.processes import has_port
+from pilothouse.platform.apps.workloads import STATE
 from pilothouse.platform.gateway.routes import Problem
 
 
@@ -14,7 +17,8 @@ class Scene:
     """What is there of `kind` `name` and of what belongs to it; notes: oldest first; now: seconds since the epoch.
 
     endpoints: the EndpointSlices of the Service of the same name; None when they were not asked for. problems: what keeps the
-    gateway from routing the ingress. taken: objects that carry an App's name and are not its own.
+    gateway from routing the ingress. taken: objects that carry an App's name and are not its own. processes: of an App, one
+    scene of kind "Process" for each process beside `web` that runs all the time. inside: by pod, for those that were looked into.
     """
 
     kind: str
@@ -30,10 +34,13 @@ class Scene:
     problems: Sequence[Problem] = ()
     taken: Sequence[str] = ()
     notes: Sequence[Note] = field(default_factory=tuple)
+    processes: Sequence["Scene"] = ()
+    inside: Mapping[str, Inside] = field(default_factory=dict)
 
     @property
     def app_name(self) -> str:
-        return self.name if self.kind == "App" else ""
+        """Of which app it is, for commands in advice."""
+        return self.name if self.kind == "App" else meta.name(self.app) if self.app is not None else ""
 
     def notes_of(self, obj: Object) -> list[Note]:
         return [note for note in self.notes if note.kind == obj["kind"] and note.name == meta.name(obj)]
@@ -50,12 +57,24 @@ class Scene:
 
     @property
     def subject(self) -> str:
+        if self.kind == "Process":
+            return f"process {self.name} of {self.app_name}"
         return self.name if self.kind == "App" else f"{self.kind.lower()} {self.name}"
+
+    @property
+    def verb(self) -> str:
+        """What it does when all is well: `serves` where something listens, else `runs`."""
+        return "runs" if self.kind == "Process" or (self.app is not None and not has_port(self.app)) else "serves"
 
     @property
     def owner(self) -> Object | None:
         """What keeps the number of pods."""
         return self.deployment if self.deployment is not None else newest(self.replica_sets)
+
+    @property
+    def wanted(self) -> int:
+        """How many replicas there should be."""
+        return int((self.owner or {"spec": {}})["spec"].get("replicas", 1))
 
     @property
     def current_pods(self) -> list[Object]:
@@ -64,6 +83,14 @@ class Scene:
             return list(self.pods)
         current = newest(self.replica_sets)
         return [p for p in self.pods if current is not None and (meta.controller_of(p) or {}).get("uid") == meta.uid(current)]
+
+    @property
+    def shows_newest_state(self) -> bool:
+        """Whether the newest ReplicaSet is of the state that the Deployment asks for: one that is not made yet is not judged."""
+        if self.deployment is None or (current := newest(self.replica_sets)) is None:
+            return False
+        observed = count(self.deployment, "observedGeneration") >= meta.generation(self.deployment)
+        return observed and _state(self.deployment) == _state(current)
 
     def age_of(self, obj: Object | None) -> float:
         """Seconds since its creation."""
@@ -79,6 +106,12 @@ def newest(replica_sets: Sequence[Object]) -> Object | None:
         return int(number) if number.isdigit() else 0, replica_set["metadata"].get("creationTimestamp") or ""
 
     return max(replica_sets, key=order, default=None)
+
+
+def _state(obj: Object) -> str:
+    """Of a Deployment's or ReplicaSet's pod template."""
+    template = obj["spec"].get("template") or {}
+    return meta.annotations(template).get(STATE, "") if template.get("metadata") else ""
 
 
 def restarts(pod: Object) -> int:

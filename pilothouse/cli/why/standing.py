@@ -19,15 +19,15 @@ def state(scene: Scene) -> str:
     owner = scene.owner
     ready, current = count(owner, "readyReplicas"), newest(scene.replica_sets)
     if not ready:
-        return "does not serve"
+        return f"does not {scene.verb.removesuffix('s')}"
     if scene.kind == "App" and not scene.waits_for_build and owner is not None and is_rolled_out(owner):
         return "runs but cannot be reached"
     if scene.waits_for_build or (current is not None and not count(current, "readyReplicas")):
-        return f"still serves {_old_revision(scene)}"
-    return f"serves with {ready} of {(owner or {})['spec'].get('replicas', 1)} replicas"
+        return f"still {scene.verb} {old_revision(scene)}"
+    return f"{scene.verb} with {ready} of {(owner or {})['spec'].get('replicas', 1)} replicas"
 
 
-def _old_revision(scene: Scene) -> str:
+def old_revision(scene: Scene) -> str:
     """The revision that still runs, by its image."""
     status = (scene.app or {}).get("status") or {}
     if scene.app is not None and scene.waits_for_build and status.get("revision"):
@@ -53,18 +53,22 @@ def well(scene: Scene) -> str:
         if (pod.get("status") or {}).get("phase") == "Succeeded":
             return f"pod {scene.name} has ended with success"
         return f"pod {scene.name} is ready{_restarted([pod])}" if meta.is_true(pod, "Ready") else ""
-    owner = scene.owner
-    if owner is None or scene.waits_for_build:
+    parts = [each for each in (scene, *scene.processes) if each.owner is not None]
+    if not parts or scene.waits_for_build or not all(map(_is_whole, parts)):
         return ""
-    wanted, ready = owner["spec"].get("replicas", 1), count(owner, "readyReplicas")
-    if ready < wanted or (scene.deployment is not None and not is_rolled_out(scene.deployment)):
-        return ""
-    serving = f"with {ready} of {wanted} replica{'' if wanted == 1 else 's'}"
+    wanted = sum(each.wanted for each in parts)
+    numbers = f"with {wanted} of {wanted} replica{'' if wanted == 1 else 's'}"
+    pods = [pod for each in parts for pod in (scene.pods if scene.app is None else each.current_pods)]
     if scene.app is None:
-        return f"{scene.subject} serves {serving}{_restarted(scene.pods)}"
+        return f"{scene.subject} {scene.verb} {numbers}{_restarted(pods)}"
     status = scene.app.get("status") or {}
-    where = f"{serving} at {status.get('url', '')}"
-    return f"{scene.name} serves revision {status.get('revision', 0)} {where}{_restarted(scene.current_pods)}"
+    where = f" at {status['url']}" if status.get("url") else ""
+    return f"{scene.name} {scene.verb} revision {status.get('revision', 0)} {numbers}{where}{_restarted(pods)}"
+
+
+def _is_whole(scene: Scene) -> bool:
+    """Whether all replicas that are wanted are ready, and no others are there."""
+    return count(scene.owner, "readyReplicas") >= scene.wanted and (scene.deployment is None or is_rolled_out(scene.deployment))
 
 
 def _restarted(pods: Sequence[Object]) -> str:
@@ -83,12 +87,13 @@ def waiting(scene: Scene) -> str:
     build = scene.build
     if build is not None and scene.waits_for_build:
         since = age(scene.age_of(build))
-        return f"{scene.subject} is being built for {since}; follow it with `ph kubectl logs -f {meta.name(build)}-build -c build`"
-    if scene.deployment is None and scene.kind == "App":
+        follow = f"logs {scene.name} --build -f" if scene.kind == "App" else f"kubectl logs -f {meta.name(build)}-build -c build"
+        return f"{scene.subject} is being built for {since}; follow it with `ph {follow}`"
+    if scene.owner is None and not scene.processes and scene.kind == "App":
         return f"{scene.name} is {age(scene.age_of(scene.app))} old and its objects are being made"
     if scene.kind == "Pod":
         return f"pod {scene.name} is starting for {age(scene.age_of(scene.pods[0]))}"
-    owner = scene.owner
-    wanted = (owner or {"spec": {}})["spec"].get("replicas", 1)
-    ready = count(newest(scene.replica_sets) if scene.replica_sets else owner, "readyReplicas")
+    parts = [scene, *scene.processes] if scene.owner is not None else scene.processes
+    ready = sum(count(newest(each.replica_sets) if each.replica_sets else each.owner, "readyReplicas") for each in parts)
+    wanted = sum(each.wanted for each in parts)
     return f"{scene.subject} is being rolled out: {ready} of {wanted} replicas of the newest revision are ready"

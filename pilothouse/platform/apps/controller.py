@@ -127,6 +127,8 @@ class AppController:
             metadata = current["metadata"] | {"annotations": meta.annotations(wanted)}
             await self.client.update(resource, current | {"metadata": metadata, "revision": wanted["revision"]})
         else:
+            marks = meta.annotations(wanted)
+            changed |= {"metadata": {"annotations": marks}} if marks else {}
             await self.client.patch(resource, meta.name(wanted), changed, namespace=meta.namespace(wanted))
 
     async def _remove(self, obj: Object) -> None:
@@ -174,9 +176,7 @@ def _reason(status: Object) -> tuple[str, str, str]:
 def covers(current: Any, wanted: Any) -> bool:
     """Whether everything wanted is there; what the server has added is nobody's business. An empty value is as good as none."""
     if isinstance(wanted, dict):
-        return isinstance(current, dict) and all(
-            covers(current.get(k), v) if v not in ({}, [], "") else not current.get(k) for k, v in wanted.items()
-        )
+        return isinstance(current, dict) and all(covers(current.get(k), v) if v else not current.get(k) for k, v in wanted.items())
     if isinstance(wanted, list):
         return isinstance(current, list) and len(current) == len(wanted) and all(map(covers, current, wanted))
     return bool(current == wanted)

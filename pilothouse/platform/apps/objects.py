@@ -15,6 +15,8 @@ NAME_LABEL = "app.kubernetes.io/name"
 MANAGER_LABEL = "app.kubernetes.io/managed-by"
 MANAGER = "pilothouse"
 BUILD_API = "builds.pilothouse.dev/v1"
+UNAVAILABLE = "gateway.pilothouse.dev/unavailable"
+"""Annotation by which an Ingress gives the gateway a sentence for the time without an endpoint; known to apps by its name only."""
 ROLLED_FIELDS = ("image", "source", "build", "attempt", "port", "command", "args", "processes", "env", "secrets", "resources", "health")
 """What a revision remembers and a rollback restores; the numbers of replicas, hosts, restarts and history stay as they are."""
 
@@ -24,6 +26,8 @@ class Surroundings:
     """registry: where built images go. ingress_class: of the routes, "" for the cluster's default. url_port: shown in URLs unless 80.
 
     drain_s: how long a pod waits before it ends, for clusters whose proxies are not told beforehand; 0 on the embedded engine.
+    proven_s: how long a replica without a health check must stay up until it counts: a port may accept before the program has
+    loaded what it serves.
     """
 
     registry: str
@@ -31,6 +35,7 @@ class Surroundings:
     domain: str = "localhost"
     url_port: int = 80
     drain_s: int = 0
+    proven_s: int = 3
 
 
 def fingerprint(value: Any) -> str:
@@ -139,12 +144,20 @@ def ingress(app: Object, around: Surroundings) -> Object:
     return {
         "apiVersion": kinds.INGRESSES.api_version,
         "kind": kinds.INGRESSES.kind,
-        "metadata": metadata(app),
+        "metadata": metadata(app) | {"annotations": {UNAVAILABLE: unavailable(app)}},
         "spec": ({"ingressClassName": around.ingress_class} if around.ingress_class else {})
         | {
             "rules": [{"host": host, "http": {"paths": paths}} for host in hosts(app, around)],
         },
     }
+
+
+def unavailable(app: Object) -> str:
+    """What the gateway answers while no replica can."""
+    name, space = meta.name(app), "" if meta.namespace(app) == "default" else f" -n {meta.namespace(app)}"
+    if app["spec"].get("replicas", 1) == 0:
+        return f'{name} is scaled to 0: "ph scale {name}=1{space}" starts it'
+    return f'{name} has no replica that serves: "ph why {name}{space}" says why'
 
 
 def remembered(app: Object, image: str, pins: Mapping[str, str]) -> Object:

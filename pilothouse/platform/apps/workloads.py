@@ -47,6 +47,7 @@ def deployment(app: Object, process: Process, running: Running, around: Surround
             "selector": {"matchLabels": pod_labels(app, process.name)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
             "revisionHistoryLimit": 2,
+            "minReadySeconds": 0 if _has_health_check(app, process, running) else around.proven_s,
             "template": template,
         },
     }
@@ -96,6 +97,10 @@ def _template(app: Object, process: Process, running: Running, around: Surroundi
         # What a pod waits counts against its time to end.
         template["spec"]["terminationGracePeriodSeconds"] = GRACE_S + around.drain_s
     return template
+
+
+def _has_health_check(app: Object, process: Process, running: Running) -> bool:
+    return _is_served(process, running) and bool((app["spec"].get("health") or {}).get("path"))
 
 
 def _is_served(process: Process, running: Running) -> bool:

@@ -12,7 +12,8 @@ from pilothouse.cli.main import ph
 from pilothouse.cli.session import Session
 from pilothouse.cli.settings.home import Home
 from pilothouse.cli.why.causes import explain
-from pilothouse.cli.why.command import Duration, _target, decided, document, look
+from pilothouse.cli.why.command import Duration, _target, decided, document
+from pilothouse.cli.why.look import look
 from pilothouse.model import kinds, meta
 from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.resource import BUILDS

@@ -131,3 +131,21 @@ async def test_a_value_that_cannot_work_is_refused_by_the_server(tmp_path: Path,
             await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": spec})
         with pytest.raises(Invalid):
             await cluster.create(APPS, {"metadata": {"name": "not.a.label"}, "spec": {"image": "web:1"}})
+
+
+async def test_the_gateways_sentence_follows_the_number_of_replicas(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1"}})
+        await cluster.until_one(APPS, "shop", serves)
+        await cluster.patch(APPS, "shop", {"spec": {"replicas": 0}})
+        await cluster.until_one(kinds.INGRESSES, "shop", lambda obj: "scaled to 0" in str(meta.annotations(obj)))
+
+
+async def test_an_app_at_rest_writes_nothing(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "health": {"path": "/"}}})
+        app = await cluster.until_one(APPS, "shop", serves)
+        before = [await cluster.get(resource, "shop") for resource in (kinds.DEPLOYMENTS, kinds.INGRESSES, kinds.SERVICES)]
+        await cluster.patch(APPS, "shop", {"metadata": {"labels": {"x": "y"}}, "spec": {"history": 5}})
+        await cluster.until_one(APPS, "shop", lambda obj: serves(obj) and meta.generation(obj) > meta.generation(app))
+        assert before == [await cluster.get(resource, "shop") for resource in (kinds.DEPLOYMENTS, kinds.INGRESSES, kinds.SERVICES)]

@@ -7,6 +7,7 @@ from pilothouse.platform.apps import objects, processes, workloads
 from pilothouse.platform.apps.controller import covers
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.workloads import Running
+from pilothouse.platform.gateway.routes import UNAVAILABLE
 from tests.platform.apps.life import AROUND, app, source
 
 
@@ -119,9 +120,31 @@ def test_long_names_leave_room_for_what_is_appended() -> None:
         ({"a": [{"x": 1}, {"x": 2}]}, {"a": [{"x": 1}]}, False),
         ({"replicas": 1}, {"replicas": 0}, False),
         ({"replicas": 0}, {"replicas": 0}, True),
+        ({}, {"minReadySeconds": 0}, True),
         ({"flag": True}, {"flag": False}, False),
         (None, {"a": 1}, False),
     ],
 )
 def test_what_is_wanted_is_there_whatever_the_server_has_added(current: Any, wanted: Any, expected: bool) -> None:
     assert covers(current, wanted) is expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "seconds"), [({}, 3), ({"health": {"path": "/healthz"}}, 0), ({"port": 0, "health": {"path": "/healthz"}}, 3)]
+)
+def test_a_replica_without_a_health_check_must_stay_up_to_count(spec: dict[str, Any], seconds: int) -> None:
+    assert deployed(app(**spec), "web:1", AROUND)["spec"]["minReadySeconds"] == seconds
+
+
+@pytest.mark.parametrize(
+    ("replicas", "namespace", "said"),
+    [
+        (2, "default", 'shop has no replica that serves: "ph why shop" says why'),
+        (0, "default", 'shop is scaled to 0: "ph scale shop=1" starts it'),
+        (0, "team", 'shop is scaled to 0: "ph scale shop=1 -n team" starts it'),
+    ],
+)
+def test_the_gateway_is_given_a_sentence_for_the_time_without_a_replica(replicas: int, namespace: str, said: str) -> None:
+    shop = app(replicas=replicas)
+    shop["metadata"]["namespace"] = namespace
+    assert objects.ingress(shop, AROUND)["metadata"]["annotations"][UNAVAILABLE] == said

@@ -1,0 +1,74 @@
+"""A build's log as it is shown: folded to its steps and their times, or as it is."""
+
+import sys
+from collections import deque
+
+import click
+
+from pilothouse.cli import output
+from pilothouse.platform.builds.progress import Begun, Ended, Note, parse
+
+TAIL = 20
+"""Lines of the step that failed."""
+_LONGEST = 90
+
+
+class BuildView:
+    """Fed with bytes as they arrive. waiting: shows the step that runs."""
+
+    def __init__(self, waiting: output.Waiting, *, verbose: bool) -> None:
+        self._waiting = waiting
+        self._verbose = verbose
+        self._rest = b""
+        self._step: Begun | None = None
+        self._tail: deque[str] = deque(maxlen=TAIL)
+
+    def feed(self, piece: bytes) -> None:
+        if self._verbose:
+            sys.stderr.buffer.write(piece)
+            sys.stderr.flush()
+            return
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            self._line(line.decode(errors="replace").rstrip("\r"))
+
+    def _line(self, text: str) -> None:
+        mark = parse(text)
+        if isinstance(mark, Begun):
+            self._step = mark
+            self._tail.clear()
+            self.show_running()
+        elif isinstance(mark, Ended):
+            self._ended(mark)
+        elif isinstance(mark, Note):
+            self._waiting.clear()
+            output.note(mark.text)
+        elif text.strip():
+            self._tail.append(text)
+
+    def _ended(self, mark: Ended) -> None:
+        self._waiting.clear()
+        if self._step is not None:
+            output.note(f"  {_shown(self._step)}  {'cached' if mark.cached else f'{mark.seconds:.1f} s'}")
+        self._step = None
+        self._tail.clear()
+
+    def show_running(self) -> None:
+        """The step that runs, with its seconds."""
+        if self._step is not None:
+            self._waiting.show(_shown(self._step))
+
+    def show_failure(self) -> None:
+        """The step that did not end, and the last that it printed."""
+        if self._verbose or not (self._step or self._tail):
+            return
+        self._waiting.clear()
+        if self._step is not None:
+            output.note(output.bad(f"  {_shown(self._step)}"))
+        for line in self._tail:
+            click.echo(f"    {line}", err=True)
+
+
+def _shown(step: Begun) -> str:
+    name = step.name if len(step.name) <= _LONGEST else f"{step.name[: _LONGEST - 1]}…"
+    return f"{step.number:>5}  {name}"

@@ -1,0 +1,146 @@
+"""Reads from a cluster what `explain` needs: the object, what was made for it, what was said about them, what is inside its pods."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from pilothouse.cli.why.notes import Note, belongs_to, from_event, merged
+from pilothouse.cli.why.scene import Scene
+from pilothouse.client.client import ObjectList
+from pilothouse.model import kinds, meta
+from pilothouse.model.errors import Forbidden
+from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
+from pilothouse.platform.apps import processes
+from pilothouse.platform.apps.resource import APPS
+from pilothouse.platform.builds.resource import BUILDS
+from pilothouse.platform.gateway.routes import Problem, World, table
+
+Parts = dict[str, Any]
+"""Fields of a Scene by name."""
+
+
+class Reader(Protocol):
+    """What of a `Client` is used here."""
+
+    async def get_or_none(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None: ...
+
+    async def list_all(self, resource: Resource, namespace: str | None = None, *, label_selector: str | None = None) -> ObjectList: ...
+
+
+async def look(reader: Reader, kind: str, name: str, namespace: str, now: float, decisions: Sequence[Note]) -> Scene:
+    """All that is there of the object and of what was made for it. now: seconds since the epoch."""
+    parts = await _PARTS[kind](reader, name, namespace)
+    events = [from_event(event) for event in (await reader.list_all(kinds.EVENTS, namespace)).items]
+    known = merged(decisions, events)
+    others = [Scene(kind="Process", now=now, notes=known, **each) for each in parts.pop("processes", ())]
+    named = {(obj["kind"], obj["metadata"]["name"]) for obj in _objects(parts)}
+    is_made = belongs_to(kind, name)
+    notes = [note for note in known if is_made(note) or (note.kind, note.name) in named]
+    return Scene(kind=kind, name=name, now=now, notes=notes, processes=[_with_own_notes(each) for each in others], **parts)
+
+
+def _with_own_notes(scene: Scene) -> Scene:
+    own = {(obj["kind"], meta.name(obj)) for obj in (*scene.replica_sets, *scene.pods)}
+    return replace(scene, notes=[note for note in scene.notes if (note.kind, note.name) in own])
+
+
+def _objects(parts: Mapping[str, Any]) -> list[Object]:
+    found: list[Object] = []
+    for key in ("app", "build", "deployment", "ingress"):
+        found += [parts[key]] if parts.get(key) else []
+    return [*found, *parts.get("replica_sets", ()), *parts.get("pods", ())]
+
+
+async def _app_parts(reader: Reader, name: str, namespace: str) -> Parts:
+    app = await reader.get_or_none(APPS, name, namespace)
+    if app is None:
+        return {}
+    build_name = (app.get("status") or {}).get("build", "")
+    built = await _build_parts(reader, build_name, namespace) if build_name else {}
+    lasting = [process.name for process in processes.lasting(app)]
+    has_web = processes.WEB in lasting
+    rolled: Parts = await _deployment_parts(reader, name, namespace) if has_web else {"deployment": None, "pods": []}
+    routed: Parts = await _ingress_parts(reader, name, namespace) if processes.has_route(app) else {"ingress": None}
+    selector = f"kubernetes.io/service-name={name}"
+    slices = (await reader.list_all(kinds.ENDPOINTSLICES, namespace, label_selector=selector)).items if processes.has_port(app) else None
+    pods = [*built.pop("pods", []), *rolled.pop("pods", [])]
+    named = [rolled["deployment"], await reader.get_or_none(kinds.SERVICES, name, namespace), routed["ingress"]]
+    taken = [f"{obj['kind'].lower()} {name}" for obj in named if obj is not None and not _is_owned(obj, app)]
+    others = [await _process_parts(reader, app, process) for process in lasting if process != processes.WEB]
+    return {"app": app, "endpoints": slices, "pods": pods, "taken": taken, "processes": others, **built, **rolled, **routed}
+
+
+async def _process_parts(reader: Reader, app: Object, process: str) -> Parts:
+    name = processes.deployment_name(app, process)
+    return {"name": process, "app": app, **await _deployment_parts(reader, name, meta.namespace(app))}
+
+
+def _is_owned(obj: Object, owner: Object) -> bool:
+    return (meta.controller_of(obj) or {}).get("uid") == meta.uid(owner)
+
+
+async def _build_parts(reader: Reader, name: str, namespace: str) -> Parts:
+    pod = await reader.get_or_none(kinds.PODS, f"{name}-build", namespace)
+    return {"build": await reader.get_or_none(BUILDS, name, namespace), "pods": [pod] if pod is not None else []}
+
+
+async def _deployment_parts(reader: Reader, name: str, namespace: str) -> Parts:
+    deployment = await reader.get_or_none(kinds.DEPLOYMENTS, name, namespace)
+    sets = await _owned(reader, kinds.REPLICASETS, namespace, [deployment] if deployment else [])
+    return {"deployment": deployment, "replica_sets": sets, "pods": await _owned(reader, kinds.PODS, namespace, sets)}
+
+
+async def _owned(reader: Reader, resource: Resource, namespace: str, owners: Sequence[Object]) -> list[Object]:
+    if not owners:
+        return []
+    uids = {meta.uid(owner) for owner in owners}
+    return [obj for obj in (await reader.list_all(resource, namespace)).items if (meta.controller_of(obj) or {}).get("uid") in uids]
+
+
+async def _replica_set_parts(reader: Reader, name: str, namespace: str) -> Parts:
+    found = await reader.get_or_none(kinds.REPLICASETS, name, namespace)
+    sets = [found] if found is not None else []
+    return {"replica_sets": sets, "pods": await _owned(reader, kinds.PODS, namespace, sets)}
+
+
+async def _pod_parts(reader: Reader, name: str, namespace: str) -> Parts:
+    found = await reader.get_or_none(kinds.PODS, name, namespace)
+    return {"pods": [found] if found is not None else []}
+
+
+async def _ingress_parts(reader: Reader, name: str, namespace: str) -> Parts:
+    ingress = await reader.get_or_none(kinds.INGRESSES, name, namespace)
+    return {"ingress": ingress, "problems": await _problems(reader, ingress) if ingress is not None else []}
+
+
+async def _problems(reader: Reader, ingress: Object) -> list[Problem]:
+    """What the gateway's own rules say about the ingress now; nothing of one that another controller serves, or to a user who
+    may not see what they are judged by."""
+    with contextlib.suppress(Forbidden):
+        return await _judged(reader, ingress)
+    return []
+
+
+async def _judged(reader: Reader, ingress: Object) -> list[Problem]:
+    names = [entry.get("secretName") for entry in ingress["spec"].get("tls") or ()]
+    secrets = [await reader.get_or_none(kinds.SECRETS, name, meta.namespace(ingress)) for name in names if name]
+    world = World(
+        ingresses=(await reader.list_all(kinds.INGRESSES)).items,
+        classes=(await reader.list_all(kinds.INGRESSCLASSES)).items,
+        services={},
+        slices={},
+        secrets={meta.key(secret): secret for secret in secrets if secret is not None},
+    )
+    return [problem for problem in table(world).problems if problem.ingress == meta.key(ingress)]
+
+
+_PARTS = {
+    "App": _app_parts,
+    "Build": _build_parts,
+    "Deployment": _deployment_parts,
+    "ReplicaSet": _replica_set_parts,
+    "Pod": _pod_parts,
+    "Ingress": _ingress_parts,
+}

@@ -1,0 +1,62 @@
+import pytest
+
+from pilothouse.cli.why.causes import explain
+from pilothouse.cli.why.finding import State
+from pilothouse.cli.why.inside import Inside, Listener, listeners
+from tests.cli.shop import POD, note, pod, terminated, unready, waiting
+
+TABLE = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0
+   1: 00000000:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2 1 0 100 0 0 10 0
+   2: 0500F40A:8124 0100F40A:01BB 01 00000000:00000000 00:00000000 00000000     0        0 3 1 0 100 0 0 10 0
+  sl  local_address                         remote_address                        st
+   0: 00000000000000000000000001000000:1388 00000000000000000000000000000000:0000 0A
+   1: 00000000000000000000000001000000:0BB8 00000000000000000000000000000000:0000 0A
+"""
+REFUSED = "Readiness probe failed: dial tcp 10.244.0.5:8080: connect: connection refused"
+
+
+def test_listening_ports_are_read_with_whether_only_the_pod_reaches_them() -> None:
+    assert listeners(TABLE) == [Listener(3000, True), Listener(5000, False), Listener(8080, True)]
+    assert listeners("") == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "said"),
+    [
+        ([Listener(5000)], State.WRONG_PORT, "listens on port 5000 and not on 8080; `ph deploy --port 5000` names its port, or make it"),
+        ([Listener(5000), Listener(9090)], State.WRONG_PORT, "on port 5000 and 9090 and not on 8080; `ph deploy --port PORT`"),
+        ([Listener(5000, True)], State.WRONG_PORT, "on port 5000 (on 127.0.0.1 only) and not on 8080; make it listen on 0.0.0.0:8080"),
+        ([Listener(8080, True)], State.LOOPBACK_ONLY, "listens on 127.0.0.1:8080 only, where nothing outside of it can reach it"),
+        ([], State.NOT_READY, "connection refused; make it listen on 0.0.0.0:8080"),
+        (None, State.NOT_READY, "connection refused; make it listen on 0.0.0.0:8080"),
+    ],
+)
+def test_where_an_app_listens_instead_is_named(seen: list[Listener] | None, state: State, said: str) -> None:
+    refused = note(("Pod", POD), "Unhealthy", REFUSED)
+    found = explain(unready(pod(), notes=[refused], inside={POD: Inside(seen)}))
+    assert said in found.sentence
+    assert found.state == state
+    assert (found.certain_after_s is not None) == (state != State.NOT_READY)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["Traceback (most recent call last):", "KeyError: 'DATABASE_URL'", "[INFO] Worker exiting"], "KeyError: 'DATABASE_URL'"),
+        (["django.core.exceptions.ImproperlyConfigured: no key", ""], "django.core.exceptions.ImproperlyConfigured: no key"),
+        (["TypeError: x is not a function", "    at Object.<anonymous> (/app/a.js:1:1)"], "TypeError: x is not a function"),
+        (["first", "last"], "last"),
+        ([], ""),
+    ],
+)
+def test_a_crash_is_told_by_its_exception(lines: list[str], said: str) -> None:
+    assert Inside(lines=lines).telling_line == said
+
+
+def test_what_a_crashed_container_printed_stands_in_the_sentence() -> None:
+    crashed = pod(waiting("CrashLoopBackOff"), restarts=1, last=terminated(3))
+    found = explain(unready(crashed, inside={POD: Inside(lines=["ModuleNotFoundError: No module named 'flask'"])}))
+    assert "ended with exit code 3: ModuleNotFoundError: No module named 'flask', so it is started again" in found.sentence
+    assert (found.state, found.certain_after_s) == (State.CRASHING, 0)
