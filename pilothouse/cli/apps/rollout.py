@@ -106,7 +106,7 @@ class Rollout:
             is_decided = bool(condition) and (condition["status"] == "True" or condition["reason"] not in WAITING)
             if is_decided and self._is_current(app):
                 if condition["status"] != "True":
-                    await self._known_failure(condition["reason"])
+                    await self._known_failure(app)
                     return app
                 if await self._is_answered(app):
                     return app
@@ -120,9 +120,9 @@ class Rollout:
                 self._waiting.show(self._waited_for(condition))
             await asyncio.sleep(POLL_S)
 
-    async def _known_failure(self, reason: str) -> None:
+    async def _known_failure(self, app: Object) -> None:
         """What belongs to a failure that the platform has found."""
-        if reason == "BuildFailed":
+        if _is_build_failed(app):
             await self._build_log.show_failure()
         await self.outlook.refresh()
 
@@ -151,7 +151,7 @@ class Rollout:
         """One sentence: the cause, what goes on serving, the way out; the last lines of the app are shown before it."""
         condition = meta.condition(app or {}, "Ready") or {}
         outlook, route = self.outlook, self.route
-        if app is None and route is not None and route.fault:
+        if app is None and route is not None and not outlook.is_hopeless:
             await outlook.refresh()
             await self._show_last_lines()
             earlier = outlook.earlier_revision
@@ -159,7 +159,8 @@ class Rollout:
             return placed(f"{self.name} is not deployed: its replicas run, but {route.fault}; {step}", namespace=self.namespace)
         cause, step = outlook.sentence, outlook.why.next_step if outlook.why is not None else ""
         if app is not None and (condition["reason"] != "ProgressDeadlineExceeded" or not cause):
-            return f"{self.name} is not deployed: {condition['message'] or condition['reason']}"
+            log = f"; all that it printed: `ph logs {self.name} --build`" if _is_build_failed(app) else ""
+            return placed(f"{self.name} is not deployed: {condition['message'] or condition['reason']}{log}", namespace=self.namespace)
         await self._show_last_lines()
         serving = f"; {outlook.still_serving} goes on serving" if outlook.still_serving else ""
         return placed(f"{self.name} is not deployed: {cause}{serving}; {step}", namespace=self.namespace)
@@ -195,3 +196,8 @@ class Rollout:
         else:
             self.was_taken_back = True
             output.note("cancelled; everything is as it was before")
+
+
+def _is_build_failed(app: Object) -> bool:
+    built = meta.condition(app, "Built") or {}
+    return built.get("status") == "False" and built.get("reason") not in ("NoSource", "NoRegistry")

@@ -12,8 +12,8 @@ import click
 from pilothouse.cli.session import Session
 from pilothouse.cli.settings.home import Settings
 
-ANSWER_S = 10.0
-"""So long may one answer take."""
+ANSWER_S = 30.0
+"""So long may one answer take: some programs load what they need at the first request."""
 PATIENCE_S = 10.0
 """So long an app that is ready may answer with server errors."""
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
