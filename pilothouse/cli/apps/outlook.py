@@ -3,12 +3,15 @@
 import time
 from collections.abc import Callable
 
+from pilothouse.cli.apps.lookup import is_current
 from pilothouse.cli.why.causes import Why, explain
+from pilothouse.cli.why.finding import State
 from pilothouse.cli.why.look import look
 from pilothouse.cli.why.peek import last_lines, peek
-from pilothouse.cli.why.scene import Scene, count, restarts
+from pilothouse.cli.why.scene import Scene, count, newest, restarts
 from pilothouse.cli.why.standing import old_revision
 from pilothouse.client.client import Client
+from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 
@@ -28,6 +31,7 @@ class Outlook:
         self._scene: Scene | None = None
         self._looked_at = float("-inf")
         self._since = 0.0
+        self._subject: tuple[str, ...] = ()
 
     async def refresh(self) -> None:
         """Look, unless that was done a moment ago. What the user may not see is not known."""
@@ -44,19 +48,25 @@ class Outlook:
             return
         finally:
             self._looked_at = self._clock()
-        if self.why is None or self.why.state != found.state or not found.chain:
-            self._since = now
+        subject = (found.state, *(meta.name(each) for part in (scene, *scene.processes) if (each := newest(part.replica_sets))))
+        if subject != self._subject or not found.chain:
+            self._since, self._subject = now, subject
         self.why, self._scene = found, scene
 
     @property
     def sentence(self) -> str:
-        """The causes; "" while there are none."""
-        return ", so ".join(self.why.chain) if self.why is not None else ""
+        """The causes; "" while there are none, and of an earlier state while the new one is being built."""
+        if self.why is None or self._scene is None or (self._scene.waits_for_build and self.why.state != State.BUILDING):
+            return ""
+        return ", so ".join(self.why.chain)
 
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether the state that is being rolled out will not serve, however long one waits."""
+    def is_hopeless(self, generation: int) -> bool:
+        """Whether the state of this generation of the App will not serve, however long one waits."""
         if self.why is None or self._scene is None or self.why.certain_after_s is None:
+            return False
+        # The App is read before what is made for it: once it says so, its Deployments have the wanted state.
+        app = self._scene.app or {}
+        if (meta.condition(app, "Ready") or {}).get("reason") != "RollingOut" or not is_current(app) or meta.generation(app) < generation:
             return False
         parts = [each for each in (self._scene, *self._scene.processes) if each.deployment is not None]
         is_of_newest = bool(parts) and all(each.shows_newest_state for each in parts)

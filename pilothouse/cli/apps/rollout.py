@@ -112,7 +112,7 @@ class Rollout:
                     return app
             elif self._is_current(app) and condition.get("reason") in LOOKED_AT:
                 await self.outlook.refresh()
-            if self._is_hopeless(condition):
+            if self._is_hopeless(app, condition):
                 return None
             if self._build_log.is_streaming:
                 self._build_log.show_running()
@@ -132,10 +132,10 @@ class Rollout:
         web = app["spec"].get("replicas", 1)
         return self.route is None or not url or not web or await self.route.is_answered(url)
 
-    def _is_hopeless(self, condition: Object) -> bool:
+    def _is_hopeless(self, app: Object, condition: Object) -> bool:
         if condition.get("status") == "True":
             return self.route is not None and self.route.is_hopeless
-        return condition.get("reason") == "RollingOut" and self.outlook.is_hopeless
+        return condition.get("reason") == "RollingOut" and self.outlook.is_hopeless(meta.generation(app))
 
     def _waited_for(self, condition: Object) -> str:
         if condition.get("status") == "True" and self.route is not None and self.route.fault:
@@ -151,7 +151,7 @@ class Rollout:
         """One sentence: the cause, what goes on serving, the way out; the last lines of the app are shown before it."""
         condition = meta.condition(app or {}, "Ready") or {}
         outlook, route = self.outlook, self.route
-        if app is None and route is not None and not outlook.is_hopeless:
+        if app is None and route is not None and not outlook.is_hopeless(0):
             await outlook.refresh()
             await self._show_last_lines()
             earlier = outlook.earlier_revision

@@ -102,7 +102,7 @@ async def _until(client: "Client", name: str, namespace: str, counts: Mapping[st
                     return
                 if is_current(app):
                     await outlook.refresh()
-                if outlook.is_hopeless and outlook.why is not None:
+                if outlook.is_hopeless(meta.generation(app)) and outlook.why is not None:
                     raise click.ClickException(placed(_short(app, counts, outlook.sentence, outlook.why.next_step), namespace=namespace))
                 waiting.show(outlook.sentence or (meta.condition(app, "Ready") or {}).get("message") or "waiting for the replicas")
                 await asyncio.sleep(POLL_S)

@@ -28,13 +28,15 @@ def state(scene: Scene) -> str:
 
 
 def old_revision(scene: Scene) -> str:
-    """The revision that still runs, by its image."""
+    """The revision that still runs: of its image, and the newest that was there when its replicas were asked for."""
     status = (scene.app or {}).get("status") or {}
-    if scene.app is not None and scene.waits_for_build and status.get("revision"):
+    running = {_image(r): r["metadata"].get("creationTimestamp") or "" for r in scene.replica_sets if count(r, "readyReplicas")}
+    newest_number = status.get("revision", 0) + (1 if scene.waits_for_build else 0)
+    known = [r for r in status.get("revisions") or () if r["image"] in running and r["number"] < newest_number]
+    own = [r["number"] for r in known if r["createdAt"] <= running[r["image"]]] or [r["number"] for r in known]
+    if not own and scene.waits_for_build and status.get("revision"):
         return f"revision {status['revision']}"
-    running = {_image(r) for r in scene.replica_sets if count(r, "readyReplicas")}
-    earlier = [r["number"] for r in status.get("revisions") or () if r["image"] in running and r["number"] != status.get("revision")]
-    return f"revision {max(earlier)}" if earlier else "the revision before"
+    return f"revision {max(own)}" if own else "the revision before"
 
 
 def _image(replica_set: Object) -> str:

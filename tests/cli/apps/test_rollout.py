@@ -107,6 +107,19 @@ async def test_what_served_before_goes_on_and_is_named(tmp_path: Path) -> None:
         assert [pod["spec"]["containers"][0]["image"] for pod in await cluster.items(kinds.PODS) if meta.is_true(pod, "Ready")] == ["web:1"]
 
 
+async def test_the_next_deploy_is_not_blamed_for_the_crash_of_the_last(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster:
+        good = await deployed(cluster, shop())
+        async with sick(cluster, "web:2", crash(3)), sick(cluster, "web:3", CASES["no program"][0]):
+            for image, said in (("web:2", "exit code 3.*revision 1 goes on"), ("web:3", "no program gunicorn.*revision 1 goes on")):
+                before = await cluster.client.get(APPS, "shop", "default")
+                made = rollout(cluster, good | {"spec": good["spec"] | {"image": image}}, before)
+                await made.outlook.refresh()
+                await made.apply()
+                with pytest.raises(click.ClickException, match=said):
+                    await made.follow(20)
+
+
 async def test_a_first_crash_may_be_bad_luck(tmp_path: Path) -> None:
     once = container(waiting("CrashLoopBackOff"), last=terminated(1))
     async with platform(tmp_path) as cluster, sick(cluster, "web:2", once):
