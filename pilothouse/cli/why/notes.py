@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilothouse.decisions.log import Decision
+from pilothouse.decisions.table import Decision
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
