@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pilothouse.cli.why.notes import Note, belongs_to, from_event, merged
 from pilothouse.cli.why.scene import Scene
@@ -15,7 +15,9 @@ from pilothouse.model.resource import Resource
 from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.resource import BUILDS
-from pilothouse.platform.gateway.routes import Problem, World, table
+
+if TYPE_CHECKING:
+    from pilothouse.platform.gateway.routes import Problem
 
 Parts = dict[str, Any]
 """Fields of a Scene by name."""
@@ -115,7 +117,7 @@ async def _ingress_parts(reader: Reader, name: str, namespace: str) -> Parts:
     return {"ingress": ingress, "problems": await _problems(reader, ingress) if ingress is not None else []}
 
 
-async def _problems(reader: Reader, ingress: Object) -> list[Problem]:
+async def _problems(reader: Reader, ingress: Object) -> "list[Problem]":
     """What the gateway's own rules say about the ingress now; nothing of one that another controller serves, or to a user who
     may not see what they are judged by."""
     with contextlib.suppress(Forbidden):
@@ -123,7 +125,9 @@ async def _problems(reader: Reader, ingress: Object) -> list[Problem]:
     return []
 
 
-async def _judged(reader: Reader, ingress: Object) -> list[Problem]:
+async def _judged(reader: Reader, ingress: Object) -> "list[Problem]":
+    from pilothouse.platform.gateway.routes import World, table
+
     names = [entry.get("secretName") for entry in ingress["spec"].get("tls") or ()]
     secrets = [await reader.get_or_none(kinds.SECRETS, name, meta.namespace(ingress)) for name in names if name]
     world = World(

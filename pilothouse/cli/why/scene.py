@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pilothouse.cli.why.inside import Inside
 from pilothouse.cli.why.notes import Note
@@ -9,7 +10,9 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.processes import has_port
 from pilothouse.platform.apps.workloads import STATE
-from pilothouse.platform.gateway.routes import Problem
+
+if TYPE_CHECKING:
+    from pilothouse.platform.gateway.routes import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Scene:
     pods: Sequence[Object] = ()
     ingress: Object | None = None
     endpoints: Sequence[Object] | None = None
-    problems: Sequence[Problem] = ()
+    problems: "Sequence[Problem]" = ()
     taken: Sequence[str] = ()
     notes: Sequence[Note] = field(default_factory=tuple)
     processes: Sequence["Scene"] = ()
