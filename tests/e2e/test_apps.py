@@ -264,9 +264,9 @@ def test_a_git_url_is_deployed(instance: Instance, guestbook: Path, tmp_path: Pa
         address = f"git://127.0.0.1:{port}/book.git#release"
         instance.ph("deploy", address, "--name", "from-git", timeout=400)
         assert instance.fetch("from-git.localhost", "/healthz")[0] == 200
-        _push(work, served / "book.git", "def hello(): return b'pushed later'")
+        _push(work, served / "book.git", "# pushed later")
         instance.ph("deploy", address, "--name", "from-git", timeout=400)
-        assert "pushed later" in instance.ph("exec", "from-git", "cat", "later.py").stdout
+        assert "pushed later" in instance.ph("exec", "from-git", "cat", "app.py").stdout
         failed = instance.ph("deploy", f"git://127.0.0.1:{port}/none.git", "--name", "from-nowhere", check=False)
         assert failed.returncode == 1
         assert "none.git" in failed.stderr.splitlines()[-1]
@@ -277,11 +277,12 @@ def test_a_git_url_is_deployed(instance: Instance, guestbook: Path, tmp_path: Pa
 
 
 def _push(work: Path, bare: Path, text: str) -> None:
-    """One more commit on the branch release, with the text in later.py."""
+    """One more commit on the branch release, with a line more in app.py."""
     settings = ["-c", "user.name=test", "-c", "user.email=test@example.test"]
-    (work / "later.py").write_text(text)
+    subprocess.run(["git", "checkout", "--quiet", "release"], cwd=work, check=True)
+    with (work / "app.py").open("a") as file:
+        file.write(f"{text}\n")
     for command in (
-        ["checkout", "--quiet", "release"],
         ["add", "."],
         ["commit", "--quiet", "-m", "two"],
         ["push", "--quiet", str(bare), "release"],
