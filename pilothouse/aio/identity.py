@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,20 +38,40 @@ class Identity:
         return self.started != 0 and _start_time(self.pid) == self.started
 
     def signal(self, number: signal.Signals) -> None:
-        if self.alive():
-            os.kill(self.pid, number)
+        """Nothing happens when the process has gone, whoever has its pid now."""
+        with suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(self.pid)
+            try:
+                if self.alive():
+                    signal.pidfd_send_signal(descriptor, number)
+            finally:
+                os.close(descriptor)
 
 
 def find(program: str, argument: str) -> Identity | None:
     """A running process of that program (its file's name) with that word in its command line: one whose pid file was never written."""
+    for pid, words in commands():
+        if Path(words[0]).name == program and argument in words:
+            return Identity.of(pid)
+    return None
+
+
+def commands() -> Iterator[tuple[int, list[str]]]:
+    """Pid and command line of each process of our user in our pid namespace.
+
+    A command line is the process's own word: those of other users, and of containers, may name what they are not.
+    """
+    user, namespace = os.geteuid(), Path("/proc/self/ns/pid").stat().st_ino
     for pid in filter(str.isdigit, os.listdir("/proc")):
+        folder = Path("/proc", pid)
         try:
-            words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
+            if folder.stat().st_uid != user or (folder / "ns" / "pid").stat().st_ino != namespace:
+                continue
+            words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if Path(words[0].decode(errors="replace")).name == program and argument.encode() in words:
-            return Identity.of(int(pid))
-    return None
+        if found := [word.decode(errors="replace") for word in words if word]:
+            yield int(pid), found
 
 
 async def wait_gone(identity: Identity, timeout_s: float) -> bool:
@@ -85,13 +107,23 @@ async def ended(identity: Identity) -> None:
         os.close(descriptor)
 
 
+def is_held(pid: int) -> bool:
+    """Whether a process has been stopped, by SIGSTOP or a debugger."""
+    return _fields(pid)[:1] in (["T"], ["t"])
+
+
 def _start_time(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat; None when there is no such process or it is a zombie."""
+    """None when there is no such process or it is a zombie."""
+    fields = _fields(pid)
+    return int(fields[19]) if fields and fields[0] not in "ZX" else None
+
+
+def _fields(pid: int) -> list[str]:
+    """Of /proc/PID/stat (proc(5)), from the third one on: the state first, the start time as the twentieth. Empty for no process."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
+        return []
 
 
 def _reap(pid: int) -> None:

@@ -1,8 +1,8 @@
 """Components that fail alone: each is started again with back-off when it ends, and the others go on.
 
 A component is a coroutine function that sets the event it is given once it works, and then runs until it is cancelled. One that raises,
-or returns, has failed: the failure is logged, counted and kept for whoever asks, and after a pause the component runs again. Failures
-that no second try can heal (`is_fatal`) leave the supervisor and end what it stands in.
+returns, or cancels itself has failed: the failure is logged, counted and kept for whoever asks, and after a pause the component runs
+again. Failures that no second try can heal (`is_fatal`) leave the supervisor and end what it stands in.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ FIRST_S, MOST_S, STEADY_S = 0.2, 30.0, 60.0
 
 
 class Ended(Exception):
-    """A component returned, though nobody had cancelled it."""
+    """A component returned, or was cancelled from within, though nobody had cancelled it."""
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Component:
 
 
 class Supervisor:
-    """tasks: own the components. changed: called, in the loop, after each change of a component's state.
+    """tasks: own the components. changed: called, in the loop, after each change of a component's state; its errors are only logged.
 
     is_fatal: whether an exception shall leave through `tasks` instead of being tried again. pauses_s: the shortest and the longest.
     """
@@ -114,7 +114,13 @@ class Supervisor:
                 await self._pause(component, error, backoff)
 
     async def _run(self, component: Component, run: Run, working: asyncio.Event) -> None:
-        await run(working)
+        try:
+            await run(working)
+        except asyncio.CancelledError as error:
+            # A library that cancels what the component waits for (gRPC does, with a channel that closes) has not cancelled the component.
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise Ended(f"{component.name} was cancelled from within") from error
         raise Ended(f"{component.name} has ended by itself")
 
     async def _watch(self, component: Component, working: asyncio.Event, backoff: Backoff) -> None:
@@ -129,7 +135,14 @@ class Supervisor:
     def _works(self, component: Component) -> None:
         component.is_ready, component.error = True, ""
         self._ready[component.name].set()
-        self._changed()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Who only looks on must not end what it looks at: on a full disk it cannot write down what it has seen."""
+        try:
+            self._changed()
+        except Exception:
+            log.exception("a change of the components' states could not be passed on")
 
     def _backoff(self) -> Backoff:
         first_s, most_s = self._pauses_s
@@ -142,7 +155,7 @@ class Supervisor:
         component.failures += 1
         component.total += 1
         log.error("component failed", component=component.name, failures=component.failures, again_s=round(pause_s, 2), exc_info=first)
-        self._changed()
+        self._tell()
         await asyncio.sleep(pause_s)
 
 

@@ -1,13 +1,14 @@
 # Keeps one command running: starts it again when it fails, sooner at first and later when it fails again before it has worked.
 # Usage: sh supervise.sh LOG STATE WORKED COMMAND...
 # Ends when the command ends by itself (0), says that trying again is no use (78), or fails before it has written its state file.
-# WORKED: a file that the command makes when it works; one that has worked is started again almost at once.
+# WORKED: a file that the command makes when it works, removed before each start; one that has worked is started again almost at once.
 log=$1
 state=$2
 worked=$3
 shift 3
 pause=0
 while :; do
+    rm -f "$worked"
     "$@" >>"$log" 2>&1
     code=$?
     case $code in 0 | 78) exit "$code" ;; esac

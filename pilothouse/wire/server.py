@@ -1,7 +1,6 @@
 """A listening socket and its connections, on TCP (with or without TLS) or on a unix socket."""
 
 import asyncio
-import os
 import socket
 import ssl
 import stat
@@ -156,13 +155,12 @@ def _unix_socket(path: Path) -> socket.socket:
     if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
         path.unlink()
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
     try:
         sock.bind(str(path))
+        # Nobody can connect before listen(). Not by the umask: that is the whole process's, whose threads are making files.
+        path.chmod(0o600)
+        sock.listen(_BACKLOG)
     except OSError:
         sock.close()
         raise
-    finally:
-        os.umask(mask)
-    sock.listen(_BACKLOG)
     return sock

@@ -67,6 +67,40 @@ async def test_a_component_that_returns_has_failed() -> None:
         tasks.cancel()
 
 
+async def test_a_component_that_is_cancelled_from_within_has_failed() -> None:
+    runs: list[int] = []
+
+    async def run(ready: asyncio.Event) -> None:
+        runs.append(1)
+        if len(runs) > 1:
+            ready.set()
+            await asyncio.Event().wait()
+        cancelled = asyncio.get_running_loop().create_future()
+        cancelled.cancel()
+        await cancelled
+
+    async with scope() as tasks:
+        supervisor = Supervisor(tasks, pauses_s=PAUSES_S)
+        supervisor.start("runtime", run)
+        async with asyncio.timeout(5):
+            await supervisor.ready("runtime")
+        assert [each.total for each in supervisor] == [1]
+        tasks.cancel()
+
+
+async def test_an_onlooker_that_fails_ends_no_component() -> None:
+    def full_disk() -> None:
+        raise OSError("no space left on device")
+
+    runs: list[float] = []
+    async with scope() as tasks:
+        supervisor = Supervisor(tasks, full_disk, pauses_s=PAUSES_S)
+        supervisor.start("shaky", failing(1, lambda: OSError("once"), runs))
+        await supervisor.ready("shaky")
+        assert len(runs) == 2
+        tasks.cancel()
+
+
 async def test_what_is_fatal_leaves() -> None:
     async def supervised() -> None:
         async with scope() as tasks:

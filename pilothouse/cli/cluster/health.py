@@ -1,8 +1,8 @@
 """Whether an instance really works: its processes are asked, not the files that they have written."""
 
 import asyncio
-from pathlib import Path
 
+from pilothouse.aio.identity import is_held
 from pilothouse.cli.cluster import service
 from pilothouse.cli.daemon.roles import CONTROL, NODE, ROLES, Role
 from pilothouse.cli.daemon.state import State, running_pid
@@ -58,21 +58,13 @@ def _process(home: Home, role: Role) -> str:
     if pid is None:
         why = f": {state.error}" if state is not None and state.error else ""
         return f"the {role.title} does not run{why}"
-    if _is_stopped(pid):
+    if is_held(pid):
         return f"the {role.title} (pid {pid}) has been stopped by a signal: `kill -CONT {pid}` lets it go on"
     if state is not None and state.phase != "ready":
         return f"the {role.title} (pid {pid}) is {'starting' if state.phase == 'starting' else state.phase}" + "".join(
             f"; {name}: {error}" for name, error in state.failing.items()
         )
     return ""
-
-
-def _is_stopped(pid: int) -> bool:
-    """By SIGSTOP or a debugger."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
-    except OSError:
-        return False
 
 
 async def _api_answers(session: Session, answer_s: float) -> bool:

@@ -1,9 +1,9 @@
 """Other instances on this machine, known by their processes: containerd outlives an instance that is down, and so its networks do."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from pilothouse.aio.identity import commands
 from pilothouse.cli.settings.home import Home, Settings, SettingsError
 
 DAEMON = "pilothouse.cli.daemon."
@@ -12,7 +12,7 @@ CONTAINERD = "/node/containerd/config.toml"
 
 def neighbours(own: Home) -> list[tuple[Home, Settings]]:
     """Every other instance of which something runs, with its settings, by the path of its home."""
-    homes = {home for command in commands() if (home := home_of(command)) is not None and home != own.path}
+    homes = {home for _, command in commands() if (home := home_of(command)) is not None and home != own.path}
     found = []
     for path in sorted(homes):
         try:
@@ -32,13 +32,3 @@ def home_of(command: list[str]) -> Path | None:
         if word == "--config" and following.endswith(CONTAINERD):
             return Path(following.removesuffix(CONTAINERD))
     return None
-
-
-def commands() -> Iterator[list[str]]:
-    """The command line of each process."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        yield [word.decode(errors="replace") for word in words if word]

@@ -4,8 +4,6 @@ Whatever state they are in, they can be ended: politely, and after a while by SI
 not escape.
 """
 
-import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from pilothouse.aio.identity import Identity
+from pilothouse.aio.identity import Identity, is_held
 from pilothouse.cli.daemon.roles import DEADLINE_S, ROLES, Role
 from pilothouse.cli.daemon.state import note_pid, running_pid
 from pilothouse.cli.settings.home import Home
@@ -147,22 +145,35 @@ def _ask_to_end(home: Home, role: Role) -> list[Identity]:
     if noted is not None and noted.alive():
         found.add(noted)
     for identity in found:
-        with contextlib.suppress(ProcessLookupError):
-            identity.signal(signal.SIGTERM)
-            identity.signal(signal.SIGCONT)
+        identity.signal(signal.SIGTERM)
+        identity.signal(signal.SIGCONT)
     return list(found)
 
 
 def _stop_supervisor(home: Home, role: Role) -> list[Identity]:
     """End the supervisor first, so that nothing is started again; returns what it was running (which may have no pid file yet)."""
-    supervisor = running_pid(role.supervisor_pid(home))
-    if supervisor is None:
+    supervisor = Identity.load(role.supervisor_pid(home))
+    if supervisor is None or not supervisor.alive():
         return []
-    os.kill(supervisor, signal.SIGSTOP)
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    identities = [Identity.of(int(pid)) for pid in children]
-    os.kill(supervisor, signal.SIGKILL)
-    return identities
+    hold(supervisor)
+    found = _children(supervisor.pid)
+    supervisor.signal(signal.SIGKILL)
+    return found
+
+
+def hold(process: Identity) -> None:
+    """Returns once the process can start nothing more: a stop signal is taken only after a fork that is on its way."""
+    process.signal(signal.SIGSTOP)
+    end = time.monotonic() + GRACE_S
+    while process.alive() and not is_held(process.pid) and time.monotonic() < end:
+        time.sleep(POLL_S / 10)
+
+
+def _children(pid: int) -> list[Identity]:
+    try:
+        return [Identity.of(int(child)) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _wait_gone(identities: list[Identity], deadline_s: float) -> list[Identity]:

@@ -45,3 +45,10 @@ def test_a_command_that_never_works_is_started_again_later_each_time(tmp_path: P
     began = time.monotonic()
     assert supervise(tmp_path, f"touch {tmp_path}/state; [ $n -lt 4 ] || exit 0; exit 1") == 0
     assert time.monotonic() - began > 0.2 + 1.2 + 3.2
+
+
+def test_a_command_that_worked_once_and_cannot_begin_any_more_is_started_again_later_each_time(tmp_path: Path) -> None:
+    began = time.monotonic()
+    body = f"[ $n -gt 1 ] || touch {tmp_path}/state {tmp_path}/worked; [ $n -lt 4 ] || exit 0; exit 1"
+    assert supervise(tmp_path, body) == 0
+    assert time.monotonic() - began > 0.2 + 1.2 + 3.2 - 1.0
