@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -49,15 +50,17 @@ class State:
 
 
 class Steps:
-    """Notes each step of a start as it is done, and which components fail."""
+    """Notes each step of a start as it is done, and which components fail. Where nothing can be written, on a full disk, it only logs."""
 
     def __init__(self, home: Home, role: Role) -> None:
         self.home = home
         self.role = role
         self.state = State(os.getpid(), time.time())
         self._last = time.monotonic()
-        home.run.mkdir(parents=True, exist_ok=True)
-        role.worked(home).unlink(missing_ok=True)
+        self._is_written = True
+        with suppress(OSError):
+            home.run.mkdir(parents=True, exist_ok=True)
+            role.worked(home).unlink(missing_ok=True)
         self._save()
 
     def done(self, what: str) -> None:
@@ -70,7 +73,8 @@ class Steps:
         self.state.phase = phase
         self.state.error = error
         if phase == "ready":
-            self.role.worked(self.home).touch()
+            with suppress(OSError):
+                self.role.worked(self.home).touch()
         self._save()
 
     def components(self, components: "Iterable[Component]") -> None:
@@ -80,7 +84,20 @@ class Steps:
         self._save()
 
     def _save(self) -> None:
-        self.state.save(self.home, self.role)
+        try:
+            self.state.save(self.home, self.role)
+        except OSError as error:
+            if self._is_written:
+                self._complain(error)
+            self._is_written = False
+        else:
+            self._is_written = True
+
+    def _complain(self, error: OSError) -> None:
+        # Imported here: commands read the state too, and do not pay for it.
+        import structlog
+
+        structlog.get_logger("daemon").error("the state cannot be written down", path=str(self.role.state(self.home)), error=str(error))
 
 
 def running_pid(path: Path) -> int | None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from pilothouse.model.errors import Unavailable
@@ -74,4 +75,12 @@ def _host(host: dict[str, object]) -> tuple[tuple[str, int], HostState]:
     place = host["address"]["socket_address"]  # type: ignore[index]
     stats = {stat["name"]: int(stat.get("value", 0)) for stat in host.get("stats", [])}  # type: ignore[attr-defined]
     health = host.get("health_status", {}).get("eds_health_status")  # type: ignore[attr-defined]
-    return (place["address"], place["port_value"]), HostState(health == "DRAINING", stats.get("rq_active", 0))
+    return (_canonical(place["address"]), place["port_value"]), HostState(health == "DRAINING", stats.get("rq_active", 0))
+
+
+def _canonical(address: str) -> str:
+    """An IPv6 address has several spellings; Envoy's is not always Python's."""
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address

@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from pilothouse.platform.gateway.program import envoy_program
 
 log = structlog.get_logger("platform.gateway")
 CHECK_TIMEOUT_S = 20.0
+CHECKED_AT_ONCE = 32
+"""Pairs that one Envoy is asked about: starting it takes longer than any pair, and a pair may have a megabyte."""
 _SECRET_BYTES = 1 << 20
 
 
@@ -61,9 +63,9 @@ def _text(encoded: str) -> str:
 
 
 class CertificateChecks:
-    """Asks a validating Envoy about pairs, one at a time, and remembers its answers for the pairs still in use.
+    """Asks a validating Envoy about pairs, many at a time, and remembers its answers for the pairs still in use.
 
-    folder: private to root; the pair being checked lies there for that moment.
+    folder: private to root; the pairs being checked lie there for that moment.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,29 +74,47 @@ class CertificateChecks:
 
     async def check(self, pairs: Iterable[Pair]) -> None:
         """Afterwards each of the pairs has a verdict, but for those about which Envoy gave no answer in time."""
-        for pair in pairs:
-            if pair.digest not in self.verdicts:
-                verdict = await self._ask(pair)
-                if verdict is not None:
-                    self.verdicts[pair.digest] = verdict
+        unknown = [pair for pair in pairs if pair.digest not in self.verdicts]
+        for start in range(0, len(unknown), CHECKED_AT_ONCE):
+            await self._judge(unknown[start : start + CHECKED_AT_ONCE])
+
+    async def _judge(self, pairs: Sequence[Pair]) -> None:
+        """Bisects: good pairs cost one question together, a bad one about log2(pairs) more."""
+        refusal = await self._ask(pairs)
+        if refusal is None:
+            return
+        if not refusal:
+            self.verdicts.update((pair.digest, "") for pair in pairs)
+        elif len(pairs) == 1:
+            self.verdicts[pairs[0].digest] = explain(pairs[0], refusal)
+        else:
+            middle = len(pairs) // 2
+            await self._judge(pairs[:middle])
+            await self._judge(pairs[middle:])
 
     def forget_others(self, pairs: Iterable[Pair]) -> None:
         """Keep the verdicts of these pairs alone."""
         kept = {pair.digest for pair in pairs}
         self.verdicts = {digest: verdict for digest, verdict in self.verdicts.items() if digest in kept}
 
-    async def _ask(self, pair: Pair) -> str | None:
+    async def _ask(self, pairs: Sequence[Pair]) -> str | None:
+        """What Envoy says against a configuration with these pairs, "" for nothing; None when it did not get to an answer."""
         path = self._folder / "check.json"
-        await asyncio.to_thread(_write_private, path, json.dumps(_trial(pair)))
         argv = [envoy_program(), "--mode", "validate", "--config-path", str(path), "--log-level", "critical"]
         try:
+            await asyncio.to_thread(_write_private, path, json.dumps(_trial(pairs)))
             done = await run(argv, timeout_s=CHECK_TIMEOUT_S)
         except ProcessTimeout:
-            log.warning("a certificate could not be checked in time", digest=pair.digest[:16])
+            log.warning("certificates could not be checked in time", digests=[pair.digest[:16] for pair in pairs])
             return None
         finally:
             path.unlink(missing_ok=True)
-        return "" if done.returncode == 0 else explain(pair, (done.stdout + done.stderr).decode(errors="replace"))
+        if done.returncode < 0:
+            # Killed, for want of memory perhaps: that says nothing about the pairs.
+            log.warning("the check of certificates was killed", signal=-done.returncode, digests=[pair.digest[:16] for pair in pairs])
+            return None
+        said = (done.stdout + done.stderr).decode(errors="replace")
+        return "" if done.returncode == 0 else said or f"exit code {done.returncode}"
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -103,19 +123,25 @@ def _write_private(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _trial(pair: Pair) -> Object:
-    """The smallest configuration in which Envoy builds a TLS context from the pair."""
+def _trial(pairs: Iterable[Pair]) -> Object:
+    """The smallest configuration in which Envoy builds a TLS context from each of the pairs."""
+    listener = {
+        "name": "trial",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+        "filter_chains": [_trial_chain(pair) for pair in pairs],
+    }
+    return {"node": {"id": "trial", "cluster": "trial"}, "static_resources": {"listeners": [listener]}}
+
+
+def _trial_chain(pair: Pair) -> Object:
     common = {"tls_certificates": [{"certificate_chain": {"inline_string": pair.chain}, "private_key": {"inline_string": pair.key}}]}
     context = {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
         "common_tls_context": common,
     }
-    listener = {
-        "name": "trial",
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
-        "filter_chains": [{"filters": [], "transport_socket": {"name": "tls", "typed_config": context}}],
-    }
-    return {"node": {"id": "trial", "cluster": "trial"}, "static_resources": {"listeners": [listener]}}
+    # Envoy wants chains that differ in what they match.
+    match = {"server_names": [f"{pair.digest[:32]}.invalid"]}
+    return {"filter_chain_match": match, "filters": [], "transport_socket": {"name": "tls", "typed_config": context}}
 
 
 def explain(pair: Pair, output: str) -> str:

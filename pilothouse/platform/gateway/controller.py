@@ -9,12 +9,14 @@ import asyncio
 import json
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
@@ -29,12 +31,15 @@ from pilothouse.platform.gateway.authority import FALLBACK, LocalAuthority
 from pilothouse.platform.gateway.certificates import CertificateChecks
 from pilothouse.platform.gateway.envoy import Files, Listening
 from pilothouse.platform.gateway.process import EnvoyProcess
-from pilothouse.platform.gateway.routes import CONTROLLER, DEFAULT_CLASS, Certificate, Problem, Table, World, table
+from pilothouse.platform.gateway.routes import CONTROLLER, DEFAULT_CLASS, Certificate, Endpoint, Problem, Table, World, table
 
 log = structlog.get_logger("platform.gateway")
 SERVICE_LABEL = "kubernetes.io/service-name"
-POLL_S = 0.01
+POLL_S = (0.01, 0.25)
+"""How often Envoy is asked what it has taken: at first, and when a draining endpoint has requests that go on (a WebSocket for hours)."""
 TAKEN_DEADLINE_S = 3.0
+FIRST_CHECKS_S = 10.0
+"""How long a start waits for certificates to be checked, so that a running Envoy keeps them; routes must not wait for all of anybody's."""
 WATCHDOG_S = 2.0
 
 
@@ -71,6 +76,7 @@ class Gateway:
         self._written: dict[Path, bytes] = {}
         self._told: set[Problem] = set()
         self._is_settled = False
+        self._not_taken: dict[str, tuple[Endpoint, ...]] = {}
         self._watched = [
             informers.of(resource, indexes={"service": _service_of} if resource is kinds.ENDPOINTSLICES else None)
             for resource in (kinds.INGRESSES, kinds.INGRESSCLASSES, kinds.SERVICES, kinds.ENDPOINTSLICES, kinds.SECRETS)
@@ -86,7 +92,7 @@ class Gateway:
         await self._ensure_class()
         self._prepare()
         try:
-            await self._check_certificates()
+            await self._check_first()
             await self._apply()
             await self.envoy.ensure()
             await self._settle(table(self._world()))
@@ -112,13 +118,19 @@ class Gateway:
             await self._check_certificates()
             self._changed.set()
 
+    async def _check_first(self) -> None:
+        """What is left is checked beside the routing."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_CHECKS_S):
+                await self._check_certificates()
+
     async def _check_certificates(self) -> None:
         pairs = table(self._world()).pairs
         self._checks.forget_others(pairs)
         await self._checks.check(pairs)
 
     async def _next_change(self) -> None:
-        """Until something changed; meanwhile an Envoy that has died is started again."""
+        """Until something changed; meanwhile an Envoy that has died is started again, and one that lagged behind asked again."""
         while True:
             try:
                 async with asyncio.timeout(WATCHDOG_S):
@@ -128,6 +140,8 @@ class Gateway:
                 if self.envoy.running_pid() is None:
                     log.warning("envoy has ended; starting it again")
                     await self.envoy.ensure()
+                if not self._is_settled:
+                    await self._settle(table(self._world()))
 
     async def _apply(self) -> None:
         self._changed.clear()
@@ -176,9 +190,10 @@ class Gateway:
         changed |= self._put(self.files.routes, envoy.resources([envoy.route_configuration(wanted)]))
         changed |= self._put(self.files.listeners, envoy.resources(envoy.listeners(certificates, self.config.listening, self.files)))
         kept = {self.files.endpoints(name) for name in wanted.endpoints}
-        for path in [p for p in self._written if p.parent.name == "endpoints" and p not in kept]:
-            path.unlink(missing_ok=True)
-            del self._written[path]
+        for path in {*self._written, *(self.files.folder / "endpoints").iterdir()}:
+            if path.parent.name == "endpoints" and path not in kept:
+                path.unlink(missing_ok=True)
+                self._written.pop(path, None)
         return changed
 
     def _put(self, path: Path, content: Object) -> bool:
@@ -193,25 +208,32 @@ class Gateway:
         return True
 
     async def _settle(self, wanted: Table) -> None:
-        """Until Envoy has taken the table and draining endpoints are idle; a newer change takes over."""
+        """Until Envoy has taken the table and draining endpoints are idle; a newer change takes over.
+
+        Clusters that it has not taken in time are not waited for again until they change: what is wrong with one delays no other.
+        """
         self._is_settled = False
         deadline = time.monotonic() + TAKEN_DEADLINE_S
+        polls = Backoff(POLL_S[0], factor=1.2, cap_s=POLL_S[1])
         while True:
             try:
                 has = await self.envoy.admin.hosts()
             except Unavailable:
                 return
             self._consumer.routes(in_use(wanted, has))
-            taken = has_taken(wanted, has)
-            if taken and not is_draining(has):
-                self._is_settled = True
+            missing = not_taken(wanted, has)
+            is_late = time.monotonic() > deadline
+            if is_late and any(self._not_taken.get(name) != endpoints for name, endpoints in missing.items()):
+                log.warning("envoy has not taken the configuration", clusters=sorted(missing)[:5], log=str(self.config.log))
+            if is_late or not missing:
+                self._not_taken = missing
+            is_taken = all(self._not_taken.get(name) == endpoints for name, endpoints in missing.items())
+            if is_taken and not is_draining(has):
+                self._is_settled = not missing
                 return
-            if self._changed.is_set() and taken:
+            if is_taken and self._changed.is_set():
                 return
-            if not taken and time.monotonic() > deadline:
-                log.warning("envoy has not taken the configuration", log=str(self.config.log))
-                return
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(polls.next_s())
 
     async def _ensure_class(self) -> None:
         annotations = {DEFAULT_CLASS: "true"} if self.config.is_default else {}
@@ -254,9 +276,9 @@ def in_use(wanted: Table, has: Hosts) -> frozenset[str]:
     return frozenset(used | coming)
 
 
-def has_taken(wanted: Table, has: Hosts) -> bool:
-    """Whether Envoy's endpoints are those of the table."""
-    return all(_same(endpoints, has.get(name)) for name, endpoints in wanted.endpoints.items())
+def not_taken(wanted: Table, has: Hosts) -> dict[str, tuple[Endpoint, ...]]:
+    """The clusters of the table whose endpoints are not Envoy's."""
+    return {name: endpoints for name, endpoints in wanted.endpoints.items() if not _same(endpoints, has.get(name))}
 
 
 def _same(endpoints: Iterable[Any], hosts: Any) -> bool:

@@ -5,7 +5,9 @@ shorter; of two that claim the same path the older Ingress wins, and the other o
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address
 from typing import Literal
 
 from pilothouse.model import meta
@@ -170,11 +172,20 @@ def _endpoints(backend: Backend, world: World) -> tuple[Endpoint, ...]:
         number = _slice_port(piece, port)
         for endpoint in piece.get("endpoints") or () if number else ():
             health = _health(endpoint.get("conditions") or {})
-            for address in endpoint.get("addresses", ())[:1] if health else ():
+            for address in _canonical(endpoint.get("addresses", ())[:1]) if health else ():
                 assert number is not None
                 assert health is not None
                 found[address, number] = Endpoint(address, number, health)
     return tuple(found[at] for at in sorted(found))
+
+
+def _canonical(addresses: Iterable[str]) -> Iterable[str]:
+    """IP addresses in one spelling. Others are left out: Envoy refuses the names that slices of address type FQDN hold, and zones."""
+    for text in addresses:
+        with suppress(ValueError):
+            address = ip_address(text)
+            if not isinstance(address, IPv6Address) or address.scope_id is None:
+                yield str(address)
 
 
 def _service_port(service: Object, port: str) -> Object | None:

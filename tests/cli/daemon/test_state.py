@@ -22,6 +22,14 @@ def test_each_step_of_a_start_can_be_read_by_another_process(tmp_path: Path) -> 
     assert State.load(home, CONTROL) == steps.state
 
 
+def test_a_start_goes_on_where_its_state_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("not a folder, so that writing fails for root as well")
+    steps = Steps(Home(tmp_path), CONTROL)
+    steps.done("opened the store")
+    steps.enter("ready")
+    assert (steps.state.phase, State.load(Home(tmp_path), CONTROL)) == ("ready", None)
+
+
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"pid": 1}', '{"steps": [1], "pid": 1, "started": 1}', '{"steps": [], "no": 1}'])
 def test_a_damaged_state_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     home = Home(tmp_path)

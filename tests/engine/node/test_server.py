@@ -1,6 +1,7 @@
 """What the API server asks of a node in another process: over the node's socket, with the node's own words when it refuses."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pilothouse.engine.apiserver.kubelet import connector as remote_connector
 from pilothouse.engine.apiserver.kubelet.connector import RemoteNode
 from pilothouse.engine.apiserver.nodes import LogOptions
 from pilothouse.engine.node.server import NodeServer
@@ -91,6 +93,16 @@ async def test_a_node_that_is_away_is_named(tmp_path: Path) -> None:
         await read(RemoteNode(tmp_path / "nosuch.sock").logs(POD, "c", LogOptions()))
     with pytest.raises(Unavailable, match="node n1 does not answer"):
         await RemoteNode(tmp_path / "nosuch.sock").exec(POD, "c", ["x"], stdin=False, stdout=True, stderr=True, tty=False)
+
+
+async def test_a_node_that_is_there_and_says_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_connector, "HEAD_S", 0.1)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "node.sock"))
+        silent.listen()
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable, match="node n1 does not answer"):
+                await read(RemoteNode(tmp_path / "node.sock").logs(POD, "c", LogOptions()))
 
 
 async def test_while_no_agent_runs_the_node_says_so(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pilothouse.model.json import Object
 from pilothouse.platform.gateway import envoy
-from pilothouse.platform.gateway.controller import has_taken
+from pilothouse.platform.gateway.controller import not_taken
 from pilothouse.platform.gateway.envoy import Files, Listening
 from pilothouse.platform.gateway.process import EnvoyProcess
 from pilothouse.platform.gateway.routes import Table
@@ -42,7 +42,7 @@ class RealGateway:
         self._put(self.files.listeners, envoy.resources(envoy.listeners(table.certificates, self.listening, self.files)))
         await self.process.ensure()
         async with asyncio.timeout(10):
-            while not has_taken(table, await self.process.admin.hosts()):
+            while not_taken(table, await self.process.admin.hosts()):
                 await asyncio.sleep(0.01)
 
     def _put(self, path: Path, content: Object) -> None:

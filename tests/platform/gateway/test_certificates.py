@@ -1,11 +1,14 @@
 """Certificates are judged by a real Envoy, before they can harm a listener."""
 
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pilothouse.platform.gateway.certificates import CertificateChecks, Pair
+from pilothouse.platform.gateway.program import envoy_program
 from tests.platform.gateway.objects import certificate
 
 BROKEN = {
@@ -28,6 +31,22 @@ def made_by_openssl(folder: Path, options: list[str]) -> tuple[str, str]:
     argv = ["openssl", "req", "-x509", "-nodes", "-days", "9", "-keyout", str(key), "-out", str(chain), *options]
     subprocess.run(argv, check=True, capture_output=True)
     return chain.read_text(), key.read_text()
+
+
+def program(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program of the name envoy that is found before the real one."""
+    folder.mkdir()
+    (folder / "envoy").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "envoy").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+
+
+@pytest.fixture
+def envoys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How often the real Envoy has been started."""
+    counted = tmp_path / "counted"
+    program(tmp_path / "bin", f'echo >> {counted}; exec {envoy_program()} "$@"', monkeypatch)
+    return lambda: len(counted.read_text().splitlines())
 
 
 async def verdict(folder: Path, chain: str, key: str) -> str:
@@ -68,6 +87,26 @@ async def test_what_tools_add_around_a_pem_does_no_harm(tmp_path: Path, harmless
 
 async def test_a_key_of_another_certificate_is_refused(tmp_path: Path) -> None:
     assert "not the key of the certificate" in await verdict(tmp_path, certificate("a")[0], certificate("b")[1])
+
+
+async def test_many_good_certificates_cost_one_question_and_the_bad_ones_among_them_are_named(
+    tmp_path: Path, envoys: Callable[[], int]
+) -> None:
+    checks = CertificateChecks(tmp_path)
+    good = [Pair.of(*certificate(f"{i}.localhost")) for i in range(20)]
+    await checks.check(good)
+    assert (set(checks.verdicts.values()), envoys()) == ({""}, 1)
+    bad = Pair.of(certificate("a")[0], certificate("b")[1])
+    await checks.check([*(Pair.of(*certificate(f"more-{i}")) for i in range(3)), bad])
+    assert [digest for digest, why in checks.verdicts.items() if why] == [bad.digest]
+    assert "not the key" in checks.verdicts[bad.digest]
+
+
+async def test_a_check_that_is_killed_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path / "bin", "kill -9 $$", monkeypatch)
+    checks, pair = CertificateChecks(tmp_path), Pair.of(*certificate("a"))
+    await checks.check([pair])
+    assert checks.verdicts == {}
 
 
 async def test_a_verdict_is_kept_only_while_its_pair_is_in_use(tmp_path: Path) -> None:

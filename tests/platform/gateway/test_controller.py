@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
@@ -13,7 +15,9 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import kinds
 from pilothouse.model.json import Object
-from pilothouse.platform.gateway.controller import Gateway, GatewayConfig
+from pilothouse.platform.gateway import routes
+from pilothouse.platform.gateway.admin import Admin, Hosts
+from pilothouse.platform.gateway.controller import TAKEN_DEADLINE_S, Gateway, GatewayConfig
 from tests.client.fake_cluster import FakeCluster, FakeTransport
 from tests.platform.gateway.conftest import RealGateway
 from tests.platform.gateway.objects import certificate, endpoint, ingress, path, piece, secret, service
@@ -42,9 +46,9 @@ async def running(gateway: RealGateway, client: Client, barrier: EndpointBarrier
         tasks.cancel()
 
 
-async def until_served(gateway: RealGateway, status: int) -> None:
+async def until_served(gateway: RealGateway, status: int, host: str = "shop.localhost") -> None:
     async with asyncio.timeout(10):
-        while (await gateway.ask())[0] != status:
+        while (await gateway.ask(host=host))[0] != status:
             await asyncio.sleep(0.01)
 
 
@@ -163,3 +167,64 @@ async def test_every_host_answers_over_https_and_a_new_one_leaves_the_others_con
         writer.write(b"GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n")
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 503")
         writer.close()
+
+
+async def test_an_endpoint_that_envoy_does_not_take_delays_no_other_app(gateway: RealGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "_canonical", lambda addresses: addresses)
+    client = Client(FakeTransport(FakeCluster()))
+    async with Upstream("web") as web, running(gateway, client, EndpointBarrier()):
+        odd = slices(web, **READY) | {"endpoints": [endpoint("no.address")]}
+        odd["metadata"] = {"name": "odd-x", "namespace": "default", "labels": {"kubernetes.io/service-name": "odd"}}
+        await client.create(kinds.SERVICES, service("odd", http=80), "default")
+        await client.create(kinds.ENDPOINTSLICES, odd, "default")
+        await client.create(kinds.INGRESSES, ingress("odd", ("odd.localhost", [path("/", "odd")])), "default")
+        await until_served(gateway, 503, "odd.localhost")
+        await asyncio.sleep(TAKEN_DEADLINE_S)
+        await client.create(kinds.SERVICES, service(http=80), "default")
+        await client.create(kinds.ENDPOINTSLICES, slices(web, **READY), "default")
+        began = asyncio.get_running_loop().time()
+        for name in ("a", "b", "c"):
+            await client.create(kinds.INGRESSES, ingress(name, (f"{name}.localhost", [path("/")])), "default")
+            await until_served(gateway, 200, f"{name}.localhost")
+        assert asyncio.get_running_loop().time() - began < 2 * TAKEN_DEADLINE_S
+
+
+async def test_a_request_that_goes_on_at_a_draining_endpoint_costs_few_questions(
+    gateway: RealGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    entered = asyncio.Event()
+    hosts = Admin.hosts
+
+    async def counted(admin: Admin) -> Hosts:
+        asked.append(asyncio.get_running_loop().time())
+        return await hosts(admin)
+
+    async def never(line: str, headers: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if "/slow" in line:
+            entered.set()
+            await asyncio.Event().wait()
+        await answer(writer, "done")
+
+    monkeypatch.setattr(Admin, "hosts", counted)
+    client, barrier = Client(FakeTransport(FakeCluster())), EndpointBarrier()
+    async with Upstream("web", never, address="127.0.0.2") as web, running(gateway, client, barrier):
+        await client.create(kinds.SERVICES, service(http=80), "default")
+        await client.create(kinds.ENDPOINTSLICES, slices(web, **READY), "default")
+        await client.create(kinds.INGRESSES, ingress("a", ("shop.localhost", [path("/")])), "default")
+        await until_served(gateway, 200)
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(gateway.ask("/slow"))
+            await entered.wait()
+            await client.patch(kinds.ENDPOINTSLICES, "web-x", {"endpoints": slices(web, **DRAINING)["endpoints"]}, namespace="default")
+            asked.clear()
+            assert not await barrier.released("127.0.0.2", 3)
+            assert 3 < len(asked) < 60
+            waiting.cancel()
+
+
+async def test_what_an_earlier_gateway_has_left_is_removed(gateway: RealGateway) -> None:
+    left = gateway.files.endpoints("default/gone/80")
+    left.write_text("{}")
+    async with running(gateway, Client(FakeTransport(FakeCluster())), EndpointBarrier()):
+        assert not left.exists()

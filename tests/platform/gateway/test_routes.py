@@ -176,3 +176,12 @@ def test_a_certificate_is_served_only_after_it_was_found_good() -> None:
 def test_a_tls_entry_without_a_secret_leaves_its_hosts_to_the_gateways_own_certificate() -> None:
     found = routed(ingress("a", SHOP, tls=[{"hosts": ["shop.localhost"]}]))
     assert (found.pairs, found.problems) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("address", "served"),
+    [("FD00:0::1", ["fd00::1"]), ("10.0.0.1", ["10.0.0.1"]), ("db.example.com", []), ("fe80::1%eth0", []), ("010.0.0.1", [])],
+)
+def test_endpoints_are_ip_addresses_in_one_spelling(address: str, served: list[str]) -> None:
+    found = routed(ingress("a", SHOP), services=(service(),), slices=(piece(endpoint(address)),))
+    assert [each.address for each in found.endpoints["default/web/80"]] == served

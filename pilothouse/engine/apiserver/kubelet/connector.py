@@ -15,6 +15,8 @@ from pilothouse.model.errors import ApiError, Unavailable
 from pilothouse.model.json import JSONError, Object, loads
 from pilothouse.wire.spdy import PROTOCOL, Connection, Stream, StreamClosed
 
+HEAD_S = 10.0
+"""The node begins its answer at once, also where a container has said nothing yet."""
 LINGER_S = 5.0
 """How long a pod may take to read what it has been sent before its connection is closed."""
 
@@ -34,12 +36,13 @@ class RemoteNode:
         try:
             writer.write(f"GET {target} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n".encode())
             body = Body(reader)
-            status = await body.head()
+            async with asyncio.timeout(HEAD_S):
+                status = await body.head()
             if status != 200:
                 raise _failure(status, await body.whole())
             async for piece in body.pieces():
                 yield piece
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError) as error:  # TimeoutError among them
             raise self._unreachable(pod) from error
         finally:
             writer.transport.abort()
