@@ -7,6 +7,7 @@ of them, and SQLite's lock lets one batch in at a time.
 """
 
 import asyncio
+import json
 import sqlite3
 import threading
 import time
@@ -69,12 +70,13 @@ class DecisionLog:
         self.close()
 
     def record(self, about: Ref, part: str, reason: str, message: str, facts: Mapping[str, Any] | None = None) -> None:
-        """Takes a few microseconds, never blocks. facts: JSON values."""
+        """Takes a few microseconds, never blocks. facts: JSON values, TypeError otherwise. What UTF-8 cannot hold becomes "?"."""
         if len(self._pending) >= PENDING_LIMIT:
             self._pending.popleft()
             self.dropped += 1
         now = time.time()
-        self._pending.append(Record(about, part, reason, message, dumps(facts or {}), 1, now, now))
+        about = Ref(*map(_writable, about))
+        self._pending.append(Record(about, part, _writable(reason), _writable(message), _encoded(facts or {}), 1, now, now))
         self._work.set()
 
     async def query(
@@ -104,7 +106,7 @@ class DecisionLog:
             if answer.set_running_or_notify_cancel():
                 try:
                     answer.set_result(read(connection))
-                except sqlite3.Error as error:
+                except Exception as error:  # Whatever it is, who asked waits for it, and the thread has others to serve.
                     answer.set_exception(error)
 
         if self._closing:
@@ -139,7 +141,7 @@ class DecisionLog:
         try:
             self._store(connection, _merged(batch))
             self._failing = False
-        except sqlite3.Error as error:
+        except Exception as error:  # WHY every one: a thread that ends unseen loses all that comes, and leaves readers waiting for ever.
             self._lost(connection, len(batch), error)
 
     def _store(self, connection: sqlite3.Connection, batch: list[Record]) -> None:
@@ -165,7 +167,7 @@ class DecisionLog:
         if len(self._latest) > REMEMBERED:
             self._latest.popitem(last=False)
 
-    def _lost(self, connection: sqlite3.Connection, count: int, error: sqlite3.Error) -> None:
+    def _lost(self, connection: sqlite3.Connection, count: int, error: Exception) -> None:
         """A full disk must not stop the parts that only wanted to explain themselves."""
         self.dropped += count
         self._latest.clear()
@@ -174,6 +176,18 @@ class DecisionLog:
         if not self._failing:
             self._failing = True
             log.warning("decisions not recorded", path=str(self.path), error=str(error))
+
+
+def _writable(text: str) -> str:
+    """File names that are no UTF-8 come as lone surrogates, which no database takes."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _encoded(facts: Mapping[str, Any]) -> bytes:
+    try:
+        return dumps(facts)
+    except TypeError:
+        return json.dumps(facts, ensure_ascii=False).encode(errors="replace")
 
 
 def _merged(batch: list[Record]) -> list[Record]:

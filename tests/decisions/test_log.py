@@ -1,6 +1,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,25 @@ async def test_a_record_that_another_process_has_trimmed_is_written_again(tmp_pa
         one.record(about, "scheduler", "Waits", "same")
         await one.flush()
     assert "Waits" in {decision.reason for decision in read_decisions(path)}
+
+
+async def test_text_that_is_no_utf8_is_recorded_all_the_same_and_stops_nothing(log: DecisionLog) -> None:
+    log.record(Ref("Build", "default", "b\udcff"), "builds", "Failed", "no such file: \udcffapp.py", {"file": "\udcff", "line": 3})
+    log.record(A, "scheduler", "Scheduled", "fine")
+    async with asyncio.timeout(5):
+        odd, fine = await log.query()
+    assert (odd.about.name, odd.message, fine.message) == ("b?", "no such file: ?app.py", "fine")
+    assert odd.facts == {"file": "?", "line": 3}
+
+
+async def test_a_question_that_fails_tells_its_asker_and_leaves_the_log_working(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    with DecisionLog(path) as log:
+        log.record(A, "scheduler", "Scheduled", "fine")
+        await log.flush()
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute("UPDATE decisions SET facts = '{'")
+        async with asyncio.timeout(5):
+            with pytest.raises(ValueError, match="JSON|end of data|unexpected"):
+                await log.query()
+            await log.flush()

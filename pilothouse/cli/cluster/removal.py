@@ -56,9 +56,14 @@ def _remove_network(home: Home, settings: Settings) -> None:
 
 
 def remove_tree(path: Path, *, keep: Collection[Path] = ()) -> None:
-    """Delete a folder on this file system only: what is still mounted below it is unmounted first, never emptied. keep: children of it."""
-    for mount in sorted(mounts_below(path), key=len, reverse=True):
-        _unmount(mount)
+    """Delete a folder on this file system only: what is still mounted below it is unmounted first, never emptied. keep: children of it.
+
+    Raises OSError, with nothing deleted, when something cannot be unmounted.
+    """
+    from pilothouse.engine.node.files.mountpoints import mounts_below, unmount
+
+    for mount in mounts_below(path):
+        unmount(Path(mount))
     if not path.exists():
         return
     # The settings go last: as long as something is left, `ph destroy` knows what it is.
@@ -70,19 +75,3 @@ def remove_tree(path: Path, *, keep: Collection[Path] = ()) -> None:
             child.unlink()
     if not any(child.exists() for child in keep):
         path.rmdir()
-
-
-def mounts_below(path: Path) -> list[str]:
-    """Mount points under a folder (proc(5), mountinfo: blanks are written as octal escapes)."""
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        point = line.split()[4].encode().decode("unicode_escape")
-        if point.startswith(f"{path}/") or point == str(path):
-            found.append(point)
-    return found
-
-
-def _unmount(point: str) -> None:
-    import subprocess
-
-    subprocess.run(["umount", "--lazy", "--", point], check=False, capture_output=True)

@@ -52,7 +52,7 @@ def put_aside(path: Path, largest_bytes: int) -> bool:
             return False
         aside = path.with_name(f"{path.name}.1")
         draft = path.with_name(f"{path.name}.new")
-        shutil.copyfile(path, draft)
+        shutil.copy(path, draft)  # with its mode: who may not read the log may not read what is put aside
         draft.replace(aside)
         os.truncate(path, 0)
     except OSError:

@@ -7,13 +7,16 @@ from pilothouse.cli.daemon.logs import put_aside
 
 def test_a_log_that_has_grown_is_put_aside_and_written_on(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
+    path.touch(mode=0o600)
     with path.open("a") as log:
         log.write("old\n" * 100)
         log.flush()
         assert put_aside(path, 100)
         log.write("new\n")
     assert path.read_text() == "new\n"
-    assert (tmp_path / "x.log.1").read_text() == "old\n" * 100
+    aside = tmp_path / "x.log.1"
+    assert aside.read_text() == "old\n" * 100
+    assert aside.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_small_or_missing_log_is_left_alone(tmp_path: Path) -> None:
