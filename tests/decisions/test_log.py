@@ -179,6 +179,6 @@ async def test_a_question_that_fails_tells_its_asker_and_leaves_the_log_working(
         with closing(sqlite3.connect(path)) as other, other:
             other.execute("UPDATE decisions SET facts = '{'")
         async with asyncio.timeout(5):
-            with pytest.raises(ValueError, match="JSON|end of data|unexpected"):
+            with pytest.raises(ValueError, match=r"JSON|end of data|unexpected"):
                 await log.query()
             await log.flush()

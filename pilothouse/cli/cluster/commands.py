@@ -9,6 +9,7 @@ import click
 
 from pilothouse.cli import asking, output
 from pilothouse.cli.cluster import choice, health, service
+from pilothouse.cli.cluster.turn import turn
 from pilothouse.cli.cluster.waiting import NotUp, wait_ready
 from pilothouse.cli.daemon.roles import ROLES
 from pilothouse.cli.daemon.state import State, running_pid
@@ -58,26 +59,24 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
     """
     _need_root("up")
     home = session.home
-    running = [role for role in ROLES if service.is_running(home, role)]
-    if running == list(ROLES):
-        _already_running(session, if_needed=if_needed)
-        return
     missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
-    if missing:
-        raise click.ClickException(f"these packages are missing: {' '.join(missing)}: run scripts/setup, or install them with apt-get")
-    if running:
-        output.note(f"the {running[0].title} runs already: starting the rest")
-        service.start(home)
+    asked = options | {"platform": False if no_platform else None}
+    with turn(home):
+        running = [role for role in ROLES if service.is_running(home, role)]
+        if missing and running != list(ROLES):
+            raise click.ClickException(f"these packages are missing: {' '.join(missing)}: run scripts/setup, or install them with apt-get")
+        settings, is_first = (None, False) if running else _start(home, asked)
+        if len(running) == 1:
+            output.note(f"the {running[0].title} runs already: starting the rest")
+            service.start(home)
+    if settings is not None:
+        _wait(home, is_first=is_first)
+        _greet(session, settings)
+    elif running == list(ROLES):
+        _already_running(session, if_needed=if_needed)
+    else:
         wait_ready(home)
         _require_health(session)
-        return
-    asked = options | {"platform": False if no_platform else None}
-    if home.unproven.exists():
-        _undo(home)
-    stored = Settings.load(home)
-    settings = choice.first_settings(home, asked) if stored is None else choice.next_settings(home, stored, asked)
-    _start(home, settings, is_first=stored is None)
-    _greet(session, settings)
 
 
 def _already_running(session: Session, *, if_needed: bool) -> None:
@@ -107,18 +106,28 @@ def _require_health(session: Session) -> None:
         output.note(f"{problem}; it is tried again")
 
 
-def _start(home: Home, settings: Settings, *, is_first: bool) -> None:
-    """A first start that does not succeed leaves nothing but its logs, so that the next one may be asked for something else."""
-    if is_first:
+def _start(home: Home, asked: dict[str, Any]) -> tuple[Settings, bool]:
+    """Returns what it starts with, and whether it is the instance's first start."""
+    if home.unproven.exists():
+        _undo(home)
+    stored = Settings.load(home)
+    settings = choice.first_settings(home, asked) if stored is None else choice.next_settings(home, stored, asked)
+    if stored is None:
         _note_first(home)
     settings.save(home)
     service.start(home)
+    return settings, stored is None
+
+
+def _wait(home: Home, *, is_first: bool) -> None:
+    """A first start that does not succeed leaves nothing but its logs, so that the next one may be asked for something else."""
     try:
         wait_ready(home)
     except NotUp as error:
         if not is_first:
             raise
-        _undo(home)
+        with turn(home):
+            _undo(home)
         raise click.ClickException(
             f"{error.message.rstrip('.')}. Nothing of this first start is kept but its logs in {home.log}"
         ) from error
@@ -163,7 +172,11 @@ def down(session: Session) -> None:
       ph down
     """
     _need_root("down")
-    if not stop(session.home):
+    was_running = False
+    if session.home.path.exists():
+        with turn(session.home):
+            was_running = stop(session.home)
+    if not was_running:
         output.note(f"Pilothouse is not running at {session.home.path}")
         return
     click.echo(f"stopped; `{session.command('up')}` brings it back as it was")
@@ -201,8 +214,9 @@ def destroy(session: Session, yes: bool) -> None:
     asking.confirm(f"Remove the cluster at {home.path} with all its apps, images and data?", yes=yes)
     from pilothouse.cli.cluster.removal import remove
 
-    with output.Progress().step("stopping the cluster"):
-        stop(home)
-    run(remove(home))
-    service.forget(home)
+    with turn(home):
+        with output.Progress().step("stopping the cluster"):
+            stop(home)
+        run(remove(home))
+        service.forget(home)
     click.echo("removed")
