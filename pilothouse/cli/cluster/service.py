@@ -36,16 +36,17 @@ def unit_name(home: Home, role: Role) -> str:
 
 def unit_text(home: Home, role: Role, python: str) -> str:
     """KillMode: containerd and the containers live on; 78 means that trying again is no use."""
+    log = str(role.log(home)).replace("%", "%%")
     return f"""[Unit]
 Description=Pilothouse {role.title} at {home.path}
 After=network.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={python} -m {role.module} {home.path}
+ExecStart={_quoted(python)} -m {role.module} {_quoted(str(home.path))}
 WorkingDirectory=/
-StandardOutput=append:{role.log(home)}
-StandardError=append:{role.log(home)}
+StandardOutput=append:{log}
+StandardError=append:{log}
 KillMode=process
 TimeoutStopSec={GRACE_S:g}
 Delegate=yes
@@ -59,6 +60,11 @@ TasksMax=infinity
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def _quoted(word: str) -> str:
+    """As one word of a command line in a unit (systemd.service(5), systemd.unit(5): `%` begins a specifier, `$` a variable)."""
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") + '"'
 
 
 def start(home: Home) -> None:

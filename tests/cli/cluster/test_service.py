@@ -46,3 +46,9 @@ def test_ending_a_supervisor_that_has_gone_is_no_error(tmp_path: Path, superviso
     supervisor.kill()
     assert service.stop(home) == []
     assert not service.any_running(home)
+
+
+def test_a_unit_names_the_home_as_one_word_whatever_is_in_its_path() -> None:
+    lines = service.unit_text(Home(Path('/srv/my "50%" home$')), CONTROL, "/usr/bin/python3").splitlines()
+    assert 'ExecStart="/usr/bin/python3" -m pilothouse.cli.daemon.control "/srv/my \\"50%%\\" home$$"' in lines
+    assert 'StandardOutput=append:/srv/my "50%%" home$/log/pilothouse.log' in lines
