@@ -149,6 +149,8 @@ class Gateway:
         if any(pair.digest not in self._checks.verdicts for pair in wanted.pairs):
             self._unchecked.set()
         own = await asyncio.to_thread(self._own_certificates, wanted)
+        # Before Envoy hears of them: it may send to them before it has been asked what it has taken.
+        self._consumer.routes(self._consumer.addresses | coming(wanted))
         changed = self._write(wanted, (*wanted.certificates, *own))
         if (changed or not self._is_settled) and self.envoy.running_pid() is not None:
             await self._settle(wanted)
@@ -272,8 +274,12 @@ def _service_of(piece: Object) -> list[str]:
 def in_use(wanted: Table, has: Hosts) -> frozenset[str]:
     """Addresses that Envoy may still send to: those that get new requests, and draining ones with a request in work."""
     used = {address for hosts in has.values() for (address, _), state in hosts.items() if not state.is_draining or state.active_requests}
-    coming = {e.address for endpoints in wanted.endpoints.values() for e in endpoints if e.health == "HEALTHY"}
-    return frozenset(used | coming)
+    return frozenset(used | coming(wanted))
+
+
+def coming(wanted: Table) -> frozenset[str]:
+    """Addresses that are to get new requests."""
+    return frozenset(e.address for endpoints in wanted.endpoints.values() for e in endpoints if e.health == "HEALTHY")
 
 
 def not_taken(wanted: Table, has: Hosts) -> dict[str, tuple[Endpoint, ...]]:

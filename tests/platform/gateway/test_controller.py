@@ -14,6 +14,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import kinds
+from pilothouse.model.errors import Unavailable
 from pilothouse.model.json import Object
 from pilothouse.platform.gateway import routes
 from pilothouse.platform.gateway.admin import Admin, Hosts
@@ -228,3 +229,17 @@ async def test_what_an_earlier_gateway_has_left_is_removed(gateway: RealGateway)
     left.write_text("{}")
     async with running(gateway, Client(FakeTransport(FakeCluster())), EndpointBarrier()):
         assert not left.exists()
+
+
+async def test_an_address_counts_as_routed_to_before_envoy_can_be_asked(gateway: RealGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(admin: Admin) -> Hosts:
+        raise Unavailable("reset by peer")
+
+    client, barrier = Client(FakeTransport(FakeCluster())), EndpointBarrier()
+    async with Upstream("web", address="127.0.0.2") as web, running(gateway, client, barrier):
+        monkeypatch.setattr(Admin, "hosts", silent)
+        await client.create(kinds.SERVICES, service(http=80), "default")
+        await client.create(kinds.ENDPOINTSLICES, slices(web, **READY), "default")
+        await client.create(kinds.INGRESSES, ingress("a", ("shop.localhost", [path("/")])), "default")
+        await until_served(gateway, 200)
+        assert barrier.routed_by("127.0.0.2") == ["gateway"]
