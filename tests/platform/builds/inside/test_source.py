@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
+from pilothouse.platform import builds
 from pilothouse.platform.builds.bundle import bundle
 from tests.platform.builds.git.server import Repository, served
 
@@ -77,3 +79,35 @@ def test_a_source_that_is_nothing_known_leaves_the_reason(workspace: Path) -> No
     status, _, message = ran(workspace, "detect", {})
     assert status == 1
     assert message.startswith("the source has no Dockerfile and is no project of a kind that is known here")
+
+
+def sourced(workspace: Path, tree: Path, **variables: str) -> tuple[int, str]:
+    """(exit status, termination message) of the whole first container, over an uploaded tree."""
+    message = workspace.parent / "message"
+    archive = workspace.parent / "source.tar.gz"
+    subprocess.run(["tar", "-czf", archive, "-C", tree, "."], check=True, timeout=50)
+    given = {"GIT_URL": "", "SOURCE_URL": archive.as_uri(), "CONTEXT": "", "INLINE": "", "DOCKERFILE": "Dockerfile"} | variables
+    own = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "WORKSPACE": str(workspace), "TERMINATION": str(message)}
+    script = resources.files(builds).joinpath("source.sh").read_text()
+    environ = {**own, **given, "PROGRAM": str(workspace.parent / "build.pyz")}
+    done = subprocess.run(["/bin/sh", "-c", script, "source"], env=environ, capture_output=True, timeout=50, check=False)
+    return done.returncode, message.read_text()
+
+
+def test_an_uploaded_tree_is_prepared(workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "tree/in").mkdir(parents=True)
+    (tmp_path / "tree/in/Dockerfile").write_text("FROM debian:12\n")
+    (tmp_path / "tree/link").symlink_to("in")
+    assert sourced(workspace, tmp_path / "tree", CONTEXT="link") == (0, '{"bases": ["debian:12"]}')
+
+
+@pytest.mark.parametrize("variables", [{"CONTEXT": "out"}, {"DOCKERFILE": "in/secret"}, {"CONTEXT": "a/../.."}])
+def test_a_link_of_the_source_shows_no_file_of_the_builder(workspace: Path, tmp_path: Path, variables: dict[str, str]) -> None:
+    (tmp_path / "builder").mkdir()
+    (tmp_path / "builder/secret").write_text("password")
+    (tmp_path / "builder/Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "tree/in").mkdir(parents=True)
+    (tmp_path / "tree/out").symlink_to(tmp_path / "builder")
+    (tmp_path / "tree/in/secret").symlink_to(tmp_path / "builder/secret")
+    status, message = sourced(workspace, tmp_path / "tree", **variables)
+    assert (status, "leads out of the source" in message, (workspace / "Dockerfile").exists()) == (1, True, False)
