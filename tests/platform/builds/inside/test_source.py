@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -60,6 +61,17 @@ def test_the_secret_opens_a_private_repository_and_shows_nowhere(workspace: Path
         given = {"GIT_URL": f"{root}/shop.git", "GIT_SECRET": str(secret)}
         status, log, _ = ran(workspace, "clone", given)
     assert (status, "t0ken" in log) == (0, False)
+
+
+def test_a_password_in_the_url_opens_the_repository_and_shows_nowhere(workspace: Path, tmp_path: Path) -> None:
+    Repository(tmp_path).commit({"app.py": "1"})
+    with served(tmp_path, "t0ken") as root:
+        for name, wanted in (("shop", 0), ("none", 1)):
+            url = f"{root}/{name}.git".replace("://", "://git:t0ken@")
+            status, log, message = ran(workspace, "clone", {"GIT_URL": url})
+            assert (status, "t0ken" in log + message) == (wanted, False)
+            shutil.rmtree(workspace / "source")
+            (workspace / "source").mkdir()
 
 
 def test_a_source_without_a_dockerfile_gets_one(workspace: Path) -> None:
