@@ -16,7 +16,6 @@ import click
 from pilothouse.cli import names, output
 from pilothouse.cli.apps.values import checked
 from pilothouse.cli.session import NAMESPACE, Session, pass_session
-from pilothouse.model.names import dns1123_label
 
 BRANCHES = ("refs/heads/main", "refs/heads/master")
 GIT_TIMEOUT_S = 60
@@ -36,8 +35,6 @@ def git_remote(session: Session, /, app: str, namespace: str) -> None:
       git remote add pilothouse "$(ph git-remote shop)"
       git push pilothouse main
     """
-    if dns1123_label(namespace):
-        raise click.UsageError(f"{namespace!r} is no name for a namespace: use lower case letters, digits and dashes")
     folder = session.home.path / "git" / namespace / f"{app}.git"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

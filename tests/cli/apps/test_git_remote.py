@@ -80,7 +80,7 @@ def test_making_it_again_keeps_what_was_pushed(remote: Path, tmp_path: Path) -> 
 
 def test_a_namespace_is_no_path(tmp_path: Path) -> None:
     done = CliRunner().invoke(ph, ["--home", str(tmp_path / "home"), "git-remote", "shop", "-n", "../../x"])
-    assert (done.exit_code, "no name for a namespace" in done.output, (tmp_path / "x").exists()) == (2, True, False)
+    assert (done.exit_code, "no name of a namespace" in done.output, (tmp_path / "x").exists()) == (2, True, False)
 
 
 def test_a_link_out_of_the_source_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
