@@ -5,7 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
 
@@ -123,3 +126,15 @@ def test_a_link_of_the_source_shows_no_file_of_the_builder(workspace: Path, tmp_
     (tmp_path / "tree/in/secret").symlink_to(tmp_path / "builder/secret")
     status, message = sourced(workspace, tmp_path / "tree", **variables)
     assert (status, "leads out of the source" in message, (workspace / "Dockerfile").exists()) == (1, True, False)
+
+
+def test_the_source_is_fetched_past_the_proxies_of_the_environment(workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/Dockerfile").write_text("FROM debian:12\n")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/source.tar.gz"
+        found = sourced(workspace, tmp_path / "tree", SOURCE_URL=url, http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
+        server.shutdown()
+    assert found == (0, '{"bases": ["debian:12"]}')
