@@ -186,5 +186,5 @@ def _manifest(config_type: str, config: str, config_size: int, layers: list[tupl
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
+        while piece := await asyncio.to_thread(file.read, _CHUNK):
             yield piece

@@ -48,15 +48,13 @@ async def _remove(client: "Client", name: str, namespace: str, timeout_s: float)
     from pilothouse.cli.apps.lookup import pods_of
     from pilothouse.cli.apps.own_secret import secret_name
     from pilothouse.cli.apps.repository import git_secret_name
-    from pilothouse.model import kinds
     from pilothouse.model.errors import NotFound
     from pilothouse.platform.apps.resource import APPS
 
     with contextlib.suppress(NotFound):
         await client.delete(APPS, name, namespace, propagation="Foreground")
     for secret in (secret_name(name), git_secret_name(name)):
-        with contextlib.suppress(NotFound):
-            await client.delete(kinds.SECRETS, secret, namespace)
+        await _remove_secret(client, name, namespace, secret)
     waiting = output.Waiting()
     try:
         async with asyncio.timeout(timeout_s):
@@ -71,3 +69,19 @@ async def _remove(client: "Client", name: str, namespace: str, timeout_s: float)
     finally:
         waiting.clear()
     click.echo(f"{name} is removed")
+
+
+async def _remove_secret(client: "Client", app: str, namespace: str, name: str) -> None:
+    """One that somebody else made under this name stays, and that is said."""
+    from pilothouse.cli.apps.own_secret import is_own
+    from pilothouse.model import kinds, meta
+    from pilothouse.model.errors import NotFound
+
+    found = await client.get_or_none(kinds.SECRETS, name, namespace)
+    if found is None:
+        return
+    if not is_own(found, app):
+        output.note(f"the Secret {name} was not made for {app} by `ph` and stays")
+        return
+    with contextlib.suppress(NotFound):
+        await client.delete(kinds.SECRETS, name, namespace, uid=meta.uid(found))

@@ -207,15 +207,14 @@ def _show(wish: Wish, wanted: Object) -> None:
 
 async def _apply(client: "Client", wish: Wish, wanted: Object, before: Object | None, options: dict[str, Any]) -> None:
     from pilothouse.cli.apps import own_secret
-    from pilothouse.cli.apps.following import followed
+    from pilothouse.cli.apps.following import followed, written
     from pilothouse.cli.apps.rollout import Rollout
 
     begun = time.monotonic()
     moved = {*wish.unset, *(key for key in wish.env if key not in wish.secrets)}
     secret = await own_secret.change(client, wish.name, wish.namespace, given=wish.secrets, unset=moved)
     rollout = Rollout(client, secret.marked(wanted), before)
-    rollout.expected = await secret.apply(client)
-    changed = await rollout.apply() or not secret.is_none
+    changed = await written(client, rollout, secret)
     output.note(f"deploying {wish.name}" if changed else f"{wish.name} is as asked for already; nothing has changed")
     if options["detach"]:
         _print_result(wanted, options["how"], changed=changed, seconds=time.monotonic() - begun)

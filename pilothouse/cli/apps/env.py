@@ -128,7 +128,7 @@ def merged(app: Object, secrets: Mapping[str, Object | None], *, show_secrets: b
 
 async def _change(session: Session, name: str, namespace: str, edit: Edit, timeout_s: float | None) -> None:
     from pilothouse.cli.apps import own_secret
-    from pilothouse.cli.apps.following import followed
+    from pilothouse.cli.apps.following import followed, written
     from pilothouse.cli.apps.lookup import find_app
     from pilothouse.cli.apps.rollout import Rollout
 
@@ -137,9 +137,7 @@ async def _change(session: Session, name: str, namespace: str, edit: Edit, timeo
         secret = await own_secret.change(client, name, namespace, given=edit.secrets, unset={*edit.unset, *edit.env})
         _require_known(app, edit, secret.before)
         rollout = Rollout(client, secret.marked(edited(app, edit)), app)
-        rollout.expected = await secret.apply(client)
-        changed = await rollout.apply()
-        if not changed and secret.is_none:
+        if not await written(client, rollout, secret):
             output.note(f"{name} is as asked for already; nothing has changed")
         elif timeout_s is not None:
             await followed(client, rollout, secret, timeout_s)

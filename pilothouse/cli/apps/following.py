@@ -8,10 +8,26 @@ import click
 from pilothouse.cli.apps.own_secret import Change
 from pilothouse.cli.apps.release_log import show_release_log
 from pilothouse.cli.apps.rollout import Rollout
+from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
+
+
+async def written(client: "Client", rollout: Rollout, secret: Change | None) -> bool:
+    """Write the change of the Secret, then the App; False when both were just so.
+
+    An App that is refused takes the change of its Secret with it: the platform would roll out the one without the other.
+    """
+    rollout.expected = await secret.apply(client) if secret is not None else {}
+    try:
+        is_changed = await rollout.apply()
+    except (ApiError, click.ClickException, asyncio.CancelledError):
+        if secret is not None:
+            await asyncio.shield(secret.take_back(client))
+        raise
+    return is_changed or (secret is not None and not secret.is_none)
 
 
 async def followed(client: "Client", rollout: Rollout, secret: Change | None, timeout_s: float) -> Object:

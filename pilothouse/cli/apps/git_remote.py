@@ -3,7 +3,6 @@
 The repository's hook runs while git still holds the pushed objects apart, so a refused push leaves no trace.
 """
 
-import io
 import os
 import shlex
 import subprocess
@@ -92,10 +91,16 @@ def _deploy(session: Session, app: str, namespace: str) -> list[str]:
 
 
 def _unpack(commit: str, folder: Path) -> None:
-    """The commit's files, without links that lead out of the folder."""
-    archive = _git("archive", "--format=tar", commit)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(folder, filter="data")
+    """The commit's files. Raises ClickException for a link that leads out of them."""
+    with tempfile.NamedTemporaryFile(prefix="pilothouse-push-", suffix=".tar") as archive:
+        _git("archive", "--format=tar", f"--output={archive.name}", commit)
+        with tarfile.open(archive.name) as tar:
+            try:
+                tar.extractall(folder, filter="data")
+            except tarfile.FilterError as error:
+                raise click.ClickException(
+                    f"{error.tarinfo.name} is a link that leads out of the source: take it out, or copy the file"
+                ) from error
 
 
 def _git(*arguments: str) -> bytes:

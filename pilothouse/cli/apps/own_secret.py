@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
+from pilothouse.platform.apps.objects import NAME_LABEL
 from pilothouse.platform.apps.secrets import WRITTEN_WITH
 
 if TYPE_CHECKING:
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 
 def secret_name(app_name: str) -> str:
     return f"{app_name}-secrets"
+
+
+def labels(app_name: str) -> dict[str, str]:
+    """Of the Secrets that are made for an app, by which they are told from others of the same name."""
+    return {NAME_LABEL: app_name}
+
+
+def is_own(secret: Object, app_name: str) -> bool:
+    return meta.labels(secret).get(NAME_LABEL) == app_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,7 @@ class Change:
         if self.is_none:
             return {}
         if self.before is None:
-            marks: Object = {"labels": {"app.kubernetes.io/name": self.app}, "annotations": {WRITTEN_WITH: self.at}}
+            marks: Object = {"labels": labels(self.app), "annotations": {WRITTEN_WITH: self.at}}
             metadata = {"name": self.name, "namespace": self.namespace, **marks}
             written = await client.create(kinds.SECRETS, {"metadata": metadata, "data": dict(self.data)})
         else:

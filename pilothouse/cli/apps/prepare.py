@@ -45,12 +45,20 @@ def _left_out(tree: Path, wish: Wish) -> tuple[str, ...]:
 def prepare_tree(wish: Wish, tree: Path, port: int | None, *, name: str) -> Prepared:
     """name: what messages call the tree."""
     own = tree / (wish.dockerfile or "Dockerfile")
+    _require_inside(tree, wish.dockerfile or "Dockerfile", name)
     if own.is_file():
         return _with_own(tree, own, name)
     if wish.dockerfile:
         raise click.ClickException(f"{name} has no file {wish.dockerfile}: name one inside it with --dockerfile")
     given = port if wish.port is None else wish.port
     return _detected(tree, given if given and given > 0 else None, name)
+
+
+def _require_inside(tree: Path, dockerfile: str, name: str) -> None:
+    """A build sees the source alone, where a link or a path that leads out of it ends nowhere."""
+    path = Path(dockerfile)
+    if path.is_absolute() or ".." in path.parts or not (tree / path).resolve().is_relative_to(tree.resolve()):
+        raise click.ClickException(f"{dockerfile} leads out of {name}: copy it into the source, and name it there with --dockerfile")
 
 
 def _with_own(tree: Path, own: Path, name: str) -> Prepared:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pilothouse.cli import output
+from pilothouse.cli.apps.own_secret import labels
 from pilothouse.cli.apps.wish import Prepared, Wish
 from pilothouse.model import kinds
 from pilothouse.model.json import Object
@@ -62,14 +63,16 @@ async def look(client: "Client | None", wish: Wish, location: Location, place: O
             cloned = await checkout(replace(location, revision=git["commit"]), Path(folder), credentials)
         except GitFailed as error:
             raise click.ClickException(str(error)) from error
-        prepared = _prepared(wish, location, Path(folder, location.path), port)
+        prepared = _prepared(wish, location, Path(folder), port)
     return replace(prepared, tree=None, inline="", warnings=(*prepared.warnings, *cloned.notes))
 
 
-def _prepared(wish: Wish, location: Location, tree: Path, port: int | None) -> Prepared:
+def _prepared(wish: Wish, location: Location, checkout: Path, port: int | None) -> Prepared:
+    """A link of the repository may lead anywhere on this machine."""
     from pilothouse.cli.apps.prepare import prepare_tree
 
-    if not tree.is_dir():
+    tree = (checkout / location.path).resolve()
+    if not tree.is_dir() or not tree.is_relative_to(checkout.resolve()):
         raise click.ClickException(f"{location.url} has no folder {location.path} at {location.revision or 'its default branch'}")
     return prepare_tree(wish, tree, port, name=location.url)
 
@@ -92,7 +95,7 @@ async def _keep(client: "Client", wish: Wish, location: Location) -> None:
 
     name, data = git_secret_name(wish.name), Credentials(location.username, location.password).secret()
     if await client.get_or_none(kinds.SECRETS, name, wish.namespace) is None:
-        metadata = {"name": name, "namespace": wish.namespace, "labels": {"app.kubernetes.io/name": wish.name}}
+        metadata = {"name": name, "namespace": wish.namespace, "labels": labels(wish.name)}
         await client.create(kinds.SECRETS, {"metadata": metadata, "type": BASIC_AUTH, "stringData": data})
     else:
         await client.patch(kinds.SECRETS, name, {"stringData": data}, namespace=wish.namespace)

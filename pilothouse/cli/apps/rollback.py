@@ -82,7 +82,7 @@ def target_of(app: Object, number: int | None) -> int:
 
 
 async def _rollback(session: Session, name: str, namespace: str, number: int | None, timeout_s: float) -> None:
-    from pilothouse.cli.apps.following import followed
+    from pilothouse.cli.apps.following import followed, written
     from pilothouse.cli.apps.lookup import find_app
     from pilothouse.cli.apps.rollout import Rollout
 
@@ -92,8 +92,7 @@ async def _rollback(session: Session, name: str, namespace: str, number: int | N
         secret = await _own_secret_of(client, name, namespace, data.get("secrets") or {})
         wanted = app | {"spec": restored(app["spec"], data["spec"])}
         rollout = Rollout(client, secret.marked(wanted) if secret is not None else wanted, app)
-        rollout.expected = await secret.apply(client) if secret is not None else {}
-        await rollout.apply()
+        await written(client, rollout, secret)
         done = await followed(client, rollout, secret, timeout_s)
     if done["status"].get("url"):
         click.echo(done["status"]["url"])

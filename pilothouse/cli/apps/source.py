@@ -46,8 +46,19 @@ def packed(tree: Path, dockerfile: str = "Dockerfile") -> Iterator[Path]:
             tarfile.open(fileobj=zipped, mode="w") as tar,
         ):
             for file in files(tree, dockerfile):
-                tar.add(file, file.relative_to(tree).as_posix(), recursive=False, filter=_plain)
+                _add(tar, file, file.relative_to(tree).as_posix())
         yield path
+
+
+def _add(tar: tarfile.TarFile, file: Path, name: str) -> None:
+    try:
+        tar.add(file, name, recursive=False, filter=_plain)
+    except FileNotFoundError:
+        return  # gone since it was listed, as editors' and compilers' temporary files go
+    except OSError as error:
+        raise click.ClickException(
+            f"{file} cannot be read: {error.strerror}; give yourself the right to, or leave it out with a line in .dockerignore"
+        ) from error
 
 
 def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo | None:

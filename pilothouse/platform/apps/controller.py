@@ -22,7 +22,7 @@ from pilothouse.platform.apps.resource import APPS
 BUILDS = Resource("builds.pilothouse.dev", "v1", "builds", "Build", custom=True)
 """Known to apps by its API only, like every other capability's objects."""
 REFUSED = (BadRequest, Forbidden, Invalid)
-"""What the server says to an object that it will not have: the app's owner is told, and it is tried again."""
+"""What the server says to an object that it will not have: shown in the app's Ready condition, and tried again."""
 OWNED = (BUILDS, kinds.CONTROLLERREVISIONS, kinds.DEPLOYMENTS, kinds.SERVICES, kinds.INGRESSES, kinds.JOBS, kinds.SECRETS)
 MADE_ONCE = (kinds.JOBS, kinds.SECRETS)
 """What is never changed: a Job's template cannot be, and a copy of a Secret may not be."""
@@ -174,7 +174,7 @@ def _reason(status: Object) -> tuple[str, str, str]:
 
 
 def covers(current: Any, wanted: Any) -> bool:
-    """Whether everything wanted is there; what the server has added is nobody's business. An empty value is as good as none."""
+    """Whether everything wanted is there; what the server has added does not count. An empty value is as good as none."""
     if isinstance(wanted, dict):
         return isinstance(current, dict) and all(covers(current.get(k), v) if v else not current.get(k) for k, v in wanted.items())
     if isinstance(wanted, list):

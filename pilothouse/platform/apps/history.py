@@ -1,11 +1,13 @@
 """The revisions of an app: what was rolled out, and in what one differs from the one before (pure)."""
 
+import re
 from collections.abc import Sequence
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.apps import objects
 
+_PASSWORD = re.compile(r"(?<=^http://)[^/@]*@|(?<=^https://)[^/@]*@")
 _SPOKEN = {"attempt": "built again", "image": "image", "command": "command", "args": "command"}
 _CHANGES = ("image", "attempt", "port", "command", "args", "processes", "env", "resources", "health")
 
@@ -82,4 +84,4 @@ def _note(spec: Object) -> str:
     git = (spec.get("source") or {}).get("git")
     if not git:
         return ""
-    return " ".join(word for word in (git["url"], git.get("revision", ""), (git.get("commit") or "")[:12]) if word)
+    return " ".join(word for word in (_PASSWORD.sub("", git["url"]), git.get("revision", ""), (git.get("commit") or "")[:12]) if word)

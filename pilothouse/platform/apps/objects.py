@@ -48,6 +48,11 @@ def identity(value: Any) -> str:
     return hashlib.sha256(sorted_json(value)).hexdigest()[:10]
 
 
+def within(text: str, room: int) -> str:
+    """The text where it has at most `room` characters, else its beginning and a fingerprint, unlike others that begin so."""
+    return text if len(text) <= room else f"{text[: room - 11]}-{fingerprint(text)}"
+
+
 def labels(app: Object) -> dict[str, str]:
     return {NAME_LABEL: meta.name(app), MANAGER_LABEL: MANAGER}
 
@@ -88,7 +93,7 @@ def build_name(app: Object) -> str:
     state: list[Any] = [_source(spec["source"]), options]
     if spec.get("attempt"):
         state.append(spec["attempt"])
-    return f"{meta.name(app)[:40]}-{identity(state)}"
+    return f"{within(meta.name(app), 40)}-{identity(state)}"
 
 
 def legacy_build_name(app: Object) -> str:
@@ -173,7 +178,7 @@ def without_replicas(process: Object) -> Object:
 
 
 def revision_name(app: Object, data: Object) -> str:
-    return f"{meta.name(app)[:40]}-rev-{fingerprint(data)}"
+    return f"{within(meta.name(app), 40)}-rev-{fingerprint(data)}"
 
 
 def revision(app: Object, data: Object, number: int) -> Object:

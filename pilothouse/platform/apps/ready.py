@@ -20,6 +20,8 @@ def ready(app: Object, image: Image, release: Release, wanted: Sequence[Object],
     if not release.is_done:
         if release.failure:
             return "False", "ReleaseFailed", release.failure
+        if release.waits:
+            return "False", "Releasing", "the release process of an earlier deploy still runs; this one's follows when it has ended"
         return "False", "Releasing", "the release process runs; the new revision follows when it has ended well"
     for each in wanted:
         current = deployments.get(meta.name(each))

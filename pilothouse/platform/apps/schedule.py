@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.apps import cron, processes, workloads
-from pilothouse.platform.apps.objects import Surroundings
+from pilothouse.platform.apps.objects import Surroundings, within
 from pilothouse.platform.apps.processes import Process
 from pilothouse.platform.apps.workloads import Running
 
 KEPT_JOBS = 3
 """Ended Jobs of a process that stay, for their logs."""
-MOST_MISSED = 1000
+_MINUTE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,24 @@ def agenda(app: Object, running: Running, jobs: Sequence[Object], around: Surrou
 
 
 def _last_due(schedule: cron.Schedule, since: float, now_s: float) -> float | None:
-    found: float | None = None
-    at = schedule.after(since)
-    for _ in range(MOST_MISSED):
-        if at is None or at > now_s:
-            return found
-        found, at = at, schedule.after(at)
-    # Too many to count: the platform was away for long, and the next time is near.
-    return found
+    """The last time of the schedule in (since, now_s], None when there is none: found by halving, however long the platform was away."""
+
+    def comes(after_s: float) -> bool:
+        at = schedule.after(after_s)
+        return at is not None and at <= now_s
+
+    if not comes(since):
+        return None
+    low, high = since, now_s
+    while high - low > _MINUTE_S / 2:
+        middle = (low + high) / 2
+        low, high = (middle, high) if comes(middle) else (low, middle)
+    return schedule.after(low)
 
 
 def _job_name(app: Object, process: Process, at: float) -> str:
     """Minutes since the epoch, as CronJob's Jobs: the same time is the same Job."""
-    return f"{meta.name(app)[:40]}-{process.name[:10]}-{int(at // 60)}"
+    return f"{within(f'{meta.name(app)}-{process.name}', 52)}-{int(at // 60)}"
 
 
 def runs_of(process: str, jobs: Sequence[Object]) -> list[Object]:

@@ -2,7 +2,7 @@
 
 A pod reads a copy, never the Secret that the spec names: a changed value is a new copy, hence a new state that is rolled out,
 and a replica of an older revision that is started again meets the values of its own time. Copies are numbered and compared by
-content; nothing that names one is made from the values.
+content; the app is in the name, since several may read one Secret, and nothing of it is made from the values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -79,7 +79,8 @@ def _copy(app: Object, secret: Object, copies: Sequence[Object]) -> Object:
     name = meta.name(secret)
     numbers = [int(meta.annotations(copy).get(NUMBER, "0")) for copy in copies if copy_of(copy) == name]
     number = max(numbers, default=0) + 1
-    metadata = objects.metadata(app, f"{name[:200]}-{number}") | {"annotations": {OF: name, NUMBER: str(number)}}
+    made = f"{objects.within(name, 200)}-{objects.fingerprint([meta.name(app), name])}-{number}"
+    metadata = objects.metadata(app, made) | {"annotations": {OF: name, NUMBER: str(number)}}
     return {
         "apiVersion": kinds.SECRETS.api_version,
         "kind": kinds.SECRETS.kind,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import QuantityError, canonical
-from pilothouse.platform.apps.objects import Surroundings, fingerprint, identity, labels, metadata, selector
+from pilothouse.platform.apps.objects import Surroundings, fingerprint, identity, labels, metadata, selector, within
 from pilothouse.platform.apps.processes import RELEASE, WEB, Process, deployment_name
 
 STATE = "apps.pilothouse.dev/state"
@@ -66,7 +66,7 @@ def scaled(app: Object, process: Process) -> Object:
 def release_name(app: Object, process: Process, running: Running) -> str:
     """One Job for one state: what would run is in its name, so that it runs once."""
     state = [running.image, process.command, process.args, app["spec"].get("env") or {}, dict(running.pins), app["spec"].get("attempt")]
-    return f"{meta.name(app)[:40]}-{RELEASE}-{identity(state)}"
+    return f"{within(meta.name(app), 40)}-{RELEASE}-{identity(state)}"
 
 
 def job(app: Object, process: Process, running: Running, around: Surroundings, *, name: str) -> Object:

@@ -1,9 +1,8 @@
 """Carries out Builds: makes their pods, gets the base images they wait for, and writes down how they ended."""
 
 import asyncio
-import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -138,14 +137,14 @@ class BuildController:
         await self._finish(build, pod, Finish("Failed", Outcome(reason, message)))
 
     async def _environment(self, namespace: str) -> dict[str, str]:
-        """Bring the build environment into the namespace; returns the proxy variables in it."""
+        """Bring the build environment into the namespace; returns its proxy variables as `build_pod` takes them."""
         source = self.secrets.get(f"{SYSTEM}/{ENVIRONMENT}")
         if source is None:
             return {}
         data: Mapping[str, str] = source.get("data") or {}
         if namespace != SYSTEM:
             await self._copy_secret(namespace, data)
-        return decoded_proxies(data)
+        return proxy_variables(data)
 
     async def _provide_program(self, namespace: str) -> None:
         wanted = program(namespace)
@@ -214,14 +213,10 @@ def _phase(build: Object) -> str:
     return (build.get("status") or {}).get("phase") or "Pending"
 
 
-def decoded_proxies(data: Mapping[str, str]) -> dict[str, str]:
-    """The `proxy.*` keys of the environment Secret as variables, in both spellings that programs read."""
-    found: dict[str, str] = {}
-    for key, value in data.items():
-        if key.startswith("proxy."):
-            name, text = key.removeprefix("proxy."), base64.b64decode(value).decode()
-            found |= {name.upper(): text, name.lower(): text}
-    return found
+def proxy_variables(keys: Iterable[str]) -> dict[str, str]:
+    """The `proxy.*` keys of the environment Secret by variable, in both spellings that programs read."""
+    names = {key: key.removeprefix("proxy.") for key in keys if key.startswith("proxy.")}
+    return {spelt: key for key, name in names.items() for spelt in (name.upper(), name.lower())}
 
 
 async def mark_ready(address: str, uid: str) -> None:

@@ -1,7 +1,10 @@
 """The log of a build, kept with the Build after its pod is gone: a ConfigMap in the build's namespace, removed with it."""
 
+import asyncio
 import base64
 import gzip
+from collections import deque
+from collections.abc import AsyncIterator
 
 from pilothouse.client.client import Client
 from pilothouse.model import kinds, meta
@@ -12,6 +15,8 @@ from pilothouse.platform.builds.resource import BUILDS
 CONTAINERS = ("source", "build")
 MOST_BYTES = 700_000
 """Of a log that is kept, compressed: an object's data are limited to 1 MiB. The end is what is kept."""
+MOST_READ = 16 << 20
+"""Bytes of a container's log that are held in memory while it is read."""
 _MOST_LINES = 20_000
 
 
@@ -28,7 +33,7 @@ async def keep_log(client: Client, build: Object, pod: str) -> None:
             "namespace": meta.namespace(build),
             "ownerReferences": [meta.owner_reference(build, BUILDS.api_version, BUILDS.kind)],
         },
-        "binaryData": {"log.gz": base64.b64encode(compressed(said)).decode()},
+        "binaryData": {"log.gz": base64.b64encode(await asyncio.to_thread(compressed, said)).decode()},
     }
     try:
         await client.create(kinds.CONFIGMAPS, wanted)
@@ -45,9 +50,20 @@ def compressed(said: bytes) -> bytes:
 async def _read(client: Client, pod: str, namespace: str, container: str) -> bytes:
     try:
         async with client.logs(pod, namespace, container=container, tail_lines=_MOST_LINES) as pieces:
-            return b"".join([piece async for piece in pieces])
+            return await end_of(pieces, MOST_READ)
     except ApiError:
         return b""
+
+
+async def end_of(pieces: AsyncIterator[bytes], most: int) -> bytes:
+    """The last `most` bytes; never many more of them are in memory."""
+    kept, size = deque[bytes](), 0
+    async for piece in pieces:
+        kept.append(piece)
+        size += len(piece)
+        while size - len(kept[0]) >= most:
+            size -= len(kept.popleft())
+    return b"".join(kept)[-most:]
 
 
 async def kept_log(client: Client, build: str, namespace: str) -> bytes:

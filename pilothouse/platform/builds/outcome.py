@@ -10,6 +10,8 @@ from typing import Any
 
 ROOM = 4000
 _SHORTEST_NAME = 60
+_MOST_PORTS = 100
+"""Of an image that exposes a whole range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,9 @@ def read_prepared(text: str) -> Prepared | None:
 
 
 def write(outcome: Outcome) -> str:
-    """As JSON of at most ROOM bytes: names are shortened first, then the last steps left out, then what the image says of itself."""
-    short = replace(
-        outcome, steps=tuple(replace(step, name=step.name[:_SHORTEST_NAME], seconds=round(step.seconds, 2)) for step in outcome.steps)
-    )
+    """As JSON of at most ROOM bytes: names and lists of ports are shortened, then the last steps left out, then what the image says."""
+    steps = tuple(replace(step, name=step.name[:_SHORTEST_NAME], seconds=round(step.seconds, 2)) for step in outcome.steps)
+    short = replace(outcome, steps=steps, ports=outcome.ports[:_MOST_PORTS])
     cuts: tuple[Callable[[int], Outcome], ...] = (
         lambda most: replace(short, steps=short.steps[:most]),
         lambda most: replace(short, steps=(), image={}, message=short.message[:most]),

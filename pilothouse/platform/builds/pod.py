@@ -49,10 +49,13 @@ def pod_name(build: Object) -> str:
     return f"{meta.name(build)}-build"
 
 
-def build_pod(build: Object, config: BuilderConfig, proxies: dict[str, str]) -> Object:
-    """The pod that carries out a Build. Runs privileged: buildah mounts the layers and the steps' root."""
+def build_pod(build: Object, config: BuilderConfig, proxies: Mapping[str, str]) -> Object:
+    """The pod that carries out a Build. Runs privileged: buildah mounts the layers and the steps' root.
+
+    proxies: variable -> key of the Secret ENVIRONMENT that holds its value, which often has a password in it.
+    """
     owner = meta.owner_reference(build, BUILDS.api_version, BUILDS.kind)
-    environment = _environment(build, config)
+    environment, hidden = _environment(build, config), _hidden(proxies)
     shared: list[Object] = [
         {"name": "workspace", "mountPath": "/workspace"},
         {"name": "environment", "mountPath": "/etc/pilothouse", "readOnly": True},
@@ -78,11 +81,16 @@ def build_pod(build: Object, config: BuilderConfig, proxies: dict[str, str]) -> 
             "terminationGracePeriodSeconds": 2,
             "initContainers": [
                 _container(
-                    "source", fetch, [], config.image, environment | _source(build, config) | proxies, [*shared, *_git_mounts(build)]
+                    "source",
+                    fetch,
+                    [],
+                    config.image,
+                    [*_plain(environment | _source(build, config)), *hidden],
+                    [*shared, *_git_mounts(build)],
                 ),
             ],
             "containers": [
-                _container("build", make, _arguments(proxies), config.image, environment | proxies, [*shared, storage])
+                _container("build", make, _arguments(proxies), config.image, [*_plain(environment), *hidden], [*shared, storage])
                 | {"securityContext": {"privileged": True}, "resources": {"requests": _SHARE}},
             ],
             "volumes": [
@@ -102,16 +110,26 @@ def program(namespace: str) -> Object:
     return {"metadata": {"name": PROGRAM, "namespace": namespace}, "binaryData": data}
 
 
-def _container(name: str, command: list[str], args: list[str], image: str, environment: dict[str, str], mounts: list[Object]) -> Object:
+def _container(name: str, command: list[str], args: list[str], image: str, environment: list[Object], mounts: list[Object]) -> Object:
     return {
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": [_escaped(word) for word in command],
         "args": [_escaped(arg) for arg in args],
-        "env": [{"name": key, "value": _escaped(value)} for key, value in environment.items()],
+        "env": environment,
         "volumeMounts": mounts,
     }
+
+
+def _plain(variables: Mapping[str, str]) -> list[Object]:
+    return [{"name": key, "value": _escaped(value)} for key, value in variables.items()]
+
+
+def _hidden(proxies: Mapping[str, str]) -> list[Object]:
+    """A pod may be read by more people than a Secret."""
+    found = {name: {"name": ENVIRONMENT, "key": key, "optional": True} for name, key in proxies.items()}
+    return [{"name": name, "valueFrom": {"secretKeyRef": place}} for name, place in found.items()]
 
 
 def _escaped(text: str) -> str:
@@ -155,6 +173,6 @@ def _git_mounts(build: Object) -> list[Object]:
     return [{"name": each["name"], "mountPath": "/etc/pilothouse-git", "readOnly": True} for each in _git_volumes(build)]
 
 
-def _arguments(proxies: dict[str, str]) -> list[str]:
-    """The proxies reach the steps as arguments, since they must not stay in the image."""
-    return [word for key, value in proxies.items() for word in ("--build-arg", f"{key}={value}")]
+def _arguments(proxies: Mapping[str, str]) -> list[str]:
+    """The proxies reach the steps as build arguments, which do not stay in the image; buildah takes the values from its environment."""
+    return [word for name in proxies for word in ("--build-arg", name)]

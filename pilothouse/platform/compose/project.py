@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from pilothouse.platform.compose.service import Read, Service, service
-from pilothouse.platform.compose.values import ComposeError, env_file, interpolated
+from pilothouse.platform.compose.values import ComposeError, env_file, interpolated, listed
 
 FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 MOST_SERVICES = 100
@@ -45,6 +45,8 @@ def project(file: str, read: Read, environ: Mapping[str, str], profiles: Collect
 def _document(file: str, read: Read) -> dict[str, Any]:
     try:
         found = yaml.safe_load(read(file) or "")
+    except RecursionError as error:
+        raise ComposeError(f"{file} is nested too deeply to be read") from error
     except yaml.YAMLError as error:
         raise ComposeError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):
@@ -53,7 +55,7 @@ def _document(file: str, read: Read) -> dict[str, Any]:
 
 
 def _is_chosen(raw: Any, profiles: Collection[str]) -> bool:
-    wanted = raw.get("profiles") if isinstance(raw, dict) else None
+    wanted = listed(raw.get("profiles"), "profiles") if isinstance(raw, dict) else None
     return not wanted or "*" in profiles or bool(set(map(str, wanted)) & set(profiles))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilothouse.platform.compose.values import ComposeError, env_file, memory, pairs, words
+from pilothouse.platform.compose.values import ComposeError, env_file, listed, mapping, memory, pairs, whole, words
 
 Read = Callable[[str], str | None]
 """The text of a file by its path from the compose file's folder; None when there is none."""
@@ -120,8 +120,8 @@ def _build(name: str, build: Any) -> tuple[str, str, dict[str, str], list[str]]:
 
 def _ports(name: str, raw: Mapping[str, Any], image: str) -> tuple[int | None, bool, list[str]]:
     """(the first TCP port, whether it is published, what is not taken): an app has one port."""
-    published = [port for entry in raw.get("ports") or () if (port := _target(name, entry)) is not None]
-    exposed = [port for entry in raw.get("expose") or () if (port := _target(name, entry)) is not None]
+    published = [port for entry in listed(raw.get("ports"), f"{name}.ports") if (port := _target(name, entry)) is not None]
+    exposed = [port for entry in listed(raw.get("expose"), f"{name}.expose") if (port := _target(name, entry)) is not None]
     family = image.rpartition("/")[2].partition(":")[0].partition("@")[0]
     found = list(dict.fromkeys([*published, *exposed, *([KNOWN_PORTS[family]] if family in KNOWN_PORTS else [])]))
     more = [f"ports {', '.join(map(str, found[1:]))}"] if len(found) > 1 and (published or exposed) else []
@@ -131,7 +131,8 @@ def _ports(name: str, raw: Mapping[str, Any], image: str) -> tuple[int | None, b
 def _target(name: str, entry: Any) -> int | None:
     """None for a port that is not TCP."""
     if isinstance(entry, dict):
-        return int(entry["target"]) if str(entry.get("protocol", "tcp")) == "tcp" and entry.get("target") else None
+        target = whole(entry.get("target"), f"{name}.ports: target")
+        return target if str(entry.get("protocol", "tcp")) == "tcp" else None
     found = _PORT.match(str(entry))
     if found is None or not 0 < int(found["target"]) < 65536:
         raise ComposeError(f"{name}.ports: {entry!r} is no port: write it like 8080:80")
@@ -156,8 +157,10 @@ def _environment(name: str, raw: Mapping[str, Any], read: Read, variables: Mappi
 
 
 def _depends(name: str, given: Any) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
-    entries = given if isinstance(given, dict) else {str(item): {} for item in given}
-    conditions = {str(key): str((value or {}).get("condition") or "service_started") for key, value in entries.items()}
+    where = f"{name}.depends_on"
+    entries = given if isinstance(given, dict) else {str(item): {} for item in listed(given, where)}
+    named = {str(key): mapping(value, f"{where}.{key}") for key, value in entries.items()}
+    conditions = {key: str(value.get("condition") or "service_started") for key, value in named.items()}
     completed = sorted(key for key, condition in conditions.items() if condition == "service_completed_successfully")
     if completed:
         raise ComposeError(
@@ -178,11 +181,16 @@ def _health(given: Any) -> tuple[str, list[str]]:
 
 def _deploy(name: str, raw: Mapping[str, Any]) -> tuple[dict[str, str], int | None, list[str]]:
     """(limits, replicas, keys that are not taken)."""
-    deploy = raw.get("deploy") or {}
-    limits = ((deploy.get("resources") or {}).get("limits")) or {}
+    deploy = mapping(raw.get("deploy"), f"{name}.deploy")
+    resources = mapping(deploy.get("resources"), f"{name}.deploy.resources")
+    limits = mapping(resources.get("limits"), f"{name}.deploy.resources.limits")
     cpu, size = raw.get("cpus") or limits.get("cpus"), raw.get("mem_limit") or limits.get("memory")
     found = {"cpu": str(cpu)} if cpu else {}
     found |= {"memory": memory(size, f"{name}.mem_limit")} if size else {}
     replicas = raw.get("scale", deploy.get("replicas"))
     harmless = {"resources", "replicas", "restart_policy", "mode", "labels", "update_config", "rollback_config"}
-    return found, int(replicas) if replicas is not None else None, sorted(f"deploy.{key}" for key in deploy.keys() - harmless)
+    return (
+        found,
+        whole(replicas, f"{name}.scale") if replicas is not None else None,
+        sorted(f"deploy.{key}" for key in deploy.keys() - harmless),
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MOST_NODES = 20_000
+MOST_DEPTH = 50
 _VARIABLE = re.compile(r"\$(?:\$|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-?+])((?:[^{}]|\{[^{}]*\})*))?\}|(\{))")
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([bkmg]?)b?$", re.IGNORECASE)
 _UNITS = {"": "", "b": "", "k": "Ki", "m": "Mi", "g": "Gi"}
@@ -27,14 +28,16 @@ class _Filling:
         self.variables = variables
         self.left = MOST_NODES
 
-    def filled(self, value: Any) -> Any:
+    def filled(self, value: Any, depth: int = 0) -> Any:
         self.left -= 1
+        if depth > MOST_DEPTH:
+            raise ComposeError(f"the compose file has values more than {MOST_DEPTH} deep: an alias may stand in its own value")
         if self.left < 0:
             raise ComposeError(f"the compose file has more than {MOST_NODES} values: its aliases repeat too much")
         if isinstance(value, dict):
-            return {str(key): self.filled(item) for key, item in value.items()}
+            return {str(key): self.filled(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list):
-            return [self.filled(item) for item in value]
+            return [self.filled(item, depth + 1) for item in value]
         return self.text(value) if isinstance(value, str) else value
 
     def text(self, text: str) -> str:
@@ -98,6 +101,32 @@ def pairs(value: Any, where: str) -> dict[str, str | None]:
 
 def _plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def mapping(value: Any, where: str) -> dict[str, Any]:
+    """An absent or empty value as an empty one. Raises ComposeError."""
+    if value and not isinstance(value, dict):
+        raise ComposeError(f"{where} is no mapping: {_shown(value)}")
+    return value or {}
+
+
+def listed(value: Any, where: str) -> list[Any]:
+    """An absent or empty value as an empty one. Raises ComposeError."""
+    if value and not isinstance(value, list):
+        raise ComposeError(f"{where} is no list: {_shown(value)}")
+    return value or []
+
+
+def whole(value: Any, where: str) -> int:
+    """Raises ComposeError for what is no number from 0 on."""
+    text = str(value)
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise ComposeError(f"{where} is no whole number: {_shown(value)}")
+    return int(text)
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:60]
 
 
 def memory(value: Any, where: str) -> str:

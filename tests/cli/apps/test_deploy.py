@@ -137,3 +137,13 @@ def test_a_file_of_secrets_is_named_until_its_variables_are_given(tmp_path: Path
         f".env stays out of the image: give its variables with --env-file {tmp_path}/.env",
     )
     assert prepare(Wish(str(tmp_path), "shop", "default", env={"A": "1"})).warnings == ()
+
+
+@pytest.mark.parametrize("dockerfile", ["../Dockerfile", "sub/../../Dockerfile", "{tmp}/Dockerfile", "link"])
+def test_a_dockerfile_outside_the_source_is_refused_before_anything_is_sent(tmp_path: Path, dockerfile: str) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+    (tmp_path / "src/sub").mkdir(parents=True)
+    (tmp_path / "src/link").symlink_to("../Dockerfile")
+    given = dockerfile.format(tmp=tmp_path)
+    with pytest.raises(click.ClickException, match="leads out of"):
+        prepare(Wish(str(tmp_path / "src"), "shop", "default", dockerfile=given))

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from pilothouse.cli.apps.git_remote import pushed
+from pilothouse.cli.apps.git_remote import _unpack, pushed
 from pilothouse.cli.main import ph
 from tests.platform.builds.git.server import Repository
 
@@ -76,3 +76,18 @@ def test_a_push_that_is_deployed_is_let_in_and_its_files_are_the_source(remote: 
 def test_making_it_again_keeps_what_was_pushed(remote: Path, tmp_path: Path) -> None:
     again = CliRunner().invoke(ph, ["--home", str(tmp_path / "home"), "git-remote", "shop"])
     assert again.stdout.strip() == str(remote)
+
+
+def test_a_namespace_is_no_path(tmp_path: Path) -> None:
+    done = CliRunner().invoke(ph, ["--home", str(tmp_path / "home"), "git-remote", "shop", "-n", "../../x"])
+    assert (done.exit_code, "no name of a namespace" in done.output, (tmp_path / "x").exists()) == (2, True, False)
+
+
+def test_a_link_out_of_the_source_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Repository(tmp_path)
+    (repository.tree / "passwords").symlink_to("/etc/passwd")
+    commit = repository.commit({"app.py": "x"})
+    monkeypatch.chdir(repository.tree)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(click.ClickException, match="passwords is a link that leads out of the source"):
+        _unpack(commit, tmp_path / "out")

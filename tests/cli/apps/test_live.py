@@ -7,11 +7,14 @@ import click
 import pytest
 
 from pilothouse.cli.apps import own_secret
+from pilothouse.cli.apps.delete import _remove
+from pilothouse.cli.apps.following import written
 from pilothouse.cli.apps.hosts import require_free_hosts
 from pilothouse.cli.apps.lookup import find_app, is_current, require_namespace
-from pilothouse.cli.apps.rollback import _own_secret_of
+from pilothouse.cli.apps.rollback import _own_secret_of, _remembered
 from pilothouse.cli.apps.rollout import Rollout
 from pilothouse.model import kinds, meta
+from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.resource import APPS
 from tests.engine.controllers.conftest import Cluster, kubelet
@@ -56,8 +59,8 @@ async def test_a_secret_goes_back_with_its_revision_and_a_foreign_one_stays(tmp_
         for value in ("one", "two"):
             await deployed(cluster, shop(secrets=["shop-secrets", "shared"]), KEY=value)
         await cluster.patch(kinds.SECRETS, "shared", {"stringData": {"X": "2"}})
-        copies = {"shop-secrets": "shop-secrets-1", "shared": "shared-1"}
-        change = await _own_secret_of(cluster.client, "shop", "default", copies)
+        app = await find_app(cluster.client, "shop", "default")
+        change = await _own_secret_of(cluster.client, "shop", "default", (await _remembered(cluster.client, app, 1))["secrets"])
         assert change is not None
         assert base64.b64decode(change.data["KEY"]) == b"one"
 
@@ -100,3 +103,23 @@ async def test_what_does_not_exist_is_named_with_the_way_out(tmp_path: Path) -> 
             await find_app(cluster.client, "nobody", "default")
         with pytest.raises(click.ClickException, match="is no name for an app"):
             await find_app(cluster.client, "../x", "default")
+
+
+async def test_a_refused_app_takes_the_change_of_its_secret_back(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster:
+        await cluster.create(kinds.SECRETS, {"metadata": {"name": "shop-secrets"}, "data": {"KEY": "b25l"}})
+        change = await own_secret.change(cluster.client, "shop", "default", given={"KEY": "two"})
+        with pytest.raises(ApiError, match="history"):
+            await written(cluster.client, Rollout(cluster.client, shop(history=0), None), change)
+        assert (await cluster.client.get(kinds.SECRETS, "shop-secrets", "default"))["data"] == {"KEY": "b25l"}
+
+
+async def test_deleting_an_app_leaves_a_secret_that_somebody_else_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with platform(tmp_path) as cluster:
+        await cluster.create(kinds.SECRETS, {"metadata": {"name": "shop-secrets"}, "data": {"KEY": "b25l"}})
+        change = await own_secret.change(cluster.client, "book", "default", given={"KEY": "two"})
+        await change.apply(cluster.client)
+        for name in ("shop", "book"):
+            await _remove(cluster.client, name, "default", 60)
+        assert [meta.name(each) for each in await cluster.items(kinds.SECRETS)] == ["shop-secrets"]
+        assert "shop-secrets was not made for shop" in capsys.readouterr().err

@@ -148,3 +148,11 @@ def test_the_gateway_is_given_a_sentence_for_the_time_without_a_replica(replicas
     shop = app(replicas=replicas)
     shop["metadata"]["namespace"] = namespace
     assert objects.ingress(shop, AROUND)["metadata"]["annotations"][UNAVAILABLE] == said
+
+
+def test_apps_whose_long_names_begin_alike_share_no_build_and_no_revision() -> None:
+    apps = [app(source=source()), app(source=source())]
+    for each, end in zip(apps, "ab", strict=True):
+        each["metadata"]["name"] = "x" * 45 + end
+    assert len({objects.build_name(each) for each in apps}) == 2
+    assert len({objects.revision_name(each, {"image": "web:1"}) for each in apps}) == 2

@@ -216,3 +216,9 @@ def test_an_internal_app_is_reached_by_name_and_port_and_has_no_route() -> None:
     assert service is not None
     assert [port["port"] for port in service["spec"]["ports"]] == [80, 6379]
     assert (life.one("Ingress"), life.status["url"]) == (None, "")
+
+
+def test_a_password_in_a_repositorys_url_is_not_in_the_list_of_revisions() -> None:
+    life = Life(app(source={"git": {"url": "https://me:s3cret@git.example.org/shop.git", "revision": "main"}}))
+    life.deploy(DIGESTS[0])
+    assert life.status["revisions"][0]["note"] == "https://git.example.org/shop.git main"

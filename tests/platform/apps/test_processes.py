@@ -126,6 +126,19 @@ def test_a_finished_release_is_not_run_again_when_its_job_is_removed() -> None:
     assert life.of("Job") == []
 
 
+def test_a_release_waits_for_the_one_of_an_earlier_deploy_that_still_runs() -> None:
+    life = Life(app(image="web:1", processes={"web": {}, "release": {"command": ["migrate"]}}))
+    life.settle()
+    first = meta.name(life.of("Job")[0])
+    life.change(image="web:2")
+    life.settle()
+    assert [meta.name(job) for job in life.of("Job")] == [first]
+    assert life.condition("Ready") == ("False", "Releasing")
+    life.end_job(first, "Failed")
+    life.settle()
+    assert len(life.of("Job")) == 2
+
+
 def scheduled() -> Life:
     life = served(processes={"web": {}, "nightly": {"command": ["clean"], "schedule": "30 3 * * *"}})
     life.now = "2026-01-01T03:30:05Z"
@@ -156,6 +169,25 @@ def test_of_missed_times_only_the_last_is_made_up_for() -> None:
     life.settle()
     assert len(life.of("Job")) == 1
     assert life.status["processes"][-1]["lastScheduledAt"] == "2026-01-09T03:30:00Z"
+
+
+def test_after_a_month_away_what_runs_each_minute_runs_once() -> None:
+    life = served(processes={"web": {}, "often": {"command": ["look"], "schedule": "* * * * *"}})
+    life.now = "2026-02-01T12:00:30Z"
+    life.settle()
+    life.end_job(meta.name(life.of("Job")[0]), "Complete")
+    life.settle()
+    assert len(life.of("Job")) == 1
+    assert life.status["processes"][-1]["lastScheduledAt"] == "2026-02-01T12:00:00Z"
+
+
+def test_scheduled_processes_whose_names_begin_alike_all_run() -> None:
+    names = ("send-invoices", "send-invoice-mail", f"send-invoice-{'x' * 17}")
+    life = served(processes={"web": {}, **{name: {"command": [name], "schedule": "30 3 * * *"} for name in names}})
+    life.now = "2026-01-01T03:30:05Z"
+    life.settle()
+    assert {job["spec"]["template"]["spec"]["containers"][0]["command"][0] for job in life.of("Job")} == set(names)
+    assert all(len(meta.name(job)) <= 63 for job in life.of("Job"))
 
 
 def test_of_ended_runs_the_last_three_stay() -> None:

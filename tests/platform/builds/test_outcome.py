@@ -36,3 +36,9 @@ def test_other_words_are_no_outcome() -> None:
     assert [read(text) for text in ("", "killed", "[]", "{}", '"x"')] == [None] * 5
     assert read_prepared("FROM x") is None
     assert read_prepared(write_prepared(Prepared(("a", "b")))) == Prepared(("a", "b"))
+
+
+def test_an_image_that_exposes_a_whole_range_has_an_outcome() -> None:
+    found = read(write(Outcome(digest="sha256:1", ports=tuple(range(1, 5000)), image={"command": ["x" * 200]})))
+    assert found is not None
+    assert (found.digest, found.ports[:2], found.image) == ("sha256:1", (1, 2), {"command": ["x" * 200]})

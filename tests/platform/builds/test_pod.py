@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pilothouse.engine.node.environment import expand
 from pilothouse.platform import builds
+from pilothouse.platform.builds.controller import proxy_variables
 from pilothouse.platform.builds.pod import ENVIRONMENT, PROGRAM, BuilderConfig, build_pod
 
 CONFIG = BuilderConfig("builder:1", "127.0.0.1:5000", "/var/lib/x", stand_ins=True)
@@ -24,7 +25,7 @@ def build(**spec: Any) -> dict[str, Any]:
 
 def seen_by(container: dict[str, Any]) -> tuple[list[str], list[str], dict[str, str]]:
     """Command, arguments and environment as the program gets them, after the node's expansion."""
-    environment = {each["name"]: expand(each["value"], VARIABLES) for each in container["env"]}
+    environment = {each["name"]: expand(each["value"], VARIABLES) for each in container["env"] if "value" in each}
     return [expand(w, VARIABLES) for w in container["command"]], [expand(w, VARIABLES) for w in container["args"]], environment
 
 
@@ -54,11 +55,14 @@ def test_an_upload_is_fetched_from_the_registry_by_its_digest() -> None:
     assert environment["GIT_URL"] == ""
 
 
-def test_proxies_reach_both_the_fetch_and_the_steps_of_the_build() -> None:
-    proxies = {"http_proxy": "http://proxy:3128"}
+def test_proxies_reach_the_fetch_and_the_steps_and_their_passwords_stay_in_the_secret() -> None:
+    proxies = proxy_variables(["ca.crt", "proxy.http_proxy"])
     spec = build_pod(build(args={"A": "1"}), CONFIG, proxies)["spec"]
-    assert seen_by(spec["initContainers"][0])[2]["http_proxy"] == "http://proxy:3128"
-    assert seen_by(spec["containers"][0])[1] == ["--build-arg", "http_proxy=http://proxy:3128"]
+    place = {"name": ENVIRONMENT, "key": "proxy.http_proxy", "optional": True}
+    for container in (spec["initContainers"][0], spec["containers"][0]):
+        hidden = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"] if "valueFrom" in each}
+        assert hidden == {"HTTP_PROXY": place, "http_proxy": place}
+    assert seen_by(spec["containers"][0])[1] == ["--build-arg", "HTTP_PROXY", "--build-arg", "http_proxy"]
 
 
 def test_only_the_build_container_is_privileged_and_has_the_layers() -> None:

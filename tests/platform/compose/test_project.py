@@ -1,9 +1,15 @@
 """A compose file becomes a plan of apps."""
 
+import contextlib
+import json
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pilothouse.platform.compose.project import Project, project
-from pilothouse.platform.compose.service import Service
+from pilothouse.platform.compose.service import HARMLESS, TAKEN, Service
 from pilothouse.platform.compose.values import ComposeError, env_file, interpolated, memory
 
 
@@ -131,3 +137,33 @@ def test_aliases_that_repeat_without_end_are_refused() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
     with pytest.raises(ComposeError, match="aliases repeat too much"):
         read("\n".join([*lines, "services: {a: {image: x}}"]))
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "limits", "target"]), inner)
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(TAKEN | HARMLESS | {"extends", "volumes"})), VALUES, max_size=4))
+def test_whatever_stands_in_a_service_is_read_or_refused_in_a_sentence(keys: dict[str, object]) -> None:
+    with contextlib.suppress(ComposeError):
+        assert read(json.dumps({"services": {"web": {"image": "x", **keys}}}), profiles=("*",)).services
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("services: {web: {image: x, deploy: {replicas: many}}}", "web.scale is no whole number: 'many'"),
+        ("services: {web: {image: x, deploy: {resources: 5}}}", "web.deploy.resources is no mapping: 5"),
+        ("services: {web: {image: x, depends_on: {db: 5}}, db: {image: y}}", "web.depends_on.db is no mapping: 5"),
+        ("services: {web: {image: x, ports: 80}}", "web.ports is no list: 80"),
+        ("services: {web: {image: x, ports: [{target: http}]}}", "web.ports: target is no whole number: 'http'"),
+        ("services: {web: &web {image: x, build: *web}}", "an alias may stand in its own value"),
+        ("services: " + "[" * 5000, "nested too deeply"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(text: str, message: str) -> None:
+    with pytest.raises(ComposeError, match=re.escape(message)):
+        read(text)

@@ -4,8 +4,9 @@ What is found is always said, never guessed silently; what a tree has that is no
 not say how to run it is refused with what it would take. The order of languages is that of how telling their files are.
 """
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pilothouse.platform.builds.detect import golang, java, node, php, python, ruby, rust, shell, static, unsupported
@@ -27,6 +28,19 @@ __all__ = ["CannotDetect", "Detected", "Offer", "Process", "Tree", "detect", "de
 def detect(tree: Tree | Path, offer: Offer, port: int | None = None) -> Detected:
     """For a tree without a Dockerfile. port: what the user has set. Raises CannotDetect."""
     tree = tree if isinstance(tree, Tree) else Tree.at(tree)
+    with _bounded(tree):
+        return _detected(tree, offer, port)
+
+
+@contextlib.contextmanager
+def _bounded(tree: Tree) -> Iterator[None]:
+    try:
+        yield
+    except RecursionError as error:
+        raise CannotDetect(f"a file of {tree.name} is nested too deeply to be read: add a Dockerfile, or take it out") from error
+
+
+def _detected(tree: Tree, offer: Offer, port: int | None) -> Detected:
     lines, settings = procfile(tree), app_json(tree)
     recipe = _recipe(tree, offer, port or SERVER_PORT, lines)
     if not recipe.web and not lines:
@@ -48,6 +62,11 @@ def detect(tree: Tree | Path, offer: Offer, port: int | None = None) -> Detected
 
 def detect_with_dockerfile(tree: Tree, dockerfile: str) -> Detected:
     """What a tree with a Dockerfile says beside it: processes of a Procfile, app.json. dockerfile: its path. Raises CannotDetect."""
+    with _bounded(tree):
+        return _beside(tree, dockerfile)
+
+
+def _beside(tree: Tree, dockerfile: str) -> Detected:
     lines, settings = procfile(tree), app_json(tree)
     processes = {name: Process(line, shell.argv(line)) for name, line in lines.items()} | _from_settings(lines, settings, "/bin/sh")
     why = (f"{dockerfile} is there and is used", *_why(lines, settings))

@@ -72,8 +72,9 @@ def _environment(env: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...
 
 def _health(read: Mapping[str, Any]) -> str:
     """The path of the web process's first HTTP check, a start-up check before others."""
-    checks = _mapping(read, "healthchecks").get("web") or []
-    ordered = sorted((check for check in checks if isinstance(check, dict)), key=lambda check: check.get("type") != "startup")
+    checks = _mapping(read, "healthchecks").get("web")
+    listed = checks if isinstance(checks, list) else []
+    ordered = sorted((check for check in listed if isinstance(check, dict)), key=lambda check: check.get("type") != "startup")
     return next((str(check["path"]) for check in ordered if str(check.get("path", "")).startswith("/")), "")
 
 

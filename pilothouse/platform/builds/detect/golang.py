@@ -9,7 +9,7 @@ from pilothouse.platform.builds.detect.shell import quoted
 from pilothouse.platform.builds.detect.tree import Tree
 
 _GO = re.compile(r"^go\s+(\d+\.\d+(?:\.\d+)?)", re.MULTILINE)
-_REQUIRE = re.compile(r"^\s*(?:require\s+)?([\w.-]+\.[\w.-]+/\S+)\s+v\d", re.MULTILINE)
+_REQUIRE = re.compile(r"^\s*(?:require\s+)?([\w-]+(?:\.[\w-]+)+/\S+)\s+v\d", re.MULTILINE)
 _MAIN = re.compile(r"^package main\b", re.MULTILINE)
 _READS_PORT = re.compile(r"Getenv\(\s*\"PORT\"|LookupEnv\(\s*\"PORT\"|env:\"PORT")
 _LISTENS = re.compile(r"(?:ListenAndServe(?:TLS)?\(|Addr:|\.Run\(|\.Listen\(|\.Start\()[^\n\"]*\"[\w.]*:(\d{2,5})\"")

@@ -7,7 +7,7 @@ from pilothouse.platform.builds.detect.recipe import APP_USER, Recipe, apt_insta
 from pilothouse.platform.builds.detect.tree import Tree
 
 _RELEASE = re.compile(
-    r"<(?:maven\.compiler\.(?:release|target|source)|java\.version|release)>\s*(?:1\.)?(\d+)|languageVersion[^\d]{0,60}(\d+)|sourceCompatibility\D{0,20}(?:1\.)?(\d+)"
+    r"<(?:maven\.compiler\.(?:release|target|source)|java\.version|release)>\s*(?:1\.)?(\d{1,3})\b|languageVersion[^\d]{0,60}(\d{1,3})\b|sourceCompatibility\D{0,20}(?:1\.)?(\d{1,3})\b"
 )
 
 

@@ -52,7 +52,7 @@ def recipe(tree: Tree, offer: Offer, port: int) -> Recipe:
         else []
     )
     after = ["RUN composer dump-autoload --optimize --no-dev"] if composer else []
-    asked = [name[1] for key in composer.get("require") or {} if (name := _EXTENSION.match(key)) and name[1] not in _BUILT_IN]
+    asked = [name[1] for key in _required(composer) if (name := _EXTENSION.match(key)) and name[1] not in _BUILT_IN]
     lines = (
         f"FROM php:{version}-apache",
         *([apt_install("composer", "git", "unzip")] if composer else []),
@@ -79,6 +79,11 @@ def _composer(tree: Tree) -> dict[str, Any]:
     except ValueError as error:
         raise CannotDetect(f"{tree.name}/composer.json is not valid JSON: {error}") from error
     return read if isinstance(read, dict) else {}
+
+
+def _required(composer: dict[str, Any]) -> list[str]:
+    required = composer.get("require")
+    return list(required) if isinstance(required, dict) else []
 
 
 def _apache(root: str, port: int) -> str:

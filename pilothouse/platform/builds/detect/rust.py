@@ -46,15 +46,17 @@ def _program(tree: Tree) -> str:
         read = tomllib.loads(tree.text("Cargo.toml"))
     except tomllib.TOMLDecodeError as error:
         raise CannotDetect(f"{tree.name}/Cargo.toml is not valid TOML: {error}") from error
-    package = str((read.get("package") or {}).get("name") or "")
-    binaries = [str(entry.get("name")) for entry in read.get("bin") or () if entry.get("name")]
+    named, listed = read.get("package"), read.get("bin")
+    package = str(named.get("name") or "") if isinstance(named, dict) else ""
+    entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    binaries = [str(entry["name"]) for entry in entries if entry.get("name")]
     if binaries:
         return package if package in binaries else binaries[0]
     if package and tree.has("src/main.rs"):
         return package
-    named = sorted(path.split("/")[2].removesuffix(".rs") for path in tree.files if path.startswith("src/bin/"))
-    if named:
-        return named[0]
+    programs = sorted(path.split("/")[2].removesuffix(".rs") for path in tree.files if path.startswith("src/bin/"))
+    if programs:
+        return programs[0]
     raise CannotDetect(f"{tree.name} is a Rust crate without a program (no src/main.rs, no [[bin]]): add a Dockerfile")
 
 

@@ -8,6 +8,7 @@ as they are.
 import re
 import shlex
 
+_OPERATOR = re.compile(r"&&|\|\||;;|[;|&()]|\d*<<")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _COMPOUND = frozenset(
     [
@@ -82,7 +83,7 @@ def _words(line: str) -> list[tuple[int, str, bool]] | None:
     while at < end:
         if line[at].isspace():
             at += 1
-        elif operator := re.match(r"&&|\|\||;;|[;|&()]|\d*<<", line[at:]):
+        elif operator := _OPERATOR.match(line, at):
             found.append((at, operator[0], True))
             at += len(operator[0])
         elif (after := _word_end(line, at)) is None:

@@ -86,7 +86,7 @@ def _walk(root: Path) -> Iterator[str]:
     """Regular files, and links to regular files inside the root; at most MOST_FILES, nearest folders first."""
     left = MOST_FILES
     waiting = [(root, 0)]
-    while waiting:
+    while waiting and left > 0:
         folder, depth = waiting.pop(0)
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)

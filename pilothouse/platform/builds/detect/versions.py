@@ -8,7 +8,7 @@ _CLAUSE = re.compile(r"^\s*(\^|~>|~=|~|>=|<=|!=|===|==|=|>|<)?\s*v?(\d+(?:\.(?:\
 
 def parse(text: str) -> Version:
     """`3.11.2` as (3, 11, 2); wildcards and what follows the digits are dropped."""
-    return tuple(int(part) for part in re.findall(r"\d+", re.match(r"[\d.]*", text.strip().lstrip("v"))[0]))  # type: ignore[index]
+    return tuple(int(part[:9]) for part in re.findall(r"\d+", re.match(r"[\d.]*", text.strip().lstrip("v"))[0]))  # type: ignore[index]
 
 
 def allows(asked: str, offered: str) -> bool:

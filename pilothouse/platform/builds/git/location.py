@@ -51,11 +51,11 @@ def parse(text: str) -> Location:
         raise BadLocation(f"{revision!r} cannot be a branch, a tag or a commit")
     if ".." in path.split("/"):
         raise BadLocation(f"the folder {path} leads out of the repository")
-    return _without_credentials(Location(address.removeprefix("git+"), revision, path.strip("/")))
+    return without_credentials(Location(address.removeprefix("git+"), revision, path.strip("/")))
 
 
-def _without_credentials(location: Location) -> Location:
-    """The user of an SSH address is part of it; of an HTTP address it is a secret."""
+def without_credentials(location: Location) -> Location:
+    """With what stands in the URL in fields of its own. The user of an SSH address is part of it; of an HTTP address it is a secret."""
     if not location.url.startswith(("https://", "http://")):
         return location
     parts = urlsplit(location.url)

@@ -9,7 +9,7 @@ COMMANDS = {"clone": ("source", "clone"), "detect": ("source", "detected"), "pre
 
 
 def main(command: str, arguments: list[str]) -> int:
-    """Each command imports what it needs alone: an archive's modules are compiled at each start, and somebody waits."""
+    """Each command imports what it needs alone: an archive's modules are compiled at each start."""
     module, function = COMMANDS[command]
     run = getattr(importlib.import_module(f"pilothouse.platform.builds.inside.{module}"), function)
     return int(run(os.environ, arguments))

@@ -7,6 +7,9 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+MOST_BYTES = 1 << 16
+"""Of one line: a longer one comes in pieces, so that a program that ends no line fills no memory."""
+
 
 class Run:
     """The program and all that it starts are killed after `timeout_s`; `returncode` is known once `each_line` has returned."""
@@ -31,7 +34,7 @@ class Run:
         assert self._process.stdout is not None
         threading.Thread(target=self._reap, daemon=True).start()
         with self._process.stdout as output:
-            for raw in output:
+            while raw := output.readline(MOST_BYTES):
                 take(raw.decode(errors="replace").rstrip("\r\n"))
         self.returncode = self._process.wait()
         self._timer.cancel()

@@ -11,7 +11,7 @@ from pilothouse.platform.builds.detect import CannotDetect, Offer, Tree, detect
 from pilothouse.platform.builds.git.clone import GitFailed
 from pilothouse.platform.builds.git.clone import clone as cloned
 from pilothouse.platform.builds.git.credentials import Credentials, environment
-from pilothouse.platform.builds.git.location import Location
+from pilothouse.platform.builds.git.location import Location, without_credentials
 from pilothouse.platform.builds.inside.output import say
 from pilothouse.platform.builds.inside.settings import Settings
 
@@ -19,12 +19,15 @@ from pilothouse.platform.builds.inside.settings import Settings
 def clone(environ: Mapping[str, str], arguments: list[str]) -> int:
     """Into the folder of the source. arguments: none. Returns the exit status."""
     settings = Settings.of(environ)
-    location = Location(environ["GIT_URL"], environ.get("GIT_REVISION", ""))
+    # An App of plain YAML, or one of release 0.1, may hold them in the URL, which is printed.
+    location = without_credentials(Location(environ["GIT_URL"], environ.get("GIT_REVISION", "")))
+    own = Credentials(location.username, location.password) if location.password else None
     certificates = settings.environment / "ca.crt"
     ca = str(certificates) if certificates.is_file() and certificates.stat().st_size else ""
     say(f"cloning {location.url}{f' at {location.revision}' if location.revision else ''}")
     try:
-        with environment(location, credentials(Path(environ.get("GIT_SECRET", "/etc/pilothouse-git"))), ca) as variables:
+        given = credentials(Path(environ.get("GIT_SECRET", "/etc/pilothouse-git"))) or own
+        with environment(location, given, ca) as variables:
             found = cloned(location, settings.source, variables)
     except GitFailed as error:
         return _failed(settings, str(error))

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,9 @@ class Store:
         """Remember that a build needed these images now."""
         used = self._used() | dict.fromkeys((image[:12] for image in images), time.time())
         newest = dict(sorted(used.items(), key=lambda item: item[1])[-5000:])
-        path = self.folder / "used.json"
-        path.with_suffix(".new").write_text(json.dumps(newest))
-        path.with_suffix(".new").replace(path)
+        with tempfile.NamedTemporaryFile("w", dir=self.folder, prefix="used-", delete=False) as draft:  # other builds write theirs
+            draft.write(json.dumps(newest))
+        Path(draft.name).replace(self.folder / "used.json")
 
     def _used(self) -> dict[str, float]:
         try:

@@ -18,7 +18,7 @@ from pilothouse.platform.builds.inside.settings import Settings
 from pilothouse.platform.builds.variables import expand, words
 
 _UNNEEDED = re.compile(
-    r"^(\s*(?:COPY|ADD|RUN)(?:\s|\\\n|--(?!link\b|security\b)\S+)*)--(?:link(?:=\w+)?|security=sandbox)(?=\s)", re.IGNORECASE
+    r"^(\s*(?:COPY|ADD|RUN)(?:\s|\\\n|--(?!link\b|security\b)\S+(?=\s))*)--(?:link(?:=\w+)?|security=sandbox)(?=\s)", re.IGNORECASE
 )
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|tar\.\w+|tbz2?|txz)$", re.IGNORECASE)
 _URL = re.compile(r"^(?:https?|git|ssh)://|^git@", re.IGNORECASE)

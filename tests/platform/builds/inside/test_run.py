@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-from pilothouse.platform.builds.inside.run import Run
+from pilothouse.platform.builds.inside.run import MOST_BYTES, Run
 
 
 def run(script: str, timeout_s: float = 30.0) -> tuple[Run, list[str]]:
@@ -25,3 +25,8 @@ def test_what_does_not_end_is_killed_with_all_that_it_started() -> None:
 def test_a_process_left_behind_does_not_keep_the_build_open() -> None:
     made, lines = run("sleep 1000 & echo done")
     assert (made.returncode, made.timed_out, lines) == (0, False, ["done"])
+
+
+def test_a_line_without_an_end_comes_in_pieces() -> None:
+    _, lines = run("head -c 200000 /dev/zero | tr '\\0' x")
+    assert [len(line) for line in lines] == [MOST_BYTES, MOST_BYTES, MOST_BYTES, 200_000 - 3 * MOST_BYTES]

@@ -2,13 +2,19 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
+from pilothouse.platform import builds
 from pilothouse.platform.builds.bundle import bundle
 from tests.platform.builds.git.server import Repository, served
 
@@ -60,6 +66,17 @@ def test_the_secret_opens_a_private_repository_and_shows_nowhere(workspace: Path
     assert (status, "t0ken" in log) == (0, False)
 
 
+def test_a_password_in_the_url_opens_the_repository_and_shows_nowhere(workspace: Path, tmp_path: Path) -> None:
+    Repository(tmp_path).commit({"app.py": "1"})
+    with served(tmp_path, "t0ken") as root:
+        for name, wanted in (("shop", 0), ("none", 1)):
+            url = f"{root}/{name}.git".replace("://", "://git:t0ken@")
+            status, log, message = ran(workspace, "clone", {"GIT_URL": url})
+            assert (status, "t0ken" in log + message) == (wanted, False)
+            shutil.rmtree(workspace / "source")
+            (workspace / "source").mkdir()
+
+
 def test_a_source_without_a_dockerfile_gets_one(workspace: Path) -> None:
     (workspace / "source/requirements.txt").write_text("flask\n")
     (workspace / "source/app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
@@ -77,3 +94,47 @@ def test_a_source_that_is_nothing_known_leaves_the_reason(workspace: Path) -> No
     status, _, message = ran(workspace, "detect", {})
     assert status == 1
     assert message.startswith("the source has no Dockerfile and is no project of a kind that is known here")
+
+
+def sourced(workspace: Path, tree: Path, **variables: str) -> tuple[int, str]:
+    """(exit status, termination message) of the whole first container, over an uploaded tree."""
+    message = workspace.parent / "message"
+    archive = workspace.parent / "source.tar.gz"
+    subprocess.run(["tar", "-czf", archive, "-C", tree, "."], check=True, timeout=50)
+    given = {"GIT_URL": "", "SOURCE_URL": archive.as_uri(), "CONTEXT": "", "INLINE": "", "DOCKERFILE": "Dockerfile"} | variables
+    own = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "WORKSPACE": str(workspace), "TERMINATION": str(message)}
+    script = resources.files(builds).joinpath("source.sh").read_text()
+    environ = {**own, **given, "PROGRAM": str(workspace.parent / "build.pyz")}
+    done = subprocess.run(["/bin/sh", "-c", script, "source"], env=environ, capture_output=True, timeout=50, check=False)
+    return done.returncode, message.read_text()
+
+
+def test_an_uploaded_tree_is_prepared(workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "tree/in").mkdir(parents=True)
+    (tmp_path / "tree/in/Dockerfile").write_text("FROM debian:12\n")
+    (tmp_path / "tree/link").symlink_to("in")
+    assert sourced(workspace, tmp_path / "tree", CONTEXT="link") == (0, '{"bases": ["debian:12"]}')
+
+
+@pytest.mark.parametrize("variables", [{"CONTEXT": "out"}, {"DOCKERFILE": "in/secret"}, {"CONTEXT": "a/../.."}])
+def test_a_link_of_the_source_shows_no_file_of_the_builder(workspace: Path, tmp_path: Path, variables: dict[str, str]) -> None:
+    (tmp_path / "builder").mkdir()
+    (tmp_path / "builder/secret").write_text("password")
+    (tmp_path / "builder/Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "tree/in").mkdir(parents=True)
+    (tmp_path / "tree/out").symlink_to(tmp_path / "builder")
+    (tmp_path / "tree/in/secret").symlink_to(tmp_path / "builder/secret")
+    status, message = sourced(workspace, tmp_path / "tree", **variables)
+    assert (status, "leads out of the source" in message, (workspace / "Dockerfile").exists()) == (1, True, False)
+
+
+def test_the_source_is_fetched_past_the_proxies_of_the_environment(workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/Dockerfile").write_text("FROM debian:12\n")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/source.tar.gz"
+        found = sourced(workspace, tmp_path / "tree", SOURCE_URL=url, http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
+        server.shutdown()
+    assert found == (0, '{"bases": ["debian:12"]}')

@@ -2,6 +2,7 @@ import json
 import os
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,10 @@ def test_cache_mounts_go_when_the_images_are_not_enough(store: Store) -> None:
 def test_what_was_used_is_remembered_within_a_bound(store: Store) -> None:
     store.note_used([f"{number:012d}" for number in range(6000)])
     assert len(json.loads((store.folder / "used.json").read_text())) == 5000
+
+
+def test_builds_that_end_at_once_do_not_break_each_others_notes(store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(store.note_used, [f"image-{number}"]) for number in range(64)]:
+            done.result()
+    assert isinstance(json.loads((store.folder / "used.json").read_text()), dict)

@@ -1,4 +1,5 @@
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,3 +90,10 @@ def test_links_that_lead_out_of_the_source_are_not_followed(settings: Settings) 
     nested = replace(settings, context=settings.source)
     with pytest.raises(Untranslatable, match="leads out of the source"):
         translated(nested, "FROM a\nCOPY --parents out/passwd /\n")
+
+
+def test_flags_full_of_dashes_are_read_in_no_time(settings: Settings) -> None:
+    line = f"COPY --chown={'--a' * 4000} \\\n --x=--y \\\n a.txt /"
+    began = time.monotonic()
+    assert lines(settings, line) == line.split("\n")
+    assert time.monotonic() - began < 2

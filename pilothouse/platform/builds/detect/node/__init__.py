@@ -42,7 +42,7 @@ DEVELOPMENT_SERVERS = re.compile(
     r"^(?:\w+=\S+ )*(?:npx )?(?:react-scripts start|vite\b|vue-cli-service serve|ng serve|parcel\b|gatsby develop|astro dev|"
     r"docusaurus start|webpack[- ](?:dev-server|serve)|serve\b|http-server\b|live-server\b)"
 )
-_READS_PORT = re.compile(r"\benv(?:\.PORT\b|\[\s*['\"]PORT['\"]\s*\])|\{[^}]*\bPORT\b[^}]*\}\s*=\s*process\.env")
+_READS_PORT = re.compile(r"\benv(?:\.PORT\b|\[\s*['\"]PORT['\"]\s*\])|\{[^{}]{0,300}\bPORT\b[^{}]{0,300}\}\s*=\s*process\.env")
 _LISTENS = re.compile(r"(?:\.listen\(\s*|\bport\s*[:=]\s*(?:process\.env\.\w+\s*\|\|\s*)?)(\d{2,5})\b", re.IGNORECASE)
 _PORT_OPTION = re.compile(r"(?:-p|--port)[ =](\d{2,5})\b|^PORT=(\d{2,5})\b")
 _OUT_DIR = re.compile(r"outDir\s*:\s*['\"]\.?/?([\w./-]+)['\"]")

@@ -14,7 +14,7 @@ from pilothouse.platform.builds.detect.tree import Tree
 
 OVERLAY = "/opt/pilothouse/pilothouse_settings.py"
 _SETTINGS = re.compile(r"[\"']DJANGO_SETTINGS_MODULE[\"']\s*,\s*[\"']([\w.]+)[\"']")
-_LITERAL_HOSTS = re.compile(r"^ALLOWED_HOSTS\s*=\s*\[([^\]]*)\]", re.MULTILINE)
+_LITERAL_HOSTS = re.compile(r"^ALLOWED_HOSTS\s*=\s*\[([^\]]{0,5000})\]", re.MULTILINE)
 _LOCAL = re.compile(r"[\"'](?:\*|\.?localhost)[\"']")
 _PRODUCTION = re.compile(r"^DEBUG\s*=\s*False", re.MULTILINE)
 _ROOT = re.compile(r"^STATIC_ROOT\s*=", re.MULTILINE)

@@ -114,7 +114,8 @@ def _refers_to_folders(tree: Tree, lock: str) -> bool:
     """Whether a lock installs from folders of the tree other than the project's own."""
     if lock != "uv.lock":
         return any(mark in tree.text(lock) for mark in ('type = "directory"', 'path = "./', '"path": "'))
-    sources = [projects.table(package, "source") for package in projects.toml(tree, lock).get("package") or ()]
+    packages = projects.toml(tree, lock).get("package")
+    sources = [projects.table(package, "source") for package in packages] if isinstance(packages, list) else []
     return any(source.get(kind, ".") != "." for source in sources for kind in ("editable", "directory", "virtual", "path"))
 
 

@@ -10,7 +10,7 @@ from pilothouse.platform.builds.detect.plan import CannotDetect
 from pilothouse.platform.builds.detect.python.requirements import name_of, normalised
 from pilothouse.platform.builds.detect.tree import Tree
 
-_INSTALL_REQUIRES = re.compile(r"install_requires\s*=\s*\[(.*?)\]", re.DOTALL)
+_INSTALL_REQUIRES = re.compile(r"install_requires\s*=\s*\[([^\]]{0,3000})\]")
 _STRING = re.compile(r"[\"']([^\"'\n]+)[\"']")
 _NO_PACKAGES = frozenset({"test", "tests", "docs", "doc", "examples", "scripts", "bin", "tools", "build", "dist", "static", "templates"})
 
