@@ -84,6 +84,12 @@ def test_a_maven_project_runs_its_jar() -> None:
         ({"build.gradle": ""}, "Gradle project without its wrapper"),
         ({"go.mod": "module x\n", "lib.go": "package lib\n"}, "a Go module without a program"),
         ({"Cargo.toml": "[package]\nname='x'\n", "src/lib.rs": ""}, "a Rust crate without a program"),
+        ({"Main.java": ""}, "Java sources \\(Main.java\\) and nothing that says how to build them: add a pom.xml"),
+        ({"main.go": MAIN}, "Go sources .* add a go.mod"),
+        ({"src/main.rs": ""}, "Rust sources .* add a Cargo.toml"),
+        ({"config.ru": ""}, "Ruby sources .* add a Gemfile"),
+        ({"server.js": ""}, "Node sources .* add a package.json"),
+        ({"gulpfile.js": "", "web/package.json": "{}"}, "such as `ph deploy shop/web`"),
     ],
 )
 def test_what_is_not_known_is_refused_in_one_sentence(tree: Tree, message: str) -> None:
