@@ -138,12 +138,14 @@ def _built(scene: Scene) -> Finding | None:
         return None
     effect = f"build {meta.name(build)} {'failed' if phase == 'Failed' else 'was cancelled'}"
     message = (status.get("message") or "").rstrip(". ")
+    # Of a base image that cannot be had, the message has the way out too.
+    message, _, offered = message.partition(": use ") if status.get("reason") == "NoBaseImage" else (message, "", "")
     again = "`ph deploy` again"
     log = f"; the whole log: `ph logs {scene.name} --build`" if scene.kind == "App" else ""
     steps = {
         "BuildFailed": f"correct that line, then {again}{log}",
         "SourceFailed": f"correct the source, then {again}",
-        "NoBaseImage": "use a base image that can be had, or set a mirror with `ph config set registry.mirror HOST`",
+        "NoBaseImage": f"use {offered}" if offered else again,
         "Cancelled": again,
     }
     cause = message or f"its pod ended with {status.get('reason') or phase}"

@@ -13,6 +13,7 @@ ROUTINE = frozenset(
     {"Scheduled", "Pulling", "Pulled", "Created", "Started", "Killing", "SuccessfulCreate", "SuccessfulDelete", "ScalingReplicaSet"}
     | {
         "Preparing",
+        "Prepared",
         "Serving",
         "Running",
         "Building",

@@ -84,11 +84,19 @@ def _restarted(pods: Sequence[Object]) -> str:
     return f"; pod {meta.name(worst)} was restarted {times} time{'' if times == 1 else 's'}{last}"
 
 
+def _preparation(scene: Scene, build: Object) -> str:
+    """What is being made before the build can go on, "" when nothing is."""
+    told = [note for note in scene.notes_of(build) if note.reason in ("Preparing", "Prepared")]
+    return told[-1].message if told and told[-1].reason == "Preparing" else ""
+
+
 def waiting(scene: Scene) -> str:
     """Nothing is wrong, it is only not there yet."""
     build = scene.build
     if build is not None and scene.waits_for_build:
         since = age(scene.age_of(build))
+        if preparation := _preparation(scene, build):
+            return f"{scene.subject} waits for {since} for what its build needs: {preparation}"
         follow = f"logs {scene.name} --build -f" if scene.kind == "App" else f"kubectl logs -f {meta.name(build)}-build -c build"
         return f"{scene.subject} is being built for {since}; follow it with `ph {follow}`"
     if scene.owner is None and not scene.processes and scene.kind == "App":

@@ -80,7 +80,7 @@ def has_port(app: Object) -> bool:
 
 
 def port_of(spec: Object, exposed: list[int]) -> int:
-    """The port of `web`, 0 for none. exposed: the ports of the image, ascending; what is set in the spec wins."""
+    """The port of `web`, 0 for none. exposed: the ports of the image, the likeliest first; what is set in the spec wins."""
     given: Any = spec.get("port")
     if given is not None:
         return int(given)

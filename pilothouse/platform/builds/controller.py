@@ -101,7 +101,7 @@ class BuildController:
         config = self._config()
         if self.settings.bases is not None:
             try:
-                image = await self.settings.bases.ensure(config.image, lambda text: self.recorder.say(build, "Normal", "Preparing", text))
+                image = await self._ensure(self.settings.bases, build, config.image)
             except BaseError as error:
                 await self._fail(build, "BuilderMissing", str(error))
                 return
@@ -167,12 +167,25 @@ class BuildController:
         if bases is not None and self._config().stand_ins:
             try:
                 for image in images:
-                    await bases.ensure(image, lambda text: self.recorder.say(build, "Normal", "Preparing", text))
+                    await self._ensure(bases, build, image)
             except BaseError as error:
                 await self._fail(build, "NoBaseImage", str(error))
                 return
             await mark_ready(self.settings.config.registry, meta.uid(build))
         self._prepared.add(meta.uid(build))
+
+    async def _ensure(self, bases: Bases, build: Object, image: str) -> str:
+        """As `Bases.ensure`; says of the build what is being made for it, and when that is there."""
+        told: list[str] = []
+
+        def tell(text: str) -> None:
+            told.append(text)
+            self.recorder.say(build, "Normal", "Preparing", text)
+
+        found = await bases.ensure(image, tell)
+        if told:
+            self.recorder.say(build, "Normal", "Prepared", f"{image} is there")
+        return found
 
     async def _finish(self, build: Object, pod: Object | None, step: Finish) -> None:
         found = step.outcome

@@ -6,7 +6,7 @@ also runs inside the builder. Source: the Dockerfile reference, and BuildKit's p
 
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pilothouse.platform.builds.variables import expand, words
@@ -201,6 +201,17 @@ def exposed_port(text: str) -> int | None:
         if step.word == "EXPOSE" and (found := re.match(r"\d+", step.rest)):
             return int(found[0])
     return None
+
+
+def own_ports_first(text: str, exposed: Iterable[int]) -> tuple[int, ...]:
+    """The ports of an image, those that the Dockerfile's last stage names itself before those of its base, each ascending."""
+    own: set[int] = set()
+    for step in instructions(text):
+        if step.word == "FROM":
+            own.clear()
+        elif step.word == "EXPOSE":
+            own |= {int(found[0]) for word in step.rest.split() if (found := re.match(r"\d+", word))}
+    return tuple(sorted(set(exposed), key=lambda port: (port not in own, port)))
 
 
 def line_of(text: str, shown: str, after: int = 0) -> int | None:

@@ -86,7 +86,9 @@ class BuildStatus(Model):
     message: str = Field("", description="For a failed build: the Dockerfile's line and what it said.")
     pod: str = ""
     digest: str = Field("", description="`sha256:...` of the image's manifest.")
-    exposed_ports: list[int] = Field(default_factory=list, description="The TCP ports of EXPOSE in the built image, ascending.")
+    exposed_ports: list[int] = Field(
+        default_factory=list, description="The TCP ports of EXPOSE in the built image: the Dockerfile's own, then its base image's."
+    )
     image: ImageConfig | None = Field(None, description="What the built image says of itself.")
     steps: list[Step] = Field(default_factory=list, description="What the build did, in order; the first 200.")
     started_at: str = ""

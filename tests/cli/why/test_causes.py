@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -249,6 +250,22 @@ def test_a_working_app_tells_of_its_restarts() -> None:
 def test_a_running_build_is_no_trouble() -> None:
     scene = healthy(app=app(revision=0), build=build("Running"), deployment=None, replica_sets=[], pods=[], ingress=None, endpoints=[])
     assert explain(scene).sentence.startswith("shop is being built for ")
+
+
+def test_a_build_that_waits_for_an_image_to_be_made_says_for_which() -> None:
+    making = note(("Build", BUILD), "Preparing", "making a stand-in for golang:1.19: about a minute, once")
+    parts: dict[str, Any] = {"app": app(revision=0), "build": build("Running"), "deployment": None, "replica_sets": [], "pods": []}
+    waits = healthy(**parts, ingress=None, endpoints=[], notes=[making])
+    assert explain(waits).sentence.endswith("for what its build needs: making a stand-in for golang:1.19: about a minute, once")
+    goes_on = healthy(**parts, ingress=None, endpoints=[], notes=[making, note(("Build", BUILD), "Prepared", "golang:1.19 is there")])
+    assert explain(goes_on).sentence.startswith("shop is being built for ")
+
+
+def test_the_way_out_of_a_missing_base_image_is_said_once() -> None:
+    message = "base image golang:9 cannot be had: no registry that holds it can be reached: use golang:1.19, or set a mirror with `x`"
+    found = explain(healthy(build=build("Failed", reason="NoBaseImage", message=message), app=app(revision=0)))
+    assert found.chain[0] == "base image golang:9 cannot be had: no registry that holds it can be reached"
+    assert found.next_step == "use golang:1.19, or set a mirror with `x`"
 
 
 def test_a_rollout_in_progress_is_no_trouble() -> None:

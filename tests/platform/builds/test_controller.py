@@ -1,7 +1,7 @@
 """The controller on the engine's API server; the node is played by writing the status of pods."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.model import kinds
 from pilothouse.platform.builds import controller
+from pilothouse.platform.builds.bases import Bases
 from pilothouse.platform.builds.bundle import bundle
 from pilothouse.platform.builds.controller import BuildController, BuildSettings
 from pilothouse.platform.builds.log import kept_log
@@ -30,14 +31,22 @@ POD = "shop-1-build"
 BUILT = Outcome("", "", DIGEST, (8000, 9000), {"user": "10001"}, (Step("RUN x", 2, 1.5, cached=True),))
 
 
+class FakeBases(Bases):
+    """Makes everything at once."""
+
+    async def ensure(self, image: str, told: Callable[[str], None] = lambda _: None) -> str:
+        told(f"making {image}")
+        return image
+
+
 @asynccontextmanager
-async def cluster_with_builds(tmp_path: Path) -> AsyncIterator[Cluster]:
+async def cluster_with_builds(tmp_path: Path, bases: Bases | None = None) -> AsyncIterator[Cluster]:
     async with api_server(tmp_path, tmp_path / "keys") as server:
         client = Client(InProcessTransport(server, User("admin", (MASTERS, AUTHENTICATED))))
         await crds.install(client, [BUILD])
         async with controlled(client) as found, scope() as tasks:
             recorder, informers = Recorder(client, None, "pilothouse"), Informers(client)
-            settings = BuildSettings(BuilderConfig("builder:1", "127.0.0.1:1", "/var/x", stand_ins=False), None)
+            settings = BuildSettings(BuilderConfig("builder:1", "127.0.0.1:1", "/var/x", stand_ins=False), bases)
             builds = BuildController(client, informers, recorder, settings)
             tasks.spawn(recorder.run())
             await tasks.start(informers.run)
@@ -104,3 +113,10 @@ async def test_a_cancelled_build_stops_at_once(tmp_path: Path) -> None:
         await build(cluster)
         await cluster.client.patch(BUILDS, "shop-1", {"spec": {"cancelled": True}}, namespace="default")
         assert (await ended(cluster))["phase"] == "Cancelled"
+
+
+async def test_what_is_made_for_a_build_is_said_and_that_it_is_there(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path, FakeBases("127.0.0.1:1", tmp_path)) as cluster:
+        await build(cluster)
+        told = {"Preparing": "making builder:1", "Prepared": "builder:1 is there"}
+        await cluster.until(kinds.EVENTS, lambda events: {each["reason"]: each["message"] for each in events} == told, "both events")

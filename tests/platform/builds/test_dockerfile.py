@@ -1,6 +1,6 @@
 import pytest
 
-from pilothouse.platform.builds.dockerfile import base_images, exposed_port, instructions, line_of
+from pilothouse.platform.builds.dockerfile import base_images, exposed_port, instructions, line_of, own_ports_first
 
 SHOP = """\
 # syntax=docker/dockerfile:1
@@ -105,3 +105,9 @@ def test_an_instruction_is_found_as_buildah_prints_it() -> None:
     assert line_of(SHOP, "RUN something else") is None
     assert line_of(HEREDOCS, "COPY <<E /y (# no comment) (FROM nothing)") == 6
     assert line_of("FROM a\nRUN x\nUSER y\nRUN x", "RUN x", after=2) == 4
+
+
+def test_the_ports_that_a_dockerfile_names_go_before_those_of_its_base() -> None:
+    assert own_ports_first("FROM nginx\nEXPOSE 8080/tcp 8443\n", [80, 8080, 8443]) == (8080, 8443, 80)
+    assert own_ports_first("FROM a AS b\nEXPOSE 9000\nFROM nginx\n", [80, 9000]) == (80, 9000)
+    assert own_ports_first("FROM nginx\nEXPOSE $PORT\n", [9000, 80]) == (80, 9000)

@@ -114,6 +114,8 @@ def _unknown(tree: Tree) -> str:
     if not tree.files:
         return f"{tree.name} is empty: there is nothing to deploy"
     folders = [folder for folder in sorted({path.split("/")[0] for path in tree.files if "/" in path}) if _has_project(tree, folder)]
+    if not folders and (lacking := unsupported.without_build_file(tree)):
+        return lacking
     hint = f"; is it one of its folders, such as `ph deploy {tree.name}/{folders[0]}`?" if folders else ""
     return (
         f"{tree.name} has no Dockerfile and is no project of a kind that is known here (no requirements.txt, pyproject.toml, package.json, "

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from pilothouse.platform.builds.detect import versions
 from pilothouse.platform.builds.detect.plan import CannotDetect, Offer
 from pilothouse.platform.builds.detect.recipe import Recipe, apt_install
 from pilothouse.platform.builds.detect.tree import Tree
@@ -29,6 +30,8 @@ _BUILT_IN = frozenset(
         "phar",
     }
 )
+RELEASES = ("8.5", "8.4", "8.3", "8.2", "8.1", "8.0", "7.4")
+"""Of php in the public registry, the newest first."""
 
 
 def is_php(tree: Tree) -> bool:
@@ -37,8 +40,8 @@ def is_php(tree: Tree) -> bool:
 
 def recipe(tree: Tree, offer: Offer, port: int) -> Recipe:
     """Raises CannotDetect."""
-    version = offer.preferred("php", "8")
     composer = _composer(tree)
+    version = _version(composer, offer)
     folder = next((name for name in ("public", "web", "htdocs", "") if tree.has(f"{name}/index.php" if name else "index.php")), None)
     if folder is None:
         raise CannotDetect(
@@ -84,6 +87,22 @@ def _composer(tree: Tree) -> dict[str, Any]:
 def _required(composer: dict[str, Any]) -> list[str]:
     required = composer.get("require")
     return list(required) if isinstance(required, dict) else []
+
+
+def _version(composer: dict[str, Any], offer: Offer) -> str:
+    offered = offer.preferred("php", "8")
+    required = composer.get("require")
+    asked = str(required.get("php") or "") if isinstance(required, dict) else ""
+    if not asked or versions.allows(asked, offered):
+        return offered
+    if fitting := offer.fitting("php", asked):
+        return fitting
+    if newest := next((each for each in RELEASES if versions.allows(asked, each) and not offer.exact), ""):
+        return newest
+    raise CannotDetect(
+        f"composer.json asks for PHP {asked}, and the image that can be had is php:{offered}-apache: widen it if the code allows it, "
+        "or set a registry with `ph config set registry.mirror HOST`"
+    )
 
 
 def _apache(root: str, port: int) -> str:

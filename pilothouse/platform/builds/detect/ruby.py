@@ -2,6 +2,7 @@
 
 import re
 
+from pilothouse.platform.builds.detect import versions
 from pilothouse.platform.builds.detect.plan import Offer
 from pilothouse.platform.builds.detect.recipe import APP_USER, COPY_SOURCE, Recipe
 from pilothouse.platform.builds.detect.tree import Tree
@@ -51,9 +52,11 @@ def _version(tree: Tree, offer: Offer) -> tuple[str, tuple[str, ...]]:
     found = _RUBY.search(tree.text("Gemfile"))
     asked = tree.text(".ruby-version").strip().removeprefix("ruby-") or (found[1] if found else "")
     exact = re.fullmatch(r"\d+(?:\.\d+)*", asked)
-    if not asked or asked.startswith(offered):
+    # A stand-in's patch number is its distribution's.
+    wanted = ".".join(asked.split(".")[:2]) if exact else asked
+    if not wanted or versions.allows(wanted, offered):
         return offered, ()
-    if exact and (fitting := offer.fitting("ruby", ".".join(asked.split(".")[:2]))):
+    if fitting := offer.fitting("ruby", wanted):
         return fitting, ()
     if not offer.exact:
         return (asked if exact else offered), ()

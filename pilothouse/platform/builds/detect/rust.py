@@ -2,7 +2,9 @@
 
 import re
 import tomllib
+from typing import Any
 
+from pilothouse.platform.builds.detect import versions
 from pilothouse.platform.builds.detect.plan import CannotDetect, Offer
 from pilothouse.platform.builds.detect.recipe import APP_USER, COPY_SOURCE, Recipe
 from pilothouse.platform.builds.detect.shell import quoted
@@ -10,6 +12,10 @@ from pilothouse.platform.builds.detect.tree import Tree
 
 _READS_PORT = re.compile(r"var(?:_os)?\(\s*\"PORT\"")
 _LISTENS = re.compile(r"(?:\"[\d.:\[\]]+:(\d{2,5})\"|\"[\d.]+\",\s*(\d{2,5})\)|\],\s*(\d{2,5})\))")
+_LOCK = re.compile(r"^version = (\d+)$", re.MULTILINE)
+EDITIONS = {"2021": "1.56", "2024": "1.85"}
+LOCKS = {"4": "1.78"}
+"""The first toolchains that read an edition, and a format of Cargo.lock."""
 
 
 def is_rust(tree: Tree) -> bool:
@@ -17,9 +23,10 @@ def is_rust(tree: Tree) -> bool:
 
 
 def recipe(tree: Tree, offer: Offer) -> Recipe:
-    """Raises CannotDetect when the crate has no program."""
-    version = offer.preferred("rust", "1")
-    program = _program(tree)
+    """Raises CannotDetect when the crate has no program, and when the toolchain is too old."""
+    manifest = _manifest(tree)
+    version = _version(tree, manifest, offer)
+    program = _program(tree, manifest)
     port = _port(tree)
     lock = tree.has("Cargo.lock")
     lines = (
@@ -28,7 +35,7 @@ def recipe(tree: Tree, offer: Offer) -> Recipe:
         "COPY . ./",
         f"RUN cargo build --release {'--locked ' if lock else ''}--bin {quoted(program)} && cp target/release/{quoted(program)} /tmp/app",
         "",
-        "FROM debian:stable-slim",
+        f"FROM {_runtime(version, offer)}",
         "WORKDIR /app",
         APP_USER,
         COPY_SOURCE,
@@ -41,11 +48,48 @@ def recipe(tree: Tree, offer: Offer) -> Recipe:
     return Recipe("rust", lines, _command(tree), why, found, port, variables=_variables(tree))
 
 
-def _program(tree: Tree) -> str:
+def _manifest(tree: Tree) -> dict[str, Any]:
     try:
-        read = tomllib.loads(tree.text("Cargo.toml"))
+        return tomllib.loads(tree.text("Cargo.toml"))
     except tomllib.TOMLDecodeError as error:
         raise CannotDetect(f"{tree.name}/Cargo.toml is not valid TOML: {error}") from error
+
+
+def _version(tree: Tree, manifest: dict[str, Any], offer: Offer) -> str:
+    offered = offer.preferred("rust", "1")
+    asked, place = _needed(tree, manifest)
+    if offered == "1" or versions.parse(asked) <= versions.parse(offered):
+        return offered
+    if fitting := offer.fitting("rust", f">={asked}"):
+        return fitting
+    if not offer.exact:
+        return asked
+    raise CannotDetect(
+        f"{place} needs Rust {asked}, and the toolchain that can be had is {offered}: "
+        "lower it if the code allows it, or set a registry with `ph config set registry.mirror HOST`"
+    )
+
+
+def _needed(tree: Tree, manifest: dict[str, Any]) -> tuple[str, str]:
+    """(version, what needs it): the newest of `rust-version`, the edition's and the lock file's."""
+    stated = manifest.get("package")
+    package = stated if isinstance(stated, dict) else {}
+    edition, named = str(package.get("edition") or ""), package.get("rust-version")
+    lock = _LOCK.search(tree.text("Cargo.lock"))
+    asked = [
+        (named if isinstance(named, str) else "", "rust-version in Cargo.toml"),
+        (EDITIONS.get(edition, ""), f"edition {edition} in Cargo.toml"),
+        (LOCKS.get(lock[1], "") if lock else "", "the format of Cargo.lock"),
+    ]
+    return max(asked, key=lambda each: versions.parse(each[0]))
+
+
+def _runtime(version: str, offer: Offer) -> str:
+    """A program needs a C library as new as the one that it was linked with, which a later release's toolchain brings."""
+    return "debian:stable-slim" if version == offer.preferred("rust", "1") else "debian:trixie-slim"
+
+
+def _program(tree: Tree, read: dict[str, Any]) -> str:
     named, listed = read.get("package"), read.get("bin")
     package = str(named.get("name") or "") if isinstance(named, dict) else ""
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []

@@ -1,4 +1,4 @@
-"""Kinds of projects that are recognised and cannot be built without a Dockerfile: one sentence each."""
+"""Trees that are recognised and cannot be built as they are: one sentence each."""
 
 from pilothouse.platform.builds.detect.tree import Tree
 
@@ -19,6 +19,17 @@ _KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("C or C++", ("CMakeLists.txt",), ()),
 )
 
+_BUILD_FILES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("Go", (".go",), "a go.mod (`go mod init NAME` makes it)"),
+    ("Java", (".java",), "a pom.xml, or a build.gradle with its wrapper,"),
+    ("Rust", (".rs",), "a Cargo.toml (`cargo init` makes it)"),
+    ("Ruby", (".rb", ".ru"), "a Gemfile (`bundle init` makes it)"),
+    ("PHP", (".php",), "an index.php"),
+    ("Node", (".js", ".mjs", ".cjs", ".ts"), "a package.json (`npm init` makes it)"),
+)
+"""Languages that can be built once the file is there that says how."""
+_SOURCE_FOLDERS = ("", "src", "app")
+
 
 def refusal(tree: Tree) -> str:
     """What the tree is and what it takes; "" for a kind that nobody here knows."""
@@ -28,4 +39,13 @@ def refusal(tree: Tree) -> str:
         if found:
             kind = f"{'an' if name[0] in 'AE' else 'a'} {name} project ({found})"
             return f"{tree.name} is {kind}, and no toolchain for it is known here: add a Dockerfile whose FROM brings one"
+    return ""
+
+
+def without_build_file(tree: Tree) -> str:
+    """For sources of a language that is known here, which file they lack; "" when there are none."""
+    sources = [path for folder in _SOURCE_FOLDERS for path in tree.inside(folder)]
+    for language, suffixes, needed in _BUILD_FILES:
+        if found := next((path for path in sources if path.endswith(suffixes)), ""):
+            return f"{tree.name} has {language} sources ({found}) and nothing that says how to build them: add {needed} or a Dockerfile"
     return ""

@@ -27,7 +27,7 @@ async def resolve(location: Location, credentials: Credentials | None = None, ca
             if name in refs:
                 return refs[name]
         if not revision:
-            raise GitFailed(f"{location.url} has no commits yet: push one first")
+            raise GitFailed(await _no_default(location, variables))
         if is_commit(revision):
             return await _commit(location, variables)
         raise GitFailed(await _no_such(location, variables))
@@ -62,10 +62,25 @@ async def _commit(location: Location, variables: dict[str, str]) -> str:
 
 
 async def _no_such(location: Location, variables: dict[str, str]) -> str:
+    names = await _branches(location, variables)
+    return f"{location.url} has no branch or tag {location.revision}{f'; there are {_listed(names)}' if names else ''}"
+
+
+async def _no_default(location: Location, variables: dict[str, str]) -> str:
+    """A server's HEAD may name a branch that nobody has pushed."""
+    names = await _branches(location, variables)
+    if not names:
+        return f"{location.url} has no commits yet: push one first"
+    return f"the default branch of {location.url} has no commits; there are {_listed(names)}: name one, as in {location.url}#{names[0]}"
+
+
+async def _branches(location: Location, variables: dict[str, str]) -> list[str]:
     heads = await _git(location, ["ls-remote", "--quiet", "--heads", "--", location.url], variables)
-    names = [line.partition("\trefs/heads/")[2] for line in heads.splitlines()]
-    others = f"; there are {', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''}" if names else ""
-    return f"{location.url} has no branch or tag {location.revision}{others}"
+    return [line.partition("\trefs/heads/")[2] for line in heads.splitlines()]
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''}"
 
 
 async def _git(location: Location, arguments: list[str], variables: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from pilothouse.platform.builds.dockerfile import base_images
+from pilothouse.platform.builds.dockerfile import base_images, own_ports_first
 from pilothouse.platform.builds.inside import registries
 from pilothouse.platform.builds.inside.output import say
 from pilothouse.platform.builds.inside.run import Run
@@ -118,7 +118,7 @@ class _Builder:
 
     def _described(self, digest: str) -> Outcome:
         config = _image_config(self.settings, digest)
-        ports = sorted({int(port.partition("/")[0]) for port in config.get("ExposedPorts") or {} if not port.endswith("/udp")})
+        exposed = (int(port.partition("/")[0]) for port in config.get("ExposedPorts") or {} if not port.endswith("/udp"))
         image = {
             "command": config.get("Cmd") or [],
             "entrypoint": config.get("Entrypoint") or [],
@@ -126,7 +126,7 @@ class _Builder:
             "workingDir": config.get("WorkingDir", ""),
             "volumes": sorted(config.get("Volumes") or {}),
         }
-        return Outcome(digest=digest, ports=tuple(ports), image=image, steps=tuple(self.watch.steps))
+        return Outcome(digest=digest, ports=own_ports_first(self.text, exposed), image=image, steps=tuple(self.watch.steps))
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -12,7 +12,9 @@ from pilothouse.platform.builds.inside.settings import Settings
 _MOUNTS = (
     ("ca.crt", "/run/pilothouse-ca.crt"),
     ("pip.conf", "/etc/pip.conf"),
-    ("npmrc", "/etc/npmrc"),
+    ("npmrc", "/etc/npmrc"),  # of Debian's npm
+    ("npmrc", "/usr/etc/npmrc"),  # of yarn 1 and pnpm beside it
+    ("npmrc", "/usr/local/etc/npmrc"),  # of all three where Node is in /usr/local
     ("apt.conf", "/etc/apt/apt.conf.d/95pilothouse"),
 )
 READY_WITHIN_S = 1200.0

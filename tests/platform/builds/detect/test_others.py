@@ -49,6 +49,30 @@ def test_a_rust_program_is_built_and_run_without_its_toolchain() -> None:
     assert (web(detected), detected.port) == ("app", 3000)
 
 
+@pytest.mark.parametrize(
+    ("tree", "place"),
+    [
+        ({"Cargo.toml": '[package]\nname = "x"\nedition = "2024"\n'}, "edition 2024 in Cargo.toml needs Rust 1.85"),
+        ({"Cargo.toml": '[package]\nname = "x"\nrust-version = "1.70"\n'}, "rust-version in Cargo.toml needs Rust 1.70"),
+        ({"Cargo.toml": '[package]\nname = "x"\n', "Cargo.lock": "version = 4\n"}, "the format of Cargo.lock needs Rust 1.78"),
+    ],
+)
+def test_a_crate_is_built_by_a_toolchain_that_reads_it(tree: Tree, place: str) -> None:
+    tree |= {"src/main.rs": ""}
+    bases = [line for line in found(tree, SEVERAL).dockerfile.splitlines() if line.startswith("FROM ")]
+    assert bases == ["FROM rust:1.85 AS build", "FROM debian:trixie-slim"]
+    with pytest.raises(CannotDetect, match=f"{place}, and the toolchain that can be had is 1.63"):
+        found(tree)
+
+
+def test_the_versions_of_php_and_ruby_are_those_that_the_project_allows() -> None:
+    php: Tree = {"composer.json": '{"require": {"php": "^8.3"}}', "public/index.php": ""}
+    assert "FROM php:8.4-apache" in found(php, SEVERAL).dockerfile
+    with pytest.raises(CannotDetect, match=r"composer.json asks for PHP \^8.3, and the image that can be had is php:8.2-apache"):
+        found(php)
+    assert "FROM ruby:3.3" in found({"Gemfile": 'ruby ">= 3.2"\n', "config.ru": ""}, SEVERAL).dockerfile
+
+
 def test_a_php_site_is_served_from_public() -> None:
     detected = found({"composer.json": '{"require": {"php": ">=8", "ext-gd": "*", "ext-json": "*"}}', "public/index.php": ""})
     assert "DocumentRoot /var/www/html/public" in detected.dockerfile
@@ -84,6 +108,12 @@ def test_a_maven_project_runs_its_jar() -> None:
         ({"build.gradle": ""}, "Gradle project without its wrapper"),
         ({"go.mod": "module x\n", "lib.go": "package lib\n"}, "a Go module without a program"),
         ({"Cargo.toml": "[package]\nname='x'\n", "src/lib.rs": ""}, "a Rust crate without a program"),
+        ({"Main.java": ""}, "Java sources \\(Main.java\\) and nothing that says how to build them: add a pom.xml"),
+        ({"main.go": MAIN}, "Go sources .* add a go.mod"),
+        ({"src/main.rs": ""}, "Rust sources .* add a Cargo.toml"),
+        ({"config.ru": ""}, "Ruby sources .* add a Gemfile"),
+        ({"server.js": ""}, "Node sources .* add a package.json"),
+        ({"gulpfile.js": "", "web/package.json": "{}"}, "such as `ph deploy shop/web`"),
     ],
 )
 def test_what_is_not_known_is_refused_in_one_sentence(tree: Tree, message: str) -> None:

@@ -15,7 +15,17 @@ DEBIAN = Offer(
 )
 ANYTHING = Offer(DEBIAN.versions, exact=False)
 """With a registry in reach."""
-SEVERAL = Offer({"python": ("3.11", "3.13"), "node": ("18", "20"), "golang": ("1.19", "1.24"), "eclipse-temurin": ("17", "21")})
+SEVERAL = Offer(
+    {
+        "python": ("3.11", "3.13"),
+        "node": ("18", "20"),
+        "golang": ("1.19", "1.24"),
+        "eclipse-temurin": ("17", "21"),
+        "php": ("8.2", "8.4"),
+        "ruby": ("3.1", "3.3"),
+        "rust": ("1.63", "1.85"),
+    }
+)
 
 
 def found(tree: dict[str, str | bytes], offer: Offer = DEBIAN, port: int | None = None) -> Detected:

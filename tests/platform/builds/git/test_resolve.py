@@ -44,6 +44,12 @@ async def test_an_empty_repository_says_so(url: str) -> None:
         await resolve(parse(url))
 
 
+async def test_a_repository_whose_default_branch_was_never_pushed_names_those_that_were(repository: Repository, url: str) -> None:
+    repository.commit({"a": "1"}, "feature")
+    with pytest.raises(GitFailed, match=r"the default branch of \S+ has no commits; there are feature: name one, as in \S+#feature$"):
+        await resolve(parse(url))
+
+
 @pytest.mark.parametrize(
     ("address", "message"), [("{root}/none.git", "is no Git repository"), ("http://127.0.0.1:9/x.git", "nothing answers there")]
 )

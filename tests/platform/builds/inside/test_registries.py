@@ -29,3 +29,9 @@ def test_only_settings_that_say_something_are_mounted_into_the_steps(tmp_path: P
     (tmp_path / "pip.conf").write_text("[global]\n")
     (tmp_path / "npmrc").touch()
     assert list(mounts(Settings.of({"ENVIRONMENT": str(tmp_path)}))) == ["--volume", f"{tmp_path}/pip.conf:/etc/pip.conf:ro"]
+
+
+def test_yarn_and_pnpm_see_the_settings_of_npm_wherever_node_is(tmp_path: Path) -> None:
+    (tmp_path / "npmrc").write_text("cafile=/run/pilothouse-ca.crt\n")
+    places = {option.split(":")[1] for option in mounts(Settings.of({"ENVIRONMENT": str(tmp_path)})) if option != "--volume"}
+    assert places == {"/etc/npmrc", "/usr/etc/npmrc", "/usr/local/etc/npmrc"}
