@@ -9,6 +9,7 @@ import click
 
 from pilothouse.cli import asking, output
 from pilothouse.cli.cluster import choice, health, service
+from pilothouse.cli.cluster.turns import turn
 from pilothouse.cli.cluster.waiting import NotUp, wait_ready
 from pilothouse.cli.daemon.roles import ROLES
 from pilothouse.cli.daemon.state import State, running_pid
@@ -75,8 +76,13 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
     if home.unproven.exists():
         _undo(home)
     stored = Settings.load(home)
-    settings = choice.first_settings(home, asked) if stored is None else choice.next_settings(home, stored, asked)
-    _start(home, settings, is_first=stored is None)
+    if stored is None:
+        with turn():
+            settings = choice.first_settings(home, asked)
+            _start(home, settings, is_first=True)
+    else:
+        settings = choice.next_settings(home, stored, asked)
+        _start(home, settings, is_first=False)
     _greet(session, settings)
 
 
