@@ -33,6 +33,7 @@ async def test_a_read_goes_on_through_an_outage_and_says_so(cluster: FakeCluster
     assert (found["items"], len(said)) == ([], 3)
 
 
+@pytest.mark.looptime
 async def test_an_outage_that_lasts_too_long_is_raised_in_time(cluster: FakeCluster, transport: Transport) -> None:
     cluster.failures.extend(Unavailable("refused") for _ in range(1000))
     begun = asyncio.get_running_loop().time()

@@ -6,6 +6,7 @@ draining endpoint counts as in use until its last request is answered.
 """
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from pilothouse.aio.liveness import until_silent
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
@@ -93,6 +95,7 @@ class Gateway:
             ready.set()
             async with scope() as tasks:
                 tasks.spawn(self._keep_checking(), name="certificate checks")
+                tasks.spawn(self._end_silent(), name="envoy liveness")
                 await self._keep_applying()
         except asyncio.CancelledError:
             self._consumer.leave()
@@ -120,14 +123,21 @@ class Gateway:
     async def _next_change(self) -> None:
         """Until something changed; meanwhile an Envoy that has died is started again."""
         while True:
-            try:
+            if self.envoy.running_pid() is None:
+                log.warning("envoy has ended; starting it again")
+                await self.envoy.ensure()
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WATCHDOG_S):
                     await self._changed.wait()
                     return
-            except TimeoutError:
-                if self.envoy.running_pid() is None:
-                    log.warning("envoy has ended; starting it again")
-                    await self.envoy.ensure()
+
+    async def _end_silent(self) -> None:
+        """An Envoy that does not answer any more is ended, and so started again."""
+        while True:
+            await until_silent(self.envoy.admin.is_ready)
+            if self.envoy.running_pid() is not None:
+                log.warning("envoy does not answer; ending it")
+                await self.envoy.stop()
 
     async def _apply(self) -> None:
         self._changed.clear()
