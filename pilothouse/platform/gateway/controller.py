@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from pilothouse.aio.liveness import until_silent
+from pilothouse.aio.liveness import EVERY_S, until_silent
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
@@ -45,6 +45,7 @@ class GatewayConfig:
     """folder: for the configuration. ingress_class: made as the cluster's default one when `is_default`.
 
     domain: under which hosts get a certificate of the gateway's own authority that clients believe, beside private names.
+    ask_every_s: how often Envoy is asked whether it answers.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class GatewayConfig:
     ingress_class: str = "pilothouse"
     is_default: bool = True
     domain: str = "localhost"
+    ask_every_s: float = EVERY_S
 
 
 class Gateway:
@@ -134,7 +136,7 @@ class Gateway:
     async def _end_silent(self) -> None:
         """An Envoy that does not answer any more is ended, and so started again."""
         while True:
-            await until_silent(self.envoy.admin.is_ready)
+            await until_silent(self.envoy.admin.is_ready, every_s=self.config.ask_every_s, answer_s=self.config.ask_every_s)
             if self.envoy.running_pid() is not None:
                 log.warning("envoy does not answer; ending it")
                 await self.envoy.stop()

@@ -1,6 +1,8 @@
 """The gateway's controller with a real Envoy, on an API server in memory."""
 
 import asyncio
+import os
+import signal
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,9 +32,9 @@ def slices(upstream: Upstream, **conditions: bool) -> Object:
 
 
 @asynccontextmanager
-async def running(gateway: RealGateway, client: Client, barrier: EndpointBarrier) -> AsyncIterator[None]:
+async def running(gateway: RealGateway, client: Client, barrier: EndpointBarrier, *, ask_every_s: float = 5.0) -> AsyncIterator[None]:
     recorder, informers = Recorder(client, None, "gateway"), Informers(client)
-    config = GatewayConfig(gateway.files.folder, gateway.log, gateway.listening, "test")
+    config = GatewayConfig(gateway.files.folder, gateway.log, gateway.listening, "test", ask_every_s=ask_every_s)
     controller = Gateway(client, informers, recorder, config, barrier)
     async with scope() as tasks:
         tasks.spawn(recorder.run())
@@ -163,3 +165,13 @@ async def test_every_host_answers_over_https_and_a_new_one_leaves_the_others_con
         writer.write(b"GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n")
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 503")
         writer.close()
+
+
+async def test_an_envoy_that_hangs_is_started_again(gateway: RealGateway) -> None:
+    async with running(gateway, Client(FakeTransport(FakeCluster())), EndpointBarrier(), ask_every_s=0.3):
+        hung = gateway.process.running_pid()
+        assert hung is not None
+        os.kill(hung, signal.SIGSTOP)
+        async with asyncio.timeout(40):
+            while gateway.process.running_pid() in (hung, None) or not await gateway.process.admin.is_ready():
+                await asyncio.sleep(0.05)
