@@ -21,10 +21,9 @@ from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.controllers.controllers import Controllers
-from pilothouse.engine.node import cgroups, starting, worker
+from pilothouse.engine.node import cgroups, starting, volumes, worker
 from pilothouse.engine.node.agent import NodeAgent
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.volumes import Volumes
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -120,12 +119,8 @@ def _client(server: ApiServer, name: str) -> Client:
 @asynccontextmanager
 async def _without_the_machine() -> AsyncIterator[None]:
     """No mounts and no cgroups: what a test must not leave behind on the machine that it runs on."""
-
-    async def nothing(volumes: Volumes) -> None:
-        volumes._config.memory_dir.mkdir(parents=True, exist_ok=True)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Volumes, "open", nothing)
+        patch.setattr(volumes, "mount_memory", lambda folder, options, name="tmpfs": None)
         patch.setattr(starting, "weigh", lambda parent, shares: None)
         patch.setattr(cgroups, "pods", lambda instance: set())
         patch.setattr(cgroups, "remove", lambda parent: None)

@@ -1,9 +1,11 @@
 """What a pod's worker does, with the real API server and in virtual time."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from pilothouse.client.transport import JSON_PATCH
+from pilothouse.engine.node.files.mountpoints import mounts_below
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CONFIGMAPS, EVENTS, NODES, PODS
@@ -359,5 +361,17 @@ def test_a_node_that_was_declared_lost_and_its_pods_are_what_they_are_soon_after
         assert [each for each in await cluster.items(EVENTS) if (each["reason"], each["involvedObject"]["kind"]) == ("NodeNotReady", "Pod")]
         assert meta.is_true(await cluster.get(NODES, NODE) or {}, "Ready")
         assert meta.is_true(await cluster.get(PODS, "p") or {}, "Ready")
+
+    play(scene)
+
+
+def test_a_simulated_cluster_mounts_nothing_on_the_machine(play: Play, tmp_path: Path) -> None:
+    volumes = [{"name": "files", "configMap": {"name": "cm"}}, {"name": "fast", "emptyDir": {"medium": "Memory"}}]
+
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        await cluster.create(CONFIGMAPS, {"metadata": {"name": "cm"}, "data": {"a": "1"}})
+        await cluster.runs(pod(volumes=volumes))
+        assert not mounts_below(tmp_path)
 
     play(scene)

@@ -8,7 +8,7 @@ from pilothouse.cli import output
 from pilothouse.cli.apps.build_view import BuildView
 from pilothouse.client.client import Client
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import BadRequest, NotFound
+from pilothouse.model.errors import BadRequest, NotFound, Timeout, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.pod import pod_name
@@ -83,6 +83,9 @@ class BuildLog:
                 await self._stream(pod, container)
             except (NotFound, BadRequest):
                 return
+            except (Unavailable, Timeout):
+                output.note("the connection to the log of the build is lost; the build goes on")
+                break
         self._shown.add(meta.name(build))
 
     async def _stream(self, pod: str, container: str) -> None:

@@ -15,6 +15,7 @@ from pilothouse.cli.apps.outlook import Outlook
 from pilothouse.cli.apps.route import gateway
 from pilothouse.cli.session import copyable, is_verbose, placed
 from pilothouse.client.client import Client
+from pilothouse.client.retrying import RetryingTransport
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, Conflict
 from pilothouse.model.json import Object
@@ -38,7 +39,7 @@ class Rollout:
     """
 
     def __init__(self, client: Client, wanted: Object, before: Object | None) -> None:
-        self.client = client
+        self.client = Client(RetryingTransport(client.transport, on_outage=self._show_outage), field_manager=client.field_manager)
         self.wanted = wanted
         self.before = before
         self.name = meta.name(wanted)
@@ -46,9 +47,12 @@ class Rollout:
         self.expected: dict[str, str] = {}
         self.was_taken_back = False
         self.route = gateway()
-        self.outlook = Outlook(client, self.name, self.namespace)
+        self.outlook = Outlook(self.client, self.name, self.namespace)
         self._waiting = output.Waiting()
-        self._build_log = BuildLog(client, self.name, self.namespace, self._waiting, verbose=is_verbose())
+        self._build_log = BuildLog(self.client, self.name, self.namespace, self._waiting, verbose=is_verbose())
+
+    def _show_outage(self, error: Exception) -> None:
+        self._waiting.show("the API server does not answer; the deploy goes on as soon as it does")
 
     async def apply(self) -> bool:
         """Write the App; False when it was there already, just so."""
@@ -77,7 +81,7 @@ class Rollout:
         begun = time.monotonic()
         try:
             async with asyncio.timeout(timeout_s) as deadline, scope() as tasks:
-                tasks.spawn(self._build_log.follow(), name="build log")
+                tasks.spawn(self._show_builds(), name="build log")
                 try:
                     app = await self._settled()
                 except asyncio.CancelledError:
@@ -178,14 +182,18 @@ class Rollout:
         newer = all(int(seen.get(name, "0")) >= int(version) for name, version in self.expected.items())
         return is_current(app) and newer
 
+    async def _show_builds(self) -> None:
+        """A log that cannot be read is no reason to give up the deploy."""
+        with contextlib.suppress(ApiError):
+            await self._build_log.follow()
+
     async def _take_back(self) -> None:
         """An interrupted deploy leaves what was there before: the build stops, the app is as it was."""
-        app = await self.client.get_or_none(APPS, self.name, self.namespace)
-        if app is None or meta.condition(app, "Ready") is None or (meta.condition(app, "Built") or {}).get("status") == "True":
-            return
-        name = (app.get("status") or {}).get("build")
         try:
-            if name:
+            app = await self.client.get_or_none(APPS, self.name, self.namespace)
+            if app is None or meta.condition(app, "Ready") is None or (meta.condition(app, "Built") or {}).get("status") == "True":
+                return
+            if name := (app.get("status") or {}).get("build"):
                 await self.client.patch(BUILDS, name, {"spec": {"cancelled": True}}, namespace=self.namespace)
             if self.before is None:
                 await self.client.delete(APPS, self.name, self.namespace, propagation="Background")

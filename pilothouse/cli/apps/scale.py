@@ -91,13 +91,16 @@ async def _until(client: "Client", name: str, namespace: str, counts: Mapping[st
     """Until so many replicas are ready; raises ClickException with the reason when they will not be."""
     from pilothouse.cli.apps.lookup import find_app, is_current
     from pilothouse.cli.apps.outlook import Outlook
+    from pilothouse.client.client import Client
+    from pilothouse.client.retrying import RetryingTransport
     from pilothouse.model import meta
 
-    waiting, outlook = output.Waiting(), Outlook(client, name, namespace)
+    patient = Client(RetryingTransport(client.transport), field_manager=client.field_manager)
+    waiting, outlook = output.Waiting(), Outlook(patient, name, namespace)
     try:
         async with asyncio.timeout(timeout_s):
             while True:
-                app = await find_app(client, name, namespace)
+                app = await find_app(patient, name, namespace)
                 if is_current(app) and all(ready_of(app, process) == count for process, count in counts.items()):
                     return
                 if is_current(app):

@@ -3,12 +3,14 @@
 import json
 import os
 import shutil
+from contextlib import ExitStack
 from typing import Any
 
 import click
 
 from pilothouse.cli import asking, output
 from pilothouse.cli.cluster import choice, health, service
+from pilothouse.cli.cluster.first_start import first_start
 from pilothouse.cli.cluster.turn import turn
 from pilothouse.cli.cluster.waiting import NotUp, wait_ready
 from pilothouse.cli.daemon.roles import ROLES
@@ -59,18 +61,21 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
     """
     _need_root("up")
     home = session.home
-    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
     asked = options | {"platform": False if no_platform else None}
-    with turn(home):
-        running = [role for role in ROLES if service.is_running(home, role)]
-        if missing and running != list(ROLES):
-            raise click.ClickException(f"these packages are missing: {' '.join(missing)}: run scripts/setup, or install them with apt-get")
-        settings, is_first = (None, False) if running else _start(home, asked)
-        if len(running) == 1:
-            output.note(f"the {running[0].title} runs already: starting the rest")
-            service.start(home)
+    with ExitStack() as held:
+        with turn(home):
+            running = [role for role in ROLES if service.is_running(home, role)]
+            if missing and running != list(ROLES):
+                raise click.ClickException(
+                    f"these packages are missing: {' '.join(missing)}: run scripts/setup, or install them with apt-get"
+                )
+            settings, is_first = (None, False) if running else _start(home, asked, held)
+            if len(running) == 1:
+                output.note(f"the {running[0].title} runs already: starting the rest")
+                service.start(home)
+        if settings is not None:
+            _wait(home, is_first=is_first)
     if settings is not None:
-        _wait(home, is_first=is_first)
         _greet(session, settings)
     elif running == list(ROLES):
         _already_running(session, if_needed=if_needed)
@@ -106,11 +111,19 @@ def _require_health(session: Session) -> None:
         output.note(f"{problem}; it is tried again")
 
 
-def _start(home: Home, asked: dict[str, Any]) -> tuple[Settings, bool]:
-    """Returns what it starts with, and whether it is the instance's first start."""
+def _require_programs() -> None:
+    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
+    if missing:
+        raise click.ClickException(f"these packages are missing: {' '.join(missing)}: run scripts/setup, or install them with apt-get")
+
+
+def _start(home: Home, asked: dict[str, Any], held: ExitStack) -> tuple[Settings, bool]:
+    """Returns what it starts with, and whether it is the instance's first start. held: keeps a first start's turn on the machine."""
     if home.unproven.exists():
         _undo(home)
     stored = Settings.load(home)
+    if stored is None:
+        held.enter_context(first_start())
     settings = choice.first_settings(home, asked) if stored is None else choice.next_settings(home, stored, asked)
     if stored is None:
         _note_first(home)

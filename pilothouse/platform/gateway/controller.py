@@ -6,6 +6,7 @@ draining endpoint counts as in use until its last request is answered.
 """
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from typing import Any
 import structlog
 
 from pilothouse.aio.backoff import Backoff
+from pilothouse.aio.liveness import EVERY_S, until_silent
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
@@ -48,6 +50,7 @@ class GatewayConfig:
     """folder: for the configuration. ingress_class: made as the cluster's default one when `is_default`.
 
     domain: under which hosts get a certificate of the gateway's own authority that clients believe, beside private names.
+    ask_every_s: how often Envoy is asked whether it answers.
     """
 
     folder: Path
@@ -57,6 +60,7 @@ class GatewayConfig:
     ingress_class: str = "pilothouse"
     is_default: bool = True
     domain: str = "localhost"
+    ask_every_s: float = EVERY_S
 
 
 class Gateway:
@@ -99,6 +103,7 @@ class Gateway:
             ready.set()
             async with scope() as tasks:
                 tasks.spawn(self._keep_checking(), name="certificate checks")
+                tasks.spawn(self._end_silent(), name="envoy liveness")
                 await self._keep_applying()
         except asyncio.CancelledError:
             self._consumer.leave()
@@ -132,16 +137,23 @@ class Gateway:
     async def _next_change(self) -> None:
         """Until something changed; meanwhile an Envoy that has died is started again, and one that lagged behind asked again."""
         while True:
-            try:
+            if self.envoy.running_pid() is None:
+                log.warning("envoy has ended; starting it again")
+                await self.envoy.ensure()
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WATCHDOG_S):
                     await self._changed.wait()
                     return
-            except TimeoutError:
-                if self.envoy.running_pid() is None:
-                    log.warning("envoy has ended; starting it again")
-                    await self.envoy.ensure()
-                if not self._is_settled:
-                    await self._settle(table(self._world()))
+            if not self._is_settled:
+                await self._settle(table(self._world()))
+
+    async def _end_silent(self) -> None:
+        """An Envoy that does not answer any more is ended, and so started again."""
+        while True:
+            await until_silent(self.envoy.admin.is_ready, every_s=self.config.ask_every_s, answer_s=self.config.ask_every_s)
+            if self.envoy.running_pid() is not None:
+                log.warning("envoy does not answer; ending it")
+                await self.envoy.stop()
 
     async def _apply(self) -> None:
         self._changed.clear()

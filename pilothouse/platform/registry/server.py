@@ -7,12 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 import yaml
 
 from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.child import Child
+from pilothouse.aio.liveness import EVERY_S, until_silent
+from pilothouse.aio.tasks import first_of
 from pilothouse.model.errors import Unavailable
 from pilothouse.oci.registry import Registry
+
+log = structlog.get_logger("platform.registry")
 
 STEADY_S = 10.0
 """A registry that has run for so long did not end since it cannot run."""
@@ -63,10 +68,14 @@ class RegistryConfig:
 
 
 class RegistryServer:
-    """Runs the registry until cancelled; started again when it ends by itself."""
+    """Runs the registry until cancelled; started again when it ends by itself or does not answer any more.
 
-    def __init__(self, config: RegistryConfig) -> None:
+    ask_every_s: how often it is asked whether it answers.
+    """
+
+    def __init__(self, config: RegistryConfig, *, ask_every_s: float = EVERY_S) -> None:
         self.config = config
+        self._ask_every_s = ask_every_s
         self._child: Child | None = None
         self._is_read_only = False
 
@@ -78,12 +87,17 @@ class RegistryServer:
             try:
                 await self._answers(child)
                 ready.set()
-                await child.wait()
+                await first_of(child.wait(), self._silent())
             finally:
                 await child.stop(grace_s=5)
             if loop.time() - began > STEADY_S:
                 backoff.reset()
             await asyncio.sleep(backoff.next_s())
+
+    async def _silent(self) -> int:
+        await until_silent(self._is_up, every_s=self._ask_every_s, answer_s=self._ask_every_s)
+        log.warning("the registry does not answer; starting it again")
+        return -1
 
     @asynccontextmanager
     async def read_only(self) -> AsyncIterator[None]:

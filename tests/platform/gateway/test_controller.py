@@ -1,6 +1,8 @@
 """The gateway's controller with a real Envoy, on an API server in memory."""
 
 import asyncio
+import os
+import signal
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -35,9 +37,9 @@ def slices(upstream: Upstream, **conditions: bool) -> Object:
 
 
 @asynccontextmanager
-async def running(gateway: RealGateway, client: Client, barrier: EndpointBarrier) -> AsyncIterator[None]:
+async def running(gateway: RealGateway, client: Client, barrier: EndpointBarrier, *, ask_every_s: float = 5.0) -> AsyncIterator[None]:
     recorder, informers = Recorder(client, None, "gateway"), Informers(client)
-    config = GatewayConfig(gateway.files.folder, gateway.log, gateway.listening, "test")
+    config = GatewayConfig(gateway.files.folder, gateway.log, gateway.listening, "test", ask_every_s=ask_every_s)
     controller = Gateway(client, informers, recorder, config, barrier)
     async with scope() as tasks:
         tasks.spawn(recorder.run())
@@ -243,3 +245,13 @@ async def test_an_address_counts_as_routed_to_before_envoy_can_be_asked(gateway:
         await client.create(kinds.INGRESSES, ingress("a", ("shop.localhost", [path("/")])), "default")
         await until_served(gateway, 200)
         assert barrier.routed_by("127.0.0.2") == ["gateway"]
+
+
+async def test_an_envoy_that_hangs_is_started_again(gateway: RealGateway) -> None:
+    async with running(gateway, Client(FakeTransport(FakeCluster())), EndpointBarrier(), ask_every_s=0.3):
+        hung = gateway.process.running_pid()
+        assert hung is not None
+        os.kill(hung, signal.SIGSTOP)
+        async with asyncio.timeout(40):
+            while gateway.process.running_pid() in (hung, None) or not await gateway.process.admin.is_ready():
+                await asyncio.sleep(0.05)
