@@ -65,10 +65,8 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
     with ExitStack() as held:
         with turn(home):
             running = [role for role in ROLES if service.is_running(home, role)]
-            if missing and running != list(ROLES):
-                raise click.ClickException(
-                    f"these packages are missing: {' '.join(missing)}: run scripts/setup, or install them with apt-get"
-                )
+            if running != list(ROLES):
+                _require_programs()
             settings, is_first = (None, False) if running else _start(home, asked, held)
             if len(running) == 1:
                 output.note(f"the {running[0].title} runs already: starting the rest")
