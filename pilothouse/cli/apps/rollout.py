@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
 
 import click
 
 from pilothouse.aio.tasks import scope
 from pilothouse.cli import output
 from pilothouse.cli.apps.build_log import BuildLog
+from pilothouse.cli.apps.difference import carried_over
 from pilothouse.cli.apps.lookup import is_current
 from pilothouse.cli.apps.outlook import Outlook
 from pilothouse.cli.apps.route import gateway
@@ -59,18 +59,20 @@ class Rollout:
         if self.before is None:
             await self.client.create(APPS, self.wanted)
             return True
-        written = await self._replace(self.wanted["spec"], meta.annotations(self.wanted))
+        written = await self._carry_over(self.before, self.wanted)
         return bool(written["metadata"]["generation"] != self.before["metadata"]["generation"])
 
-    async def _replace(self, spec: Object, marks: Mapping[str, str]) -> Object:
-        """Write the whole spec and the given annotations; the platform may write the status meanwhile."""
+    async def _carry_over(self, before: Object, after: Object) -> Object:
+        """Write what differs between the two onto the App as it is by then: a `ph scale` in between keeps its number."""
         for number in range(WRITE_TRIES):
             # A write that is on its way to the disk already counts, and cannot be read yet.
             await asyncio.sleep(POLL_S / 4 * number)
             current = await self.client.get(APPS, self.name, self.namespace)
-            metadata = current["metadata"] | {"annotations": meta.annotations(current) | dict(marks)}
+            marks = meta.annotations(current) | meta.annotations(after)
+            spec = carried_over(before["spec"], after["spec"], current["spec"])
+            changed = current | {"metadata": current["metadata"] | {"annotations": marks}, "spec": spec}
             with contextlib.suppress(Conflict):
-                return await self.client.update(APPS, current | {"metadata": metadata, "spec": spec})
+                return await self.client.update(APPS, changed)
         raise click.ClickException(f"{self.name} is being changed by somebody else: try again")
 
     async def follow(self, timeout_s: float) -> Object:
@@ -198,7 +200,7 @@ class Rollout:
             if self.before is None:
                 await self.client.delete(APPS, self.name, self.namespace, propagation="Background")
             else:
-                await self._replace(self.before["spec"], meta.annotations(self.before))
+                await self._carry_over(self.wanted, self.before)
         except ApiError as error:
             output.note(f"the change could not be taken back: {error.message}")
         else:
