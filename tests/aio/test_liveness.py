@@ -21,4 +21,4 @@ async def test_a_program_that_misses_some_questions_is_left_alone() -> None:
 async def test_a_program_that_hangs_is_noticed() -> None:
     begun = asyncio.get_running_loop().time()
     await until_silent(asyncio.Event().wait, every_s=5, answer_s=5, misses=3)
-    assert asyncio.get_running_loop().time() - begun == pytest.approx(30)
+    assert asyncio.get_running_loop().time() - begun == pytest.approx(30, abs=1)

@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -57,8 +58,10 @@ def run(session: Session, /, part: str, kubeconfig: str | None, **options: str |
     from pilothouse.cli.daemon.logs import configure
 
     configure()
+    if kubeconfig is not None:
+        session.kubeconfig = Path(kubeconfig)
     try:
-        asyncio.run(_platform(kubeconfig or str(session.kubeconfig), options))
+        asyncio.run(_platform(str(session.kubeconfig), options))
     except BaseExceptionGroup as group:
         # The first failure is what ended the others.
         raise next(_leaves(group)) from None

@@ -90,11 +90,10 @@ async def test_pods_stay_where_they_are_when_every_node_is_silent(cluster: Clust
 async def test_a_node_that_comes_back_is_freed(cluster: Cluster) -> None:
     await register(cluster, "n1")
     await cluster.until_one(NODES, "n1", lambda each: ("unreachable", "NoSchedule") in taints(each))
-    node = await cluster.client.get(NODES, "n1")
     back = {"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-01-01T00:01:00Z"}
     async with scope() as tasks:
         tasks.spawn(renew(cluster, "n1"))
-        await cluster.client.update_status(NODES, node | {"status": {"conditions": [back]}})
+        await cluster.client.patch(NODES, "n1", {"status": {"conditions": [back]}}, subresource="status")
         await cluster.until_one(NODES, "n1", lambda each: not taints(each))
         tasks.cancel()
 
