@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,6 +120,7 @@ async def _deploy(client: "Client", service: "Service", wish: Wish, timeout_s: f
     from pilothouse.cli.apps.hosts import require_free_hosts
     from pilothouse.cli.apps.prepare import NOTHING, prepare, upload
     from pilothouse.cli.apps.rollout import Rollout
+    from pilothouse.cli.apps.stand_in import built_instead
     from pilothouse.cli.apps.wish import app
     from pilothouse.platform.apps.resource import APPS
 
@@ -126,9 +128,11 @@ async def _deploy(client: "Client", service: "Service", wish: Wish, timeout_s: f
     origin.confirm(before, wish.origin, yes=yes, otherwise="call the service by another name")
     gone = ((before or {}).get("spec") or {}).get("env") or {}
     wish = replace(wish, unset=tuple(key for key in gone if key not in service.env))
-    wish, prepared = settled(wish, NOTHING if wish.image else prepare(wish), service)
-    await require_free_hosts(client, app(wish, prepared, before, None), before)
-    place = await upload(client, wish, prepared.tree) if prepared.tree is not None else None
+    async with AsyncExitStack() as stack:
+        wish = await built_instead(client, wish, stack)
+        wish, prepared = settled(wish, NOTHING if wish.image else prepare(wish), service)
+        await require_free_hosts(client, app(wish, prepared, before, None), before)
+        place = await upload(client, wish, prepared.tree) if prepared.tree is not None else None
     rollout = Rollout(client, app(wish, prepared, before, place), before)
     changed = await rollout.apply()
     output.note(f"deploying {wish.name}" if changed else f"{wish.name} is as asked for already; nothing has changed")

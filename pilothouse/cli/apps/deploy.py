@@ -1,6 +1,7 @@
 """`ph deploy`: a folder, a Git repository or an image becomes a running app."""
 
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,10 +164,12 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
     from pilothouse.cli.apps.hosts import require_free_hosts
     from pilothouse.cli.apps.lookup import require_namespace
     from pilothouse.cli.apps.prepare import upload
+    from pilothouse.cli.apps.stand_in import built_instead
     from pilothouse.platform.apps.resource import APPS
 
-    async with connected(session) as client:
+    async with connected(session) as client, AsyncExitStack() as stack:
         await require_namespace(client, wish.namespace)
+        wish = await built_instead(client, wish, stack)
         before = await client.get_or_none(APPS, wish.name, wish.namespace)
         if not options["name"]:
             origin.confirm(before, wish.origin, yes=options["yes"])

@@ -65,6 +65,7 @@ class Platform:
     ) -> None:
         self.client = client
         self.options = options
+        self._stands_in = False
         self.recorder = Recorder(client, decisions, "pilothouse", socket.gethostname())
         self._outer = supervisor
 
@@ -90,6 +91,7 @@ class Platform:
         client, recorder, options = self.client, self.recorder, self.options
         informers = Informers(client)
         builds = await self._build_settings()
+        self._stands_in = builds.config.stand_ins
         found = await environment.discover() if options.local is not None else None
         makers: dict[str, Callable[[], Runnable]] = {
             "apps": lambda: AppController(client, informers, recorder, options.around),
@@ -129,6 +131,8 @@ class Platform:
         data = {"registry": self.options.registry, "domain": around.domain, "http-port": str(around.url_port)}
         if self.options.local is not None:
             data["https-port"] = str(self.options.local.https_port)
+        if self._stands_in:
+            data["stand-ins"] = "yes"
         wanted = {"metadata": {"name": INFO, "namespace": SYSTEM}, "data": data}
         current = await self.client.get_or_none(kinds.CONFIGMAPS, INFO, SYSTEM)
         if current is None:
