@@ -158,8 +158,11 @@ class _Talk(asyncio.SubprocessProtocol):
 def _feed(transport: asyncio.SubprocessTransport, input: bytes) -> None:
     """A child need not read all of it: what is left when it exits is dropped."""
     pipe = cast("asyncio.WriteTransport", transport.get_pipe_transport(STDIN))
-    pipe.write(input)
-    pipe.write_eof()
+    # It may have ended before this: uvloop has then closed the pipe, and refuses both calls.
+    if not pipe.is_closing():
+        pipe.write(input)
+    if not pipe.is_closing():
+        pipe.write_eof()
 
 
 async def _end(transport: asyncio.SubprocessTransport, talk: _Talk) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +39,14 @@ async def test_input_reaches_the_child_whole() -> None:
 
 async def test_child_that_does_not_read_its_input_is_fine() -> None:
     assert (await run(["true"], input=b"x" * 1_000_000)).returncode == 0
+
+
+async def test_child_that_has_ended_before_its_input_is_written_is_fine() -> None:
+    talk = process._Talk(asyncio.get_running_loop(), None)
+    transport, _ = await asyncio.get_running_loop().subprocess_exec(lambda: talk, "true", stdin=subprocess.PIPE)
+    await talk.closed
+    process._feed(transport, b"x")
+    transport.close()
 
 
 async def test_environment_and_directory_are_the_childs(tmp_path: Path) -> None:
