@@ -63,9 +63,29 @@ def test_loopback_only_is_named(instance: Instance, serving: Path) -> None:
 
 
 def test_an_app_that_answers_only_errors_does_not_serve(instance: Instance, serving: Path) -> None:
-    done = instance.ph("deploy", str(source(serving, status=500)), check=False)
-    assert done.returncode == 1
-    assert "is answered with 500" in done.stderr.splitlines()[-1]
+    said = failed(instance, source(serving, status=500))
+    assert "GET / is answered with 500" in said
+    assert "revision 1 goes on serving" in said
+
+
+WORKERS = """
+import os, socket, time
+listener = socket.create_server(("0.0.0.0", int(os.environ["PORT"])))
+while True:
+    if not os.fork():
+        raise SystemExit("worker failed to boot")
+    os.wait()
+    time.sleep(0.5)
+"""
+
+
+def test_a_server_whose_workers_end_again_and_again_does_not_serve(instance: Instance, serving: Path) -> None:
+    said = failed(instance, source(serving, WORKERS))
+    assert "its workers end again and again: worker failed to boot" in said
+    assert "revision 1 goes on serving" in said
+
+
+def test_it_serves_again_once_it_is_mended(instance: Instance, serving: Path) -> None:
     instance.ph("deploy", str(source(serving)))
     assert instance.fetch("sick.localhost") == (200, b"ok")
 

@@ -98,5 +98,4 @@ class Outlook:
 
 
 def _is_ready(pod: Object) -> bool:
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    return bool(statuses) and all(each.get("ready") for each in statuses)
+    return meta.is_true(pod, "Ready")

@@ -19,6 +19,7 @@ from pilothouse.model import kinds
 from pilothouse.model.errors import AlreadyExists
 from pilothouse.platform.apps.controller import AppController
 from pilothouse.platform.apps.objects import Surroundings
+from pilothouse.platform.apps.readiness import ReadinessController
 from pilothouse.platform.apps.types import APP
 from pilothouse.platform.builds import environment
 from pilothouse.platform.builds.bases import Bases
@@ -95,6 +96,7 @@ class Platform:
         found = await environment.discover() if options.local is not None else None
         makers: dict[str, Callable[[], Runnable]] = {
             "apps": lambda: AppController(client, informers, recorder, options.around),
+            "readiness": lambda: ReadinessController(client, informers, options.around),
             "builds": lambda: BuildController(client, informers, recorder, builds),
             "build environment": lambda: EnvironmentKeeper(client, informers, found),
         }

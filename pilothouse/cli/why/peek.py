@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pilothouse.cli.why.answer_causes import is_shut
 from pilothouse.cli.why.inside import Inside, Listener, listeners
 from pilothouse.cli.why.scene import Scene, restarts
 from pilothouse.client.session import STDOUT, Session
@@ -14,7 +15,7 @@ from pilothouse.model.json import Object
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
 
-LINES = 40
+LINES, MANY_LINES = 40, 400
 _MOST_BYTES = 256 * 1024
 _DEADLINE_S = 5.0
 _MOST_PODS = 2
@@ -34,6 +35,8 @@ async def _inside_of(client: "Client", scene: Scene) -> dict[str, Inside]:
     for pod in sorted(scene.current_pods, key=restarts, reverse=True)[:_MOST_PODS]:
         if _has_crashed(pod):
             found[meta.name(pod)] = Inside(lines=await last_lines(client, pod, LINES))
+        elif is_shut(pod):
+            found[meta.name(pod)] = Inside(lines=await last_lines(client, pod, MANY_LINES))
         elif any(note.reason == "Unhealthy" and "refused" in note.message for note in scene.notes_of(pod)):
             found[meta.name(pod)] = Inside(await _listeners(client, pod))
     return found

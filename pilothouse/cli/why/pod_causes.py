@@ -6,6 +6,7 @@ Reasons and messages are those of upstream's scheduler and kubelet, so a foreign
 import re
 from collections.abc import Sequence
 
+from pilothouse.cli.why.answer_causes import of_answer
 from pilothouse.cli.why.container_causes import MISSING, NO_PROGRAM, config, create, exited, logs, no_program, of_containers, statuses
 from pilothouse.cli.why.finding import SOON, Finding, State
 from pilothouse.cli.why.inside import Inside
@@ -28,7 +29,8 @@ def of_pod(pod: Object, notes: Sequence[Note], now: float, app: str = "", *, ins
     if status.get("reason") == "Evicted":
         text = status.get("message") or "the node was short of a resource"
         return Finding((f"pod {meta.name(pod)} was evicted: {text.rstrip('. ')}",), "free that resource on the node, or ask for more of it")
-    return _not_scheduled(pod) or _not_set_up(pod, notes) or of_containers(pod, notes, inside, app, now) or _lost(pod)
+    found = _not_scheduled(pod) or _not_set_up(pod, notes) or of_containers(pod, notes, inside, app, now)
+    return found or _lost(pod) or of_answer(pod, inside, app, now)
 
 
 def of_note(note: Note, app: str = "") -> Finding | None:

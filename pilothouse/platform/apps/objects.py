@@ -14,6 +14,8 @@ from pilothouse.platform.apps.resource import APPS
 NAME_LABEL = "app.kubernetes.io/name"
 MANAGER_LABEL = "app.kubernetes.io/managed-by"
 MANAGER = "pilothouse"
+APP_LABEL = "apps.pilothouse.dev/app"
+"""Label of the pods of `web`, by which the app's Service finds them."""
 BUILD_API = "builds.pilothouse.dev/v1"
 UNAVAILABLE = "gateway.pilothouse.dev/unavailable"
 """Annotation by which an Ingress gives the gateway a sentence for the time without an endpoint; known to apps by its name only."""
@@ -26,8 +28,9 @@ class Surroundings:
     """registry: where built images go. ingress_class: of the routes, "" for the cluster's default. url_port: shown in URLs unless 80.
 
     drain_s: how long a pod waits before it ends, for clusters whose proxies are not told beforehand; 0 on the embedded engine.
-    proven_s: how long a replica without a health check must stay up until it counts: a port may accept before the program has
-    loaded what it serves.
+    asks_replicas: whether the platform can reach pods; then a replica with a route and without a health check counts once it has
+    answered a request. proven_s: how long every other replica without a health check must stay up until it counts: a port may
+    accept before the program has loaded what it serves.
     """
 
     registry: str
@@ -36,6 +39,7 @@ class Surroundings:
     url_port: int = 80
     drain_s: int = 0
     proven_s: int = 3
+    asks_replicas: bool = False
 
 
 def fingerprint(value: Any) -> str:
@@ -58,7 +62,7 @@ def labels(app: Object) -> dict[str, str]:
 
 
 def selector(app: Object) -> dict[str, str]:
-    return {"apps.pilothouse.dev/app": meta.name(app)}
+    return {APP_LABEL: meta.name(app)}
 
 
 def metadata(app: Object, name: str | None = None) -> Object:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import QuantityError, canonical
+from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.objects import Surroundings, fingerprint, identity, labels, metadata, selector, within
 from pilothouse.platform.apps.processes import RELEASE, WEB, Process, deployment_name
 
@@ -15,6 +16,8 @@ RESTARTED = "apps.pilothouse.dev/restarted-at"
 PROCESS = "apps.pilothouse.dev/process"
 PROCESS_OF = "apps.pilothouse.dev/process-of"
 """Label of the pods of every process but `web`, which the Service finds by the label of `objects.selector`."""
+ANSWERS = "apps.pilothouse.dev/answers"
+"""Readiness gate of the replicas that take part only when they have answered a request (see `readiness`)."""
 GRACE_S = 30
 """How long an app has to end by itself, after it is asked to."""
 RELEASE_DEADLINE_S = 1800
@@ -41,13 +44,15 @@ def deployment(app: Object, process: Process, running: Running, around: Surround
     if restarted:
         template["metadata"]["annotations"] = {RESTARTED: restarted}
     template["metadata"]["annotations"] = {STATE: fingerprint(template)} | template["metadata"].get("annotations", {})
+    # Present also where there is none, like a container's `envFrom`; it is no part of the state then.
+    template["spec"].setdefault("readinessGates", [])
     return scaled(app, process) | {
         "spec": {
             "replicas": process.replicas,
             "selector": {"matchLabels": pod_labels(app, process.name)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
             "revisionHistoryLimit": 2,
-            "minReadySeconds": 0 if _has_health_check(app, process, running) else around.proven_s,
+            "minReadySeconds": 0 if _proves_itself(app, process, running, around) else around.proven_s,
             "template": template,
         },
     }
@@ -96,7 +101,24 @@ def _template(app: Object, process: Process, running: Running, around: Surroundi
     if around.drain_s and _is_served(process, running):
         # What a pod waits counts against its time to end.
         template["spec"]["terminationGracePeriodSeconds"] = GRACE_S + around.drain_s
+    if _must_answer(app, process, running, around):
+        template["spec"]["readinessGates"] = [{"conditionType": ANSWERS}]
     return template
+
+
+def is_gated(pod: Object) -> bool:
+    return any(gate.get("conditionType") == ANSWERS for gate in pod["spec"].get("readinessGates") or ())
+
+
+def _proves_itself(app: Object, process: Process, running: Running, around: Surroundings) -> bool:
+    """Whether a replica that is ready has already answered something."""
+    return _has_health_check(app, process, running) or _must_answer(app, process, running, around)
+
+
+def _must_answer(app: Object, process: Process, running: Running, around: Surroundings) -> bool:
+    """Not what has no route: it may speak something else than HTTP."""
+    is_asked = around.asks_replicas and processes.has_route(app) and _is_served(process, running)
+    return is_asked and not _has_health_check(app, process, running)
 
 
 def _has_health_check(app: Object, process: Process, running: Running) -> bool:

@@ -33,6 +33,8 @@ KNOWN_PORTS = {
     "nats": 4222,
 }
 """Ports of images whose own configuration names them, for services without `ports` and `expose`."""
+NO_HTTP = frozenset({21, 22, 25, 389, 1433, 1521, 1883, 2181, 3306, 4222, 5432, 5672, 6379, 9042, 9092, 11211, 27017})
+"""Well-known ports of databases and brokers: the gateway, which speaks HTTP, has no route to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Service:
     """name: of the app, by which the other services reach it. Either image or context is set.
 
     context: the folder to build, relative to the compose file's. command, args: in place of the image's entrypoint and command.
-    port: what it listens on; None for what the image exposes. published: the file gives it a port outside.
+    port: what it listens on; None for what the image exposes. published: the file gives it a port outside, which speaks HTTP.
     health: an HTTP path. after: services that have to run before it; healthy: those of them that have to be healthy.
     """
 
@@ -119,12 +121,14 @@ def _build(name: str, build: Any) -> tuple[str, str, dict[str, str], list[str]]:
 
 
 def _ports(name: str, raw: Mapping[str, Any], image: str) -> tuple[int | None, bool, list[str]]:
-    """(the first TCP port, whether it is published, what is not taken): an app has one port."""
+    """(the first TCP port, whether it is published over HTTP, what is not taken): an app has one port."""
     published = [port for entry in listed(raw.get("ports"), f"{name}.ports") if (port := _target(name, entry)) is not None]
     exposed = [port for entry in listed(raw.get("expose"), f"{name}.expose") if (port := _target(name, entry)) is not None]
     family = image.rpartition("/")[2].partition(":")[0].partition("@")[0]
     found = list(dict.fromkeys([*published, *exposed, *([KNOWN_PORTS[family]] if family in KNOWN_PORTS else [])]))
     more = [f"ports {', '.join(map(str, found[1:]))}"] if len(found) > 1 and (published or exposed) else []
+    if published and found[0] in NO_HTTP:
+        return found[0], False, [*more, f"port {found[0]} to the outside (it speaks no HTTP; the other services reach it by name)"]
     return found[0] if found else None, bool(published), more
 
 

@@ -3,7 +3,10 @@ import pytest
 from pilothouse.cli.why.causes import explain
 from pilothouse.cli.why.finding import State
 from pilothouse.cli.why.inside import Inside, Listener, listeners
-from tests.cli.shop import POD, note, pod, terminated, unready, waiting
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.platform.apps.workloads import ANSWERS
+from tests.cli.shop import NOW, POD, note, pod, terminated, unready, waiting
 
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -60,3 +63,40 @@ def test_what_a_crashed_container_printed_stands_in_the_sentence() -> None:
     found = explain(unready(crashed, inside={POD: Inside(lines=["ModuleNotFoundError: No module named 'flask'"])}))
     assert "ended with exit code 3: ModuleNotFoundError: No module named 'flask', so it is started again" in found.sentence
     assert (found.state, found.certain_after_s) == (State.CRASHING, 0)
+
+
+def shut(reason: str = "", message: str = "", since: float = 60) -> Object:
+    """A replica whose containers are ready and whose readiness gate is not."""
+    found = pod({"running": {}}, ready=True)
+    found["spec"]["readinessGates"] = [{"conditionType": ANSWERS}]
+    at = meta.rfc3339(NOW - since)
+    found["status"]["conditions"] = [{"type": "ContainersReady", "status": "True", "lastTransitionTime": at}]
+    if message:
+        found["status"]["conditions"] += [{"type": ANSWERS, "status": "False", "reason": reason, "message": message}]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("seeded", "lines", "certain_after_s", "said"),
+    [
+        (
+            shut("ServerError", "GET / is answered with 500"),
+            [],
+            15,
+            "GET / is answered with 500, which is a server error; see `ph logs shop`",
+        ),
+        (shut("NotAnswered", "GET / is not answered: x"), [], 15, "`ph deploy --internal`"),
+        (shut(), [], 30, "its port accepts connections, but GET / has not been answered for 60 s"),
+        (shut(), ["x", "SystemExit: 3"] * 3, 5, "its workers end again and again: SystemExit: 3"),
+        (shut(), [f"[{n}] [ERROR] Worker (pid:{n}) exited with code 3" for n in range(7, 10)], 5, "[9] [ERROR] Worker (pid:9) exited with"),
+        (shut(), ["x", "SystemExit: 3"] * 2, 30, "has not been answered"),
+    ],
+)
+def test_why_a_replica_does_not_take_part_is_said(seeded: Object, lines: list[str], certain_after_s: float, said: str) -> None:
+    found = explain(unready(seeded, inside={POD: Inside(lines=lines)}))
+    assert said in found.sentence
+    assert found.certain_after_s == certain_after_s
+
+
+def test_a_replica_that_has_just_begun_to_accept_is_only_waited_for() -> None:
+    assert explain(unready(shut(since=1))).chain == ()

@@ -59,6 +59,25 @@ def test_health_is_a_path_or_an_accepting_port() -> None:
     assert container()["readinessProbe"]["tcpSocket"] == {"port": 8080}
 
 
+ASKED = Surroundings("", asks_replicas=True)
+
+
+@pytest.mark.parametrize(
+    ("around", "spec", "gates", "proven_s"),
+    [
+        (ASKED, {}, [{"conditionType": workloads.ANSWERS}], 0),
+        (ASKED, {"health": {"path": "/healthz"}}, [], 0),
+        (ASKED, {"internal": True}, [], 3),
+        (AROUND, {}, [], 3),
+    ],
+)
+def test_a_replica_counts_once_it_has_answered_or_has_stayed_up(
+    around: Surroundings, spec: dict[str, Any], gates: list[Any], proven_s: int
+) -> None:
+    made = deployed(app(**spec), "web:1", around)["spec"]
+    assert (made["template"]["spec"]["readinessGates"], made["minReadySeconds"]) == (gates, proven_s)
+
+
 def test_a_pod_waits_before_it_ends_only_where_proxies_are_not_told() -> None:
     assert "lifecycle" not in container()
     made = deployed(app(), "web:1", Surroundings("", drain_s=5))["spec"]["template"]["spec"]["containers"][0]

@@ -70,6 +70,12 @@ def test_what_is_not_taken_is_said_once() -> None:
     )
 
 
+def test_a_published_port_of_a_database_gets_no_route() -> None:
+    found = read("services: {db: {image: 'postgres:15', ports: ['5432:5432']}}")
+    assert (found.services[0].port, found.services[0].published) == (5432, False)
+    assert found.notes == ("port 5432 to the outside (it speaks no HTTP; the other services reach it by name) is not taken (db)",)
+
+
 def test_a_profile_has_to_be_chosen() -> None:
     text = "services:\n  a: {image: x}\n  b: {image: y, profiles: [debug]}\n"
     assert [service.name for service in read(text).services] == ["a"]
