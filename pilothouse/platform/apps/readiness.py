@@ -61,7 +61,7 @@ class ReadinessController:
         except OSError as error:
             return "False", "NotAnswered", f"GET / is not answered: {error.strerror or error}"
         if is_good(status):
-            return "True", "Answered", f"GET / was answered with {status}"
+            return "True", "AnswerReceived", f"GET / was answered with {status}"
         return "False", "ServerError", f"GET / is answered with {status}"
 
     def _host(self, pod: Object) -> str:
