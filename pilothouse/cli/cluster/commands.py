@@ -13,6 +13,9 @@ from pilothouse.cli.cluster import choice, health, service
 from pilothouse.cli.cluster.first_start import first_start
 from pilothouse.cli.cluster.turn import turn
 from pilothouse.cli.cluster.waiting import NotUp, wait_ready
+from pilothouse.cli.containerd.fetch import codename
+from pilothouse.cli.containerd.place import kept
+from pilothouse.cli.containerd.provide import provide
 from pilothouse.cli.daemon.roles import ROLES
 from pilothouse.cli.daemon.state import State, running_pid
 from pilothouse.cli.session import Session, pass_session, run
@@ -67,6 +70,7 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
             running = [role for role in ROLES if service.is_running(home, role)]
             if running != list(ROLES):
                 _require_programs()
+                provide(kept(), codename())
             settings, is_first = (None, False) if running else _start(home, asked, held)
             if len(running) == 1:
                 output.note(f"the {running[0].title} runs already: starting the rest")

@@ -3,6 +3,7 @@
 import socket
 from typing import TYPE_CHECKING
 
+from pilothouse.cli.containerd import place
 from pilothouse.cli.settings.home import Home, Settings
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.network.dns.config import ClusterDNSConfig
@@ -26,6 +27,7 @@ def node_config(home: Home, settings: Settings) -> NodeConfig:
         cluster_dns=(str(settings.dns_address),),
         cluster_domain=settings.cluster_domain,
         pod_cidr=settings.pod_cidr,
+        programs=place.kept(),
     )
 
 

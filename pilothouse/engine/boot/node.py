@@ -55,6 +55,7 @@ class Node:
     async def _open_runtime(self) -> None:
         """containerd, ours, running and with the sandbox image."""
         node = self.config
+        await self._containerd.end_outdated()
         await self._containerd.start()
         runtime = CriRuntime(self._containerd.socket)
         try:

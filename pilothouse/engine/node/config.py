@@ -12,6 +12,7 @@ class NodeConfig:
 
     instance: a name that is unique on the machine, for cgroups and mounts. cluster_dns: addresses given to pods as name servers; empty:
     pods use the host's. eviction of pods is not the agent's matter.
+    programs: a folder of containerds that came with Pilothouse, a folder a version; None: there is only the machine's own.
     log_max_bytes, log_files: a container's log is rotated at that size, and that many files are kept.
     """
 
@@ -25,6 +26,7 @@ class NodeConfig:
     pod_cidr: str = ""
     max_pods: int = 250
     sandbox_image: str = PAUSE_IMAGE
+    programs: Path | None = None
     log_max_bytes: int = 10 * 1024 * 1024
     log_files: int = 5
     reserved_memory_bytes: int = 256 * 1024 * 1024

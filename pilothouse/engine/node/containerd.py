@@ -2,7 +2,8 @@
 
 It is started in a session of its own, so it outlives Pilothouse, and with it the containers. A later Pilothouse finds it by a
 pid file that carries the process's start time (a recycled pid is never mistaken for it) and adopts it. Nothing is shared with a
-containerd of the host or of another instance, except the folder of shim sockets that containerd has compiled in.
+containerd of the host or of another instance, except the folder of shim sockets that containerd has compiled in. Which program
+is started is chosen by `programs`.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from pilothouse.aio.identity import Identity, ended, find, wait_gone
 from pilothouse.engine.node.capabilities import has_capability
 from pilothouse.engine.node.cgroups import has_systemd_v2
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.programs import UNKNOWN, choose, keeps_output, shown, version_of
 
 log = structlog.get_logger("node.containerd")
 
@@ -86,6 +88,19 @@ class Containerd:
         await self._until_accepting(timeout_s)
         return not adopted
 
+    async def end_outdated(self) -> None:
+        """End a running one that loses output when one that does not can be started instead. Containers go on under their shims."""
+        if self.running() is None and not self._taken_back():
+            return
+        identity = self.running()
+        version = await version_of(f"/proc/{identity.pid}/exe") if identity is not None else UNKNOWN
+        if keeps_output(version):
+            return
+        chosen = await choose(self.config.programs)
+        if chosen.keeps_output:
+            log.info("containerd is replaced by a later one", running=shown(version), chosen=shown(chosen.version))
+            await self.stop()
+
     def _taken_back(self) -> bool:
         """Adopts one that an earlier agent started and had no time to note: it holds the state directory's lock."""
         stray = find("containerd", str(self._settings))
@@ -109,7 +124,8 @@ class Containerd:
         self.socket.unlink(missing_ok=True)
 
     async def _spawn(self) -> None:
-        child = await Child.start(["containerd", "--config", self._settings], log=self.log, cwd="/")
+        programs = await choose(self.config.programs)
+        child = await Child.start([programs.containerd, "--config", self._settings], log=self.log, env=programs.environment(), cwd="/")
         Identity.of(child.pid).save(self.pid_file)
         child.detach()
 

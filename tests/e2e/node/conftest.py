@@ -1,4 +1,5 @@
-"""A node for tests: one containerd for the session, and for each test a fresh API server in this process with an agent on it."""
+"""A node for tests: for the session the containerd that `ph up` would start, and for each test a fresh API server in this process with
+an agent on it."""
 
 import asyncio
 import json
@@ -7,12 +8,16 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pilothouse.aio.tasks import TaskSet
+from pilothouse.cli.containerd.fetch import codename
+from pilothouse.cli.containerd.place import kept
+from pilothouse.cli.containerd.provide import provide
 from pilothouse.engine.node import cgroups, images, teardown
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.containerd import Containerd
@@ -30,12 +35,12 @@ class Machine:
     containerd: Containerd
 
 
-def _network(config: NodeConfig, bridge: str) -> None:
+def _network(config: NodeConfig, bridge: str, subnet: str) -> None:
     for folder in (config.cni_conf_dir, config.cni_bin_dir):
         folder.mkdir(parents=True, exist_ok=True)
     for plugin in ("bridge", "host-local", "loopback"):
         (config.cni_bin_dir / plugin).symlink_to(PLUGINS / plugin)
-    ipam = {"type": "host-local", "dataDir": str(config.home / "ipam"), "ranges": [[{"subnet": SUBNET}]]}
+    ipam = {"type": "host-local", "dataDir": str(config.home / "ipam"), "ranges": [[{"subnet": subnet}]]}
     plugin = {"type": "bridge", "bridge": bridge, "isGateway": True, "ipam": ipam}
     conf = {"cniVersion": "0.4.0", "name": "pht-node", "plugins": [plugin]}
     (config.cni_conf_dir / "10-test.conflist").write_text(json.dumps(conf))
@@ -56,10 +61,25 @@ async def _start(config: NodeConfig) -> Containerd:
 def machine() -> Iterator[Machine]:
     if os.geteuid() != 0 or shutil.which("containerd") is None:
         pytest.skip("needs root and containerd")
+    provide(kept(), codename())
+    with machine_with(kept(), SUBNET, GATEWAY) as made:
+        yield made
+
+
+@contextmanager
+def machine_with(programs: Path | None, subnet: str, gateway: str) -> Iterator[Machine]:
+    """A containerd with a pod network of its own, chosen among `programs` and the machine's; nothing is left of it afterwards."""
     home = Path(tempfile.mkdtemp(prefix="pht-node-"))
-    bridge = f"phtn{os.getpid() % 100000}"
-    config = NodeConfig(home=home, node_name="n1", instance=f"pilothouse-{home.name}", addresses=(GATEWAY,), cluster_dns=("10.96.0.10",))
-    _network(config, bridge)
+    bridge = f"phtn{gateway.split('.')[1]}x{os.getpid() % 100000}"
+    config = NodeConfig(
+        home=home,
+        node_name="n1",
+        instance=f"pilothouse-{home.name}",
+        addresses=(gateway,),
+        cluster_dns=("10.96.0.10",),
+        programs=programs,
+    )
+    _network(config, bridge, subnet)
     containerd = asyncio.run(_start(config))
     try:
         yield Machine(config, containerd)

@@ -1,4 +1,4 @@
-"""The host's own package sources and network settings of apt, as another apt can take them."""
+"""The host's own package sources and network settings of apt, as another apt can take them; and why such an apt failed."""
 
 import re
 
@@ -6,6 +6,19 @@ from pilothouse.aio.process import run
 
 _TARGETS = "$(REPO_URI) $(RELEASE) $(CODENAME) $(COMPONENT)"
 _SETTING = re.compile(r'^Acquire::(?:https?|Retries|ForceIPv[46]|Check-Valid-Until|Check-Date)\b.* "[^"]+";$')
+_CAUSES = (
+    (re.compile(r"No space left on device|not enough free space|ENOSPC"), "the disk is full: free some space"),
+    (re.compile(r"Could not resolve|Temporary failure resolving"), "the package mirror's name cannot be resolved: look at the network"),
+    (re.compile(r"[Cc]ertificate verif|SSL connection failed"), "the package mirror's certificate is refused: add its CA to the machine"),
+    (re.compile(r"(?:404|403) +(?:Not Found|Forbidden)|does not have a Release file"), "the package mirror does not have them"),
+    (
+        re.compile(r"NO_PUBKEY|is not signed|couldn't be verified"),
+        "the package mirror's signature cannot be checked: install debian-archive-keyring",
+    ),
+    (re.compile(r"is expired \(invalid since|not valid yet"), "the package mirror's index and this machine's clock do not agree"),
+    (re.compile(r"Could not connect|Connection (?:refused|timed out|failed)|Unable to connect"), "the package mirror cannot be reached"),
+    (re.compile(r"Unable to locate package (\S+)|has no installation candidate"), "the package mirror does not have all of the packages"),
+)
 
 
 async def sources(suite: str) -> list[str]:
@@ -34,3 +47,14 @@ async def settings() -> list[str]:
 def for_release(lines: list[str], host: str, suite: str) -> list[str]:
     """The sources of another release of the same archive: `bookworm-security` becomes `trixie-security`."""
     return [re.sub(rf"(?<= ){re.escape(host)}(?=[- /])", suite, line) for line in lines]
+
+
+def reason(said: str) -> str:
+    """What the output of apt or mmdebstrap says in the end, in one sentence: a cause that is known, else its first error."""
+    for pattern, cause in _CAUSES:
+        if found := pattern.search(said):
+            line = next(line for line in said.splitlines() if found[0] in line)
+            return f"{cause} ({line.strip()[:200]})"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("E:", "Err:"))]
+    return (errors or lines[-1:] or ["it gave no reason"])[0][:300]

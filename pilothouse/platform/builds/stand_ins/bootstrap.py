@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -17,19 +16,6 @@ _SLIM = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/sh
 _LIMIT_S = 900
 _OWN_MOUNTS = ("unshare", "--mount", "--")
 """What mmdebstrap mounts goes with it, also when it is killed: the machine never sees it."""
-_CAUSES = (
-    (re.compile(r"No space left on device|not enough free space|ENOSPC"), "the disk is full: free some space"),
-    (re.compile(r"Could not resolve|Temporary failure resolving"), "the package mirror's name cannot be resolved: look at the network"),
-    (re.compile(r"[Cc]ertificate verif|SSL connection failed"), "the package mirror's certificate is refused: add its CA to the machine"),
-    (re.compile(r"(?:404|403) +(?:Not Found|Forbidden)|does not have a Release file"), "the package mirror does not have them"),
-    (
-        re.compile(r"NO_PUBKEY|is not signed|couldn't be verified"),
-        "the package mirror's signature cannot be checked: install debian-archive-keyring",
-    ),
-    (re.compile(r"is expired \(invalid since|not valid yet"), "the package mirror's index and this machine's clock do not agree"),
-    (re.compile(r"Could not connect|Connection (?:refused|timed out|failed)|Unable to connect"), "the package mirror cannot be reached"),
-    (re.compile(r"Unable to locate package (\S+)|has no installation candidate"), "the package mirror does not have all of the packages"),
-)
 
 
 class BootstrapError(Exception):
@@ -47,18 +33,7 @@ async def bootstrap(recipe: Recipe, *, suite: str, host: str, rootfs: Path, scra
     except ProcessTimeout as error:
         raise BootstrapError(f"the packages of {suite} could not be installed within {_LIMIT_S} s: look at the network") from error
     if done.returncode != 0:
-        raise BootstrapError(f"the packages of {suite} cannot be installed: {reason(done.stderr.decode(errors='replace'))}")
-
-
-def reason(said: str) -> str:
-    """What mmdebstrap's output says in the end, in one sentence: a cause that is known, else its first error."""
-    for pattern, cause in _CAUSES:
-        if found := pattern.search(said):
-            line = next(line for line in said.splitlines() if found[0] in line)
-            return f"{cause} ({line.strip()[:200]})"
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("E:", "Err:"))]
-    return (errors or lines[-1:] or ["mmdebstrap gave no reason"])[0][:300]
+        raise BootstrapError(f"the packages of {suite} cannot be installed: {apt.reason(done.stderr.decode(errors='replace'))}")
 
 
 def _options(recipe: Recipe) -> list[str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pilothouse.platform.builds import stand_ins
-from pilothouse.platform.builds.stand_ins.bootstrap import bootstrap, reason
+from pilothouse.platform.builds.stand_ins.apt import reason
+from pilothouse.platform.builds.stand_ins.bootstrap import bootstrap
 from pilothouse.platform.builds.stand_ins.recipes import Recipe
 
 FULL = """\
@@ -28,7 +29,7 @@ MISSING = "Err:1 http://m/debian trixie Release\n  404  Not Found [IP: 10.0.0.1 
         (EXPIRED, "the package mirror's index and this machine's clock do not agree ("),
         (MISSING, "the package mirror does not have them (404  Not Found"),
         ("W: x\nE: something else\nE: apt-get failed", "E: something else"),
-        ("", "mmdebstrap gave no reason"),
+        ("", "it gave no reason"),
     ],
 )
 def test_the_cause_of_a_failed_bootstrap_is_one_sentence(said: str, start: str) -> None:

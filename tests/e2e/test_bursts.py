@@ -1,0 +1,41 @@
+"""What kubectl shows of a container that ends in the middle of a burst of output: every byte, and the exit code."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.instance import Instance
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
+IMAGE = "docker.io/test/busybox:1"
+TIMES = 20
+LINES = 60_000
+EVERYTHING = "y\n" * LINES
+BURST = f"yes | head -n {LINES} >/tmp/x; read line; dd if=/tmp/x bs=65536 2>/dev/null; exit 7"
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Instance]:
+    """The cluster alone, without the platform."""
+    home = Path(tempfile.mkdtemp(prefix="pht-burst-"))
+    made = Instance(home, 5)
+    try:
+        made.up("--no-platform")
+        made.load_image(IMAGE)
+        yield made
+    finally:
+        made.ph("destroy", "--yes", check=False)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.mark.parametrize("number", range(TIMES))
+def test_kubectl_run_and_logs_show_everything_and_the_exit_code(alone: Instance, number: int) -> None:
+    name = f"burst-{number}"
+    options = [f"--image={IMAGE}", "--restart=Never", "-i", "-q", "--command", "--", "sh", "-c", BURST]
+    done = alone.kubectl("run", name, *options, check=False, input="go\n")
+    assert (done.stdout, done.returncode) == (EVERYTHING, 7)
+    assert alone.kubectl("logs", name).stdout == EVERYTHING
+    alone.kubectl("delete", "pod", name, "--now", "--wait=false")
