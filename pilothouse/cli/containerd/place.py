@@ -10,8 +10,8 @@ AGAIN_S = 24 * 3600.0
 
 
 def kept(prefix: str = sys.prefix) -> Path:
-    """prefix: of the Python environment that Pilothouse is installed in."""
-    return Path(prefix, "lib", "pilothouse", "containerd")
+    """Absolute. prefix: of the Python environment that Pilothouse is installed in."""
+    return Path(prefix, "lib", "pilothouse", "containerd").absolute()
 
 
 def failed_lately(folder: Path) -> bool:

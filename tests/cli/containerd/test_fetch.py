@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli.containerd.fetch import FetchError, download, drop_unused, fetch, lost
+from pilothouse.cli.containerd.place import kept
 from pilothouse.engine.node.programs import CONTAINERD, SHIM
 
 Archive = Callable[[str], str]
@@ -94,3 +95,7 @@ def test_versions_that_run_stay_and_others_go(folder: Path) -> None:
         finally:
             process.kill()
     assert sorted(path.name for path in folder.glob("1.*")) == ["1.7.2", "1.7.3"]
+
+
+def test_the_place_is_absolute_as_apt_takes_others_for_places_of_the_host() -> None:
+    assert kept(".venv") == Path.cwd() / ".venv/lib/pilothouse/containerd"
