@@ -79,8 +79,9 @@ async def download(lines: list[str], folder: Path, scratch: Path) -> Programs:
     downloaded = await _apt(scratch, environment, "download", PACKAGE)
     package = _downloaded(scratch)
     if downloaded.returncode != 0 or package is None:
-        failed = updated if updated.returncode != 0 else downloaded
-        raise FetchError(apt.reason((failed.stderr + failed.stdout).decode(errors="replace")))
+        # An update that has reached nothing succeeds with warnings.
+        said = b"".join((updated.stdout, updated.stderr, downloaded.stderr)).decode(errors="replace")
+        raise FetchError(apt.reason(said))
     return await _unpack(package, folder, scratch)
 
 
