@@ -220,12 +220,20 @@ def _rest(path: Path, chosen: _Filter) -> bytes | None:
 
 
 def last_lines(path: Path, lines: int, limit_bytes: int) -> str:
-    """The end of a log as text, for a termination message. Blocking."""
+    """The end of a log as text, for a termination message; of the file before too when it has just been rotated. Blocking."""
+    raw = b""
+    for file in reversed(rotated(path)):
+        raw = _end_of(file, 4 * limit_bytes - len(raw)) + raw
+        if len(raw) >= 4 * limit_bytes:
+            break
+    texts = [line.text + (b"" if line.partial else b"\n") for line in map(Line.parse, raw.split(b"\n")) if line is not None]
+    return b"".join(texts[-lines:])[-limit_bytes:].decode(errors="replace")
+
+
+def _end_of(path: Path, size: int) -> bytes:
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4 * limit_bytes))
-            raw = file.read().split(b"\n")
+            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            return file.read(size)
     except OSError:
-        return ""
-    texts = [line.text + (b"" if line.partial else b"\n") for line in map(Line.parse, raw) if line is not None]
-    return b"".join(texts[-lines:])[-limit_bytes:].decode(errors="replace")
+        return b""

@@ -96,6 +96,14 @@ def test_the_end_of_a_log_serves_as_a_message(log: Path) -> None:
     assert last_lines(log, 2, 2048) == "five\nhalf\n"
 
 
+def test_a_message_begins_in_the_file_that_was_rotated_away(tmp_path: Path) -> None:
+    log = tmp_path / "0.log"
+    log.write_text("2026-01-01T00:00:00Z stderr F one\n2026-01-01T00:00:00Z stderr F two\n")
+    assert set_aside(log, 1, 5)
+    log.write_text("2026-01-01T00:00:01Z stderr F three\n")
+    assert last_lines(log, 2, 2048) == "two\nthree\n"
+
+
 def test_rotation_keeps_a_bounded_number_of_files(tmp_path: Path) -> None:
     path = tmp_path / "0.log"
     for _ in range(8):
