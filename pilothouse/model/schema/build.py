@@ -33,6 +33,13 @@ _GO_SCALARS = {
 }
 
 
+_DEFAULTS = {
+    "io.k8s.api.core.v1.ContainerPort": {"protocol": "TCP"},
+    "io.k8s.api.core.v1.ServicePort": {"protocol": "TCP"},
+}
+"""Of fields that are keys of lists: an element that leaves one out has this one. The package's definitions do not say so."""
+
+
 class Builder:
     """Builds a definition's node when it is first asked for. definition: gives the raw definition of a name, or raises KeyError."""
 
@@ -75,6 +82,8 @@ class Builder:
             for name, child in properties.items()
             if "x-kubernetes-patch-strategy" in child
         }
+        for name, value in _DEFAULTS.get(node.name, {}).items():
+            node.properties[name].default = (value,)
         if "items" in raw:
             node.items = self._child(raw["items"])
         if isinstance(raw.get("additionalProperties"), dict):
