@@ -147,7 +147,6 @@ def bare(value: Object) -> Object:
     if not meta:
         value["metadata"] = {}
     else:
-        meta.pop("managedFields", None)
         meta.pop("selfLink", None)
     return value
 

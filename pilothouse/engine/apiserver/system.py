@@ -53,7 +53,6 @@ def carry_over(obj: Object, old: Object) -> None:
     else:
         metadata.pop("generation", None)
     metadata.pop("selfLink", None)
-    metadata.pop("managedFields", None)
 
 
 def name_required(name: str) -> list[Cause]:

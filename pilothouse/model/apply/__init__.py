@@ -4,8 +4,26 @@ Source: sigs.k8s.io/structured-merge-diff, apimachinery/pkg/util/managedfields.
 """
 
 from pilothouse.model.apply.errors import ApplyError, Conflicts
-from pilothouse.model.apply.managers import Manager, Managers, decode, encode
+from pilothouse.model.apply.fields import fields_of
+from pilothouse.model.apply.fieldset import FieldSet, paths
+from pilothouse.model.apply.fieldset import of as field_set
+from pilothouse.model.apply.managers import APPLY, UPDATE, Manager, Managers, decode, encode
 from pilothouse.model.apply.ownership import Outcome, apply, tracked
-from pilothouse.model.apply.shape import typed_root
 
-__all__ = ["ApplyError", "Conflicts", "Manager", "Managers", "Outcome", "apply", "decode", "encode", "tracked", "typed_root"]
+__all__ = [
+    "APPLY",
+    "UPDATE",
+    "ApplyError",
+    "Conflicts",
+    "FieldSet",
+    "Manager",
+    "Managers",
+    "Outcome",
+    "apply",
+    "decode",
+    "encode",
+    "field_set",
+    "fields_of",
+    "paths",
+    "tracked",
+]

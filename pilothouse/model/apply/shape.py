@@ -1,7 +1,6 @@
 """How the value at a place of a schema is owned: as a whole, or field by field, element by element."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -18,11 +17,6 @@ class Shape(Enum):
     LEAF = "owned as a whole"
     MAP = "owned field by field"
     LIST = "owned element by element"
-
-
-def typed_root(node: Node, metadata: Node) -> Node:
-    """The node of a kind, whose metadata is that of every object. metadata: of the catalog's `object_meta()`."""
-    return replace(node, properties={**node.properties, "metadata": metadata})
 
 
 def shape(node: Node, value: Any) -> Shape:

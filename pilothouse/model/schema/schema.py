@@ -3,6 +3,7 @@
 The parts are made when they are first needed and kept: a schema is used for every request, but most kinds never see one.
 """
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +27,11 @@ class Schema:
     @property
     def kinds(self) -> tuple[GroupVersionKind, ...]:
         return self.node.kinds
+
+    @property
+    def whole(self) -> Node:
+        """The tree of a whole object, its metadata included."""
+        return self.node
 
     @cached_property
     def _decoder(self) -> Decoder:
@@ -69,6 +75,10 @@ class CustomSchema(Schema):
         """metadata: the catalog's `object_meta()`."""
         super().__init__(node)
         self._metadata = metadata
+
+    @cached_property
+    def whole(self) -> Node:
+        return replace(self.node, properties={**self.node.properties, "metadata": self._metadata.node})
 
     def decode(self, value: Any) -> Decoded:
         """A pruned copy and the paths of what was dropped; raises DecodeError when the metadata is none."""

@@ -51,3 +51,12 @@ async def test_explain_reads_our_schemas(kubectl: Kubectl) -> None:
 async def test_a_list_is_validated_by_our_schemas(kubectl: Kubectl) -> None:
     manifest = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n"
     assert "configmap/a created" in await kubectl("apply", "-f", "-", stdin=manifest)
+
+
+async def test_server_side_apply_takes_over_from_the_clients_own(kubectl: Kubectl) -> None:
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: '1', y: '1'}\n"
+    await kubectl("apply", "-f", "-", stdin=manifest)
+    changed = manifest.replace("x: '1', y: '1'", "x: '2'")
+    assert "serverside-applied" in await kubectl("apply", "--server-side", "-f", "-", stdin=changed)
+    assert await kubectl("get", "configmap", "a", "-o", "jsonpath={.data}") == '{"x":"2"}'
+    assert '\\"x\\":\\"2\\"' in await kubectl("get", "configmap", "a", "-o", "json")

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.model.apply import ApplyError, Conflicts, Manager, Managers, apply, decode, encode, tracked, typed_root
+from pilothouse.model.apply import ApplyError, Conflicts, Manager, Managers, apply, decode, encode, tracked
 from pilothouse.model.apply.compare import compare
 from pilothouse.model.apply.merge import merge
 from pilothouse.model.json import Object
-from pilothouse.model.schema import Catalog, from_crd
+from pilothouse.model.schema import Catalog, CustomSchema, from_crd
 from pilothouse.model.schema.node import Node
 
 CATALOG = Catalog.load(None)
@@ -20,7 +20,7 @@ A, B, C = Manager("a", "Apply", "v1"), Manager("b", "Apply", "v1"), Manager("c",
 
 
 def custom(**properties: Any) -> Node:
-    return typed_root(from_crd({"type": "object", "properties": properties}).node, CATALOG.object_meta().node)
+    return CustomSchema(from_crd({"type": "object", "properties": properties}).node, CATALOG.object_meta()).whole
 
 
 class Stored:

@@ -1,11 +1,12 @@
 """Create an object; also the second half of an update that creates."""
 
-from pilothouse.engine.apiserver import decode, storage, system
+from pilothouse.engine.apiserver import decode, ownership, storage, system
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.admission.chain import Attributes
 from pilothouse.engine.apiserver.answer import Fresh, One, Stored
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.kinds.kind import Context
+from pilothouse.engine.apiserver.ownership import Manage
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.verbs import finish
@@ -22,10 +23,11 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> One:
     queries.field_manager(request.query, _OPTIONS)
     queries.timeout_s(request.query)
     value = decode.written(request, served, backend.table, strictness)
-    return await insert(backend, request, served, value, dry_run)
+    manage = ownership.by_update(request, served, backend.timestamp())
+    return await insert(backend, request, served, value, manage, dry_run)
 
 
-async def insert(backend: Backend, request: ApiRequest, served: Served, value: Object, dry_run: bool) -> One:
+async def insert(backend: Backend, request: ApiRequest, served: Served, value: Object, manage: Manage, dry_run: bool) -> One:
     """Carry a decoded, defaulted value (a private copy) through admission and validation into the store."""
     if served.custom:
         _refuse_into_dying(backend, served)
@@ -37,6 +39,7 @@ async def insert(backend: Backend, request: ApiRequest, served: Served, value: O
         system.refuse_version(value)
     elif version:
         value["metadata"].pop("resourceVersion")
+    manage(None, value)
     attributes = Attributes(
         "CREATE", served, request.namespace, value["metadata"].get("name", ""), request.user, value, dry_run=dry_run, warn=request.warn
     )

@@ -17,6 +17,7 @@ from pilothouse.engine.apiserver.body import Unparsable
 from pilothouse.engine.apiserver.negotiate import JSON
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.verbs import apply as applies
 from pilothouse.engine.apiserver.verbs import update
 from pilothouse.engine.apiserver.verbs.get import check_name
 from pilothouse.engine.store.record import Record
@@ -35,6 +36,8 @@ Apply = Callable[[Any], Any]
 async def patch(backend: Backend, request: ApiRequest, served: Served) -> One:
     check_name(request.name)
     queries.timeout_s(request.query)
+    if request.content_type == APPLY_PATCH and served.to_stored is None:
+        return await applies.apply(backend, request, served)
     chosen = media(request, custom=served.custom)
     dry_run = queries.dry_run(request.query, _OPTIONS)
     strictness = queries.field_validation(request.query, _OPTIONS)

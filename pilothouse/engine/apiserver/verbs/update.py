@@ -7,13 +7,14 @@ tried again when somebody else was quicker, unless the client has bound its chan
 from collections.abc import Callable
 from dataclasses import replace as replace_fields
 
-from pilothouse.engine.apiserver import decode, storage, system
+from pilothouse.engine.apiserver import decode, ownership, storage, system
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.admission.chain import Attributes
 from pilothouse.engine.apiserver.answer import Fresh, One, Stored
 from pilothouse.engine.apiserver.authz.authorize import attributes
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.kinds.kind import Context
+from pilothouse.engine.apiserver.ownership import Manage
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.verbs import create, finish
@@ -52,7 +53,7 @@ async def _create(backend: Backend, request: ApiRequest, served: Served, value: 
         why = f"Precondition failed: UID in precondition: {value['metadata']['uid']}, UID in object meta: "
         raise storage.conflict(served, request.name, why)
     value["metadata"].pop("resourceVersion", None)
-    return await create.insert(backend, request, served, value, dry_run)
+    return await create.insert(backend, request, served, value, ownership.by_update(request, served, backend.timestamp()), dry_run)
 
 
 def check_identity(request: ApiRequest, served: Served, value: Object) -> None:
@@ -63,24 +64,28 @@ def check_identity(request: ApiRequest, served: Served, value: Object) -> None:
     system.place(value, request.namespace, served.resource.namespaced)
 
 
-async def replace(backend: Backend, request: ApiRequest, served: Served, make: Make, dry_run: bool) -> One:
-    """Raises NotFound, Conflict, Invalid, Forbidden."""
+async def replace(backend: Backend, request: ApiRequest, served: Served, make: Make, dry_run: bool, manage: Manage | None = None) -> One:
+    """manage: None for that of an update. Raises NotFound, Conflict, Invalid, Forbidden."""
+    manage = manage or ownership.by_update(request, served, backend.timestamp())
     for _ in range(_ATTEMPTS):
         current = storage.latest(backend.store, served, request.namespace, request.name)
         value = make(current)
         bound = bool(value["metadata"].get("resourceVersion"))
         try:
-            return await _replace_once(backend, request, served, current, value, dry_run)
+            return await _replace_once(backend, request, served, current, value, manage, dry_run)
         except Mismatch as error:
             if bound:
                 raise storage.conflict(served, request.name) from error
     raise storage.conflict(served, request.name)
 
 
-async def _replace_once(backend: Backend, request: ApiRequest, served: Served, current: Record, value: Object, dry_run: bool) -> One:
+async def _replace_once(
+    backend: Backend, request: ApiRequest, served: Served, current: Record, value: Object, manage: Manage, dry_run: bool
+) -> One:
     old, subresource = current.value, request.target.subresource
     check_preconditions(served, request.name, value, current)
     system.carry_over(value, old)
+    manage(old, value)
     written = Attributes("UPDATE", served, request.namespace, request.name, request.user, value, old, subresource, dry_run, request.warn)
     backend.admission.mutate(written)
     served.kind.prepare_update(value, old, Context(backend.now(), subresource))
