@@ -2,15 +2,20 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from pilothouse.aio.tasks import each
 from pilothouse.cli import asking, names, output
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
+
+AT_ONCE = 8
+"""Requests under way together, of a command that is given many apps."""
 
 
 @click.command()
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
 @NAMESPACE
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option(
-    "--timeout", type=click.FloatRange(1), default=120, show_default=True, metavar="SECONDS", help="How long to wait until each is gone."
+    "--timeout", type=click.FloatRange(1), default=120, show_default=True, metavar="SECONDS", help="How long to wait until they are gone."
 )
 @pass_session
 def delete(session: Session, apps: tuple[str, ...], namespace: str, yes: bool, timeout: float) -> None:
@@ -36,16 +41,34 @@ async def _delete(session: Session, names: tuple[str, ...], namespace: str, yes:
     from pilothouse.cli.apps.lookup import find_app
 
     async with connected(session) as client:
-        for name in names:
-            await find_app(client, name, namespace)
-        listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-        asking.confirm(f"Remove {listed} with revisions, secrets and routes?", yes=yes)
-        for name in names:
-            await _remove(client, name, namespace, timeout_s)
+        await each([find_app(client, name, namespace) for name in names], limit=AT_ONCE)
+        asking.confirm(f"Remove {_listed(names)} with revisions, secrets and routes?", yes=yes)
+        await _remove(client, names, namespace, timeout_s)
 
 
-async def _remove(client: "Client", name: str, namespace: str, timeout_s: float) -> None:
-    from pilothouse.cli.apps.lookup import pods_of
+async def _remove(client: "Client", names: tuple[str, ...], namespace: str, timeout_s: float) -> None:
+    """All of them at once: each takes as long as its replicas take to end."""
+    waiting, left = output.Waiting(), list(names)
+    await each([_begin(client, name, namespace) for name in names], limit=AT_ONCE)
+    try:
+        async with asyncio.timeout(timeout_s):
+            while left := await _present(client, left, namespace):
+                waiting.show(await _being_removed(client, left, namespace))
+                await asyncio.sleep(0.2)
+    except TimeoutError as error:
+        listed, are = _listed(left), "is" if len(left) == 1 else "are"
+        again = copyable("apps", namespace)
+        raise click.ClickException(
+            f"{listed} {are} being removed and {are} not gone after {timeout_s:g} s: look again with `{again}`"
+        ) from error
+    finally:
+        waiting.clear()
+        for name in names:
+            if name not in left:
+                click.echo(f"{name} is removed")
+
+
+async def _begin(client: "Client", name: str, namespace: str) -> None:
     from pilothouse.cli.apps.own_secret import secret_name
     from pilothouse.cli.apps.repository import git_secret_name
     from pilothouse.model.errors import NotFound
@@ -55,20 +78,25 @@ async def _remove(client: "Client", name: str, namespace: str, timeout_s: float)
         await client.delete(APPS, name, namespace, propagation="Foreground")
     for secret in (secret_name(name), git_secret_name(name)):
         await _remove_secret(client, name, namespace, secret)
-    waiting = output.Waiting()
-    try:
-        async with asyncio.timeout(timeout_s):
-            while await client.get_or_none(APPS, name, namespace) is not None:
-                left = len(await pods_of(client, name, namespace))
-                waiting.show(f"{name} is being removed{f': {left} replicas are ending' if left else ''}")
-                await asyncio.sleep(0.2)
-    except TimeoutError as error:
-        raise click.ClickException(
-            f"{name} is being removed and is not gone after {timeout_s:g} s: look again with `{copyable('apps', namespace)}`"
-        ) from error
-    finally:
-        waiting.clear()
-    click.echo(f"{name} is removed")
+
+
+async def _present(client: "Client", names: list[str], namespace: str) -> list[str]:
+    from pilothouse.platform.apps.resource import APPS
+
+    found = await each([client.get_or_none(APPS, name, namespace) for name in names], limit=AT_ONCE)
+    return [name for name, app in zip(names, found, strict=True) if app is not None]
+
+
+async def _being_removed(client: "Client", names: list[str], namespace: str) -> str:
+    from pilothouse.cli.apps.lookup import pods_of
+
+    pods = sum(map(len, await each([pods_of(client, name, namespace) for name in names], limit=AT_ONCE)))
+    ending = f": {pods} replicas are ending" if pods else ""
+    return f"{_listed(names)} {'is' if len(names) == 1 else 'are'} being removed{ending}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 async def _remove_secret(client: "Client", app: str, namespace: str, name: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pilothouse.aio.tasks import scope
 from pilothouse.cli import names, output
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, placed, run
 from pilothouse.model.json import Object
@@ -61,12 +62,18 @@ async def _scale(session: Session, wanted: Counts, namespace: str, timeout_s: fl
         patches = {name: patch(await find_app(client, name, namespace), counts) for name, counts in wanted.items()}
         for name, spec in patches.items():
             await client.patch(APPS, name, {"spec": spec}, namespace=namespace)
-        for name, counts in wanted.items():
-            if timeout_s is not None:
-                await _until(client, name, namespace, counts, timeout_s)
-            for process, count in counts.items():
-                shown = name if process == "web" else f"process {process} of {name}"
-                click.echo(f"{shown} has {count} replica{'' if count == 1 else 's'}")
+        async with scope() as tasks:
+            for name, counts in wanted.items():
+                tasks.spawn(_follow(client, name, namespace, counts, timeout_s))
+
+
+async def _follow(client: "Client", name: str, namespace: str, counts: Mapping[str, int], timeout_s: float | None) -> None:
+    """timeout_s: None: do not wait."""
+    if timeout_s is not None:
+        await _until(client, name, namespace, counts, timeout_s)
+    for process, count in counts.items():
+        shown = name if process == "web" else f"process {process} of {name}"
+        click.echo(f"{shown} has {count} replica{'' if count == 1 else 's'}")
 
 
 def patch(app: Object, counts: Mapping[str, int]) -> Object:

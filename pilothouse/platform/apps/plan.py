@@ -73,7 +73,7 @@ def plan(app: Object, actual: Actual, around: Surroundings, now: str) -> Plan:
     faults = check.app(app)
     if faults or actual.taken:
         why = ("InvalidApp", "; ".join(faults)) if faults else ("HostTaken", actual.taken)
-        return Plan(status=_not_taken(app, actual, around, now, why))
+        return _frozen(app, actual, around, now, why)
     state = _state(app, actual, around, now)
     coming = _agenda(app, actual, around, state, now)
     status = _status(app, actual, around, state, coming, now)
@@ -150,10 +150,19 @@ def _agenda(app: Object, actual: Actual, around: Surroundings, state: _State, no
     """Scheduled processes run in the newest revision: not with what is not rolled out yet."""
     if not state.kept:
         return Agenda()
-    data = state.kept[-1]["data"]
-    spec = {key: value for key, value in app["spec"].items() if key not in objects.ROLLED_FIELDS} | data["spec"]
-    running = Running(data["image"], state.running.port, data.get("secrets") or {})
-    return schedule.agenda(app | {"spec": spec}, running, actual.jobs, around, meta.parse_rfc3339(now))
+    return _agenda_of(app, state.kept[-1], state.running.port, actual, around, now)
+
+
+def _agenda_of(app: Object, revision: Object, port: int, actual: Actual, around: Surroundings, now: str) -> Agenda:
+    data = revision["data"]
+    running = Running(data["image"], port, data.get("secrets") or {})
+    return schedule.agenda(_as_of(app, revision), running, actual.jobs, around, meta.parse_rfc3339(now))
+
+
+def _as_of(app: Object, revision: Object) -> Object:
+    """The app with what the revision remembers of its spec."""
+    spec = {key: value for key, value in app["spec"].items() if key not in objects.ROLLED_FIELDS} | revision["data"]["spec"]
+    return app | {"spec": spec}
 
 
 def _status(app: Object, actual: Actual, around: Surroundings, state: _State, coming: Agenda, now: str) -> Object:
@@ -198,9 +207,28 @@ def _conditions(app: Object, said: Mapping[str, tuple[str, str, str]], now: str)
     return conditions
 
 
-def _not_taken(app: Object, actual: Actual, around: Surroundings, now: str, why: tuple[str, str]) -> Object:
-    """The status of an app whose spec is not carried out: what runs goes on running and is left as it is."""
-    return _observed(app, actual.secrets, around) | {"conditions": _conditions(app, {"Ready": ("False", *why)}, now)}
+def _frozen(app: Object, actual: Actual, around: Surroundings, now: str, why: tuple[str, str]) -> Plan:
+    """The plan of an app whose spec is not carried out: what runs goes on running, and the newest revision's schedules go on.
+
+    why: reason and message of the Ready condition.
+    """
+    status = _observed(app, actual.secrets, around) | {"conditions": _conditions(app, {"Ready": ("False", *why)}, now)}
+    revisions = history.in_order(actual.revisions)
+    if not revisions:
+        return Plan(status=status)
+    coming = _agenda_of(app, revisions[-1], _live_port(app, actual.deployments), actual, around, now)
+    processes_now = [each for each in (app.get("status") or {}).get("processes") or () if each["name"] not in coming.last]
+    status["processes"] = processes_now + [{"name": name, "lastScheduledAt": at} for name, at in coming.last.items()]
+    release = (app.get("status") or {}).get("release", "")
+    gone = schedule.outlived(_as_of(app, revisions[-1]), release, actual.jobs)
+    return Plan(coming.due, gone, status, coming.again_s)
+
+
+def _live_port(app: Object, deployments: Sequence[Object]) -> int:
+    """The port on which the replicas of `web` that run are reached; 0 for none."""
+    web = next((each for each in deployments if meta.name(each) == meta.name(app)), None)
+    containers = web["spec"]["template"]["spec"]["containers"] if web is not None else ()
+    return next((int(port["containerPort"]) for container in containers for port in container.get("ports") or ()), 0)
 
 
 def refused(app: Object, status: Object, reason: str, why: str, now: str) -> Object:

@@ -5,8 +5,10 @@ A stand-in is made once with mmdebstrap from the machine's own package sources a
 """
 
 import asyncio
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -106,14 +108,28 @@ class Bases:
                 log.error("base image not made ahead", exc_info=result)
 
     async def _make(self, registry: Registry, repository: str, tag: str, release: str, recipe: Recipe) -> None:
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        # An error while cleaning up would take the place of a cancellation.
-        with tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as folder:
-            rootfs = Path(folder, f"{tag}.tar")
-            await bootstrap(recipe, suite=release, host=suite(), rootfs=rootfs, scratch=Path(folder))
+        async with _scratch_folder(self.scratch) as folder:
+            rootfs = folder / f"{tag}.tar"
+            await bootstrap(recipe, suite=release, host=suite(), rootfs=rootfs, scratch=folder)
             own = recipe.config.get("Env", ())
             path = [] if any(each.startswith("PATH=") for each in own) else [f"PATH={PATH}"]
             await registry.push_image(repository, tag, rootfs, {**recipe.config, "Env": [*path, "LANG=C.UTF-8", *own]})
+
+
+@asynccontextmanager
+async def _scratch_folder(parent: Path) -> AsyncIterator[Path]:
+    """A folder for the block. It may hold a whole distribution, whose removal must not stop the event loop."""
+    folder = await asyncio.to_thread(_new_folder, parent)
+    try:
+        yield folder
+    finally:
+        # An error while cleaning up would take the place of a cancellation.
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _new_folder(parent: Path) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=parent))
 
 
 def _labelled(found: StandIn) -> Recipe:

@@ -1,25 +1,28 @@
 """Carries out Builds: makes their pods, gets the base images they wait for, and writes down how they ended."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller, owner_key
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import AlreadyExists, BadRequest, Forbidden, Invalid, NotFound
+from pilothouse.model.errors import AlreadyExists, ApiError, BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.oci.registry import EMPTY, MANIFEST, Registry, digest_of
+from pilothouse.platform.builds import program
 from pilothouse.platform.builds.bases import BaseError, Bases
 from pilothouse.platform.builds.environment import number
 from pilothouse.platform.builds.log import keep_log
 from pilothouse.platform.builds.outcome import Outcome
 from pilothouse.platform.builds.plan import DONE, Create, Finish, Prepare, Wait, next_step, seconds_left
-from pilothouse.platform.builds.pod import CONFIG, ENVIRONMENT, PROGRAM, SYSTEM, BuilderConfig, build_pod, pod_name, program
+from pilothouse.platform.builds.pod import CONFIG, ENVIRONMENT, SYSTEM, BuilderConfig, build_pod, pod_name
 from pilothouse.platform.builds.resource import BUILDS
 
 POD_KEPT_S = 30.0
@@ -44,16 +47,20 @@ class BuildController:
         self.secrets = informers.of(kinds.SECRETS, namespace=SYSTEM)
         self.configured = informers.of(kinds.CONFIGMAPS, namespace=SYSTEM)
         self._prepared: set[str] = set()
+        self._making: dict[str, asyncio.Task[list[str] | Exception]] = {}
         self.controller = Controller("builds", self.reconcile, workers=4, deadline_s=1800)
         self.controller.watches(self.builds)
         self.controller.watches(self.pods, owner_key(BUILDS))
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
-        await self.controller.run(ready)
+        await asyncio.to_thread(program.name)  # packed here, not on the event loop when the first build comes
+        async with scope() as self._tasks:
+            await self.controller.run(ready)
 
     async def reconcile(self, key: str) -> float | None:
         build = self.builds.get(key)
         if build is None or meta.is_deleting(build):
+            self._making.pop(key, None)
             return None
         pod = self.pods.get(f"{meta.namespace(build)}/{pod_name(build)}")
         timeout_s = self._config().timeout_s
@@ -69,11 +76,12 @@ class BuildController:
             await self._write(build, phase="Running", startedAt=meta.rfc3339(time.time()), pod=pod_name(build))
         if _phase(build) in DONE:
             return await self._tidy(build, pod)
-        return max(seconds_left(build, time.time(), timeout_s), 1.0) if isinstance(step, Wait) else None
+        return max(seconds_left(build, time.time(), timeout_s), 1.0) if isinstance(step, Wait | Prepare) else None
 
     async def _tidy(self, build: Object, pod: Object | None) -> float | None:
         """The pod of a build that has ended is removed once its log is kept and nobody follows it any more."""
         self._prepared.discard(meta.uid(build))
+        self._making.pop(meta.key(build), None)
         ended = (build.get("status") or {}).get("finishedAt")
         if pod is None or meta.is_deleting(pod):
             return None
@@ -82,6 +90,8 @@ class BuildController:
             return max(left_s, 1.0)
         await keep_log(self.client, build, pod_name(build))
         await self._delete_pod(pod)
+        if f"{meta.namespace(pod)}/{program.name()}" not in program.mounted(pod):
+            await self._collect_programs()
         return None
 
     def _config(self) -> BuilderConfig:
@@ -101,11 +111,13 @@ class BuildController:
         config = self._config()
         if self.settings.bases is not None:
             try:
-                image = await self._ensure(self.settings.bases, build, config.image)
+                images = self._made(self.settings.bases, build, (config.image,))
             except BaseError as error:
                 await self._fail(build, "BuilderMissing", str(error))
                 return
-            config = replace(config, image=image)
+            if images is None:
+                return
+            config = replace(config, image=images[0])
         if not config.image:
             message = "there is no builder: run the platform with --builder-image and an image that has buildah, git, curl and python3"
             await self._fail(build, "BuilderMissing", message)
@@ -147,12 +159,17 @@ class BuildController:
         return proxy_variables(data)
 
     async def _provide_program(self, namespace: str) -> None:
-        wanted = program(namespace)
-        current = await self.client.get_or_none(kinds.CONFIGMAPS, PROGRAM, namespace)
-        if current is None:
-            await self.client.create(kinds.CONFIGMAPS, wanted)
-        elif current.get("binaryData") != wanted["binaryData"]:
-            await self.client.update(kinds.CONFIGMAPS, wanted)
+        if await self.client.get_or_none(kinds.CONFIGMAPS, program.name(), namespace) is None:
+            with contextlib.suppress(AlreadyExists):
+                await self.client.create(kinds.CONFIGMAPS, program.config_map(namespace))
+            await self._collect_programs()
+
+    async def _collect_programs(self) -> None:
+        """Remove the programs of other versions that no build needs any more."""
+        programs = (await self.client.list_all(kinds.CONFIGMAPS, label_selector=program.LABEL)).items
+        for each in program.unneeded(programs, self.pods.items()):
+            with contextlib.suppress(NotFound):
+                await self.client.delete(kinds.CONFIGMAPS, meta.name(each), meta.namespace(each), uid=meta.uid(each))
 
     async def _copy_secret(self, namespace: str, data: Mapping[str, str]) -> None:
         wanted = {"metadata": {"name": ENVIRONMENT, "namespace": namespace}, "data": dict(data)}
@@ -166,13 +183,36 @@ class BuildController:
         bases = self.settings.bases
         if bases is not None and self._config().stand_ins:
             try:
-                for image in images:
-                    await self._ensure(bases, build, image)
+                if self._made(bases, build, images) is None:
+                    return
             except BaseError as error:
                 await self._fail(build, "NoBaseImage", str(error))
                 return
             await mark_ready(self.settings.config.registry, meta.uid(build))
         self._prepared.add(meta.uid(build))
+
+    def _made(self, bases: Bases, build: Object, images: tuple[str, ...]) -> list[str] | None:
+        """Where the images are; None while they are being made, after which the build is reconciled again.
+
+        It takes minutes, in which the build can be cancelled. Raises BaseError for one that cannot be had.
+        """
+        key = meta.key(build)
+        if key not in self._making:
+            self._making[key] = self._tasks.spawn(self._make(bases, build, images), name="base images")
+        if not self._making[key].done():
+            return None
+        made = self._making.pop(key).result()
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    async def _make(self, bases: Bases, build: Object, images: tuple[str, ...]) -> list[str] | Exception:
+        try:
+            return [await self._ensure(bases, build, image) for image in images]
+        except (BaseError, ApiError, OSError) as error:
+            return error
+        finally:
+            self.controller.queue.add(meta.key(build))
 
     async def _ensure(self, bases: Bases, build: Object, image: str) -> str:
         """As `Bases.ensure`; says of the build what is being made for it, and when that is there."""

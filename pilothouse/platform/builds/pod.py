@@ -1,6 +1,5 @@
 """The pod of a build: fetches the source, then runs buildah with the platform's layer cache on the node."""
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from importlib import resources
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.platform.builds.bundle import bundle
+from pilothouse.platform.builds import program
 from pilothouse.platform.builds.resource import BUILDS
 
 SYSTEM = "pilothouse-system"
@@ -17,8 +16,6 @@ CONFIG = "pilothouse-config"
 """The ConfigMap in it with what `ph config` has set."""
 ENVIRONMENT = "pilothouse-build-environment"
 """The Secret in the build's namespace that carries the host's mirrors, proxies and certificates."""
-PROGRAM = "pilothouse-build-program"
-"""The ConfigMap in the build's namespace with the program that its containers run."""
 TIMEOUT_S = 1800
 _SHARE = {"cpu": "100m", "memory": "128Mi"}
 """Without a request a container gets next to nothing of a busy machine, and somebody waits for the build."""
@@ -96,18 +93,12 @@ def build_pod(build: Object, config: BuilderConfig, proxies: Mapping[str, str]) 
             "volumes": [
                 {"name": "workspace", "emptyDir": {}},
                 {"name": "environment", "secret": {"secretName": ENVIRONMENT, "optional": True}},
-                {"name": "program", "configMap": {"name": PROGRAM}},
+                {"name": "program", "configMap": {"name": program.name()}},
                 {"name": "storage", "hostPath": {"path": config.storage, "type": "DirectoryOrCreate"}},
                 *_git_volumes(build),
             ],
         },
     }
-
-
-def program(namespace: str) -> Object:
-    """The ConfigMap PROGRAM."""
-    data = {"build.pyz": base64.b64encode(bundle()).decode()}
-    return {"metadata": {"name": PROGRAM, "namespace": namespace}, "binaryData": data}
 
 
 def _container(name: str, command: list[str], args: list[str], image: str, environment: list[Object], mounts: list[Object]) -> Object:

@@ -119,7 +119,17 @@ async def test_deleting_an_app_leaves_a_secret_that_somebody_else_made(tmp_path:
         await cluster.create(kinds.SECRETS, {"metadata": {"name": "shop-secrets"}, "data": {"KEY": "b25l"}})
         change = await own_secret.change(cluster.client, "book", "default", given={"KEY": "two"})
         await change.apply(cluster.client)
-        for name in ("shop", "book"):
-            await _remove(cluster.client, name, "default", 60)
+        await _remove(cluster.client, ("shop", "book"), "default", 60)
         assert [meta.name(each) for each in await cluster.items(kinds.SECRETS)] == ["shop-secrets"]
         assert "shop-secrets was not made for shop" in capsys.readouterr().err
+
+
+async def test_apps_are_deleted_together_and_those_that_stay_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with platform(tmp_path) as cluster:
+        for name in ("one", "two", "three"):
+            held = {"finalizers": ["example.org/held"]} if name != "three" else {}
+            await cluster.create(APPS, {"metadata": {"name": name, **held}, "spec": {"image": "web:1"}})
+        with pytest.raises(click.ClickException, match=r"one and two are being removed and are not gone after 3 s"):
+            await _remove(cluster.client, ("one", "two", "three"), "default", 3)
+        assert all(meta.is_deleting(each) for each in await cluster.items(APPS))
+        assert [line for line in capsys.readouterr().out.splitlines() if line.endswith("is removed")] == ["three is removed"]

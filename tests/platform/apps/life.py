@@ -29,6 +29,7 @@ class Life:
         self.around = around
         self.objects: dict[tuple[str, str], Object] = {}
         self.now = NOW
+        self.taken = ""
 
     def of(self, kind: str) -> list[Object]:
         return [obj for (each, _), obj in self.objects.items() if each == kind]
@@ -55,7 +56,7 @@ class Life:
         lists = [self.of(kind) for kind in ("Build", "ControllerRevision", "Deployment", "Job")]
         copies = [secret for secret in self.of("Secret") if copy_of(secret)]
         named = {name: secret for name in self.app["spec"].get("secrets", []) if (secret := self.objects.get(("Secret", name)))}
-        actual = Actual(*lists, copies, self.one("Service"), self.one("Ingress"), named)
+        actual = Actual(*lists, copies, self.one("Service"), self.one("Ingress"), named, self.taken)
         todo = plan(copy.deepcopy(self.app), copy.deepcopy(actual), self.around, self.now)
         for wanted in todo.ensure:
             self._ensure(copy.deepcopy(wanted))

@@ -155,6 +155,24 @@ def test_a_scheduled_process_runs_at_its_time_and_is_looked_at_again_at_the_next
     assert len(life.of("Job")) == 1
 
 
+@pytest.mark.parametrize("reason", ["InvalidApp", "HostTaken"])
+def test_the_newest_revisions_schedule_goes_on_while_the_spec_is_not_carried_out(reason: str) -> None:
+    life = scheduled()
+    if reason == "InvalidApp":
+        life.change(env={"MODE": "new"}, processes={"web": {}, "nightly": {"command": ["other"], "schedule": "at noon"}})
+    else:
+        life.taken = "the host shop.localhost is app book's"
+    life.step()
+    assert life.condition("Ready") == ("False", reason)
+    (job,) = life.of("Job")
+    assert job["spec"]["template"]["spec"]["containers"][0]["command"] == ["clean"]
+    life.settle()
+    life.end_job(meta.name(job), "Complete")
+    life.now = "2026-01-02T03:30:05Z"
+    assert life.settle().again_s == 24 * 3600 - 5
+    assert len(life.of("Job")) == 2
+
+
 def test_a_run_that_still_works_is_not_joined_by_the_next() -> None:
     life = scheduled()
     life.settle()

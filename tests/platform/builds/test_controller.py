@@ -1,5 +1,6 @@
 """The controller on the engine's API server; the node is played by writing the status of pods."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,13 +17,13 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.model import kinds
-from pilothouse.platform.builds import controller
+from pilothouse.platform.builds import controller, program
 from pilothouse.platform.builds.bases import Bases
 from pilothouse.platform.builds.bundle import bundle
 from pilothouse.platform.builds.controller import BuildController, BuildSettings
 from pilothouse.platform.builds.log import kept_log
 from pilothouse.platform.builds.outcome import Outcome, Prepared, Step, write, write_prepared
-from pilothouse.platform.builds.pod import PROGRAM, BuilderConfig
+from pilothouse.platform.builds.pod import BuilderConfig
 from pilothouse.platform.builds.types import BUILD, BUILDS
 from tests.engine.controllers.conftest import Cluster, api_server, controlled
 
@@ -56,9 +57,13 @@ async def cluster_with_builds(tmp_path: Path, bases: Bases | None = None) -> Asy
 
 
 async def build(cluster: Cluster, **spec: Any) -> None:
+    await submit(cluster, **spec)
+    await cluster.until_one(kinds.PODS, POD, lambda pod: True)
+
+
+async def submit(cluster: Cluster, **spec: Any) -> None:
     wanted = {"source": {"git": {"url": "https://x/y"}}, "image": "127.0.0.1:1/apps/shop:1", **spec}
     await cluster.client.create(BUILDS, {"metadata": {"name": "shop-1", "namespace": "default"}, "spec": wanted})
-    await cluster.until_one(kinds.PODS, POD, lambda pod: True)
 
 
 async def say(cluster: Cluster, *, exit_code: int, message: str) -> None:
@@ -76,8 +81,27 @@ async def ended(cluster: Cluster) -> Any:
 async def test_a_build_gets_a_pod_and_the_program_that_it_runs(tmp_path: Path) -> None:
     async with cluster_with_builds(tmp_path) as cluster:
         await build(cluster)
-        program = await cluster.client.get(kinds.CONFIGMAPS, PROGRAM, "default")
-        assert base64.b64decode(program["binaryData"]["build.pyz"]) == bundle()
+        found = await cluster.client.get(kinds.CONFIGMAPS, program.name(), "default")
+        assert base64.b64decode(found["binaryData"]["build.pyz"]) == bundle()
+        assert found["immutable"] is True
+
+
+async def test_the_program_of_an_earlier_version_goes_when_no_build_uses_it(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        for name in ("used", "unused"):
+            await cluster.create(kinds.CONFIGMAPS, {"metadata": {"name": name, "labels": {program.LABEL: "yes"}}, "immutable": True})
+        await cluster.create(kinds.PODS, running_build("used"))
+        await build(cluster)
+        await cluster.until(kinds.CONFIGMAPS, lambda found: programs(found) == {"used", program.name()}, "both that are used")
+
+
+def running_build(mounted: str) -> Any:
+    volume = {"name": "program", "configMap": {"name": mounted}}
+    return {"metadata": {"name": "other"}, "spec": {"containers": [{"name": "build", "image": "builder:0"}], "volumes": [volume]}}
+
+
+def programs(found: list[Any]) -> set[str]:
+    return {each["metadata"]["name"] for each in found if program.LABEL in (each["metadata"].get("labels") or {})}
 
 
 async def test_what_the_image_says_of_itself_is_in_the_status(tmp_path: Path) -> None:
@@ -111,6 +135,21 @@ async def test_the_pod_goes_and_the_log_stays(tmp_path: Path, monkeypatch: pytes
 async def test_a_cancelled_build_stops_at_once(tmp_path: Path) -> None:
     async with cluster_with_builds(tmp_path) as cluster:
         await build(cluster)
+        await cluster.client.patch(BUILDS, "shop-1", {"spec": {"cancelled": True}}, namespace="default")
+        assert (await ended(cluster))["phase"] == "Cancelled"
+
+
+class SlowBases(Bases):
+    """Makes nothing, without end."""
+
+    async def ensure(self, image: str, told: Callable[[str], None] = lambda _: None) -> str:
+        await asyncio.Event().wait()
+        return image
+
+
+async def test_a_build_can_be_cancelled_while_a_base_image_is_made_for_it(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path, SlowBases("127.0.0.1:1", tmp_path)) as cluster:
+        await submit(cluster)
         await cluster.client.patch(BUILDS, "shop-1", {"spec": {"cancelled": True}}, namespace="default")
         assert (await ended(cluster))["phase"] == "Cancelled"
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pilothouse.engine.node.environment import expand
 from pilothouse.platform import builds
 from pilothouse.platform.builds.controller import proxy_variables
-from pilothouse.platform.builds.pod import ENVIRONMENT, PROGRAM, BuilderConfig, build_pod
+from pilothouse.platform.builds import program
+from pilothouse.platform.builds.pod import ENVIRONMENT, BuilderConfig, build_pod
 
 CONFIG = BuilderConfig("builder:1", "127.0.0.1:5000", "/var/lib/x", stand_ins=True)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40) | st.sampled_from(
@@ -70,7 +71,7 @@ def test_only_the_build_container_is_privileged_and_has_the_layers() -> None:
     assert "securityContext" not in spec["initContainers"][0]
     assert spec["containers"][0]["securityContext"] == {"privileged": True}
     assert "storage" not in {mount["name"] for mount in spec["initContainers"][0]["volumeMounts"]}
-    assert {"name": "program", "configMap": {"name": PROGRAM}} in spec["volumes"]
+    assert {"name": "program", "configMap": {"name": program.name()}} in spec["volumes"]
     assert spec["volumes"][1] == {"name": "environment", "secret": {"secretName": ENVIRONMENT, "optional": True}}
     assert spec["automountServiceAccountToken"] is False
 
