@@ -95,7 +95,9 @@ def platform_options(home: Home, settings: Settings) -> "PlatformOptions":
     registry = f"127.0.0.1:{settings.registry_port}"
     return PlatformOptions(
         registry=registry,
-        around=Surroundings(registry=registry, domain=settings.domain, url_port=settings.http_port, asks_replicas=True),
+        around=Surroundings(
+            registry=registry, domain=settings.domain, url_port=settings.http_port, asks_replicas=True, hosts_by_namespace=True
+        ),
         builder_image=BUILDER,
         local=LocalParts(home.path, settings.registry_port, settings.https_port),
     )

@@ -20,6 +20,7 @@ _EPISODE_S = 900.0
 _PATIENCE_S = 30.0
 _RANKS = ("FailedCreate", "FailedScheduling", "FailedMount", "FailedCreatePodSandBox", "Failed", "Exited", "Unhealthy")
 _ROUTE_STEPS = {
+    "HostTaken": "choose another host, or have the host shared (annotation gateway.pilothouse.dev/shared-hosts of the IngressClass)",
     "PathTaken": "choose another host with `ph deploy --host`, or remove the other ingress",
     "NoCertificate": "create the TLS secret, or remove tls from the ingress",
     "BackendNotSupported": "name a service as the backend",

@@ -39,6 +39,7 @@ class AppController:
             res.kind: (res, informers.of(res, indexes={"app": _owner_uid})) for res in OWNED
         }
         self.ingresses = informers.of(kinds.INGRESSES, indexes={"host": hosts.hosts_of})
+        self.classes = informers.of(kinds.INGRESSCLASSES) if around.hosts_by_namespace else None
         self.secrets = informers.of(kinds.SECRETS)
         self.controller = Controller("apps", self.reconcile, workers=2)
         self.controller.watches(self.apps)
@@ -46,6 +47,8 @@ class AppController:
         for _, informer in self.owned.values():
             self.controller.watches(informer, self._app_key)
         self.controller.watches(self.ingresses, lambda obj: self._apps_with(hosts.hosts_of(obj)))
+        if self.classes is not None:
+            self.controller.watches(self.classes, lambda _: map(meta.key, self.apps.items()))
         self.controller.watches(self.secrets, lambda obj: map(meta.key, self.apps.by_index("secret", meta.key(obj))))
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
@@ -96,7 +99,8 @@ class AppController:
         names = self._wanted_hosts(app)
         ingresses = {meta.key(each): each for name in names for each in self.ingresses.by_index("host", name)}
         apps = {meta.key(each): each for name in names for each in self.apps.by_index("host", name)}
-        return hosts.taken(app, list(ingresses.values()), list(apps.values()), self.around)
+        classes = self.classes.items() if self.classes is not None else []
+        return hosts.taken(app, list(ingresses.values()), list(apps.values()), self.around, classes)
 
     def _wanted_hosts(self, app: Object) -> list[str]:
         return hosts.wanted_hosts(app, self.around)

@@ -8,21 +8,25 @@ from collections.abc import Sequence
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.sharing import is_shared
 from pilothouse.platform.apps import objects, processes
 from pilothouse.platform.apps.objects import Surroundings
 
 
-def taken(app: Object, ingresses: Sequence[Object], apps: Sequence[Object], around: Surroundings) -> str:
+def taken(app: Object, ingresses: Sequence[Object], apps: Sequence[Object], around: Surroundings, classes: Sequence[Object] = ()) -> str:
     """A sentence that names the host and what has it; "" when the app's hosts are free or its own.
 
-    ingresses, apps: those that name one of the app's hosts, the app and its own Ingress among them.
+    ingresses, apps: those that name one of the app's hosts, the app and its own Ingress among them. classes: the IngressClasses,
+    which may share hosts between namespaces.
     """
     if not processes.has_route(app):
         return ""
     own = next((ingress for ingress in ingresses if _owner(ingress) == meta.uid(app)), None)
     for host in objects.hosts(app, around):
         for ingress in ingresses:
-            if _owner(ingress) != meta.uid(app) and takes(ingress, host, around) and not _goes_first(own, ingress, host, around):
+            shuts_out = around.hosts_by_namespace and meta.namespace(ingress) != meta.namespace(app) and not is_shared(host, classes)
+            is_rival = _owner(ingress) != meta.uid(app) and takes(ingress, host, around, whole=not shuts_out)
+            if is_rival and not _goes_first(own, ingress, host, around):
                 return f"the host {host} is {_holder(ingress)}'s: choose another host"
         for other in apps:
             if host in wanted_hosts(other, around) and own is None and _age(other) < _age(app):
@@ -38,14 +42,14 @@ def hosts_of(ingress: Object) -> list[str]:
     return sorted({rule.get("host", "") for rule in (ingress.get("spec") or {}).get("rules") or ()})
 
 
-def takes(ingress: Object, host: str, around: Surroundings) -> bool:
-    """Whether all of the host goes to the ingress; one that has only some paths of it leaves the rest."""
+def takes(ingress: Object, host: str, around: Surroundings, *, whole: bool = True) -> bool:
+    """Whether all of the host goes to the ingress (one that has only some paths of it leaves the rest); not whole: or a part of it."""
     spec = ingress.get("spec") or {}
     if spec.get("ingressClassName", around.ingress_class) != around.ingress_class or meta.is_deleting(ingress):
         return False
     rules = [rule for rule in spec.get("rules") or () if rule.get("host") == host]
     paths = [path for rule in rules for path in (rule.get("http") or {}).get("paths") or ()]
-    return any(path.get("path", "/") in ("", "/") and path.get("pathType") != "Exact" for path in paths)
+    return bool(paths) if not whole else any(path.get("path", "/") in ("", "/") and path.get("pathType") != "Exact" for path in paths)
 
 
 def _goes_first(own: Object | None, other: Object, host: str, around: Surroundings) -> bool:

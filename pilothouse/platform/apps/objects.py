@@ -30,7 +30,7 @@ class Surroundings:
     drain_s: how long a pod waits before it ends, for clusters whose proxies are not told beforehand; 0 on the embedded engine.
     asks_replicas: whether the platform can reach pods; then a replica with a route and without a health check counts once it has
     answered a request. proven_s: how long every other replica without a health check must stay up until it counts: a port may
-    accept before the program has loaded what it serves.
+    accept before the program has loaded what it serves. hosts_by_namespace: whether the gateway gives a host to one namespace alone.
     """
 
     registry: str
@@ -40,6 +40,7 @@ class Surroundings:
     drain_s: int = 0
     proven_s: int = 3
     asks_replicas: bool = False
+    hosts_by_namespace: bool = False
 
 
 def fingerprint(value: Any) -> str:

@@ -1,10 +1,11 @@
 """What the gateway routes, from Ingresses, Services, EndpointSlices and TLS Secrets (pure).
 
-One host belongs to all Ingresses that name it: their paths are merged, exact ones before prefixes and longer before
-shorter; of two that claim the same path the older Ingress wins, and the other one is told.
+A host belongs to the namespace of the oldest Ingress that names it, in a rule or for TLS: those of other namespaces get neither
+paths nor certificates of it, unless the IngressClass shares the host. Within that, the paths of all Ingresses are merged, exact
+ones before prefixes and longer before shorter; of two that claim the same path the older Ingress wins, and the other one is told.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
@@ -12,6 +13,7 @@ from typing import Literal
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.sharing import is_shared
 from pilothouse.platform.gateway.certificates import Pair, Verdicts, pair_of
 
 CONTROLLER = "pilothouse.dev/gateway"
@@ -103,14 +105,19 @@ def table(world: World) -> Table:
     served = [i for i in world.ingresses if _is_ours(i, ours, default)]
     served.sort(key=lambda i: (i["metadata"].get("creationTimestamp", ""), meta.key(i)))
     hosts: dict[str, dict[tuple[str, Match], Route]] = {}
+    holders = _holders(served, [each for each in world.classes if meta.name(each) in ours])
     for ingress in served:
+        lost = _hosts_of(ingress) - _held(ingress, holders)
+        problems += [Problem(meta.key(ingress), "HostTaken", _held_by(host, holders[host])) for host in sorted(lost)]
         for host, route in _routes(ingress, problems):
+            if host in lost:
+                continue
             taken = hosts.setdefault(host, {}).setdefault((route.path, route.match), route)
             if taken.ingress != route.ingress:
                 text = f"{host}{route.path} is served by ingress {taken.ingress}, which is older"
                 problems.append(Problem(meta.key(ingress), "PathTaken", text))
     backends = {route.backend for routes in hosts.values() for route in routes.values()}
-    named = list(_named_pairs(served, world, problems))
+    named = list(_named_pairs(served, world, holders, problems))
     return Table(
         hosts={host: tuple(sorted(routes.values(), key=_order)) for host, routes in sorted(hosts.items())},
         endpoints={b.cluster: _endpoints(b, world) for b in sorted(backends, key=lambda b: b.cluster)},
@@ -129,6 +136,34 @@ def _classes(classes: Iterable[Object]) -> tuple[set[str], bool]:
 def _is_ours(ingress: Object, ours: set[str], default: bool) -> bool:
     name = ingress["spec"].get("ingressClassName") or meta.annotations(ingress).get(LEGACY_CLASS)
     return name in ours if name else default
+
+
+def _hosts_of(ingress: Object) -> set[str]:
+    """All that it names; "*" for any."""
+    spec = ingress["spec"]
+    rules = {rule.get("host") or "*" for rule in spec.get("rules") or ()}
+    secured = {host for entry in spec.get("tls") or () if entry.get("secretName") for host in entry.get("hosts") or ("*",)}
+    return rules | secured | ({"*"} if spec.get("defaultBackend") and not rules else set())
+
+
+def _holders(served: Sequence[Object], classes: Sequence[Object]) -> dict[str, str]:
+    """Host -> the Ingress whose namespace has it; hosts that namespaces share are missing. served: the oldest first."""
+    found: dict[str, str] = {}
+    for ingress in served:
+        for host in _hosts_of(ingress):
+            found.setdefault(host, meta.key(ingress))
+    return {host: key for host, key in found.items() if not is_shared(host, classes)}
+
+
+def _held(ingress: Object, holders: Mapping[str, str]) -> set[str]:
+    """The hosts of an Ingress that it may have."""
+    own = meta.namespace(ingress)
+    return {host for host in _hosts_of(ingress) if holders.get(host, f"{own}/").partition("/")[0] == own}
+
+
+def _held_by(host: str, holder: str) -> str:
+    shown = "every host that nobody names" if host == "*" else f"host {host}"
+    return f"{shown} belongs to namespace {holder.partition('/')[0]}, by its ingress {holder}, which is older"
 
 
 def _routes(ingress: Object, problems: list[Problem]) -> Iterable[tuple[str, Route]]:
@@ -213,17 +248,18 @@ _Named = tuple[str, str, tuple[str, ...], Pair]
 """Ingress, Secret, hosts ("*" for any) and what the Secret holds."""
 
 
-def _named_pairs(ingresses: Iterable[Object], world: World, problems: list[Problem]) -> Iterable[_Named]:
+def _named_pairs(ingresses: Iterable[Object], world: World, holders: Mapping[str, str], problems: list[Problem]) -> Iterable[_Named]:
     for ingress in ingresses:
         for entry in ingress["spec"].get("tls") or ():
-            name = entry.get("secretName", "")
-            if not name:
-                continue  # The gateway's own certificate serves these hosts.
+            name, held = entry.get("secretName", ""), _held(ingress, holders)
+            hosts = tuple(host for host in entry.get("hosts") or ("*",) if host in held)
+            if not name or not hosts:
+                continue  # The gateway's own certificate serves these hosts, or that of the namespace which has them.
             pair = pair_of(world.secrets.get(f"{meta.namespace(ingress)}/{name}"))
             if isinstance(pair, str):
                 problems.append(Problem(meta.key(ingress), "NoCertificate", f"secret {name} for TLS {pair}"))
             else:
-                yield meta.key(ingress), name, tuple(entry.get("hosts") or ("*",)), pair
+                yield meta.key(ingress), name, hosts, pair
 
 
 def _certificates(named: Iterable[_Named], verdicts: Verdicts, problems: list[Problem]) -> Iterable[Certificate]:

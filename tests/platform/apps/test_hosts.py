@@ -1,6 +1,8 @@
+from dataclasses import replace
 from typing import Any
 
 from pilothouse.model.json import Object
+from pilothouse.model.sharing import SHARED_HOSTS
 from pilothouse.platform.apps import hosts
 from tests.platform.apps.life import AROUND, app
 
@@ -50,3 +52,13 @@ def test_an_app_without_a_route_wants_no_host() -> None:
     worker = an_app("worker", "2026-01-01", "www.example.org")
     worker["spec"]["port"] = 0
     assert taken([], [worker]) == ""
+
+
+def test_a_part_of_a_host_in_another_namespace_takes_all_of_it_unless_it_is_shared() -> None:
+    api = an_ingress("api", "2026-01-01", "www.example.org", path="/api")
+    api["metadata"]["namespace"] = "team"
+    around = replace(AROUND, hosts_by_namespace=True)
+    assert "ingress api in namespace team" in hosts.taken(SHOP, [api], [], around)
+    shared = {"metadata": {"name": "pilothouse", "annotations": {SHARED_HOSTS: "www.example.org"}}}
+    assert hosts.taken(SHOP, [api], [], around, [shared]) == ""
+    assert hosts.taken(SHOP, [api], [], AROUND) == ""

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from pilothouse.engine.node.environment import expand
 from pilothouse.platform import builds
-from pilothouse.platform.builds.controller import proxy_variables
 from pilothouse.platform.builds import program
+from pilothouse.platform.builds.controller import proxy_variables
 from pilothouse.platform.builds.pod import ENVIRONMENT, BuilderConfig, build_pod
 
 CONFIG = BuilderConfig("builder:1", "127.0.0.1:5000", "/var/lib/x", stand_ins=True)

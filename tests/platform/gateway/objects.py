@@ -10,12 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pilothouse.model.json import Object
+from pilothouse.model.sharing import SHARED_HOSTS
 from pilothouse.platform.gateway.certificates import pair_of
 from pilothouse.platform.gateway.routes import CONTROLLER, DEFAULT_CLASS, LEGACY_CLASS, Table, World, table
 
 
-def ingress_class(name: str = "pilothouse", *, default: bool = True, controller: str = CONTROLLER) -> Object:
-    annotations = {DEFAULT_CLASS: "true"} if default else {}
+def ingress_class(name: str = "pilothouse", *, default: bool = True, controller: str = CONTROLLER, shared: str = "") -> Object:
+    annotations = ({DEFAULT_CLASS: "true"} if default else {}) | ({SHARED_HOSTS: shared} if shared else {})
     return {"metadata": {"name": name, "annotations": annotations}, "spec": {"controller": controller}}
 
 
@@ -32,6 +33,12 @@ def ingress(name: str, *rules: tuple[str, list[Object]], created: int = 0, legac
     metadata = {"name": name, "namespace": "default", "creationTimestamp": f"2026-01-01T00:00:{created:02}Z", "annotations": annotations}
     written = [{"http": {"paths": paths}} | ({"host": host} if host else {}) for host, paths in rules]
     return {"metadata": metadata, "spec": ({"rules": written} if written else {}) | spec}
+
+
+def of_team(made: Object) -> Object:
+    """The same in another namespace."""
+    made["metadata"]["namespace"] = "team"
+    return made
 
 
 def service(name: str = "web", **ports: int) -> Object:
@@ -85,6 +92,6 @@ def routed(
             classes=(ingress_class(),) if classes is None else classes,
             services={f"default/{obj['metadata']['name']}": obj for obj in services},
             slices={"default/web": list(slices)},
-            secrets={f"default/{obj['metadata']['name']}": obj for obj in secrets},
+            secrets={f"{obj['metadata'].get('namespace', 'default')}/{obj['metadata']['name']}": obj for obj in secrets},
         )
     )

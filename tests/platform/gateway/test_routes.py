@@ -8,6 +8,7 @@ from tests.platform.gateway.objects import (
     endpoint,
     ingress,
     ingress_class,
+    of_team,
     path,
     piece,
     routed,
@@ -41,6 +42,29 @@ def test_of_two_that_claim_a_path_the_older_wins_and_the_other_is_told() -> None
     assert shown(found) == [("/", "prefix", "default/old/80")]
     assert [(p.ingress, p.reason) for p in found.problems] == [("default/young", "PathTaken")]
     assert "default/old" in found.problems[0].message
+
+
+def test_a_host_belongs_to_the_namespace_that_had_it_first() -> None:
+    found = routed(ingress("a", SHOP, created=1), of_team(ingress("b", ("shop.localhost", [path("/login")]), created=2)))
+    assert shown(found) == [("/", "prefix", "default/web/80")]
+    said = "host shop.localhost belongs to namespace default, by its ingress default/a, which is older"
+    assert [(p.ingress, p.reason, p.message) for p in found.problems] == [("team/b", "HostTaken", said)]
+
+
+def test_another_namespace_gives_no_certificate_to_a_host() -> None:
+    pair = of_team(secret(*certificate("shop.localhost")))
+    other = of_team(ingress("b", tls=[{"hosts": ["shop.localhost", "team.localhost"], "secretName": "tls"}], created=2))
+    found = routed(ingress("a", SHOP, created=1), other, secrets=(pair,))
+    assert [each.hosts for each in found.certificates] == [("team.localhost",)]
+    assert [p.reason for p in found.problems] == ["HostTaken"]
+
+
+@pytest.mark.parametrize("shared", ["*", "other.localhost, shop.localhost"])
+def test_a_host_that_the_class_shares_takes_paths_of_every_namespace(shared: str) -> None:
+    rivals = (ingress("a", SHOP, created=1), of_team(ingress("b", ("shop.localhost", [path("/login")]), created=2)))
+    found = routed(*rivals, classes=(ingress_class(shared=shared),))
+    assert shown(found) == [("/login", "prefix", "team/web/80"), ("/", "prefix", "default/web/80")]
+    assert found.problems == ()
 
 
 @pytest.mark.parametrize(
