@@ -6,15 +6,21 @@ import os
 import ssl
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from pilothouse.client.kubeconfig import ExecPlugin, Kubeconfig, KubeconfigError
 from pilothouse.model.errors import Unauthorized
 from pilothouse.model.json import JSONError, Object, dumps, loads
 from pilothouse.model.meta import parse_rfc3339
 
+log = structlog.get_logger("client")
+
 TOKEN_FILE_S = 60.0
+CERTIFICATE_FILE_S = 600.0
 PLUGIN_DEADLINE_S = 60.0
 EARLY_S = 10.0
 
@@ -28,11 +34,18 @@ class Credentials:
     until: float = float("inf")
 
 
-class CredentialSource:
-    """Gives the current credentials of a kubeconfig; asks files and plug-ins only when what it has is too old."""
+Reload = Callable[[], Kubeconfig]
 
-    def __init__(self, config: Kubeconfig) -> None:
+
+class CredentialSource:
+    """Gives the current credentials of a kubeconfig; asks files and plug-ins only when what it has is too old.
+
+    reload: reads the kubeconfig again, whose certificates somebody renews; without it they are those of the first reading.
+    """
+
+    def __init__(self, config: Kubeconfig, reload: Reload | None = None) -> None:
         self._config = config
+        self._reload = reload
         self._current: Credentials | None = None
         self._renewing = asyncio.Lock()
         self._has_worked = False
@@ -40,7 +53,7 @@ class CredentialSource:
     @property
     def renewable(self) -> bool:
         """Whether asking again may bring other credentials."""
-        return self._config.exec is not None or self._config.token_file is not None
+        return self._config.exec is not None or self._config.token_file is not None or self._reload is not None
 
     def forget(self) -> None:
         """The server has refused them: ask again next time."""
@@ -74,7 +87,20 @@ class CredentialSource:
         if config.token_file is not None:
             token, until = await asyncio.to_thread(self._read_token, config.token_file), time.monotonic() + TOKEN_FILE_S
         tls = self._current.tls if self._current else tls_context(config, config.client_certificate, config.client_key)
+        if self._reload is not None:
+            found, until = await self._reloaded(self._reload), min(until, time.monotonic() + CERTIFICATE_FILE_S)
+            if (found.client_certificate, found.client_key) != (config.client_certificate, config.client_key):
+                # Connections that are open keep the certificate that they were made with.
+                self._config, tls = found, tls_context(found, found.client_certificate, found.client_key)
         return Credentials(tls, _headers(config, token), until)
+
+    async def _reloaded(self, reload: Reload) -> Kubeconfig:
+        """What it has goes on while the file cannot be read: it may be valid for a month."""
+        try:
+            return await asyncio.to_thread(reload)
+        except KubeconfigError as error:
+            log.warning("kubeconfig not read again", error=str(error))
+            return self._config
 
     def _read_token(self, path: Path) -> str:
         try:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pilothouse import __version__
 from pilothouse.client.attempts import Attempts
-from pilothouse.client.credentials import CredentialSource
+from pilothouse.client.credentials import CredentialSource, Reload
 from pilothouse.client.events import watch_events
 from pilothouse.client.failures import refusal, unreachable
 from pilothouse.client.keepalive import keep_alive
@@ -33,12 +33,15 @@ T = TypeVar("T")
 
 
 class HttpTransport:
-    """A `client.transport.Transport`. Made inside or outside of an event loop, used in one."""
+    """A `client.transport.Transport`. Made inside or outside of an event loop, used in one.
 
-    def __init__(self, kubeconfig: Kubeconfig, *, user_agent: str = f"pilothouse/{__version__}") -> None:
+    reload: see CredentialSource.
+    """
+
+    def __init__(self, kubeconfig: Kubeconfig, *, user_agent: str = f"pilothouse/{__version__}", reload: Reload | None = None) -> None:
         self.kubeconfig = kubeconfig
         self._user_agent = user_agent
-        self._credentials = CredentialSource(kubeconfig)
+        self._credentials = CredentialSource(kubeconfig, reload)
         self._attempts = Attempts(self._credentials, kubeconfig.server)
         self._proxy = kubeconfig.proxy_url or proxy_for(kubeconfig.server)
         self._session: aiohttp.ClientSession | None = None

@@ -4,12 +4,13 @@ The administrator is in system:masters. The parts of a node are not: the agent i
 system:kube-proxy (with the group system:cluster-dns), the gateway is system:gateway, and each may do what its roles say.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.client import kubeconfig_file
 from pilothouse.client.kubeconfig import Kubeconfig
-from pilothouse.wire.pki import CertificateAuthority, days_left
+from pilothouse.wire.pki import CertificateAuthority, Now, days_left
 
 RENEW_DAYS = 30
 NODE, PROXY, GATEWAY = "node", "kube-proxy", "gateway"
@@ -17,9 +18,10 @@ NODE, PROXY, GATEWAY = "node", "kube-proxy", "gateway"
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """The files under `folder`; made at the first start, renewed when they are about to expire."""
+    """The files under `folder`; made at the first start, renewed RENEW_DAYS before they expire."""
 
     folder: Path
+    now: Now = time.time
 
     @property
     def ca(self) -> Path:
@@ -33,17 +35,20 @@ class Identities:
         """Of one of the clients on the node: NODE, PROXY or GATEWAY."""
         return self.folder / f"{client}.kubeconfig"
 
-    def ensure(self, kubeconfig: Path, server_url: str, names: list[str], addresses: list[str], *, cluster: str, node: str) -> None:
-        """names, addresses: under which the API server is reached. kubeconfig: the administrator's. cluster: its name there."""
+    def ensure(self, kubeconfig: Path, server_url: str, names: list[str], addresses: list[str], *, cluster: str, node: str) -> bool:
+        """Whether they were made anew.
+
+        names, addresses: under which the API server is reached. kubeconfig: the administrator's. cluster: its name there.
+        """
         wanted = "\n".join([server_url, cluster, node, *sorted(names), *sorted(addresses)])
         noted = self.folder / "names"
         known = noted.read_text() if noted.exists() else ""
         certificate, _ = self.server
         files = [kubeconfig, certificate, *(self.kubeconfig(client) for client in (NODE, PROXY, GATEWAY))]
-        if known == wanted and all(file.exists() for file in files) and days_left(certificate.read_bytes()) > RENEW_DAYS:
-            return
-        authority = CertificateAuthority.load(self.folder) if self.ca.exists() else CertificateAuthority.create(self.folder)
-        authority.issue_server(names, addresses).write(self.folder, "apiserver")
+        if known == wanted and all(file.exists() for file in files) and days_left(certificate.read_bytes(), self.now()) > RENEW_DAYS:
+            return False
+        make = CertificateAuthority.load if self.ca.exists() else CertificateAuthority.create
+        authority = make(self.folder, now=self.now)
         clients = {
             kubeconfig: ("admin", "system:masters"),
             self.kubeconfig(NODE): (f"system:node:{node}", "system:nodes"),
@@ -52,7 +57,10 @@ class Identities:
         }
         for path, (user, group) in clients.items():
             _write(authority, path, server_url, user, group, cluster)
+        # Last: its end is what the next renewal goes by, and one that was interrupted is begun again.
+        authority.issue_server(names, addresses).write(self.folder, "apiserver")
         noted.write_text(wanted)
+        return True
 
 
 def _write(authority: CertificateAuthority, path: Path, server_url: str, user: str, group: str, cluster: str) -> None:

@@ -7,7 +7,8 @@ five minutes ago, since clocks of two machines are never quite alike. Private ke
 import datetime
 import ipaddress
 import os
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 CA_DAYS = 3650
 LEAF_DAYS = 365
 BACKDATED = datetime.timedelta(minutes=5)
+Now = Callable[[], float]
+"""Seconds of the epoch, for tests that decide what time it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +43,68 @@ class KeyPair:
 class CertificateAuthority:
     """Signs with the key in `directory/ca.key`; `directory/ca.crt` is what others trust."""
 
-    def __init__(self, pair: KeyPair) -> None:
+    def __init__(self, pair: KeyPair, *, now: Now = time.time) -> None:
         from cryptography import x509
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         self.certificate = pair.certificate
+        self._now = now
         self._issuer = x509.load_pem_x509_certificate(pair.certificate)
         self._key: EllipticCurvePrivateKey = load_pem_private_key(pair.key, None)  # type: ignore[assignment]
 
     @classmethod
     def create(
-        cls, directory: Path, common_name: str = "pilothouse-ca", days: int = CA_DAYS, *, permitted: Sequence[str] = ()
+        cls,
+        directory: Path,
+        common_name: str = "pilothouse-ca",
+        days: int = CA_DAYS,
+        *,
+        permitted: Sequence[str] = (),
+        now: Now = time.time,
     ) -> "CertificateAuthority":
         """Make a new authority and write it to the directory, which is made when missing.
 
         permitted: DNS domains; when given, clients accept its certificates for names in these alone (RFC 5280, 4.2.1.10).
         """
         directory.mkdir(parents=True, exist_ok=True)
-        pair = _self_signed(common_name, days, permitted)
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        pair = _self_signed(_name(common_name), ec.generate_private_key(ec.SECP256R1()), days, permitted, now())
         pair.write(directory, "ca")
-        return cls(pair)
+        return cls(pair, now=now)
 
     @classmethod
-    def load(cls, directory: Path) -> "CertificateAuthority":
+    def load(cls, directory: Path, *, now: Now = time.time) -> "CertificateAuthority":
         """Raises FileNotFoundError where there is none, ValueError where a file is damaged."""
-        return cls(KeyPair((directory / "ca.crt").read_bytes(), (directory / "ca.key").read_bytes()))
+        return cls(KeyPair((directory / "ca.crt").read_bytes(), (directory / "ca.key").read_bytes()), now=now)
+
+    @property
+    def permitted(self) -> tuple[str, ...]:
+        """The DNS domains that it may speak for; none means every one."""
+        from cryptography import x509
+
+        try:
+            found = self._issuer.extensions.get_extension_for_class(x509.NameConstraints).value
+        except x509.ExtensionNotFound:
+            return ()
+        return tuple(name.value for name in found.permitted_subtrees or () if isinstance(name, x509.DNSName))
+
+    def reissued(self, directory: Path, *, permitted: Sequence[str], days: int = CA_DAYS) -> "CertificateAuthority":
+        """The same authority, by name and key, with a new certificate of its own, written to the directory.
+
+        Who trusts the old one believes what is signed from here on as before, for the names that the old one permits.
+        """
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        key = (directory / "ca.key").read_bytes()
+        private: EllipticCurvePrivateKey = load_pem_private_key(key, None)  # type: ignore[assignment]
+        pair = _self_signed(self._issuer.subject, private, days, permitted, self._now())
+        _write(directory / "ca.crt", pair.certificate, 0o644)
+        return CertificateAuthority(pair, now=self._now)
+
+    def days_left(self, certificate: bytes) -> float:
+        """As the function of that name, by this authority's clock."""
+        return days_left(certificate, self._now())
 
     def has_issued(self, certificate: bytes) -> bool:
         """Whether this is a PEM certificate with this authority's signature."""
@@ -101,7 +141,7 @@ class CertificateAuthority:
         from cryptography.hazmat.primitives.asymmetric import ec
 
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(subject, self._issuer.subject, key.public_key(), days)
+        builder = _builder(subject, self._issuer.subject, key.public_key(), days, self._now())
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -133,12 +173,12 @@ def public_key(private_key: bytes) -> bytes:
     return load_pem_private_key(private_key, None).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def days_left(certificate: bytes) -> float:
-    """Days until a PEM certificate expires; negative when it has."""
+def days_left(certificate: bytes, now: float | None = None) -> float:
+    """Days until a PEM certificate expires; negative when it has. now: seconds of the epoch, the machine's clock without it."""
     from cryptography import x509
 
     end = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
-    return (end - datetime.datetime.now(datetime.UTC)) / datetime.timedelta(days=1)
+    return (end.timestamp() - (time.time() if now is None else now)) / 86_400
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -157,13 +197,11 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     fresh.replace(path)
 
 
-def _self_signed(common_name: str, days: int, permitted: Sequence[str] = ()) -> KeyPair:
+def _self_signed(subject: "x509.Name", key: "EllipticCurvePrivateKey", days: int, permitted: Sequence[str], now: float) -> KeyPair:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(_name(common_name), _name(common_name), key.public_key(), days)
+    builder = _builder(subject, subject, key.public_key(), days, now)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
     if permitted:
@@ -172,12 +210,14 @@ def _self_signed(common_name: str, days: int, permitted: Sequence[str] = ()) -> 
     return KeyPair(_pem(builder.sign(key, hashes.SHA256())), _key_pem(key))
 
 
-def _builder(subject: "x509.Name", issuer: "x509.Name", public: "CertificateIssuerPublicKeyTypes", days: int) -> "x509.CertificateBuilder":
+def _builder(
+    subject: "x509.Name", issuer: "x509.Name", public: "CertificateIssuerPublicKeyTypes", days: int, now: float
+) -> "x509.CertificateBuilder":
     from cryptography import x509
 
-    now = datetime.datetime.now(datetime.UTC)
+    begin = datetime.datetime.fromtimestamp(now, datetime.UTC)
     builder = x509.CertificateBuilder(issuer, subject, public, x509.random_serial_number())
-    builder = builder.not_valid_before(now - BACKDATED).not_valid_after(now + datetime.timedelta(days=days))
+    builder = builder.not_valid_before(begin - BACKDATED).not_valid_after(begin + datetime.timedelta(days=days))
     return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
 
 

@@ -4,12 +4,14 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trustme
 from aiohttp import web
 
+from pilothouse.client import credentials
 from pilothouse.client.direct import DirectTransport
 from pilothouse.client.failures import ConnectionLost
 from pilothouse.client.http import HttpTransport
@@ -394,3 +396,33 @@ async def test_a_key_that_does_not_fit_its_certificate_is_one_sentence(certifica
     config = Kubeconfig("https://x", source="F", client_certificate=certificates.client_certificate, client_key=other.client_key)
     with pytest.raises(KubeconfigError, match="F: client-certificate and client-key are not a PEM pair"):
         await way(config).call(Call("GET", "/version"))
+
+
+async def test_a_renewed_client_certificate_is_taken_up(
+    tls_server: HttpServer, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By new connections; the one that is open goes on."""
+    monkeypatch.setattr(credentials, "CERTIFICATE_FILE_S", 0.0)
+    first = Kubeconfig(
+        f"https://localhost:{tls_server.port}",
+        certificate_authority=certificates.ca_pem,
+        client_certificate=certificates.client_certificate,
+        client_key=certificates.client_key,
+    )
+    renewed = certificates.ca.issue_cert("renewed@example")
+    shown: list[str] = []
+
+    async def note(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        shown.append(request.transport.get_extra_info("peercert")["subjectAltName"][0][1])
+        return web.Response(body=b"{}", content_type="application/json")
+
+    tls_server.overrides["/x"] = note
+    given = [first]
+    transport = HttpTransport(first, reload=lambda: given[0])
+    await transport.call(Call("GET", "/x"))
+    chain = b"".join(blob.bytes() for blob in renewed.cert_chain_pems)
+    given[0] = replace(first, client_certificate=chain, client_key=renewed.private_key_pem.bytes())
+    await transport.call(Call("GET", "/x"))
+    await transport.close()
+    assert shown == ["somebody@example", "renewed@example"]

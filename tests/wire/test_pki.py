@@ -74,3 +74,12 @@ def test_signing_keys_are_of_the_kind_asked_for() -> None:
 def test_importing_the_module_does_not_load_cryptography() -> None:
     code = "import sys, pilothouse.wire.pki, pilothouse.wire; sys.exit('cryptography' in sys.modules or 'websockets' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_reissued_authority_speaks_for_more_and_is_the_same_to_who_trusts_it(tmp_path: Path) -> None:
+    before = CertificateAuthority.create(tmp_path, permitted=("localhost",))
+    pair = before.issue_server(["shop.localhost"])
+    after = before.reissued(tmp_path, permitted=(*before.permitted, "example.org"))
+    assert CertificateAuthority.load(tmp_path).permitted == after.permitted == ("localhost", "example.org")
+    assert after.has_issued(pair.certificate)
+    assert before.has_issued(after.issue_server(["blog.localhost"]).certificate)

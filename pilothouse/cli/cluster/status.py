@@ -7,9 +7,10 @@ import click
 
 from pilothouse.cli import output
 from pilothouse.cli.cluster import health
+from pilothouse.cli.cluster.trust import TrustStores, authority_file, store_name
 from pilothouse.cli.daemon.roles import CONTROL, NODE, ROLES
 from pilothouse.cli.daemon.state import State, running_pid
-from pilothouse.cli.session import Session, connected, pass_session, run
+from pilothouse.cli.session import Session, connected, copyable, pass_session, run
 from pilothouse.cli.settings.home import Home, Settings
 from pilothouse.model.json import Object
 
@@ -90,8 +91,18 @@ def _of_settings(home: Home, settings: Settings) -> Facts:
         "gateway": f"http://{settings.host_of('http_port')}:{settings.http_port}" if has_gateway else "",
         "gatewayTls": f"https://{settings.host_of('https_port')}:{settings.https_port}" if has_gateway else "",
         "registry": f"127.0.0.1:{settings.registry_port}" if has_gateway else "",
+        "trust": _trust(home) if has_gateway else "",
         "networks": {"pods": settings.pod_cidr, "services": settings.service_cidr},
     }
+
+
+def _trust(home: Home) -> str:
+    """Nothing when this machine trusts the authority as it is, or not at all."""
+    if not TrustStores(store_name(home)).is_outdated(authority_file(home)):
+        return ""
+    return (
+        f"this machine trusts an earlier certificate of the authority, without --domain: `{copyable('trust')}` with sudo brings the new one"
+    )
 
 
 async def _counted(client: "Client") -> Facts:
@@ -137,6 +148,7 @@ def _show(facts: Facts) -> None:
         ("api", f"{facts['api']}   KUBECONFIG={facts['kubeconfig']}"),
         ("nodes", nodes or output.bad("none")),
         ("gateway", "   ".join(each for each in (facts.get("gateway"), facts.get("gatewayTls")) if each)),
+        ("trust", facts.get("trust")),
         ("registry", facts.get("registry")),
         ("apps", f"{apps['ready']} of {apps['all']} ready" if apps is not None else ""),
         ("pods", f"{pods['running']} of {pods['all']} running"),

@@ -40,6 +40,13 @@ class TrustStores:
         self._refresh()
         return ["this machine's programs (curl, Python, Java by the system's store)", *self._in_browsers(certificate)]
 
+    def is_outdated(self, certificate: Path) -> bool:
+        """Whether the store has another certificate under this name: the authority has been given a further domain since."""
+        try:
+            return self._file.read_bytes() != certificate.read_bytes()
+        except OSError:
+            return False
+
     def remove(self) -> bool:
         """False when it was not there. Raises TrustError."""
         known = self._file.exists()

@@ -7,6 +7,7 @@ agent that ends them, so that the agent knows when nothing routes to a pod any m
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -81,7 +82,7 @@ async def _client(stack: AsyncExitStack, kubeconfig: Path) -> Client:
     """Waits for the control plane to have made the identity."""
     while not kubeconfig.exists():  # noqa: ASYNC240 - a file that another process makes
         await asyncio.sleep(LOOK_S)
-    client = Client(HttpTransport(load(kubeconfig)), field_manager=kubeconfig.stem)
+    client = Client(HttpTransport(load(kubeconfig), reload=partial(load, kubeconfig)), field_manager=kubeconfig.stem)
     stack.push_async_callback(client.close)
     return client
 

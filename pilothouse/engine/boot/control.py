@@ -8,12 +8,15 @@ component of the supervisor's and fails alone.
 """
 
 import asyncio
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from pilothouse.aio.clock import Clock, SystemClock
 from pilothouse.aio.supervisor import Supervisor
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
@@ -25,6 +28,7 @@ from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.kubelet.connector import RemoteNode
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings as ApiSettings
+from pilothouse.engine.boot.certificates import keep_certificates
 from pilothouse.engine.controllers.controllers import makers
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.scheduler.scheduler import Scheduler
@@ -71,11 +75,19 @@ class ControlConfig:
 class ControlPlane:
     """noted: called with each step of the start once it is done."""
 
-    def __init__(self, config: ControlConfig, decisions: DecisionLog, supervisor: Supervisor, noted: Noted = lambda _: None) -> None:
+    def __init__(
+        self,
+        config: ControlConfig,
+        decisions: DecisionLog,
+        supervisor: Supervisor,
+        noted: Noted = lambda _: None,
+        clock: Clock | None = None,
+    ) -> None:
         self.config = config
         self.decisions = decisions
         self.supervisor = supervisor
         self.noted = noted
+        self.clock = SystemClock() if clock is None else clock
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["ControlPlane"]:
@@ -105,8 +117,13 @@ class ControlPlane:
         return Store.open(self.config.store, quota_bytes=self.config.store_quota_bytes)
 
     async def _identities(self) -> Identities:
+        identities = Identities(self.config.pki, self.clock.now)
+        await self._renew(identities)
+        return identities
+
+    async def _renew(self, identities: Identities) -> bool:
+        """Whether certificates have been made anew."""
         config = self.config
-        identities = Identities(config.pki)
         names = [
             "localhost",
             "kubernetes",
@@ -116,8 +133,13 @@ class ControlPlane:
         ]
         addresses = sorted({*config.addresses, config.internal, config.service_address, "127.0.0.1"})
         url = f"https://{config.addresses[0]}:{config.port}"
-        await asyncio.to_thread(identities.ensure, config.kubeconfig, url, names, addresses, cluster=config.name, node=config.node_name)
-        return identities
+        return await asyncio.to_thread(
+            identities.ensure, config.kubeconfig, url, names, addresses, cluster=config.name, node=config.node_name
+        )
+
+    async def _keep_certificates(self, identities: Identities, context: ssl.SSLContext, ready: asyncio.Event) -> None:
+        ready.set()
+        await keep_certificates(lambda: self._renew(identities), context, identities.server, self.clock)
 
     def _api_settings(self, identities: Identities) -> ApiSettings:
         first, last = self.config.node_ports
@@ -133,6 +155,8 @@ class ControlPlane:
     async def _listen(self, stack: AsyncExitStack, identities: Identities) -> None:
         certificate, key = identities.server
         context = server_context(certificate, key, identities.ca)
+
+        self.supervisor.start("certificates", partial(self._keep_certificates, identities, context))
 
         async def listen(address: str) -> Server:
             limits, body_limit = Limits(body_bytes=BODY_BYTES), self._server.body_limit

@@ -6,11 +6,12 @@ steals its key cannot pass for a bank. For other hosts it signs too, and clients
 """
 
 import hashlib
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from pilothouse.platform.gateway.certificates import Pair
-from pilothouse.wire.pki import CertificateAuthority, KeyPair, days_left
+from pilothouse.wire.pki import CertificateAuthority, KeyPair, Now, days_left
 
 PRIVATE_DOMAINS = ("localhost", "test", "internal", "local", "lan", "home.arpa")
 """RFC 6761, RFC 6762, RFC 8375 and ICANN's resolution on `internal`: names that are nobody's on the public Internet."""
@@ -21,10 +22,11 @@ FALLBACK = "localhost"
 class LocalAuthority:
     """Issues one certificate a host and keeps it in `folder` until it is due. Blocks; a certificate takes about a millisecond."""
 
-    def __init__(self, folder: Path, instance: str, domain: str) -> None:
+    def __init__(self, folder: Path, instance: str, domain: str, *, now: Now = time.time) -> None:
         self._folder = folder
         self._instance = instance
         self._domain = domain
+        self._now = now
         self._authority: CertificateAuthority | None = None
         self._issued: dict[str, Pair] = {}
 
@@ -45,7 +47,7 @@ class LocalAuthority:
 
     def _pair(self, host: str) -> Pair:
         known = self._issued.get(host) or self._stored(host)
-        if known is not None and days_left(known.chain.encode()) > RENEW_DAYS:
+        if known is not None and days_left(known.chain.encode(), self._now()) > RENEW_DAYS:
             return known
         made = self._signer().issue_server([host], common_name=host[:64])
         folder = self._folder / "issued"
@@ -65,13 +67,24 @@ class LocalAuthority:
     def _signer(self) -> CertificateAuthority:
         if self._authority is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                self._authority = CertificateAuthority.load(self._folder)
-            except FileNotFoundError:
-                domains = dict.fromkeys((*PRIVATE_DOMAINS, self._domain))
-                name = f"Pilothouse apps on this machine ({self._instance})"
-                self._authority = CertificateAuthority.create(self._folder, name, permitted=tuple(domains))
+            self._authority = self._loaded()
         return self._authority
+
+    def _loaded(self) -> CertificateAuthority:
+        """One that does not speak for the domain yet gets a certificate with that domain beside those that it has."""
+        try:
+            found = CertificateAuthority.load(self._folder, now=self._now)
+        except FileNotFoundError:
+            domains = tuple(dict.fromkeys((*PRIVATE_DOMAINS, self._domain)))
+            name = f"Pilothouse apps on this machine ({self._instance})"
+            return CertificateAuthority.create(self._folder, name, permitted=domains, now=self._now)
+        if covers(found.permitted, self._domain):
+            return found
+        return found.reissued(self._folder, permitted=(*found.permitted, self._domain))
+
+
+def covers(domains: Iterable[str], name: str) -> bool:
+    return any(name == domain or name.endswith(f".{domain}") for domain in domains)
 
 
 def _as_pair(made: KeyPair) -> Pair:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import structlog
 
 from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.liveness import EVERY_S, until_silent
+from pilothouse.aio.periodic import every
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
@@ -34,6 +35,7 @@ from pilothouse.platform.gateway.certificates import CertificateChecks
 from pilothouse.platform.gateway.envoy import Files, Listening
 from pilothouse.platform.gateway.process import EnvoyProcess
 from pilothouse.platform.gateway.routes import CONTROLLER, DEFAULT_CLASS, Certificate, Endpoint, Problem, Table, World, table
+from pilothouse.wire.pki import Now
 
 log = structlog.get_logger("platform.gateway")
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -43,6 +45,8 @@ TAKEN_DEADLINE_S = 3.0
 FIRST_CHECKS_S = 10.0
 """How long a start waits for certificates to be checked, so that a running Envoy keeps them; routes must not wait for all of anybody's."""
 WATCHDOG_S = 2.0
+MANY = ("endpoints", "certificates")
+"""Folders with a file for each of something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class GatewayConfig:
     """folder: for the configuration. ingress_class: made as the cluster's default one when `is_default`.
 
     domain: under which hosts get a certificate of the gateway's own authority that clients believe, beside private names.
-    ask_every_s: how often Envoy is asked whether it answers.
+    ask_every_s: how often Envoy is asked whether it answers. renewal_s: how often its own certificates are looked at.
     """
 
     folder: Path
@@ -61,18 +65,26 @@ class GatewayConfig:
     is_default: bool = True
     domain: str = "localhost"
     ask_every_s: float = EVERY_S
+    renewal_s: float = 6 * 3600.0
 
 
 class Gateway:
     def __init__(
-        self, client: Client, informers: Informers, recorder: Recorder, config: GatewayConfig, barrier: EndpointBarrier | None = None
+        self,
+        client: Client,
+        informers: Informers,
+        recorder: Recorder,
+        config: GatewayConfig,
+        barrier: EndpointBarrier | None = None,
+        now: Now = time.time,
     ) -> None:
+        """now: seconds of the epoch, by which its own certificates are renewed."""
         self.client = client
         self.recorder = recorder
         self.config = config
         self.files = Files(config.folder)
         self.envoy = EnvoyProcess(self.files, config.log)
-        self.authority = LocalAuthority(config.folder / "authority", config.instance, config.domain)
+        self.authority = LocalAuthority(config.folder / "authority", config.instance, config.domain, now=now)
         self._checks = CertificateChecks(config.folder)
         self._unchecked = asyncio.Event()
         self._consumer = (barrier or EndpointBarrier()).join("gateway")
@@ -104,6 +116,7 @@ class Gateway:
             async with scope() as tasks:
                 tasks.spawn(self._keep_checking(), name="certificate checks")
                 tasks.spawn(self._end_silent(), name="envoy liveness")
+                tasks.spawn(every(self.config.renewal_s, self._look_again), name="certificate renewal")
                 await self._keep_applying()
         except asyncio.CancelledError:
             self._consumer.leave()
@@ -122,6 +135,10 @@ class Gateway:
             self._unchecked.clear()
             await self._check_certificates()
             self._changed.set()
+
+    async def _look_again(self) -> None:
+        """A round without a change in the cluster: it renews what is due."""
+        self._changed.set()
 
     async def _check_first(self) -> None:
         """What is left is checked beside the routing."""
@@ -191,24 +208,32 @@ class Gateway:
         return own if "*" in brought else [*own, Certificate(("*",), pairs[FALLBACK])]
 
     def _prepare(self) -> None:
-        (self.files.folder / "endpoints").mkdir(parents=True, exist_ok=True)
+        for name in MANY:
+            (self.files.folder / name).mkdir(parents=True, exist_ok=True)
         self.files.folder.chmod(0o700)
         self._put(self.files.bootstrap, envoy.bootstrap(self.files, self.config.instance))
 
-    def _write(self, wanted: Table, certificates: Iterable[Certificate]) -> bool:
+    def _write(self, wanted: Table, certificates: Sequence[Certificate]) -> bool:
         """Bring the files up to date, in the order that never names what is not there yet; True when one changed."""
         changed = False
         for name, endpoints in wanted.endpoints.items():
             changed |= self._put(self.files.endpoints(name), envoy.resources([envoy.assignment(name, endpoints)]))
         changed |= self._put(self.files.clusters, envoy.resources(envoy.clusters(wanted, self.files)))
         changed |= self._put(self.files.routes, envoy.resources([envoy.route_configuration(wanted)]))
+        for certificate in certificates:
+            secret = envoy.resources([envoy.secret(certificate, self.files)])
+            changed |= self._put(self.files.certificate(certificate.hosts), secret)
         changed |= self._put(self.files.listeners, envoy.resources(envoy.listeners(certificates, self.config.listening, self.files)))
-        kept = {self.files.endpoints(name) for name in wanted.endpoints}
-        for path in {*self._written, *(self.files.folder / "endpoints").iterdir()}:
-            if path.parent.name == "endpoints" and path not in kept:
+        self._keep({*map(self.files.endpoints, wanted.endpoints), *(self.files.certificate(each.hosts) for each in certificates)})
+        return changed
+
+    def _keep(self, paths: set[Path]) -> None:
+        """Of the files of which there are many, these alone."""
+        present = {path for name in MANY for path in (self.files.folder / name).iterdir()}
+        for path in {*self._written, *present}:
+            if path.parent.name in MANY and path not in paths:
                 path.unlink(missing_ok=True)
                 self._written.pop(path, None)
-        return changed
 
     def _put(self, path: Path, content: Object) -> bool:
         encoded = json.dumps(content).encode()

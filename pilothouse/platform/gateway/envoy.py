@@ -1,9 +1,9 @@
 """The gateway's Envoy configuration as the xDS resources of Envoy's v3 API (pure).
 
-Listeners, routes and clusters are each one resource file, endpoints one file a cluster: so a changed route closes no
-connection and a changed endpoint touches no cluster. Ordinary applications decide the settings: paths, methods, Host and
-large headers pass unaltered, nothing is cut off after a time, and a protocol upgrade is passed on or ignored, as RFC 9110 (7.8)
-leaves it to a server, but never answered with an error.
+Listeners, routes and clusters are each one resource file, endpoints one file a cluster, certificates one file for the hosts
+that each serves: so a changed route or a renewed certificate closes no connection and a changed endpoint touches no cluster.
+Ordinary applications decide the settings: paths, methods, Host and large headers pass unaltered, nothing is cut off after a
+time, and a protocol upgrade is passed on or ignored, as RFC 9110 (7.8) leaves it to a server, but never answered with an error.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ _HTTP = f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConn
 _ROUTER = f"{_TYPE}.extensions.filters.http.router.v3.Router"
 _UPSTREAM = f"{_TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions"
 _TLS = f"{_TYPE}.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+_SECRET = f"{_TYPE}.extensions.transport_sockets.tls.v3.Secret"
 _INSPECTOR = f"{_TYPE}.extensions.filters.listener.tls_inspector.v3.TlsInspector"
 _PREVIOUS_HOSTS = f"{_TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 _MAX_HEADERS_KB = 96
@@ -71,15 +72,20 @@ class Files:
         """A file name that any cluster name fits in."""
         return self.folder / "endpoints" / f"{hashlib.sha256(cluster.encode()).hexdigest()[:24]}.json"
 
+    def certificate(self, hosts: Iterable[str]) -> Path:
+        """By the hosts that it serves: a renewed one comes under the same name."""
+        return self.folder / "certificates" / f"{hashlib.sha256(' '.join(hosts).encode()).hexdigest()[:24]}.json"
+
+
+def _source(path: Path) -> Object:
+    return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
+
 
 def bootstrap(files: Files, instance: str) -> Object:
-    def source(path: Path) -> Object:
-        return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
-
     return {
         "node": {"id": f"gateway-{instance}", "cluster": "pilothouse"},
         "admin": {"address": {"pipe": {"path": str(files.admin), "mode": 0o600}}},
-        "dynamic_resources": {"lds_config": source(files.listeners), "cds_config": source(files.clusters)},
+        "dynamic_resources": {"lds_config": _source(files.listeners), "cds_config": _source(files.clusters)},
         "overload_manager": {
             "resource_monitors": [
                 {
@@ -123,7 +129,7 @@ def _connection_manager(name: str, files: Files) -> Object:
         "stat_prefix": name,
         "rds": {
             "route_config_name": "routes",
-            "config_source": {"path_config_source": {"path": str(files.routes)}, "resource_api_version": "V3"},
+            "config_source": _source(files.routes),
         },
         "http_filters": [{"name": "router", "typed_config": {"@type": _ROUTER, "suppress_envoy_headers": True}}],
         "upgrade_configs": [{"upgrade_type": name} for name in UPGRADES],
@@ -176,14 +182,20 @@ def _in_class(letter: str) -> str:
     return f"\\{letter}" if letter in "\\^]-" else letter
 
 
+def secret(certificate: Certificate, files: Files) -> Object:
+    """What the listener's chain for the certificate's hosts refers to."""
+    pair = certificate.pair
+    shown = {"certificate_chain": {"inline_string": pair.chain}, "private_key": {"inline_string": pair.key}}
+    return {"@type": _SECRET, "name": files.certificate(certificate.hosts).stem, "tls_certificate": shown}
+
+
 def _tls_chain(certificate: Certificate, files: Files) -> Object:
+    path = files.certificate(certificate.hosts)
     context = {
         "@type": _TLS,
         "common_tls_context": {
             "alpn_protocols": ["h2", "http/1.1"],
-            "tls_certificates": [
-                {"certificate_chain": {"inline_string": certificate.pair.chain}, "private_key": {"inline_string": certificate.pair.key}}
-            ],
+            "tls_certificate_sds_secret_configs": [{"name": path.stem, "sds_config": _source(path)}],
         },
     }
     names = [host for host in certificate.hosts if host != "*"]
@@ -261,7 +273,7 @@ def _cluster(name: str, files: Files) -> Object:
         "type": "EDS",
         "eds_cluster_config": {
             "service_name": name,
-            "eds_config": {"path_config_source": {"path": str(files.endpoints(name))}, "resource_api_version": "V3"},
+            "eds_config": _source(files.endpoints(name)),
         },
         "connect_timeout": "2s",
         "lb_policy": "LEAST_REQUEST",

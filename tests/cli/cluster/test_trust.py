@@ -21,6 +21,16 @@ def test_a_certificate_is_installed_under_the_instances_name_and_taken_back(tmp_
     assert list((tmp_path / "store").iterdir()) == []
 
 
+def test_a_certificate_that_has_been_made_anew_since_is_noticed(tmp_path: Path) -> None:
+    made, certificate = stores(tmp_path), tmp_path / "ca.crt"
+    assert not made.is_outdated(certificate)
+    certificate.write_text("PEM")
+    made.install(certificate)
+    assert not made.is_outdated(certificate)
+    certificate.write_text("PEM of more domains")
+    assert made.is_outdated(certificate)
+
+
 def test_a_store_that_cannot_be_rebuilt_is_said(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text("PEM")
     with pytest.raises(TrustError, match="failed"):

@@ -9,7 +9,7 @@ import pytest
 
 from pilothouse.model.json import Object
 from pilothouse.platform.gateway import envoy
-from pilothouse.platform.gateway.controller import not_taken
+from pilothouse.platform.gateway.controller import MANY, not_taken
 from pilothouse.platform.gateway.envoy import Files, Listening
 from pilothouse.platform.gateway.process import EnvoyProcess
 from pilothouse.platform.gateway.routes import Table
@@ -30,7 +30,8 @@ class RealGateway:
         self.log = folder / "envoy.log"
         self.process = EnvoyProcess(self.files, self.log)
         self.listening = Listening(("127.0.0.1",), free_port(), free_port())
-        (folder / "endpoints").mkdir(parents=True)
+        for name in MANY:
+            (folder / name).mkdir(parents=True)
 
     async def route(self, table: Table) -> None:
         """Until Envoy has taken it."""
@@ -39,6 +40,8 @@ class RealGateway:
             self._put(self.files.endpoints(name), envoy.resources([envoy.assignment(name, endpoints)]))
         self._put(self.files.clusters, envoy.resources(envoy.clusters(table, self.files)))
         self._put(self.files.routes, envoy.resources([envoy.route_configuration(table)]))
+        for certificate in table.certificates:
+            self._put(self.files.certificate(certificate.hosts), envoy.resources([envoy.secret(certificate, self.files)]))
         self._put(self.files.listeners, envoy.resources(envoy.listeners(table.certificates, self.listening, self.files)))
         await self.process.ensure()
         async with asyncio.timeout(10):

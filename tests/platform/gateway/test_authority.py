@@ -60,3 +60,26 @@ def test_a_new_authority_issues_anew(tmp_path: Path) -> None:
 def test_keys_are_for_root_alone(tmp_path: Path) -> None:
     authority(tmp_path).pairs(["a.localhost"])
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "authority").rglob("*.key"))
+
+
+def test_another_domain_later_is_believed_too_and_nothing_that_was_trusted_is_lost(tmp_path: Path) -> None:
+    first = authority(tmp_path)
+    first.pairs(["shop.localhost"])
+    trusted = tmp_path / "trusted.crt"
+    trusted.write_bytes(first.certificate.read_bytes())
+    later = LocalAuthority(tmp_path / "authority", "abc", "apps.other.example")
+    pairs = later.pairs(["shop.localhost", "shop.apps.bank.example", "shop.apps.other.example"])
+    for host in ("shop.localhost", "shop.apps.bank.example"):
+        shake_hands(tmp_path, trusted, pairs[host], host)
+    for host in pairs:
+        shake_hands(tmp_path, later.certificate, pairs[host], host)
+    with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
+        shake_hands(tmp_path, trusted, pairs["shop.apps.other.example"], "shop.apps.other.example")
+
+
+def test_a_domain_within_one_that_is_known_leaves_the_authority_alone(tmp_path: Path) -> None:
+    made = authority(tmp_path)
+    made.pairs(["shop.localhost"])
+    before = made.certificate.read_bytes()
+    LocalAuthority(tmp_path / "authority", "abc", "team.localhost").pairs(["shop.localhost"])
+    assert made.certificate.read_bytes() == before

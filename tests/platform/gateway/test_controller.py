@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from pilothouse.model.json import Object
 from pilothouse.platform.gateway import routes
 from pilothouse.platform.gateway.admin import Admin, Hosts
 from pilothouse.platform.gateway.controller import TAKEN_DEADLINE_S, Gateway, GatewayConfig
+from pilothouse.wire.pki import Now
 from tests.client.fake_cluster import FakeCluster, FakeTransport
 from tests.platform.gateway.conftest import RealGateway
 from tests.platform.gateway.objects import certificate, endpoint, ingress, path, piece, secret, service
@@ -37,10 +39,12 @@ def slices(upstream: Upstream, **conditions: bool) -> Object:
 
 
 @asynccontextmanager
-async def running(gateway: RealGateway, client: Client, barrier: EndpointBarrier, *, ask_every_s: float = 5.0) -> AsyncIterator[None]:
+async def running(
+    gateway: RealGateway, client: Client, barrier: EndpointBarrier, *, now: Now = time.time, **more: float
+) -> AsyncIterator[None]:
     recorder, informers = Recorder(client, None, "gateway"), Informers(client)
-    config = GatewayConfig(gateway.files.folder, gateway.log, gateway.listening, "test", ask_every_s=ask_every_s)
-    controller = Gateway(client, informers, recorder, config, barrier)
+    config = GatewayConfig(gateway.files.folder, gateway.log, gateway.listening, "test", **more)  # type: ignore[arg-type]
+    controller = Gateway(client, informers, recorder, config, barrier, now)
     async with scope() as tasks:
         tasks.spawn(recorder.run())
         await tasks.start(informers.run)
@@ -170,6 +174,42 @@ async def test_every_host_answers_over_https_and_a_new_one_leaves_the_others_con
         writer.write(b"GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n")
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 503")
         writer.close()
+
+
+async def test_a_certificate_is_renewed_while_its_connections_go_on(gateway: RealGateway) -> None:
+    client = Client(FakeTransport(FakeCluster()))
+    ago_s = [310 * 86_400.0]
+    async with running(gateway, client, EndpointBarrier(), now=lambda: time.time() - ago_s[0], renewal_s=0.05):
+        await client.create(kinds.INGRESSES, ingress("a", ("a.localhost", [path("/")])), "default")
+        own = (gateway.files.folder / "authority" / "ca.crt").read_text()
+        await until_trusted(gateway, "a.localhost", own)
+        reader, writer = await https_connection(gateway, own)
+        old = served(writer)
+        ago_s[0] = 0.0
+        async with asyncio.timeout(10):
+            while await newly_served(gateway, own) == old:
+                await asyncio.sleep(0.02)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503")
+        assert b"connection: close" not in head.lower()
+        writer.close()
+
+
+async def https_connection(gateway: RealGateway, trust: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    where = ("127.0.0.1", gateway.listening.https_port)
+    return await asyncio.open_connection(*where, ssl=ssl.create_default_context(cadata=trust), server_hostname="a.localhost")
+
+
+def served(writer: asyncio.StreamWriter) -> bytes:
+    found: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    return found
+
+
+async def newly_served(gateway: RealGateway, trust: str) -> bytes:
+    _, writer = await https_connection(gateway, trust)
+    writer.close()
+    return served(writer)
 
 
 async def test_an_endpoint_that_envoy_does_not_take_delays_no_other_app(gateway: RealGateway, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,93 @@
+"""Certificates that are renewed while their listener runs."""
+
+import asyncio
+import ssl
+import time
+from pathlib import Path
+
+from pilothouse.aio.tasks import scope
+from pilothouse.engine.boot.certificates import EVERY_S, keep_certificates
+from pilothouse.engine.identities import Identities
+from pilothouse.wire import Request, Response, serve
+from pilothouse.wire.tls import client_context, server_context
+from tests.wire.raw import RawClient
+
+DAY_S = 86_400.0
+
+
+class LateClock:
+    """Some days behind the machine's. A sleep ends when the test says that its time has come."""
+
+    def __init__(self, days: float) -> None:
+        self.days = days
+        self.looked = asyncio.Semaphore(0)
+        self._may_look = asyncio.Semaphore(0)
+
+    def now(self) -> float:
+        return time.time() - self.days * DAY_S
+
+    def monotonic(self) -> float:
+        return self.now()
+
+    async def sleep(self, delay_s: float) -> None:
+        assert delay_s == EVERY_S
+        self.looked.release()
+        await self._may_look.acquire()
+
+    async def look(self) -> None:
+        """Until it has been looked at the certificates once more."""
+        self._may_look.release()
+        await self.looked.acquire()
+
+
+async def hello(request: Request) -> Response:
+    return Response(200, (), b"hello")
+
+
+async def served(port: int, context: ssl.SSLContext) -> bytes:
+    client, certificate = await connected(port, context)
+    await client.close()
+    return certificate
+
+
+async def connected(port: int, context: ssl.SSLContext) -> tuple[RawClient, bytes]:
+    """With the certificate that is served."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+    return RawClient(reader, writer), writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+
+
+async def test_the_api_servers_certificate_is_renewed_under_open_connections(tmp_path: Path) -> None:
+    clock = LateClock(days=340)
+    identities = Identities(tmp_path / "pki", clock.now)
+
+    async def renew() -> bool:
+        return identities.ensure(tmp_path / "admin.kubeconfig", "https://x", ["localhost"], ["127.0.0.1"], cluster="c", node="n")
+
+    assert await renew()
+    context, trusting = server_context(*identities.server, identities.ca), client_context(identities.ca)
+    async with await serve(hello, tls=context) as server, scope() as tasks:
+        tasks.spawn(keep_certificates(renew, context, identities.server, clock))
+        await clock.looked.acquire()
+        open_one, first = await connected(server.port, trusting)
+        await clock.look()
+        assert await served(server.port, trusting) == first
+        clock.days = 0
+        await clock.look()
+        assert await served(server.port, trusting) != first
+        open_one.get("/")
+        assert (await open_one.answer()).body == b"hello"
+        await open_one.close()
+        tasks.cancel()
+
+
+def test_every_client_of_the_node_is_renewed_with_the_server(tmp_path: Path) -> None:
+    clock = LateClock(days=340)
+    identities = Identities(tmp_path / "pki", clock.now)
+    arguments = (tmp_path / "admin.kubeconfig", "https://x", ["localhost"], ["127.0.0.1"])
+    identities.ensure(*arguments, cluster="c", node="n")
+    files = [tmp_path / "admin.kubeconfig", *(tmp_path / "pki").glob("*.kubeconfig")]
+    before = [file.read_bytes() for file in files]
+    clock.days = 0
+    assert identities.ensure(*arguments, cluster="c", node="n")
+    assert len(files) == 4
+    assert all(file.read_bytes() != old for file, old in zip(files, before, strict=True))
