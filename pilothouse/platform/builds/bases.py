@@ -55,6 +55,11 @@ class Bases:
         self.scratch = scratch
         self._locks: dict[str, asyncio.Lock] = {}
 
+    def place(self, image: str) -> str:
+        """Where `ensure` puts an image."""
+        reference = Reference.parse(image)
+        return f"{self.registry}/{reference.stored}:{reference.tag}"
+
     async def ensure(self, image: str, told: Callable[[str], None] = lambda _: None) -> str:
         """Make `image` available in the registry; returns its name there. Raises BaseError when nothing stands in for it."""
         reference = Reference.parse(image)
@@ -68,7 +73,7 @@ class Bases:
             await self._provide(reference, found.name, found.suite, _labelled(found), lambda: told(text))
         except BootstrapError as error:
             raise BaseError(f"base image {image} cannot be made: {error}") from error
-        return f"{self.registry}/{reference.stored}:{reference.tag}"
+        return self.place(image)
 
     async def _ensure_builder(self, reference: Reference, told: Callable[[str], None]) -> str:
         """From the release with the newest builder whose packages can be had."""
@@ -83,7 +88,7 @@ class Bases:
                 log.warning("builder not made", suite=release, error=str(error))
             else:
                 break
-        return f"{self.registry}/{reference.stored}:{reference.tag}"
+        return self.place(BUILDER)
 
     async def _provide(self, reference: Reference, name: str, release: str, recipe: Recipe, begins: Callable[[], None]) -> None:
         """`3`, `3.11` and `latest` are one image under several tags."""

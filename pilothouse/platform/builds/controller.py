@@ -24,6 +24,7 @@ from pilothouse.platform.builds.outcome import Outcome
 from pilothouse.platform.builds.plan import DONE, Create, Finish, Prepare, Wait, next_step, seconds_left
 from pilothouse.platform.builds.pod import CONFIG, ENVIRONMENT, SYSTEM, BuilderConfig, build_pod, pod_name
 from pilothouse.platform.builds.resource import BUILDS
+from pilothouse.platform.builds.sweeps import Sweeps
 
 POD_KEPT_S = 30.0
 """How long the pod of a build that has ended stays for those who follow its log."""
@@ -51,10 +52,12 @@ class BuildController:
         self.controller = Controller("builds", self.reconcile, workers=4, deadline_s=1800)
         self.controller.watches(self.builds)
         self.controller.watches(self.pods, owner_key(BUILDS))
+        self.sweeps = Sweeps(client, informers, self._sweep_config)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         await asyncio.to_thread(program.name)  # packed here, not on the event loop when the first build comes
         async with scope() as self._tasks:
+            self._tasks.spawn(self.sweeps.run(), name="build sweeps")
             await self.controller.run(ready)
 
     async def reconcile(self, key: str) -> float | None:
@@ -106,6 +109,10 @@ class BuildController:
             timeout_s=number(values, "build.timeout", config.timeout_s),
             storage_limit_bytes=number(values, "build.store", config.storage_limit_bytes >> 30) << 30,
         )
+
+    def _sweep_config(self) -> BuilderConfig:
+        config, bases = self._config(), self.settings.bases
+        return replace(config, image=bases.place(config.image)) if bases is not None else config
 
     async def _create(self, build: Object) -> None:
         config = self._config()

@@ -17,6 +17,7 @@ CONFIG = "pilothouse-config"
 ENVIRONMENT = "pilothouse-build-environment"
 """The Secret in the build's namespace that carries the host's mirrors, proxies and certificates."""
 TIMEOUT_S = 1800
+SWEEP_S = 1800
 _SHARE = {"cpu": "100m", "memory": "128Mi"}
 """Without a request a container gets next to nothing of a busy machine, and somebody waits for the build."""
 _PROGRAM_PATH = "/opt/pilothouse"
@@ -98,6 +99,35 @@ def build_pod(build: Object, config: BuilderConfig, proxies: Mapping[str, str]) 
                 *_git_volumes(build),
             ],
         },
+    }
+
+
+def sweep_pod(name: str, labels: Mapping[str, str], uid: str, node: str, config: BuilderConfig) -> Object:
+    """The pod that tidies the builder's store of a node ("" for any) after the build with that uid."""
+    told = {"BUILD_UID": uid, "STORAGE_LIMIT": str(config.storage_limit_bytes)}
+    mounts: list[Object] = [
+        {"name": "program", "mountPath": _PROGRAM_PATH, "readOnly": True},
+        {"name": "storage", "mountPath": _STORAGE_PATH},
+    ]
+    command = ["python3", "-I", f"{_PROGRAM_PATH}/build.pyz", "sweep"]
+    container = _container("sweep", command, [], config.image, _plain(told), mounts)
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": SYSTEM, "labels": dict(labels)},
+        "spec": {
+            "restartPolicy": "Never",
+            "hostNetwork": True,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "activeDeadlineSeconds": SWEEP_S,
+            "containers": [container | {"securityContext": {"privileged": True}, "resources": {"requests": _SHARE}}],
+            "volumes": [
+                {"name": "program", "configMap": {"name": program.name()}},
+                {"name": "storage", "hostPath": {"path": config.storage, "type": "DirectoryOrCreate"}},
+            ],
+        }
+        | ({"nodeSelector": {"kubernetes.io/hostname": node}} if node else {}),
     }
 
 

@@ -23,7 +23,7 @@ from pilothouse.platform.builds.bundle import bundle
 from pilothouse.platform.builds.controller import BuildController, BuildSettings
 from pilothouse.platform.builds.log import kept_log
 from pilothouse.platform.builds.outcome import Outcome, Prepared, Step, write, write_prepared
-from pilothouse.platform.builds.pod import BuilderConfig
+from pilothouse.platform.builds.pod import SYSTEM, BuilderConfig
 from pilothouse.platform.builds.types import BUILD, BUILDS
 from tests.engine.controllers.conftest import Cluster, api_server, controlled
 
@@ -137,6 +137,32 @@ async def test_a_cancelled_build_stops_at_once(tmp_path: Path) -> None:
         await build(cluster)
         await cluster.client.patch(BUILDS, "shop-1", {"spec": {"cancelled": True}}, namespace="default")
         assert (await ended(cluster))["phase"] == "Cancelled"
+
+
+async def test_the_store_is_swept_after_a_build_that_was_cancelled_and_the_sweeping_pod_goes(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        await cluster.create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
+        await build(cluster)
+        await cluster.client.patch(BUILDS, "shop-1", {"spec": {"cancelled": True}}, namespace="default")
+        (pod,) = await cluster.until(kinds.PODS, lambda pods: pods, "a sweeping pod", SYSTEM)
+        assert pod["spec"]["containers"][0]["command"][-1] == "sweep"
+        await cluster.set_pod(pod, phase="Succeeded")
+        await cluster.until(kinds.PODS, lambda pods: not pods, "no pod", SYSTEM)
+
+
+async def test_a_deleted_build_that_ran_is_swept_after_and_one_that_ended_by_itself_is_not(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        await cluster.create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
+        await build(cluster)
+        await say(cluster, exit_code=0, message=write(BUILT))
+        await ended(cluster)
+        await cluster.client.delete(BUILDS, "shop-1", "default")
+        await cluster.until(kinds.PODS, lambda pods: not pods, "no pod of the first")
+        await build(cluster)
+        uid = (await cluster.client.get(BUILDS, "shop-1", "default"))["metadata"]["uid"]
+        await cluster.client.delete(BUILDS, "shop-1", "default")
+        (pod,) = await cluster.until(kinds.PODS, lambda pods: pods, "a sweeping pod", SYSTEM)
+        assert {"name": "BUILD_UID", "value": uid} in pod["spec"]["containers"][0]["env"]
 
 
 class SlowBases(Bases):

@@ -1,10 +1,19 @@
-"""`clone`, `detect` and `prepare` are steps of the container that fetches the source, `build` is the one that builds it."""
+"""`clone`, `detect` and `prepare` are steps of the container that fetches the source, `build` is the one that builds it.
+
+`sweep` tidies the builder's store after a build that was killed.
+"""
 
 import importlib
 import os
 import sys
 
-COMMANDS = {"clone": ("source", "clone"), "detect": ("source", "detected"), "prepare": ("prepare", "prepare"), "build": ("make", "build")}
+COMMANDS = {
+    "clone": ("source", "clone"),
+    "detect": ("source", "detected"),
+    "prepare": ("prepare", "prepare"),
+    "build": ("make", "build"),
+    "sweep": ("store", "sweep"),
+}
 """Command -> its module in this package and the function there."""
 
 

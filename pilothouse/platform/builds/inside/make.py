@@ -25,22 +25,26 @@ BUILDAH = ("buildah", "--storage-driver", "overlay")
 def build(environ: Mapping[str, str], arguments: list[str]) -> int:
     """arguments: more options of `buildah build`. Returns the exit status."""
     settings = Settings.of(environ)
-    outcome = _Builder(settings, arguments).outcome()
-    settings.termination.write_text(write(outcome))
+    store = Store(settings)
+    store.make_ready()
+    with store.used_by(settings.uid):
+        outcome = _Builder(settings, arguments, store).outcome()
+        settings.termination.write_text(write(outcome))
     if outcome.reason:
         say(Note(outcome.message))
-        return 1
-    Store(settings).prune_when_due()
-    return 0
+    # Also after a failure: layers that a build made before it failed take room as well.
+    store.sweep()
+    store.prune_when_due()
+    return 1 if outcome.reason else 0
 
 
 class _Builder:
-    def __init__(self, settings: Settings, options: list[str]) -> None:
+    def __init__(self, settings: Settings, options: list[str], store: Store) -> None:
         self.settings = settings
         self.options = options
         self.given = ""
         self.text = settings.written.read_text(encoding="utf-8", errors="surrogateescape")
-        self.store = Store(settings)
+        self.store = store
         self.watch = Watch(self.text)
 
     def outcome(self) -> Outcome:
@@ -52,7 +56,6 @@ class _Builder:
             translation = translated(self.settings, self.text)
         except Untranslatable as error:
             return Outcome("BuildFailed", str(error))
-        self.store.make_ready()
         made = self._buildah(self._arguments(translation))
         self.store.note_used(self.watch.images)
         if made.returncode != 0:

@@ -1,6 +1,9 @@
+import datetime
 import json
 import os
 import stat
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +19,7 @@ FAKE = """\
 # Stands in for buildah: an image is a folder of the store.
 case " $* " in
 *" images "*) printf '[{"id":"old","created":1},{"id":"base","created":1},{"id":"child","created":9},{"id":"new","created":5}]' ;;
+*" rm "*) shift 3; echo "$@" >>"$STORE/removed" ;;
 *" rmi "*) for last; do :; done; echo "$last" >>"$STORE/removed"; rm -rf "$STORE/images/$last" ;;
 esac
 """
@@ -34,6 +38,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
         (tmp_path / "store/images" / name).mkdir(parents=True)
         (tmp_path / "store/images" / name / "layer").write_bytes(os.urandom(MIB))
     made = Store(Settings.of({"STORAGE": str(tmp_path / "store"), "STORAGE_LIMIT": str(3 * MIB)}))
+    made.make_ready()
     made.note_used(["base", "child"])
     made.note_used(["new"])
     return made
@@ -84,3 +89,63 @@ def test_builds_that_end_at_once_do_not_break_each_others_notes(store: Store) ->
         for done in [pool.submit(store.note_used, [f"image-{number}"]) for number in range(64)]:
             done.result()
     assert isinstance(json.loads((store.folder / "used.json").read_text()), dict)
+
+
+HOUR_S = 3600.0
+
+
+def container(store: Store, id: str, *, ago_s: float, file: str = "volatile-containers.json") -> None:
+    """A working container that a build began so long ago, with a folder among the temporary files."""
+    path = store.folder / "storage/overlay-containers" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(path.read_text()) if path.exists() else []
+    created = datetime.datetime.fromtimestamp(time.time() - ago_s, datetime.UTC).isoformat().replace("+00:00", "Z")
+    path.write_text(json.dumps([*known, {"id": id, "created": created}]))
+    (store.folder / "tmp" / f"buildah-{id}").mkdir()
+    os.utime(store.folder / "tmp" / f"buildah-{id}", (time.time() - ago_s, time.time() - ago_s))
+
+
+def begun(store: Store, uid: str, *, ago_s: float) -> None:
+    """The running build of that uid has worked for so long."""
+    os.utime(store.folder / "running" / uid, (time.time() - ago_s, time.time() - ago_s))
+
+
+def test_a_killed_build_leaves_no_container_and_no_temporary_files(store: Store) -> None:
+    (store.folder / "running" / "killed").touch()
+    container(store, "dead", ago_s=HOUR_S)
+    container(store, "older", ago_s=2 * HOUR_S, file="containers.json")
+    (store.folder / "tmp/buildah-cache-0").mkdir()
+    assert sorted(store.sweep()) == ["dead", "older"]
+    assert sorted(removed(store)) == ["dead", "older"]
+    assert [path.name for path in (store.folder / "tmp").iterdir()] == ["buildah-cache-0"]
+    assert list((store.folder / "running").iterdir()) == []
+
+
+def test_what_a_running_build_has_made_is_left_alone(store: Store) -> None:
+    container(store, "dead", ago_s=2 * HOUR_S)
+    with store.used_by("running"):
+        begun(store, "running", ago_s=HOUR_S)
+        container(store, "live", ago_s=HOUR_S / 2)
+        assert store.sweep() == ["dead"]
+        assert [path.name for path in (store.folder / "tmp").iterdir()] == ["buildah-live"]
+
+
+def test_images_stay_while_a_build_runs_and_go_with_the_last_one(store: Store) -> None:
+    with store.used_by("running"):
+        assert not store.prune()
+        store.prune_when_due()
+        assert removed(store) == []
+    store.prune_when_due()
+    assert removed(store) != []
+
+
+def test_a_build_that_is_killed_is_over_for_the_store(store: Store) -> None:
+    program = f"import time; from pathlib import Path; from {Store.__module__} import Store; from {Settings.__module__} import Settings\n"
+    program += f"with Store(Settings.of({{'STORAGE': '{store.folder}'}})).used_by('uid'): print('begun', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as build:
+        assert build.stdout is not None
+        assert build.stdout.readline() == "begun\n"
+        assert not store.prune()
+        build.kill()
+        store.wait_for_end("uid")
+        assert store.prune()
