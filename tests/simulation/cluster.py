@@ -36,7 +36,7 @@ from tests.simulation.virtual import until
 NODE = "node-1"
 CONTROLLERS = (
     "deployment", "replicaset", "job", "job-strays", "endpointslice", "endpoints", "garbage-collector", "namespace", "node-lifecycle",
-    "taint-eviction", "serviceaccount", "scheduler",
+    "taint-eviction", "serviceaccount", "scheduler", "apps", "builds", "build-sweeps",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The control plane's process: store, API server, controllers, scheduler, and the platform's controllers and registry."""
 
 import asyncio
+import importlib
 import sys
 from contextlib import AsyncExitStack
 
@@ -23,7 +24,8 @@ async def work(process: Process) -> None:
         plane = ControlPlane(wiring.control_config(home, settings), decisions, process.supervisor, steps.done)
         await stack.enter_async_context(plane.open())
         if settings.platform:
-            # Imported here: a cluster without the platform does not pay for it.
+            # Imported here: a cluster without the platform does not pay for it. In a thread: the API is answering already.
+            await asyncio.to_thread(importlib.import_module, "pilothouse.cli.daemon.platform")
             from pilothouse.cli.daemon.platform import Platform
 
             platform = Platform(plane.admin(), decisions, wiring.platform_options(home, settings), process.supervisor)

@@ -5,6 +5,7 @@ agent that ends them, so that the agent knows when nothing routes to a pod any m
 """
 
 import asyncio
+import importlib
 import sys
 from contextlib import AsyncExitStack
 from functools import partial
@@ -52,6 +53,7 @@ async def work(process: Process) -> None:
         routing = await _client(stack, identities.kubeconfig(PROXY))
         _start_network(process, routing, barrier, decisions)
         if settings.platform:
+            await asyncio.to_thread(importlib.import_module, "pilothouse.platform.gateway.controller")
             _start_gateway(process, await _client(stack, identities.kubeconfig(GATEWAY)), barrier, decisions)
         await supervisor.ready(AGENT)
         steps.done("node")

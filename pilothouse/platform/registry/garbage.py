@@ -3,6 +3,7 @@
 What is young stays, whatever refers to it: a source is uploaded before the App that names it exists.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -94,7 +95,7 @@ class GarbageCollector:
             return 0
         referenced = references([*builds, *await self._referring()])
         async with Registry(config.address) as registry:
-            found = list(tags(config.storage, time.time()))
+            found = await asyncio.to_thread(lambda: list(tags(config.storage, time.time())))
             layers = {tag.digest: await _layers(registry, tag) for tag in found if tag.repository.startswith("sources/")}
             gone = unreferenced(found, referenced, config.address, layers)
             for tag in gone:

@@ -1,6 +1,7 @@
 """Runs buildah over the prepared source, pushes the image, and leaves the build's outcome as the termination message."""
 
 import os
+import re
 import resource
 import subprocess
 import time
@@ -19,6 +20,8 @@ from pilothouse.platform.builds.outcome import Outcome, write
 from pilothouse.platform.builds.progress import Begun, Ended, Note
 from pilothouse.platform.builds.stand_ins.reference import Reference
 
+AWAY_S, AGAIN_S = 300.0, 1.0
+_AWAY = re.compile(r"405|method not allowed|operation is unsupported|connection refused|connection reset|EOF|blob unknown", re.IGNORECASE)
 BUILDAH = ("buildah", "--storage-driver", "overlay")
 
 
@@ -111,7 +114,7 @@ class _Builder:
         say(Begun("push", image))
         digest = self.settings.source.parent / "digest"
         push = ["push", "--quiet", "--tls-verify=false", "--disable-compression", "--digestfile", str(digest), image, f"docker://{image}"]
-        done = subprocess.run([*BUILDAH, *push], capture_output=True, text=True, check=False, env=_environment(self.settings))
+        done = _pushed([*BUILDAH, *push], _environment(self.settings))
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             return Outcome("PushFailed", f"the image cannot be pushed to {self.settings.registry}: {last}", steps=tuple(self.watch.steps))
@@ -130,6 +133,16 @@ class _Builder:
             "volumes": sorted(config.get("Volumes") or {}),
         }
         return Outcome(digest=digest, ports=own_ports_first(self.text, exposed), image=image, steps=tuple(self.watch.steps))
+
+
+def _pushed(argv: list[str], environ: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Again for AWAY_S while the registry takes nothing: it is read-only, and started anew, while unused blobs are removed."""
+    deadline = time.monotonic() + AWAY_S
+    while True:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=dict(environ))
+        if done.returncode == 0 or not _AWAY.search(done.stderr) or time.monotonic() > deadline:
+            return done
+        time.sleep(AGAIN_S)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
