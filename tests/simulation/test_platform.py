@@ -27,7 +27,7 @@ from tests.simulation.strategies import PROGRAMS, THEN_S
 from tests.simulation.test_anything import nothing_broke
 from tests.simulation.virtual import virtually
 
-STORIES_TOLD = int(os.environ.get("PILOTHOUSE_STORIES", "3"))
+STORIES_TOLD = int(os.environ.get("PILOTHOUSE_STORIES", "8"))
 SETTLE_S = 150.0
 QUIET_S = 55.0
 WRITES_A_SECOND = 1.0
@@ -169,11 +169,13 @@ def test_no_story_of_apps_makes_a_controller_spin(state: Path, story: list[Act])
         raise
 
 
-def test_an_app_is_served_and_two_hours_pass_in_peace(play: Play, tmp_path: Path) -> None:
+def test_an_app_has_its_route_and_its_runs_and_a_quarter_of_an_hour_passes_in_peace(play: Play, tmp_path: Path) -> None:
     async def scene(cluster: Simulated) -> Any:
-        every_hour = {"web": {}, "hourly": {"command": ["x"], "schedule": "0 * * * *"}}
-        story = [_creates("shop", {"image": "app:1", "processes": every_hour}, 2 * 3600.0)]
+        every_five = {"web": {}, "often": {"command": ["x"], "schedule": "*/5 * * * *"}}
+        story = [_creates("shop", {"image": "app:1", "processes": every_five}, 900.0)]
         await played(cluster, tmp_path, story)
-        return await cluster.get(APPS, "shop")
+        return await cluster.items(kinds.INGRESSES), await cluster.items(kinds.JOBS)
 
-    assert meta.is_true(play(scene), "Ready")
+    routes, jobs = play(scene)
+    assert [meta.name(each) for each in routes] == ["shop"]
+    assert jobs
