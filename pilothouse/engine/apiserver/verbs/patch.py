@@ -61,9 +61,9 @@ def media(request: ApiRequest, *, custom: bool) -> str:
     kinds = [JSON_PATCH, MERGE_PATCH] if custom else [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH]
     if stated in kinds:
         return stated
-    accepted = ", ".join(kinds)
     if stated == APPLY_PATCH:
-        raise UnsupportedMediaType(f"server-side apply is not served, write without it: accepted media types include: {accepted}")
+        raise UnsupportedMediaType(f"this cannot be applied to: accepted media types include: {', '.join(kinds)}")
+    accepted = ", ".join([*kinds, APPLY_PATCH])
     raise UnsupportedMediaType(f"the body of the request was in an unknown format - accepted media types include: {accepted}")
 
 
