@@ -96,6 +96,6 @@ variables = _completing(_variables)
 
 def settings(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The keys of `ph config`."""
-    from pilothouse.platform.builds.environment import KEYS
+    from pilothouse.platform.builds.environment.keys import KEYS
 
     return [key for key in KEYS if key.startswith(incomplete)]

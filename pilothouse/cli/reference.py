@@ -161,7 +161,7 @@ def _no_schemas() -> Catalog:
 
 
 def config_keys() -> str:
-    from pilothouse.platform.builds.environment import KEYS
+    from pilothouse.platform.builds.environment.keys import KEYS
 
     return table(["key", "meaning"], [[f"`{key}`", meaning] for key, meaning in KEYS.items()])
 

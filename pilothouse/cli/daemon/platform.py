@@ -21,9 +21,9 @@ from pilothouse.platform.apps.controller import AppController
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.readiness import ReadinessController
 from pilothouse.platform.apps.types import APP
-from pilothouse.platform.builds import environment
 from pilothouse.platform.builds.bases import Bases
 from pilothouse.platform.builds.controller import BuildController, BuildSettings
+from pilothouse.platform.builds.environment.found import discover
 from pilothouse.platform.builds.keeper import EnvironmentKeeper
 from pilothouse.platform.builds.offers import offered
 from pilothouse.platform.builds.pod import SYSTEM, BuilderConfig
@@ -93,7 +93,7 @@ class Platform:
         informers = Informers(client)
         builds = await self._build_settings()
         self._stands_in = builds.config.stand_ins
-        found = await environment.discover() if options.local is not None else None
+        found = await discover() if options.local is not None else None
         makers: dict[str, Callable[[], Runnable]] = {
             "apps": lambda: AppController(client, informers, recorder, options.around),
             "readiness": lambda: ReadinessController(client, informers, options.around),

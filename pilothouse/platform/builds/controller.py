@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,11 +18,11 @@ from pilothouse.model.json import Object
 from pilothouse.oci.registry import EMPTY, MANIFEST, Registry, digest_of
 from pilothouse.platform.builds import program
 from pilothouse.platform.builds.bases import BaseError, Bases
-from pilothouse.platform.builds.environment import number
+from pilothouse.platform.builds.environment.keys import may_have_credentials, number
 from pilothouse.platform.builds.log import keep_log
 from pilothouse.platform.builds.outcome import Outcome
 from pilothouse.platform.builds.plan import DONE, Create, Finish, Prepare, Wait, next_step, seconds_left
-from pilothouse.platform.builds.pod import CONFIG, ENVIRONMENT, SYSTEM, BuilderConfig, build_pod, pod_name
+from pilothouse.platform.builds.pod import CONFIG, CREDENTIALS, ENVIRONMENT, SYSTEM, BuilderConfig, Environment, build_pod, pod_name
 from pilothouse.platform.builds.resource import BUILDS
 from pilothouse.platform.builds.sweeps import Sweeps
 
@@ -100,7 +100,7 @@ class BuildController:
     def _config(self) -> BuilderConfig:
         """With what `ph config` says; a mirror takes the place of stand-ins."""
         config = self.settings.config
-        values: Mapping[str, str] = (self.configured.get(f"{SYSTEM}/{CONFIG}") or {}).get("data") or {}
+        values = self._settings()
         mirror = values.get("registry.mirror", "")
         return replace(
             config,
@@ -113,6 +113,11 @@ class BuildController:
     def _sweep_config(self) -> BuilderConfig:
         config, bases = self._config(), self.settings.bases
         return replace(config, image=bases.place(config.image)) if bases is not None else config
+
+    def _settings(self) -> Mapping[str, str]:
+        """What `ph config` says."""
+        found: Mapping[str, str] = (self.configured.get(f"{SYSTEM}/{CONFIG}") or {}).get("data") or {}
+        return found
 
     async def _create(self, build: Object) -> None:
         config = self._config()
@@ -155,15 +160,22 @@ class BuildController:
         pod = self.pods.get(f"{meta.namespace(build)}/{pod_name(build)}")
         await self._finish(build, pod, Finish("Failed", Outcome(reason, message)))
 
-    async def _environment(self, namespace: str) -> dict[str, str]:
-        """Bring the build environment into the namespace; returns its proxy variables as `build_pod` takes them."""
-        source = self.secrets.get(f"{SYSTEM}/{ENVIRONMENT}")
+    async def _environment(self, namespace: str) -> Environment:
+        """Bring the build environment into the namespace, with credentials where the operator gave it those."""
+        may = may_have_credentials(self._settings(), namespace)
+        return Environment(
+            await self._provided(ENVIRONMENT, namespace), await self._provided(CREDENTIALS, namespace) if may else frozenset()
+        )
+
+    async def _provided(self, name: str, namespace: str) -> frozenset[str]:
+        """The keys of a Secret of the platform's namespace, which is copied."""
+        source = self.secrets.get(f"{SYSTEM}/{name}")
         if source is None:
-            return {}
+            return frozenset()
         data: Mapping[str, str] = source.get("data") or {}
         if namespace != SYSTEM:
-            await self._copy_secret(namespace, data)
-        return proxy_variables(data)
+            await self._copy_secret(name, namespace, data)
+        return frozenset(data)
 
     async def _provide_program(self, namespace: str) -> None:
         if await self.client.get_or_none(kinds.CONFIGMAPS, program.name(), namespace) is None:
@@ -178,9 +190,9 @@ class BuildController:
             with contextlib.suppress(NotFound):
                 await self.client.delete(kinds.CONFIGMAPS, meta.name(each), meta.namespace(each), uid=meta.uid(each))
 
-    async def _copy_secret(self, namespace: str, data: Mapping[str, str]) -> None:
-        wanted = {"metadata": {"name": ENVIRONMENT, "namespace": namespace}, "data": dict(data)}
-        current = await self.client.get_or_none(kinds.SECRETS, ENVIRONMENT, namespace)
+    async def _copy_secret(self, name: str, namespace: str, data: Mapping[str, str]) -> None:
+        wanted = {"metadata": {"name": name, "namespace": namespace}, "data": dict(data)}
+        current = await self.client.get_or_none(kinds.SECRETS, name, namespace)
         if current is None:
             await self.client.create(kinds.SECRETS, wanted)
         elif current.get("data") != data:
@@ -271,12 +283,6 @@ def _must_stop(step: Finish, pod: Object) -> bool:
 
 def _phase(build: Object) -> str:
     return (build.get("status") or {}).get("phase") or "Pending"
-
-
-def proxy_variables(keys: Iterable[str]) -> dict[str, str]:
-    """The `proxy.*` keys of the environment Secret by variable, in both spellings that programs read."""
-    names = {key: key.removeprefix("proxy.") for key in keys if key.startswith("proxy.")}
-    return {spelt: key for key, name in names.items() for spelt in (name.upper(), name.lower())}
 
 
 async def mark_ready(address: str, uid: str) -> None:

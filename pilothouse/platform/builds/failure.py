@@ -35,7 +35,7 @@ _NETWORK = re.compile(
     r"|Network is unreachable|No route to host"
     r"|Connection (?:refused|timed out|reset by peer)|ECONNREFUSED|ETIMEDOUT|ECONNRESET|i/o timeout"
     r"|dial tcp .*: |TLS handshake timeout|Unknown host|UnknownHostException|ConnectTimeoutError"
-    r"|Tunnel connection failed|Max retries exceeded",
+    r"|Tunnel connection failed|Max retries exceeded|Could not reach host|error sending request for url|Connection failed \[IP",
     re.IGNORECASE,
 )
 _MEMORY = re.compile(
@@ -72,10 +72,18 @@ _NOISE = re.compile(
     r"^(?:subprocess exited|error building|time=|exit status|\[notice\]|WARNING: Running pip|DEPRECATION|note: |hint: "
     r"|npm (?:WARN|warn|notice|(?:ERR!|error) (?:code|errno|syscall))"
     r"|error: subprocess-exited-with-error|\[end of output\]|exit code: |\u00d7 (?!No solution)|╰─> |│ "
-    r"|To see the full stack trace|Error: exit status|while running runtime)"
+    r"|To see the full stack trace|Error: exit status|while running runtime"
+    r"|Picked up (?:JAVA_TOOL|JDK_JAVA)_OPTIONS|NOTE: Picked up"
+    r"|error: cannot run ssh|fatal: unable to fork)"  # git's after Composer could not fetch by HTTPS
 )
 _TELLING = re.compile(r"\b(?:error|ERR!|fatal|failed|not found|no such|cannot|denied|unable|invalid)\b", re.IGNORECASE)
 
+_REFUSED = re.compile(
+    r"401 Client Error|403 Client Error|Incorrect or missing password|Unable to authenticate|\bE40[13]\b|code E40[13]|40[13] (?:Unauthorized|Forbidden)|Bad username or password"
+    r"|status code:? ?40[13]|authentication (?:required|failed)|Authentication is required|User for \S+: *(?:EOFError)?$",
+    re.IGNORECASE,
+)
+_LOGIN_HINT = " (a login was refused: the operator gives builds passwords and tokens with `ph config set build.credentials NAMESPACE`)"
 _CA_HINT = " (a certificate was refused: set the CA that your mirror uses with `ph config set ca FILE`)"
 _NETWORK_HINT = " (the network was not reached from the build: set a mirror or a proxy with `ph config`)"
 _DISK_HINT = "the disk is full"
@@ -152,6 +160,8 @@ def _cause(lines: list[str], step: str) -> str:
         return _short(_in_full(found, plain), 300)
     if found := _first(_CERTIFICATE, plain):
         return _short(_sober(found, plain), 250) + _CA_HINT
+    if found := _first(_REFUSED, plain):
+        return _short(_sober(found, plain), 250) + _LOGIN_HINT
     if found := _first(_NETWORK, plain):
         return _short(_sober(found, plain), 250) + _NETWORK_HINT
     if _KILLED.search(summary):

@@ -15,13 +15,16 @@ SYSTEM = "pilothouse-system"
 CONFIG = "pilothouse-config"
 """The ConfigMap in it with what `ph config` has set."""
 ENVIRONMENT = "pilothouse-build-environment"
-"""The Secret in the build's namespace that carries the host's mirrors, proxies and certificates."""
+"""The Secret in the build's namespace that carries the host's mirrors, proxies and certificates, without passwords."""
+CREDENTIALS = "pilothouse-build-credentials"
+"""The Secret with those of them that hold passwords or tokens; in namespaces alone whose builds may have them."""
 TIMEOUT_S = 1800
 SWEEP_S = 1800
 _SHARE = {"cpu": "100m", "memory": "128Mi"}
 """Without a request a container gets next to nothing of a busy machine, and somebody waits for the build."""
 _PROGRAM_PATH = "/opt/pilothouse"
 _STORAGE_PATH = "/var/lib/containers"
+_CREDENTIALS_PATH = "/etc/pilothouse-credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +46,41 @@ class BuilderConfig:
     offered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """plain, credentials: keys of the Secrets ENVIRONMENT and CREDENTIALS in the build's namespace, none where one is missing."""
+
+    plain: frozenset[str] = frozenset()
+    credentials: frozenset[str] = frozenset()
+
+    def proxies(self) -> dict[str, str]:
+        """Variable, in both spellings that programs read, -> key of the Secrets."""
+        names = {key: key.removeprefix("proxy.") for key in sorted(self.plain | self.credentials) if key.startswith("proxy.")}
+        return {spelt: key for key, name in names.items() for spelt in (name.upper(), name.lower())}
+
+    def place(self, key: str) -> str:
+        """The Secret to read a key from: in full where the build may."""
+        return CREDENTIALS if key in self.credentials else ENVIRONMENT
+
+
 def pod_name(build: Object) -> str:
     return f"{meta.name(build)}-build"
 
 
-def build_pod(build: Object, config: BuilderConfig, proxies: Mapping[str, str]) -> Object:
+def build_pod(build: Object, config: BuilderConfig, given: Environment) -> Object:
     """The pod that carries out a Build. Runs privileged: buildah mounts the layers and the steps' root.
 
-    proxies: variable -> key of the Secret ENVIRONMENT that holds its value, which often has a password in it.
+    given: what the Secrets of the build's namespace hold.
     """
     owner = meta.owner_reference(build, BUILDS.api_version, BUILDS.kind)
-    environment, hidden = _environment(build, config), _hidden(proxies)
+    environment, hidden = _environment(build, config), _hidden(given)
     shared: list[Object] = [
         {"name": "workspace", "mountPath": "/workspace"},
         {"name": "environment", "mountPath": "/etc/pilothouse", "readOnly": True},
         {"name": "program", "mountPath": _PROGRAM_PATH, "readOnly": True},
     ]
     storage: Object = {"name": "storage", "mountPath": _STORAGE_PATH}
+    secret: list[Object] = [{"name": "credentials", "mountPath": _CREDENTIALS_PATH, "readOnly": True}] if given.credentials else []
     fetch = ["/bin/sh", "-c", resources.files(__package__).joinpath("source.sh").read_text(), "source"]
     make = ["python3", "-I", f"{_PROGRAM_PATH}/build.pyz", "build"]
     return {
@@ -88,7 +109,7 @@ def build_pod(build: Object, config: BuilderConfig, proxies: Mapping[str, str]) 
                 ),
             ],
             "containers": [
-                _container("build", make, _arguments(proxies), config.image, [*_plain(environment), *hidden], [*shared, storage])
+                _container("build", make, _arguments(given), config.image, [*_plain(environment), *hidden], [*shared, storage, *secret])
                 | {"securityContext": {"privileged": True}, "resources": {"requests": _SHARE}},
             ],
             "volumes": [
@@ -96,6 +117,7 @@ def build_pod(build: Object, config: BuilderConfig, proxies: Mapping[str, str]) 
                 {"name": "environment", "secret": {"secretName": ENVIRONMENT, "optional": True}},
                 {"name": "program", "configMap": {"name": program.name()}},
                 {"name": "storage", "hostPath": {"path": config.storage, "type": "DirectoryOrCreate"}},
+                *([{"name": "credentials", "secret": {"secretName": CREDENTIALS, "optional": True}}] if given.credentials else []),
                 *_git_volumes(build),
             ],
         },
@@ -147,9 +169,9 @@ def _plain(variables: Mapping[str, str]) -> list[Object]:
     return [{"name": key, "value": _escaped(value)} for key, value in variables.items()]
 
 
-def _hidden(proxies: Mapping[str, str]) -> list[Object]:
+def _hidden(given: Environment) -> list[Object]:
     """A pod may be read by more people than a Secret."""
-    found = {name: {"name": ENVIRONMENT, "key": key, "optional": True} for name, key in proxies.items()}
+    found = {name: {"name": given.place(key), "key": key, "optional": True} for name, key in given.proxies().items()}
     return [{"name": name, "valueFrom": {"secretKeyRef": place}} for name, place in found.items()]
 
 
@@ -194,6 +216,6 @@ def _git_mounts(build: Object) -> list[Object]:
     return [{"name": each["name"], "mountPath": "/etc/pilothouse-git", "readOnly": True} for each in _git_volumes(build)]
 
 
-def _arguments(proxies: Mapping[str, str]) -> list[str]:
+def _arguments(given: Environment) -> list[str]:
     """The proxies reach the steps as build arguments, which do not stay in the image; buildah takes the values from its environment."""
-    return [word for name in proxies for word in ("--build-arg", name)]
+    return [word for name in given.proxies() for word in ("--build-arg", name)]

@@ -32,3 +32,11 @@ def test_an_unknown_setting_is_answered_with_the_known_ones(key: str, said: str)
     done = CliRunner().invoke(ph, ["config", "unset", key])
     assert done.exit_code == 1
     assert f"Error: there is no setting {key}: {said}" in done.output
+
+
+@pytest.mark.parametrize(("key", "value"), [("pip.index-url", "https://ann:s3cret@host/simple"), ("npm.token", "s3cret")])
+def test_a_secret_is_not_taken_from_the_command_line(key: str, value: str) -> None:
+    done = CliRunner().invoke(ph, ["config", "set", key, value])
+    assert done.exit_code == 1
+    assert f"`ph config set {key} - < FILE` reads it from a file" in done.output
+    assert "s3cret" not in done.output

@@ -3,7 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.platform.builds.environment import Found, discover, number, overridden, secret_data, shown
+from pilothouse.platform.builds.environment.credentials import has_secret, masked, without_secret
+from pilothouse.platform.builds.environment.effective import overridden, shown
+from pilothouse.platform.builds.environment.files import credentials_data, secret_data
+from pilothouse.platform.builds.environment.found import Found, discover
+from pilothouse.platform.builds.environment.keys import may_have_credentials, number
 
 
 @pytest.fixture
@@ -70,17 +74,21 @@ def test_what_ph_config_sets_wins_and_certificates_are_added() -> None:
     assert wanted.ca == "HOST\nMINE\n"
 
 
+def texts(data: dict[str, str]) -> dict[str, str]:
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
 def decoded(found: Found) -> dict[str, str]:
-    return {key: base64.b64decode(value).decode() for key, value in secret_data(found).items()}
+    return texts(secret_data(found))
 
 
 def test_the_secret_has_a_file_for_each_program() -> None:
     files = decoded(Found(pip={"index-url": "https://x"}, npm={"registry": "https://n"}, apt_proxy="http://a", ca="CA\n"))
-    assert files["pip.conf"] == "[global]\nindex-url = https://x\ncert = /run/pilothouse-ca.crt\n"
-    assert files["npmrc"] == "registry=https://n\ncafile=/run/pilothouse-ca.crt\n"
+    assert files["pip.conf"] == "[global]\nindex-url = https://x\ncert = /run/pilothouse/ca.crt\n"
+    assert files["npmrc"] == "registry=https://n\ncafile=/run/pilothouse/ca.crt\n"
     assert files["ca.crt"] == "CA\n"
     assert 'Acquire::http::Proxy "http://a";\n' in files["apt.conf"]
-    assert 'Acquire::https::CAInfo "/run/pilothouse-ca.crt";\n' in files["apt.conf"]
+    assert 'Acquire::https::CAInfo "/run/pilothouse/ca.crt";\n' in files["apt.conf"]
 
 
 def test_proxies_are_keys_of_their_own_and_what_is_empty_is_left_out() -> None:
@@ -107,3 +115,85 @@ async def test_a_variable_is_the_origin_of_what_it_overrides(host: Path) -> None
     found = shown(await discover(surroundings(host, PIP_INDEX_URL="https://mine/simple", npm_config_registry="https://n/"), host))
     assert found["pip.index-url"] == ("https://mine/simple", "$PIP_INDEX_URL")
     assert found["npm.registry"] == ("https://n/", "$npm_config_registry")
+
+
+SECRETIVE = Found(
+    pip={"index-url": "https://ann:pw-pip@pypi/simple"},
+    npm={"registry": "https://npm/", "//npm/:_authToken": "tok-npm"},
+    tools={"go.proxy": "https://ann:pw-go@go,direct", "gem.source": "https://pw-gem@gems/", "maven.mirror": "https://ann:pw-mvn@maven/"},
+    proxies={"https_proxy": "http://ann:pw-proxy@proxy:3128", "no_proxy": "localhost,.example.org"},
+    apt_proxy="http://ann:pw-apt@apt:3142",
+    ca="CA\n",
+)
+
+
+def test_no_password_and_no_token_is_in_what_every_build_gets() -> None:
+    every = "".join(decoded(SECRETIVE).values())
+    assert "pw-" not in every
+    assert "tok-" not in every
+    assert "index-url = https://pypi/simple" in every
+    assert "registry=https://npm/" in every
+
+
+def test_builds_that_may_get_the_same_files_in_full_and_no_others() -> None:
+    files = texts(credentials_data(SECRETIVE))
+    assert set(files) == {"pip.conf", "npmrc", "go.env", "gemrc", "bundle", "maven.xml", "apt.conf", "proxy.https_proxy"}
+    assert "//npm/:_authToken=tok-npm" in files["npmrc"]
+    assert "<username>ann</username><password>pw-mvn</password>" in files["maven.xml"]
+    assert credentials_data(Found(pip={"index-url": "https://pypi/simple"}, ca="CA\n")) == {}
+
+
+def test_a_token_is_for_the_registry_that_npm_uses() -> None:
+    found = overridden(Found(), {"npm.registry": "https://ann@npm.example.org/team", "npm.token": "t"})
+    assert found.npm["//npm.example.org/team/:_authToken"] == "t"
+
+
+def test_mirrors_of_other_tools_are_written_as_each_reads_them() -> None:
+    config = {
+        "go.proxy": "https://go/",
+        "go.sumdb": "off",
+        "gem.source": "https://gems/",
+        "cargo.registry": "sparse+https://crates/",
+        "maven.mirror": "https://maven/",
+    }
+    files = decoded(overridden(Found(), config))
+    assert files["go.env"] == "GOPROXY=https://go/\nGOSUMDB=off\n"
+    assert files["bundle"] == '---\nBUNDLE_MIRROR__ALL: "https://gems/"\n'
+    assert files["gemrc"] == ':sources:\n- "https://gems/"\n'
+    assert 'replace-with = "mirror"' in files["cargo.toml"]
+    assert "<mirrorOf>central</mirrorOf><url>https://maven/</url>" in files["maven.xml"]
+
+
+def test_maven_has_the_proxies_in_its_own_words() -> None:
+    settings = decoded(Found(proxies={"https_proxy": "http://proxy:3128", "no_proxy": "localhost,.example.org"}))["maven.xml"]
+    assert "<protocol>https</protocol><host>proxy</host><port>3128</port>" in settings
+    assert "<nonProxyHosts>localhost|*.example.org</nonProxyHosts>" in settings
+
+
+async def test_settings_of_go_are_found_in_variables_and_in_its_own_file(host: Path) -> None:
+    path = host / "home/ann/.config/go/env"
+    path.parent.mkdir(parents=True)
+    path.write_text("GOPROXY=https://old\nGOSUMDB=off\nGOFLAGS=-x\n")
+    found = await discover(surroundings(host, GOPROXY="https://go.example.org,direct"), host)
+    assert found.tools == {"go.proxy": "https://go.example.org,direct", "go.sumdb": "off"}
+    assert found.origins["go.sumdb"] == "~/.config/go/env"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "plain", "shown"),
+    [
+        ("pip.index-url", "https://ann:s3@host/simple", "https://host/simple", "https://ann:***@host/simple"),
+        ("pip.index-url", "https://ann:s@3@host/simple", "https://host/simple", "https://ann:***@host/simple"),
+        ("go.proxy", "https://a,https://token@b", "https://a,https://b", "https://a,https://***@b"),
+        ("npm.token", "abc", None, "***"),
+    ],
+)
+def test_a_secret_is_recognised_taken_out_and_masked(key: str, value: str, plain: str | None, shown: str) -> None:
+    assert has_secret(key, value)
+    assert (without_secret(key, value), masked(key, value)) == (plain, shown)
+    assert not has_secret("npm.registry", "https://host/@scope/")
+
+
+@pytest.mark.parametrize(("given", "may"), [("", False), ("shop", False), ("shop, default", True), ("*", True)])
+def test_credentials_are_for_the_namespaces_that_the_operator_names(given: str, may: bool) -> None:
+    assert may_have_credentials({"build.credentials": given}, "default") is may

@@ -83,6 +83,16 @@ Error: building at STEP "FORM ": Build error: Unknown instruction: "FORM" &image
 CA_HINT = "set the CA that your mirror uses with `ph config set ca FILE`"
 
 
+BUNDLER_OFFLINE = """There was an error installing the locked bundler version (4.0.5), rerun with the `--verbose` flag for more details.
+Could not reach host index.rubygems.org. Check your network connection and try
+again.
+"""
+COMPOSER_OFFLINE = """    Failed to download psr/log from dist: curl error 6: Could not resolve host: api.github.com
+    error: cannot run ssh: No such file or directory
+    fatal: unable to fork
+"""
+
+
 @pytest.mark.parametrize(
     ("log", "start", "hint"),
     [
@@ -240,6 +250,10 @@ FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space
         (REFUSED, "curl: (7) Failed to connect to example.org port 443: Connection refused (the network was not reached"),
         (HEAP, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory (the memory ran out"),
         (FULL, "the disk is full: ERROR: Could not install packages"),
+        (BUNDLER_OFFLINE, "Could not reach host index.rubygems.org. Check your network connection and try (the network was not reached"),
+        (COMPOSER_OFFLINE, "Failed to download psr/log from dist: curl error 6: Could not resolve host: api.github.com (the network"),
+        ("npm error code E401\nnpm error Incorrect or missing password.", "npm error Incorrect or missing password. (a login was refused"),
+        ("Picked up JAVA_TOOL_OPTIONS: -Dx=error\na.c:1:20: error: 'x' undeclared", "a.c:1:20: error: 'x' undeclared"),
         ("Collecting x\n/bin/sh: 1: nosuch: not found", "/bin/sh: 1: nosuch: not found"),
         ("all is well\nthe end", "the end"),
     ],

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from pilothouse.engine.node.environment import expand
 from pilothouse.platform import builds
 from pilothouse.platform.builds import program
-from pilothouse.platform.builds.controller import proxy_variables
-from pilothouse.platform.builds.pod import ENVIRONMENT, BuilderConfig, build_pod
+from pilothouse.platform.builds.pod import CREDENTIALS, ENVIRONMENT, BuilderConfig, Environment, build_pod
 
 CONFIG = BuilderConfig("builder:1", "127.0.0.1:5000", "/var/lib/x", stand_ins=True)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40) | st.sampled_from(
@@ -36,7 +35,7 @@ def test_no_text_of_the_user_is_shell_text_and_all_of_it_arrives_unchanged(
     url: str, revision: str, path: str, dockerfile: str, inline: str, args: dict[str, str]
 ) -> None:
     source = {"git": {"url": url, "revision": revision}, "path": path}
-    pod = build_pod(build(source=source, dockerfile=dockerfile, inline=inline, args=args), CONFIG, {})
+    pod = build_pod(build(source=source, dockerfile=dockerfile, inline=inline, args=args), CONFIG, Environment())
     fetch, make = pod["spec"]["initContainers"][0], pod["spec"]["containers"][0]
     assert seen_by(fetch)[0] == ["/bin/sh", "-c", resources.files(builds).joinpath("source.sh").read_text(), "source"]
     assert seen_by(make)[0] == ["python3", "-I", "/opt/pilothouse/build.pyz", "build"]
@@ -51,14 +50,14 @@ def test_no_text_of_the_user_is_shell_text_and_all_of_it_arrives_unchanged(
 
 def test_an_upload_is_fetched_from_the_registry_by_its_digest() -> None:
     upload = {"repository": "sources/default/shop", "digest": "sha256:" + "a" * 64}
-    environment = seen_by(build_pod(build(source={"upload": upload}), CONFIG, {})["spec"]["initContainers"][0])[2]
+    environment = seen_by(build_pod(build(source={"upload": upload}), CONFIG, Environment())["spec"]["initContainers"][0])[2]
     assert environment["SOURCE_URL"] == f"http://127.0.0.1:5000/v2/sources/default/shop/blobs/{upload['digest']}"
     assert environment["GIT_URL"] == ""
 
 
 def test_proxies_reach_the_fetch_and_the_steps_and_their_passwords_stay_in_the_secret() -> None:
-    proxies = proxy_variables(["ca.crt", "proxy.http_proxy"])
-    spec = build_pod(build(args={"A": "1"}), CONFIG, proxies)["spec"]
+    given = Environment(frozenset({"ca.crt", "proxy.http_proxy"}))
+    spec = build_pod(build(args={"A": "1"}), CONFIG, given)["spec"]
     place = {"name": ENVIRONMENT, "key": "proxy.http_proxy", "optional": True}
     for container in (spec["initContainers"][0], spec["containers"][0]):
         hidden = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"] if "valueFrom" in each}
@@ -66,8 +65,19 @@ def test_proxies_reach_the_fetch_and_the_steps_and_their_passwords_stay_in_the_s
     assert seen_by(spec["containers"][0])[1] == ["--build-arg", "HTTP_PROXY", "--build-arg", "http_proxy"]
 
 
+def test_credentials_are_mounted_where_the_steps_run_and_only_where_they_are_given() -> None:
+    given = Environment(frozenset({"pip.conf", "proxy.http_proxy"}), frozenset({"npmrc", "proxy.http_proxy"}))
+    spec = build_pod(build(), CONFIG, given)["spec"]
+    fetch, make = spec["initContainers"][0], spec["containers"][0]
+    assert "credentials" not in {mount["name"] for mount in fetch["volumeMounts"]}
+    assert {"name": "credentials", "mountPath": "/etc/pilothouse-credentials", "readOnly": True} in make["volumeMounts"]
+    assert {"name": "credentials", "secret": {"secretName": CREDENTIALS, "optional": True}} in spec["volumes"]
+    assert {each["valueFrom"]["secretKeyRef"]["name"] for each in make["env"] if "valueFrom" in each} == {CREDENTIALS}
+    assert CREDENTIALS not in json.dumps(build_pod(build(), CONFIG, Environment(given.plain)))
+
+
 def test_only_the_build_container_is_privileged_and_has_the_layers() -> None:
-    spec = build_pod(build(), CONFIG, {})["spec"]
+    spec = build_pod(build(), CONFIG, Environment())["spec"]
     assert "securityContext" not in spec["initContainers"][0]
     assert spec["containers"][0]["securityContext"] == {"privileged": True}
     assert "storage" not in {mount["name"] for mount in spec["initContainers"][0]["volumeMounts"]}
@@ -77,9 +87,11 @@ def test_only_the_build_container_is_privileged_and_has_the_layers() -> None:
 
 
 def test_the_pod_ends_with_its_build() -> None:
-    owner = build_pod(build(), CONFIG, {})["metadata"]["ownerReferences"][0]
+    owner = build_pod(build(), CONFIG, Environment())["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == ("Build", "shop-1", "u", True)
 
 
 def test_a_build_has_a_share_of_a_busy_machine() -> None:
-    assert build_pod(build(), CONFIG, {})["spec"]["containers"][0]["resources"] == {"requests": {"cpu": "100m", "memory": "128Mi"}}
+    assert build_pod(build(), CONFIG, Environment())["spec"]["containers"][0]["resources"] == {
+        "requests": {"cpu": "100m", "memory": "128Mi"}
+    }

@@ -14,7 +14,7 @@ _MAIN = re.compile(r"^package main\b", re.MULTILINE)
 _READS_PORT = re.compile(r"Getenv\(\s*\"PORT\"|LookupEnv\(\s*\"PORT\"|env:\"PORT")
 _LISTENS = re.compile(r"(?:ListenAndServe(?:TLS)?\(|Addr:|\.Run\(|\.Listen\(|\.Start\()[^\n\"]*\"[\w.]*:(\d{2,5})\"")
 TOOLCHAINS = (1, 21)
-"""From this version on, go.mod may name a patch version, and an older toolchain fetches the one that is asked for."""
+"""From this version on, go.mod may name a patch version, and a toolchain older than go.mod asks for refuses the module."""
 
 
 def is_go(tree: Tree) -> bool:
@@ -57,13 +57,14 @@ def _version(tree: Tree, offer: Offer) -> tuple[str, tuple[str, ...]]:
         return fitting, ()
     if not offer.exact:
         return ".".join(found[1].split(".")[:2]), ()
-    if versions.parse(offered) < TOOLCHAINS and found[1].count(".") > 1:
+    newest = offer.newest("golang", offered)
+    if versions.parse(newest) >= TOOLCHAINS or found[1].count(".") > 1:
         raise CannotDetect(
-            f"go.mod asks for Go {found[1]}, and the toolchain that can be had is {offered}, which does not read that line: "
-            f"write `go {'.'.join(offered.split('.')[:2])}` if the code allows it, "
+            f"go.mod asks for Go {found[1]}, and the newest toolchain that can be had is {newest}: "
+            f"write `go {'.'.join(newest.split('.')[:2])}` if the code allows it, "
             "or set a registry with `ph config set registry.mirror HOST`"
         )
-    return offered, (f"go.mod asks for Go {found[1]}; the toolchain that can be had is {offered}, which is used",)
+    return newest, (f"go.mod asks for Go {found[1]}; the newest toolchain that can be had is {newest}, which is used",)
 
 
 def _main_package(tree: Tree) -> str:

@@ -1,9 +1,9 @@
-"""Java projects: a runnable jar that Maven or Gradle makes."""
+"""Java projects: a runnable jar that Maven or Gradle makes, or sources with a main method and no build file."""
 
 import re
 
 from pilothouse.platform.builds.detect.plan import CannotDetect, Offer
-from pilothouse.platform.builds.detect.recipe import APP_USER, Recipe, apt_install
+from pilothouse.platform.builds.detect.recipe import APP_USER, COPY_SOURCE, Recipe, apt_install
 from pilothouse.platform.builds.detect.tree import Tree
 
 _RELEASE = re.compile(
@@ -11,13 +11,23 @@ _RELEASE = re.compile(
 )
 
 
+_MAIN = re.compile(r"\bstatic\s+(?:final\s+)?void\s+main\s*\(")
+_PACKAGE = re.compile(r"^\s*package\s+([\w.]+)\s*;", re.MULTILINE)
+_READS_PORT = re.compile(r"getenv\(\s*\"PORT\"")
+_LISTENS = re.compile(r"(?:InetSocketAddress\((?:[^,()]*,)?|ServerSocket\()\s*(\d{2,5})\b")
+_SOURCES = ("src/main/java", "src", "")
+BUILD_FILES = ("pom.xml", "build.gradle", "build.gradle.kts")
+
+
 def is_java(tree: Tree) -> bool:
-    return bool(tree.first("pom.xml", "build.gradle", "build.gradle.kts"))
+    return bool(tree.first(*BUILD_FILES)) or (_main_class(tree) != "" and not tree.first("build.xml", "build.sbt", "project.clj"))
 
 
 def recipe(tree: Tree, offer: Offer) -> Recipe:
     """Raises CannotDetect for a Gradle project without its wrapper, and when the JDK is too old."""
-    build_file = tree.first("pom.xml", "build.gradle", "build.gradle.kts")
+    build_file = tree.first(*BUILD_FILES)
+    if not build_file:
+        return _plain(tree, offer)
     version = _version(tree, build_file, offer)
     build, jars, tools = _build(tree, build_file)
     lines = (
@@ -37,6 +47,56 @@ def recipe(tree: Tree, offer: Offer) -> Recipe:
     command = "SERVER_PORT=$PORT java -jar app.jar" if spring else "java -jar app.jar"
     found = f"{'Spring Boot' if spring else 'the jar'} is run"
     return Recipe("java", lines, command, (f"Java {version}: {build_file}",), found, variables=variables)
+
+
+def _plain(tree: Tree, offer: Offer) -> Recipe:
+    """Compiled by javac, with the jars of `lib/`."""
+    version = offer.preferred("eclipse-temurin", "17")
+    main, folder = _main_class(tree), _sources(tree)
+    jars = tree.has_folder("lib")
+    path = "'/app/classes:/app/lib/*'" if jars else "/app/classes"
+    libraries = " -cp 'lib/*'" if jars else ""
+    lines = (
+        f"FROM eclipse-temurin:{version} AS build",
+        "WORKDIR /src",
+        "COPY . ./",
+        f"RUN mkdir /classes && find {folder or '.'} -name '*.java' ! -path '*/test/*' > /tmp/sources && "
+        f"javac{libraries} -d /classes @/tmp/sources",
+        "",
+        f"FROM eclipse-temurin:{version}",
+        "WORKDIR /app",
+        APP_USER,
+        COPY_SOURCE,
+        "COPY --from=build /classes /app/classes",
+    )
+    files = _java_files(tree, folder)
+    named = next((int(found[1]) for path_ in files if (found := _LISTENS.search(tree.text(path_)))), None)
+    port = None if tree.mentions(_READS_PORT, files) else named
+    why = (f"Java {version}: sources without a build file; javac compiles them{' with the jars of lib/' if jars else ''}",)
+    where = "the port in PORT" if port is None else f"port {port}"
+    return Recipe("java", lines, f"java -cp {path} {main}", why, f"{main} is run, serving on {where}", port)
+
+
+def _sources(tree: Tree) -> str:
+    return next((folder for folder in _SOURCES if _java_files(tree, folder)), "")
+
+
+def _java_files(tree: Tree, folder: str) -> list[str]:
+    start = f"{folder}/" if folder else ""
+    return [path for path in tree.ending(".java") if path.startswith(start) and path.count("/") <= 8 and "/test/" not in f"/{path}"][:400]
+
+
+def _main_class(tree: Tree) -> str:
+    """Of the first class with a main method, those called Main, App or Server before others; "" when there is none."""
+    files = _java_files(tree, _sources(tree))
+    known = ("Main.java", "App.java", "Application.java", "Server.java")
+    for path in sorted(files, key=lambda path: (path.rpartition("/")[2] not in known, path.count("/"), path)):
+        text = tree.text(path)
+        if _MAIN.search(text):
+            package = _PACKAGE.search(text)
+            name = path.rpartition("/")[2].removesuffix(".java")
+            return f"{package[1]}.{name}" if package else name
+    return ""
 
 
 def _version(tree: Tree, build_file: str, offer: Offer) -> str:

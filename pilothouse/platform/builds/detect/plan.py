@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pilothouse.platform.builds.detect.versions import allows
+from pilothouse.platform.builds.detect.versions import allows, parse
 
 WEB = "web"
 RELEASE = "release"
@@ -61,6 +61,9 @@ class Offer:
     def fitting(self, image: str, asked: str) -> str:
         """The first version in a range, "" when none is."""
         return next((version for version in self._of(image) if allows(asked, version)), "")
+
+    def newest(self, image: str, otherwise: str) -> str:
+        return max(self._of(image), key=parse, default=otherwise)
 
     def _of(self, image: str) -> tuple[str, ...]:
         found = self.versions.get(image, ())

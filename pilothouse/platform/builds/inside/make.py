@@ -13,6 +13,7 @@ from pilothouse.platform.builds.inside import registries
 from pilothouse.platform.builds.inside.output import say
 from pilothouse.platform.builds.inside.run import Run
 from pilothouse.platform.builds.inside.settings import Settings
+from pilothouse.platform.builds.inside.steps import Steps, with_variables
 from pilothouse.platform.builds.inside.store import Store
 from pilothouse.platform.builds.inside.translate import Translation, Untranslatable, translated
 from pilothouse.platform.builds.inside.watch import Watch
@@ -73,10 +74,12 @@ class _Builder:
 
     def _arguments(self, translation: Translation) -> list[str]:
         settings = self.settings
+        steps = Steps(settings, os.environ)
         self.given = translation.text
-        self.watch.builds(translation.text)
+        text, stages = with_variables(translation.text, steps.variables)
+        self.watch.builds(translation.text, stages)
         file = settings.written.with_name("Dockerfile.given")
-        file.write_text(translation.text, encoding="utf-8", errors="surrogateescape")
+        file.write_text(text, encoding="utf-8", errors="surrogateescape")
         contexts = [f"--build-context={name}={folder}" for name, folder in translation.contexts.items()]
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         processes = resource.getrlimit(resource.RLIMIT_NPROC)
@@ -87,7 +90,7 @@ class _Builder:
         limits = [f"--ulimit=nofile={soft}:{hard}", f"--ulimit=nproc={processes[0]}:{processes[1]}"]
         fixed = ["--isolation", "chroot", "--format", "docker", "--network", "host", "--ignorefile", "/dev/null"]
         named = ["--file", str(file), "--tag", settings.image]
-        return ["build", *fixed, *cache, *limits, *registries.mounts(settings), *given, *self.options, *contexts, *named, "."]
+        return ["build", *fixed, *cache, *limits, *steps.mounts(), *given, *self.options, *contexts, *named, "."]
 
     def _buildah(self, arguments: list[str]) -> Run:
         run = Run([*BUILDAH, *arguments], cwd=self.settings.context, timeout_s=self.settings.timeout_s, environ=_environment(self.settings))

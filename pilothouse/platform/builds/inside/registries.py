@@ -1,22 +1,13 @@
-"""Which registry an image name means to the builder, and which files of the host's settings its steps see."""
+"""Which registry an image name means to the builder, and what it asks the platform's own."""
 
 import http.client
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pilothouse.platform.builds.inside.settings import Settings
 
-_MOUNTS = (
-    ("ca.crt", "/run/pilothouse-ca.crt"),
-    ("pip.conf", "/etc/pip.conf"),
-    ("npmrc", "/etc/npmrc"),  # of Debian's npm
-    ("npmrc", "/usr/etc/npmrc"),  # of yarn 1 and pnpm beside it
-    ("npmrc", "/usr/local/etc/npmrc"),  # of all three where Node is in /usr/local
-    ("apt.conf", "/etc/apt/apt.conf.d/95pilothouse"),
-)
 READY_WITHIN_S = 1200.0
 _ACCEPT = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, */*"
 
@@ -39,14 +30,6 @@ def configuration(settings: Settings) -> str:
 
 def _registry(prefix: str, location: str) -> list[str]:
     return ["[[registry]]", f'prefix = "{prefix}"', f'location = "{location}"', "insecure = true"]
-
-
-def mounts(settings: Settings) -> Iterator[str]:
-    """Options that show the host's mirrors and certificates to the steps without leaving them in the image."""
-    for name, inside in _MOUNTS:
-        path = settings.environment / name
-        if path.is_file() and path.stat().st_size:
-            yield from ("--volume", f"{path}:{inside}:ro")
 
 
 def wait_for_bases(settings: Settings) -> bool:

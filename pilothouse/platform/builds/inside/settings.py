@@ -11,7 +11,8 @@ class Settings:
     """source: the fetched tree; context: the folder of it that is built; written: the Dockerfile's copy outside the tree.
 
     dockerfile: its path inside the context, "Dockerfile" for a made one (`is_generated`). stand_ins: base images come from the
-    platform's registry. uid: of the Build. timeout_s: for the steps. storage: of layers, kept between builds.
+    platform's registry. uid: of the Build. timeout_s: for the steps. storage: of layers, kept between builds. environment: the host's
+    settings without secrets; credentials: those with, no folder where the build may not have them; steps: made of both for the steps.
     """
 
     source: Path
@@ -31,6 +32,8 @@ class Settings:
     storage: Path
     storage_limit: int
     environment: Path
+    credentials: Path
+    steps: Path
     termination: Path
 
     @classmethod
@@ -54,5 +57,7 @@ class Settings:
             storage=Path(environ.get("STORAGE", "/var/lib/containers")),
             storage_limit=int(environ.get("STORAGE_LIMIT") or 20 << 30),
             environment=Path(environ.get("ENVIRONMENT", "/etc/pilothouse")),
+            credentials=Path(environ.get("CREDENTIALS", "/etc/pilothouse-credentials")),
+            steps=Path(environ.get("STEPS", "/dev/shm/pilothouse")),  # noqa: S108 -- in memory: it may hold passwords
             termination=Path(environ.get("TERMINATION", "/dev/termination-log")),
         )

@@ -41,21 +41,25 @@ class Watch:
         self._stages = [step.line for step in instructions(text) if step.word == "FROM"]
         self._tail: deque[str] = deque(maxlen=KEPT_LINES)
         self._given = ""
+        self._with_arg: frozenset[int] = frozenset()
         self._last_line = 0
         self.current: _Current | None = None
         self.steps: list[Step] = []
         self.images: list[str] = []
 
-    def builds(self, given: str) -> None:
-        """given: the Dockerfile that the builder reads in place of the user's; the same lines."""
+    def builds(self, given: str, with_arg: frozenset[int] = frozenset()) -> None:
+        """given: the Dockerfile in place of the user's, with the same lines. with_arg: stages, from 1, that the builder reads with
+        one more ARG of the platform's behind FROM; it is not shown."""
         self._given = given
+        self._with_arg = with_arg
 
     def line(self, line: str) -> None:
         """Take one line of output: print it, or the mark that it stands for."""
         self._tail.append(line)
         if found := _STEP.match(line):
             self.end()
-            self._begin(found)
+            if not self._is_ours(found):
+                self._begin(found)
         elif found := _CACHED.match(line):
             self.images.append(found["image"])
             if self.current is not None:
@@ -70,8 +74,18 @@ class Watch:
         number = self._line_of(found)
         self._last_line = number or self._last_line
         name = self._shown.get(number, found["shown"])
-        self.current = _Current(f"{several}{found['number']}", name, number, time.monotonic())
+        self.current = _Current(f"{several}{self._number(found)}", name, number, time.monotonic())
         say(Begun(self.current.number, name, number))
+
+    def _is_ours(self, found: "re.Match[str]") -> bool:
+        return int(found["stage"] or 1) in self._with_arg and found["number"].startswith("2/")
+
+    def _number(self, found: "re.Match[str]") -> str:
+        """As it is without the ARG of the platform's."""
+        if int(found["stage"] or 1) not in self._with_arg:
+            return found["number"]
+        number, _, total = found["number"].partition("/")
+        return f"{number if number == '1' else int(number) - 1}/{int(total) - 1}"
 
     def _line_of(self, found: "re.Match[str]") -> int:
         """FROM is shown with its arguments filled in, so it is known by its stage."""

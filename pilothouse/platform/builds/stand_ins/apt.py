@@ -19,6 +19,7 @@ _CAUSES = (
     (re.compile(r"Could not connect|Connection (?:refused|timed out|failed)|Unable to connect"), "the package mirror cannot be reached"),
     (re.compile(r"Unable to locate package (\S+)|has no installation candidate"), "the package mirror does not have all of the packages"),
 )
+_PACKAGE_ERROR = re.compile(r"^(?:dpkg(?:-\w+)?|cp|mv|ln|chroot|useradd|install): (?:error|cannot|failed)|^\S+: error: ")
 
 
 async def sources(suite: str) -> list[str]:
@@ -56,5 +57,6 @@ def reason(said: str) -> str:
             line = next(line for line in said.splitlines() if found[0] in line)
             return f"{cause} ({line.strip()[:200]})"
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("E:", "Err:"))]
+    # A package's own complaint says more than that of the program that called it.
+    errors = [line for line in lines if _PACKAGE_ERROR.match(line)] or [line for line in lines if line.startswith(("E:", "Err:"))]
     return (errors or lines[-1:] or ["it gave no reason"])[0][:300]

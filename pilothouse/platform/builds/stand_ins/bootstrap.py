@@ -13,6 +13,8 @@ from pilothouse.platform.builds.stand_ins.recipes import Recipe
 _MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
 """Makes the merged /usr beforehand: without it a package with the whole of Perl does (10 s of 50)."""
 _SLIM = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+_MANUALS = 'for section in 1 2 3 4 5 6 7 8; do mkdir -p "$1"/usr/share/man/man$section; done'
+"""Alternatives link manual pages: without the folders the packages of Java cannot be set up."""
 _LIMIT_S = 900
 _OWN_MOUNTS = ("unshare", "--mount", "--")
 """What mmdebstrap mounts goes with it, also when it is killed: the machine never sees it."""
@@ -43,6 +45,8 @@ def _options(recipe: Recipe) -> list[str]:
     if _MERGED_USR.is_dir() and not recipe.minimal:
         argv.append(f"--hook-dir={_MERGED_USR}")
     when = "extract" if recipe.minimal else "customize"  # what is only extracted is never customized
+    if not recipe.minimal:
+        argv.append(f"--essential-hook={_MANUALS}")
     return [*argv, *(f"--{when}-hook={hook}" for hook in recipe.hooks)]
 
 

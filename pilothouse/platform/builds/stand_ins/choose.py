@@ -9,6 +9,8 @@ from pilothouse.platform.builds.stand_ins.reference import Reference
 
 _ANY = frozenset({"latest", "lts", "stable", "current", "mainline"})
 _SUITES = frozenset({"bookworm", "trixie", "noble", "jammy", "bullseye", "buster", "focal"})
+_NEWEST_FIRST = frozenset({"golang"})
+"""Of these `latest` and `1` mean the newest there is: modules ask for it, and it builds older ones too."""
 _DIGITS = re.compile(r"^\d+(?:\.\d+)*$")
 _JAVA_WORDS = re.compile(r"-(?:eclipse-temurin|openjdk|amazoncorretto|ibmjava|sapmachine)(?:-(\d+))?")
 
@@ -53,7 +55,7 @@ def choose(reference: Reference, host: str) -> StandIn | None:
     asked = _taken_apart(reference)
     if asked is None:
         return None
-    for suite in suites_of(host):
+    for suite in _in_order(reference.family, asked, host):
         version = VERSIONS.get(suite, {}).get(reference.family)
         if version is None or not _fits(asked, suite, version):
             continue
@@ -61,6 +63,17 @@ def choose(reference: Reference, host: str) -> StandIn | None:
         if made is not None:
             return StandIn(reference.family, asked.variant, suite, version, made)
     return None
+
+
+def _in_order(family: str, asked: _Asked, host: str) -> tuple[str, ...]:
+    suites = suites_of(host)
+    if family not in _NEWEST_FIRST or "." in asked.version:
+        return suites
+    return tuple(sorted(suites, key=lambda suite: _numbers(VERSIONS.get(suite, {}).get(family, "0")), reverse=True))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _taken_apart(reference: Reference) -> _Asked | None:

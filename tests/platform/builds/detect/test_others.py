@@ -38,7 +38,7 @@ def test_the_port_of_a_go_program_is_the_one_that_it_names() -> None:
 
 
 def test_a_go_version_that_the_toolchain_cannot_read_is_refused() -> None:
-    with pytest.raises(CannotDetect, match=r"go.mod asks for Go 1.22.1, and the toolchain that can be had is 1.19"):
+    with pytest.raises(CannotDetect, match=r"go.mod asks for Go 1.22.1, and the newest toolchain that can be had is 1.19"):
         found({"go.mod": "module x\ngo 1.22.1\n", "main.go": MAIN})
     assert "FROM golang:1.22 AS build" in found({"go.mod": "module x\ngo 1.22.1\n", "main.go": MAIN}, ANYTHING).dockerfile
 
@@ -93,6 +93,24 @@ def test_a_maven_project_runs_its_jar() -> None:
     assert web(detected) == "SERVER_PORT=$PORT java -jar app.jar"
     with pytest.raises(CannotDetect, match="asks for Java 21, and the JDK that can be had is 17"):
         found({"pom.xml": pom.replace("17", "21")})
+
+
+MAIN_JAVA = "package shop; class Main { public static void main(String[] a) { new InetSocketAddress(9000); } }"
+
+
+def test_java_sources_with_a_main_method_need_no_build_file() -> None:
+    detected = found({"src/shop/Main.java": MAIN_JAVA, "src/shop/Shelf.java": "package shop; class Shelf {}", "lib/json.jar": ""})
+    assert "find src -name '*.java'" in detected.dockerfile
+    assert "javac -cp 'lib/*' -d /classes" in detected.dockerfile
+    assert web(detected) == "java -cp '/app/classes:/app/lib/*' shop.Main"
+    assert detected.port == 9000
+    reads = MAIN_JAVA.replace("9000", 'Integer.parseInt(System.getenv("PORT"))')
+    assert found({"Main.java": reads}).port == 8080
+
+
+def test_of_several_go_toolchains_the_newest_is_the_one_that_a_refusal_names() -> None:
+    with pytest.raises(CannotDetect, match=r"asks for Go 1.25.0, and the newest toolchain that can be had is 1.24: write `go 1.24`"):
+        found({"go.mod": "module x\ngo 1.25.0\n", "main.go": MAIN}, SEVERAL)
 
 
 @pytest.mark.parametrize(

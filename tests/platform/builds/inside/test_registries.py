@@ -1,7 +1,6 @@
 import tomllib
-from pathlib import Path
 
-from pilothouse.platform.builds.inside.registries import configuration, mounts
+from pilothouse.platform.builds.inside.registries import configuration
 from pilothouse.platform.builds.inside.settings import Settings
 
 HERE = {"REGISTRY": "127.0.0.1:5000"}
@@ -23,15 +22,3 @@ def test_a_mirror_is_asked_before_the_public_registry() -> None:
 
 def test_the_platforms_registry_is_spoken_to_without_tls() -> None:
     assert registries({}) == {"127.0.0.1:5000": {"prefix": "127.0.0.1:5000", "location": "127.0.0.1:5000", "insecure": True}}
-
-
-def test_only_settings_that_say_something_are_mounted_into_the_steps(tmp_path: Path) -> None:
-    (tmp_path / "pip.conf").write_text("[global]\n")
-    (tmp_path / "npmrc").touch()
-    assert list(mounts(Settings.of({"ENVIRONMENT": str(tmp_path)}))) == ["--volume", f"{tmp_path}/pip.conf:/etc/pip.conf:ro"]
-
-
-def test_yarn_and_pnpm_see_the_settings_of_npm_wherever_node_is(tmp_path: Path) -> None:
-    (tmp_path / "npmrc").write_text("cafile=/run/pilothouse-ca.crt\n")
-    places = {option.split(":")[1] for option in mounts(Settings.of({"ENVIRONMENT": str(tmp_path)})) if option != "--volume"}
-    assert places == {"/etc/npmrc", "/usr/etc/npmrc", "/usr/local/etc/npmrc"}

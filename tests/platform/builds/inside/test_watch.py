@@ -44,3 +44,16 @@ def test_the_log_says_the_users_own_lines_and_what_was_cached(capsys: pytest.Cap
     assert [(step.line, step.cached) for step in watch.steps] == [(2, False), (3, False), (4, False), (5, True), (6, False)]
     assert "136ad79f92a" in watch.images
     assert watch.tail() == LOG.rstrip("\n")
+
+
+def test_an_argument_of_the_platforms_is_neither_shown_nor_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    watch = Watch("FROM a\nRUN make\n")
+    watch.builds("FROM a\nRUN make\n", frozenset({1}))
+    for line in ["STEP 1/3: FROM a", 'STEP 2/3: ARG SSL_CERT_FILE="/run/x"', "--> 136ad79f92a", "STEP 3/3: RUN make"]:
+        watch.line(line)
+    watch.end()
+    assert [step.name for step in watch.steps] == ["FROM a", "RUN make"]
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("==>")] == [
+        "==> 1/2 line 1: FROM a",
+        "==> 2/2 line 2: RUN make",
+    ]

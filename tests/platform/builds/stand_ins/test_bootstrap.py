@@ -18,6 +18,10 @@ dpkg: error processing archive /tmp/x.deb (--unpack):
 E: Sub-process /usr/bin/dpkg returned an error code (1)
 E: run_chroot failed: E: apt-get failed
 """
+JAVA = """dpkg: error processing package openjdk-17-jre-headless:amd64 (--configure):
+update-alternatives: error: error creating symbolic link '/usr/share/man/man1/java.1.gz.dpkg-tmp': No such file or directory
+E: setup failed: E: apt-get --yes install openjdk-17-jdk-headless failed
+"""
 EXPIRED = "E: Release file for http://m/InRelease is expired (invalid since 22d).\nE: failed\n"
 MISSING = "Err:1 http://m/debian trixie Release\n  404  Not Found [IP: 10.0.0.1 80]\nE: apt-get update failed\n"
 
@@ -29,6 +33,7 @@ MISSING = "Err:1 http://m/debian trixie Release\n  404  Not Found [IP: 10.0.0.1 
         (EXPIRED, "the package mirror's index and this machine's clock do not agree ("),
         (MISSING, "the package mirror does not have them (404  Not Found"),
         ("W: x\nE: something else\nE: apt-get failed", "E: something else"),
+        (JAVA, "dpkg: error processing package openjdk-17-jre-headless"),
         ("", "it gave no reason"),
     ],
 )
