@@ -79,7 +79,8 @@ _NOISE = re.compile(
 _TELLING = re.compile(r"\b(?:error|ERR!|fatal|failed|not found|no such|cannot|denied|unable|invalid)\b", re.IGNORECASE)
 
 _REFUSED = re.compile(
-    r"401 Client Error|403 Client Error|Incorrect or missing password|Unable to authenticate|\bE40[13]\b|code E40[13]|40[13] (?:Unauthorized|Forbidden)|Bad username or password"
+    r"401 Client Error|403 Client Error|Incorrect or missing password|Unable to authenticate"
+    r"|\bE40[13]\b|40[13] (?:Unauthorized|Forbidden)|Bad username or password"
     r"|status code:? ?40[13]|authentication (?:required|failed)|Authentication is required|User for \S+: *(?:EOFError)?$",
     re.IGNORECASE,
 )
