@@ -79,9 +79,9 @@ _NOISE = re.compile(
 _TELLING = re.compile(r"\b(?:error|ERR!|fatal|failed|not found|no such|cannot|denied|unable|invalid)\b", re.IGNORECASE)
 
 _REFUSED = re.compile(
-    r"401 Client Error|403 Client Error|Incorrect or missing password|Unable to authenticate"
+    r"Incorrect or missing password|Unable to authenticate"
     r"|\bE40[13]\b|40[13] (?:Unauthorized|Forbidden)|Bad username or password"
-    r"|status code:? ?40[13]|authentication (?:required|failed)|Authentication is required|User for \S+: *(?:EOFError)?$",
+    r"|status code:? ?40[13]|authentication (?:required|failed)|Authentication is required|\bUser for \S+: |\b40[13] (?:Client )?Error\b",
     re.IGNORECASE,
 )
 _LOGIN_HINT = " (a login was refused: the operator gives builds passwords and tokens with `ph config set build.credentials NAMESPACE`)"

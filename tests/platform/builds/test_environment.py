@@ -84,7 +84,7 @@ def decoded(found: Found) -> dict[str, str]:
 
 def test_the_secret_has_a_file_for_each_program() -> None:
     files = decoded(Found(pip={"index-url": "https://x"}, npm={"registry": "https://n"}, apt_proxy="http://a", ca="CA\n"))
-    assert files["pip.conf"] == "[global]\nindex-url = https://x\ncert = /run/pilothouse/ca.crt\n"
+    assert files["pip.conf"] == "[global]\nno-input = true\nindex-url = https://x\ncert = /run/pilothouse/ca.crt\n"
     assert files["npmrc"] == "registry=https://n\ncafile=/run/pilothouse/ca.crt\n"
     assert files["ca.crt"] == "CA\n"
     assert 'Acquire::http::Proxy "http://a";\n' in files["apt.conf"]

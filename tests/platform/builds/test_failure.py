@@ -253,6 +253,11 @@ FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space
         (BUNDLER_OFFLINE, "Could not reach host index.rubygems.org. Check your network connection and try (the network was not reached"),
         (COMPOSER_OFFLINE, "Failed to download psr/log from dist: curl error 6: Could not resolve host: api.github.com (the network"),
         ("npm error code E401\nnpm error Incorrect or missing password.", "npm error Incorrect or missing password. (a login was refused"),
+        (
+            "WARNING: 401 Error, Credentials not correct for https://x/\nERROR: No matching distribution",
+            "WARNING: 401 Error, Credentials not",
+        ),
+        ("User for x:443: ERROR: Exception:\nEOFError: EOF when reading a line", "User for x:443: ERROR: Exception: (a login was refused"),
         ("Picked up JAVA_TOOL_OPTIONS: -Dx=error\na.c:1:20: error: 'x' undeclared", "a.c:1:20: error: 'x' undeclared"),
         ("Collecting x\n/bin/sh: 1: nosuch: not found", "/bin/sh: 1: nosuch: not found"),
         ("all is well\nthe end", "the end"),

@@ -34,7 +34,7 @@ def _files(found: Found) -> dict[str, str]:
     npm = [f"{key}={value}" for key, value in found.npm.items()] + ([f"cafile={CA_IN_BUILD}"] if found.ca else [])
     files = {
         "ca.crt": found.ca,
-        "pip.conf": _lines(["[global]", *pip] if pip else []),
+        "pip.conf": _lines(["[global]", "no-input = true", *pip] if pip else []),  # nobody is there to be asked for a password
         "npmrc": _lines(npm),
         "apt.conf": _lines(_apt(found)),
         "go.env": _lines(_go(found.tools)),
