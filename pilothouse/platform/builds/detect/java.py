@@ -16,6 +16,8 @@ _PACKAGE = re.compile(r"^\s*package\s+([\w.]+)\s*;", re.MULTILINE)
 _READS_PORT = re.compile(r"getenv\(\s*\"PORT\"")
 _LISTENS = re.compile(r"(?:InetSocketAddress\((?:[^,()]*,)?|ServerSocket\()\s*(\d{2,5})\b")
 _SOURCES = ("src/main/java", "src", "")
+MAVEN = "mvn $MAVEN_ARGS --batch-mode --quiet"
+"""Before 3.9 Maven does not look MAVEN_ARGS up, which names a mirror's settings where one is set."""
 BUILD_FILES = ("pom.xml", "build.gradle", "build.gradle.kts")
 
 
@@ -120,11 +122,9 @@ def _build(tree: Tree, build_file: str) -> tuple[tuple[str, ...], str, tuple[str
     if build_file == "pom.xml":
         # Debian's Maven, since the wrapper fetches one from a host of its own.
         fetch = (
-            ()
-            if tree.mentions(re.compile("<modules>"), ["pom.xml"])
-            else ("COPY pom.xml ./", "RUN mvn --batch-mode --quiet dependency:go-offline || true")
+            () if tree.mentions(re.compile("<modules>"), ["pom.xml"]) else ("COPY pom.xml ./", f"RUN {MAVEN} dependency:go-offline || true")
         )
-        return (*fetch, "COPY . ./", "RUN mvn --batch-mode --quiet -DskipTests package"), "target */target", (apt_install("maven"),)
+        return (*fetch, "COPY . ./", f"RUN {MAVEN} -DskipTests package"), "target */target", (apt_install("maven"),)
     if not tree.has("gradlew"):
         raise CannotDetect(f"{tree.name} is a Gradle project without its wrapper: add it with `gradle wrapper`, or add a Dockerfile")
     return ("COPY . ./", "RUN sh ./gradlew --no-daemon --quiet assemble"), "build/libs */build/libs", ()

@@ -89,7 +89,7 @@ def test_rails_and_rack_are_served_by_puma() -> None:
 def test_a_maven_project_runs_its_jar() -> None:
     pom = "<properties><java.version>17</java.version></properties><artifactId>spring-boot-starter</artifactId>"
     detected = found({"pom.xml": pom})
-    assert "mvn --batch-mode --quiet -DskipTests package" in runs(detected)
+    assert "mvn $MAVEN_ARGS --batch-mode --quiet -DskipTests package" in runs(detected)
     assert web(detected) == "SERVER_PORT=$PORT java -jar app.jar"
     with pytest.raises(CannotDetect, match="asks for Java 21, and the JDK that can be had is 17"):
         found({"pom.xml": pom.replace("17", "21")})
