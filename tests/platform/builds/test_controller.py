@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.model import kinds
+from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
 from pilothouse.platform.builds import controller, program
 from pilothouse.platform.builds.bases import Bases
 from pilothouse.platform.builds.bundle import bundle
 from pilothouse.platform.builds.controller import BuildController, BuildSettings
 from pilothouse.platform.builds.log import kept_log
 from pilothouse.platform.builds.outcome import Outcome, Prepared, Step, write, write_prepared
-from pilothouse.platform.builds.pod import SYSTEM, BuilderConfig
+from pilothouse.platform.builds.pod import CONFIG, CREDENTIALS, ENVIRONMENT, SYSTEM, BuilderConfig
 from pilothouse.platform.builds.types import BUILD, BUILDS
 from tests.engine.controllers.conftest import Cluster, api_server, controlled
 
@@ -41,10 +43,15 @@ class FakeBases(Bases):
 
 
 @asynccontextmanager
-async def cluster_with_builds(tmp_path: Path, bases: Bases | None = None) -> AsyncIterator[Cluster]:
+async def cluster_with_builds(
+    tmp_path: Path, bases: Bases | None = None, before: Sequence[tuple[Resource, Object]] = ()
+) -> AsyncIterator[Cluster]:
+    """before: objects that are there when the controller starts."""
     async with api_server(tmp_path, tmp_path / "keys") as server:
         client = Client(InProcessTransport(server, User("admin", (MASTERS, AUTHENTICATED))))
         await crds.install(client, [BUILD])
+        for resource, obj in before:
+            await client.create(resource, obj)
         async with controlled(client) as found, scope() as tasks:
             recorder, informers = Recorder(client, None, "pilothouse"), Informers(client)
             settings = BuildSettings(BuilderConfig("builder:1", "127.0.0.1:1", "/var/x", stand_ins=False), bases)
@@ -185,3 +192,17 @@ async def test_what_is_made_for_a_build_is_said_and_that_it_is_there(tmp_path: P
         await build(cluster)
         told = {"Preparing": "making builder:1", "Prepared": "builder:1 is there"}
         await cluster.until(kinds.EVENTS, lambda events: {each["reason"]: each["message"] for each in events} == told, "both events")
+
+
+@pytest.mark.parametrize(("given", "brought"), [("other", False), ("default other", True)])
+async def test_a_namespace_gets_credentials_when_the_operator_names_it(tmp_path: Path, given: str, brought: bool) -> None:
+    before: list[tuple[Resource, Object]] = [(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})]
+    for name in (ENVIRONMENT, CREDENTIALS):
+        before.append((kinds.SECRETS, {"metadata": {"name": name, "namespace": SYSTEM}, "data": {"npmrc": "eA=="}}))
+    settings = {"metadata": {"name": CONFIG, "namespace": SYSTEM}, "data": {"build.credentials": given}}
+    async with cluster_with_builds(tmp_path, before=[*before, (kinds.CONFIGMAPS, settings)]) as cluster:
+        await build(cluster)
+        pod = await cluster.client.get(kinds.PODS, POD, "default")
+        assert await cluster.client.get_or_none(kinds.SECRETS, ENVIRONMENT, "default") is not None
+        assert (await cluster.client.get_or_none(kinds.SECRETS, CREDENTIALS, "default") is not None) is brought
+        assert ("credentials" in [volume["name"] for volume in pod["spec"]["volumes"]]) is brought
