@@ -196,9 +196,10 @@ async def test_what_is_made_for_a_build_is_said_and_that_it_is_there(tmp_path: P
 
 @pytest.mark.parametrize(("given", "brought"), [("other", False), ("default other", True)])
 async def test_a_namespace_gets_credentials_when_the_operator_names_it(tmp_path: Path, given: str, brought: bool) -> None:
-    before: list[tuple[Resource, Object]] = [(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})]
-    for name in (ENVIRONMENT, CREDENTIALS):
-        before.append((kinds.SECRETS, {"metadata": {"name": name, "namespace": SYSTEM}, "data": {"npmrc": "eA=="}}))
+    secrets: list[Object] = [
+        {"metadata": {"name": name, "namespace": SYSTEM}, "data": {"npmrc": "eA=="}} for name in (ENVIRONMENT, CREDENTIALS)
+    ]
+    before = [(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}}), *((kinds.SECRETS, each) for each in secrets)]
     settings = {"metadata": {"name": CONFIG, "namespace": SYSTEM}, "data": {"build.credentials": given}}
     async with cluster_with_builds(tmp_path, before=[*before, (kinds.CONFIGMAPS, settings)]) as cluster:
         await build(cluster)
