@@ -93,7 +93,8 @@ def _from_pod(pod: Object, prepared: bool) -> Step:
         return _failed(status.get("reason") or "PodFailed", status.get("message") or "the build's pod failed")
     if source and not prepared:
         found = outcome.read_prepared(source.get("message", ""))
-        return Prepare(found.bases if found else ())
+        # A node that has just started may report a container's end before its message: no images are not the same as none known.
+        return Prepare(found.bases) if found else Wait(running=True)
     return Wait(running=status.get("phase") == "Running" or bool(_running(status)))
 
 

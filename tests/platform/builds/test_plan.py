@@ -50,6 +50,8 @@ def failed(reason: str, message: str) -> Finish:
         (build(), pod(phase="Pending"), Wait(running=False)),
         (build(), pod(RUNNING, phase="Pending"), Wait(running=True)),
         (build("Running"), pod(FETCHED, RUNNING), Prepare(("python:1",))),
+        (build("Running"), pod(ended(0, write_prepared(Prepared(()))), RUNNING), Prepare(())),
+        (build("Running"), pod(ended(0, ""), RUNNING), Wait(running=True)),
         (build("Running"), pod(ended(1, "git cannot fetch main")), failed("SourceFailed", "git cannot fetch main")),
         (build("Running"), pod(ended(1)), failed("SourceFailed", "the source could not be fetched")),
         (build("Running"), pod(FETCHED, ended(0, write(BUILT))), Finish("Succeeded", BUILT)),
