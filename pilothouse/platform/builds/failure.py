@@ -98,9 +98,12 @@ _PURPOSES = (
         ),
         "installing the dependencies",
     ),
-    (re.compile(r"\b(?:composer install|bundle install|go mod download|cargo fetch|mvn \S*dependency)\b"), "installing the dependencies"),
     (
-        re.compile(r"\b(?:npm run|yarn (?:run )?build|pnpm (?:run )?build|go build|cargo build|mvn|gradlew?|collectstatic)\b"),
+        re.compile(r"\b(?:composer install|bundle install|go mod download|cargo fetch|mvn (?:\S+ )*dependency)\b"),
+        "installing the dependencies",
+    ),
+    (
+        re.compile(r"\b(?:npm run|yarn (?:run )?build|pnpm (?:run )?build|go build|cargo build|javac|mvn|gradlew?|collectstatic)\b"),
         "building the app",
     ),
     (re.compile(r"\bapt(?:-get)? "), "installing system packages"),

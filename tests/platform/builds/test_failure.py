@@ -275,6 +275,8 @@ def test_the_first_error_of_a_program_is_the_cause(output: str, cause: str) -> N
         ("RUN --mount=type=cache,target=/root/.npm npm ci", "installing the dependencies failed: E: broken"),
         ("RUN apt-get update && apt-get install -y gcc", "installing system packages failed: E: broken"),
         ("RUN npm run build", "building the app failed: E: broken"),
+        ("RUN find . -name '*.java' > /tmp/sources && javac -d /classes @/tmp/sources", "building the app failed: E: broken"),
+        ("RUN mvn $MAVEN_ARGS --batch-mode --quiet -DskipTests package", "building the app failed: E: broken"),
         ("RUN useradd app", "the step `useradd app` failed: E: broken"),
         ("COPY . ./", "copying the source failed: E: broken"),
         ("FROM python:3-slim", "getting the base image python:3-slim failed: E: broken"),

@@ -122,11 +122,28 @@ def refusal(image: str, host: str) -> str:
     end = "or set a mirror with `ph config set registry.mirror HOST`"
     if offered and "alpine" in reference.tag:
         return f"{start}, and Alpine's packages are not here: use {_named(reference.family, offered, '-slim')}, {end}"
+    if offered and ":" in reference.tag:
+        return (
+            f"{start}, and a digest names one exact image, which no stand-in is: use {_named(reference.family, offered)} without it, {end}"
+        )
+    if offered and (variant := _unknown_variant(reference, host)):
+        return f"{start}, and nothing stands in for its variant {variant}: use {_named(reference.family, offered)}, {end}"
     if offered:
         return f"{start}, and of {reference.family} there is {_named(reference.family, offered)} here: use that, {end}"
     if reference.family == "mysql":
         return f"{start}, and the distribution has no MySQL: use {_named('mariadb', versions('mariadb', host))}, {end}"
     return f"{start}, and nothing stands in for it (there are {', '.join(families(host))}): use one of these, {end}"
+
+
+def _unknown_variant(reference: Reference, host: str) -> str:
+    """The variant of a tag whose version could be had, "" when that is not what is missing."""
+    asked = _taken_apart(reference)
+    if asked is None or not asked.variant:
+        return ""
+    fitting = [
+        suite for suite in suites_of(host) if (version := VERSIONS.get(suite, {}).get(reference.family)) and _fits(asked, suite, version)
+    ]
+    return asked.variant if fitting and all(recipe(reference.family, asked.variant, suite) is None for suite in fitting) else ""
 
 
 def _named(family: str, offered: Iterable[str], suffix: str = "") -> str:
