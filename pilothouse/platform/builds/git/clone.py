@@ -12,7 +12,6 @@ from pilothouse.platform.builds.git.location import Location
 TIMEOUT_S = 600
 # No transport that runs commands, and no repositories of this machine in the place of submodules.
 SAFE = ("-c", "protocol.ext.allow=never", "-c", "protocol.file.allow=user", "-c", "advice.detachedHead=false")
-_LFS = re.compile(r"\bfilter=lfs\b")
 
 
 class GitFailed(Exception):
@@ -36,7 +35,7 @@ def clone(location: Location, folder: Path, variables: Mapping[str, str]) -> Clo
     git.checked("checkout", "--quiet", "--detach", commit)
     if (folder / ".gitmodules").is_file():
         git.add_submodules()
-    return Cloned(commit, _large_files(folder))
+    return Cloned(commit, git.large_files())
 
 
 class _Git:
@@ -91,11 +90,10 @@ class _Git:
             address = re.search(r"clone of '([^']+)' into submodule path", done.stderr)
             raise GitFailed(f"a submodule cannot be fetched: {explained(address[1] if address else self.location.url, done.stderr)}")
 
-
-def _large_files(folder: Path) -> tuple[str, ...]:
-    attributes = folder / ".gitattributes"
-    try:
-        text = attributes.read_text(errors="replace")[: 1 << 16]
-    except OSError:
-        return ()
-    return ("files kept in Git LFS are not fetched: the source has their pointers instead",) if _LFS.search(text) else ()
+    def large_files(self) -> tuple[str, ...]:
+        """A note of the files that Git LFS keeps, by the attributes of every folder."""
+        found = [path for path in self.run(["ls-files", "-z", "--", ":(attr:filter=lfs)"]).stdout.split("\0") if path]
+        if not found:
+            return ()
+        several = f"{len(found)} files, such as {found[0]}, are" if len(found) > 1 else f"{found[0]} is"
+        return (f"{several} kept in Git LFS and not fetched: the source has a pointer of a few lines instead",)

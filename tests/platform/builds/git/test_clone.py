@@ -61,8 +61,15 @@ async def test_submodules_come_with_the_source(tmp_path: Path) -> None:
 
 
 async def test_large_files_elsewhere_are_spoken_of(repository: Repository, url: str, tmp_path: Path) -> None:
-    repository.commit({".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n"})
-    assert (await copied(url, tmp_path / "copy")).notes == ("files kept in Git LFS are not fetched: the source has their pointers instead",)
+    attributes = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
+    repository.commit({"models/.gitattributes": attributes, "models/a.bin": "version https://git-lfs\n", "b.bin": "x"})
+    note = "kept in Git LFS and not fetched: the source has a pointer of a few lines instead"
+    assert (await copied(url, tmp_path / "copy")).notes == (f"models/a.bin is {note}",)
+
+
+async def test_attributes_of_large_files_without_such_files_are_no_note(repository: Repository, url: str, tmp_path: Path) -> None:
+    repository.commit({".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "app.py": "1"})
+    assert (await copied(url, tmp_path / "copy")).notes == ()
 
 
 async def test_a_token_opens_a_private_repository_and_stays_out_of_the_copy(repository: Repository, tmp_path: Path) -> None:
