@@ -49,7 +49,8 @@ _COMPILERS = re.compile(
     r"|^\S+\(\d+,\d+\): error TS\d+|^\S+:\d+:\d+ - error TS\d+|^error TS\d+"
     r"|^error(?:\[E\d+\])?: (?!could not compile|aborting|build failed|failed to run custom build|Recipe"  # cargo, setuptools
     r"|subprocess|metadata-generation|legacy-install)"
-    r"|^\[ERROR\] (?!Failed to execute goal|To see|Re-run|For more|Help|\[Help|After correcting|COMPILATION ERROR|-> |\s*$)"
+    r"|^\[ERROR\] (?!Failed to execute goal|To see|Re-run|For more|Help|\[Help|After correcting|COMPILATION ERROR|-> |\s|$"
+    r"|\[ERROR\] |The build could not read |Plugin \S+ or one of its dependencies)"  # Maven: what follows names the cause
     r"|^(?:PHP )?(?:Parse|Fatal) error: |^SyntaxError: |^Module not found: |^\[vite\].*error|^✘ \[ERROR\] |^ERROR in "
 )
 _PACKAGES = re.compile(
@@ -61,7 +62,7 @@ _PACKAGES = re.compile(
     r"|^➤ YN0*(?!0000|0013|0002|0060)\d+: (?!.*(?:Fetch|Resolution|Link) step)|^\s?ERR_PNPM_\w+"
     r"|^E: (?!Sub-process|Some index files)|^W: Failed to fetch"
     r"|^go: (?!downloading|finding|extracting|added|upgraded)\S|^(?:\S+: )?no required module provides package|cannot find (?:main )?module"
-    r"|^FAILURE: |^> Could not |^\* What went wrong"
+    r"|^\[FATAL\] |^\[ERROR\] Plugin |^FAILURE: |^> Could not |^\* What went wrong"
     r"|^\s*- (?:Root composer\.json requires|\S+ \S+ requires ext-)|^Composer could not find"
     r"|^Could not find (?:gem|compatible versions)|^Bundler could not find"
     r"|^Gem::\w+Error|^Your Ruby version is|^An error occurred while installing"

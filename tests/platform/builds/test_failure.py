@@ -83,6 +83,11 @@ Error: building at STEP "FORM ": Build error: Unknown instruction: "FORM" &image
 CA_HINT = "set the CA that your mirror uses with `ph config set ca FILE`"
 
 
+MAVEN_PARENT = """[ERROR] [ERROR] Some problems were encountered while processing the POMs:
+[FATAL] Non-resolvable parent POM for x: {0}
+[ERROR] The build could not read 1 project -> [Help 1]
+[ERROR]     Non-resolvable parent POM for x: {0} -> [Help 2]
+"""
 BUNDLER_OFFLINE = """There was an error installing the locked bundler version (4.0.5), rerun with the `--verbose` flag for more details.
 Could not reach host index.rubygems.org. Check your network connection and try
 again.
@@ -250,6 +255,14 @@ FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space
         (REFUSED, "curl: (7) Failed to connect to example.org port 443: Connection refused (the network was not reached"),
         (HEAP, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory (the memory ran out"),
         (FULL, "the disk is full: ERROR: Could not install packages"),
+        (
+            MAVEN_PARENT.format("Could not find artifact a:b:pom:1 in mirror (https://m/)"),
+            "[FATAL] Non-resolvable parent POM for x: Could not find",
+        ),
+        (
+            MAVEN_PARENT.format("Could not transfer artifact a:b:pom:1: repo: Unknown host repo"),
+            "[FATAL] Non-resolvable parent POM for x: Could not transfer artifact a:b:pom:1: repo: Unknown host repo (the network was not",
+        ),
         (BUNDLER_OFFLINE, "Could not reach host index.rubygems.org. Check your network connection and try (the network was not reached"),
         (COMPOSER_OFFLINE, "Failed to download psr/log from dist: curl error 6: Could not resolve host: api.github.com (the network"),
         ("npm error code E401\nnpm error Incorrect or missing password.", "npm error Incorrect or missing password. (a login was refused"),
