@@ -22,6 +22,7 @@ class BuildView:
         self._rest = b""
         self._step: Begun | None = None
         self._tail: deque[str] = deque(maxlen=TAIL)
+        self._note = ""
 
     def feed(self, piece: bytes) -> None:
         if self._verbose:
@@ -34,6 +35,7 @@ class BuildView:
 
     def _line(self, text: str) -> None:
         mark = parse(text)
+        self._show_note()
         if isinstance(mark, Begun):
             self._step = mark
             self._tail.clear()
@@ -41,10 +43,16 @@ class BuildView:
         elif isinstance(mark, Ended):
             self._ended(mark)
         elif isinstance(mark, Note):
-            self._waiting.clear()
-            output.note(mark.text)
+            self._note = mark.text
         elif text.strip():
             self._tail.append(text)
+
+    def _show_note(self) -> None:
+        """One behind: a failed build's last note is its reason, which the deploy ends with."""
+        if self._note:
+            self._waiting.clear()
+            output.note(self._note)
+        self._note = ""
 
     def _ended(self, mark: Ended) -> None:
         self._waiting.clear()

@@ -60,6 +60,7 @@ TIMEOUT = click.option(
 )
 @click.option("--build-arg", multiple=True, callback=variables.pairs, metavar="KEY=VALUE", help="A build argument; may be repeated.")
 @click.option("--dockerfile", metavar="FILE", help="The Dockerfile, relative to the source.")
+@click.option("--target", metavar="STAGE", help="The Dockerfile's stage that becomes the image; '' for the last one.")
 @click.option("--image", callback=checked("image"), metavar="IMAGE", help="Run this image; nothing is built and PATH is not looked at.")
 @click.option("--cpu", callback=checked("cpu"), metavar="QUANTITY", help="CPU limit of a replica, such as 500m; '' takes it off.")
 @click.option("--memory", callback=checked("memory"), metavar="QUANTITY", help="Memory limit of a replica, such as 256Mi; '' takes it off.")
@@ -127,6 +128,7 @@ def wished(options: dict[str, Any]) -> Wish:
         hosts=options["host"],
         build_args=options["build_arg"],
         dockerfile=options["dockerfile"],
+        target=options["target"],
         cpu=options["cpu"],
         memory=options["memory"],
         health="" if options["no_health"] else options["health"],
@@ -173,6 +175,7 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
         before = await client.get_or_none(APPS, wish.name, wish.namespace)
         if not options["name"]:
             origin.confirm(before, wish.origin, yes=options["yes"])
+        wish = wishes.with_kept(wish, before)
         prepared, place = await _look(client, wish, before)
         await require_free_hosts(client, wishes.app(wish, prepared, before, place), before)
         for line in (*prepared.why, *prepared.warnings):

@@ -47,9 +47,11 @@ def prepare_tree(wish: Wish, tree: Path, port: int | None, *, name: str) -> Prep
     own = tree / (wish.dockerfile or "Dockerfile")
     _require_inside(tree, wish.dockerfile or "Dockerfile", name)
     if own.is_file():
-        return _with_own(tree, own, name)
+        return _with_own(tree, own, name, wish.target or "")
     if wish.dockerfile:
-        raise click.ClickException(f"{name} has no file {wish.dockerfile}: name one inside it with --dockerfile")
+        raise click.ClickException(f"{name} has no file {wish.dockerfile}: name one inside it with --dockerfile ('' for the usual)")
+    if wish.target:
+        raise click.ClickException(f"{name} has no Dockerfile, of which {wish.target} could be a stage: leave --target out")
     given = port if wish.port is None else wish.port
     return _detected(tree, given if given and given > 0 else None, name)
 
@@ -61,14 +63,14 @@ def _require_inside(tree: Path, dockerfile: str, name: str) -> None:
         raise click.ClickException(f"{dockerfile} leads out of {name}: copy it into the source, and name it there with --dockerfile")
 
 
-def _with_own(tree: Path, own: Path, name: str) -> Prepared:
+def _with_own(tree: Path, own: Path, name: str, target: str) -> Prepared:
     from pilothouse.platform.builds.detect import CannotDetect, Tree, detect_with_dockerfile
-    from pilothouse.platform.builds.dockerfile import exposed_port
+    from pilothouse.platform.builds.dockerfile import NoStage, exposed_port, up_to_stage
 
-    text = own.read_text(errors="replace")
     try:
+        text = up_to_stage(own.read_text(errors="replace"), target)
         found = detect_with_dockerfile(Tree.at(tree, name), str(own.relative_to(tree)))
-    except CannotDetect as error:
+    except (CannotDetect, NoStage) as error:
         raise click.ClickException(str(error)) from error
     warnings = (*found.warnings, *([VOLUME_NOTE] if _VOLUME.search(text) else []))
     made = _as_spec(found.processes)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ NOT_BUILT = frozenset(["NoSource", "NoRegistry"])
 class Wish:
     """What the command line asks for; None and empty mean: as it is, or the default.
 
-    port: 0 for none, -1 for the derived one. hosts, cpu, memory, health, dockerfile: "" takes a setting off.
+    port: 0 for none, -1 for the derived one. hosts, cpu, memory, health, dockerfile, target: "" takes a setting off.
     """
 
     where: str
@@ -37,6 +37,7 @@ class Wish:
     hosts: tuple[str, ...] = ()
     build_args: Mapping[str, str] = field(default_factory=dict)
     dockerfile: str | None = None
+    target: str | None = None
     cpu: str | None = None
     memory: str | None = None
     health: str | None = None
@@ -68,6 +69,13 @@ class Prepared:
     health: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+
+def with_kept(wish: Wish, before: Object | None) -> Wish:
+    """With what the app has for how its source is read, where that is not asked for."""
+    build = ((before or {}).get("spec") or {}).get("build") or {}
+    kept = {key: build[key] for key in ("dockerfile", "target") if getattr(wish, key) is None and build.get(key)}
+    return replace(wish, **kept)
 
 
 def app(wish: Wish, prepared: Prepared, before: Object | None, place: Object | None) -> Object:
@@ -111,11 +119,13 @@ def _forget_old_port(spec: Object, prepared: Prepared, before: Object | None) ->
 
 
 def _build(wish: Wish, prepared: Prepared, before: Object) -> Object:
-    build = {key: value for key, value in before.items() if key in ("args", "dockerfile", "noCache")}
+    build = {key: value for key, value in before.items() if key in ("args", "dockerfile", "target", "noCache")}
     if prepared.inline:
         build["inline"] = prepared.inline
     if wish.dockerfile is not None:
         build["dockerfile"] = wish.dockerfile
+    if wish.target is not None:
+        build["target"] = wish.target
     if build.get("dockerfile") == "Dockerfile":
         del build["dockerfile"]
     if wish.build_args:

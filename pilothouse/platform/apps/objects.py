@@ -121,7 +121,7 @@ def build(app: Object, around: Surroundings) -> Object:
         "kind": "Build",
         "metadata": metadata(app, name),
         "spec": {"source": _build_source(spec["source"]), "image": image}
-        | {key: options[key] for key in ("dockerfile", "inline", "args", "noCache") if options.get(key)},
+        | {key: options[key] for key in ("dockerfile", "inline", "target", "args", "noCache") if options.get(key)},
     }
 
 

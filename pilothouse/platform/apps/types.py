@@ -42,6 +42,7 @@ class Source(Model):
 class BuildOptions(Model):
     dockerfile: str = Field("Dockerfile", description="Path of the Dockerfile inside the build context.")
     inline: str = Field("", description="A Dockerfile's text, used instead of a file of the source.")
+    target: str = Field("", description="The stage of the Dockerfile that becomes the image; the last one when empty.")
     args: dict[str, str] = Field(default_factory=dict, description="Build arguments.")
     no_cache: bool | None = Field(None, description="Build every step anew; layers of earlier builds are not used.")
 

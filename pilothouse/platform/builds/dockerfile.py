@@ -127,8 +127,7 @@ def stages(text: str, args: Mapping[str, str]) -> list[Stage]:
             declare(step.rest, values, args)
         elif step.word == "FROM":
             parts = step.arguments().split()
-            name = parts[2].lower() if len(parts) == 3 and parts[1].upper() == "AS" else ""
-            found.append(Stage(name, expand(parts[0], values) if parts else ""))
+            found.append(Stage(_stage_name(step), expand(parts[0], values) if parts else ""))
         elif found:
             found[-1].sources += [expand(source, values) for source in _sources(step)]
         if found:
@@ -193,6 +192,32 @@ def _sources(step: Instruction) -> list[str]:
     if step.word in ("COPY", "ADD"):
         return [flag.removeprefix("--from=") for flag in step.flags() if flag.startswith("--from=")]
     return _MOUNT_FROM.findall(" ".join(step.flags())) if step.word == "RUN" else []
+
+
+class NoStage(ValueError):
+    """A Dockerfile has no stage of a name: one sentence with those that it has."""
+
+
+def up_to_stage(text: str, target: str) -> str:
+    """The text with a stage as its last one, as if the file ended there; all of it for "".
+
+    target: the stage's name, in any case, or its number from 0. Lines keep their numbers. Raises NoStage.
+    """
+    if not target:
+        return text
+    found = [(step.line, _stage_name(step)) for step in instructions(text) if step.word == "FROM"]
+    index = next((i for i, (_, name) in enumerate(found) if target.lower() == name or target == str(i)), None)
+    if index is None:
+        names = ", ".join(name for _, name in found if name) or "none that has a name"
+        raise NoStage(f"the Dockerfile has no stage {target}; its stages are: {names}")
+    lines = text.splitlines(keepends=True)
+    return "".join(lines[: found[index + 1][0] - 1] if index + 1 < len(found) else lines)
+
+
+def _stage_name(step: Instruction) -> str:
+    """Of `FROM IMAGE AS NAME`, in lower case; "" for a stage without one."""
+    parts = step.arguments().split()
+    return parts[2].lower() if len(parts) == 3 and parts[1].upper() == "AS" else ""
 
 
 def exposed_port(text: str) -> int | None:

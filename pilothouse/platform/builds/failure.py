@@ -20,6 +20,9 @@ _SECRET = re.compile(r'secret required but no secret with id "(?P<id>[^"]*)" fou
 _NPM = re.compile(r"^npm (?:ERR!|error)(?= [A-Z])")
 _RUST_PLACE = re.compile(r"^--> (\S+)$")
 _NO_FILE = re.compile(r"Could not open requirements file: .*No such file or directory: '(?P<path>[^']+)'")
+_OTHER_PYTHON = re.compile(r"^ERROR: Ignored the following versions that require a different python version: ")
+_REQUIRES_PYTHON = re.compile(r"Requires-Python ([^;]+)")
+_NO_DISTRIBUTION = re.compile(r"^ERROR: No matching distribution found for (.+)$")
 _TRACEBACK = re.compile(r"^Traceback \(most recent call last\):")
 _EXCEPTION = re.compile(r"^(?:[a-zA-Z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt|ImproperlyConfigured)\b(?:: .*)?$")
 
@@ -203,6 +206,8 @@ def _in_full(line: str, plain: list[str]) -> str:
     """With the lines that belong to it, and in words for users where a program's own mislead."""
     if missing := _NO_FILE.search(line):
         return f"the requirements name a file {missing['path']} that is not in the image at this step: copy it before the install"
+    if _OTHER_PYTHON.match(line):
+        return _other_python(line, plain)
     behind = plain[plain.index(line) + 1 :][:2]
     if behind and (place := _RUST_PLACE.match(behind[0])):
         return f"{line} ({place[1]})"
@@ -210,6 +215,18 @@ def _in_full(line: str, plain: list[str]) -> str:
         rest = itertools.takewhile(lambda each: each.startswith(f"{npm[0]} ") and not line.endswith((".", '"')), behind)
         return " ".join([line, *(each.removeprefix(npm[0]).strip() for each in rest)])
     return line
+
+
+def _other_python(line: str, plain: list[str]) -> str:
+    """pip names each version that it left out before it says what it was looking for."""
+    sought = next((found[1] for each in plain if (found := _NO_DISTRIBUTION.match(each))), "")
+    if not sought:
+        return line
+    ranges = list(dict.fromkeys(found.strip() for found in _REQUIRES_PYTHON.findall(line)))
+    asked = " or ".join([*ranges[:3], *(["others"] if ranges[3:] else [])])
+    return (
+        f"no version of {sought} is for the image's Python; those left out ask for Python {asked}: name another in .python-version or FROM"
+    )
 
 
 def _without_step(line: str, step: str) -> str:

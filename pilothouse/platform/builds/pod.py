@@ -186,6 +186,7 @@ def _environment(build: Object, config: BuilderConfig) -> dict[str, str]:
         "CONTEXT": spec["source"].get("path", "").strip("/"),
         "DOCKERFILE": spec.get("dockerfile") or "Dockerfile",
         "INLINE": spec.get("inline", ""),
+        "TARGET": spec.get("target", ""),
         "IMAGE": spec["image"],
         "REGISTRY": config.registry,
         "STAND_INS": "yes" if config.stand_ins else "",

@@ -45,6 +45,7 @@ class BuildSpec(Model):
     image: str = Field(min_length=1, description="Full name, with tag, that the image gets in the registry.")
     dockerfile: str = Field("Dockerfile", description="Path of the Dockerfile inside the build context.")
     inline: str = Field("", description="A Dockerfile's text, used instead of a file of the source.")
+    target: str = Field("", description="The stage of the Dockerfile that becomes the image; the last one when empty.")
     args: dict[str, str] = Field(default_factory=dict, description="Build arguments.")
     no_cache: bool = Field(False, description="Build every step anew; layers of earlier builds are not used.")
     timeout_seconds: int = Field(

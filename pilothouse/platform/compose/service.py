@@ -50,6 +50,7 @@ class Service:
     image: str = ""
     context: str = ""
     dockerfile: str = ""
+    target: str = ""
     build_args: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
@@ -72,7 +73,7 @@ def service(name: str, raw: Any, read: Read, variables: Mapping[str, str]) -> Se
     if not isinstance(raw, dict):
         raise ComposeError(f"the service {name} is no mapping")
     ignored = sorted(raw.keys() - TAKEN - HARMLESS - {key for key in raw if key.startswith("x-")})
-    context, dockerfile, build_args, more = _build(name, raw.get("build"))
+    context, build, more = _build(name, raw.get("build"))
     image = str(raw.get("image") or "") if not context else ""
     if not image and not context:
         raise ComposeError(f"the service {name} has neither image nor build")
@@ -84,8 +85,9 @@ def service(name: str, raw: Any, read: Read, variables: Mapping[str, str]) -> Se
         name=name,
         image=image,
         context=context,
-        dockerfile=dockerfile,
-        build_args=build_args,
+        dockerfile=str(build.get("dockerfile") or ""),
+        target=str(build.get("target") or ""),
+        build_args=_build_args(name, build),
         command=tuple(words(raw["entrypoint"], f"{name}.entrypoint")) if raw.get("entrypoint") else (),
         args=tuple(words(raw["command"], f"{name}.command")) if raw.get("command") else (),
         env=_environment(name, raw, read, variables),
@@ -101,23 +103,22 @@ def service(name: str, raw: Any, read: Read, variables: Mapping[str, str]) -> Se
     )
 
 
-def _build(name: str, build: Any) -> tuple[str, str, dict[str, str], list[str]]:
-    """(context, dockerfile, arguments, keys that are not taken)."""
+def _build(name: str, build: Any) -> tuple[str, Mapping[str, Any], list[str]]:
+    """(context, all that it says, keys that are not taken)."""
     if not build:
-        return "", "", {}, []
+        return "", {}, []
     given = build if isinstance(build, dict) else {"context": build}
     context = posixpath.normpath(str(given.get("context") or "."))
     if "://" in context or context.startswith("git@"):
         raise ComposeError(f"{name}.build.context is a repository: deploy it alone with `ph deploy {context} --name {name}`")
     if context.startswith(("..", "/")):
         raise ComposeError(f"{name}.build.context {context} lies outside the compose file's folder")
-    if given.get("target"):
-        raise ComposeError(
-            f"{name}.build.target is not taken: put the stage into a Dockerfile of its own and name it with build.dockerfile"
-        )
-    arguments = {key: value for key, value in pairs(given.get("args") or {}, f"{name}.build.args").items() if value is not None}
-    left = sorted(f"build.{key}" for key in given.keys() - {"context", "dockerfile", "args", "target"})
-    return context, str(given.get("dockerfile") or ""), arguments, left
+    return context, given, sorted(f"build.{key}" for key in given.keys() - {"context", "dockerfile", "args", "target"})
+
+
+def _build_args(name: str, build: Mapping[str, Any]) -> dict[str, str]:
+    given = pairs(build.get("args") or {}, f"{name}.build.args")
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _ports(name: str, raw: Mapping[str, Any], image: str) -> tuple[int | None, bool, list[str]]:

@@ -42,3 +42,8 @@ def test_the_step_that_failed_is_shown_with_its_last_lines(capsys: pytest.Captur
 
 def test_all_of_it_is_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, LOG, FAILING, verbose=True, failed=True).encode() == LOG + FAILING
+
+
+def test_the_reason_of_a_failed_build_is_left_to_the_one_who_ends_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    said = shown(capsys, LOG, b"==> 3/3 line 3: RUN make\n<== 3/3 1.0 s\n--- it failed\n", failed=True)
+    assert said.endswith("    3/3  RUN make  1.0 s\n")

@@ -11,7 +11,7 @@ from pilothouse.model.json import Object
 FILE = """
 services:
   web:
-    build: ./web
+    build: {context: ./web, target: live}
     ports: ["8000:8000"]
     environment: {REDIS_URL: "redis://cache:6379"}
     depends_on: [cache]
@@ -40,6 +40,7 @@ def test_services_become_apps_after_those_that_they_depend_on(tmp_path: Path) ->
     assert list(made).index("cache") < list(made).index("web")
     assert (made["web"]["port"], made["web"]["env"]) == (8000, {"REDIS_URL": "redis://cache:6379"})
     assert "internal" not in made["web"]
+    assert (made["web"]["build"]["target"], "build" in made["worker"]) == ("live", False)
 
 
 def test_a_service_without_ports_is_reached_by_its_name_only(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pilothouse.cli.apps.origin import ORIGIN
-from pilothouse.cli.apps.wish import DERIVED, Prepared, Wish, app
+from pilothouse.cli.apps.wish import DERIVED, Prepared, Wish, app, with_kept
 from pilothouse.model.json import Object
 
 ONE = {"upload": {"repository": "sources/default/shop", "digest": "sha256:" + "1" * 64}}
@@ -26,6 +26,14 @@ def said(app: Object, kind: str, reason: str) -> Object:
 def test_deploying_the_same_again_asks_for_the_same() -> None:
     first = deployed(env={"A": "1"}, secrets={"K": "v"}, hosts=("a.example.org",), health="/up")
     assert deployed(first) == first
+
+
+def test_how_the_source_is_read_is_kept_until_it_is_taken_off() -> None:
+    first = deployed(dockerfile="Dockerfile.prod", target="live")
+    wish = with_kept(Wish("/x", "shop", "default"), first)
+    assert (wish.dockerfile, wish.target) == ("Dockerfile.prod", "live")
+    assert with_kept(Wish("/x", "shop", "default", dockerfile="", target=""), first).dockerfile == ""
+    assert "build" not in deployed(first, dockerfile="", target="")["spec"]
 
 
 def test_a_failed_build_is_tried_again_by_the_next_deploy_and_kept_when_it_is_good() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from pilothouse.platform.builds.dockerfile import base_images, exposed_port, instructions, line_of, own_ports_first
+from pilothouse.platform.builds.dockerfile import NoStage, base_images, exposed_port, instructions, line_of, own_ports_first, up_to_stage
 
 SHOP = """\
 # syntax=docker/dockerfile:1
@@ -97,6 +97,23 @@ def test_another_escape_character_is_honoured() -> None:
 @pytest.mark.parametrize(("text", "port"), [(SHOP, 3000), ("FROM a\nEXPOSE $PORT", None), ("FROM a", None), ("EXPOSE 8000", 8000)])
 def test_the_port_is_the_first_that_is_exposed(text: str, port: int | None) -> None:
     assert exposed_port(text) == port
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("", "FROM a AS b\nRUN <<E\nFROM x\nE\nFROM c\n"),
+        ("B", "FROM a AS b\nRUN <<E\nFROM x\nE\n"),
+        ("1", "FROM a AS b\nRUN <<E\nFROM x\nE\nFROM c\n"),
+    ],
+)
+def test_a_dockerfile_may_end_at_a_stage_by_name_or_number(target: str, expected: str) -> None:
+    assert up_to_stage("FROM a AS b\nRUN <<E\nFROM x\nE\nFROM c\n", target) == expected
+
+
+def test_a_stage_that_is_not_there_is_said_with_those_that_are() -> None:
+    with pytest.raises(NoStage, match="has no stage dev; its stages are: none that has a name"):
+        up_to_stage("FROM a\n", "dev")
 
 
 def test_an_instruction_is_found_as_buildah_prints_it() -> None:

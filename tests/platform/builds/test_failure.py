@@ -217,6 +217,11 @@ WARNING: Retrying (Retry(total=4)) after connection broken by '[Errno -3] Tempor
 ERROR: Could not find a version that satisfies the requirement x (from versions: none)
 ERROR: No matching distribution found for x
 """
+PIP_PYTHON = """\
+ERROR: Ignored the following versions that require a different python version: 6.0 Requires-Python >=3.12; 6.0.1 Requires-Python >=3.12
+ERROR: Could not find a version that satisfies the requirement django<6.1,>=6.0 (from versions: 1.1.3, 5.2.8)
+ERROR: No matching distribution found for django<6.1,>=6.0
+"""
 RETRIED = PIP_DNS.splitlines()[0] + "\nDownloading x\n" + GCC
 REFUSED = "curl: (7) Failed to connect to example.org port 443: Connection refused"
 HEAP = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"
@@ -251,6 +256,7 @@ FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space
         (BUNDLER, "Could not find gem 'nosuch'"),
         (TRACEBACK, "ModuleNotFoundError: No module named 'whitenoise'"),
         (PIP_DNS, "ERROR: Could not find a version that satisfies the requirement x (from versions: none) (the network was not reached"),
+        (PIP_PYTHON, "no version of django<6.1,>=6.0 is for the image's Python; those left out ask for Python >=3.12: name another"),
         (RETRIED, "a.c:1:20: error: 'x' undeclared"),
         (REFUSED, "curl: (7) Failed to connect to example.org port 443: Connection refused (the network was not reached"),
         (HEAP, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory (the memory ran out"),

@@ -1,5 +1,6 @@
 """What detection says of a source tree: how its image is made and which processes run from it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -56,15 +57,23 @@ class Offer:
     exact: bool = True
 
     def preferred(self, image: str, otherwise: str) -> str:
-        return next(iter(self._of(image)), otherwise)
+        return next(iter(self.all(image)), otherwise)
 
     def fitting(self, image: str, asked: str) -> str:
         """The first version in a range, "" when none is."""
-        return next((version for version in self._of(image) if allows(asked, version)), "")
+        return next((version for version in self.all(image) if allows(asked, version)), "")
+
+    def nearest(self, image: str, asked: str, otherwise: str) -> str:
+        """The lowest version that is no older than the first one that `asked` names, else the highest."""
+        found = sorted(self.all(image), key=parse)
+        named = re.search(r"\d+(?:\.\d+)*", asked)
+        wanted = parse(named[0]) if named else ()
+        later = (version for version in found if parse(version) >= wanted[: len(parse(version))])
+        return next(later, found[-1] if found else otherwise)
 
     def newest(self, image: str, otherwise: str) -> str:
-        return max(self._of(image), key=parse, default=otherwise)
+        return max(self.all(image), key=parse, default=otherwise)
 
-    def _of(self, image: str) -> tuple[str, ...]:
+    def all(self, image: str) -> tuple[str, ...]:
         found = self.versions.get(image, ())
         return (found,) if isinstance(found, str) else found

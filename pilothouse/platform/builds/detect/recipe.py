@@ -31,6 +31,8 @@ SERVER_PORT = 80
 """Of nginx and Apache unless the user sets another one: their base images expose it already, and what is exposed cannot be taken back."""
 APP_USER = "RUN useradd --uid 10001 --create-home --home-dir /home/app app && mkdir -p /app && chown app:app /app"
 """A user whose home and working directory are writable."""
+OWNED_BY_THE_APP = "find /app ! -user app -exec chown --no-dereference app:app {} +"
+"""Behind a step that writes into the source's folder as root."""
 COPY_SOURCE = "COPY --chown=10001:10001 . ./"
 
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from pilothouse.platform.builds.dockerfile import base_images
+from pilothouse.platform.builds.dockerfile import base_images, up_to_stage
 from pilothouse.platform.builds.ignore import kept, rules_of
 from pilothouse.platform.builds.inside.output import say
 from pilothouse.platform.builds.inside.settings import Settings
@@ -24,7 +24,8 @@ def prepare(environ: Mapping[str, str], arguments: list[str]) -> int:
         leave_out(settings.context, settings.dockerfile)
         if environ.get("GIT_URL"):
             even_times(settings.context)
-        text = settings.written.read_text(encoding="utf-8", errors="surrogateescape")
+        text = up_to_stage(settings.written.read_text(encoding="utf-8", errors="surrogateescape"), settings.target)
+        settings.written.write_text(text, encoding="utf-8", errors="surrogateescape")
         message = write_prepared(Prepared(tuple(base_images(text, settings.args))))
     except (OSError, ValueError) as error:
         say(error)

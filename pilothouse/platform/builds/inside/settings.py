@@ -10,9 +10,10 @@ from pathlib import Path
 class Settings:
     """source: the fetched tree; context: the folder of it that is built; written: the Dockerfile's copy outside the tree.
 
-    dockerfile: its path inside the context, "Dockerfile" for a made one (`is_generated`). stand_ins: base images come from the
-    platform's registry. uid: of the Build. timeout_s: for the steps. storage: of layers, kept between builds. environment: the host's
-    settings without secrets; credentials: those with, no folder where the build may not have them; steps: made of both for the steps.
+    dockerfile: its path inside the context, "Dockerfile" for a made one (`is_generated`). target: the stage that is built, "" for
+    the last. stand_ins: base images come from the platform's registry. uid: of the Build. timeout_s: for the steps. storage: of
+    layers, kept between builds. environment: the host's settings without secrets; credentials: those with, no folder where the build
+    may not have them; steps: made of both for the steps.
     """
 
     source: Path
@@ -21,6 +22,7 @@ class Settings:
     dockerfile: str
     generated: Path
     is_generated: bool
+    target: str
     args: Mapping[str, str]
     image: str
     registry: str
@@ -46,6 +48,7 @@ class Settings:
             dockerfile="Dockerfile" if environ.get("INLINE") else environ.get("DOCKERFILE") or "Dockerfile",
             generated=workspace / "generated",
             is_generated=bool(environ.get("INLINE")) or (workspace / "generated").exists(),
+            target=environ.get("TARGET", ""),
             args=json.loads(environ.get("BUILD_ARGS") or "{}"),
             image=environ.get("IMAGE", ""),
             registry=environ.get("REGISTRY", ""),

@@ -30,7 +30,7 @@ def test_static_files_of_a_project_that_does_not_serve_them_are_served_by_whiten
 def test_a_project_that_serves_its_static_files_has_them_collected() -> None:
     settings = f'{SETTINGS}STATIC_ROOT = BASE / "x"\nMIDDLEWARE = ["whitenoise.middleware.WhiteNoiseMiddleware"]\n'
     detected = found({**TREE, "requirements.txt": "django\nwhitenoise", "shop/settings.py": settings})
-    assert any(line.endswith("python manage.py collectstatic --noinput") for line in runs(detected))
+    assert any("python manage.py collectstatic --noinput && find /app ! -user app" in line for line in runs(detected))
     assert "pilothouse_settings" not in detected.dockerfile
 
 

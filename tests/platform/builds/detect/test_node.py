@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pilothouse.platform.builds.detect import CannotDetect
-from tests.platform.builds.detect.trees import ANYTHING, copies, found, runs, web
+from tests.platform.builds.detect.trees import ANYTHING, SEVERAL, copies, found, runs, web
 
 SERVER = "const app = require('express')()\napp.listen(process.env.PORT || 3000)\n"
 
@@ -121,9 +121,74 @@ def test_next_runs_its_server_or_exports_a_site() -> None:
 
 def test_a_version_of_node_that_cannot_be_had_is_warned_of() -> None:
     tree = node(engines={"node": ">=20"})
-    assert found(tree).warnings == ("engines in package.json asks for Node >=20; the image that can be had is 18, which is used",)
+    assert found(tree).warnings == ("engines in package.json asks for Node >=20; the nearest that can be had is 18, which is used",)
     assert "FROM node:24-slim" in found(tree, ANYTHING).dockerfile
     assert found(node(engines={"node": ">=16 <21"})).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("files", "version", "said"),
+    [
+        ({".nvmrc": "# of the day\nv22\n"}, "20", ".nvmrc asks for Node 22; the nearest that can be had is 20, which is used"),
+        ({".node-version": "16.1"}, "18", ".node-version asks for Node 16.1; the nearest that can be had is 18, which is used"),
+        ({}, "20", ""),
+        ({"package-lock.json": '{"x": {"engines": {"node": "^20.19.0 || >=22.12.0"}}, "y": {"engines": {"node": ">=18"}}}'}, "20", ""),
+        ({"pnpm-lock.yaml": "  x@1:\n    engines: {node: '>=20'}\n"}, "20", ""),
+        ({"package-lock.json": '{"x": {"engines": {"node": ">= 10"}}}'}, "18", ""),
+    ],
+)
+def test_the_version_of_node_is_one_that_the_project_or_its_packages_ask_for(
+    files: dict[str, str | bytes], version: str, said: str
+) -> None:
+    detected = found(node(files), SEVERAL)
+    assert f"FROM node:{version}-slim" in detected.dockerfile
+    assert detected.warnings == ((said,) if said else ())
+
+
+def test_a_script_for_production_runs_where_start_is_for_development() -> None:
+    scripts = {"build": "nest build", "start": "nest start", "start:prod": "node dist/main"}
+    detected = found(node(scripts=scripts, devDependencies={"@nestjs/cli": "11"}))
+    assert web(detected) == "node dist/main"
+    assert "npm prune --omit=dev" in runs(detected)
+
+
+def test_a_build_that_writes_beside_the_project_writes_inside_it() -> None:
+    config = "export default { build: { outDir: '../backend/static' } }"
+    detected = found({"package.json": project(scripts={"build": "vite build"}, devDependencies={"vite": "7"}), "vite.config.ts": config})
+    assert "npm run build -- --outDir dist --emptyOutDir" in runs(detected)
+    assert "COPY --from=build /app/dist /usr/share/nginx/html/" in copies(detected)
+
+
+def test_a_site_of_pages_has_a_page_for_what_is_not_there() -> None:
+    scripts = {"build": "npx @11ty/eleventy", "start": "npx @11ty/eleventy --serve --quiet"}
+    config = 'module.exports = {\n\toutputPath: "/x",\n\tdir: {\n\t\toutput: "_out"\n\t}\n}'
+    detected = found({"package.json": project(scripts=scripts, devDependencies={"@11ty/eleventy": "3"}), "eleventy.config.js": config})
+    assert "COPY --from=build /app/_out /usr/share/nginx/html/" in copies(detected)
+    assert "try_files $uri $uri/ $uri.html =404" in detected.dockerfile
+
+
+@pytest.mark.parametrize(
+    ("packages", "files", "command"),
+    [
+        ({"@sveltejs/kit": "2", "vite": "7", "@sveltejs/adapter-node": "5"}, {}, "node build"),
+        (
+            {"astro": "5", "@astrojs/node": "9"},
+            {"astro.config.mjs": "export default { output: 'server' }"},
+            "HOST=0.0.0.0 node dist/server/entry.mjs",
+        ),
+    ],
+)
+def test_a_framework_that_renders_on_request_runs_its_own_server(
+    packages: dict[str, str], files: dict[str, str | bytes], command: str
+) -> None:
+    scripts = {"build": "x", "start": "astro dev"} if "astro" in packages else {"build": "vite build"}
+    assert web(found({"package.json": project(scripts=scripts, devDependencies=packages), **files})) == command
+
+
+def test_an_adapter_for_another_platform_is_named() -> None:
+    packages = {"@sveltejs/kit": "2", "vite": "7", "@sveltejs/adapter-vercel": "6"}
+    with pytest.raises(CannotDetect, match=r"SvelteKit project with @sveltejs/adapter-vercel, .* take @sveltejs/adapter-node"):
+        found({"package.json": project(scripts={"build": "vite build"}, devDependencies=packages)})
 
 
 def test_a_package_json_that_is_no_json_is_named() -> None:

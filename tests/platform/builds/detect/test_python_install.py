@@ -4,7 +4,7 @@ import pytest
 
 from pilothouse.platform.builds.detect import CannotDetect
 from pilothouse.platform.builds.detect.python.project import pip_range
-from tests.platform.builds.detect.trees import ANYTHING, copies, found, runs, web
+from tests.platform.builds.detect.trees import ANYTHING, SEVERAL, copies, found, runs, web
 
 Tree = dict[str, str | bytes]
 APP = "from flask import Flask\napp = Flask(__name__)\n"
@@ -179,6 +179,20 @@ def test_a_pinned_version_is_taken_where_a_registry_answers_and_warned_of_elsewh
     tree: Tree = {"requirements.txt": "flask", "app.py": APP, path: text}
     assert found(tree, ANYTHING).dockerfile.startswith("FROM python:3.9")
     assert f"{path} names Python 3.9" in found(tree).warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "version"),
+    [
+        (".python-version", "# of the project\n3.14\n3.9\n", "3.13"),
+        (".python-version", "cpython-3.12.1  # pinned\n", "3.13"),
+        ("runtime.txt", "python-3.8.1", "3.11"),
+    ],
+)
+def test_of_a_version_that_cannot_be_had_the_nearest_is_taken(path: str, text: str, version: str) -> None:
+    detected = found({"requirements.txt": "flask", "app.py": APP, path: text}, SEVERAL)
+    assert detected.dockerfile.startswith(f"FROM python:{version}-slim")
+    assert f"the nearest that can be had is {version}, which is used" in detected.warnings[0]
 
 
 def test_system_packages_come_with_distributions_that_need_them_and_from_an_aptfile() -> None:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Collection
 
-from pilothouse.platform.builds.detect import static, versions
+from pilothouse.platform.builds.detect import static
 from pilothouse.platform.builds.detect.node.manager import Manager, manager
 from pilothouse.platform.builds.detect.node.package import Package, package
+from pilothouse.platform.builds.detect.node.site import DEVELOPMENT_SERVERS, Site, renders_on_request, site
+from pilothouse.platform.builds.detect.node.version import Node, node
 from pilothouse.platform.builds.detect.plan import Offer
 from pilothouse.platform.builds.detect.recipe import Recipe, apt_install
 from pilothouse.platform.builds.detect.shell import quoted
@@ -23,32 +25,12 @@ SERVERS = (
     "src/app.js",
     "bin/www",
 )
-SITES = {
-    "react-scripts": "build",
-    "vite": "dist",
-    "@vue/cli-service": "dist",
-    "@angular/cli": "dist",
-    "parcel": "dist",
-    "gatsby": "public",
-    "@docusaurus/core": "build",
-    "@11ty/eleventy": "_site",
-    "vuepress": "docs/.vuepress/dist",
-    "vitepress": "docs/.vitepress/dist",
-    "webpack": "dist",
-    "astro": "dist",
-}
-"""Builders of sites and the folder that they write, the more telling first."""
-DEVELOPMENT_SERVERS = re.compile(
-    r"^(?:\w+=\S+ )*(?:npx )?(?:react-scripts start|vite\b|vue-cli-service serve|ng serve|parcel\b|gatsby develop|astro dev|"
-    r"docusaurus start|webpack[- ](?:dev-server|serve)|serve\b|http-server\b|live-server\b)"
-)
 _READS_PORT = re.compile(r"\benv(?:\.PORT\b|\[\s*['\"]PORT['\"]\s*\])|\{[^{}]{0,300}\bPORT\b[^{}]{0,300}\}\s*=\s*process\.env")
 _LISTENS = re.compile(r"(?:\.listen\(\s*|\bport\s*[:=]\s*(?:process\.env\.\w+\s*\|\|\s*)?)(\d{2,5})\b", re.IGNORECASE)
 _PORT_OPTION = re.compile(r"(?:-p|--port)[ =](\d{2,5})\b|^PORT=(\d{2,5})\b")
-_OUT_DIR = re.compile(r"outDir\s*:\s*['\"]\.?/?([\w./-]+)['\"]")
-_ASTRO_SERVER = re.compile(r"output\s*:\s*['\"](?:server|hybrid)['\"]")
-_EXPORTED = re.compile(r"output\s*:\s*['\"]export['\"]")
 _FROM_GIT = re.compile(r"git\+|\"github:")
+PRODUCTION = "start:prod"
+"""A script that runs what `build` has made, where `start` runs a program for development."""
 _DEVELOPMENT = frozenset({"ts-node", "tsx", "nodemon", "nest"})
 NATIVE = frozenset({"bcrypt", "sqlite3", "better-sqlite3", "canvas", "node-gyp", "argon2", "node-sass"})
 MOST_SOURCES = 200
@@ -63,43 +45,25 @@ def recipe(tree: Tree, offer: Offer, port: int, given: Collection[str] = ()) -> 
     """given: command lines of a Procfile, which take the place of the one found. Raises CannotDetect."""
     project = package(tree)
     tool = manager(tree, project)
-    version, version_why, warnings = _version(tree, project, offer)
-    site = _site(tree, project)
-    if site is not None:
-        return _static(project, tool, version, site, port, tree)
+    chosen = node(tree, project, offer)
+    if (built := site(tree, project)) is not None:
+        return _static(project, tool, chosen, built, port, tree)
     command, how = _start(tree, project, tool)
     served = None if not command else _port(tree, command)
     where = "the port in PORT" if served is None else f"port {served}"
-    why = (f"Node {version}{version_why}", tool.why)
+    why = (f"Node {chosen.number}{chosen.why}", tool.why)
     return Recipe(
         "node",
-        tuple(_server(tree, project, tool, version, given or [command])),
+        tuple(_server(tree, project, tool, chosen.number, given or [command])),
         command,
         why,
         f"{how}, serving on {where}",
         served,
-        missing=f"{tree.name}/package.json has no `start` script and there is none of {', '.join(SERVERS[:4])}: "
-        "add one, or a Procfile with `web: COMMAND`",
+        missing=_missing(tree, project),
         user=USER,
         variables={"NODE_ENV": "production", "PATH": "/app/node_modules/.bin:$PATH"},
-        warnings=warnings,
+        warnings=chosen.warnings,
     )
-
-
-def _version(tree: Tree, project: Package, offer: Offer) -> tuple[str, str, tuple[str, ...]]:
-    """(version of the base image, why, warnings)."""
-    offered = offer.preferred("node", "22")
-    pinned = next((path for path in (".nvmrc", ".node-version") if tree.has(path)), "")
-    asked = tree.text(pinned).strip().lstrip("v") if pinned else project.engine
-    place = pinned or "engines in package.json"
-    if not asked or not re.search(r"\d", asked) or versions.allows(asked, offered):
-        return offered, "", ()
-    if fitting := offer.fitting("node", asked):
-        return fitting, f" ({place}: {asked})", ()
-    if offer.exact:
-        return offered, "", (f"{place} asks for Node {asked}; the image that can be had is {offered}, which is used",)
-    newest = next((str(major) for major in (24, 22, 20, 18, 16) if versions.allows(asked, str(major))), offered)
-    return newest, f" ({place}: {asked})", ()
 
 
 def _stage(tree: Tree, project: Package, tool: Manager, version: str, *, everything: bool) -> list[str]:
@@ -148,57 +112,67 @@ def _server(tree: Tree, project: Package, tool: Manager, version: str, lines: Co
 def _start(tree: Tree, project: Package, tool: Manager) -> tuple[str, str]:
     """(command line, how it was found); ("", "") when nothing says."""
     line = project.scripts.get("start", "")
+    if DEVELOPMENT_SERVERS.match(line) and (served := _framework(tree, project)):
+        return served
+    if line and _runs_development(project, [line]) and (made := project.scripts.get(PRODUCTION, "")) and "build" in project.scripts:
+        return made, f"package.json: `{PRODUCTION}` runs {made}"
     if line and not {"prestart", "poststart"} & project.scripts.keys():
         return line, f"package.json: `start` runs {line}"
     if line:
         return f"{tool.name} {'' if tool.name in ('npm', 'yarn') else 'run '}start", "package.json has `start`"
-    if "next" in project.dependencies:
-        return "next start", "Next: next start"
-    if "nuxt" in project.all_names:
-        return "node .output/server/index.mjs", "Nuxt: its own server"
+    if served := _framework(tree, project):
+        return served
     main = project.main if project.main and tree.has(project.main.removeprefix("./")) else ""
     file = main or tree.first(*SERVERS)
     return (f"node {quoted(file)}", f"{file} is run") if file else ("", "")
 
 
-def _site(tree: Tree, project: Package) -> str | None:
-    """The folder with the built site, None for a project that runs a server."""
-    start = project.scripts.get("start", "")
+def _framework(tree: Tree, project: Package) -> tuple[str, str] | None:
+    """(command line, how it was found) of a framework's own server, which its build leaves behind."""
     if "next" in project.dependencies:
-        config = tree.first("next.config.js", "next.config.mjs", "next.config.ts")
-        return "out" if config and _EXPORTED.search(tree.text(config)) else None
-    if "build" not in project.scripts or tree.has("Procfile") or (start and not DEVELOPMENT_SERVERS.match(start)):
-        return None
-    if not start and tree.first("server.js", "server/index.js", "src/server.js"):
-        return None
-    builder = next((name for name in SITES if name in project.all_names), "")
-    if not builder or (builder == "astro" and tree.mentions(_ASTRO_SERVER, ("astro.config.mjs", "astro.config.ts"))):
-        return None
-    config = tree.first("vite.config.js", "vite.config.ts", "vite.config.mjs")
-    found = _OUT_DIR.search(tree.text(config)) if config else None
-    return found[1].strip("/") if found else SITES[builder]
+        return "next start", "Next: next start"
+    if "nuxt" in project.all_names:
+        return "node .output/server/index.mjs", "Nuxt: its own server"
+    if "@sveltejs/adapter-node" in project.all_names:
+        return "node build", "SvelteKit: the server of adapter-node"
+    if "@astrojs/node" in project.all_names and renders_on_request(tree, project):
+        return "HOST=0.0.0.0 node dist/server/entry.mjs", "Astro: the server of @astrojs/node"
+    return None
 
 
-def _static(project: Package, tool: Manager, version: str, folder: str, port: int, tree: Tree) -> Recipe:
+def _missing(tree: Tree, project: Package) -> str:
+    adapter = next((name for name in sorted(project.all_names) if name.startswith("@sveltejs/adapter-")), "no adapter")
+    if "@sveltejs/kit" in project.all_names:
+        return (
+            f"{tree.name} is a SvelteKit project with {adapter}, which leaves no server behind that runs here: "
+            "take @sveltejs/adapter-node instead, or add a Procfile with `web: COMMAND`"
+        )
+    return (
+        f"{tree.name}/package.json has no `start` script and there is none of {', '.join(SERVERS[:4])}: "
+        "add one, or a Procfile with `web: COMMAND`"
+    )
+
+
+def _static(project: Package, tool: Manager, chosen: Node, built: Site, port: int, tree: Tree) -> Recipe:
     stage = [
         line.replace("-slim", "-slim AS build") if line.startswith("FROM ") else line
-        for line in _stage(tree, project, tool, version, everything=True)
+        for line in _stage(tree, project, tool, chosen.number, everything=True)
     ]
     # Angular puts the site one or two folders deeper, under the project's name.
-    site = "@angular/cli" in project.all_names
-    move = [f'RUN cp -r "$(dirname "$(find {folder} -name index.html | head -n 1)")" /tmp/site'] if site else []
+    is_deeper = "@angular/cli" in project.all_names
+    move = [f'RUN cp -r "$(dirname "$(find {built.folder} -name index.html | head -n 1)")" /tmp/site'] if is_deeper else []
     lines = [
         *stage,
-        f"RUN {tool.run} build",
+        f"RUN {tool.run} build{built.options}",
         *move,
         "",
         f"FROM {static.NGINX}",
-        *static.serve(port, single_page=True),
-        f"COPY --from=build {'/tmp/site' if site else f'/app/{folder}'} {static.ROOT}/",  # noqa: S108
+        *static.serve(port, single_page=built.single_page),
+        f"COPY --from=build {'/tmp/site' if is_deeper else f'/app/{built.folder}'} {static.ROOT}/",  # noqa: S108
     ]
-    why = (f"Node {version}", tool.why)
-    web_why = f"package.json: `build` makes a site in {folder}, served by nginx"
-    return Recipe("static", tuple(lines), static.NGINX_COMMAND, why, web_why, port, user="")
+    why = (f"Node {chosen.number}{chosen.why}", tool.why)
+    web_why = f"package.json: `build` makes a site in {built.folder}, served by nginx"
+    return Recipe("static", tuple(lines), static.NGINX_COMMAND, why, web_why, port, user="", warnings=chosen.warnings)
 
 
 def _port(tree: Tree, command: str) -> int | None:

@@ -36,7 +36,12 @@ LIBRARIES = {
 }
 """Debian packages that wheels load at run time."""
 _MARKS = ("requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "setup.cfg", "manage.py", "uv.lock", "poetry.lock", "runtime.txt")
-_RUNTIME = re.compile(r"python-?(\d+(?:\.\d+)+)")
+_PINS = {
+    ".python-version": re.compile(r"^\s*(?:cpython|python)?[-@]?(\d+(?:\.\d+)+)\s*(?:#.*)?$", re.MULTILINE),
+    "runtime.txt": re.compile(r"^\s*python-?(\d+(?:\.\d+)+)", re.MULTILINE),
+    ".tool-versions": re.compile(r"^python\s+(\d+(?:\.\d+)+)", re.MULTILINE),
+}
+"""Files that name a version, and where it stands in them: pyenv's and uv's may have comments and more versions below the first."""
 
 
 def is_python(tree: Tree) -> bool:
@@ -96,7 +101,8 @@ def _version(tree: Tree, offer: Offer) -> tuple[str, str, tuple[str, ...]]:
         return asked, f" ({place})", ()
     if fitting := offer.fitting("python", ".".join(asked.split(".")[:2])):
         return fitting, f" ({place})", ()
-    return preferred, "", (f"{place} names Python {asked}; the image that can be had is {preferred}, which is used",)
+    nearest = offer.nearest("python", asked, preferred)
+    return nearest, "", (f"{place} names Python {asked}; the nearest that can be had is {nearest}, which is used",)
 
 
 def _in_range(wanted: str, offer: Offer, preferred: str) -> tuple[str, str, tuple[str, ...]]:
@@ -109,13 +115,8 @@ def _in_range(wanted: str, offer: Offer, preferred: str) -> tuple[str, str, tupl
 
 def _asked(tree: Tree) -> tuple[str, str]:
     """(file, version) of .python-version, runtime.txt or .tool-versions."""
-    for path in (".python-version", "runtime.txt", ".tool-versions"):
-        text = tree.text(path)
-        found = re.search(r"^python\s+(\d+(?:\.\d+)+)", text, re.MULTILINE) if path == ".tool-versions" else None
-        found = (
-            found or _RUNTIME.match(text.strip()) or (re.match(r"(\d+(?:\.\d+)+)\s*$", text.strip()) if path == ".python-version" else None)
-        )
-        if found:
+    for path, pattern in _PINS.items():
+        if found := pattern.search(tree.text(path)):
             return path, found[1]
     return "", ""
 

@@ -9,6 +9,7 @@ import posixpath
 import re
 
 from pilothouse.platform.builds.detect.python.web import GUNICORN, Web, unless
+from pilothouse.platform.builds.detect.recipe import OWNED_BY_THE_APP
 from pilothouse.platform.builds.detect.shell import quoted
 from pilothouse.platform.builds.detect.tree import Tree
 
@@ -80,6 +81,8 @@ def _static(settings: str, text: str, manage: str, names: set[str]) -> tuple[tup
             return (), unless("whitenoise", names), {}, "whitenoise serves static files"
         # A project that refuses to start without a key gets one for this step only.
         collect = f"RUN SECRET_KEY=only-for-collectstatic python {quoted(manage)} collectstatic --noinput"
+        # What root has written, the app could not write over when it collects them again at its start.
+        collect += f" && {OWNED_BY_THE_APP}"
         return (collect,), unless("whitenoise", names), {}, "static files are collected in the build and served by whitenoise"
     if "django.contrib.staticfiles" not in text:
         return (), (), {}, "it has no static files"
