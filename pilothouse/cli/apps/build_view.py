@@ -68,11 +68,10 @@ class BuildView:
 
     def show_failure(self) -> None:
         """The step that did not end, and the last that it printed."""
-        if self._verbose or not (self._step or self._tail):
+        if self._verbose or self._step is None:
             return
         self._waiting.clear()
-        if self._step is not None:
-            output.note(output.bad(f"  {_shown(self._step)}"))
+        output.note(output.bad(f"  {_shown(self._step)}"))
         for line in self._tail:
             click.echo(f"    {line}", err=True)
 

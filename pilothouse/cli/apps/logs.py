@@ -102,7 +102,16 @@ async def _pods(client: "Client", app: Object, reading: Reading) -> list[str]:
     if not begun:
         what = f"process {reading.process} of {reading.name} has not run" if reading.process else f"{reading.name} has no running replica"
         raise click.ClickException(f"{what}: `{copyable(f'why {reading.name}', reading.namespace)}` says why")
+    if reading.previous:
+        begun = [pod for pod in begun if has_ended_before(pod)]
+        if not begun:
+            raise click.ClickException(f"no container of {reading.name} has been started again: leave --previous out")
     return [meta.name(pod) for pod in begun]
+
+
+def has_ended_before(pod: Object) -> bool:
+    """Whether there is a log of a container that the pod's app ran in before."""
+    return any((status.get("lastState") or {}).get("terminated") for status in (pod.get("status") or {}).get("containerStatuses") or ())
 
 
 async def _print_kept_log(client: "Client", build: str, reading: Reading) -> bool:

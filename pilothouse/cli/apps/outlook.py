@@ -58,7 +58,8 @@ class Outlook:
         """The causes; "" while there are none, and of an earlier state while the new one is being built."""
         if self.why is None or self._scene is None or (self._scene.waits_for_build and self.why.state != State.BUILDING):
             return ""
-        return ", so ".join(self.why.chain)
+        causes = ", so ".join(self.why.chain)
+        return f"process {self.why.process}: {causes}" if self.why.process and causes else causes
 
     def is_hopeless(self, generation: int) -> bool:
         """Whether the state of this generation of the App will not serve, however long one waits."""

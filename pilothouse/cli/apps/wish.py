@@ -74,7 +74,10 @@ class Prepared:
 def with_kept(wish: Wish, before: Object | None) -> Wish:
     """With what the app has for how its source is read, where that is not asked for."""
     build = ((before or {}).get("spec") or {}).get("build") or {}
-    kept = {key: build[key] for key in ("dockerfile", "target") if getattr(wish, key) is None and build.get(key)}
+    # The usual path is the API's default, whether the source has such a file or not.
+    kept = {
+        key: build[key] for key in ("dockerfile", "target") if getattr(wish, key) is None and build.get(key) not in (None, "", "Dockerfile")
+    }
     return replace(wish, **kept)
 
 

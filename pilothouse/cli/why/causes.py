@@ -32,7 +32,7 @@ class Why:
     """sentence: all of it. chain: the causes alone, the first one first; empty when all is well. next_step: the way out.
 
     standing: the subject and how it stands, without the reasons. state: in one word. is_known: False when there is no such
-    object and nothing was ever said about one. certain_after_s: see `Finding`.
+    object and nothing was ever said about one. process: which of an app the causes are of, "" for `web`. certain_after_s: see `Finding`.
     """
 
     sentence: str
@@ -42,6 +42,7 @@ class Why:
     state: str = State.NOT_READY
     standing: str = ""
     certain_after_s: float | None = None
+    process: str = ""
 
 
 def explain(scene: Scene) -> Why:
@@ -53,7 +54,7 @@ def explain(scene: Scene) -> Why:
             return _told(f"{scene.subject} {state(scene)}", finding)
     for process in scene.processes:
         if finding := _pods_created(process) or _pods_run(process):
-            return _told(f"{process.subject} {state(process)}", finding)
+            return replace(_told(f"{process.subject} {state(process)}", finding), process=process.name)
     if all_is_well := well(scene):
         return Why(all_is_well, state=_good_state(scene))
     if past := _past(scene, _begun(scene)):

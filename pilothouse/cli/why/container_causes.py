@@ -153,7 +153,7 @@ def _meaning(message: str, code: int) -> str:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:_LONGEST] if lines else ""
+    return lines[-1][:_LONGEST].rstrip(". ") if lines else ""
 
 
 def _limit(pod: Object, container: str, resource: str) -> str:

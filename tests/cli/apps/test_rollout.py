@@ -133,7 +133,7 @@ async def test_a_worker_that_crashes_is_named(tmp_path: Path) -> None:
     async with platform(tmp_path) as cluster, sick(cluster, "web:2", crash(1)):
         made = rollout(cluster, shop(image="web:2", port=0, processes={"worker": {"args": ["work"]}}))
         await made.apply()
-        with pytest.raises(click.ClickException, match="container app ended with exit code 1"):
+        with pytest.raises(click.ClickException, match="process worker: container app ended with exit code 1"):
             await made.follow(20)
 
 

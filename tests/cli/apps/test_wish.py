@@ -34,6 +34,8 @@ def test_how_the_source_is_read_is_kept_until_it_is_taken_off() -> None:
     assert (wish.dockerfile, wish.target) == ("Dockerfile.prod", "live")
     assert with_kept(Wish("/x", "shop", "default", dockerfile="", target=""), first).dockerfile == ""
     assert "build" not in deployed(first, dockerfile="", target="")["spec"]
+    usual = {"spec": {"build": {"dockerfile": "Dockerfile", "target": ""}}}
+    assert with_kept(Wish("/x", "shop", "default"), usual).dockerfile is None
 
 
 def test_a_failed_build_is_tried_again_by_the_next_deploy_and_kept_when_it_is_good() -> None:

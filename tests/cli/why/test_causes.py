@@ -136,6 +136,10 @@ SEEDED: dict[str, tuple[Scene, list[str]]] = {
             "`ph logs shop --previous`",
         ],
     ),
+    "exit code with a message that ends a sentence": (
+        unready(crash(1, message="Connection refused.\n")),
+        ["exit code 1: Connection refused, so it is started again"],
+    ),
     "exit code with a meaning": (unready(crash(139)), ["exit code 139: it crashed with a segmentation fault"]),
     "ends by itself": (
         unready(crash(0, "Completed")),
