@@ -156,7 +156,7 @@ async def _explain(wish: Wish) -> None:
     else:
         commit = await repository.commit_of(location, None)
         prepared = await repository.look(None, wish, location, {"git": {"commit": commit}}, None)
-    for line in (*prepared.why, *prepared.warnings):
+    for line in (*prepared.why, *prepared.warnings, *_said_of_variables(wish, prepared, None)):
         output.note(line)
     click.echo(prepared.dockerfile or "(no Dockerfile is used)", nl=not prepared.dockerfile)
 
@@ -178,8 +178,9 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
         wish = wishes.with_kept(wish, before)
         prepared, place = await _look(client, wish, before)
         await require_free_hosts(client, wishes.app(wish, prepared, before, place), before)
-        for line in (*prepared.why, *prepared.warnings):
+        for line in (*prepared.why, *prepared.warnings, *_said_of_variables(wish, prepared, before)):
             output.note(line)
+        wish = wishes.with_generated(wish, prepared, before)
         if prepared.tree is not None:
             place = await upload(client, wish, prepared.tree)
         wanted = wishes.app(wish, prepared, before, place)
@@ -187,6 +188,17 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
             _show(wish, wanted)
             return
         await _apply(client, wish, wanted, before, options)
+
+
+def _said_of_variables(wish: Wish, prepared: Prepared, before: Object | None) -> list[str]:
+    """What app.json asks for and a new app is not given."""
+    if before is not None:
+        return []
+    given = {*wish.env, *wish.secrets, *prepared.environment}
+    generated = [key for key in prepared.generated if key not in given]
+    required = [key for key in prepared.required if key not in given]
+    said = [f"app.json: {', '.join(generated)} gets a random value, kept as a secret"] if generated else []
+    return said + ([f"app.json wants these variables to be set with -e or --secret: {', '.join(required)}"] if required else [])
 
 
 async def _look(client: "Client", wish: Wish, before: Object | None) -> tuple[Prepared, Object | None]:

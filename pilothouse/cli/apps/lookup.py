@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
+def earlier_revision(status: Object) -> int:
+    """The revision that going back leads to, by an App's status: the newest one before the current that was ready; 0 for none.
+
+    Where the current one is the oldest that is kept, it is the newest of the others.
+    """
+    current = status.get("revision", 0)
+    good = [r["number"] for r in status.get("revisions") or () if r["number"] != current and r.get("served", True)]
+    return max((number for number in good if number < current), default=max(good, default=0))
+
+
 async def find_app(client: "Client", name: str, namespace: str) -> Object:
     if fault := check.name(name):
         raise click.ClickException(f"there is no app {name!r}: {fault}")

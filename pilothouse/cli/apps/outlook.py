@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from pilothouse.cli.apps.lookup import is_current
+from pilothouse.cli.apps.lookup import earlier_revision, is_current
 from pilothouse.cli.why.causes import Why, explain
 from pilothouse.cli.why.finding import State
 from pilothouse.cli.why.look import look
@@ -84,9 +84,8 @@ class Outlook:
 
     @property
     def earlier_revision(self) -> int:
-        """The newest one that can be gone back to; 0 for none."""
-        status = ((self._scene.app if self._scene is not None else None) or {}).get("status") or {}
-        return max((r["number"] for r in status.get("revisions") or () if r["number"] < status.get("revision", 0)), default=0)
+        """The one that `ph rollback` leads to; 0 for none."""
+        return earlier_revision(((self._scene.app if self._scene is not None else None) or {}).get("status") or {})
 
     async def last_lines(self, number: int) -> list[str]:
         """What the replica that is worst off printed last."""

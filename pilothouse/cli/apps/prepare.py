@@ -74,7 +74,8 @@ def _with_own(tree: Path, own: Path, name: str, target: str) -> Prepared:
         raise click.ClickException(str(error)) from error
     warnings = (*found.warnings, *([VOLUME_NOTE] if _VOLUME.search(text) else []))
     made = _as_spec(found.processes)
-    return Prepared(tree, text, "", exposed_port(text), found.why, made, found.health, found.environment, warnings)
+    prepared = Prepared(tree, text, "", exposed_port(text), found.why, made, found.health, found.environment, warnings=warnings)
+    return replace(prepared, generated=found.generated, required=found.required)
 
 
 def _detected(tree: Path, port: int | None, name: str) -> Prepared:
@@ -91,7 +92,17 @@ def _detected(tree: Path, port: int | None, name: str) -> Prepared:
         made[WEB] = {}
     processes = {} if list(made) == [WEB] else made
     return Prepared(
-        tree, found.dockerfile, found.dockerfile, found.port, found.why, processes, found.health, found.environment, found.warnings
+        tree=tree,
+        dockerfile=found.dockerfile,
+        inline=found.dockerfile,
+        port=found.port,
+        why=found.why,
+        processes=processes,
+        health=found.health,
+        environment=found.environment,
+        generated=found.generated,
+        required=found.required,
+        warnings=found.warnings,
     )
 
 

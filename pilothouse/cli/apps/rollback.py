@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("app", shell_complete=names.apps)
 @NAMESPACE
-@click.option("--to", "number", type=click.IntRange(1), help="The revision to go back to (default: the one before).")
+@click.option("--to", "number", type=click.IntRange(1), help="The revision to go back to (default: the last one before that was ready).")
 @click.option("--list", "show", is_flag=True, help="List the revisions that are kept, and stop (as -o says).")
 @TIMEOUT
 @output.OUTPUT
@@ -47,7 +47,7 @@ async def _list(session: Session, name: str, namespace: str, how: str) -> None:
     if how != "table":
         output.document(kept, how)
         return
-    output.table(["", "revision", "age", "changed", "image", "source"], rows(kept, status.get("revision", 0), time.time()))
+    output.table(["", "revision", "age", "served", "changed", "image", "source"], rows(kept, status.get("revision", 0), time.time()))
 
 
 def rows(kept: list[Object], current: int, now: float) -> list[list[object]]:
@@ -59,12 +59,14 @@ def rows(kept: list[Object], current: int, now: float) -> list[list[object]]:
     for each in sorted(kept, key=lambda r: -int(r["number"])):
         age = output.age(now - parse_rfc3339(each["createdAt"]))
         mark = "*" if each["number"] == current else " "
-        found.append([mark, each["number"], age, each.get("changed"), short_image(each["image"]), each.get("note")])
+        served = "-" if "served" not in each else "yes" if each["served"] else "no"
+        found.append([mark, each["number"], age, served, each.get("changed"), short_image(each["image"]), each.get("note")])
     return found
 
 
 def target_of(app: Object, number: int | None) -> int:
     """The revision to go back to; raises ClickException when it is not kept."""
+    from pilothouse.cli.apps.lookup import earlier_revision
     from pilothouse.model import meta
 
     status, name = app.get("status") or {}, meta.name(app)
@@ -75,7 +77,12 @@ def target_of(app: Object, number: int | None) -> int:
         raise click.ClickException(f"{name} cannot go back to {f'revision {number}' if number else 'an earlier revision'}: {kept}")
     if number == current:
         raise click.ClickException(f"revision {number} of {name} is the current one; kept are also: {', '.join(map(str, others))}")
-    target = number if number is not None else max((n for n in others if n < current), default=others[-1])
+    target = number if number is not None else earlier_revision(status)
+    if not target:
+        raise click.ClickException(
+            f"no revision before {current} of {name} was ever ready; `ph rollback {name} --to NUMBER` tries one all the same: "
+            f"{', '.join(map(str, others))}"
+        )
     if target not in others:
         raise click.ClickException(f"revision {target} of {name} is not kept; kept are: {', '.join(map(str, others))}")
     return target

@@ -100,8 +100,7 @@ class Rollout:
             self._waiting.clear()
         if app is None or not meta.is_true(app, "Ready"):
             raise click.ClickException(await self._failure(app))
-        done = output.good(f"{self.name} {'serves' if app['status'].get('url') else 'runs'}")
-        output.note(f"{done} revision {app['status']['revision']} after {time.monotonic() - begun:.1f} s")
+        output.note(placed(_done(app, time.monotonic() - begun), namespace=self.namespace))
         return app
 
     async def _settled(self) -> Object | None:
@@ -164,9 +163,13 @@ class Rollout:
             step = f"see `ph logs {self.name}`{f'; `ph rollback {self.name}` brings revision {earlier} back' if earlier else ''}"
             return placed(f"{self.name} is not deployed: its replicas run, but {route.fault}; {step}", namespace=self.namespace)
         cause, step = outlook.sentence, outlook.why.next_step if outlook.why is not None else ""
+        if app is not None and _is_build_failed(app):
+            built = (meta.condition(app, "Built") or {}).get("message") or condition["message"]
+            serving = f"; {outlook.still_serving} goes on serving" if outlook.still_serving else ""
+            log = f"all that it printed: `ph logs {self.name} --build`"
+            return placed(f"{self.name} is not deployed: {built}{serving}; {log}", namespace=self.namespace)
         if app is not None and (condition["reason"] != "ProgressDeadlineExceeded" or not cause):
-            log = f"; all that it printed: `ph logs {self.name} --build`" if _is_build_failed(app) else ""
-            return placed(f"{self.name} is not deployed: {condition['message'] or condition['reason']}{log}", namespace=self.namespace)
+            return placed(f"{self.name} is not deployed: {condition['message'] or condition['reason']}", namespace=self.namespace)
         await self._show_last_lines()
         serving = f"; {outlook.still_serving} goes on serving" if outlook.still_serving else ""
         return placed(f"{self.name} is not deployed: {cause}{serving}; {step}", namespace=self.namespace)
@@ -206,6 +209,14 @@ class Rollout:
         else:
             self.was_taken_back = True
             output.note("cancelled; everything is as it was before")
+
+
+def _done(app: Object, seconds: float) -> str:
+    status, name = app["status"], meta.name(app)
+    wanted = [app["spec"].get("replicas", 1), *(each.get("replicas", 0) for each in status.get("processes") or ())]
+    if not any(wanted):
+        return output.good(f"{name} has revision {status['revision']}") + f" and is scaled to 0: `ph scale {name}=1` starts it"
+    return output.good(f"{name} {'serves' if status.get('url') else 'runs'}") + f" revision {status['revision']} after {seconds:.1f} s"
 
 
 def _is_build_failed(app: Object) -> bool:

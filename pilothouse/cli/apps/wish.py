@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from pilothouse.cli.apps.origin import ORIGIN
@@ -58,6 +59,7 @@ class Prepared:
     """What the source says. tree: None for a repository. inline: a made Dockerfile, "" when the source has one.
 
     port: that the Dockerfile's text names, if it does. processes: as in an App's spec. environment: defaults for a new app.
+    generated: variables of a new app that want a random value. required: those that a new app does not work without.
     """
 
     tree: Path | None
@@ -68,6 +70,8 @@ class Prepared:
     processes: Mapping[str, Object] = field(default_factory=dict)
     health: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    generated: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -79,6 +83,12 @@ def with_kept(wish: Wish, before: Object | None) -> Wish:
         key: build[key] for key in ("dockerfile", "target") if getattr(wish, key) is None and build.get(key) not in (None, "", "Dockerfile")
     }
     return replace(wish, **kept)
+
+
+def with_generated(wish: Wish, prepared: Prepared, before: Object | None) -> Wish:
+    """With a secret of 32 random bytes for each variable of a new app that wants one and is not given."""
+    missing = [] if before is not None else [key for key in prepared.generated if key not in wish.env and key not in wish.secrets]
+    return replace(wish, secrets={**wish.secrets, **{key: token_hex(32) for key in missing}})
 
 
 def app(wish: Wish, prepared: Prepared, before: Object | None, place: Object | None) -> Object:

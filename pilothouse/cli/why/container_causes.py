@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pilothouse.cli.why.finding import AT_ONCE, SOON, Finding, State
-from pilothouse.cli.why.inside import Inside
+from pilothouse.cli.why.inside import Inside, missing_variable
 from pilothouse.cli.why.notes import Note
 from pilothouse.cli.why.probe_causes import of_probe
 from pilothouse.cli.why.pull_causes import PULL, of_pull, pull_message
@@ -122,7 +122,10 @@ def _ended(pod: Object, container: Object, ended: Object, notes: Sequence[Note],
         return Finding((cause, again), step, State.ENDED, certain_after_s)
     said = ended.get("message", "") or inside.telling_line
     cause = f"container {name} ended with exit code {code}{_meaning(said, code)}"
-    return Finding((cause, again), logs(app, meta.name(pod), previous=bool(restarts)), State.CRASHING, certain_after_s)
+    step = logs(app, meta.name(pod), previous=bool(restarts))
+    if app and (variable := inside.missing_variable or missing_variable(said.splitlines())):
+        step = f"set it with `ph env set {app} {variable}=VALUE`, or {step}"
+    return Finding((cause, again), step, State.CRASHING, certain_after_s)
 
 
 def _out_of_memory(name: str, code: int, limit: str, again: str, app: str, certain_after_s: float | None) -> Finding:

@@ -19,6 +19,26 @@ _NUMBER = re.compile(r"\d+")
 _AGAIN_AND_AGAIN = 3
 
 
+_KEY = re.compile(r"^KeyError: '([A-Z][A-Z0-9_]+)'$")
+_FIELDS = re.compile(r"\bvalidation errors? for \w+$")
+_NAMED = re.compile(
+    r"^(?:[A-Za-z_]\w*\.)*\w*(?:Error|Exception|Configured)\b.*?(?:"
+    r"\b(?P<a>[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)\b['\"`]? (?:not found\. Declare it as envvar|environment variable)"
+    r"|[Ee]nvironment variable:? ['\"`]?(?P<b>[A-Z][A-Z0-9_]+)\b)"
+)
+"""How a program says that it has no variable of a name: python-decouple, django-environ, and what people write themselves."""
+
+
+def missing_variable(lines: Sequence[str]) -> str:
+    """The environment variable that a program ended for the lack of; "" when none is named. lines: the last that it printed."""
+    for line in reversed([line.strip() for line in lines]):
+        if (key := _KEY.match(line)) and any("environ" in each for each in lines):
+            return key[1]
+        if named := _NAMED.search(line):
+            return named["a"] or named["b"]
+    return ""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Listener:
     port: int
@@ -49,7 +69,14 @@ class Inside:
     def telling_line(self) -> str:
         """The one that says what went wrong: the exception of the last traceback, else the last line; "" for none."""
         said = [line.strip() for line in self.lines if line.strip()]
-        return next((line for line in reversed(said) if _EXCEPTION.match(line)), said[-1] if said else "")
+        at = next((i for i in range(len(said) - 1, -1, -1) if _EXCEPTION.match(said[i])), len(said) - 1)
+        # Pydantic names the field, and what is wrong with it, on lines of their own.
+        more = said[at + 1 : at + 3] if said and _FIELDS.search(said[at]) else []
+        return ": ".join([said[at], *(each.partition(" [type=")[0] for each in more)]) if said else ""
+
+    @property
+    def missing_variable(self) -> str:
+        return missing_variable(self.lines)
 
 
 def listeners(table: str) -> list[Listener]:

@@ -46,6 +46,18 @@ def shown(kept: Sequence[Object], now: str) -> list[Object]:
     return [_shown(revision, previous, now) for revision, previous in zip(kept, before, strict=False)]
 
 
+def with_service(listed: Sequence[Object], before: Sequence[Object], *, is_ready: bool) -> list[Object]:
+    """The list with which revisions the app was ready with. listed: oldest first; before: as the status listed them.
+
+    is_ready: the app is, with the newest. A revision that became the newest again begins anew.
+    """
+    known = {each["number"]: each["served"] for each in before if "served" in each}
+    found = [each | ({"served": known[each["number"]]} if each["number"] in known else {}) for each in listed]
+    if found:
+        found[-1]["served"] = is_ready or known.get(found[-1]["number"], False)
+    return found
+
+
 def _shown(revision: Object, previous: Object | None, now: str) -> Object:
     marks = meta.annotations(revision)
     changed = changes(previous["data"], revision["data"]) if previous is not None else []

@@ -179,7 +179,7 @@ def _status(app: Object, actual: Actual, around: Surroundings, state: _State, co
         "replicas": count(live, "replicas"),
         "readyReplicas": count(live, "readyReplicas"),
         "selector": ",".join(f"{key}={value}" for key, value in objects.selector(app).items()),
-        "revisions": history.shown(state.kept, now),
+        "revisions": history.with_service(history.shown(state.kept, now), old.get("revisions") or (), is_ready=said["Ready"][0] == "True"),
         "processes": _processes(app, deployments, coming),
         "release": state.release.name if is_released else old.get("release", ""),
         "conditions": _conditions(app, said, now),

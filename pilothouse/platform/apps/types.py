@@ -121,6 +121,9 @@ class Revision(Model):
     created_at: str
     note: str = ""
     changed: str | None = Field(None, description="What differs from the revision before it.")
+    served: bool | None = Field(
+        None, description="Whether the app was ready with it; not known of revisions that are older than this field."
+    )
 
 
 class ProcessStatus(Model):

@@ -18,13 +18,23 @@ def shop(*numbers: int, current: int) -> Object:
 
 
 def test_revisions_are_listed_newest_first_with_what_changed_and_a_mark() -> None:
-    shown = rows([kept(1), kept(2, changed="env MODE")], 2, NOW)
-    assert shown == [["*", 2, "1h", "env MODE", f"shop@{'a' * 12}", None], [" ", 1, "1h", None, f"shop@{'a' * 12}", None]]
+    shown = rows([kept(1), kept(2, changed="env MODE", served=False)], 2, NOW)
+    assert shown == [["*", 2, "1h", "no", "env MODE", f"shop@{'a' * 12}", None], [" ", 1, "1h", "-", None, f"shop@{'a' * 12}", None]]
 
 
 def test_back_is_the_revision_before_this_one() -> None:
     assert target_of(shop(1, 3, 4, current=4), None) == 3
     assert target_of(shop(1, 3, 4, current=4), 1) == 1
+
+
+def test_back_leads_past_revisions_that_never_served() -> None:
+    app = shop(1, 3, 4, current=4)
+    app["status"]["revisions"][1]["served"] = False
+    assert target_of(app, None) == 1
+    assert target_of(app, 3) == 3
+    app["status"]["revisions"][0]["served"] = False
+    with pytest.raises(click.ClickException, match=r"no revision before 4 of shop was ever ready; .* --to NUMBER`.*: 1, 3"):
+        target_of(app, None)
 
 
 @pytest.mark.parametrize(

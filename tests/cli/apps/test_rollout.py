@@ -120,6 +120,16 @@ async def test_the_next_deploy_is_not_blamed_for_the_crash_of_the_last(tmp_path:
                     await made.follow(20)
 
 
+async def test_a_deploy_of_an_app_that_is_scaled_to_zero_does_not_say_that_it_serves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with platform(tmp_path) as cluster:
+        made = rollout(cluster, shop(replicas=0))
+        await made.apply()
+        await made.follow(20)
+    assert "shop has revision 1 and is scaled to 0: `ph scale shop=1` starts it" in capsys.readouterr().err
+
+
 async def test_a_first_crash_may_be_bad_luck(tmp_path: Path) -> None:
     once = container(waiting("CrashLoopBackOff"), last=terminated(1))
     async with platform(tmp_path) as cluster, sick(cluster, "web:2", once):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pilothouse.cli.apps.origin import ORIGIN
-from pilothouse.cli.apps.wish import DERIVED, Prepared, Wish, app, with_kept
+from pilothouse.cli.apps.wish import DERIVED, Prepared, Wish, app, with_generated, with_kept
 from pilothouse.model.json import Object
 
 ONE = {"upload": {"repository": "sources/default/shop", "digest": "sha256:" + "1" * 64}}
@@ -36,6 +36,14 @@ def test_how_the_source_is_read_is_kept_until_it_is_taken_off() -> None:
     assert "build" not in deployed(first, dockerfile="", target="")["spec"]
     usual = {"spec": {"build": {"dockerfile": "Dockerfile", "target": ""}}}
     assert with_kept(Wish("/x", "shop", "default"), usual).dockerfile is None
+
+
+def test_a_new_app_gets_a_random_secret_for_what_it_asks_for_and_is_not_given() -> None:
+    prepared = Prepared(Path("/x"), "", "", None, generated=("KEY", "SALT"))
+    wish = with_generated(Wish("/x", "shop", "default", env={"SALT": "own"}), prepared, None)
+    assert list(wish.secrets) == ["KEY"]
+    assert len(wish.secrets["KEY"]) == 64
+    assert not with_generated(Wish("/x", "shop", "default"), prepared, {"spec": {}}).secrets
 
 
 def test_a_failed_build_is_tried_again_by_the_next_deploy_and_kept_when_it_is_good() -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from pilothouse.cli.why.causes import explain
 from pilothouse.cli.why.finding import State
-from pilothouse.cli.why.inside import Inside, Listener, listeners
+from pilothouse.cli.why.inside import Inside, Listener, listeners, missing_variable
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.workloads import ANSWERS
@@ -100,3 +100,27 @@ def test_why_a_replica_does_not_take_part_is_said(seeded: Object, lines: list[st
 
 def test_a_replica_that_has_just_begun_to_accept_is_only_waited_for() -> None:
     assert explain(unready(shut(since=1))).chain == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        (['os.environ["DATABASE_URL"]', "KeyError: 'DATABASE_URL'"], "DATABASE_URL"),
+        (['settings["DATABASE_URL"]', "KeyError: 'DATABASE_URL'"], ""),
+        (["decouple.UndefinedValueError: SECRET_KEY not found. Declare it as envvar or define a default value."], "SECRET_KEY"),
+        (["django.core.exceptions.ImproperlyConfigured: Set the SECRET_KEY environment variable"], "SECRET_KEY"),
+        (["Error: environment variable MONGO_URL is not set"], "MONGO_URL"),
+        (["Error: listen EADDRINUSE: address already in use"], ""),
+    ],
+)
+def test_a_variable_that_a_program_ended_for_the_lack_of_is_known(lines: list[str], name: str) -> None:
+    assert missing_variable(lines) == name
+
+
+def test_a_validation_error_is_told_with_its_field() -> None:
+    lines = [
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings",
+        "secret_key",
+        "  Field required [type=missing]",
+    ]
+    assert Inside(lines=lines).telling_line.endswith("for Settings: secret_key: Field required")

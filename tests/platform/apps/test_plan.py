@@ -1,6 +1,7 @@
 from typing import Any
 
 from pilothouse.platform.apps import objects
+from pilothouse.platform.apps.history import with_service
 from pilothouse.platform.apps.objects import ROLLED_FIELDS, Surroundings
 from tests.platform.apps.life import DIGESTS, Life, app, image_of, source
 
@@ -98,6 +99,14 @@ def test_going_back_makes_the_old_revision_the_newest_and_builds_nothing() -> No
     assert life.status["revision"] == 3
     assert [(r["number"], r["image"][-3:]) for r in life.status["revisions"]] == [(2, "bbb"), (3, "aaa")]
     assert "env" not in life.app["spec"]
+
+
+def test_a_revision_keeps_whether_the_app_was_ready_with_it() -> None:
+    numbers = [{"number": n} for n in (1, 2, 3)]
+    before = [{"number": 2, "served": False}, {"number": 3, "served": True}]
+    assert with_service(numbers, before, is_ready=False) == [{"number": 1}, *before]
+    assert with_service(numbers[:2], (), is_ready=True)[-1] == {"number": 2, "served": True}
+    assert with_service([], (), is_ready=True) == []
 
 
 def test_history_is_trimmed_with_the_builds_that_only_it_needed() -> None:

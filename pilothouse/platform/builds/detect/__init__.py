@@ -7,6 +7,7 @@ not say how to run it is refused with what it would take. The order of languages
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from pilothouse.platform.builds.detect import golang, java, node, php, python, ruby, rust, shell, static, unsupported
@@ -56,6 +57,8 @@ def _detected(tree: Tree, offer: Offer, port: int | None) -> Detected:
         processes=processes,
         health=settings.health,
         environment=settings.environment,
+        generated=settings.generated,
+        required=settings.required,
         warnings=(*recipe.warnings, *_warnings(tree, lines, settings)),
     )
 
@@ -70,7 +73,8 @@ def _beside(tree: Tree, dockerfile: str) -> Detected:
     lines, settings = procfile(tree), app_json(tree)
     processes = {name: Process(line, shell.argv(line)) for name, line in lines.items()} | _from_settings(lines, settings, "/bin/sh")
     why = (f"{dockerfile} is there and is used", *_why(lines, settings))
-    return Detected("", "", None, why, processes, settings.health, settings.environment, _warnings(tree, lines, settings))
+    found = Detected("", "", None, why, processes, settings.health, settings.environment)
+    return replace(found, generated=settings.generated, required=settings.required, warnings=_warnings(tree, lines, settings))
 
 
 def _recipe(tree: Tree, offer: Offer, port: int, lines: dict[str, str]) -> Recipe:
@@ -175,8 +179,6 @@ def _warnings(tree: Tree, lines: dict[str, str], settings: AppJson) -> tuple[str
         said.append(f"{compose} is not read: `ph compose up` deploys its services")
     if settings.ignored:
         said.append(f"app.json: {', '.join(settings.ignored)} are not taken")
-    if settings.required:
-        said.append(f"app.json wants these variables to be set with -e or --secret: {', '.join(settings.required)}")
     if RELEASE in lines and settings.release:
         said.append("app.json: scripts.dokku.predeploy is not taken, since the Procfile has `release`")
     return tuple(said)

@@ -9,17 +9,23 @@ from pilothouse.platform.builds.detect.plan import CannotDetect
 from pilothouse.platform.builds.detect.procfile import process_name
 from pilothouse.platform.builds.detect.tree import Tree
 
-_DESCRIBES = frozenset({"name", "description", "repository", "keywords", "logo", "website", "success_url", "$schema", "stack"})
+_DESCRIBES = frozenset(
+    {"name", "description", "repository", "keywords", "logo", "website", "success_url", "$schema", "stack", "environments"}
+)
 _TAKEN = frozenset({"env", "healthchecks", "scripts", "cron"})
 _CRON_FIELDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class AppJson:
-    """release: a command line to run before a rollout. cron: (schedule, command line) by name. required: variables without a value."""
+    """release: a command line to run before a rollout. cron: (schedule, command line) by name. required: variables without a value.
+
+    generated: variables that want a random value.
+    """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    generated: tuple[str, ...] = ()
     health: str = ""
     release: str = ""
     cron: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -37,12 +43,12 @@ def app_json(tree: Tree) -> AppJson:
     # An Expo or React Native project has a file of this name with other contents.
     if not isinstance(read, dict) or not _TAKEN & read.keys():
         return AppJson()
-    environment, required = _environment(_mapping(read, "env"))
+    environment, required, generated = _environment(_mapping(read, "env"))
     scripts = _mapping(_mapping(read, "scripts"), "dokku")
     before = str(scripts.get("predeploy") or "")
     left = sorted(read.keys() - _DESCRIBES - _TAKEN)
     left += [f"scripts.{name}" for name in _scripts(_mapping(read, "scripts")) if name != "dokku.predeploy"]
-    return AppJson(environment, required, _health(read), before, _cron(read), tuple(left))
+    return AppJson(environment, required, generated, _health(read), before, _cron(read), tuple(left))
 
 
 def _scripts(scripts: Mapping[str, Any]) -> list[str]:
@@ -58,16 +64,19 @@ def _mapping(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value
 
 
-def _environment(env: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:
+def _environment(env: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
     values: dict[str, str] = {}
     required: list[str] = []
+    generated: list[str] = []
     for name, given in env.items():
         value = given.get("value") if isinstance(given, dict) else given
         if value is not None:
             values[name] = str(value)
+        elif isinstance(given, dict) and given.get("generator") == "secret":
+            generated.append(name)
         elif isinstance(given, dict) and given.get("required", True):
             required.append(name)
-    return values, tuple(required)
+    return values, tuple(required), tuple(generated)
 
 
 def _health(read: Mapping[str, Any]) -> str:

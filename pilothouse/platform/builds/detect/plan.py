@@ -33,7 +33,8 @@ class Detected:
     why: what was found, a line each. dockerfile: its text; "" when the tree's own is used.
     port: what the web process listens on; None when there is none. processes: by name, `web` included where its command is known.
     health: an HTTP path that answers below 400 when the app can serve, "" when none is named.
-    environment: defaults of the app's variables. warnings: what the tree has that is not taken, a sentence each.
+    environment: defaults of the app's variables; generated: those that want a random value, required: those that somebody has to give.
+    warnings: what the tree has that is not taken, a sentence each.
     """
 
     language: str
@@ -43,6 +44,8 @@ class Detected:
     processes: Mapping[str, Process] = field(default_factory=dict)
     health: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    generated: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

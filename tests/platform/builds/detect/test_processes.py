@@ -60,11 +60,18 @@ def test_a_bad_line_is_named(procfile: str, message: str) -> None:
 
 def test_app_json_gives_variables_a_health_check_a_release_and_cron_lines() -> None:
     settings = {
-        "env": {"MODE": "live", "WORKERS": {"value": 2}, "KEY": {"required": True}, "OLD": {"required": False}},
+        "env": {
+            "MODE": "live",
+            "WORKERS": {"value": 2},
+            "KEY": {"required": True},
+            "SALT": {"generator": "secret"},
+            "OLD": {"required": False},
+        },
         "healthchecks": {"web": [{"type": "liveness", "path": "/live"}, {"type": "startup", "path": "/ready"}]},
         "scripts": {"dokku": {"predeploy": "python migrate.py", "postdeploy": "x"}, "postdeploy": "y"},
         "cron": [{"command": "python nightly.py", "schedule": "0 3  * * *"}],
         "addons": ["redis"],
+        "environments": {"test": {}},
         "name": "shop",
     }
     detected = found({**APP, "app.json": json.dumps(settings)})
@@ -72,10 +79,8 @@ def test_app_json_gives_variables_a_health_check_a_release_and_cron_lines() -> N
     assert detected.health == "/ready"
     assert detected.processes["release"].line == "python migrate.py"
     assert (detected.processes["cron-1"].line, detected.processes["cron-1"].schedule) == ("python nightly.py", "0 3 * * *")
-    assert detected.warnings == (
-        "app.json: addons, scripts.dokku.postdeploy, scripts.postdeploy are not taken",
-        "app.json wants these variables to be set with -e or --secret: KEY",
-    )
+    assert (detected.required, detected.generated) == (("KEY",), ("SALT",))
+    assert detected.warnings == ("app.json: addons, scripts.dokku.postdeploy, scripts.postdeploy are not taken",)
 
 
 def test_an_expo_app_json_means_nothing_here() -> None:
