@@ -5,7 +5,7 @@ from collections import deque
 
 import click
 
-from pilothouse.cli import output
+from pilothouse.cli import output, terminal
 from pilothouse.platform.builds.progress import Begun, Ended, Note, parse
 
 TAIL = 20
@@ -77,5 +77,8 @@ class BuildView:
 
 
 def _shown(step: Begun) -> str:
-    name = step.name if len(step.name) <= _LONGEST else f"{step.name[: _LONGEST - 1]}…"
+    """On one line of the terminal, with room for what it took."""
+    width = terminal.columns(sys.stderr)
+    most = _LONGEST if width is None else max(20, min(_LONGEST, width - 20))
+    name = step.name if len(step.name) <= most else f"{step.name[: most - 1]}…"
     return f"{step.number:>5}  {name}"

@@ -191,14 +191,17 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
 
 
 def _said_of_variables(wish: Wish, prepared: Prepared, before: Object | None) -> list[str]:
-    """What app.json asks for and a new app is not given."""
+    """What a `.env` holds and app.json asks for, and the app is not given."""
+    from pilothouse.cli.apps.prepare import left_out
+
+    unsaid = list(left_out(prepared.tree, wish, before)) if prepared.tree is not None else []
     if before is not None:
-        return []
+        return unsaid
     given = {*wish.env, *wish.secrets, *prepared.environment}
     generated = [key for key in prepared.generated if key not in given]
     required = [key for key in prepared.required if key not in given]
     said = [f"app.json: {', '.join(generated)} gets a random value, kept as a secret"] if generated else []
-    return said + ([f"app.json wants these variables to be set with -e or --secret: {', '.join(required)}"] if required else [])
+    return unsaid + said + ([f"app.json wants these variables to be set with -e or --secret: {', '.join(required)}"] if required else [])
 
 
 async def _look(client: "Client", wish: Wish, before: Object | None) -> tuple[Prepared, Object | None]:

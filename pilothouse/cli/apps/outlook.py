@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pilothouse.cli.apps.lookup import earlier_revision, is_current
 from pilothouse.cli.why.causes import Why, explain
 from pilothouse.cli.why.finding import State
+from pilothouse.cli.why.inside import telling_lines
 from pilothouse.cli.why.look import look
-from pilothouse.cli.why.peek import last_lines, peek
+from pilothouse.cli.why.peek import LINES, last_lines, peek
 from pilothouse.cli.why.scene import Scene, count, newest, restarts
 from pilothouse.cli.why.standing import old_revision
 from pilothouse.client.client import Client
@@ -61,6 +62,10 @@ class Outlook:
         causes = ", so ".join(self.why.chain)
         return f"process {self.why.process}: {causes}" if self.why.process and causes else causes
 
+    @property
+    def is_building(self) -> bool:
+        return self.why is not None and self.why.state == State.BUILDING
+
     def is_hopeless(self, generation: int) -> bool:
         """Whether the state of this generation of the App will not serve, however long one waits."""
         if self.why is None or self._scene is None or self.why.certain_after_s is None:
@@ -88,13 +93,13 @@ class Outlook:
         return earlier_revision(((self._scene.app if self._scene is not None else None) or {}).get("status") or {})
 
     async def last_lines(self, number: int) -> list[str]:
-        """What the replica that is worst off printed last."""
+        """What the replica that is worst off printed last, its error among them; at most `number`."""
         scene = self._scene
         if scene is None:
             return []
         pods = [pod for each in (scene, *scene.processes) for pod in each.current_pods if not _is_ready(pod)]
         worst = max(pods or scene.current_pods, key=restarts, default=None)
-        return await last_lines(self.client, worst, number) if worst is not None else []
+        return telling_lines(await last_lines(self.client, worst, LINES), number) if worst is not None else []
 
 
 def _is_ready(pod: Object) -> bool:

@@ -30,14 +30,14 @@ def prepare(wish: Wish, port: int | None = None) -> Prepared:
     tree = Path(wish.where).absolute()
     if not tree.is_dir():
         raise click.ClickException(f"{wish.where} is no folder and no Git URL")
-    prepared = prepare_tree(wish, tree, port, name=str(tree))
-    return replace(prepared, warnings=(*prepared.warnings, *_left_out(tree, wish)))
+    return prepare_tree(wish, tree, port, name=str(tree))
 
 
-def _left_out(tree: Path, wish: Wish) -> tuple[str, ...]:
-    """Said until the variables are given: files such as `.env` hold secrets and are no part of an image."""
+def left_out(tree: Path, wish: Wish, before: Object | None) -> tuple[str, ...]:
+    """Said until the app has variables: files such as `.env` hold secrets and are no part of an image."""
     names = source.secrets_left_out(tree, wish.dockerfile or "Dockerfile")
-    if not names or wish.env or wish.secrets:
+    spec = (before or {}).get("spec") or {}
+    if not names or wish.env or wish.secrets or spec.get("env") or spec.get("secrets"):
         return ()
     return (f"{', '.join(names)} stays out of the image: give its variables with --env-file {shlex.quote(str(tree / names[0]))}",)
 

@@ -149,7 +149,8 @@ class Rollout:
 
     def _late(self, timeout_s: float) -> str:
         why = f"`{copyable(f'why {self.name}', self.namespace)}` says what it waits for"
-        cause = placed(self.outlook.sentence, namespace=self.namespace)
+        built = "its build goes on" if self.outlook.is_building else ""
+        cause = placed(self.outlook.sentence or built, namespace=self.namespace)
         return f"{self.name} does not serve after {timeout_s:g} s: {f'{cause}; ' if cause else ''}{why}"
 
     async def _failure(self, app: Object | None) -> str:
@@ -167,7 +168,7 @@ class Rollout:
             built = (meta.condition(app, "Built") or {}).get("message") or condition["message"]
             serving = f"; {outlook.still_serving} goes on serving" if outlook.still_serving else ""
             log = f"all that it printed: `ph logs {self.name} --build`"
-            return placed(f"{self.name} is not deployed: {built}{serving}; {log}", namespace=self.namespace)
+            return placed(f"{self.name} is not deployed: {built.rstrip('. ')}{serving}; {log}", namespace=self.namespace)
         if app is not None and (condition["reason"] != "ProgressDeadlineExceeded" or not cause):
             return placed(f"{self.name} is not deployed: {condition['message'] or condition['reason']}", namespace=self.namespace)
         await self._show_last_lines()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 _LISTEN = "0A"
 _LOOPBACK = re.compile(r"0100007F|00000000000000000000000001000000|0000000000000000FFFF00000100007F")
-_EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Configured|NotFound|Refused)\b(?::|$)")
+_EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*)?(?:Error|Exception|Exit|Configured|NotFound|Refused)\b(?::|$)")
 """The line with which a traceback of Python or Node ends, or begins."""
 _WORKER_ENDED = re.compile(r"\b(?:worker|child)\b.*\b(?:exited|died|failed|killed|terminated)\b", re.IGNORECASE)
 """What gunicorn, uvicorn and php-fpm say of it."""
@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"\d+")
 _AGAIN_AND_AGAIN = 3
 
 
+_VERSION = re.compile(r"^Node\.js v\d")
+"""What Node ends with, whatever the fault."""
 _KEY = re.compile(r"^KeyError: '([A-Z][A-Z0-9_]+)'$")
 _FIELDS = re.compile(r"\bvalidation errors? for \w+$")
 _NAMED = re.compile(
@@ -68,7 +70,7 @@ class Inside:
     @property
     def telling_line(self) -> str:
         """The one that says what went wrong: the exception of the last traceback, else the last line; "" for none."""
-        said = [line.strip() for line in self.lines if line.strip()]
+        said = [line.strip() for line in self.lines if line.strip() and not _VERSION.match(line)]
         at = next((i for i in range(len(said) - 1, -1, -1) if _EXCEPTION.match(said[i])), len(said) - 1)
         # Pydantic names the field, and what is wrong with it, on lines of their own.
         more = said[at + 1 : at + 3] if said and _FIELDS.search(said[at]) else []
@@ -77,6 +79,13 @@ class Inside:
     @property
     def missing_variable(self) -> str:
         return missing_variable(self.lines)
+
+
+def telling_lines(lines: Sequence[str], most: int) -> list[str]:
+    """The last of what was printed, or what stands from the last exception on where that is higher up, as Node has it."""
+    at = next((i for i in range(len(lines) - 1, -1, -1) if _EXCEPTION.match(lines[i].strip())), len(lines))
+    start = min(at, max(0, len(lines) - most))
+    return list(lines[start : start + most])
 
 
 def listeners(table: str) -> list[Listener]:

@@ -61,9 +61,10 @@ def _is_chosen(raw: Any, profiles: Collection[str]) -> bool:
 
 def _ordered(file: str, services: Mapping[str, Service]) -> list[str]:
     for found in services.values():
-        missing = next((name for name in found.after if name not in services), "")
-        if missing:
-            raise ComposeError(f"{file}: {found.name} depends on {missing}, which is no service of it (or of a profile that is not chosen)")
+        missing = next((name for name in found.after if name not in services), None)
+        if missing is not None:
+            named = missing or "''"
+            raise ComposeError(f"{file}: {found.name} depends on {named}, which is no service of it (or of a profile that is not chosen)")
     try:
         return list(graphlib.TopologicalSorter({name: found.after for name, found in services.items()}).static_order())
     except graphlib.CycleError as error:

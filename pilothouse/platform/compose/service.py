@@ -20,6 +20,7 @@ HARMLESS = frozenset({"restart", "container_name", "hostname", "labels", "init",
     {"networks", "platform", "pull_policy", "stop_signal", "stop_grace_period", "links"}
 )
 """What an app has by itself, or does not need to behave as the file says."""
+_EXAMPLES = (".example", ".sample", ".dist", ".template")
 KNOWN_PORTS = {
     "nginx": 80,
     "httpd": 80,
@@ -151,7 +152,7 @@ def _environment(name: str, raw: Mapping[str, Any], read: Read, variables: Mappi
         path = posixpath.normpath(str(entry.get("path") if isinstance(entry, dict) else entry))
         text = None if path.startswith(("..", "/")) else read(path)
         if text is None and not (isinstance(entry, dict) and entry.get("required") is False):
-            raise ComposeError(f"{name}.env_file: there is no file {path} in the compose file's folder")
+            raise ComposeError(f"{name}.env_file: there is no file {path} in the compose file's folder{_example(path, read)}")
         found |= env_file(text or "")
     for key, value in pairs(raw.get("environment") or {}, f"{name}.environment").items():
         if value is not None:
@@ -159,6 +160,14 @@ def _environment(name: str, raw: Mapping[str, Any], read: Read, variables: Mappi
         elif key in variables:
             found[key] = variables[key]
     return found
+
+
+def _example(path: str, read: Read) -> str:
+    """Where people keep the names of a file that they do not share."""
+    if path.startswith(("..", "/")):
+        return ""
+    found = next((f"{path}{suffix}" for suffix in _EXAMPLES if read(f"{path}{suffix}") is not None), "")
+    return f": copy {found} to it and fill that in" if found else ""
 
 
 def _depends(name: str, given: Any) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:

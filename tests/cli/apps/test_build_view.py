@@ -1,7 +1,10 @@
+import sys
+
 import pytest
 
 from pilothouse.cli import output
 from pilothouse.cli.apps.build_view import TAIL, BuildView
+from tests.cli.pseudo_terminal import PseudoTerminal
 
 LOG = b"""--- python:3-slim stands in for the public image
 ==> 1/3 line 1: FROM python:3-slim
@@ -47,3 +50,13 @@ def test_all_of_it_is_shown_on_request(capsys: pytest.CaptureFixture[str]) -> No
 def test_the_reason_of_a_failed_build_is_left_to_the_one_who_ends_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     said = shown(capsys, LOG, b"==> 3/3 line 3: RUN make\n<== 3/3 1.0 s\n--- it failed\n", failed=True)
     assert said.endswith("    3/3  RUN make  1.0 s\n")
+
+
+def test_a_long_instruction_takes_one_line_of_a_terminal() -> None:
+    program = (
+        "from pilothouse.cli import output; from pilothouse.cli.apps.build_view import BuildView; "
+        "BuildView(output.Waiting(), verbose=False).feed(b'==> 3/12 line 3: RUN ' + b'x' * 200 + b'\\n<== 3/12 12.3 s\\n')"
+    )
+    with PseudoTerminal(sys.executable, "-c", program, columns=60) as terminal:
+        assert terminal.end() == 0
+        assert max(len(line.rpartition("\x1b[K")[2]) for line in terminal.shown.splitlines()) <= 60

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from pilothouse.cli.apps.own_secret import secret_name
-from pilothouse.cli.apps.prepare import prepare
+from pilothouse.cli.apps.prepare import left_out, prepare
 from pilothouse.cli.apps.variables import pairs
 from pilothouse.cli.apps.wish import Prepared, Wish, app
 from pilothouse.cli.main import ph
@@ -133,10 +133,12 @@ def test_without_a_cluster_the_way_to_one_is_named(tmp_path: Path) -> None:
 def test_a_file_of_secrets_is_named_until_its_variables_are_given(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM x\n")
     (tmp_path / ".env").write_text("A=1\n")
-    assert prepare(Wish(str(tmp_path), "shop", "default")).warnings == (
-        f".env stays out of the image: give its variables with --env-file {tmp_path}/.env",
-    )
-    assert prepare(Wish(str(tmp_path), "shop", "default", env={"A": "1"})).warnings == ()
+    wish = Wish(str(tmp_path), "shop", "default")
+    said = (f".env stays out of the image: give its variables with --env-file {tmp_path}/.env",)
+    assert left_out(tmp_path, wish, None) == said
+    assert left_out(tmp_path, wish, {"spec": {"image": "x"}}) == said
+    assert left_out(tmp_path, Wish(str(tmp_path), "shop", "default", env={"A": "1"}), None) == ()
+    assert left_out(tmp_path, wish, {"spec": {"secrets": ["shop-secrets"]}}) == ()
 
 
 @pytest.mark.parametrize("dockerfile", ["../Dockerfile", "sub/../../Dockerfile", "{tmp}/Dockerfile", "link"])

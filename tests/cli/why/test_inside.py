@@ -2,7 +2,7 @@ import pytest
 
 from pilothouse.cli.why.causes import explain
 from pilothouse.cli.why.finding import State
-from pilothouse.cli.why.inside import Inside, Listener, listeners, missing_variable
+from pilothouse.cli.why.inside import Inside, Listener, listeners, missing_variable, telling_lines
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.workloads import ANSWERS
@@ -115,6 +115,26 @@ def test_a_replica_that_has_just_begun_to_accept_is_only_waited_for() -> None:
 )
 def test_a_variable_that_a_program_ended_for_the_lack_of_is_known(lines: list[str], name: str) -> None:
     assert missing_variable(lines) == name
+
+
+def test_an_error_of_node_is_told_and_not_its_version() -> None:
+    lines = [
+        "Error: Cannot find module 'nosuch'",
+        "Require stack:",
+        "- /app/index.js",
+        "    at Module._load (node:1:2)",
+        "",
+        "Node.js v18.20.4",
+    ]
+    assert Inside(lines=lines).telling_line == "Error: Cannot find module 'nosuch'"
+    assert Inside(lines=["it failed", "Node.js v20.1.0"]).telling_line == "it failed"
+
+
+def test_the_lines_that_are_shown_have_the_error() -> None:
+    stack = [f"    at {number}" for number in range(9)]
+    assert telling_lines(["starting", "Error: no", *stack, "Node.js v20"], 4) == ["Error: no", *stack[:3]]
+    assert telling_lines([*stack, "ValueError: x"], 3) == [*stack[-2:], "ValueError: x"]
+    assert telling_lines(["a", "b"], 3) == ["a", "b"]
 
 
 def test_a_validation_error_is_told_with_its_field() -> None:

@@ -41,6 +41,11 @@ volumes: {data: {}}
 """
 
 
+def test_a_missing_file_of_variables_is_said_with_its_example() -> None:
+    with pytest.raises(ComposeError, match=r"there is no file \.env in the compose file's folder: copy \.env\.example to it"):
+        read("services: {web: {image: x, env_file: .env}}", **{".env.example": "A=1"})
+
+
 def test_services_become_apps_in_the_order_in_which_they_start() -> None:
     found = read(SHOP, {"KEY": "k"}, **{"web.env": "# c\nexport A='b c'\nMODE=dev\n"})
     assert [service.name for service in found.services] == ["redis", "db", "web"]
@@ -165,6 +170,7 @@ def test_whatever_stands_in_a_service_is_read_or_refused_in_a_sentence(keys: dic
         ("services: {web: {image: x, deploy: {resources: 5}}}", "web.deploy.resources is no mapping: 5"),
         ("services: {web: {image: x, depends_on: {db: 5}}, db: {image: y}}", "web.depends_on.db is no mapping: 5"),
         ("services: {web: {image: x, ports: 80}}", "web.ports is no list: 80"),
+        ("services: {web: {image: x, depends_on: ['']}}", "web depends on '', which is no service"),
         ("services: {web: {image: x, ports: [{target: http}]}}", "web.ports: target is no whole number: 'http'"),
         ("services: {web: &web {image: x, build: *web}}", "an alias may stand in its own value"),
         ("services: " + "[" * 5000, "nested too deeply"),
