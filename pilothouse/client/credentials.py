@@ -10,14 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from pilothouse.client.kubeconfig import ExecPlugin, Kubeconfig, KubeconfigError
 from pilothouse.model.errors import Unauthorized
 from pilothouse.model.json import JSONError, Object, dumps, loads
 from pilothouse.model.meta import parse_rfc3339
-
-log = structlog.get_logger("client")
 
 TOKEN_FILE_S = 60.0
 CERTIFICATE_FILE_S = 600.0
@@ -99,7 +95,9 @@ class CredentialSource:
         try:
             return await asyncio.to_thread(reload)
         except KubeconfigError as error:
-            log.warning("kubeconfig not read again", error=str(error))
+            import structlog  # here: it takes longer to load than most commands take
+
+            structlog.get_logger("client").warning("kubeconfig not read again", error=str(error))
             return self._config
 
     def _read_token(self, path: Path) -> str:
