@@ -1,7 +1,9 @@
 """Who may sign in from where: the instance's certificate authority, its server certificate, and a kubeconfig for each client.
 
-The administrator is in system:masters. The parts of a node are not: the agent is system:node:NAME, service proxy and DNS are
-system:kube-proxy (with the group system:cluster-dns), the gateway is system:gateway, and each may do what its roles say.
+The administrator is in pilothouse:admins, a group like any other that is bound to cluster-admin; the file for the day on which that
+binding is gone is in system:masters, which authorization never refuses. The parts of a node have rights of their own:
+the agent is system:node:NAME, service proxy and DNS are system:kube-proxy (with the group system:cluster-dns), the gateway is
+system:gateway, and each may do what its roles say.
 """
 
 import time
@@ -13,6 +15,10 @@ from pilothouse.client.kubeconfig import Kubeconfig
 from pilothouse.wire.pki import CertificateAuthority, Now, days_left
 
 RENEW_DAYS = 30
+VERSION = "2"
+"""Of who is who below: files that another version made are made anew."""
+ADMIN = ("admin", "pilothouse:admins")
+SUPER_ADMIN = ("super-admin", "system:masters")
 NODE, PROXY, GATEWAY = "node", "kube-proxy", "gateway"
 
 
@@ -31,6 +37,11 @@ class Identities:
     def server(self) -> tuple[Path, Path]:
         return self.folder / "apiserver.crt", self.folder / "apiserver.key"
 
+    @property
+    def super_admin(self) -> Path:
+        """The kubeconfig that works whatever roles and bindings say."""
+        return self.folder / "super-admin.kubeconfig"
+
     def kubeconfig(self, client: str) -> Path:
         """Of one of the clients on the node: NODE, PROXY or GATEWAY."""
         return self.folder / f"{client}.kubeconfig"
@@ -40,17 +51,18 @@ class Identities:
 
         names, addresses: under which the API server is reached. kubeconfig: the administrator's. cluster: its name there.
         """
-        wanted = "\n".join([server_url, cluster, node, *sorted(names), *sorted(addresses)])
+        wanted = "\n".join([VERSION, server_url, cluster, node, *sorted(names), *sorted(addresses)])
         noted = self.folder / "names"
         known = noted.read_text() if noted.exists() else ""
         certificate, _ = self.server
-        files = [kubeconfig, certificate, *(self.kubeconfig(client) for client in (NODE, PROXY, GATEWAY))]
+        files = [kubeconfig, self.super_admin, certificate, *(self.kubeconfig(client) for client in (NODE, PROXY, GATEWAY))]
         if known == wanted and all(file.exists() for file in files) and days_left(certificate.read_bytes(), self.now()) > RENEW_DAYS:
             return False
         make = CertificateAuthority.load if self.ca.exists() else CertificateAuthority.create
         authority = make(self.folder, now=self.now)
         clients = {
-            kubeconfig: ("admin", "system:masters"),
+            kubeconfig: ADMIN,
+            self.super_admin: SUPER_ADMIN,
             self.kubeconfig(NODE): (f"system:node:{node}", "system:nodes"),
             self.kubeconfig(PROXY): ("system:kube-proxy", "system:cluster-dns"),
             self.kubeconfig(GATEWAY): ("system:gateway", "system:gateway"),

@@ -7,15 +7,13 @@ import asyncio
 import socket
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from pilothouse.aio.tasks import Scope, scope
 from pilothouse.cli.daemon.logs import configure
-from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
-from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
-from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.controllers.controllers import Controllers
@@ -24,7 +22,9 @@ from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.engine.store import Store
 from pilothouse.wire import Limits, serve
 from pilothouse.wire.tls import server_context
-from tests.clients.node import PlayedNode
+from tests.clients.node import NAME, PlayedNode
+from tests.people import CONTROLLER_MANAGER, SCHEDULER, client_of, controller_client
+from tests.people import node as node_user
 
 HOST = "127.0.0.1"
 
@@ -50,23 +50,18 @@ async def main(folder: Path) -> None:
 
 
 async def start_parts(tasks: Scope, server: ApiServer, ca: str, node: PlayedNode) -> None:
-    client = client_of(server, "system:kube-controller-manager")
-    scheduling = client_of(server, "system:kube-scheduler")
+    client, scheduling = client_of(server, CONTROLLER_MANAGER), client_of(server, SCHEDULER)
     informers = Informers(client)
     controlling, placing = Recorder(client, None, "controllers"), Recorder(scheduling, None, "default-scheduler")
-    controllers = Controllers(client, informers, controlling, root_ca=ca)
+    controllers = Controllers(partial(controller_client, server), informers, controlling, root_ca=ca)
     scheduler = Scheduler(scheduling, informers, placing)
-    node.join(client_of(server, "system:node:node-a"), informers)
+    node.join(client_of(server, node_user(NAME)), informers)
     for recorder in (controlling, placing):
         tasks.spawn(recorder.run())
     await tasks.start(informers.run)
     await tasks.start(controllers.run)
     tasks.spawn(scheduler.run())
     await tasks.start(node.run)
-
-
-def client_of(server: ApiServer, user: str) -> Client:
-    return Client(InProcessTransport(server, User(user, (MASTERS, AUTHENTICATED))), field_manager=user.rpartition(":")[2])
 
 
 def free_port() -> int:

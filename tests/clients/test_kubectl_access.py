@@ -30,7 +30,7 @@ def signed_in_with(kubectl: Kubectl, token: str, folder: Path) -> Kubectl:
 def test_whoami_names_the_administrator(kubectl: Kubectl) -> None:
     user = kubectl.json("auth", "whoami")["status"]["userInfo"]
     assert user["username"] == "admin"
-    assert user["groups"] == ["system:masters", "system:authenticated"]
+    assert user["groups"] == ["pilothouse:admins", "system:authenticated"]
 
 
 def test_the_administrator_may_do_everything(kubectl: Kubectl) -> None:

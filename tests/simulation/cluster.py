@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,6 @@ from pilothouse.client.client import Client
 from pilothouse.client.controller import SLOWED as CONTROLLERS_SLOWED
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
-from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
-from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.controllers.controllers import Controllers
@@ -29,6 +28,8 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS, SERVICEACCOUNTS
 from pilothouse.model.resource import Resource
+from tests.people import ADMIN, CONTROLLER_MANAGER, SCHEDULER, client_of, controller_client, refused_parts
+from tests.people import node as node_user
 from tests.simulation.fake_runtime import FakeRuntime
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.virtual import until
@@ -93,27 +94,24 @@ async def simulated(folder: Path, state: Path) -> AsyncIterator[Simulated]:
     config.containerd_dir.mkdir(parents=True, exist_ok=True)
     runtime, barrier = FakeRuntime(), EndpointBarrier()
     async with _without_the_machine(), ApiServer.open(store, Settings(state=state)) as server, scope() as tasks:
-        admin, node = _client(server, "kube-controller-manager"), _client(server, f"node:{NODE}")
-        informers, recorder = Informers(admin), Recorder(admin, None, "controllers")
-        said = Recorder(node, None, "kubelet", NODE)
-        controllers = Controllers(admin, informers, recorder, root_ca="PEM", clock=time.time)
-        scheduler = Scheduler(admin, informers, recorder)
+        manager, placing, node = (client_of(server, user) for user in (CONTROLLER_MANAGER, SCHEDULER, node_user(NODE)))
+        informers, recorder = Informers(manager), Recorder(manager, None, "controllers")
+        said, placed = Recorder(node, None, "kubelet", NODE), Recorder(placing, None, "default-scheduler")
+        controllers = Controllers(partial(controller_client, server), informers, recorder, root_ca="PEM", clock=time.time)
+        scheduler = Scheduler(placing, informers, placed)
         agent = NodeAgent(node, runtime, config, said, barrier)
-        for each in (recorder, said):
+        for each in (recorder, said, placed):
             tasks.spawn(each.run(), name="events")
         await tasks.start(informers.run)
         await tasks.start(controllers.run)
         tasks.spawn(scheduler.run(), name="scheduler")
         await tasks.start(agent.run)
-        cluster = Simulated(store, server, admin, runtime, agent, barrier)
+        cluster = Simulated(store, server, client_of(server, ADMIN), runtime, agent, barrier)
         await cluster.until(SERVICEACCOUNTS, "default", bool)
         yield cluster
         await runtime.close()
         tasks.cancel()
-
-
-def _client(server: ApiServer, name: str) -> Client:
-    return Client(InProcessTransport(server, User(f"system:{name}", (MASTERS, AUTHENTICATED))))
+        assert not refused_parts(server)
 
 
 @asynccontextmanager

@@ -128,7 +128,7 @@ async def _lead(client: "Client", config: "Kubeconfig", options: "PlatformOption
     from pilothouse.client.leases import LeaderElection
 
     async def work() -> None:
-        async with running(Platform(client, None, options).run, name="platform", deadline_s=120):
+        async with running(Platform(lambda _: client, None, options).run, name="platform", deadline_s=120):
             output.note(f"the platform runs on {config.server}")
             await asyncio.Event().wait()
 

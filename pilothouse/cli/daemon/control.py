@@ -11,6 +11,7 @@ from pilothouse.cli.daemon import wiring
 from pilothouse.cli.daemon.process import Process, main
 from pilothouse.cli.daemon.roles import CONTROL
 from pilothouse.decisions.log import DecisionLog
+from pilothouse.engine.apiserver.identity import service_account
 from pilothouse.engine.boot.control import ControlPlane
 from pilothouse.engine.store.errors import StoreCorrupt, StoreTooNew
 
@@ -27,8 +28,14 @@ async def work(process: Process) -> None:
             # Imported here: a cluster without the platform does not pay for it. In a thread: the API is answering already.
             await asyncio.to_thread(importlib.import_module, "pilothouse.cli.daemon.platform")
             from pilothouse.cli.daemon.platform import Platform
+            from pilothouse.platform.rights import SYSTEM
 
-            platform = Platform(plane.admin(), decisions, wiring.platform_options(home, settings), process.supervisor)
+            platform = Platform(
+                lambda part: plane.client(service_account(SYSTEM, part)),
+                decisions,
+                wiring.platform_options(home, settings),
+                process.supervisor,
+            )
             process.supervisor.start("platform", platform.run)
             await process.supervisor.ready("platform")
             steps.done("platform")

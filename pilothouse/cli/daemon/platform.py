@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.decisions.log import DecisionLog
 from pilothouse.model import kinds
 from pilothouse.model.errors import AlreadyExists
+from pilothouse.platform import rights
 from pilothouse.platform.apps.controller import AppController
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.readiness import ReadinessController
@@ -56,18 +58,24 @@ class PlatformOptions:
 
 
 class Platform:
-    """The capabilities that live in the control plane, over one client; `run` until cancelled.
+    """The capabilities that live in the control plane; `run` until cancelled.
 
+    clients: the client for one of the parts that `platform.rights` names, the same one or one that is signed in as that part.
     supervisor: by whom the components are shown; None: only this object's own knows them.
     """
 
     def __init__(
-        self, client: Client, decisions: DecisionLog | None, options: PlatformOptions, supervisor: Supervisor | None = None
+        self,
+        clients: Callable[[str], Client],
+        decisions: DecisionLog | None,
+        options: PlatformOptions,
+        supervisor: Supervisor | None = None,
     ) -> None:
-        self.client = client
+        self.clients = functools.cache(clients)
+        self.client = self.clients(rights.SETUP)
         self.options = options
         self._stands_in = False
-        self.recorder = Recorder(client, decisions, "pilothouse", socket.gethostname())
+        self.recorder = Recorder(self.client, decisions, "pilothouse", socket.gethostname())
         self._outer = supervisor
 
     async def run(self, ready: asyncio.Event) -> None:
@@ -89,19 +97,21 @@ class Platform:
 
     async def _start_controllers(self, supervisor: Supervisor) -> None:
         """Returns once they work."""
-        client, recorder, options = self.client, self.recorder, self.options
-        informers = Informers(client)
+        recorder, options = self.recorder, self.options
+        apps, readiness, making = (self.clients(part) for part in (rights.APPS, rights.READINESS, rights.BUILDS))
+        caches = {client: Informers(client) for client in (apps, readiness, making)}
         builds = await self._build_settings()
         self._stands_in = builds.config.stand_ins
         found = await discover() if options.local is not None else None
-        makers: dict[str, Callable[[], Runnable]] = {
-            "apps": lambda: AppController(client, informers, recorder, options.around),
-            "readiness": lambda: ReadinessController(client, informers, options.around),
-            "builds": lambda: BuildController(client, informers, recorder, builds),
-            "build environment": lambda: EnvironmentKeeper(client, informers, found),
+        makers: dict[str, tuple[Client, Callable[[], Runnable]]] = {
+            "apps": (apps, lambda: AppController(apps, caches[apps], recorder, options.around)),
+            "readiness": (readiness, lambda: ReadinessController(readiness, caches[readiness], options.around)),
+            "builds": (making, lambda: BuildController(making, caches[making], recorder, builds)),
+            "build environment": (making, lambda: EnvironmentKeeper(making, caches[making], found)),
         }
-        parts = {name: Part(informers, make) for name, make in makers.items()}
-        supervisor.start("platform informers", informers.run)
+        parts = {name: Part(caches[client], make) for name, (client, make) in makers.items()}
+        for client, informers in caches.items():
+            supervisor.start(f"{client.field_manager} informers", informers.run)
         for name, part in parts.items():
             supervisor.start(name, part.run)
         if builds.bases is not None:
@@ -143,7 +153,7 @@ class Platform:
             await self.client.update(kinds.CONFIGMAPS, wanted)
 
     async def _collect_garbage(self, server: RegistryServer, ready: asyncio.Event) -> None:
-        collector = GarbageCollector(self.client, server)
+        collector = GarbageCollector(self.clients(rights.REGISTRY), server)
         ready.set()
         while True:
             await asyncio.sleep(GARBAGE_INTERVAL_S)

@@ -1,6 +1,7 @@
 """How an instance's settings become the settings of its parts: names, networks and folders in one place."""
 
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pilothouse.cli.containerd import place
@@ -68,7 +69,7 @@ def dns_config(settings: Settings) -> ClusterDNSConfig:
 def control_config(home: Home, settings: Settings) -> "ControlConfig":
     from pilothouse.engine.boot.control import ControlConfig
 
-    return ControlConfig(
+    config = ControlConfig(
         name=home.cluster_name,
         store=home.store,
         pki=home.pki,
@@ -84,6 +85,18 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
         node_name=settings.node_name,
         node_socket=home.node_socket,
         store_quota_bytes=settings.store_quota_mib << 20,
+    )
+    if not settings.platform:
+        return config
+    # Imported here: a cluster without the platform does not pay for it.
+    from pilothouse.cli.daemon.rights import secret_readers
+    from pilothouse.platform import rights
+
+    return replace(
+        config,
+        cluster_roles=rights.cluster_roles(),
+        cluster_role_bindings=rights.cluster_role_bindings(),
+        secret_readers=secret_readers(),
     )
 
 

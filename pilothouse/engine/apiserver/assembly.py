@@ -22,6 +22,7 @@ from pilothouse.engine.apiserver.authz.authorize import Authorizer
 from pilothouse.engine.apiserver.authz.graph import NodeGraph
 from pilothouse.engine.apiserver.authz.node import NodeAuthorizer
 from pilothouse.engine.apiserver.authz.rbac import Rbac
+from pilothouse.engine.apiserver.authz.secrets import SecretsAuthorizer
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.bootstrap.cluster import bootstrap
 from pilothouse.engine.apiserver.bootstrap.roles import node_rules
@@ -68,7 +69,8 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     tokens = Tokens(signer, store, settings.issuer, settings.static_tokens)
     rbac = Rbac()
     graph = NodeGraph(store)
-    authorizer = Authorizer(rbac, NodeAuthorizer(graph, node_rules()))
+    named = SecretsAuthorizer(store, settings.secret_readers)
+    authorizer = Authorizer(rbac, NodeAuthorizer(graph, node_rules()), named)
     allocation = Allocation(settings.service_cidr, settings.node_ports)
     definitions = Definitions(store, table, schemas.object_meta())
     quota = ResourceQuota(store, table)
@@ -90,6 +92,7 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     await bootstrap(store, settings, allocation)
     rbac.follow(store)
     graph.follow()
+    named.follow()
     allocation.follow(store)
     await definitions.resume()
     metrics = Metrics(
@@ -98,7 +101,8 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
             "pilothouse_store_compacted": lambda: float(store.compacted),
             "pilothouse_store_used_bytes": lambda: float(store.used_bytes),
             "pilothouse_store_quota_bytes": lambda: float(store.quota_bytes),
-        }
+        },
+        authorizer.uses.lines,
     )
     checks = {"log": lambda: "", "etcd": store.trouble, "poststarthook/rbac/bootstrap-roles": lambda: ""}
     health = Health(checks, {"informer-sync": lambda: "", "shutdown": lambda: ""})

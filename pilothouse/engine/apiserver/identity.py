@@ -37,11 +37,17 @@ class User:
         return {key: value for key, value in shown.items() if value}
 
 
+CONTROLLER_MANAGER = User("system:kube-controller-manager", (AUTHENTICATED,))
+SCHEDULER = User("system:kube-scheduler", (AUTHENTICATED,))
 ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
-APISERVER = User("system:apiserver", (MASTERS, AUTHENTICATED))
 
 
-def service_account(namespace: str, name: str, uid: str, extra: dict[str, list[str]]) -> User:
+def service_account(namespace: str, name: str, uid: str = "", extra: dict[str, list[str]] | None = None) -> User:
     """The user that a token of this service account stands for."""
     groups = (SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{namespace}", AUTHENTICATED)
-    return User(f"{SERVICE_ACCOUNT_PREFIX}{namespace}:{name}", groups, uid, extra)
+    return User(f"{SERVICE_ACCOUNT_PREFIX}{namespace}:{name}", groups, uid, extra or {})
+
+
+def controller(name: str) -> User:
+    """The user that a controller of the cluster's own works as: a service account in kube-system, as upstream's has."""
+    return service_account("kube-system", name)

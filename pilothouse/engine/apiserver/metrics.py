@@ -17,10 +17,11 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """gauges: read when somebody asks."""
+    """gauges: read when somebody asks. more: lines of others, likewise."""
 
-    def __init__(self, gauges: Mapping[str, Callable[[], float]]) -> None:
+    def __init__(self, gauges: Mapping[str, Callable[[], float]], more: Callable[[], list[str]] = list) -> None:
         self._gauges = dict(gauges)
+        self._more = more
         self._requests: dict[tuple[str, str, str, int], int] = {}
         self._durations: dict[tuple[str, str, str], list[float]] = {}
 
@@ -51,7 +52,7 @@ class Metrics:
             lines += _histogram(_labels(verb, group, resource), series)
         for name, read in self._gauges.items():
             lines += [f"# TYPE {name} gauge", f"{name} {read():g}"]
-        return "\n".join([*lines, *meters.exposition()]) + "\n"
+        return "\n".join([*lines, *self._more(), *meters.exposition()]) + "\n"
 
 
 def _labels(verb: str, group: str, resource: str) -> str:

@@ -10,7 +10,7 @@ component of the supervisor's and fails alone.
 import asyncio
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,9 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.parts import Part
 from pilothouse.client.recorder import Recorder
 from pilothouse.decisions.log import DecisionLog
-from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
+from pilothouse.engine.apiserver.authz.secrets import SecretReader
+from pilothouse.engine.apiserver.identity import CONTROLLER_MANAGER, User, controller
+from pilothouse.engine.apiserver.identity import SCHEDULER as SCHEDULER_USER
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.kubelet.connector import RemoteNode
 from pilothouse.engine.apiserver.server import ApiServer
@@ -34,6 +36,7 @@ from pilothouse.engine.identities import Identities
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.engine.store.room import QUOTA_BYTES
 from pilothouse.engine.store.store import Store
+from pilothouse.model.json import Object
 from pilothouse.wire import Limits, Server, serve
 from pilothouse.wire.tls import server_context
 
@@ -53,6 +56,7 @@ class ControlConfig:
 
     internal: by which pods reach it; it need not be there yet. node_name, node_socket: the node of this machine and its server.
     store_quota_bytes: of all API objects together, as JSON.
+    cluster_roles, cluster_role_bindings, secret_readers: of parts beside the engine's own.
     """
 
     name: str
@@ -70,6 +74,9 @@ class ControlConfig:
     node_name: str
     node_socket: Path
     store_quota_bytes: int = QUOTA_BYTES
+    cluster_roles: Sequence[Object] = ()
+    cluster_role_bindings: Sequence[Object] = ()
+    secret_readers: Sequence[SecretReader] = ()
 
 
 class ControlPlane:
@@ -106,12 +113,9 @@ class ControlPlane:
             self.noted("controllers")
             yield self
 
-    def client(self, user: str, *groups: str) -> Client:
+    def client(self, user: User) -> Client:
         """A client in this process, signed in as the user; the API server authorizes it like any other."""
-        return Client(InProcessTransport(self._server, User(user, (*groups, AUTHENTICATED))), field_manager=user.rpartition(":")[2])
-
-    def admin(self) -> Client:
-        return self.client("system:pilothouse", MASTERS)
+        return Client(InProcessTransport(self._server, user), field_manager=user.name.rpartition(":")[2])
 
     def _store(self) -> AbstractAsyncContextManager[Store]:
         return Store.open(self.config.store, quota_bytes=self.config.store_quota_bytes)
@@ -150,6 +154,9 @@ class ControlPlane:
             ca=identities.ca.read_text(),
             service_cidr=self.config.service_cidr,
             node_ports=range(first, last + 1),
+            cluster_roles=self.config.cluster_roles,
+            cluster_role_bindings=self.config.cluster_role_bindings,
+            secret_readers=self.config.secret_readers,
         )
 
     async def _listen(self, stack: AsyncExitStack, identities: Identities) -> None:
@@ -176,16 +183,17 @@ class ControlPlane:
             self.supervisor.start("API for pods", for_pods)
 
     def _start_controllers(self, identities: Identities) -> None:
-        client = self.client("system:kube-controller-manager", MASTERS)
-        scheduling = self.client("system:kube-scheduler", MASTERS)
+        """All read from one set of caches, which is the controller manager's; each writes as itself."""
+        client, scheduling = self.client(CONTROLLER_MANAGER), self.client(SCHEDULER_USER)
         informers = Informers(client)
         recorder = Recorder(client, self.decisions, "controller-manager")
-        parts = {
-            name: Part(informers, make) for name, make in makers(client, informers, recorder, root_ca=identities.ca.read_text()).items()
-        }
-        parts[SCHEDULER] = Part(informers, lambda: Scheduler(scheduling, informers, recorder.named("default-scheduler")))
+        placing = Recorder(scheduling, self.decisions, "default-scheduler")
+        makers_of = makers(lambda name: self.client(controller(name)), informers, recorder, root_ca=identities.ca.read_text())
+        parts = {name: Part(informers, make) for name, make in makers_of.items()}
+        parts[SCHEDULER] = Part(informers, lambda: Scheduler(scheduling, informers, placing))
         self._controllers = tuple(parts)
         self.supervisor.start("events", recorder.run)
+        self.supervisor.start("scheduler events", placing.run)
         self.supervisor.start("informers", informers.run)
         for name, part in parts.items():
             self.supervisor.start(name, part.run)

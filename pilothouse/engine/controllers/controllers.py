@@ -19,25 +19,43 @@ from pilothouse.engine.controllers.node import NodeLifecycleController
 from pilothouse.engine.controllers.replicaset import ReplicaSetController
 from pilothouse.engine.controllers.serviceaccount import ServiceAccountController
 
+Clients = Callable[[str], Client]
+"""A client for the name of a service account in kube-system: that of a controller of upstream's, or of a part of one that has its own."""
+
 
 def makers(
-    client: Client, informers: Informers, recorder: Recorder, *, root_ca: str = "", clock: Callable[[], float] = time.time
+    clients: Clients, informers: Informers, recorder: Recorder, *, root_ca: str = "", clock: Callable[[], float] = time.time
 ) -> dict[str, Callable[[], Runnable]]:
     """Name -> how to build that controller. informers, recorder: run by the caller, after all are built once.
 
+    Each controller writes as itself and may write what its role says; all read from `informers`, and speak through `recorder`.
     root_ca: PEM text that every namespace gets as `kube-root-ca.crt`.
     """
     named = recorder.named
+    accounts, publisher = clients("service-account-controller"), clients("root-ca-cert-publisher")
+    jobs, expiry = clients("job-controller"), clients("ttl-after-finished-controller")
     return {
-        "serviceaccount-controller": lambda: ServiceAccountController(client, informers, named("serviceaccount-controller"), root_ca),
-        "namespace-controller": lambda: NamespaceController(client, informers, named("namespace-controller"), clock),
-        "deployment-controller": lambda: DeploymentController(client, informers, named("deployment-controller"), clock),
-        "replicaset-controller": lambda: ReplicaSetController(client, informers, named("replicaset-controller"), clock),
-        "job-controller": lambda: JobController(client, informers, named("job-controller"), clock),
-        "endpoint-slice-controller": lambda: EndpointSliceController(client, informers, named("endpoint-slice-controller")),
-        "endpoint-controller": lambda: EndpointsController(client, informers, named("endpoint-controller")),
-        "node-controller": lambda: NodeLifecycleController(client, informers, named("node-controller"), clock),
-        "garbage-collector": lambda: GarbageCollector(client, informers, named("garbage-collector-controller")),
+        "serviceaccount-controller": lambda: ServiceAccountController(
+            accounts, publisher, informers, named("serviceaccount-controller"), root_ca
+        ),
+        "namespace-controller": lambda: NamespaceController(
+            clients("namespace-controller"), informers, named("namespace-controller"), clock
+        ),
+        "deployment-controller": lambda: DeploymentController(
+            clients("deployment-controller"), informers, named("deployment-controller"), clock
+        ),
+        "replicaset-controller": lambda: ReplicaSetController(
+            clients("replicaset-controller"), informers, named("replicaset-controller"), clock
+        ),
+        "job-controller": lambda: JobController(jobs, expiry, informers, named("job-controller"), clock),
+        "endpoint-slice-controller": lambda: EndpointSliceController(
+            clients("endpointslice-controller"), informers, named("endpoint-slice-controller")
+        ),
+        "endpoint-controller": lambda: EndpointsController(clients("endpoint-controller"), informers, named("endpoint-controller")),
+        "node-controller": lambda: NodeLifecycleController(clients("node-controller"), informers, named("node-controller"), clock),
+        "garbage-collector": lambda: GarbageCollector(
+            clients("generic-garbage-collector"), informers, named("garbage-collector-controller")
+        ),
     }
 
 
@@ -45,9 +63,9 @@ class Controllers:
     """All of them as one component, for where they need not fail alone."""
 
     def __init__(
-        self, client: Client, informers: Informers, recorder: Recorder, *, root_ca: str = "", clock: Callable[[], float] = time.time
+        self, clients: Clients, informers: Informers, recorder: Recorder, *, root_ca: str = "", clock: Callable[[], float] = time.time
     ) -> None:
-        made = makers(client, informers, recorder, root_ca=root_ca, clock=clock)
+        made = makers(clients, informers, recorder, root_ca=root_ca, clock=clock)
         self._controllers = {name: make() for name, make in made.items()}
 
     async def run(self, ready: asyncio.Event | None = None) -> None:

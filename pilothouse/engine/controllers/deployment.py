@@ -168,8 +168,8 @@ class DeploymentController:
         """The revision of its current set is noted on the Deployment; a first Progressing condition starts the deadline."""
         number = meta.annotations(new).get(facts.REVISION)
         if number is not None and meta.annotations(deployment).get(facts.REVISION) != number:
-            change = {"metadata": {"annotations": {facts.REVISION: number}}}
-            deployment = await self._client.patch(DEPLOYMENTS, meta.name(deployment), change, namespace=meta.namespace(deployment))
+            metadata = deployment["metadata"] | {"annotations": meta.annotations(deployment) | {facts.REVISION: number}}
+            deployment = await self._client.update(DEPLOYMENTS, deployment | {"metadata": metadata})
             self._deployments.wrote(deployment)
             is_news = True
         else:

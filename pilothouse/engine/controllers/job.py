@@ -35,8 +35,13 @@ class Failures:
 
 
 class JobController:
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder, clock: Callable[[], float] = time.time) -> None:
+    """expiry: the client that deletes Jobs whose time to live is over; they are otherwise only written."""
+
+    def __init__(
+        self, client: Client, expiry: Client, informers: Informers, recorder: Recorder, clock: Callable[[], float] = time.time
+    ) -> None:
         self._client = client
+        self._expiry = expiry
         self._recorder = recorder
         self._clock = clock
         self._failures: dict[str, Failures] = {}
@@ -201,7 +206,7 @@ class JobController:
             return left_s
         self._recorder.decide(job, "TimeToLiveOver", f"Deleted {ttl_s} s after it finished", ttl_s=ttl_s)
         try:
-            await self._client.delete(JOBS, meta.name(job), meta.namespace(job), propagation="Foreground", uid=meta.uid(job))
+            await self._expiry.delete(JOBS, meta.name(job), meta.namespace(job), propagation="Foreground", uid=meta.uid(job))
         except NotFound:
             return None
         return None

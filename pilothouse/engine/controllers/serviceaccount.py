@@ -22,10 +22,14 @@ _ABOUT = (
 
 
 class ServiceAccountController:
-    """root_ca: PEM text of the certificate that the API server's own is signed with; "" publishes none."""
+    """client: makes the ServiceAccounts. publisher: writes the ConfigMaps.
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder, root_ca: str = "") -> None:
+    root_ca: PEM text of the certificate that the API server's own is signed with; "" publishes none.
+    """
+
+    def __init__(self, client: Client, publisher: Client, informers: Informers, recorder: Recorder, root_ca: str = "") -> None:
         self._client = client
+        self._publisher = publisher
         self._recorder = recorder
         self._root_ca = root_ca
         self._namespaces = informers.of(NAMESPACES)
@@ -44,7 +48,7 @@ class ServiceAccountController:
         if found is None or meta.is_deleting(found):
             return None
         if self._accounts.get(f"{namespace}/{ACCOUNT}") is None:
-            await self._create(SERVICEACCOUNTS, {"metadata": {"name": ACCOUNT, "namespace": namespace}})
+            await _create(self._client, SERVICEACCOUNTS, {"metadata": {"name": ACCOUNT, "namespace": namespace}})
         if self._root_ca:
             await self._publish(namespace)
         return None
@@ -54,15 +58,17 @@ class ServiceAccountController:
         data = {"ca.crt": self._root_ca}
         if current is None:
             annotations = {"kubernetes.io/description": _ABOUT}
-            await self._create(CONFIGMAPS, {"metadata": {"name": CA_MAP, "namespace": namespace, "annotations": annotations}, "data": data})
+            metadata = {"name": CA_MAP, "namespace": namespace, "annotations": annotations}
+            await _create(self._publisher, CONFIGMAPS, {"metadata": metadata, "data": data})
         elif current.get("data") != data:
-            await self._client.update(CONFIGMAPS, current | {"data": data})
+            await self._publisher.update(CONFIGMAPS, current | {"data": data})
 
-    async def _create(self, resource: Resource, obj: Object) -> None:
-        try:
-            await self._client.create(resource, obj)
-        except (AlreadyExists, NotFound):
-            return  # Made by another, or the namespace has gone meanwhile.
-        except ApiError as error:
-            if not refusal.is_namespace_ending(error):
-                raise
+
+async def _create(client: Client, resource: Resource, obj: Object) -> None:
+    try:
+        await client.create(resource, obj)
+    except (AlreadyExists, NotFound):
+        return  # Made by another, or the namespace has gone meanwhile.
+    except ApiError as error:
+        if not refusal.is_namespace_ending(error):
+            raise

@@ -13,6 +13,7 @@ from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
+from pilothouse.client.watched import Reference, WatchedObjects
 from pilothouse.engine.node import cgroups, housekeeping, nodefacts, podspec
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.connector import Connector
@@ -20,13 +21,12 @@ from pilothouse.engine.node.ending import sweep
 from pilothouse.engine.node.imagestore import ImageStore
 from pilothouse.engine.node.node import NodeStatus
 from pilothouse.engine.node.podcontext import Context
-from pilothouse.engine.node.referred import Reference, referred
+from pilothouse.engine.node.referred import referred
 from pilothouse.engine.node.runtime import EXITED, Container, ExecEnded, Exited, OutOfMemory, Runtime, RuntimeEvent, RuntimeFailure, Sandbox
 from pilothouse.engine.node.sandbox import Resolver
 from pilothouse.engine.node.sources import ApiSources
 from pilothouse.engine.node.unread_input import UnreadInput
 from pilothouse.engine.node.volumes import Volumes
-from pilothouse.engine.node.watched import WatchedObjects
 from pilothouse.engine.node.worker import PodWorker
 from pilothouse.model import meta
 from pilothouse.model.json import Object

@@ -3,22 +3,14 @@
 Source: kubernetes pkg/kubelet/util/manager, plugin/pkg/auth/authorizer/node.
 """
 
-from typing import NamedTuple
-
+from pilothouse.client.watched import Reference
 from pilothouse.engine.node import podspec
 from pilothouse.engine.node.environment import references
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CONFIGMAPS, SECRETS
-from pilothouse.model.resource import Resource
 
 _VOLUMES = (("configMap", "name", CONFIGMAPS), ("secret", "secretName", SECRETS), ("secret", "name", SECRETS))
-
-
-class Reference(NamedTuple):
-    resource: Resource
-    namespace: str
-    name: str
 
 
 def referred(pod: Object) -> frozenset[Reference]:

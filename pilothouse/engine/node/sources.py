@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
-from pilothouse.engine.node.watched import WatchedObjects
+from pilothouse.client.watched import WatchedObjects
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CONFIGMAPS, SECRETS, SERVICEACCOUNTS, SERVICES

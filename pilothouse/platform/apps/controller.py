@@ -10,11 +10,12 @@ from pilothouse.client.controller import Controller, owner_key
 from pilothouse.client.informer import Informer
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
+from pilothouse.client.watched import Reference, WatchedObjects
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
-from pilothouse.platform.apps import hosts
+from pilothouse.platform.apps import hosts, objects
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.plan import Actual, plan, refused
 from pilothouse.platform.apps.resource import APPS
@@ -26,6 +27,8 @@ REFUSED = (BadRequest, Forbidden, Invalid)
 OWNED = (BUILDS, kinds.CONTROLLERREVISIONS, kinds.DEPLOYMENTS, kinds.SERVICES, kinds.INGRESSES, kinds.JOBS, kinds.SECRETS)
 MADE_ONCE = (kinds.JOBS, kinds.SECRETS)
 """What is never changed: a Job's template cannot be, and a copy of a Secret may not be."""
+COPIES = f"{objects.MANAGER_LABEL}={objects.MANAGER}"
+"""Selects the copies of Secrets that Apps own."""
 ON_THE_WAY = frozenset(["RollingOut", "Building", "Releasing"])
 
 
@@ -36,11 +39,12 @@ class AppController:
         self.around = around
         self.apps = informers.of(APPS, indexes={"secret": _secret_keys, "host": self._wanted_hosts})
         self.owned: dict[str, tuple[Resource, Informer]] = {
-            res.kind: (res, informers.of(res, indexes={"app": _owner_uid})) for res in OWNED
+            res.kind: (res, informers.of(res, label_selector=_copies(res), indexes={"app": _owner_uid})) for res in OWNED
         }
         self.ingresses = informers.of(kinds.INGRESSES, indexes={"host": hosts.hosts_of})
         self.classes = informers.of(kinds.INGRESSCLASSES) if around.hosts_by_namespace else None
-        self.secrets = informers.of(kinds.SECRETS)
+        self.secrets = WatchedObjects(client, self._secret_changed)
+        self.apps.on_change(self._hold_secrets)
         self.controller = Controller("apps", self.reconcile, workers=2)
         self.controller.watches(self.apps)
         self.controller.watches(self.apps, self._rivals)
@@ -49,15 +53,18 @@ class AppController:
         self.controller.watches(self.ingresses, lambda obj: self._apps_with(hosts.hosts_of(obj)))
         if self.classes is not None:
             self.controller.watches(self.classes, lambda _: map(meta.key, self.apps.items()))
-        self.controller.watches(self.secrets, lambda obj: map(meta.key, self.apps.by_index("secret", meta.key(obj))))
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
-        await self.controller.run(ready)
+        try:
+            await self.controller.run(ready)
+        finally:
+            await self.secrets.close()
 
     async def reconcile(self, key: str) -> float | None:
         app = self.apps.get(key)
         if app is None or meta.is_deleting(app):
             return None
+        await self.secrets.synced(_secrets(app))
         now = meta.rfc3339(time.time())
         todo = plan(app, self._actual(app), self.around, now)
         try:
@@ -70,6 +77,15 @@ class AppController:
         why = f"{' and '.join(taken)} exists and is not this app's: rename the app or remove it"
         await self._write_status(app, refused(app, todo.status, "NameTaken", why, now) if taken else todo.status)
         return todo.again_s
+
+    def _hold_secrets(self, old: Object | None, new: Object | None) -> None:
+        """An App's Secrets are watched one by one, as long as it names them: it may read no others."""
+        app = new or old or {}
+        self.secrets.hold(meta.key(app), _secrets(new) if new is not None else frozenset())
+
+    def _secret_changed(self, secret: Reference) -> None:
+        for app in self.apps.by_index("secret", f"{secret.namespace}/{secret.name}"):
+            self.controller.queue.add(meta.key(app))
 
     def _app_key(self, obj: Object) -> str | Iterable[str] | None:
         """The app that owns the object, else the one in whose way it is by its name."""
@@ -91,7 +107,7 @@ class AppController:
             owned("Secret"),
             one("Service"),
             one("Ingress"),
-            {meta.name(secret): secret for key in _secret_keys(app) if (secret := self.secrets.get(key)) is not None},
+            {ref.name: secret for ref in _secrets(app) if (secret := self.secrets.known(ref)) is not None},
             self._taken(app),
         )
 
@@ -162,7 +178,21 @@ def _owner_uid(obj: Object) -> list[str]:
 
 
 def _secret_keys(app: Object) -> list[str]:
-    return [f"{meta.namespace(app)}/{name}" for name in app["spec"].get("secrets") or ()]
+    return [f"{meta.namespace(app)}/{name}" for name in secrets_of(app)]
+
+
+def secrets_of(app: Object) -> list[str]:
+    """The names of the Secrets that the App's spec names, in its own namespace."""
+    return (app.get("spec") or {}).get("secrets") or []
+
+
+def _secrets(app: Object) -> frozenset[Reference]:
+    return frozenset(Reference(kinds.SECRETS, meta.namespace(app), name) for name in secrets_of(app))
+
+
+def _copies(resource: Resource) -> str | None:
+    """Of Secrets only the copies are looked at, which the platform labels; everything else is looked at whole."""
+    return COPIES if resource is kinds.SECRETS else None
 
 
 def _is_leftover(app: Object, obj: Object) -> bool:

@@ -45,8 +45,10 @@ class BuildController:
         self.settings = settings
         self.builds = informers.of(BUILDS)
         self.pods = informers.of(kinds.PODS)
-        self.secrets = informers.of(kinds.SECRETS, namespace=SYSTEM)
-        self.configured = informers.of(kinds.CONFIGMAPS, namespace=SYSTEM)
+        self.provided = {
+            name: informers.of(kinds.SECRETS, namespace=SYSTEM, field_selector=f"metadata.name={name}") for name in (ENVIRONMENT, CREDENTIALS)
+        }
+        self.configured = informers.of(kinds.CONFIGMAPS, namespace=SYSTEM, field_selector=f"metadata.name={CONFIG}")
         self._prepared: set[str] = set()
         self._making: dict[str, asyncio.Task[list[str] | Exception]] = {}
         self.controller = Controller("builds", self.reconcile, workers=4, deadline_s=1800)
@@ -169,7 +171,7 @@ class BuildController:
 
     async def _provided(self, name: str, namespace: str) -> frozenset[str]:
         """The keys of a Secret of the platform's namespace, which is copied."""
-        source = self.secrets.get(f"{SYSTEM}/{name}")
+        source = self.provided[name].get(f"{SYSTEM}/{name}")
         if source is None:
             return frozenset()
         data: Mapping[str, str] = source.get("data") or {}

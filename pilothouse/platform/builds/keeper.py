@@ -27,11 +27,11 @@ class EnvironmentKeeper:
     def __init__(self, client: Client, informers: Informers, found: Found | None) -> None:
         self.client = client
         self.found = found or Found()
-        self.settings = informers.of(kinds.CONFIGMAPS, namespace=SYSTEM)
-        self.secrets = informers.of(kinds.SECRETS, namespace=SYSTEM)
+        self.settings = informers.of(kinds.CONFIGMAPS, namespace=SYSTEM, field_selector=f"metadata.name={CONFIG}")
+        self.secrets = informers.of(kinds.SECRETS, namespace=SYSTEM, field_selector=f"metadata.name={CONFIG}")
         self.controller = Controller("build-environment", self.reconcile)
         for watched in (self.settings, self.secrets):
-            self.controller.watches(watched, lambda obj: CONFIG if meta.name(obj) == CONFIG else None)
+            self.controller.watches(watched, meta.name)
         self.controller.queue.add(CONFIG)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:

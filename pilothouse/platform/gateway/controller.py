@@ -25,6 +25,7 @@ from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
+from pilothouse.client.watched import Reference, WatchedObjects
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import AlreadyExists, ApiError, Unavailable
 from pilothouse.model.json import Object
@@ -32,9 +33,10 @@ from pilothouse.platform.gateway import envoy
 from pilothouse.platform.gateway.admin import Hosts
 from pilothouse.platform.gateway.authority import FALLBACK, LocalAuthority
 from pilothouse.platform.gateway.certificates import CertificateChecks
+from pilothouse.platform.gateway.classes import CONTROLLER, DEFAULT_CLASS, served, tls_secrets
 from pilothouse.platform.gateway.envoy import Files, Listening
 from pilothouse.platform.gateway.process import EnvoyProcess
-from pilothouse.platform.gateway.routes import CONTROLLER, DEFAULT_CLASS, Certificate, Endpoint, Problem, Table, World, table
+from pilothouse.platform.gateway.routes import Certificate, Endpoint, Problem, Table, World, table
 from pilothouse.wire.pki import Now
 
 log = structlog.get_logger("platform.gateway")
@@ -95,9 +97,12 @@ class Gateway:
         self._not_taken: dict[str, tuple[Endpoint, ...]] = {}
         self._watched = [
             informers.of(resource, indexes={"service": _service_of} if resource is kinds.ENDPOINTSLICES else None)
-            for resource in (kinds.INGRESSES, kinds.INGRESSCLASSES, kinds.SERVICES, kinds.ENDPOINTSLICES, kinds.SECRETS)
+            for resource in (kinds.INGRESSES, kinds.INGRESSCLASSES, kinds.SERVICES, kinds.ENDPOINTSLICES)
         ]
-        self.ingresses, self.classes, self.services, self.slices, self.secrets = self._watched
+        self.ingresses, self.classes, self.services, self.slices = self._watched
+        self._secrets = WatchedObjects(client, lambda _: self._changed.set())
+        self._ingresses: list[Object] = []
+        self._named: frozenset[Reference] = frozenset()
         for informer in self._watched:
             informer.on_change(lambda old, new: self._changed.set())
 
@@ -108,6 +113,7 @@ class Gateway:
         await self._ensure_class()
         self._prepare()
         try:
+            await self._look()
             await self._check_first()
             await self._apply()
             await self.envoy.ensure()
@@ -122,6 +128,8 @@ class Gateway:
             self._consumer.leave()
             await self.envoy.stop()
             raise
+        finally:
+            await self._secrets.close()
 
     async def _keep_applying(self) -> None:
         while True:
@@ -174,6 +182,7 @@ class Gateway:
 
     async def _apply(self) -> None:
         self._changed.clear()
+        await self._look()
         wanted = table(self._world())
         if any(pair.digest not in self._checks.verdicts for pair in wanted.pairs):
             self._unchecked.set()
@@ -185,17 +194,28 @@ class Gateway:
             await self._settle(wanted)
         await self._tell(wanted)
 
+    async def _look(self) -> None:
+        """Take in the Ingresses as they are, and wait for what their Secrets hold: none may be served without it, be it for a moment.
+
+        The Secrets that these name are all that the gateway may read.
+        """
+        ingresses = served(self.ingresses.items(), self.classes.items())
+        named = frozenset(Reference(kinds.SECRETS, meta.namespace(i), name) for i in ingresses for name in tls_secrets(i))
+        self._secrets.hold("gateway", named)
+        await self._secrets.synced(named)
+        self._ingresses, self._named = ingresses, named
+
     def _world(self) -> World:
         slices: dict[str, list[Object]] = {}
         for piece in self.slices.items():
             for key in _service_of(piece):
                 slices.setdefault(key, []).append(piece)
         return World(
-            ingresses=self.ingresses.items(),
+            ingresses=self._ingresses,
             classes=self.classes.items(),
             services={meta.key(s): s for s in self.services.items()},
             slices=slices,
-            secrets={meta.key(s): s for s in self.secrets.items()},
+            secrets={f"{ref.namespace}/{ref.name}": found for ref in self._named if (found := self._secrets.known(ref)) is not None},
             verdicts=self._checks.verdicts,
         )
 

@@ -14,11 +14,9 @@ from typing import Literal
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.sharing import is_shared
+from pilothouse.platform.gateway import classes
 from pilothouse.platform.gateway.certificates import Pair, Verdicts, pair_of
 
-CONTROLLER = "pilothouse.dev/gateway"
-DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
-LEGACY_CLASS = "kubernetes.io/ingress.class"
 UNAVAILABLE = "gateway.pilothouse.dev/unavailable"
 """Annotation of an Ingress: the sentence that is answered, with status 503, while none of its endpoints can take a request."""
 _LONGEST_SENTENCE = 500
@@ -101,11 +99,10 @@ class World:
 
 def table(world: World) -> Table:
     problems: list[Problem] = []
-    ours, default = _classes(world.classes)
-    served = [i for i in world.ingresses if _is_ours(i, ours, default)]
+    served = classes.served(world.ingresses, world.classes)
     served.sort(key=lambda i: (i["metadata"].get("creationTimestamp", ""), meta.key(i)))
     hosts: dict[str, dict[tuple[str, Match], Route]] = {}
-    holders = _holders(served, [each for each in world.classes if meta.name(each) in ours])
+    holders = _holders(served, classes.ours(world.classes))
     for ingress in served:
         lost = _hosts_of(ingress) - _held(ingress, holders)
         problems += [Problem(meta.key(ingress), "HostTaken", _held_by(host, holders[host])) for host in sorted(lost)]
@@ -128,16 +125,6 @@ def table(world: World) -> Table:
     )
 
 
-def _classes(classes: Iterable[Object]) -> tuple[set[str], bool]:
-    ours = [c for c in classes if c.get("spec", {}).get("controller") == CONTROLLER]
-    return {meta.name(c) for c in ours}, any(meta.annotations(c).get(DEFAULT_CLASS) == "true" for c in ours)
-
-
-def _is_ours(ingress: Object, ours: set[str], default: bool) -> bool:
-    name = ingress["spec"].get("ingressClassName") or meta.annotations(ingress).get(LEGACY_CLASS)
-    return name in ours if name else default
-
-
 def _hosts_of(ingress: Object) -> set[str]:
     """All that it names; "*" for any."""
     spec = ingress["spec"]
@@ -146,13 +133,13 @@ def _hosts_of(ingress: Object) -> set[str]:
     return rules | secured | ({"*"} if spec.get("defaultBackend") and not rules else set())
 
 
-def _holders(served: Sequence[Object], classes: Sequence[Object]) -> dict[str, str]:
+def _holders(served: Sequence[Object], ours: Sequence[Object]) -> dict[str, str]:
     """Host -> the Ingress whose namespace has it; hosts that namespaces share are missing. served: the oldest first."""
     found: dict[str, str] = {}
     for ingress in served:
         for host in _hosts_of(ingress):
             found.setdefault(host, meta.key(ingress))
-    return {host: key for host, key in found.items() if not is_shared(host, classes)}
+    return {host: key for host, key in found.items() if not is_shared(host, ours)}
 
 
 def _held(ingress: Object, holders: Mapping[str, str]) -> set[str]:

@@ -5,10 +5,7 @@ from pathlib import Path
 
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import EndpointBarrier
-from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
-from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
-from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.node.agent import NodeAgent
@@ -17,12 +14,13 @@ from pilothouse.engine.store.store import Store
 from pilothouse.model.kinds import CONFIGMAPS, SERVICEACCOUNTS
 from tests.e2e.node.conftest import Machine
 from tests.e2e.node.pods import Cluster
+from tests.people import ADMIN, client_of, node
 
 
 async def session(machine: Machine, folder: Path, during: Callable[[Cluster], Awaitable[None]]) -> None:
     settings = Settings(state=folder / "api", ca="a certificate")
     async with Store.open(folder / "store.db") as store, ApiServer.open(store, settings) as server:
-        client = Client(InProcessTransport(server, User("system:node:n1", ("system:nodes", MASTERS, AUTHENTICATED))))
+        client = client_of(server, node("n1"))
         runtime = CriRuntime(machine.containerd.socket)
         recorder, barrier = Recorder(client, None, "kubelet", "n1"), EndpointBarrier()
         agent = NodeAgent(client, runtime, machine.config, recorder, barrier)
@@ -30,8 +28,7 @@ async def session(machine: Machine, folder: Path, during: Callable[[Cluster], Aw
         async with scope() as tasks:
             tasks.spawn(recorder.run())
             await tasks.start(agent.run)
-            admin = Client(InProcessTransport(server, User("admin", (MASTERS, AUTHENTICATED))))
-            await during(Cluster(admin, agent, barrier, machine.config))
+            await during(Cluster(client_of(server, ADMIN), agent, barrier, machine.config))
             tasks.cancel()
         await runtime.close()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.client.client import Client
-from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
+from pilothouse.engine.apiserver.bootstrap.bindings import ADMINS
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
@@ -18,8 +18,7 @@ from pilothouse.wire.server import serve
 from pilothouse.wire.tls import server_context
 from tests.engine.apiserver.api import Api
 from tests.engine.apiserver.https import Https
-
-ADMIN = User("admin", (MASTERS, AUTHENTICATED))
+from tests.people import ADMIN
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +74,7 @@ async def kubeconfig(server: ApiServer, tmp_path: Path) -> AsyncIterator[Path]:
     """An administrator's kubeconfig for the server, which listens on loopback while the test runs."""
     authority = CertificateAuthority.create(tmp_path / "pki")
     own = authority.issue_server(["localhost"], ["127.0.0.1"])
-    admin = authority.issue_client("admin", [MASTERS])
+    admin = authority.issue_client("admin", [ADMINS])
     tls = server_context(own.certificate, own.key, authority.certificate)
     async with await serve(server.handle, tls=tls) as listening:
         cluster = {"server": f"https://127.0.0.1:{listening.port}", "certificate-authority-data": _encoded(authority.certificate)}

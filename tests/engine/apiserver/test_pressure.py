@@ -17,8 +17,8 @@ from pilothouse.engine.apiserver.stream_watch import Watcher
 from pilothouse.wire.outlet import Disconnected
 from pilothouse.wire.stream import Stream
 from tests.engine.apiserver.api import CONFIGMAPS, Api, configmap
-from tests.engine.apiserver.conftest import ADMIN
 from tests.engine.apiserver.test_http import connected
+from tests.people import ADMIN
 
 
 class SlowReader:

@@ -14,8 +14,8 @@ from pilothouse.engine.apiserver.upkeep.event_expiry import LIFETIME_S, EventExp
 from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import NotFound
 from tests.engine.apiserver.api import Api
-from tests.engine.apiserver.conftest import ADMIN
 from tests.engine.apiserver.https import RBAC, Https, grant, rule
+from tests.people import ADMIN
 
 SECRETS = "/api/v1/namespaces/default/secrets"
 ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"

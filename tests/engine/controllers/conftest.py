@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +15,6 @@ from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
-from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
-from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.controllers.controllers import Controllers
@@ -25,6 +24,7 @@ from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS, SERVICEACCOUNTS
 from pilothouse.model.resource import Resource
+from tests.people import ADMIN, CONTROLLER_MANAGER, client_of, controller_client, refused_parts
 
 # Without it pytest-asyncio makes a loop that nobody closes when a test that is no coroutine comes before one that is.
 asyncio.set_event_loop(None)
@@ -148,8 +148,8 @@ async def held(context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
 
 
 @asynccontextmanager
-async def api_server(directory: Path, state: Path) -> AsyncIterator[ApiServer]:
-    async with Store.open(directory / "state.db") as store, ApiServer.open(store, Settings(state=state)) as opened:
+async def api_server(directory: Path, state: Path, **settings: Any) -> AsyncIterator[ApiServer]:
+    async with Store.open(directory / "state.db") as store, ApiServer.open(store, Settings(state=state, **settings)) as opened:
         yield opened
 
 
@@ -167,26 +167,30 @@ async def server(tmp_path: Path, state: Path) -> AsyncIterator[ApiServer]:
 
 @pytest.fixture
 async def client(server: ApiServer) -> Client:
-    return Client(InProcessTransport(server, User("system:kube-controller-manager", (MASTERS, AUTHENTICATED))))
+    """An administrator's."""
+    return client_of(server, ADMIN)
 
 
 @asynccontextmanager
-async def controlled(client: Client) -> AsyncIterator[Cluster]:
-    informers = Informers(client)
-    recorder = Recorder(client, None, "controllers")
-    controllers = Controllers(client, informers, recorder, root_ca="PEM")
+async def controlled(server: ApiServer) -> AsyncIterator[Cluster]:
+    """With all controllers, each signed in as itself; the cluster's client is an administrator's. None of them is ever refused."""
+    manager = client_of(server, CONTROLLER_MANAGER)
+    informers = Informers(manager)
+    recorder = Recorder(manager, None, "controllers")
+    controllers = Controllers(partial(controller_client, server), informers, recorder, root_ca="PEM")
     async with scope() as tasks:
         tasks.spawn(recorder.run())
         tasks.spawn(informers.run())
         await tasks.start(controllers.run)
-        yield Cluster(client, informers)
+        yield Cluster(client_of(server, ADMIN), informers)
         tasks.cancel()
+    assert not refused_parts(server)
 
 
 @pytest.fixture
-async def cluster(client: Client) -> AsyncIterator[Cluster]:
+async def cluster(server: ApiServer) -> AsyncIterator[Cluster]:
     """With all controllers running."""
-    async with held(controlled(client)) as found:
+    async with held(controlled(server)) as found:
         await found.until_one(SERVICEACCOUNTS, "default", lambda _: True)
         yield found
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pilothouse.client.client import Client
-from pilothouse.engine.node.referred import Reference, referred
-from pilothouse.engine.node.watched import WatchedObjects
+from pilothouse.client.watched import Reference, WatchedObjects
+from pilothouse.engine.node.referred import referred
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CONFIGMAPS, SECRETS
 from tests.client.fake_cluster import FakeCluster, FakeTransport

@@ -10,15 +10,12 @@ from typing import Any
 import pytest
 
 from pilothouse.aio.tasks import scope
-from pilothouse.client import crds
-from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
-from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
-from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.model import kinds
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
+from pilothouse.platform import rights
 from pilothouse.platform.builds import controller, program
 from pilothouse.platform.builds.bases import Bases
 from pilothouse.platform.builds.bundle import bundle
@@ -26,8 +23,10 @@ from pilothouse.platform.builds.controller import BuildController, BuildSettings
 from pilothouse.platform.builds.log import kept_log
 from pilothouse.platform.builds.outcome import Outcome, Prepared, Step, write, write_prepared
 from pilothouse.platform.builds.pod import CONFIG, CREDENTIALS, ENVIRONMENT, SYSTEM, BuilderConfig
-from pilothouse.platform.builds.types import BUILD, BUILDS
-from tests.engine.controllers.conftest import Cluster, api_server, controlled
+from pilothouse.platform.builds.types import BUILDS
+from tests.engine.controllers.conftest import Cluster, controlled
+from tests.people import ADMIN, client_of, platform_part
+from tests.platform.live import api_server_for_platform
 
 DIGEST = "sha256:" + "a" * 64
 POD = "shop-1-build"
@@ -47,13 +46,12 @@ async def cluster_with_builds(
     tmp_path: Path, bases: Bases | None = None, before: Sequence[tuple[Resource, Object]] = ()
 ) -> AsyncIterator[Cluster]:
     """before: objects that are there when the controller starts."""
-    async with api_server(tmp_path, tmp_path / "keys") as server:
-        client = Client(InProcessTransport(server, User("admin", (MASTERS, AUTHENTICATED))))
-        await crds.install(client, [BUILD])
+    async with api_server_for_platform(tmp_path) as server:
         for resource, obj in before:
-            await client.create(resource, obj)
-        async with controlled(client) as found, scope() as tasks:
-            recorder, informers = Recorder(client, None, "pilothouse"), Informers(client)
+            await client_of(server, ADMIN).create(resource, obj)
+        client, saying = (client_of(server, platform_part(part)) for part in (rights.BUILDS, rights.SETUP))
+        async with controlled(server) as found, scope() as tasks:
+            recorder, informers = Recorder(saying, None, "pilothouse"), Informers(client)
             settings = BuildSettings(BuilderConfig("builder:1", "127.0.0.1:1", "/var/x", stand_ins=False), bases)
             builds = BuildController(client, informers, recorder, settings)
             tasks.spawn(recorder.run())

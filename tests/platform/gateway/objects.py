@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pilothouse.model.json import Object
 from pilothouse.model.sharing import SHARED_HOSTS
 from pilothouse.platform.gateway.certificates import pair_of
-from pilothouse.platform.gateway.routes import CONTROLLER, DEFAULT_CLASS, LEGACY_CLASS, Table, World, table
+from pilothouse.platform.gateway.classes import CONTROLLER, DEFAULT_CLASS, LEGACY_CLASS
+from pilothouse.platform.gateway.routes import Table, World, table
 
 
 def ingress_class(name: str = "pilothouse", *, default: bool = True, controller: str = CONTROLLER, shared: str = "") -> Object:

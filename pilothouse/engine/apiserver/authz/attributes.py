@@ -9,7 +9,10 @@ from pilothouse.model.selector import FieldSelector
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """path: of a request that is for no resource; everything else is empty then, but the verb. fields: what a collection is narrowed to."""
+    """path: of a request that is for no resource; everything else is empty then, but the verb.
+
+    fields, labels: what a collection is narrowed to; labels as the selector was sent.
+    """
 
     user: User
     verb: str
@@ -20,6 +23,7 @@ class Attributes:
     name: str = ""
     path: str = ""
     fields: FieldSelector | None = None
+    labels: str = ""
 
     def selected(self, field: str) -> str:
         """The one value of a field that the collection is narrowed to, "" when it is not."""

@@ -1,8 +1,13 @@
-"""The authorization stage: masters may do everything, nodes what nodes need, everybody else what RBAC grants."""
+"""The authorization stage: one authorizer after the other is asked, until one allows it.
+
+Masters may do everything, nodes what nodes need, readers of Secrets read those that are named to them, everybody what RBAC grants.
+"""
 
 from pilothouse.engine.apiserver.authz.attributes import Attributes, forbidden
 from pilothouse.engine.apiserver.authz.node import NodeAuthorizer
 from pilothouse.engine.apiserver.authz.rbac import Rbac
+from pilothouse.engine.apiserver.authz.secrets import SecretsAuthorizer
+from pilothouse.engine.apiserver.authz.uses import Uses
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.model.selector import FieldSelector, SelectorError, parse_fields
 
@@ -10,19 +15,23 @@ _COLLECTIONS = ("list", "watch", "deletecollection")
 
 
 class Authorizer:
-    def __init__(self, rbac: Rbac, nodes: NodeAuthorizer) -> None:
+    def __init__(self, rbac: Rbac, nodes: NodeAuthorizer, secrets: SecretsAuthorizer) -> None:
         self.rbac = rbac
-        self._nodes = nodes
+        self.uses = Uses()
+        self._before_rbac = (nodes, secrets)
 
     def decide(self, asked: Attributes) -> tuple[bool, str]:
         """Whether, and why or why not ("" for the authorizers that give no reason)."""
         if asked.user.is_master:
             return True, ""
-        allowed, why = self._nodes.decide(asked)
-        if allowed:
-            return True, ""
+        whys = []
+        for authorizer in self._before_rbac:
+            allowed, why = authorizer.decide(asked)
+            if allowed:
+                return True, ""
+            whys.append(why)
         grant = self.rbac.allowed(asked)
-        return (True, grant.reason) if grant is not None else (False, why)
+        return (True, grant.reason) if grant is not None else (False, "".join(whys))
 
     def check(self, asked: Attributes) -> None:
         """Raises Forbidden."""
@@ -32,20 +41,26 @@ class Authorizer:
 
     def authorize(self, request: ApiRequest) -> None:
         """Raises Forbidden unless the request's user may do what it asks."""
-        if not request.user.is_master:
-            self.check(attributes(request))
+        if request.user.is_master:
+            return
+        asked = attributes(request)
+        allowed, why = self.decide(asked)
+        self.uses.note(asked, allowed=allowed)
+        if not allowed:
+            raise forbidden(asked, why)
 
 
 def attributes(request: ApiRequest) -> Attributes:
     target = request.target
     if not target.is_resource:
         return Attributes(request.user, request.verb, path=target.path)
-    name, fields = target.name, None
+    name, fields, labels = target.name, None, ""
     if request.verb in _COLLECTIONS:
-        fields = _selected(request.option("fieldSelector"))
+        fields, labels = _selected(request.option("fieldSelector")), request.option("labelSelector")
         # A collection narrowed to one name counts as that object, so that a role with resourceNames can list and watch it.
         name = name or ((fields.exact("metadata.name") or "") if fields is not None else "")
-    return Attributes(request.user, request.verb, target.namespace, target.group, target.resource, target.subresource, name, fields=fields)
+    place = target.namespace, target.group, target.resource, target.subresource, name
+    return Attributes(request.user, request.verb, *place, fields=fields, labels=labels)
 
 
 def _selected(selector: str) -> FieldSelector | None:

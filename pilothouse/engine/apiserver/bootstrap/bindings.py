@@ -1,9 +1,11 @@
 """Who has which of the roles of every cluster. Pure."""
 
 from pilothouse.engine.apiserver.bootstrap.controller_roles import CONTROLLERS
-from pilothouse.engine.apiserver.bootstrap.policy import AUTOUPDATE, BOOTSTRAPPING, RBAC
 from pilothouse.model.json import Object
+from pilothouse.model.policy import AUTOUPDATE, BOOTSTRAPPING, RBAC, cluster_role_binding
 
+ADMINS = "pilothouse:admins"
+"""The group of the administrator's certificate, and the name of its binding."""
 _EVERYBODY = ("Group:system:authenticated",)
 _ANYBODY = ("Group:system:authenticated", "Group:system:unauthenticated")
 _SUBJECTS: dict[str, tuple[str, ...]] = {
@@ -13,7 +15,6 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
     "system:basic-user": _EVERYBODY,
     "system:public-info-viewer": _ANYBODY,
     "system:cluster-dns": ("Group:system:cluster-dns",),
-    "system:gateway": ("User:system:gateway",),
     "system:node-proxier": ("User:system:kube-proxy",),
     "system:kube-controller-manager": ("User:system:kube-controller-manager",),
     "system:kube-dns": ("ServiceAccount:kube-dns",),
@@ -26,14 +27,13 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
 
 def cluster_role_bindings() -> list[Object]:
     found = [_binding(name, name, subjects) for name, subjects in _SUBJECTS.items()]
+    # By group and not by system:masters, which no binding can take anything from; as kubeadm's kubeadm:cluster-admins.
+    found.append(_binding(ADMINS, "cluster-admin", (f"Group:{ADMINS}",)))
     return found + [_binding(f"system:controller:{name}", f"system:controller:{name}", (f"ServiceAccount:{name}",)) for name in CONTROLLERS]
 
 
 def _binding(name: str, role: str, subjects: tuple[str, ...]) -> Object:
-    binding: Object = {"metadata": {"name": name, "labels": BOOTSTRAPPING, "annotations": AUTOUPDATE}}
-    if subjects:
-        binding["subjects"] = [_subject(subject) for subject in subjects]
-    return binding | {"roleRef": _role("ClusterRole", role)}
+    return cluster_role_binding(name, role, [_subject(subject) for subject in subjects])
 
 
 def _subject(text: str) -> Object:
@@ -54,8 +54,8 @@ def role_bindings() -> list[Object]:
 
 def _namespaced(name: str, role: str, subjects: tuple[str, ...]) -> Object:
     metadata = {"name": name, "namespace": "kube-system", "labels": BOOTSTRAPPING, "annotations": AUTOUPDATE}
-    return {"metadata": metadata, "subjects": [_subject(each) for each in subjects], "roleRef": _role("Role", role)}
-
-
-def _role(kind: str, name: str) -> Object:
-    return {"apiGroup": RBAC, "kind": kind, "name": name}
+    return {
+        "metadata": metadata,
+        "subjects": [_subject(each) for each in subjects],
+        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": role},
+    }

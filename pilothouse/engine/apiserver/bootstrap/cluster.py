@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from pilothouse.engine.apiserver.authz import aggregation
 from pilothouse.engine.apiserver.bootstrap import reconcile
-from pilothouse.engine.apiserver.bootstrap.objects import Wanted, wanted_objects
+from pilothouse.engine.apiserver.bootstrap.objects import RETIRED, Wanted, wanted_objects
 from pilothouse.engine.apiserver.services.allocation import Allocation
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.store.errors import QuotaExceeded
@@ -24,6 +24,7 @@ async def bootstrap(store: Store, settings: Settings, allocation: Allocation) ->
     now = meta.rfc3339(time.time())
     async with asyncio.timeout(60):
         await asyncio.gather(*(_ensure_if_room(store, wanted, now) for wanted in wanted_objects(settings, allocation.network)))
+        await asyncio.gather(*(_retire(store, key) for key in RETIRED))
     await aggregation.refresh(store)
 
 
@@ -31,6 +32,12 @@ async def _ensure_if_room(store: Store, wanted: Wanted, now: str) -> None:
     """A store at its quota must still start: only a running server lets anybody make room."""
     with suppress(QuotaExceeded):
         await _ensure(store, wanted, now)
+
+
+async def _retire(store: Store, key: str) -> None:
+    record = store.get(key)
+    if record is not None and not reconcile.is_protected(record.value):
+        await store.delete(key, expected=record.revision)
 
 
 async def _ensure(store: Store, wanted: Wanted, now: str) -> None:

@@ -3,8 +3,8 @@
 Source: kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go, for the controllers that this cluster runs.
 """
 
-from pilothouse.engine.apiserver.bootstrap.policy import EVENTS, READ, cluster_role, rule
 from pilothouse.model.json import Object
+from pilothouse.model.policy import EVENTS, READ, cluster_role, rule
 
 _RULES: dict[str, tuple[Object, ...]] = {
     "deployment-controller": (
@@ -29,6 +29,7 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("create delete list patch watch", "pods"),
         EVENTS,
     ),
+    "ttl-after-finished-controller": (rule("delete get list watch", "jobs", "batch"), EVENTS),
     "namespace-controller": (
         rule("delete get list watch", "namespaces"),
         rule("update", "namespaces/finalize namespaces/status"),

@@ -10,6 +10,8 @@ from pilothouse.model.json import Object
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _RBAC = "rbac.authorization.k8s.io"
+RETIRED = (f"/clusterrolebindings.{_RBAC}//system:gateway", f"/clusterroles.{_RBAC}//system:gateway")
+"""What earlier versions made and this one must not leave: the gateway's right to read every Secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,9 @@ class Wanted:
 
 def wanted_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
     found = [namespace(name) for name in NAMESPACES]
-    found += [_at(f"clusterroles.{_RBAC}", "", role) for role in cluster_roles()]
-    found += [_at(f"clusterrolebindings.{_RBAC}", "", binding) for binding in cluster_role_bindings()]
+    found += [_at(f"clusterroles.{_RBAC}", "", role) for role in (*cluster_roles(), *settings.cluster_roles)]
+    bindings = (*cluster_role_bindings(), *settings.cluster_role_bindings)
+    found += [_at(f"clusterrolebindings.{_RBAC}", "", binding) for binding in bindings]
     found += [_at(f"roles.{_RBAC}", role["metadata"]["namespace"], role) for role in roles()]
     found += [_at(f"rolebindings.{_RBAC}", binding["metadata"]["namespace"], binding) for binding in role_bindings()]
     found += [_at("priorityclasses.scheduling.k8s.io", "", each) for each in _priority_classes()]

@@ -5,8 +5,8 @@ Source: kubernetes pkg/registry/rbac/reconciliation.
 """
 
 from pilothouse.engine.apiserver.authz.rules import compact, uncovered
-from pilothouse.engine.apiserver.bootstrap.policy import AUTOUPDATE
 from pilothouse.model.json import Object
+from pilothouse.model.policy import AUTOUPDATE
 
 
 def is_protected(current: Object) -> bool:

@@ -2,8 +2,8 @@
 
 from pilothouse.engine.apiserver.authz.aggregation import aggregated_rules
 from pilothouse.engine.apiserver.bootstrap.controller_roles import controller_roles
-from pilothouse.engine.apiserver.bootstrap.policy import AUTOUPDATE, BOOTSTRAPPING, EVENTS, READ, WRITE, cluster_role, paths, rule
 from pilothouse.model.json import Object
+from pilothouse.model.policy import AUTOUPDATE, BOOTSTRAPPING, EVENTS, READ, WRITE, cluster_role, paths, rule
 
 _ANYTHING = rule("*", "*", "*")
 _ANYWHERE: Object = {"nonResourceURLs": ["*"], "verbs": ["*"]}
@@ -142,15 +142,6 @@ def _components() -> list[Object]:
             "system:cluster-dns",
             rule("list watch", "namespaces services"),
             rule("list watch", "endpointslices", "discovery.k8s.io"),
-        ),
-        cluster_role(
-            "system:gateway",
-            EVENTS,
-            rule(READ, "secrets services"),
-            rule(READ, "endpointslices", "discovery.k8s.io"),
-            rule(READ, "ingresses", "networking.k8s.io"),
-            rule("create get list watch", "ingressclasses", "networking.k8s.io"),
-            rule("patch update", "ingresses/status", "networking.k8s.io"),
         ),
         cluster_role("system:kube-dns", rule("list watch", "endpoints services")),
         cluster_role(

@@ -15,7 +15,7 @@ from pilothouse.model.errors import Invalid
 from pilothouse.model.json import Object
 from pilothouse.model.schema.catalog import definitions_path
 from tests.engine.apiserver.api import PODS, Api, pod
-from tests.engine.apiserver.conftest import ADMIN
+from tests.people import ADMIN
 
 STATES = dict(entries())
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"

@@ -1,23 +1,30 @@
-"""Single objects, each watched for as long as a pod of this node refers to it.
+"""Single objects, each watched for as long as something refers to it.
 
-A node may read what its pods refer to, object by object, and nothing else; so there is no list or watch of all Secrets.
+For those who may read what certain objects refer to, and nothing else: a node what its pods name, a gateway the Secrets of its
+Ingresses. So there is no list or watch of all Secrets.
 Source: kubernetes pkg/kubelet/util/manager/watch_based_manager.go.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
-from pilothouse.engine.node.referred import Reference
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 
 FIRST_LIST_S = 2.0
 """How long the first answer of a watch is waited for, which comes as soon as one to a question of our own would."""
+
+
+class Reference(NamedTuple):
+    resource: Resource
+    namespace: str
+    name: str
 
 
 @dataclass(slots=True)
@@ -66,9 +73,26 @@ class WatchedObjects:
         found = watch.informer.get(f"{namespace}/{name}")
         return found if found is not None else await self._client.get_or_none(resource, name, namespace)
 
+    async def synced(self, references: Iterable[Reference]) -> None:
+        """Wait until each of them that is held has been looked at once, for at most `FIRST_LIST_S` in all."""
+        watches = [watch for reference in references if (watch := self._watches.get(reference)) is not None]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LIST_S):
+                for watch in watches:
+                    await watch.informer.wait_synced()
+
+    def known(self, reference: Reference) -> Object | None:
+        """From the watch of one that is held; None when it does not exist, or has not been looked at."""
+        watch = self._watches.get(reference)
+        return None if watch is None else watch.informer.get(f"{reference.namespace}/{reference.name}")
+
     async def close(self) -> None:
-        if self._tasks is not None:
-            await self._tasks.close()
+        """No watch goes on; holding again begins them anew."""
+        self._watches.clear()
+        self._held.clear()
+        tasks, self._tasks = self._tasks, None
+        if tasks is not None:
+            await tasks.close()
 
     def _watch(self, reference: Reference) -> _Watch:
         watch = self._watches.get(reference)

@@ -1,4 +1,6 @@
-"""A short way to write policy rules down."""
+"""A short way to write policy rules, roles and bindings of the cluster's own down. Pure."""
+
+from collections.abc import Sequence
 
 from pilothouse.model.json import Object
 
@@ -36,3 +38,10 @@ def cluster_role(name: str, *rules: Object, aggregate_to: str = "", aggregated: 
     if aggregated:
         role["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {f"{RBAC}/aggregate-to-{aggregated}": "true"}}]}
     return role | {"rules": list(rules)}
+
+
+def cluster_role_binding(name: str, role: str, subjects: Sequence[Object]) -> Object:
+    binding: Object = {"metadata": {"name": name, "labels": BOOTSTRAPPING, "annotations": AUTOUPDATE}}
+    if subjects:
+        binding["subjects"] = list(subjects)
+    return binding | {"roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role}}

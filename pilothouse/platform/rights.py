@@ -1,0 +1,92 @@
+"""What each part of the platform may do on a cluster whose API server is ours, as roles. Pure.
+
+Every part is a service account in pilothouse-system. Secrets that people name in Apps, Builds and Ingresses are in none of these roles:
+the API server lets a part read exactly those (`wiring.secret_readers`), where RBAC could only allow all.
+"""
+
+from pilothouse.model.json import Object
+from pilothouse.model.policy import RBAC, cluster_role, rule
+from pilothouse.model.policy import cluster_role_binding as bound
+
+SYSTEM = "pilothouse-system"
+SETUP, APPS, READINESS, BUILDS, REGISTRY, GATEWAY = "platform", "apps", "readiness", "builds", "registry", "gateway"
+"""The service accounts; the gateway, which runs on nodes and signs in with a certificate, is the user system:gateway."""
+GATEWAY_USER = "system:gateway"
+
+_CRDS, _APPS, _BUILDS, _NET = "apiextensions.k8s.io", "apps.pilothouse.dev", "builds.pilothouse.dev", "networking.k8s.io"
+_WATCH, _MADE, _KEPT = "list watch", "create delete list watch", "create delete list patch watch"
+
+_RULES: dict[str, tuple[Object, ...]] = {
+    SETUP: (
+        rule("create", "customresourcedefinitions", _CRDS),
+        rule("get patch", "customresourcedefinitions", _CRDS, f"apps.{_APPS} builds.{_BUILDS}"),
+        rule("create", "namespaces"),
+        rule("get", "namespaces", names=SYSTEM),
+        rule("create", "configmaps"),
+        rule("get update", "configmaps", names="pilothouse"),
+        rule("create patch", "events"),
+    ),
+    APPS: (
+        rule(_WATCH, "apps", _APPS),
+        rule("patch", "apps/status", _APPS),
+        rule(_MADE, "builds", _BUILDS),
+        rule("create delete list update watch", "controllerrevisions", "apps"),
+        rule(_KEPT, "deployments", "apps"),
+        rule(_KEPT, "services"),
+        rule(_KEPT, "ingresses", _NET),
+        rule(_MADE, "jobs", "batch"),
+        rule("create delete", "secrets"),
+    ),
+    READINESS: (
+        rule(_WATCH, "apps", _APPS),
+        rule(_WATCH, "pods"),
+        rule("patch", "pods/status"),
+    ),
+    BUILDS: (
+        rule(_WATCH, "builds", _BUILDS),
+        rule("patch", "builds/status", _BUILDS),
+        rule(_MADE, "pods"),
+        rule("get", "pods/log"),
+        rule("create", "configmaps secrets"),
+        rule("get update", "configmaps", names="pilothouse-build-program"),
+        rule(_WATCH, "configmaps", names="pilothouse-config"),
+        rule("get list update watch", "secrets", names="pilothouse-build-environment"),
+    ),
+    REGISTRY: (
+        rule("list", "apps", _APPS),
+        rule("list", "builds", _BUILDS),
+        rule("list", "controllerrevisions replicasets", "apps"),
+        rule("list", "pods"),
+    ),
+    GATEWAY: (
+        rule("create patch", "events"),
+        rule(_WATCH, "services"),
+        rule(_WATCH, "endpointslices", "discovery.k8s.io"),
+        rule(_WATCH, "ingresses", _NET),
+        rule("create list watch", "ingressclasses", _NET),
+        rule("patch", "ingresses/status", _NET),
+    ),
+}
+
+
+def role_name(part: str) -> str:
+    return f"pilothouse:{part}"
+
+
+def account(part: str) -> str:
+    """The user name of a part's service account."""
+    return f"system:serviceaccount:{SYSTEM}:{part}"
+
+
+def cluster_roles() -> list[Object]:
+    return [cluster_role(role_name(part), *rules) for part, rules in _RULES.items()]
+
+
+def cluster_role_bindings() -> list[Object]:
+    return [bound(role_name(part), role_name(part), (_subject(part),)) for part in _RULES]
+
+
+def _subject(part: str) -> Object:
+    if part == GATEWAY:
+        return {"kind": "User", "apiGroup": RBAC, "name": GATEWAY_USER}
+    return {"kind": "ServiceAccount", "name": part, "namespace": SYSTEM}
