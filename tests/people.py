@@ -6,6 +6,7 @@ from pilothouse.engine.apiserver.identity import AUTHENTICATED, CONTROLLER_MANAG
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.platform.rights import SYSTEM
+from tests.uses import note
 
 ADMIN = User("admin", (ADMINS, AUTHENTICATED))
 """Bound to cluster-admin, as the administrator's kubeconfig is."""
@@ -32,7 +33,9 @@ def controller_client(server: ApiServer, name: str) -> Client:
 
 def refused_parts(server: ApiServer) -> list[tuple[str, str, str, str]]:
     """What parts of the cluster have asked for and may not do: identity, verb, resource, namespace."""
-    return [(who, verb, resource, namespace) for who, verb, resource, namespace, allowed in server.backend.authorizer.uses if not allowed]
+    uses = server.backend.authorizer.uses
+    note((who, verb, resource, namespace) for who, verb, resource, namespace, allowed in uses if allowed)
+    return [(who, verb, resource, namespace) for who, verb, resource, namespace, allowed in uses if not allowed]
 
 
 __all__ = [

@@ -22,7 +22,7 @@ async def _service_account(https: Https, admin: Api) -> Api:
     return https.bearing(answer["status"]["token"])
 
 
-def _certified(name: str, *groups: str) -> SignIn:
+def certified(name: str, *groups: str) -> SignIn:
     async def sign_in(https: Https, admin: Api) -> Api:
         return https.certified(name, *groups)
 
@@ -35,16 +35,16 @@ async def _anonymous(https: Https, admin: Api) -> Api:
 
 USERS: dict[str, SignIn] = {
     "anonymous": _anonymous,
-    "somebody": _certified("somebody"),
+    "somebody": certified("somebody"),
     "service account": _service_account,
-    "viewer": _certified("viewer"),
-    "editor": _certified("editor"),
-    "namespace admin": _certified("namespace-admin"),
-    "cluster admin": _certified("cluster-admin"),
-    "master": _certified("master", "system:masters"),
-    "node": _certified("system:node:n1", "system:nodes"),
-    "half a node": _certified("system:node:n1"),
-    "scheduler": _certified("system:kube-scheduler"),
+    "viewer": certified("viewer"),
+    "editor": certified("editor"),
+    "namespace admin": certified("namespace-admin"),
+    "cluster admin": certified("cluster-admin"),
+    "master": certified("master", "system:masters"),
+    "node": certified("system:node:n1", "system:nodes"),
+    "half a node": certified("system:node:n1"),
+    "scheduler": certified("system:kube-scheduler"),
 }
 
 # user | verb | path | what it is narrowed to | may
@@ -182,7 +182,7 @@ def _binding(user: str, role: str) -> dict[str, object]:
     return {"metadata": {"name": f"of-{user}"}, "subjects": [subject], "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role}}
 
 
-async def _code(api: Api, verb: str, path: str, selector: str) -> int:
+async def code_of(api: Api, verb: str, path: str, selector: str) -> int:
     """What the server answers; a change is only tried."""
     query = [("fieldSelector", selector)] if selector else []
     query += [("dryRun", "All")] if verb in _METHODS else []
@@ -206,7 +206,7 @@ async def test_everybody_may_do_what_the_table_says_and_no_more(api: Api, https:
     user = await USERS[who](https, api)
     wrong = []
     for _, verb, path, selector, may in (row for row in ROWS if row[0] == who):
-        code = await _code(user, verb, path, selector)
+        code = await code_of(user, verb, path, selector)
         if (code in (401, 403)) != (may == "no"):
             wrong.append((verb, path, selector, code))
     assert not wrong
