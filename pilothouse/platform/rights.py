@@ -28,6 +28,7 @@ _RULES: dict[str, tuple[Object, ...]] = {
     ),
     APPS: (
         rule(_WATCH, "apps", _APPS),
+        rule(_WATCH, "ingressclasses", _NET),
         rule("patch", "apps/status", _APPS),
         rule(_MADE, "builds", _BUILDS),
         rule("create delete list update watch", "controllerrevisions", "apps"),
@@ -48,8 +49,8 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule(_MADE, "pods"),
         rule("get", "pods/log"),
         rule("create", "configmaps secrets"),
-        rule("get update", "configmaps", names="pilothouse-build-program"),
-        rule(_WATCH, "configmaps", names="pilothouse-config"),
+        rule("delete get list", "configmaps"),
+        rule("watch", "configmaps", names="pilothouse-config"),
         rule("get list update watch", "secrets", names="pilothouse-build-environment"),
     ),
     REGISTRY: (

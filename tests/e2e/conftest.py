@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.instance import Instance
 from tests.e2e.machine import Machine, look
+from tests.uses import note, of_metrics
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,9 @@ def instance(machine_before: Machine) -> Iterator[Instance]:
     try:
         made.up()
         yield made
+        allowed, refused = of_metrics(made.kubectl("get", "--raw", "/metrics").stdout)
+        note(allowed)
+        assert not refused, f"parts of the cluster lack rights: {refused}"
     finally:
         made.ph("destroy", "--yes", check=False)
         shutil.rmtree(home, ignore_errors=True)

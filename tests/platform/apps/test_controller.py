@@ -149,3 +149,45 @@ async def test_an_app_at_rest_writes_nothing(tmp_path: Path) -> None:
         await cluster.patch(APPS, "shop", {"metadata": {"labels": {"x": "y"}}, "spec": {"history": 5}})
         await cluster.until_one(APPS, "shop", lambda obj: serves(obj) and meta.generation(obj) > meta.generation(app))
         assert before == [await cluster.get(resource, "shop") for resource in (kinds.DEPLOYMENTS, kinds.INGRESSES, kinds.SERVICES)]
+
+
+async def test_what_no_kept_revision_needs_any_more_is_removed(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(kinds.SECRETS, {"metadata": {"name": "keys"}, "data": {"KEY": "eA=="}})
+        processes = {"web": {}, "worker": {"command": ["work"]}}
+        spec = {"source": source(), "secrets": ["keys"], "processes": processes, "history": 1}
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": spec})
+        await finish_build(cluster, DIGESTS[0])
+        await cluster.until_one(APPS, "shop", serves)
+        await cluster.patch(APPS, "shop", {"spec": {"attempt": 1, "port": 9000, "processes": {"worker": None}}})
+        await finish_build(cluster, DIGESTS[1])
+        await cluster.until(kinds.DEPLOYMENTS, lambda items: len(items) == 1, "one Deployment")
+        await cluster.patch(APPS, "shop", {"spec": {"port": 0, "secrets": [], "image": "web:1", "source": None}})
+        await cluster.until(kinds.SERVICES, lambda items: [meta.name(each) for each in items] == ["kubernetes"], "no Service of the app")
+        for resource in (kinds.INGRESSES, BUILDS):
+            await cluster.until(resource, lambda items: not items, f"no {resource.plural}")
+        await cluster.until(kinds.SECRETS, lambda items: [meta.name(each) for each in items] == ["keys"], "no copy of a Secret")
+        await cluster.until(kinds.CONTROLLERREVISIONS, lambda items: len(items) == 1, "one revision")
+
+
+async def test_a_release_runs_before_each_revision_and_goes_with_it(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        spec = {"image": "web:1", "history": 1, "processes": {"web": {}, "release": {"command": ["migrate"]}}}
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": spec})
+        first = await finish_release(cluster, "")
+        await cluster.until_one(APPS, "shop", serves)
+        await cluster.patch(APPS, "shop", {"spec": {"env": {"MODE": "live"}}})
+        await finish_release(cluster, first)
+        await cluster.until(kinds.JOBS, lambda items: first not in map(meta.name, items), "the first release's Job is gone")
+
+
+async def finish_release(cluster: Cluster, other_than: str) -> str:
+    """The name of the Job whose pod has done its work."""
+
+    def of_a_release(items: list[Object]) -> Object | None:
+        jobs = ((pod, meta.controller_of(pod) or {}) for pod in items if meta.is_true(pod, "Ready"))
+        return next((pod for pod, owner in jobs if owner.get("kind") == "Job" and owner["name"] != other_than), None)
+
+    pod = await cluster.until(kinds.PODS, of_a_release)
+    await cluster.set_pod(pod, phase="Succeeded")
+    return str((meta.controller_of(pod) or {})["name"])

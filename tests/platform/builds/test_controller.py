@@ -205,3 +205,16 @@ async def test_a_namespace_gets_credentials_when_the_operator_names_it(tmp_path:
         assert await cluster.client.get_or_none(kinds.SECRETS, ENVIRONMENT, "default") is not None
         assert (await cluster.client.get_or_none(kinds.SECRETS, CREDENTIALS, "default") is not None) is brought
         assert ("credentials" in [volume["name"] for volume in pod["spec"]["volumes"]]) is brought
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_the_build_environment_is_brought_into_the_builds_namespace(tmp_path: Path, is_first: bool) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        await cluster.create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
+        data = {"ca": base64.b64encode(b"PEM").decode()}
+        await cluster.create(kinds.SECRETS, {"metadata": {"name": ENVIRONMENT}, "data": data}, SYSTEM)
+        await cluster.until(kinds.SECRETS, bool, namespace=SYSTEM)
+        if not is_first:
+            await cluster.create(kinds.SECRETS, {"metadata": {"name": ENVIRONMENT}, "data": {"old": "eA=="}})
+        await build(cluster)
+        assert (await cluster.client.get(kinds.SECRETS, ENVIRONMENT, "default"))["data"] == data

@@ -235,7 +235,7 @@ def roles() -> list[Object]:
             "system:cluster-dns",
             rule("create", "services"),
             rule("get", "services", names="kube-dns"),
-            rule("create get patch", "endpointslices", "discovery.k8s.io"),
+            rule("create patch", "endpointslices", "discovery.k8s.io"),
         ),
         _role("kube-system", "system:controller:token-cleaner", rule("delete get list watch", "secrets"), EVENTS),
         _role(
