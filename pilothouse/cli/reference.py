@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from pilothouse.client.crds import CustomType
+from pilothouse.engine.apiserver.authz.uses import Uses
 from pilothouse.engine.apiserver.builtin import built_in_table
 from pilothouse.engine.apiserver.discovery.legacy import subresource_facts, verbs_of
 from pilothouse.engine.apiserver.kinds.pod_support.rule import State
@@ -188,8 +189,9 @@ def home_layout() -> str:
 
 HOME_MEANINGS: Mapping[str, str] = {
     "settings": "what the instance was started with",
-    "pki": "the cluster's certificate authority and the API server's certificate",
-    "kubeconfig": "the administrator's kubeconfig (group `system:masters`), readable by its owner only",
+    "pki": "the cluster's certificate authority, the API server's certificate, kubeconfigs of the node's parts, and of a "
+    "`super-admin` in the group `system:masters`",
+    "kubeconfig": "the administrator's kubeconfig (group `pilothouse:admins`), readable by its owner only",
     "store": "every API object, and the history that watches resume from (SQLite)",
     "decisions": "the decision log that `ph why` reads (SQLite)",
     "cache": "compiled schemas and the key that signs service account tokens",
@@ -212,7 +214,7 @@ HOME_MEANINGS: Mapping[str, str] = {
 def metrics() -> str:
     """What /metrics of the API server declares."""
     names = ("revision", "compacted", "used_bytes", "quota_bytes")
-    gauges = Metrics({f"pilothouse_store_{name}": lambda: 0.0 for name in names})
+    gauges = Metrics({f"pilothouse_store_{name}": lambda: 0.0 for name in names}, Uses().lines)
     gauges.observe(("get", "", "pods"), 200, 0.01)
     for module in METERED:
         import_module(module)

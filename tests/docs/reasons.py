@@ -22,7 +22,7 @@ _OTHERS = (
     "NamespaceTerminating NetworkReady NetworkUnavailable NoExecute NoSchedule NodePort NonIndexed NotIn OnFailure "
     "PIDPressure PodNetwork PodNetworkConfig PodReadyToStartContainers PodSandboxStatus PodScheduled PodWorker "
     "PreferNoSchedule PullImage RemoveContainer RemoveImage RemovePodSandbox ReopenContainerLog ReplicaFailure "
-    "ReplicaSet RollingUpdate RouteSocket RunPodSandbox RuntimeDefault RuntimeReady ServiceProxy ServiceProxyConfig "
+    "ReplicaSet RollingUpdate RouteSocket RunPodSandbox RuntimeDefault RuntimeReady ServiceAccount ServiceProxy ServiceProxyConfig "
     "StartContainer StopContainer StopPodSandbox StopSignal SuccessCriteriaMet TokenRequest WorkingDir"
 )
 NO_REASONS = frozenset(_OTHERS.split())
