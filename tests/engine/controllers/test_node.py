@@ -5,33 +5,35 @@ from contextlib import asynccontextmanager
 import pytest
 
 from pilothouse.aio.tasks import scope
-from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
+from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.controllers.node import NodeLifecycleController
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import LEASES, NODES, PODS, SERVICEACCOUNTS
 from tests.engine.controllers.conftest import Cluster, held
+from tests.people import ADMIN, CONTROLLER_MANAGER, client_of, controller_client, refused_parts
 
 GRACE_S = 0.4
 
 
 @asynccontextmanager
-async def watched_over(client: Client) -> AsyncIterator[Cluster]:
-    informers = Informers(client)
+async def watched_over(server: ApiServer) -> AsyncIterator[Cluster]:
+    client, informers = controller_client(server, "node-controller"), Informers(client_of(server, CONTROLLER_MANAGER))
     controller = NodeLifecycleController(client, informers, Recorder(None, None, "node-controller"), grace_s=GRACE_S)
     async with scope() as tasks:
         tasks.spawn(informers.run())
         await tasks.start(controller.run)
-        yield Cluster(client, informers)
+        yield Cluster(client_of(server, ADMIN), informers)
         tasks.cancel()
+    assert not refused_parts(server)
 
 
 @pytest.fixture
-async def cluster(client: Client) -> AsyncIterator[Cluster]:
+async def cluster(server: ApiServer) -> AsyncIterator[Cluster]:
     """With the node lifecycle controller alone, and little patience."""
-    async with held(watched_over(client)) as found:
+    async with held(watched_over(server)) as found:
         yield found
 
 
