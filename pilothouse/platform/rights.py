@@ -50,8 +50,10 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("get", "pods/log"),
         rule("create", "configmaps secrets"),
         rule("delete get list", "configmaps"),
-        rule("watch", "configmaps", names="pilothouse-config"),
+        rule("patch watch", "configmaps", names="pilothouse-config"),
         rule("get list update watch", "secrets", names="pilothouse-build-environment"),
+        rule("delete get list update watch", "secrets", names="pilothouse-build-credentials"),
+        rule("get list patch watch", "secrets", names="pilothouse-config"),
     ),
     REGISTRY: (
         rule("list", "apps", _APPS),

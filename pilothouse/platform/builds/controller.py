@@ -46,7 +46,8 @@ class BuildController:
         self.builds = informers.of(BUILDS)
         self.pods = informers.of(kinds.PODS)
         self.provided = {
-            name: informers.of(kinds.SECRETS, namespace=SYSTEM, field_selector=f"metadata.name={name}") for name in (ENVIRONMENT, CREDENTIALS)
+            name: informers.of(kinds.SECRETS, namespace=SYSTEM, field_selector=f"metadata.name={name}")
+            for name in (ENVIRONMENT, CREDENTIALS)
         }
         self.configured = informers.of(kinds.CONFIGMAPS, namespace=SYSTEM, field_selector=f"metadata.name={CONFIG}")
         self._prepared: set[str] = set()

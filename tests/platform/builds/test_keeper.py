@@ -6,25 +6,25 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pilothouse.aio.tasks import scope
-from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
-from pilothouse.engine.apiserver.identity import AUTHENTICATED, MASTERS, User
-from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.model import kinds
+from pilothouse.platform import rights
 from pilothouse.platform.builds.environment.found import Found
 from pilothouse.platform.builds.keeper import EnvironmentKeeper
 from pilothouse.platform.builds.pod import CONFIG, CREDENTIALS, ENVIRONMENT, SYSTEM
-from tests.engine.controllers.conftest import Cluster, api_server, controlled
+from tests.engine.controllers.conftest import Cluster, controlled
+from tests.people import ADMIN, client_of, platform_part
+from tests.platform.live import api_server_for_platform
 
 FOUND = Found(npm={"registry": "https://npm/", "//npm/:_authToken": "tok"})
 
 
 @asynccontextmanager
 async def kept(tmp_path: Path) -> AsyncIterator[Cluster]:
-    async with api_server(tmp_path, tmp_path / "keys") as server:
-        client = Client(InProcessTransport(server, User("admin", (MASTERS, AUTHENTICATED))))
-        await client.create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
-        async with controlled(client) as found, scope() as tasks:
+    async with api_server_for_platform(tmp_path) as server:
+        await client_of(server, ADMIN).create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
+        client = client_of(server, platform_part(rights.BUILDS))
+        async with controlled(server) as found, scope() as tasks:
             informers = Informers(client)
             keeper = EnvironmentKeeper(client, informers, FOUND)
             await tasks.start(informers.run)
@@ -58,6 +58,8 @@ async def test_a_password_that_stands_in_the_config_map_moves_into_a_secret(tmp_
         )
         full = await cluster.until_one(kinds.SECRETS, CREDENTIALS, lambda secret: "ann:pw@" in text(secret, "pip.conf"), namespace=SYSTEM)
         assert "tok" in text(full, "npmrc")
+        await cluster.client.patch(kinds.CONFIGMAPS, CONFIG, {"data": {"pip.index-url": "https://bob:pw@pypi/simple"}}, namespace=SYSTEM)
+        await cluster.until_one(kinds.SECRETS, CREDENTIALS, lambda secret: "bob:pw@" in text(secret, "pip.conf"), namespace=SYSTEM)
         plain = await cluster.client.get(kinds.SECRETS, ENVIRONMENT, SYSTEM)
         assert "pw" not in text(plain, "pip.conf")
 
