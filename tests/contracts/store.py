@@ -155,12 +155,12 @@ class StoreContract:
         a = await store.update(A, value(colour="blue"), expected=a.revision)
         await store.delete(A, expected=a.revision)
         await store.create("/configmaps/default/c", value("c"))
-        assert store.scan_at("/configmaps/", then) == shown
-        assert [record.key for record in store.scan_at("/configmaps/", store.revision)] == [B, "/configmaps/default/c"]
+        assert list(store.snapshot("/configmaps/", then).walk()) == shown
+        assert [record.key for record in store.snapshot("/configmaps/", store.revision).walk()] == [B, "/configmaps/default/c"]
 
     async def test_a_revision_that_has_not_come_yet_is_refused(self, store: Store) -> None:
         with pytest.raises(FutureRevision):
-            store.scan_at("/configmaps/", store.revision + 1)
+            store.snapshot("/configmaps/", store.revision + 1)
         with pytest.raises(FutureRevision):
             store.watch("/configmaps/", store.revision + 1, print)
 

@@ -21,6 +21,9 @@ class Stored(Protocol):
     def value(self) -> Object: ...
     @property
     def raw(self) -> bytes: ...
+    def peek(self) -> Object:
+        """The value, for whoever goes through many."""
+        ...
 
 
 @dataclass(slots=True)
@@ -35,6 +38,9 @@ class Fresh:
         if self._raw is None:
             self._raw = dumps(self.value)
         return self._raw
+
+    def peek(self) -> Object:
+        return self.value
 
 
 @dataclass(slots=True)

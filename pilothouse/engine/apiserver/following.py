@@ -41,7 +41,7 @@ class _Follower:
 
     def fill(self) -> None:
         for record in self._records():
-            self._put(record.key, record.value)
+            self._put(record.key, record.peek())
 
     def apply(self, change: Change) -> None:
         if change.type == "DELETED":
@@ -71,6 +71,6 @@ class _Follower:
 
     def _put_again(self, record: Record) -> None:
         try:
-            self._index.put(record.key, record.value)
+            self._index.put(record.key, record.peek())
         except Exception:
             _log.exception("an index leaves an object out", index=type(self._index).__name__, key=record.key)

@@ -28,7 +28,7 @@ def list_bytes(answer: Many) -> bytes:
 def _items(served: Served, records: list[Any]) -> list[bytes]:
     if served.from_stored is not None:
         convert = served.from_stored
-        return [dumps(convert(record.value)) for record in records]
+        return [dumps(convert(record.peek())) for record in records]
     if served.custom:
         head = served.head
         return [head + record.raw[1:] for record in records]

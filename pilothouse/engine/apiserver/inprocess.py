@@ -130,11 +130,11 @@ def _value(answer: Any) -> Any:
 def _list(answer: Many) -> Object:
     served = answer.served
     if served.custom:
-        items = [served.typed(record.value) for record in answer.records]
+        items = [served.typed(record.peek()) for record in answer.records]
     elif served.from_stored is not None:
-        items = [served.from_stored(record.value) for record in answer.records]
+        items = [served.from_stored(record.peek()) for record in answer.records]
     else:
-        items = [record.value for record in answer.records]
+        items = [record.peek() for record in answer.records]
     head = {"kind": served.list_kind, "apiVersion": served.resource.api_version}
     return head | {"metadata": list_metadata(answer), "items": items}
 
@@ -151,7 +151,7 @@ async def _events(feed: Feed) -> AsyncGenerator[WatchEvent, None]:
     try:
         async with asyncio.timeout(feed.timeout_s) as timeout:
             for record in feed.initial:
-                yield WatchEvent("ADDED", served.typed(record.value))
+                yield WatchEvent("ADDED", served.typed(record.peek()))
             if feed.ends_initial:
                 yield WatchEvent("BOOKMARK", served.typed(feed.bookmark(end_of_initial=True).value))
             feed.initial = []

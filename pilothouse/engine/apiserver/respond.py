@@ -64,7 +64,7 @@ async def _view(answer: One | Many, accepted: Accepted, include: str) -> Object:
             found["rows"] += tables.rows(answer.served, answer.records[start : start + _ROWS], accepted.version, include, now)
         return found
     if isinstance(answer, One):
-        return tables.partial(answer.served, answer.record, accepted.version)
+        return tables.partial(answer.record, accepted.version)
     return tables.partial_list(answer, accepted.version)
 
 

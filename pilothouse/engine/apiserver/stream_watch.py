@@ -103,7 +103,7 @@ class Watcher:
     def _view(self, type: str, record: Stored) -> bytes:
         served, accepted = self._feed.served, self._accepted
         if accepted.view != "Table":
-            return dumps(tables.partial(served, record, accepted.version))
+            return dumps(tables.partial(record, accepted.version))
         if type == "BOOKMARK":
             metadata = record.value["metadata"]
             return dumps(tables.table(served, [], metadata, accepted.version, self._include, datetime.now(UTC), columns=False))

@@ -22,12 +22,16 @@ def check_include(include: str) -> None:
         raise BadRequest(f"Unable to convert to Table as requested: {why}")
 
 
-def partial(served: Served, record: Stored, version: str) -> Object:
-    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": record.value["metadata"]}
+def partial(record: Stored, version: str) -> Object:
+    return _partial(record.peek(), version)
+
+
+def _partial(value: Object, version: str) -> Object:
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": value["metadata"]}
 
 
 def partial_list(answer: Many, version: str) -> Object:
-    items = [partial(answer.served, record, version) for record in answer.records]
+    items = [partial(record, version) for record in answer.records]
     return {
         "kind": "PartialObjectMetadataList",
         "apiVersion": f"meta.k8s.io/{version}",
@@ -60,10 +64,11 @@ def one_row(served: Served, record: Stored, version: str, include: str, now: dat
 
 
 def _row(served: Served, record: Stored, version: str, include: str, now: datetime) -> Object:
-    value = record.value if served.from_stored is None else served.from_stored(record.value)
+    stored = record.peek()
+    value = stored if served.from_stored is None else served.from_stored(stored)
     row: Object = {"cells": served.kind.cells(value, now), "object": None}
     if include == "Object":
-        row["object"] = served.typed(record.value)
+        row["object"] = served.typed(stored)
     elif include != "None":
-        row["object"] = partial(served, record, version)
+        row["object"] = _partial(stored, version)
     return row

@@ -2,18 +2,18 @@
 
 from pilothouse.engine.store.database import Database, Row
 from pilothouse.engine.store.history import History, Limits
-from pilothouse.engine.store.record import Change, ChangeType, Record
+from pilothouse.engine.store.record import Change, ChangeType, Decoded, Record
 from pilothouse.engine.store.shelves import Shelves
 
 
-def load(database: Database, limits: Limits) -> tuple[Shelves, History, int]:
+def load(database: Database, limits: Limits, decoded: Decoded) -> tuple[Shelves, History, int]:
     """Returns the current objects, the changes still kept, and the highest revision ever given away."""
     database.verify()
     revision, compacted = database.marks()
     history = History(limits, compacted)
     current: dict[str, Record] = {}
     for row in database.rows():
-        change = _replay(row, current)
+        change = _replay(row, current, decoded)
         change.retire()
         if row.revision > compacted:
             history.append(change)
@@ -24,10 +24,10 @@ def load(database: Database, limits: Limits) -> tuple[Shelves, History, int]:
     return shelves, history, revision
 
 
-def _replay(row: Row, current: dict[str, Record]) -> Change:
+def _replay(row: Row, current: dict[str, Record], decoded: Decoded) -> Change:
     previous = current.get(row.key)
     key = row.key if previous is None else previous.key
-    record = Record(key, row.revision, row.created, row.value)
+    record = Record(key, row.revision, row.created, row.value, decoded=decoded)
     if row.deleted:
         current.pop(key, None)
     else:

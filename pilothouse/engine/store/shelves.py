@@ -37,9 +37,10 @@ class Shelf:
         del self.records[key]
         del self.keys[bisect_left(self.keys, key)]
 
-    def span(self, prefix: str) -> slice:
+    def span(self, prefix: str, start: str = "") -> slice:
         # The character after "/" is "0": the first key beyond the prefix sorts at or after it.
-        return slice(bisect_left(self.keys, prefix), bisect_left(self.keys, prefix[:-1] + "0"))
+        end = bisect_left(self.keys, prefix[:-1] + "0")
+        return slice(min(bisect_left(self.keys, max(prefix, start)), end), end)
 
 
 class Shelves:
@@ -66,13 +67,24 @@ class Shelves:
             return [] if found is None else [found]
         return [shelf.records[key] for shelf in self._under(prefix) for key in shelf.keys[shelf.span(prefix)]]
 
+    def walk(self, prefix: str, start: str = "") -> Iterator[Record]:
+        """What `scan` returns from the key `start` on, one by one; ends being right when something is put or removed."""
+        if not prefix.endswith("/"):
+            yield from (record for record in self.scan(prefix) if record.key >= start)
+            return
+        for shelf in self._under(prefix):
+            span = shelf.span(prefix, start)
+            for position in range(span.start, span.stop):
+                yield shelf.records[shelf.keys[position]]
+
     def size_bytes(self) -> int:
         return sum(len(record.raw) for shelf in self._shelves.values() for record in shelf.records.values())
 
-    def count(self, prefix: str) -> int:
+    def count(self, prefix: str, start: str = "") -> int:
+        """How many there are, those from the key `start` on."""
         if not prefix.endswith("/"):
-            return 0 if self.get(prefix) is None else 1
-        spans = (shelf.span(prefix) for shelf in self._under(prefix))
+            return sum(1 for _ in self.walk(prefix, start))
+        spans = (shelf.span(prefix, start) for shelf in self._under(prefix))
         return sum(span.stop - span.start for span in spans)
 
     def _under(self, prefix: str) -> Iterator[Shelf]:

@@ -29,10 +29,11 @@ from pilothouse.engine.store.errors import (
 from pilothouse.engine.store.history import History, Limits
 from pilothouse.engine.store.loading import load
 from pilothouse.engine.store.lock import exclusive
-from pilothouse.engine.store.record import Change, ChangeType, Record
+from pilothouse.engine.store.record import Change, ChangeType, Decoded, Record
 from pilothouse.engine.store.room import QUOTA_BYTES, Room
 from pilothouse.engine.store.shelves import Shelves, covers
-from pilothouse.engine.store.watches import Sink, Watch, Watches
+from pilothouse.engine.store.snapshot import Snapshot
+from pilothouse.engine.store.watches import Selection, Sink, Watch, Watches
 from pilothouse.engine.store.writer import Compaction, Reports, Write, Writer
 from pilothouse.model.json import Object, dumps
 
@@ -49,7 +50,14 @@ class Store:
     """revision: the last committed one, what lists report. compacted: watches must start at it or after it."""
 
     def __init__(
-        self, database: Database, shelves: Shelves, history: History, revision: int, clock: Callable[[], float], room: Room
+        self,
+        database: Database,
+        shelves: Shelves,
+        history: History,
+        revision: int,
+        clock: Callable[[], float],
+        room: Room,
+        decoded: Decoded,
     ) -> None:
         self.revision = revision
         self._database = database
@@ -57,6 +65,7 @@ class Store:
         self._history = history
         self._clock = clock
         self._room = room
+        self._decoded = decoded
         self._watches = Watches(self._break)
         self._durability = Durability(revision)
         self._assigned = revision
@@ -82,9 +91,10 @@ class Store:
         with exclusive(path):
             database = await asyncio.to_thread(Database.open, path)
             try:
-                shelves, history, revision = await asyncio.to_thread(load, database, limits or Limits())
+                decoded = Decoded()
+                shelves, history, revision = await asyncio.to_thread(load, database, limits or Limits(), decoded)
                 room = Room(shelves.size_bytes(), quota_bytes)
-                store = cls(database, shelves, history, revision, clock, room)
+                store = cls(database, shelves, history, revision, clock, room, decoded)
                 try:
                     yield store
                 finally:
@@ -147,12 +157,11 @@ class Store:
     def count(self, prefix: str) -> int:
         return self._shelves.count(prefix)
 
-    def scan_at(self, prefix: str, revision: int) -> list[Record]:
-        """What `scan` gave at a past revision. Raises Compacted, FutureRevision."""
+    def snapshot(self, prefix: str, revision: int) -> Snapshot:
+        """What is below a prefix as of a revision, to be gone through in this turn of the event loop. Raises Compacted, FutureRevision."""
         self._check_reachable(revision)
-        found = self._shelves.scan(prefix)
-        changes = [change for change in self._history.before(revision) if covers(prefix, change.key)]
-        return _undo(found, changes) if changes else found
+        undone = {change.key: change.previous for change in self._history.before(revision) if covers(prefix, change.key)}
+        return Snapshot(self._shelves, prefix, undone)
 
     async def create(self, key: str, value: Object) -> Record:
         """Raises KeyExists, ObjectTooLarge, QuotaExceeded, and StorageFailed like every write."""
@@ -160,23 +169,24 @@ class Store:
         if current is not None:
             raise KeyExists(current)
         revision = self._next_revision()
-        return await self._queue("ADDED", self._fitting(_encode(key, revision, revision, value), None), None)
+        return await self._queue("ADDED", self._fitting(self._record(key, revision, revision, value), None), None)
 
     async def update(self, key: str, value: Object, *, expected: int) -> Record:
         """Raises Mismatch unless the latest revision of the object is the expected one; ObjectTooLarge, QuotaExceeded."""
         current = self._expect(key, expected)
-        record = self._fitting(_encode(current.key, self._next_revision(), current.created, value), current)
+        record = self._fitting(self._record(current.key, self._next_revision(), current.created, value), current)
         return await self._queue("MODIFIED", record, current)
 
     async def delete(self, key: str, *, expected: int, value: Object | None = None) -> Record:
         """Returns the tombstone: the last value, or the given one, with the deletion's revision. Raises Mismatch."""
         current = self._expect(key, expected)
         last = current.value if value is None else value
-        return await self._queue("DELETED", _encode(current.key, self._next_revision(), current.created, last), current)
+        return await self._queue("DELETED", self._record(current.key, self._next_revision(), current.created, last), current)
 
-    def watch(self, prefix: str, since: int, sink: Sink, *, internal: bool = False) -> Watch:
+    def watch(self, prefix: str, since: int, sink: Sink, *, selection: Selection | None = None, internal: bool = False) -> Watch:
         """Replay what came after `since`, then follow. Raises Compacted, FutureRevision; a closed watch is never called again.
 
+        selection: the sink wants to hear only of objects that have, or had, this value; it must bear to hear of others.
         internal: the sink keeps an index that decisions rest on (who may do what, which addresses are taken). When it raises, the
         store is broken: going on with an index that has missed a change would be worse than a new start.
         """
@@ -184,7 +194,7 @@ class Store:
         for change in self._history.after(since):
             if covers(prefix, change.key):
                 sink(change)
-        return self._watches.add(prefix, sink, internal)
+        return self._watches.add(prefix, sink, selection, internal)
 
     def _check_reachable(self, revision: int) -> None:
         if revision < self.compacted:
@@ -201,6 +211,10 @@ class Store:
     def _fitting(self, record: Record, previous: Record | None) -> Record:
         self._room.check(record, previous)
         return record
+
+    def _record(self, key: str, revision: int, created: int, value: Object) -> Record:
+        stamped = value | {"metadata": value["metadata"] | {"resourceVersion": str(revision)}}
+        return Record(key, revision, created, dumps(stamped), stamped, decoded=self._decoded)
 
     def _next_revision(self) -> int:
         if self._broken.done():
@@ -305,19 +319,3 @@ class Store:
         self._writer.put(Compaction(tuple(self._garbage), self._assigned, self.compacted))
         await self._writer.close()
         self._tell_all()
-
-
-def _encode(key: str, revision: int, created: int, value: Object) -> Record:
-    stamped = value | {"metadata": value["metadata"] | {"resourceVersion": str(revision)}}
-    return Record(key, revision, created, dumps(stamped), stamped)
-
-
-def _undo(found: list[Record], changes: list[Change]) -> list[Record]:
-    """Take changes, newest first, back out of a sorted list of records."""
-    state = {record.key: record for record in found}
-    for change in changes:
-        if change.previous is None:
-            state.pop(change.key, None)
-        else:
-            state[change.key] = change.previous
-    return [state[key] for key in sorted(state)]

@@ -87,7 +87,7 @@ async def test_history_beyond_its_bound_is_compacted(path: Path, limits: Limits)
         with pytest.raises(Compacted):
             store.watch("/", store.compacted - 1, print)
         with pytest.raises(Compacted):
-            store.scan_at("/", store.compacted - 1)
+            store.snapshot("/", store.compacted - 1)
         changes: list[Change] = []
         store.watch("/", store.compacted, changes.append)
         assert [change.revision for change in changes] == list(range(store.compacted + 1, store.revision + 1))

@@ -63,7 +63,8 @@ class ResourceQuota(Passive):
         names = list((quota.get("spec") or {}).get("hard") or {})
         used: Amounts = dict.fromkeys(names, _ZERO)
         for resource in {_resource_of(name) for name in names} - {""}:
-            values = [r.value for r in self._objects(resource, namespace) if in_scopes(quota, resource, r.value)]
+            found = (record.peek() for record in self._objects(resource, namespace))
+            values = (value for value in found if in_scopes(quota, resource, value))
             for key, amount in total(resource, values).items():
                 if key in used:
                     used[key] = used[key] + amount

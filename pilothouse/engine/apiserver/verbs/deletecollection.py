@@ -24,7 +24,7 @@ async def deletecollection(backend: Backend, request: ApiRequest, served: Served
     found = await collect(backend.store, served, request.namespace, wanted, page)
 
     async def remove_one(record: Record) -> None:
-        metadata = record.value["metadata"]
+        metadata = record.peek()["metadata"]
         try:
             await remove(backend, request, served, metadata.get("namespace", ""), metadata["name"], options)
         except NotFound:

@@ -4,7 +4,7 @@ Pages of one listing all show the same revision. A selector with one exact name 
 """
 
 import asyncio
-from bisect import bisect_left
+from itertools import islice
 
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Many
@@ -14,7 +14,7 @@ from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.verbs import listing
 from pilothouse.engine.apiserver.verbs.listing import Filter, Page
 from pilothouse.engine.store.errors import Compacted, FutureRevision
-from pilothouse.engine.store.record import Record
+from pilothouse.engine.store.snapshot import Snapshot
 from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import Expired, Timeout
 
@@ -34,36 +34,27 @@ async def collect(store: Store, served: Served, namespace: str, wanted: Filter, 
     if page.revision is not None and page.revision > store.revision:
         await _wait_for(store, page.revision)
     revision = page.revision if page.exact and page.revision is not None else store.revision
-    records = _records(store, served, namespace, wanted, page, revision)
-    if page.start:
-        records = records[bisect_left(records, page.start, key=_key) :]
+    snapshot = _snapshot(store, wanted.scope(served, namespace), page, revision)
+    found = snapshot.walk(page.start)
     if not wanted.is_everything:
-        records = [record for record in records if wanted.matches(served, record.value)]
-    if not page.limit or len(records) <= page.limit:
-        return Many(served, records, revision)
-    shown = records[: page.limit]
+        found = (record for record in found if wanted.finds(served, record))
+    if not page.limit:
+        return Many(served, list(found), revision)
+    shown = list(islice(found, page.limit))
+    if len(shown) < page.limit or next(found, None) is None:
+        return Many(served, shown, revision)
     resume = listing.encode_token(revision, shown[-1].key, served.scope(namespace))
-    remaining = len(records) - page.limit if wanted.is_everything else None
+    remaining = snapshot.count(listing.after(shown[-1].key)) if wanted.is_everything else None
     return Many(served, shown, revision, resume, remaining)
 
 
-def _key(record: Record) -> str:
-    return record.key
-
-
-def _records(store: Store, served: Served, namespace: str, wanted: Filter, page: Page, revision: int) -> list[Record]:
-    if page.exact and revision != store.revision:
-        try:
-            return store.scan_at(served.scope(namespace), revision)
-        except Compacted as error:
-            raise _expired(page, revision, store) from error
-        except FutureRevision as error:
-            raise too_large(revision, store.revision) from error
-    name = wanted.name
-    if name is not None and (namespace or not served.resource.namespaced):
-        record = store.get(served.key(namespace, name))
-        return [] if record is None else [record]
-    return store.scan(served.scope(namespace))
+def _snapshot(store: Store, prefix: str, page: Page, revision: int) -> Snapshot:
+    try:
+        return store.snapshot(prefix, revision)
+    except Compacted as error:
+        raise _expired(page, revision, store) from error
+    except FutureRevision as error:
+        raise too_large(revision, store.revision) from error
 
 
 def _expired(page: Page, revision: int, store: Store) -> Expired:

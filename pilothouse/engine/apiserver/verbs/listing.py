@@ -11,19 +11,22 @@ from typing import Any
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.query import Query
 from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.store.record import Record
+from pilothouse.engine.store.watches import Field, Selection
 from pilothouse.model.errors import BadRequest, Cause
 from pilothouse.model.json import JSONError, Object, dumps, loads
-from pilothouse.model.selector import FieldSelector, Selector, SelectorError, parse_fields, parse_labels
+from pilothouse.model.selector import FieldSelector, Requirement, Selector, SelectorError, parse_fields, parse_labels
 
 _ENCODING = "meta.k8s.io/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which objects are meant. labels, fields: None when everything matches."""
+    """Which objects are meant. labels, fields: None when everything matches; marks: what the JSON of each that matches contains."""
 
     labels: Selector | None = None
     fields: FieldSelector | None = None
+    marks: tuple[bytes, ...] = ()
 
     @property
     def is_everything(self) -> bool:
@@ -34,10 +37,32 @@ class Filter:
             return False
         return self.fields is None or self.fields.matches(served.kind.selectable(value))
 
-    @property
-    def name(self) -> str | None:
-        """The one name that is selected, if it is one."""
-        return None if self.fields is None else self.fields.exact("metadata.name")
+    def finds(self, served: Served, record: Record) -> bool:
+        """The same of a stored object; one that cannot match is not even decoded."""
+        return all(mark in record.raw for mark in self.marks) and self.matches(served, record.peek())
+
+    def scope(self, served: Served, namespace: str) -> str:
+        """The store's prefix, or the one key, that everything which matches is under."""
+        if self.fields is None:
+            return served.scope(namespace)
+        name, stated = self.fields.exact("metadata.name"), self.fields.exact("metadata.namespace")
+        if served.resource.namespaced:
+            namespace = namespace or _segment(stated)
+        if not _segment(name) or (served.resource.namespaced and not namespace):
+            return served.scope(namespace)
+        return served.key(namespace, _segment(name))
+
+    def selection(self, served: Served) -> Selection | None:
+        """What to be told of only, in a watch."""
+        for field, operator, value in () if self.fields is None else self.fields.requirements:
+            if operator == "=":
+                return Selection(Field(field, served.kind.selectable), value)
+        return None
+
+
+def _segment(stated: str | None) -> str:
+    """A name that can be part of a key, else "": then the object is looked for by its fields."""
+    return stated if stated and "/" not in stated else ""
 
 
 EVERYTHING = Filter()
@@ -60,7 +85,28 @@ def filter_of(query: Query, served: Served) -> Filter:
         for requirement in fields.requirements:
             if requirement.field not in served.kind.selectable_fields:
                 raise BadRequest(served.kind.unknown_selector(requirement.field))
-    return Filter(None if labels is None or labels.is_everything else labels, None if fields is None or fields.is_everything else fields)
+    return narrowed(labels, fields)
+
+
+def narrowed(labels: Selector | None, fields: FieldSelector | None) -> Filter:
+    labels = None if labels is None or labels.is_everything else labels
+    fields = None if fields is None or fields.is_everything else fields
+    texts = [text for requirement in (() if labels is None else labels.requirements) for text in _required(requirement)]
+    texts += [value for _, operator, value in (() if fields is None else fields.requirements) if operator == "=" and _is_text(value)]
+    return Filter(labels, fields, tuple(map(dumps, texts)))
+
+
+def _required(requirement: Requirement) -> tuple[str, ...]:
+    """Strings that must be in an object's labels to match."""
+    if requirement.operator in ("!=", "notin", "!"):
+        return ()
+    is_exact = requirement.operator in ("=", "==", "in") and len(requirement.values) == 1
+    return (requirement.key, *(requirement.values if is_exact else ()))
+
+
+def _is_text(value: str) -> bool:
+    """Whether a field of this value is surely a string in the object, where it may be a number, a boolean or missing."""
+    return bool(value) and value not in ("true", "false") and not value.lstrip("-").isdecimal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +171,13 @@ def _check_match(version: str, match: str, token: str, initial: bool) -> None:
 
 def encode_token(revision: int, key: str, prefix: str) -> str:
     """A token that goes on after `key`."""
-    token = dumps({"v": _ENCODING, "rv": revision, "start": key.removeprefix(prefix) + "\0"})
+    token = dumps({"v": _ENCODING, "rv": revision, "start": after(key).removeprefix(prefix)})
     return base64.urlsafe_b64encode(token).rstrip(b"=").decode()
+
+
+def after(key: str) -> str:
+    """The least key that comes after this one."""
+    return key + "\0"
 
 
 def decode_token(token: str, prefix: str) -> tuple[int, str]:

@@ -20,7 +20,7 @@ from pilothouse.engine.apiserver.verbs.listing import Filter, Page
 from pilothouse.engine.store.errors import Compacted, FutureRevision
 from pilothouse.engine.store.record import Change
 from pilothouse.engine.store.store import Store
-from pilothouse.engine.store.watches import Watch
+from pilothouse.engine.store.watches import Selection, Watch
 from pilothouse.model.errors import ApiError, Cause, Expired
 from pilothouse.model.json import Object
 from pilothouse.model.selector import parse_fields
@@ -46,6 +46,7 @@ class Feed:
     bookmarks: bool = False
     ends_initial: bool = False
     initial: list[Any] = field(default_factory=list)
+    selection: Selection | None = None
     _watch: Watch | None = None
     _emit: Emit | None = None
 
@@ -53,11 +54,11 @@ class Feed:
         """Replay what has happened since and go on live; raises Expired when that is no longer known."""
         self._emit = emit
         try:
-            self._watch = self.store.watch(self.prefix, self.since, self._take)
+            self._watch = self.store.watch(self.prefix, self.since, self._take, selection=self.selection)
         except Compacted as error:
             raise Expired(f"too old resource version: {self.since} ({self.store.compacted})") from error
         except FutureRevision:
-            self._watch = self.store.watch(self.prefix, self.store.revision, self._take_later)
+            self._watch = self.store.watch(self.prefix, self.store.revision, self._take_later, selection=self.selection)
 
     def close(self) -> None:
         if self._watch is not None:
@@ -109,17 +110,18 @@ async def watch(backend: Backend, request: ApiRequest, served: Served) -> Feed:
     query = request.query
     wanted = listing.filter_of(query, served)
     if request.name and request.target.deprecated_watch:
-        wanted = Filter(wanted.labels, parse_fields(f"metadata.name={request.name}"))
+        wanted = listing.narrowed(wanted.labels, parse_fields(f"metadata.name={request.name}"))
     timeout = queries.integer(query, "timeoutSeconds")
     initial = _check_options(query)
     feed = Feed(
         backend.store,
         served,
-        served.scope(request.namespace),
+        wanted.scope(served, request.namespace),
         wanted,
         0,
         float(timeout) if timeout else _LEAST_TIMEOUT_S * (1 + random.random()),
         queries.boolean(query, "allowWatchBookmarks"),
+        selection=wanted.selection(served),
     )
     await _place(feed, request.option("resourceVersion"), initial, request.namespace)
     return feed

@@ -13,6 +13,7 @@ from pilothouse.engine.apiserver.identity import User
 from pilothouse.engine.store.record import Record
 from pilothouse.model import meta
 from pilothouse.model.errors import Unauthorized
+from pilothouse.model.json import dumps
 from pilothouse.wire.messages import Certificate, Peer, Request
 
 ACCOUNT = {"name": "runner", "uid": "u"}
@@ -23,7 +24,7 @@ class Objects(dict[str, dict[str, Any]]):
 
     def get(self, key: str, default: Any = None) -> Any:
         found = super().get(key)
-        return None if found is None else Record(key, 1, 1, b"", found)
+        return None if found is None else Record(key, 1, 1, dumps(found))
 
 
 @pytest.fixture
