@@ -18,17 +18,11 @@ MIRROR = "kubernetes.io/config.mirror"
 
 @dataclass(slots=True)
 class _BoundPod:
-    node: str
-    pod: Object
-    known: frozenset[Reference] | None = None
+    """references: None until somebody asks. Not the pod itself: the graph has all pods, and a decoded one is large."""
 
-    @property
-    def references(self) -> frozenset[Reference]:
-        if self.known is None:
-            # A mirror pod is written by the node itself: what it names must not become readable by that.
-            is_mirror = MIRROR in (self.pod["metadata"].get("annotations") or {})
-            self.known = frozenset() if is_mirror else references(self.pod)
-        return self.known
+    node: str
+    namespace: str
+    references: frozenset[Reference] | None = None
 
 
 class NodeGraph:
@@ -49,14 +43,14 @@ class NodeGraph:
         self.drop(key)
         node = (pod.get("spec") or {}).get("nodeName")
         if node:
-            bound = self._pods[key] = _BoundPod(node, pod)
-            self._by_node.setdefault((node, pod["metadata"]["namespace"]), {})[key] = bound
+            bound = self._pods[key] = _BoundPod(node, pod["metadata"]["namespace"])
+            self._by_node.setdefault((node, bound.namespace), {})[key] = bound
 
     def drop(self, key: str) -> None:
         bound = self._pods.pop(key, None)
         if bound is None:
             return
-        place = bound.node, bound.pod["metadata"]["namespace"]
+        place = bound.node, bound.namespace
         found = self._by_node[place]
         del found[key]
         if not found:
@@ -68,7 +62,13 @@ class NodeGraph:
 
     def is_referenced(self, node: str, namespace: str, reference: Reference) -> bool:
         """Whether a pod of the node, in that namespace, names the object."""
-        return any(reference in bound.references for bound in self._by_node.get((node, namespace), {}).values())
+        return any(reference in self._references(*entry) for entry in self._by_node.get((node, namespace), {}).items())
+
+    def _references(self, key: str, bound: _BoundPod) -> frozenset[Reference]:
+        if bound.references is None:
+            record = self._store.get(key)
+            bound.references = frozenset() if record is None else _named_by(record.peek())
+        return bound.references
 
     def is_volume_of(self, node: str, volume: str) -> bool:
         """Whether a PersistentVolume is bound to a claim of a pod of the node."""
@@ -79,3 +79,8 @@ class NodeGraph:
     def is_attachment_of(self, node: str, attachment: str) -> bool:
         record = self._store.get(f"/volumeattachments.storage.k8s.io//{attachment}")
         return record is not None and (record.value.get("spec") or {}).get("nodeName") == node
+
+
+def _named_by(pod: Object) -> frozenset[Reference]:
+    # A mirror pod is written by the node itself: what it names must not become readable by that.
+    return frozenset() if MIRROR in (pod["metadata"].get("annotations") or {}) else references(pod)
