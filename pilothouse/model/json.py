@@ -20,6 +20,11 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value)
 
 
+def dumps_to_keep(value: Any) -> bytes:
+    """The same for bytes that are kept: orjson leaves the buffer it wrote into as large as it was, often several times too large."""
+    return bytes(memoryview(orjson.dumps(value)))
+
+
 def fingerprint(value: Any) -> bytes:
     """Bytes that two values share exactly when they are the same JSON, whatever the order of their keys."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.engine.store import Change, FutureRevision, KeyExists, Mismatch, Store
+from pilothouse.engine.store import Change, Field, FutureRevision, KeyExists, Mismatch, Selection, Store
 from pilothouse.model.json import loads
 
 A, B = "/configmaps/default/a", "/configmaps/default/b"
@@ -218,3 +218,39 @@ class StoreContract:
         write.cancel()
         await store.create(B, value("b"))
         assert store.get(A) is not None
+
+    async def test_a_snapshot_is_gone_through_from_any_key(self, store: Store) -> None:
+        records = [await store.create(f"/configmaps/default/{name}", value(name)) for name in "abcd"]
+        then = store.revision
+        await store.delete(B, expected=records[1].revision)
+        await store.update("/configmaps/default/c", value("c", colour="blue"), expected=records[2].revision)
+        await store.create("/configmaps/default/bb", value("bb"))
+        snapshot = store.snapshot("/configmaps/", then)
+        assert list(snapshot.walk(B)) == records[1:]
+        assert [snapshot.count(start) for start in ("", B, B + "\0", "/configmaps/default/e")] == [4, 3, 2, 0]
+        assert [record.key[-2:] for record in store.snapshot("/configmaps/", store.revision).walk(B)] == ["bb", "/c", "/d"]
+
+    async def test_a_selecting_watch_hears_of_what_has_the_value_or_had_it(self, store: Store) -> None:
+        colour = Field("colour", lambda obj: obj["data"])
+        heard: dict[str, list[int]] = {"red": [], "blue": [], "": []}
+        for wanted, revisions in heard.items():
+            store.watch("/configmaps/", store.revision, lambda c, r=revisions: r.append(c.revision), selection=Selection(colour, wanted))
+        red = await store.create(A, value(colour="red"))
+        blue = await store.update(A, value(colour="blue"), expected=red.revision)
+        plain = await store.create(B, value("b"))
+        gone = await store.delete(A, expected=blue.revision)
+        assert heard == {
+            "red": [red.revision, blue.revision],
+            "blue": [blue.revision, gone.revision],
+            "": [plain.revision],
+        }
+
+    async def test_an_object_that_cannot_be_read_by_a_field_is_for_every_selecting_watch_to_judge(self, store: Store) -> None:
+        heard: list[Change] = []
+        field = Field("missing", lambda obj: obj["missing"])
+        watch = store.watch("/configmaps/", store.revision, heard.append, selection=Selection(field, "x"))
+        await store.create(A, value())
+        assert len(heard) == 1
+        watch.close()
+        await store.create(B, value("b"))
+        assert len(heard) == 1

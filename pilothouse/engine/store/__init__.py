@@ -23,12 +23,13 @@ from pilothouse.engine.store.errors import (
 from pilothouse.engine.store.history import Limits
 from pilothouse.engine.store.record import Change, ChangeType, Record
 from pilothouse.engine.store.store import Store
-from pilothouse.engine.store.watches import Sink, Watch
+from pilothouse.engine.store.watches import Field, Selection, Sink, Watch
 
 __all__ = [
     "Change",
     "ChangeType",
     "Compacted",
+    "Field",
     "FutureRevision",
     "KeyExists",
     "Limits",
@@ -36,6 +37,7 @@ __all__ = [
     "ObjectTooLarge",
     "QuotaExceeded",
     "Record",
+    "Selection",
     "Sink",
     "StorageFailed",
     "StorageFull",

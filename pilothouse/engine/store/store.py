@@ -35,7 +35,7 @@ from pilothouse.engine.store.shelves import Shelves, covers
 from pilothouse.engine.store.snapshot import Snapshot
 from pilothouse.engine.store.watches import Selection, Sink, Watch, Watches
 from pilothouse.engine.store.writer import Compaction, Reports, Write, Writer
-from pilothouse.model.json import Object, dumps
+from pilothouse.model.json import Object, dumps_to_keep
 
 QUEUE_BOUND = 10_000
 _GARBAGE_AT_ONCE = 500
@@ -214,7 +214,7 @@ class Store:
 
     def _record(self, key: str, revision: int, created: int, value: Object) -> Record:
         stamped = value | {"metadata": value["metadata"] | {"resourceVersion": str(revision)}}
-        return Record(key, revision, created, dumps(stamped), stamped, decoded=self._decoded)
+        return Record(key, revision, created, dumps_to_keep(stamped), stamped, decoded=self._decoded)
 
     def _next_revision(self) -> int:
         if self._broken.done():

@@ -1,5 +1,13 @@
 """Lists: selectors, pages, versions."""
 
+from collections.abc import Iterator
+
+import pytest
+
+from pilothouse.engine.store.record import Record
+from pilothouse.engine.store.shelves import Shelves
+from pilothouse.engine.store.store import Store
+from pilothouse.model.errors import ApiError
 from tests.engine.apiserver.api import CONFIGMAPS, Api, configmap
 
 
@@ -51,3 +59,53 @@ async def test_a_broken_continue_token_is_refused(api: Api) -> None:
 
 async def test_a_match_needs_a_version(api: Api) -> None:
     assert (await api.refused("GET", CONFIGMAPS, resourceVersionMatch="Exact")).code == 422
+
+
+async def test_a_page_decodes_and_looks_at_no_more_than_it_shows(api: Api, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(30):
+        await api.post(CONFIGMAPS, configmap(f"c{number:02}"))
+    looked: list[str] = []
+    walk = Shelves.walk
+
+    def counting(self: Shelves, prefix: str, start: str = "") -> Iterator[Record]:
+        for record in walk(self, prefix, start):
+            looked.append(record.key)
+            yield record
+
+    monkeypatch.setattr(Shelves, "walk", counting)
+    page = await api.get(CONFIGMAPS, limit="5")
+    assert len(looked) == 6
+    await api.post(CONFIGMAPS, configmap("c031"))
+    looked.clear()
+    following = await api.get(CONFIGMAPS, limit="5", **{"continue": page["metadata"]["continue"]})
+    assert len(looked) <= 7
+    assert following["metadata"]["remainingItemCount"] == page["metadata"]["remainingItemCount"] - 5
+
+
+@pytest.mark.parametrize(
+    ("labels", "fields", "found"),
+    [
+        ("colour=red", "", ["a"]),
+        ("colour in (red,blue)", "", ["a", "b"]),
+        ("colour!=red", "", ["b", "c"]),
+        ("!colour", "", ["c"]),
+        ('quoted="', "", None),
+        ("", "metadata.name=a", ["a"]),
+        ("", "metadata.name=no/name", []),
+        ("", "metadata.namespace=default,metadata.name!=a", ["b", "c"]),
+        ("", "metadata.namespace=elsewhere", []),
+        ("colour=red", "metadata.name=b", []),
+    ],
+)
+async def test_a_selector_finds_what_matches_whatever_it_leaves_undecoded(
+    api: Api, labels: str, fields: str, found: list[str] | None
+) -> None:
+    for name, marks in (("a", {"colour": "red"}), ("b", {"colour": "blue"}), ("c", {})):
+        await api.post(CONFIGMAPS, configmap(name) | {"metadata": {"name": name, "labels": marks}})
+    query = {key: value for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
+    if found is None:
+        with pytest.raises(ApiError):
+            await api.get(CONFIGMAPS, **query)
+        return
+    shown = [item["metadata"]["name"] for item in (await api.get(CONFIGMAPS, **query))["items"]]
+    assert [name for name in shown if name != "kube-root-ca.crt"] == found

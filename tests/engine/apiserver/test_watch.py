@@ -50,6 +50,15 @@ async def test_leaving_a_selector_is_a_deletion_and_entering_it_an_addition(api:
         assert await take(events, 1) == [("ADDED", "a")]
 
 
+@pytest.mark.parametrize("fields", ["metadata.name=a", "metadata.namespace=default,metadata.name!=b"])
+async def test_a_watch_by_a_field_passes_what_has_it_and_nothing_else(api: Api, fields: str) -> None:
+    async with watching(api, fieldSelector=fields, resourceVersion=(await api.get(CONFIGMAPS))["metadata"]["resourceVersion"]) as events:
+        for name in "ba":
+            await api.post(CONFIGMAPS, configmap(name))
+        await api.delete(f"{CONFIGMAPS}/a")
+        assert await take(events, 2) == [("ADDED", "a"), ("DELETED", "a")]
+
+
 async def test_initial_events_end_with_a_bookmark(api: Api) -> None:
     await api.post(CONFIGMAPS, configmap("a"))
     options = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
