@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "kubeconfig": ("cluster.kube", "Print the path of the admin kubeconfig, or merge it into your own"),
     "config": ("settings.config", "Show and change mirrors, proxies and certificates that builds use"),
     "trust": ("cluster.trust", "Let this machine believe the certificates of https://APP.localhost"),
+    "rotate-key": ("cluster.rotation", "Encrypt the Secrets in the store with a new key"),
     "run": ("cluster.run", "Run one part of Pilothouse against any cluster"),
     "completion": ("completion", "Print the shell completion script"),
 }

@@ -14,6 +14,8 @@ from pilothouse.decisions.log import DecisionLog
 from pilothouse.engine.apiserver.identity import service_account
 from pilothouse.engine.boot.control import ControlPlane
 from pilothouse.engine.store.errors import StoreCorrupt, StoreTooNew
+from pilothouse.engine.store.keyring import KeyringError
+from pilothouse.engine.store.sealing import SealUnusable
 
 log = structlog.get_logger("daemon")
 
@@ -45,4 +47,5 @@ async def work(process: Process) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(CONTROL, work, fatal=(StoreCorrupt, StoreTooNew), logs=lambda home: (home.daemon_log, home.log / "registry.log")))
+    fatal = (StoreCorrupt, StoreTooNew, SealUnusable, KeyringError)
+    sys.exit(main(CONTROL, work, fatal=fatal, logs=lambda home: (home.daemon_log, home.log / "registry.log")))

@@ -72,6 +72,7 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
     config = ControlConfig(
         name=home.cluster_name,
         store=home.store,
+        keys=home.store_keys,
         pki=home.pki,
         cache=home.cache,
         kubeconfig=home.kubeconfig,

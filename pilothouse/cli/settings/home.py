@@ -69,6 +69,10 @@ class Home:
         return self.path / "store.db"
 
     @property
+    def store_keys(self) -> Path:
+        return self.pki / "store.keys"
+
+    @property
     def decisions(self) -> Path:
         return self.path / "decisions.db"
 

@@ -11,7 +11,7 @@ import asyncio
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,10 @@ from pilothouse.engine.boot.certificates import keep_certificates
 from pilothouse.engine.controllers.controllers import makers
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.scheduler.scheduler import Scheduler
+from pilothouse.engine.store import keyring
+from pilothouse.engine.store.encryption import Encryption
 from pilothouse.engine.store.room import QUOTA_BYTES
+from pilothouse.engine.store.rotation import Rotation
 from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
 from pilothouse.wire import Limits, Server, serve
@@ -46,6 +49,8 @@ SWITCH_S = 0.0005
 """How long the event loop may keep the interpreter from the store's writer thread. Python's 5 ms, a handful of times a batch, would hold
 up all writes whenever the loop is busy: 60 a second were measured beside a saturated loop instead of 3,000."""
 SCHEDULER = "scheduler"
+ENCRYPTED = ("/secrets/",)
+"""The store's prefixes whose objects are encrypted on disk."""
 
 Noted = Callable[[str], None]
 
@@ -55,12 +60,13 @@ class ControlConfig:
     """name: of the cluster in kubeconfigs. addresses: that the API server listens on, the first one for the administrator.
 
     internal: by which pods reach it; it need not be there yet. node_name, node_socket: the node of this machine and its server.
-    store_quota_bytes: of all API objects together, as JSON.
-    cluster_roles, cluster_role_bindings, secret_readers: of parts beside the engine's own.
+    keys: the file with the keys that encrypt Secrets in the store; made when it is missing. store_quota_bytes: of all API objects
+    together, as JSON. cluster_roles, cluster_role_bindings, secret_readers: of parts beside the engine's own.
     """
 
     name: str
     store: Path
+    keys: Path
     pki: Path
     cache: Path
     kubeconfig: Path
@@ -104,6 +110,7 @@ class ControlPlane:
             identities = await self._identities()
             store = await self.supervisor.persist("store", lambda: stack.enter_async_context(self._store()))
             self.supervisor.spawn(store.failure())
+            self.supervisor.spawn(Rotation(store, self._encryption, self.config.keys).run())
             nodes = RemoteNode(self.config.node_socket)
             self._server = await stack.enter_async_context(ApiServer.open(store, self._api_settings(identities), nodes))
             await self._listen(stack, identities)
@@ -117,8 +124,12 @@ class ControlPlane:
         """A client in this process, signed in as the user; the API server authorizes it like any other."""
         return Client(InProcessTransport(self._server, user), field_manager=user.name.rpartition(":")[2])
 
-    def _store(self) -> AbstractAsyncContextManager[Store]:
-        return Store.open(self.config.store, quota_bytes=self.config.store_quota_bytes)
+    @asynccontextmanager
+    async def _store(self) -> AsyncIterator[Store]:
+        keys = await asyncio.to_thread(keyring.ensure, self.config.keys)
+        self._encryption = Encryption(keys, ENCRYPTED, str(self.config.keys))
+        async with Store.open(self.config.store, quota_bytes=self.config.store_quota_bytes, sealing=self._encryption) as store:
+            yield store
 
     async def _identities(self) -> Identities:
         identities = Identities(self.config.pki, self.clock.now)

@@ -9,18 +9,20 @@ Every row carries a checksum; a start checks the file's structure and every row,
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pilothouse.engine.store.errors import StorageFailed, StorageFull, StoreBroken, StoreCorrupt, StoreTooNew, StoreUnusable
 
-FORMAT = 1
+FORMAT = 2
+"""2: values may be sealed, which a version that knows 1 alone would take for JSON."""
 APPLICATION_ID = 0x50494C4F  # "PILO"
 ROWS_AT_ONCE = 1_000
 """Most rows of one INSERT; seven parameters each, SQLite takes 32,766."""
 
 _DELETED_AT_ONCE = 5_000
+_REWRITTEN_AT_ONCE = 500
 _CERTAIN = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR_WRITE})
 """Failures after which nothing of a transaction can come back. After a failed fsync the state of the page cache is unknown, and
 frames of the write-ahead log may reach the disk although the write was refused."""
@@ -119,6 +121,23 @@ class Database:
         self._run("COMMIT")
         self._release_pages()
 
+    def rewrite(self, start: int, make: Callable[[Row], Row | None]) -> int | None:
+        """Put other rows in the place of some, from the revision `start` on: where to go on, None at the end. All or none of them."""
+        some = "SELECT * FROM log WHERE revision >= ? ORDER BY revision LIMIT ?"
+        found = [Row._make(values) for values in self._run(some, (start, _REWRITTEN_AT_ONCE))]
+        made = [row for each in found if (row := make(each)) is not None]
+        if made:
+            self._run("BEGIN")
+            for row in made:
+                self._run("UPDATE log SET value = ?, checksum = ? WHERE revision = ?", (row.value, row.checksum, row.revision))
+            self._run("COMMIT")
+        return found[-1].revision + 1 if len(found) == _REWRITTEN_AT_ONCE else None
+
+    def purge(self) -> None:
+        """Leave nothing in the file and its write-ahead log but the rows: what was deleted or replaced is overwritten."""
+        self._run("VACUUM")
+        self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         self._connection.close()
 
@@ -163,6 +182,8 @@ def _configure(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreCorrupt(path, "it is the database of another program")
     if found > FORMAT:
         raise StoreTooNew(path, found, FORMAT)
+    if found < FORMAT:
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")

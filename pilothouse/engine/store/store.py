@@ -11,8 +11,9 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from pilothouse.engine.store.database import Database, Row, checksum
 from pilothouse.engine.store.durability import Durability
@@ -26,18 +27,20 @@ from pilothouse.engine.store.errors import (
     StoreBusy,
     StoreClosed,
 )
-from pilothouse.engine.store.history import History, Limits
-from pilothouse.engine.store.loading import load
+from pilothouse.engine.store.history import Limits
+from pilothouse.engine.store.loading import Loaded, load
 from pilothouse.engine.store.lock import exclusive
-from pilothouse.engine.store.record import Change, ChangeType, Decoded, Record
+from pilothouse.engine.store.record import Change, ChangeType, Record
 from pilothouse.engine.store.room import QUOTA_BYTES, Room
-from pilothouse.engine.store.shelves import Shelves, covers
+from pilothouse.engine.store.sealing import Plain, Sealing
+from pilothouse.engine.store.shelves import covers
 from pilothouse.engine.store.snapshot import Snapshot
 from pilothouse.engine.store.watches import Selection, Sink, Watch, Watches
-from pilothouse.engine.store.writer import Compaction, Reports, Write, Writer
+from pilothouse.engine.store.writer import Chore, Compaction, Reports, Write, Writer
 from pilothouse.model.json import Object, dumps_to_keep
 
 QUEUE_BOUND = 10_000
+PLAIN = Plain()
 _GARBAGE_AT_ONCE = 500
 _TURN_S = 0.005
 """How long committed writes are told to watchers before the event loop does something else."""
@@ -45,27 +48,24 @@ _TURN_S = 0.005
 _PATIENCE_S = 10.0
 """How long a write may wait for the disk before the store calls itself unhealthy."""
 
+_Result = TypeVar("_Result")
+
 
 class Store:
     """revision: the last committed one, what lists report. compacted: watches must start at it or after it."""
 
-    def __init__(
-        self,
-        database: Database,
-        shelves: Shelves,
-        history: History,
-        revision: int,
-        clock: Callable[[], float],
-        room: Room,
-        decoded: Decoded,
-    ) -> None:
-        self.revision = revision
+    def __init__(self, database: Database, loaded: Loaded, clock: Callable[[], float], room: Room, sealing: Sealing) -> None:
+        self.revision = revision = loaded.revision
         self._database = database
-        self._shelves = shelves
-        self._history = history
+        self._shelves = loaded.shelves
+        self._history = loaded.history
+        self._sealing = sealing
+        self._is_stale = loaded.is_stale
+        self._probe: asyncio.Future[object] | None = None
+        self._probe_since = 0.0
         self._clock = clock
         self._room = room
-        self._decoded = decoded
+        self._decoded = loaded.decoded
         self._watches = Watches(self._break)
         self._durability = Durability(revision)
         self._assigned = revision
@@ -82,7 +82,13 @@ class Store:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: Path | str, *, limits: Limits | None = None, clock: Callable[[], float] = time.time, quota_bytes: int = QUOTA_BYTES
+        cls,
+        path: Path | str,
+        *,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.time,
+        quota_bytes: int = QUOTA_BYTES,
+        sealing: Sealing = PLAIN,
     ) -> AsyncIterator["Store"]:
         """quota_bytes: of all objects as JSON; a store that holds more already opens, and takes only what makes it smaller.
 
@@ -91,10 +97,9 @@ class Store:
         with exclusive(path):
             database = await asyncio.to_thread(Database.open, path)
             try:
-                decoded = Decoded()
-                shelves, history, revision = await asyncio.to_thread(load, database, limits or Limits(), decoded)
-                room = Room(shelves.size_bytes(), quota_bytes)
-                store = cls(database, shelves, history, revision, clock, room, decoded)
+                loaded = await asyncio.to_thread(load, database, limits or Limits(), sealing)
+                room = Room(loaded.shelves.size_bytes(), quota_bytes)
+                store = cls(database, loaded, clock, room, sealing)
                 try:
                     yield store
                 finally:
@@ -125,7 +130,52 @@ class Store:
             return str(self._broken.result())
         if self._waiting and time.monotonic() - self._waiting_since > _PATIENCE_S:
             return f"{self._waiting} writes have been waiting for the disk for more than {_PATIENCE_S:g} s"
-        return ""
+        return self._unanswered()
+
+    def _unanswered(self) -> str:
+        """Asks the writer thread, and the file under it, for an answer by the next call; why there was none since the last one."""
+        probe = self._probe
+        if probe is not None and not probe.done():
+            late = time.monotonic() - self._probe_since > _PATIENCE_S
+            return f"the disk has not answered for more than {_PATIENCE_S:g} s" if late else ""
+        failure = None if probe is None else probe.exception()
+        if not self._closed:
+            self._probe, self._probe_since = asyncio.get_running_loop().create_future(), time.monotonic()
+            self._writer.put(Chore(Database.marks, self._probe))
+        return "" if failure is None else str(failure)
+
+    async def seal_anew(self, *, all_rows: bool = False) -> int:
+        """Bring what is on disk into the form in which `Sealing` writes today; returns how many rows were not in it.
+
+        Without all_rows only when the last start has met such rows; that is for after the keys have changed. In parts, between which
+        writes go on; once something was rewritten, the file is purged of what stood there. Raises StorageFailed; may be repeated.
+        """
+        if not (self._is_stale or all_rows):
+            return 0
+        self._is_stale = True
+        rewritten = 0
+        start: int | None = 0
+        while start is not None:
+            count, start = await self._chore(partial(_seal_some, self._sealing, start))
+            rewritten += count
+        if rewritten:
+            await self._chore(Database.purge)
+        self._is_stale = False
+        return rewritten
+
+    async def _chore(self, work: Callable[[Database], _Result]) -> _Result:
+        """Work in the writer thread. Raises StoreClosed, StoreBroken, StorageFailed."""
+        if self._broken.done():
+            raise self._broken.result()
+        if self._closed:
+            raise StoreClosed(self._database.path)
+        chore = Chore(work, asyncio.get_running_loop().create_future())
+        self._writer.put(chore)
+        await asyncio.wait((chore.done, self._broken), return_when=asyncio.FIRST_COMPLETED)
+        if not chore.done.done():
+            raise self._broken.result()
+        result: _Result = chore.done.result()
+        return result
 
     def get(self, key: str) -> Record | None:
         return self._shelves.get(key)
@@ -227,8 +277,9 @@ class Store:
 
     def _queue(self, kind: ChangeType, record: Record, previous: Record | None) -> asyncio.Future[Record]:
         change = Change(kind, record, previous, int(self._clock()))
-        key, raw = record.key, record.raw
-        row = Row(record.revision, key, record.created, kind == "DELETED", change.at, checksum(record.revision, key, raw), raw)
+        key = record.key
+        stored = self._sealing.seal(key, record.revision, record.raw)
+        row = Row(record.revision, key, record.created, kind == "DELETED", change.at, checksum(record.revision, key, stored), stored)
         write = Write(change, row, asyncio.get_running_loop().create_future())
         self._assigned = record.revision
         self._pending[key] = change
@@ -319,3 +370,19 @@ class Store:
         self._writer.put(Compaction(tuple(self._garbage), self._assigned, self.compacted))
         await self._writer.close()
         self._tell_all()
+
+
+def _seal_some(sealing: Sealing, start: int, database: Database) -> tuple[int, int | None]:
+    """(how many rows were rewritten, where to go on)."""
+    count = 0
+
+    def sealed(row: Row) -> Row | None:
+        nonlocal count
+        if sealing.is_current(row.key, row.value):
+            return None
+        count += 1
+        value = sealing.seal(row.key, row.revision, sealing.open(row.key, row.revision, row.value))
+        return row._replace(value=value, checksum=checksum(row.revision, row.key, value))
+
+    following = database.rewrite(start, sealed)
+    return count, following

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from pilothouse.engine.store.database import ROWS_AT_ONCE, Database, Row
 from pilothouse.engine.store.errors import StorageFailed, StoreBroken
@@ -34,6 +35,14 @@ class Compaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Chore:
+    """Something else to be done in the thread, between two batches. done: the future that waits for it."""
+
+    work: Callable[[Database], Any]
+    done: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Reports:
     """What the thread tells; each is called on the event loop."""
 
@@ -42,19 +51,23 @@ class Reports:
     broken: Callable[[list[Write], StoreBroken], None]
 
 
+_Item = Write | Compaction | Chore | None
+"""None: the thread is to end."""
+
+
 class Writer:
     def __init__(self, database: Database, reports: Reports) -> None:
         self._database = database
         self._reports = reports
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[Write | Compaction | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._resumed = threading.Event()
         self._owed: tuple[int, ...] = ()
         self._in_hand: list[Write] = []
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def put(self, item: Write | Compaction) -> None:
+    def put(self, item: Write | Compaction | Chore) -> None:
         self._queue.put(item)
 
     def withdraw(self) -> list[Write]:
@@ -76,7 +89,7 @@ class Writer:
         await asyncio.sleep(0)
 
     def _run(self) -> None:
-        items: list[Write | Compaction | None] = []
+        items: list[_Item] = []
         while None not in items:
             items = [self._queue.get(), *islice(self._queued(), ROWS_AT_ONCE - 1)]
             try:
@@ -85,7 +98,7 @@ class Writer:
                 self._report_broken(error)
                 return
 
-    def _carry_out(self, items: list[Write | Compaction | None]) -> None:
+    def _carry_out(self, items: list[_Item]) -> None:
         self._in_hand = [item for item in items if isinstance(item, Write)]
         if self._in_hand:
             self._commit(self._in_hand)
@@ -93,6 +106,8 @@ class Writer:
         for item in items:
             if isinstance(item, Compaction):
                 self._compact(item)
+            elif isinstance(item, Chore):
+                self._do(item)
 
     def _commit(self, batch: list[Write]) -> None:
         try:
@@ -118,6 +133,16 @@ class Writer:
         else:
             self._owed = ()
 
+    def _do(self, chore: Chore) -> None:
+        try:
+            result = chore.work(self._database)
+        except StoreBroken:
+            raise
+        except StorageFailed as error:
+            self._loop.call_soon_threadsafe(_fail, chore.done, error)
+        else:
+            self._loop.call_soon_threadsafe(_finish, chore.done, result)
+
     def _report_broken(self, error: BaseException) -> None:
         if isinstance(error, StoreBroken):
             broken = error
@@ -127,8 +152,18 @@ class Writer:
         with suppress(RuntimeError):  # The loop has ended: nobody waits any more.
             self._loop.call_soon_threadsafe(self._reports.broken, self._in_hand, broken)
 
-    def _queued(self) -> Iterator[Write | Compaction | None]:
+    def _queued(self) -> Iterator[_Item]:
         """What lies in the queue now, without waiting."""
         with suppress(Empty):
             while True:
                 yield self._queue.get_nowait()
+
+
+def _finish(done: asyncio.Future[Any], result: Any) -> None:
+    if not done.done():  # Whoever asked may have gone.
+        done.set_result(result)
+
+
+def _fail(done: asyncio.Future[Any], error: StorageFailed) -> None:
+    if not done.done():
+        done.set_exception(error)
