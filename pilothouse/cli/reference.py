@@ -193,6 +193,7 @@ HOME_MEANINGS: Mapping[str, str] = {
     "`super-admin` in the group `system:masters`",
     "kubeconfig": "the administrator's kubeconfig (group `pilothouse:admins`), readable by its owner only",
     "store": "every API object, and the history that watches resume from (SQLite)",
+    "store_keys": "the keys that encrypt Secrets in the store; back them up with it, for without them the Secrets are lost",
     "decisions": "the decision log that `ph why` reads (SQLite)",
     "cache": "compiled schemas and the key that signs service account tokens",
     "run": "process id, state and sockets of what runs now",

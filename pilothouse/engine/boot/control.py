@@ -30,7 +30,9 @@ from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.kubelet.connector import RemoteNode
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings as ApiSettings
+from pilothouse.engine.boot import store_room
 from pilothouse.engine.boot.certificates import keep_certificates
+from pilothouse.engine.boot.store_room import StoreRoom
 from pilothouse.engine.controllers.controllers import makers
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.scheduler.scheduler import Scheduler
@@ -115,6 +117,7 @@ class ControlPlane:
             self._server = await stack.enter_async_context(ApiServer.open(store, self._api_settings(identities), nodes))
             await self._listen(stack, identities)
             self.noted("API server")
+            self.supervisor.start(store_room.NAME, StoreRoom(store).run)
             self._start_controllers(identities)
             await self.supervisor.ready(SCHEDULER, *self._controllers)
             self.noted("controllers")

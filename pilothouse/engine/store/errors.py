@@ -70,12 +70,13 @@ class ObjectTooLarge(Exception):
 
 
 class QuotaExceeded(Exception):
-    """A create, or an update that makes its object larger, met a full store; deletes pass."""
+    """A create, or an update that makes its object larger, met a full store; deletes pass. The first words are etcd's, known to clients."""
 
     def __init__(self, used_bytes: int, quota_bytes: int) -> None:
         used, quota = (f"{size / (1 << 20):.0f} MiB" for size in (used_bytes, quota_bytes))
         super().__init__(
-            f"the cluster's store is full: its objects take {used} of {quota}; delete what is not needed, or raise the store's quota"
+            f"etcdserver: mvcc: database space exceeded: all objects take {used} of {quota}; "
+            "delete what is not needed, or raise `store_quota_mib` in settings.json and start again"
         )
 
 
