@@ -40,22 +40,22 @@ class Watcher:
             self.done.set()
 
 
-async def fan_out(endpoint: Endpoint, writes: int) -> Figures:
+async def fan_out(endpoint: Endpoint, writes: int, *, watchers: int = WATCHERS) -> Figures:
     path = CONFIGMAPS.path(NAMESPACE)
     async with AsyncExitStack() as stack:
         (writer,) = await stack.enter_async_context(connections(endpoint, 1))
-        opened = await stack.enter_async_context(connections(endpoint, WATCHERS))
+        opened = await stack.enter_async_context(connections(endpoint, watchers))
         start = loads(await writer.request("GET", f"{path}?limit=1"))["metadata"]["resourceVersion"]
-        watchers = [Watcher(writes) for _ in opened]
-        for connection, watcher in zip(opened, watchers, strict=True):
+        seeing = [Watcher(writes) for _ in opened]
+        for connection, watcher in zip(opened, seeing, strict=True):
             await connection.watch(f"{path}?watch=1&resourceVersion={start}", watcher)
         sent, acknowledged = await _write(writer, path, writes)
         async with asyncio.timeout(60):
-            for watcher in watchers:
+            for watcher in seeing:
                 await watcher.done.wait()
         for number in range(writes):
             await writer.request("DELETE", f"{path}/fan-{number}")
-    return summary(sent, acknowledged, [watcher.seen for watcher in watchers])
+    return summary(sent, acknowledged, [watcher.seen for watcher in seeing])
 
 
 async def _write(writer: Connection, path: str, writes: int) -> tuple[list[float], list[float]]:
