@@ -14,7 +14,9 @@ from pathlib import Path
 import uvloop
 
 from bench.rig.raw import Endpoint
+from pilothouse.aio import allocator
 from pilothouse.aio.child import Child
+from pilothouse.aio.tasks import scope
 from pilothouse.engine.apiserver.identity import MASTERS
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
@@ -43,7 +45,8 @@ async def api(folder: Path) -> None:
     authority.issue_client("bench", (MASTERS,)).write(folder, "client")
     async with Store.open(folder / "store.db") as store, ApiServer.open(store, Settings(folder / "state")) as api:
         tls = server_context(certificate, key, folder / "ca.crt")
-        async with await serve(api.handle, tls=tls, body_limit=api.body_limit) as server:
+        async with scope() as tasks, await serve(api.handle, tls=tls, body_limit=api.body_limit) as server:
+            tasks.spawn(allocator.give_back(), name="memory")
             (folder / "port.new").write_text(str(server.port))
             (folder / "port.new").rename(folder / "port")
             await asyncio.Event().wait()
@@ -67,4 +70,5 @@ def _status(pid: int, name: str) -> float:
 
 
 if __name__ == "__main__":
+    allocator.restrain()
     uvloop.run(api(Path(sys.argv[1])))

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 import uvloop
 
+from pilothouse.aio import allocator
 from pilothouse.aio.supervisor import Supervisor, first_error
 from pilothouse.aio.tasks import Scope, scope
 from pilothouse.aio.watchdog import Watchdog
@@ -46,6 +47,7 @@ Work = Callable[[Process], Coroutine[Any, Any, None]]
 def main(role: Role, work: Work, *, fatal: tuple[type[Exception], ...], logs: Callable[[Home], Sequence[Path]]) -> int:
     """Run a role of the home that is the first argument. fatal: what a second try cannot heal. logs: files to be kept from growing."""
     home = Home.chosen(sys.argv[1])
+    allocator.restrain()
     configure()
     protect()
     steps = Steps(home, role)
@@ -76,6 +78,7 @@ async def _run(
             tasks, lambda: steps.components(supervisor), is_fatal=lambda error: isinstance(first_error(error), unhealable)
         )
         tasks.spawn(Watchdog().run(), name="watchdog")
+        tasks.spawn(allocator.give_back(), name="memory")
         tasks.spawn(keep_bounded(logs), name="log sizes")
         await work(Process(home, settings, steps, tasks, supervisor))
         await asyncio.Event().wait()

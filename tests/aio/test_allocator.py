@@ -1,0 +1,27 @@
+"""Memory goes back to the system. In processes of their own, whose memory nothing else moves."""
+
+import subprocess
+import sys
+
+SCRIPT = """
+import asyncio
+from pilothouse.aio import allocator
+allocator.restrain()
+async def main():
+    giving = asyncio.ensure_future(allocator.give_back(0.05))
+    before = allocator.resident_bytes()
+    await asyncio.sleep(0)
+    blocks = [bytes(2_000) for _ in range(100_000)]
+    grown = allocator.resident_bytes() - before
+    kept = blocks[::500]
+    del blocks
+    async with asyncio.timeout(20):
+        while allocator.resident_bytes() - before > grown / 4:
+            await asyncio.sleep(0.05)
+    giving.cancel()
+asyncio.run(main())
+"""
+
+
+def test_memory_freed_between_blocks_in_use_goes_back_to_the_system() -> None:
+    subprocess.run([sys.executable, "-c", SCRIPT], check=True, timeout=50)
