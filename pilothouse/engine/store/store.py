@@ -141,7 +141,7 @@ class Store:
         failure = None if probe is None else probe.exception()
         if not self._closed:
             self._probe, self._probe_since = asyncio.get_running_loop().create_future(), time.monotonic()
-            self._writer.put(Chore(Database.marks, self._probe))
+            self._writer.put(Chore(lambda database: database.marks(), self._probe))
         return "" if failure is None else str(failure)
 
     async def seal_anew(self, *, all_rows: bool = False) -> int:

@@ -1,12 +1,14 @@
 """The thread that writes: what becomes of deletions the disk refuses, and of failures that nobody can judge."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from pilothouse.engine.store import Store, StoreBroken
+from pilothouse.engine.store import store as store_module
 from pilothouse.engine.store.database import Database, Row, checksum
 from pilothouse.engine.store.writer import Compaction, Reports, Writer
 from tests.contracts.store import A, B, value
@@ -55,3 +57,24 @@ async def test_a_writer_that_ends_unforeseen_breaks_the_store(tmp_path: Path, fa
             await store.failure()
         assert store.trouble()
         assert store.get(A) is None
+
+
+async def test_health_asks_the_disk_even_when_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stuck(Database):
+        gate = threading.Event()
+
+        def marks(self) -> tuple[int, int]:
+            self.gate.wait()
+            return super().marks()
+
+    monkeypatch.setattr(store_module, "_PATIENCE_S", 0.05)
+    async with Store.open(tmp_path / "state.db") as store:
+        store._database.__class__ = Stuck
+        async with asyncio.timeout(10):
+            while not store.trouble():
+                await asyncio.sleep(0.01)
+        assert "the disk has not answered for more than 0.05 s" in store.trouble()
+        Stuck.gate.set()
+        async with asyncio.timeout(10):
+            while store.trouble():
+                await asyncio.sleep(0.01)
