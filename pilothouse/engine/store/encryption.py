@@ -21,11 +21,13 @@ class Encryption:
     def __init__(self, keys: Mapping[str, bytes], prefixes: tuple[str, ...], where: str) -> None:
         self._prefixes = prefixes
         self._where = where
+        self._ciphers: dict[bytes, AESGCM] = {}
         self.use(keys)
 
     def use(self, keys: Mapping[str, bytes]) -> None:
-        self._ciphers = {name.encode(): AESGCM(key) for name, key in keys.items()}
-        self._first = next(iter(self._ciphers))
+        """From now on; keys of before that are not among them still open what they have sealed."""
+        self._ciphers |= {name.encode(): AESGCM(key) for name, key in keys.items()}
+        self._first = next(iter(keys)).encode()
         self._head = _MARK + self._first + b":"
 
     def seal(self, key: str, revision: int, value: bytes) -> bytes:

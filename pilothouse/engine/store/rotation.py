@@ -9,6 +9,7 @@ from pilothouse.engine.store import keyring
 from pilothouse.engine.store.encryption import Encryption
 from pilothouse.engine.store.errors import StorageFailed, StoreBroken, StoreClosed
 from pilothouse.engine.store.keyring import KeyringError
+from pilothouse.engine.store.sealing import SealError
 from pilothouse.engine.store.store import Store
 
 _log = structlog.get_logger("store")
@@ -31,14 +32,14 @@ class Rotation:
                 await self.look()
             except (StoreClosed, StoreBroken):
                 return
-            except (StorageFailed, KeyringError) as error:
+            except (StorageFailed, SealError, KeyringError) as error:
                 _log.warning("the keys of the store are tried again", error=str(error))
             if ready is not None:
                 ready.set()
             await asyncio.sleep(LOOKED_AT_EVERY_S)
 
     async def look(self) -> None:
-        """Take over a changed file. Raises KeyringError (the keys of before stay in use), StorageFailed, StoreClosed."""
+        """Take over a changed file. Raises KeyringError (the keys of before stay in use), SealError, StorageFailed, StoreClosed."""
         signature = _signature(self._path)
         if signature != self._seen:
             self._encryption.use(await asyncio.to_thread(keyring.read, self._path))

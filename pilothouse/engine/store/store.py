@@ -148,7 +148,7 @@ class Store:
         """Bring what is on disk into the form in which `Sealing` writes today; returns how many rows were not in it.
 
         Without all_rows only when the last start has met such rows; that is for after the keys have changed. In parts, between which
-        writes go on; once something was rewritten, the file is purged of what stood there. Raises StorageFailed; may be repeated.
+        writes go on; once something was rewritten, the file is purged of what stood there. Raises StorageFailed, SealError.
         """
         if not (self._is_stale or all_rows):
             return 0

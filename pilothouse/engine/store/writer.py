@@ -18,6 +18,7 @@ from typing import Any
 from pilothouse.engine.store.database import ROWS_AT_ONCE, Database, Row
 from pilothouse.engine.store.errors import StorageFailed, StoreBroken
 from pilothouse.engine.store.record import Change, Record
+from pilothouse.engine.store.sealing import SealError
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class Writer:
             result = chore.work(self._database)
         except StoreBroken:
             raise
-        except StorageFailed as error:
+        except (StorageFailed, SealError) as error:
             self._loop.call_soon_threadsafe(_fail, chore.done, error)
         else:
             self._loop.call_soon_threadsafe(_finish, chore.done, result)
@@ -164,6 +165,6 @@ def _finish(done: asyncio.Future[Any], result: Any) -> None:
         done.set_result(result)
 
 
-def _fail(done: asyncio.Future[Any], error: StorageFailed) -> None:
+def _fail(done: asyncio.Future[Any], error: Exception) -> None:
     if not done.done():
         done.set_exception(error)

@@ -12,7 +12,7 @@ from pilothouse.engine.store.database import Database
 from pilothouse.engine.store.encryption import Encryption
 from pilothouse.engine.store.keyring import KeyringError
 from pilothouse.engine.store.rotation import Rotation
-from pilothouse.engine.store.sealing import SealUnusable
+from pilothouse.engine.store.sealing import SealError, SealUnusable
 from tests.contracts.store import A, StoreContract, value
 
 SECRET, WORD = "/secrets/default/s", "tr0ub4dor"
@@ -121,6 +121,30 @@ async def test_a_file_of_keys_that_became_unusable_changes_nothing(tmp_path: Pat
         with pytest.raises(KeyringError, match="entry 1 is not `NAME KEY`"):
             await rotation.look()
         await store.create(SECRET, value("s", word=WORD))
+
+
+async def test_a_key_that_is_in_use_may_be_taken_out_of_the_file(tmp_path: Path) -> None:
+    encryption = sealing(tmp_path)
+    async with Store.open(tmp_path / "state.db", sealing=encryption) as store:
+        await store.create(SECRET, value("s", word=WORD))
+        rotation = Rotation(store, encryption, tmp_path / "keys")
+        keyring.rotate(tmp_path / "keys")
+        lines = (tmp_path / "keys").read_text().splitlines()
+        (tmp_path / "keys").write_text(lines[-2] + "\n")
+        await rotation.look()
+    assert list(keyring.read(tmp_path / "keys")) == ["key-2"]
+    async with opened(tmp_path) as store:
+        assert store.scan(SECRET)[0].value["data"] == {"word": WORD}
+
+
+async def test_another_key_under_a_name_in_use_is_refused_and_the_store_goes_on(tmp_path: Path) -> None:
+    encryption = sealing(tmp_path)
+    async with Store.open(tmp_path / "state.db", sealing=encryption) as store:
+        await store.create(SECRET, value("s", word=WORD))
+        encryption.use({"key-2": b"2" * 32, "key-1": b"1" * 32})
+        with pytest.raises(SealError, match="does not open with the key 'key-1'"):
+            await store.seal_anew(all_rows=True)
+        await store.create(A, value())
 
 
 async def test_lost_keys_are_named_with_the_way_out(tmp_path: Path) -> None:
