@@ -10,10 +10,13 @@ import pytest
 
 from pilothouse.engine.store import store as store_module
 from pilothouse.engine.store.history import History, Limits
+from pilothouse.engine.store.loading import Loaded
+from pilothouse.engine.store.record import Decoded
 from pilothouse.engine.store.room import Room
+from pilothouse.engine.store.sealing import Plain
 from pilothouse.engine.store.shelves import Shelves
 from pilothouse.engine.store.store import Store
-from pilothouse.engine.store.writer import Write
+from pilothouse.engine.store.writer import Chore, Write
 
 
 class _InPlaceWriter:
@@ -23,6 +26,8 @@ class _InPlaceWriter:
     def put(self, item: Any) -> None:
         if isinstance(item, Write):
             asyncio.get_running_loop().call_soon(self._reports.committed, [item])
+        elif isinstance(item, Chore):
+            item.done.set_result(None)
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the store in memory has no {name}")
@@ -35,7 +40,8 @@ class MemoryStore(Store):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(store_module, "Writer", _InPlaceWriter)
             no_database: Any = None
-            super().__init__(no_database, Shelves(), History(limits or Limits(), 0), 0, time.time, Room(0, store_module.QUOTA_BYTES))
+            empty = Loaded(Shelves(), History(limits or Limits(), 0), 0, Decoded(), is_stale=False)
+            super().__init__(no_database, empty, time.time, Room(0, store_module.QUOTA_BYTES), Plain())
 
 
 @asynccontextmanager
