@@ -89,5 +89,5 @@ def test_every_client_of_the_node_is_renewed_with_the_server(tmp_path: Path) -> 
     before = [file.read_bytes() for file in files]
     clock.days = 0
     assert identities.ensure(*arguments, cluster="c", node="n")
-    assert len(files) == 4
+    assert len(files) == 5
     assert all(file.read_bytes() != old for file, old in zip(files, before, strict=True))
