@@ -17,7 +17,7 @@ import click
 from pilothouse.client.crds import CustomType
 from pilothouse.engine.apiserver.authz.uses import Uses
 from pilothouse.engine.apiserver.builtin import built_in_table
-from pilothouse.engine.apiserver.discovery.legacy import subresource_facts, verbs_of
+from pilothouse.engine.apiserver.discovery.legacy import verbs_of
 from pilothouse.engine.apiserver.kinds.pod_support.rule import State
 from pilothouse.engine.apiserver.kinds.pod_support.table import entries
 from pilothouse.engine.apiserver.metrics import Metrics
@@ -147,7 +147,7 @@ def served() -> str:
             rows = []
             for row in found.rows(group, version):
                 resource = row.resource
-                below = [f"{name} ({', '.join(sorted(subresource_facts(row, name)[0]))})" for name in resource.subresources]
+                below = [f"{each.name} ({', '.join(sorted(each.verbs))})" for each in row.kind.subresources.values()]
                 names = ", ".join(resource.short_names)
                 verbs = ", ".join(sorted(verbs_of(row)))
                 rows.append([resource.plural, resource.kind, names, "yes" if resource.namespaced else "no", verbs, "; ".join(below)])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pilothouse.engine.apiserver.admission.chain import Chain
+from pilothouse.engine.apiserver.admission.definitions import DefinitionLifecycle
 from pilothouse.engine.apiserver.admission.escalation import Escalation
 from pilothouse.engine.apiserver.admission.limits import LimitRanger
 from pilothouse.engine.apiserver.admission.namespaces import NamespaceLifecycle
@@ -27,18 +28,25 @@ from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.bootstrap.cluster import bootstrap
 from pilothouse.engine.apiserver.bootstrap.roles import node_rules
 from pilothouse.engine.apiserver.builtin import built_in_table
-from pilothouse.engine.apiserver.crds.lifecycle import Definitions
+from pilothouse.engine.apiserver.chain.dispatch import Dispatch
+from pilothouse.engine.apiserver.chain.stage import Handler, Outlet, chained
+from pilothouse.engine.apiserver.chain.stages import Authenticated, Authorized, Errors, Impersonated, Measured, deadline
+from pilothouse.engine.apiserver.crds.serving import ServedDefinitions
 from pilothouse.engine.apiserver.discovery.openapi import OpenApi
 from pilothouse.engine.apiserver.documents import Documents
 from pilothouse.engine.apiserver.health import Health
 from pilothouse.engine.apiserver.metrics import Metrics
 from pilothouse.engine.apiserver.nodes import NodeConnector
+from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.apiserver.services.allocation import Allocation
 from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.engine.apiserver.upkeep.aggregation import Aggregation
+from pilothouse.engine.apiserver.upkeep.definitions import Definitions
 from pilothouse.engine.apiserver.upkeep.event_expiry import EventExpiry
 from pilothouse.engine.apiserver.upkeep.quota_status import QuotaStatus
 from pilothouse.engine.apiserver.upkeep.system_namespaces import SystemNamespaces
 from pilothouse.engine.apiserver.upkeep.token_secrets import TokenSecrets
+from pilothouse.engine.apiserver.write.path import WritePath
 from pilothouse.engine.store.store import Store
 from pilothouse.model.schema import Catalog
 
@@ -60,6 +68,20 @@ class Parts:
     upkeep: tuple[Upkeep, ...]
 
 
+def chain(parts: Parts, outlet: Outlet, slots: asyncio.Semaphore) -> Handler:
+    """The way of a request, the same whichever way its answer leaves."""
+    backend = parts.backend
+    stages = (
+        Errors(outlet),
+        Measured(parts.metrics, backend.table),
+        deadline,
+        Authenticated(parts.authenticator),
+        Impersonated(backend.authorizer),
+        Authorized(backend.authorizer),
+    )
+    return chained(stages, Dispatch(backend, parts.documents, outlet, slots))
+
+
 async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None) -> Parts:
     """A server's parts, with the cluster's own objects in the store."""
     settings.state.mkdir(parents=True, exist_ok=True)
@@ -72,29 +94,33 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     named = SecretsAuthorizer(store, settings.secret_readers)
     authorizer = Authorizer(rbac, NodeAuthorizer(graph, node_rules()), named)
     allocation = Allocation(settings.service_cidr, settings.node_ports)
-    definitions = Definitions(store, table, schemas.object_meta())
-    quota = ResourceQuota(store, table)
+    objects = Objects(store)
+    quota = ResourceQuota(objects)
     admission = Chain(
         [
-            NamespaceLifecycle(store),
-            LimitRanger(store),
-            ServiceAccounts(store),
-            NodeRestriction(store),
+            NamespaceLifecycle(objects),
+            DefinitionLifecycle(objects),
+            LimitRanger(objects),
+            ServiceAccounts(objects),
+            NodeRestriction(objects),
             NodeTaints(),
-            Priority(store),
+            Priority(objects),
             DefaultTolerations(),
             Escalation(authorizer),
             PodSupport(),
+            allocation,
             quota,
         ]
     )
-    backend = Backend(store, table, schemas, authorizer, tokens, admission, allocation, definitions, settings.ca, nodes)
+    definitions, aggregation = Definitions(store), Aggregation(store)
+    writes = WritePath(store, admission, {"definitions": definitions, "aggregation": aggregation})
+    backend = Backend(store, table, schemas, authorizer, tokens, admission, writes, settings.ca, nodes)
     await bootstrap(store, settings, allocation)
     rbac.follow(store)
     graph.follow()
     named.follow()
     allocation.follow(store)
-    await definitions.resume()
+    ServedDefinitions(table, schemas.object_meta()).follow(store)
     metrics = Metrics(
         {
             "pilothouse_store_revision": lambda: float(store.revision),
@@ -109,5 +135,12 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     address = f"{settings.host}:{settings.port}"
     documents = Documents(table, OpenApi(table), health, metrics, tokens, address)
     authenticator = Authenticator(tokens)
-    upkeep = (QuotaStatus(store, quota), TokenSecrets(store, tokens, settings.ca), SystemNamespaces(store), EventExpiry(store))
+    upkeep = (
+        definitions,
+        aggregation,
+        QuotaStatus(store, quota),
+        TokenSecrets(store, tokens, settings.ca),
+        SystemNamespaces(store),
+        EventExpiry(store),
+    )
     return Parts(backend, authenticator, documents, metrics, upkeep)

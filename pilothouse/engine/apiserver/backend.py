@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pilothouse.engine.apiserver.admission.chain import Chain
 from pilothouse.engine.apiserver.authn.tokens import Tokens
 from pilothouse.engine.apiserver.authz.authorize import Authorizer
-from pilothouse.engine.apiserver.crds.lifecycle import Definitions
 from pilothouse.engine.apiserver.nodes import NodeConnector
 from pilothouse.engine.apiserver.served import Table
-from pilothouse.engine.apiserver.services.allocation import Allocation
+from pilothouse.engine.apiserver.write.path import WritePath
 from pilothouse.engine.store.store import Store
 from pilothouse.model import meta
 from pilothouse.model.schema import Catalog
@@ -29,8 +28,7 @@ class Backend:
     authorizer: Authorizer
     tokens: Tokens
     admission: Chain
-    allocation: Allocation
-    definitions: Definitions
+    writes: WritePath
     ca: str = ""
     nodes: NodeConnector | None = None
 

@@ -33,4 +33,4 @@ def _row(resource: Resource, schemas: Catalog) -> Served:
 
 def _kind(resource: Resource) -> Kind:
     kind = BUILT_IN.get(resource.group_resource)
-    return kind if kind is not None else Kind(resource, DEFINITIONS[resource.kind])
+    return kind if kind is not None else Kind(resource, DEFINITIONS[resource.kind], is_stored=False)

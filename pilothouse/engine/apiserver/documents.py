@@ -9,9 +9,9 @@ from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver import version
 from pilothouse.engine.apiserver.answer import Bytes, Plain
 from pilothouse.engine.apiserver.authn.tokens import Tokens
+from pilothouse.engine.apiserver.chain.routes import not_allowed, unknown
 from pilothouse.engine.apiserver.discovery import aggregated, legacy
 from pilothouse.engine.apiserver.discovery.openapi import OpenApi
-from pilothouse.engine.apiserver.dispatch import not_allowed, unknown
 from pilothouse.engine.apiserver.health import Health
 from pilothouse.engine.apiserver.metrics import CONTENT_TYPE as METRICS_TYPE
 from pilothouse.engine.apiserver.metrics import Metrics

@@ -14,12 +14,13 @@ from pilothouse.aio.tasks import TaskSet
 from pilothouse.client.transport import Call, Socket, WatchEvent
 from pilothouse.engine.apiserver import routing
 from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Stored, Streaming
+from pilothouse.engine.apiserver.chain.routes import Answer
 from pilothouse.engine.apiserver.frames import list_metadata
 from pilothouse.engine.apiserver.identity import User
 from pilothouse.engine.apiserver.request import ApiRequest, PlainHeaders
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.verbs.watch import BOOKMARK_EVERY_S, Feed
-from pilothouse.model.errors import ApiError, BadRequest, Unavailable
+from pilothouse.model.errors import ApiError, BadRequest, NotFound, Unavailable
 from pilothouse.model.json import Object, loads
 
 BOUND = 50_000
@@ -43,15 +44,20 @@ class InProcessTransport:
         body = b"" if call.body is None else call.body
         return ApiRequest(call.method, routing.parse(call.path), query, PlainHeaders(headers), body, self._user)
 
-    async def call(self, call: Call) -> Any:
+    async def _answer(self, call: Call, subprotocols: tuple[str, ...] = ()) -> Answer:
+        """Raises ApiError; also for a page that is not there or says that something is wrong."""
         async with _deadline(call):
-            answer = await self._server.call(self._request(call))
-        return _value(answer)
+            answer = await self._server.call(self._request(call, subprotocols))
+        if isinstance(answer, Bytes) and answer.status >= 400:
+            raise _failed(answer)
+        return answer
+
+    async def call(self, call: Call) -> Any:
+        return _value(await self._answer(call))
 
     @asynccontextmanager
     async def watch(self, call: Call) -> AsyncIterator[AsyncIterator[WatchEvent]]:
-        async with _deadline(call):
-            feed = await self._server.call(self._request(call))
+        feed = await self._answer(call)
         if not isinstance(feed, Feed):
             raise BadRequest(f"{call.path} is not a watch")
         async with aclosing(_events(feed)) as events:
@@ -59,8 +65,7 @@ class InProcessTransport:
 
     @asynccontextmanager
     async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with _deadline(call):
-            answer = await self._server.call(self._request(call))
+        answer = await self._answer(call)
         if isinstance(answer, Streaming):
             chunks: Any = answer.chunks
             async with aclosing(chunks):
@@ -70,8 +75,7 @@ class InProcessTransport:
 
     @asynccontextmanager
     async def connect(self, call: Call, subprotocols: tuple[str, ...]) -> AsyncIterator[Socket]:
-        async with _deadline(call):
-            answer = await self._server.call(self._request(call, subprotocols))
+        answer = await self._answer(call, subprotocols)
         if not isinstance(answer, Session):
             raise BadRequest(f"{call.path} is no session")
         chosen = next((protocol for protocol in subprotocols if protocol in answer.protocols), None)
@@ -115,7 +119,12 @@ async def _deadline(call: Call) -> AsyncIterator[None]:
         raise
 
 
-def _value(answer: Any) -> Any:
+def _failed(answer: Bytes) -> ApiError:
+    text = answer.body.decode(errors="replace").strip()
+    return NotFound(text, details={}) if answer.status == 404 else ApiError(text, code=answer.status, reason="")
+
+
+def _value(answer: Answer) -> Any:
     if isinstance(answer, Plain):
         return answer.value
     if isinstance(answer, One):

@@ -8,8 +8,9 @@ from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.body import Document, Unparsable
 from pilothouse.engine.apiserver.identity import ANONYMOUS, User
 from pilothouse.engine.apiserver.query import Query
-from pilothouse.engine.apiserver.routing import Target
+from pilothouse.engine.apiserver.routing import Target, verb_of
 from pilothouse.engine.apiserver.warnings import Warnings
+from pilothouse.wire.messages import Request
 
 
 class Headers(Protocol):
@@ -41,6 +42,8 @@ class ApiRequest:
 
     verb: the verb of authorization, which is also the name of the module in `verbs/` that serves it.
     warnings: texts for Warning headers, in order; stages add theirs with `warn`.
+    http: what came over the wire; None for a request of this process, whose user is known. status: of the answer, set by dispatch.
+    deadline: in the event loop's time, None for requests that take as long as they take.
     parsed: the body or why it is none, where it has been parsed ahead.
     """
 
@@ -54,6 +57,13 @@ class ApiRequest:
     warnings: Warnings = field(default_factory=Warnings)
     too_large: bool = False
     parsed: Document | Unparsable | None = None
+    deadline: float | None = None
+    http: Request | None = None
+    status: int = 200
+
+    def __post_init__(self) -> None:
+        if not self.verb:
+            self.verb = _verb_of(self)
 
     @property
     def namespace(self) -> str:
@@ -77,3 +87,11 @@ class ApiRequest:
 
     def warn(self, text: str) -> None:
         self.warnings.add(text)
+
+
+def _verb_of(request: ApiRequest) -> str:
+    """The verb of authorization; a collection read with `watch` (in any form that is not false) is a watch."""
+    verb = verb_of(request.method, request.target)
+    if verb == "list" and (request.target.deprecated_watch or queries.boolean(request.query, "watch")):
+        return "watch"
+    return "watch" if verb == "get" and request.target.deprecated_watch else verb

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from pilothouse.engine.apiserver.deletion import Options, plan
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
+from pilothouse.engine.apiserver.write.deletion import Options, plan
 from pilothouse.model.json import Object
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -8,8 +8,9 @@ from typing import cast
 import pytest
 
 from pilothouse.client.transport import Call
-from pilothouse.engine.apiserver import pipeline, respond, routing, stream_watch
+from pilothouse.engine.apiserver import respond, routing, stream_watch
 from pilothouse.engine.apiserver.backlog import Backlog
+from pilothouse.engine.apiserver.chain.dispatch import carry_out
 from pilothouse.engine.apiserver.frames import FrameCache
 from pilothouse.engine.apiserver.negotiate import Accepted
 from pilothouse.engine.apiserver.request import ApiRequest, PlainHeaders
@@ -81,7 +82,7 @@ async def test_a_table_of_many_rows_has_them_all_in_order(api: Api) -> None:
         await api.post(CONFIGMAPS, configmap(f"c{number:03}"))
     accept = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
     request = ApiRequest("GET", routing.parse(CONFIGMAPS), {}, PlainHeaders(accept), user=ADMIN, verb="list")
-    answer, accepted = await pipeline.run(api.server.backend, request)
+    answer, accepted = await carry_out(api.server.backend, request)
     table = json.loads(await respond.encode(answer, accepted, "", asyncio.Semaphore(1)))
     assert [row["cells"][0] for row in table["rows"]][-600:] == [f"c{number:03}" for number in range(600)]
 

@@ -1,76 +1,65 @@
-"""The order of admission and what its parts are given.
+"""The order of admission.
 
-Mutating parts run first, in order, on the caller's private copy; then the object is validated; then the validating parts see
-it as it will be stored. A part that reserves something (quota) leaves a way to give it back: `Attributes.releases`.
+Plugins that fill in or change run first, in order, on the write's private copy; then the object is validated; then plugins that only
+refuse see it as it will be stored. Both may take their time and read the store, which goes on changing meanwhile. What must hold at
+the very moment of the commit is a reservation's to say: nothing is awaited between the first of them and the store's compare-and-swap.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
-from pilothouse.engine.apiserver.identity import User
-from pilothouse.engine.apiserver.served import Served
-from pilothouse.model.json import Object
-
-Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+from pilothouse.engine.apiserver.admission.context import Write
 
 
-@dataclass(slots=True)
-class Attributes:
-    """value: the new object (None on delete); old: the stored one (None on create).
-
-    releases: called once the write has been carried out or has failed; whatever was reserved is either visible or void then.
-    """
-
-    operation: Operation
-    served: Served
-    namespace: str
-    name: str
-    user: User
-    value: Object | None = None
-    old: Object | None = None
-    subresource: str = ""
-    dry_run: bool = False
-    warn: Callable[[str], None] = lambda text: None
-    releases: list[Callable[[], None]] = field(default_factory=list)
-
-    @property
-    def group_resource(self) -> str:
-        return self.served.resource.group_resource
-
-    def new(self) -> Object:
-        assert self.value is not None, "only writes of an object have a new value"
-        return self.value
-
-    def release(self) -> None:
-        for release in self.releases:
-            release()
-        self.releases.clear()
+@runtime_checkable
+class Mutating(Protocol):
+    async def mutate(self, write: Write) -> None:
+        """Change `write.value`, or raise ApiError to refuse; does nothing about what does not concern it."""
+        ...
 
 
-class Plugin(Protocol):
-    """Both raise ApiError to refuse; a part does nothing about what does not concern it."""
+@runtime_checkable
+class Validating(Protocol):
+    async def validate(self, write: Write) -> None:
+        """Raise ApiError to refuse."""
+        ...
 
-    def mutate(self, attributes: Attributes) -> None: ...
-    def validate(self, attributes: Attributes) -> None: ...
+
+@runtime_checkable
+class Reserving(Protocol):
+    def reserve(self, write: Write) -> None:
+        """Take what the write needs (see `Write.on_release`) and fill it into `write.value`, or raise ApiError.
+
+        Of a dry run, only find out whether it could be taken.
+        """
+        ...
+
+
+Plugin = Mutating | Validating | Reserving
 
 
 class Chain:
+    """Plugins by what they do; each in the order given."""
+
     def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
-        self._plugins = tuple(plugins)
+        self._mutating = tuple(plugin for plugin in plugins if isinstance(plugin, Mutating))
+        self._validating = tuple(plugin for plugin in plugins if isinstance(plugin, Validating))
+        self._reserving = tuple(plugin for plugin in plugins if isinstance(plugin, Reserving))
 
-    def mutate(self, attributes: Attributes) -> None:
-        for plugin in self._plugins:
-            plugin.mutate(attributes)
+    async def mutate(self, write: Write) -> None:
+        for plugin in self._mutating:
+            await plugin.mutate(write)
 
-    def validate(self, attributes: Attributes) -> None:
-        for plugin in self._plugins:
-            plugin.validate(attributes)
+    async def validate(self, write: Write) -> None:
+        for plugin in self._validating:
+            await plugin.validate(write)
 
-    def run(self, attributes: Attributes) -> None:
+    def reserve(self, write: Write) -> None:
+        """Called right before the commit, by one who releases the write in any case."""
+        for plugin in self._reserving:
+            plugin.reserve(write)
+
+    async def admit(self, write: Write) -> None:
         """Both steps, for what is not stored and has nothing to validate in between. Raises ApiError."""
-        try:
-            self.mutate(attributes)
-            self.validate(attributes)
-        finally:
-            attributes.release()
+        await self.mutate(write)
+        await self.validate(write)

@@ -3,9 +3,8 @@
 Source: kubernetes pkg/registry/rbac/{role,clusterrole,rolebinding,clusterrolebinding}/policybased.
 """
 
-from pilothouse.engine.apiserver.admission.chain import Attributes
-from pilothouse.engine.apiserver.admission.plugin import Passive
-from pilothouse.engine.apiserver.authz.attributes import Attributes as Question
+from pilothouse.engine.apiserver.admission.context import Write
+from pilothouse.engine.apiserver.authz.attributes import Attributes
 from pilothouse.engine.apiserver.authz.authorize import Authorizer
 from pilothouse.engine.apiserver.authz.rules import combinations, compact, go_rule, uncovered
 from pilothouse.model.errors import Cause, Forbidden, NotFound
@@ -19,47 +18,47 @@ _GARBAGE_COLLECTION = ("ownerReferences", "finalizers")
 _ROLES, _BINDINGS = ("roles", "clusterroles"), ("rolebindings", "clusterrolebindings")
 
 
-class Escalation(Passive):
+class Escalation:
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
 
-    def validate(self, attributes: Attributes) -> None:
-        resource = attributes.served.resource
-        if resource.group != GROUP or attributes.operation not in ("CREATE", "UPDATE") or attributes.user.is_master:
+    async def validate(self, write: Write) -> None:
+        resource = write.served.resource
+        if resource.group != GROUP or write.operation not in ("CREATE", "UPDATE") or write.user.is_master:
             return
-        value, old = attributes.new(), attributes.old
+        value, old = write.new(), write.old
         if old is not None and _is_only_garbage_collection(value, old):
             return
         if resource.plural in _ROLES:
-            self._check_role(attributes, value, old)
+            self._check_role(write, value, old)
         elif resource.plural in _BINDINGS:
-            self._check_binding(attributes, value)
+            self._check_binding(write, value)
 
-    def _check_role(self, attributes: Attributes, value: Object, old: Object | None) -> None:
+    def _check_role(self, write: Write, value: Object, old: Object | None) -> None:
         """All rules are checked at every change: labels alone can carry them into an aggregated role that is bound already."""
-        if self._may(attributes, "escalate", attributes.served.resource.plural, attributes.name):
+        if self._may(write, "escalate", write.served.resource.plural, write.name):
             return
-        self._check_rules(attributes, value.get("rules") or [])
+        self._check_rules(write, value.get("rules") or [])
         if value.get("aggregationRule") or (old or {}).get("aggregationRule"):
-            self._check_rules(attributes, _EVERYTHING)
+            self._check_rules(write, _EVERYTHING)
 
-    def _check_binding(self, attributes: Attributes, value: Object) -> None:
+    def _check_binding(self, write: Write, value: Object) -> None:
         role = value["roleRef"]
         plural = "clusterroles" if role["kind"] == "ClusterRole" else "roles"
-        if self._may(attributes, "bind", plural, role["name"]):
+        if self._may(write, "bind", plural, role["name"]):
             return
-        rules = self._authorizer.rbac.rules_of(role["kind"], attributes.namespace, role["name"])
+        rules = self._authorizer.rbac.rules_of(role["kind"], write.namespace, role["name"])
         if rules is None:
-            raise NotFound.of(attributes.served.resource.plural, role["name"], GROUP)
-        self._check_rules(attributes, rules)
+            raise NotFound.of(write.served.resource.plural, role["name"], GROUP)
+        self._check_rules(write, rules)
 
-    def _may(self, attributes: Attributes, verb: str, plural: str, name: str) -> bool:
-        return self._authorizer.decide(Question(attributes.user, verb, attributes.namespace, GROUP, plural, "", name))[0]
+    def _may(self, write: Write, verb: str, plural: str, name: str) -> bool:
+        return self._authorizer.decide(Attributes(write.user, verb, write.namespace, GROUP, plural, "", name))[0]
 
-    def _check_rules(self, attributes: Attributes, rules: list[Object]) -> None:
-        user = attributes.user
-        _bounded(attributes, rules)
-        owned = [grant.rule for grant in self._authorizer.rbac.grants(user, attributes.namespace)]
+    def _check_rules(self, write: Write, rules: list[Object]) -> None:
+        user = write.user
+        _bounded(write, rules)
+        owned = [grant.rule for grant in self._authorizer.rbac.grants(user, write.namespace)]
         missing = compact(uncovered(owned, rules))
         if not missing:
             return
@@ -67,15 +66,15 @@ class Escalation(Passive):
         shown = sorted(go_rule(rule) for rule in missing[:_SHOWN_RULES])
         lines = "\n".join([*shown, *([f"... and {len(missing) - len(shown)} more"] if len(missing) > len(shown) else [])])
         why = f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n{lines}'
-        raise Forbidden.of(attributes.served.resource.plural, attributes.name, why, GROUP)
+        raise Forbidden.of(write.served.resource.plural, write.name, why, GROUP)
 
 
-def _bounded(attributes: Attributes, rules: list[Object]) -> None:
+def _bounded(write: Write, rules: list[Object]) -> None:
     """Raises Invalid for rules whose comparison with the writer's own would take too long."""
     total = sum(map(combinations, rules))
     if total > _MOST_COMBINATIONS:
         detail = f"Too many: the rules grant {total} combinations of group, resource, name and verb: must have at most {_MOST_COMBINATIONS}"
-        raise attributes.served.invalid(attributes.name, [Cause("rules", "FieldValueTooMany", detail)])
+        raise write.served.invalid(write.name, [Cause("rules", "FieldValueTooMany", detail)])
 
 
 def _is_only_garbage_collection(value: Object, old: Object) -> bool:

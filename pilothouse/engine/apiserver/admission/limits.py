@@ -4,45 +4,39 @@ Source: kubernetes plugin/pkg/admission/limitranger.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
-from pilothouse.engine.apiserver.admission.chain import Attributes
-from pilothouse.engine.apiserver.admission.plugin import Passive
+from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.admission.usage import pod_amounts
+from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import LIMITRANGES
 from pilothouse.model.quantity import Quantity
 
 _ANNOTATION = "kubernetes.io/limit-ranger"
 Amounts = dict[str, Quantity]
 
 
-class LimitRanger(Passive):
-    def __init__(self, store: Any) -> None:
-        self._store = store
+class LimitRanger:
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
 
-    def _limits(self, attributes: Attributes) -> list[Object]:
-        if (
-            attributes.group_resource not in ("pods", "persistentvolumeclaims")
-            or attributes.operation != "CREATE"
-            or attributes.subresource
-        ):
+    def _limits(self, write: Write) -> list[Object]:
+        if write.group_resource not in ("pods", "persistentvolumeclaims") or write.operation != "CREATE" or write.subresource:
             return []
-        ranges = self._store.scan(f"/limitranges/{attributes.namespace}/")
-        return [limit for found in ranges for limit in (found.value.get("spec") or {}).get("limits") or ()]
+        ranges = self._objects.all(LIMITRANGES, write.namespace)
+        return [limit for found in ranges for limit in (found.get("spec") or {}).get("limits") or ()]
 
-    def mutate(self, attributes: Attributes) -> None:
-        for limit in self._limits(attributes):
-            if limit.get("type") == "Container" and attributes.group_resource == "pods":
-                _fill(attributes.new(), limit)
+    async def mutate(self, write: Write) -> None:
+        for limit in self._limits(write):
+            if limit.get("type") == "Container" and write.group_resource == "pods":
+                _fill(write.new(), limit)
 
-    def validate(self, attributes: Attributes) -> None:
-        problems = [
-            problem for limit in self._limits(attributes) for problem in _problems(attributes.group_resource, attributes.new(), limit)
-        ]
+    async def validate(self, write: Write) -> None:
+        problems = [problem for limit in self._limits(write) for problem in _problems(write.group_resource, write.new(), limit)]
         if problems:
             why = problems[0] if len(problems) == 1 else "[" + ", ".join(problems) + "]"
-            raise Forbidden.of(attributes.served.resource.plural, attributes.name, why)
+            raise Forbidden.of(write.served.resource.plural, write.name, why)
 
 
 def _fill(pod: Object, limit: Object) -> None:

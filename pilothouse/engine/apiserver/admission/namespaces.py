@@ -3,35 +3,36 @@
 Source: apiserver/pkg/admission/plugin/namespace/lifecycle.
 """
 
-from typing import Any
-
-from pilothouse.engine.apiserver.admission.chain import Attributes
-from pilothouse.engine.apiserver.admission.plugin import Passive
+from pilothouse.engine.apiserver.admission.context import Write
+from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.model.errors import Forbidden, NotFound
+from pilothouse.model.kinds import NAMESPACES
 
 IMMORTAL = ("default", "kube-system", "kube-public")
 
 
-class NamespaceLifecycle(Passive):
-    def __init__(self, store: Any) -> None:
-        self._store = store
+class NamespaceLifecycle:
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
 
-    def mutate(self, attributes: Attributes) -> None:
-        if attributes.group_resource == "namespaces":
-            if attributes.operation == "DELETE" and attributes.name in IMMORTAL:
-                raise Forbidden.of("namespaces", attributes.name, "this namespace may not be deleted")
-            return
-        if attributes.operation == "CREATE" and attributes.namespace:
-            check(self._store, attributes.served, attributes.namespace, attributes.name)
+    async def mutate(self, write: Write) -> None:
+        if write.group_resource == "namespaces" and write.operation == "DELETE" and write.name in IMMORTAL:
+            raise Forbidden.of("namespaces", write.name, "this namespace may not be deleted")
+        self.reserve(write)
+
+    def reserve(self, write: Write) -> None:
+        """Once more when the object is about to be stored: nothing may be left behind in a namespace that ended meanwhile."""
+        if write.operation == "CREATE" and write.namespace and write.group_resource != "namespaces":
+            check(self._objects, write.served, write.namespace, write.name)
 
 
-def check(store: Any, served: Served, namespace: str, name: str) -> None:
+def check(objects: Objects, served: Served, namespace: str, name: str) -> None:
     """Raises NotFound for a missing namespace, Forbidden for a dying one."""
-    record = store.latest(f"/namespaces//{namespace}")
-    if record is None:
+    found = objects.latest(NAMESPACES, "", namespace)
+    if found is None:
         raise NotFound.of("namespaces", namespace)
-    if not record.value["metadata"].get("deletionTimestamp"):
+    if not found["metadata"].get("deletionTimestamp"):
         return
     why = f"unable to create new content in namespace {namespace} because it is being terminated"
     error = Forbidden.of(served.resource.plural, name, why, served.resource.group)

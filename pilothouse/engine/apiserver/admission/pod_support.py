@@ -4,8 +4,7 @@ Pods and the templates they come from are held against one table, so that a Depl
 one by one. What an object asked for before it was changed stays: it can still be updated.
 """
 
-from pilothouse.engine.apiserver.admission.chain import Attributes
-from pilothouse.engine.apiserver.admission.plugin import Passive
+from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.kinds.pod_support.judge import Finding, judge
 from pilothouse.model.json import Object
@@ -25,25 +24,25 @@ SPECS = {
 """Where the spec of a pod lies in each resource that holds one."""
 
 
-class PodSupport(Passive):
-    def validate(self, attributes: Attributes) -> None:
-        path = SPECS.get(attributes.group_resource)
-        if path is None or attributes.operation not in ("CREATE", "UPDATE") or attributes.subresource:
+class PodSupport:
+    async def validate(self, write: Write) -> None:
+        path = SPECS.get(write.group_resource)
+        if path is None or write.operation not in ("CREATE", "UPDATE") or write.subresource:
             return
-        new, old = _at(attributes.new(), path), _at(attributes.old or {}, path)
+        new, old = _at(write.new(), path), _at(write.old or {}, path)
         if new == old:
             return
         before = {(each.path, each.rule.note) for each in judge(old, path)}
         found = [each for each in judge(new, path) if (each.path, each.rule.note) not in before]
-        _refuse(attributes, [each for each in found if each.is_refused])
+        _refuse(write, [each for each in found if each.is_refused])
         for each in found:
-            attributes.warn(f"{each.path}: {each.rule.note}")
+            write.warn(f"{each.path}: {each.rule.note}")
 
 
-def _refuse(attributes: Attributes, found: list[Finding]) -> None:
+def _refuse(write: Write, found: list[Finding]) -> None:
     if found:
         causes = [field.forbidden(each.path, each.rule.note) for each in found]
-        raise attributes.served.invalid(attributes.name, causes)
+        raise write.served.invalid(write.name, causes)
 
 
 def _at(obj: Object, path: str) -> Object:

@@ -5,66 +5,63 @@ alone cannot both get in. Nothing is awaited between the count and the reservati
 """
 
 import itertools
-from typing import Any
 
-from pilothouse.engine.apiserver.admission.chain import Attributes
-from pilothouse.engine.apiserver.admission.plugin import Passive
+from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.admission.usage import Amounts, counts, in_scopes, total, unstated
-from pilothouse.engine.apiserver.served import Table
+from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import RESOURCEQUOTAS
 from pilothouse.model.quantity import Quantity, whole
 
 _ZERO = whole(0)
 
 
-class ResourceQuota(Passive):
-    def __init__(self, store: Any, table: Table) -> None:
-        self._store = store
-        self._table = table
+class ResourceQuota:
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
         self._reserved: dict[int, tuple[str, str, Object, Amounts]] = {}
         self._numbers = itertools.count()
 
-    def validate(self, attributes: Attributes) -> None:
-        if attributes.operation not in ("CREATE", "UPDATE") or not attributes.namespace or attributes.subresource:
+    def reserve(self, write: Write) -> None:
+        if write.operation not in ("CREATE", "UPDATE") or not write.namespace or write.subresource:
             return
-        quotas = self._store.scan(f"/resourcequotas/{attributes.namespace}/")
+        quotas = self._objects.all(RESOURCEQUOTAS, write.namespace)
         if not quotas:
             return
-        resource, value = attributes.group_resource, attributes.new()
-        wanted = _added(resource, value, attributes.old)
+        resource, value = write.group_resource, write.new()
+        wanted = _added(resource, value, write.old)
         for quota in quotas:
-            self._check(attributes, quota.value, wanted)
-        if not attributes.dry_run:
+            self._check(write, quota, wanted)
+        if not write.dry_run:
             number = next(self._numbers)
-            self._reserved[number] = (attributes.namespace, resource, value, wanted)
-            attributes.releases.append(lambda: self._reserved.pop(number, None) and None)
+            self._reserved[number] = (write.namespace, resource, value, wanted)
+            write.on_release(lambda: self._give_back(number))
 
-    def _check(self, attributes: Attributes, quota: Object, wanted: Amounts) -> None:
-        resource, value = attributes.group_resource, attributes.new()
+    def _check(self, write: Write, quota: Object, wanted: Amounts) -> None:
+        resource, value = write.group_resource, write.new()
         hard = {name: Quantity.of(amount) for name, amount in ((quota.get("spec") or {}).get("hard") or {}).items()}
         if not in_scopes(quota, resource, value):
             return
         name = quota["metadata"]["name"]
-        if resource == "pods" and attributes.operation == "CREATE":
-            _check_stated(attributes, name, hard, value)
+        if resource == "pods" and write.operation == "CREATE":
+            _check_stated(write, name, hard, value)
         asked = {key: wanted[key] for key in sorted(hard) if key in wanted and wanted[key] > _ZERO}
         if not asked:
             return
-        used = self.used(attributes.namespace, quota, reserved=True)
+        used = self.used(write.namespace, quota, reserved=True)
         over = [key for key in asked if used.get(key, _ZERO) + asked[key] > hard[key]]
         if over:
             shown = [",".join(f"{key}={amounts.get(key, _ZERO)}" for key in over) for amounts in (asked, used, hard)]
             why = f"exceeded quota: {name}, requested: {shown[0]}, used: {shown[1]}, limited: {shown[2]}"
-            raise Forbidden.of(attributes.served.resource.plural, attributes.name, why, attributes.served.resource.group)
+            raise Forbidden.of(write.served.resource.plural, write.name, why, write.served.resource.group)
 
     def used(self, namespace: str, quota: Object, *, reserved: bool = False) -> Amounts:
         """What is used of each thing that the quota limits."""
         names = list((quota.get("spec") or {}).get("hard") or {})
         used: Amounts = dict.fromkeys(names, _ZERO)
         for resource in {_resource_of(name) for name in names} - {""}:
-            found = (record.peek() for record in self._objects(resource, namespace))
-            values = (value for value in found if in_scopes(quota, resource, value))
+            values = (each for each in self._objects.all_named(resource, namespace) if in_scopes(quota, resource, each))
             for key, amount in total(resource, values).items():
                 if key in used:
                     used[key] = used[key] + amount
@@ -76,9 +73,8 @@ class ResourceQuota(Passive):
                             used[key] = used[key] + amount
         return used
 
-    def _objects(self, resource: str, namespace: str) -> list[Any]:
-        found: list[Any] = self._store.scan(f"/{resource}/{namespace}/")
-        return found
+    def _give_back(self, number: int) -> None:
+        del self._reserved[number]
 
 
 def _added(resource: str, value: Object, old: Object | None) -> Amounts:
@@ -90,11 +86,11 @@ def _added(resource: str, value: Object, old: Object | None) -> Amounts:
     return {name: amount - before.get(name, _ZERO) for name, amount in wanted.items()}
 
 
-def _check_stated(attributes: Attributes, quota: str, hard: Amounts, pod: Object) -> None:
+def _check_stated(write: Write, quota: str, hard: Amounts, pod: Object) -> None:
     missing = unstated(sorted(hard), pod)
     if missing:
         parts = "; ".join(f"{name} for: {','.join(containers)}" for name, containers in missing.items())
-        raise Forbidden.of("pods", attributes.name, f"failed quota: {quota}: must specify {parts}")
+        raise Forbidden.of("pods", write.name, f"failed quota: {quota}: must specify {parts}")
 
 
 _POD_AMOUNTS = ("cpu", "memory", "ephemeral-storage")

@@ -4,12 +4,12 @@ Source: kubernetes plugin/pkg/admission/serviceaccount.
 """
 
 import random
-from typing import Any
 
-from pilothouse.engine.apiserver.admission.chain import Attributes
-from pilothouse.engine.apiserver.admission.plugin import Passive
+from pilothouse.engine.apiserver.admission.context import Write
+from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import SERVICEACCOUNTS
 from pilothouse.model.meta import NAME_ALPHABET
 
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -17,31 +17,30 @@ _MIRROR = "kubernetes.io/config.mirror"
 _VOLUME = "kube-api-access-"
 
 
-class ServiceAccounts(Passive):
-    def __init__(self, store: Any) -> None:
-        self._store = store
+class ServiceAccounts:
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
 
-    def mutate(self, attributes: Attributes) -> None:
-        if attributes.group_resource != "pods" or attributes.operation != "CREATE" or attributes.subresource:
+    async def mutate(self, write: Write) -> None:
+        if write.group_resource != "pods" or write.operation != "CREATE" or write.subresource:
             return
-        pod = attributes.new()
+        pod = write.new()
         if _MIRROR in (pod["metadata"].get("annotations") or {}):
             return
         spec = pod.setdefault("spec", {})
         name = spec.setdefault("serviceAccountName", "default") or "default"
         spec["serviceAccountName"] = spec["serviceAccount"] = name
-        account = self._account(attributes, name)
+        account = self._account(write, name)
         if "imagePullSecrets" not in spec and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = account["imagePullSecrets"]
         if _automounts(spec, account):
             _mount(spec)
 
-    def _account(self, attributes: Attributes, name: str) -> Object:
-        record = self._store.get(f"/serviceaccounts/{attributes.namespace}/{name}")
-        if record is None:
-            why = f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
-            raise Forbidden.of("pods", attributes.name, why)
-        found: Object = record.value
+    def _account(self, write: Write, name: str) -> Object:
+        found = self._objects.get(SERVICEACCOUNTS, write.namespace, name)
+        if found is None:
+            why = f'error looking up service account {write.namespace}/{name}: serviceaccount "{name}" not found'
+            raise Forbidden.of("pods", write.name, why)
         return found
 
 

@@ -3,19 +3,18 @@
 Source: kubernetes plugin/pkg/admission/defaulttolerationseconds.
 """
 
-from pilothouse.engine.apiserver.admission.chain import Attributes
-from pilothouse.engine.apiserver.admission.plugin import Passive
+from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.model.json import Object
 
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _SECONDS = 300
 
 
-class DefaultTolerations(Passive):
-    def mutate(self, attributes: Attributes) -> None:
-        if attributes.group_resource != "pods" or attributes.operation == "DELETE" or attributes.subresource:
+class DefaultTolerations:
+    async def mutate(self, write: Write) -> None:
+        if write.group_resource != "pods" or write.operation == "DELETE" or write.subresource:
             return
-        spec = attributes.new().setdefault("spec", {})
+        spec = write.new().setdefault("spec", {})
         tolerations = spec.get("tolerations") or []
         added = [
             {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _SECONDS}

@@ -83,6 +83,7 @@ def custom_kind(resource: Resource, version: Object, schema: Callable[[], Schema
         selectable=selectable,
         selectable_fields=frozenset({"metadata.name", "metadata.namespace", *(path.lstrip(".") for path in fields)}),
         unconditional_update=False,
+        followed_by="definitions",
     )
 
 

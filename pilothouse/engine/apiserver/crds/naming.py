@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
-FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
-
 
 def status_of(crd: Object, others: Iterable[Object], now: str) -> Object:
     """The status with accepted names and the conditions NamesAccepted and Established."""

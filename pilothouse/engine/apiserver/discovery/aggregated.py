@@ -1,6 +1,7 @@
 """Discovery in one document (apidiscovery.k8s.io/v2). Pure functions of the table."""
 
-from pilothouse.engine.apiserver.discovery.legacy import subresource_facts, verbs_of
+from pilothouse.engine.apiserver.discovery.legacy import subresource_kind, verbs_of
+from pilothouse.engine.apiserver.kinds.subresource import Subresource
 from pilothouse.engine.apiserver.negotiate import clauses
 from pilothouse.engine.apiserver.served import Served, Table
 from pilothouse.model.json import Object
@@ -49,13 +50,13 @@ def _resource(row: Served) -> Object:
     if resource.categories:
         entry["categories"] = list(resource.categories)
     if resource.subresources:
-        entry["subresources"] = [_subresource(row, name) for name in resource.subresources]
+        entry["subresources"] = [_subresource(row, each) for each in row.kind.subresources.values()]
     return entry
 
 
-def _subresource(row: Served, name: str) -> Object:
-    verbs, answers = subresource_facts(row, name)
-    return {"subresource": name, "responseKind": _kind(row, answers), "verbs": verbs}
+def _subresource(row: Served, subresource: Subresource) -> Object:
+    answers = subresource_kind(row, subresource)
+    return {"subresource": subresource.name, "responseKind": _kind(row, answers), "verbs": list(subresource.verbs)}
 
 
 def _kind(row: Served, answers: tuple[str, str, str]) -> Object:

@@ -3,22 +3,10 @@
 import base64
 import hashlib
 
+from pilothouse.engine.apiserver.kinds.subresource import Subresource
 from pilothouse.engine.apiserver.served import Served, Table
 from pilothouse.model.json import Object
 
-_STATUS_VERBS = ["get", "patch", "update"]
-_SUBRESOURCES: dict[str, tuple[list[str], tuple[str, str, str] | None]] = {
-    "status": (_STATUS_VERBS, None),
-    "scale": (_STATUS_VERBS, ("autoscaling", "v1", "Scale")),
-    "finalize": (["update"], None),
-    "binding": (["create"], ("", "", "Binding")),
-    "eviction": (["create"], ("policy", "v1", "Eviction")),
-    "token": (["create"], ("authentication.k8s.io", "v1", "TokenRequest")),
-    "log": (["get"], None),
-    "exec": (["create", "get"], ("", "", "PodExecOptions")),
-    "attach": (["create", "get"], ("", "", "PodAttachOptions")),
-    "portforward": (["create", "get"], ("", "", "PodPortForwardOptions")),
-}
 _CUSTOM_VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
 
 
@@ -67,28 +55,25 @@ def _entries(row: Served) -> list[Object]:
         entry["categories"] = list(resource.categories)
     if "get" in resource.verbs:
         entry["storageVersionHash"] = _hash(row)
-    return [entry, *(_subresource(row, name) for name in resource.subresources)]
+    return [entry, *(_subresource(row, each) for each in row.kind.subresources.values())]
 
 
 def verbs_of(row: Served) -> list[str]:
     return _CUSTOM_VERBS if row.custom else list(row.resource.verbs)
 
 
-def subresource_facts(row: Served, name: str) -> tuple[list[str], tuple[str, str, str]]:
-    """(verbs, (group, version, kind) of what it answers with)."""
-    verbs, answers = _SUBRESOURCES[name]
-    if row.custom and name == "status":
-        verbs = ["get", "patch", "update"]
-    return verbs, answers or ("", "", row.resource.kind)
+def subresource_kind(row: Served, subresource: Subresource) -> tuple[str, str, str]:
+    """(group, version, kind) of what it answers with; group and version "" for those of the resource."""
+    return subresource.answers or ("", "", row.resource.kind)
 
 
-def _subresource(row: Served, name: str) -> Object:
-    verbs, (group, version, kind) = subresource_facts(row, name)
+def _subresource(row: Served, subresource: Subresource) -> Object:
+    group, version, kind = subresource_kind(row, subresource)
     resource = row.resource
-    entry: Object = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
+    entry: Object = {"name": f"{resource.plural}/{subresource.name}", "singularName": "", "namespaced": resource.namespaced}
     if group:
         entry |= {"group": group, "version": version}
-    return entry | {"kind": kind, "verbs": verbs}
+    return entry | {"kind": kind, "verbs": list(subresource.verbs)}
 
 
 def _hash(row: Served) -> str:

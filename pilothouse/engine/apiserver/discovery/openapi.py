@@ -21,12 +21,6 @@ from pilothouse.model.schema.openapi import V2, V3, definitions
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _ALWAYS = [f"{_META}.{name}" for name in ("APIResourceList", "DeleteOptions", "Patch", "Status", "WatchEvent")]
-_SUBRESOURCE_KINDS = {
-    "scale": "io.k8s.api.autoscaling.v1.Scale",
-    "eviction": "io.k8s.api.policy.v1.Eviction",
-    "binding": "io.k8s.api.core.v1.Binding",
-    "token": "io.k8s.api.authentication.v1.TokenRequest",
-}
 _INFO = {"title": "Kubernetes", "version": KUBERNETES}
 
 
@@ -96,7 +90,7 @@ def definition_name(row: Served) -> str:
 
 
 def _build(rows: list[Served], style: Style) -> Object:
-    roots = [*_ALWAYS, *(_SUBRESOURCE_KINDS[name] for row in rows for name in row.resource.subresources if name in _SUBRESOURCE_KINDS)]
+    roots = [*_ALWAYS, *(each.definition for row in rows for each in row.kind.subresources.values() if each.definition)]
     for row in rows:
         if not row.custom:
             roots += [row.kind.definition, f"{row.kind.definition}List"]

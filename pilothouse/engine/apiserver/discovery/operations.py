@@ -7,7 +7,8 @@ is kept, since generators name their functions after them.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pilothouse.engine.apiserver.discovery.legacy import subresource_facts
+from pilothouse.engine.apiserver.discovery.legacy import subresource_kind
+from pilothouse.engine.apiserver.kinds.subresource import Subresource
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.model.json import Object
 
@@ -85,8 +86,8 @@ def paths_of(row: Served, definition: str, style: Style) -> dict[str, Object]:
         found[f"{root}/{resource.plural}"] = _item(row, definition, ["list"], style, namespaced=False, everywhere=True)
     if on_object:
         found[f"{collection}/{{name}}"] = _item(row, definition, on_object, style, namespaced=resource.namespaced, named=True)
-    for name in resource.subresources:
-        found[f"{collection}/{{name}}/{name}"] = _subresource(row, definition, name, style)
+    for name, subresource in row.kind.subresources.items():
+        found[f"{collection}/{{name}}/{name}"] = _subresource(row, definition, subresource, style)
     if "watch" in resource.verbs and not row.custom:
         found |= _watches(row, root, definition, style)
     return found
@@ -116,9 +117,8 @@ def _item(
     return item | {"parameters": _path_parameters(shape, style)}
 
 
-def _subresource(row: Served, definition: str, name: str, style: Style) -> Object:
-    verbs, _ = subresource_facts(row, name)
-    item: Object = {_METHODS[verb]: _operation(row, definition, verb, name, style) for verb in verbs}
+def _subresource(row: Served, definition: str, subresource: Subresource, style: Style) -> Object:
+    item: Object = {_METHODS[verb]: _operation(row, definition, verb, subresource.name, style) for verb in subresource.verbs}
     shape = "{name}" + ("{namespace}" if row.resource.namespaced else "")
     return item | {"parameters": _path_parameters(shape, style)}
 
@@ -162,7 +162,7 @@ def _kind(row: Served, subresource: str) -> Object:
     resource = row.resource
     group, version, kind = resource.group, resource.version, resource.kind
     if subresource:
-        _, (own_group, own_version, own_kind) = subresource_facts(row, subresource)
+        own_group, own_version, own_kind = subresource_kind(row, row.kind.subresources[subresource])
         if own_kind != kind:
             group, version, kind = own_group or group, own_version or version, own_kind
     return {"group": group, "kind": kind, "version": version}
@@ -179,7 +179,7 @@ def _operation_id(row: Served, verb: str, subresource: str, everywhere: bool, ac
 
 
 def _responses(row: Served, definition: str, verb: str, subresource: str, style: Style) -> Object:
-    if subresource in ("log", "exec", "attach", "portforward"):
+    if subresource and row.kind.subresources[subresource].streams:
         return {"200": _text(style), "401": {"description": "Unauthorized"}}
     answer = {"list": f"{definition}List", "delete": f"{_META}.Status", "deletecollection": f"{_META}.Status"}.get(verb, definition)
     codes = {"create": ("200", "201", "202"), "update": ("200", "201"), "patch": ("200", "201"), "delete": ("200", "202")}.get(

@@ -74,6 +74,17 @@ def _namespace_fields(obj: Object) -> dict[str, str]:
     return {"metadata.name": name, "name": name, "status.phase": (obj.get("status") or {}).get("phase") or ""}
 
 
+def _waits(obj: Object) -> bool:
+    """The namespace's content goes first: whoever has cleared it takes the finalizer out of the spec."""
+    return bool((obj.get("spec") or {}).get("finalizers"))
+
+
+def _on_dying(obj: Object) -> None:
+    if _waits(obj):
+        obj["status"] = (obj.get("status") or {}) | {"phase": "Terminating"}
+        obj["metadata"].pop("deletionGracePeriodSeconds")
+
+
 NAMESPACE = Kind(
     kinds.NAMESPACES,
     "io.k8s.api.core.v1.Namespace",
@@ -88,6 +99,8 @@ NAMESPACE = Kind(
     selectable_fields=frozenset(_namespace_fields({"metadata": {}})),
     selector_refusal=UNSUPPORTED_LABEL,
     returns_object_on_delete=True,
+    waits=_waits,
+    on_dying=_on_dying,
 )
 
 _INFO = (

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pilothouse.engine.apiserver.kinds import metadata
+from pilothouse.engine.apiserver.kinds.subresource import BY_NAME, Subresource
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
@@ -52,7 +53,11 @@ CREATED_COLUMN = Column("Created At", metadata.DESCRIPTIONS["creationTimestamp"]
 
 
 def _nothing(obj: Object) -> None:
-    """No defaults."""
+    """Changes nothing."""
+
+
+def _never(obj: Object) -> bool:
+    return False
 
 
 def _prepare_create(obj: Object, context: Context) -> None:
@@ -89,6 +94,11 @@ class Kind:
         `validate` runs on create, `validate_update` on update of the object (it includes what `validate` says where upstream does).
     validate_subresource: instead of `validate_update` for writes through other subresources; `causes_of_update` picks.
     selectable: values for field selectors; selectable_fields: the labels that may be asked for; selector_refusal: what others get.
+    finalizers_on_delete: put on an object that is deleted, for the one who cleans up after it.
+    waits: whether a dying object has to stay for a reason beside its finalizers and its grace.
+    on_dying: changes an object that has just been marked as dying, in place below a copied top level and metadata.
+    followed_by: the reconciler (`upkeep`) whose work on a write is waited for before the write is answered, "" for none.
+    is_stored: whether there are objects of it; reviews are only answered. subresources: those that the resource names.
     grace_s: of a gracefully deleted kind, seconds granted given the object and the seconds asked for; None deletes at once.
     """
 
@@ -113,6 +123,15 @@ class Kind:
     returns_object_on_delete: bool = False
     default_propagation: Literal["Background", "Foreground", "Orphan"] = "Background"
     grace_s: Callable[[Object, int | None], int] | None = None
+    finalizers_on_delete: tuple[str, ...] = ()
+    waits: Callable[[Object], bool] = _never
+    on_dying: Callable[[Object], None] = _nothing
+    followed_by: str = ""
+    is_stored: bool = True
+    subresources: Mapping[str, Subresource] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "subresources", {name: BY_NAME[name] for name in self.resource.subresources})
 
     def causes_of_update(self, obj: Object, old: Object, subresource: str = "") -> list[Cause]:
         """What is wrong with an update of the object or of the part that a subresource writes."""

@@ -68,6 +68,7 @@ def _role(resource: Resource, definition: str) -> Kind:
         validate=validate,
         validate_update=lambda obj, old: metadata.validate_update(obj, old) + validate(obj),
         create_on_update=True,
+        followed_by="" if resource.namespaced else "aggregation",
     )
 
 

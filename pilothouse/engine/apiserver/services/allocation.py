@@ -6,7 +6,7 @@ A create is given what it does not state; an update keeps what it had. Source: k
 import ipaddress
 from collections.abc import Iterator
 
-from pilothouse.engine.apiserver.admission.chain import Attributes
+from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.following import follow
 from pilothouse.engine.apiserver.services.pool import Pool
 from pilothouse.engine.store.store import Store
@@ -48,41 +48,37 @@ class Allocation:
         for key in tuple(self._held):
             self.drop(key)
 
-    def create(self, attributes: Attributes) -> None:
-        """Raises Invalid, Internal when the range is used up."""
-        if attributes.group_resource == "services":
-            self._allocate(attributes)
+    def reserve(self, write: Write) -> None:
+        """Raises Invalid, Internal when the range is used up (see `admission.chain.Reserving`)."""
+        if write.group_resource == "services" and write.operation in ("CREATE", "UPDATE") and not write.subresource:
+            self._allocate(write)
 
-    def update(self, attributes: Attributes) -> None:
-        if attributes.group_resource == "services" and not attributes.subresource:
-            self._allocate(attributes)
-
-    def _allocate(self, attributes: Attributes) -> None:
-        service = attributes.new()
+    def _allocate(self, write: Write) -> None:
+        service = write.new()
         spec = service["spec"]
-        owner = attributes.served.key(attributes.namespace, attributes.name or service["metadata"]["name"])
+        owner = write.served.key(write.namespace, write.name or service["metadata"]["name"])
         if spec.get("type") != "ExternalName":
-            _families(attributes, spec)
+            _families(write, spec)
             if spec.get("clusterIP") != "None":
-                self._address(attributes, spec, owner)
+                self._address(write, spec, owner)
         if spec.get("type") in _WITH_PORTS and spec.get("allocateLoadBalancerNodePorts", True):
-            self._node_ports(attributes, spec, owner)
+            self._node_ports(write, spec, owner)
 
-    def _address(self, attributes: Attributes, spec: Object, owner: str) -> None:
+    def _address(self, write: Write, spec: Object, owner: str) -> None:
         stated = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
         if stated:
-            number = self._stated_address(attributes, stated, owner)
+            number = self._stated_address(write, stated, owner)
         else:
             chosen = self._addresses.pick(owner)
             if chosen is None:
                 text = f"failed to allocate a serviceIP: range is full ({self.network})"
                 raise Internal(f"Internal error occurred: {text}")
             number = chosen
-        self._reserve(attributes, self._addresses, number, owner)
+        self._reserve(write, self._addresses, number, owner)
         spec["clusterIP"] = str(ipaddress.IPv4Address(number))
         spec["clusterIPs"] = [spec["clusterIP"]]
 
-    def _stated_address(self, attributes: Attributes, stated: str, owner: str) -> int:
+    def _stated_address(self, write: Write, stated: str, owner: str) -> int:
         number = int(ipaddress.ip_address(stated))
         problem = ""
         if number not in self._addresses.numbers:
@@ -92,60 +88,60 @@ class Allocation:
             problem = "provided IP is already allocated"
         if problem:
             text = f'Invalid value: ["{stated}"]: failed to allocate IP {stated}: {problem}'
-            raise _invalid(attributes, Cause("spec.clusterIPs", "FieldValueInvalid", text))
+            raise _invalid(write, Cause("spec.clusterIPs", "FieldValueInvalid", text))
         return number
 
-    def _node_ports(self, attributes: Attributes, spec: Object, owner: str) -> None:
+    def _node_ports(self, write: Write, spec: Object, owner: str) -> None:
         by_stated: dict[int, bool] = {}
         for index, port in enumerate(spec.get("ports") or ()):
             stated = port.get("nodePort") or 0
             if stated and stated not in by_stated:
-                self._stated_port(attributes, index, stated, owner)
+                self._stated_port(write, index, stated, owner)
                 by_stated[stated] = True
             elif not stated:
                 chosen = self._ports.pick(owner)
                 if chosen is None:
                     raise Internal("Internal error occurred: failed to allocate a nodePort: range is full")
-                self._reserve(attributes, self._ports, chosen, owner)
+                self._reserve(write, self._ports, chosen, owner)
                 port["nodePort"] = chosen
         if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local" and not spec.get("healthCheckNodePort"):
             chosen = self._ports.pick(owner)
             if chosen is not None:
-                self._reserve(attributes, self._ports, chosen, owner)
+                self._reserve(write, self._ports, chosen, owner)
                 spec["healthCheckNodePort"] = chosen
 
-    def _stated_port(self, attributes: Attributes, index: int, stated: int, owner: str) -> None:
+    def _stated_port(self, write: Write, index: int, stated: int, owner: str) -> None:
         numbers = self._ports.numbers
         problem = ""
-        if stated not in numbers and not attributes.dry_run:
+        if stated not in numbers and not write.dry_run:
             problem = f"provided port is not in the valid range. The range of valid ports is {numbers.start}-{numbers.stop - 1}"
         elif not self._ports.is_free(stated, owner):
             problem = "provided port is already allocated"
         if problem:
             text = f"Invalid value: {stated}: {problem}"
-            raise _invalid(attributes, Cause(f"spec.ports[{index}].nodePort", "FieldValueInvalid", text))
-        self._reserve(attributes, self._ports, stated, owner)
+            raise _invalid(write, Cause(f"spec.ports[{index}].nodePort", "FieldValueInvalid", text))
+        self._reserve(write, self._ports, stated, owner)
 
-    def _reserve(self, attributes: Attributes, pool: Pool, number: int, owner: str) -> None:
+    def _reserve(self, write: Write, pool: Pool, number: int, owner: str) -> None:
         pool.reserve(number, owner)
-        attributes.releases.append(lambda: pool.unreserve(number))
+        write.on_release(lambda: pool.unreserve(number))
 
 
-def _families(attributes: Attributes, spec: Object) -> None:
+def _families(write: Write, spec: Object) -> None:
     """The cluster has one address family; a headless Service without selector may name addresses of both."""
     policy = spec.get("ipFamilyPolicy") or "SingleStack"
     families = spec.get("ipFamilies") or []
     headless_alone = spec.get("clusterIP") == "None" and not spec.get("selector")
     if "IPv6" in families and not headless_alone:
         index, text = families.index("IPv6"), 'Invalid value: "IPv6": not configured on this cluster'
-        raise _invalid(attributes, Cause(f"spec.ipFamilies[{index}]", "FieldValueInvalid", text))
+        raise _invalid(write, Cause(f"spec.ipFamilies[{index}]", "FieldValueInvalid", text))
     if headless_alone and not families:
         policy, families = spec.get("ipFamilyPolicy") or "RequireDualStack", ["IPv4", "IPv6"]
     spec["ipFamilyPolicy"], spec["ipFamilies"] = policy, families or ["IPv4"]
 
 
-def _invalid(attributes: Attributes, cause: Cause) -> Invalid:
-    return Invalid.of("Service", attributes.name or attributes.new()["metadata"].get("name", ""), [cause])
+def _invalid(write: Write, cause: Cause) -> Invalid:
+    return Invalid.of("Service", write.name or write.new()["metadata"].get("name", ""), [cause])
 
 
 def _addresses(service: Object) -> Iterator[int]:

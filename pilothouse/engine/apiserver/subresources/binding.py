@@ -8,7 +8,8 @@ from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.subresources import typed_body
-from pilothouse.engine.apiserver.verbs import update
+from pilothouse.engine.apiserver.verbs.making import write_request
+from pilothouse.engine.apiserver.write.update import Update
 from pilothouse.engine.store.record import Record
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, BadRequest, Cause, Conflict
@@ -31,7 +32,7 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain
     def make(record: Record) -> Object:
         return _bound(record.value, binding, node, now)
 
-    await update.replace(backend, request, served, make, dry_run)
+    await backend.writes.write(Update(write_request(request, served, dry_run=dry_run), make))
     return Plain(success(code=201), 201)
 
 

@@ -1,10 +1,10 @@
 """Which container of a pod a client means, and whether its node can be reached."""
 
-from pilothouse.engine.apiserver import storage
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.nodes import NodeConnector
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.write import storage
 from pilothouse.model.errors import BadRequest, Unavailable
 from pilothouse.model.json import Object
 

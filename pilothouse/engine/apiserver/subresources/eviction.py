@@ -1,15 +1,17 @@
 """pods/eviction: a delete that asks politely. Without disruption budgets every pod may go."""
 
+from dataclasses import replace
+
 from pilothouse.engine.apiserver import query as queries
-from pilothouse.engine.apiserver import storage, system
-from pilothouse.engine.apiserver.admission.chain import Attributes
 from pilothouse.engine.apiserver.answer import Plain, success
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.deletion import Options
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.subresources import typed_body
-from pilothouse.engine.apiserver.verbs.delete import remove
+from pilothouse.engine.apiserver.verbs.making import write_request
+from pilothouse.engine.apiserver.write import storage, system
+from pilothouse.engine.apiserver.write.delete import Delete
+from pilothouse.engine.apiserver.write.deletion import Options
 from pilothouse.model.errors import BadRequest
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
@@ -25,11 +27,10 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain
         raise BadRequest("name in URL does not match name in Eviction object")
     system.place(eviction, request.namespace, served.resource.namespaced)
     storage.existing(backend.store, served, request.namespace, request.name)
-    backend.admission.run(
-        Attributes("CREATE", served, request.namespace, request.name, request.user, eviction, subresource="eviction", dry_run=dry_run)
-    )
+    asked = write_request(request, served, dry_run=dry_run)
+    await backend.admission.admit(asked.attempt("CREATE", eviction, None))
     options = _options(eviction.get("deleteOptions") or {}, dry_run)
-    await remove(backend, request, served, request.namespace, request.name, options)
+    await backend.writes.write(Delete(replace(asked, subresource="", dry_run=options.dry_run), options))
     return Plain(success(code=201), 201)
 
 

@@ -8,7 +8,8 @@ from pilothouse.engine.apiserver.answer import One
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
-from pilothouse.engine.apiserver.verbs import update
+from pilothouse.engine.apiserver.verbs.making import check_identity, write_request
+from pilothouse.engine.apiserver.write.update import Update
 from pilothouse.engine.store.record import Record
 from pilothouse.model.json import Object
 
@@ -18,7 +19,7 @@ _OPTIONS = "UpdateOptions"
 async def finalize(backend: Backend, request: ApiRequest, served: Served) -> One:
     dry_run = queries.dry_run(request.query, _OPTIONS)
     wanted = decode.written(request, served, backend.table, queries.field_validation(request.query, _OPTIONS))
-    update.check_identity(request, served, wanted)
+    check_identity(request, served, wanted)
 
     def make(record: Record) -> Object:
         value = copy.deepcopy(record.value)
@@ -29,4 +30,5 @@ async def finalize(backend: Backend, request: ApiRequest, served: Served) -> One
         value["spec"] = {"finalizers": finalizers} if finalizers else {}
         return value
 
-    return await update.replace(backend, request, served, make, dry_run)
+    outcome = await backend.writes.write(Update(write_request(request, served, dry_run=dry_run), make))
+    return One(served, outcome.record)

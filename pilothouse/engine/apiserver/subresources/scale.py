@@ -7,7 +7,7 @@ any other, so that admission, validation and conflicts are the object's own.
 import copy
 from typing import Any
 
-from pilothouse.engine.apiserver import decode, storage
+from pilothouse.engine.apiserver import decode
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Plain
 from pilothouse.engine.apiserver.backend import Backend
@@ -15,7 +15,9 @@ from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import ScalePaths, Served
 from pilothouse.engine.apiserver.subresources import typed_body
 from pilothouse.engine.apiserver.verbs import patch as patches
-from pilothouse.engine.apiserver.verbs import update as updates
+from pilothouse.engine.apiserver.verbs.making import write_request
+from pilothouse.engine.apiserver.write import storage
+from pilothouse.engine.apiserver.write.update import Make, Update
 from pilothouse.engine.store.record import Record
 from pilothouse.model.errors import BadRequest, Cause, Internal, Invalid
 from pilothouse.model.json import Object
@@ -68,7 +70,7 @@ def _check_name(request: ApiRequest, wanted: Object) -> None:
         raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({request.name})")
 
 
-async def _store(backend: Backend, request: ApiRequest, served: Served, wanted: updates.Make, dry_run: bool) -> Plain:
+async def _store(backend: Backend, request: ApiRequest, served: Served, wanted: Make, dry_run: bool) -> Plain:
     def make(record: Record) -> Object:
         scale = wanted(record)
         replicas = (scale.get("spec") or {}).get("replicas", 0)
@@ -83,8 +85,8 @@ async def _store(backend: Backend, request: ApiRequest, served: Served, wanted: 
         _put(value, (served.scale or _BUILT_IN).spec_replicas, replicas)
         return value
 
-    answer = await updates.replace(backend, request, served, make, dry_run)
-    return Plain(scale_of(served, answer.record.value))
+    outcome = await backend.writes.write(Update(write_request(request, served, dry_run=dry_run), make))
+    return Plain(scale_of(served, outcome.record.value))
 
 
 def scale_of(served: Served, obj: Object, *, lenient: bool = False) -> Object:

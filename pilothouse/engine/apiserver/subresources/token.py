@@ -1,14 +1,14 @@
 """serviceaccounts/token: a token for a service account, bound to a pod, a secret or a node if so asked."""
 
 from pilothouse.engine.apiserver import query as queries
-from pilothouse.engine.apiserver import storage
-from pilothouse.engine.apiserver.admission.chain import Attributes
 from pilothouse.engine.apiserver.answer import Plain
 from pilothouse.engine.apiserver.authn.tokens import Binding
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.subresources import typed_body
+from pilothouse.engine.apiserver.verbs.making import write_request
+from pilothouse.engine.apiserver.write import storage
 from pilothouse.model import meta
 from pilothouse.model.errors import BadRequest, Cause, Conflict, Invalid, NotFound
 from pilothouse.model.json import Object
@@ -28,9 +28,7 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain
     lifetime_s = spec.get("expirationSeconds")
     lifetime_s = _DEFAULT_S if lifetime_s is None else lifetime_s
     _check(request, wanted, lifetime_s)
-    backend.admission.run(
-        Attributes("CREATE", served, request.namespace, request.name, request.user, wanted, subresource="token", dry_run=dry_run)
-    )
+    await backend.admission.admit(write_request(request, served, dry_run=dry_run).attempt("CREATE", wanted, None))
     bound, node = _bound(backend, request, spec.get("boundObjectRef"))
     audiences = spec.get("audiences") or [backend.tokens.issuer]
     token, ends = backend.tokens.issue(request.namespace, account, audiences, lifetime_s, bound, node)

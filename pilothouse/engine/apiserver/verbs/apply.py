@@ -3,11 +3,12 @@
 An object that is not there is created. Source: apiserver/pkg/endpoints/handlers/patch.go, applyPatcher.
 """
 
+import time
 from dataclasses import replace
 from typing import Any
 
 from pilothouse.engine.apiserver import body as bodies
-from pilothouse.engine.apiserver import decode, ownership, storage, system
+from pilothouse.engine.apiserver import decode
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import One
 from pilothouse.engine.apiserver.authz.authorize import attributes
@@ -15,12 +16,17 @@ from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.body import Unparsable
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
-from pilothouse.engine.apiserver.verbs import create, last_applied, update
+from pilothouse.engine.apiserver.verbs import last_applied
+from pilothouse.engine.apiserver.verbs.making import write_request
+from pilothouse.engine.apiserver.write import ownership, storage, system
+from pilothouse.engine.apiserver.write.create import Create
+from pilothouse.engine.apiserver.write.update import Update
 from pilothouse.engine.store.record import Record
 from pilothouse.model.apply import APPLY, UPDATE, ApplyError, Conflicts, Manager, Outcome
 from pilothouse.model.apply import apply as applied
 from pilothouse.model.errors import AlreadyExists, ApiError, BadRequest, Cause, Conflict, shortened
 from pilothouse.model.json import Object, copy
+from pilothouse.model.meta import rfc3339
 from pilothouse.model.schema import DecodeError
 
 _OPTIONS = "PatchOptions"
@@ -36,17 +42,20 @@ async def apply(backend: Backend, request: ApiRequest, served: Served) -> One:
         raise queries.invalid_options(_OPTIONS, [cause])
     config = _config(request, strictness)
     _check(request, served, config)
-    change = _Change(backend, request, served, config)
+    change = _Change(request, served, config)
+    asked = write_request(request, served, dry_run=dry_run, manage=change.manage)
     for _ in range(_ATTEMPTS):
         if backend.store.latest(served.key(request.namespace, request.name)) is not None:
-            return await update.replace(backend, request, served, change.of, dry_run, change.manage)
+            outcome = await backend.writes.write(Update(asked, change.of))
+            return One(served, outcome.record)
         if request.target.subresource:
             raise storage.not_found(served, request.name)
         backend.authorizer.check(replace(attributes(request), verb="create"))
         if config["metadata"].get("resourceVersion") or config["metadata"].get("uid"):
             raise storage.conflict(served, request.name)
         try:
-            return await create.insert(backend, request, served, change.first(), change.manage, dry_run)
+            outcome = await backend.writes.write(Create(asked, change.first))
+            return One(served, outcome.record, 201)
         except AlreadyExists:
             continue
     raise storage.conflict(served, request.name)
@@ -93,12 +102,12 @@ def _check(request: ApiRequest, served: Served, config: Any) -> None:
 class _Change:
     """What one configuration makes of the object that is there; carried out anew when somebody else was quicker."""
 
-    def __init__(self, backend: Backend, request: ApiRequest, served: Served, config: Object) -> None:
+    def __init__(self, request: ApiRequest, served: Served, config: Object) -> None:
         self._request = request
         self._served = served
         self._config = config
         self._manager = ownership.manager(request, served, APPLY)
-        self._now = backend.timestamp()
+        self._now = rfc3339(time.time())
         self._outcome = Outcome(None, {})
 
     def first(self) -> Object:

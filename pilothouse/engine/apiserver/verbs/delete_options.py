@@ -10,8 +10,8 @@ from pilothouse.engine.apiserver import body as bodies
 from pilothouse.engine.apiserver import decode
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.body import Unparsable
-from pilothouse.engine.apiserver.deletion import Options
 from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.write.deletion import Options
 from pilothouse.model.errors import BadRequest, Cause
 from pilothouse.model.json import Object
 

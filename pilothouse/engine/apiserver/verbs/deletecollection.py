@@ -1,5 +1,6 @@
 """Delete what a list would show, one object after the other, and answer with that list."""
 
+from dataclasses import replace
 from typing import Any
 
 from pilothouse.aio.tasks import each
@@ -8,8 +9,9 @@ from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.verbs import delete_options, listing
-from pilothouse.engine.apiserver.verbs.delete import remove
 from pilothouse.engine.apiserver.verbs.list import collect
+from pilothouse.engine.apiserver.verbs.making import write_request
+from pilothouse.engine.apiserver.write.delete import Delete
 from pilothouse.engine.store.record import Record
 from pilothouse.model.errors import ApiError, NotFound
 
@@ -23,10 +25,13 @@ async def deletecollection(backend: Backend, request: ApiRequest, served: Served
     page = listing.page_of(request.query, served.scope(request.namespace))
     found = await collect(backend.store, served, request.namespace, wanted, page)
 
+    asked = write_request(request, served, dry_run=options.dry_run)
+
     async def remove_one(record: Record) -> None:
         metadata = record.peek()["metadata"]
         try:
-            await remove(backend, request, served, metadata.get("namespace", ""), metadata["name"], options)
+            one = replace(asked, namespace=metadata.get("namespace", ""), name=metadata["name"])
+            await backend.writes.write(Delete(one, options))
         except NotFound:
             return
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pilothouse.client.transport import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 from pilothouse.engine.apiserver import body as bodies
-from pilothouse.engine.apiserver import decode, system
+from pilothouse.engine.apiserver import decode
 from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import One
 from pilothouse.engine.apiserver.backend import Backend
@@ -18,8 +18,9 @@ from pilothouse.engine.apiserver.negotiate import JSON
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.engine.apiserver.verbs import apply as applies
-from pilothouse.engine.apiserver.verbs import update
 from pilothouse.engine.apiserver.verbs.get import check_name
+from pilothouse.engine.apiserver.verbs.making import check_identity, write_request
+from pilothouse.engine.apiserver.write.update import Update
 from pilothouse.engine.store.record import Record
 from pilothouse.model.errors import ApiError, BadRequest, Cause, Invalid, RequestTooLarge, UnsupportedMediaType, shortened
 from pilothouse.model.json import Object, dumps
@@ -35,7 +36,6 @@ Apply = Callable[[Any], Any]
 
 async def patch(backend: Backend, request: ApiRequest, served: Served) -> One:
     check_name(request.name)
-    queries.timeout_s(request.query)
     if request.content_type == APPLY_PATCH and served.to_stored is None:
         return await applies.apply(backend, request, served)
     chosen = media(request, custom=served.custom)
@@ -52,7 +52,8 @@ async def patch(backend: Backend, request: ApiRequest, served: Served) -> One:
     def make(record: Record) -> Object:
         return _patched(request, served, record, apply, change, strictness)
 
-    return await update.replace(backend, request, served, make, dry_run)
+    outcome = await backend.writes.write(Update(write_request(request, served, dry_run=dry_run), make))
+    return One(served, outcome.record)
 
 
 def media(request: ApiRequest, *, custom: bool) -> str:
@@ -148,7 +149,7 @@ def _patched(request: ApiRequest, served: Served, record: Record, apply: Apply, 
     if served.to_stored is not None:
         value = served.to_stored(value)
     served.kind.default(value)
-    _check_identity(request, served, value, record)
+    _check_made(request, served, value, record)
     return value
 
 
@@ -165,15 +166,12 @@ def _check_type(served: Served, value: Object, document: Any) -> None:
         raise unreadable(document, f"{stated[0]}, Kind={stated[1]} is not {resource.api_version}, Kind={resource.kind}")
 
 
-def _check_identity(request: ApiRequest, served: Served, value: Object, record: Record) -> None:
+def _check_made(request: ApiRequest, served: Served, value: Object, record: Record) -> None:
     metadata, stored = value["metadata"], record.value["metadata"]
-    name = metadata.get("name", "")
-    if name != request.name:
-        raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({request.name})")
-    system.place(value, request.namespace, served.resource.namespaced)
+    check_identity(request, served, value)
     version = stored.get("resourceVersion")
     if metadata.get("resourceVersion") == version and served.kind.unconditional_update:
         metadata.pop("resourceVersion", None)
     if metadata.get("uid") != stored["uid"] and metadata.get("uid"):
         text = f'Invalid value: "{metadata["uid"]}": field is immutable'
-        raise served.invalid(name, [Cause("metadata.uid", "FieldValueInvalid", text)] * 2)
+        raise served.invalid(request.name, [Cause("metadata.uid", "FieldValueInvalid", text)] * 2)

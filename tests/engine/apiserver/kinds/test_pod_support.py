@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.engine.apiserver.admission.chain import Attributes, Operation
+from pilothouse.engine.apiserver.admission.context import Operation, Write
 from pilothouse.engine.apiserver.admission.pod_support import PodSupport
 from pilothouse.engine.apiserver.kinds.pod_support.judge import judge
 from pilothouse.engine.apiserver.kinds.pod_support.rule import State
@@ -168,26 +168,26 @@ def test_what_ordinary_charts_carry_passes_with_a_warning(spec: Object, path: st
     assert [(each.path, each.is_refused) for each in found] == [(path, False)]
 
 
-def attributes(api: Api, warned: list[str], new: Object, old: Object | None = None, subresource: str = "") -> Attributes:
+def attributes(api: Api, warned: list[str], new: Object, old: Object | None = None, subresource: str = "") -> Write:
     served = api.server.backend.table.find("", "v1", "pods")
     assert served is not None
     operation: Operation = "CREATE" if old is None else "UPDATE"
-    return Attributes(operation, served, "default", "p", ADMIN, pod("p", **new), old and pod("p", **old), subresource, warn=warned.append)
+    return Write(operation, served, "default", "p", ADMIN, pod("p", **new), old and pod("p", **old), subresource, warn=warned.append)
 
 
 async def test_warnings_name_the_field_and_come_once(api: Api) -> None:
     warned: list[str] = []
-    PodSupport().validate(attributes(api, warned, {"priorityClassName": "high"}))
-    PodSupport().validate(attributes(api, warned, {"priorityClassName": "high", "tolerations": []}, {"priorityClassName": "high"}))
+    await PodSupport().validate(attributes(api, warned, {"priorityClassName": "high"}))
+    await PodSupport().validate(attributes(api, warned, {"priorityClassName": "high", "tolerations": []}, {"priorityClassName": "high"}))
     assert warned == ["spec.priorityClassName: not carried out: no pod waits for or makes way for another"]
 
 
 async def test_what_was_there_before_can_still_be_changed_elsewhere(api: Api) -> None:
     old: Object = {"hostUsers": False}
-    PodSupport().validate(attributes(api, [], old | {"activeDeadlineSeconds": 5}, old))
+    await PodSupport().validate(attributes(api, [], old | {"activeDeadlineSeconds": 5}, old))
     with pytest.raises(Invalid, match="runtimeClassName"):
-        PodSupport().validate(attributes(api, [], old | {"runtimeClassName": "kata"}, old))
+        await PodSupport().validate(attributes(api, [], old | {"runtimeClassName": "kata"}, old))
 
 
 async def test_a_pods_status_can_be_written_whatever_it_asked_for(api: Api) -> None:
-    PodSupport().validate(attributes(api, [], {"hostUsers": False}, {}, "status"))
+    await PodSupport().validate(attributes(api, [], {"hostUsers": False}, {}, "status"))

@@ -9,6 +9,7 @@ from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 from pilothouse.model.meta import is_true
 
+FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 APPROVAL = "api-approved.kubernetes.io"
 _PROTECTED = ("k8s.io", "kubernetes.io")
 _PRESERVE = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
@@ -142,4 +143,6 @@ CRD = Kind(
     validate_status_update=validate_status_update,
     unconditional_update=False,
     returns_object_on_delete=True,
+    finalizers_on_delete=(FINALIZER,),
+    followed_by="definitions",
 )

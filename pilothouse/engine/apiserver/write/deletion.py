@@ -6,11 +6,9 @@ Source: apiserver/pkg/registry/rest/delete.go and generic/registry/store.go (del
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pilothouse.engine.apiserver.crds.naming import FINALIZER
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CRDS, NAMESPACES
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _OF_POLICY = {"Orphan": ORPHAN, "Foreground": FOREGROUND}
@@ -42,9 +40,8 @@ def plan(kind: Kind, obj: Object, options: Options, now: datetime) -> Step:
     grace_s = kind.grace_s(obj, options.grace_s) if kind.grace_s is not None else 0
     if metadata.get("deletionTimestamp"):
         return _again(kind, obj, finalizers, grace_s, options, now)
-    if kind.resource is CRDS and FINALIZER not in finalizers:
-        finalizers = [*finalizers, FINALIZER]
-    if grace_s == 0 and not finalizers and not _waits(kind, obj):
+    finalizers += [name for name in kind.finalizers_on_delete if name not in finalizers]
+    if grace_s == 0 and not finalizers and not kind.waits(obj):
         return Step(True, _marked(kind, obj, finalizers, 0, now) if kind.grace_s is not None else None)
     return Step(False, _marked(kind, obj, finalizers, grace_s, now))
 
@@ -54,7 +51,7 @@ def _again(kind: Kind, obj: Object, finalizers: list[str], grace_s: int, options
     metadata = obj["metadata"]
     left = metadata.get("deletionGracePeriodSeconds") or 0
     shortened = options.grace_s is not None and grace_s < left
-    if (left == 0 or (shortened and grace_s == 0)) and not finalizers and not _waits(kind, obj):
+    if (left == 0 or (shortened and grace_s == 0)) and not finalizers and not kind.waits(obj):
         return Step(True)
     if shortened:
         start = meta.parse_rfc3339(metadata["deletionTimestamp"]) - left
@@ -65,11 +62,6 @@ def _again(kind: Kind, obj: Object, finalizers: list[str], grace_s: int, options
     return Step(False)
 
 
-def _waits(kind: Kind, obj: Object) -> bool:
-    """A namespace also waits for its spec's finalizers."""
-    return kind.resource is NAMESPACES and bool((obj.get("spec") or {}).get("finalizers"))
-
-
 def _marked(kind: Kind, obj: Object, finalizers: list[str], grace_s: int, now: datetime) -> Object:
     metadata = _with_finalizers(obj["metadata"], finalizers)
     metadata["deletionTimestamp"] = meta.rfc3339((now + timedelta(seconds=grace_s)).timestamp())
@@ -77,9 +69,7 @@ def _marked(kind: Kind, obj: Object, finalizers: list[str], grace_s: int, now: d
     if metadata.get("generation"):
         metadata["generation"] += 1
     marked = obj | {"metadata": metadata}
-    if _waits(kind, obj):
-        marked["status"] = (obj.get("status") or {}) | {"phase": "Terminating"}
-        marked["metadata"].pop("deletionGracePeriodSeconds")
+    kind.on_dying(marked)
     return marked
 
 

@@ -4,12 +4,14 @@ A creation is owned by its client; an update gives its client what it changes. A
 somebody applies to it. Source: apimachinery/pkg/util/managedfields.
 """
 
+import time
 from collections.abc import Callable
 
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.served import Served
 from pilothouse.model.apply import UPDATE, FieldSet, Manager, Managers, decode, encode, field_set, tracked
 from pilothouse.model.json import Object
+from pilothouse.model.meta import rfc3339
 
 Manage = Callable[[Object | None, Object], None]
 """Given the stored object (None for a creation) and the new one, writes the new one's managers into it."""
@@ -27,7 +29,7 @@ def _of_agent(agent: str) -> str:
     return "".join(each for each in agent.partition("/")[0] if each.isprintable())[:_NAME_BYTES]
 
 
-def by_update(request: ApiRequest, served: Served, now: str) -> Manage:
+def by_update(request: ApiRequest, served: Served) -> Manage:
     """Of creates, updates and patches."""
 
     def manage(old: Object | None, value: Object) -> None:
@@ -37,9 +39,8 @@ def by_update(request: ApiRequest, served: Served, now: str) -> Manage:
             return
         before, after = without_managers(old), without_managers(value)
         managers = managers_of(old) if old is None else _stated(old, value)
-        found = tracked(
-            before, after or {}, managers, manager(request, served, UPDATE), served.schema().whole, now, ignored(request, served)
-        )
+        now, schema = rfc3339(time.time()), served.schema().whole
+        found = tracked(before, after or {}, managers, manager(request, served, UPDATE), schema, now, ignored(request, served))
         write(value, found)
 
     return manage

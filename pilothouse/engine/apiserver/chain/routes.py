@@ -7,7 +7,9 @@ was not authorized before.
 from collections.abc import Awaitable, Callable, Mapping
 
 from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
+from pilothouse.engine.apiserver.authz.reviews import REVIEWS
 from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.kinds.subresource import BY_NAME
 from pilothouse.engine.apiserver.request import ApiRequest
 from pilothouse.engine.apiserver.routing import Target
 from pilothouse.engine.apiserver.served import Served, Table
@@ -28,10 +30,8 @@ Verb = Callable[[Backend, ApiRequest, Served], Awaitable[Answer]]
 
 OBJECT_VERBS: Mapping[str, Verb] = {"get": get, "update": update, "patch": patch, "delete": delete, "watch": watch}
 COLLECTION_VERBS: Mapping[str, Verb] = {"list": list_objects, "watch": watch, "create": create, "deletecollection": deletecollection}
-STATUS_VERBS: Mapping[str, Verb] = {"get": get, "update": update, "patch": patch}
-
-SUBRESOURCES: Mapping[str, Mapping[str, Verb]] = {
-    "status": STATUS_VERBS,
+SUBRESOURCE_VERBS: Mapping[str, Mapping[str, Verb]] = {
+    "status": {"get": get, "update": update, "patch": patch},
     "scale": {"get": scale.get, "update": scale.update, "patch": scale.patch},
     "finalize": {"update": finalize.finalize},
     "token": {"create": token.create},
@@ -42,6 +42,17 @@ SUBRESOURCES: Mapping[str, Mapping[str, Verb]] = {
     "attach": {"get": session.attach, "create": session.attach},
     "portforward": {"get": portforward.forward, "create": portforward.forward},
 }
+"""What carries out the verbs that `kinds.subresource` states."""
+
+
+def is_long_running(request: ApiRequest) -> bool:
+    """Whether the request may take as long as its client wants."""
+    subresource = BY_NAME.get(request.target.subresource)
+    return request.verb == "watch" or (subresource is not None and subresource.streams)
+
+
+def _review_verbs(served: Served) -> Mapping[str, Verb]:
+    return {"create": REVIEWS[served.resource.group_resource]}
 
 
 def unknown() -> NotFound:
@@ -74,11 +85,11 @@ def verb_for(method: str, verb: str, target: Target, served: Served) -> Verb:
     """Raises NotFound, MethodNotAllowed."""
     resource = served.resource
     if target.subresource:
-        verbs = SUBRESOURCES.get(target.subresource) if target.subresource in resource.subresources else None
-        if verbs is None:
+        if target.subresource not in served.kind.subresources:
             raise unknown()
+        verbs = SUBRESOURCE_VERBS[target.subresource]
     else:
-        verbs = OBJECT_VERBS if target.name else COLLECTION_VERBS
+        verbs = OBJECT_VERBS if target.name else COLLECTION_VERBS if served.kind.is_stored else _review_verbs(served)
         if target.name and not {"get", "update", "patch", "delete"} & set(resource.verbs):
             raise unknown()
         if verb not in resource.verbs:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pilothouse.engine.apiserver.served import Served
-from pilothouse.engine.store.errors import KeyExists, ObjectTooLarge, QuotaExceeded, StorageFailed, StoreBusy, StoreClosed
+from pilothouse.engine.store.errors import ObjectTooLarge, QuotaExceeded, StorageFailed, StoreBusy, StoreClosed
 from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import AlreadyExists, ApiError, Conflict, NotFound, RequestTooLarge, TooManyRequests, Unavailable
@@ -37,13 +37,15 @@ def latest(store: Store, served: Served, namespace: str, name: str) -> Record:
     return record
 
 
-async def create(store: Store, served: Served, namespace: str, name: str, value: Object) -> Record:
-    """Raises AlreadyExists."""
+def may_answer(store: Store, record: Record, *, dry_run: bool = False) -> bool:
+    """Whether a write that changes nothing may be answered with the record: what is on its way to disk may still fail."""
+    return dry_run or store.get(record.key) is record
+
+
+async def create(store: Store, key: str, value: Object) -> Record:
+    """Raises the store's KeyExists, for the caller to try again or to refuse (see `already_exists`)."""
     with _translated():
-        try:
-            return await store.create(served.key(namespace, name), value)
-        except KeyExists as error:
-            raise already_exists(served, name, error.current.value) from error
+        return await store.create(key, value)
 
 
 def already_exists(served: Served, name: str, current: Object) -> AlreadyExists:

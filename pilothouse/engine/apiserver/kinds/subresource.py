@@ -1,0 +1,39 @@
+"""What lies below an object in the URL space, as data: which verbs it knows, what it answers with, how long it takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """verbs: in the order in which discovery shows them.
+
+    answers: group, version and kind of what goes in and out, None for the object itself. definition: that kind's schema, where it has one.
+    streams: the answer takes as long as its client wants. connects: it is a session that admission sees as a CONNECT.
+    """
+
+    name: str
+    verbs: tuple[str, ...]
+    answers: tuple[str, str, str] | None = None
+    definition: str = ""
+    streams: bool = False
+    connects: bool = False
+
+
+_READ_AND_WRITE = ("get", "patch", "update")
+
+STATUS = Subresource("status", _READ_AND_WRITE)
+SCALE = Subresource("scale", _READ_AND_WRITE, ("autoscaling", "v1", "Scale"), "io.k8s.api.autoscaling.v1.Scale")
+FINALIZE = Subresource("finalize", ("update",))
+BINDING = Subresource("binding", ("create",), ("", "", "Binding"), "io.k8s.api.core.v1.Binding")
+EVICTION = Subresource("eviction", ("create",), ("policy", "v1", "Eviction"), "io.k8s.api.policy.v1.Eviction")
+TOKEN = Subresource("token", ("create",), ("authentication.k8s.io", "v1", "TokenRequest"), "io.k8s.api.authentication.v1.TokenRequest")
+LOG = Subresource("log", ("get",), streams=True)
+EXEC = Subresource("exec", ("create", "get"), ("", "", "PodExecOptions"), streams=True, connects=True)
+ATTACH = Subresource("attach", ("create", "get"), ("", "", "PodAttachOptions"), streams=True, connects=True)
+PORTFORWARD = Subresource("portforward", ("create", "get"), ("", "", "PodPortForwardOptions"), streams=True, connects=True)
+
+BY_NAME: Mapping[str, Subresource] = {
+    each.name: each for each in (STATUS, SCALE, FINALIZE, BINDING, EVICTION, TOKEN, LOG, EXEC, ATTACH, PORTFORWARD)
+}
+"""All that any kind has; a kind has those that its resource names."""

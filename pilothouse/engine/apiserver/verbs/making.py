@@ -1,0 +1,33 @@
+"""What verbs that write have in common: who asks for what, and new values that can be made again."""
+
+from collections.abc import Callable
+
+from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.write import system
+from pilothouse.engine.apiserver.write.change import WriteRequest
+from pilothouse.engine.apiserver.write.ownership import Manage, by_update
+from pilothouse.model.errors import BadRequest
+from pilothouse.model.json import Object
+
+
+def write_request(request: ApiRequest, served: Served, *, dry_run: bool, manage: Manage | None = None) -> WriteRequest:
+    """The request's user writes the object that its URL names. manage: None for that of an update."""
+    target, manage = request.target, manage or by_update(request, served)
+    return WriteRequest(
+        served, target.namespace, target.name, request.user, request.warn, manage, target.subresource, dry_run, request.deadline
+    )
+
+
+def repeated(make: Callable[[], Object]) -> Callable[[], Object]:
+    """`make` is called at once, so that what it refuses is refused first, and again for every further value."""
+    first: list[Object] = [make()]
+    return lambda: first.pop() if first else make()
+
+
+def check_identity(request: ApiRequest, served: Served, value: Object) -> None:
+    """Raises BadRequest when the object is not the one that the URL names."""
+    name = value["metadata"].get("name", "")
+    if name != request.name:
+        raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({request.name})")
+    system.place(value, request.namespace, served.resource.namespaced)

@@ -1,0 +1,61 @@
+"""The write path of a new object."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pilothouse.engine.apiserver.admission.context import Write
+from pilothouse.engine.apiserver.answer import Fresh
+from pilothouse.engine.apiserver.kinds.kind import Context
+from pilothouse.engine.apiserver.write import storage, system
+from pilothouse.engine.apiserver.write.change import Lost, Outcome, WriteRequest
+from pilothouse.engine.store.errors import KeyExists
+from pilothouse.engine.store.store import Store
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+
+
+class Create:
+    """make: a decoded, defaulted value, a private copy each time. A generated name that is taken is generated again."""
+
+    def __init__(self, request: WriteRequest, make: Callable[[], Object]) -> None:
+        self._request = request
+        self._make = make
+        self._is_generated = False
+
+    def begin(self, store: Store) -> Write:
+        request = self._request
+        value = self._make()
+        metadata = value["metadata"]
+        system.place(value, request.namespace, request.served.resource.namespaced)
+        self._is_generated = not metadata.get("name") and bool(metadata.get("generateName"))
+        system.begin(value, meta.rfc3339(datetime.now(UTC).timestamp()))
+        if request.dry_run:
+            metadata.pop("resourceVersion", None)
+        else:
+            system.refuse_version(value)
+        request.manage(None, value)
+        return replace(request, name=metadata.get("name", "")).attempt("CREATE", value, None)
+
+    def prepare(self, write: Write, context: Context) -> None:
+        kind, value = write.served.kind, write.new()
+        kind.prepare_create(value, context)
+        if causes := kind.validate(value):
+            raise write.served.invalid(value["metadata"].get("name", ""), causes)
+        for text in kind.warnings(value):
+            write.warn(text)
+
+    async def commit(self, store: Store, write: Write) -> Outcome:
+        value = write.new()
+        key = write.served.key(write.namespace, value["metadata"]["name"])
+        if not write.dry_run:
+            return Outcome(await storage.create(store, key, value))
+        current = store.latest(key)
+        if current is not None:
+            raise KeyExists(current)
+        return Outcome(Fresh(value))
+
+    def lost(self, write: Write, error: Lost, *, is_last: bool) -> None:
+        assert isinstance(error, KeyExists), "a create compares with nothing"
+        if is_last or not self._is_generated:
+            raise storage.already_exists(write.served, write.new()["metadata"]["name"], error.current.value) from error

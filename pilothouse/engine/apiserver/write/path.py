@@ -1,0 +1,65 @@
+"""The write path: every stage between a decoded request and the store, in one order for all verbs.
+
+make (the verb's: decode, default, place) -> mutating admission -> prepare -> validate -> validating admission -> reserve -> commit.
+
+Admission may await whatever it needs: the commit compares and swaps, and when somebody else was quicker, everything is done again from
+`make` on, with what is stored by then. Reserving and committing are one step without an await in between, in a task of their own that
+nobody cancels: a client that goes away, or a deadline, ends a write before it or not at all, and what has been reserved is given back
+by the commit's outcome.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+from pilothouse.aio.tasks import completed
+from pilothouse.engine.apiserver.admission.chain import Chain
+from pilothouse.engine.apiserver.admission.context import Write
+from pilothouse.engine.apiserver.kinds.kind import Context
+from pilothouse.engine.apiserver.write.change import Change, Outcome
+from pilothouse.engine.store.errors import KeyExists, Mismatch
+from pilothouse.engine.store.store import Store
+
+ATTEMPTS = 10
+
+
+class Follower(Protocol):
+    """A reconciler that follows the store."""
+
+    async def caught_up(self, write: Write) -> None:
+        """Returns once it has dealt with a write that is committed, or after a moment: an answer must not hang on it."""
+        ...
+
+
+class WritePath:
+    """followers: by the name under which kinds speak of them (`Kind.followed_by`)."""
+
+    def __init__(self, store: Store, admission: Chain, followers: Mapping[str, Follower]) -> None:
+        self._store = store
+        self._admission = admission
+        self._followers = followers
+
+    async def write(self, change: Change) -> Outcome:
+        """Raises ApiError."""
+        attempt = 1
+        while True:
+            write = change.begin(self._store)
+            await self._admission.mutate(write)
+            change.prepare(write, Context(datetime.now(UTC), write.subresource))
+            await self._admission.validate(write)
+            try:
+                outcome = await completed(self._commit(change, write))
+                break
+            except (Mismatch, KeyExists) as error:
+                change.lost(write, error, is_last=attempt == ATTEMPTS)
+            attempt += 1
+        if not write.dry_run and (name := write.served.kind.followed_by):
+            await self._followers[name].caught_up(write)
+        return outcome
+
+    async def _commit(self, change: Change, write: Write) -> Outcome:
+        try:
+            self._admission.reserve(write)
+            return await change.commit(self._store, write)
+        finally:
+            write.release()

@@ -1,0 +1,94 @@
+"""The write path of a change to a stored object, whole or through a subresource."""
+
+from collections.abc import Callable
+
+from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver.admission.context import Write
+from pilothouse.engine.apiserver.answer import Fresh
+from pilothouse.engine.apiserver.kinds.kind import Context
+from pilothouse.engine.apiserver.write import storage, system
+from pilothouse.engine.apiserver.write.change import Lost, Outcome, WriteRequest
+from pilothouse.engine.store.record import Record
+from pilothouse.engine.store.store import Store
+from pilothouse.model.errors import ApiError, Cause, Invalid
+from pilothouse.model.json import Object, same
+
+Make = Callable[[Record], Object]
+"""Given the stored object, a private copy of what is to take its place; called once an attempt."""
+
+
+class Update:
+    """A value that states a resourceVersion is bound to it: then somebody else's change is a conflict, else it is tried again."""
+
+    def __init__(self, request: WriteRequest, make: Make) -> None:
+        self._request = request
+        self._make = make
+        self._base: Record
+        self._is_bound = False
+
+    def begin(self, store: Store) -> Write:
+        """Raises NotFound, Conflict, Invalid, ApiError 500."""
+        request = self._request
+        self._base = storage.latest(store, request.served, request.namespace, request.name)
+        value = self._make(self._base)
+        self._is_bound = bool(value["metadata"].get("resourceVersion"))
+        self._check_preconditions(value)
+        system.carry_over(value, self._base.value)
+        request.manage(self._base.value, value)
+        return request.attempt("UPDATE", value, self._base.value)
+
+    def _check_preconditions(self, value: Object) -> None:
+        """The uid and the version that the new value states; "0" stands for none."""
+        served, name, current = self._request.served, self._request.name, self._base
+        metadata, stored = value["metadata"], current.value["metadata"]
+        version = metadata.get("resourceVersion", "")
+        if version and not queries.is_number(version):
+            raise ApiError(f'strconv.ParseUint: parsing "{version}": invalid syntax', code=500, reason="")
+        uid = metadata.get("uid")
+        if uid and uid != stored["uid"]:
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored['uid']}"
+            raise storage.conflict(served, name, why)
+        if version in ("", "0"):
+            if not served.kind.unconditional_update:
+                cause = Cause("metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update")
+                raise Invalid.of(served.resource.plural, name, [cause], served.resource.group)
+            metadata.pop("resourceVersion", None)
+        elif int(version) != current.revision:
+            raise storage.conflict(served, name)
+
+    def prepare(self, write: Write, context: Context) -> None:
+        kind, value, old = write.served.kind, write.new(), self._base.value
+        kind.prepare_update(value, old, context)
+        if causes := kind.causes_of_update(value, old, write.subresource):
+            raise write.served.invalid(write.name, causes)
+        if write.subresource != "status":
+            for text in kind.warnings(value) if kind.warnings_on_update is None else kind.warnings_on_update(value, old):
+                write.warn(text)
+
+    async def commit(self, store: Store, write: Write) -> Outcome:
+        """A write that changes nothing is not carried out; the last reason to wait for taken away ends a dying object."""
+        base, value = self._base, write.new()
+        value["metadata"]["resourceVersion"] = base.value["metadata"].get("resourceVersion")
+        if _is_released(write, value):
+            if not write.dry_run:
+                # What watchers are told is the object as it last was; the client sees its change, at the version it was based on.
+                await storage.delete(store, base.key, base.revision)
+            return Outcome(Fresh(value), is_gone=True)
+        # WHY `same` as well: Python's == takes 1 for true.
+        if storage.may_answer(store, base, dry_run=write.dry_run) and value == base.value and same(value, base.value):
+            return Outcome(base)
+        if write.dry_run:
+            return Outcome(Fresh(value))
+        return Outcome(await storage.update(store, base.key, value, base.revision))
+
+    def lost(self, write: Write, error: Lost, *, is_last: bool) -> None:
+        if is_last or self._is_bound:
+            raise storage.conflict(write.served, write.name) from error
+
+
+def _is_released(write: Write, value: Object) -> bool:
+    """Whether a dying object has nothing left to wait for, so that this update is its end."""
+    metadata = value["metadata"]
+    if not metadata.get("deletionTimestamp") or metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds"):
+        return False
+    return not write.served.kind.waits(value)
