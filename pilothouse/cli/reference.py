@@ -16,11 +16,11 @@ import click
 
 from pilothouse.client.crds import CustomType
 from pilothouse.engine.apiserver.authz.uses import Uses
-from pilothouse.engine.apiserver.builtin import built_in_table
 from pilothouse.engine.apiserver.discovery.legacy import verbs_of
 from pilothouse.engine.apiserver.kinds.pod_support.rule import State
 from pilothouse.engine.apiserver.kinds.pod_support.table import entries
 from pilothouse.engine.apiserver.metrics import Metrics
+from pilothouse.engine.apiserver.resources.builtin import built_in_table
 from pilothouse.model.json import Object
 from pilothouse.model.schema import Catalog
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pilothouse.client.transport import Socket
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.model.json import Object, dumps
 from pilothouse.wire.spdy import Pipe
 

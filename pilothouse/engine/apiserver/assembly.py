@@ -27,17 +27,17 @@ from pilothouse.engine.apiserver.authz.secrets import SecretsAuthorizer
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.bootstrap.cluster import bootstrap
 from pilothouse.engine.apiserver.bootstrap.roles import node_rules
-from pilothouse.engine.apiserver.builtin import built_in_table
 from pilothouse.engine.apiserver.chain.dispatch import Dispatch
 from pilothouse.engine.apiserver.chain.stage import Handler, Outlet, chained
 from pilothouse.engine.apiserver.chain.stages import Authenticated, Authorized, Errors, Impersonated, Measured, deadline
 from pilothouse.engine.apiserver.crds.serving import ServedDefinitions
+from pilothouse.engine.apiserver.discovery.documents import Documents
+from pilothouse.engine.apiserver.discovery.health import Health
 from pilothouse.engine.apiserver.discovery.openapi import OpenApi
-from pilothouse.engine.apiserver.documents import Documents
-from pilothouse.engine.apiserver.health import Health
 from pilothouse.engine.apiserver.metrics import Metrics
 from pilothouse.engine.apiserver.nodes import NodeConnector
 from pilothouse.engine.apiserver.objects import Objects
+from pilothouse.engine.apiserver.resources.builtin import built_in_table
 from pilothouse.engine.apiserver.services.allocation import Allocation
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.apiserver.upkeep.aggregation import Aggregation

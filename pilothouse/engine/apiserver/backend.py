@@ -11,7 +11,7 @@ from pilothouse.engine.apiserver.admission.chain import Chain
 from pilothouse.engine.apiserver.authn.tokens import Tokens
 from pilothouse.engine.apiserver.authz.authorize import Authorizer
 from pilothouse.engine.apiserver.nodes import NodeConnector
-from pilothouse.engine.apiserver.served import Table
+from pilothouse.engine.apiserver.resources.served import Table
 from pilothouse.engine.apiserver.write.path import WritePath
 from pilothouse.engine.store.store import Store
 from pilothouse.model import meta

@@ -12,12 +12,12 @@ from typing import Any
 
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.client.transport import Call, Socket, WatchEvent
-from pilothouse.engine.apiserver import routing
 from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Stored, Streaming
 from pilothouse.engine.apiserver.chain.routes import Answer
-from pilothouse.engine.apiserver.frames import list_metadata
+from pilothouse.engine.apiserver.http.frames import list_metadata
 from pilothouse.engine.apiserver.identity import User
-from pilothouse.engine.apiserver.request import ApiRequest, PlainHeaders
+from pilothouse.engine.apiserver.request import routing
+from pilothouse.engine.apiserver.request.request import ApiRequest, PlainHeaders
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.verbs.watch import BOOKMARK_EVERY_S, Feed
 from pilothouse.model.errors import ApiError, BadRequest, NotFound, Unavailable

@@ -8,16 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pilothouse.aio.tasks import TaskSet
-from pilothouse.engine.apiserver import assembly, routing
-from pilothouse.engine.apiserver import query as queries
+from pilothouse.engine.apiserver import assembly
 from pilothouse.engine.apiserver.assembly import Parts
-from pilothouse.engine.apiserver.body import LIMIT_BYTES
 from pilothouse.engine.apiserver.chain.routes import Answer
-from pilothouse.engine.apiserver.http_outlet import HttpOutlet
+from pilothouse.engine.apiserver.http.outlet import HttpOutlet
 from pilothouse.engine.apiserver.identity import ANONYMOUS
-from pilothouse.engine.apiserver.negotiate import Accepted
 from pilothouse.engine.apiserver.nodes import NodeConnector
-from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request import routing
+from pilothouse.engine.apiserver.request.body import LIMIT_BYTES
+from pilothouse.engine.apiserver.request.negotiate import Accepted
+from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import ApiError

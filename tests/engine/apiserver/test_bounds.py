@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.engine.apiserver.following import follow
 from pilothouse.engine.apiserver.kinds import field, metadata
-from pilothouse.engine.apiserver.warnings import Warnings
+from pilothouse.engine.apiserver.request.warnings import Warnings
 from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import Cause, Invalid
 from pilothouse.model.json import Object

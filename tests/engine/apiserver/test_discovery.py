@@ -1,6 +1,6 @@
 """What clients learn before they ask for anything."""
 
-from pilothouse.engine.apiserver.served import version_rank
+from pilothouse.engine.apiserver.resources.served import version_rank
 from tests.engine.apiserver.api import Api
 
 

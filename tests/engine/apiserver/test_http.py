@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pilothouse.engine.apiserver import stream_watch
+from pilothouse.engine.apiserver.http import stream_watch
 from tests.engine.apiserver.api import CONFIGMAPS, Api, configmap
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilothouse.engine.apiserver.negotiate import JSON, YAML, choose, choose_stream
+from pilothouse.engine.apiserver.request.negotiate import JSON, YAML, choose, choose_stream
 from pilothouse.model.errors import NotAcceptable
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"

@@ -8,13 +8,14 @@ from typing import cast
 import pytest
 
 from pilothouse.client.transport import Call
-from pilothouse.engine.apiserver import respond, routing, stream_watch
-from pilothouse.engine.apiserver.backlog import Backlog
 from pilothouse.engine.apiserver.chain.dispatch import carry_out
-from pilothouse.engine.apiserver.frames import FrameCache
-from pilothouse.engine.apiserver.negotiate import Accepted
-from pilothouse.engine.apiserver.request import ApiRequest, PlainHeaders
-from pilothouse.engine.apiserver.stream_watch import Watcher
+from pilothouse.engine.apiserver.http import respond, stream_watch
+from pilothouse.engine.apiserver.http.backlog import Backlog
+from pilothouse.engine.apiserver.http.frames import FrameCache
+from pilothouse.engine.apiserver.http.stream_watch import Watcher
+from pilothouse.engine.apiserver.request import routing
+from pilothouse.engine.apiserver.request.negotiate import Accepted
+from pilothouse.engine.apiserver.request.request import ApiRequest, PlainHeaders
 from pilothouse.wire.outlet import Disconnected
 from pilothouse.wire.stream import Stream
 from tests.engine.apiserver.api import CONFIGMAPS, Api, configmap

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pilothouse.engine.apiserver import query
+from pilothouse.engine.apiserver.request import query
 from pilothouse.model.errors import BadRequest, Invalid
 
 

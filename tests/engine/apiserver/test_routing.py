@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilothouse.engine.apiserver.routing import parse, verb_of
+from pilothouse.engine.apiserver.request.routing import parse, verb_of
 
 
 @pytest.mark.parametrize(

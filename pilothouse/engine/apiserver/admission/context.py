@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pilothouse.engine.apiserver.identity import User
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.model.json import Object
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]

@@ -5,7 +5,7 @@ Source: apiserver/pkg/admission/plugin/namespace/lifecycle.
 
 from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.objects import Objects
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.model.errors import Forbidden, NotFound
 from pilothouse.model.kinds import NAMESPACES
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from pilothouse.engine.apiserver.authz.attributes import Attributes
 from pilothouse.engine.apiserver.identity import ANONYMOUS, AUTHENTICATED, SERVICE_ACCOUNT_PREFIX, SERVICE_ACCOUNTS, UNAUTHENTICATED, User
-from pilothouse.engine.apiserver.request import Headers
+from pilothouse.engine.apiserver.request.request import Headers
 from pilothouse.model.errors import BadRequest
 
 _EXTRA_PREFIX = "impersonate-extra-"

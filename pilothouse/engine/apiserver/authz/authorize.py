@@ -8,7 +8,7 @@ from pilothouse.engine.apiserver.authz.node import NodeAuthorizer
 from pilothouse.engine.apiserver.authz.rbac import Rbac
 from pilothouse.engine.apiserver.authz.secrets import SecretsAuthorizer
 from pilothouse.engine.apiserver.authz.uses import Uses
-from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.model.selector import FieldSelector, SelectorError, parse_fields
 
 _COLLECTIONS = ("list", "watch", "deletecollection")

@@ -3,15 +3,16 @@
 import asyncio
 from typing import Any
 
-from pilothouse.engine.apiserver import body as bodies
 from pilothouse.engine.apiserver.answer import Bytes, One, Plain
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.chain.routes import Answer, Verb, served_at, verb_for
+from pilothouse.engine.apiserver.chain.routes import Answer, Verb, verb_for
 from pilothouse.engine.apiserver.chain.stage import Outlet
-from pilothouse.engine.apiserver.documents import Documents, page_not_found
-from pilothouse.engine.apiserver.negotiate import Accepted, choose, choose_stream
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.discovery.documents import Documents, page_not_found
+from pilothouse.engine.apiserver.request import body as bodies
+from pilothouse.engine.apiserver.request.lookup import served_at
+from pilothouse.engine.apiserver.request.negotiate import Accepted, choose, choose_stream
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write import storage
 from pilothouse.engine.store.record import Record

@@ -7,12 +7,13 @@ was not authorized before.
 from collections.abc import Awaitable, Callable, Mapping
 
 from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
-from pilothouse.engine.apiserver.authz.reviews import REVIEWS
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.kinds.subresource import BY_NAME
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.routing import Target
-from pilothouse.engine.apiserver.served import Served, Table
+from pilothouse.engine.apiserver.request.lookup import not_allowed, unknown
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.request.routing import Target
+from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.reviews.reviews import REVIEWS
 from pilothouse.engine.apiserver.subresources import binding, eviction, finalize, portforward, scale, session, token
 from pilothouse.engine.apiserver.subresources import log as logs
 from pilothouse.engine.apiserver.verbs.create import create
@@ -23,7 +24,6 @@ from pilothouse.engine.apiserver.verbs.list import list_objects
 from pilothouse.engine.apiserver.verbs.patch import patch
 from pilothouse.engine.apiserver.verbs.update import update
 from pilothouse.engine.apiserver.verbs.watch import Feed, watch
-from pilothouse.model.errors import MethodNotAllowed, NotFound
 
 Answer = One | Many | Plain | Feed | Streaming | Session | Bytes
 Verb = Callable[[Backend, ApiRequest, Served], Awaitable[Answer]]
@@ -53,32 +53,6 @@ def is_long_running(request: ApiRequest) -> bool:
 
 def _review_verbs(served: Served) -> Mapping[str, Verb]:
     return {"create": REVIEWS[served.resource.group_resource]}
-
-
-def unknown() -> NotFound:
-    return NotFound("the server could not find the requested resource", details={})
-
-
-def not_allowed(verb: str = "", custom: Served | None = None) -> MethodNotAllowed:
-    """custom: the custom resource that does not know the verb; others say less."""
-    if custom is None:
-        return MethodNotAllowed("the server does not allow this method on the requested resource", details={})
-    resource = custom.resource
-    text = f'{verb} is not supported on resources of kind "{resource.group_resource}"'
-    return MethodNotAllowed(text, details={"group": resource.group, "kind": resource.plural})
-
-
-def served_at(target: Target, table: Table) -> Served:
-    """Raises NotFound."""
-    served = table.find(target.group, target.version, target.resource)
-    if served is None or target.too_deep or (target.prefix == "api") != (target.group == ""):
-        raise unknown()
-    resource = served.resource
-    if target.in_namespace and not resource.namespaced:
-        raise unknown()
-    if target.name and resource.namespaced and not target.namespace:
-        raise unknown()
-    return served
 
 
 def verb_for(method: str, verb: str, target: Target, served: Served) -> Verb:

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from pilothouse.engine.apiserver.chain.routes import Answer
-from pilothouse.engine.apiserver.negotiate import Accepted
-from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.request.negotiate import Accepted
+from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.model.errors import ApiError
 
 Handler = Callable[[ApiRequest], Awaitable[Any]]

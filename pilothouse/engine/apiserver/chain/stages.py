@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.authn.authenticate import Authenticator
 from pilothouse.engine.apiserver.authn.impersonate import impersonated
 from pilothouse.engine.apiserver.authz.attributes import Attributes, forbidden
@@ -19,8 +18,9 @@ from pilothouse.engine.apiserver.authz.authorize import Authorizer, attributes
 from pilothouse.engine.apiserver.chain.routes import is_long_running
 from pilothouse.engine.apiserver.chain.stage import Handler, Outlet
 from pilothouse.engine.apiserver.metrics import Metrics
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Table
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Table
 from pilothouse.model.errors import ApiError, Forbidden, Internal, Timeout
 from pilothouse.wire.messages import HandshakeRefused
 from pilothouse.wire.outlet import Disconnected

@@ -1,7 +1,7 @@
 """From a CustomResourceDefinition to the rows of the table that serve it, one a version. Pure."""
 
 from pilothouse.engine.apiserver.crds.custom_kind import custom_kind
-from pilothouse.engine.apiserver.served import ScalePaths, Served
+from pilothouse.engine.apiserver.resources.served import ScalePaths, Served
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 from pilothouse.model.schema import CustomSchema, Schema, from_crd

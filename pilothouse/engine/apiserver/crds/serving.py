@@ -2,7 +2,7 @@
 
 from pilothouse.engine.apiserver.crds.rows import rows_of
 from pilothouse.engine.apiserver.following import follow
-from pilothouse.engine.apiserver.served import Table
+from pilothouse.engine.apiserver.resources.served import Table
 from pilothouse.engine.store.store import Store
 from pilothouse.model import meta
 from pilothouse.model.json import Object

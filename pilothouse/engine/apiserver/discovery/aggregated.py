@@ -2,8 +2,8 @@
 
 from pilothouse.engine.apiserver.discovery.legacy import subresource_kind, verbs_of
 from pilothouse.engine.apiserver.kinds.subresource import Subresource
-from pilothouse.engine.apiserver.negotiate import clauses
-from pilothouse.engine.apiserver.served import Served, Table
+from pilothouse.engine.apiserver.request.negotiate import clauses
+from pilothouse.engine.apiserver.resources.served import Served, Table
 from pilothouse.model.json import Object
 
 CONTENT_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"

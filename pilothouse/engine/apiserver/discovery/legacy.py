@@ -4,7 +4,7 @@ import base64
 import hashlib
 
 from pilothouse.engine.apiserver.kinds.subresource import Subresource
-from pilothouse.engine.apiserver.served import Served, Table
+from pilothouse.engine.apiserver.resources.served import Served, Table
 from pilothouse.model.json import Object
 
 _CUSTOM_VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]

@@ -8,14 +8,14 @@ import gzip
 import hashlib
 from collections.abc import Callable
 
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Bytes
 from pilothouse.engine.apiserver.discovery import gnostic
 from pilothouse.engine.apiserver.discovery.operations import Style, paths_of
-from pilothouse.engine.apiserver.negotiate import clauses
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served, Table
-from pilothouse.engine.apiserver.version import KUBERNETES
+from pilothouse.engine.apiserver.discovery.version import KUBERNETES
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.negotiate import clauses
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served, Table
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.schema.openapi import V2, V3, definitions
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pilothouse.engine.apiserver.discovery.legacy import subresource_kind
 from pilothouse.engine.apiserver.kinds.subresource import Subresource
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.model.json import Object
 
 _WRITE_TYPES = ["*/*"]

@@ -3,11 +3,11 @@
 Source: pkg/registry/core/namespace, pkg/registry/core/node, pkg/apis/core/validation.
 """
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
-from pilothouse.engine.apiserver.kinds.amounts import round_amounts
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Context, Kind
 from pilothouse.engine.apiserver.kinds.pod_validation.scheduling import TAINT_EFFECTS
 from pilothouse.engine.apiserver.kinds.printers import cluster as printer
+from pilothouse.engine.apiserver.kinds.quantities import round_amounts
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
@@ -36,13 +36,13 @@ def _create_namespace(obj: Object, context: Context) -> None:
 def _update_namespace(obj: Object, old: Object, context: Context) -> None:
     """Finalizers of the spec change through the finalize subresource only, the status through its own."""
     _default_namespace(obj)
-    settle.keep_owned(obj, old)
+    strategy.keep_owned(obj, old)
     if context.subresource == "status":
         obj["spec"] = old.get("spec") or {}
     elif context.subresource == "finalize":
-        settle.set_status(obj, old.get("status"))
+        strategy.set_status(obj, old.get("status"))
     else:
-        settle.set_status(obj, old.get("status"))
+        strategy.set_status(obj, old.get("status"))
         obj["spec"] = (obj.get("spec") or {}) | {"finalizers": (old.get("spec") or {}).get("finalizers") or []}
         if not obj["spec"]["finalizers"]:
             obj["spec"].pop("finalizers")
@@ -187,7 +187,7 @@ NODE = Kind(
     "io.k8s.api.core.v1.Node",
     default=_default_node,
     prepare_create=_create_node,
-    prepare_update=settle.update(generation=False),
+    prepare_update=strategy.update(generation=False),
     validate=_validate_node,
     validate_update=_validate_node_update,
     columns=printer.NODE_COLUMNS,

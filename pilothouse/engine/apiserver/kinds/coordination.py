@@ -3,7 +3,7 @@
 Source: pkg/apis/coordination/validation, pkg/apis/scheduling/validation.
 """
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.printers import cluster as printer
 from pilothouse.model import kinds, names
@@ -45,7 +45,7 @@ LEASE = Kind(
     kinds.LEASES,
     "io.k8s.api.coordination.v1.Lease",
     default=_default_lease,
-    prepare_update=settle.plain_update,
+    prepare_update=strategy.plain_update,
     validate=_validate_lease,
     validate_update=lambda obj, old: metadata.validate_update(obj, old) + _lease_spec(obj.get("spec") or {}),
     columns=printer.LEASE_COLUMNS,
@@ -86,8 +86,8 @@ PRIORITYCLASS = Kind(
     kinds.PRIORITYCLASSES,
     "io.k8s.api.scheduling.v1.PriorityClass",
     default=_default_priority,
-    prepare_create=settle.create(),
-    prepare_update=settle.plain_update,
+    prepare_create=strategy.create(),
+    prepare_update=strategy.plain_update,
     validate=_validate_priority,
     validate_update=_validate_priority_update,
     columns=printer.PRIORITY_COLUMNS,

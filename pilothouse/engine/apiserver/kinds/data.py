@@ -6,7 +6,7 @@ Source: pkg/apis/core/validation, pkg/apis/core/v1/conversion.go (stringData).
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Kind
 from pilothouse.engine.apiserver.kinds.printers import cluster as printer
 from pilothouse.model import kinds, names
@@ -59,7 +59,7 @@ def _validate_configmap_update(obj: Object, old: Object) -> list[Cause]:
 CONFIGMAP = Kind(
     kinds.CONFIGMAPS,
     "io.k8s.api.core.v1.ConfigMap",
-    prepare_update=settle.plain_update,
+    prepare_update=strategy.plain_update,
     validate=_validate_configmap,
     validate_update=_validate_configmap_update,
     columns=printer.CONFIGMAP_COLUMNS,
@@ -122,7 +122,7 @@ SECRET = Kind(
     kinds.SECRETS,
     "io.k8s.api.core.v1.Secret",
     default=_default_secret,
-    prepare_update=settle.plain_update,
+    prepare_update=strategy.plain_update,
     validate=_validate_secret,
     validate_update=_validate_secret_update,
     columns=printer.SECRET_COLUMNS,
@@ -134,7 +134,7 @@ SECRET = Kind(
 SERVICEACCOUNT = Kind(
     kinds.SERVICEACCOUNTS,
     "io.k8s.api.core.v1.ServiceAccount",
-    prepare_update=settle.plain_update,
+    prepare_update=strategy.plain_update,
     validate_update=lambda obj, old: metadata.validate_update(obj, old) + metadata.validate(obj, names.dns1123_subdomain),
     columns=printer.SERVICEACCOUNT_COLUMNS,
     cells=printer.serviceaccount_cells,

@@ -3,7 +3,7 @@
 Source: pkg/apis/core/validation (ValidateEndpoints), pkg/apis/discovery/validation.
 """
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.addresses import ordinary
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.printers import networking as printer
@@ -85,7 +85,7 @@ ENDPOINTS = Kind(
     kinds.ENDPOINTS,
     "io.k8s.api.core.v1.Endpoints",
     default=_default_endpoints,
-    prepare_update=settle.plain_update,
+    prepare_update=strategy.plain_update,
     validate=_validate_endpoints,
     validate_update=_validate_endpoints_update,
     columns=printer.ENDPOINTS_COLUMNS,
@@ -170,8 +170,8 @@ ENDPOINTSLICE = Kind(
     kinds.ENDPOINTSLICES,
     "io.k8s.api.discovery.v1.EndpointSlice",
     default=_default_slice,
-    prepare_create=settle.create(),
-    prepare_update=settle.update(counted=("labels",)),
+    prepare_create=strategy.create(),
+    prepare_update=strategy.update(counted=("labels",)),
     validate=_validate_slice,
     validate_update=_validate_slice_update,
     columns=printer.SLICE_COLUMNS,

@@ -8,7 +8,7 @@ Source: pkg/apis/core/validation/events.go, pkg/apis/events/v1/conversion.go.
 from datetime import datetime
 from typing import Any
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Kind
 from pilothouse.engine.apiserver.kinds.printers import events as printer
 from pilothouse.model import kinds, names
@@ -143,7 +143,7 @@ EVENT = Kind(
     kinds.EVENTS,
     "io.k8s.api.core.v1.Event",
     default=default,
-    prepare_update=settle.plain_update,
+    prepare_update=strategy.plain_update,
     validate=_validate_core,
     validate_update=_validate_core_update,
     columns=printer.COLUMNS,
@@ -170,7 +170,7 @@ EVENT_V1 = Kind(
     kinds.EVENTS_V1,
     "io.k8s.api.events.v1.Event",
     default=default,
-    prepare_update=settle.plain_update,
+    prepare_update=strategy.plain_update,
     validate=_validate_new,
     validate_update=_validate_new_update,
     columns=printer.COLUMNS,

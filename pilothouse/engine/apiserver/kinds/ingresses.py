@@ -3,7 +3,7 @@
 Source: pkg/apis/networking/validation.
 """
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.printers import networking as printer
 from pilothouse.model import kinds, names
@@ -140,8 +140,8 @@ def warnings(obj: Object) -> list[str]:
 INGRESS = Kind(
     kinds.INGRESSES,
     "io.k8s.api.networking.v1.Ingress",
-    prepare_create=settle.create(status={"loadBalancer": {}}),
-    prepare_update=settle.update(),
+    prepare_create=strategy.create(status={"loadBalancer": {}}),
+    prepare_update=strategy.update(),
     validate=validate,
     validate_update=validate_update,
     warnings=warnings,
@@ -195,8 +195,8 @@ INGRESSCLASS = Kind(
     kinds.INGRESSCLASSES,
     "io.k8s.api.networking.v1.IngressClass",
     default=_default_class,
-    prepare_create=settle.create(),
-    prepare_update=settle.update(),
+    prepare_create=strategy.create(),
+    prepare_update=strategy.update(),
     validate=_validate_class,
     validate_update=_validate_class_update,
     columns=printer.CLASS_COLUMNS,

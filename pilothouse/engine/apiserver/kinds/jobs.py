@@ -5,7 +5,7 @@ Source: pkg/apis/batch/v1/defaults.go, pkg/registry/batch/job/strategy.go.
 
 from typing import Any
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.job_validation import validate_generated_selector, validate_spec
 from pilothouse.engine.apiserver.kinds.kind import Context, Kind
 from pilothouse.engine.apiserver.kinds.pod_defaults import default_template
@@ -54,7 +54,7 @@ def _inherit_labels(obj: Object) -> None:
         obj["metadata"]["labels"] = dict(labels)
 
 
-_create = settle.create(status={})
+_create = strategy.create(status={})
 
 
 def prepare_create(obj: Object, context: Context) -> None:
@@ -143,7 +143,7 @@ def _warnings(obj: Object) -> list[str]:
 
 
 def _warnings_on_update(obj: Object, old: Object) -> list[str]:
-    return _warnings(obj) if settle.is_new_generation(obj, old) else []
+    return _warnings(obj) if strategy.is_new_generation(obj, old) else []
 
 
 JOB = Kind(
@@ -151,7 +151,7 @@ JOB = Kind(
     "io.k8s.api.batch.v1.Job",
     default=default,
     prepare_create=prepare_create,
-    prepare_update=settle.update(),
+    prepare_update=strategy.update(),
     validate=validate,
     validate_update=validate_update,
     validate_status_update=validate_status_update,

@@ -7,7 +7,7 @@ Source: pkg/apis/core/v1/defaults.go.
 
 from typing import Any
 
-from pilothouse.engine.apiserver.kinds.amounts import round_amounts
+from pilothouse.engine.apiserver.kinds.quantities import round_amounts
 from pilothouse.engine.apiserver.kinds.volume_defaults import default_references, default_volume, pull_policy
 from pilothouse.model.json import Object
 

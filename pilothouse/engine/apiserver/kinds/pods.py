@@ -1,7 +1,6 @@
 """Pods: how they begin, what may be said of them and what may change."""
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
-from pilothouse.engine.apiserver.kinds.amounts import amount
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Context, Kind
 from pilothouse.engine.apiserver.kinds.pod_defaults import default_pod, default_template
 from pilothouse.engine.apiserver.kinds.pod_validation.containers import padded_images
@@ -10,6 +9,7 @@ from pilothouse.engine.apiserver.kinds.pod_validation.update import validate_spe
 from pilothouse.engine.apiserver.kinds.pod_validation.warnings import pod_warnings, spec_warnings
 from pilothouse.engine.apiserver.kinds.printers import pods as printer
 from pilothouse.engine.apiserver.kinds.printers import workloads
+from pilothouse.engine.apiserver.kinds.quantities import amount
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
@@ -44,12 +44,12 @@ def qos_class(spec: Object) -> str:
     return "BestEffort" if not asked else "Guaranteed" if guaranteed else "Burstable"
 
 
-_update = settle.update(frozen_in_status=("ownerReferences",))
+_update = strategy.update(frozen_in_status=("ownerReferences",))
 
 
 def prepare_update(obj: Object, old: Object, context: Context) -> None:
     if context.subresource == "binding":
-        settle.keep_owned(obj, old)
+        strategy.keep_owned(obj, old)
         return
     if context.subresource == "ephemeralcontainers":
         asked = (obj.get("spec") or {}).get("ephemeralContainers")
@@ -187,8 +187,8 @@ PODTEMPLATE = Kind(
     kinds.PODTEMPLATES,
     "io.k8s.api.core.v1.PodTemplate",
     default=_default_podtemplate,
-    prepare_create=settle.create(),
-    prepare_update=settle.update(),
+    prepare_create=strategy.create(),
+    prepare_update=strategy.update(),
     validate=_validate_podtemplate,
     validate_update=_validate_podtemplate_update,
     warnings=lambda obj: spec_warnings((obj.get("template") or {}).get("spec") or {}, "template.spec"),

@@ -3,11 +3,11 @@
 Source: pkg/apis/core/validation, pkg/apis/core/v1/defaults.go, pkg/apis/core/helper.
 """
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
-from pilothouse.engine.apiserver.kinds.amounts import amount, is_fractional, is_huge_page, is_standard, is_whole, round_amounts
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.pod_validation.resources import quantity, resource_name
 from pilothouse.engine.apiserver.kinds.printers import cluster as printer
+from pilothouse.engine.apiserver.kinds.quantities import amount, is_fractional, is_huge_page, is_standard, is_whole, round_amounts
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import MOST_CAUSES, Cause
 from pilothouse.model.json import Object
@@ -112,8 +112,8 @@ RESOURCEQUOTA = Kind(
     kinds.RESOURCEQUOTAS,
     "io.k8s.api.core.v1.ResourceQuota",
     default=_default_quota,
-    prepare_create=settle.create(status={}, generation=False),
-    prepare_update=settle.update(generation=False),
+    prepare_create=strategy.create(status={}, generation=False),
+    prepare_update=strategy.update(generation=False),
     validate=_validate_quota,
     validate_update=_validate_quota_update,
     validate_status_update=_validate_quota_status,
@@ -206,7 +206,7 @@ LIMITRANGE = Kind(
     kinds.LIMITRANGES,
     "io.k8s.api.core.v1.LimitRange",
     default=_default_limits,
-    prepare_update=settle.plain_update,
+    prepare_update=strategy.plain_update,
     validate=_validate_limits,
     validate_update=lambda obj, old: metadata.validate_update(obj, old) + _validate_limits(obj),
     create_on_update=True,

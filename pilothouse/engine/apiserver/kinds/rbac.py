@@ -3,7 +3,7 @@
 Source: pkg/apis/rbac/validation, pkg/apis/rbac/v1/defaults.go.
 """
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.printers import cluster as printer
 from pilothouse.engine.apiserver.kinds.selectors import validate_label_selector
@@ -64,7 +64,7 @@ def _role(resource: Resource, definition: str) -> Kind:
         resource,
         definition,
         default=_default_role,
-        prepare_update=settle.plain_update,
+        prepare_update=strategy.plain_update,
         validate=validate,
         validate_update=lambda obj, old: metadata.validate_update(obj, old) + validate(obj),
         create_on_update=True,
@@ -129,7 +129,7 @@ def _binding(resource: Resource, definition: str, roles: tuple[str, ...]) -> Kin
         resource,
         definition,
         default=_default_binding,
-        prepare_update=settle.plain_update,
+        prepare_update=strategy.plain_update,
         validate=validate,
         validate_update=validate_update,
         columns=printer.BINDING_COLUMNS,

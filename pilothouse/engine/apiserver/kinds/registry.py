@@ -1,4 +1,4 @@
-"""Every stored built-in kind under its group resource (`pods`, `deployments.apps`)."""
+"""Every built-in kind under its group resource (`pods`, `deployments.apps`)."""
 
 from collections.abc import Mapping
 
@@ -18,6 +18,7 @@ from pilothouse.engine.apiserver.kinds import (
 )
 from pilothouse.engine.apiserver.kinds.crd.definition import CRD
 from pilothouse.engine.apiserver.kinds.kind import Kind
+from pilothouse.engine.apiserver.kinds.reviews import REVIEWS
 
 _KINDS: tuple[Kind, ...] = (
     pods.POD,
@@ -47,6 +48,7 @@ _KINDS: tuple[Kind, ...] = (
     rbac.CLUSTERROLE,
     rbac.CLUSTERROLEBINDING,
     CRD,
+    *REVIEWS,
 )
 
 BUILT_IN: Mapping[str, Kind] = {kind.resource.group_resource: kind for kind in _KINDS}

@@ -3,7 +3,7 @@
 Source: pkg/apis/core/v1/defaults.go, pkg/apis/core/validation (ValidateService), pkg/api/service/warnings.go.
 """
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds import service_shape as shape
 from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Context, Kind
 from pilothouse.engine.apiserver.kinds.printers import networking as printer
@@ -53,7 +53,7 @@ def prepare_create(obj: Object, context: Context) -> None:
     shape.choose_families(obj["spec"])
 
 
-_update = settle.update(generation=False)
+_update = strategy.update(generation=False)
 
 
 def prepare_update(obj: Object, old: Object, context: Context) -> None:

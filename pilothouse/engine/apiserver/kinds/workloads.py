@@ -5,7 +5,7 @@ Source: pkg/apis/apps/v1/defaults.go, pkg/apis/apps/validation.
 
 from typing import Any
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.pod_defaults import default_template
 from pilothouse.engine.apiserver.kinds.pod_validation.spec import validate_template
@@ -186,15 +186,15 @@ def _warnings(obj: Object) -> list[str]:
 
 
 def _warnings_on_update(obj: Object, old: Object) -> list[str]:
-    return _warnings(obj) if settle.is_new_generation(obj, old) else []
+    return _warnings(obj) if strategy.is_new_generation(obj, old) else []
 
 
 DEPLOYMENT = Kind(
     kinds.DEPLOYMENTS,
     "io.k8s.api.apps.v1.Deployment",
     default=default_deployment,
-    prepare_create=settle.create(status={}),
-    prepare_update=settle.update(frozen_in_status=("labels",), counted=("annotations",)),
+    prepare_create=strategy.create(status={}),
+    prepare_update=strategy.update(frozen_in_status=("labels",), counted=("annotations",)),
     validate=_validate_deployment,
     validate_update=_validate_deployment_update,
     validate_status_update=_validate_status_update,
@@ -207,8 +207,8 @@ REPLICASET = Kind(
     kinds.REPLICASETS,
     "io.k8s.api.apps.v1.ReplicaSet",
     default=default_replicaset,
-    prepare_create=settle.create(status={"replicas": 0}),
-    prepare_update=settle.update(),
+    prepare_create=strategy.create(status={"replicas": 0}),
+    prepare_update=strategy.update(),
     validate=_validate_replicaset,
     validate_update=_validate_replicaset_update,
     validate_status_update=_validate_status_update,
@@ -239,7 +239,7 @@ CONTROLLERREVISION = Kind(
     kinds.CONTROLLERREVISIONS,
     "io.k8s.api.apps.v1.ControllerRevision",
     default=_default_revision,
-    prepare_update=settle.plain_update,
+    prepare_update=strategy.plain_update,
     validate=_validate_revision,
     validate_update=_validate_revision_update,
     columns=printer.REVISION_COLUMNS,

@@ -2,12 +2,12 @@
 
 import copy
 
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Plain, success
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
-from pilothouse.engine.apiserver.subresources import typed_body
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request import typed_body
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write.update import Update
 from pilothouse.engine.store.record import Record
@@ -22,7 +22,7 @@ _DEFINITION = "io.k8s.api.core.v1.Binding"
 
 async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain:
     dry_run = queries.dry_run(request.query, "CreateOptions")
-    binding = typed_body.read(backend, request, BINDING, _DEFINITION)
+    binding = typed_body.read(request, BINDING, backend.schemas.schema(_DEFINITION), backend.table)
     name = binding["metadata"].get("name", "")
     if name != request.name:
         raise BadRequest("name in URL does not match name in Binding object")

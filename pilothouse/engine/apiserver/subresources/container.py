@@ -2,8 +2,8 @@
 
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.nodes import NodeConnector
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.write import storage
 from pilothouse.model.errors import BadRequest, Unavailable
 from pilothouse.model.json import Object

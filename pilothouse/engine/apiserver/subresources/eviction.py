@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Plain, success
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
-from pilothouse.engine.apiserver.subresources import typed_body
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request import typed_body
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs.making import write_request
-from pilothouse.engine.apiserver.write import storage, system
+from pilothouse.engine.apiserver.write import object_meta, storage
 from pilothouse.engine.apiserver.write.delete import Delete
 from pilothouse.engine.apiserver.write.deletion import Options
 from pilothouse.model.errors import BadRequest
@@ -22,10 +22,10 @@ _DEFINITION = "io.k8s.api.policy.v1.Eviction"
 
 async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain:
     dry_run = queries.dry_run(request.query, "CreateOptions")
-    eviction = typed_body.read(backend, request, EVICTION, _DEFINITION)
+    eviction = typed_body.read(request, EVICTION, backend.schemas.schema(_DEFINITION), backend.table)
     if eviction["metadata"].get("name", "") != request.name:
         raise BadRequest("name in URL does not match name in Eviction object")
-    system.place(eviction, request.namespace, served.resource.namespaced)
+    object_meta.place(eviction, request.namespace, served.resource.namespaced)
     storage.existing(backend.store, served, request.namespace, request.name)
     asked = write_request(request, served, dry_run=dry_run)
     await backend.admission.admit(asked.attempt("CREATE", eviction, None))

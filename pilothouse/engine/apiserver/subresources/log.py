@@ -1,11 +1,11 @@
 """pods/log: what a container has written, as far back and as long as the client wants."""
 
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Bytes, Streaming
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.nodes import LogOptions
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.subresources import container
 from pilothouse.model.errors import Cause, Invalid
 

@@ -15,8 +15,8 @@ from pilothouse.client.transport import Socket
 from pilothouse.engine.apiserver.answer import Session
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.nodes import PortStream
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.subresources import container, forwarding
 from pilothouse.engine.apiserver.subresources.session import check_create
 from pilothouse.model.errors import ApiError, BadRequest

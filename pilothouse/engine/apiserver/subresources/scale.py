@@ -7,13 +7,12 @@ any other, so that admission, validation and conflicts are the object's own.
 import copy
 from typing import Any
 
-from pilothouse.engine.apiserver import decode
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Plain
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import ScalePaths, Served
-from pilothouse.engine.apiserver.subresources import typed_body
+from pilothouse.engine.apiserver.request import decode, typed_body
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import ScalePaths, Served
 from pilothouse.engine.apiserver.verbs import patch as patches
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write import storage
@@ -37,7 +36,7 @@ async def get(backend: Backend, request: ApiRequest, served: Served) -> Plain:
 
 async def update(backend: Backend, request: ApiRequest, served: Served) -> Plain:
     dry_run = queries.dry_run(request.query, "UpdateOptions")
-    wanted = typed_body.read(backend, request, SCALE, DEFINITION)
+    wanted = typed_body.read(request, SCALE, backend.schemas.schema(DEFINITION), backend.table)
     storage.latest(backend.store, served, request.namespace, request.name)
     _check_name(request, wanted)
     return await _store(backend, request, served, lambda record: wanted, dry_run)

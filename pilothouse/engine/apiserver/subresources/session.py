@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from pilothouse.client.transport import Socket
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Session
 from pilothouse.engine.apiserver.authz.attributes import Attributes
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.nodes import ExecSession
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.subresources import channels, container, processes
 from pilothouse.model.errors import BadRequest
 from pilothouse.wire.spdy import Pipe

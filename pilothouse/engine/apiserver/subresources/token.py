@@ -1,12 +1,12 @@
 """serviceaccounts/token: a token for a service account, bound to a pod, a secret or a node if so asked."""
 
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Plain
 from pilothouse.engine.apiserver.authn.tokens import Binding
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
-from pilothouse.engine.apiserver.subresources import typed_body
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request import typed_body
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write import storage
 from pilothouse.model import meta
@@ -22,7 +22,7 @@ _PREFIXES = {"Pod": "/pods/{ns}/{name}", "Secret": "/secrets/{ns}/{name}", "Node
 
 async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain:
     dry_run = queries.dry_run(request.query, "CreateOptions")
-    wanted = typed_body.read(backend, request, TOKEN_REQUEST, _DEFINITION)
+    wanted = typed_body.read(request, TOKEN_REQUEST, backend.schemas.schema(_DEFINITION), backend.table)
     account = storage.existing(backend.store, served, request.namespace, request.name).value["metadata"]
     spec = wanted.get("spec") or {}
     lifetime_s = spec.get("expirationSeconds")

@@ -7,18 +7,18 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from pilothouse.engine.apiserver import body as bodies
-from pilothouse.engine.apiserver import decode
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import One
 from pilothouse.engine.apiserver.authz.authorize import attributes
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.body import Unparsable
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request import body as bodies
+from pilothouse.engine.apiserver.request import decode
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.body import Unparsable
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs import last_applied
 from pilothouse.engine.apiserver.verbs.making import write_request
-from pilothouse.engine.apiserver.write import ownership, storage, system
+from pilothouse.engine.apiserver.write import object_meta, ownership, storage
 from pilothouse.engine.apiserver.write.create import Create
 from pilothouse.engine.apiserver.write.update import Update
 from pilothouse.engine.store.record import Record
@@ -96,7 +96,7 @@ def _check(request: ApiRequest, served: Served, config: Any) -> None:
         raise BadRequest(f"the name of the object ({request.name} based on URL) was undeterminable: name must be provided")
     if name != request.name:
         raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({request.name})")
-    system.place(config, request.namespace, resource.namespaced)
+    object_meta.place(config, request.namespace, resource.namespaced)
 
 
 class _Change:

@@ -1,11 +1,11 @@
 """Create an object."""
 
-from pilothouse.engine.apiserver import decode
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import One
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request import decode
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs.making import repeated
 from pilothouse.engine.apiserver.verbs.making import write_request as asked
 from pilothouse.engine.apiserver.write.create import Create

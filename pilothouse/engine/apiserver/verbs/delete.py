@@ -2,8 +2,8 @@
 
 from pilothouse.engine.apiserver.answer import One, Plain, deleted
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs import delete_options
 from pilothouse.engine.apiserver.verbs.get import check_name
 from pilothouse.engine.apiserver.verbs.making import write_request

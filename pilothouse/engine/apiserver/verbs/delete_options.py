@@ -6,11 +6,11 @@ value 422.
 
 from typing import Any
 
-from pilothouse.engine.apiserver import body as bodies
-from pilothouse.engine.apiserver import decode
-from pilothouse.engine.apiserver import query as queries
-from pilothouse.engine.apiserver.body import Unparsable
-from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.request import body as bodies
+from pilothouse.engine.apiserver.request import decode
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.body import Unparsable
+from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.write.deletion import Options
 from pilothouse.model.errors import BadRequest, Cause
 from pilothouse.model.json import Object

@@ -6,8 +6,8 @@ from typing import Any
 from pilothouse.aio.tasks import each
 from pilothouse.engine.apiserver.answer import Many
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs import delete_options, listing
 from pilothouse.engine.apiserver.verbs.list import collect
 from pilothouse.engine.apiserver.verbs.making import write_request

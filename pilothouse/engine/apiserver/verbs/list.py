@@ -6,11 +6,11 @@ Pages of one listing all show the same revision. A selector with one exact name 
 import asyncio
 from itertools import islice
 
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Many
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs import listing
 from pilothouse.engine.apiserver.verbs.listing import Filter, Page
 from pilothouse.engine.store.errors import Compacted, FutureRevision

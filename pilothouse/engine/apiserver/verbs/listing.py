@@ -8,9 +8,9 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from pilothouse.engine.apiserver import query as queries
-from pilothouse.engine.apiserver.query import Query
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.query import Query
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.watches import Field, Selection
 from pilothouse.model.errors import BadRequest, Cause

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
-from pilothouse.engine.apiserver.write import system
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.write import object_meta
 from pilothouse.engine.apiserver.write.change import WriteRequest
 from pilothouse.engine.apiserver.write.ownership import Manage, by_update
 from pilothouse.model.errors import BadRequest
@@ -30,4 +30,4 @@ def check_identity(request: ApiRequest, served: Served, value: Object) -> None:
     name = value["metadata"].get("name", "")
     if name != request.name:
         raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({request.name})")
-    system.place(value, request.namespace, served.resource.namespaced)
+    object_meta.place(value, request.namespace, served.resource.namespaced)

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from pilothouse.client.transport import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
-from pilothouse.engine.apiserver import body as bodies
-from pilothouse.engine.apiserver import decode
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import One
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.body import Unparsable
-from pilothouse.engine.apiserver.negotiate import JSON
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request import body as bodies
+from pilothouse.engine.apiserver.request import decode
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.body import Unparsable
+from pilothouse.engine.apiserver.request.negotiate import JSON
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs import apply as applies
 from pilothouse.engine.apiserver.verbs.get import check_name
 from pilothouse.engine.apiserver.verbs.making import check_identity, write_request

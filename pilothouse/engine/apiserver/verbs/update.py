@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from pilothouse.engine.apiserver import decode
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import One
 from pilothouse.engine.apiserver.authz.authorize import attributes
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request import decode
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs.get import check_name
 from pilothouse.engine.apiserver.verbs.making import check_identity, repeated, write_request
 from pilothouse.engine.apiserver.write import storage

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Fresh, Stored
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.apiserver.verbs import listing
 from pilothouse.engine.apiserver.verbs.list import collect
 from pilothouse.engine.apiserver.verbs.listing import Filter, Page

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.answer import Fresh
 from pilothouse.engine.apiserver.kinds.kind import Context
-from pilothouse.engine.apiserver.write import storage, system
+from pilothouse.engine.apiserver.write import object_meta, storage
 from pilothouse.engine.apiserver.write.change import Lost, Outcome, WriteRequest
 from pilothouse.engine.store.errors import KeyExists
 from pilothouse.engine.store.store import Store
@@ -27,13 +27,13 @@ class Create:
         request = self._request
         value = self._make()
         metadata = value["metadata"]
-        system.place(value, request.namespace, request.served.resource.namespaced)
+        object_meta.place(value, request.namespace, request.served.resource.namespaced)
         self._is_generated = not metadata.get("name") and bool(metadata.get("generateName"))
-        system.begin(value, meta.rfc3339(datetime.now(UTC).timestamp()))
+        object_meta.begin(value, meta.rfc3339(datetime.now(UTC).timestamp()))
         if request.dry_run:
             metadata.pop("resourceVersion", None)
         else:
-            system.refuse_version(value)
+            object_meta.refuse_version(value)
         request.manage(None, value)
         return replace(request, name=metadata.get("name", "")).attempt("CREATE", value, None)
 

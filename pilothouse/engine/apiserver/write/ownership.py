@@ -7,8 +7,8 @@ somebody applies to it. Source: apimachinery/pkg/util/managedfields.
 import time
 from collections.abc import Callable
 
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.model.apply import UPDATE, FieldSet, Manager, Managers, decode, encode, field_set, tracked
 from pilothouse.model.json import Object
 from pilothouse.model.meta import rfc3339

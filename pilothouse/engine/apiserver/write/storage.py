@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.engine.store.errors import ObjectTooLarge, QuotaExceeded, StorageFailed, StoreBusy, StoreClosed
 from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.store import Store

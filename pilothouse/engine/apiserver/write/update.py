@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.answer import Fresh
 from pilothouse.engine.apiserver.kinds.kind import Context
-from pilothouse.engine.apiserver.write import storage, system
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.write import object_meta, storage
 from pilothouse.engine.apiserver.write.change import Lost, Outcome, WriteRequest
 from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.store import Store
@@ -33,7 +33,7 @@ class Update:
         value = self._make(self._base)
         self._is_bound = bool(value["metadata"].get("resourceVersion"))
         self._check_preconditions(value)
-        system.carry_over(value, self._base.value)
+        object_meta.carry_over(value, self._base.value)
         request.manage(self._base.value, value)
         return request.attempt("UPDATE", value, self._base.value)
 

@@ -1,6 +1,6 @@
 """The kind CustomResourceDefinition itself."""
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.crd.names import validate_names
 from pilothouse.engine.apiserver.kinds.crd.spec import validate_spec
 from pilothouse.engine.apiserver.kinds.kind import Context, Kind
@@ -49,7 +49,7 @@ def _note_stored(obj: Object) -> None:
         obj["status"] = obj["status"] | {"storedVersions": [*known, version]}
 
 
-_update = settle.update()
+_update = strategy.update()
 
 
 def prepare_update(obj: Object, old: Object, context: Context) -> None:

@@ -3,7 +3,7 @@
 import re
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.amounts import amount, is_huge_page
+from pilothouse.engine.apiserver.kinds.quantities import amount, is_huge_page
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object

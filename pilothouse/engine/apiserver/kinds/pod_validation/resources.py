@@ -3,7 +3,7 @@
 from typing import Any
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.amounts import (
+from pilothouse.engine.apiserver.kinds.quantities import (
     CONTAINER_RESOURCES,
     amount,
     compare,

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.amounts import amount
 from pilothouse.engine.apiserver.kinds.pod_validation import volume_sources as sources
 from pilothouse.engine.apiserver.kinds.pod_validation.paths import mode
 from pilothouse.engine.apiserver.kinds.pod_validation.projections import validate_downward, validate_projected
+from pilothouse.engine.apiserver.kinds.quantities import amount
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object

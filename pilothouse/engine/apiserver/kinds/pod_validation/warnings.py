@@ -4,7 +4,7 @@ Source: pkg/api/pod/warnings.go.
 """
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.amounts import is_fractional
+from pilothouse.engine.apiserver.kinds.quantities import is_fractional
 from pilothouse.model import names
 from pilothouse.model.json import Object
 

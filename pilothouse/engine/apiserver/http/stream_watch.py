@@ -8,12 +8,12 @@ import asyncio
 from datetime import UTC, datetime
 
 from pilothouse.aio.tasks import first_of
-from pilothouse.engine.apiserver import tables
 from pilothouse.engine.apiserver.answer import Stored
-from pilothouse.engine.apiserver.backlog import Backlog
-from pilothouse.engine.apiserver.frames import FrameCache, frame
-from pilothouse.engine.apiserver.negotiate import JSON, Accepted
-from pilothouse.engine.apiserver.respond import while_open
+from pilothouse.engine.apiserver.http import tables
+from pilothouse.engine.apiserver.http.backlog import Backlog
+from pilothouse.engine.apiserver.http.frames import FrameCache, frame
+from pilothouse.engine.apiserver.http.respond import while_open
+from pilothouse.engine.apiserver.request.negotiate import JSON, Accepted
 from pilothouse.engine.apiserver.verbs.watch import BOOKMARK_EVERY_S, Feed
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import dumps

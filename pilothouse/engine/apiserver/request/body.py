@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pilothouse.engine.apiserver.negotiate import JSON, PROTOBUF, YAML
+from pilothouse.engine.apiserver.request.negotiate import JSON, PROTOBUF, YAML
 from pilothouse.model.body import SyntaxProblem, YAMLProblem, loads_strict, loads_yaml
 from pilothouse.model.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
 from pilothouse.model.protobuf import ProtobufError, decode

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pilothouse.engine.apiserver import query as queries
-from pilothouse.engine.apiserver.body import Document, Unparsable
 from pilothouse.engine.apiserver.identity import ANONYMOUS, User
-from pilothouse.engine.apiserver.query import Query
-from pilothouse.engine.apiserver.routing import Target, verb_of
-from pilothouse.engine.apiserver.warnings import Warnings
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.body import Document, Unparsable
+from pilothouse.engine.apiserver.request.query import Query
+from pilothouse.engine.apiserver.request.routing import Target, verb_of
+from pilothouse.engine.apiserver.request.warnings import Warnings
 from pilothouse.wire.messages import Request
 
 

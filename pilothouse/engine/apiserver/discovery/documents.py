@@ -5,19 +5,18 @@ One table from path to answer. Some of these paths answer any method (their hand
 
 from collections.abc import Callable
 
-from pilothouse.engine.apiserver import query as queries
-from pilothouse.engine.apiserver import version
 from pilothouse.engine.apiserver.answer import Bytes, Plain
 from pilothouse.engine.apiserver.authn.tokens import Tokens
-from pilothouse.engine.apiserver.chain.routes import not_allowed, unknown
-from pilothouse.engine.apiserver.discovery import aggregated, legacy
+from pilothouse.engine.apiserver.discovery import aggregated, legacy, version
+from pilothouse.engine.apiserver.discovery.health import Health
 from pilothouse.engine.apiserver.discovery.openapi import OpenApi
-from pilothouse.engine.apiserver.health import Health
 from pilothouse.engine.apiserver.metrics import CONTENT_TYPE as METRICS_TYPE
 from pilothouse.engine.apiserver.metrics import Metrics
-from pilothouse.engine.apiserver.negotiate import choose
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Table
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request.lookup import not_allowed, unknown
+from pilothouse.engine.apiserver.request.negotiate import choose
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Table
 from pilothouse.model.json import dumps
 
 Document = Callable[[ApiRequest], Plain | Bytes]

@@ -1,10 +1,8 @@
 """The table's first rows: every built-in resource, with its schema and its place in the store."""
 
-from pilothouse.engine.apiserver.authz.reviews import DEFINITIONS
 from pilothouse.engine.apiserver.kinds import events
-from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
-from pilothouse.engine.apiserver.served import Served, Table
+from pilothouse.engine.apiserver.resources.served import Served, Table
 from pilothouse.model.kinds import BUILT_IN as RESOURCES
 from pilothouse.model.kinds import ENDPOINTS, EVENTS, EVENTS_V1
 from pilothouse.model.resource import Resource
@@ -16,7 +14,7 @@ def built_in_table(schemas: Catalog) -> Table:
 
 
 def _row(resource: Resource, schemas: Catalog) -> Served:
-    kind = _kind(resource)
+    kind = BUILT_IN[resource.group_resource]
 
     def schema() -> Schema:
         return schemas.schema(kind.definition)
@@ -29,8 +27,3 @@ def _row(resource: Resource, schemas: Catalog) -> Served:
         row.blames = ""
         row.to_stored, row.from_stored = events.to_stored, events.from_stored
     return row
-
-
-def _kind(resource: Resource) -> Kind:
-    kind = BUILT_IN.get(resource.group_resource)
-    return kind if kind is not None else Kind(resource, DEFINITIONS[resource.kind], is_stored=False)

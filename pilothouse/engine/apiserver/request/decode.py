@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from pilothouse.engine.apiserver import body as bodies
-from pilothouse.engine.apiserver.body import Document, Unparsable
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served, Table
+from pilothouse.engine.apiserver.request import body as bodies
+from pilothouse.engine.apiserver.request.body import Document, Unparsable
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served, Table
 from pilothouse.model.errors import BadRequest, Cause, Invalid, shortened
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource

@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from pilothouse.aio.tasks import begun, scope
-from pilothouse.engine.apiserver import tables
 from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
-from pilothouse.engine.apiserver.frames import list_bytes, list_metadata, object_bytes
-from pilothouse.engine.apiserver.negotiate import JSON, YAML, Accepted
-from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.http import tables
+from pilothouse.engine.apiserver.http.frames import list_bytes, list_metadata, object_bytes
+from pilothouse.engine.apiserver.request.negotiate import JSON, YAML, Accepted
+from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object, dumps, loads
 from pilothouse.wire import spdy

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.engine.apiserver.answer import Many, Stored
-from pilothouse.engine.apiserver.frames import list_metadata
+from pilothouse.engine.apiserver.http.frames import list_metadata
 from pilothouse.engine.apiserver.kinds.kind import CREATED_COLUMN, NAME_COLUMN
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.model.errors import BadRequest
 from pilothouse.model.json import Object
 

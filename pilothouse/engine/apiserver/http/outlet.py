@@ -2,13 +2,13 @@
 
 import asyncio
 
-from pilothouse.engine.apiserver import respond, stream_watch
 from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
-from pilothouse.engine.apiserver.backlog import Backlog
 from pilothouse.engine.apiserver.chain.routes import Answer
-from pilothouse.engine.apiserver.frames import FrameCache
-from pilothouse.engine.apiserver.negotiate import Accepted, media_of_error
-from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.http import respond, stream_watch
+from pilothouse.engine.apiserver.http.backlog import Backlog
+from pilothouse.engine.apiserver.http.frames import FrameCache
+from pilothouse.engine.apiserver.request.negotiate import Accepted, media_of_error
+from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.verbs.watch import Feed
 from pilothouse.model.errors import ApiError
 from pilothouse.wire.messages import Response

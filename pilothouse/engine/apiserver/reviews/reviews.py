@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from pilothouse.engine.apiserver import query as queries
 from pilothouse.engine.apiserver.answer import Plain
 from pilothouse.engine.apiserver.authn.jwt import BadToken
 from pilothouse.engine.apiserver.authz.attributes import Attributes
-from pilothouse.engine.apiserver.authz.review_rules import check_selectors, rules_status, selected_fields
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.identity import User
-from pilothouse.engine.apiserver.request import ApiRequest
-from pilothouse.engine.apiserver.served import Served
-from pilothouse.engine.apiserver.subresources import typed_body
+from pilothouse.engine.apiserver.request import query as queries
+from pilothouse.engine.apiserver.request import typed_body
+from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.reviews.rules import check_selectors, rules_status, selected_fields
 from pilothouse.model.errors import BadRequest, Cause, Invalid
 from pilothouse.model.json import Object
 
@@ -26,7 +26,7 @@ Review = Callable[[Backend, ApiRequest, Served], Awaitable[Plain]]
 
 def _body(backend: Backend, request: ApiRequest, served: Served) -> Object:
     queries.dry_run(request.query, "CreateOptions")
-    return typed_body.read(backend, request, served.resource, served.kind.definition)
+    return typed_body.read(request, served.resource, backend.schemas.schema(served.kind.definition), backend.table)
 
 
 def _answer(served: Served, body: Object, status: Object) -> Plain:
@@ -162,12 +162,4 @@ REVIEWS: dict[str, Review] = {
     f"selfsubjectrulesreviews.{_AUTHORIZATION}": self_subject_rules,
     f"selfsubjectreviews.{_AUTHENTICATION}": self_subject,
     f"tokenreviews.{_AUTHENTICATION}": token,
-}
-DEFINITIONS = {
-    "SubjectAccessReview": "io.k8s.api.authorization.v1.SubjectAccessReview",
-    "LocalSubjectAccessReview": "io.k8s.api.authorization.v1.LocalSubjectAccessReview",
-    "SelfSubjectAccessReview": "io.k8s.api.authorization.v1.SelfSubjectAccessReview",
-    "SelfSubjectRulesReview": "io.k8s.api.authorization.v1.SelfSubjectRulesReview",
-    "SelfSubjectReview": "io.k8s.api.authentication.v1.SelfSubjectReview",
-    "TokenReview": "io.k8s.api.authentication.v1.TokenReview",
 }

@@ -6,7 +6,7 @@ An event to a hundred watchers is encoded once: the frame of a change is kept un
 from typing import Any
 
 from pilothouse.engine.apiserver.answer import Many, Stored
-from pilothouse.engine.apiserver.served import Served
+from pilothouse.engine.apiserver.resources.served import Served
 from pilothouse.model.json import Object, dumps
 
 

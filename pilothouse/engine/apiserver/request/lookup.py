@@ -1,0 +1,34 @@
+"""What a path leads to, and how one that leads nowhere is refused.
+
+A resource or subresource that is not there is 404, one that does not know the method 405.
+"""
+
+from pilothouse.engine.apiserver.request.routing import Target
+from pilothouse.engine.apiserver.resources.served import Served, Table
+from pilothouse.model.errors import MethodNotAllowed, NotFound
+
+
+def unknown() -> NotFound:
+    return NotFound("the server could not find the requested resource", details={})
+
+
+def not_allowed(verb: str = "", custom: Served | None = None) -> MethodNotAllowed:
+    """custom: the custom resource that does not know the verb; others say less."""
+    if custom is None:
+        return MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+    resource = custom.resource
+    text = f'{verb} is not supported on resources of kind "{resource.group_resource}"'
+    return MethodNotAllowed(text, details={"group": resource.group, "kind": resource.plural})
+
+
+def served_at(target: Target, table: Table) -> Served:
+    """Raises NotFound."""
+    served = table.find(target.group, target.version, target.resource)
+    if served is None or target.too_deep or (target.prefix == "api") != (target.group == ""):
+        raise unknown()
+    resource = served.resource
+    if target.in_namespace and not resource.namespaced:
+        raise unknown()
+    if target.name and resource.namespaced and not target.namespace:
+        raise unknown()
+    return served

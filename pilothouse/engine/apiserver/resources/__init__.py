@@ -1,0 +1,1 @@
+"""What is served: resources at their versions, and how a request finds them."""

@@ -1,0 +1,1 @@
+"""Reviews: questions to authentication and authorization that are asked as API objects and never stored."""
