@@ -1,7 +1,7 @@
 """What a verb answers, before anybody has decided how it goes out.
 
 A verb knows nothing of HTTP, YAML or tables: it returns one of these; `respond` turns it into bytes for a socket and
-`inprocess` into dicts. Values of `One` and `Many` are the store's own (no apiVersion, no kind; never to be changed).
+`inprocess` into dicts. Values of `ObjectResponse` and `ListResponse` are the store's own (no apiVersion, no kind; never to be changed).
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pilothouse.client.transport import Socket
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.model.json import Object, dumps
 from pilothouse.wire.spdy import Pipe
 
@@ -27,7 +27,7 @@ class Stored(Protocol):
 
 
 @dataclass(slots=True)
-class Fresh:
+class Unstored:
     """A value that is not (or not so) in the store: dry runs, tombstones, pruned views."""
 
     value: Object
@@ -44,17 +44,17 @@ class Fresh:
 
 
 @dataclass(slots=True)
-class One:
-    served: Served
+class ObjectResponse:
+    served: ServedResource
     record: Stored
     status: int = 200
 
 
 @dataclass(slots=True)
-class Many:
+class ListResponse:
     """A list or one page of it; `resume` is the continue token, `remaining` what is left after this page."""
 
-    served: Served
+    served: ServedResource
     records: list[Any]
     revision: int
     resume: str = ""
@@ -62,7 +62,7 @@ class Many:
 
 
 @dataclass(slots=True)
-class Plain:
+class DocumentResponse:
     """A complete object with its own apiVersion and kind: Status, Scale, reviews, discovery documents."""
 
     value: Object
@@ -70,7 +70,7 @@ class Plain:
 
 
 @dataclass(slots=True)
-class Bytes:
+class RawResponse:
     body: bytes
     content_type: str
     status: int = 200
@@ -78,7 +78,7 @@ class Bytes:
 
 
 @dataclass(slots=True)
-class Streaming:
+class StreamResponse:
     """A body of any length; the iterator is closed when the client goes away."""
 
     chunks: AsyncIterator[bytes]
@@ -98,11 +98,11 @@ class Session:
     run_streams: Callable[[Pipe], Coroutine[Any, Any, None]]
 
 
-def deleted(served: Served, name: str, uid: str) -> Plain:
+def deleted(served: ServedResource, name: str, uid: str) -> DocumentResponse:
     """The Status of a deletion that has been carried out."""
     resource = served.resource
     details: Object = {"name": name, "group": resource.group, "kind": resource.plural, "uid": uid}
-    return Plain(success(details))
+    return DocumentResponse(success(details))
 
 
 def success(details: Object | None = None, code: int | None = None) -> Object:

@@ -60,7 +60,7 @@ class Upkeep(Protocol):
 
 
 @dataclass(slots=True)
-class Parts:
+class Components:
     backend: Backend
     authenticator: Authenticator
     documents: Documents
@@ -68,22 +68,22 @@ class Parts:
     upkeep: tuple[Upkeep, ...]
 
 
-def chain(parts: Parts, outlet: Outlet, slots: asyncio.Semaphore) -> Handler:
+def chain(components: Components, outlet: Outlet, slots: asyncio.Semaphore) -> Handler:
     """The way of a request, the same whichever way its answer leaves."""
-    backend = parts.backend
+    backend = components.backend
     stages = (
         Errors(outlet),
-        Measured(parts.metrics, backend.table),
+        Measured(components.metrics, backend.table),
         deadline,
-        Authenticated(parts.authenticator),
+        Authenticated(components.authenticator),
         Impersonated(backend.authorizer),
         Authorized(backend.authorizer),
     )
-    return chained(stages, Dispatch(backend, parts.documents, outlet, slots))
+    return chained(stages, Dispatch(backend, components.documents, outlet, slots))
 
 
-async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None) -> Parts:
-    """A server's parts, with the cluster's own objects in the store."""
+async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None) -> Components:
+    """A server's components, with the cluster's own objects in the store."""
     settings.state.mkdir(parents=True, exist_ok=True)
     schemas = await asyncio.to_thread(Catalog.load, settings.state)
     signer = await asyncio.to_thread(Signer.load, settings.state / "service-account.key")
@@ -143,4 +143,4 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
         SystemNamespaces(store),
         EventExpiry(store),
     )
-    return Parts(backend, authenticator, documents, metrics, upkeep)
+    return Components(backend, authenticator, documents, metrics, upkeep)

@@ -11,7 +11,7 @@ from pilothouse.engine.apiserver.admission.chain import Chain
 from pilothouse.engine.apiserver.authn.tokens import Tokens
 from pilothouse.engine.apiserver.authz.authorize import Authorizer
 from pilothouse.engine.apiserver.nodes import NodeConnector
-from pilothouse.engine.apiserver.resources.served import Table
+from pilothouse.engine.apiserver.resources.served import ServedResources
 from pilothouse.engine.apiserver.write.path import WritePath
 from pilothouse.engine.store.store import Store
 from pilothouse.model import meta
@@ -23,7 +23,7 @@ class Backend:
     """ca: the certificate bundle (PEM) by which pods know this server. nodes: None where no node can be reached."""
 
     store: Store
-    table: Table
+    table: ServedResources
     schemas: Catalog
     authorizer: Authorizer
     tokens: Tokens

@@ -12,7 +12,7 @@ from typing import Any
 
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.client.transport import Call, Socket, WatchEvent
-from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Stored, Streaming
+from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, Stored, StreamResponse
 from pilothouse.engine.apiserver.chain.routes import Answer
 from pilothouse.engine.apiserver.http.frames import list_metadata
 from pilothouse.engine.apiserver.identity import User
@@ -48,7 +48,7 @@ class InProcessTransport:
         """Raises ApiError; also for a page that is not there or says that something is wrong."""
         async with _deadline(call):
             answer = await self._server.call(self._request(call, subprotocols))
-        if isinstance(answer, Bytes) and answer.status >= 400:
+        if isinstance(answer, RawResponse) and answer.status >= 400:
             raise _failed(answer)
         return answer
 
@@ -66,12 +66,12 @@ class InProcessTransport:
     @asynccontextmanager
     async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
         answer = await self._answer(call)
-        if isinstance(answer, Streaming):
+        if isinstance(answer, StreamResponse):
             chunks: Any = answer.chunks
             async with aclosing(chunks):
                 yield chunks
         else:
-            yield _once(answer.body if isinstance(answer, Bytes) else b"")
+            yield _once(answer.body if isinstance(answer, RawResponse) else b"")
 
     @asynccontextmanager
     async def connect(self, call: Call, subprotocols: tuple[str, ...]) -> AsyncIterator[Socket]:
@@ -119,24 +119,24 @@ async def _deadline(call: Call) -> AsyncIterator[None]:
         raise
 
 
-def _failed(answer: Bytes) -> ApiError:
+def _failed(answer: RawResponse) -> ApiError:
     text = answer.body.decode(errors="replace").strip()
     return NotFound(text, details={}) if answer.status == 404 else ApiError(text, code=answer.status, reason="")
 
 
 def _value(answer: Answer) -> Any:
-    if isinstance(answer, Plain):
+    if isinstance(answer, DocumentResponse):
         return answer.value
-    if isinstance(answer, One):
+    if isinstance(answer, ObjectResponse):
         return answer.served.typed(answer.record.value)
-    if isinstance(answer, Many):
+    if isinstance(answer, ListResponse):
         return _list(answer)
-    if isinstance(answer, Bytes):
+    if isinstance(answer, RawResponse):
         return loads(answer.body) if answer.content_type.startswith("application/") else answer.body.decode()
     raise BadRequest(f"an answer of this kind is no single value: {type(answer).__name__}")
 
 
-def _list(answer: Many) -> Object:
+def _list(answer: ListResponse) -> Object:
     served = answer.served
     if served.custom:
         items = [served.typed(record.peek()) for record in answer.records]

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.engine.apiserver import assembly
-from pilothouse.engine.apiserver.assembly import Parts
+from pilothouse.engine.apiserver.assembly import Components
 from pilothouse.engine.apiserver.chain.routes import Answer
 from pilothouse.engine.apiserver.http.outlet import HttpOutlet
 from pilothouse.engine.apiserver.identity import ANONYMOUS
@@ -29,23 +29,23 @@ _THREADS = 2
 
 
 class ApiServer:
-    def __init__(self, parts: Parts) -> None:
-        self.backend = parts.backend
-        self._authenticator = parts.authenticator
+    def __init__(self, components: Components) -> None:
+        self.backend = components.backend
+        self._authenticator = components.authenticator
         slots = asyncio.Semaphore(_THREADS)
-        self._over_http = assembly.chain(parts, HttpOutlet(slots), slots)
-        self._in_process = assembly.chain(parts, _InProcessOutlet(), slots)
+        self._over_http = assembly.chain(components, HttpOutlet(slots), slots)
+        self._in_process = assembly.chain(components, _InProcessOutlet(), slots)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, store: Store, settings: Settings, nodes: NodeConnector | None = None) -> AsyncIterator["ApiServer"]:
         """A server with everything that every cluster has; its background work lasts as long as the block."""
-        parts = await assembly.assemble(store, settings, nodes)
+        components = await assembly.assemble(store, settings, nodes)
         tasks = TaskSet()
-        for each in parts.upkeep:
+        for each in components.upkeep:
             tasks.start(each.run())
         try:
-            yield cls(parts)
+            yield cls(components)
         finally:
             await tasks.close()
 

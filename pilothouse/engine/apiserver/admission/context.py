@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pilothouse.engine.apiserver.identity import User
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.model.json import Object
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
@@ -20,7 +20,7 @@ class Write:
     """
 
     operation: Operation
-    served: Served
+    served: ServedResource
     namespace: str
     name: str
     user: User

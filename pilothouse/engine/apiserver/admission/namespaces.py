@@ -5,7 +5,7 @@ Source: apiserver/pkg/admission/plugin/namespace/lifecycle.
 
 from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.objects import Objects
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.model.errors import Forbidden, NotFound
 from pilothouse.model.kinds import NAMESPACES
 
@@ -27,7 +27,7 @@ class NamespaceLifecycle:
             check(self._objects, write.served, write.namespace, write.name)
 
 
-def check(objects: Objects, served: Served, namespace: str, name: str) -> None:
+def check(objects: Objects, served: ServedResource, namespace: str, name: str) -> None:
     """Raises NotFound for a missing namespace, Forbidden for a dying one."""
     found = objects.latest(NAMESPACES, "", namespace)
     if found is None:

@@ -32,7 +32,7 @@ class Objects(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
+class BoundObject:
     """What a token dies with. kind: Pod, Secret or Node."""
 
     kind: str
@@ -62,7 +62,13 @@ class Tokens:
         self._verified: OrderedDict[str, Object] = OrderedDict()
 
     def issue(
-        self, namespace: str, account: Object, audiences: list[str], lifetime_s: int, bound: Binding | None, node: Binding | None = None
+        self,
+        namespace: str,
+        account: Object,
+        audiences: list[str],
+        lifetime_s: int,
+        bound: BoundObject | None,
+        node: BoundObject | None = None,
     ) -> tuple[str, float]:
         """A token and the time it ends. account: the metadata of the service account."""
         now = int(self._clock())

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from pilothouse.engine.apiserver.answer import Bytes, One, Plain
+from pilothouse.engine.apiserver.answer import DocumentResponse, ObjectResponse, RawResponse
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.chain.routes import Answer, Verb, verb_for
 from pilothouse.engine.apiserver.chain.stage import Outlet
@@ -12,7 +12,7 @@ from pilothouse.engine.apiserver.request import body as bodies
 from pilothouse.engine.apiserver.request.lookup import served_at
 from pilothouse.engine.apiserver.request.negotiate import Accepted, choose, choose_stream
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write import storage
 from pilothouse.engine.store.record import Record
@@ -34,13 +34,13 @@ class Dispatch:
     async def __call__(self, request: ApiRequest) -> Any:
         """Raises ApiError."""
         answer, accepted = await self._answer(request)
-        request.status = answer.status if isinstance(answer, One | Plain | Bytes) else 200
+        request.status = answer.status if isinstance(answer, ObjectResponse | DocumentResponse | RawResponse) else 200
         return await self._outlet.deliver(request, answer, accepted)
 
     async def _answer(self, request: ApiRequest) -> tuple[Answer, Accepted]:
         if not request.target.is_resource:
             answer = self._documents.answer(request)
-            return answer, Accepted() if isinstance(answer, Bytes) else choose(request.accept, tables=False)
+            return answer, Accepted() if isinstance(answer, RawResponse) else choose(request.accept, tables=False)
         if self._is_no_page(request):
             return page_not_found(), Accepted()
         if not request.too_large:
@@ -71,7 +71,7 @@ async def carry_out(backend: Backend, request: ApiRequest) -> tuple[Answer, Acce
     return await verb(backend, request, served), accepted
 
 
-async def _write(verb: Verb, backend: Backend, request: ApiRequest, served: Served) -> Answer:
+async def _write(verb: Verb, backend: Backend, request: ApiRequest, served: ServedResource) -> Answer:
     """The answer to a write, which may rest on another write that is still on its way to disk.
 
     Nobody may learn from a refusal, or from an update that changes nothing, of what a power cut could take back or a read does not show.
@@ -81,7 +81,7 @@ async def _write(verb: Verb, backend: Backend, request: ApiRequest, served: Serv
     except ApiError:
         await storage.settled(backend.store)
         raise
-    if isinstance(answer, One) and isinstance(answer.record, Record):
+    if isinstance(answer, ObjectResponse) and isinstance(answer.record, Record):
         await storage.durable(backend.store, answer.record)
     return answer
 

@@ -6,13 +6,13 @@ was not authorized before.
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
+from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, StreamResponse
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.kinds.subresource import BY_NAME
 from pilothouse.engine.apiserver.request.lookup import not_allowed, unknown
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.request.routing import Target
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.reviews.reviews import REVIEWS
 from pilothouse.engine.apiserver.subresources import binding, eviction, finalize, portforward, scale, session, token
 from pilothouse.engine.apiserver.subresources import log as logs
@@ -25,8 +25,8 @@ from pilothouse.engine.apiserver.verbs.patch import patch
 from pilothouse.engine.apiserver.verbs.update import update
 from pilothouse.engine.apiserver.verbs.watch import Feed, watch
 
-Answer = One | Many | Plain | Feed | Streaming | Session | Bytes
-Verb = Callable[[Backend, ApiRequest, Served], Awaitable[Answer]]
+Answer = ObjectResponse | ListResponse | DocumentResponse | Feed | StreamResponse | Session | RawResponse
+Verb = Callable[[Backend, ApiRequest, ServedResource], Awaitable[Answer]]
 
 OBJECT_VERBS: Mapping[str, Verb] = {"get": get, "update": update, "patch": patch, "delete": delete, "watch": watch}
 COLLECTION_VERBS: Mapping[str, Verb] = {"list": list_objects, "watch": watch, "create": create, "deletecollection": deletecollection}
@@ -51,11 +51,11 @@ def is_long_running(request: ApiRequest) -> bool:
     return request.verb == "watch" or (subresource is not None and subresource.streams)
 
 
-def _review_verbs(served: Served) -> Mapping[str, Verb]:
+def _review_verbs(served: ServedResource) -> Mapping[str, Verb]:
     return {"create": REVIEWS[served.resource.group_resource]}
 
 
-def verb_for(method: str, verb: str, target: Target, served: Served) -> Verb:
+def verb_for(method: str, verb: str, target: Target, served: ServedResource) -> Verb:
     """Raises NotFound, MethodNotAllowed."""
     resource = served.resource
     if target.subresource:

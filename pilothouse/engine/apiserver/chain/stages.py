@@ -20,7 +20,7 @@ from pilothouse.engine.apiserver.chain.stage import Handler, Outlet
 from pilothouse.engine.apiserver.metrics import Metrics
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Table
+from pilothouse.engine.apiserver.resources.served import ServedResources
 from pilothouse.model.errors import ApiError, Forbidden, Internal, Timeout
 from pilothouse.wire.messages import HandshakeRefused
 from pilothouse.wire.outlet import Disconnected
@@ -50,7 +50,7 @@ class Errors:
 
 
 class Measured:
-    def __init__(self, metrics: Metrics, table: Table) -> None:
+    def __init__(self, metrics: Metrics, table: ServedResources) -> None:
         self._metrics = metrics
         self._table = table
 

@@ -1,13 +1,13 @@
 """From a CustomResourceDefinition to the rows of the table that serve it, one a version. Pure."""
 
 from pilothouse.engine.apiserver.crds.custom_kind import custom_kind
-from pilothouse.engine.apiserver.resources.served import ScalePaths, Served
+from pilothouse.engine.apiserver.resources.served import ScalePaths, ServedResource
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 from pilothouse.model.schema import CustomSchema, Schema, from_crd
 
 
-def rows_of(crd: Object, metadata: Schema) -> list[Served]:
+def rows_of(crd: Object, metadata: Schema) -> list[ServedResource]:
     """A row for each served version, under the accepted names. metadata: the schema of every object's metadata."""
     return [_row(crd, version, metadata) for version in crd["spec"]["versions"] if version.get("served")]
 
@@ -29,7 +29,7 @@ def resource_of(crd: Object, version: Object) -> Resource:
     )
 
 
-def _row(crd: Object, version: Object, metadata: Schema) -> Served:
+def _row(crd: Object, version: Object, metadata: Schema) -> ServedResource:
     spec, subresources = crd["spec"], version.get("subresources") or {}
     openapi = (version.get("schema") or {}).get("openAPIV3Schema")
     made: list[Schema] = []
@@ -44,7 +44,7 @@ def _row(crd: Object, version: Object, metadata: Schema) -> Served:
     resource = resource_of(crd, version)
     kind = custom_kind(resource, version, schema)
     scale = subresources.get("scale")
-    row = Served(kind, schema, f"/{resource.group_resource}/", spec["names"].get("listKind", ""), custom=True)
+    row = ServedResource(kind, schema, f"/{resource.group_resource}/", spec["names"].get("listKind", ""), custom=True)
     row.openapi = openapi
     if scale is not None:
         row.scale = ScalePaths(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath", ""))

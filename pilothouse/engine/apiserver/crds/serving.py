@@ -2,7 +2,7 @@
 
 from pilothouse.engine.apiserver.crds.rows import rows_of
 from pilothouse.engine.apiserver.following import follow
-from pilothouse.engine.apiserver.resources.served import Table
+from pilothouse.engine.apiserver.resources.served import ServedResources
 from pilothouse.engine.store.store import Store
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -14,7 +14,7 @@ PREFIX = "/customresourcedefinitions.apiextensions.k8s.io/"
 class ServedDefinitions:
     """metadata: the schema of every object's metadata."""
 
-    def __init__(self, table: Table, metadata: Schema) -> None:
+    def __init__(self, table: ServedResources, metadata: Schema) -> None:
         self._table = table
         self._metadata = metadata
         self._rows: dict[str, list[tuple[str, str, str]]] = {}

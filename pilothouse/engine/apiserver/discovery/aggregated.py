@@ -3,7 +3,7 @@
 from pilothouse.engine.apiserver.discovery.legacy import subresource_kind, verbs_of
 from pilothouse.engine.apiserver.kinds.subresource import Subresource
 from pilothouse.engine.apiserver.request.negotiate import clauses
-from pilothouse.engine.apiserver.resources.served import Served, Table
+from pilothouse.engine.apiserver.resources.served import ServedResource, ServedResources
 from pilothouse.model.json import Object
 
 CONTENT_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -21,22 +21,22 @@ def wanted(accept: str) -> bool:
     return False
 
 
-def document(table: Table, groups: list[str]) -> Object:
+def document(table: ServedResources, groups: list[str]) -> Object:
     items = [_group(table, name) for name in groups]
     return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
 
 
-def _group(table: Table, name: str) -> Object:
+def _group(table: ServedResources, name: str) -> Object:
     versions = [_version(table, name, version) for version in table.versions(name)]
     return {"metadata": {"name": name} if name else {}, "versions": versions}
 
 
-def _version(table: Table, group: str, version: str) -> Object:
+def _version(table: ServedResources, group: str, version: str) -> Object:
     resources = [_resource(row) for row in table.rows(group, version)]
     return {"version": version, "resources": resources, "freshness": "Current"}
 
 
-def _resource(row: Served) -> Object:
+def _resource(row: ServedResource) -> Object:
     resource = row.resource
     entry: Object = {
         "resource": resource.plural,
@@ -54,12 +54,12 @@ def _resource(row: Served) -> Object:
     return entry
 
 
-def _subresource(row: Served, subresource: Subresource) -> Object:
+def _subresource(row: ServedResource, subresource: Subresource) -> Object:
     answers = subresource_kind(row, subresource)
     return {"subresource": subresource.name, "responseKind": _kind(row, answers), "verbs": list(subresource.verbs)}
 
 
-def _kind(row: Served, answers: tuple[str, str, str]) -> Object:
+def _kind(row: ServedResource, answers: tuple[str, str, str]) -> Object:
     """Built-in resources leave group and version out where they are the resource's own; custom ones state them."""
     group, version, kind = answers
     if row.custom and not group:

@@ -5,7 +5,7 @@ One table from path to answer. Some of these paths answer any method (their hand
 
 from collections.abc import Callable
 
-from pilothouse.engine.apiserver.answer import Bytes, Plain
+from pilothouse.engine.apiserver.answer import DocumentResponse, RawResponse
 from pilothouse.engine.apiserver.authn.tokens import Tokens
 from pilothouse.engine.apiserver.discovery import aggregated, legacy, version
 from pilothouse.engine.apiserver.discovery.health import Health
@@ -16,20 +16,20 @@ from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.lookup import not_allowed, unknown
 from pilothouse.engine.apiserver.request.negotiate import choose
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Table
+from pilothouse.engine.apiserver.resources.served import ServedResources
 from pilothouse.model.json import dumps
 
-Document = Callable[[ApiRequest], Plain | Bytes]
+Document = Callable[[ApiRequest], DocumentResponse | RawResponse]
 _TEXT = "text/plain; charset=utf-8"
 _HEALTH = ("healthz", "livez", "readyz")
 
 
-def page_not_found() -> Bytes:
-    return Bytes(b"404 page not found\n", _TEXT, 404)
+def page_not_found() -> RawResponse:
+    return RawResponse(b"404 page not found\n", _TEXT, 404)
 
 
 class Documents:
-    def __init__(self, table: Table, openapi: OpenApi, health: Health, metrics: Metrics, tokens: Tokens, address: str) -> None:
+    def __init__(self, table: ServedResources, openapi: OpenApi, health: Health, metrics: Metrics, tokens: Tokens, address: str) -> None:
         self._table = table
         self._openapi = openapi
         self._health = health
@@ -46,12 +46,12 @@ class Documents:
         }
         self._get_only: dict[str, Document] = {
             "api": self._core,
-            "version": lambda request: Plain(version.version_info()),
+            "version": lambda request: DocumentResponse(version.version_info()),
             ".well-known/openid-configuration": self._issuer,
-            "openid/v1/jwks": lambda request: Bytes(dumps(tokens.signer.jwks()), "application/jwk-set+json"),
+            "openid/v1/jwks": lambda request: RawResponse(dumps(tokens.signer.jwks()), "application/jwk-set+json"),
         }
 
-    def answer(self, request: ApiRequest) -> Plain | Bytes:
+    def answer(self, request: ApiRequest) -> DocumentResponse | RawResponse:
         """Raises NotFound, MethodNotAllowed, NotAcceptable; an unknown path is a plain 404."""
         path = request.target.path
         if path.startswith("//"):
@@ -72,40 +72,40 @@ class Documents:
             return self._openapi.v3(request, name.removeprefix("openapi/v3/"))
         return page_not_found()
 
-    def _below(self, request: ApiRequest, prefix: str, rest: str) -> Plain | Bytes:
+    def _below(self, request: ApiRequest, prefix: str, rest: str) -> DocumentResponse | RawResponse:
         """A group, or a group's version."""
         group, _, version = rest.partition("/") if prefix == "apis" else ("", "", rest)
         if not self._table.has_group(group):
             return page_not_found()
         choose(request.accept, tables=False)
         if prefix == "apis" and not version:
-            return Plain(legacy.group(self._table, group))
+            return DocumentResponse(legacy.group(self._table, group))
         if version not in self._table.versions(group):
             if self._table.is_custom(group):
                 return page_not_found()
             raise unknown()
-        return _only_get(request, lambda asked: Plain(legacy.resource_list(self._table, group, version)))
+        return _only_get(request, lambda asked: DocumentResponse(legacy.resource_list(self._table, group, version)))
 
-    def _core(self, request: ApiRequest) -> Plain | Bytes:
+    def _core(self, request: ApiRequest) -> DocumentResponse | RawResponse:
         if aggregated.wanted(request.accept):
             return _aggregated(aggregated.document(self._table, [""]))
         choose(request.accept, tables=False)
-        return Plain(legacy.api_versions(self._address))
+        return DocumentResponse(legacy.api_versions(self._address))
 
-    def _groups(self, request: ApiRequest) -> Plain | Bytes:
+    def _groups(self, request: ApiRequest) -> DocumentResponse | RawResponse:
         if aggregated.wanted(request.accept):
             return _aggregated(aggregated.document(self._table, [name for name in self._table.groups() if name]))
         choose(request.accept, tables=False)
-        return Plain(legacy.group_list(self._table))
+        return DocumentResponse(legacy.group_list(self._table))
 
-    def _root(self, request: ApiRequest) -> Plain:
+    def _root(self, request: ApiRequest) -> DocumentResponse:
         paths = {f"/{name}" for name in (*self._any_method, *self._get_only, *_HEALTH) if name and name != "index.html"}
         for row in self._table:
             group, version = row.resource.group, row.resource.version
             paths |= {f"/apis/{group}", f"/apis/{group}/{version}"} if group else {f"/api/{version}"}
-        return Plain({"paths": sorted(paths)})
+        return DocumentResponse({"paths": sorted(paths)})
 
-    def _health_of(self, request: ApiRequest) -> Bytes:
+    def _health_of(self, request: ApiRequest) -> RawResponse:
         found = self._health.answer(
             request.target.path,
             verbose=queries.boolean(request.query, "verbose") or "verbose" in request.query,
@@ -114,12 +114,12 @@ class Documents:
         if found is None:
             return page_not_found()
         status, text = found
-        return Bytes(text.encode(), _TEXT, status)
+        return RawResponse(text.encode(), _TEXT, status)
 
-    def _metric_text(self, request: ApiRequest) -> Bytes:
-        return Bytes(self._metrics.text().encode(), METRICS_TYPE)
+    def _metric_text(self, request: ApiRequest) -> RawResponse:
+        return RawResponse(self._metrics.text().encode(), METRICS_TYPE)
 
-    def _issuer(self, request: ApiRequest) -> Bytes:
+    def _issuer(self, request: ApiRequest) -> RawResponse:
         issuer = self._tokens.issuer
         document = {
             "issuer": issuer,
@@ -128,14 +128,14 @@ class Documents:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
         }
-        return Bytes(dumps(document), "application/json")
+        return RawResponse(dumps(document), "application/json")
 
 
-def _aggregated(document: dict[str, object]) -> Bytes:
-    return Bytes(dumps(document), aggregated.CONTENT_TYPE, headers=[("cache-control", "public"), ("vary", "Accept")])
+def _aggregated(document: dict[str, object]) -> RawResponse:
+    return RawResponse(dumps(document), aggregated.CONTENT_TYPE, headers=[("cache-control", "public"), ("vary", "Accept")])
 
 
-def _only_get(request: ApiRequest, document: Document) -> Plain | Bytes:
+def _only_get(request: ApiRequest, document: Document) -> DocumentResponse | RawResponse:
     if request.method != "GET":
         raise not_allowed()
     return document(request)

@@ -4,7 +4,7 @@ import base64
 import hashlib
 
 from pilothouse.engine.apiserver.kinds.subresource import Subresource
-from pilothouse.engine.apiserver.resources.served import Served, Table
+from pilothouse.engine.apiserver.resources.served import ServedResource, ServedResources
 from pilothouse.model.json import Object
 
 _CUSTOM_VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
@@ -15,21 +15,21 @@ def api_versions(address: str) -> Object:
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": ranges}
 
 
-def group_list(table: Table) -> Object:
+def group_list(table: ServedResources) -> Object:
     groups = [_group(table, name) for name in table.groups() if name]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
-def group(table: Table, name: str) -> Object:
+def group(table: ServedResources, name: str) -> Object:
     return {"kind": "APIGroup", "apiVersion": "v1", **_group(table, name)}
 
 
-def _group(table: Table, name: str) -> Object:
+def _group(table: ServedResources, name: str) -> Object:
     versions = [{"groupVersion": f"{name}/{version}", "version": version} for version in table.versions(name)]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
-def resource_list(table: Table, group: str, version: str) -> Object:
+def resource_list(table: ServedResources, group: str, version: str) -> Object:
     """The resources of a group's version with their subresources behind them."""
     resources = [entry for row in table.rows(group, version) for entry in _entries(row)]
     return {
@@ -40,7 +40,7 @@ def resource_list(table: Table, group: str, version: str) -> Object:
     }
 
 
-def _entries(row: Served) -> list[Object]:
+def _entries(row: ServedResource) -> list[Object]:
     resource = row.resource
     entry: Object = {
         "name": resource.plural,
@@ -58,16 +58,16 @@ def _entries(row: Served) -> list[Object]:
     return [entry, *(_subresource(row, each) for each in row.kind.subresources.values())]
 
 
-def verbs_of(row: Served) -> list[str]:
+def verbs_of(row: ServedResource) -> list[str]:
     return _CUSTOM_VERBS if row.custom else list(row.resource.verbs)
 
 
-def subresource_kind(row: Served, subresource: Subresource) -> tuple[str, str, str]:
+def subresource_kind(row: ServedResource, subresource: Subresource) -> tuple[str, str, str]:
     """(group, version, kind) of what it answers with; group and version "" for those of the resource."""
     return subresource.answers or ("", "", row.resource.kind)
 
 
-def _subresource(row: Served, subresource: Subresource) -> Object:
+def _subresource(row: ServedResource, subresource: Subresource) -> Object:
     group, version, kind = subresource_kind(row, subresource)
     resource = row.resource
     entry: Object = {"name": f"{resource.plural}/{subresource.name}", "singularName": "", "namespaced": resource.namespaced}
@@ -76,7 +76,7 @@ def _subresource(row: Served, subresource: Subresource) -> Object:
     return entry | {"kind": kind, "verbs": list(subresource.verbs)}
 
 
-def _hash(row: Served) -> str:
+def _hash(row: ServedResource) -> str:
     """Tells clients whether two versions of a resource are stored alike: for us, one and the same."""
     resource = row.resource
     return base64.b64encode(hashlib.sha256(f"{resource.group}/{resource.version}/{resource.kind}".encode()).digest()[:8]).decode()

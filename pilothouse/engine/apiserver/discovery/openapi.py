@@ -8,14 +8,14 @@ import gzip
 import hashlib
 from collections.abc import Callable
 
-from pilothouse.engine.apiserver.answer import Bytes
+from pilothouse.engine.apiserver.answer import RawResponse
 from pilothouse.engine.apiserver.discovery import gnostic
 from pilothouse.engine.apiserver.discovery.operations import Style, paths_of
 from pilothouse.engine.apiserver.discovery.version import KUBERNETES
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.negotiate import clauses
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served, Table
+from pilothouse.engine.apiserver.resources.served import ServedResource, ServedResources
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.schema.openapi import V2, V3, definitions
 
@@ -25,33 +25,33 @@ _INFO = {"title": "Kubernetes", "version": KUBERNETES}
 
 
 class OpenApi:
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: ServedResources) -> None:
         self._table = table
         self._documents: dict[str, tuple[str, bytes]] = {}
 
-    def v3_index(self, request: ApiRequest) -> Bytes:
+    def v3_index(self, request: ApiRequest) -> RawResponse:
         paths = {
             name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={self._hash(self._table.rows(group, version))}"}
             for name, group, version in self._names()
         }
-        return Bytes(dumps({"paths": paths}), "application/json")
+        return RawResponse(dumps({"paths": paths}), "application/json")
 
-    def v3(self, request: ApiRequest, path: str) -> Bytes:
+    def v3(self, request: ApiRequest, path: str) -> RawResponse:
         found = next(((group, version) for name, group, version in self._names() if name == path.strip("/")), None)
         if found is None:
-            return Bytes(b"", "", 404)
+            return RawResponse(b"", "", 404)
         rows = self._table.rows(*found)
         body = self._document(path, rows, Style(3, V3))
         caching = [("cache-control", "public, immutable")] if queries.first(request.query, "hash") else []
         return _sent(request, body, caching)
 
-    def v2(self, request: ApiRequest) -> Bytes:
+    def v2(self, request: ApiRequest) -> RawResponse:
         accepted = [clause.media for clause in clauses(request.accept)]
         if accepted[:1] == [gnostic.ACCEPTED]:
             body = self._document("v2 protobuf", list(self._table), Style(2, V2), gnostic.encode)
             return _sent(request, body, [], gnostic.CONTENT_TYPE)
         if accepted and not {"application/json", "*/*", "application/*"} & set(accepted):
-            return Bytes(b"", "", 406)
+            return RawResponse(b"", "", 406)
         return _sent(request, self._document("v2", list(self._table), Style(2, V2)), [])
 
     def _names(self) -> list[tuple[str, str, str]]:
@@ -62,11 +62,11 @@ class OpenApi:
             for version in self._table.versions(group)
         ]
 
-    def _hash(self, rows: list[Served]) -> str:
+    def _hash(self, rows: list[ServedResource]) -> str:
         facts = [[row.resource.path(), list(row.resource.subresources), row.openapi] for row in rows]
         return hashlib.sha512(dumps([KUBERNETES, facts])).hexdigest()[:128].upper()
 
-    def _document(self, name: str, rows: list[Served], style: Style, encode: Callable[[Object], bytes] = dumps) -> bytes:
+    def _document(self, name: str, rows: list[ServedResource], style: Style, encode: Callable[[Object], bytes] = dumps) -> bytes:
         """The document, compressed."""
         hash = self._hash(rows)
         kept = self._documents.get(name)
@@ -75,13 +75,13 @@ class OpenApi:
         return kept[1]
 
 
-def _sent(request: ApiRequest, body: bytes, headers: list[tuple[str, str]], media: str = "application/json") -> Bytes:
+def _sent(request: ApiRequest, body: bytes, headers: list[tuple[str, str]], media: str = "application/json") -> RawResponse:
     if "gzip" in (request.headers.get("accept-encoding") or ""):
-        return Bytes(body, media, headers=[*headers, ("content-encoding", "gzip"), ("vary", "Accept-Encoding")])
-    return Bytes(gzip.decompress(body), media, headers=headers)
+        return RawResponse(body, media, headers=[*headers, ("content-encoding", "gzip"), ("vary", "Accept-Encoding")])
+    return RawResponse(gzip.decompress(body), media, headers=headers)
 
 
-def definition_name(row: Served) -> str:
+def definition_name(row: ServedResource) -> str:
     """The name of a resource's schema; a custom one is named after its group, backwards."""
     if not row.custom:
         return row.kind.definition
@@ -89,7 +89,7 @@ def definition_name(row: Served) -> str:
     return ".".join([*reversed(resource.group.split(".")), resource.version, resource.kind])
 
 
-def _build(rows: list[Served], style: Style) -> Object:
+def _build(rows: list[ServedResource], style: Style) -> Object:
     roots = [*_ALWAYS, *(each.definition for row in rows for each in row.kind.subresources.values() if each.definition)]
     for row in rows:
         if not row.custom:
@@ -108,7 +108,7 @@ def _build(rows: list[Served], style: Style) -> Object:
     return {"openapi": "3.0.0", "info": _INFO, "paths": ordered, "components": {"schemas": named}}
 
 
-def _version_path(row: Served) -> str:
+def _version_path(row: ServedResource) -> str:
     resource = row.resource
     return f"/apis/{resource.group}/{resource.version}/" if resource.group else f"/api/{resource.version}/"
 
@@ -119,7 +119,7 @@ def _discovery(path: str, style: Style) -> Object:
     return {"operationId": f"get{words}APIResources", "responses": {"200": {"description": "OK"}, "401": {"description": "Unauthorized"}}}
 
 
-def _custom(row: Served, name: str, style: Style) -> dict[str, Object]:
+def _custom(row: ServedResource, name: str, style: Style) -> dict[str, Object]:
     """The schemas of a custom resource and of its list."""
     resource = row.resource
     kinds = [{"group": resource.group, "kind": resource.kind, "version": resource.version}]

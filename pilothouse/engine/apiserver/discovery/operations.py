@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pilothouse.engine.apiserver.discovery.legacy import subresource_kind
 from pilothouse.engine.apiserver.kinds.subresource import Subresource
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.model.json import Object
 
 _WRITE_TYPES = ["*/*"]
@@ -73,7 +73,7 @@ class Style(NamedTuple):
     reference: str
 
 
-def paths_of(row: Served, definition: str, style: Style) -> dict[str, Object]:
+def paths_of(row: ServedResource, definition: str, style: Style) -> dict[str, Object]:
     """All paths of a resource. definition: the name of its schema."""
     resource = row.resource
     root = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
@@ -93,7 +93,7 @@ def paths_of(row: Served, definition: str, style: Style) -> dict[str, Object]:
     return found
 
 
-def _watches(row: Served, root: str, definition: str, style: Style) -> dict[str, Object]:
+def _watches(row: ServedResource, root: str, definition: str, style: Style) -> dict[str, Object]:
     resource = row.resource
     bases = [f"{root}/watch/{resource.plural}"]
     if resource.namespaced:
@@ -110,21 +110,28 @@ def _path_parameters(path: str, style: Style) -> list[Object]:
 
 
 def _item(
-    row: Served, definition: str, verbs: Sequence[str], style: Style, *, namespaced: bool, named: bool = False, everywhere: bool = False
+    row: ServedResource,
+    definition: str,
+    verbs: Sequence[str],
+    style: Style,
+    *,
+    namespaced: bool,
+    named: bool = False,
+    everywhere: bool = False,
 ) -> Object:
     item: Object = {_METHODS[verb]: _operation(row, definition, verb, "", style, everywhere=everywhere) for verb in verbs}
     shape = ("{name}" if named else "") + ("{namespace}" if namespaced else "")
     return item | {"parameters": _path_parameters(shape, style)}
 
 
-def _subresource(row: Served, definition: str, subresource: Subresource, style: Style) -> Object:
+def _subresource(row: ServedResource, definition: str, subresource: Subresource, style: Style) -> Object:
     item: Object = {_METHODS[verb]: _operation(row, definition, verb, subresource.name, style) for verb in subresource.verbs}
     shape = "{name}" + ("{namespace}" if row.resource.namespaced else "")
     return item | {"parameters": _path_parameters(shape, style)}
 
 
 def _operation(
-    row: Served, definition: str, verb: str, subresource: str, style: Style, *, everywhere: bool = False, action: str = ""
+    row: ServedResource, definition: str, verb: str, subresource: str, style: Style, *, everywhere: bool = False, action: str = ""
 ) -> Object:
     parameters = [_parameter(name, "query", style) for name in _PARAMETERS[verb]]
     operation: Object = {
@@ -158,7 +165,7 @@ def _body(definition: str, verb: str) -> str:
     return f"{_META}.DeleteOptions" if verb in ("delete", "deletecollection") else ""
 
 
-def _kind(row: Served, subresource: str) -> Object:
+def _kind(row: ServedResource, subresource: str) -> Object:
     resource = row.resource
     group, version, kind = resource.group, resource.version, resource.kind
     if subresource:
@@ -168,7 +175,7 @@ def _kind(row: Served, subresource: str) -> Object:
     return {"group": group, "kind": kind, "version": version}
 
 
-def _operation_id(row: Served, verb: str, subresource: str, everywhere: bool, action: str) -> str:
+def _operation_id(row: ServedResource, verb: str, subresource: str, everywhere: bool, action: str) -> str:
     resource = row.resource
     group = "".join(part.capitalize() for part in resource.group.removesuffix(".k8s.io").replace("-", ".").split(".")) or "Core"
     scope = "Namespaced" if resource.namespaced and not everywhere else ""
@@ -178,7 +185,7 @@ def _operation_id(row: Served, verb: str, subresource: str, everywhere: bool, ac
     return f"{prefix}{group}{resource.version.capitalize()}{scope}{resource.kind}{subresource.capitalize()}{ending}"
 
 
-def _responses(row: Served, definition: str, verb: str, subresource: str, style: Style) -> Object:
+def _responses(row: ServedResource, definition: str, verb: str, subresource: str, style: Style) -> Object:
     if subresource and row.kind.subresources[subresource].streams:
         return {"200": _text(style), "401": {"description": "Unauthorized"}}
     answer = {"list": f"{definition}List", "delete": f"{_META}.Status", "deletecollection": f"{_META}.Status"}.get(verb, definition)
@@ -212,6 +219,6 @@ def _parameter(name: str, place: str, style: Style) -> Object:
     return parameter | {"schema": {"type": type, "uniqueItems": True}}
 
 
-def _patches(row: Served) -> list[str]:
+def _patches(row: ServedResource) -> list[str]:
     """Custom resources know no strategic merge."""
     return _PATCHES[:2] if row.custom else _PATCHES

@@ -5,18 +5,18 @@ An event to a hundred watchers is encoded once: the frame of a change is kept un
 
 from typing import Any
 
-from pilothouse.engine.apiserver.answer import Many, Stored
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.answer import ListResponse, Stored
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.model.json import Object, dumps
 
 
-def object_bytes(served: Served, record: Stored) -> bytes:
+def object_bytes(served: ServedResource, record: Stored) -> bytes:
     if served.from_stored is not None:
         return dumps(served.typed(record.value))
     return served.head + record.raw[1:]
 
 
-def list_bytes(answer: Many) -> bytes:
+def list_bytes(answer: ListResponse) -> bytes:
     served = answer.served
     resource = served.resource
     # Lists of custom resources say so when there is no more.
@@ -25,7 +25,7 @@ def list_bytes(answer: Many) -> bytes:
     return b"%b,%b%b]}" % (start[:-1], b'"items":[', b",".join(_items(served, answer.records)))
 
 
-def _items(served: Served, records: list[Any]) -> list[bytes]:
+def _items(served: ServedResource, records: list[Any]) -> list[bytes]:
     if served.from_stored is not None:
         convert = served.from_stored
         return [dumps(convert(record.peek())) for record in records]
@@ -35,7 +35,7 @@ def _items(served: Served, records: list[Any]) -> list[bytes]:
     return [record.raw for record in records]
 
 
-def list_metadata(answer: Many) -> Object:
+def list_metadata(answer: ListResponse) -> Object:
     metadata: Object = {"resourceVersion": str(answer.revision)}
     if answer.resume:
         metadata["continue"] = answer.resume
@@ -54,7 +54,7 @@ class FrameCache:
         self._type = ""
         self._frame = b""
 
-    def frame(self, type: str, served: Served, record: Stored) -> bytes:
+    def frame(self, type: str, served: ServedResource, record: Stored) -> bytes:
         if self._record is not record or self._type != type:
             self._frame = frame(type, object_bytes(served, record))
             self._record, self._type = record, type

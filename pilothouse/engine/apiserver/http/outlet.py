@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
+from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, StreamResponse
 from pilothouse.engine.apiserver.chain.routes import Answer
 from pilothouse.engine.apiserver.http import respond, stream_watch
 from pilothouse.engine.apiserver.http.backlog import Backlog
@@ -29,15 +29,15 @@ class HttpOutlet:
         """Raises BadRequest, Disconnected, HandshakeRefused."""
         http, include = request.http, request.option("includeObject")
         assert http is not None, "an answer over HTTP is one to a request over HTTP"
-        if isinstance(answer, One | Many | Plain):
+        if isinstance(answer, ObjectResponse | ListResponse | DocumentResponse):
             body = await respond.encode(answer, accepted, include, self._slots)
             return await respond.whole(request, request.status, body, accepted.media)
-        if isinstance(answer, Bytes):
+        if isinstance(answer, RawResponse):
             return respond.raw(answer)
         if isinstance(answer, Feed):
             frames = self._frames.setdefault(answer.served.resource.path(), FrameCache())
             await stream_watch.serve(http, answer, accepted, include, frames, self._backlog)
-        elif isinstance(answer, Streaming):
+        elif isinstance(answer, StreamResponse):
             await respond.stream_bytes(http, answer)
         elif isinstance(answer, Session):
             await respond.open_session(http, answer)

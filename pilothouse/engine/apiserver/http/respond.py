@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from pilothouse.aio.tasks import begun, scope
-from pilothouse.engine.apiserver.answer import Bytes, Many, One, Plain, Session, Streaming
+from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, StreamResponse
 from pilothouse.engine.apiserver.http import tables
 from pilothouse.engine.apiserver.http.frames import list_bytes, list_metadata, object_bytes
 from pilothouse.engine.apiserver.request.negotiate import JSON, YAML, Accepted
@@ -32,7 +32,9 @@ _ROWS = 256
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-async def encode(answer: One | Many | Plain, accepted: Accepted, include: str, slots: asyncio.Semaphore) -> bytes:
+async def encode(
+    answer: ObjectResponse | ListResponse | DocumentResponse, accepted: Accepted, include: str, slots: asyncio.Semaphore
+) -> bytes:
     """The body of an answer that is one JSON value; raises BadRequest for an unknown `includeObject`.
 
     What takes long is done in slices, or in a thread while a slot is free.
@@ -44,26 +46,26 @@ async def encode(answer: One | Many | Plain, accepted: Accepted, include: str, s
         return await asyncio.to_thread(to_yaml, body)
 
 
-async def _json(answer: One | Many | Plain, accepted: Accepted, include: str) -> bytes:
-    if isinstance(answer, Plain):
+async def _json(answer: ObjectResponse | ListResponse | DocumentResponse, accepted: Accepted, include: str) -> bytes:
+    if isinstance(answer, DocumentResponse):
         return dumps(answer.value)
     if not accepted.view:
-        return object_bytes(answer.served, answer.record) if isinstance(answer, One) else list_bytes(answer)
+        return object_bytes(answer.served, answer.record) if isinstance(answer, ObjectResponse) else list_bytes(answer)
     return dumps(await _view(answer, accepted, include))
 
 
-async def _view(answer: One | Many, accepted: Accepted, include: str) -> Object:
+async def _view(answer: ObjectResponse | ListResponse, accepted: Accepted, include: str) -> Object:
     if accepted.view == "Table":
         tables.check_include(include)
         now = datetime.now(UTC)
-        if isinstance(answer, One):
+        if isinstance(answer, ObjectResponse):
             return tables.one_row(answer.served, answer.record, accepted.version, include, now)
         found = tables.table(answer.served, answer.records[:_ROWS], list_metadata(answer), accepted.version, include, now)
         for start in range(_ROWS, len(answer.records), _ROWS):
             await asyncio.sleep(0)
             found["rows"] += tables.rows(answer.served, answer.records[start : start + _ROWS], accepted.version, include, now)
         return found
-    if isinstance(answer, One):
+    if isinstance(answer, ObjectResponse):
         return tables.partial(answer.record, accepted.version)
     return tables.partial_list(answer, accepted.version)
 
@@ -92,10 +94,6 @@ def warning_header(text: str) -> str:
     return f'299 - "{clean}"'.encode().decode("latin-1")
 
 
-def plain_text(status: int, text: str) -> Response:
-    return Response(status, (("content-type", "text/plain; charset=utf-8"), ("x-content-type-options", "nosniff")), text.encode())
-
-
 async def error(request: ApiRequest, failure: ApiError, media: str) -> Response:
     body = dumps(failure.to_status())
     response = await whole(request, failure.code, to_yaml(body) if media == YAML else body, media)
@@ -105,14 +103,14 @@ async def error(request: ApiRequest, failure: ApiError, media: str) -> Response:
     return response
 
 
-def raw(answer: Bytes) -> Response:
+def raw(answer: RawResponse) -> Response:
     headers = [*answer.headers]
     if answer.content_type:
         headers.append(("content-type", answer.content_type))
     return Response(answer.status, headers, answer.body)
 
 
-async def stream_bytes(http: Request, answer: Streaming) -> None:
+async def stream_bytes(http: Request, answer: StreamResponse) -> None:
     """Send pieces as they come until there are no more or the client has gone.
 
     The head waits a moment for the first piece: what fails at once (no such container, no previous one) is answered with its Status.

@@ -6,10 +6,10 @@ Source: apimachinery/pkg/apis/meta/v1 Table, PartialObjectMetadata; a watch name
 from datetime import datetime
 from typing import Any
 
-from pilothouse.engine.apiserver.answer import Many, Stored
+from pilothouse.engine.apiserver.answer import ListResponse, Stored
 from pilothouse.engine.apiserver.http.frames import list_metadata
 from pilothouse.engine.apiserver.kinds.kind import CREATED_COLUMN, NAME_COLUMN
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.model.errors import BadRequest
 from pilothouse.model.json import Object
 
@@ -30,7 +30,7 @@ def _partial(value: Object, version: str) -> Object:
     return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": value["metadata"]}
 
 
-def partial_list(answer: Many, version: str) -> Object:
+def partial_list(answer: ListResponse, version: str) -> Object:
     items = [partial(record, version) for record in answer.records]
     return {
         "kind": "PartialObjectMetadataList",
@@ -41,7 +41,7 @@ def partial_list(answer: Many, version: str) -> Object:
 
 
 def table(
-    served: Served, records: list[Any], metadata: Object, version: str, include: str, now: datetime, *, columns: bool = True
+    served: ServedResource, records: list[Any], metadata: Object, version: str, include: str, now: datetime, *, columns: bool = True
 ) -> Object:
     found = rows(served, records, version, include, now)
     return {
@@ -54,16 +54,16 @@ def table(
     }
 
 
-def rows(served: Served, records: list[Any], version: str, include: str, now: datetime) -> list[Object]:
+def rows(served: ServedResource, records: list[Any], version: str, include: str, now: datetime) -> list[Object]:
     return [_row(served, record, version, include, now) for record in records]
 
 
-def one_row(served: Served, record: Stored, version: str, include: str, now: datetime, *, columns: bool = True) -> Object:
+def one_row(served: ServedResource, record: Stored, version: str, include: str, now: datetime, *, columns: bool = True) -> Object:
     metadata = {"resourceVersion": record.value["metadata"].get("resourceVersion", "")}
     return table(served, [record], metadata, version, include, now, columns=columns)
 
 
-def _row(served: Served, record: Stored, version: str, include: str, now: datetime) -> Object:
+def _row(served: ServedResource, record: Stored, version: str, include: str, now: datetime) -> Object:
     stored = record.peek()
     value = stored if served.from_stored is None else served.from_stored(stored)
     row: Object = {"cells": served.kind.cells(value, now), "object": None}

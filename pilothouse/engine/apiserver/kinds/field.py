@@ -76,10 +76,6 @@ def invalid(path: str, value: Any, detail: str) -> Cause:
     return Cause(path, "FieldValueInvalid", _detailed(f"Invalid value: {shown(value)}", detail))
 
 
-def type_invalid(path: str, value: Any, detail: str) -> Cause:
-    return Cause(path, "FieldValueTypeInvalid", _detailed(f"Invalid value: {shown(value)}", detail))
-
-
 def required(path: str, detail: str = "") -> Cause:
     return Cause(path, "FieldValueRequired", _detailed("Required value", detail))
 

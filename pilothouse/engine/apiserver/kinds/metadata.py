@@ -16,11 +16,6 @@ ANNOTATIONS_MAX_BYTES = 256 * 1024
 STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
-_REPEATED_OWNERS = (
-    ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, "
-    "and may reject such requests as early as 1.24; please fix your requests"
-)
-
 subdomain_name = names.dns1123_subdomain
 
 DESCRIPTIONS: Final = {
@@ -185,19 +180,3 @@ def _no_new_finalizers(meta: Object, before: Object) -> list[Cause]:
 def selectable(obj: Object) -> dict[str, str]:
     meta = obj["metadata"]
     return {"metadata.name": meta.get("name", ""), "metadata.namespace": meta.get("namespace", "")}
-
-
-def merge_owners(obj: Object) -> list[str]:
-    """Drop owner references that are there twice; returns the warning about them, if any."""
-    owners = obj["metadata"].get("ownerReferences") or []
-    kept: list[Object] = []
-    repeated: list[str] = []
-    for owner in owners:
-        if owner in kept:
-            repeated.append(owner.get("uid") or "")
-        else:
-            kept.append(owner)
-    if not repeated:
-        return []
-    obj["metadata"]["ownerReferences"] = kept
-    return [f"{_REPEATED_OWNERS}; duplicate UID(s) observed: {', '.join(dict.fromkeys(repeated))}"]

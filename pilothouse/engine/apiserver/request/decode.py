@@ -11,7 +11,7 @@ from typing import Any
 from pilothouse.engine.apiserver.request import body as bodies
 from pilothouse.engine.apiserver.request.body import Document, Unparsable
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served, Table
+from pilothouse.engine.apiserver.resources.served import ServedResource, ServedResources
 from pilothouse.model.errors import BadRequest, Cause, Invalid, shortened
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
@@ -65,7 +65,7 @@ def go_name(value: Any) -> str:
     return "array" if isinstance(value, list) else "object"
 
 
-def check_type(found: Document, wanted: Resource, table: Table) -> None:
+def check_type(found: Document, wanted: Resource, table: ServedResources) -> None:
     """Raises BadRequest when the body is of another kind than `wanted`."""
     version, kind = stated_type(found, wanted.kind)
     if wanted.custom:
@@ -107,7 +107,7 @@ def value_of(request: ApiRequest, found: Document, resource: Resource, decode: C
     except DecodeError as error:
         raise cannot_handle(resource, error.message) from error
     judge_strictness(request, resource, found.doubts, decoded.unknown, strictness)
-    return bare(decoded.value)
+    return without_type(decoded.value)
 
 
 def judge_strictness(request: ApiRequest, resource: Resource, doubts: list[str], unknown: list[str], strictness: str) -> None:
@@ -139,7 +139,7 @@ def _doubts(doubts: list[str], unknown: list[str]) -> Iterator[str]:
         yield f'unknown field "{path}"'
 
 
-def bare(value: Object) -> Object:
+def without_type(value: Object) -> Object:
     """A value as the store keeps it: without its type, with metadata."""
     value.pop("apiVersion", None)
     value.pop("kind", None)
@@ -151,7 +151,7 @@ def bare(value: Object) -> Object:
     return value
 
 
-def written(request: ApiRequest, served: Served, table: Table, strictness: str) -> Object:
+def new_value(request: ApiRequest, served: ServedResource, table: ServedResources, strictness: str) -> Object:
     """The value that a create or an update brings, defaulted, in the shape the store keeps."""
     found = document(request, served.resource.kind)
     check_type(found, served.resource, table)

@@ -4,7 +4,7 @@ A resource or subresource that is not there is 404, one that does not know the m
 """
 
 from pilothouse.engine.apiserver.request.routing import Target
-from pilothouse.engine.apiserver.resources.served import Served, Table
+from pilothouse.engine.apiserver.resources.served import ServedResource, ServedResources
 from pilothouse.model.errors import MethodNotAllowed, NotFound
 
 
@@ -12,7 +12,7 @@ def unknown() -> NotFound:
     return NotFound("the server could not find the requested resource", details={})
 
 
-def not_allowed(verb: str = "", custom: Served | None = None) -> MethodNotAllowed:
+def not_allowed(verb: str = "", custom: ServedResource | None = None) -> MethodNotAllowed:
     """custom: the custom resource that does not know the verb; others say less."""
     if custom is None:
         return MethodNotAllowed("the server does not allow this method on the requested resource", details={})
@@ -21,7 +21,7 @@ def not_allowed(verb: str = "", custom: Served | None = None) -> MethodNotAllowe
     return MethodNotAllowed(text, details={"group": resource.group, "kind": resource.plural})
 
 
-def served_at(target: Target, table: Table) -> Served:
+def served_at(target: Target, table: ServedResources) -> ServedResource:
     """Raises NotFound."""
     served = table.find(target.group, target.version, target.resource)
     if served is None or target.too_deep or (target.prefix == "api") != (target.group == ""):

@@ -1,6 +1,6 @@
 """What is served: every resource at every version, with all that verbs need to know to read and write it.
 
-`Served` joins a kind's knowledge with a schema and a place in the store. The table changes while the server runs, because a
+`ServedResource` joins a kind's knowledge with a schema and a place in the store. The table changes while the server runs, because a
 CustomResourceDefinition is a row in it; readers always see a consistent one, since everything happens on one event loop.
 """
 
@@ -25,7 +25,7 @@ class ScalePaths:
 
 
 @dataclass(slots=True, eq=False)
-class Served:
+class ServedResource:
     """One resource at one version.
 
     to_stored, from_stored: set where two versions share their objects in different shapes (events); both make a new value.
@@ -83,17 +83,17 @@ class Served:
         return {"apiVersion": resource.api_version, "kind": resource.kind, **shown}
 
 
-class Table:
+class ServedResources:
     """All that is served, by group, version and plural, in the order it was added."""
 
-    def __init__(self, rows: Iterable[Served] = ()) -> None:
-        self._groups: dict[str, dict[str, dict[str, Served]]] = {}
+    def __init__(self, rows: Iterable[ServedResource] = ()) -> None:
+        self._groups: dict[str, dict[str, dict[str, ServedResource]]] = {}
         self._preferred: dict[str, str] = {}
         self.generation = 0
         for row in rows:
             self.add(row)
 
-    def add(self, row: Served) -> None:
+    def add(self, row: ServedResource) -> None:
         resource = row.resource
         versions = self._groups.setdefault(resource.group, {})
         versions.setdefault(resource.version, {})[resource.plural] = row
@@ -109,17 +109,12 @@ class Table:
         if not versions:
             self._groups.pop(group, None)
 
-    def find(self, group: str, version: str, plural: str) -> Served | None:
+    def find(self, group: str, version: str, plural: str) -> ServedResource | None:
         versions = self._groups.get(group)
         rows = versions.get(version) if versions else None
         return rows.get(plural) if rows else None
 
-    def any_version(self, group: str, plural: str) -> Served | None:
-        """Some version of the resource: all versions share their objects."""
-        found = (rows[plural] for rows in self._groups.get(group, {}).values() if plural in rows)
-        return next(found, None)
-
-    def by_kind(self, group: str, version: str, kind: str) -> Served | None:
+    def by_kind(self, group: str, version: str, kind: str) -> ServedResource | None:
         rows = self._groups.get(group, {}).get(version, {}).values()
         return next((row for row in rows if row.resource.kind == kind), None)
 
@@ -137,10 +132,10 @@ class Table:
         """Preferred first."""
         return sorted(self._groups.get(group, {}), key=version_rank)
 
-    def rows(self, group: str, version: str) -> list[Served]:
+    def rows(self, group: str, version: str) -> list[ServedResource]:
         return list(self._groups.get(group, {}).get(version, {}).values())
 
-    def __iter__(self) -> Iterator[Served]:
+    def __iter__(self) -> Iterator[ServedResource]:
         for versions in self._groups.values():
             for rows in versions.values():
                 yield from rows.values()

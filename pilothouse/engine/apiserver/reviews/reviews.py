@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from pilothouse.engine.apiserver.answer import Plain
+from pilothouse.engine.apiserver.answer import DocumentResponse
 from pilothouse.engine.apiserver.authn.jwt import BadToken
 from pilothouse.engine.apiserver.authz.attributes import Attributes
 from pilothouse.engine.apiserver.backend import Backend
@@ -15,24 +15,24 @@ from pilothouse.engine.apiserver.identity import User
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request import typed_body
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.reviews.rules import check_selectors, rules_status, selected_fields
 from pilothouse.model.errors import BadRequest, Cause, Invalid
 from pilothouse.model.json import Object
 
 _AUTHORIZATION, _AUTHENTICATION = "authorization.k8s.io", "authentication.k8s.io"
-Review = Callable[[Backend, ApiRequest, Served], Awaitable[Plain]]
+Review = Callable[[Backend, ApiRequest, ServedResource], Awaitable[DocumentResponse]]
 
 
-def _body(backend: Backend, request: ApiRequest, served: Served) -> Object:
+def _body(backend: Backend, request: ApiRequest, served: ServedResource) -> Object:
     queries.dry_run(request.query, "CreateOptions")
     return typed_body.read(request, served.resource, backend.schemas.schema(served.kind.definition), backend.table)
 
 
-def _answer(served: Served, body: Object, status: Object) -> Plain:
+def _answer(served: ServedResource, body: Object, status: Object) -> DocumentResponse:
     resource = served.resource
     head = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": body.get("metadata") or {}}
-    return Plain(head | ({"spec": body.get("spec") or {}}) | {"status": status}, 201)
+    return DocumentResponse(head | ({"spec": body.get("spec") or {}}) | {"status": status}, 201)
 
 
 def _invalid(field: str, text: str, reason: str = "FieldValueInvalid") -> Invalid:
@@ -80,7 +80,7 @@ def _named_user(spec: Object) -> User:
     return User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", ""), spec.get("extra") or {})
 
 
-async def subject_access(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def subject_access(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     body = _body(backend, request, served)
     spec = body.get("spec") or {}
     asked = _question(spec, User(""))
@@ -92,7 +92,7 @@ def _of(asked: Attributes, user: User) -> Attributes:
     return replace(asked, user=user)
 
 
-async def local_subject_access(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def local_subject_access(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     body = _body(backend, request, served)
     spec = body.get("spec") or {}
     stated = body["metadata"].get("namespace")
@@ -108,12 +108,12 @@ async def local_subject_access(backend: Backend, request: ApiRequest, served: Se
     return _answer(served, body, _decision(backend, _of(asked, user)))
 
 
-async def self_subject_access(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def self_subject_access(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     body = _body(backend, request, served)
     return _answer(served, body, _decision(backend, _question(body.get("spec") or {}, request.user)))
 
 
-async def self_subject_rules(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def self_subject_rules(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     body = _body(backend, request, served)
     namespace = (body.get("spec") or {}).get("namespace", "")
     if not namespace:
@@ -123,7 +123,7 @@ async def self_subject_rules(backend: Backend, request: ApiRequest, served: Serv
     return answer
 
 
-async def self_subject(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def self_subject(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     _body(backend, request, served)
     resource = served.resource
     value = {
@@ -132,10 +132,10 @@ async def self_subject(backend: Backend, request: ApiRequest, served: Served) ->
         "metadata": {"creationTimestamp": backend.timestamp()},
         "status": {"userInfo": request.user.to_info()},
     }
-    return Plain(value, 201)
+    return DocumentResponse(value, 201)
 
 
-async def token(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def token(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     body = _body(backend, request, served)
     spec = body.get("spec") or {}
     if not spec.get("token"):

@@ -2,12 +2,12 @@
 
 import copy
 
-from pilothouse.engine.apiserver.answer import Plain, success
+from pilothouse.engine.apiserver.answer import DocumentResponse, success
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request import typed_body
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write.update import Update
 from pilothouse.engine.store.record import Record
@@ -20,7 +20,7 @@ BINDING = Resource("", "v1", "bindings", "Binding")
 _DEFINITION = "io.k8s.api.core.v1.Binding"
 
 
-async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def create(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     dry_run = queries.dry_run(request.query, "CreateOptions")
     binding = typed_body.read(request, BINDING, backend.schemas.schema(_DEFINITION), backend.table)
     name = binding["metadata"].get("name", "")
@@ -33,7 +33,7 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain
         return _bound(record.value, binding, node, now)
 
     await backend.writes.write(Update(write_request(request, served, dry_run=dry_run), make))
-    return Plain(success(code=201), 201)
+    return DocumentResponse(success(code=201), 201)
 
 
 def _node(binding: Object) -> str:

@@ -3,7 +3,7 @@
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.nodes import NodeConnector
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.write import storage
 from pilothouse.model.errors import BadRequest, Unavailable
 from pilothouse.model.json import Object
@@ -11,7 +11,7 @@ from pilothouse.model.json import Object
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
-def pod_of(backend: Backend, request: ApiRequest, served: Served) -> Object:
+def pod_of(backend: Backend, request: ApiRequest, served: ServedResource) -> Object:
     """Raises NotFound."""
     return storage.existing(backend.store, served, request.namespace, request.name).value
 

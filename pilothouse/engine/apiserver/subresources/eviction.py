@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from pilothouse.engine.apiserver.answer import Plain, success
+from pilothouse.engine.apiserver.answer import DocumentResponse, success
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request import typed_body
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write import object_meta, storage
 from pilothouse.engine.apiserver.write.delete import Delete
@@ -20,18 +20,18 @@ EVICTION = Resource("policy", "v1", "evictions", "Eviction")
 _DEFINITION = "io.k8s.api.policy.v1.Eviction"
 
 
-async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def create(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     dry_run = queries.dry_run(request.query, "CreateOptions")
     eviction = typed_body.read(request, EVICTION, backend.schemas.schema(_DEFINITION), backend.table)
     if eviction["metadata"].get("name", "") != request.name:
         raise BadRequest("name in URL does not match name in Eviction object")
-    object_meta.place(eviction, request.namespace, served.resource.namespaced)
+    object_meta.set_namespace(eviction, request.namespace, served.resource.namespaced)
     storage.existing(backend.store, served, request.namespace, request.name)
     asked = write_request(request, served, dry_run=dry_run)
     await backend.admission.admit(asked.attempt("CREATE", eviction, None))
     options = _options(eviction.get("deleteOptions") or {}, dry_run)
     await backend.writes.write(Delete(replace(asked, subresource="", dry_run=options.dry_run), options))
-    return Plain(success(code=201), 201)
+    return DocumentResponse(success(code=201), 201)
 
 
 def _options(stated: Object, dry_run: bool) -> Options:

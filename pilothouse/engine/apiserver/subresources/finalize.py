@@ -2,12 +2,12 @@
 
 import copy
 
-from pilothouse.engine.apiserver.answer import One
+from pilothouse.engine.apiserver.answer import ObjectResponse
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import decode
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs.making import check_identity, write_request
 from pilothouse.engine.apiserver.write.update import Update
 from pilothouse.engine.store.record import Record
@@ -16,9 +16,9 @@ from pilothouse.model.json import Object
 _OPTIONS = "UpdateOptions"
 
 
-async def finalize(backend: Backend, request: ApiRequest, served: Served) -> One:
+async def finalize(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
     dry_run = queries.dry_run(request.query, _OPTIONS)
-    wanted = decode.written(request, served, backend.table, queries.field_validation(request.query, _OPTIONS))
+    wanted = decode.new_value(request, served, backend.table, queries.field_validation(request.query, _OPTIONS))
     check_identity(request, served, wanted)
 
     def make(record: Record) -> Object:
@@ -31,4 +31,4 @@ async def finalize(backend: Backend, request: ApiRequest, served: Served) -> One
         return value
 
     outcome = await backend.writes.write(Update(write_request(request, served, dry_run=dry_run), make))
-    return One(served, outcome.record)
+    return ObjectResponse(served, outcome.record)

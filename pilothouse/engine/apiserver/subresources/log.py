@@ -1,11 +1,11 @@
 """pods/log: what a container has written, as far back and as long as the client wants."""
 
-from pilothouse.engine.apiserver.answer import Bytes, Streaming
+from pilothouse.engine.apiserver.answer import RawResponse, StreamResponse
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.nodes import LogOptions
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.subresources import container
 from pilothouse.model.errors import Cause, Invalid
 
@@ -16,13 +16,13 @@ _FIELDS = (
 )
 
 
-async def get(backend: Backend, request: ApiRequest, served: Served) -> Streaming | Bytes:
+async def get(backend: Backend, request: ApiRequest, served: ServedResource) -> StreamResponse | RawResponse:
     options = _options(request)
     pod = container.pod_of(backend, request, served)
     name = container.choose(pod, request.option("container"))
     if not container.scheduled(pod):
-        return Bytes(b"", "", 204)
-    return Streaming(container.connector(backend, pod).logs(pod, name, options))
+        return RawResponse(b"", "", 204)
+    return StreamResponse(container.connector(backend, pod).logs(pod, name, options))
 
 
 def _options(request: ApiRequest) -> LogOptions:

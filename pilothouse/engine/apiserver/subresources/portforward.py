@@ -16,7 +16,7 @@ from pilothouse.engine.apiserver.answer import Session
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.nodes import PortStream
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.subresources import container, forwarding
 from pilothouse.engine.apiserver.subresources.session import check_create
 from pilothouse.model.errors import ApiError, BadRequest
@@ -28,7 +28,7 @@ CHANNELS = "v4.channel.k8s.io"
 STREAMS = ("portforward.k8s.io",)
 
 
-async def forward(backend: Backend, request: ApiRequest, served: Served) -> Session:
+async def forward(backend: Backend, request: ApiRequest, served: ServedResource) -> Session:
     check_create(backend, request)
     pod = container.pod_of(backend, request, served)
     ports = _ports(request)

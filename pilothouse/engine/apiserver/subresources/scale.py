@@ -7,12 +7,12 @@ any other, so that admission, validation and conflicts are the object's own.
 import copy
 from typing import Any
 
-from pilothouse.engine.apiserver.answer import Plain
+from pilothouse.engine.apiserver.answer import DocumentResponse
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import decode, typed_body
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import ScalePaths, Served
+from pilothouse.engine.apiserver.resources.served import ScalePaths, ServedResource
 from pilothouse.engine.apiserver.verbs import patch as patches
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write import storage
@@ -29,12 +29,12 @@ DEFINITION = "io.k8s.api.autoscaling.v1.Scale"
 _BUILT_IN = ScalePaths(".spec.replicas", ".status.replicas")
 
 
-async def get(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def get(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     record = storage.existing(backend.store, served, request.namespace, request.name)
-    return Plain(scale_of(served, record.value))
+    return DocumentResponse(scale_of(served, record.value))
 
 
-async def update(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def update(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     dry_run = queries.dry_run(request.query, "UpdateOptions")
     wanted = typed_body.read(request, SCALE, backend.schemas.schema(DEFINITION), backend.table)
     storage.latest(backend.store, served, request.namespace, request.name)
@@ -42,7 +42,7 @@ async def update(backend: Backend, request: ApiRequest, served: Served) -> Plain
     return await _store(backend, request, served, lambda record: wanted, dry_run)
 
 
-async def patch(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def patch(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     dry_run = queries.dry_run(request.query, "PatchOptions")
     storage.latest(backend.store, served, request.namespace, request.name)
     document = patches.document(request)
@@ -52,7 +52,7 @@ async def patch(backend: Backend, request: ApiRequest, served: Served) -> Plain:
     def make(record: Record) -> Object:
         outcome = apply(scale_of(served, record.value, lenient=True))
         try:
-            wanted = decode.bare(schema.decode(outcome).value)
+            wanted = decode.without_type(schema.decode(outcome).value)
         except DecodeError as error:
             raise patches.unreadable(document, error.message) from error
         _check_name(request, wanted)
@@ -69,7 +69,7 @@ def _check_name(request: ApiRequest, wanted: Object) -> None:
         raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({request.name})")
 
 
-async def _store(backend: Backend, request: ApiRequest, served: Served, wanted: Make, dry_run: bool) -> Plain:
+async def _store(backend: Backend, request: ApiRequest, served: ServedResource, wanted: Make, dry_run: bool) -> DocumentResponse:
     def make(record: Record) -> Object:
         scale = wanted(record)
         replicas = (scale.get("spec") or {}).get("replicas", 0)
@@ -85,10 +85,10 @@ async def _store(backend: Backend, request: ApiRequest, served: Served, wanted: 
         return value
 
     outcome = await backend.writes.write(Update(write_request(request, served, dry_run=dry_run), make))
-    return Plain(scale_of(served, outcome.record.value))
+    return DocumentResponse(scale_of(served, outcome.record.value))
 
 
-def scale_of(served: Served, obj: Object, *, lenient: bool = False) -> Object:
+def scale_of(served: ServedResource, obj: Object, *, lenient: bool = False) -> Object:
     """The Scale that shows an object; raises Internal for a custom resource that has no replicas set, unless lenient."""
     paths = served.scale or _BUILT_IN
     replicas = _find(obj, paths.spec_replicas)
@@ -109,7 +109,7 @@ def scale_of(served: Served, obj: Object, *, lenient: bool = False) -> Object:
     }
 
 
-def _selector(served: Served, obj: Object) -> str:
+def _selector(served: ServedResource, obj: Object) -> str:
     if served.custom:
         path = served.scale.label_selector if served.scale else ""
         return (_find(obj, path) or "") if path else ""

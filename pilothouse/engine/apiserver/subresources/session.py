@@ -9,7 +9,7 @@ from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.nodes import ExecSession
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.subresources import channels, container, processes
 from pilothouse.model.errors import BadRequest
 from pilothouse.wire.spdy import Pipe
@@ -23,7 +23,7 @@ def check_create(backend: Backend, request: ApiRequest) -> None:
         backend.authorizer.check(asked)
 
 
-async def execute(backend: Backend, request: ApiRequest, served: Served) -> Session:
+async def execute(backend: Backend, request: ApiRequest, served: ServedResource) -> Session:
     check_create(backend, request)
     pod = container.pod_of(backend, request, served)
     command = request.query.get("command") or []
@@ -36,7 +36,7 @@ async def execute(backend: Backend, request: ApiRequest, served: Served) -> Sess
     return _session(wanted, lambda: nodes.exec(pod, name, command, **wanted))
 
 
-async def attach(backend: Backend, request: ApiRequest, served: Served) -> Session:
+async def attach(backend: Backend, request: ApiRequest, served: ServedResource) -> Session:
     check_create(backend, request)
     pod = container.pod_of(backend, request, served)
     name = container.choose(pod, request.option("container"))

@@ -1,12 +1,12 @@
 """serviceaccounts/token: a token for a service account, bound to a pod, a secret or a node if so asked."""
 
-from pilothouse.engine.apiserver.answer import Plain
-from pilothouse.engine.apiserver.authn.tokens import Binding
+from pilothouse.engine.apiserver.answer import DocumentResponse
+from pilothouse.engine.apiserver.authn.tokens import BoundObject
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request import typed_body
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write import storage
 from pilothouse.model import meta
@@ -20,7 +20,7 @@ _DEFAULT_S, _LEAST_S, _MOST_S = 3600, 600, 2**32
 _PREFIXES = {"Pod": "/pods/{ns}/{name}", "Secret": "/secrets/{ns}/{name}", "Node": "/nodes//{name}"}
 
 
-async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain:
+async def create(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
     dry_run = queries.dry_run(request.query, "CreateOptions")
     wanted = typed_body.read(request, TOKEN_REQUEST, backend.schemas.schema(_DEFINITION), backend.table)
     account = storage.existing(backend.store, served, request.namespace, request.name).value["metadata"]
@@ -33,7 +33,7 @@ async def create(backend: Backend, request: ApiRequest, served: Served) -> Plain
     audiences = spec.get("audiences") or [backend.tokens.issuer]
     token, ends = backend.tokens.issue(request.namespace, account, audiences, lifetime_s, bound, node)
     kept = {key: account[key] for key in ("name", "namespace", "uid") if key in account}
-    return Plain(
+    return DocumentResponse(
         {
             "kind": "TokenRequest",
             "apiVersion": "authentication.k8s.io/v1",
@@ -61,7 +61,7 @@ def _check(request: ApiRequest, wanted: Object, lifetime_s: int) -> None:
         raise Invalid.of("TokenRequest", "", [cause], group)
 
 
-def _bound(backend: Backend, request: ApiRequest, reference: Object | None) -> tuple[Binding | None, Binding | None]:
+def _bound(backend: Backend, request: ApiRequest, reference: Object | None) -> tuple[BoundObject | None, BoundObject | None]:
     """What the token is bound to, and the node of the pod it is bound to."""
     if reference is None:
         return None, None
@@ -76,14 +76,14 @@ def _bound(backend: Backend, request: ApiRequest, reference: Object | None) -> t
     if reference.get("uid") and reference["uid"] != uid:
         why = f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record. "
         raise Conflict.of(kind, name, why + "The object might have been deleted and then recreated")
-    return Binding(kind, name, uid), _node_of(backend, request, kind, record.value)
+    return BoundObject(kind, name, uid), _node_of(backend, request, kind, record.value)
 
 
-def _node_of(backend: Backend, request: ApiRequest, kind: str, pod: Object) -> Binding | None:
+def _node_of(backend: Backend, request: ApiRequest, kind: str, pod: Object) -> BoundObject | None:
     if kind != "Pod":
         return None
     spec = pod.get("spec") or {}
     if spec.get("serviceAccountName") != request.name:
         raise BadRequest(f'cannot bind token for serviceaccount "{request.name}" to pod running with different serviceaccount name.')
     node = backend.store.get(f"/nodes//{spec['nodeName']}") if spec.get("nodeName") else None
-    return None if node is None else Binding("Node", spec["nodeName"], node.value["metadata"]["uid"])
+    return None if node is None else BoundObject("Node", spec["nodeName"], node.value["metadata"]["uid"])

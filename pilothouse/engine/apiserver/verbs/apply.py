@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from pilothouse.engine.apiserver.answer import One
+from pilothouse.engine.apiserver.answer import ObjectResponse
 from pilothouse.engine.apiserver.authz.authorize import attributes
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import body as bodies
@@ -15,7 +15,7 @@ from pilothouse.engine.apiserver.request import decode
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.body import Unparsable
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs import last_applied
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write import object_meta, ownership, storage
@@ -33,7 +33,7 @@ _OPTIONS = "PatchOptions"
 _ATTEMPTS = 5
 
 
-async def apply(backend: Backend, request: ApiRequest, served: Served) -> One:
+async def apply(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
     """Raises BadRequest, Invalid, Conflict, ApiError 500 for a configuration that does not have the shape of its kind."""
     dry_run = queries.dry_run(request.query, _OPTIONS)
     strictness = queries.field_validation(request.query, _OPTIONS)
@@ -47,7 +47,7 @@ async def apply(backend: Backend, request: ApiRequest, served: Served) -> One:
     for _ in range(_ATTEMPTS):
         if backend.store.latest(served.key(request.namespace, request.name)) is not None:
             outcome = await backend.writes.write(Update(asked, change.of))
-            return One(served, outcome.record)
+            return ObjectResponse(served, outcome.record)
         if request.target.subresource:
             raise storage.not_found(served, request.name)
         backend.authorizer.check(replace(attributes(request), verb="create"))
@@ -55,7 +55,7 @@ async def apply(backend: Backend, request: ApiRequest, served: Served) -> One:
             raise storage.conflict(served, request.name)
         try:
             outcome = await backend.writes.write(Create(asked, change.first))
-            return One(served, outcome.record, 201)
+            return ObjectResponse(served, outcome.record, 201)
         except AlreadyExists:
             continue
     raise storage.conflict(served, request.name)
@@ -78,7 +78,7 @@ def _config(request: ApiRequest, strictness: str) -> Any:
     return found.value
 
 
-def _check(request: ApiRequest, served: Served, config: Any) -> None:
+def _check(request: ApiRequest, served: ServedResource, config: Any) -> None:
     if not isinstance(config, dict):
         why = f"json: cannot unmarshal {decode.go_name(config)} into Go value of type map[string]interface {{}}"
         raise BadRequest(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
@@ -96,13 +96,13 @@ def _check(request: ApiRequest, served: Served, config: Any) -> None:
         raise BadRequest(f"the name of the object ({request.name} based on URL) was undeterminable: name must be provided")
     if name != request.name:
         raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({request.name})")
-    object_meta.place(config, request.namespace, resource.namespaced)
+    object_meta.set_namespace(config, request.namespace, resource.namespaced)
 
 
 class _Change:
     """What one configuration makes of the object that is there; carried out anew when somebody else was quicker."""
 
-    def __init__(self, request: ApiRequest, served: Served, config: Object) -> None:
+    def __init__(self, request: ApiRequest, served: ServedResource, config: Object) -> None:
         self._request = request
         self._served = served
         self._config = config
@@ -163,7 +163,7 @@ class _Change:
             decoded = served.decode(merged)
         except DecodeError as error:
             raise self._shapeless(error.message) from error
-        value = decode.bare(decoded.value)
+        value = decode.without_type(decoded.value)
         served.kind.default(value)
         return value
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from pilothouse.aio.tasks import each
-from pilothouse.engine.apiserver.answer import Many
+from pilothouse.engine.apiserver.answer import ListResponse
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs import delete_options, listing
 from pilothouse.engine.apiserver.verbs.list import collect
 from pilothouse.engine.apiserver.verbs.making import write_request
@@ -19,7 +19,7 @@ _AT_A_TIME = 16
 _TASKS = 256
 
 
-async def deletecollection(backend: Backend, request: ApiRequest, served: Served) -> Many:
+async def deletecollection(backend: Backend, request: ApiRequest, served: ServedResource) -> ListResponse:
     options = delete_options.read(request)
     wanted = listing.filter_of(request.query, served)
     page = listing.page_of(request.query, served.scope(request.namespace))

@@ -1,10 +1,10 @@
 """Get one object."""
 
-from pilothouse.engine.apiserver.answer import One
+from pilothouse.engine.apiserver.answer import ObjectResponse
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.write import storage
 from pilothouse.model.errors import ApiError, BadRequest
 from pilothouse.model.names import path_segment
@@ -18,10 +18,10 @@ def check_name(name: str) -> None:
         raise BadRequest(f"Name parameter invalid: {shown}")
 
 
-async def get(backend: Backend, request: ApiRequest, served: Served) -> One:
+async def get(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
     """Always of the latest committed state, whatever resourceVersion is asked for."""
     check_name(request.name)
     version = request.option("resourceVersion")
     if version and not queries.is_number(version):
         raise ApiError(f'strconv.ParseUint: parsing "{version}": invalid syntax', code=500, reason="")
-    return One(served, storage.existing(backend.store, served, request.namespace, request.name))
+    return ObjectResponse(served, storage.existing(backend.store, served, request.namespace, request.name))

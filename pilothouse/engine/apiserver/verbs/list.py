@@ -6,11 +6,11 @@ Pages of one listing all show the same revision. A selector with one exact name 
 import asyncio
 from itertools import islice
 
-from pilothouse.engine.apiserver.answer import Many
+from pilothouse.engine.apiserver.answer import ListResponse
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs import listing
 from pilothouse.engine.apiserver.verbs.listing import Filter, Page
 from pilothouse.engine.store.errors import Compacted, FutureRevision
@@ -21,7 +21,7 @@ from pilothouse.model.errors import Expired, Timeout
 _FUTURE_WAIT_S = 3.0
 
 
-async def list_objects(backend: Backend, request: ApiRequest, served: Served) -> Many:
+async def list_objects(backend: Backend, request: ApiRequest, served: ServedResource) -> ListResponse:
     wanted = listing.filter_of(request.query, served)
     prefix = served.scope(request.namespace)
     page = listing.page_of(request.query, prefix)
@@ -29,7 +29,7 @@ async def list_objects(backend: Backend, request: ApiRequest, served: Served) ->
     return await collect(backend.store, served, request.namespace, wanted, page)
 
 
-async def collect(store: Store, served: Served, namespace: str, wanted: Filter, page: Page) -> Many:
+async def collect(store: Store, served: ServedResource, namespace: str, wanted: Filter, page: Page) -> ListResponse:
     """Raises Expired, Timeout."""
     if page.revision is not None and page.revision > store.revision:
         await _wait_for(store, page.revision)
@@ -39,13 +39,13 @@ async def collect(store: Store, served: Served, namespace: str, wanted: Filter, 
     if not wanted.is_everything:
         found = (record for record in found if wanted.finds(served, record))
     if not page.limit:
-        return Many(served, list(found), revision)
+        return ListResponse(served, list(found), revision)
     shown = list(islice(found, page.limit))
     if len(shown) < page.limit or next(found, None) is None:
-        return Many(served, shown, revision)
+        return ListResponse(served, shown, revision)
     resume = listing.encode_token(revision, shown[-1].key, served.scope(namespace))
     remaining = snapshot.count(listing.after(shown[-1].key)) if wanted.is_everything else None
-    return Many(served, shown, revision, resume, remaining)
+    return ListResponse(served, shown, revision, resume, remaining)
 
 
 def _snapshot(store: Store, prefix: str, page: Page, revision: int) -> Snapshot:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.query import Query
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.watches import Field, Selection
 from pilothouse.model.errors import BadRequest, Cause
@@ -32,16 +32,16 @@ class Filter:
     def is_everything(self) -> bool:
         return self.labels is None and self.fields is None
 
-    def matches(self, served: Served, value: Object) -> bool:
+    def matches(self, served: ServedResource, value: Object) -> bool:
         if self.labels is not None and not self.labels.matches(value["metadata"].get("labels") or {}):
             return False
         return self.fields is None or self.fields.matches(served.kind.selectable(value))
 
-    def finds(self, served: Served, record: Record) -> bool:
+    def finds(self, served: ServedResource, record: Record) -> bool:
         """The same of a stored object; one that cannot match is not even decoded."""
         return all(mark in record.raw for mark in self.marks) and self.matches(served, record.peek())
 
-    def scope(self, served: Served, namespace: str) -> str:
+    def scope(self, served: ServedResource, namespace: str) -> str:
         """The store's prefix, or the one key, that everything which matches is under."""
         if self.fields is None:
             return served.scope(namespace)
@@ -52,7 +52,7 @@ class Filter:
             return served.scope(namespace)
         return served.key(namespace, _segment(name))
 
-    def selection(self, served: Served) -> Selection | None:
+    def selection(self, served: ServedResource) -> Selection | None:
         """What to be told of only, in a watch."""
         for field, operator, value in () if self.fields is None else self.fields.requirements:
             if operator == "=":
@@ -68,7 +68,7 @@ def _segment(stated: str | None) -> str:
 EVERYTHING = Filter()
 
 
-def filter_of(query: Query, served: Served) -> Filter:
+def filter_of(query: Query, served: ServedResource) -> Filter:
     """Raises BadRequest."""
     label_text, field_text = queries.first(query, "labelSelector"), queries.first(query, "fieldSelector")
     if not label_text and not field_text:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.write import object_meta
 from pilothouse.engine.apiserver.write.change import WriteRequest
 from pilothouse.engine.apiserver.write.ownership import Manage, by_update
@@ -11,7 +11,7 @@ from pilothouse.model.errors import BadRequest
 from pilothouse.model.json import Object
 
 
-def write_request(request: ApiRequest, served: Served, *, dry_run: bool, manage: Manage | None = None) -> WriteRequest:
+def write_request(request: ApiRequest, served: ServedResource, *, dry_run: bool, manage: Manage | None = None) -> WriteRequest:
     """The request's user writes the object that its URL names. manage: None for that of an update."""
     target, manage = request.target, manage or by_update(request, served)
     return WriteRequest(
@@ -25,9 +25,9 @@ def repeated(make: Callable[[], Object]) -> Callable[[], Object]:
     return lambda: first.pop() if first else make()
 
 
-def check_identity(request: ApiRequest, served: Served, value: Object) -> None:
+def check_identity(request: ApiRequest, served: ServedResource, value: Object) -> None:
     """Raises BadRequest when the object is not the one that the URL names."""
     name = value["metadata"].get("name", "")
     if name != request.name:
         raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({request.name})")
-    object_meta.place(value, request.namespace, served.resource.namespaced)
+    object_meta.set_namespace(value, request.namespace, served.resource.namespaced)

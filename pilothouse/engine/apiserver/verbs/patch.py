@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pilothouse.client.transport import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
-from pilothouse.engine.apiserver.answer import One
+from pilothouse.engine.apiserver.answer import ObjectResponse
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import body as bodies
 from pilothouse.engine.apiserver.request import decode
@@ -16,7 +16,7 @@ from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.body import Unparsable
 from pilothouse.engine.apiserver.request.negotiate import JSON
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs import apply as applies
 from pilothouse.engine.apiserver.verbs.get import check_name
 from pilothouse.engine.apiserver.verbs.making import check_identity, write_request
@@ -34,7 +34,7 @@ Apply = Callable[[Any], Any]
 """From the shown object to the patched one; raises ApiError."""
 
 
-async def patch(backend: Backend, request: ApiRequest, served: Served) -> One:
+async def patch(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
     check_name(request.name)
     if request.content_type == APPLY_PATCH and served.to_stored is None:
         return await applies.apply(backend, request, served)
@@ -53,7 +53,7 @@ async def patch(backend: Backend, request: ApiRequest, served: Served) -> One:
         return _patched(request, served, record, apply, change, strictness)
 
     outcome = await backend.writes.write(Update(write_request(request, served, dry_run=dry_run), make))
-    return One(served, outcome.record)
+    return ObjectResponse(served, outcome.record)
 
 
 def media(request: ApiRequest, *, custom: bool) -> str:
@@ -132,7 +132,7 @@ def _strategic(shown: Any, document: Any, schema: Schema) -> Any:
         raise ApiError(error.message, code=500, reason="") from error
 
 
-def _patched(request: ApiRequest, served: Served, record: Record, apply: Apply, document: Any, strictness: str) -> Object:
+def _patched(request: ApiRequest, served: ServedResource, record: Record, apply: Apply, document: Any, strictness: str) -> Object:
     shown = served.typed(record.value)
     outcome = apply(shown)
     if not isinstance(outcome, dict):
@@ -145,7 +145,7 @@ def _patched(request: ApiRequest, served: Served, record: Record, apply: Apply, 
     if decoded.unknown and strictness == "Strict":
         raise unreadable(document, decode.strict_error([], decoded.unknown))
     decode.judge_strictness(request, served.resource, [], decoded.unknown, strictness)
-    value = decode.bare(decoded.value)
+    value = decode.without_type(decoded.value)
     if served.to_stored is not None:
         value = served.to_stored(value)
     served.kind.default(value)
@@ -159,14 +159,14 @@ def unreadable(document: Any, why: str) -> Invalid:
     return Invalid.of("", "", [Cause("patch", "FieldValueInvalid", f'Invalid value: "{text}": {why}')])
 
 
-def _check_type(served: Served, value: Object, document: Any) -> None:
+def _check_type(served: ServedResource, value: Object, document: Any) -> None:
     resource = served.resource
     stated = value.get("apiVersion") or "", value.get("kind") or ""
     if stated != (resource.api_version, resource.kind):
         raise unreadable(document, f"{stated[0]}, Kind={stated[1]} is not {resource.api_version}, Kind={resource.kind}")
 
 
-def _check_made(request: ApiRequest, served: Served, value: Object, record: Record) -> None:
+def _check_made(request: ApiRequest, served: ServedResource, value: Object, record: Record) -> None:
     metadata, stored = value["metadata"], record.value["metadata"]
     check_identity(request, served, value)
     version = stored.get("resourceVersion")

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from pilothouse.engine.apiserver.answer import One
+from pilothouse.engine.apiserver.answer import ObjectResponse
 from pilothouse.engine.apiserver.authz.authorize import attributes
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import decode
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs.get import check_name
 from pilothouse.engine.apiserver.verbs.making import check_identity, repeated, write_request
 from pilothouse.engine.apiserver.write import storage
@@ -19,14 +19,14 @@ from pilothouse.model.json import Object
 _OPTIONS = "UpdateOptions"
 
 
-async def update(backend: Backend, request: ApiRequest, served: Served) -> One:
+async def update(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
     check_name(request.name)
     dry_run = queries.dry_run(request.query, _OPTIONS)
     strictness = queries.field_validation(request.query, _OPTIONS)
     queries.field_manager(request.query, _OPTIONS)
 
     def decoded() -> Object:
-        value = decode.written(request, served, backend.table, strictness)
+        value = decode.new_value(request, served, backend.table, strictness)
         check_identity(request, served, value)
         return value
 
@@ -36,12 +36,12 @@ async def update(backend: Backend, request: ApiRequest, served: Served) -> One:
     if makes_missing and backend.store.latest(served.key(request.namespace, request.name)) is None:
         backend.authorizer.check(replace(attributes(request), verb="create"))
         outcome = await backend.writes.write(Create(asked, lambda: _without_version(served, make())))
-        return One(served, outcome.record, 201)
+        return ObjectResponse(served, outcome.record, 201)
     outcome = await backend.writes.write(Update(asked, lambda record: make()))
-    return One(served, outcome.record)
+    return ObjectResponse(served, outcome.record)
 
 
-def _without_version(served: Served, value: Object) -> Object:
+def _without_version(served: ServedResource, value: Object) -> Object:
     """Raises Conflict for a value that states the uid of an object that is not there."""
     metadata = value["metadata"]
     if metadata.get("uid"):

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilothouse.engine.apiserver.answer import Fresh, Stored
+from pilothouse.engine.apiserver.answer import Stored, Unstored
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs import listing
 from pilothouse.engine.apiserver.verbs.list import collect
 from pilothouse.engine.apiserver.verbs.listing import Filter, Page
@@ -38,7 +38,7 @@ class Feed:
     """One accepted watch. since: the revision it starts after; initial: objects to show first."""
 
     store: Store
-    served: Served
+    served: ServedResource
     prefix: str
     wanted: Filter
     since: int
@@ -70,7 +70,7 @@ class Feed:
         metadata: Object = {"resourceVersion": str(max(self.store.revision, self.since))}
         if end_of_initial:
             metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
-        return Fresh({"metadata": metadata})
+        return Unstored({"metadata": metadata})
 
     def _take_later(self, change: Change) -> None:
         """Of a watch from a revision that is yet to come: pass what happens after it."""
@@ -102,10 +102,10 @@ class Feed:
         if change.type == "DELETED":
             return "DELETED", record
         metadata = previous.value["metadata"] | {"resourceVersion": str(change.revision)}
-        return "DELETED", Fresh(previous.value | {"metadata": metadata})
+        return "DELETED", Unstored(previous.value | {"metadata": metadata})
 
 
-async def watch(backend: Backend, request: ApiRequest, served: Served) -> Feed:
+async def watch(backend: Backend, request: ApiRequest, served: ServedResource) -> Feed:
     """Raises BadRequest, Invalid, ApiError 500 before anything is streamed."""
     query = request.query
     wanted = listing.filter_of(query, served)

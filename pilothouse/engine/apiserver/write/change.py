@@ -8,7 +8,7 @@ from pilothouse.engine.apiserver.admission.context import Operation, Write
 from pilothouse.engine.apiserver.answer import Stored
 from pilothouse.engine.apiserver.identity import User
 from pilothouse.engine.apiserver.kinds.kind import Context
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.write.ownership import Manage
 from pilothouse.engine.store.errors import KeyExists, Mismatch
 from pilothouse.engine.store.store import Store
@@ -23,7 +23,7 @@ class WriteRequest:
     deadline: in the event loop's time, None for no other end than the client's.
     """
 
-    served: Served
+    served: ServedResource
     namespace: str
     name: str
     user: User

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from pilothouse.engine.apiserver.admission.context import Write
-from pilothouse.engine.apiserver.answer import Fresh
+from pilothouse.engine.apiserver.answer import Unstored
 from pilothouse.engine.apiserver.kinds.kind import Context
 from pilothouse.engine.apiserver.write import object_meta, storage
 from pilothouse.engine.apiserver.write.change import Lost, Outcome, WriteRequest
@@ -27,9 +27,9 @@ class Create:
         request = self._request
         value = self._make()
         metadata = value["metadata"]
-        object_meta.place(value, request.namespace, request.served.resource.namespaced)
+        object_meta.set_namespace(value, request.namespace, request.served.resource.namespaced)
         self._is_generated = not metadata.get("name") and bool(metadata.get("generateName"))
-        object_meta.begin(value, meta.rfc3339(datetime.now(UTC).timestamp()))
+        object_meta.fill_new(value, meta.rfc3339(datetime.now(UTC).timestamp()))
         if request.dry_run:
             metadata.pop("resourceVersion", None)
         else:
@@ -53,7 +53,7 @@ class Create:
         current = store.latest(key)
         if current is not None:
             raise KeyExists(current)
-        return Outcome(Fresh(value))
+        return Outcome(Unstored(value))
 
     def lost(self, write: Write, error: Lost, *, is_last: bool) -> None:
         assert isinstance(error, KeyExists), "a create compares with nothing"

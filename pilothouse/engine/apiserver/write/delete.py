@@ -1,7 +1,7 @@
 """The write path of a deletion: its next step is the object's end, or a mark for those who have something left to do with it."""
 
 from pilothouse.engine.apiserver.admission.context import Write
-from pilothouse.engine.apiserver.answer import Fresh
+from pilothouse.engine.apiserver.answer import Unstored
 from pilothouse.engine.apiserver.kinds.kind import Context
 from pilothouse.engine.apiserver.write import deletion, storage
 from pilothouse.engine.apiserver.write.change import Lost, Outcome, WriteRequest
@@ -47,7 +47,7 @@ class Delete:
     async def commit(self, store: Store, write: Write) -> Outcome:
         base, step = self._base, self._step
         if write.dry_run:
-            return Outcome(base if step.value is None else Fresh(step.value), step.remove)
+            return Outcome(base if step.value is None else Unstored(step.value), step.remove)
         if step.remove:
             return Outcome(await storage.delete(store, base.key, base.revision, step.value), is_gone=True)
         if step.value is None and storage.may_answer(store, base):

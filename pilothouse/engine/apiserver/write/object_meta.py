@@ -3,11 +3,11 @@
 import uuid
 
 from pilothouse.model import meta
-from pilothouse.model.errors import ApiError, BadRequest, Cause
+from pilothouse.model.errors import ApiError, BadRequest
 from pilothouse.model.json import Object
 
 
-def place(obj: Object, namespace: str, namespaced: bool) -> None:
+def set_namespace(obj: Object, namespace: str, namespaced: bool) -> None:
     """Put the object into the namespace of the URL; raises BadRequest when it says otherwise."""
     metadata = obj["metadata"]
     stated = metadata.get("namespace", "")
@@ -21,7 +21,7 @@ def place(obj: Object, namespace: str, namespaced: bool) -> None:
         metadata["namespace"] = namespace
 
 
-def begin(obj: Object, timestamp: str) -> None:
+def fill_new(obj: Object, timestamp: str) -> None:
     """Make the metadata of an object that does not exist yet; raises ApiError 500 for a stated resourceVersion."""
     metadata = obj["metadata"]
     if not metadata.get("name") and metadata.get("generateName"):
@@ -42,7 +42,7 @@ def refuse_version(obj: Object) -> None:
 _OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
-def carry_over(obj: Object, old: Object) -> None:
+def inherit(obj: Object, old: Object) -> None:
     """Fill from the stored object what a client may leave out of an update and can never set."""
     metadata, kept = obj["metadata"], old["metadata"]
     for name in _OWNED:
@@ -53,7 +53,3 @@ def carry_over(obj: Object, old: Object) -> None:
     else:
         metadata.pop("generation", None)
     metadata.pop("selfLink", None)
-
-
-def name_required(name: str) -> list[Cause]:
-    return [] if name else [Cause("metadata.name", "FieldValueRequired", "Required value: name or generateName is required")]

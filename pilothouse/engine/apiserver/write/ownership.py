@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.model.apply import UPDATE, FieldSet, Manager, Managers, decode, encode, field_set, tracked
 from pilothouse.model.json import Object
 from pilothouse.model.meta import rfc3339
@@ -19,7 +19,7 @@ _UNTRACKED = ("binding", "eviction")
 _NAME_BYTES = 128
 
 
-def manager(request: ApiRequest, served: Served, operation: str) -> Manager:
+def manager(request: ApiRequest, served: ServedResource, operation: str) -> Manager:
     """The client: by the name that it gives, else by what its user agent begins with."""
     name = request.option("fieldManager") or _of_agent(request.headers.get("user-agent") or "")
     return Manager(name, operation, served.resource.api_version, request.target.subresource)
@@ -29,7 +29,7 @@ def _of_agent(agent: str) -> str:
     return "".join(each for each in agent.partition("/")[0] if each.isprintable())[:_NAME_BYTES]
 
 
-def by_update(request: ApiRequest, served: Served) -> Manage:
+def by_update(request: ApiRequest, served: ServedResource) -> Manage:
     """Of creates, updates and patches."""
 
     def manage(old: Object | None, value: Object) -> None:
@@ -71,7 +71,7 @@ def without_managers(obj: Object | None) -> Object | None:
     return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key != "managedFields"}}
 
 
-def ignored(request: ApiRequest, served: Served) -> FieldSet:
+def ignored(request: ApiRequest, served: ServedResource) -> FieldSet:
     """What this endpoint does not write, whatever a client sends there."""
     subresource = request.target.subresource
     if subresource == "status":

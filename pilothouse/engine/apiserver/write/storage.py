@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pilothouse.engine.apiserver.resources.served import Served
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.store.errors import ObjectTooLarge, QuotaExceeded, StorageFailed, StoreBusy, StoreClosed
 from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.store import Store
@@ -13,15 +13,15 @@ from pilothouse.model.json import Object
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 
-def not_found(served: Served, name: str) -> NotFound:
+def not_found(served: ServedResource, name: str) -> NotFound:
     return NotFound.of(served.resource.plural, name, served.resource.group)
 
 
-def conflict(served: Served, name: str, why: str = MODIFIED) -> Conflict:
+def conflict(served: ServedResource, name: str, why: str = MODIFIED) -> Conflict:
     return Conflict.of(served.resource.plural, name, why, served.resource.group)
 
 
-def existing(store: Store, served: Served, namespace: str, name: str) -> Record:
+def existing(store: Store, served: ServedResource, namespace: str, name: str) -> Record:
     """The committed object; raises NotFound."""
     record = store.get(served.key(namespace, name))
     if record is None:
@@ -29,7 +29,7 @@ def existing(store: Store, served: Served, namespace: str, name: str) -> Record:
     return record
 
 
-def latest(store: Store, served: Served, namespace: str, name: str) -> Record:
+def latest(store: Store, served: ServedResource, namespace: str, name: str) -> Record:
     """The object as a new write has to see it, changes on their way to disk included; raises NotFound."""
     record = store.latest(served.key(namespace, name))
     if record is None:
@@ -48,7 +48,7 @@ async def create(store: Store, key: str, value: Object) -> Record:
         return await store.create(key, value)
 
 
-def already_exists(served: Served, name: str, current: Object) -> AlreadyExists:
+def already_exists(served: ServedResource, name: str, current: Object) -> AlreadyExists:
     error = AlreadyExists.of(served.resource.plural, name, served.resource.group)
     if current["metadata"].get("deletionTimestamp"):
         return AlreadyExists(f"object is being deleted: {error.message}", details=error.details)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from pilothouse.engine.apiserver.admission.context import Write
-from pilothouse.engine.apiserver.answer import Fresh
+from pilothouse.engine.apiserver.answer import Unstored
 from pilothouse.engine.apiserver.kinds.kind import Context
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.write import object_meta, storage
@@ -33,7 +33,7 @@ class Update:
         value = self._make(self._base)
         self._is_bound = bool(value["metadata"].get("resourceVersion"))
         self._check_preconditions(value)
-        object_meta.carry_over(value, self._base.value)
+        object_meta.inherit(value, self._base.value)
         request.manage(self._base.value, value)
         return request.attempt("UPDATE", value, self._base.value)
 
@@ -73,12 +73,12 @@ class Update:
             if not write.dry_run:
                 # What watchers are told is the object as it last was; the client sees its change, at the version it was based on.
                 await storage.delete(store, base.key, base.revision)
-            return Outcome(Fresh(value), is_gone=True)
+            return Outcome(Unstored(value), is_gone=True)
         # WHY `same` as well: Python's == takes 1 for true.
         if storage.may_answer(store, base, dry_run=write.dry_run) and value == base.value and same(value, base.value):
             return Outcome(base)
         if write.dry_run:
-            return Outcome(Fresh(value))
+            return Outcome(Unstored(value))
         return Outcome(await storage.update(store, base.key, value, base.revision))
 
     def lost(self, write: Write, error: Lost, *, is_last: bool) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pilothouse.engine.apiserver.authn.authenticate import Authenticator
 from pilothouse.engine.apiserver.authn.jwt import BadToken, Signer
-from pilothouse.engine.apiserver.authn.tokens import Binding, Tokens
+from pilothouse.engine.apiserver.authn.tokens import BoundObject, Tokens
 from pilothouse.engine.apiserver.identity import User
 from pilothouse.engine.store.record import Record
 from pilothouse.model import meta
@@ -38,7 +38,7 @@ def tokens(tmp_path: Path, objects: Objects) -> Tokens:
 
 
 def test_a_pods_token_ends_a_minute_after_the_pod_has_begun_to_end(tokens: Tokens, objects: Objects) -> None:
-    token, _ = tokens.issue("n", ACCOUNT, [], 600, Binding("Pod", "p", "p"))
+    token, _ = tokens.issue("n", ACCOUNT, [], 600, BoundObject("Pod", "p", "p"))
     for ended_at, is_good in ((1000.0, True), (941.0, True), (930.0, False)):
         objects["/pods/n/p"]["metadata"]["deletionTimestamp"] = meta.rfc3339(ended_at)
         if is_good:

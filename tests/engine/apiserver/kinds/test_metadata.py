@@ -70,14 +70,6 @@ def test_events_own_nothing() -> None:
     assert refusals(CONFIGMAP, changed(named(), "metadata.ownerReferences", [owner])) == ["metadata.ownerReferences Invalid"]
 
 
-def test_owners_named_twice_are_merged_with_a_warning() -> None:
-    owner = {"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1"}
-    obj = changed(named(), "metadata.ownerReferences", [owner, dict(owner)])
-    (warning,) = metadata.merge_owners(obj)
-    assert obj["metadata"]["ownerReferences"] == [owner]
-    assert warning.endswith("duplicate UID(s) observed: 1")
-
-
 def test_identity_is_immutable() -> None:
     old = created(CONFIGMAP, named())
     new = changed(changed(old, "metadata.uid", "u2"), "metadata.deletionGracePeriodSeconds", 3)
