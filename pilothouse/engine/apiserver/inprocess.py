@@ -140,8 +140,8 @@ def _list(answer: ListResponse) -> Object:
     served = answer.served
     if served.custom:
         items = [served.typed(record.peek()) for record in answer.records]
-    elif served.from_stored is not None:
-        items = [served.from_stored(record.peek()) for record in answer.records]
+    elif served.kind.from_stored is not None:
+        items = [served.kind.from_stored(record.peek()) for record in answer.records]
     else:
         items = [record.peek() for record in answer.records]
     head = {"kind": served.list_kind, "apiVersion": served.resource.api_version}

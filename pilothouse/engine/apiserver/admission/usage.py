@@ -1,40 +1,44 @@
 """What an object counts for in a quota. Pure. Source: kubernetes pkg/quota/v1/evaluator/core."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity, whole
 
 Amounts = dict[str, Quantity]
 _ONE = whole(1)
-_PLAIN_COUNTS = ("configmaps", "secrets", "services", "replicationcontrollers", "resourcequotas", "persistentvolumeclaims", "pods")
 _NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
 
 
 def counts(group_resource: str, obj: Object) -> Amounts:
     """The usage of one object of this resource, by the names that quotas use."""
     usage: Amounts = {f"count/{group_resource}": _ONE}
-    if group_resource == "pods":
-        return _pod(obj, usage)
-    if group_resource in _PLAIN_COUNTS:
-        usage[group_resource] = _ONE
-    if group_resource == "services":
-        spec = obj.get("spec") or {}
-        if spec.get("type") in _NODE_PORT_TYPES:
-            usage["services.nodeports"] = whole(len(spec.get("ports") or ()))
-        if spec.get("type") == "LoadBalancer":
-            usage["services.loadbalancers"] = _ONE
-    if group_resource == "persistentvolumeclaims":
-        requests = ((obj.get("spec") or {}).get("resources") or {}).get("requests") or {}
-        if "storage" in requests:
-            usage["requests.storage"] = Quantity.of(requests["storage"])
+    evaluate = _EVALUATORS.get(group_resource)
+    return usage if evaluate is None else usage | evaluate(obj)
+
+
+def _service(service: Object) -> Amounts:
+    usage, spec = {"services": _ONE}, service.get("spec") or {}
+    if spec.get("type") in _NODE_PORT_TYPES:
+        usage["services.nodeports"] = whole(len(spec.get("ports") or ()))
+    if spec.get("type") == "LoadBalancer":
+        usage["services.loadbalancers"] = _ONE
     return usage
 
 
-def _pod(pod: Object, usage: Amounts) -> Amounts:
+def _claim(claim: Object) -> Amounts:
+    usage = {"persistentvolumeclaims": _ONE}
+    requests = ((claim.get("spec") or {}).get("resources") or {}).get("requests") or {}
+    if "storage" in requests:
+        usage["requests.storage"] = Quantity.of(requests["storage"])
+    return usage
+
+
+def _pod(pod: Object) -> Amounts:
+    """A pod that has ended counts for nothing but an object."""
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-        return usage
-    usage["pods"] = _ONE
+        return {}
+    usage = {"pods": _ONE}
     requests, limits = pod_amounts(pod.get("spec") or {})
     for name, amount in requests.items():
         usage[f"requests.{name}"] = amount
@@ -42,6 +46,19 @@ def _pod(pod: Object, usage: Amounts) -> Amounts:
     for name, amount in limits.items():
         usage[f"limits.{name}"] = amount
     return usage
+
+
+def _only(name: str) -> Callable[[Object], Amounts]:
+    """Of a resource whose objects are counted under its plain name as well."""
+    return lambda obj: {name: _ONE}
+
+
+_EVALUATORS: Mapping[str, Callable[[Object], Amounts]] = {
+    **{name: _only(name) for name in ("configmaps", "secrets", "replicationcontrollers", "resourcequotas")},
+    "services": _service,
+    "persistentvolumeclaims": _claim,
+    "pods": _pod,
+}
 
 
 def pod_amounts(spec: Object) -> tuple[Amounts, Amounts]:

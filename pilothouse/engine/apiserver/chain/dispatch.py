@@ -62,8 +62,8 @@ async def carry_out(backend: Backend, request: ApiRequest) -> tuple[Answer, Acce
     subresource = served.kind.subresources.get(request.target.subresource)
     is_stream = subresource is not None and subresource.streams
     accepted = Accepted() if is_stream else _negotiated(request)
-    if served.deprecation:
-        request.warn(served.deprecation)
+    if served.kind.deprecation:
+        request.warn(served.kind.deprecation)
     if subresource is not None and subresource.connects:
         await backend.admission.admit(write_request(request, served, dry_run=False).attempt("CONNECT", None, None))
     if request.verb in _WRITES and served.kind.is_stored and not is_stream:

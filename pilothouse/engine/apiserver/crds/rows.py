@@ -1,5 +1,7 @@
 """From a CustomResourceDefinition to the rows of the table that serve it, one a version. Pure."""
 
+from dataclasses import replace
+
 from pilothouse.engine.apiserver.crds.custom_kind import custom_kind
 from pilothouse.engine.apiserver.resources.served import ScalePaths, ServedResource
 from pilothouse.model.json import Object
@@ -43,11 +45,11 @@ def _row(crd: Object, version: Object, metadata: Schema) -> ServedResource:
 
     resource = resource_of(crd, version)
     kind = custom_kind(resource, version, schema)
+    if version.get("deprecated"):
+        kind = replace(kind, deprecation=version.get("deprecationWarning") or f"{resource.api_version} {resource.kind} is deprecated")
     scale = subresources.get("scale")
     row = ServedResource(kind, schema, f"/{resource.group_resource}/", spec["names"].get("listKind", ""), custom=True)
     row.openapi = openapi
     if scale is not None:
         row.scale = ScalePaths(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath", ""))
-    if version.get("deprecated"):
-        row.deprecation = version.get("deprecationWarning") or f"{resource.api_version} {resource.kind} is deprecated"
     return row

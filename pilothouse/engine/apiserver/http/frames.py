@@ -11,7 +11,7 @@ from pilothouse.model.json import Object, dumps
 
 
 def object_bytes(served: ServedResource, record: Stored) -> bytes:
-    if served.from_stored is not None:
+    if served.kind.from_stored is not None:
         return dumps(served.typed(record.value))
     return served.head + record.raw[1:]
 
@@ -26,8 +26,8 @@ def list_bytes(answer: ListResponse) -> bytes:
 
 
 def _items(served: ServedResource, records: list[Any]) -> list[bytes]:
-    if served.from_stored is not None:
-        convert = served.from_stored
+    if served.kind.from_stored is not None:
+        convert = served.kind.from_stored
         return [dumps(convert(record.peek())) for record in records]
     if served.custom:
         head = served.head

@@ -65,7 +65,7 @@ def one_row(served: ServedResource, record: Stored, version: str, include: str, 
 
 def _row(served: ServedResource, record: Stored, version: str, include: str, now: datetime) -> Object:
     stored = record.peek()
-    value = stored if served.from_stored is None else served.from_stored(stored)
+    value = stored if served.kind.from_stored is None else served.kind.from_stored(stored)
     row: Object = {"cells": served.kind.cells(value, now), "object": None}
     if include == "Object":
         row["object"] = served.typed(stored)

@@ -91,6 +91,7 @@ ENDPOINTS = Kind(
     columns=printer.ENDPOINTS_COLUMNS,
     cells=printer.endpoints_cells,
     create_on_update=True,
+    deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 )
 
 

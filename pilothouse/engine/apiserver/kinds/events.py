@@ -179,4 +179,8 @@ EVENT_V1 = Kind(
     selectable_fields=frozenset(_selectable_as_shown({"metadata": {}})),
     selector_refusal=UNSUPPORTED_LABEL,
     create_on_update=True,
+    blamed_group="",
+    stored_as=kinds.EVENTS,
+    to_stored=to_stored,
+    from_stored=from_stored,
 )

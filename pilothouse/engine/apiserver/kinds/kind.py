@@ -98,6 +98,8 @@ class Kind:
     waits: whether a dying object has to stay for a reason beside its finalizers and its grace.
     on_dying: changes an object that has just been marked as dying, in place below a copied top level and metadata.
     followed_by: the reconciler (`upkeep`) whose work on a write is waited for before the write is answered, "" for none.
+    deprecation: what every request for it is warned of. blamed_group: what messages about invalid objects name, where that is not its own.
+    stored_as: the resource whose objects it shares in another shape; to_stored and from_stored convert, both into a new value.
     is_stored: whether there are objects of it; reviews are only answered. subresources: those that the resource names.
     grace_s: of a gracefully deleted kind, seconds granted given the object and the seconds asked for; None deletes at once.
     """
@@ -127,6 +129,11 @@ class Kind:
     waits: Callable[[Object], bool] = _never
     on_dying: Callable[[Object], None] = _nothing
     followed_by: str = ""
+    deprecation: str = ""
+    blamed_group: str | None = None
+    stored_as: Resource | None = None
+    to_stored: Callable[[Object], Object] | None = None
+    from_stored: Callable[[Object], Object] | None = None
     is_stored: bool = True
     subresources: Mapping[str, Subresource] = field(init=False)
 

@@ -156,7 +156,7 @@ def new_value(request: ApiRequest, served: ServedResource, table: ServedResource
     found = document(request, served.resource.kind)
     check_type(found, served.resource, table)
     value = value_of(request, found, served.resource, served.decode, strictness)
-    if served.to_stored is not None:
-        value = served.to_stored(value)
+    if served.kind.to_stored is not None:
+        value = served.kind.to_stored(value)
     served.kind.default(value)
     return value

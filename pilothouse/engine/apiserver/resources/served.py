@@ -28,9 +28,7 @@ class ScalePaths:
 class ServedResource:
     """One resource at one version.
 
-    to_stored, from_stored: set where two versions share their objects in different shapes (events); both make a new value.
     openapi: a custom resource's schema as its definition has it.
-    blames: the group that messages about invalid objects name, where that is not the resource's own.
     """
 
     kind: Kind
@@ -39,11 +37,7 @@ class ServedResource:
     list_kind: str = ""
     custom: bool = False
     scale: ScalePaths | None = None
-    deprecation: str = ""
-    blames: str | None = None
     openapi: Object | None = None
-    to_stored: Callable[[Object], Object] | None = None
-    from_stored: Callable[[Object], Object] | None = None
     head: bytes = field(init=False)
     item_head: bytes = field(init=False)
 
@@ -65,7 +59,8 @@ class ServedResource:
 
     def invalid(self, name: str, causes: Sequence[Cause]) -> Invalid:
         """All that is wrong with an object of this resource."""
-        group = self.resource.group if self.blames is None else self.blames
+        blamed = self.kind.blamed_group
+        group = self.resource.group if blamed is None else blamed
         return Invalid.of(self.resource.kind, name, causes, group)
 
     def key(self, namespace: str, name: str) -> str:
@@ -79,7 +74,8 @@ class ServedResource:
     def typed(self, value: Object) -> Object:
         """A value as clients see it, with apiVersion and kind; shares everything below its top level."""
         resource = self.kind.resource
-        shown = value if self.from_stored is None else self.from_stored(value)
+        convert = self.kind.from_stored
+        shown = value if convert is None else convert(value)
         return {"apiVersion": resource.api_version, "kind": resource.kind, **shown}
 
 

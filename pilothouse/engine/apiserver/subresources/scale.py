@@ -22,7 +22,7 @@ from pilothouse.model.errors import BadRequest, Cause, Internal, Invalid
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 from pilothouse.model.schema import DecodeError
-from pilothouse.model.selector import from_label_selector, from_map
+from pilothouse.model.selector import from_label_selector
 
 SCALE = Resource("autoscaling", "v1", "scales", "Scale")
 DEFINITION = "io.k8s.api.autoscaling.v1.Scale"
@@ -113,10 +113,7 @@ def _selector(served: ServedResource, obj: Object) -> str:
     if served.custom:
         path = served.scale.label_selector if served.scale else ""
         return (_find(obj, path) or "") if path else ""
-    selector = (obj.get("spec") or {}).get("selector")
-    if served.resource.plural == "replicationcontrollers":
-        return str(from_map(selector))
-    return str(from_label_selector(selector))
+    return str(from_label_selector((obj.get("spec") or {}).get("selector")))
 
 
 def _find(obj: Object, path: str) -> Any:

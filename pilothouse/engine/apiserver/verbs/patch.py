@@ -36,7 +36,7 @@ Apply = Callable[[Any], Any]
 
 async def patch(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
     check_name(request.name)
-    if request.content_type == APPLY_PATCH and served.to_stored is None:
+    if request.content_type == APPLY_PATCH and served.kind.to_stored is None:
         return await applies.apply(backend, request, served)
     chosen = media(request, custom=served.custom)
     dry_run = queries.dry_run(request.query, _OPTIONS)
@@ -146,8 +146,8 @@ def _patched(request: ApiRequest, served: ServedResource, record: Record, apply:
         raise unreadable(document, decode.strict_error([], decoded.unknown))
     decode.judge_strictness(request, served.resource, [], decoded.unknown, strictness)
     value = decode.without_type(decoded.value)
-    if served.to_stored is not None:
-        value = served.to_stored(value)
+    if served.kind.to_stored is not None:
+        value = served.kind.to_stored(value)
     served.kind.default(value)
     _check_made(request, served, value, record)
     return value

@@ -33,7 +33,7 @@ def by_update(request: ApiRequest, served: ServedResource) -> Manage:
     """Of creates, updates and patches."""
 
     def manage(old: Object | None, value: Object) -> None:
-        if served.to_stored is not None or request.target.subresource in _UNTRACKED:
+        if served.kind.to_stored is not None or request.target.subresource in _UNTRACKED:
             # The shape of the version is not the one that is stored.
             write(value, managers_of(old))
             return
