@@ -7,8 +7,10 @@ that raises a private exception, swallowed by `except*`), since TaskGroup has no
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import types
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -64,14 +66,41 @@ class Scope:
 async def completed(work: Coroutine[Any, Any, T]) -> T:
     """The result of work that goes on to its end even when the one who awaits it is cancelled; its failure is nobody's then.
 
-    For what must not be left half done, such as a write that is on its way to disk. It must end by itself soon.
+    The work begins at once: nobody else has a turn between the call and the work's first real await. For what must not be left half
+    done, such as a write that is on its way to disk. It must end by itself soon, and use no deadline of its own before its first await.
     """
-    task = asyncio.get_running_loop().create_task(work)
+    try:
+        awaited = work.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+    task = asyncio.get_running_loop().create_task(_resumed(work, awaited))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         raise
+
+
+async def _resumed(work: Coroutine[Any, Any, T], awaited: Any) -> T:
+    return await _after(work, awaited)
+
+
+@types.coroutine
+def _after(work: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
+    """Goes on with work that awaits something: what asyncio's eager tasks do from Python 3.12 on."""
+    while True:
+        try:
+            yield awaited
+        except BaseException as error:
+            step = partial(work.throw, error)
+        else:
+            step = partial(work.send, None)
+        try:
+            awaited = step()
+        except StopIteration as ended:
+            result: T = ended.value
+            return result
 
 
 async def _wait_ready(task: "asyncio.Task[None]", ready: asyncio.Event, name: str, deadline_s: float) -> None:

@@ -139,3 +139,22 @@ async def test_a_definition_that_a_crash_left_half_done_is_established(store: St
     await store.update(record.key, bare, expected=record.revision)
     async with ApiServer.open(store, Settings(state)):
         await established(store)
+
+
+async def test_many_may_patch_one_object_at_a_time(api: Api) -> None:
+    """Of kinds whose replacements must state a version, too: a patch states none unless it says so."""
+    lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/a"
+    await api.post(lease.rpartition("/")[0], {"metadata": {"name": "a"}, "spec": {}})
+    patches = [api.patch(lease, {"metadata": {"labels": {f"l{number}": "x"}}}) for number in range(30)]
+    await asyncio.gather(*patches)
+    assert len((await api.get(lease))["metadata"]["labels"]) == 30
+
+
+async def test_a_slow_patch_of_a_kind_with_stated_versions_is_no_conflict(api: Api) -> None:
+    lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/a"
+    await api.post(lease.rpartition("/")[0], {"metadata": {"name": "a"}, "spec": {"holderIdentity": "x"}})
+    keeper = keep(api.server.backend.admission, "a")
+    call = await waiting(api, keeper, "PATCH", lease, {"spec": {"leaseDurationSeconds": 5}})
+    await api.patch(lease, {"spec": {"holderIdentity": "y"}})
+    keeper.lets_pass.set()
+    assert (await call)["spec"] == {"holderIdentity": "y", "leaseDurationSeconds": 5}

@@ -18,20 +18,18 @@ Make = Callable[[Record], Object]
 
 
 class Update:
-    """A value that states a resourceVersion is bound to it: then somebody else's change is a conflict, else it is tried again."""
+    """A value that states a resourceVersion is bound to it: tried again after somebody else's change, it is found to be a conflict."""
 
     def __init__(self, request: WriteRequest, make: Make) -> None:
         self._request = request
         self._make = make
         self._base: Record
-        self._is_bound = False
 
     def begin(self, store: Store) -> Write:
         """Raises NotFound, Conflict, Invalid, ApiError 500."""
         request = self._request
         self._base = storage.latest(store, request.served, request.namespace, request.name)
         value = self._make(self._base)
-        self._is_bound = bool(value["metadata"].get("resourceVersion"))
         self._check_preconditions(value)
         object_meta.inherit(value, self._base.value)
         request.manage(self._base.value, value)
@@ -82,7 +80,7 @@ class Update:
         return Outcome(await storage.update(store, base.key, value, base.revision))
 
     def lost(self, write: Write, error: Lost, *, is_last: bool) -> None:
-        if is_last or self._is_bound:
+        if is_last:
             raise storage.conflict(write.served, write.name) from error
 
 
