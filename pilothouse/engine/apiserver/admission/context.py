@@ -34,7 +34,7 @@ class Write:
 
     @property
     def group_resource(self) -> str:
-        return self.served.resource.group_resource
+        return self.served.group_resource
 
     def new(self) -> Object:
         assert self.value is not None, "only a CREATE or an UPDATE has a new value"

@@ -38,20 +38,19 @@ class ServedResource:
     custom: bool = False
     scale: ScalePaths | None = None
     openapi: Object | None = None
+    resource: Resource = field(init=False)
+    group_resource: str = field(init=False)
     head: bytes = field(init=False)
     item_head: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        resource = self.kind.resource
+        resource = self.resource = self.kind.resource
+        self.group_resource = resource.group_resource
         self.list_kind = self.list_kind or f"{resource.kind}List"
         typed = dumps({"apiVersion": resource.api_version, "kind": resource.kind})
         self.head = typed[:-1] + b","
         # Lists of built-in kinds leave the type out of their items; custom resources keep it.
         self.item_head = self.head if self.custom else b"{"
-
-    @property
-    def resource(self) -> Resource:
-        return self.kind.resource
 
     def decode(self, value: Any) -> Decoded:
         """The typed, private copy of a body and the fields in it that are unknown; raises DecodeError."""

@@ -33,12 +33,13 @@ class WriteRequest:
     dry_run: bool = False
     deadline: float | None = None
 
-    def attempt(self, operation: Operation, value: Object | None, old: Object | None) -> Write:
+    def attempt(self, operation: Operation, value: Object | None, old: Object | None, *, name: str | None = None) -> Write:
+        """name: None for the one that was asked for."""
         return Write(
             operation,
             self.served,
             self.namespace,
-            self.name,
+            self.name if name is None else name,
             self.user,
             value,
             old,

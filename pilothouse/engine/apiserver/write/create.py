@@ -1,7 +1,6 @@
 """The write path of a new object."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from pilothouse.engine.apiserver.admission.context import Write
@@ -35,7 +34,7 @@ class Create:
         else:
             object_meta.refuse_version(value)
         request.manage(None, value)
-        return replace(request, name=metadata.get("name", "")).attempt("CREATE", value, None)
+        return request.attempt("CREATE", value, None, name=metadata.get("name", ""))
 
     def prepare(self, write: Write, context: Context) -> None:
         kind, value = write.served.kind, write.new()

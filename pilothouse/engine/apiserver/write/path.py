@@ -1,6 +1,7 @@
 """The write path: every stage between a decoded request and the store, in one order for all verbs.
 
-make (the verb's: decode, default, place) -> mutating admission -> prepare -> validate -> validating admission -> reserve -> commit.
+make (the verb's: decode, default, place) -> managers of fields -> mutating admission -> prepare -> validate -> validating admission
+-> reserve -> commit.
 
 Admission may await whatever it needs: the commit compares and swaps, and when somebody else was quicker, everything is done again from
 `make` on, with what is stored by then. Reserving and committing are one step without an await in between, in a task of their own that
