@@ -7,6 +7,7 @@ Source: apimachinery/pkg/apis/meta/v1, apiserver/pkg/storage/names.
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pilothouse.model.json import Object
@@ -122,7 +123,13 @@ def with_condition(conditions: Sequence[Object] | None, new: Object, now: str) -
 
 def rfc3339(seconds: float) -> str:
     """A `Time`: whole seconds, UTC."""
-    return (_EPOCH + timedelta(seconds=int(seconds // 1))).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _of_second(int(seconds // 1))
+
+
+@lru_cache(maxsize=64)
+def _of_second(second: int) -> str:
+    """Remembered, since everything that is written within a second states it, some of it more than once."""
+    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def rfc3339_micro(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """The write path of a new object."""
 
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.answer import Unstored
@@ -28,7 +28,7 @@ class Create:
         metadata = value["metadata"]
         object_meta.set_namespace(value, request.namespace, request.served.resource.namespaced)
         self._is_generated = not metadata.get("name") and bool(metadata.get("generateName"))
-        object_meta.fill_new(value, meta.rfc3339(datetime.now(UTC).timestamp()))
+        object_meta.fill_new(value, meta.rfc3339(time.time()))
         if request.dry_run:
             metadata.pop("resourceVersion", None)
         else:
