@@ -20,11 +20,14 @@ FOUND = Found(npm={"registry": "https://npm/", "//npm/:_authToken": "tok"})
 
 
 @asynccontextmanager
-async def kept(tmp_path: Path) -> AsyncIterator[Cluster]:
+async def kept(tmp_path: Path, **config: str) -> AsyncIterator[Cluster]:
+    """config: what is set before the keeper starts."""
     async with api_server_for_platform(tmp_path) as server:
         await client_of(server, ADMIN).create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
         client = client_of(server, platform_part(rights.BUILDS))
         async with controlled(server) as found, scope() as tasks:
+            if config:
+                await configure(found, **config)
             informers = Informers(client)
             keeper = EnvironmentKeeper(client, informers, FOUND)
             await tasks.start(informers.run)
@@ -65,8 +68,7 @@ async def test_a_password_that_stands_in_the_config_map_moves_into_a_secret(tmp_
 
 
 async def test_credentials_that_are_taken_back_do_not_stay_in_the_namespace(tmp_path: Path) -> None:
-    async with kept(tmp_path) as cluster:
-        await configure(cluster, build_credentials="given taken")
+    async with kept(tmp_path, build_credentials="given taken") as cluster:
         for name in ("given", "taken"):
             await cluster.client.create(kinds.NAMESPACES, {"metadata": {"name": name}})
             await cluster.client.create(kinds.SECRETS, {"metadata": {"name": CREDENTIALS, "namespace": name}, "data": {"npmrc": "b2xk"}})
