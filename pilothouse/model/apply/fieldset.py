@@ -75,6 +75,8 @@ def difference(left: FieldSet, right: FieldSet) -> FieldSet:
     """Without the elements of right; what is below them stays."""
     if not right:
         return left
+    if left == right:
+        return {}
     return _each(
         left, right, lambda own, other: node(difference(below(own), below(other)), is_member=is_member(own) and not is_member(other))
     )
@@ -113,7 +115,8 @@ def _each(left: FieldSet, right: FieldSet, change: Any) -> FieldSet:
 
 def ordered(found: FieldSet) -> FieldSet:
     """The same set in the order in which it is stored."""
-    return {name: ordered(found[name]) for name in sorted(found, key=lambda name: (_ORDER.get(name[:1], 5), name))}
+    names = sorted(found, key=lambda name: (_ORDER.get(name[:1], 5), name))
+    return {name: ordered(children) if (children := found[name]) else children for name in names}
 
 
 def paths(found: FieldSet, prefix: str = "") -> Iterator[str]:

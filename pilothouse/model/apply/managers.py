@@ -9,7 +9,9 @@ APPLY, UPDATE = "Apply", "Update"
 
 
 class Manager(NamedTuple):
-    """operation: Apply or Update. version: apiVersion whose names the fields have. subresource: through which they were set."""
+    """operation: Apply or Update. version: apiVersion whose names the fields of updates have, "" for an apply: an applied
+    configuration stays its manager's in every version. subresource: through which they were set.
+    """
 
     name: str
     operation: str
@@ -18,10 +20,11 @@ class Manager(NamedTuple):
 
 
 class Owned(NamedTuple):
-    """time: of the last change, RFC 3339; "" for none."""
+    """time: of the last change, RFC 3339; "" for none. version: apiVersion that was applied in, "" for updates."""
 
     fields: FieldSet
     time: str = ""
+    version: str = ""
 
 
 Managers = dict[Manager, Owned]
@@ -33,11 +36,12 @@ def decode(entries: Any) -> Managers | None:
     for entry in entries or ():
         if entry.get("operation") not in (APPLY, UPDATE) or entry.get("fieldsType", "FieldsV1") != "FieldsV1":
             return None
-        fields = entry.get("fieldsV1") or {}
+        fields, version = entry.get("fieldsV1") or {}, entry.get("apiVersion") or ""
         if not is_well_formed(fields):
             return None
-        manager = Manager(entry.get("manager") or "", entry["operation"], entry.get("apiVersion") or "", entry.get("subresource") or "")
-        found[manager] = Owned(fields, entry.get("time") or "")
+        of_update, applied = (version, "") if entry["operation"] == UPDATE else ("", version)
+        manager = Manager(entry.get("manager") or "", entry["operation"], of_update, entry.get("subresource") or "")
+        found[manager] = Owned(fields, entry.get("time") or "", applied)
     return found
 
 
@@ -48,11 +52,11 @@ def encode(managers: Managers) -> list[Object]:
 
 def _order(found: tuple[Manager, Owned]) -> tuple[str, ...]:
     manager, owned = found
-    return manager.operation, owned.time, manager.name, manager.version, manager.subresource
+    return manager.operation, owned.time, manager.name, manager.version or owned.version, manager.subresource
 
 
 def _entry(manager: Manager, owned: Owned) -> Object:
-    entry: Object = {"manager": manager.name, "operation": manager.operation, "apiVersion": manager.version}
+    entry: Object = {"manager": manager.name, "operation": manager.operation, "apiVersion": manager.version or owned.version}
     if owned.time:
         entry["time"] = owned.time
     entry |= {"fieldsType": "FieldsV1", "fieldsV1": ordered(owned.fields)}

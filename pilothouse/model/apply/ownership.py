@@ -57,16 +57,16 @@ def tracked(live: Object | None, new: Object, managers: Managers, manager: Manag
 def apply(
     live: Object | None, config: Object, managers: Managers, manager: Manager, schema: Node, *, now: str, force: bool, ignored: FieldSet
 ) -> Outcome:
-    """Raises ApplyError, Conflicts. live: None for an object that is made by this apply."""
+    """Raises ApplyError, Conflicts. live: None for an object that is made by this apply. config: with its apiVersion."""
     check(config, schema)
-    current = live or {}
+    current, version = live or {}, config.get("apiVersion", "")
     if live is not None and not managers:
-        managers = _before_apply(live, manager, schema, now)
+        managers = _before_apply(live, version, schema, now)
     wanted = without(difference(fields_of(config, schema), SYSTEM), ignored)
     merged = merge(current, config, schema)
     last = managers.get(manager)
     others = {each: owned for each, owned in managers.items() if each != manager}
-    if last is not None:
+    if last is not None and difference(last.fields, wanted):
         # What is emptied goes; the configuration may want it, empty.
         merged = merge(_pruned(merged, others, wanted, last.fields, schema), config, schema)
     found = compare(current, merged, schema)
@@ -74,17 +74,17 @@ def apply(
     if conflicts and not force:
         raise Conflicts({each: list(fieldset.paths(fields)) for each, fields in conflicts.items()})
     left = _others(others, found, manager)
-    changed = last is None or last.fields != wanted
+    changed = last is None or (last.fields, last.version) != (wanted, version)
     if wanted:
-        left[manager] = Owned(wanted, now if changed or last is None else last.time)
+        left[manager] = Owned(wanted, now if changed or last is None else last.time, version)
     is_same = live is not None and same(current, merged)
     return Outcome(None if is_same and not changed and left == managers else merged, left)
 
 
-def _before_apply(live: Object, manager: Manager, schema: Node, now: str) -> Managers:
+def _before_apply(live: Object, version: str, schema: Node, now: str) -> Managers:
     """All that was there before anybody applied has one manager, with whom applies may be in conflict."""
     fields = difference(compare({}, live, schema).added, SYSTEM)
-    return {Manager(BEFORE_APPLY, UPDATE, manager.version): Owned(fields, now)} if fields else {}
+    return {Manager(BEFORE_APPLY, UPDATE, version): Owned(fields, now)} if fields else {}
 
 
 def _conflicts(others: Managers, found: Comparison) -> dict[Manager, FieldSet]:
@@ -100,7 +100,7 @@ def _others(managers: Managers, found: Comparison, manager: Manager) -> Managers
     for each, owned in managers.items():
         fields = owned.fields if each == manager else difference(owned.fields, gone)
         if fields:
-            left[each] = Owned(fields, owned.time)
+            left[each] = owned._replace(fields=fields)
     return left
 
 

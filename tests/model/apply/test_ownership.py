@@ -16,7 +16,7 @@ from pilothouse.model.schema.node import Node
 CATALOG = Catalog.load(None)
 POD, SERVICE, CONFIG_MAP = (CATALOG.schema(f"io.k8s.api.core.v1.{kind}").node for kind in ("Pod", "Service", "ConfigMap"))
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
-A, B, C = Manager("a", "Apply", "v1"), Manager("b", "Apply", "v1"), Manager("c", "Update", "v1")
+A, B, C = Manager("a", "Apply", ""), Manager("b", "Apply", ""), Manager("c", "Update", "v1")
 
 
 def custom(**properties: Any) -> Node:

@@ -22,7 +22,7 @@ _NAME_BYTES = 128
 def manager(request: ApiRequest, served: ServedResource, operation: str) -> Manager:
     """The client: by the name that it gives, else by what its user agent begins with."""
     name = request.option("fieldManager") or _of_agent(request.headers.get("user-agent") or "")
-    return Manager(name, operation, served.resource.api_version, request.target.subresource)
+    return Manager(name, operation, served.resource.api_version if operation == UPDATE else "", request.target.subresource)
 
 
 def _of_agent(agent: str) -> str:
