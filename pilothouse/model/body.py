@@ -9,9 +9,10 @@ import json
 import re
 from typing import Any, NoReturn
 
+from pilothouse.model import yaml
 from pilothouse.model.json import JSONError, dumps, loads
 from pilothouse.model.syntax import DUPLICATES_MAX, SyntaxProblem, parse, quoted
-from pilothouse.model.yaml import YAMLProblem, loads_yaml
+from pilothouse.model.yaml import YAMLProblem
 
 __all__ = ["SyntaxProblem", "YAMLProblem", "loads_strict", "loads_yaml"]
 
@@ -46,6 +47,23 @@ def loads_strict(data: bytes) -> tuple[Any, list[str]]:
         return value, _duplicates(_pairs(data.decode()))
     except RecursionError:  # Deeper than the standard library goes, and within what the fast decoder takes.
         return value, parse(data)[1] if len(data) <= SLOWLY_BYTES else []
+
+
+def loads_yaml(data: bytes) -> tuple[Any, list[str]]:
+    """As `yaml.loads_yaml`. JSON, which clients send as YAML too, is read by the fast decoder unless fields occur twice in it."""
+    if data[:1] == b"{" and _is_json(data):
+        value, duplicates = loads_strict(data)
+        if not duplicates:
+            return value, []
+    return yaml.loads_yaml(data)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        loads(data)
+    except JSONError:
+        return False
+    return True
 
 
 def _encodes_to(value: Any, size: int) -> bool:

@@ -126,6 +126,15 @@ def test_yaml_is_read_as_upstream_reads_it(text: str, expected: Any) -> None:
     assert loads_yaml(text.encode()) == (expected, [])
 
 
+@given(st.dictionaries(st.text(), VALUES))
+def test_json_is_the_same_where_yaml_is_expected(value: Any) -> None:
+    assert loads_yaml(dumps(value)) == loads_strict(dumps(value))
+
+
+def test_duplicate_fields_of_json_that_is_read_as_yaml_are_named_by_line() -> None:
+    assert loads_yaml(b'{"k": "v",\n "k": "w"}') == ({"k": "w"}, ['line 2: key "k" already set in map'])
+
+
 def test_duplicate_yaml_keys_are_named_by_line() -> None:
     assert loads_yaml(b"data:\n  k: v\n  k: w\n") == ({"data": {"k": "w"}}, ['line 3: key "k" already set in map'])
 

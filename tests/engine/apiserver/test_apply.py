@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from pilothouse.client.transport import APPLY_PATCH, JSON_PATCH
+from pilothouse.engine.apiserver.request.body import Document, prepare
+from pilothouse.engine.apiserver.request.request import ApiRequest, PlainHeaders
+from pilothouse.engine.apiserver.request.routing import Target
 from pilothouse.model.json import Object
 from tests.engine.apiserver.api import CONFIGMAPS, PODS, Api, configmap, pod
 from tests.engine.apiserver.https import Https, grant, rule
@@ -165,3 +168,23 @@ async def test_many_applies_at_a_time_are_all_kept(api: Api) -> None:
     await asyncio.gather(*(apply(api, f"{CONFIGMAPS}/m", wanted(**{f"k{number}": "v"}), f"m{number}") for number in range(4)))
     found = await api.get(f"{CONFIGMAPS}/m")
     assert sorted(found["data"]) == ["k0", "k1", "k2", "k3"]
+
+
+async def test_an_applied_configuration_stays_its_managers_in_another_version(api: Api) -> None:
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    made = definition(schema=schema)
+    made["spec"]["versions"].append({**made["spec"]["versions"][0], "name": "v1beta1", "storage": False})
+    await api.post(CRDS, made)
+    early = {"apiVersion": "example.com/v1beta1", "kind": "Thing", "metadata": {"name": "t"}}
+    await apply(api, f"{THINGS.replace('/v1/', '/v1beta1/')}/t", {**early, "size": 1, "color": "red"})
+    later = await apply(api, f"{THINGS}/t", {**early, "apiVersion": "example.com/v1", "size": 2})
+    assert (later["size"], later.get("color")) == (2, None)
+    assert [(each["manager"], each["apiVersion"]) for each in later["metadata"]["managedFields"]] == [("a", "example.com/v1")]
+
+
+@pytest.mark.parametrize("text", ["data:\n" + "  k: v\n" * 1000, '{"data":"' + "v" * 5000 + '"}'])
+async def test_a_large_configuration_is_read_beside_the_event_loop(text: str) -> None:
+    request = ApiRequest("PATCH", Target("/"), {}, PlainHeaders({"content-type": APPLY_PATCH}), text.encode())
+    await prepare(request, asyncio.Semaphore(1))
+    assert isinstance(request.parsed, Document)
+    assert set(request.parsed.value) == {"data"}

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from pilothouse.client.transport import APPLY_PATCH
 from pilothouse.engine.apiserver.answer import ObjectResponse
 from pilothouse.engine.apiserver.authz.authorize import attributes
 from pilothouse.engine.apiserver.backend import Backend
@@ -67,7 +68,7 @@ def _config(request: ApiRequest, strictness: str) -> Any:
     if not isinstance(request.body, bytes):
         return copy(request.body)
     try:
-        found = bodies.read_yaml(request.body)
+        found = bodies.of_request(request, APPLY_PATCH)
     except Unparsable as error:
         raise BadRequest(f"error decoding YAML: {error.message}") from error
     if found.doubts and strictness == "Strict":
