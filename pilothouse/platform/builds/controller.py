@@ -181,10 +181,15 @@ class BuildController:
         return frozenset(data)
 
     async def _provide_program(self, namespace: str) -> None:
-        if await self.client.get_or_none(kinds.CONFIGMAPS, program.name(), namespace) is None:
-            with contextlib.suppress(AlreadyExists):
-                await self.client.create(kinds.CONFIGMAPS, program.config_map(namespace))
-            await self._collect_programs()
+        current = await self.client.get_or_none(kinds.CONFIGMAPS, program.name(), namespace)
+        if current is not None and program.is_unaltered(current):
+            return
+        if current is not None:
+            with contextlib.suppress(NotFound):
+                await self.client.delete(kinds.CONFIGMAPS, program.name(), namespace, uid=meta.uid(current))
+        with contextlib.suppress(AlreadyExists):
+            await self.client.create(kinds.CONFIGMAPS, program.config_map(namespace))
+        await self._collect_programs()
 
     async def _collect_programs(self) -> None:
         """Remove the programs of other versions that no build needs any more."""

@@ -28,6 +28,12 @@ def config_map(namespace: str) -> Object:
     return {"metadata": {"name": name(), "namespace": namespace, "labels": {LABEL: "yes"}}, "binaryData": data, "immutable": True}
 
 
+def is_unaltered(found: Object) -> bool:
+    """Of one with this version's name. Whoever may write ConfigMaps may have made it first, and builds run it with all rights."""
+    wanted = config_map(meta.namespace(found))
+    return found.get("binaryData") == wanted["binaryData"] and found.get("immutable") is True
+
+
 def mounted(pod: Object) -> set[str]:
     """Keys of the ConfigMaps that the pod mounts."""
     volumes = pod["spec"].get("volumes") or ()

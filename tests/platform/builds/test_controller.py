@@ -91,6 +91,15 @@ async def test_a_build_gets_a_pod_and_the_program_that_it_runs(tmp_path: Path) -
         assert found["immutable"] is True
 
 
+async def test_no_build_runs_a_program_that_somebody_else_has_put_there(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        other = {"metadata": {"name": program.name()}, "binaryData": {"build.pyz": base64.b64encode(b"other").decode()}, "immutable": True}
+        await cluster.create(kinds.CONFIGMAPS, other)
+        await build(cluster)
+        found = await cluster.client.get(kinds.CONFIGMAPS, program.name(), "default")
+        assert base64.b64decode(found["binaryData"]["build.pyz"]) == bundle()
+
+
 async def test_the_program_of_an_earlier_version_goes_when_no_build_uses_it(tmp_path: Path) -> None:
     async with cluster_with_builds(tmp_path) as cluster:
         for name in ("used", "unused"):
