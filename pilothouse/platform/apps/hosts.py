@@ -39,17 +39,22 @@ def wanted_hosts(app: Object, around: Surroundings) -> list[str]:
 
 
 def hosts_of(ingress: Object) -> list[str]:
-    return sorted({rule.get("host", "") for rule in (ingress.get("spec") or {}).get("rules") or ()})
+    """Named in a rule or for TLS, as the gateway counts them; "" for a rule without a host."""
+    spec = ingress.get("spec") or {}
+    secured = {host for entry in spec.get("tls") or () if entry.get("secretName") for host in entry.get("hosts") or ()}
+    return sorted(secured | {rule.get("host", "") for rule in spec.get("rules") or ()})
 
 
 def takes(ingress: Object, host: str, around: Surroundings, *, whole: bool = True) -> bool:
-    """Whether all of the host goes to the ingress (one that has only some paths of it leaves the rest); not whole: or a part of it."""
+    """Whether all of the host goes to the ingress, and not only some paths of it; not whole: whether it names the host at all."""
     spec = ingress.get("spec") or {}
     if spec.get("ingressClassName", around.ingress_class) != around.ingress_class or meta.is_deleting(ingress):
         return False
+    if not whole:
+        return host in hosts_of(ingress)
     rules = [rule for rule in spec.get("rules") or () if rule.get("host") == host]
     paths = [path for rule in rules for path in (rule.get("http") or {}).get("paths") or ()]
-    return bool(paths) if not whole else any(path.get("path", "/") in ("", "/") and path.get("pathType") != "Exact" for path in paths)
+    return any(path.get("path", "/") in ("", "/") and path.get("pathType") != "Exact" for path in paths)
 
 
 def _goes_first(own: Object | None, other: Object, host: str, around: Surroundings) -> bool:

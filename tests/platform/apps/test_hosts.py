@@ -62,3 +62,12 @@ def test_a_part_of_a_host_in_another_namespace_takes_all_of_it_unless_it_is_shar
     shared = {"metadata": {"name": "pilothouse", "annotations": {SHARED_HOSTS: "www.example.org"}}}
     assert hosts.taken(SHOP, [api], [], around, [shared]) == ""
     assert hosts.taken(SHOP, [api], [], AROUND) == ""
+
+
+def test_an_ingress_of_another_namespace_that_names_a_host_for_tls_alone_has_it() -> None:
+    for spec in ({"tls": [{"hosts": ["www.example.org"], "secretName": "s"}]}, {"rules": [{"host": "www.example.org"}]}):
+        other = an_ingress("other", "2026-01-01", "x.example.org", **spec)
+        other["metadata"]["namespace"] = "team"
+        assert "www.example.org" in hosts.hosts_of(other)
+        assert "ingress other in namespace team" in hosts.taken(SHOP, [other], [], replace(AROUND, hosts_by_namespace=True))
+        assert hosts.taken(SHOP, [other], [], AROUND) == ""
