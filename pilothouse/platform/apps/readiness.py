@@ -42,20 +42,23 @@ class ReadinessController:
         pod = self.pods.get(key)
         if pod is None or meta.is_deleting(pod) or not is_gated(pod) or meta.is_true(pod, ANSWERS):
             return None
+        port = _port(pod)
+        if port is None:
+            return None  # no pod of an app: anybody may make one with the gate
         since = meta.condition(pod, "ContainersReady") or {}
         if since.get("status") != "True":
             return None
-        status, reason, message = await self._asked(pod)
+        status, reason, message = await self._asked(pod, port)
         try:
             await self._write(pod, status, reason, message)
         except NotFound:
             return None
         return None if status == "True" else _pause_s(since)
 
-    async def _asked(self, pod: Object) -> tuple[str, str, str]:
+    async def _asked(self, pod: Object, port: int) -> tuple[str, str, str]:
         """Status, reason and message of the condition."""
         try:
-            status = await ask(pod["status"]["podIP"], _port(pod), self._host(pod))
+            status = await ask(pod["status"]["podIP"], port, self._host(pod))
         except TimeoutError:
             return "False", "NotAnswered", f"GET / is not answered within {ANSWER_S:g} s"
         except OSError as error:
@@ -83,8 +86,10 @@ class ReadinessController:
         )
 
 
-def _port(pod: Object) -> int:
-    return int(pod["spec"]["containers"][0]["ports"][0]["containerPort"])
+def _port(pod: Object) -> int | None:
+    """The first of the first container."""
+    ports = pod["spec"]["containers"][0].get("ports") or ()
+    return int(ports[0]["containerPort"]) if ports else None
 
 
 def _pause_s(containers_ready: Object) -> float:

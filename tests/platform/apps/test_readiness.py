@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -97,6 +98,15 @@ async def test_any_other_replica_stays_out_until_it_answers(tmp_path: Path, give
         assert (gate(pod), meta.is_true(pod, ANSWERS)) == (said, False)
         server.answer = answer(200)
         await cluster.until_one(kinds.PODS, "shop-1", lambda pod: meta.is_true(pod, ANSWERS))
+
+
+async def test_a_pod_with_the_gate_and_no_port_is_left_alone(tmp_path: Path) -> None:
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}], "readinessGates": [{"conditionType": ANSWERS}]}}
+    ready = {"podIP": "127.0.0.1", "conditions": [{"type": "ContainersReady", "status": "True"}]}
+    async with platform(tmp_path) as cluster:
+        controller = ReadinessController(cluster.client, Informers(cluster.client), AROUND)
+        controller.pods = cast("Any", {"default/p": pod | {"status": ready}})
+        assert await controller.reconcile("default/p") is None
 
 
 async def test_it_is_asked_by_the_apps_name(tmp_path: Path) -> None:
