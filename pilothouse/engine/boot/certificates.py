@@ -23,6 +23,8 @@ async def keep_certificates(
     """
     while True:
         await clock.sleep(EVERY_S)
-        if await renew():
-            context.load_cert_chain(*pair)
+        renewed = await renew()
+        # Each time: a renewal may have been interrupted before it was loaded.
+        context.load_cert_chain(*pair)
+        if renewed:
             log.info("certificates renewed", certificate=str(pair[0]))

@@ -80,6 +80,29 @@ async def test_the_api_servers_certificate_is_renewed_under_open_connections(tmp
         tasks.cancel()
 
 
+async def test_a_certificate_that_was_renewed_and_not_loaded_is_loaded_at_the_next_look(tmp_path: Path) -> None:
+    clock = LateClock(days=340)
+    identities = Identities(tmp_path / "pki", clock.now)
+
+    def ensure() -> bool:
+        return identities.ensure(tmp_path / "admin.kubeconfig", "https://x", ["localhost"], ["127.0.0.1"], cluster="c", node="n")
+
+    async def renew() -> bool:
+        return ensure()
+
+    assert await renew()
+    context, trusting = server_context(*identities.server, identities.ca), client_context(identities.ca)
+    async with await serve(hello, tls=context) as server, scope() as tasks:
+        first = await served(server.port, trusting)
+        clock.days = 0
+        assert ensure()
+        tasks.spawn(keep_certificates(renew, context, identities.server, clock))
+        await clock.looked.acquire()
+        await clock.look()
+        assert await served(server.port, trusting) != first
+        tasks.cancel()
+
+
 def test_every_client_of_the_node_is_renewed_with_the_server(tmp_path: Path) -> None:
     clock = LateClock(days=340)
     identities = Identities(tmp_path / "pki", clock.now)
