@@ -16,7 +16,18 @@ from pathlib import Path
 from pilothouse.aio.identity import commands
 from pilothouse.aio.process import Completed, ProcessFailed, run
 from pilothouse.cli.containerd.place import forget_failure, kept, note_failure
-from pilothouse.engine.node.programs import CONTAINERD, SHIM, Programs, Version, choose, keeps_output, kept_programs, shown, version_of
+from pilothouse.engine.node.programs import (
+    CONTAINERD,
+    SHIM,
+    UNKNOWN,
+    Programs,
+    Version,
+    choose,
+    keeps_output,
+    kept_programs,
+    shown,
+    version_of,
+)
 from pilothouse.platform.builds.stand_ins import apt
 
 LATER: Mapping[str, str] = {"bookworm": "trixie"}
@@ -126,6 +137,8 @@ async def _unpack(package: Path, folder: Path, scratch: Path) -> Programs:
     if not keeps_output(version):
         raise FetchError(f"its containerd is {shown(version)}")
     target = folder / package.name.split("_")[1]
+    if await version_of(target / CONTAINERD) == UNKNOWN:
+        shutil.rmtree(target, ignore_errors=True)  # what an interruption has left, if there is anything
     try:
         chosen.rename(target)
     except OSError:

@@ -66,14 +66,18 @@ async def version_of(containerd: str | Path) -> Version:
 
 
 async def choose(kept: Path | None) -> Programs:
-    """The machine's own where it keeps output, else the latest kept one that does, else the machine's own all the same.
+    """The machine's own where it keeps output, else the latest kept one that does and runs here, else the machine's own all the same.
 
     kept: a folder with one folder a version.
     """
     own = Programs(None, await version_of(CONTAINERD) if shutil.which(CONTAINERD) else UNKNOWN)
     if own.keeps_output or kept is None:
         return own
-    return max((each for each in kept_programs(kept) if each.keeps_output), key=lambda each: each.version, default=own)
+    for each in sorted(kept_programs(kept), key=lambda each: each.version, reverse=True):
+        # A folder's name says nothing of its files: a power cut may have left them empty, another machine their C library behind.
+        if each.keeps_output and await version_of(each.containerd) != UNKNOWN:
+            return each
+    return own
 
 
 def kept_programs(kept: Path) -> list[Programs]:

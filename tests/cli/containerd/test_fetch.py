@@ -9,7 +9,7 @@ import pytest
 
 from pilothouse.cli.containerd.fetch import FetchError, download, drop_unused, fetch, lost
 from pilothouse.cli.containerd.place import kept
-from pilothouse.engine.node.programs import CONTAINERD, SHIM
+from pilothouse.engine.node.programs import CONTAINERD, SHIM, version_of
 
 Archive = Callable[[str], str]
 
@@ -55,11 +55,20 @@ async def test_the_programs_are_unpacked_in_a_folder_of_their_version(archive: A
     assert sorted(path.name for path in (folder / "1.7.24~ds1-6").iterdir()) == [CONTAINERD, SHIM, "copyright"]
 
 
-async def test_what_is_there_already_stays(archive: Archive, folder: Path) -> None:
-    (folder / "1.7.24~ds1-6").mkdir()
-    (folder / "1.7.24~ds1-6" / CONTAINERD).write_text("runs")
+async def test_what_is_there_already_stays_if_it_runs(archive: Archive, folder: Path) -> None:
+    there = folder / "1.7.24~ds1-6" / CONTAINERD
+    there.parent.mkdir()
+    there.write_text("#!/bin/sh\necho containerd there 1.7.24\n")
+    there.chmod(0o755)
     await download([archive("1.7.24~ds1-6")], folder, folder / "new-1")
-    assert (folder / "1.7.24~ds1-6" / CONTAINERD).read_text() == "runs"
+    assert "there" in there.read_text()
+
+
+async def test_what_an_interruption_has_left_is_replaced(archive: Archive, folder: Path) -> None:
+    (folder / "1.7.24~ds1-6").mkdir()
+    (folder / "1.7.24~ds1-6" / CONTAINERD).touch()
+    fetched = await download([archive("1.7.24~ds1-6")], folder, folder / "new-1")
+    assert await version_of(fetched.containerd) == (1, 7, 24)
 
 
 async def test_an_archive_that_is_not_signed_is_refused(archive: Archive, folder: Path) -> None:

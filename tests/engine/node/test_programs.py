@@ -69,6 +69,14 @@ async def test_a_kept_one_that_is_not_complete_or_loses_output_too_is_not_run(ma
     assert (chosen.folder, chosen.version, chosen.keeps_output) == (None, (1, 6, 20), False)
 
 
+async def test_of_the_kept_ones_the_latest_that_runs_here_is_run(machine: Path, tmp_path: Path) -> None:
+    program(machine, "1.6.20~ds1")
+    for version in ("1.7.9", "1.7.24"):
+        program(tmp_path / "kept" / version, version)
+    (tmp_path / "kept" / "1.7.24" / CONTAINERD).write_bytes(b"")
+    assert (await choose(tmp_path / "kept")).version == (1, 7, 9)
+
+
 async def test_where_nothing_is_kept_the_machine_s_own_is_run_all_the_same(machine: Path, tmp_path: Path) -> None:
     program(machine, "1.6.20~ds1")
     assert (await choose(tmp_path / "none")).containerd == "containerd"
