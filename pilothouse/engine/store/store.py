@@ -61,6 +61,7 @@ class Store:
         self._history = loaded.history
         self._sealing = sealing
         self._is_stale = loaded.is_stale
+        self._is_unpurged = False
         self._probe: asyncio.Future[object] | None = None
         self._probe_since = 0.0
         self._clock = clock
@@ -158,9 +159,10 @@ class Store:
         while start is not None:
             count, start = await self._chore(partial(_seal_some, self._sealing, start))
             rewritten += count
-        if rewritten:
+            self._is_unpurged = self._is_unpurged or count > 0
+        if self._is_unpurged:
             await self._chore(Database.purge)
-        self._is_stale = False
+        self._is_stale = self._is_unpurged = False
         return rewritten
 
     async def _chore(self, work: Callable[[Database], _Result]) -> _Result:

@@ -10,6 +10,7 @@ import pytest
 from pilothouse.engine.store import Store, keyring
 from pilothouse.engine.store.database import Database
 from pilothouse.engine.store.encryption import Encryption
+from pilothouse.engine.store.errors import StorageFull
 from pilothouse.engine.store.keyring import KeyringError
 from pilothouse.engine.store.rotation import Rotation
 from pilothouse.engine.store.sealing import SealError, SealUnusable
@@ -76,6 +77,21 @@ async def test_values_of_before_are_encrypted_and_leave_no_trace(tmp_path: Path)
     async with opened(tmp_path) as store:
         assert store.count("/secrets/") == 1_201
         assert store.scan(SECRET)[0].value["data"] == {"word": WORD + "!"}
+
+
+async def test_traces_that_a_full_disk_has_left_go_at_the_next_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(database: Database) -> None:
+        raise StorageFull(tmp_path)
+
+    async with Store.open(tmp_path / "state.db") as store:
+        await store.create(SECRET, value("s", word=WORD))
+    async with opened(tmp_path) as store:
+        with monkeypatch.context() as disk:
+            disk.setattr(Database, "purge", full)
+            with pytest.raises(StorageFull):
+                await store.seal_anew()
+        await store.seal_anew()
+        assert WORD.encode() not in on_disk(tmp_path)
 
 
 async def test_writes_go_on_while_old_values_are_encrypted(tmp_path: Path) -> None:
