@@ -23,7 +23,7 @@ from pilothouse.platform.builds.controller import BuildController, BuildSettings
 from pilothouse.platform.builds.log import kept_log
 from pilothouse.platform.builds.outcome import Outcome, Prepared, Step, write, write_prepared
 from pilothouse.platform.builds.pod import CONFIG, CREDENTIALS, ENVIRONMENT, SYSTEM, BuilderConfig
-from pilothouse.platform.builds.types import BUILDS
+from pilothouse.platform.builds.resource import BUILDS
 from tests.engine.controllers.conftest import Cluster, controlled
 from tests.people import ADMIN, client_of, platform_part
 from tests.platform.live import api_server_for_platform
