@@ -5,10 +5,12 @@ The first key encrypts, all of them decrypt. A rotation puts a new one in front;
 
 import base64
 import binascii
+import fcntl
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pilothouse.engine.store.errors import StoreUnusable
@@ -48,11 +50,26 @@ def ensure(path: Path) -> dict[str, bytes]:
 
 def rotate(path: Path) -> str:
     """Put a new key in front; returns its name. Raises KeyringError."""
-    keys = read(path)
-    last = max((int(name.removeprefix("key-")) for name in keys if re.fullmatch(r"key-[0-9]{1,9}", name)), default=0)
-    name = f"key-{last + 1}"
-    _write(path, {name: secrets.token_bytes(KEY_BYTES), **keys})
+    with _alone(path):
+        keys = read(path)
+        last = max((int(name.removeprefix("key-")) for name in keys if re.fullmatch(r"key-[0-9]{1,9}", name)), default=0)
+        name = f"key-{last + 1}"
+        _write(path, {name: secrets.token_bytes(KEY_BYTES), **keys})
     return name
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """No other rotation of the file for the block: a key that one of two has put in front would be lost, and what it encrypted."""
+    try:
+        descriptor = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise KeyringError(path, f"The keys {path} cannot be read: {error}.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _entry(path: Path, number: int, line: str) -> tuple[str, bytes]:

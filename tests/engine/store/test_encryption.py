@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -118,6 +119,14 @@ async def test_a_new_key_is_taken_up_while_the_store_is_in_use(tmp_path: Path) -
     assert [text[:14] for text in stored(tmp_path)] == [b"aes-gcm:key-2:"]
     async with opened(tmp_path) as store:
         assert store.scan(SECRET)[0].value["data"] == {"word": WORD}
+
+
+def test_rotations_at_the_same_time_keep_each_others_keys(tmp_path: Path) -> None:
+    keyring.ensure(tmp_path / "keys")
+    with ThreadPoolExecutor(4) as threads:
+        names = set(threads.map(lambda _: keyring.rotate(tmp_path / "keys"), range(8)))
+    assert len(names) == 8
+    assert set(keyring.read(tmp_path / "keys")) == names | {"key-1"}
 
 
 async def test_a_key_that_came_while_the_store_was_closed_is_taken_up_by_the_start(tmp_path: Path) -> None:
