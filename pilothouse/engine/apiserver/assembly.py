@@ -11,6 +11,7 @@ from pilothouse.engine.apiserver.admission.limits import LimitRanger
 from pilothouse.engine.apiserver.admission.namespaces import NamespaceLifecycle
 from pilothouse.engine.apiserver.admission.node_restriction import NodeRestriction
 from pilothouse.engine.apiserver.admission.node_taints import NodeTaints
+from pilothouse.engine.apiserver.admission.pod_security.plugin import PodSecurity
 from pilothouse.engine.apiserver.admission.pod_support import PodSupport
 from pilothouse.engine.apiserver.admission.priority import Priority
 from pilothouse.engine.apiserver.admission.quota import ResourceQuota
@@ -107,6 +108,7 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
             Priority(objects),
             DefaultTolerations(),
             Escalation(authorizer),
+            PodSecurity(store),
             PodSupport(),
             allocation,
             quota,

@@ -29,7 +29,7 @@ class PodSupport:
         path = SPECS.get(write.group_resource)
         if path is None or write.operation not in ("CREATE", "UPDATE") or write.subresource:
             return
-        new, old = _at(write.new(), path), _at(write.old or {}, path)
+        new, old = at(write.new(), path), at(write.old or {}, path)
         if new == old:
             return
         before = {(each.path, each.rule.note) for each in judge(old, path)}
@@ -45,7 +45,8 @@ def _refuse(write: Write, found: list[Finding]) -> None:
         raise write.served.invalid(write.name, causes)
 
 
-def _at(obj: Object, path: str) -> Object:
+def at(obj: Object, path: str) -> Object:
+    """What lies at a dotted path; {} when nothing does."""
     here = obj
     for name in path.split("."):
         here = here.get(name) or {}
