@@ -71,6 +71,7 @@ EVENTS_V1 = Resource("events.k8s.io", "v1", "events", "Event", singular="event",
 PRIORITYCLASSES = Resource(
     "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False, singular="priorityclass", short_names=("pc",)
 )
+RUNTIMECLASSES = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", namespaced=False, singular="runtimeclass")
 
 ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", singular="role")
 ROLEBINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", singular="rolebinding")

@@ -8,7 +8,7 @@ from pilothouse.client.transport import JSON_PATCH
 from pilothouse.engine.node.files.mountpoints import mounts_below
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CONFIGMAPS, EVENTS, NODES, PODS
+from pilothouse.model.kinds import CONFIGMAPS, EVENTS, NODES, PODS, RUNTIMECLASSES
 from tests.simulation.cluster import NODE, Simulated, until
 from tests.simulation.conftest import Play
 from tests.simulation.fake_runtime import Program
@@ -373,5 +373,21 @@ def test_a_simulated_cluster_mounts_nothing_on_the_machine(play: Play, tmp_path:
         await cluster.create(CONFIGMAPS, {"metadata": {"name": "cm"}, "data": {"a": "1"}})
         await cluster.runs(pod(volumes=volumes))
         assert not mounts_below(tmp_path)
+
+    play(scene)
+
+
+def test_a_pod_whose_runtime_the_node_lacks_says_so_and_one_that_it_has_runs(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        for name, handler in (("small", "kata"), ("usual", "runc")):
+            await cluster.create(RUNTIMECLASSES, {"metadata": {"name": name}, "handler": handler})
+        await cluster.create(PODS, pod(name="other", runtimeClassName="small"))
+        await cluster.runs(pod(runtimeClassName="usual"))
+        await asyncio.sleep(60)
+        events = {each["message"] for each in await cluster.items(EVENTS) if each["reason"] == "FailedCreatePodSandBox"}
+        (said,) = events
+        assert "code = NotFound desc = " in said
+        assert 'this node has no runtime "kata", which RuntimeClass "small" asks for; use a class with the handler runc' in said
 
     play(scene)

@@ -15,6 +15,7 @@ from pilothouse.engine.apiserver.admission.pod_security.plugin import PodSecurit
 from pilothouse.engine.apiserver.admission.pod_support import PodSupport
 from pilothouse.engine.apiserver.admission.priority import Priority
 from pilothouse.engine.apiserver.admission.quota import ResourceQuota
+from pilothouse.engine.apiserver.admission.runtime_class import RuntimeClasses
 from pilothouse.engine.apiserver.admission.service_account import ServiceAccounts
 from pilothouse.engine.apiserver.admission.tolerations import DefaultTolerations
 from pilothouse.engine.apiserver.authn.authenticate import Authenticator
@@ -107,6 +108,7 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
             NodeTaints(),
             Priority(objects),
             DefaultTolerations(),
+            RuntimeClasses(store),
             Escalation(authorizer),
             PodSecurity(store),
             PodSupport(),

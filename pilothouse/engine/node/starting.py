@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from pilothouse.engine.node import api_pb2 as api
-from pilothouse.engine.node import container, environment, mounts, podspec, sandbox
+from pilothouse.engine.node import container, environment, mounts, podspec, runtimes, sandbox
 from pilothouse.engine.node.cgroups import weigh
 from pilothouse.engine.node.check.failure import CheckFailed
 from pilothouse.engine.node.check.run import hook
@@ -44,13 +44,14 @@ class Starter:
         elif isinstance(mounted, BaseException):
             raise mounted
         if isinstance(made, RuntimeFailure):
-            message = f"Failed to create pod sandbox: rpc error: code = {made.code.title()} desc = {made.why}"
+            message = f"Failed to create pod sandbox: rpc error: code = {made.code.title().replace('_', '')} desc = {made.why}"
             self._handle.say("Warning", "FailedCreatePodSandBox", message)
         if isinstance(made, BaseException):
             raise made
 
     async def _run_sandbox(self, wanted: api.PodSandboxConfig) -> None:
         runtime, metadata = self._context.runtime, wanted.metadata
+        await runtimes.check(self._context.client, self._handle.object)
         id = await runtime.run_sandbox(wanted)
         now = self._context.now()
         made = Sandbox(id, metadata.uid, metadata.name, metadata.namespace, metadata.attempt, True, now)

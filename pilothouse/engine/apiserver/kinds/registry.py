@@ -13,6 +13,7 @@ from pilothouse.engine.apiserver.kinds import (
     pods,
     quotas,
     rbac,
+    runtime_classes,
     services,
     workloads,
 )
@@ -43,6 +44,7 @@ _KINDS: tuple[Kind, ...] = (
     coordination.LEASE,
     events.EVENT_V1,
     coordination.PRIORITYCLASS,
+    runtime_classes.RUNTIMECLASS,
     rbac.ROLE,
     rbac.ROLEBINDING,
     rbac.CLUSTERROLE,

@@ -82,7 +82,6 @@ def projected(**source: Any) -> Object:
     ("spec", "path"),
     [
         ({"hostUsers": False}, "spec.hostUsers"),
-        ({"runtimeClassName": "kata"}, "spec.runtimeClassName"),
         ({"os": {"name": "windows"}}, "spec.os.name"),
         ({"resourceClaims": [{"name": "gpu", "resourceClaimName": "gpu"}]}, "spec.resourceClaims"),
         ({"resources": {"limits": {"cpu": "1"}}}, "spec.resources"),
@@ -185,8 +184,8 @@ async def test_warnings_name_the_field_and_come_once(api: Api) -> None:
 async def test_what_was_there_before_can_still_be_changed_elsewhere(api: Api) -> None:
     old: Object = {"hostUsers": False}
     await PodSupport().validate(attributes(api, [], old | {"activeDeadlineSeconds": 5}, old))
-    with pytest.raises(Invalid, match="runtimeClassName"):
-        await PodSupport().validate(attributes(api, [], old | {"runtimeClassName": "kata"}, old))
+    with pytest.raises(Invalid, match="resourceClaims"):
+        await PodSupport().validate(attributes(api, [], old | {"resourceClaims": [{"name": "gpu", "resourceClaimName": "gpu"}]}, old))
 
 
 async def test_a_pods_status_can_be_written_whatever_it_asked_for(api: Api) -> None:

@@ -45,6 +45,7 @@ def test_unknown_selectors_are_refused_in_upstreams_words() -> None:
                 "events.events.k8s.io",
                 "limitranges",
                 "leases.coordination.k8s.io",
+                "runtimeclasses.node.k8s.io",
                 *(f"{plural}.rbac.authorization.k8s.io" for plural in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")),
             },
         ),

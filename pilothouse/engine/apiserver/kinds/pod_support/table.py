@@ -33,6 +33,7 @@ _GROUP = re.compile(r"\{([^{}]*)\}")
 HONOURED = """
 activeDeadlineSeconds automountServiceAccountToken dnsPolicy enableServiceLinks hostIPC hostNetwork hostPID hostname nodeName nodeSelector
 restartPolicy schedulerName serviceAccount serviceAccountName shareProcessNamespace subdomain terminationGracePeriodSeconds
+overhead runtimeClassName
 affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[].weight
 affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[].preference.{matchExpressions,matchFields}[].{key,operator,values}
 affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[].{matchExpressions,matchFields}[].{key,operator,values}
@@ -130,10 +131,8 @@ REFUSED: Mapping[str, Rule] = {
     "hostUsers": _refused("pods have no user namespaces of their own here; leave it out", "`false`", unless(True)),
     "hostnameOverride": _refused("the host name is that of the pod; set hostname instead"),
     "os.name": _refused("this node runs Linux; leave it out or set it to linux", "`windows`", unless("linux")),
-    "overhead": _refused("it comes from RuntimeClasses, and there are none; leave it out"),
     "resourceClaims": _refused("there are no device drivers that claims could be made to; leave it out"),
     "resources": _refused("resources are given to containers, not to the pod as a whole; set them on its containers"),
-    "runtimeClassName": _refused("there are no RuntimeClasses; leave it out, and the pod runs under runc"),
     "schedulingGroup": _refused("pods are placed one by one; leave it out"),
     "setHostnameAsFQDN": _refused("the host name is the pod's short name; leave it out", "`true`", unless(False)),
     "securityContext.seLinuxOptions": _refused(_SELINUX),

@@ -36,6 +36,7 @@ PRIORITY_COLUMNS = (
     AGE_COLUMN,
     Column("PreemptionPolicy", "Whether pods of this class may push out others."),
 )
+RUNTIMECLASS_COLUMNS = (NAME_COLUMN, Column("Handler", "The runtime of the node that runs pods of this class."), AGE_COLUMN)
 LEASE_COLUMNS = (NAME_COLUMN, Column("Holder", "Who holds the lease."), AGE_COLUMN)
 BINDING_COLUMNS = (
     NAME_COLUMN,
@@ -106,6 +107,10 @@ def quota_cells(obj: Object, now: datetime) -> list[Any]:
 def priority_cells(obj: Object, now: datetime) -> list[Any]:
     policy = obj.get("preemptionPolicy") or ""
     return [name(obj), obj.get("value") or 0, bool(obj.get("globalDefault")), age(obj, now), policy]
+
+
+def runtimeclass_cells(obj: Object, now: datetime) -> list[Any]:
+    return [name(obj), obj.get("handler") or "", age(obj, now)]
 
 
 def lease_cells(obj: Object, now: datetime) -> list[Any]:
