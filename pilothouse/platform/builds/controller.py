@@ -147,7 +147,7 @@ class BuildController:
         except AlreadyExists:
             return
         except (BadRequest, Forbidden, Invalid) as error:
-            await self._fail(build, "PodRefused", f"the cluster refuses the build's pod: {error.message}")
+            await self._fail(build, "PodRefused", _refusal(error, meta.namespace(build)))
 
     async def _missing_secret(self, build: Object) -> str:
         """Why the source's credentials cannot be had, "" when they can or none are named: a pod would wait for them without end."""
@@ -299,3 +299,12 @@ async def mark_ready(address: str, uid: str) -> None:
         await registry.put_blob("bases/ready", b"{}", digest_of(b"{}"))
         empty = {"mediaType": EMPTY, "digest": digest_of(b"{}"), "size": 2}
         await registry.put_manifest("bases/ready", uid, {"schemaVersion": 2, "mediaType": MANIFEST, "config": empty, "layers": [empty]})
+
+
+def _refusal(error: ApiError, namespace: str) -> str:
+    """What the cluster says against a build's pod, with the way out where the level of the namespace is what forbids it."""
+    said = f"the cluster refuses the build's pod: {error.message}"
+    if "violates PodSecurity" not in error.message:
+        return said
+    way = f"kubectl label --overwrite namespace {namespace} pod-security.kubernetes.io/enforce=privileged"
+    return f"{said}; builds need the level privileged: `{way}`"

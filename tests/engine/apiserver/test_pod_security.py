@@ -139,13 +139,12 @@ async def test_a_mode_without_effect_says_so(api: Api, warned: list[str]) -> Non
     assert "there is no audit log" in warned[0]
 
 
-def test_of_many_pods_some_of_each_owner_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(existing, "MOST_PODS", 2)
+def test_of_many_pods_the_first_of_each_owner_are_looked_at_first() -> None:
     owned = {"ownerReferences": [{"uid": "u", "controller": True}]}
-    pods = [{"metadata": {"name": f"r{number}"} | owned, "spec": {}} for number in range(5)]
+    pods = [{"metadata": {"name": f"r{number}"} | owned, "spec": {"hostPID": True}} for number in range(2)]
     pods.append({"metadata": {"name": "other"}, "spec": {"hostPID": True}})
-    assert existing.warnings("n", Level("baseline"), pods) == [
-        "new PodSecurity enforce level only checked against the first 2 of 6 existing pods",
+    assert existing.warnings("n", Level("baseline"), pods, 6) == [
+        "new PodSecurity enforce level only checked against the first 3 of 6 existing pods",
         'existing pods in namespace "n" violate the new PodSecurity enforce level "baseline:latest"',
-        "other: host namespaces",
+        "other (and 2 other pods): host namespaces",
     ]

@@ -2,6 +2,8 @@ from typing import Any
 
 import pytest
 
+from pilothouse.engine.apiserver.admission.pod_security.policy import Level
+from pilothouse.engine.apiserver.admission.pod_security.table import findings
 from pilothouse.model.json import Object
 from pilothouse.platform.apps import objects, processes, workloads
 from pilothouse.platform.apps.controller import covers
@@ -175,3 +177,8 @@ def test_apps_whose_long_names_begin_alike_share_no_build_and_no_revision() -> N
         each["metadata"]["name"] = "x" * 45 + end
     assert len({objects.build_name(each) for each in apps}) == 2
     assert len({objects.revision_name(each, {"image": "web:1"}) for each in apps}) == 2
+
+
+def test_the_pods_of_an_app_are_held_to_the_baseline() -> None:
+    template = deployed(app(port=3000, health={"path": "/"}, secrets=["keys"]), "web:1", AROUND)["spec"]["template"]
+    assert findings(Level("baseline"), template["metadata"], template["spec"]) == []

@@ -227,3 +227,13 @@ async def test_the_build_environment_is_brought_into_the_builds_namespace(tmp_pa
             await cluster.create(kinds.SECRETS, {"metadata": {"name": ENVIRONMENT}, "data": {"old": "eA=="}})
         await build(cluster)
         assert (await cluster.client.get(kinds.SECRETS, ENVIRONMENT, "default"))["data"] == data
+
+
+async def test_a_namespace_whose_level_forbids_builds_says_how_to_allow_them(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+        await cluster.client.patch(kinds.NAMESPACES, "default", {"metadata": {"labels": labels}})
+        await submit(cluster)
+        failed = await cluster.until_one(BUILDS, "shop-1", lambda found: (found.get("status") or {}).get("reason") == "PodRefused")
+        way = "kubectl label --overwrite namespace default pod-security.kubernetes.io/enforce=privileged"
+        assert failed["status"]["message"].endswith(f"builds need the level privileged: `{way}`")

@@ -7,16 +7,16 @@ from pilothouse.engine.apiserver.admission.pod_security.policy import Level
 from pilothouse.engine.apiserver.admission.pod_security.table import findings
 from pilothouse.model.json import Object
 
-MOST_PODS = 3000
+MOST_PODS = 1000
 _MOST_S = 0.1
 
 
-def warnings(namespace: str, level: Level, pods: list[Object]) -> list[str]:
-    """One line for each combination of reasons, with the first pod that has it."""
+def warnings(namespace: str, level: Level, pods: list[Object], count: int) -> list[str]:
+    """One line for each combination of reasons, with the first pod that has it. count: of all pods, of which `pods` are the first."""
     until = time.monotonic() + _MOST_S
     by_reasons: dict[str, list[str]] = {}
     checked = 0
-    for pod in _first_of_each_owner(pods)[:MOST_PODS]:
+    for pod in _first_of_each_owner(pods):
         checked += 1
         found = findings(level, pod["metadata"], pod.get("spec") or {})
         if found:
@@ -24,8 +24,8 @@ def warnings(namespace: str, level: Level, pods: list[Object]) -> list[str]:
         if time.monotonic() > until:
             break
     said = []
-    if checked < len(pods):
-        said.append(f"new PodSecurity enforce level only checked against the first {checked} of {len(pods)} existing pods")
+    if checked < count:
+        said.append(f"new PodSecurity enforce level only checked against the first {checked} of {count} existing pods")
     if by_reasons:
         said.append(f'existing pods in namespace "{namespace}" violate the new PodSecurity enforce level "{level}"')
     return said + [f"{_subject(names)}: {reasons}" for reasons, names in sorted(by_reasons.items(), key=lambda each: _subject(each[1]))]

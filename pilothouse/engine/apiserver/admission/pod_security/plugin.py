@@ -65,9 +65,13 @@ class PodSecurity(Passive):
             attributes.warn(_NO_AUDIT)
         new, old = policy_of(labels).enforce, policy_of(before).enforce
         if attributes.old is not None and _is_raised(new, old):
-            pods = [record.value for record in self._store.scan(f"/pods/{attributes.name}/")]
-            for text in existing.warnings(attributes.name, new, pods):
-                attributes.warn(text)
+            self._warn_of_existing(attributes, new)
+
+    def _warn_of_existing(self, attributes: Attributes, level: Level) -> None:
+        records = self._store.scan(f"/pods/{attributes.name}/")
+        pods = [record.value for record in records[: existing.MOST_PODS]]
+        for text in existing.warnings(attributes.name, level, pods, len(records)):
+            attributes.warn(text)
 
 
 def _labels(obj: Object) -> dict[str, str]:
