@@ -26,6 +26,11 @@ class Objects:
         """All of a namespace, or of all namespaces."""
         return list(self.all_named(resource.group_resource, namespace))
 
+    def first(self, resource: Resource, namespace: str, most: int) -> tuple[list[Object], int]:
+        """At most so many of a namespace, and how many there are."""
+        records = self._store.scan(f"/{resource.group_resource}/{namespace}/")
+        return [record.peek() for record in records[:most]], len(records)
+
     def all_named(self, group_resource: str, namespace: str) -> Iterator[Object]:
         """As `all`, of a resource that is known by its name alone and may not exist; objects are decoded one by one."""
         prefix = f"/{group_resource}/{namespace}/" if namespace else f"/{group_resource}/"

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pilothouse.engine.apiserver.answer import RawResponse
 from pilothouse.engine.apiserver.discovery import gnostic
 from pilothouse.engine.apiserver.discovery.operations import Style, paths_of
-from pilothouse.engine.apiserver.discovery.version import KUBERNETES
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.negotiate import clauses
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResource, ServedResources
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.schema.openapi import V2, V3, definitions
+from pilothouse.model.version import KUBERNETES
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _ALWAYS = [f"{_META}.{name}" for name in ("APIResourceList", "DeleteOptions", "Patch", "Status", "WatchEvent")]

@@ -4,9 +4,7 @@ import platform
 
 from pilothouse import __version__
 from pilothouse.model.json import Object
-
-KUBERNETES = "v1.36.2"
-SCHEMAS = "v1.36"
+from pilothouse.model.version import KUBERNETES
 
 
 def version_info() -> Object:

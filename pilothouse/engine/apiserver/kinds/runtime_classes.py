@@ -3,12 +3,12 @@
 Source: pkg/apis/node/validation, pkg/apis/node/v1/defaults.go.
 """
 
-from pilothouse.engine.apiserver.kinds import field, metadata, settle
-from pilothouse.engine.apiserver.kinds.amounts import round_amounts
+from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.pod_validation.resources import validate_resources
 from pilothouse.engine.apiserver.kinds.pod_validation.scheduling import validate_tolerations
 from pilothouse.engine.apiserver.kinds.printers import cluster as printer
+from pilothouse.engine.apiserver.kinds.quantities import round_amounts
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object, dumps
@@ -49,7 +49,7 @@ RUNTIMECLASS = Kind(
     kinds.RUNTIMECLASSES,
     "io.k8s.api.node.v1.RuntimeClass",
     default=_default,
-    prepare_update=settle.plain_update,
+    prepare_update=strategy.plain_update,
     validate=_validate,
     validate_update=_validate_update,
     columns=printer.RUNTIMECLASS_COLUMNS,

@@ -10,8 +10,8 @@ from functools import cache
 from pilothouse.engine.apiserver.admission.pod_security import baseline, restricted
 from pilothouse.engine.apiserver.admission.pod_security.finding import Check, Finding
 from pilothouse.engine.apiserver.admission.pod_security.policy import BASELINE, PRIVILEGED, RESTRICTED, Level
-from pilothouse.engine.apiserver.version import KUBERNETES
 from pilothouse.model.json import Object
+from pilothouse.model.version import KUBERNETES
 
 SERVED_MINOR = int(KUBERNETES.split(".")[1])
 """Newer versions, `latest` among them, are judged as this one."""

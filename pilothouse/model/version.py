@@ -1,0 +1,3 @@
+"""The Kubernetes whose API is served."""
+
+KUBERNETES = "v1.36.2"
