@@ -61,6 +61,8 @@ NAMESPACED = frozenset(
     )
 )
 """The commands that take -n."""
+_CLUSTER_WIDE = frozenset(("namespace", "nodes", "ingressclass"))
+"""The kinds without a namespace that messages name in `ph kubectl VERB KIND`."""
 _NAMED_COMMAND = re.compile(r"`ph (?!--home |--kubeconfig )([^`]+)`")
 
 
@@ -100,8 +102,9 @@ def placed(text: str, session: Session | None = None, *, namespace: str | None =
 
 def _located(words: str, namespace: str) -> str:
     named = words.split()
-    has_place = namespace == "default" or named[0] not in NAMESPACED or not {"-n", "-A", "--namespace"}.isdisjoint(named)
-    return words if has_place else f"{words} -n {shlex.quote(namespace)}"
+    has_place = named[0] not in NAMESPACED or not {"-n", "-A", "--namespace"}.isdisjoint(named)
+    needs_none = namespace == "default" or (named[0] == "kubectl" and not _CLUSTER_WIDE.isdisjoint(named[2:3]))
+    return words if has_place or needs_none else f"{words} -n {shlex.quote(namespace)}"
 
 
 def _noted(context: click.Context, param: click.Parameter, namespace: str) -> str:

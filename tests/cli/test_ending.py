@@ -110,6 +110,7 @@ def test_where_the_shell_does_not_find_it_messages_call_it_by_its_path(tmp_path:
     [
         ("logs shop --build", "logs shop --build -n team"),
         ("kubectl edit secret s", "kubectl edit secret s -n team"),
+        ("kubectl create namespace team", "kubectl create namespace team"),
         ("apps -A", "apps -A"),
         ("config set ca FILE", "config set ca FILE"),
     ],

@@ -6,6 +6,8 @@ from typing import Any
 
 from pilothouse.client.transport import JSON_PATCH
 from pilothouse.engine.node.files.mountpoints import mounts_below
+from pilothouse.engine.node.runtime import MESSAGE_FILE
+from pilothouse.engine.node.worker import PodWorker
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CONFIGMAPS, EVENTS, NODES, PODS, RUNTIMECLASSES
@@ -389,5 +391,25 @@ def test_a_pod_whose_runtime_the_node_lacks_says_so_and_one_that_it_has_runs(pla
         (said,) = events
         assert "code = NotFound desc = " in said
         assert 'this node has no runtime "kata", which RuntimeClass "small" asks for; use a class with the handler runc' in said
+
+
+def test_the_last_words_of_a_container_are_known_to_an_agent_that_takes_it_over(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        await cluster.runs(pod("p", container("ends"), container("stays"), restartPolicy="Never"))
+        ended = next(each for each in cluster.runtime.running() if each.name == "ends")
+        Path(ended.annotations[MESSAGE_FILE]).write_text("no disk")
+        cluster.runtime.exit(ended.id, 1)
+        await cluster.until(PODS, "p", lambda found: "terminated" in str((found or {}).get("status")))
+        known = cluster.worker("p")
+        boxes, containers = await cluster.agent._of_runtime()
+        later = PodWorker(known._context, known.pod, boxes[meta.uid(known.pod)], containers[meta.uid(known.pod)])
+        taken_over = asyncio.create_task(later.run())
+        await until(lambda: later._handle.tasks is not None)
+        latest = later.state.containers["ends"].latest
+        assert latest is not None
+        assert latest.message == "no disk"
+        taken_over.cancel()
+        await asyncio.wait([taken_over])
 
     play(scene)

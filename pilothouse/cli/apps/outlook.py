@@ -10,7 +10,7 @@ from pilothouse.cli.why.inside import telling_lines
 from pilothouse.cli.why.look import look
 from pilothouse.cli.why.peek import LINES, last_lines, peek
 from pilothouse.cli.why.scene import Scene, count, newest, restarts
-from pilothouse.cli.why.standing import old_revision
+from pilothouse.cli.why.standing import old_revision, release_failed
 from pilothouse.client.client import Client
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
@@ -85,7 +85,7 @@ class Outlook:
         if scene is None or not count(scene.owner, "readyReplicas"):
             return ""
         has_new = any(pod for pod in scene.current_pods if _is_ready(pod))
-        return "" if has_new and not scene.waits_for_build else old_revision(scene)
+        return "" if has_new and not scene.waits_for_build and not release_failed(scene) else old_revision(scene)
 
     @property
     def earlier_revision(self) -> int:

@@ -169,6 +169,10 @@ class Rollout:
             serving = f"; {outlook.still_serving} goes on serving" if outlook.still_serving else ""
             log = f"all that it printed: `ph logs {self.name} --build`"
             return placed(f"{self.name} is not deployed: {built.rstrip('. ')}{serving}; {log}", namespace=self.namespace)
+        if app is not None and condition.get("reason") == "ReleaseFailed":
+            serving = f"; {outlook.still_serving} goes on serving" if outlook.still_serving else ""
+            log = f"see `ph logs {self.name} --process release`"
+            return placed(f"{self.name} is not deployed: {condition['message']}{serving}; {log}", namespace=self.namespace)
         if app is not None and (condition["reason"] != "ProgressDeadlineExceeded" or not cause):
             return placed(f"{self.name} is not deployed: {condition['message'] or condition['reason']}", namespace=self.namespace)
         await self._show_last_lines()

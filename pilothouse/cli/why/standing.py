@@ -20,6 +20,8 @@ def state(scene: Scene) -> str:
     ready, current = count(owner, "readyReplicas"), newest(scene.replica_sets)
     if not ready:
         return f"does not {scene.verb.removesuffix('s')}"
+    if release_failed(scene):
+        return f"still {scene.verb} {old_revision(scene)}"
     if scene.kind == "App" and not scene.waits_for_build and owner is not None and is_rolled_out(owner):
         return "runs but cannot be reached"
     if scene.waits_for_build or (current is not None and not count(current, "readyReplicas")):
@@ -27,9 +29,17 @@ def state(scene: Scene) -> str:
     return f"{scene.verb} with {ready} of {(owner or {})['spec'].get('replicas', 1)} replicas"
 
 
+def release_failed(scene: Scene) -> bool:
+    """Whether the newest state was not rolled out for that: the Deployments are those of the revision in the App's status."""
+    ready = meta.condition(scene.app or {}, "Ready") or {}
+    return scene.kind == "App" and ready.get("reason") == "ReleaseFailed"
+
+
 def old_revision(scene: Scene) -> str:
     """The revision that still runs: of its image, and the newest that was there when its replicas were asked for."""
     status = (scene.app or {}).get("status") or {}
+    if release_failed(scene) and status.get("revision"):
+        return f"revision {status['revision']}"
     running = {_image(r): r["metadata"].get("creationTimestamp") or "" for r in scene.replica_sets if count(r, "readyReplicas")}
     newest_number = status.get("revision", 0) + (1 if scene.waits_for_build else 0)
     known = [r for r in status.get("revisions") or () if r["image"] in running and r["number"] < newest_number]

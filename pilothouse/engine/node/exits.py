@@ -45,6 +45,17 @@ class Exits:
         if tracked.alive and tracked.latest is not None:
             await asyncio.shield(self._look_into(tracked, tracked.latest.id, STOP_PATIENCE_S))
 
+    async def recall(self) -> None:
+        """The last words of containers that had ended when they were taken over: the runtime knows nothing of them."""
+        for tracked in list(self._handle.state.containers.values()):
+            tracked.latest, tracked.previous = await self._recalled(tracked.latest), await self._recalled(tracked.previous)
+
+    async def _recalled(self, found: Container | None) -> Container | None:
+        if found is None or found.state != EXITED:
+            return found
+        said = await asyncio.to_thread(termination.message, found, self._log_of(found))
+        return termination.with_message(found, said, found, oom=False)
+
     def _look_into(self, tracked: Tracked, id: str, patience_s: float) -> asyncio.Task[None]:
         task = self._under_way.get(id)
         if task is None or task.done():
@@ -67,8 +78,7 @@ class Exits:
         found = None if known is None else await self._ended_as(known, event, patience_s)
         if found is None:
             return
-        logs = self._logs_dir() / tracked.name / f"{found.attempt}.log"
-        message = await asyncio.to_thread(termination.message, found, logs)
+        message = await asyncio.to_thread(termination.message, found, self._log_of(replace(found, name=tracked.name)))
         known = _alive(tracked, id)
         if known is None:
             return
@@ -102,9 +112,10 @@ class Exits:
         now = self._context.now()
         return replace(known, state=EXITED, exit_code=KILLED, reason="ContainerStatusUnknown", message=message, finished_at=now)
 
-    def _logs_dir(self) -> Path:
+    def _log_of(self, container: Container) -> Path:
         metadata = self._handle.object["metadata"]
-        return self._context.config.pod_logs(metadata["namespace"], metadata["name"], metadata["uid"])
+        folder = self._context.config.pod_logs(metadata["namespace"], metadata["name"], metadata["uid"])
+        return folder / container.name / f"{container.attempt}.log"
 
     def _tell(self, tracked: Tracked, ended: Container) -> None:
         pod = self._handle.object

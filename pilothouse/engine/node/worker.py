@@ -159,6 +159,7 @@ class PodWorker:
     async def run(self) -> None:
         """Until the pod is gone from the API and from the node."""
         async with scope() as tasks:
+            await self._exits.recall()
             self._handle.tasks = tasks
             # Without it nothing that the worker does is seen: when it breaks, so does the worker, and is replaced.
             tasks.spawn(self._writer.run(), name=f"pod {podspec.key_of(self.pod)} status")

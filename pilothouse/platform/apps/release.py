@@ -1,5 +1,6 @@
 """The process that runs before a new state is rolled out (pure)."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,6 @@ def next_release(app: Object, running: Running, jobs: Sequence[Object], around: 
 
 def _failure(process: processes.Process, failed: Object) -> str:
     words = " ".join([*process.command, *process.args])
-    shown = words.removeprefix("/bin/sh -c ") or "the image's own command"
+    shown = re.sub(r"^/bin/(ba)?sh -c (exec )?", "", words) or "the image's own command"
     late = f" did not end within {workloads.RELEASE_DEADLINE_S} s" if failed.get("reason") == "DeadlineExceeded" else " failed"
     return f"the release process{late}, so nothing was rolled out: {shown}"

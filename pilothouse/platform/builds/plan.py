@@ -105,9 +105,7 @@ def _ended(container: Object) -> Finish:
         return Finish("Failed" if found.reason else "Succeeded", found)
     if container.get("reason") == "OOMKilled" or container.get("exitCode") == 137:
         return _failed("BuildFailed", "the builder was killed: the memory ran out, or the node stopped it")
-    return _failed(
-        "BuildFailed", f"the builder ended with exit status {container.get('exitCode')} and left no reason: `ph logs APP --build`"
-    )
+    return _failed("BuildFailed", f"the builder ended with exit status {container.get('exitCode')} and left no reason")
 
 
 def _terminated(status: Object, which: str) -> Object | None:

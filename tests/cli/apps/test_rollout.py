@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from pilothouse.cli.apps.outlook import Outlook
 from pilothouse.cli.apps.rollout import Rollout
 from pilothouse.cli.apps.route import Route
 from pilothouse.cli.apps.scale import _until
+from pilothouse.cli.why.standing import state
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
@@ -105,6 +107,20 @@ async def test_what_served_before_goes_on_and_is_named(tmp_path: Path) -> None:
             with pytest.raises(click.ClickException, match="; revision 1 goes on serving; see `ph logs shop"):
                 await made.follow(20)
         assert [pod["spec"]["containers"][0]["image"] for pod in await cluster.items(kinds.PODS) if meta.is_true(pod, "Ready")] == ["web:1"]
+
+
+async def test_a_release_that_fails_ends_the_deploy_with_what_goes_on_and_where_it_printed(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster:
+        before = await deployed(cluster, shop())
+        failed = {"type": "Ready", "status": "False", "reason": "ReleaseFailed", "message": "the release process failed: migrate"}
+        made = rollout(cluster, before)
+        await made.outlook.refresh()
+        app = before | {"status": before["status"] | {"conditions": [failed]}}
+        assert made.outlook._scene is not None
+        made.outlook._scene = replace(made.outlook._scene, app=app)
+        assert state(made.outlook._scene) == "still serves revision 1"
+        said = await made._failure(app)
+        assert said.endswith("release process failed: migrate; revision 1 goes on serving; see `ph logs shop --process release`")
 
 
 async def test_the_next_deploy_is_not_blamed_for_the_crash_of_the_last(tmp_path: Path) -> None:

@@ -93,12 +93,12 @@ def test_the_release_process_runs_before_the_new_revision() -> None:
 def test_a_release_that_fails_leaves_the_running_revision_as_it_is() -> None:
     life = served()
     before = life.one("Deployment")
-    life.change(image="web:2", processes={"web": {}, "release": {"command": ["/bin/sh", "-c", "migrate now"]}})
+    life.change(image="web:2", processes={"web": {}, "release": {"command": ["/bin/bash", "-c", "exec migrate now"]}})
     life.settle()
     life.end_job(meta.name(life.of("Job")[0]), "Failed")
     life.settle()
     assert life.condition("Ready") == ("False", "ReleaseFailed")
-    assert "migrate now" in str(meta.condition(life.app, "Ready"))
+    assert str((meta.condition(life.app, "Ready") or {})["message"]).endswith("so nothing was rolled out: migrate now")
     assert (life.one("Deployment"), life.status["revision"]) == (before, 1)
 
 
