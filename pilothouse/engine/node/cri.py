@@ -151,7 +151,8 @@ class CriRuntime:
             image=found.image.image,
             image_ref=found.image_ref,
             started_at=found.started_at / 1e9,
-            finished_at=found.finished_at / 1e9,
+            # containerd notes the start when it has been told of it, by when a short program may have ended.
+            finished_at=max(found.started_at, found.finished_at) / 1e9 if found.finished_at else 0.0,
             exit_code=found.exit_code,
             reason=found.reason,
             message=found.message,
