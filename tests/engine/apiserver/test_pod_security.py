@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.engine.apiserver.admission.pod_security import existing
 from pilothouse.engine.apiserver.admission.pod_security.policy import Level
-from pilothouse.engine.apiserver.request import ApiRequest
+from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.model.json import Object
 from tests.engine.apiserver.api import PODS, Api, pod
 
