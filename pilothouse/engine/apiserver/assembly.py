@@ -84,21 +84,9 @@ def chain(components: Components, outlet: Outlet, slots: asyncio.Semaphore) -> H
     return chained(stages, Dispatch(backend, components.documents, outlet, slots))
 
 
-async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None) -> Components:
-    """A server's components, with the cluster's own objects in the store."""
-    settings.state.mkdir(parents=True, exist_ok=True)
-    schemas = await asyncio.to_thread(Catalog.load, settings.state)
-    signer = await asyncio.to_thread(Signer.load, settings.state / "service-account.key")
-    table = built_in_table(schemas)
-    tokens = Tokens(signer, store, settings.issuer, settings.static_tokens)
-    rbac = Rbac()
-    graph = NodeGraph(store)
-    named = SecretsAuthorizer(store, settings.secret_readers)
-    authorizer = Authorizer(rbac, NodeAuthorizer(graph, node_rules()), named)
-    allocation = Allocation(settings.service_cidr, settings.node_ports)
-    objects = Objects(store)
-    quota = ResourceQuota(objects)
-    admission = Chain(
+def _admission(objects: Objects, authorizer: Authorizer, allocation: Allocation, quota: ResourceQuota) -> Chain:
+    """RuntimeClasses follow the default tolerations, as upstream orders a pod's; PodSecurity answers before PodSupport."""
+    return Chain(
         [
             NamespaceLifecycle(objects),
             DefinitionLifecycle(objects),
@@ -116,6 +104,23 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
             quota,
         ]
     )
+
+
+async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None) -> Components:
+    """A server's components, with the cluster's own objects in the store."""
+    settings.state.mkdir(parents=True, exist_ok=True)
+    schemas = await asyncio.to_thread(Catalog.load, settings.state)
+    signer = await asyncio.to_thread(Signer.load, settings.state / "service-account.key")
+    table = built_in_table(schemas)
+    tokens = Tokens(signer, store, settings.issuer, settings.static_tokens)
+    rbac = Rbac()
+    graph = NodeGraph(store)
+    named = SecretsAuthorizer(store, settings.secret_readers)
+    authorizer = Authorizer(rbac, NodeAuthorizer(graph, node_rules()), named)
+    allocation = Allocation(settings.service_cidr, settings.node_ports)
+    objects = Objects(store)
+    quota = ResourceQuota(objects)
+    admission = _admission(objects, authorizer, allocation, quota)
     definitions, aggregation = Definitions(store), Aggregation(store)
     writes = WritePath(store, admission, {"definitions": definitions, "aggregation": aggregation})
     backend = Backend(store, table, schemas, authorizer, tokens, admission, writes, settings.ca, nodes)
