@@ -18,6 +18,11 @@ def node(name: str) -> User:
     return User(f"system:node:{name}", ("system:nodes", AUTHENTICATED))
 
 
+def person(name: str, *groups: str) -> User:
+    """Somebody without rights but those that a test grants."""
+    return User(name, (*groups, AUTHENTICATED))
+
+
 def platform_part(name: str) -> User:
     return service_account(SYSTEM, name)
 
@@ -39,5 +44,14 @@ def refused_parts(server: ApiServer) -> list[tuple[str, str, str, str]]:
 
 
 __all__ = [
-    "ADMIN", "CONTROLLER_MANAGER", "MASTER", "SCHEDULER", "client_of", "controller_client", "node", "platform_part", "refused_parts",
-]  # fmt: skip
+    "ADMIN",
+    "CONTROLLER_MANAGER",
+    "MASTER",
+    "SCHEDULER",
+    "client_of",
+    "controller_client",
+    "node",
+    "person",
+    "platform_part",
+    "refused_parts",
+]

@@ -8,7 +8,7 @@ import asyncio
 import ctypes
 import os
 from pathlib import Path
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 _APART_FROM_BYTES = 256 << 10
@@ -27,14 +27,15 @@ def restrain() -> None:
 
 
 async def give_back(period_s: float = _PERIOD_S) -> NoReturn:
-    """Look at the process's memory again and again, and give back what is free in it when it has grown."""
-    floor_bytes = resident_bytes()
+    """Look at the process's memory again and again, and give back what is free in it when it has grown, or when more of it is free."""
+    floor_bytes, free_floor_bytes = resident_bytes(), free_bytes()
     while True:
         await asyncio.sleep(period_s)
-        if resident_bytes() > floor_bytes + _GROWN_BYTES:
+        if resident_bytes() > floor_bytes + _GROWN_BYTES or free_bytes() > free_floor_bytes + _GROWN_BYTES:
             await asyncio.to_thread(trim)
-            floor_bytes = resident_bytes()
-        floor_bytes = min(floor_bytes, resident_bytes())
+            # What was given back still counts as free: it is addresses without memory.
+            floor_bytes, free_floor_bytes = resident_bytes(), free_bytes()
+        floor_bytes, free_floor_bytes = min(floor_bytes, resident_bytes()), min(free_floor_bytes, free_bytes())
 
 
 def trim() -> None:
@@ -42,6 +43,24 @@ def trim() -> None:
     malloc_trim = getattr(_libc(), "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(0)
+
+
+class _MallocInfo(ctypes.Structure):
+    """Source: mallinfo(3)."""
+
+    _fields_: ClassVar = [
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+    ]
+
+
+def free_bytes() -> int:
+    """Freed by the process and kept by the allocator, given back to the system or not; 0 where the C library does not say it."""
+    mallinfo2 = getattr(_libc(), "mallinfo2", None)
+    if mallinfo2 is None:
+        return 0
+    mallinfo2.restype = _MallocInfo
+    return int(mallinfo2().fordblks)
 
 
 def resident_bytes() -> int:

@@ -35,7 +35,7 @@ class Counter:
         with self._lock:
             found = sorted(self._values.items())
         head = [f"# HELP {self.name} {self.help}", f"# TYPE {self.name} counter"]
-        return head + [f"{self.name}{_shown(self._labels, values)} {value:g}" for values, value in found]
+        return head + [f"{self.name}{labelled(self._labels, values)} {value:g}" for values, value in found]
 
 
 class Gauge:
@@ -65,7 +65,8 @@ def _register(meter: Counter | Gauge) -> None:
     _METERS[meter.name] = meter
 
 
-def _shown(labels: tuple[str, ...], values: tuple[str, ...]) -> str:
+def labelled(labels: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """What follows a metric's name; whatever is in the values stays in them."""
     if not labels:
         return ""
     return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(labels, values, strict=True)) + "}"

@@ -7,10 +7,8 @@ that raises a private exception, swallowed by `except*`), since TaskGroup has no
 """
 
 import asyncio
-import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -39,7 +37,12 @@ class Scope:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, T], *, name: str | None = None) -> "asyncio.Task[T]":
-        task = self._group.create_task(work, name=name)
+        try:
+            task = self._group.create_task(work, name=name)
+        except RuntimeError:
+            # The scope is ending: nobody would ever await the work.
+            work.close()
+            raise
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -61,46 +64,6 @@ class Scope:
         """Returns when no task is left."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-
-
-async def completed(work: Coroutine[Any, Any, T]) -> T:
-    """The result of work that goes on to its end even when the one who awaits it is cancelled; its failure is nobody's then.
-
-    The work begins at once: nobody else has a turn between the call and the work's first real await. For what must not be left half
-    done, such as a write that is on its way to disk. It must end by itself soon, and use no deadline of its own before its first await.
-    """
-    try:
-        awaited = work.send(None)
-    except StopIteration as ended:
-        result: T = ended.value
-        return result
-    task = asyncio.get_running_loop().create_task(_resumed(work, awaited))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        raise
-
-
-async def _resumed(work: Coroutine[Any, Any, T], awaited: Any) -> T:
-    return await _after(work, awaited)
-
-
-@types.coroutine
-def _after(work: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
-    """Goes on with work that awaits something: what asyncio's eager tasks do from Python 3.12 on."""
-    while True:
-        try:
-            yield awaited
-        except BaseException as error:
-            step = partial(work.throw, error)
-        else:
-            step = partial(work.send, None)
-        try:
-            awaited = step()
-        except StopIteration as ended:
-            result: T = ended.value
-            return result
 
 
 async def _wait_ready(task: "asyncio.Task[None]", ready: asyncio.Event, name: str, deadline_s: float) -> None:
@@ -162,6 +125,16 @@ async def first_of(*works: Coroutine[Any, Any, T]) -> T:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def is_set(event: asyncio.Event, wait_s: float) -> bool:
+    """Whether the event is set, now or within so many seconds."""
+    try:
+        async with asyncio.timeout(wait_s):
+            await event.wait()
+    except TimeoutError:
+        return event.is_set()
+    return True
 
 
 async def each(works: "list[Coroutine[Any, Any, T]]", *, limit: int) -> list[T]:

@@ -1,10 +1,21 @@
-"""How a node learns that an endpoint has left every proxy of this process before it tells the process behind it to end.
+"""How a node learns that an endpoint has left every proxy before it tells the process behind it to end.
 
 A consumer (service proxy, gateway) reports the pod addresses that it routes to, after each change that has taken effect.
-The node agent waits, with a deadline, until no consumer routes to an address: no request meets a process that is going.
+The node agent waits, with a deadline, until no consumer routes to an address: no request meets a process that is going. Proxies of other
+nodes are asked about `elsewhere`, after those of this process.
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Elsewhere(Protocol):
+    """The proxies of other nodes."""
+
+    async def released(self, address: str, deadline_s: float) -> bool:
+        """As the barrier's own."""
+        ...
 
 
 class Consumer:
@@ -29,7 +40,11 @@ class Consumer:
 
 
 class EndpointBarrier:
+    """elsewhere: None while there is nobody to ask. on_change: called when a consumer has reported, or has left."""
+
     def __init__(self) -> None:
+        self.elsewhere: Elsewhere | None = None
+        self.on_change: Callable[[], None] | None = None
         self._consumers: list[Consumer] = []
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
 
@@ -46,8 +61,23 @@ class EndpointBarrier:
         """Names of the consumers that still route to the address."""
         return [consumer.name for consumer in self._consumers if address in consumer.addresses]
 
+    def addresses(self) -> frozenset[str]:
+        """All that consumers of this process route to."""
+        return frozenset().union(*(consumer.addresses for consumer in self._consumers))
+
+    def applied(self, name: str) -> int:
+        """The revision that the consumer of that name has applied; 0 for one that has said none."""
+        return next((int(consumer.revision or 0) for consumer in self._consumers if consumer.name == name), 0)
+
     async def released(self, address: str, deadline_s: float) -> bool:
-        """True once no consumer routes to that pod IP any more; False when the deadline passes first."""
+        """True once nobody routes to that pod IP any more; False when the deadline passes first."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + deadline_s
+        if not await self._released_here(address, deadline_s):
+            return False
+        return self.elsewhere is None or await self.elsewhere.released(address, end - loop.time())
+
+    async def _released_here(self, address: str, deadline_s: float) -> bool:
         if not self.routed_by(address):
             return True
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -63,6 +93,8 @@ class EndpointBarrier:
 
     def changed(self) -> None:
         """A consumer has reported: release those whose address is nowhere any more."""
+        if self.on_change is not None:
+            self.on_change()
         for address, waiting in self._waiting.items():
             if not self.routed_by(address):
                 for gone in waiting:

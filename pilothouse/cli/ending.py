@@ -21,7 +21,8 @@ from pilothouse.model.errors import ApiError, NotFound, Unavailable
 
 FAILED, INTERRUPTED = 1, 130
 PLATFORM = "apps.pilothouse.dev"
-NO_PLATFORM = "there are no apps on this cluster, since the platform is not part of it: add it with `ph run platform`"
+NO_PLATFORM = "there are no apps on this cluster, since the platform is not part of it: add it with "
+ADD_HERE, ADD_ELSEWHERE = "`ph down` and `ph up --platform`", "`ph run platform`"
 GLOBAL_OPTIONS = frozenset({"--home", "--kubeconfig", "--color"})
 
 
@@ -38,10 +39,14 @@ def explained(error: Exception, session: Session | None) -> Exception:
         case OSError() as failed:
             return error if _is_about_output(failed) else click.ClickException(_of_system(failed))
         case NotFound(message=message) if f" /apis/{PLATFORM}/" in message:
-            return click.ClickException(placed(NO_PLATFORM, session))
+            return click.ClickException(placed(NO_PLATFORM + _way_to_platform(session), session))
         case Unavailable() if session is not None and (reason := _not_running(session)):
             return click.ClickException(reason)
     return click.ClickException(placed(str(known), session))
+
+
+def _way_to_platform(session: Session | None) -> str:
+    return ADD_HERE if session is not None and session.is_local else ADD_ELSEWHERE
 
 
 def _not_running(session: Session) -> str:

@@ -15,12 +15,22 @@ from typing import Any
 import click
 
 from pilothouse.client.crds import CustomType
+from pilothouse.engine.apiserver.admission.webhooks.metrics import WebhookMetrics
 from pilothouse.engine.apiserver.authz.uses import Uses
 from pilothouse.engine.apiserver.discovery.legacy import verbs_of
-from pilothouse.engine.apiserver.kinds.pod_support.rule import State
-from pilothouse.engine.apiserver.kinds.pod_support.table import entries
+from pilothouse.engine.apiserver.fairness import defaults
+from pilothouse.engine.apiserver.fairness.configuration import flow_schema, priority_level
+from pilothouse.engine.apiserver.fairness.control import Fairness
+from pilothouse.engine.apiserver.kinds.support.endpointslices import ENDPOINT_SLICES
+from pilothouse.engine.apiserver.kinds.support.pod_status import POD_STATUS
+from pilothouse.engine.apiserver.kinds.support.pods import PODS
+from pilothouse.engine.apiserver.kinds.support.rule import State
+from pilothouse.engine.apiserver.kinds.support.services import SERVICES
+from pilothouse.engine.apiserver.kinds.support.table import Table
 from pilothouse.engine.apiserver.metrics import Metrics
 from pilothouse.engine.apiserver.resources.builtin import built_in_table
+from pilothouse.engine.node.stats.exposition import cadvisor, resource
+from pilothouse.engine.node.view import PROBES, own_families
 from pilothouse.model.json import Object
 from pilothouse.model.schema import Catalog
 
@@ -203,11 +213,14 @@ HOME_MEANINGS: Mapping[str, str] = {
     "node_pid": "the node's process id and when it was started",
     "node_log": "the node's log",
     "node_socket": "where the API server asks the node for logs, exec, attach and port-forward",
+    "audit_log": "the audit log: `audit.log`, and the files before it, compressed",
+    "audit_policy": "what is recorded; without the file, what `ph audit-policy show` prints",
     "unproven": "there until the instance has come up for the first time: its settings are not kept before",
     "node": "containerd's root, state and socket, pod volumes and container logs",
     "registry": "the image registry's storage",
     "builder": "build layers that are kept between builds",
     "images": "base images made on this machine",
+    "further_nodes": "the homes of further nodes on this machine (`ph up --nodes`), by number",
     "gateway": "the gateway's configuration and certificates",
 }
 
@@ -215,7 +228,9 @@ HOME_MEANINGS: Mapping[str, str] = {
 def metrics() -> str:
     """What /metrics of the API server declares."""
     names = ("revision", "compacted", "used_bytes", "quota_bytes")
-    gauges = Metrics({f"pilothouse_store_{name}": lambda: 0.0 for name in names}, Uses().lines)
+    fairness = Fairness(map(flow_schema, defaults.flow_schemas("", "")), map(priority_level, defaults.priority_levels()))
+    more = [*Uses().lines(), *fairness.lines(), *WebhookMetrics().lines()]
+    gauges = Metrics({f"pilothouse_store_{name}": lambda: 0.0 for name in names}, lambda: more)
     gauges.observe(("get", "", "pods"), 200, 0.01)
     for module in METERED:
         import_module(module)
@@ -226,12 +241,32 @@ def metrics() -> str:
             meanings.setdefault(name, meaning[:1].lower() + meaning[1:].rstrip("."))
         elif line.startswith("# TYPE "):
             _, _, name, kind = line.split()
-            rows.append([f"`{name}`", kind, meanings[name]])
+            if not name.startswith(OF_NODE):
+                rows.append([f"`{name}`", kind, meanings[name]])
     return table(["metric", "type", "meaning"], rows)
 
 
-METERED = ("pilothouse.aio.watchdog", "pilothouse.client.controller", "pilothouse.engine.node.worker")
+def node_metrics() -> str:
+    """What the kubelet API of a node declares, page by page."""
+    import_module("pilothouse.engine.node.eviction.evictor")
+    own = {family.name: (family.type, family.help) for family in own_families()}
+    own["kubelet_evictions"] = ("counter", "Pods that were evicted, by the signal that called for it.")
+    pages = {"/metrics": own, "/metrics/resource": resource.NAMES, "/metrics/cadvisor": cadvisor.NAMES, "/metrics/probes": PROBES}
+    rows = [
+        [f"`{name}`", page, kind, meaning[:1].lower() + meaning[1:].rstrip(".")]
+        for page, names in pages.items()
+        for name, (kind, meaning) in names.items()
+    ]
+    return table(["metric", "page", "type", "meaning"], rows)
+
+
+METERED = (
+    *("pilothouse.aio.watchdog", "pilothouse.client.controller", "pilothouse.engine.node.work.worker"),
+    *("pilothouse.engine.apiserver.audit.log", "pilothouse.engine.apiserver.audit.record"),
+)
 """Modules that count for the whole process; the meters say themselves what they mean."""
+OF_NODE = "kubelet_"
+"""How the names of meters begin that the node's process alone has."""
 
 METRIC_MEANINGS: Mapping[str, str] = {
     "apiserver_request_total": "requests answered, by verb, group, resource and status code",
@@ -243,15 +278,19 @@ METRIC_MEANINGS: Mapping[str, str] = {
 }
 
 
-def pod_fields() -> str:
-    """Every field of a pod's spec by its state; those that are carried out as a list without notes."""
-    found = list(entries())
+_COLUMNS = ((State.REFUSED, "answer"), (State.NODE, "what it needs"), (State.WARNED, "warning"), (State.INERT, "why"))
+
+
+def fields(of: Table, level: str = "##") -> str:
+    """Every field of a table by its state; those that are carried out as a list without notes."""
+    found = list(of.entries())
     parts = []
-    for state, column in ((State.REFUSED, "answer"), (State.WARNED, "warning"), (State.INERT, "why")):
+    for state, column in _COLUMNS:
         rows = [[f"`{path}`", rule.shown or "any", rule.note] for path, rule in found if rule.state is state]
-        parts.append(f"\n## {state.value.capitalize()}\n\n{table(['field', 'values', column], sorted(rows))}")
+        if rows:
+            parts.append(f"\n{level} {state.value.capitalize()}\n\n{table(['field', 'values', column], sorted(rows))}")
     done = sorted(path for path, rule in found if rule.state is State.HONOURED)
-    parts.append(f"\n## {State.HONOURED.value.capitalize()}\n\n" + "\n".join(f"- `{path}`" for path in done))
+    parts.append(f"\n{level} {State.HONOURED.value.capitalize()}\n\n" + "\n".join(f"- `{path}`" for path in done))
     return "\n".join(parts)
 
 
@@ -276,11 +315,15 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "build status": lambda: custom_fields(_builds(), "status"),
     "build columns": lambda: printer_columns(_builds()),
     "served": served,
-    "pod fields": pod_fields,
+    "pod fields": lambda: fields(PODS),
+    "pod status": lambda: fields(POD_STATUS, "###"),
+    "service fields": lambda: fields(SERVICES, "###"),
+    "endpointslice fields": lambda: fields(ENDPOINT_SLICES, "###"),
     "config keys": config_keys,
     "instance settings": instance_settings,
     "home layout": home_layout,
     "metrics": metrics,
+    "node metrics": node_metrics,
 }
 
 

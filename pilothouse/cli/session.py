@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pilothouse.cli import names
-from pilothouse.cli.settings.home import Home
+from pilothouse.cli.settings.home import Home, Settings, SettingsError
 from pilothouse.model.names import dns1123_label
 
 if TYPE_CHECKING:
@@ -49,14 +49,27 @@ class Session:
         return self.kubeconfig.absolute() == self.home.kubeconfig
 
     def absent(self) -> str:
-        """The sentence for a home without an instance."""
+        """The sentence for a home without an instance, or without a control plane."""
+        if server := self._joined():
+            return (
+                f"{self.home.path} is a node of the cluster at {server}: this command works with that cluster's kubeconfig "
+                "(`ph --kubeconfig FILE`), or on the machine of its control plane"
+            )
         return f"there is no cluster at {self.home.path}: start one with `{self.command('up')}`"
+
+    def _joined(self) -> str:
+        """The API server of the cluster that the home is a node of; "" for an instance with a control plane of its own."""
+        try:
+            settings = Settings.load(self.home)
+        except SettingsError:
+            return ""
+        return settings.server if settings is not None else ""
 
 
 pass_session = click.make_pass_decorator(Session)
 NAMESPACED = frozenset(
     (
-        *("apps", "compose", "delete", "deploy", "env", "exec", "git-remote"),
+        *("apps", "audit", "compose", "delete", "deploy", "env", "exec", "git-remote"),
         *("kubectl", "logs", "open", "restart", "rollback", "scale", "why"),
     )
 )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from pilothouse.client.kubeconfig import ExecPlugin, Kubeconfig, KubeconfigError
 from pilothouse.model.errors import Unauthorized
@@ -158,6 +159,8 @@ def _headers(config: Kubeconfig, token: str | None) -> tuple[tuple[str, str], ..
     if config.impersonate:
         headers.append(("Impersonate-User", config.impersonate))
         headers += [("Impersonate-Group", group) for group in config.impersonate_groups]
+        headers += [("Impersonate-Uid", config.impersonate_uid)] if config.impersonate_uid else []
+        headers += [(f"Impersonate-Extra-{quote(key, safe='')}", text) for key, text in config.impersonate_extra]
     return tuple(headers)
 
 

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping
 
 from pilothouse.client.kubeconfig import Kubeconfig
+from pilothouse.model.digits import natural
 from pilothouse.model.errors import (
     AlreadyExists,
     ApiError,
@@ -57,8 +58,8 @@ class ConnectionLost(Unavailable):
 def refusal(method: str, path: str, code: int, body: bytes, retry_after: str | None = None) -> ApiError:
     """The error of an answer with HTTP status `code` (>= 400)."""
     error = _from_status(code, body) or _from_code(method, path, code, body)
-    if error.retry_after_s is None and retry_after and retry_after.isdecimal():
-        error.details = (error.details or {}) | {"retryAfterSeconds": int(retry_after)}
+    if error.retry_after_s is None and (stated_s := natural(retry_after or "")) is not None:
+        error.details = (error.details or {}) | {"retryAfterSeconds": stated_s}
     return error
 
 

@@ -56,6 +56,8 @@ class Kubeconfig:
     password: str | None = field(default=None, repr=False)
     impersonate: str | None = None
     impersonate_groups: tuple[str, ...] = ()
+    impersonate_uid: str | None = None
+    impersonate_extra: tuple[tuple[str, str], ...] = ()
     exec: ExecPlugin | None = None
 
 
@@ -96,13 +98,6 @@ def in_cluster(root: Path = SERVICE_ACCOUNT) -> Kubeconfig:
         certificate_authority=_read_bytes(root / "ca.crt", "the CA certificate"),
         token_file=token_file,
     )
-
-
-def load_any(path: str | os.PathLike[str] | None = None, context: str | None = None) -> Kubeconfig:
-    """As `load`; inside a pod, with no kubeconfig given or present, as `in_cluster`."""
-    if path is None and "KUBERNETES_SERVICE_HOST" in os.environ and not any(file.exists() for file in paths()):
-        return in_cluster()
-    return load(path, context)
 
 
 def read(path: Path) -> Object:
@@ -221,6 +216,8 @@ def _user(fields: _Fields) -> dict[str, Any]:
         "password": fields.values.get("password"),
         "impersonate": fields.values.get("as"),
         "impersonate_groups": tuple(fields.values.get("as-groups") or ()),
+        "impersonate_uid": fields.values.get("as-uid"),
+        "impersonate_extra": tuple((key, text) for key, texts in (fields.values.get("as-user-extra") or {}).items() for text in texts),
         "exec": _exec(fields),
     }
 

@@ -3,8 +3,10 @@
 Everything here blocks. A connection is used by one thread (a writer) or one process (a reader) at a time.
 """
 
+import os
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,6 +93,8 @@ def open_table(path: Path | str) -> sqlite3.Connection:
 
 
 def _opened(path: Path | str) -> sqlite3.Connection:
+    if path != ":memory:":
+        _keep_private(Path(path))
     # Opened here, used by the writer's thread alone.
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
@@ -101,6 +105,14 @@ def _opened(path: Path | str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _keep_private(path: Path) -> None:
+    """It quotes what every namespace's events and containers say. SQLite gives new side files the mode of the main one."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with suppress(FileNotFoundError):
+            each.chmod(0o600)
 
 
 def _put_aside(path: Path) -> None:

@@ -1,12 +1,13 @@
 """Request bodies to values, with what strict field validation wants to know: which fields occur more than once.
 
-`loads_strict` costs little more than plain decoding: a body without white space has no duplicates when its value encodes to as many bytes.
+`loads_strict` costs little more than plain decoding: a body has no duplicates when its value encodes to as many colons.
 Bodies that the fast decoder refuses are read by the tolerant parser, which explains them in Go's words but is slow; large ones by
 the standard library's decoder, whose explanation is nearly Go's.
 """
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from pilothouse.model import yaml
@@ -14,7 +15,7 @@ from pilothouse.model.json import JSONError, dumps, loads
 from pilothouse.model.syntax import DUPLICATES_MAX, SyntaxProblem, parse, quoted
 from pilothouse.model.yaml import YAMLProblem
 
-__all__ = ["SyntaxProblem", "YAMLProblem", "loads_strict", "loads_yaml"]
+__all__ = ["SLOWLY_BYTES", "SyntaxProblem", "YAMLProblem", "fields", "loads_strict", "loads_yaml"]
 
 SLOWLY_BYTES = 32 * 1024
 """The largest body for the tolerant parser, which takes about a microsecond a byte."""
@@ -41,7 +42,7 @@ def loads_strict(data: bytes) -> tuple[Any, list[str]]:
         value = loads(data)
     except JSONError:
         return parse(data) if len(data) <= SLOWLY_BYTES else _tolerant(data)
-    if _encodes_to(value, len(data)):
+    if _has_each_field_once(data, value):
         return value, []
     try:
         return value, _duplicates(_pairs(data.decode()))
@@ -50,11 +51,14 @@ def loads_strict(data: bytes) -> tuple[Any, list[str]]:
 
 
 def loads_yaml(data: bytes) -> tuple[Any, list[str]]:
-    """As `yaml.loads_yaml`. JSON, which clients send as YAML too, is read by the fast decoder unless fields occur twice in it."""
+    """As `yaml.loads_yaml`. JSON, which clients send as YAML too, is read by the fast decoder; where fields occur twice, only
+    the slow one knows their lines, which large documents do without."""
     if data[:1] == b"{" and _is_json(data):
         value, duplicates = loads_strict(data)
         if not duplicates:
             return value, []
+        if len(data) > SLOWLY_BYTES:
+            return value, [f'key "{path}" already set in map' for path in duplicates]
     return yaml.loads_yaml(data)
 
 
@@ -66,9 +70,13 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
-def _encodes_to(value: Any, size: int) -> bool:
+def _has_each_field_once(data: bytes, value: Any) -> bool:
+    """Whether that is certain at a glance: with each field that came again, a colon of the text is gone from its value. Those within
+    strings stay, as long as none is written as an escape."""
+    if b"\\u003a" in data or b"\\u003A" in data:
+        return False
     try:
-        return len(dumps(value)) == size
+        return dumps(value).count(b":") == data.count(b":")
     except TypeError:  # nested deeper than the encoder goes
         return False
 
@@ -111,6 +119,29 @@ class _Members(tuple[tuple[str, Any], ...]):
 
 def _pairs(text: str) -> Any:
     return json.loads(text, object_pairs_hook=_Members, parse_int=str if _LONG_NUMBER.search(text) else None, parse_constant=str)
+
+
+def fields(data: bytes) -> Iterator[tuple[str, bool]]:
+    """The path of every field of a JSON text that has been read, in the order of the text, and whether its object had it already.
+
+    As slow as the tolerant parser: for at most SLOWLY_BYTES.
+    """
+    pending: list[tuple[str, bool | None, Any]] = [("", None, _pairs(data.decode("utf-8", "replace")))]
+    while pending:
+        path, again, value = pending.pop()
+        if again is not None:
+            yield path, again
+        if type(value) is _Members:
+            pending.extend(reversed(list(_each_below(path, value))))
+        elif type(value) is list:
+            pending.extend((f"{path}[{at}]", None, each) for at, each in reversed(list(enumerate(value))))
+
+
+def _each_below(path: str, members: _Members) -> Iterator[tuple[str, bool, Any]]:
+    seen: set[str] = set()
+    for key, value in members:
+        yield f"{path}.{key}" if path else key, key in seen, value
+        seen.add(key)
 
 
 def _duplicates(root: Any) -> list[str]:

@@ -21,8 +21,9 @@ def remembered(maxsize: int, *, longest: int = LONGEST) -> Callable[[Callable[P,
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            if any(isinstance(text, str) and len(text) > longest for text in args):
-                return function(*args, **kwargs)
+            for text in args:
+                if isinstance(text, str) and len(text) > longest:
+                    return function(*args, **kwargs)
             found: R = cached(*args, **kwargs)
             return found
 

@@ -44,6 +44,8 @@ class ApiError(Exception):
 
     code: int = 500
     reason: str = "InternalError"
+    resume: str = ""
+    """With what token a list may be gone on with all the same; "" for none."""
     by_reason: ClassVar[dict[str, type["ApiError"]]] = {}
 
     def __init__(self, message: str, *, details: Object | None = None, code: int | None = None, reason: str | None = None) -> None:
@@ -58,6 +60,8 @@ class ApiError(Exception):
 
     def to_status(self) -> Object:
         status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message}
+        if self.resume:
+            status["metadata"] = {"continue": self.resume}
         if self.reason:
             status["reason"] = self.reason
         if self.details is not None:
@@ -77,6 +81,7 @@ class ApiError(Exception):
             code=status.get("code", 500),
             reason=reason,
         )
+        error.resume = (status.get("metadata") or {}).get("continue", "")
         return error
 
     @property
@@ -93,9 +98,13 @@ def echo(text: str) -> str:
     return text if len(text) <= ECHO_MAX else text[:ECHO_MAX] + "..."
 
 
+NAME_MAX = 8 * 1024
+"""Characters of a name in details, where clients compare it with what they asked for: as many as the line of a request holds."""
+
+
 def named(resource: str, name: str, group: str = "", **more: Any) -> Object:
     """Details of a Status about one object; upstream leaves empty fields out."""
-    shown = {"name": echo(name), "group": echo(group), "kind": echo(resource)} | more
+    shown = {"name": name[:NAME_MAX], "group": echo(group), "kind": echo(resource)} | more
     return {key: value for key, value in shown.items() if value}
 
 

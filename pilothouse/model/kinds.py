@@ -12,7 +12,7 @@ PODS = Resource(
     singular="pod",
     short_names=("po",),
     categories=("all",),
-    subresources=("status", "binding", "eviction", "log", "exec", "attach", "portforward"),
+    subresources=("status", "ephemeralcontainers", "resize", "binding", "eviction", "log", "exec", "attach", "portforward"),
 )
 SERVICES = Resource("", "v1", "services", "Service", singular="service", short_names=("svc",), categories=("all",), subresources=_STATUS)
 NAMESPACES = Resource(
@@ -26,7 +26,7 @@ NAMESPACES = Resource(
     verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
     subresources=("status", "finalize"),
 )
-NODES = Resource("", "v1", "nodes", "Node", namespaced=False, singular="node", short_names=("no",), subresources=_STATUS)
+NODES = Resource("", "v1", "nodes", "Node", namespaced=False, singular="node", short_names=("no",), subresources=("status", "proxy"))
 CONFIGMAPS = Resource("", "v1", "configmaps", "ConfigMap", singular="configmap", short_names=("cm",))
 SECRETS = Resource("", "v1", "secrets", "Secret", singular="secret")
 SERVICEACCOUNTS = Resource(
@@ -38,6 +38,17 @@ RESOURCEQUOTAS = Resource(
     "", "v1", "resourcequotas", "ResourceQuota", singular="resourcequota", short_names=("quota",), subresources=_STATUS
 )
 LIMITRANGES = Resource("", "v1", "limitranges", "LimitRange", singular="limitrange", short_names=("limits",))
+BINDINGS = Resource("", "v1", "bindings", "Binding", singular="binding", verbs=("create",))
+COMPONENTSTATUSES = Resource(
+    "",
+    "v1",
+    "componentstatuses",
+    "ComponentStatus",
+    namespaced=False,
+    singular="componentstatus",
+    short_names=("cs",),
+    verbs=("get", "list"),
+)
 PODTEMPLATES = Resource("", "v1", "podtemplates", "PodTemplate", singular="podtemplate")
 
 DEPLOYMENTS = Resource(
@@ -65,6 +76,10 @@ JOBS = Resource("batch", "v1", "jobs", "Job", singular="job", categories=("all",
 
 INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress", singular="ingress", short_names=("ing",), subresources=_STATUS)
 INGRESSCLASSES = Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", namespaced=False, singular="ingressclass")
+SERVICECIDRS = Resource(
+    "networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", namespaced=False, singular="servicecidr", subresources=_STATUS
+)
+IPADDRESSES = Resource("networking.k8s.io", "v1", "ipaddresses", "IPAddress", namespaced=False, singular="ipaddress", short_names=("ip",))
 ENDPOINTSLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", singular="endpointslice")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", singular="lease")
 EVENTS_V1 = Resource("events.k8s.io", "v1", "events", "Event", singular="event", short_names=("ev",))
@@ -72,6 +87,17 @@ PRIORITYCLASSES = Resource(
     "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False, singular="priorityclass", short_names=("pc",)
 )
 RUNTIMECLASSES = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", namespaced=False, singular="runtimeclass")
+
+CERTIFICATESIGNINGREQUESTS = Resource(
+    "certificates.k8s.io",
+    "v1",
+    "certificatesigningrequests",
+    "CertificateSigningRequest",
+    namespaced=False,
+    singular="certificatesigningrequest",
+    short_names=("csr",),
+    subresources=("approval", "status"),
+)
 
 ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", singular="role")
 ROLEBINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", singular="rolebinding")
@@ -88,6 +114,36 @@ CRDS = Resource(
     namespaced=False,
     singular="customresourcedefinition",
     short_names=("crd", "crds"),
+    categories=("api-extensions",),
+    subresources=_STATUS,
+)
+
+MUTATING_WEBHOOKS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
+    singular="mutatingwebhookconfiguration",
+    categories=("api-extensions",),
+)
+VALIDATING_WEBHOOKS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+    singular="validatingwebhookconfiguration",
+    categories=("api-extensions",),
+)
+
+APISERVICES = Resource(
+    "apiregistration.k8s.io",
+    "v1",
+    "apiservices",
+    "APIService",
+    namespaced=False,
+    singular="apiservice",
     categories=("api-extensions",),
     subresources=_STATUS,
 )

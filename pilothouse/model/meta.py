@@ -4,8 +4,9 @@ Functions over plain dictionaries: an object is what JSON carries, and absent me
 Source: apimachinery/pkg/apis/meta/v1, apiserver/pkg/storage/names.
 """
 
+import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -50,12 +51,6 @@ def key(obj: Object) -> str:
     space = metadata.get("namespace")
     own = metadata.get("name") or ""
     return f"{space}/{own}" if space else own
-
-
-def split_key(key: str) -> tuple[str, str]:
-    """The (namespace, name) of a `key`; the namespace is "" for a cluster-scoped object."""
-    space, _, own = key.rpartition("/")
-    return space, own
 
 
 def labels(obj: Object) -> dict[str, str]:
@@ -143,6 +138,27 @@ def parse_rfc3339(text: str) -> float:
     if moment.tzinfo is None or len(text) < len("2006-01-02T15:04:05Z"):
         raise ValueError(f"not an RFC 3339 time: {text!r}")
     return (moment - _EPOCH) / timedelta(seconds=1)
+
+
+def new_uid() -> str:
+    """A random UUID (RFC 9562, version 4). May be called in any thread."""
+    while True:
+        try:
+            return _UIDS.pop()
+        except IndexError:  # Another thread may have been quicker than the test for an empty list.
+            _UIDS.extend(_uids())
+
+
+def _uids() -> Iterator[str]:
+    # Random bytes for many at a time: each call for some lets go of the interpreter, which another thread then keeps for a while.
+    digits = os.urandom(16 * 256).hex()
+    for at in range(0, len(digits), 32):
+        part = digits[at : at + 32]
+        variant = "89ab"[int(part[16], 16) & 3]
+        yield f"{part[:8]}-{part[8:12]}-4{part[13:16]}-{variant}{part[17:20]}-{part[20:]}"
+
+
+_UIDS: list[str] = []
 
 
 def generate_name(base: str, rng: Any = random) -> str:

@@ -20,6 +20,8 @@ NON_EMPTY = "must be non-empty"
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_LABEL_WITH_UNDERSCORES = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN_WITH_UNDERSCORES = rf"{_LABEL_WITH_UNDERSCORES}(\.{_LABEL_WITH_UNDERSCORES})*"
 _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED_CHARS = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = f"({_QUALIFIED_CHARS})?"
@@ -45,14 +47,15 @@ def out_of_range(low: int, high: int) -> str:
 
 _match_label = re.compile(_LABEL).fullmatch
 _match_subdomain = re.compile(_SUBDOMAIN).fullmatch
+_match_subdomain_with_underscores = re.compile(_SUBDOMAIN_WITH_UNDERSCORES).fullmatch
 _match_label_1035 = re.compile(_LABEL_1035).fullmatch
 _match_wildcard = re.compile(rf"\*\.{_SUBDOMAIN}").fullmatch
 _match_qualified = re.compile(_QUALIFIED_CHARS).fullmatch
+_match_qualified_name = re.compile(f"({_SUBDOMAIN}/)?{_QUALIFIED_CHARS}").fullmatch
 _match_label_value = re.compile(_LABEL_VALUE).fullmatch
 _match_config_key = re.compile("[-._a-zA-Z0-9]+").fullmatch
 _match_header = re.compile("[-A-Za-z0-9]+").fullmatch
 _match_percent = re.compile("[0-9]+%").fullmatch
-_match_identifier = re.compile("[A-Za-z_][A-Za-z0-9_]*").fullmatch
 _match_port_name = re.compile("[-a-z0-9]+").fullmatch
 _match_printable = re.compile("[ -<>-~]+").fullmatch
 
@@ -67,6 +70,12 @@ _NOT_A_SUBDOMAIN = explain(
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an"
     " alphanumeric character",
     _SUBDOMAIN,
+    "example.com",
+)
+_NOT_A_SUBDOMAIN_WITH_UNDERSCORES = explain(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an"
+    " alphanumeric character",
+    _SUBDOMAIN_WITH_UNDERSCORES,
     "example.com",
 )
 _NOT_A_LABEL_1035 = explain(
@@ -94,13 +103,6 @@ _NAME_PART = explain(_KEY_CHARS, _QUALIFIED_CHARS, "MyName", "my.name", "123-abc
 _NOT_A_CONFIG_KEY = explain(
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.'", "[-._a-zA-Z0-9]+", "key.name", "KEY_NAME", "key-name"
 )
-_NOT_AN_IDENTIFIER = explain(
-    "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'",
-    "[A-Za-z_][A-Za-z0-9_]*",
-    "my_name",
-    "MY_NAME",
-    "MyName",
-)
 _NOT_A_HEADER = explain("a valid HTTP header must consist of alphanumeric characters or '-'", "[-A-Za-z0-9]+", "X-Header-Name")
 _NOT_A_PERCENT = explain("a valid percent string must be a numeric string followed by an ending '%'", "[0-9]+%", "1%", "93%")
 
@@ -123,6 +125,12 @@ def dns1123_subdomain(value: str) -> list[str]:
     return found if _match_subdomain(value) else [*found, _NOT_A_SUBDOMAIN]
 
 
+def dns1123_subdomain_with_underscores(value: str) -> list[str]:
+    """Search domains of the DNS: service records begin with an underscore."""
+    found = [too_long(MAX_SUBDOMAIN)] if _size(value) > MAX_SUBDOMAIN else []
+    return found if _match_subdomain_with_underscores(value) else [*found, _NOT_A_SUBDOMAIN_WITH_UNDERSCORES]
+
+
 def dns1035_label(value: str) -> list[str]:
     """Names of services."""
     if _match_label_1035(value) and len(value) <= MAX_LABEL:
@@ -139,6 +147,8 @@ def wildcard_subdomain(value: str) -> list[str]:
 
 def qualified_name(value: str) -> list[str]:
     """Keys of labels and annotations, names of extended resources: `[prefix/]name`."""
+    if len(value) <= MAX_LABEL and _match_qualified_name(value):
+        return []
     prefix, slash, own = value.partition("/")
     if "/" in own:
         tail = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
@@ -187,10 +197,6 @@ def env_var_name(value: str) -> list[str]:
     if _match_printable(value):
         return []
     return ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
-
-
-def c_identifier(value: str) -> list[str]:
-    return [] if _match_identifier(value) else [_NOT_AN_IDENTIFIER]
 
 
 def port_name(value: str) -> list[str]:
@@ -266,16 +272,6 @@ def domain_prefixed_path(value: str) -> list[str]:
 
 def ip(value: str) -> list[str]:
     return [] if parse_ip(value) else ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
-
-
-def ipv4(value: str) -> list[str]:
-    found = parse_ip(value)
-    return [] if found and found.version == 4 else ["must be a valid IPv4 address"]
-
-
-def ipv6(value: str) -> list[str]:
-    found = parse_ip(value)
-    return [] if found and found.version == 6 else ["must be a valid IPv6 address"]
 
 
 def parse_ip(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -70,12 +70,6 @@ class Quantity:
         """Thousandths, rounded up: millicores."""
         return _ceil(self.amount * 1000)
 
-    def rounded_up(self, exponent: int = -3) -> "Quantity":
-        """Rounded away from zero to a power of ten: pods' resources are kept in thousandths."""
-        unit = Fraction(10) ** exponent
-        steps = abs(self.amount) / unit
-        return self if steps.denominator == 1 else Quantity(_ceil(steps) * unit * (1 if self.amount > 0 else -1), self.format)
-
     def __add__(self, other: "Quantity") -> "Quantity":
         return Quantity(self.amount + other.amount, self.format if self.amount else other.format)
 

@@ -4,9 +4,10 @@ A selector is a tuple of requirements, all of which must hold. `a != b` and `a n
 Source: apimachinery/pkg/labels/selector.go, pkg/fields/selector.go, apis/meta/v1/helpers.go.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pilothouse.model import names
@@ -25,23 +26,6 @@ class Requirement:
     operator: str
     values: tuple[str, ...] = ()
 
-    def holds(self, labels: Mapping[str, str]) -> bool:
-        found = labels.get(self.key)
-        match self.operator:
-            case "=" | "==" | "in":
-                return found is not None and found in self.values
-            case "!=" | "notin":
-                return found is None or found not in self.values
-            case "exists":
-                return found is not None
-            case "!":
-                return found is None
-        number = _integer(found) if found is not None else None
-        if number is None:
-            return False
-        bound = int(self.values[0])
-        return number > bound if self.operator == "gt" else number < bound
-
     def __str__(self) -> str:
         match self.operator:
             case "exists":
@@ -55,15 +39,73 @@ class Requirement:
         return f"{self.key}{self.operator}{self.values[0]}"
 
 
+class _Plan:
+    """Requirements by their keys, so that matching takes as long as there are labels, however many requirements there are."""
+
+    __slots__ = ("_numbers", "_unwanted", "_wanted")
+
+    def __init__(self, requirements: tuple[Requirement, ...]) -> None:
+        self._wanted: dict[str, frozenset[str] | None] = {}
+        self._unwanted: dict[str, frozenset[str] | None] = {}
+        self._numbers: dict[str, tuple[float, float]] = {}
+        for each in requirements:
+            self._add(each.key, each.operator, each.values)
+
+    def _add(self, key: str, operator: str, values: tuple[str, ...]) -> None:
+        match operator:
+            case "exists":
+                self._wanted.setdefault(key, None)
+            case "!":
+                self._unwanted[key] = None
+            case "=" | "==" | "in":
+                before = self._wanted.get(key)
+                self._wanted[key] = frozenset(values) if before is None else before.intersection(values)
+            case "!=" | "notin":
+                refused = self._unwanted.get(key, frozenset())
+                self._unwanted[key] = None if refused is None else refused.union(values)
+            case _:
+                low, high = self._numbers.get(key, (-math.inf, math.inf))
+                bound = int(values[0])
+                self._numbers[key] = (max(low, bound), high) if operator == "gt" else (low, min(high, bound))
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        if max(len(self._wanted), len(self._numbers)) > len(labels):
+            return False
+        for key, values in self._wanted.items():
+            found = labels.get(key)
+            if found is None or (values is not None and found not in values):
+                return False
+        return self._has_none_unwanted(labels) and all(_is_between(labels.get(key), *bounds) for key, bounds in self._numbers.items())
+
+    def _has_none_unwanted(self, labels: Mapping[str, str]) -> bool:
+        unwanted = self._unwanted
+        for key in unwanted if len(unwanted) < len(labels) else labels:
+            if key in unwanted and key in labels:
+                refused = unwanted[key]
+                if refused is None or labels[key] in refused:
+                    return False
+        return True
+
+
+def _is_between(found: str | None, low: float, high: float) -> bool:
+    number = _integer(found) if found is not None else None
+    return number is not None and low < number < high
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """Requirements on labels; without any, everything matches, unless `nothing` is set."""
 
     requirements: tuple[Requirement, ...] = ()
     nothing: bool = False
+    _plan: _Plan | None = field(default=None, init=False, compare=False, repr=False)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        return not self.nothing and all(requirement.holds(labels) for requirement in self.requirements)
+        plan = self._plan
+        if plan is None:
+            plan = _Plan(self.requirements)
+            object.__setattr__(self, "_plan", plan)
+        return not self.nothing and plan.holds(labels)
 
     @property
     def is_everything(self) -> bool:
@@ -87,10 +129,15 @@ NOTHING = Selector(nothing=True)
 def requirement(key: str, operator: str, values: Iterable[str] = ()) -> Requirement:
     """A requirement that has been checked as upstream does; raises SelectorError."""
     found = tuple(sorted(set(values)))
+    _check_key(key)
+    if found or operator in ("in", "notin", "=", "==", "!=", "gt", "lt"):
+        _check_values(key, operator, found)
+    return Requirement(key, operator, found)
+
+
+def _check_key(key: str) -> None:
     for message in names.qualified_name(key):
         raise SelectorError(f"<nil>: Invalid value: {_quote(key)}: {message}")
-    _check_values(key, operator, found)
-    return Requirement(key, operator, found)
 
 
 def _check_values(key: str, operator: str, values: tuple[str, ...]) -> None:
@@ -110,11 +157,7 @@ def _check_values(key: str, operator: str, values: tuple[str, ...]) -> None:
             raise SelectorError(f"values[{position}][{key}]: Invalid value: {_quote(value)}: {message}")
 
 
-def from_map(wanted: Mapping[str, str] | None) -> Selector:
-    """Equality on each pair, as a Service's or a ReplicationController's selector; none or empty selects everything."""
-    return Selector(tuple(Requirement(key, "=", (value,)) for key, value in sorted((wanted or {}).items())))
-
-
+_LONGEST_INTEGER = 64
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
 
 
@@ -152,10 +195,11 @@ def _tokens(text: str) -> list[_Token]:
     for symbols, word in _TOKEN.findall(text):
         if word:
             found.append(_Token(word, False))
-        while symbols:
-            length = 2 if symbols[:2] in _SYMBOLS else 1
-            found.append(_Token(symbols[:length], True))
-            symbols = symbols[length:]
+        start = 0
+        while start < len(symbols):
+            end = start + (2 if symbols[start : start + 2] in _SYMBOLS else 1)
+            found.append(_Token(symbols[start:end], True))
+            start = end
     return found
 
 
@@ -180,7 +224,7 @@ class _Parser:
         found: list[Requirement] = []
         while True:
             token = self.peek()
-            if token == self.END:
+            if not token.text:
                 return found
             if token.symbol and token.text != "!":
                 raise SelectorError(f"found '{token.text}', expected: !, identifier, or 'end of string'")
@@ -192,29 +236,33 @@ class _Parser:
 
     def separator(self) -> None:
         token = self.take()
-        if token == self.END:
+        if not token.text:
             return
-        if token != _Token(",", True):
+        if not token.symbol or token.text != ",":
             raise SelectorError(f"found '{token.text}', expected: ',' or 'end of string'")
         following = self.peek()
         if following.symbol and following.text != "!":
             raise SelectorError(f"found '{following.text}', expected: identifier after ','")
 
     def requirement(self) -> Requirement:
-        absent = self.peek() == _Token("!", True)
+        absent = self.peek().symbol and self.peek().text == "!"
         if absent:
             self.take()
         key = self.take()
         if key.symbol:
             raise SelectorError(f"found '{key.text}', expected: identifier")
-        for message in names.qualified_name(key.text):
-            raise SelectorError(f"<nil>: Invalid value: {_quote(key.text)}: {message}")
         if absent:
             return requirement(key.text, "!")
-        if self.peek() in (self.END, _Token(",", True)):
+        if self.ends():
             return requirement(key.text, "exists")
+        _check_key(key.text)
         operator = self.operator()
         return requirement(key.text, operator, self.values() if operator in ("in", "notin") else self.value())
+
+    def ends(self) -> bool:
+        """Whether no more belongs to this requirement."""
+        token = self.peek()
+        return token.symbol and token.text in ("", ",")
 
     def operator(self) -> str:
         token = self.take()
@@ -225,10 +273,9 @@ class _Parser:
         raise SelectorError(f"found '{token.text}', expected: in, notin, =, ==, !=, gt, lt")
 
     def value(self) -> list[str]:
-        token = self.peek()
-        if token in (self.END, _Token(",", True)):
+        if self.ends():
             return [""]
-        self.take()
+        token = self.take()
         if token.symbol:
             raise SelectorError(f"found '{token.text}', expected: identifier")
         return [token.text]
@@ -268,10 +315,24 @@ class FieldRequirement(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class FieldSelector:
     requirements: tuple[FieldRequirement, ...] = ()
+    _values: dict[tuple[str, bool], set[str]] | None = field(default=None, init=False, compare=False, repr=False)
 
     def matches(self, fields: Mapping[str, Any]) -> bool:
         """fields: the object's selectable fields; one that is absent counts as empty."""
-        return all((fields.get(field, "") == value) == (operator == "=") for field, operator, value in self.requirements)
+        for (name, is_wanted), values in self._by_field().items():
+            found = fields.get(name, "")
+            if (len(values) > 1 or found not in values) if is_wanted else found in values:
+                return False
+        return True
+
+    def _by_field(self) -> dict[tuple[str, bool], set[str]]:
+        """The values that each field must have, all of them at once, or none of them: there are few fields, whatever is asked of them."""
+        if self._values is None:
+            found: dict[tuple[str, bool], set[str]] = {}
+            for name, operator, value in self.requirements:
+                found.setdefault((name, operator == "="), set()).add(value)
+            object.__setattr__(self, "_values", found)
+        return self._values or {}
 
     def exact(self, field: str) -> str | None:
         """The one value the field must have, when the selector says so."""
@@ -284,8 +345,6 @@ class FieldSelector:
     def __str__(self) -> str:
         return ",".join(f"{field}{operator}{_escape(value)}" for field, operator, value in self.requirements)
 
-
-ALL_FIELDS = FieldSelector()
 
 _TERM = re.compile(r"(?s)(?:[^\\,]|\\.|\\$)*")
 _OPERATOR = re.compile(r"(?s)((?:[^\\=!]|\\.|!(?!=))*?)(!=|==|=)(.*)")
@@ -337,7 +396,7 @@ def _escape(value: str) -> str:
 
 
 def _integer(text: str) -> int | None:
-    if re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII) and -(2**63) <= int(text) < 2**63:
+    if len(text) <= _LONGEST_INTEGER and re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII) and -(2**63) <= int(text) < 2**63:
         return int(text)
     return None
 

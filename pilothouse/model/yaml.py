@@ -1,6 +1,6 @@
 """YAML bodies, read as upstream reads them: YAML 1.1 scalars without time stamps, keys made strings, the first document only.
 
-Aliases are expanded under a budget, so that a short text cannot become a huge value.
+Aliases and merge keys are expanded under a budget, so that a short text cannot become a huge value.
 Source: sigs.k8s.io/yaml (goyaml.v2).
 """
 
@@ -20,7 +20,7 @@ _FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off"
 _INTEGER = re.compile(r"[-+]?(0[bB][01_]+|0[oO]?[0-7_]+|0[xX][0-9a-fA-F_]+|[0-9][0-9_]*)", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _TAG = "tag:yaml.org,2002:"
-_BUDGET_RATIO, _BUDGET_FREE = 10, 100_000
+_BUDGET_RATIO, _BUDGET_FREE = 10, 10_000
 
 
 class YAMLProblem(ValueError):
@@ -60,9 +60,7 @@ class _Reader:
         self.inside: set[int] = set()
 
     def value(self, node: Any) -> Any:
-        self.budget -= 1
-        if self.budget < 0:
-            raise YAMLProblem("yaml: document contains excessive aliasing")
+        self._spend(1)
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if id(node) in self.inside:
@@ -96,8 +94,14 @@ class _Reader:
             value = self.value(source)
             if not isinstance(value, dict):
                 raise YAMLProblem("yaml: map merge requires map or sequence of maps as the value")
+            self._spend(len(value))
             found = value | found
         return found
+
+    def _spend(self, count: int) -> None:
+        self.budget -= count
+        if self.budget < 0:
+            raise YAMLProblem("yaml: document contains excessive aliasing")
 
 
 def _key(node: Any) -> str:

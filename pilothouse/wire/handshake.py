@@ -41,15 +41,17 @@ def websocket_answer(request: Request, subprotocols: Sequence[str]) -> Accepted:
     if chosen:
         headers.append(("sec-websocket-protocol", chosen))
     protocol = ServerProtocol(state=OPEN, max_size=MESSAGE_BYTES, logger=_quiet_log())
-    return Accepted(heads.block(101, tuple(headers)) + heads.date() + b"\r\n", protocol, chosen)
+    return Accepted(heads.block(101, tuple(headers)) + heads.date() + heads.lines(request.answer_headers) + b"\r\n", protocol, chosen)
 
 
 def _accept_header(request: Request) -> str:
+    """By the library, without the subprotocols: it refuses those that are no tokens, such as Kubernetes' `SPDY/3.1+portforward.k8s.io`."""
     from websockets import http11
     from websockets.datastructures import Headers
     from websockets.server import ServerProtocol
 
-    asked = http11.Request(request.target, Headers(list(request.headers)), request.method, f"HTTP/{request.version}")
+    headers = Headers([(name, value) for name, value in request.headers if name.lower() != "sec-websocket-protocol"])
+    asked = http11.Request(request.target, headers, request.method, f"HTTP/{request.version}")
     answer = ServerProtocol(logger=_quiet_log()).accept(asked)
     if answer.status_code != 101:
         extra = [(name, answer.headers[name]) for name in ("Allow", "Upgrade") if name in answer.headers]
@@ -61,4 +63,4 @@ def switching(request: Request, protocol: str, headers: HeaderPairs) -> bytes:
     if not request.upgrades_to(protocol):
         raise HandshakeRefused(f"the request does not ask for an upgrade to {protocol}")
     ours = (("connection", "Upgrade"), ("upgrade", protocol), *headers)
-    return heads.block(101, ours) + heads.date() + b"\r\n"
+    return heads.block(101, ours) + heads.date() + heads.lines(request.answer_headers) + b"\r\n"

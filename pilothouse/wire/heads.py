@@ -4,13 +4,15 @@ Most answers repeat a few sets of headers, so the encoded block of each set is r
 """
 
 import functools
+import re
 import time
+from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _OURS = frozenset({"content-length", "transfer-encoding", "connection", "date"})
-_BREAKS = frozenset("\r\n\0")
+_BREAKS = re.compile("[\r\n\0]")
 
 _KEPT_COUNT, _KEPT_LENGTH = 16, 128
 
@@ -43,15 +45,22 @@ def block(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
     return _kept_block(status, headers)
 
 
+def lines(headers: Sequence[tuple[str, str]]) -> bytes:
+    """Headers alone. Raises ValueError as `block` does."""
+    return "".join(_line(0, name, value) for name, value in headers).encode("latin-1", "replace") if headers else b""
+
+
+def _line(status: int, name: str, value: str) -> str:
+    if name.lower() in _OURS and not (status == 101 and name.lower() == "connection"):
+        raise ValueError(f"header {name!r} is set by the server, not by the handler")
+    if not name or _BREAKS.search(name) or ":" in name or _BREAKS.search(value):
+        raise ValueError(f"header {name!r} would break the message's framing")
+    return f"{name}: {value}\r\n"
+
+
 def _block(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\n"]
-    for name, value in headers:
-        if name.lower() in _OURS and not (status == 101 and name.lower() == "connection"):
-            raise ValueError(f"header {name!r} is set by the server, not by the handler")
-        if not name or _BREAKS.intersection(name) or ":" in name or _BREAKS.intersection(value):
-            raise ValueError(f"header {name!r} would break the message's framing")
-        lines.append(f"{name}: {value}\r\n")
-    return "".join(lines).encode("latin-1", "replace")
+    lines = [_line(status, name, value) for name, value in headers]
+    return "".join([f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\n", *lines]).encode("latin-1", "replace")
 
 
 _kept_block = functools.lru_cache(maxsize=1024)(_block)

@@ -7,7 +7,7 @@ that accumulates, one Host, the HTTP versions we speak, targets we understand, a
 from collections.abc import Callable
 from typing import Protocol
 
-from pilothouse.wire.budget import Budget
+from pilothouse.wire.budget import Share
 from pilothouse.wire.limits import Limits
 from pilothouse.wire.messages import Headers, Request
 
@@ -49,7 +49,8 @@ class Intake:
     llhttp takes a request that asks for an upgrade to have no body. Where it has one, the request is `postponed`: the
     connection gives the body to a fresh parser behind `body_head()`, and the upgrade is forgotten, as HTTP allows.
     body_limit: how large a body may be, asked once for a request whose body goes beyond what every stranger may send.
-    budget: pays for bodies from their arrival on; whoever takes a request from `deliver` gives back the length of its body.
+    method: the next request's, where the parser has been given another one that it knows.
+    budget: pays for bodies from their arrival on; whoever takes a request from `deliver` gives back the length of its body in the end.
     """
 
     __slots__ = (
@@ -64,6 +65,7 @@ class Intake:
         "_expects",
         "_has_body",
         "_head_bytes",
+        "_held_bytes",
         "_hosts",
         "_length",
         "_limits",
@@ -73,6 +75,7 @@ class Intake:
         "_target",
         "begun",
         "in_body",
+        "method",
         "parser",
         "postponed",
         "refusal",
@@ -87,12 +90,13 @@ class Intake:
         on_expect: Callable[[], None],
         *,
         body_limit: Callable[[Request], int],
-        budget: Budget,
+        budget: Share,
     ) -> None:
         self._limits = limits
         self._body_limit = body_limit
         self._budget = budget
         self._body_bytes = 0
+        self._held_bytes = 0
         self._delivered = False
         self._deliver = deliver
         self._on_expect = on_expect
@@ -101,6 +105,7 @@ class Intake:
         self.postponed: Request | None = None
         self.refusal: Refusal | None = None
         self.serial = 0
+        self.method = b""
         self.on_message_begin()
         self.begun = False
 
@@ -158,6 +163,7 @@ class Intake:
 
     def on_headers_complete(self) -> None:
         self.in_body = True
+        self._let_go_head()
         request, self.postponed = self.postponed or self._build(), None
         if self._has_body and self.parser.should_upgrade():
             self.postponed = request
@@ -176,7 +182,7 @@ class Intake:
         if not self._allows(self.request, self._body_bytes + len(piece)):
             self.drop()
             self._give_up_body(self.request)
-        elif not self._budget.take(len(piece)):
+        elif not self._budget.take(len(piece), is_small=self._body_bytes + len(piece) <= self._limits.stranger_bytes):
             self.drop()
             raise self._refuse(503, "too many request bodies are on their way at once; try again later")
         else:
@@ -193,6 +199,8 @@ class Intake:
     def on_message_complete(self) -> None:
         self.begun = False
         request, self.request = self.request, None
+        # An idle connection keeps nothing of its last request.
+        self._target, self._pairs = b"", []
         if request is None or self._delivered:
             return
         if self._body:
@@ -201,19 +209,37 @@ class Intake:
         self._deliver(request)
 
     def drop(self) -> None:
-        """Let go of a body that nobody will get."""
+        """Let go of a body, or part of a head, that nobody will get."""
+        self._let_go_head()
         self._budget.give(sum(map(len, self._body)))
         self._body = []
 
+    def let_go(self) -> None:
+        """Of everything, and of whoever is called: nothing arrives any more."""
+        self.drop()
+        self._deliver = _ignore
+        self._on_expect = lambda: None
+        self._body_limit = lambda _: 0
+        self.request = self.postponed = None
+        del self.parser
+
     # Called by the connection.
+
+    def hold_head(self, size_bytes: int) -> None:
+        """Pay for what a read has brought of a head that is not complete. Raises Refusal when too much is held on all connections."""
+        if not self._budget.take(size_bytes, is_small=True):
+            raise self._refuse(503, "too many requests are on their way at once; try again later")
+        self._held_bytes += size_bytes
+
+    def _let_go_head(self) -> None:
+        self._budget.give(self._held_bytes)
+        self._held_bytes = 0
 
     def count(self, size_bytes: int) -> None:
         """Bound what a message may take that the parser holds back: one endless header line, chunk framing, trailers.
 
-        size_bytes: of a read that began inside a message; called after it has been parsed.
+        size_bytes: of a read that began inside a message and has not ended it; called after it has been parsed.
         """
-        if not self.begun:
-            return
         self._raw_bytes += size_bytes
         if not self.in_body:
             if self._raw_bytes > self._limits.head_bytes:
@@ -238,7 +264,8 @@ class Intake:
             raise self._refuse(505, f"HTTP/{version} is not spoken here")
         if self._hosts != 1 and (self._hosts or version == "1.1"):
             raise self._refuse(400, "a request has exactly one Host")
-        method = self.parser.get_method().decode("latin-1")
+        method = (self.method or self.parser.get_method()).decode("latin-1")
+        self.method = b""
         target = origin_form(self._target.decode("latin-1"), method)
         if target is None:
             raise self._refuse(400, "the request target is neither a path nor a URL")
@@ -252,9 +279,13 @@ class Intake:
         return self.refusal
 
 
+def _ignore(_: Request) -> None:
+    """For a connection that is lost."""
+
+
 def origin_form(target: str, method: str) -> str | None:
     """The target as path and query: an absolute URL loses its scheme and authority. Percent-encoding is not touched."""
-    if target.startswith("/") or (target == "*" and method == "OPTIONS"):
+    if target.startswith("/") or (target == "*" and method != "CONNECT"):
         return target
     scheme, separator, rest = target.partition("://")
     if method == "CONNECT" or not separator or scheme.lower() not in ("http", "https"):

@@ -103,18 +103,32 @@ class Response:
 class Exchange(Protocol):
     """The connection's side of one request: the three ways of answering that are not a Response."""
 
-    def stream(self, status: int, headers: HeaderPairs) -> Stream: ...
+    def stream(self, request: "Request", status: int, headers: HeaderPairs) -> Stream: ...
     async def websocket(self, request: "Request", subprotocols: Sequence[str]) -> WebSocket: ...
-    async def upgrade(self, protocol: str, headers: HeaderPairs) -> Duplex: ...
+    async def upgrade(self, request: "Request", protocol: str, headers: HeaderPairs) -> Duplex: ...
 
 
 class Request:
     """One request with its whole body.
 
+    answer_headers: sent with whichever answer the request gets, beside the handler's own; the handler may set them.
     too_large: the body went over the server's limit and was not kept; whatever is answered (413), the connection then closes.
     """
 
-    __slots__ = ("body", "exchange", "headers", "keep_alive", "method", "path", "peer", "query", "target", "too_large", "version")
+    __slots__ = (
+        "answer_headers",
+        "body",
+        "exchange",
+        "headers",
+        "keep_alive",
+        "method",
+        "path",
+        "peer",
+        "query",
+        "target",
+        "too_large",
+        "version",
+    )
 
     def __init__(
         self,
@@ -135,12 +149,13 @@ class Request:
         self.peer = Peer() if peer is None else peer
         self.exchange = exchange
         self.version = version
+        self.answer_headers: HeaderPairs = ()
         self.keep_alive = True
         self.too_large = False
 
     def stream(self, status: int = 200, headers: HeaderPairs = ()) -> Stream:
         """Answer piece by piece (chunked). The handler returns None when it is done; an exception cuts the answer short."""
-        return self._connected().stream(status, headers)
+        return self._connected().stream(self, status, headers)
 
     async def websocket(self, subprotocols: Sequence[str] = ()) -> WebSocket:
         """Accept a WebSocket (RFC 6455) with the first subprotocol of the client's that is among ours; raises HandshakeRefused."""
@@ -148,7 +163,7 @@ class Request:
 
     async def upgrade(self, protocol: str, headers: HeaderPairs = ()) -> Duplex:
         """Answer 101 and hand the connection's bytes over; raises HandshakeRefused unless the client asked for an upgrade."""
-        return await self._connected().upgrade(protocol, headers)
+        return await self._connected().upgrade(self, protocol, headers)
 
     def upgrades_to(self, protocol: str) -> bool:
         """Whether the client asks for this protocol on the connection (name in any case, such as `websocket` or `SPDY/3.1`)."""

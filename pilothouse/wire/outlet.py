@@ -14,7 +14,7 @@ class Disconnected(ConnectionError):
 class Outlet(Protocol):
     @property
     def buffered(self) -> int:
-        """Bytes accepted for sending that the kernel has not taken yet."""
+        """Bytes accepted for sending that the kernel has not taken yet; 0 below the transport's high-water mark."""
         ...
 
     @property
@@ -37,3 +37,28 @@ class Outlet(Protocol):
         ...
 
     def abort(self) -> None: ...
+
+
+class _Lost(asyncio.Transport):
+    """Takes everything and does nothing."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def write(self, data: object) -> None:
+        """Dropped."""
+
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+LOST = _Lost()
+"""In the place of the transport of a connection that is lost."""

@@ -5,6 +5,7 @@ five minutes ago, since clocks of two machines are never quite alike. Private ke
 """
 
 import datetime
+import hashlib
 import ipaddress
 import os
 import time
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pilothouse.wire import certificate_request
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 CA_DAYS = 3650
 LEAF_DAYS = 365
 BACKDATED = datetime.timedelta(minutes=5)
+SHORT_S = 8 * 3600
+"""Of a lifetime: below it the five minutes would be felt."""
 Now = Callable[[], float]
 """Seconds of the epoch, for tests that decide what time it is."""
 
@@ -133,6 +138,31 @@ class CertificateAuthority:
 
         return self._issue(_name(common_name, organizations), x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH, days, None)
 
+    def sign(self, request: bytes, usages: Iterable[str], lifetime_s: float) -> bytes:
+        """The certificate (PEM) that a request (PEM) asks for: its subject, its key and its alternative names, for these usages.
+
+        Other extensions of the request are left out, so that it cannot ask for an authority of its own. It ends with this authority
+        at the latest; of a lifetime below SHORT_S, the time that it is backdated is not taken off. Raises BadRequestError, ValueError.
+        """
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes
+
+        asked = certificate_request.load(request)
+        now = datetime.datetime.fromtimestamp(self._now(), datetime.UTC)
+        backdated = BACKDATED if lifetime_s >= SHORT_S else datetime.timedelta()
+        end = min(now + datetime.timedelta(seconds=lifetime_s) - backdated, self._issuer.not_valid_after_utc)
+        if end <= now:
+            raise ValueError("the certificate authority has expired")
+        public = asked.public_key()
+        builder = x509.CertificateBuilder(self._issuer.subject, asked.subject, public, x509.random_serial_number())
+        builder = builder.not_valid_before(now - BACKDATED).not_valid_after(end)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(_public(self._issuer))
+        builder = certificate_request.with_usages(builder.add_extension(authority, critical=False), usages)
+        if names := certificate_request.alternatives(asked):
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not list(asked.subject))
+        return _pem(builder.sign(self._key, hashes.SHA256()))
+
     def _issue(
         self, subject: "x509.Name", usage: "x509.ObjectIdentifier", days: int, alternatives: "x509.SubjectAlternativeName | None"
     ) -> KeyPair:
@@ -152,33 +182,29 @@ class CertificateAuthority:
         return KeyPair(_pem(builder.sign(self._key, hashes.SHA256())), _key_pem(key))
 
 
-def create_ec_key() -> bytes:
-    """A fresh P-256 private key as PEM, for signing tokens with ES256."""
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    return _key_pem(ec.generate_private_key(ec.SECP256R1()))
-
-
-def create_rsa_key(bits: int = 2048) -> bytes:
-    """A fresh RSA private key as PEM, for signing tokens with RS256."""
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    return _key_pem(rsa.generate_private_key(public_exponent=65537, key_size=bits))
-
-
-def public_key(private_key: bytes) -> bytes:
-    """The public half of a PEM private key, as PEM."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-
-    return load_pem_private_key(private_key, None).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-
 def days_left(certificate: bytes, now: float | None = None) -> float:
     """Days until a PEM certificate expires; negative when it has. now: seconds of the epoch, the machine's clock without it."""
     from cryptography import x509
 
     end = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
     return (end.timestamp() - (time.time() if now is None else now)) / 86_400
+
+
+def validity(certificate: bytes) -> tuple[float, float]:
+    """Begin and end of a PEM certificate, in seconds of the epoch."""
+    from cryptography import x509
+
+    found = x509.load_pem_x509_certificate(certificate)
+    return found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
+
+
+def public_key_hash(certificate: bytes) -> str:
+    """`sha256:` and the hash of the public key (RFC 7469) of a PEM certificate, as kubeadm pins an authority."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = x509.load_pem_x509_certificate(certificate).public_key()
+    return "sha256:" + hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import stat
+from collections import deque
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,14 +12,14 @@ from typing import Self
 import structlog
 
 from pilothouse.aio.tasks import TaskSet
+from pilothouse.wire.acceptor import Acceptor
 from pilothouse.wire.budget import Budget
 from pilothouse.wire.connection import Connection
 from pilothouse.wire.limits import Limits
 from pilothouse.wire.messages import BodyLimit, Handler
+from pilothouse.wire.overload import CONNECTIONS, IDLE, Overload
 from pilothouse.wire.stream import Flusher
 
-TLS_HANDSHAKE_S = 10.0
-TLS_SHUTDOWN_S = 2.0
 GRACE_S = 10.0
 _BACKLOG = 1024
 
@@ -31,14 +32,18 @@ class Server:
     def __init__(self, handler: Handler, limits: Limits, path: Path | None, body_limit: BodyLimit | None = None) -> None:
         self.handler = handler
         self.limits = limits
-        self.bodies = Budget(limits.held_bytes)
+        self.bodies = Budget(limits.held_bytes, limits.reserved_bytes)
         self.body_limit = body_limit or (lambda _: limits.body_bytes)
         self.loop = asyncio.get_running_loop()
         self.tasks = TaskSet()
         self.flusher = Flusher(self.loop)
+        self.overload = Overload()
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
-        self._listener: asyncio.Server
+        self._listener: asyncio.Server | Acceptor
+        self._acceptor: Acceptor | None = None
+        self._large: deque[Connection] = deque()
+        self._idle: dict[str, dict[Connection, None]] = {}
         self._path = path
         self._inode = None if path is None else path.stat().st_ino
         shortest_s = min(limits.head_s, limits.body_s, limits.idle_s, limits.linger_s)
@@ -56,16 +61,15 @@ class Server:
         return len(self._connections)
 
     async def listen(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
-        handshake_s, shutdown_s = (TLS_HANDSHAKE_S, TLS_SHUTDOWN_S) if tls is not None else (None, None)
-        create = self.loop.create_unix_server if sock.family == socket.AF_UNIX else self.loop.create_server
-        self._listener = await create(
-            lambda: Connection(self),
-            sock=sock,
-            ssl=tls,
-            backlog=_BACKLOG,
-            ssl_handshake_timeout=handshake_s,
-            ssl_shutdown_timeout=shutdown_s,
-        )
+        def make() -> Connection:
+            return Connection(self)
+
+        if tls is not None:
+            self._acceptor = self._listener = Acceptor(sock, tls, self.limits, make, self.overload)
+        elif sock.family == socket.AF_UNIX:
+            self._listener = await self.loop.create_unix_server(make, sock=sock, backlog=_BACKLOG)
+        else:
+            self._listener = await self.loop.create_server(make, sock=sock, backlog=_BACKLOG)
 
     async def close(self, grace_s: float = GRACE_S) -> None:
         """Stop accepting, end idle connections and streams, let requests finish within grace_s, then cut what is left."""
@@ -80,6 +84,8 @@ class Server:
         for connection in list(self._connections):
             connection.abort()
         await self._until_empty(1.0)
+        if self._acceptor is not None:
+            self._acceptor.let_go()
 
     def _remove_socket_file(self) -> None:
         """Unless another server has put its own in the place."""
@@ -106,7 +112,7 @@ class Server:
 
     def admit(self, connection: Connection) -> bool:
         if len(self._connections) >= self.limits.connections:
-            _log.warning("connection refused, too many are open", limit=self.limits.connections)
+            self.overload.note(CONNECTIONS, "", self.limits.connections)
             return False
         self._connections.add(connection)
         return True
@@ -116,8 +122,38 @@ class Server:
         if not self._connections:
             self._empty.set()
 
+    def reads_later(self, connection: Connection) -> None:
+        """It has brought a large piece. One such connection goes on in each turn of the loop: decrypting takes time that is others' too."""
+        if not self._large:
+            self.loop.call_soon(self._read_large)
+        self._large.append(connection)
+
+    def _read_large(self) -> None:
+        self._large.popleft().read_more()
+        if self._large:
+            self.loop.call_soon(self._read_large)
+
+    def rests(self, connection: Connection, address: str) -> None:
+        """It has nothing to do. Of too many from one address the one that has rested longest is closed: its client opens another."""
+        resting = self._idle.setdefault(address, {})
+        resting[connection] = None
+        if len(resting) > self.limits.idle:
+            oldest = next(iter(resting))
+            self.works(oldest, address)
+            oldest.abort()
+            self.overload.note(IDLE, address, self.limits.idle)
+
+    def works(self, connection: Connection, address: str) -> None:
+        resting = self._idle.get(address)
+        if resting is not None:
+            resting.pop(connection, None)
+            if not resting:
+                del self._idle[address]
+
     def _sweep(self) -> None:
         now = self.loop.time()
+        if self._acceptor is not None:
+            self._acceptor.sweep(now)
         for connection in [found for found in self._connections if found.deadline < now]:
             connection.expired()
         self._timer = self.loop.call_later(self._sweep_s, self._sweep)

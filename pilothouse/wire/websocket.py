@@ -1,7 +1,8 @@
 """WebSocket connections (RFC 6455) for exec, attach and port-forward: whole messages in, whole messages out.
 
 Framing, masking, ping replies and the closing handshake are the `websockets` package's sans-I/O protocol; this module
-binds it to a connection, joins fragments and bounds what is unread. No extensions are offered, so nothing is compressed.
+binds it to a connection, joins fragments and bounds what is unread, replies to pings included. No extensions are offered, so nothing
+is compressed.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from websockets.server import ServerProtocol
 
 MESSAGE_BYTES = 16 * 1024 * 1024
+UNREAD_REPLIES_BYTES = 1024 * 1024
+"""To pings, before a peer that takes none of them is cut off: nobody waits with them, as with messages."""
 CLOSE_TIMEOUT_S = 5.0
 GOING_AWAY = 1001
 INVALID_DATA = 1007
@@ -31,6 +34,7 @@ class WebSocket:
         self._inbox = Inbox(outlet)
         self._fragments: list[bytes] = []
         self._is_text = False
+        self._unread_replies_bytes = 0
         self._lost: asyncio.Future[None] = outlet.loop.create_future()
 
     @property
@@ -43,12 +47,6 @@ class WebSocket:
         from websockets.protocol import OPEN
 
         return self._protocol.state is OPEN and not self._lost.done()
-
-    @property
-    def close_code(self) -> int | None:
-        """The code of the peer's close frame, once it has come."""
-        received = self._protocol.close_rcvd
-        return None if received is None else received.code
 
     async def receive(self) -> bytes | None:
         """The next message (text as its UTF-8 bytes), or None when the peer has closed or is gone."""
@@ -88,7 +86,10 @@ class WebSocket:
         self._protocol.receive_data(data)
         for frame in self._protocol.events_received():
             self._take_frame(frame)  # type: ignore[arg-type]  # only the handshake yields other events
-        self._transmit()
+        replied_bytes = self._transmit()
+        self._unread_replies_bytes = self._unread_replies_bytes + replied_bytes if self._outlet.buffered else 0
+        if self._unread_replies_bytes > UNREAD_REPLIES_BYTES:
+            self._outlet.abort()
 
     def eof_received(self) -> None:
         self._protocol.receive_eof()
@@ -132,14 +133,17 @@ class WebSocket:
             self._protocol.send_close(code, reason)
             self._transmit()
 
-    def _transmit(self) -> None:
-        """Pass on what the protocol wants sent; an empty piece is its wish to end the connection."""
+    def _transmit(self) -> int:
+        """Pass on what the protocol wants sent, and how many bytes; an empty piece is its wish to end the connection."""
+        size_bytes = 0
         for piece in self._protocol.data_to_send():
+            size_bytes += len(piece)
             if piece:
                 self._outlet.send(piece)
             else:
                 self._inbox.end()
                 self._outlet.shut()
+        return size_bytes
 
 
 def _is_utf8(message: bytes) -> bool:

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from pilothouse.aio.tasks import NotReady, TaskSet, completed, each, first_of, running, scope, within
+from pilothouse.aio.tasks import NotReady, TaskSet, each, first_of, running, scope, within
 
 
 async def forever(ready: asyncio.Event | None = None) -> None:
@@ -235,50 +235,3 @@ async def test_within_says_what_took_too_long() -> None:
     with pytest.raises(TimeoutError, match=r"the pull took longer than 0\.01 s"):
         await within(0.01, forever(), "the pull")
     assert await within(1, asyncio.sleep(0, "value"), "nothing") == "value"
-
-
-async def test_completed_work_begins_at_once_and_ends_though_nobody_waits() -> None:
-    begun: list[str] = []
-    gate = asyncio.Event()
-
-    async def work() -> str:
-        begun.append("begun")
-        await gate.wait()
-        begun.append("ended")
-        return "done"
-
-    waiting = asyncio.ensure_future(completed(work()))
-    await asyncio.sleep(0)
-    assert begun == ["begun"]
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
-    gate.set()
-    await asyncio.sleep(0.01)
-    assert begun == ["begun", "ended"]
-
-
-async def test_completed_work_without_an_await_is_its_result_and_a_failure_is_raised() -> None:
-    async def work(fails: bool) -> str:
-        if fails:
-            raise ValueError("no")
-        return "done"
-
-    assert await completed(work(False)) == "done"
-    with pytest.raises(ValueError, match="no"):
-        await completed(work(True))
-
-
-async def test_what_completed_work_awaits_may_fail_and_is_dealt_with_in_the_work() -> None:
-    async def work(awaited: "asyncio.Future[None]") -> str:
-        try:
-            await awaited
-        except OSError:
-            await asyncio.sleep(0)
-            return "dealt with"
-        return "no failure"
-
-    awaited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    waiting = asyncio.ensure_future(completed(work(awaited)))
-    await asyncio.sleep(0)
-    awaited.set_exception(OSError())
-    assert await waiting == "dealt with"

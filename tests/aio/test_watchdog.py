@@ -34,15 +34,15 @@ async def culprit(seconds: float) -> None:
 async def test_a_task_that_holds_the_loop_is_named_with_its_place() -> None:
     async with watched() as (_, holds):
         await asyncio.create_task(culprit(0.6), name="job 3")
-    assert holds[0].task == "job 3"
-    assert "test_watchdog.py" in holds[0].where[0]
-    assert any("culprit" in each for each in holds[0].where)
+    # On a busy machine the loop may have been held by others before.
+    named = [hold for hold in holds if hold.task == "job 3"]
+    assert any("test_watchdog.py" in hold.where[0] and any("culprit" in each for each in hold.where) for hold in named)
 
 
 async def test_a_task_without_a_name_is_called_after_its_coroutine() -> None:
     async with watched() as (_, holds):
         await asyncio.create_task(culprit(0.6))
-    assert holds[0].task.endswith("(culprit)")
+    assert any(hold.task.endswith("(culprit)") for hold in holds)
 
 
 async def test_a_hold_is_reported_while_it_lasts_and_again_as_it_doubles() -> None:

@@ -47,8 +47,8 @@ MISTAKES = [
 ]
 
 
-def ph(*words: str, **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*PH, *words], capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL, **more)  # type: ignore[call-overload, no-any-return]
+def ph(*words: str, input: str = "", **more: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PH, *words], capture_output=True, text=True, check=False, timeout=60, input=input, **more)  # type: ignore[call-overload, no-any-return]
 
 
 @pytest.mark.parametrize(("words", "code", "said"), MISTAKES, ids=range(len(MISTAKES)))
@@ -172,9 +172,10 @@ async def test_a_cluster_without_the_platform_has_no_apps(tmp_path: Path) -> Non
     async with answering(tmp_path, apps=[]) as server:
         server.overrides[APPS] = not_served
         done = await asyncio.to_thread(ph, "--home", str(tmp_path), "apps")
-    assert done.stderr == (
-        f"Error: there are no apps on this cluster, since the platform is not part of it: add it with `ph --home {tmp_path} run platform`\n"
-    )
+        other = await asyncio.to_thread(ph, "--kubeconfig", str(tmp_path / "admin.kubeconfig"), "apps")
+    lacking = "Error: there are no apps on this cluster, since the platform is not part of it: add it with"
+    assert done.stderr == f"{lacking} `ph --home {tmp_path} down` and `ph --home {tmp_path} up --platform`\n"
+    assert other.stderr == f"{lacking} `ph --kubeconfig {tmp_path}/admin.kubeconfig run platform`\n"
 
 
 async def not_served(request: web.BaseRequest) -> web.StreamResponse:

@@ -53,6 +53,13 @@ def test_the_current_context_is_loaded(tmp_path: Path) -> None:
     )
 
 
+def test_whom_the_user_speaks_for_is_loaded(tmp_path: Path) -> None:
+    user = {"as": "jane", "as-uid": "u", "as-groups": ["a", "b"], "as-user-extra": {"scopes": ["x", "y"]}}
+    found = kubeconfig.load(write(tmp_path / "config", document(user=user)))
+    assert (found.impersonate, found.impersonate_uid, found.impersonate_groups) == ("jane", "u", ("a", "b"))
+    assert found.impersonate_extra == (("scopes", "x"), ("scopes", "y"))
+
+
 def test_another_context_can_be_asked_for(tmp_path: Path) -> None:
     content = document()
     content["contexts"].append({"name": "two", "context": {"cluster": "one", "namespace": "apps"}})

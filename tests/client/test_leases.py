@@ -141,3 +141,24 @@ async def test_a_lease_counts_from_when_its_renewal_was_asked_for(client: Client
     with pytest.raises(BaseExceptionGroup):
         await election(client, "a").lead(work)
     assert 11.9 < stopped[0] < 12.1  # Asked for at 2 s, answered at 8 s, given up 10 s after it was asked for.
+
+
+async def test_a_lease_counts_from_when_it_was_asked_for_at_first_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, stopped, create = now(), [0.0], client.create
+
+    async def answer_late(*args: Any, **kwargs: Any) -> Any:
+        found = await create(*args, **kwargs)
+        await asyncio.sleep(6)
+        return found
+
+    async def work() -> None:
+        try:
+            await forever()
+        finally:
+            stopped[0] = now() - began
+
+    monkeypatch.setattr(client, "create", answer_late)
+    monkeypatch.setattr(client, "update", lambda *args: asyncio.sleep(100))
+    with pytest.raises(BaseExceptionGroup):
+        await election(client, "a").lead(work)
+    assert 9.9 < stopped[0] < 10.1  # Asked for at 0 s, answered at 6 s.

@@ -38,7 +38,9 @@ class Listener:
 
 async def test_a_part_whose_callback_raises_is_built_anew_alone(client: Client) -> None:
     informers = Informers(client)
-    bad, good, choke = [], [], ["b"]
+    bad: list[str] = []
+    good: list[str] = []
+    choke = ["b"]
     async with scope() as tasks:
         supervisor = Supervisor(tasks)
         supervisor.start("bad", Part(informers, lambda: Listener(informers, bad, choke)).run)

@@ -53,7 +53,7 @@ class PlayedNode:
         now = meta.rfc3339(time.time())
         amounts = {"cpu": "8", "memory": "16Gi", "pods": "500", "ephemeral-storage": "100Gi"}
         condition = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
-        node = {
+        node: Object = {
             "metadata": {"name": NAME, "labels": {"kubernetes.io/hostname": NAME, "kubernetes.io/os": "linux"}},
             "status": {
                 "capacity": amounts,

@@ -52,6 +52,15 @@ def test_apply_prunes_what_left_the_set(kubectl: Kubectl) -> None:
     assert kubectl("get", "cm", "-l", "set=one", "-o", "name") == "configmap/kept\n"
 
 
+def test_apply_prunes_what_left_the_set_that_kubectl_keeps(kubectl: Kubectl) -> None:
+    kept, gone = config_map("kept"), config_map("gone")
+    keeping = kubectl.using(KUBECTL_APPLYSET="true")
+    prune = ("apply", "-f", "-", "--prune", "--applyset=shop")
+    keeping(*prune, stdin=documents(kept, gone))
+    assert "configmap/gone pruned" in keeping(*prune, stdin=documents(kept))
+    assert kubectl("get", "configmap", "kept", "-o", "name") == "configmap/kept\n"
+
+
 def test_server_dry_run_shows_defaults_and_stores_nothing(kubectl: Kubectl) -> None:
     shown = json.loads(kubectl("apply", "-f", "-", "--dry-run=server", "-o", "json", stdin=documents(deployment("web"))))
     assert shown["spec"]["progressDeadlineSeconds"] == 600

@@ -48,6 +48,14 @@ def test_exec_returns_output_error_and_exit_code(running: Kubectl) -> None:
     assert "err\n" in done.stderr
 
 
+def test_each_transport_is_the_one_that_kubectl_uses(running: Kubectl) -> None:
+    """Without a WebSocket kubectl falls back to SPDY and says so in its details alone."""
+    done = running.attempt("exec", "-v=7", "calm", "--", "sh", "-c", "echo out")
+    assert (done.stdout, done.returncode) == ("out\n", 0)
+    assert "101 Switching Protocols" in done.stderr
+    assert "fallback" not in done.stderr
+
+
 def test_exec_carries_standard_input_to_its_end(running: Kubectl) -> None:
     text = "a line of some length\n" * 10_000
     assert running("exec", "-i", "calm", "--", "cat", stdin=text) == text

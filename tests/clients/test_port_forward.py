@@ -42,6 +42,20 @@ def test_much_goes_both_ways_at_once(calm: Kubectl) -> None:
         sending.join(5)
 
 
+def test_each_transport_is_the_one_that_kubectl_uses(calm: Kubectl) -> None:
+    """Without a WebSocket kubectl falls back to SPDY and says so in its details alone."""
+    with listening(greet) as port, calm.running("port-forward", "-v=7", "pod/calm", f":{port}") as forward:
+        assert forward.stdout is not None
+        assert forward.stderr is not None
+        local = int(forward.stdout.readline().split(":")[1].split()[0])
+        with socket.create_connection(("127.0.0.1", local), timeout=WAIT_S) as connection:
+            assert everything(connection) == b"good day\n"
+        forward.terminate()
+        said = forward.stderr.read()
+    assert "101 Switching Protocols" in said
+    assert "fallback" not in said
+
+
 def test_the_pod_learns_of_the_end_and_may_answer_after_it(calm: Kubectl) -> None:
     with listening(digest) as port, forwarded(calm, port) as connect, connect() as connection:
         send_all(connection, LARGE)

@@ -1,6 +1,7 @@
 """What every container runtime promises. A suite for an implementation subclasses `RuntimeContract` and gives it a `bench` fixture."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from pilothouse.engine.node import api_pb2 as api
-from pilothouse.engine.node.runtime import (
+from pilothouse.engine.node.runtime import api_pb2 as api
+from pilothouse.engine.node.runtime.seam import (
     CONTAINER_NAME,
     CREATED,
     EXITED,
@@ -156,6 +157,27 @@ class RuntimeContract:
             assert (await bench.runtime.container(id)).state == EXITED
             await bench.runtime.stop_container(id, 10)
 
+    async def test_a_container_is_stopped_by_the_signal_that_is_asked_for(self, bench: Bench) -> None:
+        async with a_pod(bench) as pod:
+            id = await pod.start()
+            await bench.runtime.stop_container(id, 10, signal.SIGINT)
+            assert (await bench.runtime.container(id)).exit_code == 130
+            await bench.runtime.stop_container(id, 10, signal.SIGINT)
+
+    async def test_a_signal_that_ends_nothing_is_followed_by_a_kill(self, bench: Bench) -> None:
+        async with a_pod(bench) as pod:
+            id = await pod.start()
+            await bench.runtime.stop_container(id, 1, signal.SIGCONT)
+            assert (await bench.runtime.container(id)).exit_code == 137
+
+    async def test_a_sandbox_runs_under_a_handler_that_the_runtime_has(self, bench: Bench) -> None:
+        handlers = (await bench.runtime.features()).handlers
+        assert {"", "runc"} <= handlers.keys()
+        box = await bench.runtime.run_sandbox(bench.sandbox_config(str(uuid4())), "runc")
+        await bench.runtime.remove_sandbox(box)
+        with pytest.raises(RuntimeFailure, match='no runtime for "other" is configured'):
+            await bench.runtime.run_sandbox(bench.sandbox_config(str(uuid4())), "other")
+
     async def test_stopping_without_a_grace_kills(self, bench: Bench) -> None:
         async with a_pod(bench) as pod:
             id = await pod.start()
@@ -182,6 +204,21 @@ class RuntimeContract:
                 await bench.runtime.remove_container(id)
             assert id not in {each.id for each in await bench.runtime.containers()}
 
+    async def test_what_runs_is_given_other_resources_and_goes_on(self, bench: Bench) -> None:
+        more = api.LinuxContainerResources(cpu_shares=512, cpu_period=100_000, cpu_quota=50_000)
+        async with a_pod(bench) as pod:
+            id = await pod.start()
+            for _ in range(2):
+                await bench.runtime.update_container(id, more)
+            assert (await bench.runtime.container(id)).state == RUNNING
+            await bench.runtime.stop_container(id, 0)
+            await pod.until(id, EXITED)
+            # Of what has ended it is noted, for nothing.
+            await bench.runtime.update_container(id, more)
+            with pytest.raises(RuntimeFailure) as failed:
+                await bench.runtime.update_container("no-such-container", more)
+            assert failed.value.code == "NOT_FOUND"
+
     async def test_an_exit_is_told_with_its_code(self, bench: Bench) -> None:
         async with a_pod(bench) as pod:
             told: asyncio.Queue[object] = asyncio.Queue()
@@ -207,3 +244,15 @@ class RuntimeContract:
         assert found is not None
         assert bench.image in found.tags
         assert await bench.runtime.image("absent.example/nothing:1") is None
+
+    async def test_what_runs_has_figures_and_what_has_ended_has_none(self, bench: Bench) -> None:
+        async with a_pod(bench) as pod:
+            id = await pod.start()
+            usage = {each.container_id: each for each in await bench.runtime.usage()}[id]
+            assert usage.name == "main"
+            assert usage.taken_at > 0
+            assert min(usage.cpu_ns, usage.memory_bytes, usage.disk_bytes) >= 0
+            await bench.runtime.stop_container(id, 0)
+            await pod.until(id, EXITED)
+            await bench.runtime.remove_container(id)
+            assert id not in {each.container_id for each in await bench.runtime.usage()}

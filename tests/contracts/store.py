@@ -1,6 +1,7 @@
 """What every store promises. A suite for an implementation subclasses `StoreContract` and gives it a `store` fixture."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -76,6 +77,16 @@ class StoreContract:
         updated = await store.update(A, value(colour="blue"), expected=latest.revision)
         assert creating.done()
         assert store.get(A) is updated
+
+    async def test_writes_on_their_way_are_named_until_they_are_on_disk(self, store: Store) -> None:
+        await store.create(B, value())
+        writes = [store.create(A, value()), store.delete(B, expected=1)]
+        running = asyncio.gather(*writes)
+        await asyncio.sleep(0)
+        assert {change.key: change.type for change in store.pending("/")} == {A: "ADDED", B: "DELETED"}
+        assert [change.key for change in store.pending(A)] == [A]
+        await running
+        assert store.pending("/") == []
 
     async def test_who_saw_a_write_on_its_way_can_wait_until_it_is_durable(self, store: Store) -> None:
         creating = asyncio.ensure_future(store.create(A, value()))
@@ -233,8 +244,12 @@ class StoreContract:
     async def test_a_selecting_watch_hears_of_what_has_the_value_or_had_it(self, store: Store) -> None:
         colour = Field("colour", lambda obj: obj["data"])
         heard: dict[str, list[int]] = {"red": [], "blue": [], "": []}
+
+        def noting(revisions: list[int]) -> Callable[[Change], None]:
+            return lambda change: revisions.append(change.revision)
+
         for wanted, revisions in heard.items():
-            store.watch("/configmaps/", store.revision, lambda c, r=revisions: r.append(c.revision), selection=Selection(colour, wanted))
+            store.watch("/configmaps/", store.revision, noting(revisions), selection=Selection(colour, wanted))
         red = await store.create(A, value(colour="red"))
         blue = await store.update(A, value(colour="blue"), expected=red.revision)
         plain = await store.create(B, value("b"))

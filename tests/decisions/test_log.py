@@ -182,3 +182,14 @@ async def test_a_question_that_fails_tells_its_asker_and_leaves_the_log_working(
             with pytest.raises(ValueError, match=r"JSON|end of data|unexpected"):
                 await log.query()
             await log.flush()
+
+
+async def test_nobody_else_reads_it_nor_what_an_earlier_version_left_open(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    for _ in range(2):
+        with DecisionLog(path) as log:
+            log.record(A, "kubelet", "Started", "secret words")
+            await log.query("Pod", "default", "a")
+            modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+            assert modes == {"decisions.db": 0o600, "decisions.db-wal": 0o600, "decisions.db-shm": 0o600}
+        path.chmod(0o644)

@@ -12,18 +12,20 @@ AREAS = ("engine/controllers", "engine/scheduler", "engine/node", "platform", "n
 _SEVERAL_WORDS = re.compile(r"(?:[A-Z][a-z]+|OOM|CIDR|PID|URL)(?:[A-Z][a-z]+|OOM|CIDR|PID|URL|IP|DNS)+")
 
 _OTHERS = (
-    "BestEffort BlockDevice CharDevice ClientIP ClusterDNS ClusterDNSConfig ClusterFirst ClusterFirstWithHostNet "
-    "ClusterIP ConfigMap ContainerStatus ContainersReady ControllerRevision CoreDNS CreateContainer DeleteOptions "
-    "DirectoryOrCreate DiskPressure DoesNotExist EndpointBarrier EndpointSlice ExecSync ExitCode ExposedPorts ExternalName "
-    "FailIndex FailJob FailedTo FailureTarget FallbackToLogsOnError FileOrCreate GetContainerEvents HostToContainer "
-    "IfNotPresent ImageFsInfo ImageStatus InternalIP ListContainerStats ListContainers ListImages ListPodSandbox "
-    "LoadBalancer MemAvailable MemTotal MemoryPressure NamespaceContentRemaining NamespaceDeletionContentFailure "
-    "NamespaceDeletionDiscoveryFailure NamespaceDeletionGroupVersionParsingFailure NamespaceFinalizersRemaining "
-    "NamespaceTerminating NetworkReady NetworkUnavailable NoExecute NoSchedule NodePort NonIndexed NotIn OnFailure "
-    "PIDPressure PodNetwork PodNetworkConfig PodReadyToStartContainers PodSandboxStatus PodScheduled PodWorker "
-    "PreferNoSchedule PullImage RemoveContainer RemoveImage RemovePodSandbox ReopenContainerLog ReplicaFailure "
-    "ReplicaSet RollingUpdate RouteSocket RunPodSandbox RuntimeDefault RuntimeReady ServiceAccount ServiceProxy ServiceProxyConfig "
-    "StartContainer StopContainer StopPodSandbox StopSignal SuccessCriteriaMet TokenRequest WorkingDir"
+    "AllContainersRestarting PreferSameNode AnonPages BestEffort BlockDevice CharDevice ClientIP ClusterDNS ClusterDNSConfig ClusterFirst "
+    "ClusterFirstWithHostNet ClusterIP ConfigMap ContainerStatus ContainersReady ControllerRevision CoreDNS CreateContainer "
+    "DeleteOptions DirectoryOrCreate DiskPressure DisruptionTarget DoesNotExist EndpointBarrier EndpointSlice ExecSync ExitCode "
+    "ExposedPorts ExternalIP ExternalName FailIndex FailJob FailedTo FailureTarget FallbackToLogsOnError FileOrCreate "
+    "GetContainerEvents HostToContainer IfNotPresent IfPossible ImageFsInfo ImageStatus InternalIP KubeletConfiguration "
+    "ListContainerStats ListContainers ListImages ListPodSandbox LoadBalancer MemAvailable MemFree MemTotal MemoryPressure "
+    "NamespaceContentRemaining NamespaceDeletionContentFailure NamespaceDeletionDiscoveryFailure "
+    "NamespaceDeletionGroupVersionParsingFailure NamespaceFinalizersRemaining NamespaceTerminating NetworkReady NetworkUnavailable "
+    "NoExecute NoSchedule NodePort NodeRoutes NodeRoutesConfig NonIndexed NotIn OnFailure PIDPressure PodList PodNetwork "
+    "PodNetworkConfig PodReadyToStartContainers PodSandboxStatus PodScheduled PodWorker PreferNoSchedule PullImage RemoveContainer "
+    "RemoveImage RemovePodSandbox ReopenContainerLog ReplicaFailure ReplicaSet RestartAllContainers RollingUpdate RouteSocket "
+    "RunPodSandbox RuntimeDefault RuntimeReady ServiceAccount ServiceProxy ServiceProxyConfig StartContainer StopContainer "
+    "StopPodSandbox StopSignal SuccessCriteriaMet TokenRequest WorkingDir "
+    "PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources"
 )
 NO_REASONS = frozenset(_OTHERS.split())
 """Kinds, types of conditions, values of fields, calls of the container runtime."""

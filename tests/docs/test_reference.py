@@ -9,7 +9,9 @@ from pilothouse.cli.main import COMMANDS, ph
 from tests.docs import reasons
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "reference").glob("*.md"))
-ONE_WORD = frozenset(["Building", "Cancelled", "Completed", "Error", "Failed", "Releasing", "Running", "Serving", "Unschedulable"])
+ONE_WORD = frozenset(
+    ["Building", "Cancelled", "Completed", "Error", "Evicted", "Failed", "Releasing", "Running", "Serving", "Unschedulable"]
+)
 """Reasons that the code names where it does not say them at once: in conditions, steps and states of containers."""
 FROM_PARTS = frozenset(["FailedToCreateEndpoint", "FailedToUpdateEndpoint"])
 

@@ -7,18 +7,20 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pilothouse.engine.node.images import busybox_archive, load_archive
+from pilothouse.engine.node.images.archive import busybox_archive, load_archive
+from tests.e2e.free import first_number
 
 BIN = Path(sys.executable).parent
 
 
 @dataclass
 class Instance:
-    """number: distinct for every instance that may run at the same time; ports and networks follow from it."""
+    """number: below free.INSTANCES, distinct for every instance that may run at the same time; ports and networks follow from it."""
 
     home: Path
     number: int
@@ -26,17 +28,26 @@ class Instance:
 
     @property
     def http_port(self) -> int:
-        return 18000 + self.number
+        return 18000 + self._place
 
     @property
     def api_port(self) -> int:
-        return 16443 + self.number
+        return 16443 + self._place
+
+    @property
+    def _place(self) -> int:
+        return first_number() + self.number
+
+    @property
+    def https_port(self) -> int:
+        return 18100 + self._place
 
     def up(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        n = self.number
+        n = self._place
         networks = ["--pod-cidr", f"10.{100 + n}.0.0/16", "--service-cidr", f"10.{200 + n}.0.0/16"]
-        ports = ["--port", str(self.api_port), "--http-port", str(self.http_port), "--https-port", str(18100 + n)]
-        return self.ph("up", *ports, "--registry-port", str(15000 + n), *networks, *options, check=check)
+        ports = ["--port", str(self.api_port), "--http-port", str(self.http_port), "--https-port", str(self.https_port)]
+        ports += ["--registry-port", str(15000 + n), "--kubelet-port", str(15100 + n)]
+        return self.ph("up", *ports, *networks, *options, check=check)
 
     def ph(self, *args: str, check: bool = True, timeout: float = 300, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -94,7 +105,7 @@ class Instance:
         return int((self.home / "run" / "pilothouse.pid").read_text().split()[0])
 
 
-def eventually(claim, deadline_s: float = 30, every_s: float = 0.1) -> Any:
+def eventually(claim: Callable[[], Any], deadline_s: float = 30, every_s: float = 0.1) -> Any:
     """The first true value of the claim; fails with its last value after the deadline."""
     end = time.monotonic() + deadline_s
     while True:

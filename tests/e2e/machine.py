@@ -1,6 +1,7 @@
 """What a machine looks like from outside: used to prove that an instance leaves nothing behind."""
 
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def look(marker: str = "") -> Machine:
     )
 
 
-def _lines(argv: list[str], pick) -> list[str]:
+def _lines(argv: list[str], pick: Callable[[str], str]) -> list[str]:
     out = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     return [pick(line) for line in out.splitlines() if line.strip()]
 

@@ -164,6 +164,7 @@ def test_a_procfile_runs_its_processes_and_a_failing_release_stops_the_deploy(in
     instance.ph("delete", "several", "--yes")
 
 
+@pytest.mark.slow
 def test_an_app_without_web_runs_without_a_url(instance: Instance, tmp_path: Path) -> None:
     tree = tmp_path / "ticker"
     tree.mkdir()
@@ -302,7 +303,7 @@ def test_an_ingress_of_anyone_is_served_with_tls(instance: Instance, guestbook: 
 
     def answer() -> bytes | None:
         try:
-            raw = socket.create_connection(("127.0.0.1", 18100 + instance.number), timeout=5)
+            raw = socket.create_connection(("127.0.0.1", instance.https_port), timeout=5)
             with raw, context.wrap_socket(raw, server_hostname="shop.example.test") as secured:
                 connection = http.client.HTTPConnection("shop.example.test")
                 connection.sock = secured

@@ -11,7 +11,7 @@ from tests.e2e.instance import Instance
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
 IMAGE = "docker.io/test/busybox:1"
-TIMES = 20
+TIMES, OFTEN = 20, 6
 LINES = 60_000
 EVERYTHING = "y\n" * LINES
 BURST = f"yes | head -n {LINES} >/tmp/x; read line; dd if=/tmp/x bs=65536 2>/dev/null; exit 7"
@@ -31,7 +31,7 @@ def alone() -> Iterator[Instance]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.mark.parametrize("number", range(TIMES))
+@pytest.mark.parametrize("number", [*range(OFTEN), *(pytest.param(each, marks=pytest.mark.slow) for each in range(OFTEN, TIMES))])
 def test_kubectl_run_and_logs_show_everything_and_the_exit_code(alone: Instance, number: int) -> None:
     name = f"burst-{number}"
     options = [f"--image={IMAGE}", "--restart=Never", "-i", "-q", "--command", "--", "sh", "-c", BURST]

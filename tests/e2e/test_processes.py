@@ -1,17 +1,24 @@
 """Control plane and node as processes: each may be stopped, wedged or killed, and nothing that was acknowledged or runs is lost."""
 
 import contextlib
+import json
 import os
 import random
 import shutil
 import signal
+import ssl
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.e2e import free
 from tests.e2e.instance import Instance, eventually
 from tests.e2e.test_lifecycle import container_ids, run_sleeper
 
@@ -91,13 +98,17 @@ def test_a_killed_process_loses_no_acknowledged_write_and_restarts_no_container(
     working.kubectl("delete", "pod/sleeper")
 
 
+def is_another(working: Instance, former: int) -> bool:
+    return pid(working, "control") != former
+
+
 def test_a_process_that_had_worked_is_started_again_at_once_each_time(working: Instance) -> None:
     for _ in range(4):
         eventually(lambda: (working.home / "run" / "control.worked").exists())
         former = pid(working, "control")
         os.kill(former, signal.SIGKILL)
         began = time.monotonic()
-        eventually(lambda former=former: pid(working, "control") != former)
+        eventually(partial(is_another, working, former))
         assert time.monotonic() - began < 15  # the fourth pause of one that never worked is longer
 
 
@@ -111,6 +122,35 @@ def test_the_node_goes_on_while_the_control_plane_is_away(working: Instance, bus
     assert pid(working, "node") == node
     assert working.kubectl("exec", "sleeper", "--", "echo", "hello").stdout == "hello\n"
     working.kubectl("delete", "pod/sleeper")
+
+
+def test_the_nodes_own_api_is_reached_through_the_api_server_and_again_after_its_process_was_killed(working: Instance) -> None:
+    (node,) = working.get("nodes")["items"]
+    name, port = node["metadata"]["name"], node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
+
+    def asked(path: str) -> str:
+        return working.kubectl("get", "--raw", f"/api/v1/nodes/{name}/proxy{path}", check=False).stdout
+
+    assert json.loads(asked("/stats/summary"))["node"]["nodeName"] == name
+    assert "node_memory_working_set_bytes" in asked("/metrics/resource")
+    os.kill(pid(working, "node"), signal.SIGKILL)
+    eventually(lambda: asked("/healthz") == "ok", 60)
+    stranger = ssl.create_default_context(cafile=str(working.home / "pki/ca.crt"))
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"https://127.0.0.1:{port}/healthz", context=stranger)
+
+
+def test_fields_that_the_cluster_sets_belong_to_managers_that_clients_know(working: Instance) -> None:
+    working.kubectl("create", "deployment", "managed", "--image=docker.io/test/busybox:1", "--replicas=0")
+    node = working.get("nodes", "--show-managed-fields")["items"][0]
+    wanted = {"kubectl-create", "kube-controller-manager"}
+    eventually(lambda: managers(working.get("deployment", "managed", "--show-managed-fields")) >= wanted)
+    assert "kubelet" in managers(node)
+    working.kubectl("delete", "deployment", "managed")
+
+
+def managers(obj: Any) -> set[str]:
+    return {each["manager"] for each in obj["metadata"]["managedFields"]}
 
 
 def test_killing_everything_leaves_nothing_in_the_way_of_up(working: Instance) -> None:
@@ -133,7 +173,8 @@ def test_a_first_start_that_fails_leaves_nothing_that_binds_the_next() -> None:
         assert not (home / "settings.json").exists()
         assert (home / "store.db").exists()
         (home / "store.db").unlink()
-        other = failing.ph("up", "--no-platform", "--pod-cidr", "10.171.0.0/16", "--service-cidr", "10.172.0.0/16", "--port", "16499")
+        networks = ("--pod-cidr", free.network(171), "--service-cidr", free.network(181))
+        other = failing.ph("up", "--no-platform", *networks, "--port", "16499")
         assert other.returncode == 0
     finally:
         failing.ph("destroy", "--yes", check=False)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,12 @@ def source(folder: Path, text: str = "", *, status: int = 200, address: str = "0
 
 
 @pytest.fixture(scope="module")
-def serving(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def serving(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The app `sick`, at its first revision, which serves."""
     folder = tmp_path_factory.mktemp("sick")
     instance.ph("deploy", str(source(folder)), timeout=500)
-    return folder
+    yield folder
+    instance.ph("delete", "sick", "--yes")
 
 
 def failed(instance: Instance, tree: Path) -> str:
@@ -58,10 +60,12 @@ def test_the_port_on_which_it_listens_instead_is_named(instance: Instance, servi
     assert "listens on port 5000 and not on 8080" in failed(instance, source(serving, port="5000"))
 
 
+@pytest.mark.slow
 def test_loopback_only_is_named(instance: Instance, serving: Path) -> None:
     assert "listens on 127.0.0.1:8080 only" in failed(instance, source(serving, address="127.0.0.1"))
 
 
+@pytest.mark.slow
 def test_an_app_that_answers_only_errors_does_not_serve(instance: Instance, serving: Path) -> None:
     said = failed(instance, source(serving, status=500))
     assert "GET / is answered with 500" in said
@@ -95,9 +99,9 @@ def test_a_program_that_is_not_there_is_one_sentence_and_127(instance: Instance,
     assert (done.returncode, done.stderr) == (127, "Error: the container has no program nosuch\n")
 
 
+@pytest.mark.slow
 def test_nothing_that_runs_is_said_at_the_url(instance: Instance, serving: Path) -> None:
     instance.ph("scale", "sick=0")
     status, said = instance.fetch("sick.localhost")
     assert status == 503
     assert b'sick is scaled to 0: "ph scale sick=1" starts it' in said
-    instance.ph("delete", "sick", "--yes")

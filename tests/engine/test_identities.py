@@ -28,11 +28,13 @@ def test_only_the_break_glass_file_is_beyond_authorization(tmp_path: Path) -> No
     assert signed_in(tmp_path / "admin.kubeconfig") == ("admin", "pilothouse:admins")
     assert signed_in(made.super_admin) == ("super-admin", "system:masters")
     assert made.super_admin.stat().st_mode & 0o077 == 0
+    certificate = x509.load_pem_x509_certificate(made.kubelet_client[0].read_bytes())
+    assert [each.value for each in certificate.subject] == ["kube-apiserver-kubelet-client"]
     others = {signed_in(made.kubeconfig(client)) for client in (NODE, PROXY, GATEWAY)}
     assert not {group for _, group in others} & {"system:masters", "pilothouse:admins"}
 
 
-@pytest.mark.parametrize("missing", ["version", "super-admin.kubeconfig"])
+@pytest.mark.parametrize("missing", ["version", "super-admin.kubeconfig", "kubelet.crt"])
 def test_files_of_an_earlier_version_are_made_anew_under_the_same_authority(tmp_path: Path, missing: str) -> None:
     made = ensure(tmp_path)
     authority = made.ca.read_bytes()
@@ -41,8 +43,9 @@ def test_files_of_an_earlier_version_are_made_anew_under_the_same_authority(tmp_
         noted = tmp_path / "pki" / "names"
         noted.write_text(noted.read_text().partition("\n")[2])
     else:
-        made.super_admin.unlink()
+        (tmp_path / "pki" / missing).unlink()
     ensure(tmp_path)
     assert made.super_admin.exists()
+    assert made.kubelet[0].exists()
     assert (tmp_path / "admin.kubeconfig").read_bytes() != before
     assert made.ca.read_bytes() == authority

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,8 +79,11 @@ class Guestbook:
         return self.process.wait(20)
 
 
+Start = Callable[..., Guestbook]
+
+
 @pytest.fixture
-def start(packages: Path) -> Iterator[object]:
+def start(packages: Path) -> Iterator[Start]:
     running: list[Guestbook] = []
 
     def begin(**environment: str) -> Guestbook:
@@ -94,7 +97,7 @@ def start(packages: Path) -> Iterator[object]:
             book.process.wait(10)
 
 
-def test_a_message_left_on_the_page_is_shown_escaped(start) -> None:
+def test_a_message_left_on_the_page_is_shown_escaped(start: Start) -> None:
     book = start(GREETING="Welcome <b>")
     form = urllib.parse.urlencode({"name": "<i>Eve</i>", "text": NASTY}).encode()
     status, page = book.send("/", form, "application/x-www-form-urlencoded")
@@ -106,7 +109,7 @@ def test_a_message_left_on_the_page_is_shown_escaped(start) -> None:
     assert socket.gethostname() in page
 
 
-def test_the_api_takes_and_gives_messages_newest_first(start) -> None:
+def test_the_api_takes_and_gives_messages_newest_first(start: Start) -> None:
     book = start()
     assert [book.post(name="Ann", text="one"), book.post(text="two")] == [201, 201]
     found = json.loads(book.get("/api/messages"))
@@ -114,7 +117,7 @@ def test_the_api_takes_and_gives_messages_newest_first(start) -> None:
     assert found["host"] == socket.gethostname()
 
 
-def test_what_is_no_message_is_refused(start) -> None:
+def test_what_is_no_message_is_refused(start: Start) -> None:
     book = start()
     for body in ({}, {"text": " "}, {"text": "x" * 501}, {"text": 1}, {"name": "x" * 51, "text": "x"}, [1]):
         assert book.send("/api/messages", json.dumps(body).encode())[0] == 400, body
@@ -122,14 +125,14 @@ def test_what_is_no_message_is_refused(start) -> None:
     assert json.loads(book.get("/api/messages"))["messages"] == []
 
 
-def test_messages_in_a_folder_survive_a_restart(start, tmp_path: Path) -> None:
+def test_messages_in_a_folder_survive_a_restart(start: Start, tmp_path: Path) -> None:
     first = start(GUESTBOOK_DATA=str(tmp_path / "data"))
     assert first.post(text="still here") == 201
     assert first.end() == 0
     assert "still here" in start(GUESTBOOK_DATA=str(tmp_path / "data")).get("/")
 
 
-def test_a_request_in_work_is_answered_after_sigterm(start) -> None:
+def test_a_request_in_work_is_answered_after_sigterm(start: Start) -> None:
     book = start()
     body = json.dumps({"text": "slow"}).encode()
     with socket.create_connection(("127.0.0.1", book.port), timeout=10) as connection:

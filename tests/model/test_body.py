@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.model.body import SyntaxProblem, YAMLProblem, loads_strict, loads_yaml
+from pilothouse.model.body import SyntaxProblem, YAMLProblem, fields, loads_strict, loads_yaml
 from pilothouse.model.json import dumps, same
 from pilothouse.model.syntax import parse
 from tests.model.json_values import VALUES
@@ -47,8 +47,17 @@ def test_a_text_alone_has_no_duplicates() -> None:
     assert loads_strict(b' "text" ') == ("text", [])
 
 
-def test_duplicates_are_found_in_compact_bodies_too() -> None:
-    assert loads_strict(b'{"a":1,"a":1}') == ({"a": 1}, ["a"])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a":1,"a":1}', b'{"a": 1, "a": 1}', b'{"a":1e8,"a":1e8}', b'{"a":1,"a":":"}', b'{"a":1,"a":"\\u003a"}', b'{"a":1,"a":"\\u003A"}'],
+)
+def test_duplicates_are_found_however_a_body_is_written(body: bytes) -> None:
+    assert loads_strict(body)[1] == ["a"]
+
+
+@given(VALUES, VALUES)
+def test_a_field_that_comes_twice_is_always_found(first: Any, second: Any) -> None:
+    assert loads_strict(b'{"a":%b,"a": %b}' % (dumps(first), json.dumps(second).encode()))[1] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +154,18 @@ def test_aliases_cannot_blow_up_a_body() -> None:
         loads_yaml("\n".join(lines).encode())
 
 
+def test_merge_keys_cannot_blow_up_a_body() -> None:
+    lines = ["k0: &k0 {x: 1}"] + [f"k{n}: &k{n} {{<<: *k{n - 1}, a{n}: 1}}" for n in range(1, 1000)]
+    with pytest.raises(YAMLProblem, match="excessive aliasing"):
+        loads_yaml("\n".join(lines).encode())
+
+
+def test_a_field_that_comes_twice_in_a_long_json_body_is_named_without_its_line() -> None:
+    text = '{"a":1,"a":2,"b":"' + "x" * 40_000 + '"}'
+    assert loads_yaml(text.encode())[1] == ['key "a" already set in map']
+    assert loads_yaml(b'{"a":1,"a":2}')[1] == ['line 1: key "a" already set in map']
+
+
 @pytest.mark.parametrize("text", ["a: [1", "a: b: c", "&a [*a]", "\tx", "? [a]\n: b", "a: *b", "a: {<<: 1}", "[" * 5000, b"\xff\xfe\x00"])
 def test_broken_yaml_is_a_yaml_problem(text: str | bytes) -> None:
     with pytest.raises(YAMLProblem, match="yaml: "):
@@ -199,3 +220,9 @@ def test_broken_large_bodies_are_explained_too(tail: bytes, message: str) -> Non
 
 def test_at_most_a_hundred_duplicates_are_named() -> None:
     assert len(loads_strict(b"{" + b",".join(b'"k%d":1,"k%d":1' % (n, n) for n in range(5_000)) + b"}")[1]) == 100
+
+
+def test_fields_are_told_in_the_order_of_the_text() -> None:
+    text = b'{"a": {"b": 1, "b": 2}, "l": [{"x]": 1}, [{"y": 1}]], "a": 3}'
+    found = [("a", False), ("a.b", False), ("a.b", True), ("l", False), ("l[0].x]", False), ("l[1][0].y", False), ("a", True)]
+    assert list(fields(text)) == found

@@ -39,3 +39,16 @@ def test_each_reason_has_its_code(kind: type[ApiError], code: int) -> None:
 def test_too_many_requests_says_when_to_come_back() -> None:
     assert TooManyRequests("later", details={"retryAfterSeconds": 3}).retry_after_s == 3
     assert TooManyRequests("later").retry_after_s is None
+
+
+def test_details_name_what_was_asked_for_in_full_while_messages_are_cut() -> None:
+    error = NotFound.of("configmaps", "a" * 5000)
+    assert error.details == {"name": "a" * 5000, "kind": "configmaps"}
+    assert len(error.message) < 400
+
+
+def test_the_token_to_go_on_with_survives_being_an_exception() -> None:
+    error = Expired("too old")
+    error.resume = "token"
+    assert error.to_status()["metadata"] == {"continue": "token"}
+    assert ApiError.from_status(error.to_status()).resume == "token"

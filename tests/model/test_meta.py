@@ -1,4 +1,7 @@
 import random
+import sys
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -20,12 +23,6 @@ OWNED = {
 def test_key_has_the_namespace_in_front() -> None:
     assert meta.key(OWNED) == "shop/web-1"
     assert meta.key({"metadata": {"name": "node-1"}}) == "node-1"
-
-
-@pytest.mark.parametrize("key", ["shop/web-1", "node-1"])
-def test_a_key_splits_into_what_it_was_made_of(key: str) -> None:
-    namespace, name = meta.split_key(key)
-    assert meta.key({"metadata": {"namespace": namespace, "name": name}}) == key
 
 
 def test_an_object_without_metadata_has_empty_everything() -> None:
@@ -88,3 +85,21 @@ def test_generated_names_fit_a_label_and_use_the_safe_alphabet() -> None:
     assert len(found) == 63
     assert names.dns1123_label(found) == []
     assert set(meta.generate_name("", random.Random(1))) <= set(meta.NAME_ALPHABET)
+
+
+def test_each_new_uid_is_another_random_uuid() -> None:
+    found = {meta.new_uid() for _ in range(1000)}
+    assert len(found) == 1000
+    assert {(uuid.UUID(each).version, uuid.UUID(each).variant) for each in found} == {(4, uuid.RFC_4122)}
+    assert all(str(uuid.UUID(each)) == each for each in found)
+
+
+def test_each_thread_gets_uids_of_its_own() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(lambda _: [meta.new_uid() for _ in range(5000)], range(4)))
+    finally:
+        sys.setswitchinterval(before)
+    assert len({each for some in found for each in some}) == 20_000

@@ -76,12 +76,6 @@ def test_sums_keep_the_format_of_the_first() -> None:
     assert str(-parse("1")) == "-1"
 
 
-def test_pods_resources_round_up_to_thousandths() -> None:
-    assert str(parse("100500u").rounded_up()) == "101m"
-    assert str(parse("0.0001").rounded_up()) == "1m"
-    assert parse("250m").rounded_up() == parse("250m")
-
-
 def test_amounts_compare_whatever_their_format() -> None:
     assert parse("1Ki") == parse("1024")
     assert hash(parse("1Ki")) == hash(parse("1024"))

@@ -7,7 +7,6 @@ from pilothouse.model.selector import (
     NOTHING,
     SelectorError,
     from_label_selector,
-    from_map,
     parse_fields,
     parse_labels,
 )
@@ -109,11 +108,6 @@ def test_a_bad_expression_is_refused(expression: dict[str, object]) -> None:
         from_label_selector({"matchExpressions": [expression]})
 
 
-def test_a_map_of_labels_selects_those_who_have_them_all() -> None:
-    assert from_map({"a": "1", "b": "2"}).matches({"a": "1", "b": "2", "c": "3"})
-    assert not from_map({"a": "1"}).matches({})
-
-
 def test_an_index_can_ask_for_the_exact_value() -> None:
     assert parse_labels("a=b,c!=d").exact("a") == "b"
     assert parse_labels("c!=d,e in (x,y)").exact("e") is None
@@ -171,3 +165,22 @@ def test_a_text_is_a_selector_or_a_selector_error(text: str) -> None:
     except SelectorError:
         return
     assert parse_labels(str(found)) == found
+
+
+@given(st.lists(st.sampled_from(["a=1", "a=2", "a!=1", "a!=2", "a in (1,2)", "a notin (2,3)", "a", "!a", "a>1", "a<3", "b", "!b", "b=1"])))
+def test_many_requirements_hold_when_each_of_them_does(texts: list[str]) -> None:
+    for labels in ({}, {"a": "1"}, {"a": "2", "b": "1"}, {"b": "x"}, {"a": "x", "c": ""}):
+        each = [parse_labels(text).matches(labels) for text in texts]
+        assert parse_labels(",".join(texts)).matches(labels) is all(each)
+
+
+@given(st.lists(st.sampled_from(["a=1", "a=2", "a!=1", "b!=", "b=", "b=1"])))
+def test_many_requirements_on_fields_hold_when_each_of_them_does(texts: list[str]) -> None:
+    for fields in ({}, {"a": "1"}, {"a": "2", "b": "1"}, {"a": 1}):
+        each = [parse_fields(text).matches(fields) for text in texts]
+        assert parse_fields(",".join(texts)).matches(fields) is all(each)
+
+
+def test_a_number_of_too_many_digits_is_none_to_compare_with() -> None:
+    with pytest.raises(SelectorError):
+        parse_labels("n>" + "1" * 5000)

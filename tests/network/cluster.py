@@ -50,9 +50,13 @@ class FakeCluster:
         if call.method != "GET":
             raise NotFound("only reads and creations are answered here")
         collection, _, name = call.path.rpartition("/")
-        if any(collection.endswith(path.rpartition("/")[2]) for path in self._objects):
+        is_of_namespace = call.path.partition("/namespaces/")[2].count("/") == 2
+        if is_of_namespace or any(collection.endswith(path.rpartition("/")[2]) for path in self._objects):
             resource, namespace = _unscoped(collection)
-            return self._objects[resource][f"{namespace}/{name}"]
+            found = self._objects.get(resource, {}).get(f"{namespace}/{name}")
+            if found is None:
+                raise NotFound.of(resource.rpartition("/")[2], name)
+            return found
         return {"items": list(self._objects.get(call.path, {}).values()), "metadata": {"resourceVersion": str(self._revision)}}
 
     async def _create(self, call: Call) -> Object:
@@ -106,7 +110,8 @@ def service(name: str, *ports: Object, namespace: str = "default", **spec: Any) 
 
 
 def endpoint(address: str, *, node: str = "here", ready: bool | None = True, **more: Any) -> Object:
-    conditions = {"ready": ready, **{key: more.pop(key) for key in ("serving", "terminating") if key in more}}
+    others: Object = {key: more.pop(key) for key in ("serving", "terminating") if key in more}
+    conditions = {"ready": ready, **others}
     return {"addresses": [address], "nodeName": node, "conditions": conditions, **more}
 
 

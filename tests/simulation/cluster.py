@@ -20,9 +20,11 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.controllers.controllers import Controllers
-from pilothouse.engine.node import cgroups, starting, volumes, worker
 from pilothouse.engine.node.agent import NodeAgent
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.host import cgroups
+from pilothouse.engine.node.volumes import volumes
+from pilothouse.engine.node.work import sandboxing, worker
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -30,6 +32,7 @@ from pilothouse.model.kinds import PODS, SERVICEACCOUNTS
 from pilothouse.model.resource import Resource
 from tests.people import ADMIN, CONTROLLER_MANAGER, SCHEDULER, client_of, controller_client, refused_parts
 from tests.people import node as node_user
+from tests.simulation.fake_figures import FakeFigures
 from tests.simulation.fake_runtime import FakeRuntime
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.virtual import until
@@ -43,7 +46,7 @@ CONTROLLERS = (
 
 @dataclass(slots=True)
 class Simulated:
-    """agent: of the one node; barrier: join it to play a proxy."""
+    """agent: of the one node; barrier: join it to play a proxy. figures: by which the node evicts."""
 
     store: MemoryStore
     server: ApiServer
@@ -51,6 +54,7 @@ class Simulated:
     runtime: FakeRuntime
     agent: NodeAgent
     barrier: EndpointBarrier
+    figures: FakeFigures
 
     async def create(self, resource: Resource, obj: Object, namespace: str = "default") -> Object:
         return await self.client.create(resource, obj, namespace if resource.namespaced else None)
@@ -99,14 +103,15 @@ async def simulated(folder: Path, state: Path) -> AsyncIterator[Simulated]:
         said, placed = Recorder(node, None, "kubelet", NODE), Recorder(placing, None, "default-scheduler")
         controllers = Controllers(partial(controller_client, server), informers, recorder, root_ca="PEM", clock=time.time)
         scheduler = Scheduler(placing, informers, placed)
-        agent = NodeAgent(node, runtime, config, said, barrier)
+        figures = FakeFigures()
+        agent = NodeAgent(node, runtime, config, said, barrier, signals=figures)
         for each in (recorder, said, placed):
             tasks.spawn(each.run(), name="events")
         await tasks.start(informers.run)
         await tasks.start(controllers.run)
         tasks.spawn(scheduler.run(), name="scheduler")
         await tasks.start(agent.run)
-        cluster = Simulated(store, server, client_of(server, ADMIN), runtime, agent, barrier)
+        cluster = Simulated(store, server, client_of(server, ADMIN), runtime, agent, barrier, figures)
         await cluster.until(SERVICEACCOUNTS, "default", bool)
         yield cluster
         await runtime.close()
@@ -119,7 +124,7 @@ async def _without_the_machine() -> AsyncIterator[None]:
     """No mounts and no cgroups: what a test must not leave behind on the machine that it runs on."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(volumes, "mount_memory", lambda folder, options, name="tmpfs": None)
-        patch.setattr(starting, "weigh", lambda parent, shares: None)
+        patch.setattr(sandboxing, "weigh", lambda parent, shares: None)
         patch.setattr(cgroups, "pods", lambda instance: set())
         patch.setattr(cgroups, "remove", lambda parent: None)
         yield

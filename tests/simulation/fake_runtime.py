@@ -8,9 +8,10 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from signal import SIGCHLD, SIGCONT, SIGURG, SIGWINCH
 
-from pilothouse.engine.node import api_pb2 as api
-from pilothouse.engine.node.runtime import (
+from pilothouse.engine.node.runtime import api_pb2 as api
+from pilothouse.engine.node.runtime.seam import (
     CONTAINER_NAME,
     CREATED,
     EXITED,
@@ -19,6 +20,8 @@ from pilothouse.engine.node.runtime import (
     Container,
     ExecResult,
     Exited,
+    Features,
+    HandlerFeatures,
     Image,
     OutOfMemory,
     Readiness,
@@ -26,9 +29,11 @@ from pilothouse.engine.node.runtime import (
     RuntimeFailure,
     Sandbox,
     Usage,
+    Users,
 )
 
-KILLED, TERMINATED = 137, 143
+KILLED, TERMINATED, UNSEEN = 137, 143, 255
+IGNORED = (SIGCHLD, SIGCONT, SIGURG, SIGWINCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +66,24 @@ class Fault:
 
 @dataclass(slots=True)
 class FakeRuntime:
-    """latency_s: of each call. faults: verb -> what it fails with; "" for every verb. calls: all that was asked for, in order."""
+    """latency_s: of each call. faults: verb -> what it fails with; "" for every verb. calls: all that was asked for, in order.
+    configs: by id of the container, what it was made of. shifts: whether it makes user namespaces. uses: memory, by id.
+    """
 
     latency_s: float = 0.005
     programs: dict[str, Program] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     execs: dict[tuple[str, ...], ExecResult] = field(default_factory=dict)
     ready: Readiness = field(default_factory=lambda: Readiness(True, True))
+    can: Features = field(default_factory=lambda: Features({"": HandlerFeatures(), "runc": HandlerFeatures()}))
+    shifts: bool = True
     calls: list[Called] = field(default_factory=list)
     counts: "Counter[str]" = field(default_factory=Counter)
     boxes: dict[str, Sandbox] = field(default_factory=dict)
+    shifted: dict[str, int] = field(default_factory=dict)
     inside: dict[str, Container] = field(default_factory=dict)
+    configs: dict[str, api.ContainerConfig] = field(default_factory=dict)
+    uses: dict[str, int] = field(default_factory=dict)
     stock: dict[str, Image] = field(default_factory=dict)
     remote: set[str] = field(default_factory=set)
     _listeners: "list[asyncio.Queue[RuntimeEvent | None]]" = field(default_factory=list)
@@ -101,9 +113,15 @@ class FakeRuntime:
         self._stop_box(id, said=not silently)
 
     def lose(self, id: str) -> None:
-        """A container or sandbox is gone as if somebody had removed it behind the agent's back."""
-        self.inside.pop(id, None)
+        """A container, or a sandbox with what is in it, is gone as if somebody had removed it behind the agent's back."""
+        self.inside = {key: each for key, each in self.inside.items() if id not in (key, each.sandbox_id)}
         self.boxes.pop(id, None)
+
+    def restart_machine(self) -> None:
+        """Whatever ran has ended, and nobody was there to see how; images and records stay."""
+        for id in list(self.inside):
+            self._end(id, UNSEEN, said=False)
+        self.boxes = {id: replace(each, ready=False) for id, each in self.boxes.items()}
 
     def break_events(self) -> None:
         for listener in self._listeners:
@@ -125,8 +143,14 @@ class FakeRuntime:
         await self._called("Status")
         return self.ready
 
-    async def run_sandbox(self, config: api.PodSandboxConfig) -> str:
+    async def features(self) -> Features:
+        await self._called("Status")
+        return self.can
+
+    async def run_sandbox(self, config: api.PodSandboxConfig, handler: str = "") -> str:
         metadata = config.metadata
+        if handler not in self.can.handlers:
+            raise RuntimeFailure("RunPodSandbox", f'failed to get sandbox runtime: no runtime for "{handler}" is configured')
         await self._called("RunPodSandbox", metadata.name)
         if any((each.uid, each.attempt) == (metadata.uid, metadata.attempt) for each in self.boxes.values()):
             raise RuntimeFailure("RunPodSandbox", f"failed to reserve sandbox name {metadata.name!r}: name is reserved")
@@ -134,6 +158,8 @@ class FakeRuntime:
         ip = f"10.9.{self._number // 250}.{self._number % 250 + 1}"
         made = Sandbox(id, metadata.uid, metadata.name, metadata.namespace, metadata.attempt, True, time.time(), (ip,))
         self.boxes[id] = made
+        if self.shifts and config.linux.security_context.namespace_options.userns_options.uids:
+            self.shifted[id] = config.linux.security_context.namespace_options.userns_options.uids[0].host_id
         return id
 
     async def stop_sandbox(self, id: str) -> None:
@@ -157,6 +183,11 @@ class FakeRuntime:
         await self.sandbox(id)
         return f"/run/netns/{id}"
 
+    async def users(self, id: str) -> Users | None:
+        await self.sandbox(id)
+        first = self.shifted.get(id, 0)
+        return Users(f"/proc/{id}/ns/user", first) if first else None
+
     async def sandboxes(self) -> list[Sandbox]:
         await self._called("ListPodSandbox")
         return [replace(each, ips=()) for each in self.boxes.values()]
@@ -176,6 +207,7 @@ class FakeRuntime:
         labels = config.labels
         uid, known_as = labels.get(POD_UID, box.uid), labels.get(CONTAINER_NAME, name)
         annotations = dict(config.annotations)
+        self.configs[id] = config
         self.inside[id] = Container(
             id, sandbox_id, uid, known_as, attempt, CREATED, time.time(), image.tags[0], image.id, annotations=annotations
         )
@@ -191,20 +223,25 @@ class FakeRuntime:
         if program.runs_s is not None:
             self._later(id, program.runs_s, program.code, oom=program.oom)
 
-    async def stop_container(self, id: str, grace_s: int) -> None:
+    async def stop_container(self, id: str, grace_s: int, signal: int = 0) -> None:
         await self._called("StopContainer", id, grace_s)
         container = self.inside.get(id)
         if container is None or container.state != RUNNING:
             return
         term_s = self._program(container).term_s
-        if grace_s > 0 and term_s is not None:
-            self._later(id, term_s, TERMINATED)
+        if grace_s > 0 and term_s is not None and signal not in IGNORED:
+            self._later(id, term_s, 128 + signal if signal else TERMINATED)
         ended = self._ends.setdefault(id, asyncio.Event())
         try:
             async with asyncio.timeout(grace_s):
                 await ended.wait()
         except TimeoutError:
             self._end(id, KILLED, said=True)
+
+    async def update_container(self, id: str, resources: api.LinuxContainerResources) -> None:
+        await self._called("UpdateContainerResources", id)
+        self._known(id, "UpdateContainerResources")
+        self.configs[id].linux.resources.MergeFrom(resources)
 
     async def remove_container(self, id: str) -> None:
         await self._called("RemoveContainer", id)
@@ -226,7 +263,7 @@ class FakeRuntime:
 
     async def usage(self) -> list[Usage]:
         await self._called("ListContainerStats")
-        return [Usage(each.id, each.uid, each.name, time.time(), 0, 0, 0) for each in self.running()]
+        return [Usage(each.id, each.uid, each.name, time.time(), 0, self.uses.get(each.id, 0), 0) for each in self.running()]
 
     async def pull(self, image: str, auth: api.AuthConfig | None) -> str:
         await self._called("PullImage", image)
@@ -248,9 +285,11 @@ class FakeRuntime:
         for name in [name for name, each in self.stock.items() if image in (name, each.id)]:
             del self.stock[name]
 
-    async def images_used_bytes(self) -> int:
-        await self._called("ImageFsInfo")
-        return sum(each.size_bytes for each in self.stock.values())
+    async def view(self, image: str, key: str) -> tuple[str, ...]:
+        raise RuntimeFailure("View", "a fake runtime has no layers", "UNIMPLEMENTED")
+
+    async def drop_view(self, key: str) -> None:
+        await self._called("Remove", key)
 
     async def exec_sync(self, id: str, command: Sequence[str], timeout_s: int) -> ExecResult:
         await self._called("ExecSync", " ".join(command))
@@ -284,14 +323,15 @@ class FakeRuntime:
         self.counts[verb] += 1
         self.calls.append(Called(asyncio.get_running_loop().time(), verb, subject, grace_s))
         fault = self.faults.get(verb) or self.faults.get("")
+        if fault is not None and fault.times is not None:
+            # Counted before anything is awaited: calls come together.
+            fault.times -= 1
+            if fault.times <= 0:
+                self.faults = {key: each for key, each in self.faults.items() if each is not fault}
         if fault is None or not fault.in_place:
             await asyncio.sleep(self.latency_s)
         if fault is None:
             return
-        if fault.times is not None:
-            fault.times -= 1
-            if fault.times <= 0:
-                self.faults = {key: each for key, each in self.faults.items() if each is not fault}
         raise RuntimeFailure(verb, fault.why, fault.code)
 
     def _id(self, kind: str) -> str:

@@ -12,11 +12,11 @@ from pilothouse.engine.store import store as store_module
 from pilothouse.engine.store.history import History, Limits
 from pilothouse.engine.store.loading import Loaded
 from pilothouse.engine.store.record import Decoded
-from pilothouse.engine.store.room import Room
+from pilothouse.engine.store.room import QUOTA_BYTES, Room
 from pilothouse.engine.store.sealing import Plain
 from pilothouse.engine.store.shelves import Shelves
 from pilothouse.engine.store.store import Store
-from pilothouse.engine.store.writer import Chore, Write
+from pilothouse.engine.store.writer import Chore, QueuedWrite
 
 
 class _InPlaceWriter:
@@ -24,7 +24,7 @@ class _InPlaceWriter:
         self._reports = reports
 
     def put(self, item: Any) -> None:
-        if isinstance(item, Write):
+        if isinstance(item, QueuedWrite):
             asyncio.get_running_loop().call_soon(self._reports.committed, [item])
         elif isinstance(item, Chore):
             item.done.set_result(None)
@@ -40,8 +40,8 @@ class MemoryStore(Store):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(store_module, "Writer", _InPlaceWriter)
             no_database: Any = None
-            empty = Loaded(Shelves(), History(limits or Limits(), 0), 0, Decoded(), is_stale=False)
-            super().__init__(no_database, empty, time.time, Room(0, store_module.QUOTA_BYTES), Plain())
+            empty = Loaded(Shelves(), History(limits or Limits(), 0), 0, Decoded(), is_stale=False, is_unpurged=False)
+            super().__init__(no_database, empty, time.time, Room(0, QUOTA_BYTES), Plain())
 
 
 @asynccontextmanager

@@ -47,7 +47,7 @@ class FakeEnvoy:
 
     async def hosts(self) -> Hosts:
         self.asked += 1
-        found: Any = {}
+        found: Hosts = {}
         for path in (self.files.folder / "endpoints").glob("[!.]*"):
             (written,) = json.loads(path.read_text())["resources"]
             places = [each for group in written["endpoints"] for each in group["lb_endpoints"]]

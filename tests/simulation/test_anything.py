@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from structlog.testing import capture_logs
 
-from pilothouse.engine.node.runtime import ExecResult
-from pilothouse.engine.node.status import build
-from pilothouse.engine.node.statuswriter import disagrees
+from pilothouse.engine.node.runtime.seam import ExecResult
+from pilothouse.engine.node.status.pod import build
+from pilothouse.engine.node.status.writer import disagrees
 from pilothouse.model import meta
 from pilothouse.model.kinds import PODS
 from tests.simulation.cluster import Calm, Simulated, simulated

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pilothouse.engine.node import worker
-from pilothouse.engine.node.plan import Plan, plan
-from pilothouse.engine.node.steps import Fail
+from pilothouse.engine.node.pod.steps import Fail
+from pilothouse.engine.node.work import worker
+from pilothouse.engine.node.work.plan import Plan, plan
 from pilothouse.model import meta
 from pilothouse.model.kinds import PODS
 from tests.simulation.cluster import Simulated, simulated

@@ -6,8 +6,8 @@ from typing import Any
 
 from pilothouse.client.transport import JSON_PATCH
 from pilothouse.engine.node.files.mountpoints import mounts_below
-from pilothouse.engine.node.runtime import MESSAGE_FILE
-from pilothouse.engine.node.worker import PodWorker
+from pilothouse.engine.node.runtime.seam import MESSAGE_FILE
+from pilothouse.engine.node.work.worker import PodWorker
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CONFIGMAPS, EVENTS, NODES, PODS, RUNTIMECLASSES
@@ -273,7 +273,7 @@ def test_a_pod_past_its_deadline_takes_no_traffic_while_it_ends(play: Play) -> N
         cluster.runtime.programs[IMAGE] = Program(term_s=12)
         await cluster.runs(pod(activeDeadlineSeconds=5))
         found = await cluster.until(PODS, "p", lambda found: not meta.is_true(found, "Ready"))
-        assert (found["status"]["phase"], meta.condition(found, "Ready")["reason"]) == ("Running", "PodFailed")
+        assert (found["status"]["phase"], (meta.condition(found, "Ready") or {}).get("reason")) == ("Running", "PodFailed")
 
     play(scene)
 
@@ -390,7 +390,7 @@ def test_a_pod_whose_runtime_the_node_lacks_says_so_and_one_that_it_has_runs(pla
         events = {each["message"] for each in await cluster.items(EVENTS) if each["reason"] == "FailedCreatePodSandBox"}
         (said,) = events
         assert "code = NotFound desc = " in said
-        assert 'this node has no runtime "kata", which RuntimeClass "small" asks for; use a class with the handler runc' in said
+        assert 'this node has no runtime "kata", which RuntimeClass "small" asks for; use a class with one of its handlers: runc' in said
 
 
 def test_the_last_words_of_a_container_are_known_to_an_agent_that_takes_it_over(play: Play) -> None:
@@ -411,5 +411,77 @@ def test_the_last_words_of_a_container_are_known_to_an_agent_that_takes_it_over(
         assert latest.message == "no disk"
         taken_over.cancel()
         await asyncio.wait([taken_over])
+
+    play(scene)
+
+
+def test_containers_of_a_pod_start_together(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        await cluster.runs(pod("p", *(container(name) for name in ("a", "b", "c"))))
+        starts = runtime.called("StartContainer")
+        assert len(starts) == 3
+        assert starts[-1].at - starts[0].at < runtime.latency_s, "no start has waited for the end of another"
+        assert [each.subject for each in runtime.called("CreateContainer")] == ["a", "b", "c"]
+
+    play(scene)
+
+
+def test_a_post_start_hook_is_over_before_the_next_container_is_made(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        hook = {"postStart": {"exec": {"command": ["first"]}}}
+        await cluster.runs(pod("p", container("a"), container("b", lifecycle=hook), container("c")))
+        order = [each.subject for each in runtime.calls if each.verb in ("CreateContainer", "ExecSync")]
+        assert order == ["a", "b", "first", "c"]
+
+    play(scene)
+
+
+def test_one_container_that_cannot_start_holds_back_no_other(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        runtime.fail("CreateContainer", times=1)
+        await cluster.create(PODS, pod("p", *(container(name) for name in ("a", "b", "c"))))
+        await cluster.until(PODS, "p", lambda found: len(runtime.running()) == 2, 0.5)
+        await cluster.until(PODS, "p", lambda found: meta.is_true(found, "Ready"), 5)
+
+    play(scene)
+
+
+def test_a_changed_image_restarts_a_sidecar_and_nothing_else(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE, "app:2")
+        sidecar = container("side", restartPolicy="Always")
+        await cluster.runs(pod("p", initContainers=[sidecar]))
+        await cluster.patch(PODS, "p", [{"op": "replace", "path": "/spec/initContainers/0/image", "value": "app:2"}], type=JSON_PATCH)
+        found = await cluster.until(PODS, "p", lambda found: side(found)["restartCount"] == 1 and meta.is_true(found, "Ready"))
+        assert (side(found)["image"], counts(found)) == ("app:2", {"main": 0})
+
+    play(scene)
+
+
+def side(found: Object) -> Object:
+    (status,) = found["status"]["initContainerStatuses"]
+    return dict(status)
+
+
+def test_an_image_that_was_changed_while_nobody_looked_is_changed_by_the_next_worker(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE, "app:2")
+        await cluster.runs(pod())
+        worker = cluster.worker("p")
+        worker.refresh()
+        worker.state.started_at = "broken"  # type: ignore[assignment]
+        await asyncio.sleep(1)
+        await cluster.patch(PODS, "p", [{"op": "replace", "path": "/spec/containers/0/image", "value": "app:2"}], type=JSON_PATCH)
+        found = await cluster.until(PODS, "p", lambda found: counts(found) == {"main": 1} and meta.is_true(found, "Ready"))
+        assert cluster.worker("p") is not worker
+        assert found["status"]["containerStatuses"][0]["image"] == "app:2"
 
     play(scene)

@@ -6,7 +6,7 @@ import os
 import h11
 import pytest
 
-from pilothouse.wire import Headers, Request, Response, serve
+from pilothouse.wire import Headers, Request, Response, heads, serve
 from tests.wire.conftest import Connect, Start, echo
 
 
@@ -275,9 +275,14 @@ def test_request_can_be_made_without_a_connection() -> None:
         request.stream()
 
 
-def test_answers_are_understood_by_h11_for_every_status() -> None:
-    from pilothouse.wire import heads
+def test_headers_that_clients_have_made_long_or_many_are_not_kept() -> None:
+    before = heads._kept_block.cache_info().currsize
+    for headers in ((("warning", "x" * 1000),), tuple((f"warning-{number}", "x") for number in range(100))):
+        assert heads.block(200, headers)
+    assert heads._kept_block.cache_info().currsize == before
 
+
+def test_answers_are_understood_by_h11_for_every_status() -> None:
     for status in (200, 201, 404, 410, 422, 429, 503, 599):
         client = h11.Connection(h11.CLIENT)
         client.send(h11.Request(method="GET", target="/", headers=[("Host", "t")]))
@@ -285,3 +290,16 @@ def test_answers_are_understood_by_h11_for_every_status() -> None:
         response = client.next_event()
         assert isinstance(response, h11.Response)
         assert response.status_code == status
+
+
+async def test_the_task_of_a_request_is_named_by_what_was_asked_for(start: Start, connect: Connect) -> None:
+    async def handler(request: Request) -> Response:
+        task = asyncio.current_task()
+        assert task is not None
+        return Response(200, (), task.get_name().encode())
+
+    client = await connect(await start(handler))
+    client.get("/api/v1/pods?limit=500")
+    assert (await client.answer()).body == b"GET /api/v1/pods"
+    client.get("/" + "a" * 5000)
+    assert len((await client.answer()).body) < 200

@@ -1,10 +1,13 @@
 """Answers sent piece by piece: framing, back-pressure, and how either side ends them."""
 
 import asyncio
+import time
+from typing import cast
 
 import pytest
 
 from pilothouse.wire import Disconnected, Request, Response, Stream
+from pilothouse.wire.stream import Flusher
 from tests.wire.conftest import Connect, Start
 
 
@@ -164,3 +167,56 @@ async def test_an_answer_that_fails_after_its_head_is_cut_short(start: Start, co
     client.get("/")
     answer = await client.ended()
     assert not answer.endswith(b"0\r\n\r\n")
+
+
+class SlowToFlush:
+    """A stream that keeps the event loop busy for some milliseconds, and notes when that was."""
+
+    def __init__(self, number: int, flushed: list[object]) -> None:
+        self.number = number
+        self.flushed = flushed
+
+    def flush(self) -> None:
+        end = time.monotonic() + 0.003
+        while time.monotonic() < end:
+            pass
+        self.flushed.append(self.number)
+
+
+async def test_many_streams_are_flushed_in_order_and_others_have_their_turn_meanwhile() -> None:
+    loop, happened = asyncio.get_running_loop(), list[object]()
+    flusher = Flusher(loop)
+    for number in range(6):
+        flusher.add(cast("Stream", SlowToFlush(number, happened)))
+    loop.call_soon(happened.append, "somebody else")
+    while len(happened) < 7:
+        await asyncio.sleep(0)
+    assert [each for each in happened if each != "somebody else"] == list(range(6))
+    assert happened.index("somebody else") < 6
+
+
+async def test_whoever_made_a_change_is_answered_before_its_many_watchers() -> None:
+    loop, happened = asyncio.get_running_loop(), list[object]()
+    flusher, committed = Flusher(loop), loop.create_future()
+
+    async def answer() -> None:
+        await asyncio.shield(committed)
+        happened.append("the answer")
+
+    answering = asyncio.create_task(answer())
+    await asyncio.sleep(0)
+    for number in range(20):
+        flusher.add(cast("Stream", SlowToFlush(number, happened)))
+    committed.set_result(None)
+    while len(happened) < 21:
+        await asyncio.sleep(0)
+    await answering
+    assert happened == ["the answer", *range(20)]
+
+
+def test_a_piece_that_many_streams_send_is_framed_once() -> None:
+    flusher = Flusher(cast("asyncio.AbstractEventLoop", None))
+    piece = b"x" * 26
+    assert flusher.chunk(piece) == b"1a\r\n" + piece + b"\r\n"
+    assert flusher.chunk(piece) is flusher.chunk(piece)
+    assert flusher.chunk(b"y") == b"1\r\ny\r\n"

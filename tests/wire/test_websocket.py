@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from pilothouse.wire import Disconnected, Request, Response, WebSocket
+from pilothouse.wire.websocket import UNREAD_REPLIES_BYTES
 from tests.wire.conftest import Connect, Start
 
 UPGRADE = (
@@ -61,6 +62,20 @@ async def test_first_subprotocol_of_the_client_that_is_known_is_chosen(start: St
     server = await start(echo)
     async with ws_connect(f"ws://127.0.0.1:{server.port}/", subprotocols=offered) as client:  # type: ignore[arg-type]
         assert client.subprotocol == chosen
+
+
+async def test_a_subprotocol_whose_name_is_no_token_is_chosen_as_it_is(start: Start, connect: Connect) -> None:
+    """RFC 6455 wants tokens, in which there is no slash; Kubernetes' tunnel is called so nevertheless."""
+    tunnel = "SPDY/3.1+portforward.k8s.io"
+
+    async def handler(request: Request) -> None:
+        await request.websocket([tunnel, "v4.channel.k8s.io"])
+
+    client = await connect(await start(handler))
+    client.get("/", *UPGRADE, f"Sec-WebSocket-Protocol: {tunnel}, v4.channel.k8s.io")
+    head = await client.read_until(b"\r\n\r\n")
+    assert b"101 Switching" in head
+    assert f"sec-websocket-protocol: {tunnel}\r\n".encode() in head
 
 
 async def test_unknown_subprotocol_is_refused_with_400_and_the_connection_goes_on(start: Start, connect: Connect) -> None:
@@ -249,3 +264,35 @@ async def test_a_client_that_is_still_sending_can_take_the_goodbye(start: Start)
             for _ in range(200):
                 await client.send(b"x" * 100_000)
         assert await client.recv() == b"enough"
+
+
+async def test_a_client_that_pings_and_takes_no_reply_is_cut_off(start: Start, connect: Connect) -> None:
+    sockets: list[WebSocket] = []
+
+    async def handler(request: Request) -> None:
+        sockets.append(socket := await request.websocket())
+        await socket.receive()
+
+    client = await connect(await start(handler))
+    client.get("/", *UPGRADE)
+    await client.read_until(b"\r\n\r\n")
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # its own, so that the kernel's buffers fill
+    pings = masked(Opcode.PING, b"x" * 125) * 2000
+    most = 0
+    async with asyncio.timeout(20):
+        while sockets[0].is_open:
+            client.send(pings)
+            with contextlib.suppress(ConnectionError):
+                await client.writer.drain()
+            most = max(most, sockets[0].buffered)
+    assert most < 2 * UNREAD_REPLIES_BYTES
+
+
+async def test_a_client_that_takes_the_replies_may_ping_as_it_likes(start: Start) -> None:
+    server = await start(echo)
+    async with asyncio.timeout(20), ws_connect(f"ws://127.0.0.1:{server.port}/", max_size=None) as client:
+        for _ in range(30):
+            waiters = [await client.ping() for _ in range(1000)]
+            await waiters[-1]
+        await client.send(b"still here")
+        assert await client.recv() == b"still here"

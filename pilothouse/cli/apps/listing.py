@@ -8,8 +8,6 @@ from pilothouse.cli import output
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model.json import Object
 
-UNDERWAY = frozenset({"Pending", "Building", "Releasing", "RollingOut"})
-
 
 @click.command()
 @NAMESPACE

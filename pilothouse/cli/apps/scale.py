@@ -9,6 +9,7 @@ import click
 from pilothouse.aio.tasks import scope
 from pilothouse.cli import names, output
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, placed, run
+from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ def wanted_counts(targets: tuple[str, ...]) -> Counts:
 
 def _split(text: str, what: str) -> tuple[str, int]:
     name, _, count = text.partition("=")
-    if not name or not (count.isascii() and count.isdigit()) or int(count) > MOST:
+    wanted = natural(count)
+    if not name or wanted is None or wanted > MOST:
         raise click.UsageError(f"{text!r} is not {what}=REPLICAS, such as {name or 'shop'}=3")
-    return name, int(count)
+    return name, wanted
 
 
 async def _scale(session: Session, wanted: Counts, namespace: str, timeout_s: float | None) -> None:

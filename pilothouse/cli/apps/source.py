@@ -72,10 +72,6 @@ def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return info
 
 
-def is_git_url(text: str) -> bool:
-    return text.startswith(("https://", "http://", "ssh://", "git://", "git@", "file://")) or text.endswith(".git")
-
-
 def name_from(source: str) -> str:
     """An app's name from a folder's or a repository's: lower case letters, digits and dashes."""
     last = source.rstrip("/").rsplit("/", 1)[-1].removesuffix(".git")

@@ -40,8 +40,9 @@ def of_status(app: Object) -> str:
     ready = meta.condition(app, "Ready") or {}
     if ready.get("status") != "True":
         return str(ready.get("reason") or "Pending")
-    wanted = sum(process.replicas for process in processes.lasting(app))
-    return State.SCALED_TO_ZERO if wanted == 0 else str(ready["reason"])
+    lasting = processes.lasting(app)
+    asked = [process for process in lasting if process.name == processes.WEB] if processes.has_port(app) else lasting
+    return str(ready["reason"]) if any(process.replicas for process in asked) else State.SCALED_TO_ZERO
 
 
 async def _looked_at(client: Client, reader: Listed, app: Object) -> Standing:

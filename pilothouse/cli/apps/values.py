@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pilothouse.cli.apps.wish import AUTO_PORT
+from pilothouse.model.digits import natural
 from pilothouse.platform.apps import check
 
 _CHECKS: dict[str, Callable[[str], str]] = {
@@ -40,8 +41,9 @@ class _Port(click.ParamType[int]):
             return 0
         if value in ("auto", AUTO_PORT):
             return AUTO_PORT
-        if str(value).isascii() and str(value).isdigit() and 1 <= int(value) <= 65535:
-            return int(value)
+        number = natural(str(value)) or 0
+        if 1 <= number <= 65535:
+            return number
         self.fail(f"{value!r} is no port: use a number from 1 to 65535, `none` for an app without a port or `auto`", param, ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:

@@ -1,5 +1,8 @@
 """What an instance is started with: as asked, out of the way of what is there, and kept from then on."""
 
+import json
+from dataclasses import fields
+from difflib import get_close_matches
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -14,6 +17,7 @@ PORTS = {
     "http_port": ("--http-port", (8080, *range(8081, 8180))),
     "https_port": ("--https-port", (8443, *range(8444, 8543))),
     "registry_port": ("--registry-port", range(5001, 5100)),
+    "kubelet_port": ("--kubelet-port", range(10260, 10360)),
 }
 
 
@@ -32,7 +36,23 @@ def first_settings(home: Home, asked: dict[str, Any]) -> Settings:
         if chosen[name] != wanted:
             owner = ports.holder(wanted)
             output.note(f"port {wanted} is taken{f' by {owner}' if owner else ''}: using {chosen[name]} instead")
-    return settings.changed(**chosen)
+    return settings.changed(**chosen, node_cidr=networks.first_range(settings.pod_cidr))
+
+
+def with_nodes_network(home: Home, settings: Settings) -> Settings:
+    """With a network between the nodes of this machine. Raises SettingsError where there are no addresses for pods of further nodes."""
+    if not networks.is_shared(settings.pod_cidr, settings.node_cidr):
+        raise SettingsError(
+            f"this instance has one range of pod addresses, {settings.node_cidr or settings.pod_cidr}, which its first node has: further "
+            f"nodes take a new instance with a --pod-cidr of at least a /{networks.LONGEST_SHARED}"
+        )
+    if settings.nodes_cidr:
+        return settings
+    uses = [
+        *networks.in_use(neighbours(home), networks.route_lines()),
+        *(networks.Use(network, "this instance") for network in _valid((settings.pod_cidr, settings.service_cidr))),
+    ]
+    return settings.changed(nodes_cidr=networks.choose("--pod-cidr", networks.NODES_NETWORKS, uses))
 
 
 def _networks(home: Home, asked: dict[str, Any]) -> dict[str, str]:
@@ -71,17 +91,39 @@ def _valid(values: Any) -> list[IPv4Network]:
     return found
 
 
+def refuse_misspelt(home: Home) -> None:
+    """What is no setting would be lost when the file is written anew, and with it what somebody wanted. Raises SettingsError."""
+    for name in Settings.unknown(home):
+        near = get_close_matches(name, [each.name for each in fields(Settings)], 1, 0.8)
+        if near:
+            raise SettingsError(f"{home.settings}: there is no setting {name}: did you mean {near[0]}?")
+        output.note(f"{home.settings}: this version has no setting {name}: it is left out")
+
+
 def next_settings(home: Home, stored: Settings, asked: dict[str, Any]) -> Settings:
     """An instance keeps its networks and its ports; a port may be changed by asking. Raises SettingsError."""
+    if stored.server:
+        if given := [name for name, value in asked.items() if value is not None]:
+            option = f"--{given[0].replace('_', '-')}"
+            raise SettingsError(f"this home is a node of the cluster at {stored.server}: `ph up` starts it, without {option}")
+        return stored
     for name in ("pod_cidr", "service_cidr", "node_name"):
         if asked.get(name) not in (None, getattr(stored, name)):
             option = name.replace("_", "-")
             raise SettingsError(f"this instance was made with --{option} {getattr(stored, name)}, which cannot change: use another --home")
-    settings = stored.changed(**asked)
+    refuse_misspelt(home)
+    settings = stored.changed(**_new_ports(home, stored, asked)).changed(**asked)
     ours = own_pids(home)
     for name, (option, _) in PORTS.items():
         ports.refuse_taken(option, settings.host_of(name), getattr(settings, name), ours=ours)
     return settings
+
+
+def _new_ports(home: Home, stored: Settings, asked: dict[str, Any]) -> dict[str, int]:
+    """Ports that an earlier version did not know when it made this instance: they have been promised to nobody, so they move."""
+    known = json.loads(home.settings.read_text())
+    missing = [name for name in PORTS if name not in known and asked.get(name) is None]
+    return {name: ports.choose(stored.host_of(name), getattr(stored, name), PORTS[name][1]) for name in missing}
 
 
 def own_pids(home: Home) -> set[int]:

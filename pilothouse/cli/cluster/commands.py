@@ -9,15 +9,17 @@ from typing import Any
 import click
 
 from pilothouse.cli import asking, output
-from pilothouse.cli.cluster import choice, health, service
+from pilothouse.cli.cluster import choice, draining, health, service
 from pilothouse.cli.cluster.first_start import first_start
 from pilothouse.cli.cluster.turn import turn
 from pilothouse.cli.cluster.waiting import NotUp, wait_ready
 from pilothouse.cli.containerd.fetch import codename
 from pilothouse.cli.containerd.place import kept
 from pilothouse.cli.containerd.provide import provide
-from pilothouse.cli.daemon.roles import ROLES
+from pilothouse.cli.daemon.roles import NODE, roles_of
 from pilothouse.cli.daemon.state import State, running_pid
+from pilothouse.cli.durations import Duration
+from pilothouse.cli.further.place import MOST
 from pilothouse.cli.session import Session, pass_session, run
 from pilothouse.cli.settings.home import Home, Settings
 
@@ -33,7 +35,7 @@ PROGRAMS = {
 }
 
 
-def _need_root(command: str) -> None:
+def need_root(command: str) -> None:
     if os.geteuid() != 0:
         raise click.ClickException(f"`ph {command}` needs root, for namespaces, mounts and nftables: run it with sudo")
 
@@ -45,13 +47,26 @@ def _need_root(command: str) -> None:
 @click.option("--listen", metavar="ADDRESS", help="Where the gateway can be reached (default 127.0.0.1; 0.0.0.0: from other machines too).")
 @click.option("--domain", help="Apps are reached as NAME.DOMAIN (default localhost).")
 @click.option("--registry-port", type=click.IntRange(1, 65535), help="Port of the image registry (default 5000, or the next free one).")
+@click.option("--kubelet-port", type=click.IntRange(1, 65535), help="Port of the node's kubelet API (default 10250, or the next free one).")
 @click.option("--pod-cidr", metavar="CIDR", help="Network of the pods (default 10.244.0.0/16, or the next free one).")
 @click.option("--service-cidr", metavar="CIDR", help="Network of the services (default 10.96.0.0/16, or the next free one).")
+@click.option(
+    "--allow-sysctls",
+    metavar="NAMES",
+    callback=lambda context, parameter, value: None if value is None else tuple(filter(None, value.replace(" ", "").split(","))),
+    help="Kernel parameters that pods may set beside the safe ones, such as kernel.msgmax,net.core.* ('' for none).",
+)
+@click.option("--api-listen", metavar="ADDRESS", help="A further address of the Kubernetes API, for nodes of other machines (`ph join`).")
+@click.option("--nodes", type=click.IntRange(1, MOST), help="How many nodes there are to be on this machine, the first included.")
 @click.option("--node-name", metavar="NAME", help="Name of the node (default: the host's name).")
-@click.option("--no-platform", is_flag=True, help="The Kubernetes cluster alone, without builds, registry and gateway.")
+@click.option(
+    "--platform/--no-platform",
+    default=None,
+    help="With builds, registry and gateway, or the Kubernetes cluster alone (default: as it is, with them at first).",
+)
 @click.option("--if-needed", is_flag=True, help="When it runs already, succeed once it works; say what does not.")
 @pass_session
-def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) -> None:
+def up(session: Session, /, if_needed: bool, nodes: int | None, **asked: Any) -> None:
     """Start the cluster on this machine; it goes on in the background.
 
     \b
@@ -59,45 +74,69 @@ def up(session: Session, /, no_platform: bool, if_needed: bool, **options: Any) 
       ph up
       ph up --http-port 8080
       ph up --listen 0.0.0.0 --domain apps.example.com
+      ph up --nodes 3
+      ph up --api-listen 10.0.0.1
       ph --home /var/lib/second up
       ph --home /var/lib/third up --port 7443 --pod-cidr 10.245.0.0/16 --service-cidr 10.97.0.0/16
     """
-    _need_root("up")
+    need_root("up")
     home = session.home
-    asked = options | {"platform": False if no_platform else None}
     with ExitStack() as held:
         with turn(home):
-            running = [role for role in ROLES if service.is_running(home, role)]
-            if running != list(ROLES):
-                _require_programs()
+            running = [role for role in roles_of(home) if service.is_running(home, role)]
+            if running != list(roles_of(home)):
+                require_programs()
                 provide(kept(), codename())
-            settings, is_first = (None, False) if running else _start(home, asked, held)
-            if len(running) == 1:
+            settings, is_first = (None, False) if running else _start(home, asked, held, nodes or 1)
+            if running and running != list(roles_of(home)):
                 output.note(f"the {running[0].title} runs already: starting the rest")
                 service.start(home)
         if settings is not None:
-            _wait(home, is_first=is_first)
+            wait(home, is_first=is_first)
     if settings is not None:
+        _start_further(session, settings, nodes or 1)
         _greet(session, settings)
-    elif running == list(ROLES):
-        _already_running(session, if_needed=if_needed)
+    elif running == list(roles_of(home)):
+        _already_running(session, nodes, if_needed=if_needed)
     else:
         wait_ready(home)
         _require_health(session)
 
 
-def _already_running(session: Session, *, if_needed: bool) -> None:
-    """Raises ClickException unless it was only to be started if needed, and works."""
+def _start_further(session: Session, settings: Settings, count: int) -> bool:
+    """The further nodes of this machine, if there are any or are to be; whether there are. Raises NotUp."""
+    if not session.home.further() and count == 1:
+        return False
+    from pilothouse.cli.further.starting import start
+
+    with turn(session.home):
+        start(session, settings, count)
+    return True
+
+
+def _already_running(session: Session, nodes: int | None, *, if_needed: bool) -> None:
+    """Raises ClickException unless it was only to be started if needed, or to have more nodes, and works."""
     home = session.home
+    settings = Settings.load(home)
+    if nodes is not None and nodes > 1 and settings is not None:
+        if not settings.nodes_cidr:
+            raise click.ClickException(
+                f"this instance was started without a network between nodes: `{session.command('down')}`, and then "
+                f"`{session.command(f'up --nodes {nodes}')}`"
+            )
+        _start_further(session, settings, nodes)
+        return
     if not if_needed:
-        pids = ", ".join(str(running_pid(role.pid(home))) for role in ROLES)
+        pids = ", ".join(str(running_pid(role.pid(home))) for role in roles_of(home))
         raise click.ClickException(
             f"Pilothouse runs already (pids {pids}, home {home.path}): `{session.command('status')}` shows it, "
             f"`{session.command('down')}` stops it"
         )
-    if any((state := State.load(home, role)) is None or state.phase != "ready" for role in ROLES):
+    if any((state := State.load(home, role)) is None or state.phase != "ready" for role in roles_of(home)):
         wait_ready(home)
     _require_health(session)
+    if settings is not None and not settings.server:
+        _start_further(session, settings, 1)
 
 
 def _require_health(session: Session) -> None:
@@ -113,13 +152,13 @@ def _require_health(session: Session) -> None:
         output.note(f"{problem}; it is tried again")
 
 
-def _require_programs() -> None:
+def require_programs() -> None:
     missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
     if missing:
         raise click.ClickException(f"these packages are missing: {' '.join(missing)}: run scripts/setup, or install them with apt-get")
 
 
-def _start(home: Home, asked: dict[str, Any], held: ExitStack) -> tuple[Settings, bool]:
+def _start(home: Home, asked: dict[str, Any], held: ExitStack, nodes: int) -> tuple[Settings, bool]:
     """Returns what it starts with, and whether it is the instance's first start. held: keeps a first start's turn on the machine."""
     if home.unproven.exists():
         _undo(home)
@@ -127,14 +166,16 @@ def _start(home: Home, asked: dict[str, Any], held: ExitStack) -> tuple[Settings
     if stored is None:
         held.enter_context(first_start())
     settings = choice.first_settings(home, asked) if stored is None else choice.next_settings(home, stored, asked)
+    if nodes > 1:
+        settings = choice.with_nodes_network(home, settings)
     if stored is None:
-        _note_first(home)
+        note_first(home)
     settings.save(home)
     service.start(home)
     return settings, stored is None
 
 
-def _wait(home: Home, *, is_first: bool) -> None:
+def wait(home: Home, *, is_first: bool) -> None:
     """A first start that does not succeed leaves nothing but its logs, so that the next one may be asked for something else."""
     try:
         wait_ready(home)
@@ -148,7 +189,7 @@ def _wait(home: Home, *, is_first: bool) -> None:
         ) from error
 
 
-def _note_first(home: Home) -> None:
+def note_first(home: Home) -> None:
     """Until the node has come up; with what lay in the home before, a store from a backup perhaps, which is not ours to remove."""
     home.path.mkdir(parents=True, exist_ok=True)
     before = [path.name for path in home.path.iterdir()]
@@ -169,6 +210,9 @@ def _undo(home: Home) -> None:
 
 
 def _greet(session: Session, settings: Settings) -> None:
+    if settings.server:
+        click.echo(f"Node {settings.node_name} of the cluster at {settings.server} is ready")
+        return
     click.echo(f"The cluster is ready at https://{settings.api_host}:{settings.api_port}")
     click.echo(f"  export KUBECONFIG={session.home.kubeconfig}    or: {session.command('kubectl get nodes')}")
     if settings.platform:
@@ -176,18 +220,28 @@ def _greet(session: Session, settings: Settings) -> None:
 
 
 @click.command()
+@click.option(
+    "--drain", is_flag=True, help="End all pods before; the next `ph up` runs what Deployments, Jobs and static pods ask for anew."
+)
+@click.option(
+    "--grace", type=Duration(), default="60s", show_default=True, help="With --drain: how long all pods together may take to end."
+)
 @pass_session
-def down(session: Session) -> None:
+def down(session: Session, drain: bool, grace: float) -> None:
     """Stop the cluster and keep everything; running containers go on and are taken over by the next `ph up`.
 
     Works whatever state the cluster is in: what does not end by itself within seconds is killed, and nothing is lost by that.
+    With --drain the containers end as well, those of lower priority first, each within its grace.
 
     \b
-    Example:
+    Examples:
       ph down
+      ph down --drain --grace 2m      # before the machine is taken away
     """
-    _need_root("down")
+    need_root("down")
     was_running = False
+    if drain:
+        _drain(session, int(grace))
     if session.home.path.exists():
         with turn(session.home):
             was_running = stop(session.home)
@@ -197,13 +251,29 @@ def down(session: Session) -> None:
     click.echo(f"stopped; `{session.command('up')}` brings it back as it was")
 
 
+def _drain(session: Session, grace_s: int) -> None:
+    """Every node of the instance on this machine that runs. Raises ClickException when one cannot be asked; none has been stopped then."""
+    homes = [each for each in (session.home, *session.home.further()) if service.is_running(each, NODE)]
+    if not homes:
+        return
+    output.note(f"ending all pods, within {grace_s} s")
+    try:
+        left = run(draining.drain_all(homes, grace_s))
+    except draining.NotDrained as error:
+        raise click.ClickException(f"{error}: `{session.command('down')}` stops the cluster without ending the pods") from error
+    for name in left:
+        output.note(f"pod {name} has not ended in time and goes on")
+
+
 def stop(home: Home) -> bool:
     """End the processes, and the gateway that a killed one leaves behind; False when none ran."""
     from pilothouse.cli.cluster.removal import stop_gateway
 
-    was_running = service.any_running(home)
-    for role in service.stop(home):
-        output.note(f"the {role.title} did not end by itself and was killed")
+    homes = [*home.further(), home]
+    was_running = any(service.any_running(each) for each in homes)
+    for each in homes:
+        for role in service.stop(each):
+            output.note(f"the {role.title} did not end by itself and was killed")
     if home.gateway.exists():
         run(stop_gateway(home))
     return was_running
@@ -219,7 +289,7 @@ def destroy(session: Session, yes: bool) -> None:
     Example:
       ph destroy --yes
     """
-    _need_root("destroy")
+    need_root("destroy")
     home = session.home
     if not home.path.exists():
         output.note(f"there is nothing at {home.path}")
@@ -232,6 +302,8 @@ def destroy(session: Session, yes: bool) -> None:
     with turn(home):
         with output.Progress().step("stopping the cluster"):
             stop(home)
+        homes = [*home.further(), home]
         run(remove(home))
-        service.forget(home)
+        for each in homes:
+            service.forget(each)
     click.echo("removed")

@@ -4,7 +4,7 @@ import asyncio
 
 from pilothouse.aio.identity import is_held
 from pilothouse.cli.cluster import service
-from pilothouse.cli.daemon.roles import CONTROL, NODE, ROLES, Role
+from pilothouse.cli.daemon.roles import CONTROL, NODE, Role, roles_of
 from pilothouse.cli.daemon.state import State, running_pid
 from pilothouse.cli.session import Session, connected
 from pilothouse.cli.settings.home import Home, Settings
@@ -15,11 +15,12 @@ ANSWER_S = 5.0
 async def problems(session: Session, *, answer_s: float = ANSWER_S) -> list[str]:
     """One sentence for each thing that keeps the instance from working, the worst first; empty when all is well."""
     home = session.home
-    found = [text for role in ROLES if (text := _process(home, role))]
+    found = [text for role in roles_of(home) if (text := _process(home, role))]
     if found:
         return found
-    if not await _api_answers(session, answer_s):
-        settings = Settings.load(home)
+    settings = Settings.load(home)
+    has_api = settings is None or not settings.server
+    if has_api and not await _api_answers(session, answer_s):
         url = f"https://{settings.api_host}:{settings.api_port}" if settings is not None else "its address"
         return [
             f"the control plane (pid {running_pid(CONTROL.pid(home))}) runs, but its API does not answer at {url} within {answer_s:g} s"
@@ -35,10 +36,10 @@ def not_running(session: Session) -> str:
     if not session.is_local:
         return ""
     if not service.any_running(home):
-        errors = [state.error for role in ROLES if (state := State.load(home, role)) is not None and state.error]
+        errors = [state.error for role in roles_of(home) if (state := State.load(home, role)) is not None and state.error]
         why = f" ({errors[0]})" if errors else ""
         return f"Pilothouse is stopped at {home.path}: start it with `{session.command('up')}`{why}"
-    found = [text for role in ROLES if (text := _process(home, role))]
+    found = [text for role in roles_of(home) if (text := _process(home, role))]
     return with_way_out(session, found) if found else ""
 
 
@@ -48,7 +49,7 @@ def with_way_out(session: Session, found: list[str]) -> str:
 
 def failing(home: Home) -> list[str]:
     """Components that do not work at the moment, and why; each is tried again."""
-    states = [state for role in ROLES if (state := State.load(home, role)) is not None]
+    states = [state for role in roles_of(home) if (state := State.load(home, role)) is not None]
     return [f"{name} does not work: {error}" for state in states for name, error in state.failing.items()]
 
 

@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 
 from pilothouse.cli import names, output
 from pilothouse.cli.cluster.execution import run_in_container
-from pilothouse.cli.session import Session, pass_session
+from pilothouse.cli.session import Session, copyable, pass_session
 
 COMPLETION_S = 5
 NO_FILES = 4
@@ -98,5 +98,8 @@ def kubeconfig(session: Session, merge: bool) -> None:
     from pilothouse.client.kubeconfig_file import merge as merge_file
 
     own = Path(os.environ.get("KUBECONFIG", "").split(os.pathsep)[0] or Path.home() / ".kube" / "config")
+    if own.resolve() == session.kubeconfig.resolve():
+        way = copyable("kubeconfig --merge")
+        raise click.ClickException(f"KUBECONFIG names the cluster's own file, {own}: `unset KUBECONFIG; {way}` merges it into yours")
     merge_file(own, session.kubeconfig)
     output.note(f"merged into {own} as context {session.home.cluster_name}, which is the current one")

@@ -13,6 +13,10 @@ POD_NETWORKS = (
     "172.30.0.0/16",
     "172.29.0.0/16",
 )
+NODES_NETWORKS = (*(f"172.27.{n}.0/24" for n in range(256)), *(f"192.168.{n}.0/24" for n in range(200, 250)))
+NODE_PREFIX, LONGEST_SHARED = 22, 20
+"""A node's part of the pod network is a /22: 1,021 addresses, so that one rests before it is given again, though 250 pods come and go at
+once. A network of less than a /20 is left to one node."""
 SERVICE_NETWORKS = (*(f"10.{n}.0.0/16" for n in range(96, 128)), "172.31.0.0/16", "172.28.0.0/16")
 
 
@@ -28,7 +32,8 @@ def in_use(others: Iterable[tuple[Home, Settings]], routes: Sequence[str]) -> li
     """others: instances on this machine. routes: the lines of /proc/net/route below its heading."""
     found = []
     for home, settings in others:
-        found += [Use(IPv4Network(cidr), f"the instance at {home.path}") for cidr in (settings.pod_cidr, settings.service_cidr)]
+        cidrs = (settings.pod_cidr, settings.service_cidr, settings.nodes_cidr)
+        found += [Use(IPv4Network(cidr), f"the instance at {home.path}") for cidr in cidrs if cidr]
     for line in routes:
         fields = line.split()
         address, mask = (int.from_bytes(bytes.fromhex(fields[index]), "little") for index in (1, 7))
@@ -57,6 +62,19 @@ def choose(option: str, candidates: Iterable[str], uses: Sequence[Use]) -> str:
         if holder(cidr, uses) is None:
             return cidr
     raise SettingsError(f"every network that an instance would take by itself is in use on this machine: choose one with {option}")
+
+
+def first_range(pod_cidr: str) -> str:
+    """The first node's part of the pod network; its length is that of every node's."""
+    network = IPv4Network(pod_cidr)
+    if network.prefixlen > LONGEST_SHARED:
+        return pod_cidr
+    return str(next(network.subnets(new_prefix=NODE_PREFIX)))
+
+
+def is_shared(pod_cidr: str, node_cidr: str) -> bool:
+    """Whether there are addresses for pods of further nodes; not on instances that were made before there could be any."""
+    return bool(node_cidr) and IPv4Network(node_cidr).prefixlen > IPv4Network(pod_cidr).prefixlen
 
 
 def holder(cidr: str, uses: Iterable[Use]) -> Use | None:

@@ -16,13 +16,17 @@ async def remove(home: Home, *, keep: Collection[Path] = ()) -> None:
     configure(logging.ERROR)
     settings = Settings.load(home) or Settings()
     progress = output.Progress()
+    for further in home.further():
+        with progress.step(f"removing node {further.path.name}"):
+            await _remove_further(further)
     with progress.step("stopping the gateway"):
         await stop_gateway(home)
         TrustStores(store_name(home)).remove()
     with progress.step("removing the containers"):
-        await _remove_node(home, settings)
-    with progress.step("removing the network"):
-        _remove_network(home, settings)
+        await (_remove_further(home) if settings.parent else remove_node(home, settings))
+    if home.further_nodes.exists() or settings.nodes_cidr:
+        with progress.step("removing the network between the nodes"):
+            _remove_nodes_network(home)
     with progress.step("removing the files"):
         remove_tree(home.path, keep=keep)
 
@@ -35,8 +39,21 @@ async def stop_gateway(home: Home) -> None:
     await EnvoyProcess(Files(home.gateway), home.log / "gateway.log").stop()
 
 
-async def _remove_node(home: Home, settings: Settings) -> None:
-    """The pod network answers meanwhile, so that every pod leaves it in good order."""
+async def _remove_further(home: Home) -> None:
+    """What a further node has in its namespaces, and these; its files, too, but for a home that is removed by itself."""
+    from pilothouse.cli.further import removal
+
+    await removal.remove(home)
+
+
+def _remove_nodes_network(home: Home) -> None:
+    from pilothouse.cli.further import removal
+
+    removal.remove_common(home)
+
+
+async def remove_node(home: Home, settings: Settings) -> None:
+    """Containers and network of the node whose namespaces this process is in. The pod network answers until every pod has left it."""
     from pilothouse.aio.tasks import running
     from pilothouse.cli.daemon.wiring import node_config, pod_network_config
     from pilothouse.engine.node.teardown import destroy
@@ -44,13 +61,16 @@ async def _remove_node(home: Home, settings: Settings) -> None:
 
     async with running(PodNetwork(pod_network_config(home, settings)).run, name="pod network"):
         await destroy(node_config(home, settings))
+    _remove_network(home, settings)
 
 
 def _remove_network(home: Home, settings: Settings) -> None:
-    from pilothouse.cli.daemon.wiring import pod_network_config, service_proxy_config
+    from pilothouse.cli.daemon.wiring import node_routes_config, pod_network_config, service_proxy_config
     from pilothouse.network.pod import kernel as pod_kernel
+    from pilothouse.network.routes import kernel as routes_kernel
     from pilothouse.network.service import kernel as service_kernel
 
+    routes_kernel.teardown(node_routes_config(settings))
     service_kernel.teardown(service_proxy_config(home, settings))
     pod_kernel.teardown(pod_network_config(home, settings))
 

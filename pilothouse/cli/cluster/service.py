@@ -4,6 +4,7 @@ Whatever state they are in, they can be ended: politely, and after a while by SI
 not escape.
 """
 
+import os
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from pathlib import Path
 import click
 
 from pilothouse.aio.identity import Identity, is_held
-from pilothouse.cli.daemon.roles import DEADLINE_S, ROLES, Role
+from pilothouse.cli.cluster.draining import MACHINE_S, MORE_S
+from pilothouse.cli.daemon.roles import CONTROL, DEADLINE_S, FURTHER, NODE, Role, roles_of
 from pilothouse.cli.daemon.state import note_pid, running_pid
 from pilothouse.cli.settings.home import Home
 
@@ -35,20 +37,28 @@ def unit_name(home: Home, role: Role) -> str:
 
 
 def unit_text(home: Home, role: Role, python: str) -> str:
-    """KillMode: containerd and the containers live on; 78 means that trying again is no use."""
+    """KillMode: containerd and the containers live on; 78 means that trying again is no use.
+
+    The node comes after the control plane, so that it is stopped before: it tells the API how its pods have ended.
+    """
     log = str(role.log(home)).replace("%", "%%")
+    after, leaving, stop_s = "network.target", "", GRACE_S
+    if role.name == NODE.name:
+        instance = Home(home.path.parents[1]) if role is FURTHER else home
+        after, leaving = f"{after} {unit_name(instance, CONTROL)}", _leaving(home, python)
+        stop_s += MACHINE_S + MORE_S
     return f"""[Unit]
 Description=Pilothouse {role.title} at {home.path}
-After=network.target
+After={after}
 StartLimitIntervalSec=0
 
 [Service]
 ExecStart={_quoted(python)} -m {role.module} {_quoted(str(home.path))}
-WorkingDirectory=/
+{leaving}WorkingDirectory=/
 StandardOutput=append:{log}
 StandardError=append:{log}
 KillMode=process
-TimeoutStopSec={GRACE_S:g}
+TimeoutStopSec={stop_s:g}
 Delegate=yes
 Restart=on-failure
 RestartPreventExitStatus=78
@@ -62,6 +72,12 @@ WantedBy=multi-user.target
 """
 
 
+def _leaving(home: Home, python: str) -> str:
+    """Ends the pods before the node is stopped, if that is because the whole machine shuts down; `ph down` leaves them running."""
+    script = 'test "$(systemctl is-system-running)" != stopping || exec "$0" -m pilothouse.cli.cluster.draining "$1"'
+    return f"ExecStop=-/bin/sh -c {_quoted(script)} {_quoted(python)} {_quoted(str(home.path))}\n"
+
+
 def _quoted(word: str) -> str:
     """As one word of a command line in a unit (systemd.service(5), systemd.unit(5): `%` begins a specifier, `$` a variable)."""
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") + '"'
@@ -71,14 +87,21 @@ def start(home: Home) -> None:
     """Start what does not run, so that it outlives this command and is started again when it crashes."""
     home.log.mkdir(parents=True, exist_ok=True)
     home.run.mkdir(parents=True, exist_ok=True)
-    for role in ROLES:
+    for role in roles_of(home):
         if is_running(home, role):
             continue
         role.state(home).unlink(missing_ok=True)
+        _keep_private(role.log(home))
         if has_systemd():
             _start_unit(home, role)
         else:
             _supervise(home, role)
+
+
+def _keep_private(log: Path) -> None:
+    """Before anybody appends to it: it names what is in every namespace, and not everybody on this machine may read that."""
+    os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640))
+    log.chmod(0o640)
 
 
 def _start_unit(home: Home, role: Role) -> None:
@@ -106,7 +129,7 @@ def _supervise(home: Home, role: Role) -> None:
 
 
 def any_running(home: Home) -> bool:
-    return any(is_running(home, role) for role in ROLES)
+    return any(is_running(home, role) for role in roles_of(home))
 
 
 def is_running(home: Home, role: Role) -> bool:
@@ -126,7 +149,7 @@ def _is_active(home: Home, role: Role) -> bool:
 
 def stop(home: Home) -> list[Role]:
     """End all processes, whatever state they are in; returns those that had to be killed. Raises ClickException."""
-    ending = [(role, identity) for role in ROLES for identity in _ask_to_end(home, role)]
+    ending = [(role, identity) for role in roles_of(home) for identity in _ask_to_end(home, role)]
     _wait_gone([identity for _, identity in ending], GRACE_S)
     killed = [(role, identity) for role, identity in ending if identity.alive()]
     for _, identity in killed:
@@ -136,7 +159,7 @@ def stop(home: Home) -> list[Role]:
         raise click.ClickException(
             f"process {stuck[0].pid} does not end, not even when it is killed: the kernel holds it (see /proc/{stuck[0].pid}/stack)"
         )
-    for role in ROLES:
+    for role in roles_of(home):
         role.pid(home).unlink(missing_ok=True)
         role.supervisor_pid(home).unlink(missing_ok=True)
     return list(dict.fromkeys(role for role, _ in killed))
@@ -194,7 +217,7 @@ def _wait_gone(identities: list[Identity], deadline_s: float) -> list[Identity]:
 
 def forget(home: Home) -> None:
     """Remove the units."""
-    units = [UNITS / unit_name(home, role) for role in ROLES if (UNITS / unit_name(home, role)).exists()]
+    units = [UNITS / unit_name(home, role) for role in roles_of(home) if (UNITS / unit_name(home, role)).exists()]
     for unit in units:
         unit.unlink()
     if units and has_systemd():

@@ -1,14 +1,15 @@
 """`ph status`: what runs, where it can be reached, and what does not work."""
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.cluster import health
+from pilothouse.cli.cluster import health, static_pods, webhooks
 from pilothouse.cli.cluster.trust import TrustStores, authority_file, store_name
-from pilothouse.cli.daemon.roles import CONTROL, NODE, ROLES
+from pilothouse.cli.daemon.roles import CONTROL, NODE, roles_of
 from pilothouse.cli.daemon.state import State, running_pid
 from pilothouse.cli.session import Session, connected, copyable, pass_session, run
 from pilothouse.cli.settings.home import Home, Settings
@@ -26,8 +27,8 @@ Facts = dict[str, Any]
 def status(session: Session, output: str) -> None:
     """Show what runs and where it can be reached.
 
-    Succeeds when everything works; what does not is named otherwise. Pods that have done their work are not counted. With
-    `ph --kubeconfig` it tells what that cluster's API says.
+    Succeeds when everything works; otherwise what does not is named, and the exit code is 1. Pods that have done their work are not
+    counted. With `ph --kubeconfig` it tells what that cluster's API says.
 
     \b
     Examples:
@@ -43,6 +44,8 @@ async def _status(session: Session, how: str) -> None:
         _show(facts)
     else:
         output.document(facts, how)
+    if session.is_local and (lacking := _lacking(facts)):
+        raise click.ClickException(f"not everything works: {', '.join(lacking)}")
 
 
 async def _instance(session: Session) -> Facts:
@@ -55,8 +58,11 @@ async def _instance(session: Session) -> Facts:
     problems = await health.problems(session)
     if problems and problems != health.failing(session.home):
         raise click.ClickException(health.with_way_out(session, problems))
+    if settings.server:
+        return _of_joined(session.home, settings) | {"failing": [*problems, *static_pods.failing(session.home)]}
     async with connected(session) as client:
         counted = await _counted(client)
+        problems = [*problems, *await webhooks.failing(client), *static_pods.failing(session.home)]
     return _of_processes(session.home) | _of_settings(session.home, settings) | counted | {"failing": problems}
 
 
@@ -71,7 +77,7 @@ async def _foreign(session: Session) -> Facts:
 
 
 def _of_processes(home: Home) -> Facts:
-    states = [each for role in ROLES if (each := State.load(home, role)) is not None]
+    states = [each for role in roles_of(home) if (each := State.load(home, role)) is not None]
     control = State.load(home, CONTROL)
     return {
         "home": str(home.path),
@@ -79,6 +85,20 @@ def _of_processes(home: Home) -> Facts:
         "nodePid": running_pid(NODE.pid(home)),
         "failures": {name: count for each in states for name, count in each.failures.items()},
         "uptimeSeconds": round(time.time() - control.started) if control else None,
+        "logs": str(home.log),
+    }
+
+
+def _of_joined(home: Home, settings: Settings) -> Facts:
+    """A node of a cluster whose control plane is elsewhere: what is known here."""
+    state = State.load(home, roles_of(home)[0])
+    return {
+        "home": str(home.path),
+        "nodePid": running_pid(NODE.pid(home)),
+        "uptimeSeconds": round(time.time() - state.started) if state else None,
+        "failures": dict(state.failures) if state else {},
+        "server": settings.server,
+        "node": {"name": settings.node_name, "address": settings.address, "podCIDR": settings.node_cidr},
         "logs": str(home.log),
     }
 
@@ -94,6 +114,13 @@ def _of_settings(home: Home, settings: Settings) -> Facts:
         "trust": _trust(home) if has_gateway else "",
         "networks": {"pods": settings.pod_cidr, "services": settings.service_cidr},
     }
+
+
+def _lacking(facts: Facts) -> list[str]:
+    """In short what is shown at length before it."""
+    failing = len(facts["failing"])
+    named = [f"{failing} thing{'s' if failing > 1 else ''} named as failing"] if failing else []
+    return [*named, *(f"node {name} is not ready" for name, is_ready in facts.get("nodes", {}).items() if not is_ready)]
 
 
 def _trust(home: Home) -> str:
@@ -122,6 +149,7 @@ async def _counted(client: "Client") -> Facts:
         apps = None
     return {
         "nodes": {meta.name(node): is_ready(node) for node in nodes},
+        "cordoned": [meta.name(node) for node in nodes if (node.get("spec") or {}).get("unschedulable")],
         "pods": {"running": sum(phase(pod) == "Running" for pod in pods), "all": len(pods)},
         "apps": None if apps is None else {"ready": sum(map(is_ready, apps)), "all": len(apps)},
     }
@@ -139,8 +167,31 @@ def is_over(pod: Object) -> bool:
     return phase(pod) == "Succeeded" or (phase(pod) == "Failed" and owner in ("Build", "Job"))
 
 
+def _show_joined(facts: Facts) -> None:
+    node = facts["node"]
+    rows = [
+        ("node", f"{node['name']}, up for {output.age(facts['uptimeSeconds'] or 0)} (pid {facts['nodePid']})"),
+        ("cluster", facts["server"]),
+        ("address", node["address"]),
+        ("pods", node["podCIDR"]),
+        ("logs", facts["logs"]),
+        *(("failing", output.bad(text)) for text in facts["failing"]),
+        ("restarted", ", ".join(f"{name} {count}x" for name, count in facts["failures"].items())),
+    ]
+    _print(rows)
+
+
+def _print(rows: Iterable[tuple[str, str | None]]) -> None:
+    for name, text in rows:
+        if text:
+            click.echo(f"{name:<10}{text}")
+
+
 def _show(facts: Facts) -> None:
-    nodes = ", ".join(f"{name} {output.good('Ready') if ready else output.bad('NotReady')}" for name, ready in facts["nodes"].items())
+    if "server" in facts:
+        _show_joined(facts)
+        return
+    nodes = ", ".join(_node(name, ready, name in facts["cordoned"]) for name, ready in facts["nodes"].items())
     apps, pods = facts["apps"], facts["pods"]
     rows = [
         ("cluster", _life(facts)),
@@ -156,9 +207,13 @@ def _show(facts: Facts) -> None:
         *(("failing", output.bad(text)) for text in facts.get("failing", ())),
         ("restarted", ", ".join(f"{name} {count}x" for name, count in facts.get("failures", {}).items())),
     ]
-    for name, text in rows:
-        if text:
-            click.echo(f"{name:<10}{text}")
+    _print(rows)
+
+
+def _node(name: str, is_ready: bool, is_cordoned: bool) -> str:
+    """A cordoned node works: that it takes no pods is somebody's wish, which is easily forgotten."""
+    state = output.good("Ready") if is_ready else output.bad("NotReady")
+    return f"{name} {state}" + (f", takes no new pods until `{copyable(f'kubectl uncordon {name}')}`" if is_cordoned else "")
 
 
 def _life(facts: Facts) -> str:

@@ -6,7 +6,7 @@ import click
 
 from pilothouse.cli import output
 from pilothouse.cli.cluster import service
-from pilothouse.cli.daemon.roles import ROLES, Role
+from pilothouse.cli.daemon.roles import Role, roles_of
 from pilothouse.cli.daemon.state import State
 from pilothouse.cli.settings.home import Home
 
@@ -21,9 +21,9 @@ class NotUp(click.ClickException):
 
 
 def wait_ready(home: Home, *, stuck_s: float = STUCK_S) -> None:
-    """Returns when both processes are ready. Raises NotUp."""
+    """Returns when its processes are ready. Raises NotUp."""
     begun = time.monotonic()
-    waits = [_Wait(home, role, stuck_s) for role in ROLES]
+    waits = [_Wait(home, role, stuck_s) for role in roles_of(home)]
     while time.monotonic() - begun < START_DEADLINE_S:
         # Each is looked at, also behind one that is not ready, so that each shows its steps.
         ready = [each.look() for each in waits]

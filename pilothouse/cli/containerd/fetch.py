@@ -16,7 +16,7 @@ from pathlib import Path
 from pilothouse.aio.identity import commands
 from pilothouse.aio.process import Completed, ProcessFailed, run
 from pilothouse.cli.containerd.place import forget_failure, kept, note_failure
-from pilothouse.engine.node.programs import (
+from pilothouse.engine.node.runtime.programs import (
     CONTAINERD,
     SHIM,
     UNKNOWN,

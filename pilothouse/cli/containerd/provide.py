@@ -8,7 +8,7 @@ from pilothouse.cli import output
 from pilothouse.cli.containerd.fetch import LATER, FetchError, fetch, lost
 from pilothouse.cli.containerd.place import failed_lately, forget_failure, note_failure
 from pilothouse.cli.session import run
-from pilothouse.engine.node.programs import Programs, choose
+from pilothouse.engine.node.runtime.programs import Programs, choose
 
 
 def provide(folder: Path, host: str, fetch: Callable[[str, Path], Programs] = fetch) -> None:

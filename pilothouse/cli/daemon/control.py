@@ -11,8 +11,10 @@ from pilothouse.cli.daemon import wiring
 from pilothouse.cli.daemon.process import Process, main
 from pilothouse.cli.daemon.roles import CONTROL
 from pilothouse.decisions.log import DecisionLog
+from pilothouse.engine.apiserver.audit.policy_file import PolicyError
 from pilothouse.engine.apiserver.identity import service_account
 from pilothouse.engine.boot.control import ControlPlane
+from pilothouse.engine.identities import Identities
 from pilothouse.engine.store.errors import StoreCorrupt, StoreTooNew
 from pilothouse.engine.store.keyring import KeyringError
 from pilothouse.engine.store.sealing import SealUnusable
@@ -39,6 +41,7 @@ async def work(process: Process) -> None:
                 process.supervisor,
             )
             process.supervisor.start("platform", platform.run)
+            _open_registry(process)
             await process.supervisor.ready("platform")
             steps.done("platform")
         steps.enter("ready")
@@ -46,6 +49,16 @@ async def work(process: Process) -> None:
         await asyncio.Event().wait()
 
 
+def _open_registry(process: Process) -> None:
+    """To nodes that are not on this machine, or in a network namespace of it."""
+    from pilothouse.platform.registry.relay import RegistryForNodes
+
+    identities, settings = Identities(process.home.pki), process.settings
+    if addresses := wiring.addresses_for_nodes(settings):
+        opened = RegistryForNodes(addresses, settings.registry_port, identities.server, identities.ca)
+        process.supervisor.start("registry for nodes", opened.run)
+
+
 if __name__ == "__main__":
-    fatal = (StoreCorrupt, StoreTooNew, SealUnusable, KeyringError)
+    fatal = (PolicyError, StoreCorrupt, StoreTooNew, SealUnusable, KeyringError)
     sys.exit(main(CONTROL, work, fatal=fatal, logs=lambda home: (home.daemon_log, home.log / "registry.log")))

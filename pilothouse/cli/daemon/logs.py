@@ -6,13 +6,31 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import orjson
 import structlog
 
 LARGEST_BYTES = 16 << 20
 CHECK_S = 10.0
+
+
+class Lenient:
+    """A file that loses what cannot be written to it: a full disk ends nobody who wants to say so."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, data: bytes) -> int:
+        with suppress(OSError):
+            self._file.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
 
 
 def configure(level: int = logging.INFO) -> None:
@@ -27,7 +45,7 @@ def configure(level: int = logging.INFO) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(serializer=orjson.dumps),
         ],
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", Lenient(sys.stderr.buffer))),
     )
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format='{"event": %(message)r, "logger": "%(name)s", "level": "%(levelname)s"}'

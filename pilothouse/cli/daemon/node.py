@@ -6,17 +6,22 @@ agent that ends them, so that the agent knows when nothing routes to a pod any m
 
 import asyncio
 import importlib
+import ssl
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
 from pilothouse.barrier.endpoints import EndpointBarrier
-from pilothouse.cli.daemon import wiring
+from pilothouse.cli.daemon import joined, wiring
 from pilothouse.cli.daemon.process import Process, main
 from pilothouse.cli.daemon.roles import NODE
+from pilothouse.cli.further import network as further_network
+from pilothouse.cli.further.place import Place
 from pilothouse.cli.settings.home import Settings
 from pilothouse.client.client import Client
 from pilothouse.client.http import HttpTransport
@@ -28,13 +33,16 @@ from pilothouse.decisions.log import DecisionLog
 from pilothouse.engine.boot.node import AGENT, Node
 from pilothouse.engine.identities import GATEWAY, PROXY, Identities
 from pilothouse.engine.identities import NODE as NODE_IDENTITY
-from pilothouse.engine.node.containerd import ContainerdUnusable
+from pilothouse.engine.node.runtime.containerd import ContainerdUnusable
 from pilothouse.network.dns import ClusterDNS
 from pilothouse.network.pod import PodNetwork
+from pilothouse.network.routes import NodeRoutes
 from pilothouse.network.service import ServiceProxy
+from pilothouse.network.withdrawal import Withdrawal
+from pilothouse.wire.tls import client_context
 
 log = structlog.get_logger("daemon")
-LOOK_S = 0.05
+LOOK_S, HTTPS_PORT = 0.05, 443
 
 
 async def work(process: Process) -> None:
@@ -42,20 +50,37 @@ async def work(process: Process) -> None:
     barrier = EndpointBarrier()
     async with AsyncExitStack() as stack:
         decisions = stack.enter_context(DecisionLog(home.decisions))
-        network = wiring.pod_network_config(home, settings)
-        supervisor.start("pod network", lambda ready: PodNetwork(network).run(ready))
         identities = Identities(home.pki)
+        if settings.server:
+            supervisor.start(joined.CREDENTIALS, joined.credentials(home, settings).run)
+        else:
+            _start_pod_network(process)
+        if settings.nodes_cidr:
+            between = partial(further_network.keep_bridge, Place.first(home, settings), settings.pod_cidr)
+            supervisor.start("network between nodes", between)
         await _api_listens(settings)
-        client = await _client(stack, identities.kubeconfig(NODE_IDENTITY))
-        node = Node(client, wiring.node_config(home, settings), decisions, barrier, supervisor, home.node_socket)
+        client = await _client(stack, identities.kubeconfig(NODE_IDENTITY), "kubelet")
+        if settings.server:
+            settings = await supervisor.persist(joined.RANGE, partial(joined.known_range, client, home, settings))
+        listening = wiring.kubelet_listening(home, settings)
+        node = Node(client, wiring.node_config(home, settings), decisions, barrier, supervisor, home.node_socket, listening)
         await node.start(steps.done)
+        if settings.server:
+            settings = await supervisor.persist(joined.RANGE, partial(joined.granted_range, client, home, settings))
+            process = replace(process, settings=settings)
+            _start_pod_network(process)
         await supervisor.ready("pod network")
         routing = await _client(stack, identities.kubeconfig(PROXY))
         _start_network(process, routing, barrier, decisions)
+        if settings.reaches_registry:
+            await _start_registry(process)
         if settings.platform:
             await asyncio.to_thread(importlib.import_module, "pilothouse.platform.gateway.controller")
             _start_gateway(process, await _client(stack, identities.kubeconfig(GATEWAY)), barrier, decisions)
         await supervisor.ready(AGENT)
+        if settings.server:
+            # The certificate signs from now on.
+            await asyncio.to_thread(identities.bootstrap.unlink, missing_ok=True)
         steps.done("node")
         await supervisor.ready("service proxy", "cluster DNS")
         steps.done("network")
@@ -68,11 +93,17 @@ async def work(process: Process) -> None:
         await asyncio.Event().wait()
 
 
+def _start_pod_network(process: Process) -> None:
+    network = wiring.pod_network_config(process.home, process.settings)
+    process.supervisor.start("pod network", lambda ready: PodNetwork(network).run(ready))
+
+
 async def _api_listens(settings: Settings) -> None:
     """Both processes start together: caches that ask too early would only begin with a pause."""
+    server = urlsplit(settings.server or f"https://{settings.api_host}:{settings.api_port}")
     while True:
         try:
-            _, writer = await asyncio.open_connection(settings.api_host, settings.api_port)
+            _, writer = await asyncio.open_connection(server.hostname, server.port or HTTPS_PORT)
         except OSError:
             await asyncio.sleep(LOOK_S)
         else:
@@ -80,11 +111,11 @@ async def _api_listens(settings: Settings) -> None:
             return
 
 
-async def _client(stack: AsyncExitStack, kubeconfig: Path) -> Client:
-    """Waits for the control plane to have made the identity."""
+async def _client(stack: AsyncExitStack, kubeconfig: Path, manager: str = "") -> Client:
+    """Waits for the control plane to have made the identity. manager: whose the fields are that it sets, "" for the file's name."""
     while not kubeconfig.exists():  # noqa: ASYNC240 - a file that another process makes
         await asyncio.sleep(LOOK_S)
-    client = Client(HttpTransport(load(kubeconfig), reload=partial(load, kubeconfig)), field_manager=kubeconfig.stem)
+    client = Client(HttpTransport(load(kubeconfig), reload=partial(load, kubeconfig)), field_manager=manager or kubeconfig.stem)
     stack.push_async_callback(client.close)
     return client
 
@@ -94,12 +125,34 @@ def _start_network(process: Process, client: Client, barrier: EndpointBarrier, d
     informers = Informers(client)
     recorder = Recorder(client, decisions, "kube-proxy", settings.node_name)
     proxying, naming = wiring.service_proxy_config(home, settings), wiring.dns_config(settings)
+    routing = wiring.node_routes_config(settings)
+    withdrawal = Part(informers, lambda: Withdrawal(client, informers, barrier, settings.node_name))
     proxy = Part(informers, lambda: ServiceProxy(informers, barrier, proxying, recorder=recorder))
     dns = Part(informers, lambda: ClusterDNS(client, informers, naming))
     supervisor.start("network events", recorder.run)
     supervisor.start("network informers", informers.run)
     supervisor.start("service proxy", proxy.run)
+    supervisor.start("endpoint reports", withdrawal.run)
+    if not settings.parent:
+        # A further node of this machine reaches all others through the host.
+        routes = Part(informers, lambda: NodeRoutes(informers, routing, recorder=recorder))
+        supervisor.start("node routes", routes.run)
     supervisor.start("cluster DNS", dns.run)
+
+
+async def _start_registry(process: Process) -> None:
+    """The registry of the cluster, under the address that images are named by."""
+    await asyncio.to_thread(importlib.import_module, "pilothouse.platform.registry.relay")
+    from pilothouse.platform.registry.relay import RegistryOnNode
+
+    settings, kubeconfig = process.settings, Identities(process.home.pki).kubeconfig(NODE_IDENTITY)
+
+    def context() -> ssl.SSLContext:
+        found = load(kubeconfig)
+        return client_context(found.certificate_authority, found.client_certificate, found.client_key)
+
+    host = urlsplit(settings.server).hostname or ""
+    process.supervisor.start("registry", RegistryOnNode(host, settings.registry_port, context).run)
 
 
 def _start_gateway(process: Process, client: Client, barrier: EndpointBarrier, decisions: DecisionLog) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from pilothouse.aio import allocator
+from pilothouse.aio import allocator, collector
 from pilothouse.aio.supervisor import Supervisor, first_error
 from pilothouse.aio.tasks import Scope, scope
 from pilothouse.aio.watchdog import Watchdog
@@ -72,6 +72,7 @@ async def _run(
     home: Home, settings: Settings, steps: Steps, work: Work, unhealable: tuple[type[Exception], ...], logs: Sequence[Path]
 ) -> None:
     loop = asyncio.get_running_loop()
+    collector.restrain()
     async with scope() as tasks:
         on_signals(lambda: _call(loop, tasks.cancel))
         supervisor = Supervisor(

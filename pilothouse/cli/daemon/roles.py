@@ -1,9 +1,9 @@
-"""The two processes of an instance, and where each keeps what others know it by."""
+"""The processes of an instance, and where each keeps what others know it by."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from pilothouse.cli.settings.home import Home
+from pilothouse.cli.settings.home import Home, Settings, SettingsError
 
 DEADLINE_S = 10.0
 """How long a process that is asked to end may take for an orderly end."""
@@ -36,4 +36,17 @@ class Role:
 
 CONTROL = Role("control", "control plane", "pilothouse.cli.daemon.control")
 NODE = Role("node", "node", "pilothouse.cli.daemon.node")
+FURTHER = Role("node", "node", "pilothouse.cli.daemon.further")
+"""The node of a home that is a further one on its machine: the same process, in network and mount namespaces of its own."""
 ROLES = (CONTROL, NODE)
+
+
+def roles_of(home: Home) -> tuple[Role, ...]:
+    """The processes of a home: of one that has joined a cluster there is the node alone. Where settings cannot be read, all that may be."""
+    try:
+        settings = Settings.load(home)
+    except SettingsError:
+        return ROLES
+    if settings is None or not settings.server:
+        return ROLES
+    return (FURTHER if settings.parent else NODE,)

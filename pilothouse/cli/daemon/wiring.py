@@ -6,17 +6,23 @@ from typing import TYPE_CHECKING
 
 from pilothouse.cli.containerd import place
 from pilothouse.cli.settings.home import Home, Settings
-from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.identities import Identities
+from pilothouse.engine.node.config import EvictionConfig, NodeConfig
+from pilothouse.engine.node.kubelet.listener import Listening
 from pilothouse.network.dns.config import ClusterDNSConfig
 from pilothouse.network.pod.config import PodNetworkConfig
+from pilothouse.network.routes.config import NodeRoutesConfig
 from pilothouse.network.service.config import ServiceProxyConfig
 
 if TYPE_CHECKING:
     from pilothouse.cli.daemon.platform import PlatformOptions
+    from pilothouse.engine.boot.audit import AuditConfig
     from pilothouse.engine.boot.control import ControlConfig
     from pilothouse.platform.gateway.controller import GatewayConfig
 
 DNS_PORT = 53
+REGISTRY_PORT = "registryPort"
+"""What nodes are told beside the engine's own settings: the registry's port, where there is a registry."""
 
 
 def node_config(home: Home, settings: Settings) -> NodeConfig:
@@ -24,34 +30,60 @@ def node_config(home: Home, settings: Settings) -> NodeConfig:
         home=home.node,
         node_name=settings.node_name,
         instance=f"pilothouse-{home.instance}",
-        addresses=(str(settings.gateway_address),),
+        addresses=(settings.address,),
         cluster_dns=(str(settings.dns_address),),
         cluster_domain=settings.cluster_domain,
-        pod_cidr=settings.pod_cidr,
+        pod_cidr=settings.node_cidr if settings.server else str(settings.node_network),
         programs=place.kept(),
+        port=settings.kubelet_port,
+        eviction=EvictionConfig(
+            hard=settings.eviction_hard,
+            soft=settings.eviction_soft,
+            soft_grace_period=settings.eviction_soft_grace_period,
+            minimum_reclaim=settings.eviction_minimum_reclaim,
+            transition_s=settings.eviction_pressure_transition_s,
+            most_grace_s=settings.eviction_max_pod_grace_s,
+        ),
+        allowed_sysctls=settings.allow_sysctls,
     )
+
+
+def kubelet_listening(home: Home, settings: Settings) -> Listening:
+    """Where the node serves the kubelet API, and as whom."""
+    identities = Identities(home.pki)
+    address = settings.address if settings.server else settings.kubelet_address
+    return Listening(address, settings.kubelet_port, identities.kubelet, identities.ca)
+
+
+def kubelet_host(settings: Settings) -> str:
+    """By which the processes of this machine reach the kubelet API."""
+    return "127.0.0.1" if settings.kubelet_address == "0.0.0.0" else settings.kubelet_address  # noqa: S104 - chosen by the user
 
 
 def pod_network_config(home: Home, settings: Settings) -> PodNetworkConfig:
     node = node_config(home, settings)
-    return PodNetworkConfig(
+    config = PodNetworkConfig(
         instance=home.instance,
-        pod_cidr=settings.pod_cidr,
+        pod_cidr=str(settings.node_network),
+        cluster_cidr=settings.pod_cidr,
         bridge=f"ph-{home.instance}",
         socket=home.run / "cni.sock",
         conf_dir=node.cni_conf_dir,
         bin_dir=node.cni_bin_dir,
         reached=(settings.service_cidr,),
     )
+    # A further node has a network namespace, and with it settings of the kernel, of its own.
+    return replace(config, shared_state=home.run / "kernel") if settings.parent else config
 
 
 def service_proxy_config(home: Home, settings: Settings) -> ServiceProxyConfig:
     return ServiceProxyConfig(
         instance=home.instance,
         node=settings.node_name,
-        local_cidr=settings.pod_cidr,
+        local_cidr=str(settings.node_network),
+        cluster_cidr=settings.pod_cidr,
         service_cidr=settings.service_cidr,
-        node_port_addresses=("127.0.0.1", str(settings.gateway_address)),
+        node_port_addresses=tuple(dict.fromkeys(("127.0.0.1", str(settings.gateway_address), settings.address))),
     )
 
 
@@ -77,15 +109,21 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
         cache=home.cache,
         kubeconfig=home.kubeconfig,
         addresses=(settings.api_host,),
+        for_nodes=addresses_for_nodes(settings),
         internal=str(settings.gateway_address),
         port=settings.api_port,
         service_cidr=settings.service_cidr,
+        pod_cidr=settings.pod_cidr,
+        node_cidr=str(settings.node_network),
         service_address=str(settings.api_address),
         node_ports=settings.node_port_range,
         cluster_domain=settings.cluster_domain,
         node_name=settings.node_name,
         node_socket=home.node_socket,
+        kubelet_host=kubelet_host(settings),
         store_quota_bytes=settings.store_quota_mib << 20,
+        audit=audit_config(home, settings),
+        allowed_sysctls=settings.allow_sysctls,
     )
     if not settings.platform:
         return config
@@ -95,10 +133,30 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
 
     return replace(
         config,
+        node_config={REGISTRY_PORT: str(settings.registry_port)},
         cluster_roles=rights.cluster_roles(),
         cluster_role_bindings=rights.cluster_role_bindings(),
         secret_readers=secret_readers(),
     )
+
+
+def node_routes_config(settings: Settings) -> NodeRoutesConfig:
+    return NodeRoutesConfig(node=settings.node_name, cluster_cidr=settings.pod_cidr)
+
+
+def addresses_for_nodes(settings: Settings) -> tuple[str, ...]:
+    """By which nodes reach this machine that are not on it, or in a network namespace of it."""
+    return tuple(address for address in (settings.api_listen, settings.nodes_gateway) if address)
+
+
+def audit_config(home: Home, settings: Settings) -> "AuditConfig | None":
+    from pilothouse.engine.apiserver.audit.files import Bounds
+    from pilothouse.engine.boot.audit import AuditConfig
+
+    if settings.audit_mode == "off":
+        return None
+    bounds = Bounds(settings.audit_file_mib << 20, settings.audit_files, settings.audit_days)
+    return AuditConfig(home.audit_policy, home.audit_log, bounds, is_strict=settings.audit_mode == "blocking-strict")
 
 
 def platform_options(home: Home, settings: Settings) -> "PlatformOptions":

@@ -9,6 +9,7 @@ import click
 
 from pilothouse.cli import names, output
 from pilothouse.cli.session import Session, connected, pass_session, run
+from pilothouse.model.digits import natural
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
@@ -157,7 +158,8 @@ def _check_number(key: str, value: str) -> None:
     from pilothouse.platform.builds.environment.keys import NUMBERS
 
     least, most = NUMBERS.get(key, (0, 0))
-    if key in NUMBERS and not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+    number = natural(value)
+    if key in NUMBERS and not (number is not None and least <= number <= most):
         raise click.ClickException(f"{key} is a whole number from {least} to {most}, such as `ph config set {key} {least * 2}`")
 
 

@@ -14,8 +14,12 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
 from typing import Any
 
+from pilothouse.engine.node.config import HARD
+from pilothouse.engine.node.eviction import thresholds
 from pilothouse.model.names import dns1123_subdomain
+from pilothouse.model.sysctls import wrong_pattern
 
+AUDIT_MODES = ("batch", "blocking-strict", "off")
 DEFAULT_HOME = Path("/var/lib/pilothouse")
 
 
@@ -109,6 +113,14 @@ class Home:
         return self.run / "node.sock"
 
     @property
+    def audit_log(self) -> Path:
+        return self.log / "audit"
+
+    @property
+    def audit_policy(self) -> Path:
+        return self.path / "audit-policy.yaml"
+
+    @property
     def unproven(self) -> Path:
         return self.path / "first-start"
 
@@ -132,6 +144,16 @@ class Home:
     def gateway(self) -> Path:
         return self.path / "gateway"
 
+    @property
+    def further_nodes(self) -> Path:
+        """The homes of the instance's further nodes on this machine, by number."""
+        return self.path / "nodes"
+
+    def further(self) -> "list[Home]":
+        """Of those that there are, in order."""
+        numbers = sorted(int(path.name) for path in self.further_nodes.glob("[0-9]*") if path.name.isdigit())
+        return [Home(self.further_nodes / str(number)) for number in numbers]
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -139,6 +161,14 @@ class Settings:
 
     Ports of 0 mean that the next free one is taken at the first start. listen: the address of the gateway's two ports; the API
     server, the registry and Envoy's administration stay on loopback. domain: under it an app without a host gets its own.
+    kubelet_address: where the node's kubelet API is opened. eviction_*: in the syntax of kubelet's flags.
+    allow_sysctls: kernel parameters, or beginnings of some with a `*` at the end, that pods may set beside those that are safe.
+    api_listen: a further address of the API server, for nodes of other machines; "" for none. node_cidr: this node's part of pod_cidr; "":
+    all of it, or not known yet. nodes_cidr: the network between the nodes of this machine, "" while there is one node only.
+    server: the API server of the cluster that this node has joined; "" for an instance with a control plane of its own.
+    reaches_registry: whether such a cluster has a registry, at registry_port. node_address:
+    by which other nodes reach this one; "" to find it out. parent: the home of the instance of which this is a further node here.
+    audit_mode: whether requests wait for their records (blocking-strict), or not (batch), or are not recorded (off).
     """
 
     api_host: str = "127.0.0.1"
@@ -146,8 +176,17 @@ class Settings:
     http_port: int = 80
     https_port: int = 443
     registry_port: int = 5000
+    kubelet_port: int = 10250
+    kubelet_address: str = "127.0.0.1"
     pod_cidr: str = "10.244.0.0/16"
     service_cidr: str = "10.96.0.0/16"
+    api_listen: str = ""
+    node_cidr: str = ""
+    nodes_cidr: str = ""
+    server: str = ""
+    reaches_registry: bool = False
+    node_address: str = ""
+    parent: str = ""
     node_port_range: tuple[int, int] = (30000, 32767)
     node_name: str = field(default_factory=lambda: os.uname().nodename.split(".")[0].lower() or "node")
     cluster_domain: str = "cluster.local"
@@ -155,21 +194,65 @@ class Settings:
     listen: str = "127.0.0.1"
     domain: str = "localhost"
     store_quota_mib: int = 256
+    audit_mode: str = "batch"
+    audit_file_mib: int = 50
+    audit_files: int = 10
+    audit_days: int = 30
+    eviction_hard: str = HARD
+    eviction_soft: str = ""
+    eviction_soft_grace_period: str = ""
+    eviction_minimum_reclaim: str = ""
+    eviction_pressure_transition_s: int = 300
+    eviction_max_pod_grace_s: int = 0
+    allow_sysctls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        _types(self)
         _address("listen", self.listen)
+        _kubelet_address(self.kubelet_address)
+        self._check_eviction()
+        if self.api_listen:
+            _address("api-listen", self.api_listen)
+            if ip_address(self.api_listen).is_unspecified:
+                raise SettingsError(
+                    f"--api-listen {self.api_listen} names no address: give the one by which other machines reach this one, "
+                    "since the API server's certificate holds it"
+                )
         if dns1123_subdomain(self.domain):
             raise SettingsError(f"--domain {self.domain!r} is not a domain such as apps.example.com")
         if not isinstance(self.store_quota_mib, int) or self.store_quota_mib < 1:
             raise SettingsError(f"store_quota_mib {self.store_quota_mib!r} is no size: give whole mebibytes, such as 256")
+        if self.audit_mode not in AUDIT_MODES:
+            raise SettingsError(f"audit_mode {self.audit_mode!r} is none of {', '.join(AUDIT_MODES)}")
+        for name in ("audit_file_mib", "audit_files", "audit_days"):
+            if not isinstance(value := getattr(self, name), int) or isinstance(value, bool) or value < 1:
+                raise SettingsError(f"{name} {value!r} is no whole number from 1 on, such as {Settings.__dataclass_fields__[name].default}")
+        for pattern in self.allow_sysctls:
+            if why := wrong_pattern(pattern):
+                raise SettingsError(f"--allow-sysctls: {pattern!r} {why}")
         pods, services = _network("pod-cidr", self.pod_cidr), _network("service-cidr", self.service_cidr)
         if pods.overlaps(services):
             raise SettingsError(
                 f"pod network {pods} and service network {services} overlap: choose others with --pod-cidr and --service-cidr"
             )
 
+    def _check_eviction(self) -> None:
+        """Raises SettingsError."""
+        texts = ("eviction_hard", "eviction_soft", "eviction_soft_grace_period", "eviction_minimum_reclaim")
+        if wrong := next((name for name in texts if not isinstance(getattr(self, name), str)), ""):
+            raise SettingsError(f"{wrong} {getattr(self, wrong)!r} is no text such as {HARD!r}")
+        for name in ("eviction_pressure_transition_s", "eviction_max_pod_grace_s"):
+            if not isinstance(value := getattr(self, name), int) or isinstance(value, bool) or value < 0:
+                raise SettingsError(f"{name} {value!r} is no whole number of seconds from 0 on")
+        try:
+            thresholds.parse(*(getattr(self, name) for name in texts))
+        except thresholds.ThresholdError as error:
+            raise SettingsError(f"eviction_*: {error}") from error
+
     def host_of(self, port: str) -> str:
         """The address on which the port of that field is opened."""
+        if port == "kubelet_port":
+            return self.kubelet_address
         return self.listen if port in ("http_port", "https_port") else self.api_host
 
     @property
@@ -182,24 +265,52 @@ class Settings:
         return IPv4Network(self.service_cidr)[10]
 
     @property
+    def node_network(self) -> IPv4Network:
+        """The addresses of this node's pods."""
+        return IPv4Network(self.node_cidr or self.pod_cidr)
+
+    @property
     def gateway_address(self) -> IPv4Address:
         """The pod bridge's own address: how pods reach the node."""
-        return IPv4Network(self.pod_cidr)[1]
+        return self.node_network[1]
+
+    @property
+    def nodes_network(self) -> IPv4Network:
+        return IPv4Network(self.nodes_cidr)
+
+    @property
+    def nodes_gateway(self) -> str:
+        """This machine's address in the network between its nodes; "" where there is none."""
+        return str(self.nodes_network[1]) if self.nodes_cidr else ""
+
+    @property
+    def address(self) -> str:
+        """By which other nodes reach this one; where there can be none, the pods' gateway."""
+        return self.node_address or self.api_listen or self.nodes_gateway or str(self.gateway_address)
 
     @classmethod
     def load(cls, home: Home) -> "Settings | None":
         """The instance's settings, None when the home holds no instance; raises SettingsError for a file that is no settings."""
         try:
-            stored: dict[str, Any] = json.loads(home.settings.read_text())
-            known = {f.name for f in fields(cls)}
-            values: dict[str, Any] = {
-                key: tuple(value) if isinstance(value, list) else value for key, value in stored.items() if key in known
-            }
+            values, _ = cls._read(home)
             return cls(**values)
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, AttributeError) as error:
             raise SettingsError(f"{home.settings} is damaged ({error}): repair it, or remove the instance with `ph destroy`") from error
+
+    @classmethod
+    def unknown(cls, home: Home) -> list[str]:
+        """What stands in the file and is no setting of this version, one of a later version perhaps, sorted. Call it after `load`."""
+        return sorted(cls._read(home)[1]) if home.settings.exists() else []
+
+    @classmethod
+    def _read(cls, home: Home) -> tuple[dict[str, Any], list[str]]:
+        """The values that are settings, and the names of those that are none."""
+        stored: dict[str, Any] = json.loads(home.settings.read_text())
+        known = {f.name for f in fields(cls)}
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items() if key in known}
+        return values, [key for key in stored if key not in known]
 
     def save(self, home: Home) -> None:
         """Written whole or not at all, also when the power fails."""
@@ -216,11 +327,40 @@ class Settings:
         return replace(self, **{key: value for key, value in values.items() if value is not None})
 
 
+def _types(settings: Settings) -> None:
+    """What an editor may have put into the file in the place of a port, a switch or a name."""
+    for name in ("api_port", "http_port", "https_port", "registry_port", "kubelet_port"):
+        has_none = name == "registry_port" and bool(settings.server) and settings.registry_port == 0
+        if not has_none and not _is_port(port := getattr(settings, name)):
+            raise SettingsError(f"{name} {port!r} is no port: give a number from 1 to 65535")
+    if not isinstance(settings.platform, bool):
+        raise SettingsError(f"platform {settings.platform!r} is neither true nor false")
+    for name in ("api_host", "pod_cidr", "service_cidr", "node_name", "cluster_domain", "listen", "domain"):
+        if not isinstance(text := getattr(settings, name), str):
+            raise SettingsError(f"{name} {text!r} is no text")
+    ends = settings.node_port_range
+    if not (isinstance(ends, tuple) and len(ends) == 2 and all(map(_is_port, ends)) and ends[0] <= ends[1]):
+        raise SettingsError(f"node_port_range {list(ends) if isinstance(ends, tuple) else ends!r} is no range such as [30000, 32767]")
+
+
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536
+
+
 def _address(option: str, text: str) -> None:
     try:
         ip_address(text)
     except ValueError as error:
         raise SettingsError(f"--{option} {text!r} is not an IP address such as 0.0.0.0 (every address of this machine)") from error
+
+
+def _kubelet_address(text: object) -> None:
+    try:
+        if not isinstance(text, str):
+            raise ValueError(text)
+        IPv4Address(text)
+    except ValueError as error:
+        raise SettingsError(f"kubelet_address {text!r} is not an IPv4 address such as 127.0.0.1 (0.0.0.0: all of this machine)") from error
 
 
 def _network(option: str, text: str) -> IPv4Network:

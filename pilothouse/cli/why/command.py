@@ -1,14 +1,14 @@
 """`ph why`: one sentence about the state of an app, and the decisions that led to it."""
 
-import re
 import sqlite3
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from pilothouse.cli import names, output
+from pilothouse.cli.durations import Duration
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, placed, run
 from pilothouse.model.json import Object
 
@@ -32,18 +32,6 @@ KINDS = {
 }
 SHOWN = 8
 READ_LIMIT = 20_000
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class Duration(click.ParamType[float]):
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds, from texts such as 30m, 12h and 2d."""
-        found = re.fullmatch(r"(\d+)([smhd])", str(value))
-        if found is None:
-            self.fail(f"{value!r} is not a duration such as 30m, 12h or 2d", param, ctx)
-        return int(found[1]) * float(_SECONDS[found[2]])
 
 
 @click.command()
@@ -73,7 +61,8 @@ def _target(text: str) -> tuple[str, str]:
     known = KINDS.get(word) or KINDS.get(word.removesuffix("s")) or KINDS.get(word.removesuffix("es"))
     if known is None or not name:
         raise click.UsageError(
-            f"{text!r}: write APP or KIND/NAME, with KIND one of {', '.join(sorted({k.lower() for k in KINDS.values()}))}"
+            f"{text!r}: write APP or KIND/NAME, with KIND one of {', '.join(sorted({k.lower() for k in KINDS.values()}))}; "
+            f"{placed('`ph kubectl describe`')} tells of others"
         )
     return known, name
 
@@ -97,6 +86,16 @@ async def _why(session: Session, kind: str, name: str, namespace: str, since_s: 
         return
     click.echo(output.folded(placed(found.sentence)))
     _show_notes(scene.notes[-SHOWN:], now)
+    _note_what_stands_still(session)
+
+
+def _note_what_stands_still(session: Session) -> None:
+    """For the first minute the cluster itself does not know that its node has gone."""
+    from pilothouse.cli.cluster.health import not_running
+    from pilothouse.cli.settings.home import Settings
+
+    if session.is_local and Settings.load(session.home) is not None and (reason := not_running(session)):
+        output.note(f"\n{reason}")
 
 
 async def _unknown(client: "Client", kind: str, name: str, namespace: str) -> str:

@@ -74,6 +74,8 @@ def unschedulable(name: str, message: str, pod: Object | None) -> Finding:
     cause = f"no node can take pod {name}{wish}: {text}"
     if short:
         step = f"ask for less {' and '.join(short)}, scale something down, or add a node"
+    elif "were unschedulable" in text and "taint" not in text:
+        step = "a cordoned node takes no new pods: `ph status` names it, `ph kubectl uncordon NODE` lets it take them again"
     elif "taint" in text:
         step = "make the node ready again, remove its taint, or tolerate it"
     elif "affinity" in text or "selector" in text:
@@ -105,6 +107,12 @@ def refused(owner: str, message: str) -> Finding:
     if found := re.search(r'serviceaccount "([^"]+)" not found', text):
         step = f"create it with `ph kubectl create sa {found[1]}`"
         return Finding((f"service account {found[1]} does not exist", effect), step, State.CONFIG_MISSING, SOON)
+    if found := re.search(r'failed calling webhook "([^"]+)": (.+)', text):
+        step = "start its server again; `ph status` names its configuration, and how to take it away"
+        return Finding((f"webhook {found[1]} does not answer: {found[2]}", effect), step, State.REFUSED, SOON)
+    if found := re.search(r'admission webhook "([^"]+)" denied the request(?:: (.+))?', text):
+        step = "correct what it names, or change the webhook"
+        return Finding((f"webhook {found[1]} refuses the pods: {found[2] or 'it gives no reason'}", effect), step, State.REFUSED, SOON)
     return Finding((f"the API server refuses the pods: {text}", effect), "correct what it names", State.REFUSED, SOON)
 
 

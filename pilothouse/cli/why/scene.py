@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pilothouse.cli.why.inside import Inside
 from pilothouse.cli.why.notes import Note
 from pilothouse.model import meta
+from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.processes import has_port
 from pilothouse.platform.apps.workloads import STATE
@@ -105,8 +106,8 @@ def newest(replica_sets: Sequence[Object]) -> Object | None:
     """The ReplicaSet of a Deployment's current revision."""
 
     def order(replica_set: Object) -> tuple[int, str]:
-        number = meta.annotations(replica_set).get("deployment.kubernetes.io/revision", "0")
-        return int(number) if number.isdigit() else 0, replica_set["metadata"].get("creationTimestamp") or ""
+        number = meta.annotations(replica_set).get("deployment.kubernetes.io/revision", "")
+        return natural(number) or 0, replica_set["metadata"].get("creationTimestamp") or ""
 
     return max(replica_sets, key=order, default=None)
 

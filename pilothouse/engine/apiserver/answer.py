@@ -52,7 +52,10 @@ class ObjectResponse:
 
 @dataclass(slots=True)
 class ListResponse:
-    """A list or one page of it; `resume` is the continue token, `remaining` what is left after this page."""
+    """A list or one page of it; `resume` is the continue token, `remaining` what is left after this page.
+
+    revision: 0 for a list of what is not stored.
+    """
 
     served: ServedResource
     records: list[Any]
@@ -83,6 +86,7 @@ class StreamResponse:
 
     chunks: AsyncIterator[bytes]
     content_type: str = "text/plain"
+    status: int = 200
 
 
 @dataclass(slots=True)

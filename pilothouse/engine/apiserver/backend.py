@@ -7,10 +7,11 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pilothouse.aio.beside import Beside
 from pilothouse.engine.apiserver.admission.chain import Chain
 from pilothouse.engine.apiserver.authn.tokens import Tokens
 from pilothouse.engine.apiserver.authz.authorize import Authorizer
-from pilothouse.engine.apiserver.nodes import NodeConnector
+from pilothouse.engine.apiserver.nodes import NodeConnector, NodeProxy
 from pilothouse.engine.apiserver.resources.served import ServedResources
 from pilothouse.engine.apiserver.write.path import WritePath
 from pilothouse.engine.store.store import Store
@@ -20,7 +21,11 @@ from pilothouse.model.schema import Catalog
 
 @dataclass(slots=True)
 class Backend:
-    """ca: the certificate bundle (PEM) by which pods know this server. nodes: None where no node can be reached."""
+    """ca: the certificate bundle (PEM) by which pods know this server. nodes: None where no node can be reached.
+    proxy: the way to nodes' own APIs, likewise.
+
+    beside: for what would hold the event loop.
+    """
 
     store: Store
     table: ServedResources
@@ -29,8 +34,10 @@ class Backend:
     tokens: Tokens
     admission: Chain
     writes: WritePath
+    beside: Beside
     ca: str = ""
     nodes: NodeConnector | None = None
+    proxy: NodeProxy | None = None
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -8,9 +8,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
-from pilothouse.aio.tasks import TaskSet
+from pilothouse.aio.tasks import TaskSet, begun
 from pilothouse.client.transport import Call, Socket, WatchEvent
 from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, Stored, StreamResponse
 from pilothouse.engine.apiserver.chain.routes import Answer
@@ -46,8 +47,13 @@ class InProcessTransport:
 
     async def _answer(self, call: Call, subprotocols: tuple[str, ...] = ()) -> Answer:
         """Raises ApiError; also for a page that is not there or says that something is wrong."""
-        async with _deadline(call):
-            answer = await self._server.call(self._request(call, subprotocols))
+        try:
+            async with asyncio.timeout(call.timeout_s) as timeout:
+                answer = await self._server.call(self._request(call, subprotocols))
+        except TimeoutError as error:
+            if timeout.expired():
+                raise Unavailable(f"{call.method} {call.path} was not answered within {call.timeout_s:g} s") from error
+            raise
         if isinstance(answer, RawResponse) and answer.status >= 400:
             raise _failed(answer)
         return answer
@@ -108,17 +114,6 @@ async def _run(answer: Session, far: "_Channel") -> ApiError | None:
     return None
 
 
-@asynccontextmanager
-async def _deadline(call: Call) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(call.timeout_s) as timeout:
-            yield
-    except TimeoutError as error:
-        if timeout.expired():
-            raise Unavailable(f"{call.method} {call.path} was not answered within {call.timeout_s:g} s") from error
-        raise
-
-
 def _failed(answer: RawResponse) -> ApiError:
     text = answer.body.decode(errors="replace").strip()
     return NotFound(text, details={}) if answer.status == 404 else ApiError(text, code=answer.status, reason="")
@@ -164,17 +159,27 @@ async def _events(feed: Feed) -> AsyncGenerator[WatchEvent, None]:
             if feed.ends_initial:
                 yield WatchEvent("BOOKMARK", served.typed(feed.bookmark(end_of_initial=True).value))
             feed.initial = []
+            await feed.catch_up(queue.put, partial(asyncio.sleep, 0))
             feed.start(queue.put)
-            while True:
-                event = await queue.take(BOOKMARK_EVERY_S)
-                if event is not None:
-                    yield WatchEvent(event[0], served.typed(event[1].value))
-                elif feed.bookmarks:
-                    yield WatchEvent("BOOKMARK", served.typed(feed.bookmark().value))
+            served.ended.add(queue.wake)
+            async with begun(feed.pump()) as pump:
+                pump.add_done_callback(lambda _: queue.wake())
+                while True:
+                    is_over = pump.done() or feed.ended.is_set()
+                    event = await queue.take(0 if is_over else BOOKMARK_EVERY_S)
+                    if event is not None:
+                        yield WatchEvent(event[0], served.typed(event[1].value))
+                    elif pump.done():
+                        pump.result()
+                    elif feed.ended.is_set():
+                        return
+                    elif feed.bookmarks:
+                        yield WatchEvent("BOOKMARK", served.typed(feed.bookmark().value))
     except TimeoutError:
         if not timeout.expired():
             raise
     finally:
+        served.ended.discard(queue.wake)
         feed.close()
 
 
@@ -193,8 +198,12 @@ class _Queue:
             self._events.append((type, record))
         self._wake.set()
 
+    def wake(self) -> None:
+        """Let the reader look for what else has happened."""
+        self._wake.set()
+
     async def take(self, wait_s: float) -> tuple[str, Stored] | None:
-        """The next event, None when there was none for so long."""
+        """The next event, None when there was none for so long, or when the reader has been woken for something else."""
         if self._overrun:
             raise ApiError(f"the watcher fell more than {BOUND} events behind; list again", code=410, reason="Expired")
         if not self._events:
@@ -204,7 +213,7 @@ class _Queue:
                     await self._wake.wait()
             except TimeoutError:
                 return None
-        return self._events.popleft()
+        return self._events.popleft() if self._events else None
 
 
 class _Lane:

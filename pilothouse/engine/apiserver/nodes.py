@@ -58,6 +58,32 @@ class PortStream(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class NodeRequest:
+    """What is asked of a node's own API. target: path and query, percent-encoded."""
+
+    method: str
+    target: str
+    body: bytes = b""
+    content_type: str = ""
+    accept: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAnswer:
+    """chunks: its body as it comes; whoever takes the answer closes the iterator."""
+
+    status: int
+    content_type: str
+    chunks: AsyncIterator[bytes]
+
+
+class NodeProxy(Protocol):
+    async def ask(self, node: Object, request: NodeRequest) -> NodeAnswer:
+        """Raises ApiError when the node cannot be reached; whatever it answers is an answer."""
+        ...
+
+
 class NodeConnector(Protocol):
     """Raises ApiError (NotFound for an unknown container, BadRequest for one that is not running)."""
 

@@ -1,7 +1,6 @@
 """Stored objects by resource and name, to read only: what admission looks into beside the object that is written."""
 
-from collections.abc import Iterator
-
+from pilothouse.engine.apiserver.resources.keys import key_of, prefix_of
 from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
@@ -16,29 +15,29 @@ class Objects:
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """As of the last commit."""
-        return _value(self._store.get(_key(resource, namespace, name)))
+        return _value(self._store.get(key_of(resource, namespace, name)))
+
+    def peek(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """As `get`, of an object that nobody will ask for again soon: its decoded value is not kept."""
+        record = self._store.get(key_of(resource, namespace, name))
+        return None if record is None else record.peek()
 
     def latest(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """As writes leave it that are still on their way to disk."""
-        return _value(self._store.latest(_key(resource, namespace, name)))
+        return _value(self._store.latest(key_of(resource, namespace, name)))
 
     def all(self, resource: Resource, namespace: str = "") -> list[Object]:
         """All of a namespace, or of all namespaces."""
-        return list(self.all_named(resource.group_resource, namespace))
+        return [record.peek() for record in self._store.scan(prefix_of(resource, namespace))]
+
+    def having(self, resource: Resource, text: bytes) -> list[Object]:
+        """Of all namespaces, those with the text somewhere in their JSON: the others are not decoded."""
+        return [record.peek() for record in self._store.scan(prefix_of(resource)) if text in record.raw]
 
     def first(self, resource: Resource, namespace: str, most: int) -> tuple[list[Object], int]:
         """At most so many of a namespace, and how many there are."""
-        records = self._store.scan(f"/{resource.group_resource}/{namespace}/")
+        records = self._store.scan(prefix_of(resource, namespace))
         return [record.peek() for record in records[:most]], len(records)
-
-    def all_named(self, group_resource: str, namespace: str) -> Iterator[Object]:
-        """As `all`, of a resource that is known by its name alone and may not exist; objects are decoded one by one."""
-        prefix = f"/{group_resource}/{namespace}/" if namespace else f"/{group_resource}/"
-        return (record.peek() for record in self._store.scan(prefix))
-
-
-def _key(resource: Resource, namespace: str, name: str) -> str:
-    return f"/{resource.group_resource}/{namespace}/{name}"
 
 
 def _value(record: Record | None) -> Object | None:

@@ -3,7 +3,6 @@
 `ApiServer.open` starts it; `handle` is the HTTP handler; `call` is the way in for `InProcessTransport`. Both go through the same chain.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,17 +23,16 @@ from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import ApiError
 from pilothouse.wire.messages import Request, Response
 
-_THREADS = 2
-"""Large bodies that are parsed or written at a time: the others wait, so that they do not take the interpreter from the event loop."""
+_TEXT = (("content-type", "text/plain; charset=utf-8"),)
 
 
 class ApiServer:
     def __init__(self, components: Components) -> None:
         self.backend = components.backend
+        self.fairness = components.fairness
         self._authenticator = components.authenticator
-        slots = asyncio.Semaphore(_THREADS)
-        self._over_http = assembly.chain(components, HttpOutlet(slots), slots)
-        self._in_process = assembly.chain(components, _InProcessOutlet(), slots)
+        self._over_http = assembly.chain(components, HttpOutlet(components.backend.beside))
+        self._in_process = assembly.chain(components, _InProcessOutlet())
 
     @classmethod
     @asynccontextmanager
@@ -48,10 +46,13 @@ class ApiServer:
             yield cls(components)
         finally:
             await tasks.close()
+            await components.webhooks.close()
 
     async def handle(self, http: Request) -> Response | None:
         """The response, None when it has been streamed."""
         request = ApiRequest(http.method, routing.parse(http.path), queries.parse(http.query), http.headers, http.body, http=http)
+        if request.target.incomplete:
+            return _unclear(request.target.path)
         request.too_large = http.too_large
         response: Response | None = await self._over_http(request)
         return response
@@ -68,6 +69,12 @@ class ApiServer:
         """The answer to a request of this process, whose user is known; raises ApiError."""
         answer: Answer = await self._in_process(request)
         return answer
+
+
+def _unclear(path: str) -> Response:
+    """Before anybody is asked who they are, as upstream: there is nothing yet that rights could be judged by."""
+    text = f'Internal Server Error: "{path}": failed to create RequestInfo: unable to determine kind and namespace from url, {path}\n'
+    return Response(500, _TEXT, text.encode("utf-8", "replace"))
 
 
 class _InProcessOutlet:

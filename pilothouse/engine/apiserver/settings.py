@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pilothouse.engine.apiserver.audit.auditor import Auditor
 from pilothouse.engine.apiserver.authz.secrets import SecretReader
 from pilothouse.engine.apiserver.identity import User
 from pilothouse.model.json import Object
@@ -17,6 +18,11 @@ class Settings:
 
     node_ports: first inclusive, last exclusive. static_tokens: bearer tokens for those who can have no certificate.
     cluster_roles, cluster_role_bindings: kept as the cluster's own are, for parts that the engine does not know; secret_readers: likewise.
+    platform_namespace: of the service accounts that are served with the controllers, apart from everybody's workloads.
+    pod_cidr: of all pods, "" when it is not known: Services get no addresses of it. cluster_domain: of the names of Services.
+    allowed_sysctls: patterns of kernel parameters that pods may set beside the safe ones.
+    node_config: what nodes are told of parts that the engine does not know.
+    auditor: records requests; None when nobody does.
     """
 
     state: Path
@@ -25,8 +31,14 @@ class Settings:
     ca: str = ""
     issuer: str = DEFAULT_ISSUER
     service_cidr: str = "10.96.0.0/16"
+    pod_cidr: str = ""
+    cluster_domain: str = "cluster.local"
+    node_config: Mapping[str, str] = field(default_factory=dict)
     node_ports: range = range(30000, 32768)
     static_tokens: Mapping[str, User] = field(default_factory=dict)
     cluster_roles: Sequence[Object] = ()
     cluster_role_bindings: Sequence[Object] = ()
     secret_readers: Sequence[SecretReader] = ()
+    platform_namespace: str = "pilothouse-system"
+    allowed_sysctls: Sequence[str] = ()
+    auditor: Auditor | None = None

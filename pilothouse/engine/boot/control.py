@@ -10,10 +10,11 @@ component of the supervisor's and fails alone.
 import asyncio
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from pilothouse.aio.clock import Clock, SystemClock
@@ -27,13 +28,20 @@ from pilothouse.engine.apiserver.authz.secrets import SecretReader
 from pilothouse.engine.apiserver.identity import CONTROLLER_MANAGER, User, controller
 from pilothouse.engine.apiserver.identity import SCHEDULER as SCHEDULER_USER
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
+from pilothouse.engine.apiserver.kubelet.by_node import ByNode
 from pilothouse.engine.apiserver.kubelet.connector import RemoteNode
+from pilothouse.engine.apiserver.kubelet.node import KubeletNode
+from pilothouse.engine.apiserver.kubelet.proxy import KubeletProxy
+from pilothouse.engine.apiserver.nodes import NodeConnector
+from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings as ApiSettings
 from pilothouse.engine.boot import store_room
+from pilothouse.engine.boot.audit import AuditConfig, auditing
 from pilothouse.engine.boot.certificates import keep_certificates
 from pilothouse.engine.boot.store_room import StoreRoom
 from pilothouse.engine.controllers.controllers import makers
+from pilothouse.engine.controllers.ipam.ranges import PodRanges
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.engine.store import keyring
@@ -42,7 +50,9 @@ from pilothouse.engine.store.room import QUOTA_BYTES
 from pilothouse.engine.store.rotation import Rotation
 from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import NODES
 from pilothouse.wire import Limits, Server, serve
+from pilothouse.wire.pki import CertificateAuthority
 from pilothouse.wire.tls import server_context
 
 BODY_BYTES = 3 << 20
@@ -51,6 +61,8 @@ SWITCH_S = 0.0005
 """How long the event loop may keep the interpreter from the store's writer thread. Python's 5 ms, a handful of times a batch, would hold
 up all writes whenever the loop is busy: 60 a second were measured beside a saturated loop instead of 3,000."""
 SCHEDULER = "scheduler"
+_MANAGER = "kube-controller-manager"
+"""Whose the fields are that controllers set, under the name by which clients tell them from people's."""
 ENCRYPTED = ("/secrets/",)
 """The store's prefixes whose objects are encrypted on disk."""
 
@@ -61,9 +73,14 @@ Noted = Callable[[str], None]
 class ControlConfig:
     """name: of the cluster in kubeconfigs. addresses: that the API server listens on, the first one for the administrator.
 
+    for_nodes: further addresses, by which nodes reach it that are not on this machine, or in a network namespace of it; likewise.
     internal: by which pods reach it; it need not be there yet. node_name, node_socket: the node of this machine and its server.
+    kubelet_host: where that node's kubelet API listens.
     keys: the file with the keys that encrypt Secrets in the store; made when it is missing. store_quota_bytes: of all API objects
     together, as JSON. cluster_roles, cluster_role_bindings, secret_readers: of parts beside the engine's own.
+    audit: None to record nothing. pod_cidr: of all pods, "" when it is not known. node_cidr: the part of it that the node of this machine
+    has, as long as every node's; "": nodes are given none. allowed_sysctls: that pods may set beside the safe ones. node_config: what nodes
+    are told of parts beside the engine's own.
     """
 
     name: str
@@ -81,10 +98,17 @@ class ControlConfig:
     cluster_domain: str
     node_name: str
     node_socket: Path
+    for_nodes: tuple[str, ...] = ()
+    kubelet_host: str = "127.0.0.1"
+    pod_cidr: str = ""
+    node_cidr: str = ""
+    allowed_sysctls: Sequence[str] = ()
+    node_config: Mapping[str, str] = field(default_factory=dict)
     store_quota_bytes: int = QUOTA_BYTES
     cluster_roles: Sequence[Object] = ()
     cluster_role_bindings: Sequence[Object] = ()
     secret_readers: Sequence[SecretReader] = ()
+    audit: AuditConfig | None = None
 
 
 class ControlPlane:
@@ -113,8 +137,12 @@ class ControlPlane:
             store = await self.supervisor.persist("store", lambda: stack.enter_async_context(self._store()))
             self.supervisor.spawn(store.failure())
             self.supervisor.spawn(Rotation(store, self._encryption, self.config.keys).run())
-            nodes = RemoteNode(self.config.node_socket)
-            self._server = await stack.enter_async_context(ApiServer.open(store, self._api_settings(identities), nodes))
+            proxy = self._proxy(identities)
+            nodes = ByNode(partial(self._reach, proxy, RemoteNode(self.config.node_socket)))
+            auditor = await stack.enter_async_context(auditing(self.config.audit, self.supervisor))
+            settings = replace(self._api_settings(identities), auditor=auditor)
+            self._server = await stack.enter_async_context(ApiServer.open(store, settings, nodes))
+            self._server.backend.proxy = proxy
             await self._listen(stack, identities)
             self.noted("API server")
             self.supervisor.start(store_room.NAME, StoreRoom(store).run)
@@ -123,9 +151,12 @@ class ControlPlane:
             self.noted("controllers")
             yield self
 
-    def client(self, user: User) -> Client:
-        """A client in this process, signed in as the user; the API server authorizes it like any other."""
-        return Client(InProcessTransport(self._server, user), field_manager=user.name.rpartition(":")[2])
+    def client(self, user: User, manager: str = "") -> Client:
+        """A client in this process, signed in as the user; the API server authorizes it like any other.
+
+        manager: whose the fields are that it sets, "" for the last part of the user's name.
+        """
+        return Client(InProcessTransport(self._server, user), field_manager=manager or user.name.rpartition(":")[2])
 
     @asynccontextmanager
     async def _store(self) -> AsyncIterator[Store]:
@@ -149,15 +180,35 @@ class ControlPlane:
             "kubernetes.default.svc",
             f"kubernetes.default.svc.{config.cluster_domain}",
         ]
-        addresses = sorted({*config.addresses, config.internal, config.service_address, "127.0.0.1"})
         url = f"https://{config.addresses[0]}:{config.port}"
         return await asyncio.to_thread(
-            identities.ensure, config.kubeconfig, url, names, addresses, cluster=config.name, node=config.node_name
+            identities.ensure,
+            config.kubeconfig,
+            url,
+            names,
+            self._addresses(),
+            cluster=config.name,
+            node=config.node_name,
+            node_addresses=sorted({"127.0.0.1", config.internal, config.kubelet_host}),
         )
+
+    def _addresses(self) -> list[str]:
+        """Under which the API server is reached."""
+        config = self.config
+        return sorted({*config.addresses, *config.for_nodes, config.internal, config.service_address, "127.0.0.1"})
 
     async def _keep_certificates(self, identities: Identities, context: ssl.SSLContext, ready: asyncio.Event) -> None:
         ready.set()
         await keep_certificates(lambda: self._renew(identities), context, identities.server, self.clock)
+
+    def _reach(self, proxy: KubeletProxy, own: RemoteNode, name: str) -> NodeConnector:
+        """The node of this machine over its socket, which works without certificates; the others by their kubelet API."""
+        if name == self.config.node_name:
+            return own
+        return KubeletNode(name, lambda: Objects(self._server.backend.store).get(NODES, "", name), proxy)
+
+    def _proxy(self, identities: Identities) -> KubeletProxy:
+        return KubeletProxy(identities.kubelet_client, identities.ca, {self.config.node_name: self.config.kubelet_host})
 
     def _api_settings(self, identities: Identities) -> ApiSettings:
         first, last = self.config.node_ports
@@ -167,6 +218,10 @@ class ControlPlane:
             port=self.config.port,
             ca=identities.ca.read_text(),
             service_cidr=self.config.service_cidr,
+            pod_cidr=self.config.pod_cidr,
+            allowed_sysctls=self.config.allowed_sysctls,
+            cluster_domain=self.config.cluster_domain,
+            node_config=self.config.node_config,
             node_ports=range(first, last + 1),
             cluster_roles=self.config.cluster_roles,
             cluster_role_bindings=self.config.cluster_role_bindings,
@@ -187,14 +242,22 @@ class ControlPlane:
             server = await self.supervisor.persist(f"API on {address}", lambda address=address: listen(address))  # type: ignore[misc]
             await stack.enter_async_context(server)
 
-        async def for_pods(ready: asyncio.Event) -> None:
-            """The address is the node's, which may bring it up later than the API server."""
-            async with await listen(self.config.internal):
+        async def keep_listening(address: str, ready: asyncio.Event) -> None:
+            """The address may come later than the API server: nodes bring up the bridges that have it."""
+            async with await listen(address):
                 ready.set()
                 await asyncio.Event().wait()
 
-        if self.config.internal not in self.config.addresses:
-            self.supervisor.start("API for pods", for_pods)
+        later = {self.config.internal: "API for pods"} | {address: f"API for nodes on {address}" for address in self.config.for_nodes}
+        for address, name in later.items():
+            if address not in self.config.addresses:
+                self.supervisor.start(name, partial(keep_listening, address))
+
+    def _pod_ranges(self) -> PodRanges | None:
+        if not self.config.node_cidr:
+            return None
+        own = IPv4Network(self.config.node_cidr)
+        return PodRanges(IPv4Network(self.config.pod_cidr), own.prefixlen, ((self.config.node_name, own),))
 
     def _start_controllers(self, identities: Identities) -> None:
         """All read from one set of caches, which is the controller manager's; each writes as itself."""
@@ -202,7 +265,15 @@ class ControlPlane:
         informers = Informers(client)
         recorder = Recorder(client, self.decisions, "controller-manager")
         placing = Recorder(scheduling, self.decisions, "default-scheduler")
-        makers_of = makers(lambda name: self.client(controller(name)), informers, recorder, root_ca=identities.ca.read_text())
+        makers_of = makers(
+            lambda name: self.client(controller(name), _MANAGER),
+            informers,
+            recorder,
+            root_ca=identities.ca.read_text(),
+            authority=partial(CertificateAuthority.load, self.config.pki, now=self.clock.now),
+            pod_ranges=self._pod_ranges(),
+            own_addresses=self._addresses(),
+        )
         parts = {name: Part(informers, make) for name, make in makers_of.items()}
         parts[SCHEDULER] = Part(informers, lambda: Scheduler(scheduling, informers, placing))
         self._controllers = tuple(parts)

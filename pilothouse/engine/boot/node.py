@@ -11,29 +11,46 @@ from pathlib import Path
 
 import structlog
 
+from pilothouse.aio.clock import SystemClock
 from pilothouse.aio.supervisor import Supervisor
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
 from pilothouse.decisions.log import DecisionLog
+from pilothouse.engine.boot.certificates import keep_certificates
 from pilothouse.engine.node.agent import NodeAgent
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.containerd import Containerd
-from pilothouse.engine.node.cri import CriRuntime
-from pilothouse.engine.node.images import load_archive, pause_archive
-from pilothouse.engine.node.server import NodeServer
+from pilothouse.engine.node.images.archive import load_archive, pause_archive
+from pilothouse.engine.node.kubelet.api import KubeletApi
+from pilothouse.engine.node.kubelet.callers import Callers
+from pilothouse.engine.node.kubelet.configuration import configuration
+from pilothouse.engine.node.kubelet.listener import Listening
+from pilothouse.engine.node.runtime.containerd import Containerd
+from pilothouse.engine.node.runtime.cri import CriRuntime
+from pilothouse.engine.node.streams.server import NodeServer
 
 log = structlog.get_logger("node")
 
-RUNTIME, AGENT, SERVER = "container runtime", "node agent", "node server"
+LOOK_S = 0.2
+RUNTIME, AGENT, SERVER, KUBELET = "container runtime", "node agent", "node server", "kubelet API"
 
 
 class Node:
-    """client: signed in as system:node:NAME. decisions, barrier: shared with the network of this process. socket: of the node's server."""
+    """client: signed in as system:node:NAME. decisions, barrier: shared with the network of this process. socket: of the node's server.
+
+    listening: for the kubelet API.
+    """
 
     def __init__(
-        self, client: Client, config: NodeConfig, decisions: DecisionLog, barrier: EndpointBarrier, supervisor: Supervisor, socket: Path
+        self,
+        client: Client,
+        config: NodeConfig,
+        decisions: DecisionLog,
+        barrier: EndpointBarrier,
+        supervisor: Supervisor,
+        socket: Path,
+        listening: Listening,
     ) -> None:
         self.client = client
         self.config = config
@@ -42,11 +59,14 @@ class Node:
         self.supervisor = supervisor
         self.socket = socket
         self.server = NodeServer()
+        self.listening = listening
+        self.kubelet = KubeletApi(Callers(client, config.node_name), configuration(config, listening))
         self._containerd = Containerd(config)
 
     async def start(self, noted: Callable[[str], None]) -> None:
         """Returns when the agent has begun to register the node; its readiness is the component's (`AGENT`)."""
         self.supervisor.start(SERVER, self._serve)
+        self.supervisor.start(KUBELET, self._serve_kubelet)
         await self.supervisor.persist(RUNTIME, self._open_runtime)
         noted(RUNTIME)
         self.supervisor.start("containerd", self._keep_containerd)
@@ -75,6 +95,15 @@ class Node:
             ready.set()
             await asyncio.Event().wait()
 
+    async def _serve_kubelet(self, ready: asyncio.Event) -> None:
+        """The control plane renews the certificate: it is loaded again from time to time."""
+        while not all(file.exists() for file in self.listening.certificate):  # noqa: ASYNC110 - files that another part makes
+            await asyncio.sleep(LOOK_S)
+        context = self.listening.context()
+        async with await self.listening.serve(self.kubelet.handle, context), scope() as tasks:
+            ready.set()
+            tasks.spawn(keep_certificates(_nothing_due, context, self.listening.certificate, SystemClock()), name="kubelet certificate")
+
     async def _run_agent(self, ready: asyncio.Event) -> None:
         """A fresh agent, which finds in the runtime what an earlier one has started."""
         runtime = CriRuntime(self._containerd.socket)
@@ -84,9 +113,13 @@ class Node:
             stack.push_async_callback(runtime.close)
             tasks = await stack.enter_async_context(scope())
             tasks.spawn(recorder.run(), name="node events")
-            self.server.pods = agent
+            self.server.pods, self.kubelet.host = agent, agent.view
             try:
                 await agent.run(ready)
             finally:
-                self.server.pods = None
+                self.server.pods = self.kubelet.host = None
                 tasks.cancel()
+
+
+async def _nothing_due() -> bool:
+    return False

@@ -2,17 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.parts import Runnable
 from pilothouse.client.recorder import Recorder
+from pilothouse.engine.controllers.bootstrap.signer import BootstrapSigner
+from pilothouse.engine.controllers.bootstrap.token_cleaner import TokenCleaner
+from pilothouse.engine.controllers.certificates.approver import CertificateApprover
+from pilothouse.engine.controllers.certificates.cleaner import CertificateCleaner
+from pilothouse.engine.controllers.certificates.signer import Authority, CertificateSigner
 from pilothouse.engine.controllers.deployment import DeploymentController
 from pilothouse.engine.controllers.endpoints import EndpointsController
 from pilothouse.engine.controllers.endpointslice import EndpointSliceController
 from pilothouse.engine.controllers.garbage import GarbageCollector
+from pilothouse.engine.controllers.ipam.controller import NodeIPAMController
+from pilothouse.engine.controllers.ipam.ranges import PodRanges
 from pilothouse.engine.controllers.job import JobController
 from pilothouse.engine.controllers.namespace import NamespaceController
 from pilothouse.engine.controllers.node import NodeLifecycleController
@@ -24,17 +31,40 @@ Clients = Callable[[str], Client]
 
 
 def makers(
-    clients: Clients, informers: Informers, recorder: Recorder, *, root_ca: str = "", clock: Callable[[], float] = time.time
+    clients: Clients,
+    informers: Informers,
+    recorder: Recorder,
+    *,
+    root_ca: str = "",
+    authority: Authority | None = None,
+    pod_ranges: PodRanges | None = None,
+    own_addresses: Collection[str] = (),
+    clock: Callable[[], float] = time.time,
 ) -> dict[str, Callable[[], Runnable]]:
     """Name -> how to build that controller. informers, recorder: run by the caller, after all are built once.
 
     Each controller writes as itself and may write what its role says; all read from `informers`, and speak through `recorder`.
-    root_ca: PEM text that every namespace gets as `kube-root-ca.crt`.
+    root_ca: PEM text that every namespace gets as `kube-root-ca.crt`. authority: signs certificates; None for nobody who does.
+    pod_ranges: what nodes are given of the pod network; None for nothing. own_addresses: those of the API
+    server, which no node may serve under.
     """
     named = recorder.named
     accounts, publisher = clients("service-account-controller"), clients("root-ca-cert-publisher")
+    certificates = clients("certificate-controller")
     jobs, expiry = clients("job-controller"), clients("ttl-after-finished-controller")
-    return {
+    optional: dict[str, Callable[[], Runnable]] = {}
+    if authority is not None:
+        optional["certificate-signer"] = lambda: CertificateSigner(certificates, informers, named("certificate-signer"), authority, clock)
+    if pod_ranges is not None:
+        ranges = pod_ranges
+        optional["node-ipam-controller"] = lambda: NodeIPAMController(
+            clients("node-controller"), informers, named("node-ipam-controller"), ranges
+        )
+    return optional | {
+        "certificate-approver": lambda: CertificateApprover(certificates, informers, named("certificate-approver"), clock, own_addresses),
+        "token-cleaner": lambda: TokenCleaner(clients("token-cleaner"), informers, named("token-cleaner"), clock),
+        "bootstrap-signer": lambda: BootstrapSigner(clients("bootstrap-signer"), informers, clock),
+        "certificate-cleaner": lambda: CertificateCleaner(certificates, informers, named("certificate-cleaner"), clock),
         "serviceaccount-controller": lambda: ServiceAccountController(
             accounts, publisher, informers, named("serviceaccount-controller"), root_ca
         ),
@@ -63,9 +93,16 @@ class Controllers:
     """All of them as one component, for where they need not fail alone."""
 
     def __init__(
-        self, clients: Clients, informers: Informers, recorder: Recorder, *, root_ca: str = "", clock: Callable[[], float] = time.time
+        self,
+        clients: Clients,
+        informers: Informers,
+        recorder: Recorder,
+        *,
+        root_ca: str = "",
+        authority: Authority | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        made = makers(clients, informers, recorder, root_ca=root_ca, clock=clock)
+        made = makers(clients, informers, recorder, root_ca=root_ca, authority=authority, clock=clock)
         self._controllers = {name: make() for name, make in made.items()}
 
     async def run(self, ready: asyncio.Event | None = None) -> None:

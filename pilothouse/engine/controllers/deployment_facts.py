@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 
 from pilothouse.model import meta
+from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -81,7 +82,7 @@ def fenceposts(deployment: Object) -> tuple[int, int]:
 
 def _share(value: int | str, wanted: int) -> float:
     # In integers up to the division: 0.1 * 30 is more than 3.
-    return int(value[:-1]) * wanted / 100 if isinstance(value, str) else value
+    return (natural(value[:-1]) or 0) * wanted / 100 if isinstance(value, str) else value
 
 
 def max_surge(deployment: Object) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pilothouse.engine.controllers import deployment_facts as facts
 from pilothouse.model import meta
+from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import DEPLOYMENTS
 
@@ -98,7 +99,7 @@ def annotated(deployment: Object, replica_set: Object, revision: int) -> Object:
 
 def _numbered(found: dict[str, str], revision: int) -> dict[str, str]:
     old = found.get(facts.REVISION)
-    if old is not None and old.isdigit() and int(old) >= revision:
+    if old is not None and (natural(old) or 0) >= revision:
         return {}
     numbered = {facts.REVISION: str(revision)}
     if old is None or old == str(revision):

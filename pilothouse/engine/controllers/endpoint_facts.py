@@ -37,6 +37,10 @@ def publishes_not_ready(service: Object) -> bool:
     return bool((service.get("spec") or {}).get("publishNotReadyAddresses"))
 
 
+def prefers_same_node(service: Object) -> bool:
+    return (service.get("spec") or {}).get("trafficDistribution") == "PreferSameNode"
+
+
 def families(service: Object) -> list[str]:
     return (service.get("spec") or {}).get("ipFamilies") or ["IPv4"]
 

@@ -82,7 +82,14 @@ def endpoint(service: Object, pod: Object, addresses: list[str], zone_of: ZoneOf
         "targetRef": facts.reference(pod),
     }
     node = pod_facts.node(pod)
-    optional = {"hostname": facts.hostname(service, pod), "nodeName": node, "zone": zone_of(node) if node else None}
+    # Source: KEP-3015. What is not ready is meant for nobody.
+    is_for_its_node = node and is_ready and not is_ending and facts.prefers_same_node(service)
+    optional = {
+        "hostname": facts.hostname(service, pod),
+        "nodeName": node,
+        "zone": zone_of(node) if node else None,
+        "hints": {"forNodes": [{"name": node}]} if is_for_its_node else None,
+    }
     return shown | {name: value for name, value in optional.items() if value}
 
 

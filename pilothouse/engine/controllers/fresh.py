@@ -8,12 +8,13 @@ Source of the idea: client-go's MutationCache and the expectations of upstream's
 from pilothouse.client.index import IndexKeys
 from pilothouse.client.informer import Informer
 from pilothouse.model import meta
+from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
 
 
 def order(revision: str) -> int:
     """Revisions compare as integers (Kubernetes 1.35 promises it, KEP-5504); "" comes before all."""
-    return int(revision) if revision.isdigit() else 0
+    return natural(revision) or 0
 
 
 class Fresh:

@@ -123,11 +123,10 @@ class GarbageCollector:
             await self._orphan(node, self._graph.dependents(node.uid))
             await self._drop_finalizer(node, ORPHAN)
         elif FOREGROUND in node.finalizers:
-            dependents = self._graph.dependents(node.uid)
-            for each in dependents:
+            for each in self._graph.dependents(node.uid):
                 if not each.is_deleting:
                     self._controller.queue.add(each.uid)
-            if not garbage_plan.blocking(node, dependents):
+            if not garbage_plan.blocking(node, self._graph.dependents):
                 await self._drop_finalizer(node, FOREGROUND)
 
     async def _orphan(self, owner: Node, dependents: Sequence[Node]) -> None:

@@ -3,7 +3,7 @@
 Source: Kubernetes 1.36, garbagecollector.go (attemptToDeleteItem, processDeletingDependentsItem).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +44,27 @@ def _policy(node: Node) -> Literal["Background", "Foreground", "Orphan"]:
     return "Foreground" if FOREGROUND in node.finalizers else "Background"
 
 
-def blocking(node: Node, dependents: Sequence[Node]) -> list[Node]:
-    """Dependents that a foreground deletion waits for."""
-    return [each for each in dependents if each.blocks(node.uid)]
+def blocking(node: Node, dependents_of: Callable[[str], Sequence[Node]]) -> list[Node]:
+    """Dependents that a foreground deletion waits for. Not among them: those that in the end wait for this object, which would never go.
+
+    Upstream instead takes the blocking mark off one reference of the circle before it closes, and misses that when several of
+    its objects are deleted at once. The last one to wait sees the whole circle here.
+    """
+    return [each for each in dependents_of(node.uid) if each.blocks(node.uid) and not _waits_for(each, node, dependents_of)]
+
+
+def _waits_for(start: Node, wanted: Node, dependents_of: Callable[[str], Sequence[Node]]) -> bool:
+    seen, pending = {start.uid}, [start]
+    while pending:
+        node = pending.pop()
+        if not node.waits_for_dependents:
+            continue
+        for each in dependents_of(node.uid):
+            if not each.blocks(node.uid):
+                continue
+            if each.uid == wanted.uid:
+                return True
+            if each.uid not in seen:
+                seen.add(each.uid)
+                pending.append(each)
+    return False

@@ -6,6 +6,7 @@ Source: Kubernetes 1.36, pkg/controller/job/indexed_job_utils.go.
 from collections.abc import Iterable
 
 from pilothouse.model import meta
+from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
 
 ANNOTATION = "batch.kubernetes.io/job-completion-index"
@@ -22,9 +23,10 @@ def parse(text: str, completions: int) -> set[int]:
     """Indexes in the text that lie below the number of completions."""
     found: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if first:
-            found.update(range(int(first), min(int(last or first), completions - 1) + 1))
+        begin, _, end = part.partition("-")
+        first, last = natural(begin), natural(end or begin)
+        if first is not None and last is not None:
+            found.update(range(first, min(last, completions - 1) + 1))
     return {each for each in found if each < completions}
 
 

@@ -48,7 +48,7 @@ class NodeLifecycleController:
         self._clock = clock
         self._grace_s = grace_s
         self._heartbeats: dict[str, Heartbeat] = {}
-        self._missing: dict[str, float] = {}
+        self._stranded: dict[str, dict[str, float]] = {}
         self._leases = informers.of(LEASES)
         self._nodes = Fresh(informers.of(NODES))
         self._pods = Fresh(informers.of(PODS), "node", pods.by_node)
@@ -74,7 +74,7 @@ class NodeLifecycleController:
         if node is None:
             self._heartbeats.pop(name, None)
             return await self._clear(name)
-        self._missing.pop(name, None)
+        self._stranded.pop(name, None)
         silent_s = self._silent_s(name)
         if silent_s >= self._grace_s:
             node = await self._lose(node)
@@ -106,22 +106,25 @@ class NodeLifecycleController:
         return None
 
     async def _clear(self, name: str) -> float | None:
-        """Pods on a node that does not exist are removed by force, once it has been missing for a while: nobody else could end them."""
-        stranded = self._pods.indexed(name)
-        if not stranded:
-            self._missing.pop(name, None)
-            return None
+        """Pods that have been on a node that does not exist for a while are removed by force: nobody else could end them."""
         now = asyncio.get_running_loop().time()
-        left_s = self._missing.setdefault(name, now) + self._grace_s - now
-        if left_s > 0:
-            return left_s
-        if await self._client.get_or_none(NODES, name) is not None:
+        known, stranded = self._stranded.pop(name, {}), self._pods.indexed(name)
+        since = {meta.uid(pod): known.get(meta.uid(pod), now) for pod in stranded}
+        due = [pod for pod in stranded if now - since[meta.uid(pod)] >= self._grace_s]
+        if due and await self._client.get_or_none(NODES, name) is not None:
             return None
+        await self._remove(due, name)
+        waiting = {uid: at for uid, at in since.items() if now - at < self._grace_s}
+        if not waiting:
+            return None
+        self._stranded[name] = waiting
+        return min(waiting.values()) + self._grace_s - now
+
+    async def _remove(self, stranded: list[Object], name: str) -> None:
         for pod in stranded:
             self._recorder.decide(pod, "NodeGone", f"Deleted by force since its node {name} does not exist", node=name)
             with suppress(NotFound):
                 await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), grace_s=0, uid=meta.uid(pod))
-        return None
 
     async def _lose(self, node: Object) -> Object:
         status = node_plan.lost(node, self._clock())

@@ -6,13 +6,38 @@ from pathlib import Path
 PAUSE_IMAGE = "registry.pilothouse.internal/pause:1"
 
 
+HARD = "memory.available<100Mi,nodefs.available<5%,nodefs.inodesFree<5%,imagefs.available<5%,imagefs.inodesFree<5%"
+"""Upstream's own thresholds."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvictionConfig:
+    """Thresholds, grace periods and minimum reclaims in the syntax of kubelet's flags (see `eviction.thresholds`).
+
+    transition_s: how long a condition of the node stays after it was last called for. most_grace_s: that a pod gets at a soft threshold.
+    interval_s: between two looks.
+    """
+
+    hard: str = HARD
+    soft: str = ""
+    soft_grace_period: str = ""
+    minimum_reclaim: str = ""
+    transition_s: float = 300.0
+    most_grace_s: int = 0
+    interval_s: float = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
     """Settings of one node. `home` is the instance's state directory; all that the agent writes lies under it.
 
     instance: a name that is unique on the machine, for cgroups and mounts. cluster_dns: addresses given to pods as name servers; empty:
-    pods use the host's. eviction of pods is not the agent's matter.
+    pods use the host's.
+    port: of the kubelet API, as the Node's status names it.
     programs: a folder of containerds that came with Pilothouse, a folder a version; None: there is only the machine's own.
+    log_max_bytes, log_files: a container's log is rotated at that size, and that many files are kept. image_min_age_s, container_min_age_s:
+    since an image was first seen, or a container ended; younger ones are not collected.
+    allowed_sysctls: names or patterns of kernel parameters that pods may set beside the safe ones.
     log_max_bytes, log_files: a container's log is rotated at that size, and that many files are kept.
     """
 
@@ -24,9 +49,11 @@ class NodeConfig:
     cluster_dns: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
     pod_cidr: str = ""
+    port: int = 10250
     max_pods: int = 250
     sandbox_image: str = PAUSE_IMAGE
     programs: Path | None = None
+    allowed_sysctls: tuple[str, ...] = ()
     log_max_bytes: int = 10 * 1024 * 1024
     log_files: int = 5
     reserved_memory_bytes: int = 256 * 1024 * 1024
@@ -35,6 +62,9 @@ class NodeConfig:
     relist_s: float = 60.0
     image_high_percent: int = 85
     image_low_percent: int = 80
+    image_min_age_s: float = 120.0
+    container_min_age_s: float = 60.0
+    eviction: EvictionConfig = EvictionConfig()
 
     @property
     def cgroup(self) -> str:
@@ -69,6 +99,16 @@ class NodeConfig:
     @property
     def cni_bin_dir(self) -> Path:
         return self.home / "cni" / "bin"
+
+    @property
+    def manifests_dir(self) -> Path:
+        """Where the node's administrator puts static pods, a file each."""
+        return self.home / "manifests"
+
+    @property
+    def static_dir(self) -> Path:
+        """What the node remembers of static pods."""
+        return self.home / "static-pods"
 
     def pod_dir(self, uid: str) -> Path:
         return self.pods_dir / uid

@@ -2,17 +2,20 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
 
 import structlog
 
 from pilothouse.aio.backoff import Backoff
-from pilothouse.aio.tasks import scope
+from pilothouse.aio.clock import Steady
+from pilothouse.aio.tasks import is_set, scope
 from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
 from pilothouse.client.transport import STRATEGIC_PATCH
-from pilothouse.engine.node import nodefacts
+from pilothouse.engine.node import facts
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.runtime import Readiness, Runtime, RuntimeFailure
+from pilothouse.engine.node.runtime.seam import Readiness, Runtime, RuntimeFailure
 from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
 from pilothouse.model.json import Object
@@ -20,27 +23,74 @@ from pilothouse.model.kinds import LEASES, NODES
 
 log = structlog.get_logger("node.node")
 
+NOT_READY_TAINT, TAINTED_MOST_S = "node.kubernetes.io/not-ready", 3.0
+NOT_READY = "node is shutting down"
 LEASE_NAMESPACE = "kube-node-lease"
 UNREADY_POLL_S, STATUS_S, FULL_STATUS_S, RETRY_S = 0.05, 10.0, 300.0, 1.0
 PRESSURES = {
-    "MemoryPressure": ("KubeletHasSufficientMemory", "KubeletHasInsufficientMemory", "memory available"),
-    "DiskPressure": ("KubeletHasNoDiskPressure", "KubeletHasDiskPressure", "disk space"),
-    "PIDPressure": ("KubeletHasSufficientPID", "KubeletHasInsufficientPID", "PID available"),
+    "MemoryPressure": (
+        ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+    ),
+    "DiskPressure": (("KubeletHasNoDiskPressure", "kubelet has no disk pressure"), ("KubeletHasDiskPressure", "kubelet has disk pressure")),
+    "PIDPressure": (
+        ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+    ),
 }
+"""By condition, what is said while it is not there and while it is: reason and message, upstream's."""
 
 
 class NodeStatus:
-    """Keeps the Node and its Lease."""
+    """Keeps the Node and its Lease. pressures(): the conditions of pressure that the node has, by type."""
 
-    def __init__(self, client: Client, runtime: Runtime, config: NodeConfig, recorder: Recorder) -> None:
+    def __init__(
+        self, client: Client, runtime: Runtime, config: NodeConfig, recorder: Recorder, pressures: Callable[[], Collection[str]]
+    ) -> None:
         self._client = client
         self._runtime = runtime
         self._config = config
         self._recorder = recorder
+        self._pressures = pressures
+        self._changed = asyncio.Event()
         self._node: Object = {}
         self._reported: Object = {}
         self._reported_at = 0.0
+        self._clock = Steady()
         self._version = ""
+        self._stopping = asyncio.Event()
+
+    async def take_no_more(self) -> None:
+        """From now on the node is not ready for pods. Returns when the scheduler can know, or within seconds.
+
+        Pods that controllers make for those that are about to end would only be refused.
+        """
+        self._stopping.set()
+        self._changed.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TAINTED_MOST_S):
+                await self._tainted()
+
+    def take_again(self) -> None:
+        """The node goes on after all; its next report says so."""
+        self._stopping.clear()
+
+    async def _tainted(self) -> None:
+        while True:
+            if await self._is_tainted():
+                return
+            await asyncio.sleep(UNREADY_POLL_S)
+
+    async def _is_tainted(self) -> bool:
+        try:
+            node = await self._client.get(NODES, self._config.node_name)
+        except ApiError:
+            return False
+        return any(taint["key"] == NOT_READY_TAINT for taint in (node.get("spec") or {}).get("taints") or ())
+
+    def changed(self) -> None:
+        """The pressures are others now: that is reported at once."""
+        self._changed.set()
 
     async def run(self, ready: asyncio.Event) -> None:
         """ready: set once the node has been reported Ready."""
@@ -63,9 +113,11 @@ class NodeStatus:
         """Created Ready when it is, so that its first appearance is its last word."""
         config = self._config
         self._version = await self._runtime.version()
-        spec = {"podCIDR": config.pod_cidr, "podCIDRs": [config.pod_cidr]} if config.pod_cidr else {}
+        # One that was given, and is still ours when somebody has deleted the Node under us.
+        pod_cidr = config.pod_cidr or (self._node.get("spec") or {}).get("podCIDR") or ""
+        spec = {"podCIDR": pod_cidr, "podCIDRs": [pod_cidr]} if pod_cidr else {}
         annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
-        metadata = {"name": config.node_name, "labels": nodefacts.labels(config), "annotations": annotations}
+        metadata = {"name": config.node_name, "labels": facts.labels(config), "annotations": annotations}
         status = await self._status()
         wanted: Object = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec, "status": status}
         try:
@@ -73,9 +125,10 @@ class NodeStatus:
         except AlreadyExists:
             patch = {"metadata": {"labels": metadata["labels"], "annotations": annotations}, "spec": spec}
             self._node = await self._client.patch(NODES, config.node_name, patch, type=STRATEGIC_PATCH)
-            self._recorder.say(self._reference(), "Normal", "Starting", "Starting kubelet.")
+            self._recorder.say(self.reference(), "Normal", "Starting", "Starting kubelet.")
 
-    def _reference(self) -> Object:
+    def reference(self) -> Object:
+        """The node as events name it."""
         return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self._config.node_name, "uid": self._config.node_name}}
 
     async def _statuses(self, ready: asyncio.Event) -> None:
@@ -90,20 +143,21 @@ class NodeStatus:
                 await asyncio.sleep(RETRY_S)
                 continue
             if is_ready and not ready.is_set():
-                self._recorder.say(self._reference(), "Normal", "NodeReady", f"Node {self._config.node_name} status is now: NodeReady")
+                self._recorder.say(self.reference(), "Normal", "NodeReady", f"Node {self._config.node_name} status is now: NodeReady")
                 ready.set()
             if is_ready:
                 unready.reset()
-            await asyncio.sleep(STATUS_S if is_ready else unready.next_s())
+            await is_set(self._changed, STATUS_S if is_ready or self._stopping.is_set() else unready.next_s())
 
     async def _report(self) -> bool:
         """Writes the status when something but its time has changed or was changed by somebody else, or when the last report is old."""
+        self._changed.clear()
         self._node = await self._client.get(NODES, self._config.node_name)
         status = await self._status()
         said = _without_times(status)
-        if said != self._reported or _is_contradicted(status, self._node) or time.time() - self._reported_at > FULL_STATUS_S:
+        if said != self._reported or _is_contradicted(status, self._node) or self._clock() - self._reported_at > FULL_STATUS_S:
             await self._client.patch(NODES, self._config.node_name, {"status": status}, type=STRATEGIC_PATCH, subresource="status")
-            self._reported, self._reported_at = said, time.time()
+            self._reported, self._reported_at = said, self._clock()
         return meta.is_true({"status": status}, "Ready")
 
     async def _status(self) -> Object:
@@ -111,26 +165,26 @@ class NodeStatus:
         try:
             readiness = await self._runtime.readiness()
             images = await self._runtime.images()
+            features = await self._runtime.features()
         except RuntimeFailure as error:
-            readiness, images = Readiness(False, False, f"container runtime is down: {error}"), []
+            readiness, images, features = Readiness(False, False, f"container runtime is down: {error}"), [], None
         return {
-            "addresses": nodefacts.addresses(config),
-            "capacity": nodefacts.capacity(config),
-            "allocatable": nodefacts.allocatable(config),
+            "addresses": facts.addresses(config),
+            "capacity": facts.capacity(config),
+            "allocatable": facts.allocatable(config),
             "conditions": self._conditions(readiness),
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
-            "nodeInfo": nodefacts.node_info(self._version),
-            "images": nodefacts.image_list(images),
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": config.port}},
+            "nodeInfo": facts.node_info(self._version),
+            "images": facts.image_list(images),
+            **facts.runtime_features(features),
         }
 
     def _conditions(self, readiness: Readiness) -> list[Object]:
-        found = nodefacts.pressures(self._config)
-        result = []
-        for type, (pressed, _) in found.items():
-            good, bad, what = PRESSURES[type]
-            message = f"kubelet has {'insufficient' if pressed else 'sufficient'} {what}"
-            result.append(self._condition(type, pressed, bad if pressed else good, message))
+        present = self._pressures()
+        result = [self._condition(type, type in present, *said[type in present]) for type, said in PRESSURES.items()]
         is_ready = readiness.runtime and readiness.network
+        if self._stopping.is_set():
+            return [*result, self._condition("Ready", False, "KubeletNotReady", NOT_READY)]
         message = "kubelet is posting ready status" if is_ready else f"container runtime network not ready: {readiness.message}"
         result.append(self._condition("Ready", is_ready, "KubeletReady" if is_ready else "KubeletNotReady", message))
         return result

@@ -13,13 +13,13 @@ import structlog
 
 from pilothouse.aio.identity import Identity, wait_gone
 from pilothouse.aio.tasks import each
-from pilothouse.engine.node import cgroups
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.containerd import Containerd, ContainerdError
-from pilothouse.engine.node.cri import CriRuntime
 from pilothouse.engine.node.files.mountpoints import mounts_below, unmount
 from pilothouse.engine.node.files.removal import remove_tree
-from pilothouse.engine.node.runtime import RuntimeFailure
+from pilothouse.engine.node.host import cgroups
+from pilothouse.engine.node.runtime.containerd import Containerd, ContainerdError
+from pilothouse.engine.node.runtime.cri import CriRuntime
+from pilothouse.engine.node.runtime.seam import RuntimeFailure
 
 log = structlog.get_logger("node.teardown")
 
@@ -33,10 +33,10 @@ async def destroy(config: NodeConfig) -> None:
         await _remove_pods(containerd)
     await containerd.stop()
     await _kill_shims(containerd.socket)
-    await asyncio.to_thread(cgroups.kill, config.cgroup)
+    await asyncio.to_thread(cgroups.kill, cgroups.instance_parent(config.instance))
     for mounted in await asyncio.to_thread(mounts_below, config.home):
         await asyncio.to_thread(unmount, mounted)
-    await _remove_cgroup(config.cgroup)
+    await _remove_cgroup(cgroups.instance_parent(config.instance))
     for folder in (config.containerd_dir, config.pods_dir, config.memory_dir, config.home / "logs"):
         for left in await asyncio.to_thread(remove_tree, folder):
             log.warning("not removed", what=left)
@@ -92,6 +92,6 @@ async def _remove_cgroup(cgroup: str) -> None:
     """The kernel needs a moment to let go of processes that were killed."""
     for _ in range(50):
         await asyncio.to_thread(cgroups.remove, cgroup)
-        if not any((top / cgroup.lstrip("/")).exists() for top in cgroups.hierarchies()):
+        if not any((top / cgroups.folder_of(cgroup)).exists() for top in cgroups.hierarchies()):
             return
         await asyncio.sleep(0.02)

@@ -1,7 +1,8 @@
 """What a pod asks of a node: resources, in whole units, and host ports.
 
 Source: Kubernetes docs, "Resource sharing within containers": init containers run one after another, sidecars beside
-what comes after them, containers together; the pod's demand is the highest that occurs, plus its overhead.
+what comes after them, containers together; the pod's demand is the highest that occurs, or what it requests as a whole, plus its
+overhead.
 """
 
 from collections import Counter
@@ -39,18 +40,29 @@ def demand_of(pod: Object) -> Demand:
     spec = pod["spec"]
     containers = spec.get("containers") or []
     inits = spec.get("initContainers") or []
-    total = _together(containers)
+    status = pod.get("status") or {}
+    is_infeasible = any(
+        each.get("type") == "PodResizePending" and each.get("reason") == "Infeasible" for each in status.get("conditions") or ()
+    )
+    known = {each["name"]: each for kind in ("containerStatuses", "initContainerStatuses") for each in status.get(kind) or ()}
+
+    def requests_of(container: Object) -> dict[str, int]:
+        return _held(container, known.get(container["name"]) or {}, is_infeasible)
+
+    total: Counter[str] = Counter()
+    for container in containers:
+        total.update(requests_of(container))
     sidecars: Counter[str] = Counter()
     peak: dict[str, int] = {}
     for container in inits:
-        requests = _requests(container)
+        requests = requests_of(container)
         if container.get("restartPolicy") == "Always":
             sidecars.update(requests)
             peak = _highest(peak, sidecars)
         else:
             peak = _highest(peak, sidecars + Counter(requests))
     total.update(sidecars)
-    resources = _highest(total, peak)
+    resources = _highest(total, peak) | _requests(spec)
     for resource, extra in amounts(spec.get("overhead")).items():
         resources[resource] = resources.get(resource, 0) + extra
     resources[PODS] = 1
@@ -58,14 +70,18 @@ def demand_of(pod: Object) -> Demand:
 
 
 def _requests(container: Object) -> dict[str, int]:
+    """Of a container, or of a pod's spec as a whole."""
     return amounts((container.get("resources") or {}).get("requests"))
 
 
-def _together(containers: Iterable[Object]) -> "Counter[str]":
-    total: Counter[str] = Counter()
-    for container in containers:
-        total.update(_requests(container))
-    return total
+def _held(container: Object, status: Object, is_infeasible: bool) -> dict[str, int]:
+    """While a resize is under way a container counts as the most of what it asks for, has been allotted, and has; what its node can
+    never give it does not count. Source: component-helpers/resource (PodRequests with UseStatusResources)."""
+    wanted = _requests(container)
+    if not status.get("allocatedResources"):
+        return wanted
+    has = _highest(amounts(status["allocatedResources"]), _requests(status))
+    return wanted | has if is_infeasible else _highest(wanted, has)
 
 
 def _highest(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:

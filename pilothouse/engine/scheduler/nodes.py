@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from pilothouse.engine.scheduler.demand import Demand, amounts, demand_of
+from pilothouse.engine.scheduler.inter_pod_affinity import Pod
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
@@ -33,11 +34,16 @@ class NodeState:
 
 
 class Nodes:
-    """Fed by the informers' changes; `assume` and `forget` by the scheduler."""
+    """Fed by the informers' changes; `assume` and `forget` by the scheduler.
+
+    pods: by node and key. repelling: how many of them keep others away.
+    """
 
     def __init__(self) -> None:
         self._states: dict[str, NodeState] = {}
-        self._placed: dict[str, tuple[str, Demand]] = {}
+        self._placed: dict[str, tuple[str, Demand, Pod]] = {}
+        self.pods: dict[str, dict[str, Pod]] = {}
+        self.repelling = 0
 
     def all(self) -> list[NodeState]:
         """States of the nodes that exist; a pod may be known before its node is."""
@@ -59,22 +65,31 @@ class Nodes:
         elif (new.get("status") or {}).get("phase") in ENDED:
             self.forget(meta.key(new))
         elif node := new["spec"].get("nodeName"):
-            self._place(meta.key(new), node, demand_of(new))
+            self._place(new, node, demand_of(new))
 
     def assume(self, pod: Object, node: str, demand: Demand) -> None:
-        self._place(meta.key(pod), node, demand)
+        self._place(pod, node, demand)
 
     def forget(self, key: str) -> None:
         placed = self._placed.pop(key, None)
         if placed is not None:
-            self._state(placed[0]).remove(placed[1])
+            node, demand, pod = placed
+            self._state(node).remove(demand)
+            self.repelling -= bool(pod.anti)
+            here = self.pods[node]
+            del here[key]
+            if not here:
+                del self.pods[node]
 
-    def _place(self, key: str, node: str, demand: Demand) -> None:
-        if self._placed.get(key) == (node, demand):
+    def _place(self, pod: Object, node: str, demand: Demand) -> None:
+        key, found = meta.key(pod), (node, demand, Pod.of(pod))
+        if self._placed.get(key) == found:
             return
         self.forget(key)
-        self._placed[key] = (node, demand)
+        self._placed[key] = found
         self._state(node).add(demand)
+        self.pods.setdefault(node, {})[key] = found[2]
+        self.repelling += bool(found[2].anti)
 
     def _state(self, name: str) -> NodeState:
         return self._states.setdefault(name, NodeState({}))

@@ -112,10 +112,13 @@ FILTERS: tuple[Filter, ...] = (unschedulable, node_name, taints, node_affinity, 
 SCORES: tuple[tuple[Score, float], ...] = ((least_allocated, 1), (preferred_affinity, 2), (soft_taints, 3), (fewest_pods, 1))
 
 
-def refusals(pod: Object, demand: Demand, states: Iterable[NodeState]) -> Iterator[tuple[NodeState, str | None]]:
-    """Each node with the first reason why it does not fit, None when it does."""
+def refusals(
+    pod: Object, demand: Demand, states: Iterable[NodeState], others: Callable[[Object], str | None] = lambda node: None
+) -> Iterator[tuple[NodeState, str | None]]:
+    """Each node with the first reason why it does not fit, None when it does. others: what other pods have against a node, asked last."""
     for state in states:
-        yield state, next((reason for plugin in FILTERS if (reason := plugin(pod, demand, state)) is not None), None)
+        found = next((reason for plugin in FILTERS if (reason := plugin(pod, demand, state)) is not None), None)
+        yield state, others(state.node) if found is None else found
 
 
 def best(pod: Object, demand: Demand, fitting: list[NodeState]) -> NodeState:

@@ -7,12 +7,14 @@ itself is synchronous: between looking and assuming nothing else runs, so worker
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.scheduler.demand import demand_of
+from pilothouse.engine.scheduler.inter_pod_affinity import InterPodAffinity, Pod
 from pilothouse.engine.scheduler.nodes import ENDED, Nodes
 from pilothouse.engine.scheduler.plugins import best, refusals
 from pilothouse.model import kinds, meta
@@ -31,6 +33,8 @@ class Scheduler:
         self.pods = informers.of(kinds.PODS)
         self.nodes = Nodes()
         self._waiting: set[str] = set()
+        self._drawn: set[str] = set()
+        self._namespaces = informers.of(kinds.NAMESPACES)
         self.controller = Controller("scheduler", self.schedule, workers=8)
         node_informer = informers.of(kinds.NODES)
         node_informer.on_change(self.nodes.node_changed)
@@ -49,14 +53,29 @@ class Scheduler:
         if pod is None or _key_if_unassigned(pod) is None:
             return None
         demand = demand_of(pod)
-        judged = list(refusals(pod, demand, self.nodes.all()))
+        self._drawn.discard(key)
+        judged = list(refusals(pod, demand, self.nodes.all(), self._others(pod)))
         fitting = [state for state, refusal in judged if refusal is None]
         if not fitting:
+            if Pod.of(pod).affinity:
+                self._drawn.add(key)
             return await self._unschedulable(pod, Counter(refusal for _, refusal in judged if refusal is not None), len(judged))
         node = meta.name(best(pod, demand, fitting).node)
         self.nodes.assume(pod, node, demand)
         await self._bind(pod, node)
         return None
+
+    def _others(self, pod: Object) -> Callable[[Object], str | None]:
+        """What other pods have against a node, or the pod against theirs."""
+        own = Pod.of(pod)
+        if not (own.affinity or own.anti or self.nodes.repelling):
+            return lambda node: None
+        placed = {name: pods.values() for name, pods in self.nodes.pods.items()}
+        return InterPodAffinity(own, [state.node for state in self.nodes.all()], placed, self._labels_of).refusal
+
+    def _labels_of(self, namespace: str) -> Mapping[str, str]:
+        found = self._namespaces.get(namespace)
+        return {} if found is None else meta.labels(found)
 
     async def _bind(self, pod: Object, node: str) -> None:
         target = {"apiVersion": "v1", "kind": "Node", "name": node}
@@ -94,17 +113,28 @@ class Scheduler:
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and (old is None or _matters(old) != _matters(new)):
-            self._retry_waiting()
+            self._retry(self._waiting)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         last = new or old
         assert last is not None
         if last["spec"].get("nodeName") and (new is None or (new.get("status") or {}).get("phase") in ENDED):
-            self._retry_waiting()
+            self._retry(self._waiting)
+        elif last["spec"].get("nodeName") and (old is None or _place(old) != _place(last)):
+            # One has come that pods may want to be near.
+            self._retry(self._waiting & self._drawn)
+        if self._waiting and old is not None and new is not None and new["spec"].get("nodeName") and _shrinks(old, new):
+            self._retry(self._waiting)
 
-    def _retry_waiting(self) -> None:
-        for key in self._waiting:
+    def _retry(self, keys: Iterable[str]) -> None:
+        for key in keys:
             self.controller.queue.add(key)
+
+
+def _shrinks(old: Object, new: Object) -> bool:
+    """Whether a pod holds less of its node than before."""
+    now = demand_of(new).resources
+    return any(now.get(resource, 0) < amount for resource, amount in demand_of(old).resources.items())
 
 
 def _key_if_unassigned(pod: Object) -> str | None:
@@ -115,6 +145,10 @@ def _key_if_unassigned(pod: Object) -> str | None:
     if spec.get("schedulerName", NAME) != NAME or (pod.get("status") or {}).get("phase") in ENDED:
         return None
     return meta.key(pod)
+
+
+def _place(pod: Object) -> tuple[object, ...]:
+    return pod["spec"].get("nodeName"), meta.labels(pod)
 
 
 def _matters(node: Object) -> tuple[object, ...]:

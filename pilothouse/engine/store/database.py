@@ -42,6 +42,10 @@ _LOG = """CREATE TABLE log (
     value BLOB NOT NULL
 )"""
 _MARKS = "CREATE TABLE marks (one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL, compacted INTEGER NOT NULL)"
+_DEBTS = "CREATE TABLE IF NOT EXISTS debts (name TEXT PRIMARY KEY)"
+"""What has to be done whatever happens meanwhile: a row each. Versions that know nothing of the table leave it alone."""
+
+_PURGE = "purge"
 
 
 class Row(NamedTuple):
@@ -64,6 +68,7 @@ class Database:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._leaves_traces = False
 
     @classmethod
     def open(cls, path: Path) -> "Database":
@@ -114,6 +119,8 @@ class Database:
     def compact(self, garbage: Sequence[int], revision: int, compacted: int) -> None:
         """Delete rows that are neither current nor history, all or none, and remember how far history reaches."""
         self._run("BEGIN")
+        if garbage and self._leaves_traces:
+            self._owe_purge()
         for start in range(0, len(garbage), _DELETED_AT_ONCE):
             some = ",".join(map(str, garbage[start : start + _DELETED_AT_ONCE]))
             self._run(f"DELETE FROM log WHERE revision IN ({some})")  # noqa: S608
@@ -128,15 +135,30 @@ class Database:
         made = [row for each in found if (row := make(each)) is not None]
         if made:
             self._run("BEGIN")
+            self._owe_purge()
             for row in made:
                 self._run("UPDATE log SET value = ?, checksum = ? WHERE revision = ?", (row.value, row.checksum, row.revision))
             self._run("COMMIT")
         return found[-1].revision + 1 if len(found) == _REWRITTEN_AT_ONCE else None
 
+    def leave_traces(self) -> None:
+        """From the next deletion on a purge is owed: what the rows hold must not stay in free pages."""
+        self._leaves_traces = True
+
+    def owes_purge(self) -> bool:
+        """Whether rows were rewritten, or deleted after `leave_traces`, and no purge has come to its end since."""
+        return bool(self._run("SELECT 1 FROM debts WHERE name = ?", (_PURGE,)))
+
     def purge(self) -> None:
         """Leave nothing in the file and its write-ahead log but the rows: what was deleted or replaced is overwritten."""
         self._run("VACUUM")
         self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._run("DELETE FROM debts WHERE name = ?", (_PURGE,))
+        self._leaves_traces = False
+
+    def _owe_purge(self) -> None:
+        """WHY in the transaction of the rows: a crash after it must not leave the old values in the file for good."""
+        self._run("INSERT OR IGNORE INTO debts VALUES (?)", (_PURGE,))
 
     def close(self) -> None:
         self._connection.close()
@@ -186,6 +208,7 @@ def _configure(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {FORMAT}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(_DEBTS)
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_LEFT_BYTES}")
 

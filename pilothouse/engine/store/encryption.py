@@ -26,14 +26,15 @@ class Encryption:
 
     def use(self, keys: Mapping[str, bytes]) -> None:
         """From now on; keys of before that are not among them still open what they have sealed."""
-        self._ciphers |= {name.encode(): AESGCM(key) for name, key in keys.items()}
-        self._first = next(iter(keys)).encode()
-        self._head = _MARK + self._first + b":"
+        self._ciphers = self._ciphers | {name.encode(): AESGCM(key) for name, key in keys.items()}
+        first = next(iter(keys)).encode()
+        # WHY one assignment: another thread may be sealing, and a key's name before another key's ciphertext opens never again.
+        self._sealing_with = (_MARK + first + b":", self._ciphers[first])
 
     def seal(self, key: str, revision: int, value: bytes) -> bytes:
         if not key.startswith(self._prefixes):
             return value
-        head, cipher = self._head, self._ciphers[self._first]
+        head, cipher = self._sealing_with
         nonce = os.urandom(_NONCE_BYTES)
         return head + nonce + cipher.encrypt(nonce, value, _bound_to(key, revision))
 
@@ -54,7 +55,7 @@ class Encryption:
             raise SealError(f"{key} does not open with the key {shown!r} of {self._where}: {way_out}") from error
 
     def is_current(self, key: str, stored: bytes) -> bool:
-        return stored.startswith(self._head) or not key.startswith(self._prefixes)
+        return stored.startswith(self._sealing_with[0]) or not key.startswith(self._prefixes)
 
 
 def _bound_to(key: str, revision: int) -> bytes:

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from pilothouse.engine.store.record import Change
+from pilothouse.engine.store.shelves import prefixes
+
+_MOST_RESOURCES = 4096
+"""Of which the newest dropped change is remembered one by one; definitions come and go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +24,26 @@ class Limits:
 
 
 class History:
-    """compacted: the newest revision whose change is dropped; a watch may start at it or after it."""
+    """compacted: the newest revision whose change is dropped; a watch of everything may start at it or after it.
+
+    A watch of one resource may start earlier, as long as no change of that resource was dropped since: a client that comes back to what
+    has not changed for an hour has missed nothing. As upstream's watch cache, which is one a resource.
+    """
 
     def __init__(self, limits: Limits, compacted: int) -> None:
         self._limits = limits
         self._changes: deque[Change] = deque()
         self._size_bytes = 0
         self.compacted = compacted
+        self._unknown_before = compacted
+        self._dropped: dict[str, int] = {}
+
+    def reaches(self, prefix: str, revision: int) -> bool:
+        """Whether every change later than `revision` to what the prefix covers is known."""
+        if revision >= self.compacted:
+            return True
+        resource = prefix.split("/", 2)[1]
+        return bool(resource) and revision >= self._dropped.get(f"/{resource}/", self._unknown_before)
 
     def append(self, change: Change) -> None:
         self._changes.append(change)
@@ -47,10 +64,17 @@ class History:
     def _drop(self, change: Change) -> Iterator[int]:
         self._size_bytes -= len(change.record.raw)
         self.compacted = change.revision
+        self._remember(prefixes(change.key)[1], change.revision)
         if change.previous is not None:
             yield change.previous.revision
         if change.type == "DELETED":
             yield change.revision
+
+    def _remember(self, resource: str, revision: int) -> None:
+        if len(self._dropped) >= _MOST_RESOURCES and resource not in self._dropped:
+            self._dropped.clear()
+            self._unknown_before = revision
+        self._dropped[resource] = revision
 
     def after(self, revision: int) -> list[Change]:
         """The changes later than a revision, oldest first."""

@@ -26,12 +26,17 @@ class KeyringError(StoreUnusable):
     """The file of keys cannot be used."""
 
 
+def _unreadable(path: Path, error: OSError | UnicodeDecodeError) -> KeyringError:
+    why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "they are no text"
+    return KeyringError(path, f"The keys {path} cannot be read: {why}.")
+
+
 def read(path: Path) -> dict[str, bytes]:
     """The keys by name, the one that encrypts first. Raises KeyringError."""
     try:
         text, mode = path.read_text(), path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:
-        raise KeyringError(path, f"The keys {path} cannot be read: {error}.") from error
+        raise _unreadable(path, error) from error
     if mode & 0o077:
         raise KeyringError(path, f"The keys {path} can be read by others: `chmod 600 {path}`.")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
@@ -64,7 +69,7 @@ def _alone(path: Path) -> Iterator[None]:
     try:
         descriptor = os.open(path.parent, os.O_RDONLY)
     except OSError as error:
-        raise KeyringError(path, f"The keys {path} cannot be read: {error}.") from error
+        raise _unreadable(path, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

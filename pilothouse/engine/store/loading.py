@@ -11,13 +11,17 @@ from pilothouse.engine.store.shelves import Shelves
 
 @dataclass(slots=True)
 class Loaded:
-    """revision: the highest ever given away. is_stale: whether something is not sealed in today's way."""
+    """revision: the highest ever given away. is_stale: whether something is not sealed in today's way.
+
+    is_unpurged: whether the file may hold, outside of its rows, what was stored in another way.
+    """
 
     shelves: Shelves
     history: History
     revision: int
     decoded: Decoded
     is_stale: bool
+    is_unpurged: bool
 
 
 def load(database: Database, limits: Limits, sealing: Sealing) -> Loaded:
@@ -34,10 +38,12 @@ def load(database: Database, limits: Limits, sealing: Sealing) -> Loaded:
         if row.revision > compacted:
             history.append(change)
         revision = max(revision, row.revision)
+    if is_stale:
+        database.leave_traces()
     shelves = Shelves()
     for record in current.values():
         shelves.put(record)
-    return Loaded(shelves, history, revision, decoded, is_stale)
+    return Loaded(shelves, history, revision, decoded, is_stale, is_stale or database.owes_purge())
 
 
 def _opened(row: Row, database: Database, sealing: Sealing) -> Row:

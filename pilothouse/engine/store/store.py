@@ -36,7 +36,7 @@ from pilothouse.engine.store.sealing import Plain, Sealing
 from pilothouse.engine.store.shelves import covers
 from pilothouse.engine.store.snapshot import Snapshot
 from pilothouse.engine.store.watches import Selection, Sink, Watch, Watches
-from pilothouse.engine.store.writer import Chore, Compaction, Reports, Write, Writer
+from pilothouse.engine.store.writer import Chore, Compaction, QueuedWrite, Reports, Writer
 from pilothouse.model.json import Object, dumps_to_keep
 
 QUEUE_BOUND = 10_000
@@ -52,7 +52,7 @@ _Result = TypeVar("_Result")
 
 
 class Store:
-    """revision: the last committed one, what lists report. compacted: watches must start at it or after it."""
+    """revision: the last committed one, what lists report. compacted: watches of what has changed must start at it or after it."""
 
     def __init__(self, database: Database, loaded: Loaded, clock: Callable[[], float], room: Room, sealing: Sealing) -> None:
         self.revision = revision = loaded.revision
@@ -61,7 +61,7 @@ class Store:
         self._history = loaded.history
         self._sealing = sealing
         self._is_stale = loaded.is_stale
-        self._is_unpurged = False
+        self._is_unpurged = loaded.is_unpurged
         self._probe: asyncio.Future[object] | None = None
         self._probe_since = 0.0
         self._clock = clock
@@ -73,7 +73,7 @@ class Store:
         self._pending: dict[str, Change] = {}
         self._waiting = 0
         self._waiting_since = 0.0
-        self._committed: deque[Write] = deque()
+        self._committed: deque[QueuedWrite] = deque()
         self._garbage: list[int] = []
         self._closed = False
         self._broken: asyncio.Future[StoreBroken] = asyncio.get_running_loop().create_future()
@@ -149,20 +149,24 @@ class Store:
         """Bring what is on disk into the form in which `Sealing` writes today; returns how many rows were not in it.
 
         Without all_rows only when the last start has met such rows; that is for after the keys have changed. In parts, between which
-        writes go on; once something was rewritten, the file is purged of what stood there. Raises StorageFailed, SealError.
+        writes go on; then the file is purged of what stood there, also when an earlier process did not come to it.
+        Raises StorageFailed, SealError.
         """
-        if not (self._is_stale or all_rows):
-            return 0
-        self._is_stale = True
+        if all_rows:
+            self._is_stale = self._is_unpurged = True
+        rewritten = await self._rewrite() if self._is_stale else 0
+        self._is_stale = False
+        if self._is_unpurged:
+            await self._chore(lambda database: database.purge())
+            self._is_unpurged = False
+        return rewritten
+
+    async def _rewrite(self) -> int:
         rewritten = 0
         start: int | None = 0
         while start is not None:
             count, start = await self._chore(partial(_seal_some, self._sealing, start))
             rewritten += count
-            self._is_unpurged = self._is_unpurged or count > 0
-        if self._is_unpurged:
-            await self._chore(Database.purge)
-        self._is_stale = self._is_unpurged = False
         return rewritten
 
     async def _chore(self, work: Callable[[Database], _Result]) -> _Result:
@@ -189,6 +193,10 @@ class Store:
             return self._shelves.get(key)
         return None if pending.type == "DELETED" else pending.record
 
+    def pending(self, prefix: str) -> list[Change]:
+        """The latest write of each object below a prefix that has writes on their way to disk; see `latest`."""
+        return [change for key, change in self._pending.items() if covers(prefix, key)]
+
     async def durable(self, revision: int) -> None:
         """Returns once the revision and all before it are committed; raises StorageFailed as its write did.
 
@@ -211,7 +219,7 @@ class Store:
 
     def snapshot(self, prefix: str, revision: int) -> Snapshot:
         """What is below a prefix as of a revision, to be gone through in this turn of the event loop. Raises Compacted, FutureRevision."""
-        self._check_reachable(revision)
+        self._check_reachable(revision, revision >= self.compacted)
         undone = {change.key: change.previous for change in self._history.before(revision) if covers(prefix, change.key)}
         return Snapshot(self._shelves, prefix, undone)
 
@@ -242,14 +250,31 @@ class Store:
         internal: the sink keeps an index that decisions rest on (who may do what, which addresses are taken). When it raises, the
         store is broken: going on with an index that has missed a change would be worse than a new start.
         """
-        self._check_reachable(since)
+        self._check_reachable(since, self._history.reaches(prefix, since))
         for change in self._history.after(since):
             if covers(prefix, change.key):
                 sink(change)
         return self._watches.add(prefix, sink, selection, internal)
 
-    def _check_reachable(self, revision: int) -> None:
-        if revision < self.compacted:
+    def changes(self, prefix: str, since: int, most_bytes: int) -> tuple[list[Change], int]:
+        """What came after `since` below a prefix, oldest first, and up to which revision that is all.
+
+        The first of it, of about so much JSON at most: whoever has missed much takes it in parts. Raises Compacted, FutureRevision.
+        """
+        self._check_reachable(since, self._history.reaches(prefix, since))
+        found: list[Change] = []
+        size_bytes = 0
+        for change in self._history.after(since):
+            if not covers(prefix, change.key):
+                continue
+            size_bytes += len(change.record.raw)
+            if found and size_bytes > most_bytes:
+                return found, found[-1].revision
+            found.append(change)
+        return found, self.revision
+
+    def _check_reachable(self, revision: int, is_known: bool) -> None:
+        if not is_known:
             raise Compacted(revision, self.compacted)
         if revision > self.revision:
             raise FutureRevision(revision, self.revision)
@@ -282,7 +307,7 @@ class Store:
         key = record.key
         stored = self._sealing.seal(key, record.revision, record.raw)
         row = Row(record.revision, key, record.created, kind == "DELETED", change.at, checksum(record.revision, key, stored), stored)
-        write = Write(change, row, asyncio.get_running_loop().create_future())
+        write = QueuedWrite(change, row, asyncio.get_running_loop().create_future())
         self._assigned = record.revision
         self._pending[key] = change
         self._room.take(None if kind == "DELETED" else record, previous)
@@ -292,7 +317,7 @@ class Store:
         self._writer.put(write)
         return write.done
 
-    def _commit(self, batch: list[Write]) -> None:
+    def _commit(self, batch: list[QueuedWrite]) -> None:
         idle = not self._committed
         self._committed.extend(batch)
         self._waiting_since = time.monotonic()
@@ -313,7 +338,7 @@ class Store:
             self._tell(self._committed.popleft())
         self._after_telling()
 
-    def _tell(self, write: Write) -> None:
+    def _tell(self, write: QueuedWrite) -> None:
         self._waiting -= 1
         self._apply(write.change)
         if not write.done.done():  # Its caller may have gone; the write stands.
@@ -336,7 +361,7 @@ class Store:
         self._watches.publish(change)
         change.retire()
 
-    def _fail(self, batch: list[Write], error: StorageFailed) -> None:
+    def _fail(self, batch: list[QueuedWrite], error: StorageFailed) -> None:
         self._tell_all()
         lost = batch + self._writer.withdraw()
         self._pending.clear()
@@ -348,7 +373,7 @@ class Store:
                 write.done.set_exception(error)
         self._writer.resume()
 
-    def _fail_for_good(self, batch: list[Write], error: StoreBroken) -> None:
+    def _fail_for_good(self, batch: list[QueuedWrite], error: StoreBroken) -> None:
         self._fail(batch, error)
         if not self._broken.done():
             self._broken.set_result(error)

@@ -32,7 +32,7 @@ class Selection(NamedTuple):
 class Watch:
     """A registered sink. After `close` it is called no more."""
 
-    __slots__ = ("_watches", "internal", "prefix", "selection", "sink")
+    __slots__ = ("_watches", "internal", "is_closed", "prefix", "selection", "sink")
 
     def __init__(self, watches: "Watches", prefix: str, sink: Sink, selection: Selection | None, internal: bool) -> None:
         self._watches = watches
@@ -40,8 +40,10 @@ class Watch:
         self.sink = sink
         self.selection = selection
         self.internal = internal
+        self.is_closed = False
 
     def close(self) -> None:
+        self.is_closed = True
         self._watches.remove(self)
 
 
@@ -80,12 +82,6 @@ class _Audience:
             by_value.pop(value, None)
         if not by_value:
             self.selecting.pop(field, None)
-
-    def has(self, watch: Watch) -> bool:
-        if watch.selection is None:
-            return watch in self.everything
-        field, value = watch.selection
-        return watch in self.selecting.get(field, {}).get(value, {})
 
     def concerned(self, change: Change) -> list[Watch]:
         found = list(self.everything)
@@ -126,16 +122,17 @@ class Watches:
             audience = self._by_prefix.get(prefix)
             if audience is not None:
                 for watch in audience.concerned(change):
-                    if audience.has(watch):  # A sink may close another watch.
-                        self._tell(watch, change)
+                    if watch.is_closed:  # By the sink of another watch.
+                        continue
+                    # WHY every exception: a watcher's bug must not take the batch along, which is on disk and waits for its answer.
+                    try:
+                        watch.sink(change)
+                    except Exception as error:
+                        self._failed(watch, change, error)
 
-    def _tell(self, watch: Watch, change: Change) -> None:
-        # WHY every exception: a watcher's bug must not take the batch along, whose writes are on disk and wait for their answer.
-        try:
-            watch.sink(change)
-        except Exception as error:
-            watch.close()
-            told = {"message": f"a watch of {watch.prefix} failed and is closed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(told)
-            if watch.internal:
-                self._broken(f"what follows {watch.prefix} failed at revision {change.revision} ({type(error).__name__}: {error})")
+    def _failed(self, watch: Watch, change: Change, error: Exception) -> None:
+        watch.close()
+        told = {"message": f"a watch of {watch.prefix} failed and is closed", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(told)
+        if watch.internal:
+            self._broken(f"what follows {watch.prefix} failed at revision {change.revision} ({type(error).__name__}: {error})")

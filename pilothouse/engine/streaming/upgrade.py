@@ -8,6 +8,7 @@ import asyncio
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pilothouse.model.digits import natural
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import JSONError, loads
 
@@ -18,11 +19,16 @@ SAID_BYTES = 1 << 16
 
 
 class Refused(Exception):
-    """The server cannot be reached or does not want the session. status: what it answered, where that was an API error."""
+    """The server cannot be reached or does not want the session.
 
-    def __init__(self, why: str, status: ApiError | None = None) -> None:
+    status: what it answered, where that was an API error. code, said: its HTTP status and words, 0 and nothing where it did not answer.
+    """
+
+    def __init__(self, why: str, status: ApiError | None = None, code: int = 0, said: bytes = b"") -> None:
         super().__init__(why)
         self.status = status
+        self.code = code
+        self.said = said
 
 
 class BytePipe:
@@ -55,7 +61,7 @@ async def to_url(url: str, protocol: str) -> BytePipe:
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
             return await _switch(reader, writer, parts.netloc, target, protocol)
     except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-        raise Refused(f"the streaming server at {parts.netloc} does not answer: {error}") from error
+        raise Refused(f"the streaming server at {parts.netloc} does not answer: {str(error) or 'it took too long'}") from error
 
 
 async def to_socket(path: Path, target: str, protocol: str) -> BytePipe:
@@ -68,6 +74,15 @@ async def to_socket(path: Path, target: str, protocol: str) -> BytePipe:
         raise Refused(f"nobody answers on {path}: {error}") from error
 
 
+async def over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, target: str, protocol: str) -> BytePipe:
+    """Over a connection that is there, which is closed unless it becomes the stream. Raises Refused."""
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            return await _switch(reader, writer, host, target, protocol)
+    except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+        raise Refused(f"{host} does not answer: {str(error) or 'it took too long'}") from error
+
+
 async def _switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, target: str, protocol: str) -> BytePipe:
     try:
         writer.write(
@@ -76,7 +91,7 @@ async def _switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ho
         )
         head = await reader.readuntil(b"\r\n\r\n")
         if head.split(b" ", 2)[1] != b"101":
-            raise _refused(await _body(head, reader))
+            raise _refused(_code(head), await _body(head, reader))
     except BaseException:
         writer.transport.abort()
         raise
@@ -86,16 +101,21 @@ async def _switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ho
 async def _body(head: bytes, reader: asyncio.StreamReader) -> bytes:
     for line in head.lower().split(b"\r\n"):
         name, _, value = line.partition(b":")
-        if name == b"content-length" and value.strip().isdigit():
-            return await reader.readexactly(min(int(value), SAID_BYTES))
+        if name == b"content-length" and (length := natural(value.strip().decode("latin-1"))) is not None:
+            return await reader.readexactly(min(length, SAID_BYTES))
     return await reader.read(SAID_BYTES)
 
 
-def _refused(said: bytes) -> Refused:
+def _code(head: bytes) -> int:
+    return natural(head.split(b" ", 2)[1].decode("latin-1")) or 0
+
+
+def _refused(code: int, said: bytes) -> Refused:
+    text = said.decode(errors="replace").strip()
     try:
         status = loads(said)
     except JSONError:
-        return Refused(f"the stream was refused: {said.decode(errors='replace').strip()}")
+        return Refused(f"the stream was refused: {text}", code=code, said=said)
     if not isinstance(status, dict) or status.get("kind") != "Status":
-        return Refused(f"the stream was refused: {said.decode(errors='replace').strip()}")
+        return Refused(f"the stream was refused: {text}", code=code, said=said)
     return Refused(str(status.get("message")), ApiError.from_status(status))

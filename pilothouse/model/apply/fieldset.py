@@ -115,7 +115,10 @@ def _each(left: FieldSet, right: FieldSet, change: Any) -> FieldSet:
 
 def ordered(found: FieldSet) -> FieldSet:
     """The same set in the order in which it is stored."""
-    names = sorted(found, key=lambda name: (_ORDER.get(name[:1], 5), name))
+    names = sorted(found) if len(found) > 1 else found
+    # Texts sort `.` before `f`, which is all that most sets have; lists have their own order.
+    if isinstance(names, list) and names[-1] >= "g":
+        names.sort(key=lambda name: _ORDER.get(name[:1], 5))
     return {name: ordered(children) if (children := found[name]) else children for name in names}
 
 

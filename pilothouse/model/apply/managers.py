@@ -56,7 +56,8 @@ def _order(found: tuple[Manager, Owned]) -> tuple[str, ...]:
 
 
 def _entry(manager: Manager, owned: Owned) -> Object:
-    entry: Object = {"manager": manager.name, "operation": manager.operation, "apiVersion": manager.version or owned.version}
+    entry: Object = {"manager": manager.name} if manager.name else {}
+    entry |= {"operation": manager.operation, "apiVersion": manager.version or owned.version}
     if owned.time:
         entry["time"] = owned.time
     entry |= {"fieldsType": "FieldsV1", "fieldsV1": ordered(owned.fields)}

@@ -5,6 +5,7 @@ owns a field with another value the two are in conflict, and what the manager ha
 somebody else owns it.
 """
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from pilothouse.model.apply import fieldset
@@ -14,7 +15,8 @@ from pilothouse.model.apply.fields import check, fields_of
 from pilothouse.model.apply.fieldset import FieldSet, difference, intersection, union, without
 from pilothouse.model.apply.managers import UPDATE, Manager, Managers, Owned
 from pilothouse.model.apply.merge import merge
-from pilothouse.model.apply.removal import remove, with_named
+from pilothouse.model.apply.pruning import pruned
+from pilothouse.model.apply.versions import Versions, version_of
 from pilothouse.model.json import Object, same
 from pilothouse.model.schema.node import Node
 
@@ -34,15 +36,21 @@ class Outcome(NamedTuple):
     managers: Managers
 
 
-def tracked(live: Object | None, new: Object, managers: Managers, manager: Manager, schema: Node, now: str, ignored: FieldSet) -> Managers:
+Comparisons = Mapping[str, Comparison | None]
+"""By version, how an object changed in it; None where there is no such version any more."""
+
+
+async def tracked(
+    live: Object | None, new: Object, managers: Managers, manager: Manager, versions: Versions, *, now: str, ignored: FieldSet
+) -> Managers:
     """Who owns what after an update. live: None for a creation. ignored: fields that this endpoint does not write.
 
     An object that was stored without managers stays without them until somebody applies to it.
     """
     if live is not None and not managers:
         return managers
-    found = compare(live or {}, new, schema)
-    left = _others(managers, found, manager)
+    found = compare(live or {}, new, versions.schema(versions.own))
+    left = _others(managers, await _compared(live, new, managers, manager, found, versions), manager)
     taken = without(difference(union(found.modified, found.added), SYSTEM), ignored)
     before = managers[manager].fields if manager in managers else {}
     kept = difference(before, found.removed)
@@ -54,10 +62,19 @@ def tracked(live: Object | None, new: Object, managers: Managers, manager: Manag
     return _capped(left)
 
 
-def apply(
-    live: Object | None, config: Object, managers: Managers, manager: Manager, schema: Node, *, now: str, force: bool, ignored: FieldSet
+async def apply(
+    live: Object | None,
+    config: Object,
+    managers: Managers,
+    manager: Manager,
+    versions: Versions,
+    *,
+    now: str,
+    force: bool,
+    ignored: FieldSet,
 ) -> Outcome:
     """Raises ApplyError, Conflicts. live: None for an object that is made by this apply. config: with its apiVersion."""
+    schema = versions.schema(versions.own)
     check(config, schema)
     current, version = live or {}, config.get("apiVersion", "")
     if live is not None and not managers:
@@ -66,19 +83,41 @@ def apply(
     merged = merge(current, config, schema)
     last = managers.get(manager)
     others = {each: owned for each, owned in managers.items() if each != manager}
-    if last is not None and difference(last.fields, wanted):
+    if last is not None and (version_of(manager, last) != version or difference(last.fields, wanted)):
         # What is emptied goes; the configuration may want it, empty.
-        merged = merge(_pruned(merged, others, wanted, last.fields, schema), config, schema)
+        owners = others | {manager: Owned(wanted, now, version)}
+        merged = merge(await pruned(merged, owners, last, versions), config, schema)
     found = compare(current, merged, schema)
-    conflicts = _conflicts(others, found)
+    compared = await _compared(live, merged, managers, manager, found, versions)
+    conflicts = _conflicts(others, compared)
     if conflicts and not force:
         raise Conflicts({each: list(fieldset.paths(fields)) for each, fields in conflicts.items()})
-    left = _others(others, found, manager)
+    left = _others(others, compared, manager)
     changed = last is None or (last.fields, last.version) != (wanted, version)
     if wanted:
         left[manager] = Owned(wanted, now if changed or last is None else last.time, version)
     is_same = live is not None and same(current, merged)
     return Outcome(None if is_same and not changed and left == managers else merged, left)
+
+
+async def _compared(
+    live: Object | None, new: Object, managers: Managers, manager: Manager, found: Comparison, versions: Versions
+) -> Comparisons:
+    """What became of the object in each version that other managers know it in. found: in the own one."""
+    compared: dict[str, Comparison | None] = {versions.own: found}
+    values = [live or {}, new]
+    for each, owned in managers.items():
+        version = version_of(each, owned)
+        if each != manager and version not in compared:
+            both = await versions.converted(values, versions.own, version)
+            if both is None:
+                compared[version] = None
+            elif both[0] is values[0] and both[1] is values[1]:
+                # WHY not compared: clients may state managers, as many as an object holds, each of a version of its own.
+                compared[version] = found
+            else:
+                compared[version] = compare(both[0], both[1], versions.schema(version))
+    return compared
 
 
 def _before_apply(live: Object, version: str, schema: Node, now: str) -> Managers:
@@ -87,35 +126,34 @@ def _before_apply(live: Object, version: str, schema: Node, now: str) -> Manager
     return {Manager(BEFORE_APPLY, UPDATE, version): Owned(fields, now)} if fields else {}
 
 
-def _conflicts(others: Managers, found: Comparison) -> dict[Manager, FieldSet]:
-    changed = union(found.modified, found.added)
-    all_of = {each: intersection(owned.fields, changed) for each, owned in others.items()}
-    return {each: fields for each, fields in all_of.items() if fields}
+def _conflicts(others: Managers, compared: Comparisons) -> dict[Manager, FieldSet]:
+    conflicts: dict[Manager, FieldSet] = {}
+    taken = _of_each(compared, lambda found: union(found.modified, found.added))
+    for each, owned in others.items():
+        if fields := intersection(owned.fields, taken[version_of(each, owned)] or {}):
+            conflicts[each] = fields
+    return conflicts
 
 
-def _others(managers: Managers, found: Comparison, manager: Manager) -> Managers:
-    """The other managers without what was changed or removed."""
-    gone = union(union(found.modified, found.added), found.removed)
+def _others(managers: Managers, compared: Comparisons, manager: Manager) -> Managers:
+    """The other managers without what was changed or removed, and without those of versions that are gone."""
     left: Managers = {}
+    gone = _of_each(compared, lambda found: union(union(found.modified, found.added), found.removed))
     for each, owned in managers.items():
-        fields = owned.fields if each == manager else difference(owned.fields, gone)
-        if fields:
+        if each == manager:
+            left[each] = owned
+        elif (lost := gone[version_of(each, owned)]) is not None and (fields := difference(owned.fields, lost)):
             left[each] = owned._replace(fields=fields)
     return left
 
 
-def _pruned(merged: Object, others: Managers, wanted: FieldSet, last: FieldSet, schema: Node) -> Object:
-    """Without what the manager applied the last time, not this time, and nobody else owns."""
-    everything = with_named(fields_of(merged, schema), schema)
-    pruned = remove(merged, with_named(last, schema), schema)
-    owned = wanted
-    for each in others.values():
-        owned = union(owned, each.fields)
-    kept = union(with_named(fields_of(pruned, schema), schema), with_named(owned, schema))
-    pruned = remove(merged, difference(everything, kept), schema)
-    # Only what was the manager's own may go: an element that it named keeps what others have put into it.
-    gone = difference(everything, with_named(fields_of(pruned, schema), schema))
-    return remove(merged, intersection(gone, with_named(last, schema)), schema)
+def _of_each(compared: Comparisons, make: Callable[[Comparison], FieldSet]) -> Mapping[str, FieldSet | None]:
+    """By version, made once of what several versions share."""
+    made: dict[int, FieldSet] = {}
+    for found in compared.values():
+        if found is not None and id(found) not in made:
+            made[id(found)] = make(found)
+    return {version: None if found is None else made[id(found)] for version, found in compared.items()}
 
 
 def _capped(managers: Managers) -> Managers:

@@ -1,89 +1,71 @@
-"""What the schema says about a rule before any value does: fields that no value can have.
+"""Expressions checked against the types of their variables, and what is wrong with them in the words of upstream's checker (cel-go)."""
 
-Types of expressions are known as far as they come from the schema; anything else may be anything here.
-Source: apiextensions-apiserver/pkg/apiserver/schema/cel/model/schemas.go, for what rules see of a schema.
-"""
+import re
 
-from pilothouse.model.cel.errors import RuleProblem
-from pilothouse.model.cel.names import escaped
-from pilothouse.model.cel.tree import Expr, Tree
-from pilothouse.model.cel.values import field_of, is_map
-from pilothouse.model.schema.node import Node
+from cel_expr_python import cel
 
-_TEXT = Node(type="string")
-_SCALARS = {"string": "string", "integer": "int", "number": "double", "boolean": "bool"}
-HAS_OLD = "hasOldSelf"
-"""Declared for the program's own use, not for rules."""
+from pilothouse.model.cel.errors import RuleProblem, without_status
+from pilothouse.model.cel.optionals import misplaced
+from pilothouse.model.cel.tree import Expr, Tree, decode
+from pilothouse.model.schema.regex import compiled
 
-Scope = dict[str, tuple[Node, bool] | None]
-Known = tuple[Node, bool] | None
-"""A schema, and whether it is that of a resource's root; None when nothing is known."""
+RULE_MAX = 16 * 1024
+"""Characters of an expression, whatever they are estimated to cost: longer ones are not even parsed."""
 
-
-class Checker:
-    def __init__(self, tree: Tree, text: str) -> None:
-        self._tree = tree
-        self._text = text
-
-    def check(self, scope: Scope) -> Known:
-        """What the whole rule comes to, as far as it is known. Raises RuleProblem for the first field that does not exist."""
-        return self._infer(self._tree.root, scope)
-
-    def _infer(self, expr: Expr, scope: Scope) -> Known:
-        if expr.kind == "comprehension":
-            return self._comprehension(expr, scope)
-        known = [self._infer(each, scope) for each in expr.below]
-        if expr.kind == "ident":
-            if expr.name == HAS_OLD and HAS_OLD not in scope:
-                raise self._problem(expr, f"undeclared reference to '{HAS_OLD}' (in container '')")
-            return scope.get(expr.name)
-        if expr.kind == "select":
-            return self._field(expr, known[0], expr.name)
-        if expr.kind == "call" and expr.name == "_[_]":
-            return _element(known[0])
-        if expr.kind == "call" and expr.name == "_?._" and expr.below[1].type == "string":
-            self._field(expr, known[0], expr.below[1].text)
-        return None
-
-    def _comprehension(self, expr: Expr, scope: Scope) -> Known:
-        source = self._infer(expr.below[0], scope)
-        inner: Scope = {**scope, **dict.fromkeys(expr.variables)}
-        if len(expr.variables) == 1:
-            inner[expr.variables[0]] = (_TEXT, False) if source is not None and is_map(source[0]) else _element(source)
-        for each in expr.below[1:]:
-            self._infer(each, inner)
-        return None
-
-    def _field(self, expr: Expr, known: Known, name: str) -> Known:
-        if known is None:
-            return None
-        node, is_resource = known
-        if node.type in _SCALARS and not node.int_or_string:
-            if not node.format:
-                raise self._problem(expr, f"type '{_SCALARS[node.type]}' does not support field selection")
-            return None
-        if node.type != "object":
-            return None
-        if is_map(node):
-            return _element(known)
-        for field in (*node.properties, *(("apiVersion", "kind", "metadata") if is_resource else ())):
-            found = field_of(node, field, is_resource=is_resource) if escaped(field) == name else None
-            if found is not None:
-                return None if found.int_or_string else (found, found.embedded)
-        raise self._problem(expr, f"undefined field '{name}'")
-
-    def _problem(self, expr: Expr, why: str) -> RuleProblem:
-        """In the form of cel-go: where, what, and the line with a mark below."""
-        position = self._tree.positions.get(expr.id, 0)
-        before = self._text[:position]
-        line, column = before.count("\n"), position - (before.rfind("\n") + 1)
-        shown = self._text.split("\n")[line]
-        return RuleProblem(f"compilation failed: ERROR: <input>:{line + 1}:{column + 1}: {why}\n | {shown}\n | {'.' * column}^")
+_COMPLAINT_MAX = 2_048
+_POSITION = re.compile(r"ERROR: <input>:(\d+):")
+_TRANSLATED = (
+    (re.compile(r"undefined field '([^']*)' not found in struct '[^']*'"), r"undefined field '\1'"),
+    (
+        re.compile(r"expression of type '([^']*)' cannot be the operand of a select operation"),
+        r"type '\1' does not support field selection",
+    ),
+)
 
 
-def _element(known: Known) -> Known:
-    if known is None:
-        return None
-    node = known[0]
-    child = node.items if node.type == "array" else node.additional if is_map(node) else None
-    return None if child is None or child.int_or_string or not child.type else (child, child.embedded)
+def checked(text: str, environment: cel.Env, *, lines_before: int = 0) -> tuple[cel.Type, Tree]:
+    """The type that an expression comes to, and its tree with all types. Raises RuleProblem.
+
+    lines_before: of the text that are not the author's; positions in messages are counted without them.
+    """
+    if len(text) > RULE_MAX:
+        raise RuleProblem(f"the expression is too long: {len(text)} characters, at most {RULE_MAX} are compiled")
+    try:
+        expression = environment.compile(text)
+    except RuntimeError as error:
+        # Each complaint repeats the rule's line.
+        raise RuleProblem(f"compilation failed: {_in_upstreams_words(str(error), lines_before)[:_COMPLAINT_MAX]}") from None
+    tree = decode(expression.serialize())
+    _refuse_what_fails_later(tree, text, lines_before)
+    return expression.return_type(), tree
+
+
+def _in_upstreams_words(told: str, lines_before: int) -> str:
+    text = without_status(told)
+    for pattern, words in _TRANSLATED:
+        text = pattern.sub(words, text)
+    return _POSITION.sub(lambda match: f"ERROR: <input>:{int(match[1]) - lines_before}:", text)
+
+
+def _refuse_what_fails_later(tree: Tree, text: str, lines_before: int) -> None:
+    if (found := misplaced(tree)) is not None:
+        raise _problem(tree, *found, text, lines_before)
+    for expr, _ in tree.walk():
+        if why := _bad_pattern(expr):
+            raise _problem(tree, expr, why, text, lines_before)
+
+
+def _bad_pattern(expr: Expr) -> str:
+    """Why a regular expression that is written out cannot be one, "" for all else."""
+    if expr.kind == "call" and expr.name == "matches" and expr.below[-1].type == "string" and compiled(expr.below[-1].text) is None:
+        return "invalid matches argument"
+    return ""
+
+
+def _problem(tree: Tree, expr: Expr, why: str, text: str, lines_before: int) -> RuleProblem:
+    position = tree.positions.get(expr.id, 0)
+    before = text[:position]
+    line, column = before.count("\n"), position - (before.rfind("\n") + 1)
+    shown = text.split("\n")[line]
+    place = f"{line + 1 - lines_before}:{column + 1}"
+    return RuleProblem(f"compilation failed: ERROR: <input>:{place}: {why}\n | {shown}\n | {'.' * column}^")

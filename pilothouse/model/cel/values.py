@@ -23,10 +23,11 @@ _ANY = Node()
 
 
 class Weight(NamedTuple):
-    """longest_text in characters, longest_list in items (fields of an object count alike)."""
+    """longest_text in characters, longest_list in items (fields of an object count alike), parts: all values at any depth."""
 
     longest_text: int
     longest_list: int
+    parts: int = 0
 
 
 def field_of(node: Node, name: str, *, is_resource: bool) -> Node | None:
@@ -34,9 +35,24 @@ def field_of(node: Node, name: str, *, is_resource: bool) -> Node | None:
     if is_resource and name in _OF_A_RESOURCE:
         return _OF_A_RESOURCE[name]
     child = node.properties.get(name)
-    if child is None or not (child.type or child.int_or_string):
-        return None
-    return child
+    return child if child is not None and is_visible(child) else None
+
+
+def fields_of(node: Node, *, is_resource: bool) -> dict[str, Node]:
+    """All fields of an object that rules see, by name."""
+    found = {name: child for name, child in node.properties.items() if is_visible(child)}
+    return found | _OF_A_RESOURCE if is_resource else found
+
+
+def is_visible(node: Node) -> bool:
+    """Whether rules see values of the schema: of what has no type, and of lists and maps of such, they do not."""
+    if node.int_or_string:
+        return True
+    if node.type == "array":
+        return node.items is not None and is_visible(node.items)
+    if is_map(node) and node.additional is not None:
+        return is_visible(node.additional)
+    return bool(node.type)
 
 
 def is_map(node: Node) -> bool:
@@ -82,7 +98,7 @@ def _text(node: Node, value: str) -> Any:
 
 
 def _formatted(format: str, value: str) -> Any:
-    if format in ("date-time", "datetime"):
+    if format == "date-time":
         stamp = Timestamp()
         stamp.FromJsonString(value.upper())
         return stamp
@@ -99,13 +115,14 @@ def _formatted(format: str, value: str) -> Any:
 
 def weigh(value: Any) -> Weight:
     """What bounds the cost of a rule over the value."""
-    text, items, pending = 0, 0, [value]
+    text, items, parts, pending = 0, 0, 0, [value]
     while pending:
         current = pending.pop()
+        parts += 1
         if type(current) is str:
             text = max(text, len(current))
         elif type(current) in (dict, list):
             items = max(items, len(current))
             pending.extend(current.values() if type(current) is dict else current)
             text = max(text, *map(len, current), 0) if type(current) is dict else text
-    return Weight(text, items)
+    return Weight(text, items, parts)

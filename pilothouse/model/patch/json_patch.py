@@ -9,12 +9,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from pilothouse.model.json import copy, dumps, same
+from pilothouse.model.depth import TOO_DEEP, is_too_deep
+from pilothouse.model.json import copy, dumps, loads, same
 from pilothouse.model.patch.errors import PatchError, unmarshal
 
 MAX_OPERATIONS = 10_000
-MAX_COPIED_BYTES = 3 * 1024 * 1024
-"""How much `copy` may add in all; otherwise a short patch could double a document again and again."""
+MAX_COPIED_BYTES = 256 * 1024
+"""How much `copy` may add in all; otherwise a short patch could double a document again and again. Upstream allows 3 MiB."""
 
 _FIELDS = {"op": "string", "path": "string", "from": "string", "value": ""}
 _FAILED = 422
@@ -46,6 +47,16 @@ def _undecodable(value: Any, target: str) -> PatchError:
 
 def apply(document: Any, patch: Any) -> Any:
     """The patched document; the arguments are not changed. Raises PatchError (422) at the first operation that fails."""
+    try:
+        patched = _applied(document, patch)
+    except RecursionError:
+        raise PatchError(TOO_DEEP, _FAILED) from None
+    if is_too_deep(patched):
+        raise PatchError(TOO_DEEP, _FAILED)
+    return patched
+
+
+def _applied(document: Any, patch: Any) -> Any:
     work = _Work(copy(document))
     for operation in patch or ():
         name = operation.get("op") if operation else None
@@ -161,17 +172,18 @@ def _move(work: _Work, operation: dict[str, Any]) -> None:
 def _copy_value(work: _Work, operation: dict[str, Any]) -> None:
     source, name = _container(work.document, _path(operation, "from"), "copy")
     value = _get(source, name)
-    work.copied_bytes += _size_bytes(value)
+    text = _encoded(value)
+    work.copied_bytes += len(text)
     if work.copied_bytes > MAX_COPIED_BYTES:
         message = f"Unable to copy, the accumulated size increase of copy is {work.copied_bytes}, exceeding the limit {MAX_COPIED_BYTES}"
         raise PatchError(message, _FAILED)
     container, key = _container(work.document, _path(operation), "copy")
-    _put(container, key, copy(value))
+    _put(container, key, loads(text))
 
 
-def _size_bytes(value: Any) -> int:
+def _encoded(value: Any) -> bytes:
     try:
-        return len(dumps(value))
+        return dumps(value)
     except TypeError:
         raise PatchError("Unable to copy: the value is nested too deeply", _FAILED) from None
 

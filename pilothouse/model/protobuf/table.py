@@ -16,8 +16,12 @@ from pilothouse.model.json import loads
 INLINE = "."
 SCALARS = frozenset({"string", "bytes", "bool", "int32", "int64", "double", "time", "microTime", "quantity", "intOrString", "raw"})
 _SHAPES = ("*", "[]", "{}")
-_APIEXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions"
-_META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+_ELSEWHERE = {
+    "apiextensions": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions",
+    "apiregistration": "io.k8s.kube-aggregator.pkg.apis.apiregistration",
+}
+"""The packages of the groups that are not in k8s.io/api, by the first part of the group."""
+META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 
 
 class Field(NamedTuple):
@@ -46,9 +50,10 @@ def definition_of(api_version: str, kind: str) -> str | None:
     short, dot, domain = group.partition(".")
     if dot and not f".{domain}".endswith(".k8s.io"):
         return None
-    package = f"io.k8s.api.{short or 'core'}.{version}" if short != "apiextensions" else f"{_APIEXTENSIONS}.{version}"
+    base = _ELSEWHERE.get(short, f"io.k8s.api.{short or 'core'}")
+    package = f"{base}.{version}"
     if kind == "DeleteOptions" and package in packages():
-        package = _META
+        package = META
     return f"{package}.{kind}" if kind in packages().get(package, {}) else None
 
 

@@ -5,6 +5,7 @@ the one they are given. They only note that something unknown was there; where i
 Source: encoding/json and sigs.k8s.io/json for the errors' wording, apimachinery's types for the canonical forms.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -47,13 +48,19 @@ def decode(node: Node, decoder: Decoder, value: Any) -> Decoded:
 
 
 class Compiler:
-    """Makes decoders of nodes; those of named definitions are made once and shared."""
+    """Makes decoders of nodes; those of named definitions are made once and shared, also between threads."""
 
     def __init__(self) -> None:
         self._structs: dict[Node, Decoder] = {}
+        # WHY: until a definition's decoder is made, those that refer to it lead nowhere.
+        self._making = threading.RLock()
 
     def decoder(self, node: Node) -> Decoder:
         """For a value in its own right: an element of a list, a value of a map, a whole document."""
+        with self._making:
+            return self._decoder(node)
+
+    def _decoder(self, node: Node) -> Decoder:
         if node.format in CONVERTERS:
             return CONVERTERS[node.format]
         if node.format.startswith("schema-or-"):

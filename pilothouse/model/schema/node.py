@@ -31,6 +31,7 @@ class Node:
     format: as in OpenAPI, and `micro-time`, `quantity`, `int-or-string`.
     additional: schema of a map's values. patches: of the fields that have a strategy.
     checks: the value validations of a custom resource's schema, by keyword. default: in a tuple, since it may be None.
+    marks: fingerprints of the enum's values; defaulted: fields that have a default, with it. Both are made when they are first needed.
     rules: in CEL, as the schema states them. ruled: whether there are any, here or below.
     """
 
@@ -43,6 +44,7 @@ class Node:
     items: "Node | None" = None
     additional: "Node | None" = None
     enum: tuple[Any, ...] = ()
+    marks: frozenset[bytes] | None = None
     nullable: bool = False
     preserve_unknown: bool = False
     embedded: bool = False
@@ -53,6 +55,7 @@ class Node:
     patches: Mapping[str, Patch] = field(default_factory=dict)
     kinds: tuple[GroupVersionKind, ...] = ()
     default: tuple[Any] | None = None
+    defaulted: tuple[tuple[str, Any], ...] | None = None
     checks: Object = field(default_factory=dict)
     rules: tuple[Object, ...] = ()
     ruled: bool = False

@@ -3,19 +3,26 @@
 The package's file has nullable types and JSON Schema references; both are turned back into what the API server publishes.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from pilothouse.model.json import Object, loads
 from pilothouse.model.schema.catalog import definitions_path
+from pilothouse.model.schema.enums import ENUMS
 
 V2, V3 = "#/definitions/", "#/components/schemas/"
 _REFERENCE = "#/$defs/"
 
-_SPECIAL: dict[str, Object] = {
-    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"type": "string", "format": "int-or-string"},
-    "io.k8s.apimachinery.pkg.api.resource.Quantity": {"type": "string"},
+_INT_OR_STRING, _QUANTITY = "io.k8s.apimachinery.pkg.util.intstr.IntOrString", "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_SPECIAL: dict[str, dict[str, Object]] = {
+    V2: {_INT_OR_STRING: {"type": "string", "format": "int-or-string"}, _QUANTITY: {"type": "string"}},
+    V3: {
+        _INT_OR_STRING: {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]},
+        _QUANTITY: {"oneOf": [{"type": "string"}, {"type": "number"}]},
+    },
 }
+"""Version 2 has no way to say that a value is of one type or another."""
 
 
 def definitions(roots: Iterable[str], reference: str = V3) -> dict[str, Object]:
@@ -29,12 +36,33 @@ def definitions(roots: Iterable[str], reference: str = V3) -> dict[str, Object]:
     while wanted:
         name = wanted.pop()
         if name not in found:
-            found[name] = _published(_SPECIAL.get(name, {}) | _kept(name, raw[name]), reference, wanted)
+            special = _SPECIAL[reference].get(name)
+            kept = raw[name] if special is None else special | {key: raw[name][key] for key in ("description",) if key in raw[name]}
+            found[name] = _published(kept, reference, wanted)
+            _name_values(found[name], ENUMS.get(name, {}))
     return dict(sorted(found.items()))
 
 
-def _kept(name: str, raw: Object) -> Object:
-    return {key: value for key, value in raw.items() if name not in _SPECIAL or key == "description"}
+class Descriptions(NamedTuple):
+    """What upstream says of the fields that every resource has, and every list of some."""
+
+    of_resources: Mapping[str, str]
+    of_lists: Mapping[str, str]
+
+
+@lru_cache(1)
+def descriptions() -> Descriptions:
+    """Of `apiVersion`, `kind` and `metadata`."""
+    one, many = (f"io.k8s.api.core.v1.{name}" for name in ("ConfigMap", "ConfigMapList"))
+    found = definitions([many])
+    names = ("apiVersion", "kind", "metadata")
+    return Descriptions(*({name: found[each]["properties"][name]["description"] for name in names} for each in (one, many)))
+
+
+def _name_values(definition: Object, enums: Mapping[str, tuple[str, ...]]) -> None:
+    for name, values in enums.items():
+        shown = definition["properties"][name]
+        shown.get("items", shown)["enum"] = list(values)
 
 
 def _published(schema: Object, reference: str, wanted: list[str]) -> Object:
@@ -43,9 +71,9 @@ def _published(schema: Object, reference: str, wanted: list[str]) -> Object:
         if key == "$ref":
             target = value.removeprefix(_REFERENCE)
             wanted.append(target)
-            shown |= _reference(reference + target, reference)
+            shown |= {"$ref": reference + target}
         elif key == "properties":
-            shown[key] = {name: _published(child, reference, wanted) for name, child in value.items()}
+            shown[key] = {name: _property(_published(child, reference, wanted), reference) for name, child in value.items()}
         elif key in ("items", "additionalProperties") and isinstance(value, dict):
             shown[key] = _published(value, reference, wanted)
         else:
@@ -56,9 +84,11 @@ def _published(schema: Object, reference: str, wanted: list[str]) -> Object:
     return shown
 
 
-def _reference(target: str, reference: str) -> Object:
-    """Version 3 wraps references, because nothing may stand beside one."""
-    return {"allOf": [{"$ref": target}]} if reference == V3 else {"$ref": target}
+def _property(schema: Object, reference: str) -> Object:
+    """Version 3 wraps references of properties, because nothing may stand beside one."""
+    if reference == V2 or "$ref" not in schema:
+        return schema
+    return {key: value for key, value in schema.items() if key != "$ref"} | {"allOf": [{"$ref": schema["$ref"]}]}
 
 
 def _plain(key: str, value: Any) -> Any:

@@ -26,6 +26,12 @@ class Pattern:
     def __init__(self, expression: re2._Regexp) -> None:
         self._expression = expression
 
+    @property
+    def size(self) -> int:
+        """How many steps each character of a text takes, at most."""
+        size: int = self._expression.programsize
+        return size
+
     def search(self, text: str) -> bool:
         """A text that is no Unicode (a lone surrogate) matches nothing."""
         try:

@@ -3,14 +3,16 @@
 import base64
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pilothouse.model.json import copy
 from pilothouse.model.quantity import QuantityError, canonical
 
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_PLAIN = r"[1-9]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+_DAY = r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+"""Month and day; February ends at 28 here, since few years have more."""
+_PLAIN = rf"[1-9]\d{{3}}-{_DAY}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
 _IS_SECONDS = re.compile(_PLAIN + "Z", re.ASCII).fullmatch
 _IS_MICROS = re.compile(_PLAIN + r"\.\d{6}Z", re.ASCII).fullmatch
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*").fullmatch
@@ -155,17 +157,18 @@ def time(value: Any, seen: list[str]) -> Any:
     """A `Time`: RFC 3339, written in UTC and whole seconds."""
     if type(value) is not str:
         raise Mismatch(value, "string")
-    return value if _IS_SECONDS(value) else _parse_time(value, SECONDS).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value if _IS_SECONDS(value) else f"{_parse_time(value, SECONDS).isoformat(timespec='seconds')}Z"
 
 
 def micro_time(value: Any, seen: list[str]) -> Any:
     """A `MicroTime`: six digits, neither fewer nor more."""
     if type(value) is not str:
         raise Mismatch(value, "string")
-    return value if _IS_MICROS(value) else _parse_time(value, MICROS).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value if _IS_MICROS(value) else f"{_parse_time(value, MICROS).isoformat(timespec='microseconds')}Z"
 
 
 def _parse_time(text: str, layout: str) -> datetime:
+    """In UTC, without saying so."""
     match = _TIME.fullmatch(text)
     if match is None:
         raise DecodeError(_time_error(text, layout))
@@ -175,7 +178,7 @@ def _parse_time(text: str, layout: str) -> datetime:
         raise DecodeError(f'parsing time "{text}" as "{layout}": cannot parse "{rest}" as ".000000"')
     try:
         year, month, day, hour, minute, second = map(int, match.groups()[:6])
-        whole = datetime(year, month, day, hour, minute, second, int(fraction[1:7].ljust(6, "0") or 0), UTC)
+        whole = datetime(year, month, day, hour, minute, second, int(fraction[1:7].ljust(6, "0") or 0))
         return whole - _offset(match[8])
     except (ValueError, OverflowError):
         raise DecodeError(f'parsing time "{text}": {_range_error(match)} out of range') from None

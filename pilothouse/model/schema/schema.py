@@ -8,12 +8,17 @@ from functools import cached_property
 from typing import Any
 
 from pilothouse.model.errors import Cause
-from pilothouse.model.json import Object, copy
+from pilothouse.model.json import Object, dumps, loads
+from pilothouse.model.schema.breadth import breadth
 from pilothouse.model.schema.decode import Compiler, Decoded, Decoder, decode
 from pilothouse.model.schema.node import GroupVersionKind, Node
 from pilothouse.model.schema.scalars import DecodeError
 from pilothouse.model.schema.structural import default, embedded_metadata, prune, prune_nulls, whole_numbers
-from pilothouse.model.schema.validate import show, validate
+from pilothouse.model.schema.validate import NOWHERE, show, validate, validate_change
+
+
+def _inside(field: str, cause: Cause) -> Cause:
+    return Cause(f"{field}.{cause.field}" if cause.field not in ("", NOWHERE) else field, cause.reason, cause.message)
 
 
 class Schema:
@@ -32,6 +37,11 @@ class Schema:
     def whole(self) -> Node:
         """The tree of a whole object, its metadata included."""
         return self.node
+
+    @property
+    def breadth(self) -> int:
+        """How many checks one value is held to, at most; 1 for built-in kinds, whose rules are no part of the schema."""
+        return 1
 
     @cached_property
     def _decoder(self) -> Decoder:
@@ -67,6 +77,30 @@ class Schema:
         """All that is wrong with a custom resource, in upstream's wording and order."""
         return validate(self.node, value, path)
 
+    def validate_change(self, value: Any, old: Any, field: str = "") -> list[Cause]:
+        """The same of an update, which need not mend what it does not change. field: of the object, if only that is looked at."""
+        if not field:
+            return validate_change(self.node, value, old, "")
+        node = self.node.properties.get(field)
+        if node is None or field not in value:
+            return []
+        # Messages speak of such a part as if it were the whole.
+        return [_inside(field, cause) for cause in validate_change(node, value[field], old.get(field), "")]
+
+
+def _with_resources(node: Node, metadata: Node) -> Node:
+    """A copy whose embedded resources have the fields that every resource has."""
+    below = {name: _with_resources(child, metadata) for name, child in node.properties.items()}
+    items = None if node.items is None else _with_resources(node.items, metadata)
+    additional = None if node.additional is None else _with_resources(node.additional, metadata)
+    copy = replace(node, properties=below, items=items, additional=additional)
+    return _as_resource(copy, metadata) if node.embedded else copy
+
+
+def _as_resource(node: Node, metadata: Node) -> Node:
+    text = Node(type="string")
+    return replace(node, properties={"apiVersion": text, "kind": text, **node.properties, "metadata": metadata})
+
 
 class CustomSchema(Schema):
     """Of a custom resource. Its fields are pruned, not typed; only its metadata is decoded, as that of any object."""
@@ -77,12 +111,17 @@ class CustomSchema(Schema):
         self._metadata = metadata
 
     @cached_property
+    def breadth(self) -> int:
+        return breadth(self.node)
+
+    @cached_property
     def whole(self) -> Node:
-        return replace(self.node, properties={**self.node.properties, "metadata": self._metadata.node})
+        return _as_resource(_with_resources(self.node, self._metadata.node), self._metadata.node)
 
     def decode(self, value: Any) -> Decoded:
         """A pruned copy and the paths of what was dropped; raises DecodeError when the metadata is none."""
-        fresh = copy(value)
+        # By way of bytes, which takes a fifth of the time of a walk and, unlike it, makes nothing that the collector looks through.
+        fresh = loads(dumps(value))
         unknown: list[str] = []
         if fresh.get("metadata") is not None:
             decoded = self._metadata.decode(fresh["metadata"])

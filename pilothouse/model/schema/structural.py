@@ -6,9 +6,12 @@ Source: apiextensions-apiserver/pkg/apiserver/schema/{pruning,defaulting}.
 from collections.abc import Iterator
 from typing import Any
 
-from pilothouse.model.json import Object, copy
+from pilothouse.model.errors import RequestTooLarge
+from pilothouse.model.json import Object, copy, dumps
 from pilothouse.model.schema.node import Node
 
+OBJECT_BYTES = 1536 * 1024
+"""Of the largest object that is stored."""
 _RESOURCE_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 
 
@@ -55,25 +58,40 @@ def prune_nulls(node: Node, value: Any) -> None:
 
 
 def default(node: Node, value: Any) -> None:
-    """Fill in defaults, outermost first: a default that is an object has its own fields defaulted, too."""
-    if type(value) is list:
-        if node.items is not None:
-            for each in value:
-                default(node.items, each)
-    elif type(value) is dict:
-        _default_fields(node, value)
+    """Fill in defaults, outermost first: a default that is an object has its own fields defaulted, too.
+
+    Raises RequestTooLarge when that makes more of the value than can be stored.
+    """
+    _Defaulting().fill(node, value)
 
 
-def _default_fields(node: Node, value: Object) -> None:
-    for key, child in node.properties.items():
-        if key not in value and child.default is not None:
-            value[key] = copy(child.default[0])
-        if key in value:
-            default(child, value[key])
-    if node.additional is not None:
+class _Defaulting:
+    """Of one value."""
+
+    def __init__(self) -> None:
+        self._left_bytes = OBJECT_BYTES
+
+    def fill(self, node: Node, value: Any) -> None:
+        if type(value) is list:
+            if node.items is not None:
+                for each in value:
+                    self.fill(node.items, each)
+        elif type(value) is dict:
+            self._fill_fields(node, value)
+
+    def _fill_fields(self, node: Node, value: Object) -> None:
+        if node.defaulted is None:
+            node.defaulted = tuple((key, each.default[0]) for key, each in node.properties.items() if each.default is not None)
+        for key, found in node.defaulted:
+            if key not in value:
+                self._left_bytes -= len(key) + len(dumps(found))
+                if self._left_bytes < 0:
+                    raise RequestTooLarge(f"with the defaults of its schema the object would be larger than {OBJECT_BYTES} bytes")
+                value[key] = copy(found)
         for key, each in value.items():
-            if key not in node.properties:
-                default(node.additional, each)
+            child = node.properties.get(key) or node.additional
+            if child is not None:
+                self.fill(child, each)
 
 
 def whole_numbers(value: Any) -> None:

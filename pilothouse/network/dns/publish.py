@@ -9,11 +9,14 @@ from pilothouse.client.client import Client
 from pilothouse.model.errors import AlreadyExists
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
+from pilothouse.model.resource import Resource
 from pilothouse.network.dns.config import ClusterDNSConfig
 
 NAMESPACE, NAME = "kube-system", "kube-dns"
 LABELS = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
 MANAGED_BY = "pilothouse.dev"
+LOCAL = {"internalTrafficPolicy": "Local"}
+"""Each node's server answers the pods of that node: no query depends on another machine."""
 _PORTS = (("dns", "UDP"), ("dns-tcp", "TCP"))
 
 
@@ -24,6 +27,7 @@ class AddressTaken(Exception):
 def service(config: ClusterDNSConfig) -> Object:
     ports = [{"name": name, "protocol": protocol, "port": 53, "targetPort": 53} for name, protocol in _PORTS]
     spec: dict[str, Any] = {"type": "ClusterIP", "clusterIP": config.cluster_ip, "clusterIPs": [config.cluster_ip], "ports": ports}
+    spec |= LOCAL
     return {"metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS}, "spec": spec}
 
 
@@ -39,20 +43,25 @@ def endpoint_slice(config: ClusterDNSConfig, port: int) -> Object:
 
 
 async def publish(client: Client, config: ClusterDNSConfig, port: int) -> None:
-    """Idempotent. Raises ApiError, AddressTaken."""
-    await _create(client, SERVICES, service(config))
-    shown = await client.get(SERVICES, NAME, NAMESPACE)
+    """Writes what is not there as it should be, and nothing else: a server that takes no writes just then still has what it had.
+
+    Raises ApiError, AddressTaken.
+    """
+    shown = await client.get_or_none(SERVICES, NAME, NAMESPACE) or await _made(client, SERVICES, service(config))
     if shown["spec"].get("clusterIP") != config.cluster_ip:
         raise AddressTaken(f"Service {NAMESPACE}/{NAME} has address {shown['spec'].get('clusterIP')}, pods are told {config.cluster_ip}")
+    if shown["spec"].get("internalTrafficPolicy") != LOCAL["internalTrafficPolicy"]:
+        await client.patch(SERVICES, NAME, {"spec": LOCAL}, namespace=NAMESPACE)
     wanted = endpoint_slice(config, port)
-    if await _create(client, ENDPOINTSLICES, wanted) is None:
-        changes = {key: wanted[key] for key in ("ports", "endpoints")}
-        await client.patch(ENDPOINTSLICES, wanted["metadata"]["name"], changes, namespace=NAMESPACE)
+    name, changes = wanted["metadata"]["name"], {key: wanted[key] for key in ("ports", "endpoints")}
+    current = await client.get_or_none(ENDPOINTSLICES, name, NAMESPACE) or await _made(client, ENDPOINTSLICES, wanted)
+    if any(current.get(key) != value for key, value in changes.items()):
+        await client.patch(ENDPOINTSLICES, name, changes, namespace=NAMESPACE)
 
 
-async def _create(client: Client, resource: Any, obj: Object) -> Object | None:
-    """None when it is there already."""
+async def _made(client: Client, resource: Resource, obj: Object) -> Object:
+    """The new object, or the one that somebody else was quicker with."""
     try:
         return await client.create(resource, obj)
     except AlreadyExists:
-        return None
+        return await client.get(resource, obj["metadata"]["name"], obj["metadata"]["namespace"])

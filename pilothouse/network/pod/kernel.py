@@ -10,7 +10,9 @@ import errno
 import os
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -158,8 +160,7 @@ def attach(lease: Lease, netns: str, *, bridge: int, gateway: str, mtu: int) -> 
             route.send([netlink.add_veth(lease.link, bridge, mtu, lease.interface, mac_of(lease.address), namespace)])
             index = socket.if_nametoindex(lease.link)
             route.send([netlink.set_alias(index, lease.alias), netlink.set_hairpin(index)])
-            with _inside(namespace):
-                _configure(lease, gateway)
+            _inside(namespace, partial(_configure, lease, gateway))
             return route.link(index).mac
     except BaseException:
         remove_link(lease.link)
@@ -168,18 +169,18 @@ def attach(lease: Lease, netns: str, *, bridge: int, gateway: str, mtu: int) -> 
         os.close(namespace)
 
 
-@contextlib.contextmanager
-def _inside(namespace: int) -> Iterator[None]:
-    """This thread's sockets and settings are those of the namespace."""
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
+def _inside(namespace: int, work: Callable[[], None]) -> None:
+    """Do it in the network namespace. Raises what it raises, and OSError.
+
+    A thread of its own enters the namespace and ends with it, so that none of a pool is ever left in the wrong one.
+    """
+
+    def enter_and_work() -> None:
         _enter(namespace)
-        try:
-            yield
-        finally:
-            _enter(home)
-    finally:
-        os.close(home)
+        work()
+
+    with ThreadPoolExecutor(1, "pod-netns") as thread:
+        thread.submit(enter_and_work).result()
 
 
 def _enter(namespace: int) -> None:

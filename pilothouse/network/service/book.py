@@ -38,15 +38,6 @@ class RuleBook:
     def get(self, service: str) -> Fragment:
         return self._fragments.get(service, NOTHING)
 
-    def losers(self) -> dict[Where, list[str]]:
-        """Claims that another service had before: map and key -> the services that do not get them."""
-        lost: dict[Where, list[str]] = {}
-        for service, fragment in self._fragments.items():
-            for where in fragment.elements:
-                if self._owners[where] != service:
-                    lost.setdefault(where, []).append(service)
-        return lost
-
     def change(self, wanted: Mapping[str, Fragment]) -> str:
         """Commands of one transaction from the present state to the one with these services changed; "" when nothing differs."""
         before_elements, before_addresses = self._elements_of(wanted), set(self._addresses)

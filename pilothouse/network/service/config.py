@@ -9,7 +9,7 @@ from functools import cached_property
 class ServiceProxyConfig:
     """instance: short and unique on the machine. node: this node's name, as endpoints carry it.
 
-    local_cidr: addresses whose answers come back through this node (its pods); what goes elsewhere is masqueraded.
+    local_cidr: addresses whose answers come back through this node (its pods); what others send elsewhere is masqueraded.
     cluster_cidr: all pods' addresses ("": local_cidr). service_cidr: addresses in it that are no service's are refused at once
     ("": they are left alone). node_port_addresses: where node ports answer.
     """

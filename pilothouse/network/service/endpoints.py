@@ -17,12 +17,16 @@ OTHER_PROXY_LABEL = "service.kubernetes.io/service-proxy-name"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
-    """is_leaving: its pod is terminating, so that traffic goes there only for want of a better place."""
+    """is_leaving: its pod is terminating, so that traffic goes there only for want of a better place.
+
+    for_nodes: names of the nodes that it is meant for, as a hint says; empty when none does.
+    """
 
     address: str
     port: int
     node: str = ""
     is_leaving: bool = field(default=False, compare=False)
+    for_nodes: frozenset[str] = field(default=frozenset(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.address} . {self.port}"
@@ -50,11 +54,18 @@ def endpoints_of(port: Object, slices: Iterable[Object]) -> tuple[Endpoint, ...]
     return tuple(sorted((ready or leaving).values()))
 
 
+def preferred(endpoints: tuple[Endpoint, ...], node: str) -> tuple[Endpoint, ...]:
+    """Those that hints mean for this node; all when one has no hint, or none is meant for it. Source: KEP-3015."""
+    own = tuple(each for each in endpoints if node in each.for_nodes)
+    return own if own and all(each.for_nodes for each in endpoints) else endpoints
+
+
 def _add(found: dict[tuple[str, int], Endpoint], endpoint: Object, port: int) -> None:
     for address in endpoint["addresses"][:1]:
         if _is_ipv4(address):
             is_leaving = bool((endpoint.get("conditions") or {}).get("terminating"))
-            found[address, port] = Endpoint(address, port, endpoint.get("nodeName") or "", is_leaving)
+            nodes = frozenset(each["name"] for each in (endpoint.get("hints") or {}).get("forNodes") or ())
+            found[address, port] = Endpoint(address, port, endpoint.get("nodeName") or "", is_leaving, nodes)
 
 
 def _is_ipv4(address: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pilothouse.model.json import Object
 from pilothouse.network.service.config import ServiceProxyConfig
-from pilothouse.network.service.endpoints import Endpoint, endpoints_of, is_proxied
+from pilothouse.network.service.endpoints import Endpoint, endpoints_of, is_proxied, preferred
 
 FRONTENDS, NODE_PORTS = "frontends", "node-ports"
 NODE_ADDRESSES = "node-addresses"
@@ -74,13 +74,14 @@ class _Port:
         self.protocol = (port.get("protocol") or "TCP").lower()
         self.config = config
         self.endpoints = endpoints
+        self.preferred = preferred(tuple(endpoints), config.node)
         self.local = [endpoint for endpoint in endpoints if endpoint.node == config.node]
         self.title = f"{metadata['namespace']}/{metadata['name']}/{self.protocol}/{port['port']}"
         self.digest = _digest(self.title)
         self.affinity_s = _affinity_s(self.spec)
 
     def write(self, into: Fragment) -> None:
-        into.chains[self._name("s")] = self._pick(self.endpoints, REFUSE)
+        into.chains[self._name("s")] = self._pick(self.preferred, REFUSE)
         into.chains.update(self._local_chains())
         if self.affinity_s and self.endpoints:
             for endpoint in self.endpoints:
@@ -118,7 +119,8 @@ class _Port:
     def _pick(self, endpoints: Sequence[Endpoint], otherwise: str) -> tuple[str, ...]:
         if not endpoints:
             return (f"goto {otherwise}" if otherwise == REFUSE else otherwise,)
-        mark = f"meta mark set meta mark or {MASQUERADE_MARK}"
+        # This node's pods keep their address: the answer comes back to them through here, wherever it is from.
+        mark = f"ip saddr != {self.config.local_cidr} meta mark set meta mark or {MASQUERADE_MARK}"
         away = (mark,) if any(ipaddress.IPv4Address(endpoint.address) not in self.config.local_network for endpoint in endpoints) else ()
         if self.affinity_s:
             known = (f"ip saddr @{self._set_name(endpoint)} goto {self._endpoint_name(endpoint)}" for endpoint in endpoints)

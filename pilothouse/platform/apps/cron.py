@@ -6,6 +6,8 @@ Source: crontab(5), with the macros of Kubernetes' CronJob (@hourly, @daily, @mi
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pilothouse.model.digits import natural
+
 MACROS = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -76,9 +78,10 @@ def _values(word: str, name: str, low: int, high: int) -> frozenset[int]:
     for part in word.lower().split(","):
         span, slash, step = part.partition("/")
         first, last = _span(span, name, low, high, bool(slash))
-        if slash and (not step.isascii() or not step.isdigit() or int(step) < 1):
+        every = natural(step) if slash else 1
+        if not every:
             raise ScheduleError(f"{part!r} has no step that counts, in the {name} of a schedule")
-        found |= set(range(first, last + 1, int(step) if slash else 1))
+        found |= set(range(first, last + 1, every))
     return frozenset(found)
 
 
@@ -95,7 +98,7 @@ def _span(span: str, name: str, low: int, high: int, stepped: bool) -> tuple[int
 
 def _number(word: str, name: str, low: int, high: int) -> int:
     names = {"month": {m: i + 1 for i, m in enumerate(_MONTHS)}, "day of the week": {d: i for i, d in enumerate(_DAYS)}}.get(name, {})
-    value = names.get(word, int(word) if word.isascii() and word.isdigit() else -1)
-    if not low <= value <= high:
+    value = names.get(word, natural(word))
+    if value is None or not low <= value <= high:
         raise ScheduleError(f"{word!r} is not in the range {low}-{high}, in the {name} of a schedule")
     return value

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pilothouse.model import kinds, meta
+from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
 from pilothouse.platform.apps import objects
 
@@ -77,7 +78,7 @@ def _same(secret: Object, copies: Sequence[Object]) -> Object | None:
 
 def _copy(app: Object, secret: Object, copies: Sequence[Object]) -> Object:
     name = meta.name(secret)
-    numbers = [int(meta.annotations(copy).get(NUMBER, "0")) for copy in copies if copy_of(copy) == name]
+    numbers = [natural(meta.annotations(copy).get(NUMBER, "")) or 0 for copy in copies if copy_of(copy) == name]
     number = max(numbers, default=0) + 1
     made = f"{objects.within(name, 200)}-{objects.fingerprint([meta.name(app), name])}-{number}"
     metadata = objects.metadata(app, made) | {"annotations": {OF: name, NUMBER: str(number)}}

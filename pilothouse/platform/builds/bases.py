@@ -16,7 +16,7 @@ import structlog
 from pilothouse.model.errors import ApiError
 from pilothouse.oci.registry import Registry
 from pilothouse.platform.builds.stand_ins.bootstrap import BootstrapError, bootstrap
-from pilothouse.platform.builds.stand_ins.choose import StandIn, choose, families, refusal, versions
+from pilothouse.platform.builds.stand_ins.choose import StandIn, choose, refusal
 from pilothouse.platform.builds.stand_ins.recipes import BUILDER as BUILDER_RECIPE
 from pilothouse.platform.builds.stand_ins.recipes import BUILDER_SUITES, PATH, Recipe
 from pilothouse.platform.builds.stand_ins.reference import Reference
@@ -31,12 +31,6 @@ MADE = "made2"
 
 class BaseError(Exception):
     """A base image that cannot be had: one sentence with the name and the way out."""
-
-
-def offered_versions() -> dict[str, str]:
-    """What the machine's own distribution packages have, by image; of several releases the machine's own."""
-    host = suite()
-    return {family: versions(family, host)[0] for family in families(host)}
 
 
 def suite() -> str:

@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from pilothouse.model.digits import natural
+
 MOST_NODES = 20_000
 MOST_DEPTH = 50
 _VARIABLE = re.compile(r"\$(?:\$|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-?+])((?:[^{}]|\{[^{}]*\})*))?\}|(\{))")
@@ -119,10 +121,10 @@ def listed(value: Any, where: str) -> list[Any]:
 
 def whole(value: Any, where: str) -> int:
     """Raises ComposeError for what is no number from 0 on."""
-    text = str(value)
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or len(text) > 9:
+    number = natural(str(value))
+    if isinstance(value, bool) or number is None or number >= 10**9:
         raise ComposeError(f"{where} is no whole number: {_shown(value)}")
-    return int(text)
+    return number
 
 
 def _shown(value: Any) -> str:

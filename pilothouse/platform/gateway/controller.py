@@ -295,6 +295,9 @@ class Gateway:
             await asyncio.sleep(polls.next_s())
 
     async def _ensure_class(self) -> None:
+        """Looked for first: a server that takes no writes just then is no reason not to serve."""
+        if self.classes.get(self.config.ingress_class) is not None:
+            return
         annotations = {DEFAULT_CLASS: "true"} if self.config.is_default else {}
         wanted = {"metadata": {"name": self.config.ingress_class, "annotations": annotations}, "spec": {"controller": CONTROLLER}}
         try:

@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.cli.apps.difference import carried_over
+from pilothouse.model.json import Object
 
 OBJECTS = st.recursive(
     st.dictionaries(st.sampled_from("abc"), st.integers(0, 2)),
@@ -17,6 +18,6 @@ def test_what_somebody_else_has_changed_meanwhile_stays() -> None:
 
 
 @given(OBJECTS, OBJECTS)
-def test_a_change_of_what_nobody_else_touched_is_made_whole_and_taken_back_whole(before, after) -> None:
+def test_a_change_of_what_nobody_else_touched_is_made_whole_and_taken_back_whole(before: Object, after: Object) -> None:
     assert carried_over(before, after, before) == after
     assert carried_over(after, before, after) == before

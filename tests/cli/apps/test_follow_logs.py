@@ -9,7 +9,7 @@ from pilothouse.aio.tasks import scope
 from pilothouse.cli.apps.follow_logs import follow
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import NotFound
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 from tests.cli.apps.test_rollout import deployed, shop
 from tests.engine.controllers.conftest import Cluster, kubelet
 from tests.platform.live import platform

@@ -10,7 +10,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.transport import Call, Transport
 from pilothouse.model.errors import Unavailable
 from pilothouse.model.json import Object
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 from tests.engine.controllers.conftest import kubelet
 from tests.platform.live import platform
 

@@ -19,7 +19,7 @@ from pilothouse.cli.why.standing import state
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 from tests.cli.shop import terminated, waiting
 from tests.engine.controllers.conftest import Cluster, kubelet
 from tests.platform.live import platform

@@ -103,22 +103,6 @@ def test_a_source_that_gives_no_name_asks_for_one(given: str) -> None:
         source.name_from(given)
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("https://x/y", True),
-        ("git@x:y", True),
-        ("ssh://x/y", True),
-        ("file:///x", True),
-        ("../y.git", True),
-        ("./shop", False),
-        (".", False),
-    ],
-)
-def test_git_urls_are_told_from_folders(given: str, expected: bool) -> None:
-    assert source.is_git_url(given) is expected
-
-
 def test_a_file_that_cannot_be_read_is_named_and_one_that_is_gone_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "app.py").touch()
     monkeypatch.setattr(source, "files", lambda *_: iter([tmp_path / "app.py", tmp_path / "gone"]))

@@ -6,7 +6,7 @@ from pilothouse.cli.apps.lookup import no_app
 from pilothouse.cli.apps.states import Standing, of_status, standings
 from pilothouse.model import kinds
 from pilothouse.model.json import Object
-from pilothouse.platform.apps.types import APPS
+from pilothouse.platform.apps.resource import APPS
 from tests.cli.apps.test_rollout import crash, deployed, shop, sick
 from tests.engine.controllers.conftest import kubelet
 from tests.platform.live import platform
@@ -23,6 +23,9 @@ def app(status: str, reason: str, **spec: object) -> Object:
         (app("True", "Serving"), "Serving"),
         (app("True", "Running", port=0), "Running"),
         (app("True", "Serving", replicas=0), "ScaledToZero"),
+        (app("True", "Serving", replicas=0, processes={"web": {}, "worker": {"replicas": 2}}), "ScaledToZero"),
+        (app("True", "Serving", processes={"web": {}, "worker": {"replicas": 0}}), "Serving"),
+        (app("True", "Running", processes={"one": {"replicas": 0}, "two": {"replicas": 1}}), "Running"),
         (app("False", "BuildFailed"), "BuildFailed"),
         ({"metadata": {}, "spec": {}}, "Pending"),
     ],

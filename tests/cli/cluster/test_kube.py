@@ -32,3 +32,12 @@ def test_two_instances_are_two_contexts_of_one_file(tmp_path: Path, monkeypatch:
     assert {each["cluster"]["server"] for each in merged["clusters"]} == {"https://127.0.0.1:1", "https://127.0.0.1:2"}
     assert merged["current-context"] == Home(tmp_path / "two").cluster_name
     assert len(merged["contexts"]) == len(merged["users"]) == 2
+
+
+def test_the_clusters_own_file_is_not_merged_into_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = instance(tmp_path / "one", 1)
+    monkeypatch.setenv("KUBECONFIG", str(home.kubeconfig))
+    before = home.kubeconfig.read_bytes()
+    done = CliRunner().invoke(ph, ["--home", str(home.path), "kubeconfig", "--merge"])
+    assert (done.exit_code, "unset KUBECONFIG; ph --home" in done.stderr) == (1, True)
+    assert home.kubeconfig.read_bytes() == before

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.cli.cluster import networks
+from pilothouse.cli.cluster import choice, networks
 from pilothouse.cli.cluster.neighbours import home_of
 from pilothouse.cli.settings.home import Home, Settings, SettingsError
 
@@ -49,3 +49,43 @@ def test_when_all_are_used_the_way_out_is_named() -> None:
 )
 def test_an_instance_is_known_by_its_processes(command: list[str], home: Path | None) -> None:
     assert home_of(command) == home
+
+
+@pytest.mark.parametrize(
+    ("pods", "first"),
+    [("10.244.0.0/16", "10.244.0.0/22"), ("10.0.0.0/8", "10.0.0.0/22"), ("10.1.16.0/20", "10.1.16.0/22"), ("10.1.0.0/21", "10.1.0.0/21")],
+)
+def test_the_first_node_has_the_first_part_of_a_network_that_is_large_enough_for_several(pods: str, first: str) -> None:
+    assert networks.first_range(pods) == first
+    assert networks.is_shared(pods, first) == (pods != first)
+
+
+def test_an_instance_of_an_earlier_version_stays_with_one_node(tmp_path: Path) -> None:
+    """Its node has all addresses, which cannot change."""
+    (tmp_path / "settings.json").write_text('{"pod_cidr": "10.244.0.0/16", "node_name": "n"}')
+    settings = Settings.load(Home(tmp_path))
+    assert settings is not None
+    assert str(settings.node_network) == "10.244.0.0/16"
+    assert settings.address == "10.244.0.1"
+    with pytest.raises(SettingsError, match=r"has one range of pod addresses, 10\.244\.0\.0/16"):
+        choice.with_nodes_network(Home(tmp_path), settings)
+
+
+def test_a_network_between_nodes_is_chosen_once() -> None:
+    settings = Settings(pod_cidr="10.244.0.0/16", node_cidr="10.244.0.0/22")
+    chosen = choice.with_nodes_network(Home(Path("/nowhere")), settings)
+    assert chosen.nodes_gateway.endswith(".1")
+    assert choice.with_nodes_network(Home(Path("/nowhere")), chosen) == chosen
+
+
+def test_a_joined_home_is_started_without_options() -> None:
+    joined = Settings(server="https://192.0.2.1:6443", node_name="n")
+    assert choice.next_settings(Home(Path("/nowhere")), joined, {"api_port": None, "node_name": None}) == joined
+    with pytest.raises(SettingsError, match="`ph up` starts it, without --api-port"):
+        choice.next_settings(Home(Path("/nowhere")), joined, {"api_port": 7000})
+
+
+def test_an_address_of_the_api_for_other_machines_is_one() -> None:
+    for wrong in ("0.0.0.0", "::", "nonsense"):
+        with pytest.raises(SettingsError, match="--api-listen"):
+            Settings(api_listen=wrong)

@@ -1,5 +1,6 @@
 """Ending the processes of an instance, whatever state they are in."""
 
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pilothouse.aio.identity import Identity, is_held
-from pilothouse.cli.cluster import service
-from pilothouse.cli.daemon.roles import CONTROL
+from pilothouse.cli.cluster import draining, service
+from pilothouse.cli.daemon.roles import CONTROL, FURTHER, NODE
 from pilothouse.cli.daemon.state import note_pid
 from pilothouse.cli.settings.home import Home
 
@@ -52,3 +53,52 @@ def test_a_unit_names_the_home_as_one_word_whatever_is_in_its_path() -> None:
     lines = service.unit_text(Home(Path('/srv/my "50%" home$')), CONTROL, "/usr/bin/python3").splitlines()
     assert 'ExecStart="/usr/bin/python3" -m pilothouse.cli.daemon.control "/srv/my \\"50%%\\" home$$"' in lines
     assert 'StandardOutput=append:/srv/my "50%%" home$/log/pilothouse.log' in lines
+
+
+def test_the_node_stops_before_the_control_plane_and_ends_its_pods_when_the_machine_shuts_down(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    control, node = (service.unit_text(home, role, "/usr/bin/python3").splitlines() for role in (CONTROL, NODE))
+    assert f"After=network.target {service.unit_name(home, CONTROL)}" in node
+    (leaving,) = [line for line in node if line.startswith("ExecStop=")]
+    assert "draining" in leaving
+    assert not [line for line in control if line.startswith("ExecStop=")]
+    (limit,) = [float(line.partition("=")[2]) for line in node if line.startswith("TimeoutStopSec=")]
+    assert limit > draining.MACHINE_S + draining.MORE_S
+
+
+def test_a_further_node_stops_before_the_control_plane_of_its_instance(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    further = Home(home.further_nodes / "2")
+    unit = service.unit_text(further, FURTHER, "/usr/bin/python3")
+    assert f"After=network.target {service.unit_name(home, CONTROL)}\n" in unit
+    assert f'draining \\"$$1\\"" "/usr/bin/python3" "{further.path}"' in unit
+
+
+@pytest.mark.parametrize(("state", "drained"), [("stopping", True), ("running", False), ("degraded", False)])
+def test_only_a_machine_that_shuts_down_ends_pods(tmp_path: Path, state: str, drained: bool) -> None:
+    """The unit's command, as systemd hands it to the shell; systemctl and Python are played."""
+    bin = tmp_path / "bin"
+    bin.mkdir()
+    for name, text in (("systemctl", f"echo {state}"), ("python", f'echo "$@" > {tmp_path}/asked')):
+        (bin / name).write_text(f"#!/bin/sh\n{text}\n")
+        (bin / name).chmod(0o755)
+    (line,) = [line for line in service.unit_text(Home(tmp_path), NODE, str(bin / "python")).splitlines() if line.startswith("ExecStop=")]
+    words = shlex.split(line.removeprefix("ExecStop=-").replace("$$", "$"))
+    subprocess.run(words, check=True, env={"PATH": f"{bin}:/usr/bin:/bin"})
+    asked = tmp_path / "asked"
+    assert asked.exists() == drained
+    if drained:
+        assert asked.read_text().split() == ["-m", "pilothouse.cli.cluster.draining", str(tmp_path)]
+
+
+def test_the_logs_are_nobody_elses_from_the_first_line_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(service, "has_systemd", lambda: False)
+    monkeypatch.setattr(service, "_supervise", lambda home, role: started.append(role.name))
+    home = Home(tmp_path)
+    home.log.mkdir()
+    home.node_log.write_text("of an earlier version")
+    service.start(home)
+    assert started == ["control", "node"]
+    assert {each.name: each.stat().st_mode & 0o777 for each in home.log.iterdir()} == {"pilothouse.log": 0o640, "node.log": 0o640}
+    assert home.node_log.read_text() == "of an earlier version"

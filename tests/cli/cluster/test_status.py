@@ -1,13 +1,16 @@
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from pilothouse.cli.cluster import webhooks
 from pilothouse.cli.cluster.status import is_over
 from pilothouse.client.transport import Call
 from pilothouse.model.json import Object
 from tests.cli.answers import answering, saying
+from tests.cli.running import node, running
 from tests.cli.test_ending import ph
 from tests.client.fake_cluster import FakeTransport
 
@@ -48,6 +51,40 @@ async def test_the_status_of_another_cluster_says_nothing_of_this_machine(tmp_pa
         "kubeconfig": config,
         "version": "v1.36.2",
         "nodes": {},
+        "cordoned": [],
         "pods": {"running": 1, "all": 1},
         "apps": {"ready": 0, "all": 0},
     }
+
+
+@pytest.mark.parametrize(
+    ("nodes", "failing", "code", "said"),
+    [
+        ([node("a")], {}, 0, ""),
+        ([node("a")], {"audit log": "no space"}, 1, "not everything works: 1 thing named as failing"),
+        ([node("a"), node("b", ready=False)], {}, 1, "not everything works: node b is not ready"),
+    ],
+)
+async def test_the_exit_code_says_whether_everything_works(
+    tmp_path: Path, nodes: list[Object], failing: dict[str, str], code: int, said: str
+) -> None:
+    async with running(tmp_path, *nodes, failing=failing):
+        for how in ("table", "json"):
+            done = await asyncio.to_thread(ph, "--home", str(tmp_path), "status", "-o", how)
+            assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+            assert all(name in done.stdout for name in failing)
+
+
+async def test_a_cordoned_node_is_named_with_the_way_back(tmp_path: Path) -> None:
+    async with running(tmp_path, node("a", cordoned=True), node("b"), failing={}):
+        done = await asyncio.to_thread(ph, "--home", str(tmp_path), "status")
+    assert done.returncode == 0
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("nodes")]
+    assert re.search(r"a Ready, takes no new pods until `.*ph --home \S+ kubectl uncordon a`, b Ready$", line), line
+
+
+def test_a_webhook_that_does_not_answer_is_named_with_a_way_out() -> None:
+    labels = 'configuration="guard",name="a.example.com",policy="Fail",type="validating"'
+    (told,) = webhooks.told(f"up 1\npilothouse_admission_webhook_failing{{{labels}}} 1\n")
+    assert told.startswith("webhook a.example.com does not answer, and what it is to see cannot be written: ")
+    assert told.endswith("kubectl delete validatingwebhookconfiguration guard`")

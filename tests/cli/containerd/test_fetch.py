@@ -9,7 +9,7 @@ import pytest
 
 from pilothouse.cli.containerd.fetch import FetchError, download, drop_unused, fetch, lost
 from pilothouse.cli.containerd.place import kept
-from pilothouse.engine.node.programs import CONTAINERD, SHIM, version_of
+from pilothouse.engine.node.runtime.programs import CONTAINERD, SHIM, version_of
 
 Archive = Callable[[str], str]
 

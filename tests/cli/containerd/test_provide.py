@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.cli.containerd.fetch import FetchError
 from pilothouse.cli.containerd.provide import provide
-from pilothouse.engine.node.programs import Programs
+from pilothouse.engine.node.runtime.programs import Programs
 from tests.engine.node.test_programs import program
 
 

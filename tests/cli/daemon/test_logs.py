@@ -1,5 +1,7 @@
 """Logs stay bounded, and whoever writes them does not notice."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from pilothouse.cli.daemon.logs import put_aside
@@ -25,3 +27,12 @@ def test_a_small_or_missing_log_is_left_alone(tmp_path: Path) -> None:
     path.write_text("few")
     assert not put_aside(path, 100)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_who_logs_on_a_full_disk_goes_on() -> None:
+    program = (
+        "from pilothouse.cli.daemon.logs import configure; import structlog; configure(); structlog.get_logger('x').error('y' * 20_000)"
+    )
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-c", f"{program}; print('alive')"], stdout=subprocess.PIPE, stderr=full, check=False)
+    assert done.stdout == b"alive\n"

@@ -36,6 +36,28 @@ def test_settings_of_a_newer_version_are_read(tmp_path: Path) -> None:
     loaded = Settings.load(home)
     assert loaded is not None
     assert loaded.api_port == 7443
+    assert Settings.unknown(home) == ["from_the_future"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"api_port": "7443"}', "api_port '7443' is no port: give a number from 1 to 65535"),
+        ('{"http_port": true}', "http_port True is no port"),
+        ('{"registry_port": 70000}', "registry_port 70000 is no port"),
+        ('{"registry_port": 0}', "registry_port 0 is no port"),
+        ('{"kubelet_port": 0}', "kubelet_port 0 is no port"),
+        ('{"platform": "false"}', "platform 'false' is neither true nor false"),
+        ('{"node_name": 3}', "node_name 3 is no text"),
+        ('{"node_port_range": [32767, 30000]}', r"node_port_range \[32767, 30000\] is no range such as"),
+        ('{"node_port_range": 30000}', "node_port_range 30000 is no range"),
+    ],
+)
+def test_values_of_another_type_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    home = Home(tmp_path)
+    home.settings.write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        Settings.load(home)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "\0\0\0"])
@@ -70,3 +92,54 @@ def test_kubeconfigs_name_the_cluster_after_its_home() -> None:
     names = {Home(Path(path)).cluster_name for path in ("/srv/Second One", "/srv/b/Second One", "/srv/ü")}
     assert len(names) == 3
     assert all(re.fullmatch("pilothouse-[a-z0-9-]+", name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"audit_mode": "strict"}, "audit_mode 'strict' is none of batch, blocking-strict, off"),
+        ({"audit_file_mib": 0}, "audit_file_mib 0 is no whole number from 1 on, such as 50"),
+        ({"audit_files": "many"}, "audit_files 'many' is no whole number"),
+        ({"audit_days": 0.5}, "audit_days 0.5 is no whole number"),
+    ],
+)
+def test_settings_of_the_audit_log_that_cannot_be_are_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Settings(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"eviction_hard": "memory.free<1Gi"}, "eviction_\\*: 'memory.free' is no signal of eviction: there are memory.available"),
+        ({"eviction_hard": 5}, "eviction_hard 5 is no text such as"),
+        ({"eviction_soft": "memory.available<1Gi"}, "needs a grace period"),
+        ({"eviction_pressure_transition_s": -1}, "eviction_pressure_transition_s -1 is no whole number of seconds"),
+        ({"eviction_max_pod_grace_s": True}, "eviction_max_pod_grace_s True is no whole number"),
+        ({"kubelet_address": "everywhere"}, "kubelet_address 'everywhere' is not an IPv4 address"),
+        ({"kubelet_address": "::1"}, "kubelet_address '::1' is not an IPv4 address"),
+        ({"kubelet_address": None}, "kubelet_address None is not an IPv4 address"),
+    ],
+)
+def test_settings_of_the_node_that_cannot_be_are_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Settings(**values)  # type: ignore[arg-type]
+
+
+def test_eviction_may_be_turned_off() -> None:
+    assert Settings(eviction_hard="").eviction_hard == ""
+
+
+def test_kernel_parameters_of_the_machine_cannot_be_allowed_to_pods(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    Settings(allow_sysctls=("kernel.msg*", "net.core.somaxconn")).save(home)
+    stored = Settings.load(home)
+    assert stored is not None
+    assert stored.allow_sysctls == ("kernel.msg*", "net.core.somaxconn")
+    assert stored.changed(allow_sysctls=()).allow_sysctls == ()
+    with pytest.raises(SettingsError, match=r"--allow-sysctls: 'vm\.\*' is not known to be a pod's own"):
+        stored.changed(allow_sysctls=("vm.*",))
+
+
+def test_a_node_of_a_cluster_without_a_registry_has_none() -> None:
+    assert Settings(server="https://192.0.2.1:6443", registry_port=0).registry_port == 0

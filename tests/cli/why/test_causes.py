@@ -46,6 +46,7 @@ NO_NODE = (
     "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
 )
 TAINT = "0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }."
+CORDONED = "0/1 nodes are available: 1 node(s) were unschedulable."
 PIP = "Dockerfile line 4: RUN pip install -r requirements.txt: ERROR: No matching distribution found for flask==99.0"
 REFUSED = 'Readiness probe failed: Get "http://10.244.0.5:8080/": dial tcp 10.244.0.5:8080: connect: connection refused'
 
@@ -86,11 +87,20 @@ SEEDED: dict[str, tuple[Scene, list[str]]] = {
         no_pods(f'pods "{POD}" is forbidden: error looking up service account default/web: serviceaccount "web" not found'),
         ["service account web does not exist", "`ph kubectl create sa web`"],
     ),
+    "webhook gone": (
+        no_pods('Internal error occurred: failed calling webhook "a.example.com": failed to call webhook: Post "https://x": no endpoints'),
+        ["webhook a.example.com does not answer: failed to call webhook", "`ph status` names its configuration"],
+    ),
+    "webhook refuses": (
+        no_pods('admission webhook "a.example.com" denied the request: no latest tags'),
+        ["webhook a.example.com refuses the pods: no latest tags", "change the webhook"],
+    ),
     "no cpu": (
         unready(unscheduled(NO_NODE)),
         [f"no node can take pod {POD}, which asks for cpu 64: 0/1 nodes are available: 1 Insufficient cpu; ask for less cpu"],
     ),
     "taint": (unready(unscheduled(TAINT)), ["untolerated taint {node.kubernetes.io/not-ready: }", "remove its taint, or tolerate it"]),
+    "cordoned": (unready(unscheduled(CORDONED)), ["1 node(s) were unschedulable; a cordoned node", "`ph kubectl uncordon NODE`"]),
     "no such image": (
         unready(pod(waiting("ImagePullBackOff", NOT_FOUND))),
         [f"shop does not serve: image {IMAGE} does not exist in its registry, so container app cannot start; correct the image's name"],

@@ -8,15 +8,20 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from pilothouse.cli.daemon.roles import NODE
+from pilothouse.cli.durations import Duration
 from pilothouse.cli.main import ph
 from pilothouse.cli.session import Session
 from pilothouse.cli.settings.home import Home
 from pilothouse.cli.why.causes import explain
-from pilothouse.cli.why.command import Duration, _target, decided, document
+from pilothouse.cli.why.command import _target, decided, document
 from pilothouse.cli.why.look import look
+from pilothouse.client.transport import Call
 from pilothouse.model import kinds, meta
 from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.resource import BUILDS
+from tests.cli.running import node, running
+from tests.cli.test_ending import ph as ph_process
 from tests.engine.controllers.conftest import Cluster, kubelet
 from tests.platform.apps.life import source
 from tests.platform.live import platform
@@ -129,3 +134,21 @@ def test_without_a_cluster_the_way_to_one_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(ph, ["--home", str(tmp_path), "why", "shop"])
     assert done.exit_code == 1
     assert f"start one with `ph --home {tmp_path} up`" in done.output
+
+
+async def test_a_node_that_does_not_run_is_named_beside_what_the_cluster_says(tmp_path: Path) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "default"},
+        "spec": {"nodeName": "a"},
+        "status": {"phase": "Pending"},
+    }
+    async with running(tmp_path, node("a"), failing={}) as cluster:
+        await cluster.call(Call("POST", "/api/v1/namespaces/default/pods", body=pod))
+        works = await asyncio.to_thread(ph_process, "--home", str(tmp_path), "why", "pod/p")
+        NODE.pid(Home(tmp_path)).unlink()
+        stands = await asyncio.to_thread(ph_process, "--home", str(tmp_path), "why", "pod/p")
+    assert (works.returncode, works.stderr) == (0, "")
+    assert (stands.returncode, stands.stdout) == (0, works.stdout)
+    assert stands.stderr.startswith("\nthe node does not run: `")

@@ -77,7 +77,7 @@ async def node(namespace: Make, tmp_path: Path, config: ServiceProxyConfig = CON
         runtime = Runtime(network)
         addresses = [await runtime.add(f"c{number}", pod) for number, pod in enumerate(pods)]
         with serving(pods[0], "one"), serving(pods[1], "two"):
-            yield Node(cluster, proxy, barrier, *pods, addresses)
+            yield Node(cluster, proxy, barrier, pods[0], pods[1], pods[2], addresses)
     await asyncio.to_thread(proxy.teardown)
     await asyncio.to_thread(network.teardown)
     assert sh("nft", "list", "ruleset") == ""

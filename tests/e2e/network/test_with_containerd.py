@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.node import api_pb2 as api
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.containerd import Containerd
-from pilothouse.engine.node.cri import CriRuntime
-from pilothouse.engine.node.images import load_archive, pause_archive
-from pilothouse.engine.node.runtime import RuntimeFailure
+from pilothouse.engine.node.images.archive import load_archive, pause_archive
+from pilothouse.engine.node.runtime import api_pb2 as api
+from pilothouse.engine.node.runtime.containerd import Containerd
+from pilothouse.engine.node.runtime.cri import CriRuntime
+from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.network.pod import PodNetwork
 from tests.e2e.network.conftest import sh
 from tests.e2e.network.pods import pod_config, running

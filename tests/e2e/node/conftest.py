@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,17 @@ from pilothouse.aio.tasks import TaskSet
 from pilothouse.cli.containerd.fetch import codename
 from pilothouse.cli.containerd.place import kept
 from pilothouse.cli.containerd.provide import provide
-from pilothouse.engine.node import cgroups, images, teardown
+from pilothouse.engine.node import teardown
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.containerd import Containerd
 from pilothouse.engine.node.files.mountpoints import mounts_below
+from pilothouse.engine.node.host import cgroups
+from pilothouse.engine.node.images.archive import busybox_archive, load_archive, pause_archive
+from pilothouse.engine.node.runtime.containerd import Containerd
 from pilothouse.model.kinds import PODS
+from tests.e2e import free
 from tests.e2e.node.pods import BUSYBOX, Cluster
 
 PLUGINS = Path("/usr/lib/cni")
-SUBNET, GATEWAY = "10.231.0.0/16", "10.231.0.1"
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ def _network(config: NodeConfig, bridge: str, subnet: str) -> None:
     for plugin in ("bridge", "host-local", "loopback"):
         (config.cni_bin_dir / plugin).symlink_to(PLUGINS / plugin)
     ipam = {"type": "host-local", "dataDir": str(config.home / "ipam"), "ranges": [[{"subnet": subnet}]]}
-    plugin = {"type": "bridge", "bridge": bridge, "isGateway": True, "ipam": ipam}
-    conf = {"cniVersion": "0.4.0", "name": "pht-node", "plugins": [plugin]}
+    chained = {"type": "bridge", "bridge": bridge, "isGateway": True, "ipam": ipam}
+    conf = {"cniVersion": "0.4.0", "name": "pht-node", "plugins": [chained]}
     (config.cni_conf_dir / "10-test.conflist").write_text(json.dumps(conf))
 
 
@@ -50,10 +53,10 @@ async def _start(config: NodeConfig) -> Containerd:
     containerd = Containerd(config)
     await containerd.start()
     archive = config.home / "image.tar"
-    images.pause_archive(archive, config.sandbox_image)
-    await images.load_archive(containerd.socket, archive)
-    images.busybox_archive(archive, BUSYBOX)
-    await images.load_archive(containerd.socket, archive)
+    pause_archive(archive, config.sandbox_image)
+    await load_archive(containerd.socket, archive)
+    busybox_archive(archive, BUSYBOX)
+    await load_archive(containerd.socket, archive)
     return containerd
 
 
@@ -62,14 +65,16 @@ def machine() -> Iterator[Machine]:
     if os.geteuid() != 0 or shutil.which("containerd") is None:
         pytest.skip("needs root and containerd")
     provide(kept(), codename())
-    with machine_with(kept(), SUBNET, GATEWAY) as made:
+    with machine_with(kept(), free.network(231)) as made:
         yield made
 
 
 @contextmanager
-def machine_with(programs: Path | None, subnet: str, gateway: str) -> Iterator[Machine]:
+def machine_with(programs: Path | None, subnet: str) -> Iterator[Machine]:
     """A containerd with a pod network of its own, chosen among `programs` and the machine's; nothing is left of it afterwards."""
     home = Path(tempfile.mkdtemp(prefix="pht-node-"))
+    home.chmod(0o711)
+    gateway = str(IPv4Network(subnet)[1])
     bridge = f"phtn{gateway.split('.')[1]}x{os.getpid() % 100000}"
     config = NodeConfig(
         home=home,
@@ -78,6 +83,7 @@ def machine_with(programs: Path | None, subnet: str, gateway: str) -> Iterator[M
         addresses=(gateway,),
         cluster_dns=("10.96.0.10",),
         programs=programs,
+        allowed_sysctls=("fs.mqueue.*",),
     )
     _network(config, bridge, subnet)
     containerd = asyncio.run(_start(config))

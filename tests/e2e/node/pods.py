@@ -61,7 +61,7 @@ class Cluster:
         try:
             async with asyncio.timeout(timeout_s):
                 selector = f"metadata.name={name}"
-                async with self.client.watch(PODS, "default", field_selector=selector) as events:
+                async with self.client.watch(PODS, "default", field_selector=selector, bookmarks=False) as events:
                     async for event in events:
                         found = event.object
                         if event.type != "DELETED" and true(found):

@@ -9,7 +9,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.node.agent import NodeAgent
-from pilothouse.engine.node.cri import CriRuntime
+from pilothouse.engine.node.runtime.cri import CriRuntime
 from pilothouse.engine.store.store import Store
 from pilothouse.model.kinds import CONFIGMAPS, SERVICEACCOUNTS
 from tests.e2e.node.conftest import Machine
@@ -17,11 +17,17 @@ from tests.e2e.node.pods import Cluster
 from tests.people import ADMIN, client_of, node
 
 
-async def session(machine: Machine, folder: Path, during: Callable[[Cluster], Awaitable[None]]) -> None:
-    settings = Settings(state=folder / "api", ca="a certificate")
+async def session(
+    machine: Machine,
+    folder: Path,
+    during: Callable[[Cluster], Awaitable[None]],
+    connect: Callable[[Path], CriRuntime] = CriRuntime,
+) -> None:
+    """connect: how the agent reaches its runtime, given the socket."""
+    settings = Settings(state=folder / "api", ca="a certificate", allowed_sysctls=("kernel.msg*", "fs.mqueue.*"))
     async with Store.open(folder / "store.db") as store, ApiServer.open(store, settings) as server:
         client = client_of(server, node("n1"))
-        runtime = CriRuntime(machine.containerd.socket)
+        runtime = connect(machine.containerd.socket)
         recorder, barrier = Recorder(client, None, "kubelet", "n1"), EndpointBarrier()
         agent = NodeAgent(client, runtime, machine.config, recorder, barrier)
         server.backend.nodes = agent.connector

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from pilothouse.aio.tasks import scope
-from pilothouse.engine.node.cri import CriRuntime
-from pilothouse.engine.node.housekeeping import set_aside
-from pilothouse.engine.node.runtime import RuntimeFailure
+from pilothouse.engine.node.housekeeping.rotation import set_aside
+from pilothouse.engine.node.runtime.cri import CriRuntime
+from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.model.kinds import PODS
 from tests.e2e.node.conftest import Machine
 from tests.e2e.node.pods import Cluster, container, pod, shell
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(120)]
-TIMES = 20
+TIMES, OFTEN = 20, 6
 LINES = 60_000
 EVERYTHING = "y\n" * LINES
 PREPARE = f"yes | head -n {LINES} >/tmp/x"
@@ -23,7 +23,7 @@ BURST = "dd if=/tmp/x bs=65536 2>/dev/null; exit 7"
 """Short lines cost the runtime most: what it has not read when the container ends is many milliseconds' work."""
 
 
-@pytest.mark.parametrize("number", range(TIMES))
+@pytest.mark.parametrize("number", [*range(OFTEN), *(pytest.param(each, marks=pytest.mark.slow) for each in range(OFTEN, TIMES))])
 async def test_the_log_of_a_container_that_ends_amid_a_burst_is_whole(cluster: Cluster, number: int) -> None:
     found = await cluster.finish(pod("burst", shell(f"{PREPARE}; {BURST}"), restartPolicy="Never"))
     assert container(found)["state"]["terminated"]["exitCode"] == 7
@@ -39,6 +39,7 @@ async def test_a_log_that_is_followed_is_whole(cluster: Cluster) -> None:
         assert await cluster.logs(name, follow=True) == EVERYTHING
 
 
+@pytest.mark.slow
 async def test_whoever_is_attached_gets_everything_and_the_log_does_too(cluster: Cluster) -> None:
     for number in range(TIMES):
         name = f"attached-{number}"
@@ -85,6 +86,7 @@ async def test_the_log_of_an_init_container_is_whole_although_the_next_one_start
         assert await cluster.logs(name, container="first") == EVERYTHING
 
 
+@pytest.mark.slow
 async def test_the_last_words_of_a_failure_are_the_end_of_its_log(cluster: Cluster) -> None:
     spoken = shell(f"{PREPARE}; echo the cause >>/tmp/x; {BURST}", terminationMessagePolicy="FallbackToLogsOnError")
     for number in range(TIMES):

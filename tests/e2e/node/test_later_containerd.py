@@ -10,9 +10,10 @@ import pytest
 from pilothouse.cli.containerd.fetch import codename
 from pilothouse.cli.containerd.place import kept
 from pilothouse.cli.containerd.provide import provide
-from pilothouse.engine.node.containerd import Containerd
-from pilothouse.engine.node.programs import choose, keeps_output, version_of
+from pilothouse.engine.node.runtime.containerd import Containerd
+from pilothouse.engine.node.runtime.programs import choose, keeps_output, version_of
 from pilothouse.model.kinds import PODS
+from tests.e2e import free
 from tests.e2e.node.conftest import Machine, machine_with
 from tests.e2e.node.pods import Cluster, container, pod, shell
 from tests.e2e.node.session import first_objects, session
@@ -29,7 +30,7 @@ def older() -> Iterator[Machine]:
         pytest.skip("this machine's own containerd keeps all output")
     if not asyncio.run(choose(kept())).keeps_output:
         pytest.skip("no later containerd can be had")
-    with machine_with(None, "10.232.0.0/16", "10.232.0.1") as made:
+    with machine_with(None, free.network(231)) as made:
         yield made
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from pilothouse.aio.child import Child
 from pilothouse.aio.process import run
-from pilothouse.engine.node import images
-from pilothouse.engine.node.cri import CriRuntime
+from pilothouse.engine.node.images.archive import busybox_archive
+from pilothouse.engine.node.runtime.cri import CriRuntime
 from tests.e2e.node.conftest import Machine
 from tests.e2e.node.pods import Cluster, container, is_ready, pod, shell, waits_for
 
@@ -26,7 +26,7 @@ class Registry:
 
     async def push(self, name: str) -> str:
         archive = self.folder / "image.tar"
-        await asyncio.to_thread(images.busybox_archive, archive, f"example.com/{name}:1")
+        await asyncio.to_thread(busybox_archive, archive, f"example.com/{name}:1")
         target = f"docker://{self.address}/{name}:1"
         copy = ["skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false", f"oci-archive:{archive}", target]
         (await run(copy)).check()
@@ -48,7 +48,7 @@ async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
     (tmp_path / "registry.yml").write_text(
         f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {tmp_path}/blobs\nhttp:\n  addr: 127.0.0.1:{port}\n"
     )
-    command = ["docker-registry", "serve", tmp_path / "registry.yml"]
+    command: list[str | Path] = ["docker-registry", "serve", tmp_path / "registry.yml"]
     child = await Child.start(command, log=tmp_path / "registry.log", dies_with_us=True)
     async with asyncio.timeout(20):
         while True:

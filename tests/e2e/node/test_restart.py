@@ -9,8 +9,8 @@ import pytest
 
 from pilothouse.aio.child import Child
 from pilothouse.aio.process import run
-from pilothouse.engine.node.cri import CriRuntime
 from pilothouse.engine.node.files.mountpoints import mounts_below
+from pilothouse.engine.node.runtime.cri import CriRuntime
 from pilothouse.model.errors import ApiError
 from pilothouse.model.kinds import PODS
 from tests.e2e.node.conftest import Machine
@@ -25,7 +25,8 @@ REPOSITORY = Path(__file__).parents[3]
 async def _killed_agent(machine: Machine, folder: Path, *names: str) -> dict[str, tuple[str, str]]:
     """Runs pods under an agent in another process and kills that; returns container ids and addresses."""
     log = folder / "log"
-    command = [sys.executable, "-m", "tests.e2e.node.agent_process", str(machine.config.home), str(folder), *names]
+    config = machine.config
+    command = [sys.executable, "-m", "tests.e2e.node.agent_process", str(config.home), config.addresses[0], str(folder), *names]
     async with await Child.start(command, log=log, cwd=REPOSITORY) as child:
         async with asyncio.timeout(40):
             while "\nall\n" not in log.read_text():
@@ -53,6 +54,28 @@ async def test_containers_survive_the_death_of_their_agent_unchanged(machine: Ma
         for name in before:
             await cluster.delete(name)
         assert mounts_below(machine.config.pods_dir) == []
+
+    await session(machine, tmp_path, after)
+
+
+async def test_a_pod_with_users_and_images_of_its_own_is_taken_over_as_well(machine: Machine, tmp_path: Path) -> None:
+    before = await _killed_agent(machine, tmp_path, "own")
+    runtime = CriRuntime(machine.containerd.socket)
+    await runtime.stop_container(before["own"][0].removeprefix("containerd://"), 0)
+    await runtime.close()
+
+    async def after(cluster: Cluster) -> None:
+        await cluster.until("own", lambda found: container(found)["restartCount"] == 1 and container(found)["ready"])
+        async with asyncio.timeout(5):
+            while len((now := await cluster.logs("own")).splitlines()) < 2:
+                await asyncio.sleep(0.05)
+        assert now == await cluster.logs("own", previous=True)
+        assert int(now.split()[1]) >= 1 << 30
+        assert now.splitlines()[1] == "/image/bin/busybox"
+        await cluster.delete("own")
+        async with asyncio.timeout(5):
+            while mounts_below(machine.config.pods_dir):
+                await asyncio.sleep(0.05)
 
     await session(machine, tmp_path, after)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.node import images
 from pilothouse.engine.node.files.mountpoints import mounts_below
+from pilothouse.engine.node.images.archive import load_archive, write_archive
 from pilothouse.model.kinds import CONFIGMAPS, PODS, SECRETS
 from tests.e2e.node.conftest import Machine
 from tests.e2e.node.pods import Cluster, container, is_ready, pod, shell
@@ -61,7 +61,7 @@ async def test_sub_paths_are_unmounted_with_their_pod(cluster: Cluster, machine:
     assert mounts_below(machine.config.pods_dir)
     await cluster.delete("sub", grace_s=0)
     async with asyncio.timeout(5):
-        while mounts_below(machine.config.pods_dir) or list(machine.config.pods_dir.iterdir()):
+        while mounts_below(machine.config.pods_dir) or any(machine.config.pods_dir.iterdir()):
             await asyncio.sleep(0.02)
 
 
@@ -102,8 +102,8 @@ async def test_a_missing_configmap_keeps_only_its_own_volume(cluster: Cluster) -
 async def test_a_group_of_ones_own_leaves_the_images_user(cluster: Cluster, machine: Machine, tmp_path: Path) -> None:
     busybox = Path(shutil.which("busybox") or "").read_bytes()
     links = {f"bin/{name}": "busybox" for name in ("sh", "id")}
-    images.write_archive(tmp_path / "user.tar", "docker.io/library/user:1", {"bin/busybox": busybox}, links, {"User": "1000"})
-    await images.load_archive(machine.containerd.socket, tmp_path / "user.tar")
+    write_archive(tmp_path / "user.tar", "docker.io/library/user:1", {"bin/busybox": busybox}, links, {"User": "1000"})
+    await load_archive(machine.containerd.socket, tmp_path / "user.tar")
     context = {"runAsNonRoot": True, "runAsGroup": 3000}
     container = {"name": "main", "image": "docker.io/library/user:1", "command": ["/bin/sh", "-c", "/bin/id -u; /bin/id -g"]}
     await cluster.finish(pod("grouped", container | {"securityContext": context}, restartPolicy="Never"))

@@ -10,9 +10,11 @@ import pytest
 from pilothouse.client.client import Client
 from pilothouse.engine.apiserver.bootstrap.bindings import ADMINS
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
+from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.store.store import Store
+from pilothouse.model.json import loads
 from pilothouse.wire.pki import CertificateAuthority
 from pilothouse.wire.server import serve
 from pilothouse.wire.tls import server_context
@@ -29,8 +31,10 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """Nobody may have changed what it hands out: values are shared by all who read them."""
     async with Store.open(tmp_path / "store.db") as store:
         yield store
+        assert [record.key for record in store.scan("/") if loads(record.raw) != record.value] == []
 
 
 @pytest.fixture
@@ -94,3 +98,17 @@ async def kubeconfig(server: ApiServer, tmp_path: Path) -> AsyncIterator[Path]:
 
 def _encoded(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The warnings that go with the answers, in order."""
+    texts: list[str] = []
+    warn = ApiRequest.warn
+
+    def heard(request: ApiRequest, text: str) -> None:
+        texts.append(text)
+        warn(request, text)
+
+    monkeypatch.setattr(ApiRequest, "warn", heard)
+    return texts

@@ -42,6 +42,19 @@ class Https:
         pair = self._authority.issue_client(name, groups)
         return self._api(client_certificate=pair.certificate, client_key=pair.key)
 
+    def speaking_for(
+        self, name: str, other: str, *, groups: tuple[str, ...] = (), uid: str = "", extra: dict[str, str] | None = None
+    ) -> Api:
+        """As `certified`, each request in the name of somebody else."""
+        pair = self._authority.issue_client(name, ())
+        spoken_for = {"impersonate": other, "impersonate_groups": groups, "impersonate_uid": uid}
+        more = tuple((extra or {}).items())
+        return self._api(client_certificate=pair.certificate, client_key=pair.key, impersonate_extra=more, **spoken_for)
+
+    def holding(self, certificate: bytes, key: bytes) -> Api:
+        """The calls of who has this certificate and its key, both PEM."""
+        return self._api(client_certificate=certificate, client_key=key)
+
     def bearing(self, token: str) -> Api:
         return self._api(token=token)
 

@@ -84,3 +84,10 @@ async def test_a_token_is_good_for_its_audiences_only(api: Api) -> None:
 async def test_anybody_may_ask_for_health_and_version(api: Api, path: str) -> None:
     assert await Api(api.server, ANONYMOUS).get(path)
     assert (await Api(api.server, ANONYMOUS).refused("GET", "/api")).code == 403
+
+
+async def test_a_dying_namespace_gives_no_tokens_whether_its_accounts_are_there_or_not(api: Api) -> None:
+    await api.post("/api/v1/namespaces", {"metadata": {"name": "n", "finalizers": ["example.com/f"]}})
+    await api.delete("/api/v1/namespaces/n")
+    error = await api.refused("POST", "/api/v1/namespaces/n/serviceaccounts/default/token", {"spec": {}})
+    assert (error.code, error.details["causes"][0]["reason"]) == (403, "NamespaceTerminating")  # type: ignore[index]

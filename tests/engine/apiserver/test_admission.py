@@ -1,8 +1,12 @@
 """What is filled in or refused because of other objects."""
 
 import asyncio
+from copy import deepcopy
 from typing import Any
 
+import pytest
+
+from pilothouse.model.json import Object
 from tests.engine.apiserver.api import CONFIGMAPS, PODS, Api, configmap, pod
 
 QUOTAS = "/api/v1/namespaces/default/resourcequotas"
@@ -48,6 +52,87 @@ async def test_a_pods_priority_is_its_class(api: Api) -> None:
     await api.post(classes, {"metadata": {"name": "high"}, "value": 1000})
     assert (await api.post(PODS, pod("p", priorityClassName="high")))["spec"]["priority"] == 1000
     assert "no PriorityClass with name low" in (await api.refused("POST", PODS, pod("q", priorityClassName="low"))).message
+
+
+async def test_an_update_that_leaves_the_priority_out_keeps_it(api: Api) -> None:
+    made = deepcopy(await api.post(PODS, pod("p")))
+    assert (made["spec"].pop("priority"), made["spec"].pop("preemptionPolicy")) == (0, "PreemptLowerPriority")
+    kept = (await api.put(f"{PODS}/p", made))["spec"]
+    assert (kept["priority"], kept["preemptionPolicy"]) == (0, "PreemptLowerPriority")
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted"),
+    [
+        ({"serviceAccountName": "default"}, "a mirror pod may not reference service accounts"),
+        ({"volumes": [{"name": "v", "secret": {"secretName": "s"}}]}, "a mirror pod may not reference secrets"),
+        (
+            {"volumes": [{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]},
+            "a mirror pod may not use ServiceAccountToken volume projections",
+        ),
+    ],
+)
+async def test_a_pod_of_a_file_refers_to_nothing(api: Api, spec: Object, wanted: str) -> None:
+    mirror = pod("p", nodeName="n", **spec)
+    mirror["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
+    error = await api.refused("POST", PODS, mirror)
+    assert (error.code, error.message) == (403, f'pods "p" is forbidden: {wanted}')
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted"),
+    [
+        ({}, ""),
+        ({"volumes": [{"name": "v", "secret": {"secretName": "known"}}]}, ""),
+        ({"volumes": [{"name": "v", "secret": {"secretName": "s"}}]}, 'volume with secret.secretName="s" is not allowed because'),
+        ({"imagePullSecrets": [{"name": "s"}]}, 'imagePullSecrets[0].name="s" is not allowed because'),
+        (
+            {"containers": [{"name": "c", "image": "i", "envFrom": [{"secretRef": {"name": "s"}}]}]},
+            'container c with envFrom referencing secret.secretName="s" is not allowed because',
+        ),
+    ],
+)
+async def test_an_account_may_keep_its_pods_to_its_own_secrets(api: Api, spec: Object, wanted: str) -> None:
+    notes = {"kubernetes.io/enforce-mountable-secrets": "true"}
+    account = {"metadata": {"name": "a", "annotations": notes}, "secrets": [{"name": "known"}]}
+    await api.post("/api/v1/namespaces/default/serviceaccounts", account)
+    asked = pod("p", serviceAccountName="a", **spec)
+    if wanted:
+        assert wanted in (await api.refused("POST", PODS, asked)).message
+    else:
+        await api.post(PODS, asked)
+
+
+async def test_a_ratio_needs_a_limit_and_a_request(api: Api) -> None:
+    limit = {"type": "Container", "maxLimitRequestRatio": {"cpu": "2"}}
+    await api.post("/api/v1/namespaces/default/limitranges", {"metadata": {"name": "l"}, "spec": {"limits": [limit]}})
+    for resources, wanted in (
+        ({}, "no request is specified or request is 0"),
+        ({"requests": {"cpu": "1"}}, "no limit is specified or limit is 0"),
+        ({"requests": {"cpu": "1"}, "limits": {"cpu": "3"}}, "but provided ratio is 3.000000"),
+    ):
+        asked: Any = pod("p")
+        asked["spec"]["containers"][0]["resources"] = resources
+        assert wanted in (await api.refused("POST", PODS, asked)).message
+
+
+async def test_what_several_containers_do_wrong_is_said_once(api: Api) -> None:
+    limit = {"type": "Container", "min": {"cpu": "1"}, "default": {"cpu": "1"}, "defaultRequest": {"cpu": "1"}}
+    await api.post("/api/v1/namespaces/default/limitranges", {"metadata": {"name": "l"}, "spec": {"limits": [limit]}})
+    small = {"requests": {"cpu": "500m"}}
+    asked = pod("p", containers=[{"name": name, "image": "i", "resources": small} for name in "ab"])
+    why = "minimum cpu usage per Container is 1, but request is 500m"
+    assert (await api.refused("POST", PODS, asked)).message == f'pods "p" is forbidden: {why}'
+
+
+async def test_what_a_runtime_needs_is_not_held_against_a_limit(api: Api) -> None:
+    runtime = {"metadata": {"name": "r"}, "handler": "runc", "overhead": {"podFixed": {"cpu": "1"}}}
+    await api.post("/apis/node.k8s.io/v1/runtimeclasses", runtime)
+    limit = {"type": "Pod", "max": {"cpu": "1"}}
+    await api.post("/api/v1/namespaces/default/limitranges", {"metadata": {"name": "l"}, "spec": {"limits": [limit]}})
+    containers = [{"name": "c", "image": "i", "resources": {"limits": {"cpu": "1"}}}]
+    made = await api.post(PODS, pod("p", runtimeClassName="r", containers=containers))
+    assert made["spec"]["overhead"] == {"cpu": "1"}
 
 
 async def test_containers_get_the_defaults_of_a_limit_range(api: Api) -> None:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from pilothouse.client.transport import APPLY_PATCH, JSON_PATCH
+from pilothouse.aio.beside import Beside
+from pilothouse.client.transport import APPLY_PATCH, JSON, JSON_PATCH, MERGE_PATCH
 from pilothouse.engine.apiserver.request.body import Document, prepare
 from pilothouse.engine.apiserver.request.request import ApiRequest, PlainHeaders
 from pilothouse.engine.apiserver.request.routing import Target
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, dumps
 from tests.engine.apiserver.api import CONFIGMAPS, PODS, Api, configmap, pod
 from tests.engine.apiserver.https import Https, grant, rule
 from tests.engine.apiserver.test_crds import CRDS, THINGS, definition
@@ -18,7 +19,7 @@ DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 SERVICES = "/api/v1/namespaces/default/services"
 
 
-async def apply(api: Api, path: str, config: Object, manager: str = "a", **query: str) -> Any:
+async def apply(api: Api, path: str, config: Object | bytes, manager: str = "a", **query: str) -> Any:
     return await api.patch(path, config, APPLY_PATCH, fieldManager=manager, **query)
 
 
@@ -84,6 +85,15 @@ async def test_an_apply_that_creates_needs_the_right_to(api: Api, https: Https) 
     assert (await apply(patcher, f"{CONFIGMAPS}/m", wanted(k="v")))["data"] == {"x": "y", "k": "v"}
 
 
+@pytest.mark.parametrize("subresource", ["status", "scale"])
+async def test_an_apply_to_a_part_of_what_is_not_there_creates_nothing(api: Api, subresource: str) -> None:
+    config = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+    if subresource == "scale":
+        config = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web"}, "spec": {"replicas": 2}}
+    error = await refused(api, f"{DEPLOYMENTS}/web/{subresource}", config)
+    assert (error.code, error.message) == (404, 'deployments.apps "web" not found')
+
+
 async def test_a_scaled_deployment_is_in_conflict_over_its_replicas(api: Api) -> None:
     labels = {"app": "web"}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
@@ -93,6 +103,31 @@ async def test_a_scaled_deployment_is_in_conflict_over_its_replicas(api: Api) ->
     await api.patch(f"{DEPLOYMENTS}/web/scale", {"spec": {"replicas": 3}}, fieldManager="scaler")
     error = await refused(api, f"{DEPLOYMENTS}/web", config)
     assert 'conflict with "scaler" with subresource "scale" using apps/v1: .spec.replicas' in error.message
+
+
+async def test_an_applied_scale_owns_the_replicas(api: Api) -> None:
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+    await api.call("POST", DEPLOYMENTS, {"metadata": {"name": "web"}, "spec": spec}, fieldManager="maker")
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web"}, "spec": {"replicas": 3}}
+    error = await refused(api, f"{DEPLOYMENTS}/web/scale", scale)
+    assert error.details["causes"][0]["message"] == 'conflict with "maker" using autoscaling/v1'
+    assert (await apply(api, f"{DEPLOYMENTS}/web/scale", scale, force="true"))["spec"] == {"replicas": 3}
+    scaled = await api.get(f"{DEPLOYMENTS}/web")
+    assert (fields(scaled, "a"), scaled["spec"]["replicas"]) == ({"f:spec": {"f:replicas": {}}}, 3)
+    assert "f:replicas" not in fields(scaled, "maker")["f:spec"]
+    assert ("a", "Apply", "scale") in managers(scaled)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"), [({"kind": "Deployment"}, 400), ({"spec": {"replicas": "x"}}, 500), ({"metadata": {"name": "b"}}, 400)]
+)
+async def test_what_is_applied_to_a_scale_has_its_shape(api: Api, change: Object, code: int) -> None:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    await api.post(DEPLOYMENTS, {"metadata": {"name": "w"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}})
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "w"}, "spec": {"replicas": 3}}
+    assert (await refused(api, f"{DEPLOYMENTS}/w/scale", scale | change, force="true")).code == code
 
 
 async def test_the_elements_of_a_custom_kinds_lists_are_owned_one_by_one(api: Api) -> None:
@@ -111,6 +146,17 @@ async def test_the_elements_of_a_custom_kinds_lists_are_owned_one_by_one(api: Ap
     assert (await refused(api, f"{THINGS}/t", {**thing(), "nope": 1})).code == 500
 
 
+async def test_an_embedded_resource_is_applied_with_its_type_and_metadata(api: Api) -> None:
+    embedded = {"type": "object", "x-kubernetes-embedded-resource": True, "properties": {"size": {"type": "integer"}}}
+    schema = {"type": "object", "properties": {"l": {"type": "array", "items": embedded}}}
+    await api.post(CRDS, definition(schema={"openAPIV3Schema": schema}))
+    inner = {"apiVersion": "v1", "kind": "Inner", "metadata": {"labels": {"a": "b"}}, "size": 1}
+    thing = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"}, "l": [inner]}
+    assert (await apply(api, f"{THINGS}/t", thing))["l"] == [inner]
+    error = await refused(api, f"{THINGS}/t", {**thing, "l": [{**inner, "metadata": {"nope": 1}}]})
+    assert ".l[0].metadata.nope: field not declared in schema" in error.message
+
+
 @pytest.mark.parametrize(
     ("config", "query", "code", "message"),
     [
@@ -119,9 +165,12 @@ async def test_the_elements_of_a_custom_kinds_lists_are_owned_one_by_one(api: Ap
         ({**wanted(), "metadata": {"name": "m", "managedFields": []}}, {}, 400, "metadata.managedFields must be nil"),
         (wanted("other"), {}, 400, "the name of the object (other) does not match the name on the URL (m)"),
         ({**wanted(), "metadata": {}}, {}, 400, "name must be provided"),
+        (b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\n", {}, 400, "name must be provided"),
         ({**wanted(), "nope": 1}, {}, 500, ".nope: field not declared in schema"),
         ({**wanted(), "data": {"a b": "v"}}, {}, 422, "data[a b]"),
         ({**wanted(), "metadata": {"name": "m", "resourceVersion": "1"}}, {}, 409, "the object has been modified"),
+        ({**wanted(), "apiVersion": 1}, {}, 400, "invalid object type: /, Kind=ConfigMap"),
+        ({**wanted(), "kind": {}}, {}, 400, "invalid object type: /v1, Kind="),
         (b"a: b: c\n", {}, 400, "error decoding YAML"),
         (b"[x]", {}, 400, "cannot unmarshal array"),
     ],
@@ -185,6 +234,49 @@ async def test_an_applied_configuration_stays_its_managers_in_another_version(ap
 @pytest.mark.parametrize("text", ["data:\n" + "  k: v\n" * 1000, '{"data":"' + "v" * 5000 + '"}'])
 async def test_a_large_configuration_is_read_beside_the_event_loop(text: str) -> None:
     request = ApiRequest("PATCH", Target("/"), {}, PlainHeaders({"content-type": APPLY_PATCH}), text.encode())
-    await prepare(request, asyncio.Semaphore(1))
+    await prepare(request, Beside(1))
     assert isinstance(request.parsed, Document)
     assert set(request.parsed.value) == {"data"}
+
+
+async def test_a_conflict_over_many_fields_shows_some_of_them_and_how_many_there_are(api: Api) -> None:
+    keys = [f"k{number}" for number in range(500)]
+    await api.call("POST", CONFIGMAPS, wanted(**dict.fromkeys(keys, "v")), fieldManager="maker")
+    error = await refused(api, f"{CONFIGMAPS}/m", wanted(**dict.fromkeys(keys, "w")))
+    assert error.message.startswith('Apply failed with 500 conflicts: conflicts with "maker" using v1:\n- .data.k0\n')
+    assert error.message.endswith("\nand 401 lines more")
+    assert len(error.details["causes"]) == 100
+
+
+async def test_a_long_configuration_is_applied_to_what_is_there_when_it_is_written(api: Api) -> None:
+    """It is worked out ahead, in a thread; somebody else may be quicker."""
+    long = wanted(**{f"k{number}": "v" * 100 for number in range(1000)})
+    await api.post(CONFIGMAPS, configmap("m", mine="1"))
+    applying = asyncio.ensure_future(apply(api, f"{CONFIGMAPS}/m", dumps(long)))
+    while not api.server.backend.beside.running:
+        await asyncio.sleep(0)
+    await api.patch(f"{CONFIGMAPS}/m", {"data": {"late": "2"}})
+    applied = await applying
+    assert {name: applied["data"].get(name) for name in ("mine", "late", "k999")} == {"mine": "1", "late": "2", "k999": "v" * 100}
+    again = await apply(api, f"{CONFIGMAPS}/m", dumps(long))
+    assert again["metadata"]["resourceVersion"] == applied["metadata"]["resourceVersion"]
+
+
+async def test_an_annotation_of_kubectl_that_is_nested_deep_does_not_disturb_an_apply(api: Api) -> None:
+    deep = '{"metadata":{"name":"m"},"data":' + '{"a":' * 900 + "1" + "}" * 901
+    made = wanted(k="v")
+    made["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": deep}
+    await api.call("POST", CONFIGMAPS, made, fieldManager="maker")
+    error = await api.refused("PATCH", f"{CONFIGMAPS}/m", wanted(k="w"), APPLY_PATCH, fieldManager="kubectl")
+    assert (error.code, error.reason) == (409, "Conflict")
+
+
+@pytest.mark.parametrize("media", [APPLY_PATCH, JSON_PATCH, MERGE_PATCH, JSON, "application/yaml"])
+async def test_what_is_nested_deeper_than_the_server_walks_is_refused_in_one_sentence(api: Api, media: str) -> None:
+    await api.post(CONFIGMAPS, configmap("m"))
+    deep = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"x":' + '{"a":' * 300 + "1" + "}" * 301
+    error = await api.refused(
+        "PUT" if media in (JSON, "application/yaml") else "PATCH", f"{CONFIGMAPS}/m", deep.encode(), media, fieldManager="a"
+    )
+    assert error.code == 400
+    assert "nested more than 200 deep" in error.message

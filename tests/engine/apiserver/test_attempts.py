@@ -13,8 +13,8 @@ from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import ApiError
 from pilothouse.model.meta import is_true
 from tests.engine.apiserver.api import CONFIGMAPS, Api, configmap
-from tests.engine.apiserver.conftest import ADMIN
 from tests.engine.apiserver.test_crds import CRDS, definition
+from tests.people import ADMIN
 
 SERVICES = "/api/v1/namespaces/default/services"
 NAMED = f"{CONFIGMAPS}/a"
@@ -130,9 +130,9 @@ async def test_a_definition_is_established_though_its_client_has_gone(api: Api, 
     await established(store)
 
 
-async def test_a_definition_that_a_crash_left_half_done_is_established(store: Store, server: ApiServer, state: Any) -> None:
-    api = Api(server, ADMIN)
-    await api.post(CRDS, definition())
+async def test_a_definition_that_a_crash_left_half_done_is_established(store: Store, state: Any) -> None:
+    async with ApiServer.open(store, Settings(state)) as server:
+        await Api(server, ADMIN).post(CRDS, definition())
     record = store.get(DEFINITION)
     assert record is not None
     bare = {key: value for key, value in record.value.items() if key != "status"}

@@ -1,17 +1,21 @@
 """What a client may cost: memory that stays, warnings, names that are remembered."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
 from pilothouse.engine.apiserver.following import follow
 from pilothouse.engine.apiserver.kinds import field, metadata
+from pilothouse.engine.apiserver.metrics import Metrics
+from pilothouse.engine.apiserver.request.body import LIMIT_BYTES
 from pilothouse.engine.apiserver.request.warnings import Warnings
 from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import Cause, Invalid
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import QuantityError, parse
+from pilothouse.wire.messages import Certificate, Headers, Peer, Request
 from tests.engine.apiserver.api import Api
 from tests.engine.apiserver.https import RBAC, Https, grant, rule
 
@@ -118,3 +122,19 @@ async def test_an_index_that_cannot_let_go_is_built_anew(store: Store) -> None:
     gone = await store.create("/things//b", {"metadata": {}, "n": 2})
     await store.delete("/things//b", expected=gone.revision)
     assert index.values == {kept.key: 1}
+
+
+def test_what_is_counted_cannot_make_a_line_of_its_own() -> None:
+    metrics = Metrics({})
+    metrics.observe(("get", 'x"} 1\nevil{a="', "b\\"), 200, 0.1)
+    lines = metrics.text().splitlines()
+    assert not [line for line in lines if line.startswith("evil")]
+    assert any('group="x\\"} 1\\nevil{a=\\"",resource="b\\\\"' in line for line in lines)
+
+
+def test_who_is_nobody_sends_no_large_body(api: Api) -> None:
+    server = api.server
+    known = Peer(certificate=Certificate("jane", (), expires_at=time.time() + 60))
+    assert server.body_limit(Request("POST", "/", peer=known)) == LIMIT_BYTES
+    assert server.body_limit(Request("POST", "/")) == 0
+    assert server.body_limit(Request("POST", "/", Headers.of([("authorization", "Bearer nonsense")]))) == 0

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from pilothouse.model.cel.validation import Rules
+from pilothouse.model.schema.crd import build
 from tests.engine.apiserver.api import Api
 from tests.engine.apiserver.test_crds import CRDS, THINGS, definition, thing
 
@@ -142,18 +144,27 @@ async def test_with_an_optional_old_value_creation_is_judged_too(api: Api) -> No
     await api.patch(f"{THINGS}/t", {"spec": {"a": 1}})
 
 
-@pytest.mark.parametrize(("list_type", "judged"), [("map", True), ("atomic", False)])
-async def test_only_lists_with_keys_tell_what_an_item_was(api: Api, list_type: str, judged: bool) -> None:
-    keys = {"x-kubernetes-list-map-keys": ["k"]} if judged else {}
-    item = {"type": "object", "required": ["k"], "properties": {"k": TEXT, "v": INTEGER}}
-    item["x-kubernetes-validations"] = [rule("self.v >= oldSelf.v", message="v only grows")]
-    await api.post(CRDS, spec_of({"l": {"type": "array", "items": item, "x-kubernetes-list-type": list_type, **keys}}))
+def list_of_things(list_type: str, text: str) -> dict[str, Any]:
+    keys = {"x-kubernetes-list-map-keys": ["k"]} if list_type == "map" else {}
+    item: dict[str, Any] = {"type": "object", "required": ["k"], "properties": {"k": TEXT, "v": INTEGER}, "x-kubernetes-map-type": "atomic"}
+    item["x-kubernetes-validations"] = [rule(text, message="v only grows")]
+    return {"l": {"type": "array", "maxItems": 10, "items": item, "x-kubernetes-list-type": list_type, **keys}}
+
+
+async def test_a_list_with_keys_tells_what_an_item_was(api: Api) -> None:
+    await api.post(CRDS, spec_of(list_of_things("map", "self.v >= oldSelf.v")))
     await api.post(THINGS, thing("t", spec={"l": [{"k": "a", "v": 5}, {"k": "b", "v": 1}]}))
-    swapped = {"spec": {"l": [{"k": "b", "v": 2}, {"k": "a", "v": 4}]}}
-    if judged:
-        assert await complaints(api, swapped["spec"], "PATCH", f"{THINGS}/t") == [("spec.l[1]", "Invalid value: v only grows")]
-    else:
-        await api.patch(f"{THINGS}/t", swapped)
+    swapped = {"l": [{"k": "b", "v": 2}, {"k": "a", "v": 4}]}
+    assert await complaints(api, swapped, "PATCH", f"{THINGS}/t") == [("spec.l[1]", "Invalid value: v only grows")]
+
+
+@pytest.mark.parametrize("list_type", ["atomic", "set"])
+async def test_where_no_item_can_be_told_from_another_a_rule_may_not_ask_what_it_was(api: Api, list_type: str) -> None:
+    error = await api.refused("POST", CRDS, spec_of(list_of_things(list_type, "self.v >= oldSelf.v")))
+    cause = (error.details or {})["causes"][0]
+    path = "spec.validation.openAPIV3Schema.properties[spec].properties[l]"
+    assert cause["field"] == f"{path}.items.x-kubernetes-validations[0].rule"
+    assert cause["message"].endswith(f"oldSelf cannot be used on the uncorrelatable portion of the schema within {path}")
 
 
 async def test_what_has_not_changed_is_not_held_against_a_new_rule(api: Api) -> None:
@@ -190,10 +201,39 @@ async def test_a_definition_with_very_many_rules_is_refused_at_once(api: Api) ->
     assert time.process_time() - started < 2
 
 
-async def test_a_rule_that_costs_too_much_is_said_so(api: Api) -> None:
-    properties = {"l": {"type": "array", "items": INTEGER}}
-    dear = rule("self.l.all(x, self.l.all(y, self.l.all(z, x + y + z >= 0)))", message="all sums")
-    await api.post(CRDS, spec_of(properties, dear, rule("false")))
-    found = await complaints(api, {"l": list(range(500))})
+DEAR = rule("self.l.all(x, self.l.all(y, self.l.all(z, x + y + z >= 0)))", message="all sums")
+WAY_OUT = "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)"
+
+
+async def test_a_rule_that_may_cost_too_much_is_refused_with_its_definition(api: Api) -> None:
+    error = await api.refused("POST", CRDS, spec_of({"l": {"type": "array", "maxItems": 300, "items": INTEGER}}, DEAR))
+    root = "spec.validation.openAPIV3Schema"
+    where = f"{root}.properties[spec].x-kubernetes-validations[0].rule"
+    assert [(cause["field"], cause["message"]) for cause in (error.details or {})["causes"]] == [
+        (where, f"Forbidden: estimated rule cost exceeds budget by factor of 24.4x {WAY_OUT}"),
+        (where, "Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema"),
+        (
+            root,
+            "Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of "
+            f"2.4x {WAY_OUT}",
+        ),
+    ]
+
+
+async def test_with_a_bound_on_the_list_the_rule_is_taken(api: Api) -> None:
+    await api.post(CRDS, spec_of({"l": {"type": "array", "maxItems": 50, "items": INTEGER}}, DEAR))
+    assert await complaints(api, {"l": [-1] * 3}) == [("spec", "Invalid value: all sums")]
+
+
+async def test_what_a_rule_costs_counts_once_for_each_item_it_is_about(api: Api) -> None:
+    text = {"type": "string", "maxLength": 1_000, "x-kubernetes-validations": [rule("self.matches('^a+$')")]}
+    await api.post(CRDS, spec_of({"l": {"type": "array", "maxItems": 100, "items": text}}), dryRun="All")
+    error = await api.refused("POST", CRDS, spec_of({"l": {"type": "array", "maxItems": 100_000, "items": text}}))
+    assert "estimated rule cost exceeds budget by factor of 4.0x" in error.message
+
+
+def test_a_rule_that_costs_too_much_after_all_is_said_so() -> None:
+    schema = {"type": "object", "properties": {"l": {"type": "array", "items": INTEGER}}, "x-kubernetes-validations": [DEAR, rule("false")]}
+    found = Rules(build(schema)).check({"l": list(range(500))}, None)
     assert len(found) == 1
-    assert "no further validation rules will be run due to call cost exceeds limit for rule: all sums" in found[0][1]
+    assert "no further validation rules will be run due to call cost exceeds limit for rule: all sums" in found[0].message

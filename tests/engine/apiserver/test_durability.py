@@ -71,3 +71,23 @@ async def test_not_found_is_answered_when_the_deletion_is_on_disk(api: Api, gate
     second = await waiting(gate, first, api.delete(f"{CONFIGMAPS}/a"))
     assert await code_of(second) == 404
     assert first.done()
+
+
+async def test_a_deletion_with_nothing_left_to_do_is_answered_when_the_first_is_on_disk(api: Api, gate: threading.Event) -> None:
+    held = configmap("a")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    await api.post(CONFIGMAPS, held)
+    gate.clear()
+    first = asyncio.ensure_future(api.delete(f"{CONFIGMAPS}/a"))
+    second = await waiting(gate, first, api.delete(f"{CONFIGMAPS}/a"))
+    assert (await second)["metadata"]["deletionTimestamp"]
+    assert first.done()
+
+
+async def test_an_update_that_changes_nothing_is_answered_when_what_it_shows_is_on_disk(api: Api, gate: threading.Event) -> None:
+    await api.post(CONFIGMAPS, configmap("a"))
+    gate.clear()
+    change = {"data": {"x": "1"}}
+    first = asyncio.ensure_future(api.patch(f"{CONFIGMAPS}/a", change))
+    second = await waiting(gate, first, api.patch(f"{CONFIGMAPS}/a", change))
+    assert (await second)["metadata"]["resourceVersion"] == (await first)["metadata"]["resourceVersion"]

@@ -33,9 +33,11 @@ async def connected(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[tuple[asy
         writer.transport.abort()
 
 
-async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, *headers: str, method: str = "GET") -> tuple[int, str]:
+async def ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, *headers: str, method: str = "GET", body: str = ""
+) -> tuple[int, str]:
     lines = [f"{method} {path} HTTP/1.1", "Host: x", *headers]
-    writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+    writer.write(("\r\n".join(lines) + f"\r\n\r\n{body}").encode())
     async with asyncio.timeout(10):
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
     return int(head.split()[1]), head.lower()
@@ -82,3 +84,44 @@ async def test_a_watch_ends_with_its_last_chunk(kubeconfig: Path, tmp_path: Path
         async with asyncio.timeout(10):
             assert await reader.readuntil(b"0\r\n\r\n") == b"0\r\n\r\n"
         assert (await ask(reader, writer, "/version"))[0] == 200
+
+
+@pytest.mark.parametrize("path", [f"{CONFIGMAPS}/a", CONFIGMAPS, f"{CONFIGMAPS}/missing", "/version"])
+async def test_json_ends_with_a_line_end(kubeconfig: Path, tmp_path: Path, api: Api, path: str) -> None:
+    await api.post(CONFIGMAPS, configmap("a"))
+    async with connected(kubeconfig, tmp_path) as (reader, writer):
+        _, head = await ask(reader, writer, path)
+        length = next(int(line.split()[1]) for line in head.splitlines() if line.startswith("content-length"))
+        assert (await reader.readexactly(length)).endswith(b"}\n")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("FROB", CONFIGMAPS, 405, "MethodNotAllowed"),
+        ("get", CONFIGMAPS, 405, "MethodNotAllowed"),
+        ("GET", "*", 404, "404 page not found"),
+        ("GET", "/api/v1/watch", 500, "unable to determine kind"),
+        ("GET", "/api/v1/proxy", 500, "unable to determine kind"),
+        ("GET", "/apis/apps/v1/namespaces/../deployments", 500, 'invalid key: \\"/deployments/..\\"'),
+        ("DELETE", "/api/v1/namespaces/./configmaps/a", 500, 'invalid key: \\"/configmaps/./a\\"'),
+        ("DELETE", "/api/v1/namespaces/../configmaps", 500, "invalid key"),
+    ],
+)
+async def test_odd_requests_are_refused_as_upstream_does(
+    kubeconfig: Path, tmp_path: Path, api: Api, method: str, path: str, status: int, text: str
+) -> None:
+    async with connected(kubeconfig, tmp_path) as (reader, writer):
+        code, head = await ask(reader, writer, path, method=method)
+        body = await reader.readexactly(int(head.partition("content-length: ")[2].split()[0]))
+    assert code == status
+    assert text in body.decode()
+
+
+async def test_a_method_that_nobody_knows_needs_rights_too(kubeconfig: Path) -> None:
+    address = urlsplit(json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]["server"])
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection(address.hostname, address.port, ssl=tls)
+    assert (await ask(reader, writer, CONFIGMAPS, method="FROB"))[0] == 403
+    writer.transport.abort()

@@ -1,5 +1,6 @@
 """Signed tokens."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,13 @@ def test_the_key_is_private_and_kept(tmp_path: Path) -> None:
     first = Signer.load(tmp_path / "key")
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
     assert Signer.load(tmp_path / "key").verify(first.sign({"a": 1})) == {"a": 1}
+
+
+def test_a_new_key_is_on_disk_with_its_name_before_anything_is_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    Signer.load(tmp_path / "key")
+    assert synced == [str(tmp_path / "key.new"), str(tmp_path)]
 
 
 @pytest.mark.parametrize("change", [lambda t: t + "x", lambda t: t[:-2], lambda t: "a.b", lambda t: t.replace(".", ".A", 1), lambda t: ""])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.csr import CSRS, csr, request
 from tests.engine.apiserver.api import Api
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
@@ -60,3 +61,35 @@ async def test_server_side_apply_takes_over_from_the_clients_own(kubectl: Kubect
     assert "serverside-applied" in await kubectl("apply", "--server-side", "-f", "-", stdin=changed)
     assert await kubectl("get", "configmap", "a", "-o", "jsonpath={.data}") == '{"x":"2"}'
     assert '\\"x\\":\\"2\\"' in await kubectl("get", "configmap", "a", "-o", "json")
+
+
+async def test_requests_for_certificates_are_approved_and_denied(kubectl: Kubectl, api: Api) -> None:
+    for name in ("good", "bad"):
+        await api.post(CSRS, csr(name, request("jane"), expirationSeconds=3600))
+    assert "certificatesigningrequest.certificates.k8s.io/good approved" in await kubectl("certificate", "approve", "good")
+    assert "certificatesigningrequest.certificates.k8s.io/bad denied" in await kubectl("certificate", "deny", "bad")
+    rows = [line.split() for line in (await kubectl("get", "csr")).splitlines()]
+    assert rows[0] == ["NAME", "AGE", "SIGNERNAME", "REQUESTOR", "REQUESTEDDURATION", "CONDITION"]
+    assert [(row[0], *row[2:]) for row in rows[1:]] == [
+        ("bad", "example.com/s", "admin", "60m", "Denied"),
+        ("good", "example.com/s", "admin", "60m", "Approved"),
+    ]
+    assert "expirationSeconds" in await kubectl("explain", "csr.spec")
+
+
+async def test_the_networks_of_services_are_shown(kubectl: Kubectl) -> None:
+    assert "10.96.0.0/16" in await kubectl("get", "servicecidr")
+    await kubectl("create", "service", "clusterip", "s", "--tcp=80")
+    address = await kubectl("get", "service", "s", "-o", "jsonpath={.spec.clusterIP}")
+    assert (await kubectl("get", "ip", address)).splitlines()[1].split() == [address, "services/default/s"]
+    assert "parentRef" in await kubectl("explain", "ipaddress.spec")
+
+
+async def test_a_pod_is_resized(kubectl: Kubectl) -> None:
+    manifest = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: i, resources: {requests: {cpu: 100m}}}]}\n"
+    )
+    await kubectl("apply", "-f", "-", stdin=manifest)
+    patch = '{"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":"200m"}}}]}}'
+    assert "patched" in await kubectl("patch", "pod", "p", "--subresource", "resize", "-p", patch)
+    assert await kubectl("get", "pod", "p", "-o", "jsonpath={.spec.containers[0].resources.requests.cpu}") == "200m"

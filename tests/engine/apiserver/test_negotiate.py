@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilothouse.engine.apiserver.request.negotiate import JSON, YAML, choose, choose_stream
+from pilothouse.engine.apiserver.request.negotiate import JSON, MOST_CLAUSES, YAML, choose, choose_stream, clauses, media_of_error
 from pilothouse.model.errors import NotAcceptable
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -16,8 +16,10 @@ def test_json_is_what_most_clients_get(accept: str) -> None:
     assert choose(accept) == (JSON, "", "v1")
 
 
-def test_the_first_type_that_is_served_wins() -> None:
-    assert choose("application/yaml;q=0.1, application/json").media == YAML
+def test_what_is_weighed_most_wins_and_the_first_among_equals() -> None:
+    assert choose("application/yaml;q=0.1, application/json").media == JSON
+    assert choose("application/yaml, application/json").media == YAML
+    assert choose("application/yaml;q=x, application/json").media == YAML
     assert choose(f"{TABLE}, application/json").view == "Table"
 
 
@@ -35,3 +37,9 @@ def test_a_media_type_nobody_serves_is_406() -> None:
 def test_a_watch_is_never_yaml() -> None:
     with pytest.raises(NotAcceptable):
         choose_stream("application/yaml")
+
+
+def test_of_a_header_of_thousands_of_types_the_first_count() -> None:
+    assert len(clauses("a/b," * 20_000)) == MOST_CLAUSES
+    assert choose("a/b," * 20 + "application/yaml").media == "application/yaml"
+    assert media_of_error("application/yaml," + "a/b," * 20_000) == "application/yaml"

@@ -6,7 +6,6 @@ import pytest
 
 from pilothouse.engine.apiserver.admission.pod_security import existing
 from pilothouse.engine.apiserver.admission.pod_security.policy import Level
-from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.model.json import Object
 from tests.engine.apiserver.api import PODS, Api, pod
 
@@ -29,20 +28,6 @@ async def anna(api: Api) -> Api:
     subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "anna"}]
     await api.post(BINDINGS, {"metadata": {"name": "anna"}, "roleRef": role, "subjects": subjects})
     return api.as_user("anna")
-
-
-@pytest.fixture
-def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The warnings that go with the answers, in order."""
-    texts: list[str] = []
-    warn = ApiRequest.warn
-
-    def heard(request: ApiRequest, text: str) -> None:
-        texts.append(text)
-        warn(request, text)
-
-    monkeypatch.setattr(ApiRequest, "warn", heard)
-    return texts
 
 
 async def label(api: Api, **labels: str) -> Any:
@@ -131,12 +116,6 @@ async def label_refused(api: Api, name: str, value: str) -> str:
     assert error.details is not None
     text: str = error.details["causes"][0]["message"]
     return text
-
-
-async def test_a_mode_without_effect_says_so(api: Api, warned: list[str]) -> None:
-    await label(api, audit="restricted")
-    assert len(warned) == 1
-    assert "there is no audit log" in warned[0]
 
 
 def test_of_many_pods_the_first_of_each_owner_are_looked_at_first() -> None:

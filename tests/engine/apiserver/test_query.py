@@ -25,10 +25,30 @@ def test_a_number_that_is_none_is_refused_in_the_words_of_go() -> None:
 
 
 def test_only_all_is_a_dry_run() -> None:
-    assert query.dry_run(query.parse("dryRun=All"), "CreateOptions")
+    assert query.write_options(query.parse("dryRun=All"), "CreateOptions").dry_run
     with pytest.raises(Invalid) as caught:
-        query.dry_run(query.parse("dryRun="), "CreateOptions")
+        query.write_options(query.parse("dryRun="), "CreateOptions")
     assert caught.value.causes[0].field == "dryRun"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_apply", "expected"),
+    [
+        ("fieldManager=me&fieldValidation=Strict", False, []),
+        ("fieldManager=me", True, []),
+        ("", True, ["fieldManager"]),
+        ("force=false&dryRun=x&fieldValidation=y", False, ["force", "dryRun", "fieldValidation"]),
+        ("dryRun=x&fieldValidation=y", True, ["fieldManager", "dryRun", "fieldValidation"]),
+        (f"fieldManager={'%C3%BC' * 65}", False, ["fieldManager"]),
+    ],
+)
+def test_all_that_is_wrong_with_the_options_of_a_patch_is_told_at_once(text: str, is_apply: bool, expected: list[str]) -> None:
+    try:
+        query.patch_options(query.parse(text), is_apply=is_apply)
+        found = []
+    except Invalid as error:
+        found = [cause.field for cause in error.causes]
+    assert found == expected
 
 
 def test_durations_are_those_of_go() -> None:

@@ -1,15 +1,18 @@
 """Policy rules: what they allow and what they cover."""
 
+from typing import Any
+
 import pytest
 
 from pilothouse.engine.apiserver.authz.attributes import Attributes
-from pilothouse.engine.apiserver.authz.rules import allows, uncovered
+from pilothouse.engine.apiserver.authz.covering import uncovered
+from pilothouse.engine.apiserver.authz.rules import allows
 from pilothouse.engine.apiserver.identity import User
 
 USER = User("jane")
 
 
-def asked(verb: str = "get", resource: str = "pods", **more: str) -> Attributes:
+def asked(verb: str = "get", resource: str = "pods", **more: Any) -> Attributes:
     return Attributes(USER, verb, resource=resource, **more)
 
 

@@ -3,6 +3,9 @@
 import asyncio
 from typing import Any
 
+import pytest
+
+from pilothouse.model.errors import Invalid
 from tests.engine.apiserver.api import Api
 
 SERVICES = "/api/v1/namespaces/default/services"
@@ -51,3 +54,28 @@ async def test_an_update_keeps_what_was_allocated(api: Api) -> None:
     again = await api.put(f"{SERVICES}/s", service("s", type="NodePort", selector={"a": "b"}))
     assert again["spec"]["clusterIP"] == made["spec"]["clusterIP"]
     assert again["spec"]["ports"] == made["spec"]["ports"]
+
+
+@pytest.mark.parametrize("dry_run", ["", "All"], ids=["again", "as a dry run"])
+async def test_a_write_that_comes_to_nothing_gives_away_no_address_that_another_is_about_to_commit(api: Api, dry_run: str) -> None:
+    options = {"dryRun": dry_run} if dry_run else {}
+    wanted = {"clusterIP": "10.96.0.50"}
+    twice = [api.post(SERVICES, service("a", **wanted)), api.post(SERVICES, service("a", **wanted), **options)]
+    results = await asyncio.gather(*twice, api.post(SERVICES, service("b", **wanted)), return_exceptions=True)
+    found = [each["metadata"]["name"] for each in (await api.get(SERVICES))["items"] if each["spec"]["clusterIP"] == "10.96.0.50"]
+    assert found == ["a"]
+    assert isinstance(results[2], Invalid)
+
+
+async def test_a_health_check_port_is_given_once(api: Api) -> None:
+    local = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30100}
+    await api.post(SERVICES, service("a", **local))
+    assert "provided port is already allocated" in (await api.refused("POST", SERVICES, service("b", **local))).message
+    assert (await api.put(f"{SERVICES}/a", service("a", **local)))["spec"]["healthCheckNodePort"] == 30100
+
+
+async def test_a_port_that_is_stated_is_taken_though_none_is_to_be_given(api: Api) -> None:
+    stated = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80, "nodePort": 30100}]}
+    await api.post(SERVICES, service("a", **stated))
+    assert "provided port is already allocated" in (await api.refused("POST", SERVICES, service("b", **stated))).message
+    assert "nodePort" not in (await api.post(SERVICES, service("c", **stated | {"ports": [{"port": 80}]})))["spec"]["ports"][0]

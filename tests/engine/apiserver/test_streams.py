@@ -11,12 +11,16 @@ from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
 from pilothouse.client.session import Session
 from pilothouse.client.transport import Call
+from pilothouse.engine.apiserver.bootstrap.bindings import ADMINS
+from pilothouse.engine.apiserver.nodes import LogOptions
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.model.errors import ApiError, BadRequest
+from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS
 from pilothouse.wire.spdy import Connection, Stream, StreamClosed
 from tests.clients.node import PlayedNode
 from tests.engine.apiserver.api import Api
+from tests.engine.apiserver.https import Https
 from tests.engine.apiserver.test_http import ask, connected
 
 TUNNEL = "SPDY/3.1+portforward.k8s.io"
@@ -55,6 +59,23 @@ async def test_what_the_user_of_a_session_raises_leaves_as_it_is(calm: Client) -
 async def test_a_session_can_be_left_in_the_middle_of_its_output(calm: Client) -> None:
     async with asyncio.timeout(WAIT_S), calm.exec("calm", "default", ["yes"]) as socket:
         assert await Session(socket).receive() is not None
+
+
+class Forgetful(PlayedNode):
+    """Keeps no logs; says so when it is asked for the first line."""
+
+    async def logs(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
+        raise BadRequest(f'previous terminated container "{container}" in pod "{pod["metadata"]["name"]}" not found')
+        yield b""
+
+
+@pytest.mark.usefixtures("calm")
+async def test_a_log_that_is_not_there_is_an_error_and_no_empty_log(https: Https, server: ApiServer) -> None:
+    server.backend.nodes = Forgetful()
+    admin = https.certified("admin", ADMINS)
+    error = await admin.refused("GET", f"{POD}/log", previous="true")
+    assert error.code == 400
+    assert 'previous terminated container "main" in pod "calm" not found' in error.message
 
 
 @asynccontextmanager
@@ -130,7 +151,7 @@ async def test_a_reset_ends_the_connection_to_the_pod_and_no_other(api: Api) -> 
 
 
 @pytest.mark.usefixtures("calm")
-@pytest.mark.parametrize("headers", [{"streamtype": "video", "port": "80"}, {"streamtype": "data", "port": "0"}, {"port": "80"}])
+@pytest.mark.parametrize("headers", [{"streamtype": "video", "port": "80"}, {"streamtype": "data", "port": "²"}, {"port": "80"}])
 async def test_streams_that_name_no_port_or_kind_are_refused(api: Api, headers: dict[str, str]) -> None:
     async with tunnel(api) as connection, asyncio.timeout(WAIT_S):
         stream = connection.open({"requestid": "0", **headers})
@@ -143,6 +164,17 @@ async def test_streams_that_name_no_port_or_kind_are_refused(api: Api, headers: 
 async def test_channels_without_ports_are_refused_before_anything_is_opened(api: Api) -> None:
     with pytest.raises(BadRequest, match='"ports" must name at least one port'):
         async with api.transport.connect(Call("GET", f"{POD}/portforward"), ("v4.channel.k8s.io",)):
+            pytest.fail("entered")
+
+
+@pytest.mark.usefixtures("calm")
+@pytest.mark.parametrize(
+    ("ports", "why"),
+    [("²", "at least one port between 1 and 65535"), ("9" * 5000, "at least one port"), (",".join(["80"] * 129), "at most 128 ports")],
+)
+async def test_ports_that_are_none_or_too_many_are_the_clients_mistake(api: Api, ports: str, why: str) -> None:
+    with pytest.raises(BadRequest, match=why):
+        async with api.transport.connect(Call("GET", f"{POD}/portforward", (("ports", ports),)), ("v4.channel.k8s.io",)):
             pytest.fail("entered")
 
 

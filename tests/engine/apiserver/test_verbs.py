@@ -2,7 +2,11 @@
 
 import asyncio
 
-from tests.engine.apiserver.api import CONFIGMAPS, Api, configmap, pod
+import pytest
+
+from pilothouse.client.transport import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
+from pilothouse.engine.store.store import Store
+from tests.engine.apiserver.api import CONFIGMAPS, PODS, Api, configmap, pod
 
 
 async def test_an_object_gets_a_uid_a_time_and_a_version(api: Api) -> None:
@@ -94,6 +98,19 @@ async def test_a_collection_is_deleted_as_it_is_selected(api: Api) -> None:
     assert await api.names(CONFIGMAPS) == ["b"]
 
 
+async def test_a_large_collection_is_deleted_a_part_at_a_time(api: Api, store: Store) -> None:
+    metadata = ({"name": f"c{number}", "namespace": "default", "uid": str(number)} for number in range(1_000))
+    await asyncio.gather(*(store.create(f"/configmaps/default/{each['name']}", {"metadata": each}) for each in metadata))
+    deleting = asyncio.ensure_future(api.delete(CONFIGMAPS))
+    most = 0
+    while not deleting.done():
+        most = max(most, len(asyncio.all_tasks()))
+        await asyncio.sleep(0)
+    await deleting
+    assert most < 600
+    assert await api.names(CONFIGMAPS) == []
+
+
 async def test_all_that_is_wrong_is_told_at_once(api: Api) -> None:
     error = await api.refused("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": "A_"}, "spec": {"containers": []}})
     assert error.code == 422
@@ -115,6 +132,36 @@ async def test_a_pod_is_bound_once(api: Api) -> None:
     assert (await api.refused("POST", "/api/v1/namespaces/default/pods/p/binding", binding)).code == 409
 
 
+async def test_a_binding_is_about_the_pod_that_it_names(api: Api) -> None:
+    made = await api.post(PODS, pod("p"))
+    for name in ("uid", "resourceVersion"):
+        binding = {"metadata": {"name": "p", name: "0"}, "target": {"kind": "Node", "name": "n"}}
+        error = await api.refused("POST", f"{PODS}/p/binding", binding)
+        assert (error.code, "Precondition failed" in error.message, made["metadata"][name] in error.message) == (409, True, True)
+
+
+async def test_a_pod_learns_the_zone_of_its_node(api: Api) -> None:
+    zone, region = "topology.kubernetes.io/zone", "topology.kubernetes.io/region"
+    await api.post("/api/v1/nodes", {"metadata": {"name": "n", "labels": {zone: "z", region: "r", "other": "x"}}})
+    await api.post(PODS, pod("p") | {"metadata": {"name": "p", "labels": {zone: "own"}}})
+    binding = {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}}
+    await api.post(f"{PODS}/p/binding", binding)
+    bound = await api.get(f"{PODS}/p")
+    assert bound["metadata"]["labels"] == {zone: "own", region: "r"}
+    made = await api.post(PODS, pod("q", nodeName="n"))
+    assert made["metadata"]["labels"] == {zone: "z", region: "r"}
+    assert [each["metadata"]["name"] for each in (await api.get(PODS, fieldSelector="spec.host=n"))["items"]] == ["p", "q"]
+
+
+async def test_a_binding_may_be_created_on_its_own(api: Api) -> None:
+    await api.post("/api/v1/namespaces/default/pods", pod("p"))
+    binding = {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}}
+    await api.post("/api/v1/namespaces/default/bindings", binding)
+    assert (await api.get("/api/v1/namespaces/default/pods/p"))["spec"]["nodeName"] == "n"
+    assert (await api.refused("POST", "/api/v1/namespaces/default/bindings", {"target": {"name": "n"}})).code == 400
+    assert (await api.refused("GET", "/api/v1/namespaces/default/bindings")).code == 405
+
+
 async def test_scale_changes_replicas_and_nothing_else(api: Api) -> None:
     path = "/apis/apps/v1/namespaces/default/deployments"
     template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
@@ -123,3 +170,95 @@ async def test_scale_changes_replicas_and_nothing_else(api: Api) -> None:
     assert scaled["spec"] == {"replicas": 3}
     assert scaled["status"]["selector"] == "a=b"
     assert (await api.get(f"{path}/d"))["spec"] == made["spec"] | {"replicas": 3}
+
+
+async def test_a_precondition_may_stand_in_the_query(api: Api) -> None:
+    await api.post(CONFIGMAPS, configmap("a"))
+    refusal = await api.refused("DELETE", f"{CONFIGMAPS}/a", uid="00000000-0000-0000-0000-000000000001")
+    assert (refusal.code, "the UID in the precondition" in refusal.message) == (409, True)
+
+
+async def test_with_a_body_the_query_of_a_delete_counts_for_nothing(api: Api) -> None:
+    await api.post(CONFIGMAPS, configmap("a"))
+    await api.delete(f"{CONFIGMAPS}/a", {"gracePeriodSeconds": 0}, resourceVersion="1", propagationPolicy="Sideways")
+    assert await api.names(CONFIGMAPS) == []
+
+
+async def test_all_that_is_wrong_with_a_deletion_is_told_at_once(api: Api) -> None:
+    options = {"propagationPolicy": "Sideways", "orphanDependents": True, "dryRun": ["Some"]}
+    refusal = await api.refused("DELETE", f"{CONFIGMAPS}/a", options)
+    found = [(cause["field"], cause["reason"]) for cause in (refusal.details or {})["causes"]]
+    assert found == [
+        ("propagationPolicy", "FieldValueInvalid"),
+        ("propagationPolicy", "FieldValueNotSupported"),
+        ("dryRun", "FieldValueNotSupported"),
+    ]
+
+
+async def test_a_name_that_could_have_been_generated_may_be_tried_again(api: Api) -> None:
+    again = {"metadata": {"name": "a", "generateName": "a-"}}
+    await api.post(CONFIGMAPS, again)
+    refusal = await api.refused("POST", CONFIGMAPS, again)
+    assert (refusal.reason, (refusal.details or {})["retryAfterSeconds"]) == ("AlreadyExists", 1)
+    assert refusal.message == 'configmaps "a" already exists, the server was not able to generate a unique name for the object'
+
+
+async def test_a_get_waits_for_a_version_that_may_come(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await api.post(CONFIGMAPS, configmap("a"))
+    version = int(made["metadata"]["resourceVersion"])
+    assert (await api.get(f"{CONFIGMAPS}/a", resourceVersion=str(version)))["metadata"]["name"] == "a"
+    monkeypatch.setattr("pilothouse.engine.apiserver.verbs.list._FUTURE_WAIT_S", 0.01)
+    refusal = await api.refused("GET", f"{CONFIGMAPS}/a", resourceVersion=str(version + 1000))
+    assert (refusal.code, "Too large resource version" in refusal.message) == (504, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "message"),
+    [
+        ({"resourceVersion": "x"}, 500, 'resourceVersion: Invalid value: "x": strconv.ParseUint: parsing "x": invalid syntax'),
+        ({"export": "true"}, 400, "the export parameter, deprecated since v1.14, is no longer supported"),
+    ],
+)
+async def test_a_get_that_asks_for_what_there_is_not(api: Api, query: dict[str, str], code: int, message: str) -> None:
+    refusal = await api.refused("GET", f"{CONFIGMAPS}/a", **query)
+    assert (refusal.code, refusal.message) == (code, message)
+
+
+DOUBLED = b'{"data":{"a":"1","a":"2"}}'
+
+
+@pytest.mark.parametrize(
+    ("media", "body", "doubt"),
+    [
+        (MERGE_PATCH, DOUBLED, 'duplicate field "data.a"'),
+        (STRATEGIC_PATCH, DOUBLED, 'duplicate field "data.a"'),
+        (JSON_PATCH, [{"op": "add", "path": "/data", "value": {}, "why": 1}], 'json patch unknown field "[0].why"'),
+    ],
+)
+async def test_what_is_odd_about_a_patch_is_warned_of_or_refused(api: Api, warned: list[str], media: str, body: object, doubt: str) -> None:
+    await api.post(CONFIGMAPS, configmap("a"))
+    await api.patch(f"{CONFIGMAPS}/a", body, media)
+    assert warned == [doubt]
+    refusal = await api.refused("PATCH", f"{CONFIGMAPS}/a", body, media, fieldValidation="Strict")
+    assert (refusal.code, doubt in refusal.message) == (422, True)
+    await api.patch(f"{CONFIGMAPS}/a", body, media, fieldValidation="Ignore")
+    assert warned == [doubt]
+
+
+async def test_a_patch_of_scale_is_as_strict_as_any(api: Api, warned: list[str]) -> None:
+    path = "/apis/apps/v1/namespaces/default/replicasets"
+    labels = {"matchLabels": {"a": "b"}}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    await api.post(path, {"metadata": {"name": "r"}, "spec": {"selector": labels, "template": template}})
+    odd = {"spec": {"replicas": 2, "why": 1}}
+    await api.patch(f"{path}/r/scale", odd)
+    assert warned == ['unknown field "spec.why"']
+    assert (await api.refused("PATCH", f"{path}/r/scale", odd, MERGE_PATCH, fieldValidation="Strict")).code == 422
+    refusal = await api.refused("PATCH", f"{path}/r/scale", odd, MERGE_PATCH, force="true")
+    assert (refusal.details or {})["causes"][0]["field"] == "force"
+
+
+async def test_an_operation_that_cannot_be_one_is_refused(api: Api) -> None:
+    await api.post(CONFIGMAPS, configmap("a"))
+    refusal = await api.refused("PATCH", f"{CONFIGMAPS}/a", [{"op": 1}], JSON_PATCH)
+    assert (refusal.code, "Go struct field jsonPatchOp.op of type string" in refusal.message) == (400, True)

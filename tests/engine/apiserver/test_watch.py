@@ -8,8 +8,11 @@ import pytest
 
 from pilothouse.client.transport import Call, WatchEvent
 from pilothouse.engine.apiserver import inprocess
-from pilothouse.model.errors import ApiError
+from pilothouse.engine.apiserver.request.query import parse
+from pilothouse.engine.apiserver.verbs import listing
+from pilothouse.model.errors import ApiError, Invalid
 from tests.engine.apiserver.api import CONFIGMAPS, Api, configmap
+from tests.engine.apiserver.kinds.objects import brief
 
 
 @asynccontextmanager
@@ -59,10 +62,10 @@ async def test_a_watch_by_a_field_passes_what_has_it_and_nothing_else(api: Api, 
         assert await take(events, 2) == [("ADDED", "a"), ("DELETED", "a")]
 
 
-async def test_initial_events_end_with_a_bookmark(api: Api) -> None:
+@pytest.mark.parametrize("options", [{"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}, {"resourceVersion": "0"}, {}])
+async def test_initial_events_end_with_a_bookmark(api: Api, options: dict[str, str]) -> None:
     await api.post(CONFIGMAPS, configmap("a"))
-    options = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
-    async with watching(api, **options) as events:
+    async with watching(api, **options, allowWatchBookmarks="true") as events:
         await take(events, 1)
         bookmark = await anext(events)
     assert bookmark.type == "BOOKMARK"
@@ -87,3 +90,24 @@ async def test_a_watcher_that_does_not_drain_is_cut(api: Api, monkeypatch: pytes
 
 async def test_a_version_that_is_no_number_is_refused_before_anything_is_streamed(api: Api) -> None:
     assert (await api.refused("GET", CONFIGMAPS, watch="1", resourceVersion="abc")).code == 500
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("sendInitialEvents=false", ["resourceVersionMatch Forbidden"]),
+        ("resourceVersionMatch=Exact", ["resourceVersionMatch Forbidden", "resourceVersionMatch NotSupported"]),
+        ("resourceVersionMatch=NotOlderThan&sendInitialEvents=true&continue=x", ["resourceVersionMatch Forbidden"]),
+    ],
+)
+def test_options_of_a_watch_that_do_not_go_together(query: str, expected: list[str]) -> None:
+    with pytest.raises(Invalid) as caught:
+        listing.watch_begins_with_all(parse(query))
+    assert brief(caught.value.causes) == expected
+
+
+@pytest.mark.parametrize("query", ["sendInitialEvents=false", "sendInitialEvents=true"])
+def test_a_list_has_no_initial_events(query: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        listing.page_of(parse(f"{query}&resourceVersionMatch=Exact"), "/")
+    assert brief(caught.value.causes) == ["resourceVersionMatch Forbidden", "sendInitialEvents Forbidden"]

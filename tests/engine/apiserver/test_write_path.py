@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from pilothouse.client.transport import Call
 from pilothouse.engine.store.store import Store
 from tests.engine.apiserver.api import CONFIGMAPS, Api, configmap
 from tests.engine.apiserver.https import Https, grant, rule
@@ -41,6 +40,17 @@ async def test_true_and_one_are_two_values(api: Api) -> None:
     assert changed["flag"] is True
     assert changed["metadata"]["generation"] == made["metadata"]["generation"] + 1
     assert type((await api.patch(f"{THINGS}/t", {"part": 1}))["part"]) is int
+
+
+async def test_true_and_one_are_two_values_of_a_status(api: Api) -> None:
+    """Whose changes raise no generation."""
+    wanted = definition(schema={"openAPIV3Schema": LOOSE}, subresources={"status": {}})
+    await api.post(CRDS, wanted)
+    await api.post(THINGS, thing())
+    first = await api.patch(f"{THINGS}/t/status", {"status": {"flag": 1}})
+    changed = await api.patch(f"{THINGS}/t/status", {"status": {"flag": True}})
+    assert changed["status"]["flag"] is True
+    assert changed["metadata"]["resourceVersion"] != first["metadata"]["resourceVersion"]
 
 
 async def test_an_update_that_changes_nothing_is_answered_with_what_is_on_disk(api: Api, store: Store) -> None:
@@ -106,8 +116,3 @@ async def test_pages_of_a_stated_version_show_that_version(api: Api) -> None:
     version = (await api.post(CONFIGMAPS, configmap("a")))["metadata"]["resourceVersion"]
     await api.delete(f"{CONFIGMAPS}/a")
     assert await api.names(CONFIGMAPS, limit="5", resourceVersion=version) == ["a"]
-
-
-async def test_any_application_type_is_json(api: Api, https: Https) -> None:
-    answer = await https.anonymous().transport.call(Call("GET", "/version", accept="application/*"))
-    assert answer["major"]

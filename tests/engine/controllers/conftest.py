@@ -24,6 +24,7 @@ from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS, SERVICEACCOUNTS
 from pilothouse.model.resource import Resource
+from pilothouse.wire.pki import CertificateAuthority
 from tests.people import ADMIN, CONTROLLER_MANAGER, client_of, controller_client, refused_parts
 
 # Without it pytest-asyncio makes a loop that nobody closes when a test that is no coroutine comes before one that is.
@@ -159,6 +160,11 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("state")
 
 
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    return CertificateAuthority.create(tmp_path_factory.mktemp("pki"))
+
+
 @pytest.fixture
 async def server(tmp_path: Path, state: Path) -> AsyncIterator[ApiServer]:
     async with held(api_server(tmp_path, state)) as opened:
@@ -172,12 +178,14 @@ async def client(server: ApiServer) -> Client:
 
 
 @asynccontextmanager
-async def controlled(server: ApiServer) -> AsyncIterator[Cluster]:
+async def controlled(server: ApiServer, authority: CertificateAuthority | None = None) -> AsyncIterator[Cluster]:
     """With all controllers, each signed in as itself; the cluster's client is an administrator's. None of them is ever refused."""
     manager = client_of(server, CONTROLLER_MANAGER)
     informers = Informers(manager)
     recorder = Recorder(manager, None, "controllers")
-    controllers = Controllers(partial(controller_client, server), informers, recorder, root_ca="PEM")
+    controllers = Controllers(
+        partial(controller_client, server), informers, recorder, root_ca="PEM", authority=None if authority is None else lambda: authority
+    )
     async with scope() as tasks:
         tasks.spawn(recorder.run())
         tasks.spawn(informers.run())
@@ -188,9 +196,9 @@ async def controlled(server: ApiServer) -> AsyncIterator[Cluster]:
 
 
 @pytest.fixture
-async def cluster(server: ApiServer) -> AsyncIterator[Cluster]:
+async def cluster(server: ApiServer, authority: CertificateAuthority) -> AsyncIterator[Cluster]:
     """With all controllers running."""
-    async with held(controlled(server)) as found:
+    async with held(controlled(server, authority)) as found:
         await found.until_one(SERVICEACCOUNTS, "default", lambda _: True)
         yield found
 

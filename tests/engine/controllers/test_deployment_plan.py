@@ -5,6 +5,7 @@ import pytest
 from pilothouse.engine.controllers import deployment_facts as facts
 from pilothouse.engine.controllers import deployment_plan as plan
 from pilothouse.model import meta
+from pilothouse.model.json import Object
 from tests.engine.controllers.objects import deployment, replica_set
 
 
@@ -21,6 +22,7 @@ def sizes(scales: list[plan.Scale]) -> dict[str, int]:
         (3, 0, "25%", (0, 1)),
         (30, "10%", "10%", (3, 3)),
         (0, "25%", "25%", (0, 1)),
+        (4, f"{'9' * 5000}%", 1, (0, 1)),
     ],
 )
 def test_surge_is_rounded_up_and_unavailability_down_and_both_are_never_nothing(
@@ -91,7 +93,7 @@ def test_only_empty_old_sets_beyond_the_limit_are_cleaned_up_lowest_revision_fir
     assert [meta.name(each) for each in cleaned] == ["r1", "r9"]
 
 
-def settle(each: dict, dice: random.Random) -> None:
+def settle(each: Object, dice: random.Random) -> None:
     """Some of a set's pods become available, as its controller and the nodes would have it."""
     status, wanted = each["status"], facts.size(each)
     status["replicas"] = wanted
@@ -101,7 +103,9 @@ def settle(each: dict, dice: random.Random) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_every_rollout_ends_within_its_bounds(seed: int) -> None:
     dice = random.Random(seed)
-    replicas, surge, unavailable = dice.randint(1, 12), dice.choice([0, 1, 3, "25%", "100%"]), dice.choice([0, 1, "25%", "100%"])
+    replicas = dice.randint(1, 12)
+    surge: int | str = dice.choice((0, 1, 3, "25%", "100%"))
+    unavailable: int | str = dice.choice((0, 1, "25%", "100%"))
     wanted = deployment(replicas, surge, unavailable)
     first = dice.randint(0, replicas)
     old = [replica_set("old0", first, age_s=300), replica_set("old1", replicas - first, age_s=200)]

@@ -1,3 +1,5 @@
+import pytest
+
 from pilothouse.engine.controllers import deployment_facts as facts
 from pilothouse.engine.controllers import deployment_revision as revisions
 from pilothouse.model import meta
@@ -36,6 +38,12 @@ def test_coming_back_to_an_old_set_renumbers_it_and_keeps_its_history() -> None:
     back = revisions.as_current(deployment(), replica_set("old", 1, revision="1"), 4)
     assert meta.annotations(back)[facts.REVISION] == "4"
     assert meta.annotations(back)[facts.REVISION_HISTORY] == "1"
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5000, "x"])
+def test_a_revision_that_is_none_is_written_anew(number: str) -> None:
+    mended = revisions.as_current(deployment(), replica_set("new", 1) | {"metadata": {"annotations": {facts.REVISION: number}}}, 4)
+    assert meta.annotations(mended)[facts.REVISION] == "4"
 
 
 def test_a_set_that_is_as_it_should_be_is_left_alone() -> None:

@@ -16,7 +16,8 @@ def stored(slices: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def conditions(found: plan.Plan) -> dict[str, Any]:
     (endpoint,) = (found.create + found.update)[0]["endpoints"]
-    return endpoint["conditions"]
+    shown: dict[str, Any] = endpoint["conditions"]
+    return shown
 
 
 def test_a_ready_pod_is_an_endpoint_with_address_node_zone_and_reference() -> None:
@@ -110,3 +111,15 @@ def test_slices_of_a_family_the_service_left_are_deleted() -> None:
 def test_a_service_without_a_selector_selects_nothing() -> None:
     assert not facts.selector(service(selector=None))
     assert not facts.selector(service(type="ExternalName"))
+
+
+def test_endpoints_of_a_service_that_prefers_its_own_node_are_meant_for_that_while_they_are_ready() -> None:
+    wanted = service()
+    pods = [pod("a", ip="10.1.0.1", ready_s=1), pod("b", ip="10.1.0.2")]
+    hints = [{"forNodes": [{"name": "n1"}]}, None]
+    wanted["spec"]["trafficDistribution"] = "PreferSameNode"
+    (made,) = planned(wanted, pods).create
+    assert sorted((each.get("hints") for each in made["endpoints"]), key=bool, reverse=True) == hints
+    wanted["spec"]["trafficDistribution"] = "PreferSameZone"
+    (changed,) = planned(wanted, pods, stored([made])).update
+    assert not any("hints" in each for each in changed["endpoints"])

@@ -40,6 +40,15 @@ async def test_a_foreground_deletion_keeps_the_owner_until_its_dependents_are_go
     await cluster.until(CONFIGMAPS, lambda items: not names(items))
 
 
+async def test_a_circle_of_owners_goes_when_one_of_them_is_deleted_in_the_foreground(cluster: Cluster) -> None:
+    made = {name: await cluster.create(CONFIGMAPS, {"metadata": {"name": name}}) for name in ("a", "b", "c")}
+    for name, owner in (("a", "c"), ("b", "a"), ("c", "b")):
+        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": owner, "uid": meta.uid(made[owner]), "blockOwnerDeletion": True}
+        await cluster.patch(CONFIGMAPS, name, {"metadata": {"ownerReferences": [reference]}})
+    await cluster.client.delete(CONFIGMAPS, "a", "default", propagation="Foreground")
+    await cluster.until(CONFIGMAPS, lambda items: not names(items))
+
+
 async def test_an_orphan_deletion_leaves_the_dependents_without_owner(cluster: Cluster) -> None:
     await family(cluster)
     await cluster.client.delete(CONFIGMAPS, "grandparent", "default", propagation="Orphan")

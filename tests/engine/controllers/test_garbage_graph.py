@@ -69,4 +69,4 @@ def test_an_object_without_owners_is_nobodys_garbage() -> None:
 
 def test_only_dependents_that_block_are_waited_for() -> None:
     dependents = [node("a", "x"), node("b", "x", blocks=False)]
-    assert plan.blocking(node("x"), dependents) == dependents[:1]
+    assert plan.blocking(node("x"), {"x": dependents}.__getitem__) == dependents[:1]

@@ -198,5 +198,9 @@ def test_indexes_are_written_as_ranges_and_read_back(numbers: set[int], text: st
     assert indexes.parse(text, 100) == numbers
 
 
+def test_what_is_no_index_is_passed_over() -> None:
+    assert indexes.parse(f"1,x,²,{'9' * 5000},2-y,3-", 100) == {1, 3}
+
+
 def test_indexes_beyond_the_completions_are_dropped() -> None:
     assert indexes.parse("0-9", 3) == {0, 1, 2}

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -105,3 +106,13 @@ async def test_pods_of_a_node_that_does_not_exist_are_removed_after_a_while(clus
     spec = {"containers": [{"name": "c", "image": "web:1"}], "nodeName": "gone"}
     await cluster.create(PODS, {"metadata": {"name": "p"}, "spec": spec})
     await cluster.until(PODS, lambda items: not items)
+
+
+async def test_each_pod_on_a_node_that_does_not_exist_has_its_own_while(cluster: Cluster) -> None:
+    await cluster.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}})
+    spec = {"containers": [{"name": "c", "image": "web:1"}], "nodeName": "gone"}
+    for name in ("first", "late"):
+        await cluster.create(PODS, {"metadata": {"name": name}, "spec": spec})
+        created = time.monotonic()
+        await cluster.until(PODS, lambda items: not items)
+        assert time.monotonic() - created > GRACE_S * 0.9

@@ -1,9 +1,9 @@
 from pilothouse.engine.controllers import ownership
-from pilothouse.model.selector import from_map
+from pilothouse.model.selector import parse_labels
 from tests.engine.controllers.objects import pod
 
 OWNER = {"metadata": {"name": "set", "uid": "set"}}
-SELECTOR = from_map({"app": "web"})
+SELECTOR = parse_labels("app=web")
 
 
 def test_matching_orphans_are_adopted_and_strangers_left_alone() -> None:

@@ -1,9 +1,10 @@
 from pilothouse.engine.controllers import replicaset_plan as plan
 from pilothouse.model import meta
+from pilothouse.model.json import Object
 from tests.engine.controllers.objects import NOW, pod
 
 
-def first_victim(*pods: dict) -> str:
+def first_victim(*pods: Object) -> str:
     return meta.name(plan.victims(pods, pods, 1, NOW)[0])
 
 

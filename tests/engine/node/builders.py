@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pilothouse.engine.node.podstate import PodState, Tracked
-from pilothouse.engine.node.runtime import EXITED, RUNNING, Container, Sandbox
+from pilothouse.engine.node.pod.state import PodState, Tracked
+from pilothouse.engine.node.runtime.seam import EXITED, RUNNING, Container, Sandbox
 from pilothouse.model.json import Object
 
 NOW = 1_000_000.0
@@ -38,6 +38,6 @@ def tracked(container: Container, **more: Any) -> Tracked:
 
 
 def state(*containers: Tracked, sandbox: Sandbox | None = None, **more: Any) -> PodState:
-    made = PodState(sandbox=sandbox or box(), volumes_ready=True, started_at=NOW, **more)
+    made = PodState(sandbox=sandbox or box(), volumes_ready=True, started_at=NOW, active_since=NOW, **more)
     made.containers = {each.name: each for each in containers}
     return made

@@ -1,6 +1,6 @@
 import pytest
 
-from pilothouse.engine.node.environment import ConfigMissing, Facts, environment, expand, service_variables
+from pilothouse.engine.node.pod.environment import ConfigMissing, Facts, environment, expand, service_variables
 from tests.engine.node.builders import pod, spec
 
 SERVICE = {

@@ -2,18 +2,18 @@
 
 import json
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.node import logs
-from pilothouse.engine.node.housekeeping import set_aside
-from pilothouse.engine.node.images import write_archive
-from pilothouse.engine.node.logs import last_lines, read_log
-from pilothouse.engine.node.projection import VolumeMissing
-from pilothouse.engine.node.volumes import host_path
+from pilothouse.engine.node.housekeeping.rotation import set_aside
+from pilothouse.engine.node.images.archive import write_archive
+from pilothouse.engine.node.streams import logs
+from pilothouse.engine.node.streams.logs import last_lines, read_log
+from pilothouse.engine.node.volumes.projection import VolumeMissing
+from pilothouse.engine.node.volumes.volumes import host_path
 
 
 def test_a_host_path_is_checked_as_its_type_says(tmp_path: Path) -> None:
@@ -151,6 +151,7 @@ async def test_a_large_log_is_read_block_by_block(tmp_path: Path) -> None:
     (tmp_path / "0.log").write_bytes(written(["x" * 1000]) * 4000)
     pieces = read_log(tmp_path / "0.log", Options(), ended)
     assert len(await anext(pieces)) <= logs.BLOCK_BYTES
+    assert isinstance(pieces, AsyncGenerator)
     await pieces.aclose()
     assert await text(read_log(tmp_path / "0.log", Options(tail=2), ended)) == ("x" * 1000 + "\n") * 2
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.node.environment import ConfigMissing
-from pilothouse.engine.node.mounts import container_mounts
+from pilothouse.engine.node.pod.environment import ConfigMissing
+from pilothouse.engine.node.volumes.mounts import container_mounts
 from pilothouse.model.json import Object
 from tests.engine.node.builders import pod, spec
 

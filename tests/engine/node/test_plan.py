@@ -1,9 +1,5 @@
-from pilothouse.engine.node.adoption import adopt, lose_sandbox
-from pilothouse.engine.node.plan import plan
-from pilothouse.engine.node.podstate import PodState, Tracked, Waiting
-from pilothouse.engine.node.runtime import CREATED, WANTED_IMAGE, Container
-from pilothouse.engine.node.status import phase
-from pilothouse.engine.node.steps import (
+from pilothouse.engine.node.pod.state import PodState, Tracked, Waiting
+from pilothouse.engine.node.pod.steps import (
     Discard,
     DropSandbox,
     Fail,
@@ -14,6 +10,10 @@ from pilothouse.engine.node.steps import (
     RefreshVolumes,
     Start,
 )
+from pilothouse.engine.node.runtime.seam import CREATED, WANTED_IMAGE, Container
+from pilothouse.engine.node.status.pod import phase
+from pilothouse.engine.node.work.adoption import adopt, lose_sandbox
+from pilothouse.engine.node.work.plan import plan
 from tests.engine.node.builders import NOW, box, exited, pod, running, spec, state, tracked
 
 
@@ -114,6 +114,11 @@ def test_containers_start_in_their_order() -> None:
 def test_a_post_start_hook_holds_back_the_containers_after_it() -> None:
     hooking = tracked(running("a"), hooked=False)
     assert plan(pod(spec("a"), spec("b")), state(hooking), NOW).steps == []
+    hook = {"postStart": {"exec": {"command": ["true"]}}}
+    begins = pod(spec("a"), spec("b", lifecycle=hook), spec("c"))
+    assert plan(begins, state(), NOW).steps == [Start("a", 0), Start("b", 0)]
+    failing = tracked(exited("b", code=1), crash_s=300.0)
+    assert plan(begins, state(failing), NOW).steps == [Start("a", 0), Start("c", 0)]
 
 
 def test_init_containers_go_one_by_one() -> None:
@@ -228,9 +233,9 @@ def test_an_adopted_container_keeps_what_its_probes_have_said() -> None:
 def test_a_hook_that_may_have_been_cut_short_is_run_again_after_a_restart_of_the_agent() -> None:
     hooked = spec(lifecycle={"postStart": {"exec": {"command": ["true"]}}})
     status = {"name": "main", "containerID": "containerd://main-0", "started": True, "ready": True}
-    for shown, expected in (({"waiting": {}}, False), ({"running": {}}, True)):
+    for shown, expected in (("waiting", False), ("running", True)):
         taken = PodState()
-        adopt(pod(hooked) | {"status": {"containerStatuses": [status | {"state": shown}]}}, taken, [box()], [running()])
+        adopt(pod(hooked) | {"status": {"containerStatuses": [status | {"state": {shown: {}}}]}}, taken, [box()], [running()])
         assert taken.containers["main"].hooked is expected
 
 
@@ -240,3 +245,13 @@ def test_init_containers_run_again_in_a_new_sandbox_though_a_container_has_succe
     assert lose_sandbox(wanted, lost, NOW)
     lost.sandbox = box(attempt=1)
     assert plan(wanted, lost, NOW).steps == [Start("init", 1)]
+
+
+def test_what_has_ended_for_good_is_not_run_again_after_its_record_went_with_its_sandbox() -> None:
+    ended = {"name": "a", "restartCount": 2, "containerID": "containerd://old", "state": {"terminated": {"exitCode": 0}}}
+    failed = ended | {"name": "b", "state": {"terminated": {"exitCode": 1}}}
+    known = pod(spec("a"), spec("b"), restartPolicy="OnFailure") | {"status": {"containerStatuses": [ended, failed]}}
+    taken = PodState(volumes_ready=True)
+    adopt(known, taken, [box()], [])
+    assert plan(known, taken, NOW).steps == [Start("b", 3)]
+    assert taken.containers["a"].restarts == 2

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from pilothouse.aio.tasks import scope
-from pilothouse.engine.node.podcontext import Context, Handle
-from pilothouse.engine.node.podstate import PodState
+from pilothouse.engine.node.pod.state import PodState
+from pilothouse.engine.node.work.context import Context, Handle
 from tests.engine.node.builders import pod
 
 
@@ -26,7 +26,7 @@ async def test_background_work_that_breaks_is_said_and_ends_nothing_else() -> No
     said, changes = Said(), []
     async with scope() as tasks:
         context = cast("Context", SimpleNamespace(recorder=said))
-        handle = Handle(context, pod(), PodState(), lambda: changes.append(1), tasks=tasks)
+        handle = Handle(context, pod(), PodState(), lambda: changes.append(1), lambda: None, tasks=tasks)
         await handle.spawn(breaks(), "pulling the image of container main")
     assert said.events == [
         ("Warning", "FailedSync", "pulling the image of container main failed: KeyError: 'a field that was taken for granted'")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.node.programs import CONTAINERD, SHIM, UNKNOWN, choose, keeps_output, parse_version, version_of
+from pilothouse.engine.node.runtime.programs import CONTAINERD, SHIM, UNKNOWN, choose, keeps_output, parse_version, version_of
 
 
 @pytest.mark.parametrize(

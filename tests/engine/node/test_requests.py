@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.node import api_pb2 as api
-from pilothouse.engine.node import podspec
+from pilothouse.engine.node.check.probes import Timing
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.container import resources, runs_as_root, security_context
-from pilothouse.engine.node.containerd import render
-from pilothouse.engine.node.imagestore import credentials, domain_of, is_reference, pull_policy
-from pilothouse.engine.node.probes import Timing
-from pilothouse.engine.node.runtime import Image
-from pilothouse.engine.node.sandbox import Resolver, dns, hosts_file, sandbox_config
+from pilothouse.engine.node.images.store import credentials, domain_of, is_reference, pull_policy
+from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.request.container import resources, runs_as_root, security_context
+from pilothouse.engine.node.request.sandbox import Resolver, dns, hosts_file, sandbox_config
+from pilothouse.engine.node.runtime import api_pb2 as api
+from pilothouse.engine.node.runtime.containerd import render
+from pilothouse.engine.node.runtime.seam import Image, RuntimeFailure
 from pilothouse.engine.streaming.sessions import exit_code
 from pilothouse.model.errors import Internal
 from pilothouse.model.json import Object
@@ -80,6 +80,32 @@ def test_hosts_file_names_the_pod_and_its_aliases() -> None:
     assert text.endswith("# Entries added by HostAliases.\n1.2.3.4\ta\tb\n")
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"hostname": "h", "subdomain": "s"}, "h"),
+        ({"hostname": "h", "subdomain": "s", "setHostnameAsFQDN": True}, "h.s.ns.svc.cluster.local"),
+        ({"hostname": "h", "setHostnameAsFQDN": True}, "h"),
+        ({"hostname": "h", "subdomain": "s", "hostnameOverride": "db.example.com"}, "db.example.com"),
+        ({"hostnameOverride": "a" * 31 + "." + "b" * 32}, "a" * 31 + "." + "b" * 32),
+        ({"hostname": "h", "hostNetwork": True}, ""),
+    ],
+)
+def test_the_kernel_is_told_the_name_that_the_pod_asks_for(more: Object, said: str) -> None:
+    assert sandbox_config(pod(**more), 0, CONFIG, HOST).hostname == said
+
+
+def test_a_name_that_was_asked_for_has_no_domain() -> None:
+    text = hosts_file(pod(hostnameOverride="db.example.com", subdomain="s"), ("10.0.0.5",), CONFIG, "")
+    assert "10.0.0.5\tdb.example.com\n" in text
+
+
+def test_a_whole_name_that_the_kernel_cannot_hold_is_refused() -> None:
+    wanted = pod(hostname="h" * 30, subdomain="s" * 30, setHostnameAsFQDN=True)
+    with pytest.raises(RuntimeFailure, match=r"is too long \(64 is the max, 82 requested\)"):
+        sandbox_config(wanted, 0, CONFIG, HOST)
+
+
 def test_limits_become_quota_shares_and_bytes() -> None:
     wanted = spec(resources={"limits": {"cpu": "250m", "memory": "64Mi"}, "requests": {"cpu": "100m", "memory": "32Mi"}})
     found = resources(pod(wanted), wanted, GI)
@@ -139,9 +165,9 @@ def test_a_seccomp_profile_of_the_node_is_found_below_the_state_directory() -> N
     assert CONFIG.seccomp_dir == PROFILES
 
 
-def test_parts_of_proc_stay_masked_whatever_is_asked() -> None:
+def test_parts_of_proc_stay_masked_for_the_nodes_own_users_whatever_is_asked() -> None:
     wanted = spec(securityContext={"procMount": "Unmasked"})
-    found = security_context(pod(wanted, hostUsers=False), wanted, IMAGE, PROFILES)
+    found = security_context(pod(wanted), wanted, IMAGE, PROFILES)
     assert "/proc/sys" in found.readonly_paths
     assert "/proc/kcore" in found.masked_paths
 

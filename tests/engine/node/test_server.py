@@ -13,7 +13,7 @@ import pytest
 from pilothouse.engine.apiserver.kubelet import connector as remote_connector
 from pilothouse.engine.apiserver.kubelet.connector import RemoteNode
 from pilothouse.engine.apiserver.nodes import LogOptions
-from pilothouse.engine.node.server import NodeServer
+from pilothouse.engine.node.streams.server import NodeServer
 from pilothouse.engine.streaming.sessions import PortStream
 from pilothouse.model.errors import BadRequest, Unavailable
 from pilothouse.model.json import Object
@@ -50,7 +50,7 @@ class FakeConnector:
 async def node(folder: Path, connector: FakeConnector | None) -> AsyncIterator[RemoteNode]:
     server = NodeServer()
     if connector is not None:
-        server.pods = SimpleNamespace(connector=connector, pod=lambda uid: POD if uid == "u/1" else None)  # type: ignore[assignment]
+        server.pods = SimpleNamespace(connector=connector, pod=lambda uid: POD if uid == "u/1" else None)
     async with await server.listen(folder / "node.sock"):
         yield RemoteNode(folder / "node.sock")
 

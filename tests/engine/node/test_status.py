@@ -1,6 +1,6 @@
-from pilothouse.engine.node.podstate import PodState, Tracked, Waiting
-from pilothouse.engine.node.status import build, decided_phase, duration, phase
-from pilothouse.engine.node.statuswriter import changes
+from pilothouse.engine.node.pod.state import PodState, Tracked, Waiting
+from pilothouse.engine.node.status.pod import build, decided_phase, duration, phase
+from pilothouse.engine.node.status.writer import changes
 from pilothouse.model.json import Object
 from tests.engine.node.builders import NOW, exited, pod, running, spec, state, tracked
 

@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.client.client import Client
 from pilothouse.client.watched import Reference, WatchedObjects
-from pilothouse.engine.node.referred import referred
+from pilothouse.engine.node.pod.referred import referred
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CONFIGMAPS, SECRETS
 from tests.client.fake_cluster import FakeCluster, FakeTransport

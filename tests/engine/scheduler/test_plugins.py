@@ -20,6 +20,12 @@ def pod(name: str = "p", *, cpu: str = "", ports: Any = None, **spec: Any) -> Ob
     return {"metadata": {"name": name, "namespace": "ns"}, "spec": {"containers": [container]} | spec}
 
 
+def resized(spec: str, allocated: str, actual: str, **condition: str) -> Object:
+    """A pod on the node: what its container asks for, has been allotted, and has."""
+    status = {"name": "c", "allocatedResources": {"cpu": allocated}, "resources": {"requests": {"cpu": actual}}}
+    return pod("resized", cpu=spec) | {"status": {"containerStatuses": [status], "conditions": [condition] if condition else []}}
+
+
 def states(*nodes: Object) -> list[NodeState]:
     known = Nodes()
     for each in nodes:
@@ -116,3 +122,15 @@ def test_a_node_with_a_soft_taint_is_the_last_choice() -> None:
     soft = node("a", cpu="8", taints=[{"key": "old", "effect": "PreferNoSchedule"}])
     assert refusal(pod(), soft) is None
     assert chosen(pod(cpu="1"), soft, node("b")) == "b"
+
+
+@pytest.mark.parametrize("figures", [("1500m", "1", "1"), ("1", "1500m", "1"), ("1", "1", "1500m")])
+def test_a_pod_that_is_resized_holds_the_most_of_what_it_asks_for_and_has(figures: tuple[str, str, str]) -> None:
+    assert refusal(pod(cpu="600m"), node(), resized(*figures)) is not None
+    assert refusal(pod(cpu="500m"), node(), resized(*figures)) is None
+
+
+def test_what_a_node_can_never_give_a_pod_keeps_no_other_away() -> None:
+    infeasible = resized("100", "1", "1", type="PodResizePending", reason="Infeasible")
+    assert refusal(pod(cpu="1"), node(), infeasible) is None
+    assert refusal(pod(cpu="1"), node(), resized("100", "1", "1", type="PodResizePending", reason="Deferred")) is not None

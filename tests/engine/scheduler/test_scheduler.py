@@ -53,6 +53,28 @@ def test_what_an_ended_pod_leaves_is_given_to_one_that_waits(play: Play) -> None
     play(scene)
 
 
+def test_a_pod_that_shuns_another_waits_until_that_is_gone_and_one_that_wants_it_near_until_it_comes(play: Play) -> None:
+    place = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": [place]}
+
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        await cluster.create(PODS, pod("near", affinity={"podAffinity": required}))
+        found = await cluster.until(PODS, "near", is_refused)
+        assert "1 node(s) didn't match pod affinity rules" in (meta.condition(found, "PodScheduled") or {})["message"]
+        first = pod("first", affinity={"podAntiAffinity": required})
+        first["metadata"]["labels"] = {"app": "web"}
+        await cluster.runs(first)
+        await cluster.until(PODS, "near", is_bound, 5)
+        await cluster.create(PODS, first | {"metadata": first["metadata"] | {"name": "second"}})
+        found = await cluster.until(PODS, "second", is_refused)
+        assert "1 node(s) didn't match pod anti-affinity rules" in (meta.condition(found, "PodScheduled") or {})["message"]
+        await cluster.client.delete(PODS, "first", "default")
+        await cluster.until(PODS, "second", is_bound, 5)
+
+    play(scene)
+
+
 def test_a_refusal_is_said_once_while_nothing_changes(play: Play) -> None:
     async def scene(cluster: Simulated) -> int:
         await cluster.create(PODS, selecting())

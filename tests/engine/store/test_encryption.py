@@ -1,10 +1,14 @@
 """Encryption of what lies on disk: whose values, with which key, and what becomes of old ones."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -12,11 +16,13 @@ from pilothouse.engine.store import Store, keyring
 from pilothouse.engine.store.database import Database
 from pilothouse.engine.store.encryption import Encryption
 from pilothouse.engine.store.errors import StorageFull
+from pilothouse.engine.store.history import Limits
 from pilothouse.engine.store.keyring import KeyringError
 from pilothouse.engine.store.rotation import Rotation
 from pilothouse.engine.store.sealing import SealError, SealUnusable
 from tests.contracts.store import A, StoreContract, value
 
+TraceFunction = Callable[[FrameType, str, Any], Any]
 SECRET, WORD = "/secrets/default/s", "tr0ub4dor"
 
 
@@ -95,6 +101,40 @@ async def test_traces_that_a_full_disk_has_left_go_at_the_next_look(tmp_path: Pa
         assert WORD.encode() not in on_disk(tmp_path)
 
 
+async def test_traces_that_a_crash_has_left_go_at_the_next_start(tmp_path: Path) -> None:
+    class Dying(Database):
+        def purge(self) -> None:
+            """What kill -9 leaves behind at this moment."""
+            left = tmp_path / "left"
+            left.mkdir()
+            for path in (*tmp_path.glob("state.db*"), tmp_path / "keys"):
+                shutil.copy(path, left)
+
+    async with Store.open(tmp_path / "state.db") as store:
+        await store.create(SECRET, value("s", word=WORD))
+    async with opened(tmp_path) as store:
+        store._database.__class__ = Dying
+        assert await store.seal_anew() == 1
+    assert WORD.encode() in on_disk(tmp_path / "left")
+    async with opened(tmp_path / "left") as store:
+        assert await store.seal_anew() == 0
+        assert WORD.encode() not in on_disk(tmp_path / "left")
+        assert not store._is_unpurged
+
+
+async def test_values_that_are_compacted_before_they_are_encrypted_leave_no_trace_either(tmp_path: Path) -> None:
+    async with Store.open(tmp_path / "state.db") as store:
+        secrets = [await store.create(f"/secrets/default/o{number}", value(word=WORD * 100)) for number in range(20)]
+        for each in secrets:
+            await store.delete(each.key, expected=each.revision)
+    async with Store.open(tmp_path / "state.db", sealing=sealing(tmp_path), limits=Limits(changes=0)) as store:
+        store._database._connection.execute("PRAGMA secure_delete = OFF")  # Some systems' SQLite overwrites what it deletes.
+    assert WORD.encode() in on_disk(tmp_path)
+    async with opened(tmp_path) as store:
+        await store.seal_anew()
+        assert WORD.encode() not in on_disk(tmp_path)
+
+
 async def test_writes_go_on_while_old_values_are_encrypted(tmp_path: Path) -> None:
     async with Store.open(tmp_path / "state.db") as store:
         await asyncio.gather(*(store.create(f"/secrets/default/o{number}", value(word=WORD)) for number in range(3_000)))
@@ -138,6 +178,18 @@ async def test_a_key_that_came_while_the_store_was_closed_is_taken_up_by_the_sta
     assert [text[:14] for text in stored(tmp_path)] == [b"aes-gcm:key-2:"]
 
 
+def test_keys_that_cannot_be_read_are_named_in_words(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b"\xff\xfe")
+    for path, why in {
+        tmp_path: "is a directory",
+        tmp_path / "text": "they are no text",
+        tmp_path / "none" / "keys": "no such file",
+    }.items():
+        with pytest.raises(keyring.KeyringError, match=rf"The keys {path} cannot be read: {why}") as raised:
+            keyring.rotate(path)
+        assert "Errno" not in str(raised.value)
+
+
 async def test_a_file_of_keys_that_became_unusable_changes_nothing(tmp_path: Path) -> None:
     encryption = sealing(tmp_path)
     async with Store.open(tmp_path / "state.db", sealing=encryption) as store:
@@ -170,6 +222,30 @@ async def test_another_key_under_a_name_in_use_is_refused_and_the_store_goes_on(
         with pytest.raises(SealError, match="does not open with the key 'key-1'"):
             await store.seal_anew(all_rows=True)
         await store.create(A, value())
+
+
+def test_a_value_that_is_sealed_while_keys_are_exchanged_opens() -> None:
+    encryption = Encryption({"a": b"a" * 32}, ("/",), "the test")
+    opened: list[bytes] = []
+
+    def between_two_lines(frame: FrameType, event: str, argument: object) -> TraceFunction | None:
+        """Where another thread may come in."""
+        if event == "line":
+            sys.settrace(None)
+            opened.append(encryption.open(SECRET, 1, encryption.seal(SECRET, 1, b"{}")))
+            sys.settrace(enter)
+        return between_two_lines
+
+    def enter(frame: FrameType, event: str, argument: object) -> TraceFunction | None:
+        return between_two_lines if frame.f_code is Encryption.use.__code__ else None
+
+    before = sys.gettrace()
+    sys.settrace(enter)
+    try:
+        encryption.use({"b": b"b" * 32})
+    finally:
+        sys.settrace(before)
+    assert set(opened) == {b"{}"}
 
 
 async def test_lost_keys_are_named_with_the_way_out(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ from pilothouse.engine.store import (
     StoreUnusable,
 )
 from pilothouse.engine.store import store as store_module
+from pilothouse.engine.store.history import History
+from pilothouse.engine.store.record import Record
+from pilothouse.model.json import dumps
 from tests.contracts.store import A, B, StoreContract, seen, value
 
 
@@ -91,6 +94,43 @@ async def test_history_beyond_its_bound_is_compacted(path: Path, limits: Limits)
         changes: list[Change] = []
         store.watch("/", store.compacted, changes.append)
         assert [change.revision for change in changes] == list(range(store.compacted + 1, store.revision + 1))
+
+
+async def test_a_watch_of_what_has_not_changed_starts_at_any_revision_since(path: Path) -> None:
+    async with Store.open(path, limits=Limits(changes=50)) as store:
+        quiet = await store.create("/secrets/ns/s", value())
+        await churn(store, 200)
+        assert quiet.revision < store.compacted
+        changes: list[Change] = []
+        store.watch("/secrets/", quiet.revision, changes.append)
+        store.watch("/secrets/ns/", quiet.revision, changes.append)
+        await store.delete(quiet.key, expected=quiet.revision)
+        assert [change.type for change in changes] == ["DELETED", "DELETED"]
+        for prefix in ("/", "/secrets/"):
+            with pytest.raises(Compacted):
+                store.watch(prefix, quiet.revision - 1, print)
+
+
+async def test_after_a_restart_nobody_knows_what_was_dropped_before(path: Path) -> None:
+    async with Store.open(path, limits=Limits(changes=50)) as store:
+        quiet = await store.create("/secrets/ns/s", value())
+        await churn(store, 200)
+    async with Store.open(path, limits=Limits(changes=50)) as store:
+        with pytest.raises(Compacted):
+            store.watch("/secrets/", quiet.revision, print)
+
+
+def test_what_is_remembered_of_dropped_changes_is_bounded() -> None:
+    def change(revision: int) -> Change:
+        return Change("ADDED", Record(f"/kind{revision}/ns/x", revision, revision, dumps({}), None), None, 0)
+
+    history = History(Limits(changes=1), 0)
+    for revision in range(1, 6000):
+        history.append(change(revision))
+        history.trim(0)
+    assert len(history._dropped) <= 4096
+    assert not history.reaches("/never/", 10)
+    assert history.reaches("/never/", 4096 + 1)
 
 
 async def test_history_keeps_bytes_only_whoever_looks_into_it(path: Path) -> None:

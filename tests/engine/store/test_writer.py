@@ -1,12 +1,15 @@
 """The thread that writes: what becomes of deletions the disk refuses, and of failures that nobody can judge."""
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from pilothouse.aio.priority import go_first
 from pilothouse.engine.store import Store, StoreBroken
 from pilothouse.engine.store import store as store_module
 from pilothouse.engine.store.database import Database, Row, checksum
@@ -78,3 +81,28 @@ async def test_health_asks_the_disk_even_when_nothing_is_written(tmp_path: Path,
         async with asyncio.timeout(10):
             while store.trouble():
                 await asyncio.sleep(0.01)
+
+
+async def test_writes_go_first_and_chores_as_anybody(tmp_path: Path) -> None:
+    """Where the system allows it: no write waits for a processor behind work that never rests."""
+
+    class Noting(Database):
+        policies: ClassVar[list[int]] = []
+
+        def append(self, rows: list[Row]) -> None:
+            self.policies.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
+            super().append(rows)
+
+        def purge(self) -> None:
+            self.policies.append(os.sched_getscheduler(0))
+            super().purge()
+
+    async with Store.open(tmp_path / "state.db") as store:
+        store._database.__class__ = Noting
+        await store.create(A, value())
+        await store.seal_anew(all_rows=True)
+    allowed: list[bool] = []
+    probe = threading.Thread(target=lambda: allowed.append(go_first()))
+    probe.start()
+    probe.join()
+    assert Noting.policies == [os.SCHED_RR if allowed[0] else os.SCHED_OTHER, os.SCHED_OTHER]

@@ -116,6 +116,14 @@ def test_times_become_utc_and_whole_seconds(catalog: Catalog) -> None:
         assert meta.decode({"creationTimestamp": text}).value["creationTimestamp"] == "2026-01-31T00:00:00Z"
 
 
+def test_a_time_long_ago_stays_one_that_can_be_read(catalog: Catalog) -> None:
+    meta, lease = catalog.object_meta(), catalog.schema("io.k8s.api.coordination.v1.LeaseSpec")
+    early = meta.decode({"creationTimestamp": "0049-08-07T16:09:51.5Z"}).value
+    assert early == {"creationTimestamp": "0049-08-07T16:09:51Z"}
+    assert meta.decode(early).value == early
+    assert lease.decode({"renewTime": "0049-08-07T16:09:51.500000+01:00"}).value == {"renewTime": "0049-08-07T15:09:51.500000Z"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -124,6 +132,8 @@ def test_times_become_utc_and_whole_seconds(catalog: Catalog) -> None:
         ("2026-01-01T00:00:00", 'parsing time "2026-01-01T00:00:00" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "Z07:00"'),
         ("2026-13-01T00:00:00Z", 'parsing time "2026-13-01T00:00:00Z": month out of range'),
         ("2026-02-30T00:00:00Z", 'parsing time "2026-02-30T00:00:00Z": day out of range'),
+        ("2026-02-29T00:00:00Z", 'parsing time "2026-02-29T00:00:00Z": day out of range'),
+        ("2026-06-31T00:00:00Z", 'parsing time "2026-06-31T00:00:00Z": day out of range'),
         ("2026-01-01T24:00:00Z", 'parsing time "2026-01-01T24:00:00Z": hour out of range'),
     ],
 )

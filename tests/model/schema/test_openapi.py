@@ -28,9 +28,11 @@ def test_definitions_look_as_upstream_publishes_them() -> None:
     assert definitions([POD], V2)[POD]["properties"]["spec"]["$ref"] == f"{V2}io.k8s.api.core.v1.PodSpec"
 
 
-def test_special_types_are_strings_with_a_format() -> None:
-    found = definitions(["io.k8s.apimachinery.pkg.util.intstr.IntOrString"])["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]
-    assert {key: found[key] for key in found if key != "description"} == {"type": "string", "format": "int-or-string"}
+def test_a_value_of_two_types_is_one_or_the_other_where_that_can_be_said() -> None:
+    name = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+    shown = {key: value for key, value in definitions([name], V2)[name].items() if key != "description"}
+    assert shown == {"type": "string", "format": "int-or-string"}
+    assert definitions([name])[name]["oneOf"] == [{"type": "integer"}, {"type": "string"}]
 
 
 def test_unknown_names_are_left_out() -> None:

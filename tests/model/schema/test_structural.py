@@ -3,8 +3,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from pilothouse.model.errors import RequestTooLarge
 from pilothouse.model.json import copy, same
 from pilothouse.model.schema import Catalog, DecodeError, Schema, from_crd
+from pilothouse.model.schema.crd import build
+from pilothouse.model.schema.structural import default
 from tests.model.json_values import OBJECTS
 
 STRING = {"type": "string"}
@@ -131,3 +134,13 @@ def test_pruning_and_defaulting_settle_at_once(value: Any) -> None:
     assert schema.prune(document) == []
     schema.default(document)
     assert same(document, settled)
+
+
+def test_defaults_make_no_object_that_could_not_be_stored() -> None:
+    item = {"type": "object", "properties": {"d": {"type": "string", "default": "y" * 1000}}}
+    node = build({"type": "array", "items": item})
+    few: list[dict[str, Any]] = [{} for _ in range(1000)]
+    default(node, few)
+    assert len(few[999]["d"]) == 1000
+    with pytest.raises(RequestTooLarge, match="with the defaults of its schema the object would be larger than 1572864 bytes"):
+        default(node, [{} for _ in range(2000)])

@@ -4,9 +4,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from pilothouse.model.errors import Cause
+from pilothouse.model.errors import MOST_CAUSES, Cause
 from pilothouse.model.schema import from_crd
+from pilothouse.model.schema.breadth import breadth
+from pilothouse.model.schema.crd import build
 from pilothouse.model.schema.formats import FORMATS as KNOWN_FORMATS
+from pilothouse.model.schema.validate import validate
 from tests.model.json_values import OBJECTS, VALUES
 
 INVALID, TYPE = "FieldValueInvalid", "FieldValueTypeInvalid"
@@ -220,3 +223,38 @@ def test_any_json_can_be_validated(value: Any) -> None:
 @pytest.mark.parametrize("value", [float("inf"), -float("inf"), 1e308, 2**70])
 def test_numbers_beyond_every_range_are_no_integers(value: float) -> None:
     assert causes({"type": "integer", "multipleOf": 3, "maximum": 5, "enum": [1]}, value)
+
+
+def test_alternatives_take_no_more_checks_than_one_may() -> None:
+    alternatives = [{"required": [f"a{number}"]} for number in range(3000)]
+    schema = {"type": "array", "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "anyOf": alternatives}}
+    causes = validate(build(schema), [{"a2999": 1}] * 100, "spec")
+    assert [cause.reason for cause in causes] == ["FieldValueTooMany"]
+    assert "use fewer or shorter values, or a simpler schema" in causes[0].message
+    assert validate(build(schema), [{"a0": 1}] * 100, "spec") == []
+
+
+def test_a_pattern_takes_no_more_checks_than_one_may() -> None:
+    schema = build({"type": "string", "pattern": "[ab]*a[ab]{900}c"})
+    assert [cause.reason for cause in validate(schema, "ab" * 50_000, "t")] == ["FieldValueTooMany"]
+    assert [cause.reason for cause in validate(schema, "ab", "t")] == ["FieldValueInvalid"]
+
+
+def test_of_many_causes_no_more_are_looked_for_than_an_answer_shows() -> None:
+    assert len(validate(build({"type": "array", "items": {"type": "integer"}}), ["x"] * 10_000, "l")) == MOST_CAUSES + 1
+
+
+def test_one_of_very_many_values_is_found_and_a_refusal_shows_some_of_them() -> None:
+    schema = build({"type": "string", "enum": [f"e{number}" for number in range(9000)]})
+    assert validate(schema, "e8999", "t") == []
+    (cause,) = validate(schema, "other", "t")
+    assert cause.message.endswith('"e199" and 8800 more')
+
+
+def test_a_schema_is_the_broader_the_more_it_holds_each_value_to() -> None:
+    rule = {"x-kubernetes-validations": [{"rule": "self > 0"}]}
+    plain, ruled = {"type": "integer"}, {"type": "integer", **rule}
+    assert breadth(build({"type": "object", "properties": {"a": plain}})) == 1
+    assert breadth(build({"type": "object", "properties": {"a": ruled}})) > 10
+    assert breadth(build({"type": "integer", "anyOf": [{"minimum": number} for number in range(500)]})) > 500
+    assert breadth(build({"type": "string", "pattern": "a{1000}"})) > 50

@@ -65,7 +65,7 @@ def test_dnspython_reads_what_we_write(answers: list[Record], authority: list[Re
             if type_ == codec.TXT:
                 assert rdata.strings == (record.value,)
             elif type_ == codec.AAAA:
-                assert ipaddress.ip_address(rdata.to_text()) == ipaddress.ip_address(record.value)
+                assert ipaddress.ip_address(rdata.to_text()) == ipaddress.ip_address(str(record.value))
             else:
                 assert rdata.to_text() == text(record)
 

@@ -33,7 +33,8 @@ def test_leases_of_before_are_kept() -> None:
 
 @given(st.lists(st.booleans(), max_size=60))
 def test_no_two_pods_ever_share_an_address(steps: list[bool]) -> None:
-    pool, held = AddressPool("10.244.7.0/28"), []
+    pool = AddressPool("10.244.7.0/28")
+    held: list[Lease] = []
     for number, takes in enumerate(steps):
         if takes and len(held) < 13:
             held.append(pool.lease("t", str(number), "eth0"))

@@ -112,7 +112,6 @@ def test_of_two_services_that_claim_the_same_the_first_has_it_and_the_other_inhe
     book.change({"default/a": first})
     commands = book.change({"default/b": second})
     assert "192.0.2.1" not in commands
-    assert list(book.losers()) == [("frontends", "192.0.2.1 . tcp . 80")]
     commands = book.change({"default/a": NOTHING})
     assert "delete element ip pilothouse-t-svc frontends { 10.96.0.1 . tcp . 80, 192.0.2.1 . tcp . 80 }" in commands
     assert "frontends { 192.0.2.1 . tcp . 80 : goto s-" in commands
@@ -154,9 +153,12 @@ def test_a_service_of_another_proxy_gets_no_rules() -> None:
     assert rules(labelled) == NOTHING
 
 
-def test_endpoints_elsewhere_are_reached_under_the_nodes_address() -> None:
+def test_only_this_nodes_pods_keep_their_address_towards_endpoints_elsewhere() -> None:
     fragment = rules(service("db", HTTP), endpoint_slice("db", [HTTP_SLICE], endpoint("192.0.2.50", node="")))
-    assert chain(fragment, "s") == ("meta mark set meta mark or 0x4000", "meta l4proto tcp dnat to 192.0.2.50:8080")
+    assert chain(fragment, "s") == (
+        "ip saddr != 10.244.0.0/24 meta mark set meta mark or 0x4000",
+        "meta l4proto tcp dnat to 192.0.2.50:8080",
+    )
 
 
 def test_the_longest_names_fit_into_a_chain_name() -> None:
@@ -185,3 +187,22 @@ def test_nobody_waits_for_a_terminating_endpoint_of_a_service_that_takes_them_in
     leaving = endpoint("10.244.0.5", ready=True, serving=True, terminating=True)
     book.change({"default/web": rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], leaving, endpoint("10.244.0.6")))})
     assert book.addresses == {"10.244.0.6"}
+
+
+def hinted(address: str, *nodes: str) -> Object:
+    return endpoint(address, node=nodes[0]) | {"hints": {"forNodes": [{"name": name} for name in nodes]}}
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "led_to"),
+    [
+        ([hinted("10.244.0.5", "here"), hinted("10.244.1.6", "there")], {"10.244.0.5"}),
+        ([hinted("10.244.1.6", "there"), hinted("10.244.2.7", "yonder")], {"10.244.1.6", "10.244.2.7"}),
+        ([hinted("10.244.0.5", "here"), endpoint("10.244.1.6", node="there")], {"10.244.0.5", "10.244.1.6"}),
+    ],
+)
+def test_traffic_stays_on_the_node_when_all_endpoints_say_whom_they_are_for(endpoints: list[Object], led_to: set[str]) -> None:
+    found = rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], *endpoints))
+    text = " ".join(chain(found, "s"))
+    assert {each["addresses"][0] for each in endpoints if each["addresses"][0] in text} == led_to
+    assert found.addresses == {each["addresses"][0] for each in endpoints}

@@ -40,6 +40,8 @@ def test_the_next_time_is_the_first_that_fits_all_fields(text: str, expected: st
         ("", "five fields"),
         ("a b c d e", "minute"),
         ("\u0661 * * * *", "minute"),
+        (f"{'9' * 5000} * * * *", "minute"),
+        (f"*/{'9' * 5000} * * * *", "step"),
     ],
 )
 def test_what_is_no_schedule_is_refused_with_the_field(text: str, named: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilothouse.engine.node.environment import expand
+from pilothouse.engine.node.pod.environment import expand
 from pilothouse.platform import builds
 from pilothouse.platform.builds import program
 from pilothouse.platform.builds.pod import CREDENTIALS, ENVIRONMENT, BuilderConfig, Environment, build_pod

@@ -13,8 +13,10 @@ from pilothouse.platform.compose.service import HARMLESS, TAKEN, Service
 from pilothouse.platform.compose.values import ComposeError, env_file, interpolated, memory
 
 
-def read(text: str, environ: dict[str, str] | None = None, profiles: tuple[str, ...] = (), **files: str) -> Project:
-    contents = {"compose.yaml": text, **{name.replace("_env", ".env"): value for name, value in files.items()}}
+def read(
+    text: str, environ: dict[str, str] | None = None, profiles: tuple[str, ...] = (), *, files: dict[str, str] | None = None
+) -> Project:
+    contents = {"compose.yaml": text, **(files or {})}
     return project("compose.yaml", contents.get, environ or {}, profiles)
 
 
@@ -43,11 +45,11 @@ volumes: {data: {}}
 
 def test_a_missing_file_of_variables_is_said_with_its_example() -> None:
     with pytest.raises(ComposeError, match=r"there is no file \.env in the compose file's folder: copy \.env\.example to it"):
-        read("services: {web: {image: x, env_file: .env}}", **{".env.example": "A=1"})
+        read("services: {web: {image: x, env_file: .env}}", files={".env.example": "A=1"})
 
 
 def test_services_become_apps_in_the_order_in_which_they_start() -> None:
-    found = read(SHOP, {"KEY": "k"}, **{"web.env": "# c\nexport A='b c'\nMODE=dev\n"})
+    found = read(SHOP, {"KEY": "k"}, files={"web.env": "# c\nexport A='b c'\nMODE=dev\n"})
     assert [service.name for service in found.services] == ["redis", "db", "web"]
     assert found.services[2] == Service(
         "web",
@@ -70,7 +72,7 @@ def test_services_become_apps_in_the_order_in_which_they_start() -> None:
 
 
 def test_what_is_not_taken_is_said_once() -> None:
-    assert read(SHOP, **{"web.env": ""}).notes == (
+    assert read(SHOP, files={"web.env": ""}).notes == (
         "volumes are not taken: files of redis do not outlive their replicas",
         "healthcheck (it runs a command; an accepting port counts instead) is not taken (db)",
     )
@@ -104,8 +106,8 @@ def test_variables_are_filled_in(text: str, wanted: str) -> None:
 
 def test_values_come_from_the_environment_before_the_env_file() -> None:
     text = "services: {a: {image: 'x:${T}'}}"
-    assert read(text, _env="T=1").services[0].image == "x:1"
-    assert read(text, {"T": "2"}, _env="T=1").services[0].image == "x:2"
+    assert read(text, files={".env": "T=1"}).services[0].image == "x:1"
+    assert read(text, {"T": "2"}, files={".env": "T=1"}).services[0].image == "x:2"
 
 
 def test_an_env_file_is_read_as_compose_reads_it() -> None:

@@ -74,13 +74,13 @@ async def test_keys_that_clients_use_are_taken(tmp_path: Path, options: list[str
         (lambda chain: "hello", "holds no PEM certificate"),
     ],
 )
-async def test_a_spoilt_file_is_named(tmp_path: Path, spoil, why: str) -> None:
+async def test_a_spoilt_file_is_named(tmp_path: Path, spoil: Callable[[str], str], why: str) -> None:
     chain, key = certificate("a.localhost")
     assert why in await verdict(tmp_path, spoil(chain), key)
 
 
 @pytest.mark.parametrize("harmless", [lambda text: text.replace("\n", "\r\n"), lambda text: "Bag Attributes: x\n" + text])
-async def test_what_tools_add_around_a_pem_does_no_harm(tmp_path: Path, harmless) -> None:
+async def test_what_tools_add_around_a_pem_does_no_harm(tmp_path: Path, harmless: Callable[[str], str]) -> None:
     chain, key = certificate("a.localhost")
     assert await verdict(tmp_path, harmless(chain), key) == ""
 

@@ -5,6 +5,7 @@ import json
 import re
 import ssl
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -20,7 +21,7 @@ from tests.platform.gateway.upstream import Upstream, answer
 DRAINING = {"ready": False, "serving": True, "terminating": True}
 
 
-def behind(*upstreams: Upstream, draining: tuple[Upstream, ...] = (), **spec: object) -> Table:
+def behind(*upstreams: Upstream, draining: tuple[Upstream, ...] = (), **spec: Any) -> Table:
     """shop.localhost in front of the upstreams."""
     slices = tuple(piece(endpoint(each.address), http=each.port) for each in upstreams)
     slices += tuple(piece(endpoint(each.address, **DRAINING), http=each.port) for each in draining)

@@ -1,5 +1,6 @@
 import pytest
 
+from pilothouse.model.json import Object
 from pilothouse.platform.gateway.certificates import Pair, pair_of
 from pilothouse.platform.gateway.routes import Endpoint, Table, World, table
 from tests.platform.gateway.objects import (
@@ -80,7 +81,7 @@ def test_a_host_that_the_class_shares_takes_paths_of_every_namespace(shared: str
         (ingress("a", SHOP), (), False),
     ],
 )
-def test_an_ingress_is_served_by_its_class_or_as_the_default(made: dict, classes: tuple, is_served: bool) -> None:
+def test_an_ingress_is_served_by_its_class_or_as_the_default(made: Object, classes: tuple[Object, ...], is_served: bool) -> None:
     assert bool(routed(made, classes=classes).hosts) is is_served
 
 
@@ -121,7 +122,7 @@ def test_what_envoy_could_not_take_is_refused_alone() -> None:
         ("other", service(http=80, admin=81), None),
     ],
 )
-def test_a_port_is_found_by_its_name_and_by_its_number(port: int | str, served: dict, expected: int | None) -> None:
+def test_a_port_is_found_by_its_name_and_by_its_number(port: int | str, served: Object, expected: int | None) -> None:
     slices = (piece(endpoint("10.0.0.1"), http=8080, admin=9090),)
     found = routed(ingress("a", ("shop.localhost", [path("/", port=port)])), services=(served,), slices=slices)
     ports = [e.port for endpoints in found.endpoints.values() for e in endpoints]
@@ -177,7 +178,7 @@ def test_a_certificate_serves_its_hosts_and_the_older_ingress_keeps_a_host() -> 
         (({"metadata": {"name": "tls"}, "data": {"tls.crt": "%", "tls.key": "%"}},), "that is no PEM text"),
     ],
 )
-def test_a_bad_certificate_is_told_and_left_out(given: tuple, message: str) -> None:
+def test_a_bad_certificate_is_told_and_left_out(given: tuple[Object, ...], message: str) -> None:
     found = routed(ingress("a", SHOP, tls=[{"hosts": ["shop.localhost"], "secretName": "tls"}]), secrets=given)
     assert found.certificates == ()
     assert found.problems[0].reason == "NoCertificate"

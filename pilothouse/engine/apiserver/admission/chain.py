@@ -14,7 +14,10 @@ from pilothouse.engine.apiserver.admission.context import Write
 @runtime_checkable
 class Mutating(Protocol):
     async def mutate(self, write: Write) -> None:
-        """Change `write.value`, or raise ApiError to refuse; does nothing about what does not concern it."""
+        """Change `write.value`, or raise ApiError to refuse; does nothing about what does not concern it.
+
+        Called a second time, it does nothing that it has done already.
+        """
         ...
 
 
@@ -47,8 +50,13 @@ class Chain:
         self._reserving = tuple(plugin for plugin in plugins if isinstance(plugin, Reserving))
 
     async def mutate(self, write: Write) -> None:
+        """All plugins, and once more when one of them has made a change that others are to look at."""
         for plugin in self._mutating:
             await plugin.mutate(write)
+        if write.reinvocation is not None and write.reinvocation.is_wanted:
+            write.reinvocation.is_second = True
+            for plugin in self._mutating:
+                await plugin.mutate(write)
 
     async def validate(self, write: Write) -> None:
         for plugin in self._validating:

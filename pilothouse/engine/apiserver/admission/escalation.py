@@ -3,24 +3,31 @@
 Source: kubernetes pkg/registry/rbac/{role,clusterrole,rolebinding,clusterrolebinding}/policybased.
 """
 
+from pilothouse.aio.beside import Beside
 from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.authz.attributes import Attributes
 from pilothouse.engine.apiserver.authz.authorize import Authorizer
-from pilothouse.engine.apiserver.authz.rules import combinations, compact, go_rule, uncovered
+from pilothouse.engine.apiserver.authz.covering import uncovered
+from pilothouse.engine.apiserver.authz.rules import combinations, compact, go_rule
 from pilothouse.model.errors import Cause, Forbidden, NotFound
 from pilothouse.model.json import Object
 
 GROUP = "rbac.authorization.k8s.io"
 _EVERYTHING: list[Object] = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}, {"nonResourceURLs": ["*"], "verbs": ["*"]}]
 _MOST_COMBINATIONS = 10_000
+_LARGE_RULES = 2_000
+"""Of the writer's own and of those to be granted, in all their combinations: more take milliseconds."""
 _SHOWN_RULES = 100
 _GARBAGE_COLLECTION = ("ownerReferences", "finalizers")
 _ROLES, _BINDINGS = ("roles", "clusterroles"), ("rolebindings", "clusterrolebindings")
 
 
 class Escalation:
-    def __init__(self, authorizer: Authorizer) -> None:
+    """beside: for the comparison of many rules."""
+
+    def __init__(self, authorizer: Authorizer, beside: Beside) -> None:
         self._authorizer = authorizer
+        self._beside = beside
 
     async def validate(self, write: Write) -> None:
         resource = write.served.resource
@@ -30,19 +37,19 @@ class Escalation:
         if old is not None and _is_only_garbage_collection(value, old):
             return
         if resource.plural in _ROLES:
-            self._check_role(write, value, old)
+            await self._check_role(write, value, old)
         elif resource.plural in _BINDINGS:
-            self._check_binding(write, value)
+            await self._check_binding(write, value)
 
-    def _check_role(self, write: Write, value: Object, old: Object | None) -> None:
+    async def _check_role(self, write: Write, value: Object, old: Object | None) -> None:
         """All rules are checked at every change: labels alone can carry them into an aggregated role that is bound already."""
         if self._may(write, "escalate", write.served.resource.plural, write.name):
             return
-        self._check_rules(write, value.get("rules") or [])
+        await self._check_rules(write, value.get("rules") or [])
         if value.get("aggregationRule") or (old or {}).get("aggregationRule"):
-            self._check_rules(write, _EVERYTHING)
+            await self._check_rules(write, _EVERYTHING)
 
-    def _check_binding(self, write: Write, value: Object) -> None:
+    async def _check_binding(self, write: Write, value: Object) -> None:
         role = value["roleRef"]
         plural = "clusterroles" if role["kind"] == "ClusterRole" else "roles"
         if self._may(write, "bind", plural, role["name"]):
@@ -50,16 +57,15 @@ class Escalation:
         rules = self._authorizer.rbac.rules_of(role["kind"], write.namespace, role["name"])
         if rules is None:
             raise NotFound.of(write.served.resource.plural, role["name"], GROUP)
-        self._check_rules(write, rules)
+        await self._check_rules(write, rules)
 
     def _may(self, write: Write, verb: str, plural: str, name: str) -> bool:
         return self._authorizer.decide(Attributes(write.user, verb, write.namespace, GROUP, plural, "", name))[0]
 
-    def _check_rules(self, write: Write, rules: list[Object]) -> None:
-        user = write.user
-        _bounded(write, rules)
+    async def _check_rules(self, write: Write, rules: list[Object]) -> None:
+        user, total = write.user, _bounded(write, rules)
         owned = [grant.rule for grant in self._authorizer.rbac.grants(user, write.namespace)]
-        missing = compact(uncovered(owned, rules))
+        missing = await self._beside.run(lambda: compact(uncovered(owned, rules)), is_large=len(owned) + total > _LARGE_RULES)
         if not missing:
             return
         groups = " ".join(f'"{group}"' for group in user.groups)
@@ -69,19 +75,20 @@ class Escalation:
         raise Forbidden.of(write.served.resource.plural, write.name, why, GROUP)
 
 
-def _bounded(write: Write, rules: list[Object]) -> None:
-    """Raises Invalid for rules whose comparison with the writer's own would take too long."""
+def _bounded(write: Write, rules: list[Object]) -> int:
+    """How many single rules they are. Raises Invalid for so many that their comparison with the writer's own would take too long."""
     total = sum(map(combinations, rules))
     if total > _MOST_COMBINATIONS:
         detail = f"Too many: the rules grant {total} combinations of group, resource, name and verb: must have at most {_MOST_COMBINATIONS}"
         raise write.served.invalid(write.name, [Cause("rules", "FieldValueTooMany", detail)])
+    return total
 
 
 def _is_only_garbage_collection(value: Object, old: Object) -> bool:
-    """Whether nothing changes but what the garbage collector writes; nobody's rights depend on these fields."""
+    """Whether nothing changes but what the garbage collector writes, and who wrote what; nobody's rights depend on these fields."""
     return _without_collection(value) == _without_collection(old)
 
 
 def _without_collection(obj: Object) -> Object:
-    ignored = (*_GARBAGE_COLLECTION, "resourceVersion")
+    ignored = (*_GARBAGE_COLLECTION, "managedFields", "resourceVersion")
     return obj | {"metadata": {key: value for key, value in obj["metadata"].items() if key not in ignored}}

@@ -4,10 +4,11 @@ Source: kubernetes plugin/pkg/admission/limitranger.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
 from pilothouse.engine.apiserver.admission.context import Write
-from pilothouse.engine.apiserver.admission.usage import pod_amounts
 from pilothouse.engine.apiserver.objects import Objects
+from pilothouse.engine.apiserver.quota.usage import needed
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import LIMITRANGES
@@ -21,20 +22,27 @@ class LimitRanger:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
-    def _limits(self, write: Write) -> list[Object]:
-        if write.group_resource not in ("pods", "persistentvolumeclaims") or write.operation != "CREATE" or write.subresource:
+    def _ranges(self, write: Write) -> list[list[Object]]:
+        if write.group_resource not in ("pods", "persistentvolumeclaims"):
+            return []
+        if (write.operation, write.subresource) not in (("CREATE", ""), ("UPDATE", "resize")):
             return []
         ranges = self._objects.all(LIMITRANGES, write.namespace)
-        return [limit for found in ranges for limit in (found.get("spec") or {}).get("limits") or ()]
+        return [(found.get("spec") or {}).get("limits") or [] for found in ranges]
 
     async def mutate(self, write: Write) -> None:
-        for limit in self._limits(write):
+        if write.operation != "CREATE":
+            return
+        for limit in chain.from_iterable(self._ranges(write)):
             if limit.get("type") == "Container" and write.group_resource == "pods":
                 _fill(write.new(), limit)
 
     async def validate(self, write: Write) -> None:
-        problems = [problem for limit in self._limits(write) for problem in _problems(write.group_resource, write.new(), limit)]
-        if problems:
+        for limits in self._ranges(write):
+            found = (problem for limit in limits for problem in _problems(write.group_resource, write.new(), limit))
+            problems = list(dict.fromkeys(found))
+            if not problems:
+                continue
             why = problems[0] if len(problems) == 1 else "[" + ", ".join(problems) + "]"
             raise Forbidden.of(write.served.resource.plural, write.name, why)
 
@@ -77,8 +85,7 @@ def _problems(group_resource: str, obj: Object, limit: Object) -> Iterator[str]:
             resources = container.get("resources") or {}
             yield from _check(limit, _amounts(resources.get("requests")), _amounts(resources.get("limits")), kind)
     elif kind == "Pod":
-        requests, limits = pod_amounts(spec)
-        yield from _check(limit, requests, limits, kind)
+        yield from _check(limit, needed(spec, "requests"), needed(spec, "limits"), kind)
 
 
 def _amounts(values: Object | None) -> Amounts:
@@ -108,9 +115,10 @@ def _check(limit: Object, requests: Amounts, limits: Amounts, kind: str) -> Iter
 
 
 def _check_ratio(name: str, ratio: Quantity, requests: Amounts, limits: Amounts, kind: str) -> Iterator[str]:
-    if name not in requests or name not in limits or requests[name].is_zero:
-        yield f"{name} max limit to request ratio per {kind} is {ratio}, but no request is specified or request is 0."
-        return
+    for what, amounts in (("request", requests), ("limit", limits)):
+        if name not in amounts or amounts[name].is_zero:
+            yield f"{name} max limit to request ratio per {kind} is {ratio}, but no {what} is specified or {what} is 0"
+            return
     actual = limits[name].amount / requests[name].amount
     if actual > ratio.amount:
         yield f"{name} max limit to request ratio per {kind} is {ratio}, but provided ratio is {float(actual):f}"

@@ -1,20 +1,26 @@
 """NodeRestriction: what a node may write into the objects that it may write at all.
 
 Holds for every identity of a node, whatever other groups it is in. The node authorizer decides by names; this looks into the object:
-only the node's own Node and Lease, only mirror pods, only the status of its own pods, only tokens that are bound to one of its pods.
-Source: kubernetes plugin/pkg/admission/noderestriction.
+only the node's own Node and Lease, only mirror pods, only the status of its own pods, only tokens that are bound to one of its pods,
+only certificates in its own name.
+Source: kubernetes plugin/pkg/admission/noderestriction, which does not look at requests to the signer of clients of any name.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from pilothouse.engine.apiserver.admission.context import Write
-from pilothouse.engine.apiserver.authz.graph import MIRROR
 from pilothouse.engine.apiserver.authz.node import LEASE_NAMESPACE
-from pilothouse.engine.apiserver.authz.references import references
+from pilothouse.engine.apiserver.authz.references import ACCOUNTS, CLAIMS, CONFIGMAPS, SECRETS, references
+from pilothouse.engine.apiserver.identity import NODE_PREFIX
+from pilothouse.engine.apiserver.kinds.pod_validation.annotations import MIRROR
 from pilothouse.engine.apiserver.objects import Objects
-from pilothouse.model.errors import Forbidden
+from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, request_of
+from pilothouse.model.errors import Forbidden, NotFound
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PODS
+from pilothouse.model.kinds import CERTIFICATESIGNINGREQUESTS, NODES, PODS
+from pilothouse.wire import certificate_request
+from pilothouse.wire.certificate_request import BadRequestError
 
 _RESTRICTED = "node-restriction.kubernetes.io"
 _RESERVED = ("kubernetes.io", "k8s.io")
@@ -34,6 +40,7 @@ _OWN_LABELS = frozenset(
         "failure-domain.beta.kubernetes.io/zone",
     }
 )
+_REFERENCES = {ACCOUNTS: "a service account", SECRETS: "secrets", CONFIGMAPS: "configmaps", CLAIMS: "persistentvolumeclaims"}
 _OWN_LABEL_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 
 
@@ -45,6 +52,7 @@ class NodeRestriction:
             "nodes": _node,
             "serviceaccounts": self._account,
             "leases.coordination.k8s.io": _lease,
+            CERTIFICATESIGNINGREQUESTS.group_resource: _certificate,
         }
 
     async def mutate(self, write: Write) -> None:
@@ -56,26 +64,50 @@ class NodeRestriction:
 
     def _pod(self, node: str, write: Write) -> None:
         if write.subresource == "eviction":
-            self._own_pod(node, write, "can only evict pods with spec.nodeName set to itself")
+            self._own_pod(node, write, "can only evict pods with spec.nodeName set to itself", quote="")
         elif write.subresource == "status":
             self._own_pod(node, write, "can only update pod status for pods with spec.nodeName set to itself")
             if _labels(write.new()) != _labels(write.old or {}):
                 raise _refused(write, f'node "{node}" cannot update labels through pod status')
+            if _claims(write.new()) != _claims(write.old or {}):
+                raise _refused(write, f'node "{node}" cannot update resource claim statues')
         elif write.subresource:
             why = f"unexpected pod subresource \"{write.subresource}\", only 'status' and 'eviction' are allowed"
             raise _refused(write, why)
         elif write.operation == "DELETE":
             self._own_pod(node, write, "can only delete pods with spec.nodeName set to itself")
         elif write.operation == "CREATE":
-            _mirror_pod(node, write)
+            self._mirror_pod(node, write)
         else:
             why = f'unexpected operation "{write.operation}", node "{node}" can only create and delete mirror pods'
             raise _refused(write, why)
 
-    def _own_pod(self, node: str, write: Write, rule: str) -> None:
+    def _own_pod(self, node: str, write: Write, rule: str, quote: str = '"') -> None:
         pod = self._objects.latest(PODS, write.namespace, write.name)
         if pod is not None and (pod.get("spec") or {}).get("nodeName") != node:
-            raise _refused(write, f'node "{node}" {rule}')
+            raise _refused(write, f"node {quote}{node}{quote} {rule}")
+
+    def _mirror_pod(self, node: str, write: Write) -> None:
+        """A pod that the node runs without being asked, shown in the API; it leads to no other object."""
+        pod = write.new()
+        metadata = pod["metadata"]
+        if MIRROR not in (metadata.get("annotations") or {}):
+            why = f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
+            raise _refused(write, why)
+        if (pod.get("spec") or {}).get("nodeName") != node:
+            raise _refused(write, f'node "{node}" can only create pods with spec.nodeName set to itself')
+        owners = metadata.get("ownerReferences") or []
+        if why := _foreign(owners, node):
+            raise _refused(write, f'node "{node}" {why}')
+        found = self._objects.latest(NODES, "", node)
+        if found is None:
+            raise NotFound.of("nodes", node)
+        stated, uid = owners[0].get("uid") or "", found["metadata"]["uid"]
+        if stated != uid:
+            raise _refused(write, f"node {node} UID mismatch: expected {stated} got {uid}")
+        named = {resource for resource, _ in references(pod)}
+        if first := next((shown for resource, shown in _REFERENCES.items() if resource in named), ""):
+            raise _refused(write, f'node "{node}" can not create pods that reference {first}')
 
     def _account(self, node: str, write: Write) -> None:
         if write.operation != "CREATE" or write.subresource != "token":
@@ -88,7 +120,10 @@ class NodeRestriction:
             raise _refused(write, "node requested token with a pod binding without a uid")
         pod = self._objects.get(PODS, write.namespace, bound["name"])
         if pod is None:
-            return  # Refused where the token is made, as is another uid.
+            return  # Refused where the token is made.
+        if bound["uid"] != pod["metadata"]["uid"]:
+            why = f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record."
+            raise _refused(write, f"{why} The object might have been deleted and then recreated")
         if (pod.get("spec") or {}).get("nodeName") != node:
             raise _refused(write, "node requested token bound to a pod scheduled on a different node")
         for audience in spec.get("audiences") or [""]:
@@ -103,20 +138,16 @@ def _audiences(pod: Object) -> set[str]:
     return {(source["serviceAccountToken"].get("audience") or "") for source in sources if source.get("serviceAccountToken")}
 
 
-def _mirror_pod(node: str, write: Write) -> None:
-    """A pod that the node runs without being asked, shown in the API; it leads to no other object."""
-    pod = write.new()
-    metadata = pod["metadata"]
-    if MIRROR not in (metadata.get("annotations") or {}):
-        why = f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
-        raise _refused(write, why)
-    if (pod.get("spec") or {}).get("nodeName") != node:
-        raise _refused(write, f'node "{node}" can only create pods with spec.nodeName set to itself')
-    owners = metadata.get("ownerReferences") or []
-    if len(owners) != 1 or (owners[0].get("apiVersion"), owners[0].get("kind"), owners[0].get("name")) != ("v1", "Node", node):
-        raise _refused(write, f'node "{node}" can only create pods with an owner reference set to itself')
-    if named := sorted(references(pod)):
-        raise _refused(write, f'node "{node}" can not create pods that reference {named[0][0]}')
+def _foreign(owners: list[Object], node: str) -> str:
+    """What a pod's owners have that a pod of the node itself must not have; "" for nothing."""
+    if len(owners) > 1:
+        return "can only create pods with a single owner reference set to itself"
+    owner = owners[0] if owners else {}
+    if (owner.get("apiVersion"), owner.get("kind"), owner.get("name")) != ("v1", "Node", node):
+        return "can only create pods with an owner reference set to itself"
+    if not owner.get("controller"):
+        return "can only create pods with a controller owner reference set to itself"
+    return "must not set blockOwnerDeletion on an owner reference" if owner.get("blockOwnerDeletion") else ""
 
 
 def _node(node: str, write: Write) -> None:
@@ -133,8 +164,8 @@ def _node(node: str, write: Write) -> None:
     before, after = _labels(old), _labels(new)
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     if wrong := sorted(filter(_is_reserved, changed)):
-        what = "set the following labels" if write.operation == "CREATE" else "modify labels"
-        raise _refused(write, f'node "{node}" is not allowed to {what}: {", ".join(wrong)}')
+        what = f'node "{node}" is not allowed to set the following' if write.operation == "CREATE" else "is not allowed to modify"
+        raise _refused(write, f"{what} labels: {', '.join(wrong)}")
 
 
 def _is_reserved(label: str) -> bool:
@@ -156,6 +187,27 @@ def _lease(node: str, write: Write) -> None:
         raise _refused(write, f'can only access leases in the "{LEASE_NAMESPACE}" system namespace')
     if write.name != node:
         raise _refused(write, "can only access node lease with the same name as the requesting node")
+
+
+def _certificate(node: str, write: Write) -> None:
+    """Also when somebody else approves it: a node must not get the certificate of another, from whichever signer."""
+    spec = write.new().get("spec") or {} if write.operation == "CREATE" else {}
+    signer = spec.get("signerName")
+    if signer not in (APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING):
+        return
+    try:
+        asked = certificate_request.parse(request_of(write.new()))
+    except BadRequestError as error:
+        raise _refused(write, f"unable to parse csr: {error}") from error
+    is_own = asked.common_name == write.user.name
+    is_of_a_node = any(name.startswith(NODE_PREFIX) for name in asked.common_names)
+    if not is_own and (is_of_a_node or signer != APISERVER_CLIENT):
+        raise _refused(write, f"can only create a node CSR with CN={write.user.name}")
+
+
+def _claims(pod: Object) -> list[tuple[Any, Any]]:
+    found = (pod.get("status") or {}).get("resourceClaimStatuses") or ()
+    return [(claim.get("name"), claim.get("resourceClaimName")) for claim in found]
 
 
 def _labels(obj: Object) -> Object:

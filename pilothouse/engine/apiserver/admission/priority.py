@@ -18,8 +18,11 @@ class Priority:
         self._objects = objects
 
     async def mutate(self, write: Write) -> None:
-        if write.group_resource == "pods" and write.operation == "CREATE" and not write.subresource:
-            self._set(write)
+        if write.group_resource == "pods" and not write.subresource:
+            if write.operation == "CREATE":
+                self._set(write)
+            elif write.operation == "UPDATE":
+                _keep(write.new(), write.old or {})
         is_class = write.group_resource == f"priorityclasses.{_GROUP}"
         if is_class and write.operation == "DELETE" and write.name.startswith(SYSTEM_PREFIX):
             why = "this is a system priority class and cannot be deleted"
@@ -55,8 +58,16 @@ class Priority:
 
     def _default(self) -> Object | None:
         """The class of pods that name none; the lowest of several, which can only come from racing writes."""
-        classes = [each for each in self._objects.all(PRIORITYCLASSES) if each.get("globalDefault")]
+        classes = [each for each in self._objects.having(PRIORITYCLASSES, b'"globalDefault":true') if each.get("globalDefault")]
         return min(classes, key=lambda found: int(found.get("value", 0)), default=None)
+
+
+def _keep(pod: Object, old: Object) -> None:
+    """An update that says nothing of the priority that a pod was given leaves it as it is."""
+    spec, before = pod.setdefault("spec", {}), old.get("spec") or {}
+    for name in ("priority", "preemptionPolicy"):
+        if spec.get(name) is None and before.get(name) is not None:
+            spec[name] = before[name]
 
 
 def _computed(write: Write, stated: str, computed: int | str) -> Forbidden:

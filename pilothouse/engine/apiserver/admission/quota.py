@@ -1,14 +1,16 @@
 """ResourceQuotas, as one transaction with the write they govern.
 
-Usage is counted from the store's committed objects plus what writes on their way have reserved, so that two requests that would fit
-alone cannot both get in. Nothing is awaited between the count and the reservation. Source: apiserver/pkg/admission/plugin/resourcequota.
+Usage is that of the store with all writes that are on their way to disk (see `tallies`), so that two requests that would fit alone cannot
+both get in. Nothing is awaited between the check and the commit. Source: apiserver/pkg/admission/plugin/resourcequota.
 """
 
-import itertools
+from collections.abc import Iterable
+from functools import partial
 
 from pilothouse.engine.apiserver.admission.context import Write
-from pilothouse.engine.apiserver.admission.usage import Amounts, counts, in_scopes, total, unstated
 from pilothouse.engine.apiserver.objects import Objects
+from pilothouse.engine.apiserver.quota.tallies import Tallies
+from pilothouse.engine.apiserver.quota.usage import Amounts, counts, in_scopes, scope_of, unstated
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import RESOURCEQUOTAS
@@ -18,63 +20,68 @@ _ZERO = whole(0)
 
 
 class ResourceQuota:
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, tallies: Tallies) -> None:
         self._objects = objects
-        self._reserved: dict[int, tuple[str, str, Object, Amounts]] = {}
-        self._numbers = itertools.count()
+        self._tallies = tallies
+
+    async def validate(self, write: Write) -> None:
+        """Nothing is judged yet; what a new quota limits is counted here, in turns with others, and not by `reserve` at one go."""
+        for quota in self._quotas(write):
+            await self.prepare(write.namespace, quota)
 
     def reserve(self, write: Write) -> None:
-        if write.operation not in ("CREATE", "UPDATE") or not write.namespace or write.subresource:
-            return
-        quotas = self._objects.all(RESOURCEQUOTAS, write.namespace)
+        """Nothing has to be taken: once the write is queued, it is counted among those on their way."""
+        quotas = self._quotas(write)
         if not quotas:
             return
-        resource, value = write.group_resource, write.new()
-        wanted = _added(resource, value, write.old)
+        wanted = _added(write.group_resource, write.new(), write.old)
         for quota in quotas:
             self._check(write, quota, wanted)
-        if not write.dry_run:
-            number = next(self._numbers)
-            self._reserved[number] = (write.namespace, resource, value, wanted)
-            write.on_release(lambda: self._give_back(number))
+
+    def _quotas(self, write: Write) -> list[Object]:
+        """Those that govern the write."""
+        if write.operation not in ("CREATE", "UPDATE") or not write.namespace or write.subresource not in ("", "resize"):
+            return []
+        return self._objects.all(RESOURCEQUOTAS, write.namespace)
 
     def _check(self, write: Write, quota: Object, wanted: Amounts) -> None:
         resource, value = write.group_resource, write.new()
-        hard = {name: Quantity.of(amount) for name, amount in ((quota.get("spec") or {}).get("hard") or {}).items()}
-        if not in_scopes(quota, resource, value):
+        stated: Object = (quota.get("spec") or {}).get("hard") or {}
+        if not in_scopes(quota, scope_of(resource, value)):
             return
         name = quota["metadata"]["name"]
         if resource == "pods" and write.operation == "CREATE":
-            _check_stated(write, name, hard, value)
-        asked = {key: wanted[key] for key in sorted(hard) if key in wanted and wanted[key] > _ZERO}
+            _check_stated(write, name, stated, value)
+        asked = {key: wanted[key] for key in sorted(wanted.keys() & stated.keys()) if wanted[key] > _ZERO}
         if not asked:
             return
-        used = self.used(write.namespace, quota, reserved=True)
+        hard = {key: Quantity.of(stated[key]) for key in asked}
+        used = self.used(write.namespace, quota, latest=True)
         over = [key for key in asked if used.get(key, _ZERO) + asked[key] > hard[key]]
         if over:
             shown = [",".join(f"{key}={amounts.get(key, _ZERO)}" for key in over) for amounts in (asked, used, hard)]
             why = f"exceeded quota: {name}, requested: {shown[0]}, used: {shown[1]}, limited: {shown[2]}"
             raise Forbidden.of(write.served.resource.plural, write.name, why, write.served.resource.group)
 
-    def used(self, namespace: str, quota: Object, *, reserved: bool = False) -> Amounts:
-        """What is used of each thing that the quota limits."""
+    async def prepare(self, namespace: str, quota: Object) -> None:
+        """Count what the quota limits without keeping the event loop busy."""
+        for resource in _resources(quota):
+            await self._tallies.prepare(resource, namespace)
+
+    def used(self, namespace: str, quota: Object, *, latest: bool = False) -> Amounts:
+        """What is used of each thing that the quota limits. latest: with the writes that are on their way to disk."""
         names = list((quota.get("spec") or {}).get("hard") or {})
         used: Amounts = dict.fromkeys(names, _ZERO)
-        for resource in {_resource_of(name) for name in names} - {""}:
-            values = (each for each in self._objects.all_named(resource, namespace) if in_scopes(quota, resource, each))
-            for key, amount in total(resource, values).items():
+        read = self._tallies.latest if latest else self._tallies.committed
+        for resource in _resources(quota):
+            for key, amount in read(resource, namespace, partial(in_scopes, quota)).items():
                 if key in used:
                     used[key] = used[key] + amount
-        if reserved:
-            for space, resource, value, amounts in self._reserved.values():
-                if space == namespace and in_scopes(quota, resource, value):
-                    for key, amount in amounts.items():
-                        if key in used:
-                            used[key] = used[key] + amount
         return used
 
-    def _give_back(self, number: int) -> None:
-        del self._reserved[number]
+
+def _resources(quota: Object) -> set[str]:
+    return {_resource_of(name) for name in (quota.get("spec") or {}).get("hard") or {}} - {""}
 
 
 def _added(resource: str, value: Object, old: Object | None) -> Amounts:
@@ -86,7 +93,7 @@ def _added(resource: str, value: Object, old: Object | None) -> Amounts:
     return {name: amount - before.get(name, _ZERO) for name, amount in wanted.items()}
 
 
-def _check_stated(write: Write, quota: str, hard: Amounts, pod: Object) -> None:
+def _check_stated(write: Write, quota: str, hard: Iterable[str], pod: Object) -> None:
     missing = unstated(sorted(hard), pod)
     if missing:
         parts = "; ".join(f"{name} for: {','.join(containers)}" for name, containers in missing.items())

@@ -4,8 +4,13 @@ Source: kubernetes plugin/pkg/admission/serviceaccount.
 """
 
 import random
+from collections.abc import Iterator
+from typing import Any
 
 from pilothouse.engine.apiserver.admission.context import Write
+from pilothouse.engine.apiserver.authz.references import SECRETS, references
+from pilothouse.engine.apiserver.kinds.data import ENFORCED
+from pilothouse.engine.apiserver.kinds.pod_validation.annotations import MIRROR
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
@@ -13,7 +18,8 @@ from pilothouse.model.kinds import SERVICEACCOUNTS
 from pilothouse.model.meta import NAME_ALPHABET
 
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
-_MIRROR = "kubernetes.io/config.mirror"
+_TRUE = ("1", "t", "true")
+_NEW_CONTAINERS = (("CREATE", ""), ("UPDATE", "ephemeralcontainers"))
 _VOLUME = "kube-api-access-"
 
 
@@ -25,16 +31,30 @@ class ServiceAccounts:
         if write.group_resource != "pods" or write.operation != "CREATE" or write.subresource:
             return
         pod = write.new()
-        if _MIRROR in (pod["metadata"].get("annotations") or {}):
-            return
         spec = pod.setdefault("spec", {})
+        if MIRROR in (pod["metadata"].get("annotations") or {}):
+            if why := _beyond_static_pods(pod, spec):
+                raise Forbidden.of("pods", write.name, why)
+            return
         name = spec.setdefault("serviceAccountName", "default") or "default"
         spec["serviceAccountName"] = spec["serviceAccount"] = name
         account = self._account(write, name)
-        if "imagePullSecrets" not in spec and account.get("imagePullSecrets"):
-            spec["imagePullSecrets"] = account["imagePullSecrets"]
         if _automounts(spec, account):
             _mount(spec)
+        if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
+            spec["imagePullSecrets"] = account["imagePullSecrets"]
+
+    async def validate(self, write: Write) -> None:
+        """Secrets beyond those of an account that says that its pods may only use its own."""
+        if write.group_resource != "pods" or (write.operation, write.subresource) not in _NEW_CONTAINERS:
+            return
+        spec = write.new().get("spec") or {}
+        account = self._objects.get(SERVICEACCOUNTS, write.namespace, spec.get("serviceAccountName") or "") or {}
+        if ((account.get("metadata") or {}).get("annotations") or {}).get(ENFORCED, "").lower() not in _TRUE:
+            return
+        judged = spec if write.operation == "CREATE" else {"ephemeralContainers": spec.get("ephemeralContainers")}
+        if why := next(_beyond_account(judged, account), ""):
+            raise Forbidden.of("pods", write.name, why)
 
     def _account(self, write: Write, name: str) -> Object:
         found = self._objects.get(SERVICEACCOUNTS, write.namespace, name)
@@ -42,6 +62,45 @@ class ServiceAccounts:
             why = f'error looking up service account {write.namespace}/{name}: serviceaccount "{name}" not found'
             raise Forbidden.of("pods", write.name, why)
         return found
+
+
+def _beyond_static_pods(pod: Object, spec: Object) -> str:
+    """What a pod that a node made of a file may not refer to; "" when it refers to nothing."""
+    if spec.get("serviceAccountName"):
+        return "a mirror pod may not reference service accounts"
+    if any(resource == SECRETS for resource, _ in references(pod)):
+        return "a mirror pod may not reference secrets"
+    sources = (source for volume in spec.get("volumes") or () for source in (volume.get("projected") or {}).get("sources") or ())
+    if any(source.get("serviceAccountToken") is not None for source in sources):
+        return "a mirror pod may not use ServiceAccountToken volume projections"
+    return ""
+
+
+def _beyond_account(spec: Object, account: Object) -> Iterator[str]:
+    owner = account["metadata"]["name"]
+    known = {secret.get("name") for secret in account.get("secrets") or ()}
+    refused = f"is not allowed because service account {owner} does not reference that secret"
+    for volume in spec.get("volumes") or ():
+        if (source := volume.get("secret")) is not None and (name := source.get("secretName") or "") not in known:
+            yield f'volume with secret.secretName="{name}" {refused}'
+    for kind, what in (("initContainers", "init container"), ("containers", "container"), ("ephemeralContainers", "ephemeral container")):
+        for container in spec.get(kind) or ():
+            yield from (f"{what} {container.get('name')} with {text} {refused}" for text in _foreign_variables(container, known))
+    pulls = {secret.get("name") for secret in account.get("imagePullSecrets") or ()}
+    for i, secret in enumerate(spec.get("imagePullSecrets") or ()):
+        if secret.get("name") not in pulls:
+            why = f"is not allowed because service account {owner} does not reference that imagePullSecret"
+            yield f'imagePullSecrets[{i}].name="{secret.get("name") or ""}" {why}'
+
+
+def _foreign_variables(container: Object, known: set[Any]) -> Iterator[str]:
+    for variable in container.get("env") or ():
+        ref = (variable.get("valueFrom") or {}).get("secretKeyRef")
+        if ref is not None and ref.get("name") not in known:
+            yield f'envVar {variable.get("name")} referencing secret.secretName="{ref.get("name") or ""}"'
+    for source in container.get("envFrom") or ():
+        if (ref := source.get("secretRef")) is not None and ref.get("name") not in known:
+            yield f'envFrom referencing secret.secretName="{ref.get("name") or ""}"'
 
 
 def _automounts(spec: Object, account: Object) -> bool:

@@ -1,7 +1,7 @@
 """The authentication stage: certificate, then bearer token, then anonymous.
 
-A certificate that the TLS layer has verified names the user; the User made from it is kept with the connection's peer. A bearer
-token must be good: a bad one is 401 even where nobody in particular would have been let in.
+A certificate that the TLS layer has verified names the user, if it names anybody; the User made from it is kept with the connection's
+peer. A bearer token must be good: a bad one is 401 even where nobody in particular would have been let in.
 """
 
 import time
@@ -25,7 +25,7 @@ class Authenticator:
     def authenticate(self, request: Request) -> User:
         """Raises Unauthorized."""
         certificate = request.peer.certificate
-        if certificate is not None:
+        if certificate is not None and certificate.common_name:
             return self._certified(certificate)
         token = bearer(request.headers.get("authorization"))
         return ANONYMOUS if token is None else self.by_token(token)

@@ -9,26 +9,22 @@ import hmac
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from pilothouse.engine.apiserver.authn.jwt import BadToken, Signer
 from pilothouse.engine.apiserver.identity import SERVICE_ACCOUNT_PREFIX, User, service_account
+from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import NODES, PODS, SECRETS, SERVICEACCOUNTS
+from pilothouse.model.resource import Resource
 
 _CACHE_SIZE = 4096
 _LEEWAY_S = 10
 _DYING_S = 60
 _PRIVATE = "kubernetes.io"
 _EXTRA = "authentication.kubernetes.io"
-
-
-class Objects(Protocol):
-    """How live objects are looked up."""
-
-    def get(self, key: str, /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +36,17 @@ class BoundObject:
     uid: str
 
 
-_KEYS = {"Pod": "/pods/{ns}/{name}", "Secret": "/secrets/{ns}/{name}", "Node": "/nodes//{name}"}
+BINDABLE = {"Pod": PODS, "Secret": SECRETS, "Node": NODES}
+"""What a token can die with, beside its service account; by kind."""
+Opaque = Callable[[str], User | None]
+"""Whose a token is that says nothing by itself; None for one that is not known."""
 
 
 class Tokens:
-    """Issues and checks tokens. issuer: the `iss` of all of them and the default audience. static: tokens that are kept, not issued."""
+    """Issues and checks tokens. issuer: the `iss` of all of them and the default audience. static: tokens that are kept, not issued.
+
+    opaque: who knows other tokens that are not issued here; they are good for the default audience.
+    """
 
     def __init__(
         self,
@@ -53,7 +55,9 @@ class Tokens:
         issuer: str,
         static: Mapping[str, User] | None = None,
         clock: Callable[[], float] = time.time,
+        opaque: Sequence[Opaque] = (),
     ) -> None:
+        self._opaque = tuple(opaque)
         self._static = dict(static or {})
         self.signer = signer
         self.issuer = issuer
@@ -110,9 +114,10 @@ class Tokens:
         return self._live_user(token, claims), good_for
 
     def _known(self, token: str) -> User | None:
-        """The user of a static token; all are compared in constant time."""
+        """The user of a token that is not issued here; static ones are compared in constant time."""
         matching = [user for known, user in self._static.items() if hmac.compare_digest(known.encode(), token.encode())]
-        return matching[0] if matching else None
+        found = (user for knows in self._opaque if (user := knows(token)) is not None)
+        return matching[0] if matching else next(found, None)
 
     def _claims(self, token: str) -> Object:
         found = self._verified.get(token)
@@ -125,13 +130,13 @@ class Tokens:
     def _live_user(self, token: str, claims: Object) -> User:
         private = claims[_PRIVATE]
         namespace, account = private["namespace"], private["serviceaccount"]
-        self._require(f"/serviceaccounts/{namespace}/{account['name']}", account["uid"], "service account")
+        self._require(SERVICEACCOUNTS, namespace, account)
         extra = {f"{_EXTRA}/credential-id": [f"JTI={claims['jti']}"]} if "jti" in claims else {}
-        for kind, pattern in _KEYS.items():
+        for kind, resource in BINDABLE.items():
             bound = private.get(kind.lower())
             if bound is None or (kind == "Node" and "pod" in private):
                 continue
-            found = self._require(pattern.format(ns=namespace, name=bound["name"]), bound["uid"], kind)
+            found = self._require(resource, namespace, bound)
             if kind == "Secret" and (found.get("data") or {}).get("token") != base64.b64encode(token.encode()).decode():
                 raise BadToken("the Secret holds another token")
         for kind in ("node", "pod"):
@@ -140,14 +145,13 @@ class Tokens:
                 extra[f"{_EXTRA}/{kind}-uid"] = [private[kind]["uid"]]
         return service_account(namespace, account["name"], account["uid"], extra)
 
-    def _require(self, key: str, uid: str, what: str) -> Object:
+    def _require(self, resource: Resource, namespace: str, bound: Object) -> Object:
         """The object that the token lives by; one that is being deleted counts for another minute. Raises BadToken."""
-        record = self._objects.get(key)
-        metadata = record.value["metadata"] if record is not None else {}
+        found = self._objects.get(resource, namespace if resource.namespaced else "", bound["name"]) or {}
+        metadata = found.get("metadata") or {}
         ended = metadata.get("deletionTimestamp")
-        if metadata.get("uid") != uid or (ended and meta.parse_rfc3339(ended) + _DYING_S < self._clock()):
-            raise BadToken(f"the {what} {key} of the token is gone")
-        found: Object = record.value
+        if metadata.get("uid") != bound["uid"] or (ended and meta.parse_rfc3339(ended) + _DYING_S < self._clock()):
+            raise BadToken(f"the {resource.kind} {bound['name']} of the token is gone")
         return found
 
 

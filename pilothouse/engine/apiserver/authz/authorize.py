@@ -42,12 +42,20 @@ class Authorizer:
     def authorize(self, request: ApiRequest) -> None:
         """Raises Forbidden unless the request's user may do what it asks."""
         if request.user.is_master:
+            _note(request, "allow", "")
             return
         asked = attributes(request)
         allowed, why = self.decide(asked)
         self.uses.note(asked, allowed=allowed)
+        _note(request, "allow" if allowed else "forbid", why)
         if not allowed:
             raise forbidden(asked, why)
+
+
+def _note(request: ApiRequest, decision: str, why: str) -> None:
+    if request.audit is not None and request.audit.is_recorded:
+        request.annotate("authorization.k8s.io/decision", decision)
+        request.annotate("authorization.k8s.io/reason", why)
 
 
 def attributes(request: ApiRequest) -> Attributes:

@@ -8,12 +8,17 @@ Source: kubernetes plugin/pkg/auth/authorizer/node/graph.go.
 from dataclasses import dataclass
 
 from pilothouse.engine.apiserver.authz.references import CLAIMS, Reference, references
-from pilothouse.engine.apiserver.following import follow
+from pilothouse.engine.apiserver.following import follow_resource
+from pilothouse.engine.apiserver.kinds.pod_validation.annotations import MIRROR
+from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import PODS
+from pilothouse.model.resource import Resource
 
-PODS = "/pods/"
-MIRROR = "kubernetes.io/config.mirror"
+# Not served yet, but what is stored of them counts.
+_VOLUMES = Resource("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
+_ATTACHMENTS = Resource("storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", namespaced=False)
 
 
 @dataclass(slots=True)
@@ -21,64 +26,66 @@ class _BoundPod:
     """references: None until somebody asks. Not the pod itself: the graph has all pods, and a decoded one is large."""
 
     node: str
-    namespace: str
     references: frozenset[Reference] | None = None
 
 
 class NodeGraph:
+    """An index (see `follow_resource`) of the pods that are bound to nodes."""
+
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._pods: dict[str, _BoundPod] = {}
+        self._objects = Objects(store)
+        self._pods: dict[tuple[str, str], _BoundPod] = {}
         self._by_node: dict[tuple[str, str], dict[str, _BoundPod]] = {}
 
     def follow(self) -> None:
         """Take in all pods and every change from now on."""
-        follow(self._store, (PODS,), self)
+        follow_resource(self._store, PODS, self)
 
     def clear(self) -> None:
         self._pods.clear()
         self._by_node.clear()
 
-    def put(self, key: str, pod: Object) -> None:
-        self.drop(key)
+    def put(self, namespace: str, name: str, pod: Object) -> None:
+        self.drop(namespace, name)
         node = (pod.get("spec") or {}).get("nodeName")
         if node:
-            bound = self._pods[key] = _BoundPod(node, pod["metadata"]["namespace"])
-            self._by_node.setdefault((node, bound.namespace), {})[key] = bound
+            bound = self._pods[namespace, name] = _BoundPod(node)
+            self._by_node.setdefault((node, namespace), {})[name] = bound
 
-    def drop(self, key: str) -> None:
-        bound = self._pods.pop(key, None)
+    def drop(self, namespace: str, name: str) -> None:
+        bound = self._pods.pop((namespace, name), None)
         if bound is None:
             return
-        place = bound.node, bound.namespace
-        found = self._by_node[place]
-        del found[key]
+        found = self._by_node[bound.node, namespace]
+        del found[name]
         if not found:
-            del self._by_node[place]
+            del self._by_node[bound.node, namespace]
 
     def is_bound(self, node: str, namespace: str, pod: str) -> bool:
-        found = self._pods.get(f"{PODS}{namespace}/{pod}")
+        found = self._pods.get((namespace, pod))
         return found is not None and found.node == node
 
     def is_referenced(self, node: str, namespace: str, reference: Reference) -> bool:
         """Whether a pod of the node, in that namespace, names the object."""
-        return any(reference in self._references(*entry) for entry in self._by_node.get((node, namespace), {}).items())
+        pods = self._by_node.get((node, namespace), {})
+        return any(reference in self._references(namespace, name, bound) for name, bound in pods.items())
 
-    def _references(self, key: str, bound: _BoundPod) -> frozenset[Reference]:
+    def _references(self, namespace: str, name: str, bound: _BoundPod) -> frozenset[Reference]:
         if bound.references is None:
-            record = self._store.get(key)
-            bound.references = frozenset() if record is None else _named_by(record.peek())
+            pod = self._objects.peek(PODS, namespace, name)
+            bound.references = frozenset() if pod is None else _named_by(pod)
         return bound.references
 
     def is_volume_of(self, node: str, volume: str) -> bool:
         """Whether a PersistentVolume is bound to a claim of a pod of the node."""
-        record = self._store.get(f"/persistentvolumes//{volume}")
-        claim = ((record.value.get("spec") or {}).get("claimRef") or {}) if record is not None else {}
+        found = self._objects.get(_VOLUMES, "", volume)
+        claim = ((found.get("spec") or {}).get("claimRef") or {}) if found is not None else {}
         return bool(claim) and self.is_referenced(node, claim.get("namespace", ""), (CLAIMS, claim.get("name", "")))
 
     def is_attachment_of(self, node: str, attachment: str) -> bool:
-        record = self._store.get(f"/volumeattachments.storage.k8s.io//{attachment}")
-        return record is not None and (record.value.get("spec") or {}).get("nodeName") == node
+        found = self._objects.get(_ATTACHMENTS, "", attachment)
+        return found is not None and (found.get("spec") or {}).get("nodeName") == node
 
 
 def _named_by(pod: Object) -> frozenset[Reference]:

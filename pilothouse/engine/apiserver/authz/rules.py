@@ -1,9 +1,9 @@
-"""Policy rules of RBAC: what one allows, and whether a set of them covers another.
+"""Policy rules of RBAC: what one allows, and how one is taken apart and put together. Pure.
 
-Pure. Source: kubernetes pkg/apis/rbac/v1/evaluation_helpers.go; component-helpers auth/rbac/validation (rule covering).
+Source: kubernetes pkg/apis/rbac/v1/evaluation_helpers.go.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from pilothouse.engine.apiserver.authz.attributes import Attributes
 from pilothouse.model.json import Object
@@ -58,49 +58,6 @@ def combinations(rule: Object) -> int:
     verbs, names = len(rule.get("verbs") or ()), max(1, len(rule.get("resourceNames") or ()))
     resources = len(rule.get("apiGroups") or ()) * len(rule.get("resources") or ())
     return verbs * (resources * names + len(rule.get("nonResourceURLs") or ()))
-
-
-def uncovered(owned: Sequence[Object], wanted: Sequence[Object]) -> list[Object]:
-    """The single rules of `wanted` that nothing in `owned` covers."""
-    held = [_Held(own) for own in owned]
-    return [single for rule in wanted for single in broken_down(rule) if not any(own.covers(single) for own in held)]
-
-
-class _Held:
-    """An owned rule with its lists as sets: it is asked about each single rule."""
-
-    __slots__ = ("_groups", "_names", "_paths", "_resources", "_verbs")
-
-    def __init__(self, rule: Object) -> None:
-        self._verbs = frozenset(rule.get("verbs") or ())
-        self._groups = frozenset(rule.get("apiGroups") or ())
-        self._resources = frozenset(rule.get("resources") or ())
-        self._names = frozenset(rule.get("resourceNames") or ())
-        self._paths = tuple(rule.get("nonResourceURLs") or ())
-
-    def covers(self, single: Object) -> bool:
-        if ALL not in self._verbs and single["verbs"][0] not in self._verbs:
-            return False
-        if "nonResourceURLs" in single:
-            return any(_path_covers(pattern, single["nonResourceURLs"][0]) for pattern in self._paths)
-        if ALL not in self._groups and single["apiGroups"][0] not in self._groups:
-            return False
-        if not _resource_covers(self._resources, single["resources"][0]):
-            return False
-        return not self._names or single.get("resourceNames", [None])[0] in self._names
-
-
-def _resource_covers(resources: Collection[str], wanted: str) -> bool:
-    if ALL in resources or wanted in resources:
-        return True
-    _, slash, subresource = wanted.partition("/")
-    return bool(slash) and f"{ALL}/{subresource}" in resources
-
-
-def _path_covers(pattern: str, wanted: str) -> bool:
-    if pattern in (ALL, wanted):
-        return True
-    return pattern.endswith(ALL) and wanted.startswith(pattern.rstrip(ALL))
 
 
 def compact(rules: Iterable[Object]) -> list[Object]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import structlog
 
+from pilothouse.aio.meters import labelled
 from pilothouse.engine.apiserver.authz.attributes import Attributes
 from pilothouse.engine.apiserver.identity import NODE_PREFIX, SERVICE_ACCOUNT_PREFIX
 
@@ -18,6 +19,9 @@ ANY_NODE = f"{NODE_PREFIX}*"
 _ACCOUNTS = tuple(f"{SERVICE_ACCOUNT_PREFIX}{namespace}:" for namespace in SYSTEM_NAMESPACES)
 _MOST = 5_000
 """Series: people may make service accounts in the cluster's own namespaces, too."""
+_LONGEST_RESOURCE = 256
+"""A node may ask for any path."""
+_LABELS = ("allowed", "namespace", "resource", "user", "verb")
 
 Use = tuple[str, str, str, str, bool]
 """Identity, verb, resource (`deployments.apps/status`, or a path), namespace ("*": one of the users'), and whether it was allowed."""
@@ -48,8 +52,8 @@ class Uses:
         name = "pilothouse_own_requests_total"
         lines = [f"# HELP {name} Requests of the cluster's own parts, and whether they are allowed.", f"# TYPE {name} counter"]
         for (user, verb, resource, namespace, allowed), count in sorted(self._counts.items()):
-            labels = f'allowed="{str(allowed).lower()}",namespace="{namespace}",resource="{resource}",user="{user}",verb="{verb}"'
-            lines.append(f"{name}{{{labels}}} {count}")
+            values = (str(allowed).lower(), namespace, resource, user, verb)
+            lines.append(f"{name}{labelled(_LABELS, values)} {count}")
         return lines
 
 
@@ -66,7 +70,8 @@ def _resource(asked: Attributes) -> str:
     if asked.path:
         return "path"
     group = f".{asked.group}" if asked.group else ""
-    return f"{asked.resource}{group}" + (f"/{asked.subresource}" if asked.subresource else "")
+    resource = f"{asked.resource}{group}" + (f"/{asked.subresource}" if asked.subresource else "")
+    return resource if len(resource) <= _LONGEST_RESOURCE else "other"
 
 
 def _namespace(name: str) -> str:

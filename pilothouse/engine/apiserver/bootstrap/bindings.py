@@ -1,6 +1,8 @@
 """Who has which of the roles of every cluster. Pure."""
 
 from pilothouse.engine.apiserver.bootstrap.controller_roles import CONTROLLERS
+from pilothouse.engine.apiserver.bootstrap.roles import CLUSTER_INFO_READER, ENDPOINT_REPORTER, NODE_CONFIG_READER
+from pilothouse.model.bootstrap_tokens import NODE_GROUP
 from pilothouse.model.json import Object
 from pilothouse.model.policy import AUTOUPDATE, BOOTSTRAPPING, RBAC, cluster_role_binding
 
@@ -24,11 +26,24 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
     "system:service-account-issuer-discovery": ("Group:system:serviceaccounts",),
 }
 
+_REQUESTS = "system:certificates.k8s.io:certificatesigningrequests"
+_NODES = (
+    ("pilothouse:node-bootstrapper", "system:node-bootstrapper", (f"Group:{NODE_GROUP}",)),
+    ("pilothouse:node-autoapprove-bootstrap", f"{_REQUESTS}:nodeclient", (f"Group:{NODE_GROUP}",)),
+    ("pilothouse:node-autoapprove-renewal", f"{_REQUESTS}:selfnodeclient", ("Group:system:nodes",)),
+    ("pilothouse:kubelet-api-admin", "system:kubelet-api-admin", ("User:kube-apiserver-kubelet-client",)),
+)
+"""Name, role and subjects: how a node gets a certificate with a bootstrap token, and renews it; what the API server may ask of nodes.
+
+As kubeadm has it, under other names.
+"""
+
 
 def cluster_role_bindings() -> list[Object]:
     found = [_binding(name, name, subjects) for name, subjects in _SUBJECTS.items()]
     # By group and not by system:masters, which no binding can take anything from; as kubeadm's kubeadm:cluster-admins.
     found.append(_binding(ADMINS, "cluster-admin", (f"Group:{ADMINS}",)))
+    found += [_binding(name, role, subjects) for name, role, subjects in _NODES]
     return found + [_binding(f"system:controller:{name}", f"system:controller:{name}", (f"ServiceAccount:{name}",)) for name in CONTROLLERS]
 
 
@@ -46,14 +61,21 @@ def _subject(text: str) -> Object:
 def role_bindings() -> list[Object]:
     reader = "extension-apiserver-authentication-reader"
     users = ("User:system:kube-controller-manager", "User:system:kube-scheduler")
+    signer = "system:controller:bootstrap-signer"
     return [
         _namespaced(f"system::{reader}", reader, users),
         _namespaced("system:cluster-dns", "system:cluster-dns", ("Group:system:cluster-dns",)),
+        _namespaced(ENDPOINT_REPORTER, ENDPOINT_REPORTER, ("User:system:kube-proxy",)),
+        _namespaced(NODE_CONFIG_READER, NODE_CONFIG_READER, (f"Group:{NODE_GROUP}",)),
+        _namespaced("system:controller:token-cleaner", "system:controller:token-cleaner", ("ServiceAccount:token-cleaner",)),
+        _namespaced(signer, signer, ("ServiceAccount:bootstrap-signer",)),
+        _namespaced(signer, signer, ("ServiceAccount:bootstrap-signer",), "kube-public"),
+        _namespaced(CLUSTER_INFO_READER, CLUSTER_INFO_READER, ("User:system:anonymous",), "kube-public"),
     ]
 
 
-def _namespaced(name: str, role: str, subjects: tuple[str, ...]) -> Object:
-    metadata = {"name": name, "namespace": "kube-system", "labels": BOOTSTRAPPING, "annotations": AUTOUPDATE}
+def _namespaced(name: str, role: str, subjects: tuple[str, ...], namespace: str = "kube-system") -> Object:
+    metadata = {"name": name, "namespace": namespace, "labels": BOOTSTRAPPING, "annotations": AUTOUPDATE}
     return {
         "metadata": metadata,
         "subjects": [_subject(each) for each in subjects],

@@ -5,7 +5,6 @@ Straight to the store: at this point there is no server yet that could be asked,
 
 import asyncio
 import time
-import uuid
 from contextlib import suppress
 
 from pilothouse.engine.apiserver.authz import aggregation
@@ -21,17 +20,16 @@ from pilothouse.model.json import Object
 
 async def bootstrap(store: Store, settings: Settings, allocation: Allocation) -> None:
     """All at once: the store makes one transaction of what is queued together."""
-    now = meta.rfc3339(time.time())
     async with asyncio.timeout(60):
-        await asyncio.gather(*(_ensure_if_room(store, wanted, now) for wanted in wanted_objects(settings, allocation.network)))
+        await asyncio.gather(*(_ensure_if_room(store, wanted) for wanted in wanted_objects(settings, allocation.network)))
         await asyncio.gather(*(_retire(store, key) for key in RETIRED))
     await aggregation.refresh(store)
 
 
-async def _ensure_if_room(store: Store, wanted: Wanted, now: str) -> None:
+async def _ensure_if_room(store: Store, wanted: Wanted) -> None:
     """A store at its quota must still start: only a running server lets anybody make room."""
     with suppress(QuotaExceeded):
-        await _ensure(store, wanted, now)
+        await ensure(store, wanted)
 
 
 async def _retire(store: Store, key: str) -> None:
@@ -40,9 +38,10 @@ async def _retire(store: Store, key: str) -> None:
         await store.delete(key, expected=record.revision)
 
 
-async def _ensure(store: Store, wanted: Wanted, now: str) -> None:
-    record = store.get(wanted.key)
-    metadata = wanted.value["metadata"] | {"uid": str(uuid.uuid4()), "creationTimestamp": now}
+async def ensure(store: Store, wanted: Wanted) -> None:
+    """Raises KeyExists, Mismatch when somebody else was quicker, QuotaExceeded."""
+    record = store.latest(wanted.key)
+    metadata = wanted.value["metadata"] | {"uid": meta.new_uid(), "creationTimestamp": meta.rfc3339(time.time())}
     if record is None:
         await store.create(wanted.key, wanted.value | {"metadata": metadata})
         return
@@ -62,6 +61,7 @@ def _brought_up_to_date(current: Object, wanted: Wanted) -> Object | None:
         return reconcile.binding(current, wanted.value)
     if "rules" in wanted.value:
         return reconcile.role(current, wanted.value)
-    if not wanted.owned:
+    if not wanted.owned and not wanted.merged:
         return current
-    return reconcile.with_metadata(current, wanted.value) | {name: wanted.value[name] for name in wanted.owned}
+    merged = {name: (current.get(name) or {}) | wanted.value[name] for name in wanted.merged}
+    return reconcile.with_metadata(current, wanted.value) | merged | {name: wanted.value[name] for name in wanted.owned}

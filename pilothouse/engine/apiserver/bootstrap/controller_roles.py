@@ -3,6 +3,7 @@
 Source: kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go, for the controllers that this cluster runs.
 """
 
+from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN
 from pilothouse.model.json import Object
 from pilothouse.model.policy import EVENTS, READ, cluster_role, rule
 
@@ -57,6 +58,16 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("patch update", "nodes/status"),
         rule("patch update", "pods/status"),
         rule("delete list get", "pods"),
+        EVENTS,
+    ),
+    "certificate-controller": (
+        rule("delete get list update watch", "certificatesigningrequests", "certificates.k8s.io"),
+        rule("update", "certificatesigningrequests/approval certificatesigningrequests/status", "certificates.k8s.io"),
+        # Upstream approves for the second alone: nodes' service proxies, known by their subject, and kubelet APIs get theirs here, too.
+        rule("approve", "signers", "certificates.k8s.io", f"{APISERVER_CLIENT} {KUBELET_CLIENT} {KUBELET_SERVING}"),
+        rule("sign", "signers", "certificates.k8s.io", " ".join((APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN))),
+        rule("create", "subjectaccessreviews", "authorization.k8s.io"),
+        rule("get", "nodes"),
         EVENTS,
     ),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),

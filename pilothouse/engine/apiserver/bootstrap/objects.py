@@ -1,12 +1,16 @@
 """The objects of every cluster, as values. Pure."""
 
+from base64 import b64encode
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from pilothouse.engine.apiserver.bootstrap.bindings import cluster_role_bindings, role_bindings
 from pilothouse.engine.apiserver.bootstrap.roles import cluster_roles, roles
+from pilothouse.engine.apiserver.services.addresses import DEFAULT
 from pilothouse.engine.apiserver.settings import Settings
-from pilothouse.model.json import Object
+from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_CONFIG
+from pilothouse.model.json import Object, dumps
+from pilothouse.model.kinds import SERVICECIDRS
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _RBAC = "rbac.authorization.k8s.io"
@@ -16,11 +20,15 @@ RETIRED = (f"/clusterrolebindings.{_RBAC}//system:gateway", f"/clusterroles.{_RB
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """owned: the fields that are set at every start. Roles and bindings have rules of their own (`reconcile`); others are only made."""
+    """owned: the fields that are set at every start; of merged ones, the entries that are stated here, while others stay.
+
+    Roles and bindings have rules of their own (`reconcile`); others are only made.
+    """
 
     key: str
     value: Object
     owned: tuple[str, ...] = ()
+    merged: tuple[str, ...] = ()
 
 
 def wanted_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
@@ -31,7 +39,40 @@ def wanted_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
     found += [_at(f"roles.{_RBAC}", role["metadata"]["namespace"], role) for role in roles()]
     found += [_at(f"rolebindings.{_RBAC}", binding["metadata"]["namespace"], binding) for binding in role_bindings()]
     found += [_at("priorityclasses.scheduling.k8s.io", "", each) for each in _priority_classes()]
-    return found + _api_service(settings, network)
+    found.append(_at(SERVICECIDRS.group_resource, "", _own_network(network), ("spec",)))
+    return found + kept_objects(settings, network)
+
+
+def kept_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
+    """Those that say where the API server is; kept as they are while it runs (`upkeep.own_objects`)."""
+    return _api_service(settings, network) + _cluster_info(settings) + _node_config(settings, network)
+
+
+def _own_network(network: IPv4Network) -> Object:
+    """The ServiceCIDR of the settings, which may have changed: its Services keep their addresses all the same."""
+    return {"metadata": {"name": DEFAULT}, "spec": {"cidrs": [str(network)]}, "status": {}}
+
+
+def _cluster_info(settings: Settings) -> list[Wanted]:
+    """Where the API server is, and by which certificate to know it, for nodes that have nothing but a bootstrap token.
+
+    The controller `bootstrap-signer` adds signatures. A server without a certificate tells nothing.
+    """
+    if not settings.ca:
+        return []
+    cluster = {"certificate-authority-data": b64encode(settings.ca.encode()).decode(), "server": f"https://{settings.host}:{settings.port}"}
+    kubeconfig = {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}], "contexts": None, "users": None}
+    value = {"metadata": {"name": "cluster-info", "namespace": "kube-public"}, "data": {"kubeconfig": dumps(kubeconfig).decode() + "\n"}}
+    return [Wanted("/configmaps/kube-public/cluster-info", value, merged=("data",))]
+
+
+def _node_config(settings: Settings, network: IPv4Network) -> list[Wanted]:
+    """What a machine must know of the cluster to become a node of it; readable for who has a bootstrap token for nodes."""
+    if not settings.pod_cidr:
+        return []
+    data = {"podCIDR": settings.pod_cidr, "serviceCIDR": str(network), "clusterDomain": settings.cluster_domain, **settings.node_config}
+    value = {"metadata": {"name": NODE_CONFIG, "namespace": NAMESPACE}, "data": data}
+    return [Wanted(f"/configmaps/{NAMESPACE}/{NODE_CONFIG}", value, ("data",))]
 
 
 def _at(resource: str, namespace: str, value: Object, owned: tuple[str, ...] = ()) -> Wanted:

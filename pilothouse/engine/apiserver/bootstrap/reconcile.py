@@ -4,7 +4,8 @@ An object whose annotation `rbac.authorization.kubernetes.io/autoupdate` says "f
 Source: kubernetes pkg/registry/rbac/reconciliation.
 """
 
-from pilothouse.engine.apiserver.authz.rules import compact, uncovered
+from pilothouse.engine.apiserver.authz.covering import uncovered
+from pilothouse.engine.apiserver.authz.rules import compact
 from pilothouse.model.json import Object
 from pilothouse.model.policy import AUTOUPDATE
 

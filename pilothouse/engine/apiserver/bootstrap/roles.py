@@ -2,6 +2,8 @@
 
 from pilothouse.engine.apiserver.authz.aggregation import aggregated_rules
 from pilothouse.engine.apiserver.bootstrap.controller_roles import controller_roles
+from pilothouse.model.bootstrap_tokens import NODE_CONFIG
+from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN
 from pilothouse.model.json import Object
 from pilothouse.model.policy import AUTOUPDATE, BOOTSTRAPPING, EVENTS, READ, WRITE, cluster_role, paths, rule
 
@@ -9,6 +11,12 @@ _ANYTHING = rule("*", "*", "*")
 _ANYWHERE: Object = {"nonResourceURLs": ["*"], "verbs": ["*"]}
 _DISCOVERY = ("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/")
 _HEALTH = ("/flagz", "/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*", "/statusz")
+CLUSTER_INFO_READER = "system:cluster-info-reader"
+"""Of who has not signed in yet: reads where the cluster is and by which authority to know it."""
+ENDPOINT_REPORTER = "pilothouse:endpoint-reporter"
+"""Of nodes' proxies: which endpoints that leave they still route to, in Leases."""
+NODE_CONFIG_READER = "pilothouse:node-config-reader"
+"""Of who has a bootstrap token for nodes."""
 _ISSUER = ("/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/")
 _REVIEWS = (rule("create", "tokenreviews", "authentication.k8s.io"), rule("create", "subjectaccessreviews", "authorization.k8s.io"))
 
@@ -117,6 +125,13 @@ def _components() -> list[Object]:
     return [
         cluster_role("system:node", *node_rules()),
         cluster_role(
+            "system:kubelet-api-admin",
+            rule(READ, "nodes"),
+            rule("proxy", "nodes"),
+            rule("*", "nodes/log nodes/metrics nodes/proxy nodes/stats"),
+            rule("*", "nodes/configz nodes/healthz nodes/pods"),
+        ),
+        cluster_role(
             "system:node-proxier",
             rule("list watch", "endpoints services"),
             rule(READ, "nodes"),
@@ -156,6 +171,10 @@ def _components() -> list[Object]:
                 f"system:{signers}:certificatesigningrequests:{kind}", rule("create", f"certificatesigningrequests/{kind}", signers)
             )
             for kind in ("nodeclient", "selfnodeclient")
+        ),
+        *(
+            cluster_role(f"system:{signers}:{signer.rpartition('/')[2]}-approver", rule("approve", "signers", signers, signer))
+            for signer in (APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN)
         ),
     ]
 
@@ -234,9 +253,11 @@ def roles() -> list[Object]:
             "kube-system",
             "system:cluster-dns",
             rule("create", "services"),
-            rule("get", "services", names="kube-dns"),
-            rule("create patch", "endpointslices", "discovery.k8s.io"),
+            rule("get patch", "services", names="kube-dns"),
+            rule("create get patch", "endpointslices", "discovery.k8s.io"),
         ),
+        _role("kube-system", ENDPOINT_REPORTER, rule("create list patch watch", "leases", "coordination.k8s.io")),
+        _role("kube-system", NODE_CONFIG_READER, rule("get", "configmaps", names=NODE_CONFIG)),
         _role("kube-system", "system:controller:token-cleaner", rule("delete get list watch", "secrets"), EVENTS),
         _role(
             "kube-public",
@@ -245,6 +266,7 @@ def roles() -> list[Object]:
             rule("update", "configmaps", names="cluster-info"),
             EVENTS,
         ),
+        _role("kube-public", CLUSTER_INFO_READER, rule("get", "configmaps", names="cluster-info")),
     ]
 
 

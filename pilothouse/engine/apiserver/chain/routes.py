@@ -13,8 +13,9 @@ from pilothouse.engine.apiserver.request.lookup import not_allowed, unknown
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.request.routing import Target
 from pilothouse.engine.apiserver.resources.served import ServedResource
+from pilothouse.engine.apiserver.reviews.components import get_component, list_components
 from pilothouse.engine.apiserver.reviews.reviews import REVIEWS
-from pilothouse.engine.apiserver.subresources import binding, eviction, finalize, portforward, scale, session, token
+from pilothouse.engine.apiserver.subresources import binding, eviction, finalize, node_proxy, portforward, scale, session, token
 from pilothouse.engine.apiserver.subresources import log as logs
 from pilothouse.engine.apiserver.verbs.create import create
 from pilothouse.engine.apiserver.verbs.delete import delete
@@ -24,6 +25,7 @@ from pilothouse.engine.apiserver.verbs.list import list_objects
 from pilothouse.engine.apiserver.verbs.patch import patch
 from pilothouse.engine.apiserver.verbs.update import update
 from pilothouse.engine.apiserver.verbs.watch import Feed, watch
+from pilothouse.model.errors import NotFound
 
 Answer = ObjectResponse | ListResponse | DocumentResponse | Feed | StreamResponse | Session | RawResponse
 Verb = Callable[[Backend, ApiRequest, ServedResource], Awaitable[Answer]]
@@ -32,6 +34,9 @@ OBJECT_VERBS: Mapping[str, Verb] = {"get": get, "update": update, "patch": patch
 COLLECTION_VERBS: Mapping[str, Verb] = {"list": list_objects, "watch": watch, "create": create, "deletecollection": deletecollection}
 SUBRESOURCE_VERBS: Mapping[str, Mapping[str, Verb]] = {
     "status": {"get": get, "update": update, "patch": patch},
+    "ephemeralcontainers": {"get": get, "update": update, "patch": patch},
+    "resize": {"get": get, "update": update, "patch": patch},
+    "approval": {"get": get, "update": update, "patch": patch},
     "scale": {"get": scale.get, "update": scale.update, "patch": scale.patch},
     "finalize": {"update": finalize.finalize},
     "token": {"create": token.create},
@@ -41,8 +46,15 @@ SUBRESOURCE_VERBS: Mapping[str, Mapping[str, Verb]] = {
     "exec": {"get": session.execute, "create": session.execute},
     "attach": {"get": session.attach, "create": session.attach},
     "portforward": {"get": portforward.forward, "create": portforward.forward},
+    "proxy": dict.fromkeys(("create", "delete", "get", "patch", "update"), node_proxy.ask),
 }
 """What carries out the verbs that `kinds.subresource` states."""
+UNSTORED_VERBS: Mapping[str, Mapping[str, Verb]] = {
+    "bindings": {"create": binding.create_by_body},
+    "componentstatuses": {"list": list_components, "get": get_component},
+    **{group_resource: {"create": review} for group_resource, review in REVIEWS.items()},
+}
+"""What carries out the verbs of kinds that are only answered."""
 
 
 def is_long_running(request: ApiRequest) -> bool:
@@ -51,19 +63,17 @@ def is_long_running(request: ApiRequest) -> bool:
     return request.verb == "watch" or (subresource is not None and subresource.streams)
 
 
-def _review_verbs(served: ServedResource) -> Mapping[str, Verb]:
-    return {"create": REVIEWS[served.resource.group_resource]}
-
-
 def verb_for(method: str, verb: str, target: Target, served: ServedResource) -> Verb:
     """Raises NotFound, MethodNotAllowed."""
     resource = served.resource
     if target.subresource:
         if target.subresource not in served.kind.subresources:
-            raise unknown()
+            raise NotFound.of(resource.plural, target.name, resource.group) if served.custom else unknown()
         verbs = SUBRESOURCE_VERBS[target.subresource]
     else:
-        verbs = OBJECT_VERBS if target.name else COLLECTION_VERBS if served.kind.is_stored else _review_verbs(served)
+        verbs = OBJECT_VERBS if target.name else COLLECTION_VERBS
+        if not served.kind.is_stored:
+            verbs = UNSTORED_VERBS[resource.group_resource]
         if target.name and not {"get", "update", "patch", "delete"} & set(resource.verbs):
             raise unknown()
         if verb not in resource.verbs:

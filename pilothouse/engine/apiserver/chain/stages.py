@@ -1,7 +1,7 @@
-"""The stages around a request, outermost first: errors, metrics, (audit), deadline, authentication, impersonation, (fairness), rights.
+"""The stages around a request, outermost first: errors, metrics, audit, deadline, authentication, impersonation, fairness, rights.
 
-Audit and fairness have their place here and are not there yet: what audit logs, it sees from inside metrics, with the answer's code
-and before anybody knows who asks; fairness queues requests whose user is known and who have not cost an authorization yet.
+Those of auditing are in `chain.audit`, the deadline in `chain.deadline`. Fairness (`chain.fairness`) queues requests whose user is
+known and who have not cost an authorization yet.
 Source of the order: apiserver/pkg/server/config.go, DefaultBuildHandlerChain.
 """
 
@@ -15,20 +15,15 @@ from pilothouse.engine.apiserver.authn.authenticate import Authenticator
 from pilothouse.engine.apiserver.authn.impersonate import impersonated
 from pilothouse.engine.apiserver.authz.attributes import Attributes, forbidden
 from pilothouse.engine.apiserver.authz.authorize import Authorizer, attributes
-from pilothouse.engine.apiserver.chain.routes import is_long_running
 from pilothouse.engine.apiserver.chain.stage import Handler, Outlet
 from pilothouse.engine.apiserver.metrics import Metrics
-from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResources
-from pilothouse.model.errors import ApiError, Forbidden, Internal, Timeout
+from pilothouse.model.errors import ApiError, Forbidden, Internal
 from pilothouse.wire.messages import HandshakeRefused
 from pilothouse.wire.outlet import Disconnected
 
 _log = structlog.get_logger("apiserver")
-
-LONGEST_S = 60.0
-"""For requests that are to end by themselves. Source: kube-apiserver's --request-timeout."""
 
 
 class Errors:
@@ -77,25 +72,6 @@ class Measured:
             return request.verb, "", ""
         is_served = self._table.find(target.group, target.version, target.resource) is not None
         return (request.verb, target.group, target.resource) if is_served else (request.verb, "other", "other")
-
-
-async def deadline(request: ApiRequest, proceed: Handler) -> Any:
-    """Raises Timeout when the request's time (`timeout=`, at most LONGEST_S) is over; what has reached the store by then stands.
-
-    Raises BadRequest for a timeout that is no duration.
-    """
-    if is_long_running(request):
-        return await proceed(request)
-    allowed_s = min(queries.timeout_s(request.query) or LONGEST_S, LONGEST_S)
-    request.deadline = asyncio.get_running_loop().time() + allowed_s
-    try:
-        async with asyncio.timeout_at(request.deadline) as timeout:
-            return await proceed(request)
-    except TimeoutError as error:
-        if not timeout.expired():
-            raise
-        why = "request did not complete within requested timeout - context deadline exceeded"
-        raise Timeout(f"Timeout: {why}", details={}) from error
 
 
 class Authenticated:

@@ -6,8 +6,13 @@ Source: apiextensions-apiserver pkg/controller/status/naming_controller.go.
 
 from collections.abc import Iterable
 
+from pilothouse.engine.apiserver.kinds.crd import approval
+from pilothouse.engine.apiserver.kinds.crd.spec import ca_bundle
+from pilothouse.engine.apiserver.kinds.webhooks.ca_bundle import bundle_problem
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+
+_MOST_NAMED = 5
 
 
 def status_of(crd: Object, others: Iterable[Object], now: str) -> Object:
@@ -24,8 +29,12 @@ def status_of(crd: Object, others: Iterable[Object], now: str) -> Object:
     else:
         conditions = meta.with_condition(conditions, _condition("NamesAccepted", "True", "NoConflicts", "no conflicts found"), now)
         established = _condition("Established", "True", "InitialNamesAccepted", "the initial names have been accepted")
+        if bundle_problem(ca_bundle(crd["spec"])):
+            established = _condition("Established", "False", "InvalidCABundle", "The conversion webhook CABundle is invalid")
         if not _is_true(conditions, "Established"):
             conditions = meta.with_condition(conditions, established, now)
+    if approval.is_protected(crd):
+        conditions = meta.with_condition(conditions, approval.condition(crd), now)
     return {
         "conditions": conditions,
         "acceptedNames": accepted,
@@ -33,8 +42,24 @@ def status_of(crd: Object, others: Iterable[Object], now: str) -> Object:
     }
 
 
+def ending_status(crd: Object, finalizers: set[str], now: str) -> Object:
+    """The status of a definition that is being deleted and whose instances these finalizers hold, as many as a message has room for."""
+    names = sorted(finalizers)
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    message = f"CustomResource deletion is in progress: instances wait for their finalizers {', '.join(names[:_MOST_NAMED])}{more}"
+    status: Object = crd.get("status") or {}
+    ending = _condition("Terminating", "True", "InstanceDeletionInProgress", message)
+    return status | {"conditions": meta.with_condition(status.get("conditions"), ending, now)}
+
+
 def storage_version(crd: Object) -> str:
     return next((version["name"] for version in crd["spec"]["versions"] if version.get("storage")), "")
+
+
+def oldest_version(crd: Object) -> str:
+    """The version of instances that state none: they were stored when the definition had only one."""
+    stored = (crd.get("status") or {}).get("storedVersions")
+    return str(stored[0]) if stored else storage_version(crd)
 
 
 def _condition(type: str, status: str, reason: str, message: str) -> Object:
@@ -64,9 +89,9 @@ def _accepted(wanted: Object, held: Object, others: list[Object]) -> tuple[Objec
     ):
         value = wanted.get(field)
         names = value if isinstance(value, list) else [value] if value else []
-        clash = next((name for name in names if name in taken), None)
-        if clash is not None:
-            refusal = reason, f'"{clash}" is already in use'
+        clashes = [f'"{name}" is already in use' for name in names if name in taken]
+        if clashes:
+            refusal = reason, clashes[0] if len(clashes) == 1 else f"[{', '.join(clashes)}]"
             value = held.get(field)
         if value:
             accepted[field] = value

@@ -3,8 +3,10 @@
 One table from path to answer. Some of these paths answer any method (their handlers upstream do not look at it), the others only GET.
 """
 
+import hashlib
 from collections.abc import Callable
 
+from pilothouse.aio.beside import Beside
 from pilothouse.engine.apiserver.answer import DocumentResponse, RawResponse
 from pilothouse.engine.apiserver.authn.tokens import Tokens
 from pilothouse.engine.apiserver.discovery import aggregated, legacy, version
@@ -14,7 +16,7 @@ from pilothouse.engine.apiserver.metrics import CONTENT_TYPE as METRICS_TYPE
 from pilothouse.engine.apiserver.metrics import Metrics
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.lookup import not_allowed, unknown
-from pilothouse.engine.apiserver.request.negotiate import choose
+from pilothouse.engine.apiserver.request.negotiate import choose, has_already
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResources
 from pilothouse.model.json import dumps
@@ -26,6 +28,11 @@ _HEALTH = ("healthz", "livez", "readyz")
 
 def page_not_found() -> RawResponse:
     return RawResponse(b"404 page not found\n", _TEXT, 404)
+
+
+def service_unavailable() -> RawResponse:
+    """For what another server is to answer for, which nobody asks. Source: kube-aggregator pkg/apiserver/handler_proxy.go."""
+    return RawResponse(b"service unavailable\n", _TEXT, 503)
 
 
 class Documents:
@@ -51,6 +58,12 @@ class Documents:
             "openid/v1/jwks": lambda request: RawResponse(dumps(tokens.signer.jwks()), "application/jwk-set+json"),
         }
 
+    async def prepare(self, request: ApiRequest, beside: Beside) -> None:
+        """What would hold the event loop for long is made beside it, for `answer` to take."""
+        name = request.target.path.strip("/")
+        if name.startswith("openapi/"):
+            await self._openapi.prepare(request, name.removeprefix("openapi/"), beside)
+
     def answer(self, request: ApiRequest) -> DocumentResponse | RawResponse:
         """Raises NotFound, MethodNotAllowed, NotAcceptable; an unknown path is a plain 404."""
         path = request.target.path
@@ -75,7 +88,10 @@ class Documents:
     def _below(self, request: ApiRequest, prefix: str, rest: str) -> DocumentResponse | RawResponse:
         """A group, or a group's version."""
         group, _, version = rest.partition("/") if prefix == "apis" else ("", "", rest)
-        if not self._table.has_group(group):
+        own_version, _, _ = version.partition("/")
+        if self._table.is_foreign(group, own_version):
+            return service_unavailable()
+        if not self._table.has_group(group) and not self._table.foreign.versions(group):
             return page_not_found()
         choose(request.accept, tables=False)
         if prefix == "apis" and not version:
@@ -88,13 +104,13 @@ class Documents:
 
     def _core(self, request: ApiRequest) -> DocumentResponse | RawResponse:
         if aggregated.wanted(request.accept):
-            return _aggregated(aggregated.document(self._table, [""]))
+            return _aggregated(request, aggregated.document(self._table, [""]))
         choose(request.accept, tables=False)
         return DocumentResponse(legacy.api_versions(self._address))
 
     def _groups(self, request: ApiRequest) -> DocumentResponse | RawResponse:
         if aggregated.wanted(request.accept):
-            return _aggregated(aggregated.document(self._table, [name for name in self._table.groups() if name]))
+            return _aggregated(request, aggregated.document(self._table, [name for name in self._table.groups() if name]))
         choose(request.accept, tables=False)
         return DocumentResponse(legacy.group_list(self._table))
 
@@ -131,8 +147,14 @@ class Documents:
         return RawResponse(dumps(document), "application/json")
 
 
-def _aggregated(document: dict[str, object]) -> RawResponse:
-    return RawResponse(dumps(document), aggregated.CONTENT_TYPE, headers=[("cache-control", "public"), ("vary", "Accept")])
+def _aggregated(request: ApiRequest, document: dict[str, object]) -> RawResponse:
+    """Clients keep the document and ask whether it still is the one they have."""
+    body = dumps(document)
+    tag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
+    headers = [("cache-control", "public"), ("vary", "Accept"), ("etag", tag)]
+    if has_already(request.headers.get("if-none-match"), tag):
+        return RawResponse(b"", "", 304, headers=headers)
+    return RawResponse(body, aggregated.CONTENT_TYPE, headers=headers)
 
 
 def _only_get(request: ApiRequest, document: Document) -> DocumentResponse | RawResponse:

@@ -16,16 +16,17 @@ def api_versions(address: str) -> Object:
 
 
 def group_list(table: ServedResources) -> Object:
-    groups = [_group(table, name) for name in table.groups() if name]
+    """Only of what this server answers for: clients ask for every version that is listed, and complain of one that is unavailable."""
+    groups = [_group(name, table.versions(name)) for name in table.groups() if name]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
 def group(table: ServedResources, name: str) -> Object:
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(table, name)}
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, table.versions(name) or table.foreign.versions(name))}
 
 
-def _group(table: ServedResources, name: str) -> Object:
-    versions = [{"groupVersion": f"{name}/{version}", "version": version} for version in table.versions(name)]
+def _group(name: str, found: list[str]) -> Object:
+    versions = [{"groupVersion": f"{name}/{version}", "version": version} for version in found]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
@@ -53,7 +54,7 @@ def _entries(row: ServedResource) -> list[Object]:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    if "get" in resource.verbs:
+    if row.kind.is_stored:
         entry["storageVersionHash"] = _hash(row)
     return [entry, *(_subresource(row, each) for each in row.kind.subresources.values())]
 

@@ -5,9 +5,10 @@ is kept, since generators name their functions after them.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pilothouse.engine.apiserver.discovery.legacy import subresource_kind
+from pilothouse.engine.apiserver.discovery.style import Style
 from pilothouse.engine.apiserver.kinds.subresource import Subresource
 from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.model.json import Object
@@ -15,7 +16,9 @@ from pilothouse.model.json import Object
 _WRITE_TYPES = ["*/*"]
 _OUT = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]
 _STREAM = [*_OUT, "application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"]
+_TEXT_TOO = [*_OUT, "text/plain"]
 _PATCHES = ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"]
+_APPLY = "application/apply-patch+yaml"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 
 _LIST = (
@@ -41,7 +44,7 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "delete": _DELETE,
     "get": (),
 }
-_INTEGERS = ("limit", "timeoutSeconds", "gracePeriodSeconds")
+_INTEGERS = ("limit", "timeoutSeconds", "gracePeriodSeconds", "limitBytes", "ports", "sinceSeconds", "tailLines")
 _BOOLEANS = (
     "allowWatchBookmarks",
     "watch",
@@ -49,6 +52,14 @@ _BOOLEANS = (
     "orphanDependents",
     "sendInitialEvents",
     "ignoreStoreReadErrorWithClusterBreakingPotential",
+    "follow",
+    "insecureSkipTLSVerifyBackend",
+    "previous",
+    "stderr",
+    "stdin",
+    "stdout",
+    "timestamps",
+    "tty",
 )
 _METHODS = {
     "list": "get",
@@ -64,13 +75,6 @@ _WORDS = {"deletecollection": "delete", "update": "replace", "get": "read"}
 
 
 _CODES = {"create": ("200", "201", "202"), "update": ("200", "201"), "patch": ("200", "201"), "delete": ("200", "202")}
-
-
-class Style(NamedTuple):
-    """What the two versions of OpenAPI write differently. reference: what references to schemas start with."""
-
-    version: int
-    reference: str
 
 
 def paths_of(row: ServedResource, definition: str, style: Style) -> dict[str, Object]:
@@ -95,18 +99,16 @@ def paths_of(row: ServedResource, definition: str, style: Style) -> dict[str, Ob
 
 def _watches(row: ServedResource, root: str, definition: str, style: Style) -> dict[str, Object]:
     resource = row.resource
-    bases = [f"{root}/watch/{resource.plural}"]
-    if resource.namespaced:
-        bases.append(f"{root}/watch/namespaces/{{namespace}}/{resource.plural}")
-    bases.append(f"{bases[-1]}/{{name}}")
-    operation = _operation(row, definition, "list", "", style, action="watch")
-    return {base: {"get": operation, "parameters": _path_parameters(base, style)} for base in bases}
+    found = {f"{root}/watch/{resource.plural}": _operation(row, definition, "list", "", style, action="watchlist", everywhere=True)}
+    inside = f"{root}/watch/namespaces/{{namespace}}/{resource.plural}" if resource.namespaced else f"{root}/watch/{resource.plural}"
+    found[inside] = _operation(row, definition, "list", "", style, action="watchlist")
+    found[f"{inside}/{{name}}"] = _operation(row, definition, "list", "", style, action="watch")
+    return {path: {"get": operation, "parameters": _path_parameters(path, style)} for path, operation in found.items()}
 
 
-def _path_parameters(path: str, style: Style) -> list[Object]:
-    return [_parameter(name, "path", style) for name in ("name", "namespace") if f"{{{name}}}" in path] + [
-        _parameter("pretty", "query", style)
-    ]
+def _path_parameters(path: str, style: Style, queried: Sequence[str] = ("pretty",)) -> list[Object]:
+    places = [(name, "path") for name in ("name", "namespace") if f"{{{name}}}" in path] + [(name, "query") for name in queried]
+    return [_parameter(name, place, style) for name, place in places]
 
 
 def _item(
@@ -127,24 +129,27 @@ def _item(
 def _subresource(row: ServedResource, definition: str, subresource: Subresource, style: Style) -> Object:
     item: Object = {_METHODS[verb]: _operation(row, definition, verb, subresource.name, style) for verb in subresource.verbs}
     shape = "{name}" + ("{namespace}" if row.resource.namespaced else "")
-    return item | {"parameters": _path_parameters(shape, style)}
+    queried = subresource.parameters if subresource.connects else (*subresource.parameters, "pretty")
+    return item | {"parameters": _path_parameters(shape, style, queried)}
 
 
 def _operation(
     row: ServedResource, definition: str, verb: str, subresource: str, style: Style, *, everywhere: bool = False, action: str = ""
 ) -> Object:
-    parameters = [_parameter(name, "query", style) for name in _PARAMETERS[verb]]
+    below = row.kind.subresources.get(subresource)
+    connects = below is not None and below.connects
+    parameters = [] if connects else [_parameter(name, "query", style) for name in _PARAMETERS[verb]]
     operation: Object = {
-        "operationId": _operation_id(row, verb, subresource, everywhere, action),
-        "x-kubernetes-action": action or _ACTIONS.get(verb, verb),
+        "operationId": _operation_id(row, verb, subresource, everywhere, "connect" if connects else action),
+        "x-kubernetes-action": "connect" if connects else action or _ACTIONS.get(verb, verb),
         "x-kubernetes-group-version-kind": _kind(row, subresource),
-        "responses": _responses(row, definition, verb, subresource, style),
+        "responses": _responses(row, f"{_META}.WatchEvent" if action else definition, action or verb, subresource, style),
     }
-    body = _body(definition, verb)
+    body = "" if connects else _body(below.definition or definition if below else definition, verb)
     if style.version == 2:
         operation |= {
             "consumes": _patches(row) if verb == "patch" else _WRITE_TYPES,
-            "produces": _STREAM if verb == "list" else _OUT,
+            "produces": _produced(verb, below),
             "schemes": ["https"],
         }
         if body:
@@ -155,6 +160,14 @@ def _operation(
     if parameters:
         operation["parameters"] = parameters
     return operation
+
+
+def _produced(verb: str, subresource: Subresource | None) -> list[str]:
+    if subresource is not None and subresource.connects:
+        return _WRITE_TYPES
+    if subresource is not None and subresource.streams:
+        return _TEXT_TOO
+    return _STREAM if verb == "list" else _OUT
 
 
 def _body(definition: str, verb: str) -> str:
@@ -180,18 +193,23 @@ def _operation_id(row: ServedResource, verb: str, subresource: str, everywhere: 
     group = "".join(part.capitalize() for part in resource.group.removesuffix(".k8s.io").replace("-", ".").split(".")) or "Core"
     scope = "Namespaced" if resource.namespaced and not everywhere else ""
     ending = "ForAllNamespaces" if everywhere else ""
-    word = "watch" if action == "watch" else _WORDS.get(verb, verb)
-    prefix = f"{word}Collection" if verb == "deletecollection" else word
-    return f"{prefix}{group}{resource.version.capitalize()}{scope}{resource.kind}{subresource.capitalize()}{ending}"
+    version = f"{group}{resource.version.capitalize()}"
+    if action == "connect":
+        return f"connect{version}{_METHODS[verb].capitalize()}{scope}{resource.kind}{subresource.capitalize()}"
+    if action:
+        return f"watch{version}{scope}{resource.kind}{'List' if action == 'watchlist' else ''}{ending}"
+    word, middle = _WORDS.get(verb, verb), "Collection" if verb == "deletecollection" else ""
+    return f"{word}{version}{middle}{scope}{resource.kind}{subresource.capitalize()}{ending}"
 
 
 def _responses(row: ServedResource, definition: str, verb: str, subresource: str, style: Style) -> Object:
-    if subresource and row.kind.subresources[subresource].streams:
+    below = row.kind.subresources.get(subresource)
+    if below is not None and below.streams:
         return {"200": _text(style), "401": {"description": "Unauthorized"}}
-    answer = {"list": f"{definition}List", "delete": f"{_META}.Status", "deletecollection": f"{_META}.Status"}.get(verb, definition)
-    codes = {"create": ("200", "201", "202"), "update": ("200", "201"), "patch": ("200", "201"), "delete": ("200", "202")}.get(
-        verb, ("200",)
-    )
+    definition = below.definition or definition if below is not None else definition
+    of_deletion = definition if row.kind.returns_object_on_delete else f"{_META}.Status"
+    answer = {"list": f"{definition}List", "delete": of_deletion, "deletecollection": f"{_META}.Status"}.get(verb, definition)
+    codes = _CODES.get(verb, ("200",))
     return {code: _answer(answer, style) for code in codes} | {"401": {"description": "Unauthorized"}}
 
 
@@ -220,5 +238,6 @@ def _parameter(name: str, place: str, style: Style) -> Object:
 
 
 def _patches(row: ServedResource) -> list[str]:
-    """Custom resources know no strategic merge."""
-    return _PATCHES[:2] if row.custom else _PATCHES
+    """Custom resources know no strategic merge; what is stored in another shape cannot be applied to."""
+    own = _PATCHES[:2] if row.custom else _PATCHES
+    return [*own, _APPLY] if row.kind.to_stored is None else own

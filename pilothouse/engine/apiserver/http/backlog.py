@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-TOTAL_BYTES = 128 * 1024 * 1024
+TOTAL_BYTES = 64 * 1024 * 1024
 _STEP_BYTES = 256 * 1024
 
 
@@ -25,9 +25,8 @@ class Backlog:
         self._counted: dict[Reader, int] = {}
         self._total_bytes = 0
 
-    def note(self, reader: Reader) -> None:
-        """Called after each write. Cuts off whoever is furthest behind when all together are too far."""
-        behind = reader.behind_bytes
+    def note(self, reader: Reader, behind: int) -> None:
+        """Called after each write; behind: bytes, by then. Cuts off who is furthest behind when all together are too far."""
         if abs(behind - self._counted.get(reader, 0)) < _STEP_BYTES:
             return
         self._count(reader, behind)

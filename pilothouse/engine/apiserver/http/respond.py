@@ -2,20 +2,22 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 
+from pilothouse.aio.beside import Beside
 from pilothouse.aio.tasks import begun, scope
 from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, StreamResponse
-from pilothouse.engine.apiserver.http import tables
-from pilothouse.engine.apiserver.http.frames import list_bytes, list_metadata, object_bytes
-from pilothouse.engine.apiserver.request.negotiate import JSON, YAML, Accepted
+from pilothouse.engine.apiserver.http import long_list, tables
+from pilothouse.engine.apiserver.http.frames import list_bytes, list_metadata, list_start, object_bytes
+from pilothouse.engine.apiserver.request.negotiate import JSON, PROTOBUF, YAML, Accepted
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.model.errors import ApiError
+from pilothouse.model import protobuf
+from pilothouse.model.errors import ApiError, NotAcceptable
 from pilothouse.model.json import Object, dumps, loads
 from pilothouse.wire import spdy
 from pilothouse.wire.messages import HandshakeRefused, Request, Response
@@ -23,27 +25,38 @@ from pilothouse.wire.outlet import Disconnected
 from pilothouse.wire.stream import Stream
 
 _CACHE = ("cache-control", "no-cache, private")
-_JSON_HEADERS = (_CACHE, ("content-type", JSON))
-_YAML_HEADERS = (_CACHE, ("content-type", YAML))
+_HEADERS = {media: (_CACHE, ("content-type", media)) for media in (JSON, YAML, PROTOBUF)}
 _COMPRESS_FROM = 128 * 1024
 HEAD_DELAY_S = 0.3
 _THREAD_FROM = 16 * 1024
+_MOST_CONVERTED = 2 * 1024 * 1024
+"""Of a list, as JSON, that is shown in another form: some seconds of a thread. The largest object fits."""
 _ROWS = 256
+_LINE_END = b"\n"
+"""After JSON, as upstream's encoder writes it: clients put the texts of several errors together."""
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-async def encode(
-    answer: ObjectResponse | ListResponse | DocumentResponse, accepted: Accepted, include: str, slots: asyncio.Semaphore
-) -> bytes:
-    """The body of an answer that is one JSON value; raises BadRequest for an unknown `includeObject`.
+async def encode(answer: ObjectResponse | ListResponse | DocumentResponse, accepted: Accepted, include: str, beside: Beside) -> bytes:
+    """The body of an answer that is one JSON value; raises BadRequest for an unknown `includeObject`, NotAcceptable for too long a list.
 
-    What takes long is done in slices, or in a thread while a slot is free.
+    What takes long is done in slices, or beside the event loop.
     """
+    convert = _CONVERTED.get(accepted.media)
+    if convert is not None and isinstance(answer, ListResponse):
+        _check_length(answer, accepted.media)
     body = await _json(answer, accepted, include)
-    if accepted.media != YAML or len(body) < _THREAD_FROM:
-        return to_yaml(body) if accepted.media == YAML else body
-    async with slots:
-        return await asyncio.to_thread(to_yaml, body)
+    if convert is None:
+        return body + _LINE_END
+    return await beside.run(lambda: convert(body), is_large=len(body) >= _THREAD_FROM)
+
+
+def _check_length(answer: ListResponse, media: str) -> None:
+    """Raises NotAcceptable."""
+    size_bytes = sum(len(record.raw) for record in answer.records)
+    if size_bytes > _MOST_CONVERTED:
+        text = f"a list of {size_bytes} bytes is too long to be shown as {media}: ask for JSON, or for a page of it (limit=)"
+        raise NotAcceptable(text, details={})
 
 
 async def _json(answer: ObjectResponse | ListResponse | DocumentResponse, accepted: Accepted, include: str) -> bytes:
@@ -70,14 +83,41 @@ async def _view(answer: ObjectResponse | ListResponse, accepted: Accepted, inclu
     return tables.partial_list(answer, accepted.version)
 
 
+async def send_list(request: ApiRequest, http: Request, answer: ListResponse, accepted: Accepted, include: str) -> None:
+    """A long list as JSON, slice by slice, in the form that was asked for. Raises BadRequest, Disconnected."""
+    warnings = tuple(("warning", warning_header(text)) for text in request.warnings)
+    start, slices = _list_slices(answer, accepted, include)
+    await long_list.send(request, http, (*_HEADERS[JSON], *warnings), start, slices)
+
+
+def _list_slices(answer: ListResponse, accepted: Accepted, include: str) -> tuple[bytes, Iterator[bytes]]:
+    served, records, version = answer.served, answer.records, accepted.version
+    if not accepted.view:
+        return list_start(answer), long_list.as_stored(answer)
+    if accepted.view != "Table":
+        whole = tables.partial_list(ListResponse(served, [], answer.revision, answer.resume, answer.remaining), version)
+        return dumps(whole)[: -len("]}")], long_list.as_made(records, lambda record: dumps(tables.partial(record, version)))
+    tables.check_include(include)
+    now = datetime.now(UTC)
+    whole = tables.table(served, [], list_metadata(answer), version, include, now) | {"rows": []}
+    return dumps(whole)[: -len("]}")], long_list.as_made(records, lambda record: dumps(tables.row(served, record, version, include, now)))
+
+
 def to_yaml(body: bytes) -> bytes:
     text: str = yaml.dump(loads(body), Dumper=_DUMPER, default_flow_style=False, allow_unicode=True)
     return text.encode()
 
 
+def to_protobuf(body: bytes) -> bytes:
+    return protobuf.encoded(loads(body))
+
+
+_CONVERTED: Mapping[str, Callable[[bytes], bytes]] = {YAML: to_yaml, PROTOBUF: to_protobuf}
+
+
 async def whole(request: ApiRequest, status: int, body: bytes, media: str) -> Response:
     """A response whose body is all there, compressed for a client that asks for it when it is worth it."""
-    headers: Any = _YAML_HEADERS if media == YAML else _JSON_HEADERS
+    headers: Any = _HEADERS[media]
     if not request.warnings and len(body) < _COMPRESS_FROM:
         return Response(status, headers, body)
     more = [("warning", warning_header(text)) for text in request.warnings]
@@ -96,7 +136,8 @@ def warning_header(text: str) -> str:
 
 async def error(request: ApiRequest, failure: ApiError, media: str) -> Response:
     body = dumps(failure.to_status())
-    response = await whole(request, failure.code, to_yaml(body) if media == YAML else body, media)
+    convert = _CONVERTED.get(media)
+    response = await whole(request, failure.code, body + _LINE_END if convert is None else convert(body), media)
     retry = failure.retry_after_s
     if retry and failure.code in (429, 503, 504):
         response.headers = (*response.headers, ("retry-after", str(int(retry))))
@@ -121,7 +162,7 @@ async def stream_bytes(http: Request, answer: StreamResponse) -> None:
         await asyncio.wait([first], timeout=HEAD_DELAY_S)
         if first.done():
             first.result()
-        stream = http.stream(200, (_CACHE, ("content-type", answer.content_type)))
+        stream = http.stream(answer.status, (_CACHE, ("content-type", answer.content_type)))
         await while_open(stream, lambda: _copy(stream, first, chunks))
         await stream.finish()
 

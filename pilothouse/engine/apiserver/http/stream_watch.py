@@ -1,19 +1,22 @@
-"""Watches over HTTP: events as lines of JSON, the same bytes for all watchers of a resource, and an end for those who do not read.
+"""Watches over HTTP: events as lines of JSON, or as protobuf with their length in front, and an end for those who do not read.
 
-A reader that is more than `BOUND_BYTES` behind is cut off: it will come back and list, which costs less than keeping its past.
-From then on it gets nothing more, since it resumes after the last event it has seen: an event after a gap would hide the gap.
+All watchers of a resource get the same bytes. A reader that is more than `BOUND_BYTES` behind is cut off: it will come back and list, which
+costs less than keeping its past. From then on it gets nothing more, since it resumes after the last event it has seen: an event after a
+gap would hide the gap.
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from typing import Any, Protocol
 
-from pilothouse.aio.tasks import first_of
+from pilothouse.aio.tasks import first_of, is_set
 from pilothouse.engine.apiserver.answer import Stored
 from pilothouse.engine.apiserver.http import tables
 from pilothouse.engine.apiserver.http.backlog import Backlog
-from pilothouse.engine.apiserver.http.frames import FrameCache, frame
+from pilothouse.engine.apiserver.http.frames import FrameCache
 from pilothouse.engine.apiserver.http.respond import while_open
-from pilothouse.engine.apiserver.request.negotiate import JSON, Accepted
+from pilothouse.engine.apiserver.request.negotiate import JSON, PROTOBUF, Accepted
 from pilothouse.engine.apiserver.verbs.watch import BOOKMARK_EVERY_S, Feed
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import dumps
@@ -21,15 +24,30 @@ from pilothouse.wire.messages import Request
 from pilothouse.wire.outlet import Disconnected
 from pilothouse.wire.stream import Stream
 
-BOUND_BYTES = 32 * 1024 * 1024
-_BATCH = 256
-_HEADERS = (("cache-control", "no-cache, private"), ("content-type", JSON))
+BOUND_BYTES = 16 * 1024 * 1024
+_BATCH = 32
+_TYPES = {JSON: JSON, PROTOBUF: f"{PROTOBUF};stream=watch"}
+_HEADERS = {media: (("cache-control", "no-cache, private"), ("content-type", type)) for media, type in _TYPES.items()}
+
+
+class Start(Protocol):
+    """The request of a watch: what its beginning may cost the others."""
+
+    async def turn(self) -> None: ...
+    async def charged(self, work: Callable[[], Coroutine[Any, Any, bool]]) -> bool: ...
+    def release(self) -> None: ...
 
 
 class Watcher:
-    """One HTTP watch: encodes what its feed emits and writes it to its stream."""
+    """One HTTP watch: encodes what its feed emits and writes it to its stream.
 
-    def __init__(self, feed: Feed, stream: Stream, accepted: Accepted, include: str, frames: FrameCache, backlog: Backlog) -> None:
+    start: holds a seat until the watch follows the store.
+    """
+
+    def __init__(
+        self, feed: Feed, stream: Stream, accepted: Accepted, include: str, frames: FrameCache, backlog: Backlog, *, start: Start
+    ) -> None:
+        self._start = start
         self._feed = feed
         self._stream = stream
         self._accepted = accepted
@@ -43,7 +61,7 @@ class Watcher:
         """Raises Disconnected when the reader has been cut off."""
         try:
             async with asyncio.timeout(self._feed.timeout_s):
-                await first_of(self._show(), self._until_cut())
+                await first_of(self._show(), self._until_cut(), *([self._pump()] if self._feed.awaits else []))
         except TimeoutError:
             return
         finally:
@@ -62,43 +80,61 @@ class Watcher:
         raise Disconnected("a watcher did not read what it was sent")
 
     async def _show(self) -> None:
+        if await self._start.charged(self._begin):
+            self._start.release()
+            await self._stream.drain()
+            await self._go_on()
+
+    async def _begin(self) -> bool:
+        """Whether the watch follows the store by now."""
         await self._show_initial()
-        await self._go_live()
+        await self._feed.catch_up(self._write, self._let_others_go)
+        try:
+            self._feed.start(self._write)
+        except ApiError as error:
+            self._stream.write(self._frames.framed("ERROR", dumps(error.to_status())))
+            return False
+        return True
 
     async def _show_initial(self) -> None:
         records = self._feed.initial
         for start in range(0, len(records), _BATCH):
             for record in records[start : start + _BATCH]:
                 self._write("ADDED", record)
-            await self._stream.drain()
+            await self._let_others_go()
         self._feed.initial = []
         if self._feed.ends_initial:
             self._write("BOOKMARK", self._feed.bookmark(end_of_initial=True))
 
-    async def _go_live(self) -> None:
-        try:
-            self._feed.start(self._write)
-        except ApiError as error:
-            self._stream.write(frame("ERROR", dumps(error.to_status())))
-            return
+    async def _let_others_go(self) -> None:
+        """And the reader catch up."""
         await self._stream.drain()
-        while True:
-            await asyncio.sleep(BOOKMARK_EVERY_S)
+        await self._start.turn()
+
+    async def _go_on(self) -> None:
+        while not await is_set(self._feed.ended, BOOKMARK_EVERY_S):
             if self._feed.bookmarks:
                 self._write("BOOKMARK", self._feed.bookmark())
+
+    async def _pump(self) -> None:
+        """The watch is over when its objects cannot be converted."""
+        try:
+            await self._feed.pump()
+        except ApiError as error:
+            self._stream.write(self._frames.framed("ERROR", dumps(error.to_status())))
 
     def _write(self, type: str, record: Stored) -> None:
         stream = self._stream
         if self._cut.is_set():
             return
-        if stream.buffered > BOUND_BYTES:
+        behind = stream.buffered
+        if behind > BOUND_BYTES:
             self._cut.set()
             return
-        if not self._accepted.view:
-            stream.write(self._frames.frame(type, self._feed.served, record))
-        else:
-            stream.write(frame(type, self._view(type, record)))
-        self._backlog.note(self)
+        shared, feed = not self._accepted.view, self._feed
+        event = self._frames.frame(type, feed.served, record) if shared else self._frames.framed(type, self._view(type, record))
+        stream.write(event)
+        self._backlog.note(self, behind + len(event))
 
     def _view(self, type: str, record: Stored) -> bytes:
         served, accepted = self._feed.served, self._accepted
@@ -111,9 +147,9 @@ class Watcher:
         return dumps(tables.one_row(served, record, accepted.version, self._include, datetime.now(UTC), columns=columns))
 
 
-async def serve(http: Request, feed: Feed, accepted: Accepted, include: str, frames: FrameCache, backlog: Backlog) -> None:
+async def serve(http: Request, feed: Feed, accepted: Accepted, include: str, frames: FrameCache, backlog: Backlog, request: Start) -> None:
     """Stream a watch to its end: its time is up, its history is gone, or its client is."""
-    stream = http.stream(200, _HEADERS)
-    watcher = Watcher(feed, stream, accepted, include, frames, backlog)
+    stream = http.stream(200, _HEADERS[accepted.media])
+    watcher = Watcher(feed, stream, accepted, include, frames, backlog, start=request)
     await while_open(stream, watcher.run)
     await stream.finish()

@@ -55,18 +55,22 @@ def table(
 
 
 def rows(served: ServedResource, records: list[Any], version: str, include: str, now: datetime) -> list[Object]:
-    return [_row(served, record, version, include, now) for record in records]
+    return [row(served, record, version, include, now) for record in records]
 
 
 def one_row(served: ServedResource, record: Stored, version: str, include: str, now: datetime, *, columns: bool = True) -> Object:
-    metadata = {"resourceVersion": record.value["metadata"].get("resourceVersion", "")}
+    version_of_object = record.value["metadata"].get("resourceVersion")
+    metadata = {"resourceVersion": version_of_object} if version_of_object else {}
     return table(served, [record], metadata, version, include, now, columns=columns)
 
 
-def _row(served: ServedResource, record: Stored, version: str, include: str, now: datetime) -> Object:
+def row(served: ServedResource, record: Stored, version: str, include: str, now: datetime) -> Object:
     stored = record.peek()
     value = stored if served.kind.from_stored is None else served.kind.from_stored(stored)
-    row: Object = {"cells": served.kind.cells(value, now), "object": None}
+    row: Object = {"cells": served.kind.cells(value, now)}
+    if served.kind.row_conditions and (conditions := served.kind.row_conditions(value)):
+        row["conditions"] = conditions
+    row["object"] = None
     if include == "Object":
         row["object"] = served.typed(stored)
     elif include != "None":

@@ -7,9 +7,10 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
-from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Kind
+from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Context, Kind
 from pilothouse.engine.apiserver.kinds.printers import cluster as printer
-from pilothouse.model import kinds, names
+from pilothouse.engine.apiserver.kinds.tls_secrets import pair_problem
+from pilothouse.model import bootstrap_tokens, kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import JSONError, Object, loads
 
@@ -17,6 +18,7 @@ SIZE_MAX_BYTES = 1 << 20
 ACCOUNT_ANNOTATION = "kubernetes.io/service-account.name"
 _FROZEN = "field is immutable when `immutable` is set"
 # For each type of secret, its keys: all of the first must be there, one of the second.
+_JSON_TYPES = {list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
 _DOCKER_KEYS = {"kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson": ".dockerconfigjson"}
 
 
@@ -34,7 +36,7 @@ def _validate_configmap(obj: Object) -> list[Cause]:
     causes += _keys(data, "data")
     causes += [field.invalid(f"data[{key}]", key, "duplicate of key present in binaryData") for key in data if key in binary]
     causes += _keys(binary, "binaryData")
-    size_bytes = sum(len(value.encode()) for value in data.values()) + sum(_decoded_size(value) for value in binary.values())
+    size_bytes = sum(len((value or "").encode()) for value in data.values()) + sum(_decoded_size(value or "") for value in binary.values())
     if size_bytes > SIZE_MAX_BYTES:
         # Upstream names the whole object by an empty path, which prints as brackets.
         causes.append(field.too_long("[]", SIZE_MAX_BYTES))
@@ -103,15 +105,25 @@ def _docker(data: Object, key: str) -> list[Cause]:
     if key not in data:
         return [field.required(f"data[{key}]")]
     try:
-        loads(b64decode(data[key] or ""))
+        found = loads(b64decode(data[key] or ""))
     except (JSONError, Base64Error) as error:
         return [field.invalid(f"data[{key}]", "<secret contents redacted>", str(error))]
-    return []
+    if found is None or isinstance(found, dict):
+        return []
+    return [field.invalid(f"data[{key}]", "<secret contents redacted>", f"must be a JSON object, not {_JSON_TYPES[type(found)]}")]
 
 
 def _validate_secret_update(obj: Object, old: Object) -> list[Cause]:
     causes = metadata.validate_update(obj, old) + field.immutable("type", obj.get("type"), old.get("type"))
     return causes + _frozen(obj, old, ("data",)) + _validate_secret(obj)
+
+
+def _secret_warnings(obj: Object) -> list[str]:
+    """Upstream takes a bootstrap token that is none without a word, and then lets it sign nobody in."""
+    if obj.get("type") == "kubernetes.io/tls":
+        return [problem] if (problem := pair_problem(obj.get("data") or {})) else []
+    problem = bootstrap_tokens.problem(obj)
+    return [f"{problem}: this token signs nobody in"] if problem else []
 
 
 def _secret_fields(obj: Object) -> dict[str, str]:
@@ -125,17 +137,50 @@ SECRET = Kind(
     prepare_update=strategy.plain_update,
     validate=_validate_secret,
     validate_update=_validate_secret_update,
+    warnings=_secret_warnings,
     columns=printer.SECRET_COLUMNS,
     cells=printer.secret_cells,
     selectable=_secret_fields,
     selectable_fields=frozenset(_secret_fields({"metadata": {}})),
     selector_refusal=UNSUPPORTED_LABEL,
 )
+ENFORCED = "kubernetes.io/enforce-mountable-secrets"
+
+
+def _create_account(obj: Object, context: Context) -> None:
+    _only_names(obj)
+
+
+def _update_account(obj: Object, old: Object, context: Context) -> None:
+    strategy.plain_update(obj, old, context)
+    _only_names(obj)
+
+
+def _only_names(account: Object) -> None:
+    """Secrets are named, and nothing else is said of them."""
+    if secrets := account.get("secrets"):
+        account["secrets"] = [{"name": secret["name"]} if secret.get("name") else {} for secret in secrets]
+
+
+def _account_warnings(obj: Object) -> list[str]:
+    if ENFORCED not in (obj["metadata"].get("annotations") or {}):
+        return []
+    why = "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+    return [f"metadata.annotations[{ENFORCED}]: {why}"]
+
+
+def _account_warnings_on_update(obj: Object, old: Object) -> list[str]:
+    return [] if _account_warnings(old) else _account_warnings(obj)
+
+
 SERVICEACCOUNT = Kind(
     kinds.SERVICEACCOUNTS,
     "io.k8s.api.core.v1.ServiceAccount",
-    prepare_update=strategy.plain_update,
+    prepare_create=_create_account,
+    prepare_update=_update_account,
     validate_update=lambda obj, old: metadata.validate_update(obj, old) + metadata.validate(obj, names.dns1123_subdomain),
+    warnings=_account_warnings,
+    warnings_on_update=_account_warnings_on_update,
     columns=printer.SERVICEACCOUNT_COLUMNS,
     cells=printer.serviceaccount_cells,
     returns_object_on_delete=True,

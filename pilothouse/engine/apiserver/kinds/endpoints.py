@@ -4,16 +4,19 @@ Source: pkg/apis/core/validation (ValidateEndpoints), pkg/apis/discovery/validat
 """
 
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
-from pilothouse.engine.apiserver.kinds.addresses import ordinary
-from pilothouse.engine.apiserver.kinds.kind import Kind
+from pilothouse.engine.apiserver.kinds.addresses import address_warnings, ordinary, validate_address
+from pilothouse.engine.apiserver.kinds.kind import Context, Kind
 from pilothouse.engine.apiserver.kinds.printers import networking as printer
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+CONTROLLERS = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
+_WARNINGS_MAX = 20
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
-ENDPOINTS_MAX, ADDRESSES_MAX, PORTS_MAX = 1000, 100, 20000
+ENDPOINTS_MAX, ADDRESSES_MAX, PORTS_MAX, HINTS_MAX = 1000, 100, 20000, 8
 
 
 def _default_endpoints(obj: Object) -> None:
@@ -30,7 +33,7 @@ def _validate_endpoints(obj: Object) -> list[Cause]:
 
 
 def _validate_endpoints_update(obj: Object, old: Object) -> list[Cause]:
-    causes = metadata.validate_update(obj, old)
+    causes = metadata.validate_update(obj, old) + metadata.validate(obj, names.dns1123_subdomain)
     if obj.get("subsets") != old.get("subsets"):
         for i, subset in enumerate(obj.get("subsets") or ()):
             causes += _subset(subset, f"subsets[{i}]")
@@ -52,10 +55,10 @@ def _subset(subset: Object, path: str) -> list[Cause]:
 
 def _address(address: Object, path: str) -> list[Cause]:
     ip = address.get("ip") or ""
-    causes = field.each_invalid(f"{path}.ip", ip, names.ip(ip))
+    causes = validate_address(ip, f"{path}.ip")
     if host := address.get("hostname"):
         causes += field.each_invalid(f"{path}.hostname", host, names.dns1123_label(host))
-    if node := address.get("nodeName"):
+    if (node := address.get("nodeName")) is not None:
         causes += field.each_invalid(f"{path}.nodeName", node, names.dns1123_subdomain(node))
     return causes + ordinary(ip, f"{path}.ip")
 
@@ -74,11 +77,22 @@ def _port(port: Object, path: str, *, needs_name: bool) -> list[Cause]:
 def _protocols(port: Object, path: str) -> list[Cause]:
     protocol, application = port.get("protocol") or "", port.get("appProtocol")
     causes: list[Cause] = []
-    if protocol not in PROTOCOLS:
-        causes.append(field.not_supported(f"{path}.protocol", protocol, PROTOCOLS) if protocol else field.required(f"{path}.protocol"))
+    causes += field.one_of(f"{path}.protocol", protocol, PROTOCOLS)
     if application is not None:
         causes += field.each_invalid(f"{path}.appProtocol", application, names.qualified_name(application))
     return causes
+
+
+def _endpoints_warnings(obj: Object) -> list[str]:
+    if (obj["metadata"].get("labels") or {}).get("endpoints.kubernetes.io/managed-by") == "endpoint-controller":
+        return []
+    return [
+        warning
+        for i, subset in enumerate(obj.get("subsets") or ())
+        for name in ("addresses", "notReadyAddresses")
+        for j, address in enumerate(subset.get(name) or ())
+        for warning in address_warnings(address.get("ip") or "", f"subsets[{i}].{name}[{j}].ip")
+    ]
 
 
 ENDPOINTS = Kind(
@@ -88,6 +102,7 @@ ENDPOINTS = Kind(
     prepare_update=strategy.plain_update,
     validate=_validate_endpoints,
     validate_update=_validate_endpoints_update,
+    warnings=_endpoints_warnings,
     columns=printer.ENDPOINTS_COLUMNS,
     cells=printer.endpoints_cells,
     create_on_update=True,
@@ -108,8 +123,7 @@ def _default_slice(obj: Object) -> None:
 def _validate_slice(obj: Object) -> list[Cause]:
     causes = metadata.validate(obj, names.dns1123_subdomain)
     kind = obj.get("addressType") or ""
-    if kind not in ADDRESS_TYPES:
-        causes.append(field.not_supported("addressType", kind, ADDRESS_TYPES) if kind else field.required("addressType"))
+    causes += field.one_of("addressType", kind, ADDRESS_TYPES)
     endpoints = obj.get("endpoints") or []
     if len(endpoints) > ENDPOINTS_MAX:
         return [*causes, field.too_many("endpoints", len(endpoints), ENDPOINTS_MAX)]
@@ -131,6 +145,17 @@ def _endpoint(endpoint: Object, kind: str, path: str) -> list[Cause]:
         causes += field.each_invalid(f"{path}.nodeName", node, names.dns1123_subdomain(node))
     if (host := endpoint.get("hostname")) is not None:
         causes += field.each_invalid(f"{path}.hostname", host, names.dns1123_label(host))
+    return causes + _hints(endpoint.get("hints") or {}, f"{path}.hints")
+
+
+def _hints(hints: Object, path: str) -> list[Cause]:
+    """For which zones and nodes an endpoint is meant."""
+    causes: list[Cause] = []
+    for kind, rule in (("forZones", names.label_value), ("forNodes", names.dns1123_subdomain)):
+        unique = field.Unique()
+        for i, each in enumerate(field.bounded(causes, f"{path}.{kind}", hints.get(kind) or [], HINTS_MAX)):
+            name, here = each.get("name") or "", f"{path}.{kind}[{i}].name"
+            causes += unique.check(here, name) + field.each_invalid(here, name, rule(name))
     return causes
 
 
@@ -148,33 +173,69 @@ def _slice_address(address: str, kind: str, path: str, index: int) -> list[Cause
 
 def _slice_ports(ports: list[Object]) -> list[Cause]:
     causes: list[Cause] = []
-    if len(ports) > PORTS_MAX:
-        return [field.too_many("ports", len(ports), PORTS_MAX)]
-    seen: set[str] = set()
-    for i, port in field.until_enough(causes, enumerate(ports)):
+    unique = field.Unique()
+    for i, port in enumerate(field.bounded(causes, "ports", ports, PORTS_MAX)):
         here, name = f"ports[{i}]", port.get("name") or ""
         if name:
             causes += field.each_invalid(f"{here}.name", name, names.dns1123_label(name))
-        if name in seen:
-            causes.append(field.duplicate(f"{here}.name", name))
-        seen.add(name)
+        causes += unique.check(f"{here}.name", name)
         causes += _protocols(port, here)
     return causes
 
 
 def _validate_slice_update(obj: Object, old: Object) -> list[Cause]:
-    causes = metadata.validate_update(obj, old) + _validate_slice(obj)
+    causes = metadata.validate_common_update(obj, old) + _validate_slice(obj)
     return causes + field.immutable("addressType", obj.get("addressType"), old.get("addressType"))
+
+
+_create_slice = strategy.create()
+_update_slice = strategy.update(counted=("labels",))
+
+
+def _prepare_slice(obj: Object, context: Context) -> None:
+    _create_slice(obj, context)
+    _drop_topology(obj)
+
+
+def _prepare_slice_update(obj: Object, old: Object, context: Context) -> None:
+    _update_slice(obj, old, context)
+    _drop_topology(obj)
+
+
+def _drop_topology(obj: Object) -> None:
+    """The field is there for objects that were written before v1."""
+    endpoints = obj.get("endpoints") or ()
+    if any("deprecatedTopology" in each for each in endpoints):
+        obj["endpoints"] = [{name: value for name, value in each.items() if name != "deprecatedTopology"} for each in endpoints]
+
+
+def _slice_warnings(obj: Object) -> list[str]:
+    old = ["spec.addressType: FQDN endpoints are deprecated"] if obj.get("addressType") == "FQDN" else []
+    return old + _address_warnings(obj, obj)
+
+
+def _address_warnings(obj: Object, old: Object) -> list[str]:
+    """Of addresses that somebody wrote by hand, in another than the canonical form."""
+    found: list[str] = []
+    if (obj["metadata"].get("labels") or {}).get(MANAGED_BY) in CONTROLLERS:
+        return found
+    for i, endpoint in enumerate(obj.get("endpoints") or ()):
+        for j, address in enumerate(endpoint.get("addresses") or ()):
+            if len(found) < _WARNINGS_MAX:
+                found += address_warnings(address, f"endpoints[{i}].addresses[{j}]")
+    return found
 
 
 ENDPOINTSLICE = Kind(
     kinds.ENDPOINTSLICES,
     "io.k8s.api.discovery.v1.EndpointSlice",
     default=_default_slice,
-    prepare_create=strategy.create(),
-    prepare_update=strategy.update(counted=("labels",)),
+    prepare_create=_prepare_slice,
+    prepare_update=_prepare_slice_update,
     validate=_validate_slice,
     validate_update=_validate_slice_update,
+    warnings=_slice_warnings,
+    warnings_on_update=_address_warnings,
     columns=printer.SLICE_COLUMNS,
     cells=printer.slice_cells,
 )

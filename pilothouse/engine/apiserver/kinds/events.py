@@ -66,30 +66,34 @@ def default(obj: Object) -> None:
         obj[name] = obj.get(name) or {}
 
 
-def _legacy(obj: Object, reporter: str) -> list[Cause]:
-    """reporter: how the API group calls the reporting component."""
+def _legacy(obj: Object) -> list[Cause]:
+    """What every event is held to. The names in the causes are those of upstream's internal type, in part those of neither group."""
     namespace, about = obj["metadata"].get("namespace") or "", (obj.get("involvedObject") or {}).get("namespace") or ""
     mismatch = field.invalid("involvedObject.namespace", about, "does not match event.namespace")
     if obj.get("eventTime") is None:
         agrees = namespace == about or (not about and namespace == "default")
-        return [] if agrees else [mismatch]
+        return ([] if agrees else [mismatch]) + _namespace(namespace)
     causes: list[Cause] = []
     if not about and namespace not in ("default", "kube-system"):
         causes.append(mismatch)
     controller, instance = obj.get("reportingComponent") or "", obj.get("reportingInstance") or ""
     if not controller:
-        causes.append(field.required(reporter))
-    causes += field.each_invalid(reporter, controller, names.qualified_name(controller))
+        causes.append(field.required("reportingController"))
+    causes += field.each_invalid("reportingController", controller, names.qualified_name(controller))
     causes += _text(instance, "reportingInstance") + _text(obj.get("action") or "", "action") + _text(obj.get("reason") or "", "reason")
-    if len(obj.get("message") or "") > NOTE_MAX:
+    if len((obj.get("message") or "").encode()) > NOTE_MAX:
         causes.append(field.invalid("message", "", f"can have at most {NOTE_MAX} characters"))
-    return causes
+    return causes + _namespace(namespace)
+
+
+def _namespace(namespace: str) -> list[Cause]:
+    return field.each_invalid("namespace", namespace, names.dns1123_subdomain(namespace))
 
 
 def _text(value: str, path: str) -> list[Cause]:
     if not value:
         return [field.required(path)]
-    return [field.invalid(path, "", f"can have at most {TEXT_MAX} characters")] if len(value) > TEXT_MAX else []
+    return [field.invalid(path, "", f"can have at most {TEXT_MAX} characters")] if len(value.encode()) > TEXT_MAX else []
 
 
 def _series(obj: Object) -> list[Cause]:
@@ -105,15 +109,15 @@ def _series(obj: Object) -> list[Cause]:
 
 
 def _validate_core(obj: Object) -> list[Cause]:
-    return metadata.validate(obj, names.path_segment) + _legacy(obj, "reportingComponent")
+    return _legacy(obj) or metadata.validate(obj, names.path_segment)
 
 
 def _validate_core_update(obj: Object, old: Object) -> list[Cause]:
-    return metadata.validate_update(obj, old) + _legacy(obj, "reportingComponent")
+    return metadata.validate_update(obj, old) + _legacy(obj)
 
 
 def _validate_new(obj: Object) -> list[Cause]:
-    causes = _legacy(obj, "reportingController") + metadata.validate(obj, names.dns1123_subdomain) + _series(obj)
+    causes = _legacy(obj) + metadata.validate(obj, names.dns1123_subdomain) + _series(obj)
     if obj.get("eventTime") is None:
         causes.append(field.required("eventTime"))
     if (kind := obj.get("type")) not in ("Normal", "Warning"):
@@ -123,7 +127,9 @@ def _validate_new(obj: Object) -> list[Cause]:
 
 
 def _validate_new_update(obj: Object, old: Object) -> list[Cause]:
-    causes = metadata.validate_update(obj, old) + _legacy(obj, "reportingController") + _series(obj)
+    causes = _legacy(obj) + metadata.validate_update(obj, old)
+    if obj.get("series") != old.get("series"):
+        causes += _series(obj)
     for name in field.until_enough(causes, _FROZEN):
         stored = _STORED_NAMES.get(name, name)
         causes += field.immutable(name, obj.get(stored) or None, old.get(stored) or None)
@@ -152,6 +158,7 @@ EVENT = Kind(
     selectable_fields=frozenset(selectable({"metadata": {}})),
     selector_refusal=UNSUPPORTED_LABEL,
     create_on_update=True,
+    default_propagation="Unsupported",
 )
 
 
@@ -179,6 +186,7 @@ EVENT_V1 = Kind(
     selectable_fields=frozenset(_selectable_as_shown({"metadata": {}})),
     selector_refusal=UNSUPPORTED_LABEL,
     create_on_update=True,
+    default_propagation="Unsupported",
     blamed_group="",
     stored_as=kinds.EVENTS,
     to_stored=to_stored,

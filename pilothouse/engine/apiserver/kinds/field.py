@@ -5,7 +5,7 @@ f-string is the cheapest path there is.
 Source: apimachinery/pkg/util/validation/field/errors.go.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from pilothouse.model.errors import MOST_CAUSES, Cause
@@ -64,6 +64,32 @@ def until_enough(causes: list[Cause], values: Iterable[T]) -> Iterator[T]:
         yield value
 
 
+def bounded(causes: list[Cause], path: str, values: Sequence[T], most: int) -> Iterator[T]:
+    """`until_enough`, of a list that must not be longer: if it is, a cause says so and none of it is looked at."""
+    if len(values) > most:
+        causes.append(too_many(path, len(values), most))
+        return iter(())
+    return until_enough(causes, values)
+
+
+class Unique:
+    """The values of one list, to tell those that come again. seen: values that are taken already."""
+
+    def __init__(self, seen: Iterable[Hashable] = ()) -> None:
+        self._seen = set(seen)
+
+    def repeats(self, value: Hashable) -> bool:
+        """Whether the value has come before."""
+        if value in self._seen:
+            return True
+        self._seen.add(value)
+        return False
+
+    def check(self, path: str, value: Hashable, *, shown: Any = None, detail: str = "") -> list[Cause]:
+        """A cause for a value that has come before. shown: what its message names, None for the value itself."""
+        return [duplicate(path, value if shown is None else shown, detail)] if self.repeats(value) else []
+
+
 def child(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
@@ -74,6 +100,11 @@ def _detailed(text: str, detail: str) -> str:
 
 def invalid(path: str, value: Any, detail: str) -> Cause:
     return Cause(path, "FieldValueInvalid", _detailed(f"Invalid value: {shown(value)}", detail))
+
+
+def unshown(path: str, detail: str) -> Cause:
+    """An invalid value that the message does not show."""
+    return Cause(path, "FieldValueInvalid", f"Invalid value: {detail}")
 
 
 def required(path: str, detail: str = "") -> Cause:
@@ -103,6 +134,24 @@ def too_long(path: str, limit_bytes: int) -> Cause:
 
 def too_many(path: str, count: int, limit: int) -> Cause:
     return Cause(path, "FieldValueTooMany", f"Too many: {count}: must have at most {limit} items")
+
+
+def one_of(path: str, value: Any, supported: Sequence[str]) -> list[Cause]:
+    """A value that must be there, and be one of those supported."""
+    if value in supported:
+        return []
+    return [not_supported(path, value, supported) if value else required(path)]
+
+
+def stated_one_of(path: str, value: str, supported: Sequence[str]) -> list[Cause]:
+    """The same, of a field about which upstream says what it may be also where it is missing."""
+    if not value:
+        return [required(path, "valid values: [" + " ".join(f'"{each}"' for each in supported) + "]")]
+    return one_of(path, value, supported)
+
+
+def none_or_one_of(path: str, value: Any, supported: Sequence[str]) -> list[Cause]:
+    return [] if value is None or value in supported else [not_supported(path, value, supported)]
 
 
 def immutable(path: str, new: Any, old: Any) -> list[Cause]:

@@ -4,6 +4,7 @@ Source: pkg/apis/networking/validation.
 """
 
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
+from pilothouse.engine.apiserver.kinds.addresses import validate_address
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.printers import networking as printer
 from pilothouse.model import kinds, names
@@ -18,14 +19,16 @@ _NOT_AT_ENDS = ("/..", "/.")
 
 
 def validate(obj: Object) -> list[Cause]:
-    causes = metadata.validate(obj, names.dns1123_subdomain)
-    spec = obj.get("spec") or {}
-    causes += _spec(spec)
-    stated = (obj["metadata"].get("annotations") or {}).get(CLASS_ANNOTATION)
-    if stated is not None and spec.get("ingressClassName") not in (None, stated):
-        path = f"metadata.annotations.{CLASS_ANNOTATION}"
-        causes.append(field.invalid(path, stated, "must match `ingressClassName` when both are specified"))
+    causes = _validate(obj)
+    stated, named = (obj["metadata"].get("annotations") or {}).get(CLASS_ANNOTATION), (obj.get("spec") or {}).get("ingressClassName")
+    if stated is not None and named not in (None, stated):
+        detail = "must match `ingressClassName` when both are specified"
+        causes.append(field.invalid(f"annotations.{CLASS_ANNOTATION}", stated, detail))
     return causes
+
+
+def _validate(obj: Object) -> list[Cause]:
+    return metadata.validate(obj, names.dns1123_subdomain) + _spec(obj.get("spec") or {})
 
 
 def _spec(spec: Object) -> list[Cause]:
@@ -41,7 +44,7 @@ def _spec(spec: Object) -> list[Cause]:
             causes += _http(http, f"spec.rules[{i}].http")
     for i, tls in field.until_enough(causes, enumerate(spec.get("tls") or ())):
         causes += _tls(tls, f"spec.tls[{i}]")
-    if name := spec.get("ingressClassName"):
+    if (name := spec.get("ingressClassName")) is not None:
         causes += field.each_invalid("spec.ingressClassName", name, names.dns1123_subdomain(name))
     return causes
 
@@ -108,7 +111,7 @@ def _service(service: Object, path: str) -> list[Cause]:
 def reference(target: Object, path: str) -> list[Cause]:
     """A reference to an object of some kind in the same namespace (or in none)."""
     causes: list[Cause] = []
-    if group := target.get("apiGroup"):
+    if (group := target.get("apiGroup")) is not None:
         causes += field.each_invalid(f"{path}.apiGroup", group, names.dns1123_subdomain(group))
     for name in field.until_enough(causes, ("kind", "name")):
         value = target.get(name) or ""
@@ -128,11 +131,26 @@ def _tls(tls: Object, path: str) -> list[Cause]:
 
 
 def validate_update(obj: Object, old: Object) -> list[Cause]:
-    return metadata.validate_update(obj, old) + validate(obj)
+    return metadata.validate_update(obj, old) + _validate(obj)
+
+
+def validate_status_update(obj: Object, old: Object) -> list[Cause]:
+    causes = metadata.validate_update(obj, old)
+    points = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    for i, point in field.until_enough(causes, enumerate(points)):
+        path = f"status.loadBalancer.ingress[{i}]"
+        if address := point.get("ip"):
+            causes += validate_address(address, f"{path}.ip")
+        if host := point.get("hostname"):
+            causes += field.each_invalid(f"{path}.hostname", host, names.dns1123_subdomain(host))
+            if names.parse_ip(host) is not None:
+                causes.append(field.invalid(f"{path}.hostname", host, "must be a DNS name, not an IP address"))
+    return causes
 
 
 def warnings(obj: Object) -> list[str]:
-    if CLASS_ANNOTATION not in (obj["metadata"].get("annotations") or {}):
+    is_named = (obj.get("spec") or {}).get("ingressClassName") is not None
+    if is_named or CLASS_ANNOTATION not in (obj["metadata"].get("annotations") or {}):
         return []
     return [f"annotation \"{CLASS_ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"]
 
@@ -144,6 +162,7 @@ INGRESS = Kind(
     prepare_update=strategy.update(),
     validate=validate,
     validate_update=validate_update,
+    validate_status_update=validate_status_update,
     warnings=warnings,
     warnings_on_update=lambda obj, old: [],
     columns=printer.INGRESS_COLUMNS,
@@ -181,14 +200,14 @@ def _parameters(parameters: Object, path: str) -> list[Cause]:
         causes.append(field.required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'"))
     elif scope == "Cluster" and namespace is not None:
         causes.append(field.forbidden(f"{path}.namespace", "`parameters.scope` is set to 'Cluster'"))
-    elif namespace:
+    elif namespace is not None:
         causes += field.each_invalid(f"{path}.namespace", namespace, names.dns1123_label(namespace))
     return causes
 
 
 def _validate_class_update(obj: Object, old: Object) -> list[Cause]:
     new, before = (obj.get("spec") or {}).get("controller"), (old.get("spec") or {}).get("controller")
-    return metadata.validate_update(obj, old) + _validate_class(obj) + field.immutable("spec.controller", new, before)
+    return metadata.validate_update(obj, old) + field.immutable("spec.controller", new, before) + _validate_class(obj)
 
 
 INGRESSCLASS = Kind(

@@ -1,15 +1,15 @@
-"""Jobs: defaults, the selector that finds a job's own pods, what may change while it is suspended.
+"""Jobs: defaults, and the selector that finds a job's own pods.
 
 Source: pkg/apis/batch/v1/defaults.go, pkg/registry/batch/job/strategy.go.
 """
 
-from typing import Any
-
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
-from pilothouse.engine.apiserver.kinds.job_validation import validate_generated_selector, validate_spec
+from pilothouse.engine.apiserver.kinds.job_validation.spec import INDEXED_MAX, LARGE_MAX, validate_generated_selector, validate_spec
+from pilothouse.engine.apiserver.kinds.job_validation.status import validate_status
+from pilothouse.engine.apiserver.kinds.job_validation.update import validate_spec_update
 from pilothouse.engine.apiserver.kinds.kind import Context, Kind
 from pilothouse.engine.apiserver.kinds.pod_defaults import default_template
-from pilothouse.engine.apiserver.kinds.pod_validation.warnings import spec_warnings
+from pilothouse.engine.apiserver.kinds.pod_warnings.spec import name_warnings, template_warnings
 from pilothouse.engine.apiserver.kinds.printers import workloads as printer
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
@@ -17,22 +17,24 @@ from pilothouse.model.json import Object
 
 NAME_LABELS = ("job-name", "batch.kubernetes.io/job-name")
 UID_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid")
+_MANY_INDEXES = (
+    f"an Indexed Job with more than {INDEXED_MAX} completions and a parallelism of more than {LARGE_MAX} may have more indexes "
+    "that fail than its status can hold"
+)
 BACKOFF_LIMIT, UNLIMITED = 6, 2**31 - 1
-_COUNTS = ("active", "ready", "succeeded", "failed", "terminating")
-_DIRECTIVES = ("nodeSelector", "tolerations", "schedulingGates")
 
 
 def default(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     if spec.get("completions") is None and spec.get("parallelism") is None:
         spec["completions"] = 1
-    _absent(spec, "parallelism", 1)
-    _absent(spec, "backoffLimit", BACKOFF_LIMIT if spec.get("backoffLimitPerIndex") is None else UNLIMITED)
-    _absent(spec, "completionMode", "NonIndexed")
-    _absent(spec, "suspend", False)
-    _absent(spec, "manualSelector", False)
+    strategy.fill(spec, "parallelism", 1)
+    strategy.fill(spec, "backoffLimit", BACKOFF_LIMIT if spec.get("backoffLimitPerIndex") is None else UNLIMITED)
+    strategy.fill(spec, "completionMode", "NonIndexed")
+    strategy.fill(spec, "suspend", False)
+    strategy.fill(spec, "manualSelector", False)
     policy = spec.get("podFailurePolicy")
-    _absent(spec, "podReplacementPolicy", "TerminatingOrFailed" if policy is None else "Failed")
+    strategy.fill(spec, "podReplacementPolicy", "TerminatingOrFailed" if policy is None else "Failed")
     for rule in (policy or {}).get("rules") or ():
         for condition in rule.get("onPodConditions") or ():
             condition["status"] = condition.get("status") or "True"
@@ -40,11 +42,6 @@ def default(obj: Object) -> None:
         spec["template"] = {}
     default_template(spec["template"])
     _inherit_labels(obj)
-
-
-def _absent(target: Object, name: str, value: Any) -> None:
-    if target.get(name) is None:
-        target[name] = value
 
 
 def _inherit_labels(obj: Object) -> None:
@@ -79,71 +76,51 @@ def _generate_selector(obj: Object) -> None:
 
 def validate(obj: Object) -> list[Cause]:
     causes = metadata.validate(obj, names.dns1123_subdomain)
-    return causes + validate_generated_selector(obj) + validate_spec(obj.get("spec") or {})
+    return causes + validate_generated_selector(obj) + validate_spec(obj.get("spec") or {}) + _host_names(obj)
+
+
+def _host_names(obj: Object) -> list[Cause]:
+    """Those of an indexed job's pods, of which the last one's is the longest."""
+    spec, name = obj.get("spec") or {}, obj["metadata"].get("name") or ""
+    completions = spec.get("completions") or 0
+    longest = f"{name}-{completions - 1}"
+    if spec.get("completionMode") != "Indexed" or completions <= 0 or not names.dns1123_label(longest):
+        return []
+    return [field.invalid("metadata.name", name, f"will not able to create pod with invalid DNS label: {longest}")]
 
 
 def validate_update(obj: Object, old: Object) -> list[Cause]:
     # Upstream judges the whole job and then the new spec once more.
-    spec, before = obj.get("spec") or {}, old.get("spec") or {}
-    causes = validate(obj) + metadata.validate_update(obj, old) + validate_spec(spec)
-    causes += _completions(spec, before)
-    causes += field.immutable("spec.selector", spec.get("selector"), before.get("selector"))
-    causes += _template_update(spec, old)
-    for name in field.until_enough(causes, ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")):
-        causes += field.immutable(f"spec.{name}", spec.get(name), before.get(name))
-    return causes
-
-
-def _completions(spec: Object, before: Object) -> list[Cause]:
-    """Fixed, unless an indexed job scales completions and parallelism together."""
-    wanted = spec.get("completions")
-    if wanted == before.get("completions"):
-        return []
-    if spec.get("completionMode") == "Indexed" and wanted is not None and wanted == spec.get("parallelism"):
-        return []
-    if spec.get("completionMode") == "Indexed":
-        detail = f"can only be modified in tandem with parallelism ({spec.get('parallelism')})"
-        return [field.invalid("spec.completions", wanted, detail)]
-    return [field.invalid("spec.completions", wanted, field.IMMUTABLE)]
-
-
-def _template_update(spec: Object, old: Object) -> list[Cause]:
-    before = old.get("spec") or {}
-    new, was = spec.get("template") or {}, before.get("template") or {}
-    never_ran = before.get("suspend") and not (old.get("status") or {}).get("startTime")
-    if new == was or (never_ran and _without_directives(new) == _without_directives(was)):
-        return []
-    return [field.invalid("spec.template", new, field.IMMUTABLE)]
-
-
-def _without_directives(template: Object) -> Object:
-    """What stays fixed while a job waits: all but labels, annotations and the choice of nodes."""
-    spec = dict(template.get("spec") or {})
-    for name in _DIRECTIVES:
-        spec.pop(name, None)
-    affinity = {kind: value for kind, value in (spec.pop("affinity", None) or {}).items() if kind != "nodeAffinity"}
-    meta = {name: value for name, value in (template.get("metadata") or {}).items() if name not in ("labels", "annotations")}
-    return {"spec": spec, "affinity": affinity, "metadata": meta}
+    spec = obj.get("spec") or {}
+    return validate(obj) + metadata.validate_update(obj, old) + validate_spec(spec) + validate_spec_update(spec, old)
 
 
 def validate_status_update(obj: Object, old: Object) -> list[Cause]:
-    causes = metadata.validate_update(obj, old)
-    status = obj.get("status") or {}
-    for name in field.until_enough(causes, _COUNTS):
-        causes += field.non_negative(f"status.{name}", status.get(name))
-    return causes
+    return metadata.validate_update(obj, old) + validate_status(obj, old)
 
 
 def selectable(obj: Object) -> dict[str, str]:
     return metadata.selectable(obj) | {"status.successful": str((obj.get("status") or {}).get("succeeded") or 0)}
 
 
+def _spec_warnings(obj: Object) -> list[str]:
+    spec = obj.get("spec") or {}
+    found = []
+    if (
+        spec.get("completionMode") == "Indexed"
+        and (spec.get("completions") or 0) > INDEXED_MAX
+        and (spec.get("parallelism") or 0) > LARGE_MAX
+    ):
+        found.append(_MANY_INDEXES)
+    return found + template_warnings(spec.get("template") or {}, "spec.template")
+
+
 def _warnings(obj: Object) -> list[str]:
-    return spec_warnings(((obj.get("spec") or {}).get("template") or {}).get("spec") or {}, "spec.template.spec")
+    return name_warnings(obj) + _spec_warnings(obj)
 
 
 def _warnings_on_update(obj: Object, old: Object) -> list[str]:
-    return _warnings(obj) if strategy.is_new_generation(obj, old) else []
+    return _spec_warnings(obj) if strategy.is_new_generation(obj, old) else []
 
 
 JOB = Kind(

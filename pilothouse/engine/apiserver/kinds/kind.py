@@ -8,8 +8,9 @@ The defaults of the fields suit a resource without spec, status or rules of its 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from pilothouse.engine.apiserver.identity import ANONYMOUS, User
 from pilothouse.engine.apiserver.kinds import metadata
 from pilothouse.engine.apiserver.kinds.subresource import BY_NAME, Subresource
 from pilothouse.model import names
@@ -38,14 +39,16 @@ class Column:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """The circumstances of a write. subresource: "" for the object itself, else "status", "ephemeralcontainers", ..."""
+class Context(NamedTuple):
+    """The circumstances of a write. subresource: "" for the object itself, else "status", "approval", ... user: who writes."""
 
     now: datetime
     subresource: str = ""
+    user: User = ANONYMOUS
 
 
+DEAR = 1000
+"""The breadth of kinds with expressions to be compiled or signatures to be verified: all of theirs is done beside the event loop."""
 UNSUPPORTED_LABEL = "field label not supported: {label}"
 
 NAME_COLUMN = Column("Name", metadata.DESCRIPTIONS["name"], format="name")
@@ -93,14 +96,17 @@ class Kind:
     validate, validate_update, validate_status_update: causes in upstream's wording and order, object metadata included;
         `validate` runs on create, `validate_update` on update of the object (it includes what `validate` says where upstream does).
     validate_subresource: instead of `validate_update` for writes through other subresources; `causes_of_update` picks.
+    row_conditions: what the row of a table says beside its cells.
     selectable: values for field selectors; selectable_fields: the labels that may be asked for; selector_refusal: what others get.
+    default_propagation: what becomes of what an object owns when its deletion does not say; Unsupported: it never owns anything.
     finalizers_on_delete: put on an object that is deleted, for the one who cleans up after it.
     waits: whether a dying object has to stay for a reason beside its finalizers and its grace.
     on_dying: changes an object that has just been marked as dying, in place below a copied top level and metadata.
     followed_by: the reconciler (`upkeep`) whose work on a write is waited for before the write is answered, "" for none.
     deprecation: what every request for it is warned of. blamed_group: what messages about invalid objects name, where that is not its own.
     stored_as: the resource whose objects it shares in another shape; to_stored and from_stored convert, both into a new value.
-    is_stored: whether there are objects of it; reviews are only answered. subresources: those that the resource names.
+    is_stored: whether there are objects of it; reviews and the like are only answered. subresources: those that the resource names.
+    breadth: how many times the usual work it takes to judge a value of it.
     grace_s: of a gracefully deleted kind, seconds granted given the object and the seconds asked for; None deletes at once.
     """
 
@@ -117,18 +123,20 @@ class Kind:
     warnings_on_update: Callable[[Object, Object], list[str]] | None = None
     columns: tuple[Column, ...] = (NAME_COLUMN, CREATED_COLUMN)
     cells: Callable[[Object, datetime], list[Any]] = _created_only
+    row_conditions: Callable[[Object], list[Object]] | None = None
     selectable: Callable[[Object], dict[str, str]] = metadata.selectable
     selectable_fields: frozenset[str] = field(default_factory=lambda: frozenset({"metadata.name", "metadata.namespace"}))
     selector_refusal: str = '"{label}" is not a known field selector: only "metadata.name", "metadata.namespace"'
     create_on_update: bool = False
     unconditional_update: bool = True
     returns_object_on_delete: bool = False
-    default_propagation: Literal["Background", "Foreground", "Orphan"] = "Background"
+    default_propagation: Literal["Background", "Foreground", "Orphan", "Unsupported"] = "Background"
     grace_s: Callable[[Object, int | None], int] | None = None
     finalizers_on_delete: tuple[str, ...] = ()
     waits: Callable[[Object], bool] = _never
     on_dying: Callable[[Object], None] = _nothing
     followed_by: str = ""
+    breadth: int = 1
     deprecation: str = ""
     blamed_group: str | None = None
     stored_as: Resource | None = None

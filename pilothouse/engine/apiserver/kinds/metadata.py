@@ -131,8 +131,13 @@ def _finalizers(finalizers: list[str], path: str, standard: bool) -> list[Cause]
         causes += field.each_invalid(path, finalizer, names.qualified_name(finalizer))
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         causes.append(field.invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"))
-    if standard:
-        for i, finalizer in field.until_enough(causes, enumerate(finalizers)):
+    return causes + (_standard_finalizers(finalizers, path) if standard else [])
+
+
+def _standard_finalizers(finalizers: list[str], path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    for i, finalizer in field.until_enough(causes, enumerate(finalizers)):
+        if "/" not in finalizer:
             causes += standard_finalizer(finalizer, f"{path}[{i}]")
     return causes
 
@@ -144,7 +149,7 @@ def standard_finalizer(name: str, path: str) -> list[Cause]:
 
 
 def validate_update(obj: Object, old: Object, *, standard_finalizers: bool = True) -> list[Cause]:
-    """What every update is held to.
+    """What the updates of most kinds are held to.
 
     Upstream judges metadata in its generic registry and again in the kind's own rules, and reports both; so does this.
     That a version must be stated is the request pipeline's to say.
@@ -152,8 +157,21 @@ def validate_update(obj: Object, old: Object, *, standard_finalizers: bool = Tru
     meta = obj.get("metadata") or {}
     changes = _changes(meta, old.get("metadata") or {})
     generic = _attributes(meta, False)
-    own = _attributes(meta, True) if standard_finalizers and meta.get("finalizers") else generic
+    own = generic + _standard_finalizers(meta.get("finalizers") or [], "metadata.finalizers") if standard_finalizers else generic
     return generic + changes + generic + changes + own
+
+
+def validate_own_update(obj: Object, old: Object) -> list[Cause]:
+    """The part of it that a kind says after its other rules, where it does not say it before."""
+    meta = obj.get("metadata") or {}
+    return _changes(meta, old.get("metadata") or {}) + _attributes(meta, True)
+
+
+def validate_common_update(obj: Object, old: Object) -> list[Cause]:
+    """The part of it that holds for kinds without rules of their own about it."""
+    meta = obj.get("metadata") or {}
+    generic = _attributes(meta, False)
+    return generic + _changes(meta, old.get("metadata") or {}) + generic
 
 
 def _changes(meta: Object, before: Object) -> list[Cause]:

@@ -7,7 +7,8 @@ Source: pkg/apis/core/v1/defaults.go.
 
 from typing import Any
 
-from pilothouse.engine.apiserver.kinds.quantities import round_amounts
+from pilothouse.engine.apiserver.kinds.pod_validation.pod_resources import aggregate, is_of_pods
+from pilothouse.engine.apiserver.kinds.quantities import may_be_overcommitted, round_amounts
 from pilothouse.engine.apiserver.kinds.volume_defaults import default_references, default_volume, pull_policy
 from pilothouse.model.json import Object
 
@@ -121,14 +122,17 @@ def _default_requests(resources: Object) -> None:
 
 
 def _default_pod_requests(spec: Object) -> None:
+    """A pod that is limited as a whole requests what its containers request together, and else what it is limited to."""
     limits = spec["resources"].get("limits") or {}
     if not limits:
         return
-    requested = {name for container in spec.get("containers") or () for name in container["resources"].get("requests") or ()}
     requests = spec["resources"].setdefault("requests", {})
-    for name, amount in limits.items():
-        if name not in requests and name not in requested:
-            requests[name] = amount
+    for name, value in aggregate(spec, "requests").items():
+        if is_of_pods(name) and may_be_overcommitted(name):
+            requests.setdefault(name, str(value))
+    for name, limit in limits.items():
+        if is_of_pods(name):
+            requests.setdefault(name, limit)
 
 
 def _default_host_ports(spec: Object) -> None:

@@ -86,5 +86,10 @@ def is_standard(name: str) -> bool:
     return name in STANDARD_RESOURCES or is_huge_page(name) or name.startswith("requests.hugepages-")
 
 
+def is_counted(name: str) -> bool:
+    """Whether quotas know it."""
+    return name != "storage" and is_standard(name)
+
+
 def is_whole(name: str) -> bool:
     return name in OBJECT_COUNTS or is_extended(name)

@@ -3,14 +3,17 @@
 Source: pkg/apis/core/validation, pkg/apis/core/v1/defaults.go, pkg/apis/core/helper.
 """
 
+from typing import Any
+
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
-from pilothouse.engine.apiserver.kinds.pod_validation.resources import quantity, resource_name
+from pilothouse.engine.apiserver.kinds.pod_validation.resources import container_resource_name, quantity, resource_name, whole
 from pilothouse.engine.apiserver.kinds.printers import cluster as printer
-from pilothouse.engine.apiserver.kinds.quantities import amount, is_fractional, is_huge_page, is_standard, is_whole, round_amounts
+from pilothouse.engine.apiserver.kinds.quantities import amount, is_counted, may_be_overcommitted, round_amounts
 from pilothouse.model import kinds, names
-from pilothouse.model.errors import MOST_CAUSES, Cause
+from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
+from pilothouse.model.quantity import Quantity
 
 _COMPUTE = ("cpu", "memory")
 _POD_RESOURCES = frozenset({"pods", *_COMPUTE, *(f"{side}.{name}" for side in ("requests", "limits") for name in _COMPUTE)})
@@ -24,9 +27,12 @@ SCOPES = {
     "VolumeAttributesClass": frozenset({"requests.storage", "persistentvolumeclaims"}),
 }
 _OPPOSITES = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
-_MUST_EXIST = "must be 'Exist' when scope is any of Terminating, NotTerminating, BestEffort and NotBestEffort"
+_MUST_EXIST = (
+    "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort,"
+    " ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"
+)
 _SOME_VALUE = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"
-_NO_VALUE = "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector"
+_NO_VALUE = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
 _ALWAYS_EXISTS = ("Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "CrossNamespacePodAffinity")
 
 
@@ -41,53 +47,60 @@ def _quota_spec(spec: Object) -> list[Cause]:
     hard = spec.get("hard") or {}
     causes = _hard(hard, "spec.hard")
     scopes = spec.get("scopes") or []
-    causes += _scopes(scopes, scopes, hard, "spec.scopes")
+    counted = [name for name in hard if is_counted(name)]
+    causes += _scopes(scopes, counted, "spec.scopes")
     selector = (spec.get("scopeSelector") or {}).get("matchExpressions") or []
     path = "spec.scopeSelector.matchExpressions"
     for expression in field.until_enough(causes, selector):
-        causes += _scopes([expression.get("scopeName") or ""], selector, hard, path, several=False)
-        causes += _scope_operator(expression, path)
-    return causes
+        scope = expression.get("scopeName") or ""
+        if scope not in SCOPES:
+            causes.append(field.invalid(f"{path}.scopeName", scope, "unsupported scope"))
+        causes += _applied(scope, spec.get("scopeSelector"), counted, path) + _scope_operator(expression, path)
+    return causes + _opposites({expression.get("scopeName") for expression in selector}, spec.get("scopes"), path)
 
 
 def _hard(hard: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
     for name, value in field.until_enough(causes, hard.items()):
         here = f"{path}[{name}]"
-        causes += resource_name(name, here) + quantity(value, here)
-        if is_whole(name) and is_fractional(value):
-            causes.append(field.invalid(here, str(amount(value)), "must be an integer"))
+        causes += resource_name(name, here)
+        if "/" not in name and not is_counted(name):
+            causes.append(field.invalid(here, name, "must be a standard resource for quota"))
+        causes += quantity(value, here) + whole(name, value, here)
     return causes
 
 
-def _scopes(scopes: list[str], shown: object, hard: Object, path: str, *, several: bool = True) -> list[Cause]:
+def _scopes(scopes: list[str], counted: list[str], path: str) -> list[Cause]:
     causes: list[Cause] = []
     for scope in field.until_enough(causes, scopes):
-        counted = SCOPES.get(scope)
-        if counted is None:
-            causes.append(field.invalid(path, shown, "unsupported scope"))
-            continue
-        if len(causes) > MOST_CAUSES:
-            return causes  # Scopes times resources is more than anybody reads, and than there is time for.
-        causes += [
-            field.invalid(path, shown, "unsupported scope applied to resource")
-            for name in hard
-            if is_standard(name) and name not in counted and not (is_huge_page(name) and counted is _POD_RESOURCES)
-        ]
-    if several:
-        causes += [field.invalid(path, shown, "conflicting scopes") for pair in _OPPOSITES if pair <= set(scopes)]
-    return causes
+        if scope not in SCOPES:
+            causes.append(field.invalid(path, scopes, "unsupported scope"))
+        causes += _applied(scope, scopes, counted, path)
+    return causes + _opposites(set(scopes), scopes, path)
+
+
+def _applied(scope: str, shown: object, counted: list[str], path: str) -> list[Cause]:
+    """shown: what a message names. counted: the resources that quotas know, of those that are limited."""
+    fitting = SCOPES.get(scope)
+    if fitting is None:
+        return []
+    return [field.invalid(path, shown, "unsupported scope applied to resource") for name in counted if name not in fitting]
+
+
+def _opposites(scopes: set[Any], shown: object, path: str) -> list[Cause]:
+    return [field.invalid(path, shown, "conflicting scopes") for pair in _OPPOSITES if pair <= scopes]
 
 
 def _scope_operator(expression: Object, path: str) -> list[Cause]:
     operator, values = expression.get("operator") or "", expression.get("values") or []
+    causes: list[Cause] = []
     if expression.get("scopeName") in _ALWAYS_EXISTS and operator != "Exists":
-        return [field.invalid(f"{path}.operator", operator, _MUST_EXIST)]
+        causes.append(field.invalid(f"{path}.operator", operator, _MUST_EXIST))
     if operator in ("In", "NotIn"):
-        return [] if values else [field.required(f"{path}.values", _SOME_VALUE)]
+        return causes if values else [*causes, field.required(f"{path}.values", _SOME_VALUE)]
     if operator in ("Exists", "DoesNotExist"):
-        return [field.invalid(f"{path}.values", values, _NO_VALUE)] if values else []
-    return [field.invalid(f"{path}.operator", operator, "not a valid selector operator")]
+        return [*causes, field.invalid(f"{path}.values", values, _NO_VALUE)] if values else causes
+    return [*causes, field.invalid(f"{path}.operator", operator, "not a valid selector operator")]
 
 
 def _validate_quota(obj: Object) -> list[Cause]:
@@ -96,16 +109,29 @@ def _validate_quota(obj: Object) -> list[Cause]:
 
 def _validate_quota_update(obj: Object, old: Object) -> list[Cause]:
     spec, before = obj.get("spec") or {}, old.get("spec") or {}
-    causes = metadata.validate_update(obj, old)
-    if (spec.get("scopes") or []) != (before.get("scopes") or []):
+    causes = metadata.validate_update(obj, old) + _quota_spec(spec)
+    if set(spec.get("scopes") or ()) != set(before.get("scopes") or ()):
         causes.append(field.invalid("spec.scopes", spec.get("scopes"), field.IMMUTABLE))
-    return causes + _quota_spec(spec)
+    return causes
 
 
 def _validate_quota_status(obj: Object, old: Object) -> list[Cause]:
     status = obj.get("status") or {}
     causes = metadata.validate_update(obj, old)
     return causes + _hard(status.get("hard") or {}, "status.hard") + _hard(status.get("used") or {}, "status.used")
+
+
+def _quota_warnings(obj: Object) -> list[str]:
+    """Of requests that may be more than limits; only when a quota is made."""
+    hard, found = (obj.get("spec") or {}).get("hard") or {}, []
+    for name in ("cpu", "memory", "storage", "ephemeral-storage"):
+        lower, upper = f"requests.{name}", f"limits.{name}"
+        if lower not in hard and name in _COMPUTE:
+            lower = name
+        if lower in hard and upper in hard and amount(hard[lower]) > amount(hard[upper]):
+            shown = f"{lower} ({amount(hard[lower])}) should be less than {upper} ({amount(hard[upper])})"
+            found.append(f"ResourceQuota {shown}")
+    return found
 
 
 RESOURCEQUOTA = Kind(
@@ -117,6 +143,8 @@ RESOURCEQUOTA = Kind(
     validate=_validate_quota,
     validate_update=_validate_quota_update,
     validate_status_update=_validate_quota_status,
+    warnings=_quota_warnings,
+    warnings_on_update=lambda obj, old: [],
     columns=printer.QUOTA_COLUMNS,
     cells=printer.quota_cells,
     returns_object_on_delete=True,
@@ -149,13 +177,11 @@ def _default_limits(obj: Object) -> None:
 
 def _validate_limits(obj: Object) -> list[Cause]:
     causes = metadata.validate(obj, names.dns1123_subdomain)
-    seen: set[str] = set()
+    unique = field.Unique()
     for i, item in field.until_enough(causes, enumerate((obj.get("spec") or {}).get("limits") or ())):
         here, kind = f"spec.limits[{i}]", item.get("type") or ""
         causes += _limit_type(kind, f"{here}.type")
-        if kind in seen:
-            causes.append(field.duplicate(f"{here}.type", kind))
-        seen.add(kind)
+        causes += unique.check(f"{here}.type", kind)
         causes += _limit(item, kind, here)
     return causes
 
@@ -178,27 +204,52 @@ def _limit(item: Object, kind: str, path: str) -> list[Cause]:
         checked += ["default", "defaultRequest"]
     for name in field.until_enough(causes, checked):
         for resource in item.get(name) or ():
-            causes += resource_name(resource, f"{path}.{name}[{resource}]")
+            causes += _limited(kind, resource, f"{path}.{name}[{resource}]")
     if kind == "PersistentVolumeClaim" and "storage" not in {*(item.get("min") or ()), *(item.get("max") or ())}:
         causes.append(field.required(f"{path}.limits", "either minimum or maximum storage value is required, but neither was provided"))
+    for resource in item.get("maxLimitRequestRatio") or ():
+        causes += _limited(kind, resource, f"{path}.maxLimitRequestRatio[{resource}]")
+    checked.append("maxLimitRequestRatio")
     for resource in dict.fromkeys(key for name in checked for key in field.until_enough(causes, item.get(name) or ())):
-        causes += _order(item, resource, path)
+        causes += _order({name: item.get(name) for name in checked}, resource, path)
     return causes
 
 
+def _limited(kind: str, resource: str, path: str) -> list[Cause]:
+    """What containers and pods are limited in is what containers can ask for."""
+    return container_resource_name(resource, path) if kind in ("Pod", "Container") else resource_name(resource, path)
+
+
 def _order(item: Object, resource: str, path: str) -> list[Cause]:
-    """min <= defaultRequest <= default <= max, as far as they are given; a ratio is at least one."""
+    """min <= defaultRequest <= default <= max, as far as they are given; a ratio is between one and max/min."""
     given = {name: amount(item[name][resource]) for name in _LIMITS if resource in (item.get(name) or ())}
     causes = [
         field.invalid(
-            f"{path}.{at}[{resource}]", str(given[shown]), f"{_CALLED[low]} {given[low]} is greater than {_CALLED[high]} {given[high]}"
+            f"{path}.{at}[{resource}]", str(given[shown]), f"{_CALLED[low]} {given[low]} is greater than {_called(high, low)} {given[high]}"
         )
         for low, high, at, shown in _ORDER
         if low in given and high in given and given[low] > given[high]
     ]
+    causes += _ratio(given, f"{path}.maxLimitRequestRatio[{resource}]")
+    default, request = given.get("default"), given.get("defaultRequest")
+    if default is not None and request is not None and default != request and not may_be_overcommitted(resource):
+        detail = f"default value {default} must equal to defaultRequest value {request} in {resource}"
+        causes.append(field.invalid(f"{path}.defaultRequest[{resource}]", str(request), detail))
+    return causes
+
+
+def _called(high: str, low: str) -> str:
+    return "default limit value" if (low, high) == ("defaultRequest", "default") else _CALLED[high]
+
+
+def _ratio(given: dict[str, Quantity], path: str) -> list[Cause]:
     ratio = given.get("maxLimitRequestRatio")
-    if ratio is not None and ratio < amount("1"):
-        causes.append(field.invalid(f"{path}.maxLimitRequestRatio[{resource}]", str(ratio), f"ratio {ratio} is less than 1"))
+    if ratio is None:
+        return []
+    causes = [field.invalid(path, str(ratio), f"ratio {ratio} is less than 1")] if ratio < amount("1") else []
+    least, most = given.get("min"), given.get("max")
+    if least is not None and most is not None and not least.is_zero and ratio.amount > most.amount / least.amount:
+        causes.append(field.invalid(path, str(ratio), f"ratio {ratio} is greater than max/min = {float(most.amount / least.amount):f}"))
     return causes
 
 

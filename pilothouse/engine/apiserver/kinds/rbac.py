@@ -66,7 +66,7 @@ def _role(resource: Resource, definition: str) -> Kind:
         default=_default_role,
         prepare_update=strategy.plain_update,
         validate=validate,
-        validate_update=lambda obj, old: metadata.validate_update(obj, old) + validate(obj),
+        validate_update=lambda obj, old: metadata.validate_common_update(obj, old) + validate(obj) + metadata.validate_own_update(obj, old),
         create_on_update=True,
         followed_by="" if resource.namespaced else "aggregation",
     )
@@ -118,7 +118,7 @@ def _binding(resource: Resource, definition: str, roles: tuple[str, ...]) -> Kin
         return causes
 
     def validate_update(obj: Object, old: Object) -> list[Cause]:
-        causes = metadata.validate_update(obj, old) + validate(obj)
+        causes = metadata.validate_common_update(obj, old) + validate(obj) + metadata.validate_own_update(obj, old)
         role = obj.get("roleRef") or {}
         if role != old.get("roleRef"):
             shown = {"APIGroup": role.get("apiGroup"), "Kind": role.get("kind"), "Name": role.get("name")}

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 
 from pilothouse.engine.apiserver.kinds import (
+    apiservices,
+    certificates,
     cluster,
+    componentstatuses,
     coordination,
     data,
     endpoints,
@@ -14,12 +17,14 @@ from pilothouse.engine.apiserver.kinds import (
     quotas,
     rbac,
     runtime_classes,
+    service_networks,
     services,
     workloads,
 )
 from pilothouse.engine.apiserver.kinds.crd.definition import CRD
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.reviews import REVIEWS
+from pilothouse.engine.apiserver.kinds.webhooks.configuration import MUTATING, VALIDATING
 
 _KINDS: tuple[Kind, ...] = (
     pods.POD,
@@ -34,22 +39,30 @@ _KINDS: tuple[Kind, ...] = (
     quotas.RESOURCEQUOTA,
     quotas.LIMITRANGE,
     pods.PODTEMPLATE,
+    pods.BINDING,
+    componentstatuses.COMPONENTSTATUS,
     workloads.DEPLOYMENT,
     workloads.REPLICASET,
     workloads.CONTROLLERREVISION,
     jobs.JOB,
     ingresses.INGRESS,
     ingresses.INGRESSCLASS,
+    service_networks.SERVICECIDR,
+    service_networks.IPADDRESS,
     endpoints.ENDPOINTSLICE,
     coordination.LEASE,
     events.EVENT_V1,
     coordination.PRIORITYCLASS,
     runtime_classes.RUNTIMECLASS,
+    certificates.CERTIFICATESIGNINGREQUEST,
     rbac.ROLE,
     rbac.ROLEBINDING,
     rbac.CLUSTERROLE,
     rbac.CLUSTERROLEBINDING,
     CRD,
+    apiservices.APISERVICE,
+    MUTATING,
+    VALIDATING,
     *REVIEWS,
 )
 

@@ -5,6 +5,7 @@ Source: pkg/apis/node/validation, pkg/apis/node/v1/defaults.go.
 
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
+from pilothouse.engine.apiserver.kinds.node_labels import DEPRECATED
 from pilothouse.engine.apiserver.kinds.pod_validation.resources import validate_resources
 from pilothouse.engine.apiserver.kinds.pod_validation.scheduling import validate_tolerations
 from pilothouse.engine.apiserver.kinds.printers import cluster as printer
@@ -45,6 +46,11 @@ def _validate_update(obj: Object, old: Object) -> list[Cause]:
     return metadata.validate_update(obj, old) + field.immutable("handler", obj.get("handler"), old.get("handler"))
 
 
+def _warnings(obj: Object) -> list[str]:
+    keys = (obj.get("scheduling") or {}).get("nodeSelector") or ()
+    return [f"scheduling.nodeSelector: {DEPRECATED[key]}" for key in keys if key in DEPRECATED]
+
+
 RUNTIMECLASS = Kind(
     kinds.RUNTIMECLASSES,
     "io.k8s.api.node.v1.RuntimeClass",
@@ -52,6 +58,7 @@ RUNTIMECLASS = Kind(
     prepare_update=strategy.plain_update,
     validate=_validate,
     validate_update=_validate_update,
+    warnings=_warnings,
     columns=printer.RUNTIMECLASS_COLUMNS,
     cells=printer.runtimeclass_cells,
     create_on_update=True,

@@ -1,20 +1,20 @@
 """Cluster addresses and IP families of a Service: each well-formed, one a family, in agreement with one another."""
 
 from pilothouse.engine.apiserver.kinds import field
+from pilothouse.engine.apiserver.kinds.addresses import validate_address
 from pilothouse.engine.apiserver.kinds.service_shape import (
     CLUSTER_FAMILIES,
     HEADLESS,
     family_of,
-    has_cluster_ip,
     is_headless,
     leads_nowhere,
 )
-from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 
 FAMILIES = ("IPv4", "IPv6")
 FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
+_FOR_LIFE = "may not change once set"
 _IPS, _FAMILIES, _POLICY = "spec.clusterIPs", "spec.ipFamilies", "spec.ipFamilyPolicy"
 
 
@@ -22,20 +22,17 @@ def validate_addresses(spec: Object) -> list[Cause]:
     if spec.get("type") == "ExternalName":
         return []
     addresses, families, policy = spec.get("clusterIPs") or [], spec.get("ipFamilies") or [], spec.get("ipFamilyPolicy")
-    causes = _agreement(spec.get("clusterIP") or "", addresses)
-    if policy is not None and policy not in FAMILY_POLICIES:
-        causes.append(field.not_supported(_POLICY, policy, FAMILY_POLICIES))
+    causes = _agreement(spec.get("clusterIP") or "", addresses) + _families(families)
+    causes += field.none_or_one_of(_POLICY, policy, FAMILY_POLICIES)
     malformed = _addresses(addresses)
     causes += malformed
     if len(addresses) > 2:
         causes.append(field.invalid(_IPS, addresses, "may only hold up to 2 values"))
     if malformed:
         return causes
-    wrong = _families(families)
-    causes += wrong + _stack(policy, addresses, families)
-    if not wrong and not is_headless(spec):
-        causes += _matching(addresses, families)
-    return causes
+    if len(addresses) > 1 and len({family_of(address) for address in addresses}) < 2:
+        causes.append(field.invalid(_IPS, addresses, "may specify no more than one IP for each IP family"))
+    return causes if is_headless(spec) else causes + _matching(addresses, families)
 
 
 def _agreement(single: str, addresses: list[str]) -> list[Cause]:
@@ -55,52 +52,84 @@ def _addresses(addresses: list[str]) -> list[Cause]:
             if len(addresses) > 1:
                 causes.append(field.invalid(_IPS, addresses, "'None' must be the first and only value"))
             continue
-        causes += field.each_invalid(f"{_IPS}[{i}]", address, names.ip(address))
+        causes += validate_address(address, f"{_IPS}[{i}]")
     return causes
 
 
 def _families(families: list[str]) -> list[Cause]:
     causes: list[Cause] = []
-    seen: set[str] = set()
+    unique = field.Unique()
     for i, family in field.until_enough(causes, enumerate(families)):
         if family not in FAMILIES:
             causes.append(field.not_supported(f"{_FAMILIES}[{i}]", family, FAMILIES))
-        if family in seen:
-            causes.append(field.duplicate(f"{_FAMILIES}[{i}]", family))
-        seen.add(family)
+        causes += unique.check(f"{_FAMILIES}[{i}]", family)
     return causes
 
 
-def _stack(policy: str | None, addresses: list[str], families: list[str]) -> list[Cause]:
-    causes: list[Cause] = []
-    if policy == "SingleStack":
-        for values, what in ((addresses, "cluster IPs"), (families, "IP families")):
-            if len(values) > 1:
-                detail = f"must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified"
-                causes.append(field.invalid(_POLICY, policy, detail))
-    if len(addresses) == 2 and family_of(addresses[0]) == family_of(addresses[1]):
-        causes.append(field.invalid(_IPS, addresses, "may specify no more than one IP for each IP family"))
-    return causes
+def _stack(spec: Object) -> list[Cause]:
+    if spec.get("ipFamilyPolicy") != "SingleStack":
+        return []
+    given = ((spec.get("clusterIPs") or [], "cluster IPs"), (spec.get("ipFamilies") or [], "IP families"))
+    return [
+        field.invalid(_POLICY, "SingleStack", f"must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified")
+        for values, what in given
+        if len(values) == 2
+    ]
 
 
 def _matching(addresses: list[str], families: list[str]) -> list[Cause]:
     return [
         field.invalid(f"{_IPS}[{i}]", address, f"expected an {family} value as indicated by `ipFamilies[{i}]`")
         for i, (address, family) in enumerate(zip(addresses, families, strict=False))
-        if family_of(address) != family
+        if family in FAMILIES and family_of(address) != family
     ]
 
 
-def validate_cluster(spec: Object) -> list[Cause]:
-    """Whether this cluster has what a new service asks for."""
-    if not has_cluster_ip(spec) or leads_nowhere(spec):
+def validate_allocation(spec: Object) -> list[Cause]:
+    """What stands in the way of giving addresses to a service. Upstream finds it first, and then looks for nothing else."""
+    if spec.get("type") == "ExternalName":
         return []
-    families = spec.get("ipFamilies") or []
-    causes = [
+    return validate_addresses(spec) or _stack(spec) + _foreign(spec) or _cluster(spec)
+
+
+def _foreign(spec: Object) -> list[Cause]:
+    """Addresses that name, without saying it, a family that the cluster does not have."""
+    addresses, families = spec.get("clusterIPs") or [], spec.get("ipFamilies") or []
+    return [
+        field.invalid(f"{_IPS}[{i}]", addresses, f"{family_of(address)} is not configured on this cluster")
+        for i, address in enumerate(addresses)
+        if i >= len(families) and address != HEADLESS and family_of(address) not in CLUSTER_FAMILIES
+    ]
+
+
+def _cluster(spec: Object) -> list[Cause]:
+    """Whether this cluster has what a service asks for."""
+    if leads_nowhere(spec):
+        return []
+    causes: list[Cause] = []
+    if spec.get("ipFamilyPolicy") == "RequireDualStack" and len(CLUSTER_FAMILIES) < 2:
+        causes.append(field.invalid(_POLICY, "RequireDualStack", "this cluster is not configured for dual-stack services"))
+    return causes + [
         field.invalid(f"{_FAMILIES}[{i}]", family, "not configured on this cluster")
-        for i, family in enumerate(families)
+        for i, family in enumerate(spec.get("ipFamilies") or ())
         if family not in CLUSTER_FAMILIES
     ]
-    if not causes and spec.get("ipFamilyPolicy") == "RequireDualStack" and len(CLUSTER_FAMILIES) < 2:
-        causes.append(field.invalid(_POLICY, "RequireDualStack", "this cluster is not configured for dual-stack services"))
-    return causes
+
+
+def validate_addresses_update(spec: Object, old: Object) -> list[Cause]:
+    """Addresses and families are for life, unless a service comes from or goes to one without addresses of its own."""
+    if "ExternalName" in (spec.get("type"), old.get("type")) or (is_headless(spec) and is_headless(old)):
+        return []
+    new, before = spec.get("clusterIPs") or [], old.get("clusterIPs") or []
+    causes: list[Cause] = []
+    if len(new) == len(before):
+        causes += [field.invalid(f"{_IPS}[{i}]", new, _FOR_LIFE) for i, address in enumerate(before) if address != new[i]]
+    elif before and not new:
+        causes.append(field.invalid(f"{_IPS}[0]", new, "primary clusterIP can not be unset"))
+    elif before and new[0] != before[0]:
+        causes.append(field.invalid(f"{_IPS}[0]", new, _FOR_LIFE))
+    if is_headless(spec) or is_headless(old):
+        return causes
+    families, families_before = spec.get("ipFamilies") or [], old.get("ipFamilies") or []
+    changed = [family for i, family in enumerate(families_before) if i < len(families) and families[i] != family]
+    return causes + [field.invalid(f"{_FAMILIES}[0]", families, _FOR_LIFE) for _ in changed]

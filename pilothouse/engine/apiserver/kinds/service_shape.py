@@ -60,7 +60,10 @@ def _put(spec: Object, name: str, value: object) -> None:
 
 
 def choose_families(spec: Object) -> None:
-    """Fill in families and policy: the cluster's own, unless nobody but the service's maker knows what is behind it."""
+    """Fill in families and policy: the cluster's own, unless nobody but the service's maker knows what is behind it.
+
+    Addresses that are stated and of no family of the cluster, or several of one, leave the families out.
+    """
     if not has_cluster_ip(spec):
         return
     families = list(spec.get("ipFamilies") or ())
@@ -70,9 +73,11 @@ def choose_families(spec: Object) -> None:
         if spec["ipFamilyPolicy"] != "SingleStack":
             families += [family for family in BOTH_FAMILIES if family not in families]
     else:
-        several = len(families) > 1 or len(spec.get("clusterIPs") or ()) > 1
-        spec["ipFamilyPolicy"] = spec.get("ipFamilyPolicy") or ("RequireDualStack" if several else "SingleStack")
-        families = families or [family_of(address) for address in spec.get("clusterIPs") or () if address != HEADLESS]
+        spec["ipFamilyPolicy"] = spec.get("ipFamilyPolicy") or "SingleStack"
+        if not families:
+            families = [family_of(address) for address in spec.get("clusterIPs") or () if address != HEADLESS]
+            if any(family not in CLUSTER_FAMILIES for family in families) or len(set(families)) < len(families):
+                return
     spec["ipFamilies"] = families or [CLUSTER_FAMILIES[0]]
 
 
@@ -91,6 +96,8 @@ def inherit_allocated(spec: Object, old: Object) -> None:
         for name in ("clusterIP", "clusterIPs"):
             if not spec.get(name) and old.get(name):
                 spec[name] = old[name]
+        if spec.get("ipFamilyPolicy") is None and old.get("ipFamilyPolicy"):
+            spec["ipFamilyPolicy"] = old["ipFamilyPolicy"]
     if has_node_ports(spec) and has_node_ports(old):
         _inherit_node_ports(spec, old)
     if has_health_port(spec) and has_health_port(old) and not spec.get("healthCheckNodePort"):

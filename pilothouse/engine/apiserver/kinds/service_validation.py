@@ -3,9 +3,11 @@
 Source: pkg/apis/core/validation (ValidateService and what it calls).
 """
 
+from typing import Any
+
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.kinds import service_shape as shape
-from pilothouse.engine.apiserver.kinds.addresses import ordinary
+from pilothouse.engine.apiserver.kinds.addresses import ordinary, validate_address, validate_network
 from pilothouse.engine.apiserver.kinds.metadata import labels
 from pilothouse.engine.apiserver.kinds.pod_validation.probes import port_or_name
 from pilothouse.engine.apiserver.kinds.service_addresses import validate_addresses
@@ -17,15 +19,17 @@ TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 AFFINITIES = ("ClientIP", "None")
 TRAFFIC_POLICIES = ("Cluster", "Local")
-DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
+DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 AFFINITY_MAX_S = 86400
-KUBELET_PORT = 10250
+HINTS, MODE = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
+SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 _FOR_BALANCERS = "may only be used when `type` is 'LoadBalancer'"
 
 
-def validate_spec(spec: Object) -> list[Cause]:
+def validate_spec(spec: Object, annotations: Object, old_annotations: Object | None = None) -> list[Cause]:
+    """annotations: of the service, old_annotations those of the stored one, None when it is new."""
     ports = spec.get("ports") or []
-    causes: list[Cause] = []
+    causes = _topology(annotations)
     if not ports and not shape.is_headless(spec) and spec.get("type") != "ExternalName":
         causes.append(field.required("spec.ports"))
     causes += _by_type(spec) + _ports(ports)
@@ -33,35 +37,25 @@ def validate_spec(spec: Object) -> list[Cause]:
         causes += labels(selector, "spec.selector")
     causes += _affinity(spec) + validate_addresses(spec)
     for i, address in field.until_enough(causes, enumerate(spec.get("externalIPs") or ())):
-        said = names.ip(address)
-        causes += field.each_invalid(f"spec.externalIPs[{i}]", address, said) if said else ordinary(address, f"spec.externalIPs[{i}]")
-    causes += _one_of("spec.type", spec.get("type"), TYPES)
-    return causes + _port_conflicts(spec, ports) + _balancing(spec) + _traffic(spec)
+        causes += validate_address(address, f"spec.externalIPs[{i}]") or ordinary(address, f"spec.externalIPs[{i}]")
+    causes += field.one_of("spec.type", spec.get("type"), TYPES)
+    return causes + _port_conflicts(spec, ports) + _balancing(spec, annotations, old_annotations) + _traffic(spec)
 
 
-def _one_of(path: str, value: str | None, supported: tuple[str, ...]) -> list[Cause]:
-    if value in supported:
+def _topology(annotations: Object) -> list[Cause]:
+    hints, mode = annotations.get(HINTS), annotations.get(MODE)
+    if hints is None or mode is None or hints == mode:
         return []
-    return [field.not_supported(path, value, supported) if value else field.required(path)]
+    return [field.invalid(f"metadata.annotations[{MODE}]", mode, f"must match annotations[{HINTS}] when both are specified")]
 
 
 def _by_type(spec: Object) -> list[Cause]:
     kind = spec.get("type")
     if kind == "ExternalName":
         return _external_name(spec)
-    if kind not in shape.WITH_NODE_PORTS:
-        return []
-    causes: list[Cause] = []
-    if kind == "LoadBalancer":
-        detail = f"may not expose port {KUBELET_PORT} externally since it is used by kubelet"
-        causes += [
-            field.invalid(f"spec.ports[{i}].port", KUBELET_PORT, detail)
-            for i, port in enumerate(spec.get("ports") or ())
-            if port.get("port") == KUBELET_PORT
-        ]
-    if shape.is_headless(spec):
-        causes.append(field.invalid("spec.clusterIPs[0]", shape.HEADLESS, f"may not be set to 'None' for {kind} services"))
-    return causes
+    if kind in shape.WITH_NODE_PORTS and shape.is_headless(spec):
+        return [field.invalid("spec.clusterIPs[0]", shape.HEADLESS, f"may not be set to 'None' for {kind} services")]
+    return []
 
 
 def _external_name(spec: Object) -> list[Cause]:
@@ -75,19 +69,17 @@ def _external_name(spec: Object) -> list[Cause]:
 
 def _ports(ports: list[Object]) -> list[Cause]:
     causes: list[Cause] = []
-    seen: set[str] = set()
+    unique = field.Unique()
     for i, port in field.until_enough(causes, enumerate(ports)):
         here = f"spec.ports[{i}]"
         if name := port.get("name"):
             causes += field.each_invalid(f"{here}.name", name, names.dns1123_label(name))
-            if name in seen:
-                causes.append(field.duplicate(f"{here}.name", name))
-            seen.add(name)
+            causes += unique.check(f"{here}.name", name)
         elif len(ports) > 1:
             causes.append(field.required(f"{here}.name"))
         number = port.get("port") or 0
         causes += field.each_invalid(f"{here}.port", number, names.port_number(number))
-        causes += _one_of(f"{here}.protocol", port.get("protocol"), PROTOCOLS)
+        causes += field.one_of(f"{here}.protocol", port.get("protocol"), PROTOCOLS)
         causes += port_or_name(port.get("targetPort"), f"{here}.targetPort")
         if (application := port.get("appProtocol")) is not None:
             causes += field.each_invalid(f"{here}.appProtocol", application, names.qualified_name(application))
@@ -96,18 +88,27 @@ def _ports(ports: list[Object]) -> list[Cause]:
 
 def _affinity(spec: Object) -> list[Cause]:
     kind = spec.get("sessionAffinity")
-    causes = _one_of("spec.sessionAffinity", kind, AFFINITIES)
+    causes = field.one_of("spec.sessionAffinity", kind, AFFINITIES)
     config = spec.get("sessionAffinityConfig")
     if kind == "ClientIP":
-        timeout_s = ((config or {}).get("clientIP") or {}).get("timeoutSeconds")
-        if timeout_s is None:
-            causes.append(field.required("spec.sessionAffinityConfig", "when session affinity type is ClientIP"))
-        elif not 0 < timeout_s <= AFFINITY_MAX_S:
-            detail = f"must be greater than 0 and less than {AFFINITY_MAX_S}"
-            causes.append(field.invalid("spec.sessionAffinityConfig.clientIP.timeoutSeconds", timeout_s, detail))
+        causes += _client_affinity(config)
     elif kind == "None" and config is not None:
         causes.append(field.forbidden("spec.sessionAffinityConfig", "must not be set when session affinity is None"))
     return causes
+
+
+def _client_affinity(config: Object | None) -> list[Cause]:
+    path, holder = "spec.sessionAffinityConfig", config
+    for name in ("clientIP", "timeoutSeconds"):
+        if holder is None:
+            break
+        path, holder = f"{path}.{name}", holder.get(name)
+    if holder is None:
+        return [field.required(path, "when session affinity type is ClientIP")]
+    timeout_s: Any = holder
+    if 0 < timeout_s <= AFFINITY_MAX_S:
+        return []
+    return [field.invalid(path, timeout_s, f"must be greater than 0 and less than {AFFINITY_MAX_S}")]
 
 
 def _port_conflicts(spec: Object, ports: list[Object]) -> list[Cause]:
@@ -128,29 +129,44 @@ def _port_conflicts(spec: Object, ports: list[Object]) -> list[Cause]:
     return causes
 
 
-def _balancing(spec: Object) -> list[Cause]:
+def _balancing(spec: Object, annotations: Object, old_annotations: Object | None) -> list[Cause]:
     is_balancer = spec.get("type") == "LoadBalancer"
     causes: list[Cause] = []
     if ranges := spec.get("loadBalancerSourceRanges"):
         if not is_balancer:
             causes.append(field.forbidden("spec.LoadBalancerSourceRanges", _FOR_BALANCERS))
-        for i, source in enumerate(ranges):
-            causes += field.each_invalid(f"spec.LoadBalancerSourceRanges[{i}]", source, names.cidr(source.strip()))
+        for i, source in field.until_enough(causes, enumerate(ranges)):
+            causes += validate_network(source.strip(), f"spec.LoadBalancerSourceRanges[{i}]")
+    elif (stated := annotations.get(SOURCE_RANGES)) is not None:
+        here = f"metadata.annotations[{SOURCE_RANGES}]"
+        if not is_balancer:
+            causes.append(field.forbidden(here, _FOR_BALANCERS))
+        if stated.strip() and (old_annotations is None or old_annotations.get(SOURCE_RANGES) != stated):
+            for source in field.until_enough(causes, stated.strip().split(",")):
+                causes += validate_network(source.strip(), here)
     if spec.get("allocateLoadBalancerNodePorts") is not None and not is_balancer:
         causes.append(field.forbidden("spec.allocateLoadBalancerNodePorts", _FOR_BALANCERS))
-    if (owner := spec.get("loadBalancerClass")) is not None:
-        if is_balancer:
-            causes += field.each_invalid("spec.loadBalancerClass", owner, names.qualified_name(owner))
-        else:
-            causes.append(field.forbidden("spec.loadBalancerClass", _FOR_BALANCERS))
-    return causes
+    return causes + validate_class(spec)
+
+
+def validate_class(spec: Object, old: Object | None = None) -> list[Cause]:
+    owner = spec.get("loadBalancerClass")
+    causes: list[Cause] = []
+    is_balancer = spec.get("type") == "LoadBalancer"
+    if old is not None and is_balancer and old.get("type") == "LoadBalancer" and owner != old.get("loadBalancerClass"):
+        causes.append(field.invalid("spec.loadBalancerClass", owner, "may not change once set"))
+    if owner is None:
+        return causes
+    if is_balancer:
+        return causes + field.each_invalid("spec.loadBalancerClass", owner, names.qualified_name(owner))
+    return [*causes, field.forbidden("spec.loadBalancerClass", _FOR_BALANCERS)]
 
 
 def _traffic(spec: Object) -> list[Cause]:
     policy, health_port = spec.get("externalTrafficPolicy"), spec.get("healthCheckNodePort") or 0
     causes: list[Cause] = []
     if shape.is_exposed(spec):
-        causes += _one_of("spec.externalTrafficPolicy", policy, TRAFFIC_POLICIES)
+        causes += field.one_of("spec.externalTrafficPolicy", policy, TRAFFIC_POLICIES)
     elif policy:
         causes.append(field.invalid("spec.externalTrafficPolicy", policy, "may only be set for externally-accessible services"))
     if health_port and not shape.has_health_port(spec):
@@ -158,8 +174,10 @@ def _traffic(spec: Object) -> list[Cause]:
         causes.append(field.invalid("spec.healthCheckNodePort", health_port, detail))
     elif health_port:
         causes += field.each_invalid("spec.healthCheckNodePort", health_port, names.port_number(health_port))
-    if shape.has_cluster_ip(spec) or spec.get("internalTrafficPolicy") is not None:
-        causes += _one_of("spec.internalTrafficPolicy", spec.get("internalTrafficPolicy"), TRAFFIC_POLICIES)
+    internal = spec.get("internalTrafficPolicy")
+    if internal is None and shape.has_cluster_ip(spec):
+        causes.append(field.required("spec.internalTrafficPolicy"))
+    causes += field.none_or_one_of("spec.internalTrafficPolicy", internal, TRAFFIC_POLICIES)
     if (distribution := spec.get("trafficDistribution")) is not None and distribution not in DISTRIBUTIONS:
         causes.append(field.not_supported("spec.trafficDistribution", distribution, DISTRIBUTIONS))
     return causes

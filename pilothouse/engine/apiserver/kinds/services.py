@@ -5,15 +5,17 @@ Source: pkg/apis/core/v1/defaults.go, pkg/apis/core/validation (ValidateService)
 
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds import service_shape as shape
+from pilothouse.engine.apiserver.kinds.addresses import address_warnings, network_warnings, validate_address
 from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Context, Kind
 from pilothouse.engine.apiserver.kinds.printers import networking as printer
-from pilothouse.engine.apiserver.kinds.service_addresses import validate_cluster
-from pilothouse.engine.apiserver.kinds.service_validation import validate_spec
+from pilothouse.engine.apiserver.kinds.service_addresses import validate_addresses_update, validate_allocation
+from pilothouse.engine.apiserver.kinds.service_validation import HINTS, MODE, validate_class, validate_spec
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 
 AFFINITY_TIMEOUT_S = 10800
+IP_MODES = ("Proxy", "VIP")
 
 
 def default(obj: Object) -> None:
@@ -34,7 +36,8 @@ def default(obj: Object) -> None:
         spec["internalTrafficPolicy"] = "Cluster"
     if spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is None:
         spec["allocateLoadBalancerNodePorts"] = True
-    for point in ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
+    points = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    for point in points if spec["type"] == "LoadBalancer" else ():
         if point.get("ip") and point.get("ipMode") is None:
             point["ipMode"] = "VIP"
 
@@ -61,6 +64,8 @@ def prepare_update(obj: Object, old: Object, context: Context) -> None:
     if context.subresource == "status":
         return
     spec, before = obj["spec"], old["spec"]
+    if before.get("type") == "LoadBalancer" and spec.get("type") != "LoadBalancer":
+        obj["status"] = (obj.get("status") or {}) | {"loadBalancer": {}}
     shape.inherit_allocated(spec, before)
     shape.sync_addresses(spec, before)
     shape.drop_unused(spec, before)
@@ -68,56 +73,96 @@ def prepare_update(obj: Object, old: Object, context: Context) -> None:
 
 
 def validate(obj: Object) -> list[Cause]:
-    return _validate(obj) or validate_cluster(obj.get("spec") or {})
+    spec = obj.get("spec") or {}
+    if causes := validate_allocation(spec):
+        return causes
+    return metadata.validate(obj, names.dns1123_label) + validate_spec(spec, _annotations(obj))
 
 
-def _validate(obj: Object) -> list[Cause]:
-    return metadata.validate(obj, names.dns1123_label) + validate_spec(obj.get("spec") or {})
+def _annotations(obj: Object) -> Object:
+    found: Object = obj["metadata"].get("annotations") or {}
+    return found
 
 
 def validate_update(obj: Object, old: Object) -> list[Cause]:
-    causes = metadata.validate_update(obj, old)
-    causes += _address_update(obj.get("spec") or {}, old.get("spec") or {})
-    return causes + _validate(obj)
-
-
-def _address_update(spec: Object, old: Object) -> list[Cause]:
-    if not (shape.has_cluster_ip(spec) and shape.has_cluster_ip(old)):
-        return []
-    new, before = spec.get("clusterIPs") or [], old.get("clusterIPs") or []
-    if not new or not before or new[0] == before[0]:
-        return []
-    return [field.invalid("spec.clusterIPs[0]", new, "may not change once set")]
+    spec, before = obj.get("spec") or {}, old.get("spec") or {}
+    if causes := validate_allocation(spec):
+        return causes
+    causes = metadata.validate_update(obj, old) + validate_addresses_update(spec, before) + validate_class(spec, before)
+    if (
+        shape.has_health_port(spec)
+        and shape.has_health_port(before)
+        and spec.get("healthCheckNodePort") != before.get("healthCheckNodePort")
+    ):
+        causes.append(field.forbidden("spec.healthCheckNodePort", field.IMMUTABLE))
+    return causes + validate_spec(spec, _annotations(obj), _annotations(old))
 
 
 def validate_status_update(obj: Object, old: Object) -> list[Cause]:
     causes = metadata.validate_update(obj, old)
     points = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     if points and (obj.get("spec") or {}).get("type") != "LoadBalancer":
-        causes.append(field.forbidden("status.loadBalancer.ingress", 'may only be used when `spec.type` is "LoadBalancer"'))
+        return [*causes, field.forbidden("status.loadBalancer.ingress", "may only be used when `spec.type` is 'LoadBalancer'")]
     for i, point in field.until_enough(causes, enumerate(points)):
-        if address := point.get("ip"):
-            causes += field.each_invalid(f"status.loadBalancer.ingress[{i}].ip", address, names.ip(address))
-        if host := point.get("hostname"):
-            causes += field.each_invalid(f"status.loadBalancer.ingress[{i}].hostname", host, names.dns1123_subdomain(host))
+        causes += validate_entry_point(point, f"status.loadBalancer.ingress[{i}]")
+    return causes
+
+
+def validate_entry_point(point: Object, path: str) -> list[Cause]:
+    """An address or name under which a load balancer is reached."""
+    address, mode, host = point.get("ip") or "", point.get("ipMode"), point.get("hostname") or ""
+    causes = validate_address(address, f"{path}.ip") if address else []
+    if mode is None and address:
+        causes.append(field.required(f"{path}.ipMode", "must be specified when `ip` is set"))
+    elif mode is not None and not address:
+        causes.append(field.forbidden(f"{path}.ipMode", "may not be specified when `ip` is not set"))
+    else:
+        causes += field.none_or_one_of(f"{path}.ipMode", mode, IP_MODES)
+    if host:
+        causes += field.each_invalid(f"{path}.hostname", host, names.dns1123_subdomain(host))
+        if names.parse_ip(host) is not None:
+            causes.append(field.invalid(f"{path}.hostname", host, "must be a DNS name, not an IP address"))
     return causes
 
 
 def warnings(obj: Object) -> list[str]:
     spec = obj.get("spec") or {}
     found: list[str] = []
-    if spec.get("externalIPs"):
+    if HINTS in _annotations(obj):
+        found.append(f"annotation {HINTS} is deprecated, please use {MODE} instead")
+    is_headless = spec.get("type") == "ClusterIP" and spec.get("clusterIP") == shape.HEADLESS
+    external = spec.get("externalIPs") or []
+    if spec.get("clusterIP") not in (None, "", shape.HEADLESS):
+        found += _address_warnings(spec.get("clusterIPs") or [], "spec.clusterIPs")
+    if is_headless:
+        found += _ignored_when_headless(spec)
+    found += _address_warnings(external, "spec.externalIPs")
+    if external and not is_headless and spec.get("type") != "ExternalName":
         found.append("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
-    if shape.is_headless(spec):
-        if spec.get("loadBalancerIP"):
-            found.append('spec.loadBalancerIP is ignored when spec.clusterIP is "None"')
-        if spec.get("sessionAffinity") not in (None, "", "None"):
-            found.append("spec.SessionAffinity is ignored for headless services")
+    if address := spec.get("loadBalancerIP"):
+        found += address_warnings(address, "spec.loadBalancerIP")
+    for i, network in enumerate(spec.get("loadBalancerSourceRanges") or ()):
+        found += network_warnings(network, f"spec.loadBalancerSourceRanges[{i}]")
+    if external and spec.get("type") == "ExternalName":
+        found.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
     if spec.get("externalName") and spec.get("type") != "ExternalName":
         found.append('spec.externalName is ignored when spec.type is not "ExternalName"')
     if spec.get("trafficDistribution") == "PreferClose":
         found.append('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
     return found
+
+
+def _address_warnings(addresses: list[str], path: str) -> list[str]:
+    return [text for i, address in enumerate(addresses) for text in address_warnings(address, f"{path}[{i}]")]
+
+
+def _ignored_when_headless(spec: Object) -> list[str]:
+    given = {
+        "loadBalancerIP": spec.get("loadBalancerIP"),
+        "externalIPs": spec.get("externalIPs"),
+        "SessionAffinity": spec.get("sessionAffinity") not in (None, "", "None"),
+    }
+    return [f"spec.{name} is ignored for headless services" for name, is_given in given.items() if is_given]
 
 
 def selectable(obj: Object) -> dict[str, str]:
@@ -142,4 +187,5 @@ SERVICE = Kind(
     selector_refusal=UNSUPPORTED_LABEL,
     create_on_update=True,
     returns_object_on_delete=True,
+    followed_by="ip-addresses",
 )

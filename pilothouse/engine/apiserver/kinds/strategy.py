@@ -7,12 +7,19 @@ The generation counts changes of what the user asks for: everything outside meta
 
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 from pilothouse.engine.apiserver.kinds.kind import Context
 from pilothouse.model.json import Object, same
 
 Create = Callable[[Object, Context], None]
 Update = Callable[[Object, Object, Context], None]
+
+
+def fill(target: Object, name: str, value: Any) -> None:
+    """Give a field its default."""
+    if target.get(name) is None:
+        target[name] = value
 
 
 def set_status(obj: Object, status: Object | None) -> None:

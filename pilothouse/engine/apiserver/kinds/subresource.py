@@ -10,6 +10,8 @@ class Subresource:
 
     answers: group, version and kind of what goes in and out, None for the object itself. definition: that kind's schema, where it has one.
     streams: the answer takes as long as its client wants. connects: it is a session that admission sees as a CONNECT.
+    parameters: of its queries, beside those that its verbs have anyway. part: the one part of the object that is written through it, a
+    field of the object (its metadata is written as well) or one field of its spec; "" where that is no such part.
     """
 
     name: str
@@ -18,22 +20,53 @@ class Subresource:
     definition: str = ""
     streams: bool = False
     connects: bool = False
+    parameters: tuple[str, ...] = ()
+    part: str = ""
 
 
+_SESSION = ("container", "stderr", "stdin", "stdout", "tty")
+_LOG = (
+    "container",
+    "follow",
+    "insecureSkipTLSVerifyBackend",
+    "limitBytes",
+    "previous",
+    "sinceSeconds",
+    "stream",
+    "tailLines",
+    "timestamps",
+)
 _READ_AND_WRITE = ("get", "patch", "update")
 
-STATUS = Subresource("status", _READ_AND_WRITE)
+STATUS = Subresource("status", _READ_AND_WRITE, part="status")
+APPROVAL = Subresource("approval", _READ_AND_WRITE, part="status")
+EPHEMERAL_CONTAINERS = Subresource("ephemeralcontainers", _READ_AND_WRITE, part="spec.ephemeralContainers")
+RESIZE = Subresource("resize", _READ_AND_WRITE)
 SCALE = Subresource("scale", _READ_AND_WRITE, ("autoscaling", "v1", "Scale"), "io.k8s.api.autoscaling.v1.Scale")
 FINALIZE = Subresource("finalize", ("update",))
 BINDING = Subresource("binding", ("create",), ("", "", "Binding"), "io.k8s.api.core.v1.Binding")
 EVICTION = Subresource("eviction", ("create",), ("policy", "v1", "Eviction"), "io.k8s.api.policy.v1.Eviction")
 TOKEN = Subresource("token", ("create",), ("authentication.k8s.io", "v1", "TokenRequest"), "io.k8s.api.authentication.v1.TokenRequest")
-LOG = Subresource("log", ("get",), streams=True)
-EXEC = Subresource("exec", ("create", "get"), ("", "", "PodExecOptions"), streams=True, connects=True)
-ATTACH = Subresource("attach", ("create", "get"), ("", "", "PodAttachOptions"), streams=True, connects=True)
-PORTFORWARD = Subresource("portforward", ("create", "get"), ("", "", "PodPortForwardOptions"), streams=True, connects=True)
+LOG = Subresource("log", ("get",), streams=True, parameters=_LOG)
+EXEC = Subresource("exec", ("create", "get"), ("", "", "PodExecOptions"), streams=True, connects=True, parameters=("command", *_SESSION))
+ATTACH = Subresource("attach", ("create", "get"), ("", "", "PodAttachOptions"), streams=True, connects=True, parameters=_SESSION)
+PORTFORWARD = Subresource(
+    "portforward", ("create", "get"), ("", "", "PodPortForwardOptions"), streams=True, connects=True, parameters=("ports",)
+)
+PROXY = Subresource(
+    "proxy",
+    ("create", "delete", "get", "patch", "update"),
+    ("", "", "NodeProxyOptions"),
+    streams=True,
+    connects=True,
+    parameters=("path",),
+)
 
 BY_NAME: Mapping[str, Subresource] = {
-    each.name: each for each in (STATUS, SCALE, FINALIZE, BINDING, EVICTION, TOKEN, LOG, EXEC, ATTACH, PORTFORWARD)
+    each.name: each
+    for each in (
+        *(STATUS, APPROVAL, EPHEMERAL_CONTAINERS, RESIZE, SCALE, FINALIZE, BINDING, EVICTION, TOKEN),
+        *(LOG, EXEC, ATTACH, PORTFORWARD, PROXY),
+    )
 }
 """All that any kind has; a kind has those that its resource names."""

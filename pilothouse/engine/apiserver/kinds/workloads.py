@@ -3,49 +3,45 @@
 Source: pkg/apis/apps/v1/defaults.go, pkg/apis/apps/validation.
 """
 
+import sys
 from typing import Any
 
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.pod_defaults import default_template
 from pilothouse.engine.apiserver.kinds.pod_validation.spec import validate_template
-from pilothouse.engine.apiserver.kinds.pod_validation.warnings import spec_warnings
+from pilothouse.engine.apiserver.kinds.pod_warnings.spec import name_warnings, template_warnings
 from pilothouse.engine.apiserver.kinds.printers import workloads as printer
 from pilothouse.engine.apiserver.kinds.selectors import is_empty, validate_label_selector
 from pilothouse.model import kinds, names
+from pilothouse.model.digits import natural
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 from pilothouse.model.selector import SelectorError, from_label_selector
 
 _STRATEGIES = ("Recreate", "RollingUpdate")
-_COUNTS = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas", "observedGeneration")
 
 
 def default_deployment(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
-    _absent(spec, "replicas", 1)
-    _absent(spec, "revisionHistoryLimit", 10)
-    _absent(spec, "progressDeadlineSeconds", 600)
-    strategy = spec.get("strategy") or {}
-    spec["strategy"] = strategy
-    strategy["type"] = strategy.get("type") or "RollingUpdate"
-    if strategy["type"] == "RollingUpdate":
-        rolling = strategy.get("rollingUpdate") or {}
-        strategy["rollingUpdate"] = rolling
-        _absent(rolling, "maxUnavailable", "25%")
-        _absent(rolling, "maxSurge", "25%")
+    strategy.fill(spec, "replicas", 1)
+    strategy.fill(spec, "revisionHistoryLimit", 10)
+    strategy.fill(spec, "progressDeadlineSeconds", 600)
+    chosen = spec.get("strategy") or {}
+    spec["strategy"] = chosen
+    chosen["type"] = chosen.get("type") or "RollingUpdate"
+    if chosen["type"] == "RollingUpdate":
+        rolling = chosen.get("rollingUpdate") or {}
+        chosen["rollingUpdate"] = rolling
+        strategy.fill(rolling, "maxUnavailable", "25%")
+        strategy.fill(rolling, "maxSurge", "25%")
     _default_template(spec)
 
 
 def default_replicaset(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
-    _absent(spec, "replicas", 1)
+    strategy.fill(spec, "replicas", 1)
     _default_template(spec)
-
-
-def _absent(target: Object, name: str, value: Any) -> None:
-    if target.get(name) is None:
-        target[name] = value
 
 
 def _default_template(spec: Object) -> None:
@@ -132,10 +128,13 @@ def _int_or_percent(value: Any, path: str) -> list[Cause]:
 
 
 def _number(value: Any) -> int:
-    if isinstance(value, str):
-        digits = value.removesuffix("%")
-        return int(digits) if digits.isdecimal() else 0
-    return value or 0
+    """0 of text that is no percentage; of one with more digits than numbers have here, more than any limit."""
+    if not isinstance(value, str):
+        return value or 0
+    if names.percent(value):
+        return 0
+    found = natural(value.removesuffix("%"))
+    return sys.maxsize if found is None else found
 
 
 def _validate_deployment(obj: Object) -> list[Cause]:
@@ -161,32 +160,53 @@ def _validate_replicaset(obj: Object) -> list[Cause]:
 
 
 def _validate_replicaset_update(obj: Object, old: Object) -> list[Cause]:
-    return metadata.validate_update(obj, old) + _replicaset_spec(obj.get("spec") or {}) + _same_selector(obj, old)
+    # Upstream judges the whole set and then the new spec once more.
+    spec = obj.get("spec") or {}
+    return _validate_replicaset(obj) + metadata.validate_update(obj, old) + _replicaset_spec(spec) + _same_selector(obj, old)
 
 
-def _validate_status_update(obj: Object, old: Object) -> list[Cause]:
+def _validate_deployment_status(obj: Object, old: Object) -> list[Cause]:
+    status, before = obj.get("status") or {}, old.get("status") or {}
+    counts = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas")
     causes = metadata.validate_update(obj, old)
-    status = obj.get("status") or {}
-    for name in field.until_enough(causes, (*_COUNTS, "fullyLabeledReplicas")):
-        causes += field.non_negative(f"status.{name}", status.get(name))
-    total, ready = status.get("replicas") or 0, status.get("readyReplicas") or 0
-    for name in field.until_enough(causes, ("updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas")):
-        if (status.get(name) or 0) > total:
-            causes.append(field.invalid(f"status.{name}", status[name], "cannot be greater than status.replicas"))
-    if (status.get("availableReplicas") or 0) > ready:
-        causes.append(field.invalid("status.availableReplicas", status["availableReplicas"], "cannot be greater than readyReplicas"))
-    before, collisions = (old.get("status") or {}).get("collisionCount"), status.get("collisionCount")
-    if collisions is not None and before is not None and collisions < before:
-        causes.append(field.invalid("status.collisionCount", collisions, "cannot be decremented"))
+    causes += _counts(status, (*counts, "terminatingReplicas", "collisionCount"), ("updatedReplicas", "readyReplicas", "availableReplicas"))
+    had, has = before.get("collisionCount"), status.get("collisionCount")
+    if had is not None and (has is None or has < had):
+        causes.append(field.invalid("status.collisionCount", has or 0, "cannot be decremented"))
     return causes
 
 
+def _validate_replicaset_status(obj: Object, old: Object) -> list[Cause]:
+    counts = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "terminatingReplicas", "observedGeneration")
+    causes = metadata.validate_update(obj, old)
+    return causes + _counts(obj.get("status") or {}, counts, ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"))
+
+
+def _counts(status: Object, counts: tuple[str, ...], parts: tuple[str, ...]) -> list[Cause]:
+    """parts: counts of some of the replicas."""
+    causes: list[Cause] = []
+    for name in field.until_enough(causes, counts):
+        causes += field.non_negative(f"status.{name}", status.get(name))
+    total, ready, available = (status.get(name) or 0 for name in ("replicas", "readyReplicas", "availableReplicas"))
+    for name in field.until_enough(causes, parts):
+        part = status.get(name) or 0
+        if part > total:
+            causes.append(field.invalid(f"status.{name}", part, "cannot be greater than status.replicas"))
+    if available > ready:
+        causes.append(field.invalid("status.availableReplicas", available, "cannot be greater than readyReplicas"))
+    return causes
+
+
+def _template_warnings(obj: Object) -> list[str]:
+    return template_warnings((obj.get("spec") or {}).get("template") or {}, "spec.template")
+
+
 def _warnings(obj: Object) -> list[str]:
-    return spec_warnings(((obj.get("spec") or {}).get("template") or {}).get("spec") or {}, "spec.template.spec")
+    return name_warnings(obj) + _template_warnings(obj)
 
 
 def _warnings_on_update(obj: Object, old: Object) -> list[str]:
-    return _warnings(obj) if strategy.is_new_generation(obj, old) else []
+    return _template_warnings(obj) if strategy.is_new_generation(obj, old) else []
 
 
 DEPLOYMENT = Kind(
@@ -197,7 +217,7 @@ DEPLOYMENT = Kind(
     prepare_update=strategy.update(frozen_in_status=("labels",), counted=("annotations",)),
     validate=_validate_deployment,
     validate_update=_validate_deployment_update,
-    validate_status_update=_validate_status_update,
+    validate_status_update=_validate_deployment_status,
     warnings=_warnings,
     warnings_on_update=_warnings_on_update,
     columns=printer.DEPLOYMENT_COLUMNS,
@@ -211,7 +231,7 @@ REPLICASET = Kind(
     prepare_update=strategy.update(),
     validate=_validate_replicaset,
     validate_update=_validate_replicaset_update,
-    validate_status_update=_validate_status_update,
+    validate_status_update=_validate_replicaset_status,
     warnings=_warnings,
     warnings_on_update=_warnings_on_update,
     columns=printer.REPLICASET_COLUMNS,
@@ -232,7 +252,7 @@ def _validate_revision_update(obj: Object, old: Object) -> list[Cause]:
 
 
 def _default_revision(obj: Object) -> None:
-    _absent(obj, "revision", 0)
+    strategy.fill(obj, "revision", 0)
 
 
 CONTROLLERREVISION = Kind(

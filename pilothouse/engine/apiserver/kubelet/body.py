@@ -16,6 +16,7 @@ class Body:
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self._reader = reader
         self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[str, str] = {}
         self._pieces: deque[bytes] = deque()
         self._has_head = False
         self._is_complete = False
@@ -25,6 +26,10 @@ class Body:
         while not self._has_head:
             await self._feed()
         return int(self._parser.get_status_code())
+
+    def header(self, name: str) -> str:
+        """Its first value, "" without one; known once the head is. name: in lower case."""
+        return self._headers.get(name, "")
 
     async def pieces(self) -> AsyncIterator[bytes]:
         while True:
@@ -53,6 +58,9 @@ class Body:
             raise EOFError(f"this is no HTTP answer: {error}") from error
 
     # What the parser calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         self._has_head = True

@@ -1,24 +1,44 @@
 """A node in another process as a `NodeConnector`: each request goes to the node's server, over its unix socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.engine.apiserver.kubelet.body import Body
+from pilothouse.engine.apiserver.kubelet.queries import failure, log_query, target, wanted_streams
 from pilothouse.engine.apiserver.nodes import LogOptions, PortStream
 from pilothouse.engine.streaming import upgrade
 from pilothouse.engine.streaming.sessions import StreamSession, open_session
 from pilothouse.engine.streaming.upgrade import BytePipe
 from pilothouse.model.errors import ApiError, Unavailable
-from pilothouse.model.json import JSONError, Object, loads
+from pilothouse.model.json import Object
 from pilothouse.wire.spdy import PROTOCOL, Connection, Stream, StreamClosed
 
 HEAD_S = 10.0
 """The node begins its answer at once, also where a container has said nothing yet."""
 LINGER_S = 5.0
 """How long a pod may take to read what it has been sent before its connection is closed."""
+
+
+async def streamed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wanted: str, host: str) -> AsyncGenerator[bytes, None]:
+    """The body of the answer to a GET, on a connection that ends with it.
+
+    Raises ApiError for an answer that is none, and OSError (TimeoutError among them) or EOFError where the node does not go on.
+    """
+    try:
+        writer.write(f"GET {wanted} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        body = Body(reader)
+        async with asyncio.timeout(HEAD_S):
+            status = await body.head()
+        if status != 200:
+            raise failure(status, await body.whole())
+        async for piece in body.pieces():
+            yield piece
+    finally:
+        writer.transport.abort()
 
 
 class RemoteNode:
@@ -28,44 +48,37 @@ class RemoteNode:
         self._socket = socket
 
     async def logs(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
-        target = _target("containerLogs", pod, container) + "?" + _log_query(options)
+        wanted = target("containerLogs", pod, container) + "?" + log_query(options)
         try:
             reader, writer = await asyncio.open_unix_connection(self._socket)
         except OSError as error:
             raise self._unreachable(pod) from error
         try:
-            writer.write(f"GET {target} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n".encode())
-            body = Body(reader)
-            async with asyncio.timeout(HEAD_S):
-                status = await body.head()
-            if status != 200:
-                raise _failure(status, await body.whole())
-            async for piece in body.pieces():
-                yield piece
-        except (OSError, EOFError) as error:  # TimeoutError among them
+            async with aclosing(streamed(reader, writer, wanted, "node")) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except (OSError, EOFError) as error:
             raise self._unreachable(pod) from error
-        finally:
-            writer.transport.abort()
 
     async def exec(
         self, pod: Object, container: str, command: list[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
     ) -> StreamSession:
-        wanted = _streams(stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
-        query = urlencode([*(("command", word) for word in command), *wanted])
-        pipe = await self._open(pod, f"{_target('exec', pod, container)}?{query}")
+        streams = wanted_streams(stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+        query = urlencode([*(("command", word) for word in command), *streams])
+        pipe = await self._open(pod, f"{target('exec', pod, container)}?{query}")
         return await open_session(pipe, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
 
     async def attach(self, pod: Object, container: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> StreamSession:
-        query = urlencode(_streams(stdin=stdin, stdout=stdout, stderr=stderr, tty=tty))
-        pipe = await self._open(pod, f"{_target('attach', pod, container)}?{query}")
+        query = urlencode(wanted_streams(stdin=stdin, stdout=stdout, stderr=stderr, tty=tty))
+        pipe = await self._open(pod, f"{target('attach', pod, container)}?{query}")
         return await open_session(pipe, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
 
     async def connect(self, pod: Object, port: int) -> PortStream:
-        return ForwardedPort(await self._open(pod, f"{_target('portForward', pod)}?port={port}"))
+        return ForwardedPort(await self._open(pod, f"{target('portForward', pod)}?port={port}"))
 
-    async def _open(self, pod: Object, target: str) -> BytePipe:
+    async def _open(self, pod: Object, wanted: str) -> BytePipe:
         try:
-            return await upgrade.to_socket(self._socket, target, PROTOCOL)
+            return await upgrade.to_socket(self._socket, wanted, PROTOCOL)
         except upgrade.Refused as error:
             raise error.status or self._unreachable(pod) from error
 
@@ -75,12 +88,18 @@ class RemoteNode:
 
 
 class ForwardedPort:
-    """A connection to a port of a pod, as the only stream of a SPDY connection to the node."""
+    """A connection to a port of a pod, as the only data stream of a SPDY connection to the node.
 
-    def __init__(self, pipe: BytePipe) -> None:
+    port: 0 for one that the request has named; else it is named by the streams, of which one more says why there is no connection.
+    """
+
+    def __init__(self, pipe: BytePipe, port: int = 0) -> None:
         self._pipe = pipe
         self._connection = Connection(pipe, is_client=True)
-        self._stream: Stream = self._connection.open({"streamtype": "data"})
+        named = {"port": str(port), "requestid": "0"} if port else {}
+        if port:
+            self._connection.open({"streamtype": "error"} | named).end()
+        self._stream: Stream = self._connection.open({"streamtype": "data"} | named)
         self._tasks = TaskSet()
         self._running = self._tasks.start(self._connection.run())
 
@@ -107,35 +126,3 @@ class ForwardedPort:
         finally:
             await self._pipe.close()
             await self._tasks.close()
-
-
-def _target(verb: str, pod: Object, *more: str) -> str:
-    metadata = pod["metadata"]
-    return "/" + "/".join(quote(word, safe="") for word in (verb, metadata["namespace"], metadata["name"], metadata["uid"], *more))
-
-
-def _streams(*, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> list[tuple[str, str]]:
-    asked = {"input": stdin, "output": stdout, "error": stderr, "tty": tty}
-    return [(name, "1") for name, is_wanted in asked.items() if is_wanted]
-
-
-def _log_query(options: LogOptions) -> str:
-    given = {
-        "follow": "true" if options.follow else None,
-        "previous": "true" if options.previous else None,
-        "timestamps": "true" if options.timestamps else None,
-        "sinceSeconds": options.since_s,
-        "sinceTime": options.since or None,
-        "tailLines": options.tail,
-        "limitBytes": options.limit_bytes,
-        "stream": options.stream,
-    }
-    return urlencode([(name, str(value)) for name, value in given.items() if value is not None])
-
-
-def _failure(status: int, said: bytes) -> ApiError:
-    try:
-        answer = loads(said)
-    except JSONError:
-        return ApiError(said.decode(errors="replace") or f"the node answered {status}", code=status)
-    return ApiError.from_status(answer)

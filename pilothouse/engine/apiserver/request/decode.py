@@ -4,20 +4,19 @@ The value that comes out is a private copy without apiVersion and kind, in the s
 upstream's order: not an object of any kind, another kind, a wrong type, then what strictness makes of unknown and double fields.
 """
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import Any
 
 from pilothouse.engine.apiserver.request import body as bodies
+from pilothouse.engine.apiserver.request import complaints
 from pilothouse.engine.apiserver.request.body import Document, Unparsable
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResource, ServedResources
-from pilothouse.model.errors import BadRequest, Cause, Invalid, shortened
+from pilothouse.model.errors import BadRequest, Cause, Invalid
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 from pilothouse.model.schema import Decoded, DecodeError
 
-_MOST_DOUBTS = 100
 _SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 _GO_TYPE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
@@ -106,37 +105,12 @@ def value_of(request: ApiRequest, found: Document, resource: Resource, decode: C
         decoded = decode(found.value if found.value is not None else {})
     except DecodeError as error:
         raise cannot_handle(resource, error.message) from error
-    judge_strictness(request, resource, found.doubts, decoded.unknown, strictness)
+    made = complaints.of_untyped(found.doubts, decoded.unknown) if resource.custom else complaints.of_typed(found, decoded.unknown)
+    if made.texts and strictness == "Strict":
+        raise cannot_handle(resource, made.sentence())
+    if strictness != "Ignore":
+        made.warn(request)
     return without_type(decoded.value)
-
-
-def judge_strictness(request: ApiRequest, resource: Resource, doubts: list[str], unknown: list[str], strictness: str) -> None:
-    """Refuse, warn of, or ignore fields that were not understood."""
-    if not (doubts or unknown) or strictness == "Ignore":
-        return
-    if strictness == "Strict":
-        raise cannot_handle(resource, strict_error(doubts, unknown))
-    warn(request, doubts, unknown)
-
-
-def warn(request: ApiRequest, doubts: list[str], unknown: list[str]) -> None:
-    for doubt in _doubts(doubts, unknown):
-        if request.warnings.is_full:
-            return
-        request.warn(doubt)
-
-
-def strict_error(doubts: list[str], unknown: list[str]) -> str:
-    """All that strictness complains of in one sentence, as far as a person would read it."""
-    more = len(doubts) + len(unknown) - _MOST_DOUBTS
-    shown = [shortened(doubt) for doubt in islice(_doubts(doubts, unknown), _MOST_DOUBTS)]
-    return "strict decoding error: " + ", ".join([*shown, *([f"and {more} more"] if more > 0 else [])])
-
-
-def _doubts(doubts: list[str], unknown: list[str]) -> Iterator[str]:
-    yield from doubts
-    for path in unknown:
-        yield f'unknown field "{path}"'
 
 
 def without_type(value: Object) -> Object:

@@ -5,6 +5,8 @@ Source: Go's url.ParseQuery (a pair with `;` or a broken escape is skipped) and 
 """
 
 import re
+from collections.abc import Sequence
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from pilothouse.model.errors import BadRequest, Cause, Invalid, echo
@@ -13,7 +15,7 @@ Query = dict[str, list[str]]
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
-_DURATION = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|ms|s|m|h)")
+_DURATION = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 _INT64_DIGITS = 40  # with sign and some leading zeros
@@ -80,51 +82,74 @@ def timeout_s(query: Query) -> float | None:
     return sum(float(re.sub(r"[a-z]", "", part)) * _SECONDS[re.sub(r"[^a-z]", "", part)] for part in parts)
 
 
+_MANAGER_BYTES = 128
+_DEFAULT_STRICTNESS = "Warn"
 DRY_RUN_VALUES = ("All",)
 FIELD_VALIDATION_VALUES = ("", "Ignore", "Strict", "Warn")
 
 
-def dry_run(query: Query, options: str) -> bool:
-    """Whether `dryRun=All` is asked for; any other value is 422 on the named options kind."""
-    values = query.get("dryRun")
-    return dry_run_values(values, options) if values is not None else False
+class WriteOptions(NamedTuple):
+    """strictness: Strict, Warn or Ignore, Warn unless said otherwise. manager: the name given for field ownership."""
+
+    dry_run: bool
+    strictness: str
+    manager: str
 
 
-def dry_run_values(values: list[str], options: str) -> bool:
-    if not values:
-        return False
-    wrong = [value for value in values if value not in DRY_RUN_VALUES]
-    if wrong:
-        shown = "[" + ",".join(f'"{value}"' for value in values) + "]"
-        raise invalid_options(options, [Cause("dryRun", "FieldValueNotSupported", f'Unsupported value: {shown}: supported values: "All"')])
-    return True
+def write_options(query: Query, kind: str) -> WriteOptions:
+    """Of a create or an update. Raises Invalid, with all that is wrong with the named kind of options."""
+    return _write_options(query, kind, [])
 
 
-def field_validation(query: Query, options: str) -> str:
-    """Strict, Warn or Ignore; Warn unless said otherwise."""
-    value = first(query, "fieldValidation")
-    if value not in FIELD_VALIDATION_VALUES:
-        supported = ", ".join(f'"{one}"' for one in FIELD_VALIDATION_VALUES)
-        message = f'Unsupported value: "{value}": supported values: {supported}'
-        raise invalid_options(options, [Cause("fieldValidation", "FieldValueNotSupported", message)])
-    return value or "Warn"
+def patch_options(query: Query, *, is_apply: bool) -> WriteOptions:
+    """The same of a patch; an apply says who owns what it states, and no other patch may be forced."""
+    causes: list[Cause] = []
+    if is_apply and not first(query, "fieldManager"):
+        causes.append(Cause("fieldManager", "FieldValueRequired", "Required value: is required for apply patch"))
+    if not is_apply and "force" in query:
+        causes.append(Cause("force", "FieldValueForbidden", "Forbidden: may not be specified for non-apply patch"))
+    return _write_options(query, "PatchOptions", causes)
 
 
-def field_manager(query: Query, options: str) -> str:
-    """The name given for field ownership: at most 128 printable characters."""
-    value = first(query, "fieldManager")
+def _write_options(query: Query, kind: str, causes: list[Cause]) -> WriteOptions:
+    if not query and not causes:
+        return WriteOptions(False, _DEFAULT_STRICTNESS, "")
+    manager, dry_run, strictness = first(query, "fieldManager"), query.get("dryRun") or [], first(query, "fieldValidation")
+    causes = causes + _wrong_manager(manager) + wrong_dry_run(dry_run) + _wrong_strictness(strictness)
+    if causes:
+        raise invalid_options(kind, causes)
+    return WriteOptions(bool(dry_run), strictness or _DEFAULT_STRICTNESS, manager)
+
+
+def wrong_dry_run(values: Sequence[object]) -> list[Cause]:
+    """values: of a query, or whatever the list in a body holds."""
+    if all(value in DRY_RUN_VALUES for value in values):
+        return []
+    shown = "[" + ",".join(f'"{echo(str(value))}"' for value in values) + "]"
+    return [Cause("dryRun", "FieldValueNotSupported", f'Unsupported value: {shown}: supported values: "All"')]
+
+
+def _wrong_strictness(value: str) -> list[Cause]:
+    if value in FIELD_VALIDATION_VALUES:
+        return []
+    supported = ", ".join(f'"{one}"' for one in FIELD_VALIDATION_VALUES)
+    message = f'Unsupported value: "{echo(value)}": supported values: {supported}'
+    return [Cause("fieldValidation", "FieldValueNotSupported", message)]
+
+
+def _wrong_manager(value: str) -> list[Cause]:
+    """At most 128 bytes, all of them of characters that can be seen."""
     causes = []
-    if len(value) > 128:
-        causes.append(Cause("fieldManager", "FieldValueTooLong", "Too long: may not be more than 128 bytes"))
+    if len(value.encode()) > _MANAGER_BYTES:
+        message = f"Too long: may not be more than {_MANAGER_BYTES} bytes"
+        causes.append(Cause("fieldManager", "FieldValueTooLong", message))
     for position, character in enumerate(value):
         if not character.isprintable():
             code = f"U+{ord(character):04X}"
-            message = f'Invalid value: "{value}": should not contain non-printable character {code} at position {position}'
+            message = f'Invalid value: "{echo(value)}": should not contain non-printable character {code} at position {position}'
             causes.append(Cause("fieldManager", "FieldValueInvalid", message))
             break
-    if causes:
-        raise invalid_options(options, causes)
-    return value
+    return causes
 
 
 def invalid_options(kind: str, causes: list[Cause]) -> Invalid:

@@ -5,17 +5,22 @@ catalog's matter, so that a user without rights cannot tell the two apart.
 """
 
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from pilothouse.model.caching import remembered
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
+_PROXY = "proxy"
+_BEGINNINGS = ("watch", _PROXY)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A parsed path. parts: what follows the version, for messages; deprecated_watch: the /watch/ prefix was used."""
+    """A parsed path. deprecated_watch: the /watch/ prefix was used. incomplete: it ends with a word that only begins a path.
+
+    rest: what is asked of whoever is behind a proxy, percent-encoded, from its slash on; "" without a proxy.
+    """
 
     path: str
     is_resource: bool = False
@@ -29,6 +34,8 @@ class Target:
     deprecated_watch: bool = False
     in_namespace: bool = False
     too_deep: bool = False
+    rest: str = ""
+    incomplete: bool = False
 
 
 def verb_of(method: str, target: Target) -> str:
@@ -56,7 +63,9 @@ def parse(path: str) -> Target:
 
 
 def _resource(path: str, prefix: str, group: str, version: str, parts: list[str]) -> Target:
-    watch = parts[0] == "watch" and len(parts) > 1
+    if parts[0] in _BEGINNINGS and len(parts) == 1:
+        return Target(path, incomplete=True)
+    watch = parts[0] == "watch"
     if watch:
         parts = parts[1:]
     namespace, in_namespace = "", False
@@ -66,4 +75,24 @@ def _resource(path: str, prefix: str, group: str, version: str, parts: list[str]
         if len(parts) > 2 and parts[2] not in _NAMESPACE_SUBRESOURCES:
             parts, in_namespace = parts[2:], True
     name, subresource = (*parts[1:3], "", "")[:2]
-    return Target(path, True, prefix, group, version, namespace, parts[0], name, subresource, watch, in_namespace, too_deep=len(parts) > 3)
+    is_proxy = subresource == _PROXY
+    return Target(
+        path,
+        True,
+        prefix,
+        group,
+        version,
+        namespace,
+        parts[0],
+        name,
+        subresource,
+        watch,
+        in_namespace,
+        too_deep=len(parts) > 3 and not is_proxy,
+        rest=_behind(parts[3:], path) if is_proxy else "",
+    )
+
+
+def _behind(parts: list[str], path: str) -> str:
+    """The rest of a proxy's path. A slash at its end counts, as it may for whom the proxy asks."""
+    return quote("/" + "/".join(parts) + ("/" if parts and path.endswith("/") else ""))

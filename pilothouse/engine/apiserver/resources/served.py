@@ -6,9 +6,10 @@ CustomResourceDefinition is a row in it; readers always see a consistent one, si
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pilothouse.engine.apiserver.kinds.kind import Kind
+from pilothouse.engine.apiserver.resources.foreign import ForeignVersions
 from pilothouse.model.errors import Cause, Invalid
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.resource import Resource
@@ -24,11 +25,51 @@ class ScalePaths:
     label_selector: str = ""
 
 
+class StoredObject(Protocol):
+    """An object of the store, or one that is not there (see `answer.Stored`)."""
+
+    @property
+    def value(self) -> Object: ...
+    @property
+    def raw(self) -> bytes: ...
+    def peek(self) -> Object: ...
+
+
+class Shape(Protocol):
+    """How instances of a custom resource are stored, and what a version shows of them."""
+
+    @property
+    def awaits(self) -> bool:
+        """Whether what is shown may have to be waited for."""
+        ...
+
+    def ready(self, record: Any) -> Any:
+        """What the version shows of a stored object, None when it has to be waited for."""
+        ...
+
+    async def shown(self, records: Sequence[Any]) -> list[Any]:
+        """The same of many. Raises ApiError 500."""
+        ...
+
+    async def stored(self, value: Object) -> Object:
+        """A value of the version in the shape of the store. Raises ApiError 500."""
+        ...
+
+    def schema(self, api_version: str) -> Schema:
+        """Raises KeyError for a version that the definition does not have."""
+        ...
+
+    async def between(self, values: Sequence[Object], source: str, target: str) -> list[Object] | None:
+        """Values of one `apiVersion` in another one; None when the definition does not have it. Raises ApiError 500."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class ServedResource:
     """One resource at one version.
 
-    openapi: a custom resource's schema as its definition has it.
+    openapi: a custom resource's schema as its definition has it. shape: None where objects are shown as they are stored.
+    ended: callbacks for the time when it is not served any more, or otherwise.
     """
 
     kind: Kind
@@ -38,10 +79,12 @@ class ServedResource:
     custom: bool = False
     scale: ScalePaths | None = None
     openapi: Object | None = None
+    shape: Shape | None = None
+    is_current: bool = True
+    ended: set[Callable[[], None]] = field(default_factory=set)
     resource: Resource = field(init=False)
     group_resource: str = field(init=False)
     head: bytes = field(init=False)
-    item_head: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         resource = self.resource = self.kind.resource
@@ -49,12 +92,34 @@ class ServedResource:
         self.list_kind = self.list_kind or f"{resource.kind}List"
         typed = dumps({"apiVersion": resource.api_version, "kind": resource.kind})
         self.head = typed[:-1] + b","
-        # Lists of built-in kinds leave the type out of their items; custom resources keep it.
-        self.item_head = self.head if self.custom else b"{"
+
+    @property
+    def awaits(self) -> bool:
+        """Whether what a version shows may have to be waited for: a webhook converts it."""
+        return self.shape is not None and self.shape.awaits
+
+    @property
+    def breadth(self) -> int:
+        """How many times the usual work it takes to judge one value of an object, at most: what makes small objects dear."""
+        return self.kind.breadth * self.schema().breadth
 
     def decode(self, value: Any) -> Decoded:
         """The typed, private copy of a body and the fields in it that are unknown; raises DecodeError."""
         return self.schema().decode(value)
+
+    async def shown(self, records: Sequence[Any]) -> list[Any]:
+        """What this version shows of stored objects. Raises ApiError 500."""
+        return list(records) if self.shape is None else await self.shape.shown(records)
+
+    async def stored(self, value: Object) -> Object:
+        """A value of this version as the store keeps it. Raises ApiError 500."""
+        return value if self.shape is None else await self.shape.stored(value)
+
+    def end(self) -> None:
+        """Tell those who wait for it that it is not served any more."""
+        self.is_current = False
+        for callback in tuple(self.ended):
+            callback()
 
     def invalid(self, name: str, causes: Sequence[Cause]) -> Invalid:
         """All that is wrong with an object of this resource."""
@@ -79,11 +144,11 @@ class ServedResource:
 
 
 class ServedResources:
-    """All that is served, by group, version and plural, in the order it was added."""
+    """All that is served, by group, version and plural, in the order it was added. foreign: what others are to answer for."""
 
     def __init__(self, rows: Iterable[ServedResource] = ()) -> None:
+        self.foreign = ForeignVersions()
         self._groups: dict[str, dict[str, dict[str, ServedResource]]] = {}
-        self._preferred: dict[str, str] = {}
         self.generation = 0
         for row in rows:
             self.add(row)
@@ -126,6 +191,10 @@ class ServedResources:
     def versions(self, group: str) -> list[str]:
         """Preferred first."""
         return sorted(self._groups.get(group, {}), key=version_rank)
+
+    def is_foreign(self, group: str, version: str) -> bool:
+        """Whether another server is to answer for the version."""
+        return self.foreign.has(group, version) and version not in self._groups.get(group, {})
 
     def rows(self, group: str, version: str) -> list[ServedResource]:
         return list(self._groups.get(group, {}).get(version, {}).values())

@@ -4,7 +4,6 @@ Source: kubernetes pkg/registry/authorization, pkg/registry/authentication and t
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 from pilothouse.engine.apiserver.answer import DocumentResponse
@@ -12,6 +11,7 @@ from pilothouse.engine.apiserver.authn.jwt import BadToken
 from pilothouse.engine.apiserver.authz.attributes import Attributes
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.identity import User
+from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request import typed_body
 from pilothouse.engine.apiserver.request.request import ApiRequest
@@ -21,12 +21,23 @@ from pilothouse.model.errors import BadRequest, Cause, Invalid
 from pilothouse.model.json import Object
 
 _AUTHORIZATION, _AUTHENTICATION = "authorization.k8s.io", "authentication.k8s.io"
+_BY_THE_SERVER = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink", "uid")
 Review = Callable[[Backend, ApiRequest, ServedResource], Awaitable[DocumentResponse]]
 
 
-def _body(backend: Backend, request: ApiRequest, served: ServedResource) -> Object:
-    queries.dry_run(request.query, "CreateOptions")
-    return typed_body.read(request, served.resource, backend.schemas.schema(served.kind.definition), backend.table)
+async def _body(backend: Backend, request: ApiRequest, served: ServedResource) -> Object:
+    strictness = queries.write_options(request.query, "CreateOptions").strictness
+    body = await typed_body.read(
+        request,
+        served.resource,
+        schema=backend.schemas.schema(served.kind.definition),
+        table=backend.table,
+        strictness=strictness,
+        beside=backend.beside,
+    )
+    if not served.resource.namespaced:
+        body["metadata"].pop("namespace", None)
+    return body
 
 
 def _answer(served: ServedResource, body: Object, status: Object) -> DocumentResponse:
@@ -35,27 +46,44 @@ def _answer(served: ServedResource, body: Object, status: Object) -> DocumentRes
     return DocumentResponse(head | ({"spec": body.get("spec") or {}}) | {"status": status}, 201)
 
 
-def _invalid(field: str, text: str, reason: str = "FieldValueInvalid") -> Invalid:
-    return Invalid.of("", "", [Cause(field, reason, text)], _AUTHORIZATION)
+def _wrong_question(spec: Object) -> list[Cause]:
+    """What is wrong unless the spec asks exactly one thing."""
+    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if resource is not None and path is not None:
+        return [field.invalid("spec.nonResourceAttributes", _shown(path), "cannot be specified in combination with resourceAttributes")]
+    if resource is None and path is None:
+        detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        return [field.invalid("spec.resourceAttributes", None, detail)]
+    return []
+
+
+def _shown(path: Object) -> Object:
+    return {"Path": path.get("path", ""), "Verb": path.get("verb", "")}
+
+
+def _nobody(spec: Object) -> list[Cause]:
+    if spec.get("user") or spec.get("groups"):
+        return []
+    return [field.invalid("spec.user", "", "at least one of user or group must be specified")]
+
+
+def _wrong_metadata(body: Object, detail: str, *allowed: str) -> list[Cause]:
+    """A review is nobody's object; what the server sets by itself is passed over."""
+    metadata = {name: value for name, value in body["metadata"].items() if value and name not in (*_BY_THE_SERVER, *allowed)}
+    return [field.invalid("metadata", metadata, detail)] if metadata else []
+
+
+def _check(causes: list[Cause]) -> None:
+    if causes:
+        raise Invalid.of("", "", causes, _AUTHORIZATION)
 
 
 def _question(spec: Object, user: User) -> Attributes:
-    """Raises Invalid unless the spec asks exactly one thing."""
+    """Of a spec that has been checked."""
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if resource is not None and path is not None:
-        shown = f'{{"Path":"{path.get("path", "")}","Verb":"{path.get("verb", "")}"}}'
-        raise _invalid("spec.nonResourceAttributes", f"Invalid value: {shown}: cannot be specified in combination with resourceAttributes")
-    if resource is None and path is None:
-        raise _invalid(
-            "spec.resourceAttributes",
-            "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified",
-        )
     if resource is None:
         asked: Object = path or {}
         return Attributes(user, asked.get("verb", ""), path=asked.get("path", ""))
-    causes = check_selectors(resource)
-    if causes:
-        raise Invalid.of("", "", causes, _AUTHORIZATION)
     return Attributes(
         user,
         resource.get("verb", ""),
@@ -74,47 +102,54 @@ def _decision(backend: Backend, asked: Attributes) -> Object:
 
 
 def _named_user(spec: Object) -> User:
-    """Raises Invalid when the review asks about nobody."""
-    if not spec.get("user") and not spec.get("groups"):
-        raise _invalid("spec.user", 'Invalid value: "": at least one of user or group must be specified')
     return User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", ""), spec.get("extra") or {})
 
 
+def _wrong_spec(spec: Object) -> list[Cause]:
+    return _wrong_question(spec) + _nobody(spec) + check_selectors(spec.get("resourceAttributes") or {})
+
+
 async def subject_access(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
-    body = _body(backend, request, served)
+    body = await _body(backend, request, served)
     spec = body.get("spec") or {}
-    asked = _question(spec, User(""))
-    user = _named_user(spec)
-    return _answer(served, body, _decision(backend, _of(asked, user)))
-
-
-def _of(asked: Attributes, user: User) -> Attributes:
-    return replace(asked, user=user)
+    _check(_wrong_spec(spec) + _wrong_metadata(body, "must be empty"))
+    return _answer(served, body, _decision(backend, _question(spec, _named_user(spec))))
 
 
 async def local_subject_access(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
-    body = _body(backend, request, served)
+    body = await _body(backend, request, served)
     spec = body.get("spec") or {}
     stated = body["metadata"].get("namespace")
     if stated and stated != request.namespace:
         raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
-    asked = _question(spec, User(""))
-    user = _named_user(spec)
-    if asked.path:
-        raise _invalid("spec.nonResourceAttributes", "Invalid value: disallowed on this kind of request")
-    if asked.namespace != request.namespace:
-        raise _invalid("spec.resourceAttributes.namespace", f'Invalid value: "{asked.namespace}": must match metadata.namespace')
+    _check(
+        _wrong_spec(spec) + _wrong_metadata(body, "must be empty except for namespace", "namespace") + _elsewhere(spec, request.namespace)
+    )
     body["metadata"]["namespace"] = request.namespace
-    return _answer(served, body, _decision(backend, _of(asked, user)))
+    return _answer(served, body, _decision(backend, _question(spec, _named_user(spec))))
+
+
+def _elsewhere(spec: Object, namespace: str) -> list[Cause]:
+    """A local review is about what is in its namespace."""
+    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    causes: list[Cause] = []
+    if resource is not None and (asked := resource.get("namespace", "")) != namespace:
+        causes.append(field.invalid("spec.resourceAttributes.namespace", asked, "must match metadata.namespace"))
+    if path is not None:
+        causes.append(field.invalid("spec.nonResourceAttributes", _shown(path), "disallowed on this kind of request"))
+    return causes
 
 
 async def self_subject_access(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
-    body = _body(backend, request, served)
-    return _answer(served, body, _decision(backend, _question(body.get("spec") or {}, request.user)))
+    body = await _body(backend, request, served)
+    spec = body.get("spec") or {}
+    causes = _wrong_question(spec) + check_selectors(spec.get("resourceAttributes") or {})
+    _check(causes + _wrong_metadata(body, "must be empty"))
+    return _answer(served, body, _decision(backend, _question(spec, request.user)))
 
 
 async def self_subject_rules(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
-    body = _body(backend, request, served)
+    body = await _body(backend, request, served)
     namespace = (body.get("spec") or {}).get("namespace", "")
     if not namespace:
         raise BadRequest("no namespace on request")
@@ -124,7 +159,7 @@ async def self_subject_rules(backend: Backend, request: ApiRequest, served: Serv
 
 
 async def self_subject(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
-    _body(backend, request, served)
+    await _body(backend, request, served)
     resource = served.resource
     value = {
         "kind": resource.kind,
@@ -136,7 +171,7 @@ async def self_subject(backend: Backend, request: ApiRequest, served: ServedReso
 
 
 async def token(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
-    body = _body(backend, request, served)
+    body = await _body(backend, request, served)
     spec = body.get("spec") or {}
     if not spec.get("token"):
         raise BadRequest("token is required for TokenReview in authentication")

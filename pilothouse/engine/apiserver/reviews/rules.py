@@ -2,37 +2,46 @@
 
 from pilothouse.engine.apiserver.authz.rbac import Rbac
 from pilothouse.engine.apiserver.identity import User
+from pilothouse.engine.apiserver.kinds.field import until_enough
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 from pilothouse.model.names import qualified_name
 from pilothouse.model.selector import FieldRequirement, FieldSelector, SelectorError, parse_fields
 
-_LABEL_OPERATORS = ("DoesNotExist", "Exists", "In", "NotIn")
+_MOST_WORDS = 20_000
+"""Verbs, groups, resources, names and paths in an answer."""
 
 
 def rules_status(rbac: Rbac, user: User, namespace: str) -> Object:
+    """Not all of them where they are very many: whoever may bind roles in a namespace decides how many everybody there has."""
     resources: list[Object] = []
     paths: list[Object] = []
+    words = 0
     if user.is_master:
         resources.append({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
         paths.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
     for grant in rbac.grants(user, namespace):
         rule = grant.rule
+        words += sum(len(part) for part in rule.values() if part)
+        if words > _MOST_WORDS:
+            why = f"the rules in the namespace {namespace} are too many to be shown"
+            return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": True, "evaluationError": why}
         if rule.get("nonResourceURLs"):
             paths.append({"verbs": rule["verbs"], "nonResourceURLs": rule["nonResourceURLs"]})
         else:
             kept = {key: rule[key] for key in ("verbs", "apiGroups", "resources", "resourceNames") if rule.get(key)}
-            resources.append(kept)
+            if not (user.is_master and kept == resources[0]):
+                resources.append(kept)
     return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
 
 
 def check_selectors(attributes: Object) -> list[Cause]:
-    return [
-        cause
-        for name in ("fieldSelector", "labelSelector")
-        if (selector := attributes.get(name)) is not None
-        for cause in _check(f"spec.resourceAttributes.{name}", selector, name == "labelSelector")
-    ]
+    """As many causes as an answer shows."""
+    causes: list[Cause] = []
+    for name in ("fieldSelector", "labelSelector"):
+        if (selector := attributes.get(name)) is not None:
+            causes += _check(f"spec.resourceAttributes.{name}", selector, name == "labelSelector")
+    return causes
 
 
 def _check(path: str, selector: Object, labels: bool) -> list[Cause]:
@@ -48,11 +57,10 @@ def _check(path: str, selector: Object, labels: bool) -> list[Cause]:
                 f"Required value: when {path} is specified, requirements or rawSelector is required",
             )
         ]
-    return [
-        cause
-        for index, requirement in enumerate(requirements)
-        for cause in _check_requirement(f"{path}.requirements[{index}]", requirement, labels)
-    ]
+    causes: list[Cause] = []
+    for index, requirement in until_enough(causes, enumerate(requirements)):
+        causes += _check_requirement(f"{path}.requirements[{index}]", requirement, labels)
+    return causes
 
 
 def _check_requirement(path: str, requirement: Object, labels: bool) -> list[Cause]:
@@ -63,8 +71,6 @@ def _check_requirement(path: str, requirement: Object, labels: bool) -> list[Cau
     elif operator in ("Exists", "DoesNotExist") and values:
         text = "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
         causes.append(Cause(f"{path}.values", "FieldValueForbidden", text))
-    elif operator not in _LABEL_OPERATORS and labels:
-        causes.append(Cause(f"{path}.operator", "FieldValueInvalid", f'Invalid value: "{operator}": not a valid selector operator'))
     if not key:
         return [*causes, Cause(f"{path}.key", "FieldValueRequired", "Required value: must be specified")]
     if labels:

@@ -7,84 +7,117 @@ import ipaddress
 from collections.abc import Iterator
 
 from pilothouse.engine.apiserver.admission.context import Write
-from pilothouse.engine.apiserver.following import follow
-from pilothouse.engine.apiserver.services.pool import Pool
+from pilothouse.engine.apiserver.following import follow_resource
+from pilothouse.engine.apiserver.kinds import service_shape
+from pilothouse.engine.apiserver.services import addresses
+from pilothouse.engine.apiserver.services.addresses import Addresses, owner_of
+from pilothouse.engine.apiserver.services.pool import Pool, Span
 from pilothouse.engine.store.store import Store
-from pilothouse.model.errors import Cause, Internal, Invalid
+from pilothouse.model.errors import AlreadyExists, Cause, Internal, Invalid
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import IPADDRESSES, SERVICECIDRS, SERVICES
 
-_PREFIX = "/services/"
 _WITH_PORTS = ("NodePort", "LoadBalancer")
 
 
 class Allocation:
-    """cidr: of cluster addresses (IPv4); node_ports: inclusive first, exclusive last."""
+    """An index (see `follow_resource`) of what Services hold, and the plugin that takes it.
 
-    def __init__(self, cidr: str, node_ports: range) -> None:
+    cidr: the network of the ServiceCIDR `kubernetes` (IPv4); node_ports: inclusive first, exclusive last. pods: see `addresses`.
+    """
+
+    def __init__(self, cidr: str, node_ports: range, *, pods: str = "") -> None:
         self.network = ipaddress.IPv4Network(cidr)
-        first = int(self.network.network_address)
-        size = self.network.num_addresses
-        # A sixteenth, at least 16 and at most 256, is left to those who ask for an address of their own.
-        self._addresses = Pool(range(first + 1, first + size - 1), min(max(16, size // 16), 256))
-        self._ports = Pool(node_ports, 0 if len(node_ports) < 32 else min(max(16, len(node_ports) // 32), 128))
+        self.addresses = Addresses(pods)
+        self._ports = Pool([Span(node_ports, 0 if len(node_ports) < 32 else min(max(16, len(node_ports) // 32), 128))])
+        self._port_numbers = node_ports
         self._held: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
 
     def follow(self, store: Store) -> None:
-        follow(store, (_PREFIX,), self)
+        self.addresses.follow(store)
+        follow_resource(store, SERVICES, self)
 
-    def put(self, key: str, service: Object) -> None:
-        self.drop(key)
-        held = self._held[key] = tuple(_addresses(service)), tuple(_ports(service))
-        for pool, numbers in zip((self._addresses, self._ports), held, strict=True):
+    def put(self, namespace: str, name: str, service: Object) -> None:
+        self.drop(namespace, name)
+        owner = owner_of(namespace, name)
+        held = self._held[owner] = tuple(addresses.of_service(service)), tuple(_ports(service))
+        for pool, numbers in zip((self.addresses.pool, self._ports), held, strict=True):
             for number in numbers:
-                pool.hold(number, key)
+                pool.hold(number, owner, owner)
 
-    def drop(self, key: str) -> None:
-        for pool, numbers in zip((self._addresses, self._ports), self._held.pop(key, ((), ())), strict=True):
+    def drop(self, namespace: str, name: str) -> None:
+        owner = owner_of(namespace, name)
+        for pool, numbers in zip((self.addresses.pool, self._ports), self._held.pop(owner, ((), ())), strict=True):
             for number in numbers:
-                pool.let_go(number, key)
+                pool.let_go(number, owner)
 
     def clear(self) -> None:
-        for key in tuple(self._held):
-            self.drop(key)
+        for owner in tuple(self._held):
+            _, namespace, name = owner.split("/")
+            self.drop(namespace, name)
 
     def reserve(self, write: Write) -> None:
-        """Raises Invalid, Internal when the range is used up (see `admission.chain.Reserving`)."""
-        if write.group_resource == "services" and write.operation in ("CREATE", "UPDATE") and not write.subresource:
+        """Raises Invalid, AlreadyExists, Internal when the range is used up (see `admission.chain.Reserving`)."""
+        if write.group_resource == SERVICES.group_resource and write.operation in ("CREATE", "UPDATE") and not write.subresource:
             self._allocate(write)
+        elif write.group_resource == IPADDRESSES.group_resource and write.operation == "CREATE":
+            self._claim(write)
+        elif write.group_resource == SERVICECIDRS.group_resource and write.operation == "CREATE":
+            self._warn(write)
+
+    def _warn(self, write: Write) -> None:
+        if overlap := self.addresses.overlap(write.new()):
+            write.warn(overlap)
+
+    def _claim(self, write: Write) -> None:
+        """An address that somebody takes without a Service, which may have it only while no other has."""
+        name = write.new()["metadata"]["name"]
+        number = addresses.claimed(name)
+        if number is None:
+            return
+        owner = addresses.owner_of_parent(name, write.new())
+        if not self.addresses.pool.is_free(number, owner):
+            raise AlreadyExists.of(IPADDRESSES.plural, name, IPADDRESSES.group)
+        self._reserve(write, self.addresses.pool, number, owner)
 
     def _allocate(self, write: Write) -> None:
         service = write.new()
         spec = service["spec"]
-        owner = write.served.key(write.namespace, write.name or service["metadata"]["name"])
+        owner = owner_of(write.namespace, write.name or service["metadata"]["name"])
         if spec.get("type") != "ExternalName":
             _families(write, spec)
             if spec.get("clusterIP") != "None":
                 self._address(write, spec, owner)
-        if spec.get("type") in _WITH_PORTS and spec.get("allocateLoadBalancerNodePorts", True):
+        if spec.get("type") in _WITH_PORTS:
             self._node_ports(write, spec, owner)
+        if service_shape.has_health_port(spec):
+            self._health_check_port(write, spec, owner)
 
     def _address(self, write: Write, spec: Object, owner: str) -> None:
+        pool = self.addresses.pool
         stated = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
         if stated:
             number = self._stated_address(write, stated, owner)
         else:
-            chosen = self._addresses.pick(owner)
+            chosen = pool.pick()
             if chosen is None:
-                text = f"failed to allocate a serviceIP: range is full ({self.network})"
+                text = f"failed to allocate a serviceIP: range is full ({self._shown_networks()})"
                 raise Internal(f"Internal error occurred: {text}")
             number = chosen
-        self._reserve(write, self._addresses, number, owner)
+        self._reserve(write, pool, number, owner)
         spec["clusterIP"] = str(ipaddress.IPv4Address(number))
         spec["clusterIPs"] = [spec["clusterIP"]]
 
+    def _shown_networks(self) -> str:
+        return ", ".join(map(str, self.addresses.networks))
+
     def _stated_address(self, write: Write, stated: str, owner: str) -> int:
-        number = int(ipaddress.ip_address(stated))
+        """A Service keeps the address that it has, also when its network is no longer one of the cluster's."""
+        number, pool = int(ipaddress.ip_address(stated)), self.addresses.pool
         problem = ""
-        if number not in self._addresses.numbers:
-            problem = f"the provided IP ({stated}) is not in the valid range. The range of valid IPs is {self.network}"
-            problem = problem.replace(f"the provided IP ({stated})", "provided IP")
-        elif not self._addresses.is_free(number, owner):
+        if not pool.has(number) and not pool.is_held_by(number, owner):
+            problem = f"provided IP is not in the valid range. The range of valid IPs is {self._shown_networks()}"
+        elif not pool.is_free(number, owner):
             problem = "provided IP is already allocated"
         if problem:
             text = f'Invalid value: ["{stated}"]: failed to allocate IP {stated}: {problem}'
@@ -92,39 +125,42 @@ class Allocation:
         return number
 
     def _node_ports(self, write: Write, spec: Object, owner: str) -> None:
-        by_stated: dict[int, bool] = {}
+        """Ports that are stated are taken also for a load balancer that is to be given none."""
+        is_given = spec.get("allocateLoadBalancerNodePorts", True) or spec["type"] == "NodePort"
+        by_stated: set[int] = set()
         for index, port in enumerate(spec.get("ports") or ()):
             stated = port.get("nodePort") or 0
             if stated and stated not in by_stated:
-                self._stated_port(write, index, stated, owner)
-                by_stated[stated] = True
-            elif not stated:
-                chosen = self._ports.pick(owner)
+                self._stated_port(write, f"spec.ports[{index}].nodePort", stated, owner)
+                by_stated.add(stated)
+            elif not stated and is_given:
+                chosen = self._ports.pick()
                 if chosen is None:
                     raise Internal("Internal error occurred: failed to allocate a nodePort: range is full")
                 self._reserve(write, self._ports, chosen, owner)
                 port["nodePort"] = chosen
-        if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local" and not spec.get("healthCheckNodePort"):
-            chosen = self._ports.pick(owner)
-            if chosen is not None:
-                self._reserve(write, self._ports, chosen, owner)
-                spec["healthCheckNodePort"] = chosen
 
-    def _stated_port(self, write: Write, index: int, stated: int, owner: str) -> None:
-        numbers = self._ports.numbers
+    def _health_check_port(self, write: Write, spec: Object, owner: str) -> None:
+        if stated := spec.get("healthCheckNodePort"):
+            self._stated_port(write, "spec.healthCheckNodePort", stated, owner)
+        elif (chosen := self._ports.pick()) is not None:
+            self._reserve(write, self._ports, chosen, owner)
+            spec["healthCheckNodePort"] = chosen
+
+    def _stated_port(self, write: Write, path: str, stated: int, owner: str) -> None:
+        numbers = self._port_numbers
         problem = ""
         if stated not in numbers and not write.dry_run:
             problem = f"provided port is not in the valid range. The range of valid ports is {numbers.start}-{numbers.stop - 1}"
         elif not self._ports.is_free(stated, owner):
             problem = "provided port is already allocated"
         if problem:
-            text = f"Invalid value: {stated}: {problem}"
-            raise _invalid(write, Cause(f"spec.ports[{index}].nodePort", "FieldValueInvalid", text))
+            raise _invalid(write, Cause(path, "FieldValueInvalid", f"Invalid value: {stated}: {problem}"))
         self._reserve(write, self._ports, stated, owner)
 
     def _reserve(self, write: Write, pool: Pool, number: int, owner: str) -> None:
         pool.reserve(number, owner)
-        write.on_release(lambda: pool.unreserve(number))
+        write.on_release(lambda: pool.unreserve(number, owner))
 
 
 def _families(write: Write, spec: Object) -> None:
@@ -142,12 +178,6 @@ def _families(write: Write, spec: Object) -> None:
 
 def _invalid(write: Write, cause: Cause) -> Invalid:
     return Invalid.of("Service", write.name or write.new()["metadata"].get("name", ""), [cause])
-
-
-def _addresses(service: Object) -> Iterator[int]:
-    for text in (service.get("spec") or {}).get("clusterIPs") or ():
-        if text != "None":
-            yield int(ipaddress.ip_address(text))
 
 
 def _ports(service: Object) -> Iterator[int]:

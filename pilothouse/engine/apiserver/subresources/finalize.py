@@ -2,7 +2,7 @@
 
 import copy
 
-from pilothouse.engine.apiserver.answer import ObjectResponse
+from pilothouse.engine.apiserver.answer import ObjectResponse, Stored
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import decode
 from pilothouse.engine.apiserver.request import query as queries
@@ -10,18 +10,17 @@ from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.verbs.making import check_identity, write_request
 from pilothouse.engine.apiserver.write.update import Update
-from pilothouse.engine.store.record import Record
 from pilothouse.model.json import Object
 
 _OPTIONS = "UpdateOptions"
 
 
 async def finalize(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
-    dry_run = queries.dry_run(request.query, _OPTIONS)
-    wanted = decode.new_value(request, served, backend.table, queries.field_validation(request.query, _OPTIONS))
+    dry_run, strictness, _ = queries.write_options(request.query, _OPTIONS)
+    wanted = decode.new_value(request, served, backend.table, strictness)
     check_identity(request, served, wanted)
 
-    def make(record: Record) -> Object:
+    def make(record: Stored) -> Object:
         value = copy.deepcopy(record.value)
         value["metadata"].pop("resourceVersion", None)
         if version := wanted["metadata"].get("resourceVersion"):

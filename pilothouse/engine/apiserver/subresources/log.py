@@ -34,6 +34,7 @@ def _options(request: ApiRequest) -> LogOptions:
         if (value := numbers[field]) is not None and value < least
     ]
     if numbers["sinceSeconds"] is not None and request.option("sinceTime"):
+        causes = [cause for cause in causes if cause.field != "sinceSeconds"]
         causes.append(Cause("[]", "FieldValueForbidden", "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"))
     if causes:
         raise Invalid.of("PodLogOptions", request.name, causes)

@@ -17,8 +17,10 @@ from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.nodes import PortStream
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResource
-from pilothouse.engine.apiserver.subresources import container, forwarding
+from pilothouse.engine.apiserver.subresources import container
 from pilothouse.engine.apiserver.subresources.session import check_create
+from pilothouse.engine.streaming import forwarding
+from pilothouse.model.digits import natural
 from pilothouse.model.errors import ApiError, BadRequest
 from pilothouse.model.json import Object
 from pilothouse.wire.spdy import Pipe
@@ -26,6 +28,8 @@ from pilothouse.wire.spdy import Pipe
 TUNNEL = "SPDY/3.1+portforward.k8s.io"
 CHANNELS = "v4.channel.k8s.io"
 STREAMS = ("portforward.k8s.io",)
+_MOST_PORTS = 128
+"""A channel is known by one byte, and each port has two."""
 
 
 async def forward(backend: Backend, request: ApiRequest, served: ServedResource) -> Session:
@@ -51,9 +55,12 @@ def _ports(request: ApiRequest) -> list[int]:
     stated = [port for text in request.query.get("ports") or () for port in text.split(",")]
     offered = ",".join(request.headers.get_all("sec-websocket-protocol"))
     is_needed = CHANNELS in offered and TUNNEL not in offered
-    if (is_needed and not stated) or not all(port.isdigit() and 0 < int(port) < 65536 for port in stated):
+    ports = [natural(port) or 0 for port in stated]
+    if (is_needed and not ports) or not all(0 < port < 65536 for port in ports):
         raise BadRequest('query parameter "ports" must name at least one port between 1 and 65535')
-    return [int(port) for port in stated]
+    if len(ports) > _MOST_PORTS:
+        raise BadRequest(f'query parameter "ports" must name at most {_MOST_PORTS} ports in one connection')
+    return ports
 
 
 async def _serve(socket: Socket, pod: Object, ports: list[int], connect: Callable[[Object, int], Awaitable[PortStream]]) -> None:

@@ -5,56 +5,72 @@ any other, so that admission, validation and conflicts are the object's own.
 """
 
 import copy
+from dataclasses import replace
 from typing import Any
 
-from pilothouse.engine.apiserver.answer import DocumentResponse
+from pilothouse.client.transport import APPLY_PATCH
+from pilothouse.engine.apiserver.admission.context import View
+from pilothouse.engine.apiserver.answer import ObjectResponse, Stored, Unstored
 from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.kinds.kind import Kind
+from pilothouse.engine.apiserver.kinds.printers.workloads import SCALE_COLUMNS, scale_cells
 from pilothouse.engine.apiserver.request import decode, typed_body
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ScalePaths, ServedResource
+from pilothouse.engine.apiserver.subresources.scale_owners import ScaleOwners
+from pilothouse.engine.apiserver.verbs import apply as applies
 from pilothouse.engine.apiserver.verbs import patch as patches
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write import storage
+from pilothouse.engine.apiserver.write.ownership import Manage
 from pilothouse.engine.apiserver.write.update import Make, Update
-from pilothouse.engine.store.record import Record
 from pilothouse.model.errors import BadRequest, Cause, Internal, Invalid
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
-from pilothouse.model.schema import DecodeError
+from pilothouse.model.schema import Schema
 from pilothouse.model.selector import from_label_selector
 
 SCALE = Resource("autoscaling", "v1", "scales", "Scale")
 DEFINITION = "io.k8s.api.autoscaling.v1.Scale"
 _BUILT_IN = ScalePaths(".spec.replicas", ".status.replicas")
+_KIND = Kind(SCALE, DEFINITION, columns=SCALE_COLUMNS, cells=scale_cells, is_stored=False)
 
 
-async def get(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
+async def get(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
     record = storage.existing(backend.store, served, request.namespace, request.name)
-    return DocumentResponse(scale_of(served, record.value))
+    (shown,) = await served.shown([record])
+    return _shown(backend, scale_of(served, shown.value))
 
 
-async def update(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
-    dry_run = queries.dry_run(request.query, "UpdateOptions")
-    wanted = typed_body.read(request, SCALE, backend.schemas.schema(DEFINITION), backend.table)
+def _shown(backend: Backend, scale: Object) -> ObjectResponse:
+    value = {name: part for name, part in scale.items() if name not in ("apiVersion", "kind")}
+    return ObjectResponse(ServedResource(_KIND, lambda: backend.schemas.schema(DEFINITION), ""), Unstored(value))
+
+
+async def update(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
+    dry_run, strictness, _ = queries.write_options(request.query, "UpdateOptions")
+    wanted = await typed_body.read(
+        request, SCALE, schema=backend.schemas.schema(DEFINITION), table=backend.table, strictness=strictness, beside=backend.beside
+    )
     storage.latest(backend.store, served, request.namespace, request.name)
     _check_name(request, wanted)
     return await _store(backend, request, served, lambda record: wanted, dry_run)
 
 
-async def patch(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
-    dry_run = queries.dry_run(request.query, "PatchOptions")
+async def patch(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
+    is_apply = request.content_type == APPLY_PATCH
+    dry_run, strictness, _ = queries.patch_options(request.query, is_apply=is_apply)
     storage.latest(backend.store, served, request.namespace, request.name)
-    document = patches.document(request)
     schema = backend.schemas.schema(DEFINITION)
-    apply = patches.application(request, patches.media(request, custom=False), document, lambda: schema)
+    if is_apply:
+        return await _apply(backend, request, served, schema, dry_run, strictness)
+    change = patches.document(request)
+    apply = patches.application(patches.media(request, custom=False), change, lambda: schema)
 
-    def make(record: Record) -> Object:
+    def make(record: Stored) -> Object:
         outcome = apply(scale_of(served, record.value, lenient=True))
-        try:
-            wanted = decode.without_type(schema.decode(outcome).value)
-        except DecodeError as error:
-            raise patches.unreadable(document, error.message) from error
+        wanted = decode.without_type(patches.read(request, schema.decode, outcome, change, SCALE.kind, strictness))
         _check_name(request, wanted)
         if wanted["metadata"].get("resourceVersion") == record.value["metadata"].get("resourceVersion"):
             wanted["metadata"].pop("resourceVersion", None)
@@ -63,14 +79,33 @@ async def patch(backend: Backend, request: ApiRequest, served: ServedResource) -
     return await _store(backend, request, served, make, dry_run)
 
 
+async def _apply(
+    backend: Backend, request: ApiRequest, served: ServedResource, schema: Schema, dry_run: bool, strictness: str
+) -> ObjectResponse:
+    """Raises Conflict for replicas that another manager of the object owns, unless forced."""
+    config = applies.configuration(request, strictness)
+    applies.check(request, SCALE, config)
+    owners = ScaleOwners(request, served, (served.scale or _BUILT_IN).spec_replicas, config, schema)
+
+    def make(record: Stored) -> Object:
+        wanted = owners.applied(record.value, scale_of(served, record.value, lenient=True))
+        value = decode.without_type(wanted)
+        value["metadata"]["resourceVersion"] = config["metadata"].get("resourceVersion", "")
+        return value
+
+    return await _store(backend, request, served, make, dry_run, owners.manage)
+
+
 def _check_name(request: ApiRequest, wanted: Object) -> None:
     name = wanted["metadata"].get("name", "")
     if name != request.name:
         raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({request.name})")
 
 
-async def _store(backend: Backend, request: ApiRequest, served: ServedResource, wanted: Make, dry_run: bool) -> DocumentResponse:
-    def make(record: Record) -> Object:
+async def _store(
+    backend: Backend, request: ApiRequest, served: ServedResource, wanted: Make, dry_run: bool, manage: Manage | None = None
+) -> ObjectResponse:
+    def make(record: Stored) -> Object:
         scale = wanted(record)
         replicas = (scale.get("spec") or {}).get("replicas", 0)
         if replicas < 0:
@@ -84,8 +119,18 @@ async def _store(backend: Backend, request: ApiRequest, served: ServedResource, 
         _put(value, (served.scale or _BUILT_IN).spec_replicas, replicas)
         return value
 
-    outcome = await backend.writes.write(Update(write_request(request, served, dry_run=dry_run), make))
-    return DocumentResponse(scale_of(served, outcome.record.value))
+    asked = replace(write_request(request, served, dry_run=dry_run, manage=manage), view=_view(served))
+    outcome = await backend.writes.write(Update(asked, make))
+    return _shown(backend, scale_of(served, outcome.record.value))
+
+
+def _view(served: ServedResource) -> View:
+    """What webhooks see of the object, and may change."""
+
+    def take(obj: Object, scale: Object) -> None:
+        _put(obj, (served.scale or _BUILT_IN).spec_replicas, (scale.get("spec") or {}).get("replicas", 0))
+
+    return View(lambda obj: scale_of(served, obj, lenient=True), take)
 
 
 def scale_of(served: ServedResource, obj: Object, *, lenient: bool = False) -> Object:

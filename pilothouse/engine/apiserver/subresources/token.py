@@ -1,8 +1,9 @@
 """serviceaccounts/token: a token for a service account, bound to a pod, a secret or a node if so asked."""
 
 from pilothouse.engine.apiserver.answer import DocumentResponse
-from pilothouse.engine.apiserver.authn.tokens import BoundObject
+from pilothouse.engine.apiserver.authn.tokens import BINDABLE, BoundObject
 from pilothouse.engine.apiserver.backend import Backend
+from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request import typed_body
 from pilothouse.engine.apiserver.request.request import ApiRequest
@@ -12,23 +13,31 @@ from pilothouse.engine.apiserver.write import storage
 from pilothouse.model import meta
 from pilothouse.model.errors import BadRequest, Cause, Conflict, Invalid, NotFound
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import NODES
 from pilothouse.model.resource import Resource
 
 TOKEN_REQUEST = Resource("authentication.k8s.io", "v1", "tokenrequests", "TokenRequest")
 _DEFINITION = "io.k8s.api.authentication.v1.TokenRequest"
 _DEFAULT_S, _LEAST_S, _MOST_S = 3600, 600, 2**32
-_PREFIXES = {"Pod": "/pods/{ns}/{name}", "Secret": "/secrets/{ns}/{name}", "Node": "/nodes//{name}"}
 
 
 async def create(backend: Backend, request: ApiRequest, served: ServedResource) -> DocumentResponse:
-    dry_run = queries.dry_run(request.query, "CreateOptions")
-    wanted = typed_body.read(request, TOKEN_REQUEST, backend.schemas.schema(_DEFINITION), backend.table)
+    dry_run, strictness, _ = queries.write_options(request.query, "CreateOptions")
+    wanted = await typed_body.read(
+        request,
+        TOKEN_REQUEST,
+        schema=backend.schemas.schema(_DEFINITION),
+        table=backend.table,
+        strictness=strictness,
+        beside=backend.beside,
+    )
+    write = write_request(request, served, dry_run=dry_run).attempt("CREATE", wanted, None)
+    await backend.admission.mutate(write)
     account = storage.existing(backend.store, served, request.namespace, request.name).value["metadata"]
-    spec = wanted.get("spec") or {}
-    lifetime_s = spec.get("expirationSeconds")
-    lifetime_s = _DEFAULT_S if lifetime_s is None else lifetime_s
+    wanted = write.new()
+    spec, lifetime_s = wanted.get("spec") or {}, _lifetime_s(wanted)
     _check(request, wanted, lifetime_s)
-    await backend.admission.admit(write_request(request, served, dry_run=dry_run).attempt("CREATE", wanted, None))
+    await backend.admission.validate(write)
     bound, node = _bound(backend, request, spec.get("boundObjectRef"))
     audiences = spec.get("audiences") or [backend.tokens.issuer]
     token, ends = backend.tokens.issue(request.namespace, account, audiences, lifetime_s, bound, node)
@@ -43,6 +52,11 @@ async def create(backend: Backend, request: ApiRequest, served: ServedResource) 
         },
         201,
     )
+
+
+def _lifetime_s(wanted: Object) -> int:
+    stated: int | None = (wanted.get("spec") or {}).get("expirationSeconds")
+    return _DEFAULT_S if stated is None else stated
 
 
 def _check(request: ApiRequest, wanted: Object, lifetime_s: int) -> None:
@@ -67,16 +81,17 @@ def _bound(backend: Backend, request: ApiRequest, reference: Object | None) -> t
         return None, None
     kind, name = reference.get("kind", ""), reference.get("name", "")
     group, _, version = reference.get("apiVersion", "").rpartition("/")
-    if kind not in _PREFIXES or (group, version) != ("", "v1"):
+    resource = BINDABLE.get(kind)
+    if resource is None or (group, version) != ("", "v1"):
         raise BadRequest(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
-    record = backend.store.get(_PREFIXES[kind].format(ns=request.namespace, name=name))
-    if record is None:
-        raise NotFound.of(f"{kind.lower()}s", name)
-    uid = record.value["metadata"]["uid"]
+    found = Objects(backend.store).get(resource, request.namespace if resource.namespaced else "", name)
+    if found is None:
+        raise NotFound.of(resource.plural, name)
+    uid = found["metadata"]["uid"]
     if reference.get("uid") and reference["uid"] != uid:
         why = f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record. "
         raise Conflict.of(kind, name, why + "The object might have been deleted and then recreated")
-    return BoundObject(kind, name, uid), _node_of(backend, request, kind, record.value)
+    return BoundObject(kind, name, uid), _node_of(backend, request, kind, found)
 
 
 def _node_of(backend: Backend, request: ApiRequest, kind: str, pod: Object) -> BoundObject | None:
@@ -85,5 +100,5 @@ def _node_of(backend: Backend, request: ApiRequest, kind: str, pod: Object) -> B
     spec = pod.get("spec") or {}
     if spec.get("serviceAccountName") != request.name:
         raise BadRequest(f'cannot bind token for serviceaccount "{request.name}" to pod running with different serviceaccount name.')
-    node = backend.store.get(f"/nodes//{spec['nodeName']}") if spec.get("nodeName") else None
-    return None if node is None else BoundObject("Node", spec["nodeName"], node.value["metadata"]["uid"])
+    node = Objects(backend.store).get(NODES, "", spec["nodeName"]) if spec.get("nodeName") else None
+    return None if node is None else BoundObject("Node", spec["nodeName"], node["metadata"]["uid"])

@@ -2,9 +2,10 @@
 
 from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.authz import aggregation
-from pilothouse.engine.apiserver.authz.rbac import CLUSTER_ROLES
+from pilothouse.engine.apiserver.resources.keys import prefix_of
 from pilothouse.engine.apiserver.upkeep.reconciler import Reconciler
 from pilothouse.engine.store.store import Store
+from pilothouse.model.kinds import CLUSTERROLES
 
 _ALL = "clusterroles"
 """The only key: what one role contains may depend on any other."""
@@ -17,7 +18,7 @@ class Aggregation:
 
     async def run(self) -> None:
         """Works until it is cancelled."""
-        watch = self._store.watch(CLUSTER_ROLES, self._store.revision, lambda change: self._queue.note(_ALL))
+        watch = self._store.watch(prefix_of(CLUSTERROLES), self._store.revision, lambda change: self._queue.note(_ALL))
         try:
             self._queue.note(_ALL)
             await self._queue.run()

@@ -4,13 +4,16 @@ Follows the store, so that neither a request that is given up nor a crash leaves
 Source: apiextensions-apiserver pkg/controller/{status,establish,finalizer}.
 """
 
+import asyncio
 import time
 
 from pilothouse.aio.tasks import each
 from pilothouse.engine.apiserver.admission.context import Write
-from pilothouse.engine.apiserver.crds.naming import status_of
+from pilothouse.engine.apiserver.crds.naming import ending_status, status_of
 from pilothouse.engine.apiserver.crds.serving import PREFIX
 from pilothouse.engine.apiserver.kinds.crd.definition import FINALIZER
+from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
+from pilothouse.engine.apiserver.resources.keys import place_of
 from pilothouse.engine.apiserver.upkeep.reconciler import Reconciler
 from pilothouse.engine.store.errors import Mismatch
 from pilothouse.engine.store.record import Change, Record
@@ -21,6 +24,8 @@ from pilothouse.model.json import Object
 
 MOST_AT_ONCE = 500
 _AT_A_TIME = 16
+_LOOKED_AT_ONCE = 200
+"""Instances: some milliseconds."""
 
 
 class Definitions:
@@ -66,25 +71,57 @@ class Definitions:
 
     async def _establish(self, record: Record) -> None:
         """Write what names the definition has been given. Raises Mismatch."""
-        others = [other.value for other in self._others(record)]
+        others = [other.value for other in self._others(record)] + _own_of(record)
         status = status_of(record.value, others, meta.rfc3339(time.time()))
         if status != record.value.get("status"):
             await self._store.update(record.key, record.value | {"status": status}, expected=record.revision)
 
     def _others(self, record: Record) -> list[Record]:
-        group = record.value["spec"]["group"]
-        return [other for other in self._store.scan(PREFIX) if other.key != record.key and other.value["spec"]["group"] == group]
+        """The other definitions of its group, by their keys: a definition is called PLURAL.GROUP, and those of all groups are large."""
+        group = _group(record)
+        return [other for other in self._store.scan(PREFIX) if other.key != record.key and _group(other) == group]
 
     async def _clean_up(self, name: str, record: Record) -> None:
-        """Remove instances, and then the definition; instances with finalizers hold it back. Raises Mismatch."""
+        """Remove instances, and then the definition; instances with finalizers hold it back, and it says by which. Raises Mismatch.
+
+        What is stored under the name of one of the cluster's own resources is not the definition's.
+        """
+        if name in BUILT_IN:
+            await self._release(record)
+            return
         if name not in self._instances:
             self._instances[name] = self._store.watch(f"/{name}/", self._store.revision, lambda change: self._queue.note(name))
-        left = [instance for instance in self._store.scan(f"/{name}/") if not _is_held(instance)]
+        left = await self._to_remove(name)
         await each([self._remove(instance) for instance in left[:MOST_AT_ONCE]], limit=_AT_A_TIME)
         if len(left) > MOST_AT_ONCE:
             self._queue.note(name)
-        elif not self._store.count(f"/{name}/"):
+        elif held := self._store.scan(f"/{name}/"):
+            await self._say_who_holds(record, held)
+        else:
             await self._release(record)
+
+    async def _to_remove(self, name: str) -> list[Record]:
+        """Instances that are not held, one more than are removed at once; looked at in turns with whatever else the event loop does."""
+        left: list[Record] = []
+        for number, instance in enumerate(self._store.scan(f"/{name}/")):
+            if number % _LOOKED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if not _is_held(instance):
+                left.append(instance)
+            if len(left) > MOST_AT_ONCE:
+                break
+        return left
+
+    async def _say_who_holds(self, record: Record, held: list[Record]) -> None:
+        """Raises Mismatch."""
+        finalizers: set[str] = set()
+        for number, instance in enumerate(held):
+            if number % _LOOKED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            finalizers.update(meta.finalizers(instance.value))
+        status = ending_status(record.value, finalizers, meta.rfc3339(time.time()))
+        if finalizers and status != record.value.get("status"):
+            await self._store.update(record.key, record.value | {"status": status}, expected=record.revision)
 
     async def _remove(self, instance: Record) -> None:
         """Delete an instance, or mark it for those who hold it; one that has changed meanwhile is noted by its change."""
@@ -114,10 +151,22 @@ class Definitions:
 
 
 def _name(record: Record) -> str:
-    name: str = record.value["metadata"]["name"]
-    return name
+    return place_of(record.key)[1]
+
+
+def _group(record: Record) -> str:
+    return _name(record).partition(".")[2]
+
+
+def _own_of(record: Record) -> list[Object]:
+    """As a definition that has the name already: the cluster's own resource of that name."""
+    kind = BUILT_IN.get(_name(record))
+    return [] if kind is None else [{"status": {"acceptedNames": {"plural": kind.resource.plural}}}]
 
 
 def _is_held(instance: Record) -> bool:
     """Whether nothing is left to do with an instance but to wait for those who hold it."""
-    return meta.is_deleting(instance.value) and bool(meta.finalizers(instance.value))
+    if b'"deletionTimestamp"' not in instance.raw:
+        return False
+    value = instance.peek()
+    return meta.is_deleting(value) and bool(meta.finalizers(value))

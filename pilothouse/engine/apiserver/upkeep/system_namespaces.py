@@ -1,7 +1,6 @@
 """Makes the cluster's own namespaces again when one is gone. Source: pkg/controlplane/controller/systemnamespaces."""
 
 import time
-import uuid
 
 from pilothouse.engine.apiserver.bootstrap.objects import NAMESPACES, namespace
 from pilothouse.engine.apiserver.upkeep.reconciler import Reconciler
@@ -35,7 +34,7 @@ class SystemNamespaces:
 
     async def _mend(self, name: str) -> None:
         wanted = namespace(name)
-        metadata = wanted.value["metadata"] | {"uid": str(uuid.uuid4()), "creationTimestamp": meta.rfc3339(time.time())}
+        metadata = wanted.value["metadata"] | {"uid": meta.new_uid(), "creationTimestamp": meta.rfc3339(time.time())}
         try:
             await self._store.create(wanted.key, wanted.value | {"metadata": metadata})
         except KeyExists:

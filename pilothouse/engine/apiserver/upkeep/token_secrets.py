@@ -8,6 +8,7 @@ Source: kubernetes pkg/controller/serviceaccount/tokens_controller.go.
 import base64
 
 from pilothouse.engine.apiserver.authn.tokens import Tokens
+from pilothouse.engine.apiserver.resources.keys import place_of
 from pilothouse.engine.apiserver.upkeep.reconciler import Reconciler
 from pilothouse.engine.store.errors import Mismatch
 from pilothouse.engine.store.record import Change, Record
@@ -20,36 +21,49 @@ _SECRETS, _ACCOUNTS = "/secrets/", "/serviceaccounts/"
 
 
 class TokenSecrets:
-    """ca: the certificate bundle (PEM) that a token's holder checks the server by."""
+    """ca: the certificate bundle (PEM) that a token's holder checks the server by.
+
+    Which Secrets hold tokens is known by namespace: a change of an account must not cost a look into all that lie beside it.
+    """
 
     def __init__(self, store: Store, tokens: Tokens, ca: str) -> None:
         self._store = store
         self._tokens = tokens
         self._ca = ca
         self._queue = Reconciler("token-secrets", self.mend)
+        self._of_tokens: dict[str, set[str]] = {}
 
     async def run(self) -> None:
         """Works until it is cancelled."""
         watches = [self._store.watch(prefix, self._store.revision, self._note) for prefix in (_SECRETS, _ACCOUNTS)]
         try:
             for record in self._store.scan(_SECRETS):
-                self._note_secret(record)
+                self._note_secret(record, record.peek())
             await self._queue.run()
         finally:
             for watch in watches:
                 watch.close()
 
     def _note(self, change: Change) -> None:
-        if change.key.startswith(_SECRETS):
-            self._note_secret(change.record)
-            return
-        namespace = change.record.value["metadata"]["namespace"]
-        for record in self._store.scan(f"{_SECRETS}{namespace}/"):
-            self._note_secret(record)
+        if not change.key.startswith(_SECRETS):
+            for key in self._of_tokens.get(place_of(change.key)[0], ()):
+                self._queue.note(key)
+        elif change.type == "DELETED":
+            self._forget(change.key)
+        else:
+            self._note_secret(change.record, change.record.value)
 
-    def _note_secret(self, record: Record) -> None:
-        if record.value.get("type") == TYPE:
+    def _note_secret(self, record: Record, secret: Object) -> None:
+        if secret.get("type") == TYPE:
+            self._of_tokens.setdefault(place_of(record.key)[0], set()).add(record.key)
             self._queue.note(record.key)
+
+    def _forget(self, key: str) -> None:
+        namespace, _ = place_of(key)
+        keys = self._of_tokens.get(namespace, set())
+        keys.discard(key)
+        if not keys:
+            self._of_tokens.pop(namespace, None)
 
     async def mend(self, key: str) -> None:
         """Fill or delete one Secret; raises the store's errors."""

@@ -1,7 +1,7 @@
 """DeleteOptions, from the body or the query of a delete.
 
-A body wins over the query. Unknown fields and an unknown version of the options are passed over; another kind is 400, a bad
-value 422.
+Where there is a body, the query counts for nothing. Unknown fields and an unknown version of the options are passed over; another kind
+is 400, a bad value 422.
 """
 
 from typing import Any
@@ -11,30 +11,56 @@ from pilothouse.engine.apiserver.request import decode
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.body import Unparsable
 from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.write.deletion import Options
-from pilothouse.model.errors import BadRequest, Cause
+from pilothouse.model.errors import BadRequest, Cause, echo
 from pilothouse.model.json import Object
 
 _KIND = "DeleteOptions"
-_POLICIES = ("Background", "Foreground", "Orphan")
+_POLICIES = ("Foreground", "Background", "Orphan")
 
 
 def read(request: ApiRequest) -> Options:
     """Raises BadRequest, Invalid, RequestTooLarge."""
     if request.too_large:
         raise bodies.too_large()
-    stated = _from_body(request.body, request) if request.body else _from_query(request)
-    policy = _policy(stated)
-    grace_s = stated.get("gracePeriodSeconds")
-    preconditions = stated.get("preconditions") or {}
-    version = preconditions.get("resourceVersion")
+    return of(_from_body(request.body, request) if request.body else _from_query(request))
+
+
+def of(stated: Object) -> Options:
+    """Raises Invalid, with all that is wrong with the options."""
+    policy, orphans, dry_run = stated.get("propagationPolicy"), stated.get("orphanDependents"), stated.get("dryRun") or []
+    if causes := _wrong_policy(policy, orphans) + queries.wrong_dry_run(dry_run):
+        raise queries.invalid_options(_KIND, causes)
+    grace_s, preconditions = stated.get("gracePeriodSeconds"), stated.get("preconditions") or {}
     return Options(
         None if grace_s is None else (grace_s if grace_s >= 0 else 1),
         preconditions.get("uid"),
-        version if version is not None else (request.option("resourceVersion") or None),
-        policy,
-        queries.dry_run_values(stated.get("dryRun") or [], _KIND),
+        preconditions.get("resourceVersion"),
+        policy if orphans is None else "Orphan" if orphans else "Background",
+        bool(dry_run),
+        orphans,
     )
+
+
+def _wrong_policy(policy: str | None, orphans: bool | None) -> list[Cause]:
+    causes: list[Cause] = []
+    path = "propagationPolicy"
+    if policy is not None and orphans is not None:
+        text = f'Invalid value: "{echo(policy)}": orphanDependents and deletionPropagation cannot be both set'
+        causes.append(Cause(path, "FieldValueInvalid", text))
+    if policy is not None and policy not in _POLICIES:
+        supported = ", ".join(f'"{one}"' for one in (*_POLICIES, "nil"))
+        text = f'Unsupported value: "{echo(policy)}": supported values: {supported}'
+        causes.append(Cause(path, "FieldValueNotSupported", text))
+    return causes
+
+
+def warn_of_orphans(request: ApiRequest, served: ServedResource, options: Options) -> None:
+    """Of what a deletion leaves behind when neither the client says so nor the kind's default takes it along."""
+    if options.policy is None and served.kind.default_propagation == "Orphan":
+        what = f"what a {served.resource.kind} has made stays when it is deleted"
+        request.warn(f"{what}; use propagationPolicy=Background to delete it too, or propagationPolicy=Orphan to say that it is to stay")
 
 
 def _from_body(body: Any, request: ApiRequest) -> Object:
@@ -80,20 +106,9 @@ def _from_query(request: ApiRequest) -> Object:
         stated["orphanDependents"] = queries.boolean(request.query, "orphanDependents")
     if policy := request.option("propagationPolicy"):
         stated["propagationPolicy"] = policy
+    asked = {"uid": request.option("uid"), "resourceVersion": request.option("resourceVersion")}
+    if preconditions := {name: value for name, value in asked.items() if value}:
+        stated["preconditions"] = preconditions
     if "dryRun" in request.query:
         stated["dryRun"] = request.query["dryRun"]
     return stated
-
-
-def _policy(stated: Object) -> str | None:
-    policy, orphan = stated.get("propagationPolicy"), stated.get("orphanDependents")
-    if policy is not None and orphan is not None:
-        text = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
-        raise queries.invalid_options(_KIND, [Cause("propagationPolicy", "FieldValueInvalid", text)])
-    if policy is not None and policy not in _POLICIES:
-        supported = ", ".join(f'"{one}"' for one in (*_POLICIES, "nil"))
-        text = f'Unsupported value: "{policy}": supported values: {supported}'
-        raise queries.invalid_options(_KIND, [Cause("propagationPolicy", "FieldValueNotSupported", text)])
-    if orphan is not None:
-        return "Orphan" if orphan else "Background"
-    return policy

@@ -5,8 +5,10 @@ from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResource
+from pilothouse.engine.apiserver.verbs.list import wait_for
+from pilothouse.engine.apiserver.verbs.listing import revision_number, server_error
 from pilothouse.engine.apiserver.write import storage
-from pilothouse.model.errors import ApiError, BadRequest
+from pilothouse.model.errors import BadRequest
 from pilothouse.model.names import path_segment
 
 
@@ -19,9 +21,11 @@ def check_name(name: str) -> None:
 
 
 async def get(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
-    """Always of the latest committed state, whatever resourceVersion is asked for."""
+    """Of the latest committed state, which has to be at least the one that is asked for. Raises Timeout for one that does not come."""
     check_name(request.name)
-    version = request.option("resourceVersion")
-    if version and not queries.is_number(version):
-        raise ApiError(f'strconv.ParseUint: parsing "{version}": invalid syntax', code=500, reason="")
-    return ObjectResponse(served, storage.existing(backend.store, served, request.namespace, request.name))
+    if queries.boolean(request.query, "export"):
+        raise BadRequest("the export parameter, deprecated since v1.14, is no longer supported")
+    if version := request.option("resourceVersion"):
+        await wait_for(backend.store, revision_number(version, server_error))
+    record = storage.existing(backend.store, served, request.namespace, request.name)
+    return ObjectResponse(served, (await served.shown([record]))[0])

@@ -7,6 +7,7 @@ that a client without server-side apply can go on with the object. Source: manag
 from typing import Any
 
 from pilothouse.model.apply import Conflicts, Manager, fields_of, paths
+from pilothouse.model.depth import is_too_deep
 from pilothouse.model.json import JSONError, Object, dumps, loads
 from pilothouse.model.schema.node import Node
 
@@ -39,6 +40,7 @@ def _annotation(live: Object | None) -> Any:
     """The configuration; None where there is no annotation, or nothing to be read in it."""
     text = ((live or {}).get("metadata") or {}).get("annotations", {}).get(ANNOTATION)
     try:
-        return loads(text) if text else None
+        found = loads(text) if text else None
     except JSONError:
         return None
+    return None if is_too_deep(found) else found

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from pilothouse.aio.beside import Beside
+from pilothouse.engine.apiserver.request import body as bodies
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.write import object_meta
@@ -15,13 +17,31 @@ def write_request(request: ApiRequest, served: ServedResource, *, dry_run: bool,
     """The request's user writes the object that its URL names. manage: None for that of an update."""
     target, manage = request.target, manage or by_update(request, served)
     return WriteRequest(
-        served, target.namespace, target.name, request.user, request.warn, manage, target.subresource, dry_run, request.deadline
+        served,
+        target.namespace,
+        target.name,
+        request.user,
+        request.warn,
+        manage,
+        target.subresource,
+        dry_run,
+        request.deadline,
+        request.annotate,
+        _options(request),
+        parts=bodies.parts_of(request),
+        charged=request.charged,
     )
 
 
-def repeated(make: Callable[[], Object]) -> Callable[[], Object]:
+def _options(request: ApiRequest) -> Object:
+    """Of a create, an update or a patch."""
+    found: Object = {"dryRun": request.query["dryRun"]} if "dryRun" in request.query else {}
+    return found | {name: value for name in ("fieldManager", "fieldValidation") if (value := request.option(name))}
+
+
+async def repeated(asked: WriteRequest, make: Callable[[], Object], beside: Beside) -> Callable[[], Object]:
     """`make` is called at once, so that what it refuses is refused first, and again for every further value."""
-    first: list[Object] = [make()]
+    first: list[Object] = [await beside.run(make, is_large=asked.is_large())]
     return lambda: first.pop() if first else make()
 
 

@@ -21,17 +21,15 @@ _OPTIONS = "UpdateOptions"
 
 async def update(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
     check_name(request.name)
-    dry_run = queries.dry_run(request.query, _OPTIONS)
-    strictness = queries.field_validation(request.query, _OPTIONS)
-    queries.field_manager(request.query, _OPTIONS)
+    dry_run, strictness, _ = queries.write_options(request.query, _OPTIONS)
 
     def decoded() -> Object:
         value = decode.new_value(request, served, backend.table, strictness)
         check_identity(request, served, value)
         return value
 
-    make = repeated(decoded)
     asked = write_request(request, served, dry_run=dry_run)
+    make = await repeated(asked, decoded, backend.beside)
     makes_missing = served.kind.create_on_update and not request.target.subresource
     if makes_missing and backend.store.latest(served.key(request.namespace, request.name)) is None:
         backend.authorizer.check(replace(attributes(request), verb="create"))

@@ -1,7 +1,10 @@
 """The write path of a deletion: its next step is the object's end, or a mark for those who have something left to do with it."""
 
+from dataclasses import replace
+
+from pilothouse.aio.beside import Beside
 from pilothouse.engine.apiserver.admission.context import Write
-from pilothouse.engine.apiserver.answer import Unstored
+from pilothouse.engine.apiserver.answer import Stored, Unstored
 from pilothouse.engine.apiserver.kinds.kind import Context
 from pilothouse.engine.apiserver.write import deletion, storage
 from pilothouse.engine.apiserver.write.change import Lost, Outcome, WriteRequest
@@ -9,10 +12,13 @@ from pilothouse.engine.apiserver.write.deletion import Options, Step
 from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import Conflict
+from pilothouse.model.json import Object
 
 
 class Delete:
     """request.dry_run is that of the options."""
+
+    is_large = False
 
     def __init__(self, request: WriteRequest, options: Options) -> None:
         self._request = request
@@ -20,12 +26,15 @@ class Delete:
         self._base: Record
         self._step: Step
 
-    def begin(self, store: Store) -> Write:
+    async def begin(self, store: Store, beside: Beside) -> Write:
         """Raises NotFound, Conflict."""
         request = self._request
         self._base = storage.latest(store, request.served, request.namespace, request.name)
         self._check_preconditions()
-        return request.attempt("DELETE", None, self._base.value)
+        shown: Stored = self._base
+        if request.served.shape is not None:
+            (shown,) = await request.served.shown([self._base])
+        return replace(request, options=self._options.to_dict()).attempt("DELETE", None, shown.value)
 
     def _check_preconditions(self) -> None:
         options, metadata = self._options, self._base.value["metadata"]
@@ -44,16 +53,15 @@ class Delete:
     def prepare(self, write: Write, context: Context) -> None:
         self._step = deletion.plan(write.served.kind, self._base.value, self._options, context.now)
 
-    async def commit(self, store: Store, write: Write) -> Outcome:
+    async def commit(self, store: Store, write: Write, stored: Object | None) -> Outcome:
         base, step = self._base, self._step
         if write.dry_run:
             return Outcome(base if step.value is None else Unstored(step.value), step.remove)
         if step.remove:
             return Outcome(await storage.delete(store, base.key, base.revision, step.value), is_gone=True)
-        if step.value is None and storage.may_answer(store, base):
-            return Outcome(base)
-        # A step that changes nothing is written all the same when what it rests on may still fail: the answer shows what is stored.
-        return Outcome(await storage.update(store, base.key, base.value if step.value is None else step.value, base.revision))
+        if step.value is None:
+            return Outcome(base)  # It may be on its way to disk still: an answer waits for that.
+        return Outcome(await storage.update(store, base.key, step.value, base.revision))
 
     def lost(self, write: Write, error: Lost, *, is_last: bool) -> None:
         if is_last:

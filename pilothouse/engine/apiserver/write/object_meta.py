@@ -1,6 +1,6 @@
 """Metadata that the server owns: identity and time of new objects, generated names, what an update may not take away."""
 
-import uuid
+from collections.abc import Callable
 
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, BadRequest
@@ -28,8 +28,20 @@ def fill_new(obj: Object, timestamp: str) -> None:
         metadata["name"] = meta.generate_name(metadata["generateName"])
     for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation"):
         metadata.pop(name, None)
-    metadata["uid"] = str(uuid.uuid4())
+    metadata["uid"] = meta.new_uid()
     metadata["creationTimestamp"] = timestamp
+
+
+OWNED_OF_NEW = ("uid", "creationTimestamp", "resourceVersion")
+"""The version is there in a dry run alone, as the client states it."""
+
+
+def keep_new(obj: Object, owned: Object) -> None:
+    """Put back what the server has made of a new object's metadata, whatever has become of it since."""
+    metadata = obj["metadata"]
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation", "resourceVersion"):
+        metadata.pop(name, None)
+    metadata.update(owned)
 
 
 def refuse_version(obj: Object) -> None:
@@ -37,6 +49,15 @@ def refuse_version(obj: Object) -> None:
     version = obj["metadata"].pop("resourceVersion", "")
     if version not in ("", "0"):
         raise ApiError("resourceVersion should not be set on objects to be created", code=500, reason="")
+
+
+def drop_double_owners(obj: Object, warn: Callable[[str], None]) -> None:
+    """Keep each owner reference once; references to one owner that differ in anything are all kept."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    kept = {tuple(sorted(each.items())): each for each in owners}
+    if len(kept) != len(owners):
+        obj["metadata"]["ownerReferences"] = list(kept.values())
+        warn("metadata.ownerReferences names an owner twice; it is kept once, please send it once")
 
 
 _OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")

@@ -5,16 +5,23 @@ somebody applies to it. Source: apimachinery/pkg/util/managedfields.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from pilothouse.engine.apiserver.request.request import ApiRequest
-from pilothouse.engine.apiserver.resources.served import ServedResource
-from pilothouse.model.apply import UPDATE, FieldSet, Manager, Managers, decode, encode, field_set, tracked
+from pilothouse.engine.apiserver.resources.served import ServedResource, Shape
+from pilothouse.model.apply import UPDATE, FieldSet, Manager, Managers, OneVersion, Versions, decode, encode, field_set, tracked
+from pilothouse.model.caching import remembered
+from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.meta import rfc3339
+from pilothouse.model.schema.node import Node
 
-Manage = Callable[[Object | None, Object], None]
-"""Given the stored object (None for a creation) and the new one, writes the new one's managers into it."""
+Manage = Callable[[Object | None, Object], Coroutine[Any, Any, None]]
+"""Given the stored object (None for a creation) and the new one, writes the new one's managers into it.
+
+Waits for nothing where no webhook converts the resource's versions.
+"""
 _UNTRACKED = ("binding", "eviction")
 _NAME_BYTES = 128
 
@@ -25,6 +32,7 @@ def manager(request: ApiRequest, served: ServedResource, operation: str) -> Mana
     return Manager(name, operation, served.resource.api_version if operation == UPDATE else "", request.target.subresource)
 
 
+@remembered(256)
 def _of_agent(agent: str) -> str:
     return "".join(each for each in agent.partition("/")[0] if each.isprintable())[:_NAME_BYTES]
 
@@ -32,18 +40,45 @@ def _of_agent(agent: str) -> str:
 def by_update(request: ApiRequest, served: ServedResource) -> Manage:
     """Of creates, updates and patches."""
 
-    def manage(old: Object | None, value: Object) -> None:
+    async def manage(old: Object | None, value: Object) -> None:
         if served.kind.to_stored is not None or request.target.subresource in _UNTRACKED:
             # The shape of the version is not the one that is stored.
             write(value, managers_of(old))
             return
         before, after = without_managers(old), without_managers(value)
         managers = managers_of(old) if old is None else _stated(old, value)
-        now, schema = rfc3339(time.time()), served.schema().whole
-        found = tracked(before, after or {}, managers, manager(request, served, UPDATE), schema, now, ignored(request, served))
+        own, now = manager(request, served, UPDATE), rfc3339(time.time())
+        try:
+            found = await tracked(before, after or {}, managers, own, versions_of(served), now=now, ignored=ignored(request, served))
+        except ApiError:
+            # WHY not raised: who writes in a version that needs no conversion must not depend on a webhook because others wrote in another.
+            found = managers
         write(value, found)
 
     return manage
+
+
+class _ConvertedVersions:
+    """Of a custom resource."""
+
+    def __init__(self, served: ServedResource, shape: Shape) -> None:
+        self.own = served.resource.api_version
+        self._served = served
+        self._shape = shape
+
+    def schema(self, version: str) -> Node:
+        return self._served.schema().whole if version == self.own else self._shape.schema(version).whole
+
+    async def converted(self, values: Sequence[Object], source: str, target: str) -> list[Object] | None:
+        """Raises ApiError 500."""
+        return await self._shape.between(values, source, target)
+
+
+def versions_of(served: ServedResource) -> Versions:
+    """Built-in resources have one version, or the same fields in each."""
+    if served.shape is None:
+        return OneVersion(served.resource.api_version, served.schema().whole)
+    return _ConvertedVersions(served, served.shape)
 
 
 def managers_of(obj: Object | None) -> Managers:
@@ -59,8 +94,13 @@ def _stated(old: Object, value: Object) -> Managers:
 
 
 def write(value: Object, managers: Managers) -> None:
-    if managers:
-        value["metadata"]["managedFields"] = encode(managers)
+    put(value, encode(managers))
+
+
+def put(value: Object, entries: list[Object]) -> None:
+    """entries: managers, encoded."""
+    if entries:
+        value["metadata"]["managedFields"] = entries
     else:
         value["metadata"].pop("managedFields", None)
 
@@ -73,7 +113,16 @@ def without_managers(obj: Object | None) -> Object | None:
 
 def ignored(request: ApiRequest, served: ServedResource) -> FieldSet:
     """What this endpoint does not write, whatever a client sends there."""
-    subresource = request.target.subresource
-    if subresource == "status":
-        return field_set(*(name for name in served.schema().whole.properties if name not in ("status", "metadata")))
-    return field_set("status") if not subresource and "status" in served.resource.subresources else {}
+    subresource = served.kind.subresources.get(request.target.subresource)
+    if subresource is not None and subresource.part:
+        return _all_but(subresource.part, served.schema().whole)
+    return field_set("status") if subresource is None and "status" in served.resource.subresources else {}
+
+
+def _all_but(part: str, whole: Node) -> FieldSet:
+    """Whoever writes a single field of the spec writes no metadata either. Source: ResetObjectMetaForStatus, GetResetFieldsFilter."""
+    holder, _, field = part.partition(".")
+    if not field:
+        return field_set(*(name for name in whole.properties if name not in (part, "metadata")))
+    others = [name for name in whole.properties if name != holder]
+    return field_set(*others, *(f"{holder}.{name}" for name in whole.properties[holder].properties if name != field))

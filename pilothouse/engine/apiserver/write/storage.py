@@ -1,7 +1,6 @@
 """Writes to the store in the API's terms: its refusals become API errors about the object that was to be written."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.store.errors import ObjectTooLarge, QuotaExceeded, StorageFailed, StoreBusy, StoreClosed
@@ -37,14 +36,9 @@ def latest(store: Store, served: ServedResource, namespace: str, name: str) -> R
     return record
 
 
-def may_answer(store: Store, record: Record, *, dry_run: bool = False) -> bool:
-    """Whether a write that changes nothing may be answered with the record: what is on its way to disk may still fail."""
-    return dry_run or store.get(record.key) is record
-
-
 async def create(store: Store, key: str, value: Object) -> Record:
     """Raises the store's KeyExists, for the caller to try again or to refuse (see `already_exists`)."""
-    with _translated():
+    with _translated:
         return await store.create(key, value)
 
 
@@ -55,39 +49,55 @@ def already_exists(served: ServedResource, name: str, current: Object) -> Alread
     return error
 
 
+def generated_name_exists(served: ServedResource, name: str) -> AlreadyExists:
+    """Of an object for which a name may be generated: another attempt may find one that is free."""
+    error = AlreadyExists.of(served.resource.plural, name, served.resource.group)
+    text = f"{error.message}, the server was not able to generate a unique name for the object"
+    return AlreadyExists(text, details=(error.details or {}) | {"retryAfterSeconds": 1})
+
+
 async def update(store: Store, key: str, value: Object, expected: int) -> Record:
     """Raises the store's Mismatch, for the caller to try again or to call it a conflict."""
-    with _translated():
+    with _translated:
         return await store.update(key, value, expected=expected)
 
 
 async def delete(store: Store, key: str, expected: int, value: Object | None = None) -> Record:
     """Raises the store's Mismatch."""
-    with _translated():
+    with _translated:
         return await store.delete(key, expected=expected, value=value)
 
 
 async def durable(store: Store, record: Record) -> None:
     """Returns once the record is on disk, with everything before it."""
-    with _translated():
+    with _translated:
         await store.durable(record.revision)
 
 
 async def settled(store: Store) -> None:
     """Returns once all writes that are on their way are on disk."""
-    with _translated():
+    with _translated:
         await store.settled()
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except StoreBusy as error:
-        raise TooManyRequests(str(error), details={"retryAfterSeconds": 1}) from error
-    except ObjectTooLarge as error:
-        raise RequestTooLarge(f"Request entity too large: {error}") from error
-    except (StorageFailed, QuotaExceeded) as error:
-        raise ApiError(str(error), code=500, reason="InternalError") from error
-    except StoreClosed as error:
-        raise Unavailable("the server is shutting down") from error
+class _Translated:
+    """Raises the API's error in the place of the store's refusal. A class, since a generator costs every write some microseconds."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None and (refusal := _refusal(error)) is not None:
+            raise refusal from error
+
+
+_translated = _Translated()
+
+
+def _refusal(error: BaseException) -> ApiError | None:
+    if isinstance(error, StoreBusy):
+        return TooManyRequests(str(error), details={"retryAfterSeconds": 1})
+    if isinstance(error, ObjectTooLarge):
+        return RequestTooLarge(f"Request entity too large: {error}")
+    if isinstance(error, StorageFailed | QuotaExceeded):
+        return ApiError(str(error), code=500, reason="InternalError")
+    return Unavailable("the server is shutting down") if isinstance(error, StoreClosed) else None

@@ -1,39 +1,63 @@
 """The write path of a change to a stored object, whole or through a subresource."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from pilothouse.aio.beside import Beside
 from pilothouse.engine.apiserver.admission.context import Write
-from pilothouse.engine.apiserver.answer import Unstored
+from pilothouse.engine.apiserver.answer import Stored, Unstored
 from pilothouse.engine.apiserver.kinds.kind import Context
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.write import object_meta, storage
 from pilothouse.engine.apiserver.write.change import Lost, Outcome, WriteRequest
 from pilothouse.engine.store.record import Record
 from pilothouse.engine.store.store import Store
+from pilothouse.model.apply import at_once
 from pilothouse.model.errors import ApiError, Cause, Invalid
-from pilothouse.model.json import Object, same
+from pilothouse.model.json import Object, fingerprint
 
-Make = Callable[[Record], Object]
-"""Given the stored object, a private copy of what is to take its place; called once an attempt."""
+Ahead = Callable[[Stored], Awaitable[None]]
+Make = Callable[[Stored], Object]
+"""Given the stored object as the version shows it, a private copy of what is to take its place; called once an attempt, of large objects
+in a thread."""
 
 
 class Update:
     """A value that states a resourceVersion is bound to it: tried again after somebody else's change, it is found to be a conflict."""
 
-    def __init__(self, request: WriteRequest, make: Make) -> None:
+    def __init__(self, request: WriteRequest, make: Make, *, ahead: Ahead | None = None) -> None:
+        """ahead: awaited in each attempt, with what `make` is given then."""
         self._request = request
         self._make = make
+        self._ahead = ahead
         self._base: Record
+        self._old: Object
+        self.is_large = False
 
-    def begin(self, store: Store) -> Write:
+    async def begin(self, store: Store, beside: Beside) -> Write:
         """Raises NotFound, Conflict, Invalid, ApiError 500."""
         request = self._request
         self._base = storage.latest(store, request.served, request.namespace, request.name)
-        value = self._make(self._base)
+        shown: Stored = self._base
+        if request.served.shape is not None:
+            (shown,) = await request.served.shown([self._base])
+        self._old = shown.value
+        if self._ahead is not None:
+            await self._ahead(shown)
+        self.is_large = request.is_large(self._base.raw)
+        value = await beside.run(lambda: self._made(shown), is_large=self.is_large)
+        if request.served.awaits:
+            await request.manage(self._old, value)
+        return request.attempt("UPDATE", value, self._old)
+
+    def _made(self, shown: Stored) -> Object:
+        request = self._request
+        value = self._make(shown)
         self._check_preconditions(value)
-        object_meta.inherit(value, self._base.value)
-        request.manage(self._base.value, value)
-        return request.attempt("UPDATE", value, self._base.value)
+        object_meta.inherit(value, self._old)
+        object_meta.drop_double_owners(value, request.warn)
+        if not request.served.awaits:
+            at_once(request.manage(self._old, value))
+        return value
 
     def _check_preconditions(self, value: Object) -> None:
         """The uid and the version that the new value states; "0" stands for none."""
@@ -55,7 +79,9 @@ class Update:
             raise storage.conflict(served, name)
 
     def prepare(self, write: Write, context: Context) -> None:
-        kind, value, old = write.served.kind, write.new(), self._base.value
+        kind, value, old = write.served.kind, write.new(), self._old
+        # Admission may have brought another value.
+        object_meta.inherit(value, old)
         kind.prepare_update(value, old, context)
         if causes := kind.causes_of_update(value, old, write.subresource):
             raise write.served.invalid(write.name, causes)
@@ -63,18 +89,18 @@ class Update:
             for text in kind.warnings(value) if kind.warnings_on_update is None else kind.warnings_on_update(value, old):
                 write.warn(text)
 
-    async def commit(self, store: Store, write: Write) -> Outcome:
+    async def commit(self, store: Store, write: Write, stored: Object | None) -> Outcome:
         """A write that changes nothing is not carried out; the last reason to wait for taken away ends a dying object."""
-        base, value = self._base, write.new()
+        base, value = self._base, write.new() if stored is None else stored
         value["metadata"]["resourceVersion"] = base.value["metadata"].get("resourceVersion")
         if _is_released(write, value):
             if not write.dry_run:
                 # What watchers are told is the object as it last was; the client sees its change, at the version it was based on.
                 await storage.delete(store, base.key, base.revision)
             return Outcome(Unstored(value), is_gone=True)
-        # WHY `same` as well: Python's == takes 1 for true.
-        if storage.may_answer(store, base, dry_run=write.dry_run) and value == base.value and same(value, base.value):
-            return Outcome(base)
+        # WHY both: Python's == takes 1 for true, and finds most differences at once.
+        if value == base.value and fingerprint(value) == fingerprint(base.value):
+            return Outcome(base)  # It may be on its way to disk still: an answer waits for that.
         if write.dry_run:
             return Outcome(Unstored(value))
         return Outcome(await storage.update(store, base.key, value, base.revision))

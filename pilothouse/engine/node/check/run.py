@@ -12,8 +12,8 @@ import structlog
 from pilothouse.engine.node.check.failure import CheckErrored, CheckFailed, reason
 from pilothouse.engine.node.check.http import hook_http, probe_http
 from pilothouse.engine.node.check.request import port_number, with_address
-from pilothouse.engine.node.cri import check_health
-from pilothouse.engine.node.runtime import Runtime, RuntimeFailure
+from pilothouse.engine.node.runtime.cri import check_health
+from pilothouse.engine.node.runtime.seam import Runtime, RuntimeFailure
 from pilothouse.model.json import Object
 
 log = structlog.get_logger("node.check")

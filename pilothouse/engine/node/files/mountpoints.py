@@ -4,9 +4,10 @@ import ctypes
 import errno
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-MS_BIND = 4096
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND = 1, 2, 4, 8, 4096
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 MOST_LAYERS = 64
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
@@ -21,6 +22,12 @@ def bind(descriptor: int, target: Path) -> None:
 def mount_memory(target: Path, options: str, name: str = "tmpfs") -> None:
     """A tmpfs. options: as mount(8) takes them (`mode=711,size=1048576`). name: shown in lists of mounts. Raises OSError."""
     _mount(name.encode(), target, b"tmpfs", 0, options.encode())
+
+
+def mount_overlay(layers: Sequence[str], target: Path) -> None:
+    """Folders of nobody's, the uppermost first, as one; nothing in it can be written or run. Raises OSError."""
+    flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
+    _mount(b"overlay", target, b"overlay", flags, f"lowerdir={':'.join(layers)}".encode())
 
 
 def _mount(source: bytes, target: Path, kind: bytes | None, flags: int, options: bytes | None) -> None:

@@ -11,9 +11,9 @@ import os
 import stat
 from pathlib import Path
 
-from pilothouse.engine.node.environment import ConfigMissing
 from pilothouse.engine.node.files import mountpoints
 from pilothouse.engine.node.files.beneath import BENEATH, FOLDER, open_beneath, opened
+from pilothouse.engine.node.pod.environment import ConfigMissing
 
 
 def bind_subpath(volume: Path, path: str, target: Path) -> Path:
@@ -23,7 +23,7 @@ def bind_subpath(volume: Path, path: str, target: Path) -> Path:
     """
     try:
         with opened(os.open(volume, FOLDER)) as root, opened(_open_or_make(root, path)) as found:
-            _place(target, is_folder=stat.S_ISDIR(os.fstat(found).st_mode))
+            place(target, is_folder=stat.S_ISDIR(os.fstat(found).st_mode))
             mountpoints.bind(found, target)
     except OSError as error:
         why = "leaves its volume" if error.errno in (errno.EXDEV, errno.ELOOP) else f"cannot be mounted: {error.strerror}"
@@ -67,7 +67,7 @@ def _made(parent: int, name: str, like: os.stat_result) -> int:
     return made
 
 
-def _place(target: Path, *, is_folder: bool) -> None:
+def place(target: Path, *, is_folder: bool) -> None:
     """An empty folder or file to mount upon; what an earlier start has mounted there goes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     mountpoints.unmount(target)

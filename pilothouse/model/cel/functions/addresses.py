@@ -3,10 +3,12 @@
 import ipaddress
 from typing import Any
 
-from pilothouse.model.cel.functions.declare import T, function, method
+from pilothouse.model.cel.functions.declare import T, function, method, succeeds
+from pilothouse.model.cel.messages import CIDR, IP, make, type_of
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+_IP, _CIDR = type_of(IP), type_of(CIDR)
 
 
 def _parsed(text: str) -> _Address:
@@ -26,43 +28,56 @@ def _network(text: str) -> _Network:
     return ipaddress.ip_interface(text)
 
 
-def _is(parse: Any) -> Any:
-    def carried_out(text: str) -> bool:
-        try:
-            parse(text)
-        except ValueError:
-            return False
-        return True
-
-    return carried_out
+def _ip(text: str) -> Any:
+    return make(IP, text=str(_parsed(text)))
 
 
-def _contains(network: str, other: str) -> bool:
-    outer, inner = _network(network).network, (_network(other).network if "/" in other else ipaddress.ip_network(_parsed(other)))
+def _cidr(text: str) -> Any:
+    return make(CIDR, text=str(_network(text)))
+
+
+def _address_of(value: Any) -> _Address:
+    """value: an address, or its text."""
+    return _parsed(value if isinstance(value, str) else value.text)
+
+
+def _network_of(value: Any) -> _Network:
+    return _network(value if isinstance(value, str) else value.text)
+
+
+def _contains_address(network: Any, address: Any) -> bool:
+    outer, inner = _network_of(network).network, _address_of(address)
+    return outer.version == inner.version and inner in outer
+
+
+def _contains_network(network: Any, other: Any) -> bool:
+    outer, inner = _network_of(network).network, _network_of(other).network
     return outer.version == inner.version and outer.prefixlen <= inner.prefixlen and inner.network_address in outer
 
 
-def _masked(text: str) -> str:
-    return str(_network(text).network)
+def _text(value: Any) -> str:
+    text: str = value.text
+    return text
 
 
 ADDRESSES = (
-    function("ip", (T.STRING, (T.STRING,), lambda text: str(_parsed(text)))),
-    function("isIP", (T.BOOL, (T.STRING,), _is(_parsed))),
+    function("ip", (_IP, (T.STRING,), _ip)),
+    function("isIP", (T.BOOL, (T.STRING,), succeeds(_parsed))),
     function("ip.isCanonical", (T.BOOL, (T.STRING,), lambda text: str(_parsed(text)) == text)),
-    method("family", (T.INT, (T.STRING,), lambda text: _parsed(text).version)),
-    method("isUnspecified", (T.BOOL, (T.STRING,), lambda text: _parsed(text).is_unspecified)),
-    method("isLoopback", (T.BOOL, (T.STRING,), lambda text: _parsed(text).is_loopback)),
-    method("isLinkLocalMulticast", (T.BOOL, (T.STRING,), lambda text: _is_link_local_multicast(_parsed(text)))),
-    method("isLinkLocalUnicast", (T.BOOL, (T.STRING,), lambda text: _parsed(text).is_link_local)),
-    method("isGlobalUnicast", (T.BOOL, (T.STRING,), lambda text: _is_global_unicast(_parsed(text)))),
-    function("cidr", (T.STRING, (T.STRING,), lambda text: str(_network(text)))),
-    function("isCIDR", (T.BOOL, (T.STRING,), _is(_network))),
-    method("containsIP", (T.BOOL, (T.STRING, T.STRING), _contains)),
-    method("containsCIDR", (T.BOOL, (T.STRING, T.STRING), _contains)),
-    method("ip", (T.STRING, (T.STRING,), lambda text: str(_network(text).ip))),
-    method("masked", (T.STRING, (T.STRING,), _masked)),
-    method("prefixLength", (T.INT, (T.STRING,), lambda text: _network(text).network.prefixlen)),
+    method("family", (T.INT, (_IP,), lambda value: _address_of(value).version)),
+    method("isUnspecified", (T.BOOL, (_IP,), lambda value: _address_of(value).is_unspecified)),
+    method("isLoopback", (T.BOOL, (_IP,), lambda value: _address_of(value).is_loopback)),
+    method("isLinkLocalMulticast", (T.BOOL, (_IP,), lambda value: _is_link_local_multicast(_address_of(value)))),
+    method("isLinkLocalUnicast", (T.BOOL, (_IP,), lambda value: _address_of(value).is_link_local)),
+    method("isGlobalUnicast", (T.BOOL, (_IP,), lambda value: _is_global_unicast(_address_of(value)))),
+    function("string", (T.STRING, (_IP,), _text), (T.STRING, (_CIDR,), _text)),
+    function("cidr", (_CIDR, (T.STRING,), _cidr)),
+    function("isCIDR", (T.BOOL, (T.STRING,), succeeds(_network))),
+    method("containsIP", (T.BOOL, (_CIDR, T.STRING), _contains_address), (T.BOOL, (_CIDR, _IP), _contains_address)),
+    method("containsCIDR", (T.BOOL, (_CIDR, T.STRING), _contains_network), (T.BOOL, (_CIDR, _CIDR), _contains_network)),
+    method("ip", (_IP, (_CIDR,), lambda value: make(IP, text=str(_network_of(value).ip)))),
+    method("masked", (_CIDR, (_CIDR,), lambda value: make(CIDR, text=str(_network_of(value).network)))),
+    method("prefixLength", (T.INT, (_CIDR,), lambda value: _network_of(value).network.prefixlen)),
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from pilothouse.model.cel.functions.declare import T, method, plain
+from pilothouse.model.cel.functions.declare import T, given_back, method, plain
 
 _LIST = T.List(T.DYN)
 
@@ -18,7 +18,8 @@ def _is_sorted(items: list[Any]) -> bool:
 
 
 def _sum(items: list[Any]) -> Any:
-    return sum(_plain_list(items))
+    found = _plain_list(items)
+    return given_back(sum(found[1:], found[0])) if found else 0
 
 
 def _most(choose: Callable[..., Any], name: str) -> Callable[[list[Any]], Any]:
@@ -26,7 +27,7 @@ def _most(choose: Callable[..., Any], name: str) -> Callable[[list[Any]], Any]:
         found = _plain_list(items)
         if not found:
             raise ValueError(f"{name} called on empty list")
-        return choose(found)
+        return given_back(choose(found))
 
     return carried_out
 

@@ -1,8 +1,12 @@
 """URLs. Source: apiserver/pkg/cel/library/urls.go: absolute URLs and absolute paths are URLs, nothing else."""
 
+from typing import Any
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
-from pilothouse.model.cel.functions.declare import T, function, method
+from pilothouse.model.cel.functions.declare import T, function, method, succeeds
+from pilothouse.model.cel.messages import URL, make, type_of
+
+_URL = type_of(URL)
 
 
 def _parsed(text: str) -> SplitResult:
@@ -14,47 +18,49 @@ def _parsed(text: str) -> SplitResult:
     return found
 
 
-def _url(text: str) -> str:
+def _url(text: str) -> Any:
     _parsed(text)
-    return text
+    return make(URL, text=text)
 
 
-def _is_url(text: str) -> bool:
-    try:
-        _parsed(text)
-    except ValueError:
-        return False
-    return True
+def _of(value: Any) -> SplitResult:
+    return _parsed(value.text)
 
 
-def _host(text: str) -> str:
-    return _parsed(text).netloc.rpartition("@")[2]
+def _host(value: Any) -> str:
+    return _of(value).netloc.rpartition("@")[2]
 
 
-def _hostname(text: str) -> str:
-    return _host(text).rpartition("]")[0].lstrip("[") if "]" in _host(text) else _host(text).partition(":")[0]
+def _hostname(value: Any) -> str:
+    host = _host(value)
+    return host.rpartition("]")[0].lstrip("[") if "]" in host else host.partition(":")[0]
 
 
-def _port(text: str) -> str:
-    port = _parsed(text).port
+def _port(value: Any) -> str:
+    port = _of(value).port
     return "" if port is None else str(port)
 
 
-def _path(text: str) -> str:
-    return quote(_parsed(text).path, safe="/%!$&'()*+,;=:@~-._")
+def _path(value: Any) -> str:
+    return quote(_of(value).path, safe="/%!$&'()*+,;=:@~-._")
 
 
-def _query(text: str) -> dict[str, list[str]]:
-    return parse_qs(_parsed(text).query, keep_blank_values=True)
+def _query(value: Any) -> dict[str, list[str]]:
+    return parse_qs(_of(value).query, keep_blank_values=True)
+
+
+def is_request_uri(text: str) -> bool:
+    """Whether it is an absolute URL or an absolute path."""
+    return succeeds(_parsed)(text)
 
 
 URLS = (
-    function("url", (T.STRING, (T.STRING,), _url)),
-    function("isURL", (T.BOOL, (T.STRING,), _is_url)),
-    method("getScheme", (T.STRING, (T.STRING,), lambda text: _parsed(text).scheme)),
-    method("getHost", (T.STRING, (T.STRING,), _host)),
-    method("getHostname", (T.STRING, (T.STRING,), _hostname)),
-    method("getPort", (T.STRING, (T.STRING,), _port)),
-    method("getEscapedPath", (T.STRING, (T.STRING,), _path)),
-    method("getQuery", (T.Map(T.STRING, T.List(T.STRING)), (T.STRING,), _query)),
+    function("url", (_URL, (T.STRING,), _url)),
+    function("isURL", (T.BOOL, (T.STRING,), succeeds(_parsed))),
+    method("getScheme", (T.STRING, (_URL,), lambda value: _of(value).scheme)),
+    method("getHost", (T.STRING, (_URL,), _host)),
+    method("getHostname", (T.STRING, (_URL,), _hostname)),
+    method("getPort", (T.STRING, (_URL,), _port)),
+    method("getEscapedPath", (T.STRING, (_URL,), _path)),
+    method("getQuery", (T.Map(T.STRING, T.List(T.STRING)), (_URL,), _query)),
 )

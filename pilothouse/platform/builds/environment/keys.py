@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from pilothouse.model.digits import natural
+
 KEYS = {
     "pip.index-url": "the package index that pip uses",
     "pip.extra-index-url": "more package indexes, separated by spaces",
@@ -34,8 +36,8 @@ SECRETS = frozenset({"npm.token"})
 def number(config: Mapping[str, str], key: str, default: int) -> int:
     """A setting that is a whole number; the default where it is not set, or was written by hand as something else."""
     least, most = NUMBERS[key]
-    text = config.get(key, "")
-    return min(max(int(text), least), most) if text.isascii() and text.isdigit() else default
+    stated = natural(config.get(key, ""))
+    return default if stated is None else min(max(stated, least), most)
 
 
 def may_have_credentials(config: Mapping[str, str], namespace: str) -> bool:

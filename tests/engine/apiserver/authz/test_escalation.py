@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from pilothouse.client.transport import MERGE_PATCH
+from pilothouse.engine.apiserver.authz.rbac import MOST_RULES
+from pilothouse.engine.apiserver.identity import User
 from tests.engine.apiserver.api import Api
 from tests.engine.apiserver.https import GROUP, RBAC, Https, bind, grant, rule
 
@@ -74,3 +76,38 @@ async def test_a_role_of_too_many_combinations_is_refused_at_once(api: Api, jane
     error = await jane.refused("POST", f"{RBAC}/namespaces/default/roles", wide)
     assert error.code == 422
     assert "216000 combinations" in error.message
+
+
+async def test_a_role_that_is_bound_again_and_again_counts_once(api: Api, https: Https) -> None:
+    """Whoever has `admin` in a namespace may write roles and bindings there, and makes nobody's requests dear by that."""
+    await bind_in_default(api, "boss", "boss", "ClusterRole", "admin")
+    boss = https.certified("boss")
+    rules = [rule("get", "pods") | {"resourceNames": [f"n{number}"]} for number in range(3_000)]
+    await boss.post(f"{RBAC}/namespaces/default/roles", {"metadata": {"name": "large"}, "rules": rules})
+    for number in range(30):
+        await bind_in_default(api, f"again-{number}", "other", "Role", "large")
+    grants = api.server.backend.authorizer.rbac.grants
+    other = https.certified("other")
+    assert sum(1 for grant in grants(User("other"), "default") if grant.binding.role == "large") == 3_000
+    assert (await other.refused("GET", SECRETS)).code == 403
+    review = await other.post("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {"spec": {"namespace": "default"}})
+    assert len(review["status"]["resourceRules"]) > 3_000
+
+
+async def test_so_many_rules_of_a_namespace_are_looked_at_and_shown(api: Api, https: Https) -> None:
+    rules = [rule("get", "pods") | {"resourceNames": [f"n{number}"]} for number in range(7_000)]
+    for number in range(4):
+        await api.post(f"{RBAC}/namespaces/default/roles", {"metadata": {"name": f"r{number}"}, "rules": rules})
+        await bind_in_default(api, f"b{number}", "other", "Role", f"r{number}")
+    found = [grant for grant in api.server.backend.authorizer.rbac.grants(User("other"), "default") if grant.binding.scope]
+    assert len(found) == MOST_RULES
+    other = https.certified("other")
+    review = await other.post("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {"spec": {"namespace": "default"}})
+    assert review["status"]["incomplete"] is True
+    assert len(review["status"]["resourceRules"]) < 7_000
+
+
+async def bind_in_default(admin: Api, name: str, user: str, kind: str, role: str) -> None:
+    subject = {"apiGroup": GROUP, "kind": "User", "name": user}
+    reference = {"apiGroup": GROUP, "kind": kind, "name": role}
+    await admin.post(f"{RBAC}/namespaces/default/rolebindings", {"metadata": {"name": name}, "subjects": [subject], "roleRef": reference})

@@ -2,15 +2,17 @@
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from pilothouse.engine.apiserver.authn.authenticate import Authenticator
 from pilothouse.engine.apiserver.authn.jwt import BadToken, Signer
 from pilothouse.engine.apiserver.authn.tokens import BoundObject, Tokens
-from pilothouse.engine.apiserver.identity import User
+from pilothouse.engine.apiserver.identity import ANONYMOUS, User
+from pilothouse.engine.apiserver.objects import Objects as LiveObjects
 from pilothouse.engine.store.record import Record
+from pilothouse.engine.store.store import Store
 from pilothouse.model import meta
 from pilothouse.model.errors import Unauthorized
 from pilothouse.model.json import dumps
@@ -34,7 +36,13 @@ def objects() -> Objects:
 
 @pytest.fixture
 def tokens(tmp_path: Path, objects: Objects) -> Tokens:
-    return Tokens(Signer.load(tmp_path / "key"), objects, "us", {"fixed": User("keeper")}, clock=lambda: 1000.0)
+    return Tokens(
+        Signer.load(tmp_path / "key"),
+        LiveObjects(cast("Store", objects)),
+        "us",
+        {"fixed": User("keeper")},
+        clock=lambda: 1000.0,
+    )
 
 
 def test_a_pods_token_ends_a_minute_after_the_pod_has_begun_to_end(tokens: Tokens, objects: Objects) -> None:
@@ -71,3 +79,8 @@ def test_a_certificate_ends_also_on_a_connection_that_goes_on(tokens: Tokens) ->
     now[0] = 2001.0
     with pytest.raises(Unauthorized):
         authenticator.authenticate(request)
+
+
+def test_a_certificate_without_a_name_signs_nobody_in(tokens: Tokens) -> None:
+    peer = Peer(certificate=Certificate("", ("system:masters",), expires_at=2000.0))
+    assert Authenticator(tokens, lambda: 1000.0).authenticate(Request("GET", "/", peer=peer)) is ANONYMOUS

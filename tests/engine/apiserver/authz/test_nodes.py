@@ -50,11 +50,40 @@ async def test_whatever_names_a_secret_counts(api: Api, node: Api, named: dict[s
 async def test_a_mirror_pod_shows_what_the_node_runs_and_leads_to_nothing_else(api: Api, node: Api) -> None:
     mirror: Any = pod("m", nodeName="n1")
     assert "can only create mirror pods" in (await node.refused("POST", PODS, mirror)).message
-    mirror["metadata"] |= {"annotations": {"kubernetes.io/config.mirror": "x"}, "ownerReferences": [OWNER]}
+    owner = OWNER | {"uid": (await api.get("/api/v1/nodes/n1"))["metadata"]["uid"]}
+    mirror["metadata"] |= {"annotations": {"kubernetes.io/config.mirror": "x"}, "ownerReferences": [owner]}
     assert "spec.nodeName set to itself" in (await node.refused("POST", PODS, mirror | {"spec": pod("m")["spec"]})).message
     naming = mirror["spec"] | {"serviceAccountName": "default"}
-    assert "can not create pods that reference serviceaccounts" in (await node.refused("POST", PODS, mirror | {"spec": naming})).message
+    assert "a mirror pod may not reference service accounts" in (await node.refused("POST", PODS, mirror | {"spec": naming})).message
+    naming = mirror["spec"] | {"volumes": [{"name": "v", "configMap": {"name": "c"}}]}
+    assert "can not create pods that reference configmaps" in (await node.refused("POST", PODS, mirror | {"spec": naming})).message
     assert (await node.post(PODS, mirror))["spec"]["nodeName"] == "n1"
+
+
+@pytest.mark.parametrize(
+    ("owners", "wanted"),
+    [
+        ([], "can only create pods with an owner reference set to itself"),
+        ([{"name": "n2"}], "can only create pods with an owner reference set to itself"),
+        ([{}, {"uid": "v", "controller": False}], "can only create pods with a single owner reference set to itself"),
+        ([{"controller": False}], "can only create pods with a controller owner reference set to itself"),
+        ([{"blockOwnerDeletion": True}], "must not set blockOwnerDeletion on an owner reference"),
+        ([{}], "UID mismatch: expected u got "),
+    ],
+)
+async def test_a_mirror_pod_is_the_nodes_alone(node: Api, owners: list[dict[str, Any]], wanted: str) -> None:
+    mirror: Any = pod("m", nodeName="n1")
+    mirror["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
+    mirror["metadata"]["ownerReferences"] = [OWNER | owner for owner in owners]
+    error = await node.refused("POST", PODS, mirror)
+    assert (error.code, wanted in error.message) == (403, True)
+
+
+async def test_a_node_does_not_say_which_claims_a_pod_has(api: Api, node: Api) -> None:
+    await api.post(PODS, pod("p", nodeName="n1"))
+    wanted = {"status": {"resourceClaimStatuses": [{"name": "c", "resourceClaimName": "x"}]}}
+    error = await node.refused("PATCH", f"{PODS}/p/status", wanted, "application/merge-patch+json")
+    assert "cannot update resource claim statues" in error.message
 
 
 async def test_a_node_gets_tokens_for_its_own_pods_only(api: Api, node: Api) -> None:
@@ -67,6 +96,10 @@ async def test_a_node_gets_tokens_for_its_own_pods_only(api: Api, node: Api) -> 
     assert (await node.post(TOKEN, bound(mine)))["status"]["token"]
     assert "not bound to a pod" in (await node.refused("POST", TOKEN, {"spec": {}})).message
     assert "scheduled on a different node" in (await node.refused("POST", TOKEN, bound(theirs))).message
+    assert (
+        "does not match the UID in record"
+        in (await node.refused("POST", TOKEN, bound({"metadata": mine["metadata"] | {"uid": "u"}}))).message
+    )
     assert 'audience "vault" not found' in (await node.refused("POST", TOKEN, bound(mine, audiences=["vault"]))).message
 
 
@@ -93,7 +126,7 @@ async def test_a_node_registers_itself_and_nobody_else(https: Https, api: Api) -
 @pytest.mark.parametrize("label", ["node-restriction.kubernetes.io/pci", "kubernetes.io/role", "x.k8s.io/a"])
 async def test_a_node_does_not_label_itself_as_what_administrators_rely_on(node: Api, label: str) -> None:
     error = await node.refused("PATCH", "/api/v1/nodes/n1", {"metadata": {"labels": {label: "x"}}}, "application/merge-patch+json")
-    assert error.message == f'nodes "n1" is forbidden: node "n1" is not allowed to modify labels: {label}'
+    assert error.message == f'nodes "n1" is forbidden: is not allowed to modify labels: {label}'
 
 
 async def test_a_node_does_not_take_its_taints_away(node: Api) -> None:
@@ -121,3 +154,14 @@ async def test_a_node_runs_nothing_in_pods_whatever_else_it_may(api: Api, https:
     node = https.certified("system:node:n1", "system:nodes", "system:masters")
     error = await node.refused("GET", f"{PODS}/p/exec", command="id", stdout="1")
     assert "unexpected pod subresource" in error.message
+
+
+async def test_what_a_node_asks_for_writes_no_metrics_of_its_own(api: Api, node: Api) -> None:
+    """Its requests are counted by resource, and a path may hold anything."""
+    for name in ("x%22%7D 1%0Aforged_metric%7Ba=%22".replace(" ", "%20"), "y" * 10_000):
+        assert (await node.refused("GET", f"/api/v1/namespaces/default/{name}")).code == 403
+    lines = (await api.call("GET", "/metrics")).splitlines()
+    assert not [line for line in lines if line.startswith("forged_metric")]
+    counted = [line for line in lines if line.startswith("pilothouse_own_requests_total")]
+    assert any('resource="x\\"} 1\\nforged_metric' in line for line in counted)
+    assert max(map(len, counted)) < 600

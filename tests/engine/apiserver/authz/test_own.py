@@ -24,6 +24,7 @@ _HERE, _THERE = "api/v1/namespaces/default", "api/v1/namespaces/other"
 _SYSTEM, _NET = f"api/v1/namespaces/{rights.SYSTEM}", "apis/networking.k8s.io/v1"
 _RBAC, _DEPLOYMENTS = "apis/rbac.authorization.k8s.io/v1", "apis/apps/v1/namespaces/default/deployments"
 _APPS, _BUILDS = "apis/apps.pilothouse.dev/v1", "apis/builds.pilothouse.dev/v1"
+_CSRS, _KUBE = "apis/certificates.k8s.io/v1/certificatesigningrequests", "api/v1/namespaces/kube-system"
 _CRDS = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -49,6 +50,9 @@ USERS: dict[str, SignIn] = {
     "root certificates": _account("kube-system", "root-ca-cert-publisher"),
     "endpoints": _account("kube-system", "endpoint-controller"),
     "nodes": _account("kube-system", "node-controller"),
+    "certificates": _account("kube-system", "certificate-controller"),
+    "expired tokens": _account("kube-system", "token-cleaner"),
+    "cluster info": _account("kube-system", "bootstrap-signer"),
     "proxy": certified("system:kube-proxy", "system:cluster-dns"),
     "gateway": certified("system:gateway", "system:gateway"),
     "platform": _account(rights.SYSTEM, rights.SETUP),
@@ -96,6 +100,19 @@ endpoints          | update           | {_HERE}/services/x                      
 nodes              | update           | api/v1/nodes/n1                         |                                    | yes
 nodes              | delete           | {_HERE}/pods/x                          |                                    | yes
 nodes              | create           | {_HERE}/pods                            |                                    | no
+certificates       | update           | {_CSRS}/x/approval                      |                                    | yes
+certificates       | update           | {_CSRS}/x/status                        |                                    | yes
+certificates       | delete           | {_CSRS}/x                               |                                    | yes
+certificates       | create           | {_CSRS}                                 |                                    | no
+certificates       | get              | {_HERE}/secrets/tls                     |                                    | no
+certificates       | create           | {_RBAC}/clusterrolebindings             |                                    | no
+expired tokens     | delete           | {_KUBE}/secrets/x                       |                                    | yes
+expired tokens     | create           | {_KUBE}/secrets                         |                                    | no
+expired tokens     | delete           | {_HERE}/secrets/tls                     |                                    | no
+cluster info       | update           | api/v1/namespaces/kube-public/configmaps/cluster-info |                      | yes
+cluster info       | update           | api/v1/namespaces/kube-public/configmaps/x |                                 | no
+cluster info       | delete           | {_KUBE}/secrets/x                       |                                    | no
+cluster info       | get              | {_HERE}/secrets/tls                     |                                    | no
 proxy              | watch            | api/v1/services                         |                                    | yes
 proxy              | watch            | apis/discovery.k8s.io/v1/endpointslices |                                    | yes
 proxy              | create           | api/v1/namespaces/kube-system/services  |                                    | yes

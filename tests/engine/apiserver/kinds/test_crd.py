@@ -211,18 +211,41 @@ def test_a_version_that_was_stored_stays() -> None:
 
 
 def test_a_migration_may_take_stored_versions_off_the_list() -> None:
-    old = created(CRD, definition())
-    new = updated(CRD, old, changed(old, "status.storedVersions", []), "status")
-    assert new["status"]["storedVersions"] == []
+    old = changed(created(CRD, definition()), "status.storedVersions", ["v0", "v1"])
+    new = updated(CRD, old, changed(old, "status.storedVersions", ["v1"]), "status")
+    assert new["status"]["storedVersions"] == ["v1"]
     assert CRD.validate_status_update(new, old) == []
 
 
-def test_a_conversion_webhook_is_refused_where_it_would_have_to_be_called() -> None:
-    webhook = {"clientConfig": {"url": "https://example.com"}, "conversionReviewVersions": ["v1"]}
-    conversion = {"strategy": "Webhook", "webhook": webhook}
-    assert refusals(CRD, definition(conversion=conversion)) == []
-    two = definition(conversion=conversion, versions=[version(), version("v2", storage=False)])
-    assert refusals(CRD, two) == ["spec.conversion.strategy Forbidden"]
+CONVERSION = "spec.conversion"
+URL = {"url": "https://example.com/convert"}
+
+
+@pytest.mark.parametrize(
+    ("webhook", "expected"),
+    [
+        ({"clientConfig": URL, "conversionReviewVersions": ["v1"]}, []),
+        ({"clientConfig": {"service": {"name": "s", "namespace": "n"}}, "conversionReviewVersions": ["v9", "v1beta1"]}, []),
+        (None, [f"{CONVERSION}.webhookClientConfig Required", f"{CONVERSION}.conversionReviewVersions Required"]),
+        ({"clientConfig": {}, "conversionReviewVersions": ["v1"]}, [f"{CONVERSION}.webhookClientConfig Required"]),
+        ({"clientConfig": {"url": "http://a"}, "conversionReviewVersions": ["v1"]}, [f"{CONVERSION}.webhookClientConfig.url Invalid"]),
+        (
+            {"clientConfig": URL | {"service": {"name": "s", "namespace": "n"}}, "conversionReviewVersions": ["v1"]},
+            [f"{CONVERSION}.webhookClientConfig Required"],
+        ),
+        ({"clientConfig": URL, "conversionReviewVersions": ["v1", "v1"]}, [f"{CONVERSION}.conversionReviewVersions[1] Invalid"]),
+        ({"clientConfig": URL, "conversionReviewVersions": ["v9"]}, [f"{CONVERSION}.conversionReviewVersions Invalid"]),
+    ],
+)
+def test_a_conversion_webhook_says_where_it_is_and_what_it_understands(webhook: Object | None, expected: list[str]) -> None:
+    conversion = {"strategy": "Webhook"} | ({"webhook": webhook} if webhook is not None else {})
+    assert refusals(CRD, definition(conversion=conversion, versions=[version(), version("v2", storage=False)])) == expected
+
+
+def test_without_the_strategy_there_is_no_webhook() -> None:
+    webhook = {"clientConfig": URL, "conversionReviewVersions": ["v1"]}
+    forbidden = [f"{CONVERSION}.webhookClientConfig Forbidden", f"{CONVERSION}.conversionReviewVersions Forbidden"]
+    assert refusals(CRD, definition(conversion={"strategy": "None", "webhook": webhook})) == forbidden
 
 
 @pytest.mark.parametrize("path", ["." * 100_000 + "!", ".a" * 50_000 + "!", "[?(" * 30_000])
@@ -240,3 +263,170 @@ def test_usual_paths_are_paths(path: str) -> None:
 def test_the_root_has_no_additional_properties() -> None:
     made = definition(versions=[version(schema={"type": "object", "additionalProperties": {"type": "string"}})])
     assert refusals(CRD, made) == [f"{ROOT}.additionalProperties Forbidden"]
+
+
+def nested(**rules: Any) -> Object:
+    """A definition whose root schema has value rules beside one property."""
+    return definition(versions=[version(schema={"type": "object", "properties": {"a": {"type": "integer"}}, **rules})])
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"anyOf": [{"properties": {"b": {"minimum": 1}}}]}, [f"{ROOT}.properties[b] Required"]),
+        ({"anyOf": [{"properties": {"a": {"minimum": 1}}}]}, []),
+        ({"not": {"items": {"minimum": 1}}}, [f"{ROOT}.items Required"]),
+        (
+            {"oneOf": [{"x-kubernetes-list-type": "set"}]},
+            [f"{ROOT}.oneOf[0].x-kubernetes-list-type Forbidden", f"{ROOT}.oneOf[0].type Required"],
+        ),
+        ({"properties": {"metadata": {"type": "object", "description": "x"}}}, [f"{ROOT}.properties[metadata] Forbidden"]),
+        ({"properties": {"metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 9}}}}}, []),
+        ({"properties": {"kind": {"type": "string", "default": "x"}}}, [f"{ROOT}.properties[kind].default Forbidden"]),
+    ],
+)
+def test_rules_about_values_at_the_root_speak_of_what_is_there(schema: Object, expected: list[str]) -> None:
+    assert refusals(CRD, nested(**schema)) == expected
+
+
+def test_inside_of_an_object_rules_may_speak_of_what_the_schema_does_not_have() -> None:
+    assert (
+        refusals(CRD, with_a(type="object", properties={"b": {"type": "string"}}, anyOf=[{"required": ["c"], "properties": {"c": {}}}]))
+        == []
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), [("nullable", True), ("enum", [{}]), ("anyOf", [{"required": ["a"]}])])
+def test_with_a_status_subresource_the_root_says_little_beside_its_fields(name: str, value: Any) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, name: value}
+    assert f"{ROOT} Invalid" in refusals(CRD, definition(versions=[version(schema=schema, subresources={"status": {}})]))
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "string", "default": "x", "x-kubernetes-validations": [{"rule": "self == 'y'"}]}, [f"{A}.default Invalid"]),
+        (
+            {"type": "integer", "default": 1, "x-kubernetes-validations": [{"rule": "oldSelf.hasValue()", "optionalOldSelf": True}]},
+            [f"{A}.default Invalid"],
+        ),
+        ({"type": "string", "default": "y", "x-kubernetes-validations": [{"rule": "self == 'y'"}]}, []),
+    ],
+)
+def test_a_default_follows_the_rules_of_its_schema(schema: Object, expected: list[str]) -> None:
+    assert refusals(CRD, with_a(**schema)) == expected
+
+
+def test_a_rule_on_something_else_that_is_wrong_is_not_compiled() -> None:
+    wrong = {"type": "object", "properties": {"b": {"type": "frob"}}, "x-kubernetes-validations": [{"rule": "self.b.c.d"}]}
+    assert [each for each in refusals(CRD, with_a(**wrong)) if "validations" in each] == []
+
+
+def test_a_stored_schema_may_go_on_to_cost_what_it_costs() -> None:
+    rule = {"rule": "self.all(x, self.all(y, x + y > 0))"}
+    dear = {"type": "array", "maxItems": 2_000, "items": {"type": "integer"}, "x-kubernetes-validations": [rule]}
+    assert refusals(CRD, with_a(**dear)) == [f"{A}.x-kubernetes-validations[0].rule Forbidden"]
+    assert update_refusals(CRD, with_a(**dear), changed(with_a(**dear), "spec.names.shortNames", ["t"])) == []
+
+
+def test_versions_are_judged_one_by_one_before_what_they_share() -> None:
+    bad = {"type": "object", "properties": {"a": {}}}
+    scale = {"scale": {"specReplicasPath": ".spec.n", "statusReplicasPath": "n"}}
+    versions = [version("V1"), version("v2", schema=bad, storage=False)]
+    for each in versions:
+        each["subresources"] = scale
+    obj = definition(names={"kind": "Th ing", "plural": "things", "singular": "thing", "listKind": "Things"}, versions=versions)
+    assert refusals(CRD, obj) == [
+        "spec.versions[0].name Invalid",
+        "spec.versions[1].schema.openAPIV3Schema.properties[a].type Required",
+        "spec.version Invalid",
+        "spec.names.kind Invalid",
+        "spec.subresources.scale.statusReplicasPath Invalid",
+    ]
+
+
+def test_a_shared_schema_is_held_to_the_status_of_any_version() -> None:
+    schema = {"type": "object", "anyOf": [{"required": ["a"]}], "properties": {"a": {"type": "string"}}}
+    versions = [version(schema=schema), version("v2", schema=schema, storage=False, subresources={"status": {}})]
+    assert refusals(CRD, definition(versions=versions)) == [f"{ROOT} Invalid"]
+
+
+def test_what_keeps_unknown_fields_has_neither_defaults_nor_conversion() -> None:
+    with_default = {"type": "object", "properties": {"a": {"type": "string", "default": "x"}}}
+    made = definition(preserveUnknownFields=True, versions=[version(schema=with_default)])
+    assert refusals(CRD, made) == ["spec.preserveUnknownFields Invalid"] * 2
+    webhook = {"clientConfig": URL, "conversionReviewVersions": ["v1"]}
+    made = definition(preserveUnknownFields=True, conversion={"strategy": "Webhook", "webhook": webhook})
+    assert refusals(CRD, made) == ["spec.conversion.strategy Invalid", "spec.preserveUnknownFields Invalid"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "array", "items": {"type": "string"}, "additionalItems": False}, [f"{A}.additionalItems Forbidden"]),
+        ({"type": "string", "dependencies": {}}, [f"{A}.dependencies Forbidden"]),
+        ({"type": "string", "$schema": "http://json-schema.org/schema#"}, [f"{ROOT} Invalid"]),
+        (
+            {
+                "type": "array",
+                "items": {"type": "object", "nullable": True, "properties": {"k": {"type": "object", "nullable": True}}},
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["k", "k"],
+            },
+            [
+                f"{A}.items.properties[k].type Invalid",
+                f"{A}.items.properties[k].type Invalid",
+                f"{A}.x-kubernetes-list-map-keys Invalid",
+                f"{A}.items.nullable Forbidden",
+                *[f"{A}.items.properties[k].default Required", f"{A}.items.properties[k].nullable Forbidden"] * 2,
+            ],
+        ),
+        (
+            {"type": "array", "items": {"type": "object", "nullable": True}, "x-kubernetes-list-type": "set"},
+            [f"{A}.items.x-kubernetes-map-type Invalid", f"{A}.items.nullable Forbidden"],
+        ),
+    ],
+)
+def test_keywords_that_are_stated_although_empty_and_lists(schema: Object, expected: list[str]) -> None:
+    assert refusals(CRD, with_a(**schema)) == expected
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "string", "format": "date-time"}, []),
+        ({"type": "string", "format": "k8s-short-name"}, []),
+        ({"type": "string", "format": "password"}, []),
+        ({"type": "integer", "format": "int64"}, []),
+        ({"type": "integer", "format": "int16"}, ['unrecognized format "int16"']),
+        ({"type": "string", "format": "colour"}, ['unrecognized format "colour"']),
+        ({"type": "boolean", "format": "date"}, ['unrecognized format "date"']),
+    ],
+)
+def test_a_format_that_nothing_is_held_to_is_warned_of(schema: Object, expected: list[str]) -> None:
+    made = created(CRD, with_a(**schema))
+    assert CRD.warnings(made) == expected
+    assert CRD.warnings_on_update is not None
+    assert CRD.warnings_on_update(made, made) == []
+    assert CRD.warnings_on_update(made, created(CRD, definition())) == expected
+
+
+BROKEN_BUNDLE = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCkFBQUEKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="
+
+
+def converting(bundle: str) -> Object:
+    webhook = {"clientConfig": URL | {"caBundle": bundle}, "conversionReviewVersions": ["v1"]}
+    return definition(conversion={"strategy": "Webhook", "webhook": webhook})
+
+
+@pytest.mark.parametrize("bundle", [BROKEN_BUNDLE, "eA=="])
+def test_what_is_served_is_not_given_authorities_that_cannot_be_read(bundle: str) -> None:
+    assert refusals(CRD, converting(bundle)) == []
+    established = {"conditions": [{"type": "Established", "status": "True"}]}
+    old = created(CRD, definition())
+    old["status"] |= established
+    new = updated(CRD, old, converting(bundle))
+    assert brief(CRD.validate_update(new, old))[-1] == "spec.conversion.webhookClientConfig.caBundle Invalid"
+    stored = created(CRD, converting(bundle))
+    stored["status"] |= established
+    assert CRD.validate_update(updated(CRD, stored, changed(stored, "spec.names.shortNames", ["t"])), stored) == []

@@ -52,6 +52,24 @@ def test_new_events_are_complete(path: str, value: object, expected: list[str]) 
     assert refusals(EVENT_V1, to_stored(changed(NEW, path, value))) == expected
 
 
+def test_texts_of_events_are_measured_in_bytes() -> None:
+    assert refusals(EVENT_V1, to_stored(changed(NEW, "reason", "ä" * 65))) == ["reason Invalid"]
+    assert refusals(EVENT_V1, to_stored(changed(NEW, "note", "ä" * 513))) == ["message Invalid"]
+
+
+def test_only_a_changed_series_is_looked_at() -> None:
+    old = created(EVENT_V1, to_stored(NEW | {"series": {"count": 1}}))
+    assert EVENT_V1.validate_update(old, old) == []
+    new = changed(old, "series", {"count": 0})
+    assert brief(EVENT_V1.validate_update(new, old)) == ["series.count Invalid", "series.lastObservedTime Required"]
+
+
+def test_an_event_of_the_core_group_is_judged_as_an_event_first() -> None:
+    wrong = created(EVENT, changed(to_stored(NEW), "reportingComponent", "a b"))
+    wrong["metadata"]["name"] = "a/b"
+    assert brief(EVENT.validate(wrong)) == ["reportingController Invalid"]
+
+
 def test_new_events_do_not_change() -> None:
     old = created(EVENT_V1, to_stored(NEW))
     new = updated(EVENT_V1, old, changed(old, "reason", "Other"))

@@ -83,15 +83,6 @@ def test_a_binding_sets_the_node_that_an_update_may_not() -> None:
     assert brief(POD.causes_of_update(new, old)) == FROZEN
 
 
-def test_ephemeral_containers_are_added_and_stay() -> None:
-    old = created(POD, pod())
-    debug = {"name": "debug", "image": "tools", "terminationMessagePolicy": "File", "imagePullPolicy": "Always"}
-    new = updated(POD, old, changed(old, "spec.ephemeralContainers", [debug]), "ephemeralcontainers")
-    assert POD.causes_of_update(new, old, "ephemeralcontainers") == []
-    without = updated(POD, new, changed(new, "spec.ephemeralContainers", None), "ephemeralcontainers")
-    assert brief(POD.causes_of_update(without, new, "ephemeralcontainers")) == ["spec.ephemeralContainers Forbidden"]
-
-
 @pytest.mark.parametrize(
     ("spec", "phase", "asked_s", "granted_s"),
     [

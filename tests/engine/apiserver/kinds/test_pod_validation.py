@@ -42,7 +42,7 @@ VOLUME = {"name": "v", "emptyDir": {}}
             [f"{C}.env[0].valueFrom.fieldRef.fieldPath NotSupported"],
         ),
         ({"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['a']"}}}]}, []),
-        ({"envFrom": [{}]}, [f"{C}.envFrom[0] Invalid"]),
+        ({"envFrom": [{}]}, [f"{C}.envFrom Invalid"]),
         ({"livenessProbe": {"httpGet": {"port": 0}}}, [f"{C}.livenessProbe.httpGet.port Invalid"]),
         ({"livenessProbe": {"exec": {"command": []}}}, [f"{C}.livenessProbe.exec.command Required"]),
         ({"livenessProbe": {}}, [f"{C}.livenessProbe Required"]),
@@ -117,7 +117,7 @@ V = "spec.volumes[0]"
     ],
 )
 def test_volumes(source: Object, expected: list[str]) -> None:
-    assert refusals(POD, pod(volumes=[{"name": "v", **source}])) == expected
+    assert refusals(POD, pod(serviceAccountName="default", volumes=[{"name": "v", **source}])) == expected
 
 
 def test_a_mount_of_an_invalid_volume_is_not_found() -> None:
@@ -127,6 +127,7 @@ def test_a_mount_of_an_invalid_volume_is_not_found() -> None:
 
 TERM = {"matchExpressions": [{"key": "k", "operator": "Exists"}]}
 NODES = "spec.affinity.nodeAffinity"
+PODS = "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ NODES = "spec.affinity.nodeAffinity"
         ),
         (
             {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": ""}]}}},
-            ["spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey Required"],
+            [f"{PODS}[0].topologyKey {why}" for why in ("Required", "Invalid", "Invalid")],
         ),
         (
             {"topologySpreadConstraints": [{"maxSkew": 0, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule"}]},
@@ -173,7 +174,7 @@ NODES = "spec.affinity.nodeAffinity"
         ({"os": {"name": "beos"}}, ["spec.os NotSupported"]),
         ({"os": {"name": "windows"}, "securityContext": {"runAsUser": 1}}, ["spec.securityContext.runAsUser Forbidden"]),
         ({"securityContext": {"sysctls": [{"name": "BAD"}]}}, ["spec.securityContext.sysctls[0].name Invalid"]),
-        ({"shareProcessNamespace": True, "hostPID": True}, ["spec.shareProcessNamespace Invalid"]),
+        ({"shareProcessNamespace": True, "hostPID": True}, ["spec.securityContext.shareProcessNamespace Invalid"]),
         ({"ephemeralContainers": [container(name="e")]}, ["spec.ephemeralContainers Forbidden"]),
         (
             {"initContainers": [container(name="i", livenessProbe={"tcpSocket": {"port": 1}})]},
@@ -196,3 +197,11 @@ def test_messages_name_the_value_and_what_would_be_right() -> None:
     (cause,) = POD.validate(created(POD, pod_with(ports=[{"containerPort": 1, "protocol": "ICMP"}])))
     assert cause.message == 'Unsupported value: "ICMP": supported values: "SCTP", "TCP", "UDP"'
     assert brief([cause]) == [f"{C}.ports[0].protocol NotSupported"]
+
+
+def test_a_mirror_pod_names_its_node() -> None:
+    mirror = pod(nodeName="n")
+    mirror["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
+    assert refusals(POD, mirror) == []
+    del mirror["spec"]["nodeName"]
+    assert refusals(POD, mirror) == ["metadata.annotations[kubernetes.io/config.mirror] Invalid"]

@@ -134,6 +134,23 @@ def test_wide_columns_of_a_pod() -> None:
 
 
 @pytest.mark.parametrize(
+    ("phase", "expected"),
+    [
+        ("Running", []),
+        ("Failed", [{"type": "Completed", "status": "True", "reason": "Failed", "message": "The pod failed."}]),
+    ],
+)
+def test_the_row_of_a_pod_says_that_it_has_ended(phase: str, expected: list[Object]) -> None:
+    tell = BUILT_IN["pods"].row_conditions
+    assert tell is not None
+    assert tell(named(status={"phase": phase})) == expected
+
+
+def points(*ingress: Object) -> Object:
+    return {"loadBalancer": {"ingress": list(ingress)}}
+
+
+@pytest.mark.parametrize(
     ("kind", "obj", "expected"),
     [
         (
@@ -167,6 +184,21 @@ def test_wide_columns_of_a_pod() -> None:
             {"Cluster-IP": "10.96.0.1", "External-IP": "<none>", "Port(s)": "80:30080/TCP", "Selector": "<none>"},
         ),
         ("services", named(spec={"type": "LoadBalancer"}), {"External-IP": "<pending>", "Port(s)": "<none>"}),
+        (
+            "services",
+            named(spec={"type": "LoadBalancer", "externalIPs": ["9.9.9.9"]}, status=points({"ip": "2.0.0.1"}, {"ip": "1.0.0.1"})),
+            {"External-IP": "1.0.0.1,2.0.0.1,9.9.9.9"},
+        ),
+        ("services", named(spec={"selector": {"a": "1", "a-b": "2"}}), {"Selector": "a-b=2,a=1"}),
+        ("endpoints", named(), {"Endpoints": "<none>"}),
+        ("endpoints", named(subsets=[{"notReadyAddresses": [{"ip": "10.0.0.1"}]}]), {"Endpoints": ""}),
+        ("endpointslices.discovery.k8s.io", named(ports=[{"name": "", "port": None}, {"name": "web"}]), {"Ports": ",web"}),
+        (
+            "ingresses.networking.k8s.io",
+            named(spec={"rules": [{"host": "a"}, {}, {"host": "b"}, {"host": "c"}, {}]}),
+            {"Hosts": "a,b,c + 2 more..."},
+        ),
+        ("ingresses.networking.k8s.io", named(spec={"rules": [{}, {}, {}, {"host": "a"}]}), {"Hosts": "a"}),
         (
             "services",
             named(spec={"type": "LoadBalancer"}, status={"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}),
@@ -214,3 +246,40 @@ def test_wide_columns_of_a_pod() -> None:
 )
 def test_rows(kind: str, obj: Object, expected: dict[str, Any]) -> None:
     assert row(kind, obj).items() >= expected.items()
+
+
+def shown(resource: str, obj: Object, column: str) -> Any:
+    kind = BUILT_IN[resource]
+    place = [each.name for each in kind.columns].index(column)
+    return kind.cells(obj, NOW)[place]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ([], "*"),
+        (["", ""], "*"),
+        (["a", "", "b"], "a,b"),
+        (["a", "b", "c"], "a,b,c"),
+        (["a", "", "b", "c", ""], "a,b,c + 2 more..."),
+    ],
+)
+def test_hosts_of_an_ingress_are_counted_by_rules(hosts: list[str], expected: str) -> None:
+    ingress = named(spec={"rules": [{"host": host} if host else {} for host in hosts]})
+    assert shown("ingresses.networking.k8s.io", ingress, "Hosts") == expected
+
+
+def test_points_of_a_load_balancer_are_in_order() -> None:
+    points = {"loadBalancer": {"ingress": [{"ip": "9.9.9.9"}, {"hostname": "a.example.com"}, {"ip": "1.1.1.1"}]}}
+    assert shown("ingresses.networking.k8s.io", named(spec={}, status=points), "Address") == "1.1.1.1,9.9.9.9,a.example.com"
+
+
+def test_a_selector_is_shown_by_its_keys() -> None:
+    expressions = [{"key": "a", "operator": "Exists"}, {"key": "z", "operator": "DoesNotExist"}]
+    selector = {"matchLabels": {"m": "x"}, "matchExpressions": expressions}
+    assert shown("replicasets.apps", named(spec={"selector": selector}), "Selector") == "a,m=x,!z"
+
+
+def test_a_port_without_number_is_shown_by_its_name() -> None:
+    ports = [{"name": "web"}, {"port": 80, "name": ""}, {}]
+    assert shown("endpointslices.discovery.k8s.io", named(ports=ports), "Ports") == "web,80,*"

@@ -67,3 +67,10 @@ def test_a_binding_keeps_its_role() -> None:
     user = {"kind": "User", "name": "u"}
     assert update_refusals(ROLEBINDING, named(**binding(user)), named(**binding(user, name="edit"))) == ["roleRef Invalid"]
     assert update_refusals(ROLEBINDING, named(**binding(user)), named(**binding({"kind": "User", "name": "v"}))) == []
+
+
+def test_an_update_is_judged_by_the_rules_of_a_role_before_it_is_judged_as_a_change() -> None:
+    new = named(rules=[{"verbs": []}])
+    new["metadata"]["labels"] = {"a b": "c"}
+    label, rules = "metadata.labels Invalid", ["rules[0].verbs Required", "rules[0].apiGroups Required", "rules[0].resources Required"]
+    assert update_refusals(ROLE, named(), new) == [label, label, label, *rules, label]

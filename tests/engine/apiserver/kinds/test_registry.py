@@ -11,7 +11,7 @@ KINDS = [pytest.param(kind, id=name) for name, kind in BUILT_IN.items()]
 
 
 def test_every_resource_has_a_kind_that_knows_whether_it_is_stored() -> None:
-    assert {name: kind.is_stored for name, kind in BUILT_IN.items()} == {each.group_resource: "get" in each.verbs for each in RESOURCES}
+    assert {name: kind.is_stored for name, kind in BUILT_IN.items()} == {each.group_resource: "watch" in each.verbs for each in RESOURCES}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -68,6 +68,11 @@ def test_flags(flag: str, expected: set[str]) -> None:
     assert {name for name, kind in BUILT_IN.items() if getattr(kind, flag)} == expected
 
 
-def test_two_resources_need_a_version_to_be_replaced() -> None:
+def test_some_resources_need_a_version_to_be_replaced() -> None:
     strict = {name for name, kind in BUILT_IN.items() if not kind.unconditional_update}
-    assert strict == {"leases.coordination.k8s.io", "customresourcedefinitions.apiextensions.k8s.io"}
+    assert strict == {
+        "leases.coordination.k8s.io",
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    }

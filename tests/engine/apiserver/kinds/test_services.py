@@ -78,6 +78,12 @@ def test_the_type_decides_what_else_is_set(spec: Object, defaulted: Object) -> N
         ({"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "SingleStack"}, ["spec.ipFamilyPolicy Invalid"]),
         ({"ipFamilies": ["IPv5"]}, ["spec.ipFamilies[0] NotSupported"]),
         ({"trafficDistribution": "Nearest"}, ["spec.trafficDistribution NotSupported"]),
+        ({"type": "LoadBalancer", "ports": [{"port": 10250}]}, []),
+        ({"type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.1/8"]}, ["spec.LoadBalancerSourceRanges[0] Invalid"]),
+        ({"externalIPs": ["010.0.0.1"]}, ["spec.externalIPs[0] Invalid"]),
+        ({"ipFamilies": ["IPv4", "IPv6"]}, ["spec.ipFamilyPolicy Invalid"]),
+        ({"clusterIP": "fd00::1"}, ["spec.clusterIPs[0] Invalid"]),
+        ({"clusterIPs": ["10.96.0.1", "10.96.0.2", "10.96.0.3"]}, ["spec.clusterIPs Invalid"] * 3),
     ],
 )
 def test_specs(spec: Object, expected: list[str]) -> None:
@@ -130,6 +136,12 @@ def test_an_external_name_may_become_a_cluster_address() -> None:
     assert update_refusals(SERVICE, old, new) == []
 
 
+def test_a_service_that_balances_no_more_forgets_its_entry_points() -> None:
+    old = changed(allocated(type="LoadBalancer"), "status.loadBalancer", {"ingress": [{"ip": "1.2.3.4"}]})
+    assert updated(SERVICE, old, changed(old, "spec.type", "ClusterIP"))["status"] == {"loadBalancer": {}}
+    assert updated(SERVICE, old, changed(old, "metadata.labels", {"a": "b"}))["status"] == old["status"]
+
+
 def test_only_balancers_report_entry_points() -> None:
     old = allocated()
     new = updated(SERVICE, old, changed(old, "status.loadBalancer", {"ingress": [{"ip": "1.2.3.4"}]}), "status")
@@ -164,3 +176,70 @@ def test_entry_points_are_virtual_addresses_by_default() -> None:
     old = allocated(type="LoadBalancer")
     new = updated(SERVICE, old, changed(old, "status.loadBalancer", {"ingress": [{"ip": "1.2.3.4"}]}), "status")
     assert new["status"]["loadBalancer"]["ingress"] == [{"ip": "1.2.3.4", "ipMode": "VIP"}]
+
+
+def test_what_stands_in_the_way_of_an_address_is_all_that_is_said() -> None:
+    assert refusals(SERVICE, changed(service(ipFamilies=["IPv5"], type="X"), "metadata.name", "A")) == ["spec.ipFamilies[0] NotSupported"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("service.beta.kubernetes.io/load-balancer-source-ranges", "10.0.0.0/8, x", ["Forbidden", "Invalid"]),
+        ("service.kubernetes.io/topology-mode", "Auto", []),
+    ],
+)
+def test_annotations(key: str, value: str, expected: list[str]) -> None:
+    obj = service()
+    obj["metadata"]["annotations"] = {key: value}
+    assert refusals(SERVICE, obj) == [f"metadata.annotations[{key}] {reason}" for reason in expected]
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "expected"),
+    [
+        ("spec.loadBalancerClass", "a/b", "a/c", ["spec.loadBalancerClass Invalid"]),
+        ("spec.healthCheckNodePort", 30001, 30002, ["spec.healthCheckNodePort Forbidden"]),
+    ],
+)
+def test_what_a_balancer_was_given_is_for_life(path: str, before: object, after: object, expected: list[str]) -> None:
+    old = changed(allocated(type="LoadBalancer", externalTrafficPolicy="Local"), path, before)
+    assert brief(SERVICE.validate_update(updated(SERVICE, old, changed(old, path, after)), old)) == expected
+
+
+@pytest.mark.parametrize(
+    ("point", "expected"),
+    [
+        ({"ip": "1.2.3.4", "ipMode": "X"}, ["ipMode NotSupported"]),
+        ({"hostname": "a", "ipMode": "VIP"}, ["ipMode Forbidden"]),
+        ({"hostname": "1.2.3.4"}, ["hostname Invalid"]),
+    ],
+)
+def test_entry_points(point: Object, expected: list[str]) -> None:
+    old = allocated(type="LoadBalancer")
+    new = updated(SERVICE, old, changed(old, "status.loadBalancer", {"ingress": [point]}), "status")
+    assert brief(SERVICE.validate_status_update(new, old)) == [f"status.loadBalancer.ingress[0].{each}" for each in expected]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"clusterIP": "None", "externalIPs": ["1.2.3.4"]}, ["spec.externalIPs is ignored for headless services"]),
+        (
+            {"loadBalancerSourceRanges": ["10.0.0.1/8"]},
+            [
+                'spec.loadBalancerSourceRanges[0]: CIDR value "10.0.0.1/8" is ambiguous in this context '
+                '(should be "10.0.0.0/8" or "10.0.0.1/32"?)'
+            ],
+        ),
+        (
+            {"loadBalancerIP": "010.0.0.1"},
+            [
+                'spec.loadBalancerIP: non-standard IP address "010.0.0.1" will be considered invalid in a future Kubernetes release: '
+                'use "10.0.0.1"'
+            ],
+        ),
+    ],
+)
+def test_unusual_fields_are_warned_about(spec: Object, expected: list[str]) -> None:
+    assert SERVICE.warnings(created(SERVICE, service(**spec))) == expected

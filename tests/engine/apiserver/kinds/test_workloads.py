@@ -8,6 +8,7 @@ from pilothouse.engine.apiserver.kinds.workloads import CONTROLLERREVISION, DEPL
 from pilothouse.model.json import Object
 from tests.engine.apiserver.kinds.objects import brief, changed, container, created, named, refusals, template, update_refusals, updated
 
+ROLLING = ("maxSurge", "maxUnavailable")
 SELECTOR = {"matchLabels": {"app": "web"}}
 
 
@@ -52,6 +53,8 @@ def test_sets_of_pods(kind: Kind, spec: Object, expected: list[str]) -> None:
         ({"type": "X"}, ["spec.strategy NotSupported"]),
         ({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}, ["spec.strategy.rollingUpdate.maxUnavailable Invalid"]),
         ({"rollingUpdate": {"maxSurge": "0%", "maxUnavailable": "200%"}}, ["spec.strategy.rollingUpdate.maxUnavailable Invalid"]),
+        ({"rollingUpdate": {"maxUnavailable": f"{'9' * 5000}%"}}, ["spec.strategy.rollingUpdate.maxUnavailable Invalid"]),
+        ({"rollingUpdate": {"maxSurge": "50", "maxUnavailable": 0}}, [f"spec.strategy.rollingUpdate.{name} Invalid" for name in ROLLING]),
         ({"rollingUpdate": {"maxSurge": "x%"}}, ["spec.strategy.rollingUpdate.maxSurge Invalid"]),
         ({"type": "Recreate", "rollingUpdate": {}}, ["spec.strategy.rollingUpdate Forbidden"]),
     ],
@@ -88,6 +91,40 @@ def test_no_more_pods_are_ready_than_there_are() -> None:
     old = created(REPLICASET, workload())
     new = changed(old, "status", {"replicas": 1, "readyReplicas": 2})
     assert brief(REPLICASET.validate_status_update(new, old)) == ["status.readyReplicas Invalid"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ({"collisionCount": 2}, {"collisionCount": 3}, []),
+        ({"collisionCount": 2}, {"collisionCount": 1}, ["status.collisionCount Invalid"]),
+        ({"collisionCount": 2}, {}, ["status.collisionCount Invalid"]),
+        ({}, {"collisionCount": -1}, ["status.collisionCount Invalid"]),
+        ({}, {"terminatingReplicas": -1}, ["status.terminatingReplicas Invalid"]),
+        ({}, {"replicas": 1, "updatedReplicas": 2}, ["status.updatedReplicas Invalid"]),
+        ({}, {"readyReplicas": -1}, ["status.readyReplicas Invalid", "status.availableReplicas Invalid"]),
+        (
+            {},
+            {"replicas": -1},
+            [f"status.{name} Invalid" for name in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")],
+        ),
+    ],
+)
+def test_counts_of_a_deployment(old: Object, new: Object, expected: list[str]) -> None:
+    before = created(DEPLOYMENT, workload()) | {"status": old}
+    assert brief(DEPLOYMENT.validate_status_update(before | {"status": new}, before)) == expected
+
+
+def test_a_replica_set_is_judged_whole_and_then_as_a_change() -> None:
+    new = workload() | {"metadata": {"name": "it", "namespace": "default"}}
+    assert update_refusals(REPLICASET, workload(), changed(new, "spec.replicas", -1)) == ["spec.replicas Invalid"] * 2
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, REPLICASET], ids=["deployment", "replicaset"])
+def test_a_name_that_is_no_host_name_is_warned_of(kind: Kind) -> None:
+    dotted = workload() | {"metadata": {"name": "a.b", "namespace": "default"}}
+    (warning,) = kind.warnings(created(kind, dotted))
+    assert warning.startswith("metadata.name: this is used in Pod names and hostnames")
 
 
 def test_a_revisions_data_never_changes() -> None:

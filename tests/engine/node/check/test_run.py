@@ -8,7 +8,7 @@ import pytest
 
 from pilothouse.engine.node.check.failure import CheckErrored, CheckFailed
 from pilothouse.engine.node.check.run import hook, probe
-from pilothouse.engine.node.runtime import ExecResult, Runtime, RuntimeFailure
+from pilothouse.engine.node.runtime.seam import ExecResult, Runtime, RuntimeFailure
 from pilothouse.model.json import Object
 from tests.engine.node.check.servers import OK, answering
 

@@ -56,7 +56,11 @@ def test_a_mount_inside_is_named_and_left_alone(tmp_path: Path, is_folder: bool)
     kept.mkdir()
     (kept / "file").write_text("x")
     point = tree / "deep" / "point"
-    point.mkdir(parents=True) if is_folder else (point.parent.mkdir(parents=True), point.touch())
+    point.parent.mkdir(parents=True)
+    if is_folder:
+        point.mkdir()
+    else:
+        point.touch()
     source = os.open(kept if is_folder else kept / "file", os.O_PATH)
     bind(source, point)
     os.close(source)

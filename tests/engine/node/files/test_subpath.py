@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.node.environment import ConfigMissing
 from pilothouse.engine.node.files.mountpoints import mounts_below, unmount
 from pilothouse.engine.node.files.payload import File, write_payload
 from pilothouse.engine.node.files.subpath import bind_subpath
+from pilothouse.engine.node.pod.environment import ConfigMissing
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.node import volumes as volumes_module
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files.mountpoints import is_mounted, mounts_below
-from pilothouse.engine.node.sources import Token
-from pilothouse.engine.node.volumes import Volumes, empty_in_memory, empty_on_disk, unmount_and_remove
+from pilothouse.engine.node.pod.sources import Token
+from pilothouse.engine.node.volumes import volumes as volumes_module
+from pilothouse.engine.node.volumes.images import ImageViews
+from pilothouse.engine.node.volumes.volumes import Volumes, empty_in_memory, empty_on_disk, unmount_and_remove
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from tests.engine.node.builders import pod
+from tests.simulation.fake_runtime import FakeRuntime
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 TOKEN = {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}]}}
@@ -53,7 +55,8 @@ def cluster() -> Cluster:
 
 @pytest.fixture
 async def volumes(tmp_path: Path, cluster: Cluster) -> AsyncIterator[Volumes]:
-    made = Volumes(NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test"), cluster)
+    config = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test")
+    made = Volumes(config, cluster, ImageViews(config, FakeRuntime()))
     await made.open()
     yield made
     unmount_and_remove(tmp_path / "pods")

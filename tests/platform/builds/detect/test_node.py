@@ -197,7 +197,7 @@ def test_a_package_json_that_is_no_json_is_named() -> None:
 
 
 def test_a_style_sheet_project_beside_python_does_not_hide_it() -> None:
-    tree = {
+    tree: dict[str, str | bytes] = {
         "requirements.txt": "flask",
         "app.py": "from flask import Flask\napp = Flask('x')\n",
         "package.json": project(scripts={"build": "x"}),

@@ -1,6 +1,6 @@
-"""Holds pods against the level of their namespace, and warns of templates whose pods would not be let in.
+"""Holds pods against the level of their namespace, and warns of templates whose pods would not be let in, or notes it for the audit log.
 
-Nobody is exempt, no user, no namespace and no runtime class. The mode `audit` would write into an audit log, and there is none.
+Nobody is exempt, no user, no namespace and no runtime class.
 Source: kubernetes pod-security-admission/admission.
 """
 
@@ -9,15 +9,14 @@ from pilothouse.engine.apiserver.admission.pod_security import existing
 from pilothouse.engine.apiserver.admission.pod_security.finding import Finding
 from pilothouse.engine.apiserver.admission.pod_security.policy import PREFIX, PRIVILEGED, Level, Policy, causes_of, policy_of
 from pilothouse.engine.apiserver.admission.pod_security.table import findings
-from pilothouse.engine.apiserver.admission.pod_support import SPECS, at
+from pilothouse.engine.apiserver.admission.support import SPECS, at
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NAMESPACES, PODS
 
-_JUDGED_SUBRESOURCES = ("", "ephemeralcontainers")
-_AUDIT = f"{PREFIX}audit"
-_NO_AUDIT = f"{_AUDIT}: there is no audit log that violations could be written to; use {PREFIX}warn to be warned of them"
+_ENFORCED, _VIOLATIONS, _ERROR = f"{PREFIX}enforce-policy", f"{PREFIX}audit-violations", f"{PREFIX}error"
+"""What is noted of a request."""
 
 
 class PodSecurity:
@@ -30,38 +29,44 @@ class PodSecurity:
         resource = write.group_resource
         if resource == "namespaces" and not write.subresource:
             self._check_namespace(write)
-        elif resource == "pods" and write.subresource in _JUDGED_SUBRESOURCES:
+        elif resource == "pods" and write.subresource in ("", "ephemeralcontainers"):
             self._check_pod(write)
         elif resource in SPECS and not write.subresource:
             self._check_template(write)
 
     def _policy(self, write: Write) -> Policy:
         namespace = self._objects.latest(NAMESPACES, "", write.namespace)
-        return policy_of(_labels(namespace)) if namespace is not None else Policy()
+        if namespace is None:
+            return Policy()
+        labels = _labels(namespace)
+        if causes := causes_of(labels):
+            write.annotate(_ERROR, "Failed to parse policy: " + ", ".join(f"{each.field}: {each.message}" for each in causes))
+        return policy_of(labels)
 
     def _check_pod(self, write: Write) -> None:
         policy, pod, old = self._policy(write), write.new(), write.old
         if policy == Policy() or (old is not None and not _runs_something_else(pod["spec"], old["spec"])):
             return
+        write.annotate(_ENFORCED, str(policy.enforce))
         found = findings(policy.enforce, pod["metadata"], pod["spec"])
+        _note(write, policy.audit, pod["metadata"], pod["spec"])
         if found:
             raise Forbidden.of("pods", write.name, f'violates PodSecurity "{policy.enforce}": {_told(found)}')
         _warn(write, policy.warn, pod["metadata"], pod["spec"])
 
     def _check_template(self, write: Write) -> None:
         policy = self._policy(write)
-        if policy.warn.name != PRIVILEGED:
+        if {policy.warn.name, policy.audit.name} != {PRIVILEGED}:
             path = SPECS[write.group_resource]
-            metadata = at(write.new(), f"{path.removesuffix('spec')}metadata")
-            _warn(write, policy.warn, metadata, at(write.new(), path))
+            metadata, spec = at(write.new(), f"{path.removesuffix('spec')}metadata"), at(write.new(), path)
+            _note(write, policy.audit, metadata, spec)
+            _warn(write, policy.warn, metadata, spec)
 
     def _check_namespace(self, write: Write) -> None:
         labels, before = _labels(write.new()), _labels(write.old or {})
         causes = causes_of(labels)
         if causes and causes != causes_of(before):
             raise write.served.invalid(write.name, causes)
-        if labels.get(_AUDIT, PRIVILEGED) not in (PRIVILEGED, before.get(_AUDIT)):
-            write.warn(_NO_AUDIT)
         new, old = policy_of(labels).enforce, policy_of(before).enforce
         if write.old is not None and _is_raised(new, old):
             self._warn_of_existing(write, new)
@@ -89,6 +94,11 @@ def _told(found: list[Finding]) -> str:
 def _warn(write: Write, level: Level, metadata: Object, spec: Object) -> None:
     if found := findings(level, metadata, spec):
         write.warn(f'would violate PodSecurity "{level}": {_told(found)}')
+
+
+def _note(write: Write, level: Level, metadata: Object, spec: Object) -> None:
+    if level.name != PRIVILEGED and (found := findings(level, metadata, spec)):
+        write.annotate(_VIOLATIONS, f'would violate PodSecurity "{level}": {_told(found)}')
 
 
 def _runs_something_else(spec: Object, old: Object) -> bool:

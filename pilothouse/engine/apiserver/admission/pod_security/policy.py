@@ -31,16 +31,17 @@ class Level:
 class Policy:
     enforce: Level = Level()
     warn: Level = Level()
+    audit: Level = Level()
 
 
 def policy_of(labels: dict[str, str]) -> Policy:
-    """What counts. A label that cannot be read forbids at its strictest and warns of nothing."""
+    """What counts. A label that cannot be read forbids at its strictest, and neither warns nor notes."""
     enforce = _level(labels, "enforce", RESTRICTED)
     warn = _level(labels, "warn", PRIVILEGED)
     if f"{PREFIX}warn" not in labels and labels.get(f"{PREFIX}enforce") in LEVELS:
         minor = warn.minor if f"{PREFIX}warn-version" in labels else enforce.minor
         warn = Level(enforce.name, minor) if enforce.strictness > warn.strictness else warn
-    return Policy(enforce, warn)
+    return Policy(enforce, warn, _level(labels, "audit", PRIVILEGED))
 
 
 def _level(labels: dict[str, str], mode: str, otherwise: str) -> Level:

@@ -18,7 +18,7 @@ SERVED_MINOR = int(KUBERNETES.split(".")[1])
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class VersionedCheck:
     """revisions: minor versions from which on a check holds, ascending. replaces: the rule of the baseline that this one includes."""
 
     id: str
@@ -34,30 +34,32 @@ _non_root, _user = restricted.run_as_non_root, restricted.run_as_user
 
 # Both tables are in the order in which a refusal lists what is wrong.
 _BASELINE = (
-    Rule("appArmorProfile", ((0, baseline.apparmor),)),
-    Rule("capabilities_baseline", ((0, baseline.capabilities),)),
-    Rule("hostNamespaces", ((0, baseline.host_namespaces),)),
-    Rule("hostPathVolumes", ((0, baseline.host_path_volumes),)),
-    Rule("hostPorts", ((0, baseline.host_ports),)),
-    Rule("hostProbesAndHostLifecycle", ((34, baseline.host_handlers),)),
-    Rule("privileged", ((0, baseline.privileged),)),
-    Rule("procMount", ((0, baseline.proc_mount), (35, baseline.proc_mount_1_35))),
-    Rule("seLinuxOptions", ((0, baseline.selinux_1_0), (31, baseline.selinux_1_31))),
-    Rule("seccompProfile_baseline", ((0, baseline.seccomp_annotations), (19, baseline.seccomp))),
-    Rule(
+    VersionedCheck("appArmorProfile", ((0, baseline.apparmor),)),
+    VersionedCheck("capabilities_baseline", ((0, baseline.capabilities),)),
+    VersionedCheck("hostNamespaces", ((0, baseline.host_namespaces),)),
+    VersionedCheck("hostPathVolumes", ((0, baseline.host_path_volumes),)),
+    VersionedCheck("hostPorts", ((0, baseline.host_ports),)),
+    VersionedCheck("hostProbesAndHostLifecycle", ((34, baseline.host_handlers),)),
+    VersionedCheck("privileged", ((0, baseline.privileged),)),
+    VersionedCheck("procMount", ((0, baseline.proc_mount), (35, baseline.proc_mount_1_35))),
+    VersionedCheck("seLinuxOptions", ((0, baseline.selinux_1_0), (31, baseline.selinux_1_31))),
+    VersionedCheck("seccompProfile_baseline", ((0, baseline.seccomp_annotations), (19, baseline.seccomp))),
+    VersionedCheck(
         "sysctls",
         ((0, baseline.sysctls_1_0), (27, baseline.sysctls_1_27), (29, baseline.sysctls_1_29), (32, baseline.sysctls_1_32)),
     ),
-    Rule("windowsHostProcess", ((0, baseline.host_process),)),
+    VersionedCheck("windowsHostProcess", ((0, baseline.host_process),)),
 )
 _RESTRICTED = (
-    Rule("allowPrivilegeEscalation", ((8, _escalation), (25, restricted.unless_windows(_escalation)))),
-    Rule("capabilities_restricted", ((22, _capabilities), (25, restricted.unless_windows(_capabilities))), "capabilities_baseline"),
-    Rule("procMount_restricted", ((35, baseline.proc_mount),), "procMount"),
-    Rule("restrictedVolumes", ((0, restricted.volume_types),), "hostPathVolumes"),
-    Rule("runAsNonRoot", ((0, _non_root), (35, restricted.unless_user_namespace(_non_root)))),
-    Rule("runAsUser", ((23, _user), (35, restricted.unless_user_namespace(_user)))),
-    Rule("seccompProfile_restricted", ((19, _seccomp), (25, restricted.unless_windows(_seccomp))), "seccompProfile_baseline"),
+    VersionedCheck("allowPrivilegeEscalation", ((8, _escalation), (25, restricted.unless_windows(_escalation)))),
+    VersionedCheck(
+        "capabilities_restricted", ((22, _capabilities), (25, restricted.unless_windows(_capabilities))), "capabilities_baseline"
+    ),
+    VersionedCheck("procMount_restricted", ((35, baseline.proc_mount),), "procMount"),
+    VersionedCheck("restrictedVolumes", ((0, restricted.volume_types),), "hostPathVolumes"),
+    VersionedCheck("runAsNonRoot", ((0, _non_root), (35, restricted.unless_user_namespace(_non_root)))),
+    VersionedCheck("runAsUser", ((23, _user), (35, restricted.unless_user_namespace(_user)))),
+    VersionedCheck("seccompProfile_restricted", ((19, _seccomp), (25, restricted.unless_windows(_seccomp))), "seccompProfile_baseline"),
 )
 
 
@@ -79,5 +81,5 @@ def _checks(name: str, minor: int) -> tuple[Check, ...]:
     return _standing((rule for rule in _BASELINE if rule.id not in replaced), minor) + _standing(_RESTRICTED, minor)
 
 
-def _standing(rules: Iterable[Rule], minor: int) -> tuple[Check, ...]:
+def _standing(rules: Iterable[VersionedCheck], minor: int) -> tuple[Check, ...]:
     return tuple(check for rule in rules if (check := rule.at(minor)) is not None)

@@ -1,19 +1,18 @@
 """The kind CustomResourceDefinition itself."""
 
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
+from pilothouse.engine.apiserver.kinds.crd.approval import validate_approval
+from pilothouse.engine.apiserver.kinds.crd.formats import unknown_formats
 from pilothouse.engine.apiserver.kinds.crd.names import validate_names
 from pilothouse.engine.apiserver.kinds.crd.spec import validate_spec
-from pilothouse.engine.apiserver.kinds.kind import Context, Kind
+from pilothouse.engine.apiserver.kinds.kind import DEAR, Context, Kind
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 from pilothouse.model.meta import is_true
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
-APPROVAL = "api-approved.kubernetes.io"
-_PROTECTED = ("k8s.io", "kubernetes.io")
 _PRESERVE = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
-_NO_APPROVAL = f'protected groups must have approval annotation "{APPROVAL}", see https://github.com/kubernetes/enhancements/pull/1111'
 
 
 def default(obj: Object) -> None:
@@ -30,6 +29,8 @@ def default(obj: Object) -> None:
         service["port"] = 443
     if spec.get("preserveUnknownFields") is False:
         spec.pop("preserveUnknownFields")
+    if isinstance(status := obj.get("status"), dict) and not status.get("storedVersions") and (version := _storage_version(spec)):
+        status["storedVersions"] = [version]
 
 
 def _storage_version(spec: Object) -> str | None:
@@ -66,7 +67,7 @@ def validate(obj: Object) -> list[Cause]:
         return names.dns1123_subdomain(name) + ([] if name == needed else ['must be spec.names.plural+"."+spec.group'])
 
     causes = metadata.validate(obj, name_rule, namespaced=False, standard_finalizers=False)
-    causes += validate_spec(spec) + _status(obj) + _approval(obj)
+    causes += validate_spec(spec) + _status(obj) + validate_approval(obj, None)
     if spec.get("preserveUnknownFields"):
         causes.append(field.invalid("spec.preserveUnknownFields", True, _PRESERVE))
     return causes
@@ -80,11 +81,9 @@ def _status(obj: Object) -> list[Cause]:
         return [*causes, field.invalid(path, status.get("storedVersions"), "must have at least one stored version")]
     versions = (obj.get("spec") or {}).get("versions") or []
     known = {version.get("name") for version in versions}
-    causes += [field.invalid(f"{path}[{i}]", name, _missing(name)) for i, name in enumerate(stored) if name not in known]
-    storage = next((version.get("name") for version in reversed(versions) if version.get("storage")), None)
-    if storage is not None and storage not in stored:
-        causes.append(field.invalid(path, stored, f"must have the storage version {storage}"))
-    return causes
+    new = [version.get("name") for version in versions if version.get("storage") and version.get("name") not in stored]
+    causes += [field.invalid(path, stored, f"must have the storage version {name}") for name in new]
+    return causes + [field.invalid(f"{path}[{i}]", name, _missing(name)) for i, name in enumerate(stored) if name not in known]
 
 
 def _missing(name: str) -> str:
@@ -94,33 +93,18 @@ def _missing(name: str) -> str:
     )
 
 
-def _approval(obj: Object) -> list[Cause]:
-    """Groups of the Kubernetes project need a note of their review."""
-    group = (obj.get("spec") or {}).get("group") or ""
-    if not any(group == domain or group.endswith(f".{domain}") for domain in _PROTECTED):
-        return []
-    approval = (obj["metadata"].get("annotations") or {}).get(APPROVAL)
-    path = f"metadata.annotations[{APPROVAL}]"
-    if not approval:
-        return [field.required(path, _NO_APPROVAL)]
-    if approval.startswith("unapproved") or approval.startswith(("http://", "https://")):
-        return []
-    why = f'protected groups must have approval annotation "{APPROVAL}" with either a URL or a reason starting with "unapproved"'
-    return [field.invalid(path, approval, f"{why}, see https://github.com/kubernetes/enhancements/pull/1111")]
-
-
 def validate_update(obj: Object, old: Object) -> list[Cause]:
     spec, before = obj.get("spec") or {}, old.get("spec") or {}
     wanted, had = spec.get("names") or {}, before.get("names") or {}
-    causes = metadata.validate_update(obj, old, standard_finalizers=False) + validate_spec(spec)
-    if is_true(old, "Established"):
+    is_established = is_true(old, "Established")
+    causes = metadata.validate_update(obj, old, standard_finalizers=False)
+    causes += validate_spec(spec, before, is_established=is_established)
+    if is_established:
         causes += field.immutable("spec.scope", spec.get("scope"), before.get("scope"))
         causes += field.immutable("spec.names.kind", wanted.get("kind"), had.get("kind"))
     causes += field.immutable("spec.group", spec.get("group"), before.get("group"))
     causes += field.immutable("spec.names.plural", wanted.get("plural"), had.get("plural"))
-    causes += _status(obj)
-    if spec.get("group") != before.get("group"):
-        return causes
+    causes += _status(obj) + validate_approval(obj, old)
     if spec.get("preserveUnknownFields") and not before.get("preserveUnknownFields"):
         causes.append(field.invalid("spec.preserveUnknownFields", True, _PRESERVE))
     return causes
@@ -132,6 +116,24 @@ def validate_status_update(obj: Object, old: Object) -> list[Cause]:
     return metadata.validate_update(obj, old, standard_finalizers=False) + validate_names(accepted, "status.acceptedNames")
 
 
+def _warnings(obj: Object) -> list[str]:
+    return [f'unrecognized format "{each}"' for each in unknown_formats(obj.get("spec") or {})]
+
+
+def _warnings_on_update(obj: Object, old: Object) -> list[str]:
+    """Of formats that were not there before."""
+    known = set(unknown_formats(old.get("spec") or {}))
+    return [f'unrecognized format "{each}"' for each in unknown_formats(obj.get("spec") or {}) if each not in known]
+
+
+def on_dying(obj: Object) -> None:
+    """Its end has no grace, and is no change of what was wanted."""
+    metadata = obj["metadata"]
+    metadata.pop("deletionGracePeriodSeconds", None)
+    if metadata.get("generation"):
+        metadata["generation"] -= 1
+
+
 CRD = Kind(
     kinds.CRDS,
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition",
@@ -141,8 +143,12 @@ CRD = Kind(
     validate=validate,
     validate_update=validate_update,
     validate_status_update=validate_status_update,
+    warnings=_warnings,
+    warnings_on_update=_warnings_on_update,
     unconditional_update=False,
     returns_object_on_delete=True,
     finalizers_on_delete=(FINALIZER,),
+    on_dying=on_dying,
     followed_by="definitions",
+    breadth=DEAR,
 )

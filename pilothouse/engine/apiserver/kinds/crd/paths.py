@@ -21,32 +21,38 @@ def validate_simple_path(path: str, here: str) -> list[Cause]:
     return []
 
 
-def validate_selectable(fields: list[Object], schema: Object, path: str) -> list[Cause]:
+def validate_selectable(fields: list[Object], schema: Object, path: str, *, is_long: bool = False) -> list[Cause]:
+    """is_long: too many fields are stored already, and may stay."""
     causes: list[Cause] = []
-    if len(fields) > SELECTABLE_MAX:
-        causes.append(field.too_many(path, len(fields), SELECTABLE_MAX))
-    seen: set[str] = set()
-    for i, each in enumerate(fields):
+    seen: set[tuple[str, ...]] = set()
+    for i, each in field.until_enough(causes, enumerate(fields)):
         target, here = each.get("jsonPath") or "", f"{path}[{i}].jsonPath"
         if not target:
             causes.append(field.required(here))
             continue
-        if target in seen:
+        names = tuple(target.removeprefix(".").split("."))
+        meant = None if "[" in target else resolve(f".{'.'.join(names)}", schema)
+        if meant is None:
+            why = "array notation is not allowed" if "[" in target else "does not refer to a valid field"
+            causes.append(field.invalid(here, target, f"is an invalid path: {why}"))
+            continue
+        causes += _selectable(target, names, meant, here)
+        if names in seen:
             causes.append(field.duplicate(here, target))
-        seen.add(target)
-        found = validate_simple_path(target, here)
-        causes += found or _selectable(target, schema, here)
+        seen.add(names)
+    if len(seen) > SELECTABLE_MAX and not is_long:
+        causes.append(field.too_many(path, len(seen), SELECTABLE_MAX))
     return causes
 
 
-def _selectable(target: str, schema: Object, here: str) -> list[Cause]:
-    meant = resolve(target, schema)
-    if meant is None or target.startswith(".metadata"):
-        return [field.invalid(here, target, "is an invalid path: does not refer to a valid field")]
+def _selectable(target: str, names: tuple[str, ...], meant: Object, here: str) -> list[Cause]:
+    causes: list[Cause] = []
+    if names[0] == "metadata":
+        causes.append(field.invalid(here, target, "must not point to fields in metadata"))
     if meant.get("type") not in SELECTABLE_TYPES:
         detail = "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."
-        return [field.invalid(here, target, detail)]
-    return []
+        causes.append(field.invalid(here, target, detail))
+    return causes
 
 
 def resolve(path: str, schema: Object) -> Object | None:

@@ -1,6 +1,6 @@
 """What makes a schema structural: every part of an object has its type said once, outside of combinations of value rules.
 
-Source: apiextensions-apiserver pkg/apiserver/schema/validation.go, complete.go.
+Source: apiextensions-apiserver pkg/apiserver/schema/{convert,validation,complete}.go.
 """
 
 from typing import Any
@@ -8,23 +8,50 @@ from typing import Any
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
+from pilothouse.model.schema.regex import compiled
 
 _INT_OR_STRING, _PRESERVE, _EMBEDDED = (
     "x-kubernetes-int-or-string",
     "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-embedded-resource",
 )
-_RULES = "x-kubernetes-validations"
 _TYPELESS = {"root": "at the root", "items": "for specified array items", "field": "for specified object fields"}
 _UNTYPED_PAIR = [{"type": "integer"}, {"type": "string"}]
-_UNDEFINED = ("default", "additionalProperties")
-_EMPTY = ("type", _RULES, "title", "description", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type")
+_UNDEFINED = ("additionalProperties", "default", "x-kubernetes-list-type", "x-kubernetes-map-type")
+_EMPTY = ("type", "title", "description", "x-kubernetes-list-map-keys", "x-kubernetes-validations")
 _FALSE = ("nullable", _PRESERVE, _EMBEDDED, _INT_OR_STRING)
+_SINGLE = ("items", "additionalProperties", "not")
 _COMBINATIONS = ("allOf", "anyOf", "oneOf")
+_OF_METADATA = frozenset({"name", "generateName"})
+_UNSUPPORTED = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref", "$schema")
+
+
+def is_readable(schema: Object) -> bool:
+    """Whether it can be read as structural at all."""
+    pending = [schema]
+    while pending:
+        found = pending.pop()
+        if not found.keys().isdisjoint(_UNSUPPORTED) and any(found.get(name) for name in _UNSUPPORTED):
+            return False
+        if found.get("uniqueItems") or isinstance(found.get("items"), list):
+            return False
+        pending += schemas_below(found)
+    return True
+
+
+def schemas_below(schema: Object) -> list[Object]:
+    """Those right below."""
+    found = list((schema.get("properties") or {}).values())
+    found += [below for name in _SINGLE if isinstance(below := schema.get(name), dict)]
+    for name in _COMBINATIONS:
+        found += schema.get(name) or ()
+    return found
 
 
 def validate_structural(schema: Object, path: str) -> list[Cause]:
-    return _invariants(schema, "root", path) + _completeness(schema, path)
+    """Sorted by path and message, as upstream sorts them."""
+    causes = _invariants(schema, "root", path) + _complete_values(schema, schema, path, path)
+    return sorted(causes, key=lambda cause: f"{cause.field}: {cause.message}")
 
 
 def _invariants(schema: Object, level: str, path: str) -> list[Cause]:
@@ -48,13 +75,12 @@ def _invariants(schema: Object, level: str, path: str) -> list[Cause]:
 
 def _typed(schema: Object, level: str, path: str) -> list[Cause]:
     kind = schema.get("type") or ""
-    if schema.get(_EMBEDDED):
-        return _embedded(schema, kind, path)
-    if not kind and not schema.get(_INT_OR_STRING) and not schema.get(_PRESERVE):
-        return [field.required(f"{path}.type", f"must not be empty {_TYPELESS[level]}")]
+    causes = _embedded(schema, kind, path) if schema.get(_EMBEDDED) else []
+    if not schema.get(_EMBEDDED) and not kind and not schema.get(_INT_OR_STRING) and not schema.get(_PRESERVE):
+        causes.append(field.required(f"{path}.type", f"must not be empty {_TYPELESS[level]}"))
     if level == "root" and kind and kind != "object":
-        return [field.invalid(f"{path}.type", kind, "must be object at the root")]
-    return []
+        causes.append(field.invalid(f"{path}.type", kind, "must be object at the root"))
+    return causes
 
 
 def _embedded(schema: Object, kind: str, path: str) -> list[Cause]:
@@ -90,7 +116,8 @@ def _object_fields(schema: Object, path: str) -> list[Cause]:
 def _root_metadata(schema: Object, path: str) -> list[Cause]:
     """Metadata at the root is implied, too; only names may be restricted."""
     meta = (schema.get("properties") or {}).get("metadata") or {}
-    if not set(meta.get("properties") or ()) - {"name", "generateName"}:
+    is_free = set(meta.get("properties") or ()) <= _OF_METADATA
+    if is_free and not any(value for name, value in meta.items() if name not in ("type", "default", "properties")):
         return []
     detail = "must not specify anything other than name and generateName, but metadata is implicitly specified"
     return [field.forbidden(f"{path}.properties[metadata]", detail)]
@@ -108,6 +135,8 @@ def _combinations(schema: Object, path: str) -> list[Cause]:
             causes += _nested(rest, f"{path}.{name}[{i}]")
     if schema.get("not") is not None:
         causes += _nested(schema["not"], f"{path}.not")
+    if (pattern := schema.get("pattern")) and compiled(pattern) is None:
+        causes.append(field.invalid(f"{path}.pattern", pattern, "must be a valid regular expression, but isn't"))
     return causes
 
 
@@ -120,36 +149,31 @@ def _nested(schema: Object, path: str) -> list[Cause]:
     causes += [field.forbidden(f"{path}.{name}", "must be false to be structural") for name in _FALSE if schema.get(name)]
     if "metadata" in (schema.get("properties") or {}):
         causes.append(field.forbidden(f"{path}.properties[metadata]", "must not be specified in a nested context"))
-    for below, here in _values_below(schema, path):
-        causes += _nested(below, here)
+    for name, below in (schema.get("properties") or {}).items():
+        causes += _nested(below, f"{path}.properties[{name}]")
+    if isinstance(schema.get("items"), dict):
+        causes += _nested(schema["items"], f"{path}.items")
     return causes + _combinations(schema, path)
 
 
-def _values_below(schema: Object, path: str) -> list[tuple[Object, str]]:
-    found = [(below, f"{path}.properties[{name}]") for name, below in (schema.get("properties") or {}).items()]
-    if isinstance(schema.get("items"), dict):
-        found.append((schema["items"], f"{path}.items"))
-    return found
-
-
-def _completeness(schema: Object, path: str) -> list[Cause]:
-    """What combinations speak of must be there outside of them."""
+def _complete_values(rules: Object, schema: Object, path: str, here: str) -> list[Cause]:
+    """What combinations at the root speak of must be there outside of them. here: the path of the rules, path: of the schema."""
     causes: list[Cause] = []
-    parts: list[tuple[Any, str]] = [(below, f"{name}[{i}]") for name in _COMBINATIONS for i, below in enumerate(schema.get(name) or ())]
-    if schema.get("not") is not None:
-        parts.append((schema["not"], "not"))
+    if rules.get("not") is not None:
+        causes += _complete(rules["not"], schema, path, f"{here}.not")
+    for name in _COMBINATIONS:
+        for i, below in enumerate(rules.get(name) or ()):
+            causes += _complete(below, schema, path, f"{here}.{name}[{i}]")
+    return causes
+
+
+def _complete(rules: Object, schema: Any, path: str, here: str) -> list[Cause]:
+    if not isinstance(schema, dict):
+        return [field.required(path, f"because it is defined in {here}")]
+    causes = _complete_values(rules, schema, path, here)
+    if isinstance(rules.get("items"), dict):
+        causes += _complete(rules["items"], schema.get("items"), f"{path}.items", f"{here}.items")
     known = schema.get("properties") or {}
-    for below, where in parts:
-        if schema.get("items") is None and below.get("items") is not None:
-            causes.append(field.required(f"{path}.items", f"because it is defined in {path}.{where}.items"))
-        causes += [
-            field.required(f"{path}.properties[{name}]", f"because it is defined in {path}.{where}.properties[{name}]")
-            for name in below.get("properties") or ()
-            if known and name not in known
-        ]
-    for name, below in known.items():
-        causes += _completeness(below, f"{path}.properties[{name}]")
-    for name in ("items", "additionalProperties"):
-        if isinstance(schema.get(name), dict):
-            causes += _completeness(schema[name], f"{path}.{name}")
+    for name, below in (rules.get("properties") or {}).items():
+        causes += _complete(below, known.get(name), f"{path}.properties[{name}]", f"{here}.properties[{name}]")
     return causes

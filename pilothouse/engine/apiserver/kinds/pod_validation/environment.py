@@ -1,13 +1,14 @@
 """Environment variables of containers and where they come from."""
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.pod_validation.paths import descending
+from pilothouse.engine.apiserver.kinds.pod_validation.paths import no_backsteps
 from pilothouse.engine.apiserver.kinds.pod_validation.references import ENVIRONMENT_FIELDS, field_ref, key_selector, resource_ref
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 
 SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
+_prefix_of_a_name = names.prefix_of(names.dns1123_subdomain)
 _NO_SOURCE = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
 
 
@@ -50,11 +51,15 @@ def _source(kind: str, ref: Object, path: str) -> list[Cause]:
 
 
 def _file_ref(ref: Object, path: str) -> list[Cause]:
-    causes = [field.required(f"{path}.{name}") for name in ("volumeName", "path", "key") if not ref.get(name)]
-    return causes + descending(ref.get("path") or "", f"{path}.path")
+    key, volume, target = ref.get("key") or "", ref.get("volumeName") or "", ref.get("path") or ""
+    causes = field.each_invalid(f"{path}.key", key, names.env_var_name(key)) if key else [field.required(f"{path}.key")]
+    said = field.each_invalid(f"{path}.volumeName", volume, names.dns1123_label(volume))
+    causes += said if volume else [field.required(f"{path}.volumeName")]
+    return causes + (no_backsteps(target, f"{path}.path") if target else [field.required(f"{path}.path")])
 
 
 def validate_env_from(sources: list[Object], path: str) -> list[Cause]:
+    """That a source names nothing, or two things, is reported at the list, as upstream does."""
     causes: list[Cause] = []
     for i, source in field.until_enough(causes, enumerate(sources)):
         here = f"{path}[{i}]"
@@ -63,10 +68,10 @@ def validate_env_from(sources: list[Object], path: str) -> list[Cause]:
         given = [kind for kind in ("configMapRef", "secretRef") if source.get(kind) is not None]
         for kind in given:
             name = source[kind].get("name") or ""
-            found = field.each_invalid(f"{here}.{kind}.name", name, names.dns1123_subdomain(name))
+            found = field.each_invalid(f"{here}.{kind}.name", name, _prefix_of_a_name(name))
             causes += found if name else [field.required(f"{here}.{kind}.name")]
         if not given:
-            causes.append(field.invalid(here, "", "must specify one of: `configMapRef` or `secretRef`"))
+            causes.append(field.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"))
         elif len(given) > 1:
-            causes.append(field.invalid(here, "", "may not have more than one field specified at a time"))
+            causes.append(field.invalid(path, "", "may not have more than one field specified at a time"))
     return causes

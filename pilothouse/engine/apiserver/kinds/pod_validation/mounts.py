@@ -17,7 +17,7 @@ def validate_mounts(container: Object, volumes: Mapping[str, Object], path: str)
     devices = container.get("volumeDevices") or ()
     device_names = {device.get("name") for device in devices}
     device_paths = {device.get("devicePath") for device in devices}
-    seen: set[str] = set()
+    unique = field.Unique()
     for i, mount in field.until_enough(causes, enumerate(container["volumeMounts"])):
         here = f"{path}[{i}]"
         name, target = mount.get("name") or "", mount.get("mountPath") or ""
@@ -27,9 +27,8 @@ def validate_mounts(container: Object, volumes: Mapping[str, Object], path: str)
             causes.append(field.not_found(f"{here}.name", name))
         if not target:
             causes.append(field.required(f"{here}.mountPath"))
-        if target in seen:
+        if unique.repeats(target):
             causes.append(field.invalid(f"{here}.mountPath", target, "must be unique"))
-        seen.add(target)
         if name in device_names:
             causes.append(field.invalid(f"{here}.name", name, "must not already exist in volumeDevices"))
         if target in device_paths:
@@ -40,7 +39,7 @@ def validate_mounts(container: Object, volumes: Mapping[str, Object], path: str)
 
 
 def _options(mount: Object, container: Object, path: str, here: str) -> list[Cause]:
-    # Upstream reports sub-paths and propagation at the list, not at the mount.
+    # Upstream reports sub-paths, propagation and recursion at the list, not at the mount.
     causes: list[Cause] = []
     if below := mount.get("subPath"):
         causes += descending(below, f"{path}.subPath")
@@ -51,12 +50,12 @@ def _options(mount: Object, container: Object, path: str, here: str) -> list[Cau
     if (propagation := mount.get("mountPropagation")) is not None:
         causes += _propagation(propagation, container, f"{path}.mountPropagation")
     if (recursive := mount.get("recursiveReadOnly")) is not None:
-        causes += _recursive(recursive, mount, f"{here}.recursiveReadOnly")
+        causes += _recursive(recursive, mount, f"{path}.recursiveReadOnly")
     return causes
 
 
 def _propagation(propagation: str, container: Object, path: str) -> list[Cause]:
-    causes = [] if propagation in PROPAGATIONS else [field.not_supported(path, propagation, PROPAGATIONS)]
+    causes = field.none_or_one_of(path, propagation, PROPAGATIONS)
     privileged = (container.get("securityContext") or {}).get("privileged")
     if propagation == "Bidirectional" and not privileged:
         causes.append(field.forbidden(path, "Bidirectional mount propagation is available only to privileged containers"))
@@ -76,26 +75,30 @@ def _recursive(recursive: str, mount: Object, path: str) -> list[Cause]:
 
 def validate_devices(container: Object, volumes: Mapping[str, Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    names: set[str] = set()
-    paths: set[str] = set()
+    names, paths = field.Unique(), field.Unique()
+    mounts = container.get("volumeMounts") or ()
+    mounted = {mount.get("name") or "" for mount in mounts}, {mount.get("mountPath") or "" for mount in mounts}
     for i, device in field.until_enough(causes, enumerate(container.get("volumeDevices") or ())):
         here = f"{path}[{i}]"
         name, target = device.get("name") or "", device.get("devicePath") or ""
-        causes += _device_name(name, volumes, names, here)
-        if not target:
-            causes.append(field.required(f"{here}.devicePath"))
-        if target in paths:
-            causes.append(field.invalid(f"{here}.devicePath", target, "must be unique"))
-        elif target:
-            causes += no_backsteps(target, f"{here}.devicePath")
-        names.add(name)
-        paths.add(target)
+        causes += _device_name(name, volumes, names, here) + _device_path(target, paths, f"{here}.devicePath")
+        if name in mounted[0]:
+            causes.append(field.invalid(f"{here}.name", name, "must not already exist in volumeMounts"))
+        if target in mounted[1]:
+            causes.append(field.invalid(f"{here}.devicePath", target, "must not already exist as a path in volumeMounts"))
     return causes
 
 
-def _device_name(name: str, volumes: Mapping[str, Object], seen: set[str], here: str) -> list[Cause]:
+def _device_path(target: str, seen: field.Unique, path: str) -> list[Cause]:
+    if no_backsteps(target, path):
+        return [field.invalid(path, target, "can not contain backsteps ('..')")]
+    causes = [] if target else [field.required(path)]
+    return [*causes, field.invalid(path, target, "must be unique")] if seen.repeats(target) else causes
+
+
+def _device_name(name: str, volumes: Mapping[str, Object], seen: field.Unique, here: str) -> list[Cause]:
     causes = [] if name else [field.required(f"{here}.name")]
-    if name in seen:
+    if name and seen.repeats(name):
         causes.append(field.invalid(f"{here}.name", name, "must be unique"))
     volume = volumes.get(name)
     if volume is None:

@@ -1,18 +1,18 @@
-"""How a pod is called and how it calls others: DNS policy and configuration, host aliases."""
+"""How a pod is called and how it calls others: DNS policy and configuration, host aliases, its own host name."""
 
 from pilothouse.engine.apiserver.kinds import field
+from pilothouse.engine.apiserver.kinds.addresses import validate_address
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 
-DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+HOSTNAME_MAX = 64
 NAMESERVERS_MAX, SEARCHES_MAX, SEARCH_CHARACTERS_MAX = 3, 32, 2048
 
 
 def validate_dns_policy(policy: str, path: str) -> list[Cause]:
-    if policy in DNS_POLICIES:
-        return []
-    return [field.not_supported(path, policy, DNS_POLICIES) if policy else field.required(path)]
+    return field.one_of(path, policy, DNS_POLICIES)
 
 
 def validate_dns_config(config: Object | None, policy: str, path: str) -> list[Cause]:
@@ -21,7 +21,7 @@ def validate_dns_config(config: Object | None, policy: str, path: str) -> list[C
         if config is None:
             return [field.required(path, "must provide `dnsConfig` when `dnsPolicy` is None")]
         if not config.get("nameservers"):
-            causes.append(field.required(f"{path}.nameservers", "must provide at least one DNS nameserver when `dnsPolicy` is None"))
+            return [field.required(f"{path}.nameservers", "must provide at least one DNS nameserver when `dnsPolicy` is None")]
     if not config:
         return causes
     causes += _nameservers(config.get("nameservers") or [], f"{path}.nameservers")
@@ -38,7 +38,7 @@ def _nameservers(servers: list[str], path: str) -> list[Cause]:
     if len(servers) > NAMESERVERS_MAX:
         causes.append(field.invalid(path, servers, f"must not have more than {NAMESERVERS_MAX} nameservers"))
     for i, server in field.until_enough(causes, enumerate(servers)):
-        causes += field.each_invalid(f"{path}[{i}]", server, names.ip(server))
+        causes += validate_address(server, f"{path}[{i}]")
     return causes
 
 
@@ -50,17 +50,31 @@ def _searches(searches: list[str], path: str) -> list[Cause]:
         detail = f"must not have more than {SEARCH_CHARACTERS_MAX} characters (including spaces) in the search list"
         causes.append(field.invalid(path, searches, detail))
     for i, search in field.until_enough(causes, enumerate(searches)):
-        # A trailing dot is fine, a lone dot is the root, and an underscore may start a label (service records).
-        plain = search.removesuffix(".").replace("_", "a")
-        causes += field.each_invalid(f"{path}[{i}]", search, names.dns1123_subdomain(plain) if search != "." else [])
+        if search != ".":  # A lone dot is the root; a trailing one is fine.
+            plain = search.removesuffix(".")
+            causes += field.each_invalid(f"{path}[{i}]", plain, names.dns1123_subdomain_with_underscores(plain))
     return causes
 
 
 def validate_host_aliases(aliases: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
     for i, alias in field.until_enough(causes, enumerate(aliases)):
-        address = alias.get("ip") or ""
-        causes += field.each_invalid(f"{path}[{i}].ip", address, names.ip(address))
+        causes += validate_address(alias.get("ip") or "", f"{path}[{i}].ip")
         for j, host in enumerate(alias.get("hostnames") or ()):
             causes += field.each_invalid(f"{path}[{i}].hostnames[{j}]", host, names.dns1123_subdomain(host))
     return causes
+
+
+def validate_hostname_override(spec: Object, path: str) -> list[Cause]:
+    """path: of the pod's spec."""
+    name, here = spec.get("hostnameOverride"), f"{path}.hostnameOverride"
+    if name is None:
+        return []
+    causes = [
+        field.forbidden(here, f"may not be specified when {other} is true")
+        for other in ("setHostnameAsFQDN", "hostNetwork")
+        if spec.get(other)
+    ]
+    if len(name.encode()) > HOSTNAME_MAX:
+        causes.append(field.too_long(here, HOSTNAME_MAX))
+    return causes + field.each_invalid(here, name, names.dns1123_subdomain(name))

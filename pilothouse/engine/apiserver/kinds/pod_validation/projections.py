@@ -1,5 +1,7 @@
 """Volumes made of what the API knows: the downward API and projected volumes."""
 
+from collections.abc import Iterable
+
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.kinds.pod_validation.paths import key_to_path, mode, unreserved
 from pilothouse.engine.apiserver.kinds.pod_validation.references import VOLUME_FIELDS, field_ref, resource_ref
@@ -8,6 +10,8 @@ from pilothouse.model.json import Object
 
 TOKEN_MIN_S = 600
 TOKEN_MAX_S = 1 << 32
+# In upstream's order.
+PROJECTIONS = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
 
 
 def validate_downward(source: Object, path: str) -> list[Cause]:
@@ -36,32 +40,37 @@ def _file(item: Object, path: str) -> list[Cause]:
 
 def validate_projected(source: Object, path: str) -> list[Cause]:
     causes = mode(source.get("defaultMode"), f"{path}.defaultMode")
-    targets: set[str] = set()
+    targets = field.Unique()
     for i, projection in field.until_enough(causes, enumerate(source.get("sources") or ())):
         here = f"{path}.sources[{i}]"
-        given = [kind for kind in projection if projection[kind] is not None]
+        given = [kind for kind in PROJECTIONS if projection.get(kind) is not None]
+        for kind in given:
+            causes += _projection(kind, projection[kind], targets, here, path)
         if len(given) > 1:
             causes.append(field.forbidden(here, "may not specify more than 1 volume type per source"))
-        for kind in given:
-            causes += _projection(kind, projection[kind], f"{here}.{kind}")
-            causes += _conflicts(kind, projection[kind], targets, path)
     return causes
 
 
-def _projection(kind: str, source: Object, path: str) -> list[Cause]:
+def _projection(kind: str, source: Object, targets: field.Unique, here: str, volume: str) -> list[Cause]:
+    """here: the path of the source; volume: that of the volume, where upstream reports paths that meet."""
+    path = f"{here}.{kind}"
+    causes: list[Cause] = []
     if kind in ("secret", "configMap"):
-        causes = [] if source.get("name") else [field.required(f"{path}.name")]
-        for i, item in enumerate(source.get("items") or ()):
+        causes += [] if source.get("name") else [field.required(f"{path}.name")]
+        for i, item in field.until_enough(causes, enumerate(source.get("items") or ())):
             causes += key_to_path(item, f"{path}.items[{i}]")
-        return causes
-    if kind == "downwardAPI":
-        return [cause for item in source.get("items") or () for cause in _file(item, path)]
-    if kind == "serviceAccountToken":
-        return _token(source, path)
-    return [] if source.get("path") or kind != "clusterTrustBundle" else [field.required(f"{path}.path")]
+            causes += _meeting([item.get("path")], targets, volume, source.get("name") or "")
+    elif kind == "downwardAPI":
+        for item in field.until_enough(causes, source.get("items") or ()):
+            causes += _file(item, path) + _meeting([item.get("path")], targets, volume)
+    elif kind == "serviceAccountToken":
+        causes += _token(source, path, volume)
+    elif kind == "clusterTrustBundle":
+        causes += [] if source.get("path") else [field.required(f"{path}.path")]
+    return causes
 
 
-def _token(source: Object, path: str) -> list[Cause]:
+def _token(source: Object, path: str, volume: str) -> list[Cause]:
     lifetime_s = source.get("expirationSeconds") or 0
     causes: list[Cause] = []
     if lifetime_s < TOKEN_MIN_S:
@@ -69,14 +78,13 @@ def _token(source: Object, path: str) -> list[Cause]:
     if lifetime_s > TOKEN_MAX_S:
         causes.append(field.invalid(f"{path}.expirationSeconds", lifetime_s, "may not specify a duration larger than 2^32 seconds"))
     target = source.get("path") or ""
-    return causes + (unreserved(target, f"{path}.path") if target else [field.required(f"{path}.path")])
+    return causes + (unreserved(target, f"{volume}.path") if target else [field.required(f"{volume}.path")])
 
 
-def _conflicts(kind: str, source: Object, targets: set[str], path: str) -> list[Cause]:
-    paths = [source.get("path")] if kind == "serviceAccountToken" else [item.get("path") for item in source.get("items") or ()]
-    causes: list[Cause] = []
-    for target in field.until_enough(causes, paths):
-        if target and target in targets:
-            causes.append(field.invalid(path, source.get("name") or target, "conflicting duplicate paths"))
-        targets.add(target or "")
-    return causes
+def _meeting(paths: Iterable[str | None], targets: field.Unique, path: str, shown: str | None = None) -> list[Cause]:
+    """shown: what a message names, None for the path that two sources share."""
+    return [
+        field.invalid(path, target if shown is None else shown, "conflicting duplicate paths")
+        for target in paths
+        if target and targets.repeats(target)
+    ]

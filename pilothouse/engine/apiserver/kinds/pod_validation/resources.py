@@ -5,6 +5,7 @@ from typing import Any
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.kinds.quantities import (
     CONTAINER_RESOURCES,
+    HUGE_PAGES,
     amount,
     compare,
     is_extended,
@@ -29,10 +30,11 @@ def validate_resources(resources: Object, claim_names: list[str], path: str) -> 
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     causes: list[Cause] = []
     for name, value in field.until_enough(causes, limits.items()):
-        causes += _entry(name, value, f"{path}.limits[{name}]")
+        causes += _entry(name, value, f"{path}.limits[{name}]") + huge_pages(name, value, f"{path}.limits[{name}]")
     for name, value in field.until_enough(causes, requests.items()):
         causes += _entry(name, value, f"{path}.requests[{name}]")
-        causes += _against_limit(name, value, limits.get(name), path)
+        causes += against_limit(name, value, limits.get(name), path)
+        causes += huge_pages(name, value, f"{path}.requests[{name}]")
     asked = {*limits, *requests}
     if any(is_huge_page(name) for name in asked) and not asked & {"cpu", "memory"}:
         causes.append(field.forbidden(path, "HugePages require cpu or memory"))
@@ -41,13 +43,23 @@ def validate_resources(resources: Object, claim_names: list[str], path: str) -> 
     return causes
 
 
+def huge_pages(name: str, value: Any, path: str) -> list[Cause]:
+    """An amount of huge pages is a number of whole ones."""
+    if not is_huge_page(name):
+        return []
+    size, wanted = amount(name.removeprefix(HUGE_PAGES)).amount, amount(value)
+    if size > 0 and size.denominator == 1 and wanted.amount % size == 0:
+        return []
+    return [field.invalid(path, str(wanted), f"{wanted} is not positive integer multiple of {name}")]
+
+
 def _entry(name: str, value: Any, path: str) -> list[Cause]:
     if name in CONTAINER_RESOURCES:
         return _quantity(name, value, path)
-    return _name(name, path) + _quantity(name, value, path)
+    return container_resource_name(name, path) + _quantity(name, value, path)
 
 
-def _name(name: str, path: str) -> list[Cause]:
+def container_resource_name(name: str, path: str) -> list[Cause]:
     causes = resource_name(name, path)
     if "/" not in name:
         if name not in CONTAINER_RESOURCES and not is_huge_page(name):
@@ -67,10 +79,14 @@ def resource_name(name: str, path: str) -> list[Cause]:
 
 
 def _quantity(name: str, value: Any, path: str) -> list[Cause]:
-    causes = quantity(value, path)
-    if name not in CONTAINER_RESOURCES and is_whole(name) and is_fractional(value):
-        causes.append(field.invalid(path, str(amount(value)), "must be an integer"))
-    return causes
+    return quantity(value, path) + (whole(name, value, path) if name not in CONTAINER_RESOURCES else [])
+
+
+def whole(name: str, value: Any, path: str) -> list[Cause]:
+    """Objects and devices are counted in whole ones."""
+    if is_whole(name) and is_fractional(value):
+        return [field.invalid(path, str(amount(value)), "must be an integer")]
+    return []
 
 
 def quantity(value: Any, path: str) -> list[Cause]:
@@ -80,7 +96,7 @@ def quantity(value: Any, path: str) -> list[Cause]:
     return [field.invalid(path, str(amount(value)), "must be greater than or equal to 0")]
 
 
-def _against_limit(name: str, request: Any, limit: Any, path: str) -> list[Cause]:
+def against_limit(name: str, request: Any, limit: Any, path: str) -> list[Cause]:
     if limit is None:
         if may_be_overcommitted(name):
             return []
@@ -97,37 +113,42 @@ def _against_limit(name: str, request: Any, limit: Any, path: str) -> list[Cause
 
 def _claims(claims: list[Object], claim_names: list[str], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    seen: set[tuple[str, str]] = set()
+    claimed: dict[str, set[str]] = {}
     known_names = frozenset(claim_names)
-    known = "which are: " + ", ".join(claim_names[:_SHOWN_NAMES]) if claim_names else "which is empty"
+    known = ": " + ", ".join(sorted(claim_names)[:_SHOWN_NAMES]) if claim_names else " which is empty"
     for i, claim in field.until_enough(causes, enumerate(claims)):
         name = claim.get("name") or ""
         if not name:
             causes.append(field.required(f"{path}[{i}]"))
             continue
-        request = claim.get("request") or ""
-        if (name, request) in seen:
-            causes.append(field.duplicate(f"{path}[{i}]", f"{name}/{request}" if request else name))
-        seen.add((name, request))
+        causes += _claimed(name, claim.get("request") or "", claimed, f"{path}[{i}]")
         if name not in known_names:
-            causes.append(field.not_found(f"{path}[{i}]", name, f"must be one of the names in pod.spec.resourceClaims {known}"))
+            causes.append(field.not_found(f"{path}[{i}]", name, f"must be one of the names in pod.spec.resourceClaims{known}"))
+    return causes
+
+
+def _claimed(name: str, request: str, claimed: dict[str, set[str]], path: str) -> list[Cause]:
+    """claimed: by claim the requests that have been named before; "" stands for all of them."""
+    before = claimed.setdefault(name, set())
+    if "" in before:
+        return [field.duplicate(path, name)]
+    causes = field.each_invalid(f"{path}.request", request, names.dns1123_label(request)) if request else []
+    if request in before:
+        causes.append(field.duplicate(path, f"{name}/{request}"))
+    elif not request:
+        causes += [field.duplicate(path, name) for _ in before]
+    before.add(request)
     return causes
 
 
 def validate_resize_policy(policies: list[Object], pod_restart_policy: str, path: str) -> list[Cause]:
+    """All but a resource that comes again is reported at the list, as upstream does."""
     causes: list[Cause] = []
-    seen: set[str] = set()
-    for policy in field.until_enough(causes, policies):
+    unique = field.Unique()
+    for i, policy in field.until_enough(causes, enumerate(policies)):
         resource, restart = policy.get("resourceName") or "", policy.get("restartPolicy") or ""
-        if resource in seen:
-            causes.append(field.duplicate(path, resource))
-        seen.add(resource)
-        causes += [] if resource in RESIZABLE else [_one_of(path, resource, RESIZABLE)]
-        causes += [] if restart in RESIZE_POLICIES else [_one_of(path, restart, RESIZE_POLICIES)]
-        if pod_restart_policy == "Never" and restart == "RestartContainer":
-            causes.append(field.invalid(path, restart, "must be 'NotRequired' when `restartPolicy` is 'Never'"))
+        causes += unique.check(f"{path}[{i}]", resource)
+        causes += field.one_of(path, resource, RESIZABLE) + field.one_of(path, restart, RESIZE_POLICIES)
+        if pod_restart_policy == "Never" and restart != "NotRequired":
+            causes.append(field.invalid(path, restart, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"))
     return causes
-
-
-def _one_of(path: str, value: str, supported: tuple[str, ...]) -> Cause:
-    return field.not_supported(path, value, supported) if value else field.required(path)

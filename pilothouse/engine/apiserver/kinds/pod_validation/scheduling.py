@@ -8,6 +8,7 @@ from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+OPERATORS = ("Equal", "Exists", "Lt", "Gt")
 _REQUIRED, _PREFERRED = "requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution"
 _ALL_KEYS = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
 
@@ -37,7 +38,10 @@ def validate_node_selector(selector: Object, path: str) -> list[Cause]:
     terms = selector.get("nodeSelectorTerms") or []
     if not terms:
         return [field.required(f"{path}.nodeSelectorTerms", "must have at least one node selector term")]
-    return [cause for i, term in enumerate(terms) for cause in _node_term(term, f"{path}.nodeSelectorTerms[{i}]")]
+    causes: list[Cause] = []
+    for i, term in field.until_enough(causes, enumerate(terms)):
+        causes += _node_term(term, f"{path}.nodeSelectorTerms[{i}]", is_required=True)
+    return causes
 
 
 def _weight(preferred: Object, path: str) -> list[Cause]:
@@ -45,12 +49,23 @@ def _weight(preferred: Object, path: str) -> list[Cause]:
     return [] if 0 < weight <= 100 else [field.invalid(f"{path}.weight", weight, "must be in the range 1-100")]
 
 
-def _node_term(term: Object, path: str) -> list[Cause]:
+def _node_term(term: Object, path: str, *, is_required: bool = False) -> list[Cause]:
+    """is_required: values must be such as labels can have; a preference may name others, as it always could."""
     causes: list[Cause] = []
     for i, expression in field.until_enough(causes, enumerate(term.get("matchExpressions") or ())):
-        causes += _node_requirement(expression, f"{path}.matchExpressions[{i}]")
+        here = f"{path}.matchExpressions[{i}]"
+        causes += _node_requirement(expression, here)
+        if is_required:
+            causes += _values(expression, names.label_value, here)
     for i, expression in field.until_enough(causes, enumerate(term.get("matchFields") or ())):
         causes += _field_requirement(expression, f"{path}.matchFields[{i}]")
+    return causes
+
+
+def _values(expression: Object, rule: names.Validator, path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    for i, value in field.until_enough(causes, enumerate(expression.get("values") or ())):
+        causes += field.each_invalid(f"{path}.values[{i}]", value, rule(value))
     return causes
 
 
@@ -72,8 +87,8 @@ def _field_requirement(expression: Object, path: str) -> list[Cause]:
         detail = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
         causes.append(field.required(f"{path}.values", detail))
     if expression.get("key") != "metadata.name":
-        causes.append(field.invalid(f"{path}.key", expression.get("key") or "", "not a valid field selector key"))
-    return causes
+        return [*causes, field.invalid(f"{path}.key", expression.get("key") or "", "not a valid field selector key")]
+    return causes + _values(expression, names.dns1123_subdomain, path)
 
 
 def _pod_affinity(affinity: Object, path: str) -> list[Cause]:
@@ -92,14 +107,45 @@ def _pod_term(term: Object, path: str) -> list[Cause]:
     causes += validate_label_selector(term.get("namespaceSelector"), f"{path}.namespaceSelector")
     for namespace in field.until_enough(causes, term.get("namespaces") or ()):
         causes += field.each_invalid(f"{path}.namespace", namespace, names.dns1123_label(namespace))
-    return causes + _topology_key(term, path)
-
-
-def _topology_key(holder: Object, path: str) -> list[Cause]:
-    key = holder.get("topologyKey") or ""
+    causes += _label_keys(term, path)
+    key = term.get("topologyKey") or ""
     if not key:
-        return [field.required(f"{path}.topologyKey", "can not be empty")]
-    return field.each_invalid(f"{path}.topologyKey", key, names.qualified_name(key))
+        causes.append(field.required(f"{path}.topologyKey", "can not be empty"))
+    return causes + field.each_invalid(f"{path}.topologyKey", key, names.qualified_name(key))
+
+
+def _label_keys(holder: Object, path: str) -> list[Cause]:
+    """matchLabelKeys and mismatchLabelKeys, whose values have become a part of the selector when a pod is judged."""
+    matching, other = holder.get("matchLabelKeys") or [], holder.get("mismatchLabelKeys") or []
+    if not matching and not other:
+        return []
+    selector = holder.get("labelSelector")
+    causes: list[Cause] = []
+    for name, keys in (("matchLabelKeys", matching), ("mismatchLabelKeys", other)):
+        if keys and selector is None:
+            causes.append(field.forbidden(f"{path}.{name}", "must not be specified when labelSelector is not set"))
+            continue
+        for i, key in field.until_enough(causes, enumerate(keys)):
+            causes += field.each_invalid(f"{path}.{name}[{i}]", key, names.qualified_name(key))
+    causes += _selected_twice(selector or {}, {key: i for i, key in enumerate(matching)}, path)
+    both = set(other)
+    return causes + [
+        field.invalid(f"{path}.matchLabelKeys[{i}]", key, "exists in both matchLabelKeys and mismatchLabelKeys")
+        for i, key in field.until_enough(causes, enumerate(matching))
+        if key in both
+    ]
+
+
+def _selected_twice(selector: Object, places: dict[str, int], path: str) -> list[Cause]:
+    """The first mention of a key is what matchLabelKeys made of it; a second one is the user's. places: of the keys, by key."""
+    seen = set(selector.get("matchLabels") or ())
+    causes: list[Cause] = []
+    for expression in field.until_enough(causes, selector.get("matchExpressions") or ()):
+        key = expression.get("key") or ""
+        if key in places and key in seen:
+            causes.append(field.invalid(f"{path}[{places[key]}]", key, "exists in both matchLabelKeys and labelSelector"))
+        seen.add(key)
+    return causes
 
 
 def validate_tolerations(tolerations: list[Object], path: str) -> list[Cause]:
@@ -123,7 +169,8 @@ def _toleration(toleration: Object, path: str) -> list[Cause]:
         if said := names.label_value(value):
             causes.append(field.invalid(f"{path}.operator", value, ";".join(said)))
     elif wanted != "Exists":
-        causes.append(field.not_supported(f"{path}.operator", wanted, ("Equal", "Exists")))
+        supported = OPERATORS if wanted in OPERATORS else OPERATORS[:2]
+        causes.append(field.not_supported(f"{path}.operator", wanted, supported))
     elif value:
         causes.append(field.invalid(f"{path}.operator", value, "value must be empty when `operator` is 'Exists'"))
     if effect and effect not in TAINT_EFFECTS:
@@ -133,26 +180,27 @@ def _toleration(toleration: Object, path: str) -> list[Cause]:
 
 def validate_gates(gates: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    seen: set[str] = set()
+    unique = field.Unique()
     for i, gate in field.until_enough(causes, enumerate(gates)):
         name = gate.get("name") or ""
         causes += field.each_invalid(f"{path}[{i}]", name, names.qualified_name(name))
-        if name in seen:
-            causes.append(field.duplicate(f"{path}[{i}]", name))
-        seen.add(name)
+        causes += unique.check(f"{path}[{i}]", name)
     return causes
 
 
 def validate_spread(constraints: list[Object], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    seen: set[tuple[str, str]] = set()
+    pairs = [(each.get("topologyKey") or "", each.get("whenUnsatisfiable") or "") for each in constraints]
+    last = {pair: i for i, pair in enumerate(pairs)}
     for i, constraint in field.until_enough(causes, enumerate(constraints)):
         here = f"{path}[{i}]"
         causes += _spread(constraint, here)
-        pair = (constraint.get("topologyKey") or "", constraint.get("whenUnsatisfiable") or "")
-        if pair in seen:
-            causes.append(field.duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", f"{{{pair[0]}, {pair[1]}}}"))
-        seen.add(pair)
+        if last[pairs[i]] > i:
+            causes.append(field.duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", f"{{{pairs[i][0]}, {pairs[i][1]}}}"))
+        causes += _domains(constraint, f"{here}.minDomains")
+        for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+            causes += field.none_or_one_of(f"{here}.{name}", constraint.get(name), ("Honor", "Ignore"))
+        causes += _label_keys({**constraint, "mismatchLabelKeys": None}, here)
         causes += validate_label_selector(constraint.get("labelSelector"), f"{here}.labelSelector")
     return causes
 
@@ -160,16 +208,18 @@ def validate_spread(constraints: list[Object], path: str) -> list[Cause]:
 def _spread(constraint: Object, path: str) -> list[Cause]:
     skew, when = constraint.get("maxSkew") or 0, constraint.get("whenUnsatisfiable") or ""
     causes = [] if skew > 0 else [field.invalid(f"{path}.maxSkew", skew, "must be greater than zero")]
-    causes += _topology_key(constraint, path)
+    if not constraint.get("topologyKey"):
+        causes.append(field.required(f"{path}.topologyKey", "can not be empty"))
     if when not in ("DoNotSchedule", "ScheduleAnyway"):
         causes.append(field.not_supported(f"{path}.whenUnsatisfiable", when, ("DoNotSchedule", "ScheduleAnyway")))
-    if (domains := constraint.get("minDomains")) is not None:
-        if domains <= 0:
-            causes.append(field.invalid(f"{path}.minDomains", domains, "must be greater than zero"))
-        elif when != "DoNotSchedule":
-            detail = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {when}"
-            causes.append(field.invalid(f"{path}.minDomains", domains, detail))
-    for name in field.until_enough(causes, ("nodeAffinityPolicy", "nodeTaintsPolicy")):
-        if constraint.get(name) not in (None, "Honor", "Ignore"):
-            causes.append(field.not_supported(f"{path}.{name}", constraint[name], ("Honor", "Ignore")))
+    return causes
+
+
+def _domains(constraint: Object, path: str) -> list[Cause]:
+    domains, when = constraint.get("minDomains"), constraint.get("whenUnsatisfiable") or ""
+    if domains is None:
+        return []
+    causes = [] if domains > 0 else [field.invalid(path, domains, "must be greater than zero")]
+    if when != "DoNotSchedule":
+        causes.append(field.invalid(path, domains, f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {when}"))
     return causes

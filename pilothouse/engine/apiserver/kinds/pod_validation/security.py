@@ -5,6 +5,7 @@ from typing import Any
 
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.kinds.pod_validation.paths import descending
+from pilothouse.engine.apiserver.kinds.pod_validation.windows import validate_windows_options
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
@@ -12,6 +13,7 @@ from pilothouse.model.json import Object
 PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 SYSCTL = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 SYSCTL_MAX = 253
+_IPC_SYSCTLS = ("kernel.shm", "kernel.msg", "fs.mqueue.")
 APPARMOR_MAX_BYTES = 4095
 _is_sysctl = re.compile(SYSCTL).fullmatch
 
@@ -20,9 +22,19 @@ def validate_container_context(context: Object, *, host_users: bool, path: str) 
     causes = _ids(context, ("runAsUser", "runAsGroup"), path)
     if (proc := context.get("procMount")) is not None:
         causes += _proc_mount(proc, host_users, f"{path}.procMount")
-    causes += _profiles(context, path)
+    if (profile := context.get("seccompProfile")) is not None:
+        causes += _seccomp(profile, f"{path}.seccompProfile")
     if context.get("allowPrivilegeEscalation") is False:
         causes += _escalation(context, path)
+    return causes + _windows_and_app_armor(context, path)
+
+
+def _windows_and_app_armor(context: Object, path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    if (options := context.get("windowsOptions")) is not None:
+        causes += validate_windows_options(options, f"{path}.windowsOptions")
+    if (profile := context.get("appArmorProfile")) is not None:
+        causes += validate_app_armor(profile, f"{path}.appArmorProfile")
     return causes
 
 
@@ -52,15 +64,6 @@ def _escalation(context: Object, path: str) -> list[Cause]:
     return causes
 
 
-def _profiles(context: Object, path: str) -> list[Cause]:
-    causes: list[Cause] = []
-    if (profile := context.get("seccompProfile")) is not None:
-        causes += _seccomp(profile, f"{path}.seccompProfile")
-    if (profile := context.get("appArmorProfile")) is not None:
-        causes += _app_armor(profile, f"{path}.appArmorProfile")
-    return causes
-
-
 def _seccomp(profile: Object, path: str) -> list[Cause]:
     causes = _profile_type(profile, "seccomp", path)
     local: Any = profile.get("localhostProfile")
@@ -73,19 +76,17 @@ def _seccomp(profile: Object, path: str) -> list[Cause]:
     return causes
 
 
-def _app_armor(profile: Object, path: str) -> list[Cause]:
-    causes = _profile_type(profile, "appArmor", path)
+def validate_app_armor(profile: Object, path: str) -> list[Cause]:
     local: Any = profile.get("localhostProfile")
     here = f"{path}.localhostProfile"
-    if profile.get("type") != "Localhost":
-        return causes if local is None else [*causes, field.invalid(here, local, "can only be set when AppArmor type is Localhost")]
-    if not (local or "").strip():
-        return [*causes, field.required(here, "must be set when AppArmor type is Localhost")]
-    if local != local.strip():
-        causes.append(field.invalid(here, local, "must not be padded with whitespace"))
-    if len(local.encode()) > APPARMOR_MAX_BYTES:
-        causes.append(field.too_long(here, APPARMOR_MAX_BYTES))
-    return causes
+    if causes := _profile_type(profile, "appArmor", path):
+        return causes
+    if profile["type"] != "Localhost":
+        return [] if local is None else [field.invalid(here, local, "can only be set when AppArmor type is Localhost")]
+    if not local:
+        return [field.required(here, "must be set when AppArmor type is Localhost")]
+    causes = [] if local == local.strip() else [field.invalid(here, local, "must not be padded with whitespace")]
+    return causes if len(local.encode()) <= APPARMOR_MAX_BYTES else [*causes, field.too_long(here, APPARMOR_MAX_BYTES)]
 
 
 def _profile_type(profile: Object, what: str, path: str) -> list[Cause]:
@@ -103,36 +104,39 @@ def validate_pod_context(spec: Object, path: str) -> list[Cause]:
     for i, group in field.until_enough(causes, enumerate(context.get("supplementalGroups") or ())):
         causes += field.each_invalid(f"{here}.supplementalGroups[{i}]", group, names.user_id(group))
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
+        # Upstream reports it in the security context, where it keeps the field internally.
         detail = "ShareProcessNamespace and HostPID cannot both be enabled"
-        causes.append(field.invalid(f"{path}.shareProcessNamespace", True, detail))
+        causes.append(field.invalid(f"{here}.shareProcessNamespace", True, detail))
     if not context:
         return causes
     causes += _sysctls(context.get("sysctls") or [], spec, f"{here}.sysctls")
-    causes += _choice(context, "fsGroupChangePolicy", ("OnRootMismatch", "Always"), here)
+    causes += _choice(context, "fsGroupChangePolicy", ("Always", "OnRootMismatch"), here)
+    if (profile := context.get("seccompProfile")) is not None:
+        causes += _seccomp(profile, f"{here}.seccompProfile")
+    causes += _windows_and_app_armor(context, here)
     causes += _choice(context, "supplementalGroupsPolicy", ("Merge", "Strict"), here)
-    causes += _choice(context, "seLinuxChangePolicy", ("MountOption", "Recursive"), here)
-    return causes + _profiles(context, here)
+    return causes + _choice(context, "seLinuxChangePolicy", ("MountOption", "Recursive"), here)
 
 
 def _choice(context: Object, name: str, supported: tuple[str, ...], path: str) -> list[Cause]:
     value = context.get(name)
-    return [] if value is None or value in supported else [field.not_supported(f"{path}.{name}", value, supported)]
+    return field.none_or_one_of(f"{path}.{name}", value, supported)
 
 
 def _sysctls(sysctls: list[Object], spec: Object, path: str) -> list[Cause]:
     causes: list[Cause] = []
-    seen: set[str] = set()
+    unique = field.Unique()
     for i, sysctl in field.until_enough(causes, enumerate(sysctls)):
         name, here = sysctl.get("name") or "", f"{path}[{i}].name"
         if not name:
             causes.append(field.required(here))
         elif len(name) > SYSCTL_MAX or not _is_sysctl(name):
             causes.append(field.invalid(here, name, f"must have at most {SYSCTL_MAX} characters and match regex ^{SYSCTL}$"))
-        elif name in seen:
-            causes.append(field.duplicate(here, name))
-        if spec.get("hostNetwork") and name.replace("/", ".").startswith("net."):
+        else:
+            causes += unique.check(here, name)
+        dotted = name.replace("/", ".")
+        if spec.get("hostNetwork") and dotted.startswith("net."):
             causes.append(field.invalid(here, name, "may not be specified when 'hostNetwork' is true"))
-        if spec.get("hostIPC") and name.replace("/", ".").startswith(("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")):
+        elif spec.get("hostIPC") and (dotted == "kernel.sem" or dotted.startswith(_IPC_SYSCTLS)):
             causes.append(field.invalid(here, name, "may not be specified when 'hostIPC' is true"))
-        seen.add(name)
     return causes

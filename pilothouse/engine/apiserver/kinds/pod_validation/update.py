@@ -3,6 +3,8 @@
 from typing import Any
 
 from pilothouse.engine.apiserver.kinds import field
+from pilothouse.engine.apiserver.kinds.pod_validation.containers import padded_images
+from pilothouse.engine.apiserver.kinds.pod_validation.scheduling import validate_tolerations
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object, fingerprint
@@ -15,6 +17,8 @@ _FROZEN = (
 _DEADLINE = "spec.activeDeadlineSeconds"
 _DEADLINE_MAX_S = 2**31 - 1
 _MUTABLE = ("containers", "initContainers", "activeDeadlineSeconds", "tolerations", "schedulingGates", "terminationGracePeriodSeconds")
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_TERMS = f"spec.affinity.nodeAffinity.{_REQUIRED}.nodeSelectorTerms"
 
 
 def validate_spec_update(spec: Object, old: Object) -> list[Cause]:
@@ -22,7 +26,7 @@ def validate_spec_update(spec: Object, old: Object) -> list[Cause]:
         return []
     causes: list[Cause] = []
     for kind in field.until_enough(causes, ("containers", "initContainers")):
-        found, stop = _containers(spec.get(kind) or [], old.get(kind) or [], f"spec.{kind}")
+        found, stop = _containers(spec, old, kind)
         causes += found
         if stop:
             return causes
@@ -32,15 +36,19 @@ def validate_spec_update(spec: Object, old: Object) -> list[Cause]:
         return causes
     causes += _tolerations(spec.get("tolerations") or [], old.get("tolerations") or [])
     causes += _gates(spec, old)
+    if old.get("schedulingGates"):
+        causes += _narrowed(spec, old)
     if not _rest_is_equal(spec, old):
         causes.append(field.forbidden("spec", _FROZEN))
     return causes
 
 
-def _containers(new: list[Object], old: list[Object], path: str) -> tuple[list[Cause], bool]:
-    if len(new) != len(old):
+def _containers(spec: Object, old: Object, kind: str) -> tuple[list[Cause], bool]:
+    new, path = spec.get(kind) or [], f"spec.{kind}"
+    if len(new) != len(old.get(kind) or []):
         return [field.forbidden(path, "pod updates may not add or remove containers")], True
-    return [field.required(f"{path}[{i}].image") for i, container in enumerate(new) if not container.get("image")], False
+    missing = [field.required(f"{path}[{i}].image") for i, container in enumerate(new) if not container.get("image")]
+    return missing + padded_images({kind: new}, "spec"), False
 
 
 def _deadline(new: int | None, old: int | None) -> tuple[list[Cause], bool]:
@@ -58,7 +66,7 @@ def _tolerations(new: list[Object], old: list[Object]) -> list[Cause]:
     """Those that were there stay; only how long a toleration holds may change."""
     kept = {fingerprint(_timeless(toleration)) for toleration in new}
     if all(fingerprint(_timeless(toleration)) in kept for toleration in old):
-        return []
+        return validate_tolerations(new, "spec.tolerations")
     return [field.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")]
 
 
@@ -75,15 +83,59 @@ def _gates(spec: Object, old: Object) -> list[Cause]:
     ]
 
 
+def _narrowed(spec: Object, old: Object) -> list[Cause]:
+    """While gates hold a pod back, its choice of nodes may still get narrower."""
+    selector, before = spec.get("nodeSelector") or {}, old.get("nodeSelector") or {}
+    causes: list[Cause] = []
+    if any(selector.get(key) != value for key, value in before.items()):
+        detail = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        causes.append(field.invalid("spec.nodeSelector", spec.get("nodeSelector"), detail))
+    terms, old_terms = _terms(spec), _terms(old)
+    if not old_terms or terms == old_terms:
+        return causes
+    if len(terms) != len(old_terms):
+        detail = "no additions/deletions to non-empty NodeSelectorTerms list are allowed"
+        return [*causes, field.invalid(_TERMS, terms, detail)]
+    return causes + [
+        field.invalid(f"{_TERMS}[{i}]", term, "only additions are allowed (no mutations or deletions)")
+        for i, (term, old_term) in enumerate(zip(terms, old_terms, strict=True))
+        if not _only_adds(term, old_term)
+    ]
+
+
+def _terms(spec: Object) -> list[Object]:
+    found: list[Object] = (_node_affinity(spec).get(_REQUIRED) or {}).get("nodeSelectorTerms") or []
+    return found
+
+
+def _node_affinity(spec: Object) -> Object:
+    found: Object = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    return found
+
+
+def _only_adds(term: Object, old: Object) -> bool:
+    """A term without any requirement matches nothing, and goes on doing so."""
+    parts = [(term.get(name) or [], old.get(name) or []) for name in ("matchExpressions", "matchFields")]
+    if not any(before for _, before in parts):
+        return not any(new for new, _ in parts)
+    return all(new[: len(before)] == before for new, before in parts)
+
+
 def _rest_is_equal(spec: Object, old: Object) -> bool:
     grace_s, old_grace_s = spec.get("terminationGracePeriodSeconds"), old.get("terminationGracePeriodSeconds")
     if grace_s != old_grace_s and not (grace_s == 1 and old_grace_s is not None and old_grace_s < 0):
         return False
     if any(_imageless(spec.get(kind)) != _imageless(old.get(kind)) for kind in ("containers", "initContainers")):
         return False
-    loosened = _narrowed(spec, old) if old.get("schedulingGates") else ()
-    fixed = {*spec, *old} - {*_MUTABLE, *loosened}
+    judged = ("nodeSelector", "affinity") if old.get("schedulingGates") else ()
+    if judged and _pod_affinities(spec) != _pod_affinities(old):
+        return False
+    fixed = {*spec, *old} - {*_MUTABLE, *judged}
     return all(_value(spec.get(name)) == _value(old.get(name)) for name in fixed)
+
+
+def _pod_affinities(spec: Object) -> list[Any]:
+    return [_value((spec.get("affinity") or {}).get(name)) for name in ("podAffinity", "podAntiAffinity")]
 
 
 def _value(value: Any) -> Any:
@@ -93,14 +145,3 @@ def _value(value: Any) -> Any:
 
 def _imageless(containers: list[Object] | None) -> list[Object]:
     return [{name: value for name, value in container.items() if name != "image"} for container in containers or ()]
-
-
-def _narrowed(spec: Object, old: Object) -> tuple[str, ...]:
-    """While gates hold a pod back, its choice of nodes may still get narrower."""
-    selector, before = spec.get("nodeSelector") or {}, old.get("nodeSelector") or {}
-    narrower = all(selector.get(key) == value for key, value in before.items())
-    affinity, affinity_before = spec.get("affinity") or {}, old.get("affinity") or {}
-    free = not affinity_before.get("nodeAffinity") and all(
-        affinity.get(kind) == affinity_before.get(kind) for kind in ("podAffinity", "podAntiAffinity")
-    )
-    return (("nodeSelector",) if narrower else ()) + (("affinity",) if free else ())

@@ -1,27 +1,30 @@
 """A pod's volumes: one source each, unique names, and what the sources ask for."""
 
-from collections.abc import Callable
-
 from pilothouse.engine.apiserver.kinds import field
+from pilothouse.engine.apiserver.kinds.pod_validation import volume_plugins as plugins
 from pilothouse.engine.apiserver.kinds.pod_validation import volume_sources as sources
-from pilothouse.engine.apiserver.kinds.pod_validation.paths import mode
 from pilothouse.engine.apiserver.kinds.pod_validation.projections import validate_downward, validate_projected
-from pilothouse.engine.apiserver.kinds.quantities import amount
+from pilothouse.engine.apiserver.kinds.pod_validation.volume_plugins import Rule, needs
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 
-Rule = Callable[[Object, str], list[Cause]]
+_ISCSI_NAME_MAX = 64
+_TOO_LONG_FOR_ISCSI = (
+    f"Total length of <volume name>:<iscsi.targetPortal> must be under {_ISCSI_NAME_MAX} characters if iscsi.initiatorName is specified."
+)
+_OF_AN_EPHEMERAL_VOLUME = "must not reference a PVC that gets created for an ephemeral volume"
 
 
-def validate_volumes(volumes: list[Object], path: str) -> tuple[dict[str, Object], list[Cause]]:
-    """The valid volumes by name, and what is wrong with the others."""
+def validate_volumes(volumes: list[Object], path: str, pod_name: str = "") -> tuple[dict[str, Object], list[Cause]]:
+    """The valid volumes by name, and what is wrong with the others. pod_name: "" in a template."""
     valid: dict[str, Object] = {}
     causes: list[Cause] = []
+    claims = {f"{pod_name}-{volume.get('name') or ''}" for volume in volumes if pod_name and volume.get("ephemeral") is not None}
     for i, volume in field.until_enough(causes, enumerate(volumes)):
         here = f"{path}[{i}]"
         name = volume.get("name") or ""
-        found = _source(volume, here)
+        found = _source(volume, here, pod_name)
         if not name:
             found.append(field.required(f"{here}.name"))
         elif said := names.dns1123_label(name):
@@ -32,70 +35,68 @@ def validate_volumes(volumes: list[Object], path: str) -> tuple[dict[str, Object
             causes += found
         else:
             valid[name] = volume
+        if claims and (claim := (volume.get("persistentVolumeClaim") or {}).get("claimName")) in claims:
+            causes.append(field.invalid(f"{here}.persistentVolumeClaim.claimName", claim, _OF_AN_EPHEMERAL_VOLUME))
     return valid, causes
 
 
-def _source(volume: Object, path: str) -> list[Cause]:
+def _source(volume: Object, path: str, pod_name: str) -> list[Cause]:
     given = [kind for kind in RULES if volume.get(kind) is not None] if len(volume) > 2 else [kind for kind in volume if kind in RULES]
     if not given:
         return [field.required(path, "must specify a volume type")]
-    causes = RULES[given[0]](volume[given[0]], f"{path}.{given[0]}")
-    return causes + [field.forbidden(f"{path}.{kind}", "may not specify more than 1 volume type") for kind in given[1:]]
+    kind = given[0]
+    causes = RULES[kind](volume[kind], f"{path}.{_JUDGED_AS.get(kind, kind)}")
+    causes += _names(volume, path, pod_name)
+    return causes + [
+        field.forbidden(f"{path}.{_ONE_TOO_MANY_AS.get(other, other)}", "may not specify more than 1 volume type") for other in given[1:]
+    ]
 
 
-def _empty_dir(source: Object, path: str) -> list[Cause]:
-    if amount(source.get("sizeLimit")).amount < 0:
-        return [field.forbidden(f"{path}.sizeLimit", "SizeLimit field must be a valid resource quantity")]
-    return []
+def _names(volume: Object, path: str, pod_name: str) -> list[Cause]:
+    """Names that are made of the volume's must be names, too."""
+    name, iscsi = volume.get("name") or "", volume.get("iscsi") or {}
+    if iscsi.get("initiatorName") is not None and len(f"{name}:{iscsi.get('targetPortal') or ''}".encode()) > _ISCSI_NAME_MAX:
+        return [field.invalid(f"{path}.name", name, _TOO_LONG_FOR_ISCSI)]
+    if volume.get("ephemeral") is None or not pod_name or not name:
+        return []
+    claim = f"{pod_name}-{name}"
+    return [field.invalid(f"{path}.name", name, f"PVC name {field.shown(claim)}: {text}") for text in names.dns1123_subdomain(claim)]
 
 
-def _secret(source: Object, path: str) -> list[Cause]:
-    causes = [] if source.get("secretName") else [field.required(f"{path}.secretName")]
-    return causes + mode(source.get("defaultMode"), f"{path}.defaultMode") + sources.items(source, path)
-
-
-def _config_map(source: Object, path: str) -> list[Cause]:
-    causes = [] if source.get("name") else [field.required(f"{path}.name")]
-    return causes + mode(source.get("defaultMode"), f"{path}.defaultMode") + sources.items(source, path)
-
-
-def _needs(*required: str) -> Rule:
-    def rule(source: Object, path: str) -> list[Cause]:
-        return [field.required(f"{path}.{name}") for name in required if not source.get(name)]
-
-    return rule
-
+# Fields that upstream reports under another name than their own: when it judges them, and when they are one too many.
+_JUDGED_AS = {"gcePersistentDisk": "persistentDisk"}
+_ONE_TOO_MANY_AS = {"cephfs": "cephFS", "downwardAPI": "downwarAPI"}
 
 # In upstream's order: the first is taken, those after it are too many.
 RULES: dict[str, Rule] = {
-    "emptyDir": _empty_dir,
+    "emptyDir": sources.empty_dir,
     "hostPath": sources.host_path,
-    "gitRepo": _needs("repository"),
-    "gcePersistentDisk": _needs("pdName"),
-    "awsElasticBlockStore": _needs("volumeID"),
-    "secret": _secret,
+    "gitRepo": plugins.git_repo,
+    "gcePersistentDisk": plugins.disk("pdName"),
+    "awsElasticBlockStore": plugins.disk("volumeID"),
+    "secret": sources.secret,
     "nfs": sources.nfs,
-    "iscsi": _needs("targetPortal", "iqn"),
-    "glusterfs": _needs("endpoints", "path"),
-    "flocker": sources.flocker,
-    "persistentVolumeClaim": _needs("claimName"),
-    "rbd": _needs("monitors", "image"),
-    "cinder": _needs("volumeID"),
-    "cephfs": _needs("monitors"),
-    "quobyte": _needs("registry", "volume"),
+    "iscsi": plugins.iscsi,
+    "glusterfs": needs("endpoints", "path"),
+    "flocker": plugins.flocker,
+    "persistentVolumeClaim": needs("claimName"),
+    "rbd": needs("monitors", "image"),
+    "cinder": plugins.cinder,
+    "cephfs": needs("monitors"),
+    "quobyte": plugins.quobyte,
     "downwardAPI": validate_downward,
-    "fc": sources.fibre_channel,
-    "flexVolume": _needs("driver"),
-    "configMap": _config_map,
-    "azureFile": _needs("secretName", "shareName"),
-    "vsphereVolume": _needs("volumePath"),
-    "photonPersistentDisk": _needs("pdID"),
-    "portworxVolume": _needs("volumeID"),
-    "azureDisk": _needs("diskName", "diskURI"),
-    "storageos": _needs("volumeName"),
+    "fc": plugins.fibre_channel,
+    "flexVolume": plugins.flex,
+    "configMap": sources.config_map,
+    "azureFile": needs("secretName", "shareName"),
+    "vsphereVolume": needs("volumePath"),
+    "photonPersistentDisk": needs("pdID"),
+    "portworxVolume": needs("volumeID"),
+    "azureDisk": plugins.azure_disk,
+    "storageos": plugins.storage_os,
     "projected": validate_projected,
-    "scaleIO": _needs("gateway", "system", "secretRef", "volumeName"),
-    "csi": sources.csi,
+    "scaleIO": needs("gateway", "system", "volumeName"),
+    "csi": plugins.csi,
     "ephemeral": sources.ephemeral,
     "image": sources.image,
 }

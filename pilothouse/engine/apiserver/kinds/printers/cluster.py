@@ -37,6 +37,7 @@ PRIORITY_COLUMNS = (
     Column("PreemptionPolicy", "Whether pods of this class may push out others."),
 )
 RUNTIMECLASS_COLUMNS = (NAME_COLUMN, Column("Handler", "The runtime of the node that runs pods of this class."), AGE_COLUMN)
+WEBHOOKS_COLUMNS = (NAME_COLUMN, Column("Webhooks", "How many webhooks the configuration has.", type="integer"), AGE_COLUMN)
 LEASE_COLUMNS = (NAME_COLUMN, Column("Holder", "Who holds the lease."), AGE_COLUMN)
 BINDING_COLUMNS = (
     NAME_COLUMN,
@@ -111,6 +112,10 @@ def priority_cells(obj: Object, now: datetime) -> list[Any]:
 
 def runtimeclass_cells(obj: Object, now: datetime) -> list[Any]:
     return [name(obj), obj.get("handler") or "", age(obj, now)]
+
+
+def webhooks_cells(obj: Object, now: datetime) -> list[Any]:
+    return [name(obj), len(obj.get("webhooks") or ()), age(obj, now)]
 
 
 def lease_cells(obj: Object, now: datetime) -> list[Any]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.engine.apiserver.kinds.kind import NAME_COLUMN, Column
-from pilothouse.engine.apiserver.kinds.printers.text import AGE_COLUMN, NONE, UNKNOWN, UNSET, age, labels, name, shortened
+from pilothouse.engine.apiserver.kinds.printers.text import AGE_COLUMN, NONE, SHOWN_MAX, UNKNOWN, UNSET, age, labels, name, shortened
 from pilothouse.model.json import Object
 
 SERVICE_COLUMNS = (
@@ -38,6 +38,18 @@ CLASS_COLUMNS = (
     Column("Parameters", "A reference to a resource with additional parameters"),
     AGE_COLUMN,
 )
+SERVICECIDR_COLUMNS = (NAME_COLUMN, Column("CIDRs", "The networks from which Services get addresses."), AGE_COLUMN)
+IPADDRESS_COLUMNS = (NAME_COLUMN, Column("ParentRef", "What has the address."))
+
+
+def servicecidr_cells(obj: Object, now: datetime) -> list[Any]:
+    return [name(obj), ",".join((obj.get("spec") or {}).get("cidrs") or ()), age(obj, now)]
+
+
+def ipaddress_cells(obj: Object, now: datetime) -> list[Any]:
+    parent = (obj.get("spec") or {}).get("parentRef") or {}
+    resource = ".".join(filter(None, (parent.get("resource"), parent.get("group"))))
+    return [name(obj), "/".join(filter(None, (resource, parent.get("namespace"), parent.get("name")))) or NONE]
 
 
 def service_cells(obj: Object, now: datetime) -> list[Any]:
@@ -66,7 +78,7 @@ def _external(spec: Object, status: Object) -> str:
 def _points(status: Object) -> list[str]:
     found = (status.get("loadBalancer") or {}).get("ingress") or ()
     shown = [point.get("ip") or point.get("hostname") or "" for point in found]
-    return list(dict.fromkeys(point for point in shown if point))
+    return sorted({point for point in shown if point})
 
 
 def _port(port: Object) -> str:
@@ -83,22 +95,39 @@ def endpoints_cells(obj: Object, now: datetime) -> list[Any]:
             found += addresses
         for port in ports:
             found += [f"[{ip}]:{port.get('port')}" if ":" in ip else f"{ip}:{port.get('port')}" for ip in addresses]
-    return [name(obj), shortened(found) or NONE, age(obj, now)]
+    return [name(obj), shortened(found) if obj.get("subsets") else NONE, age(obj, now)]
 
 
 def slice_cells(obj: Object, now: datetime) -> list[Any]:
-    ports = [str(port["port"] if port.get("port") is not None else port.get("name") or "*") for port in obj.get("ports") or ()]
+    ports = [_slice_port(port) for port in obj.get("ports") or ()]
     addresses = [address for endpoint in obj.get("endpoints") or () for address in endpoint.get("addresses") or ()]
     return [name(obj), obj.get("addressType") or "", shortened(ports) or UNSET, shortened(addresses) or UNSET, age(obj, now)]
 
 
+def _slice_port(port: Object) -> str:
+    number, name = port.get("port"), port.get("name")
+    if number is not None:
+        return str(number)
+    return "*" if name is None else str(name)
+
+
+def _hosts(rules: list[Object]) -> str:
+    """The first few; after them every rule counts, whether it names a host or not."""
+    shown: list[str] = []
+    for rule in rules:
+        if len(shown) == SHOWN_MAX:
+            return f"{','.join(shown)} + {len(rules) - SHOWN_MAX} more..."
+        if rule.get("host"):
+            shown.append(rule["host"])
+    return ",".join(shown) or "*"
+
+
 def ingress_cells(obj: Object, now: datetime) -> list[Any]:
     spec = obj.get("spec") or {}
-    hosts = [rule["host"] for rule in spec.get("rules") or () if rule.get("host")]
     return [
         name(obj),
         spec.get("ingressClassName") or NONE,
-        shortened(hosts) or "*",
+        _hosts(spec.get("rules") or []),
         ",".join(_points(obj.get("status") or {})),
         "80, 443" if spec.get("tls") else "80",
         age(obj, now),

@@ -26,7 +26,7 @@ COLUMNS = (
     Column("Nominated Node", "The node that is being cleared for the pod.", priority=1),
     Column("Readiness Gates", "How many of the pod's own readiness conditions are met.", priority=1),
 )
-_ENDED = ("Succeeded", "Failed")
+_ENDED = {"Succeeded": "The pod has completed successfully.", "Failed": "The pod failed."}
 
 
 @dataclass(slots=True)
@@ -62,6 +62,14 @@ def cells(obj: Object, now: datetime) -> list[Any]:
         status.get("nominatedNodeName") or NONE,
         _gates(spec, status),
     ]
+
+
+def row_conditions(obj: Object) -> list[Object]:
+    """What a row says beside its cells: that the pod's work is over."""
+    phase = (obj.get("status") or {}).get("phase")
+    if phase not in _ENDED:
+        return []
+    return [{"type": "Completed", "status": "True", "reason": phase, "message": _ENDED[phase]}]
 
 
 def _tally(spec: Object, status: Object) -> _Tally:

@@ -61,16 +61,16 @@ def name(obj: Object) -> str:
 
 
 def labels(found: Mapping[str, str] | None) -> str:
-    return ",".join(f"{key}={value}" for key, value in sorted((found or {}).items())) or NONE
+    return ",".join(sorted(f"{key}={value}" for key, value in (found or {}).items())) or NONE
 
 
 def selector(found: Object | None) -> str:
     """A label selector as one line."""
     if not found:
         return NONE
-    parts = [f"{key}={value}" for key, value in (found.get("matchLabels") or {}).items()]
-    parts += [_expression(expression) for expression in found.get("matchExpressions") or ()]
-    return ",".join(sorted(parts)) or NONE
+    parts = [(key, f"{key}={value}") for key, value in (found.get("matchLabels") or {}).items()]
+    parts += [(expression.get("key") or "", _expression(expression)) for expression in found.get("matchExpressions") or ()]
+    return ",".join(text for _, text in sorted(parts, key=lambda part: part[0])) or NONE
 
 
 def _expression(expression: Object) -> str:

@@ -51,6 +51,12 @@ JOB_COLUMNS = (
     IMAGES_COLUMN,
     _SELECTOR,
 )
+SCALE_COLUMNS = (
+    Column("Name", NAME_COLUMN.description),
+    Column("Desired", "How many instances there should be.", type="integer"),
+    Column("Available", "How many instances have been seen.", type="integer"),
+    AGE_COLUMN,
+)
 PODTEMPLATE_COLUMNS = (
     NAME_COLUMN,
     Column("Containers", "Names of each container in the template."),
@@ -125,3 +131,8 @@ def revision_cells(obj: Object, now: datetime) -> list[Any]:
         kind = owner.get("kind", "").lower()
         shown = f"{kind}.{group}/{owner.get('name')}" if group else f"{kind}/{owner.get('name')}"
     return [name(obj), shown, obj.get("revision") or 0, age(obj, now)]
+
+
+def scale_cells(obj: Object, now: datetime) -> list[Any]:
+    counts = [(obj.get(part) or {}).get("replicas") or 0 for part in ("spec", "status")]
+    return [name(obj), *counts, age(obj, now)]

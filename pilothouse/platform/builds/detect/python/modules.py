@@ -35,10 +35,6 @@ class Module:
     loopback: bool = False
     main: bool = False
 
-    def makes(self, *classes: str) -> str:
-        """The first name at the top that one of these classes (last parts of their names) makes; "" when none."""
-        return next((name for name, maker in self.assigned.items() if maker.rpartition(".")[2] in classes), "")
-
     def calls_any(self, *names: str) -> bool:
         """Whether a call's name, or its last parts, is one of these."""
         return any(call == name or call.endswith(f".{name}") for call in self.calls for name in names)

@@ -1,0 +1,96 @@
+"""What a machine learns of a cluster that it is to join, with nothing but a bootstrap token and the hash of the authority's key.
+
+The first answer comes from whoever answers at the address. It is believed when the token's holder has signed it and the authority in it
+is the one whose hash was given; all else is then asked of a server with a certificate of that authority.
+Source: kubernetes cmd/kubeadm/app/discovery/token.
+"""
+
+import hmac
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pilothouse.cli.daemon.wiring import REGISTRY_PORT
+from pilothouse.client.choice import transport_to
+from pilothouse.client.client import Client
+from pilothouse.client.kubeconfig import Kubeconfig
+from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_CONFIG, BootstrapToken, signature
+from pilothouse.model.digits import natural
+from pilothouse.model.errors import ApiError, NotFound, Unauthorized
+from pilothouse.model.json import JSONError, Object, loads
+from pilothouse.model.kinds import CONFIGMAPS
+
+INFO_NAMESPACE, INFO = "kube-public", "cluster-info"
+
+
+class NotBelieved(Exception):
+    """One sentence for the user: why this is not the cluster to join, or why it lets nobody join."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """server: as it was asked. authority: PEM. The rest is what nodes have to have in common. registry_port: 0 for no registry."""
+
+    server: str
+    authority: bytes
+    pod_cidr: str
+    service_cidr: str
+    cluster_domain: str
+    registry_port: int = 0
+
+
+async def discover(server: str, token: BootstrapToken, hashes: tuple[str, ...]) -> Cluster:
+    """hashes: of the public keys of authorities, `sha256:HEX`; one of them is the cluster's. Raises NotBelieved, ApiError."""
+    async with _client(Kubeconfig(server=server, insecure=True)) as stranger:
+        info = await _info(stranger, server)
+    authority = believed(info, token, hashes)
+    known = Kubeconfig(server=server, certificate_authority=authority, token=str(token))
+    async with _client(known) as client:
+        try:
+            config: Object = await client.get(CONFIGMAPS, NODE_CONFIG, NAMESPACE)
+        except Unauthorized as error:
+            raise NotBelieved(f"the cluster at {server} does not know the token {token.id}: it has expired, or was deleted") from error
+    data = config.get("data") or {}
+    return Cluster(
+        server, authority, data["podCIDR"], data["serviceCIDR"], data["clusterDomain"], natural(data.get(REGISTRY_PORT, "")) or 0
+    )
+
+
+@asynccontextmanager
+async def _client(kubeconfig: Kubeconfig) -> AsyncIterator[Client]:
+    client = Client(transport_to(kubeconfig), field_manager="ph")
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def _info(client: Client, server: str) -> Object:
+    try:
+        return await client.get(CONFIGMAPS, INFO, INFO_NAMESPACE)
+    except NotFound as error:
+        raise NotBelieved(f"{server} is no cluster that tells strangers what it is ({INFO_NAMESPACE}/{INFO} is missing)") from error
+    except ApiError as error:
+        raise NotBelieved(f"{server} cannot be asked: {error.message}") from error
+
+
+def believed(info: Object, token: BootstrapToken, hashes: tuple[str, ...]) -> bytes:
+    """The authority's certificate (PEM) in the ConfigMap `cluster-info`. Raises NotBelieved."""
+    from pilothouse.wire.pki import public_key_hash
+
+    data = info.get("data") or {}
+    text, stated = str(data.get("kubeconfig") or ""), data.get(f"jws-kubeconfig-{token.id}")
+    if not stated:
+        raise NotBelieved(f"the cluster does not know the token {token.id}: it has expired, was deleted, or is not for signing")
+    if not hmac.compare_digest(stated.encode(), signature(text, token).encode()):
+        raise NotBelieved(f"what answers has not signed with the token {token.id}: the token is mistyped, or this is another cluster")
+    try:
+        cluster = loads(text.encode())["clusters"][0]["cluster"]
+        authority = b64decode(cluster["certificate-authority-data"])
+        own = public_key_hash(authority)
+    except (JSONError, LookupError, TypeError, ValueError) as error:
+        raise NotBelieved("the cluster's description of itself cannot be read") from error
+    if own not in hashes:
+        raise NotBelieved(f"the cluster's authority has the hash {own}, and not the one that was given: this is another cluster")
+    return authority

@@ -1,0 +1,154 @@
+"""`ph join`: makes this machine a node of a cluster that another machine has."""
+
+import re
+import socket
+import sys
+from contextlib import ExitStack
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from pilothouse.cli import output
+from pilothouse.cli.cluster import commands, networks, service
+from pilothouse.cli.cluster.turn import turn
+from pilothouse.cli.containerd.fetch import codename
+from pilothouse.cli.containerd.place import kept
+from pilothouse.cli.containerd.provide import provide
+from pilothouse.cli.session import Session, pass_session, run
+from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.model import bootstrap_tokens
+from pilothouse.model.bootstrap_tokens import BootstrapToken
+from pilothouse.model.names import dns1123_subdomain
+
+if TYPE_CHECKING:
+    from pilothouse.cli.cluster.discovery import Cluster
+
+_HASH = re.compile(r"sha256:[0-9a-f]{64}")
+_LONGEST_TOKEN = 4096
+DEFAULT_PORT = 6443
+
+
+@click.command()
+@click.argument("server", metavar="HOST[:PORT]")
+@click.option("--token", required=True, metavar="TOKEN|-", help="A bootstrap token (`ph token create`), or - for standard input.")
+@click.option(
+    "--ca-cert-hash",
+    "hashes",
+    multiple=True,
+    required=True,
+    metavar="sha256:HEX",
+    help="Hash of the public key of the cluster's authority; several while it is being changed.",
+)
+@click.option("--node-name", metavar="NAME", help="Name of the node (default: the host's name).")
+@click.option("--node-ip", metavar="ADDRESS", help="By which other nodes reach this one (default: that from which the server is reached).")
+@pass_session
+def join(session: Session, server: str, token: str, hashes: tuple[str, ...], node_name: str | None, node_ip: str | None) -> None:
+    """Make this machine a node of the cluster whose API server is at HOST.
+
+    `ph token create --print-join-command` on the first machine prints the whole line. `ph destroy` here takes the machine out of the
+    cluster again; `kubectl drain` and `kubectl delete node` there come before and after it.
+
+    \b
+    Examples:
+      sudo ph join 10.0.0.1:6443 --token abcdef.0123456789abcdef --ca-cert-hash sha256:2b4f...
+      sudo ph join 10.0.0.1 --token - --ca-cert-hash sha256:2b4f... --node-name rack-3 < token
+    """
+    commands.need_root("join")
+    home = session.home
+    held_token, url = _token(token), _url(server)
+    for each in hashes:
+        if not _HASH.fullmatch(each):
+            raise click.UsageError(f"--ca-cert-hash {each!r} is not sha256: and 64 hexadecimal digits")
+    name = node_name or Settings().node_name
+    if dns1123_subdomain(name):
+        raise click.UsageError(
+            f"--node-name {name!r} is no name of a node: use lower case letters, digits, dashes and dots, such as rack-3"
+        )
+    with ExitStack() as held:
+        held.enter_context(turn(home))
+        _require_free(session, home)
+        commands.require_programs()
+        cluster = _discovered(url, held_token, hashes)
+        _require_room(cluster)
+        address = _address(node_ip, cluster.server)
+        provide(kept(), codename())
+        _begin(home, cluster, held_token, name, address)
+    commands.wait(home, is_first=True)
+    home.unproven.unlink(missing_ok=True)
+    click.echo(f"The machine is node {name} of the cluster at {cluster.server}")
+
+
+def _token(text: str) -> BootstrapToken:
+    whole = sys.stdin.read(_LONGEST_TOKEN).strip() if text == "-" else text
+    parts = bootstrap_tokens.parse(whole)
+    if parts is None:
+        raise click.UsageError("--token is not of the form abcdef.0123456789abcdef: `ph token create` on the first machine makes one")
+    return BootstrapToken(*parts)
+
+
+def _url(server: str) -> str:
+    parts = urlsplit(server if "://" in server else f"https://{server}")
+    try:
+        port = DEFAULT_PORT if parts.port is None else parts.port
+    except ValueError:
+        port = 0
+    if parts.scheme != "https" or not parts.hostname or not port or parts.path.strip("/"):
+        raise click.UsageError(f"{server!r} is no address of an API server such as 10.0.0.1:6443")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"https://{host}:{port}"
+
+
+def _require_free(session: Session, home: Home) -> None:
+    settings = Settings.load(home)
+    if settings is not None:
+        what = f"a node of the cluster at {settings.server}" if settings.server else "a cluster of its own"
+        raise click.ClickException(
+            f"{home.path} is {what} already: `{session.command('up')}` starts it, `{session.command('destroy')}` removes it, "
+            "or choose another place with --home"
+        )
+
+
+def _discovered(url: str, token: BootstrapToken, hashes: tuple[str, ...]) -> "Cluster":
+    from pilothouse.cli.cluster.discovery import NotBelieved, discover
+
+    with output.Progress().step(f"asking {url} what cluster it is"):
+        try:
+            return run(discover(url, token, hashes))
+        except NotBelieved as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _require_room(cluster: "Cluster") -> None:
+    """The cluster's networks are given; what uses one of their addresses here, an instance's bridge perhaps, would be lost."""
+    uses = networks.in_use([], networks.route_lines())
+    for what, cidr in (("pod", cluster.pod_cidr), ("service", cluster.service_cidr)):
+        if (use := networks.holder(cidr, uses)) is not None:
+            raise click.ClickException(
+                f"the cluster's {what} network {cidr} overlaps {use.network}, which {use.holder} uses on this machine: "
+                "it cannot join this cluster"
+            )
+
+
+def _address(given: str | None, server: str) -> str:
+    if given is not None:
+        try:
+            return str(IPv4Address(given))
+        except ValueError as error:
+            raise click.UsageError(f"--node-ip {given!r} is no IPv4 address") from error
+    parts = urlsplit(server)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((parts.hostname, parts.port))  # A datagram socket sends nothing by that.
+        except OSError as error:
+            raise click.ClickException(f"this machine has no IPv4 route to {server}: {error.strerror}") from error
+        return str(probe.getsockname()[0])
+
+
+def _begin(home: Home, cluster: "Cluster", token: BootstrapToken, name: str, address: str) -> None:
+    from pilothouse.cli.cluster.joining import write
+
+    commands.note_first(home)
+    write(home, cluster, str(token), node_name=name, node_address=address)
+    service.start(home)

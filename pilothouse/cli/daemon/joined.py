@@ -1,0 +1,80 @@
+"""What a node does that has joined a cluster: it gets its certificates, and its part of the pod network."""
+
+import asyncio
+
+import structlog
+
+from pilothouse.cli.daemon import wiring
+from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.client.certificates.files import KubeconfigFile, PairFiles
+from pilothouse.client.certificates.keeper import CertificateKeeper, Kept
+from pilothouse.client.certificates.request import Subject
+from pilothouse.client.client import Client
+from pilothouse.engine.controllers.ipam.controller import range_of
+from pilothouse.engine.identities import KUBELET, NODE, PROXY, Identities
+from pilothouse.model.certificates import PROXY_GROUPS, PROXY_USER
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import NODES
+from pilothouse.network.pod import kernel
+
+log = structlog.get_logger("daemon")
+CREDENTIALS, RANGE = "node credentials", "pod addresses"
+PATIENCE_S, LOOK_S = 15.0, 0.2
+
+
+class NoRange(Exception):
+    """The node has not been given addresses for its pods."""
+
+
+def credentials(home: Home, settings: Settings) -> CertificateKeeper:
+    """Of the agent, of service proxy and DNS, and of the kubelet API."""
+    identities, name = Identities(home.pki), settings.node_name
+    node, proxy = identities.kubeconfig(NODE), identities.kubeconfig(PROXY)
+    return CertificateKeeper(
+        [
+            Kept(KubeconfigFile(node, home.cluster_name), Subject.of_node(name), (node, identities.bootstrap)),
+            Kept(KubeconfigFile(proxy, home.cluster_name), Subject(PROXY_USER, PROXY_GROUPS), (node,)),
+            Kept(PairFiles(home.pki, KUBELET), Subject.of_node_server(name, settings.address), (node,)),
+        ]
+    )
+
+
+async def known_range(client: Client, home: Home, settings: Settings) -> Settings:
+    """With the range that the Node says; with none where there is no Node, or one that has just been made.
+
+    A bridge with other addresses is taken away: the pods that it was made for are gone with the Node that had them, and their addresses
+    may be another node's.
+    """
+    node = await client.get_or_none(NODES, settings.node_name)
+    own, before = "" if node is None else _range(node), settings.node_cidr
+    if before and own != before:
+        log.warning("this node's pods get other addresses", before=before, now=own)
+        await asyncio.to_thread(kernel.teardown, wiring.pod_network_config(home, settings))
+    return await asyncio.to_thread(_noted, home, settings, own)
+
+
+async def granted_range(client: Client, home: Home, settings: Settings) -> Settings:
+    """With the range that the Node says, once it does. Raises NoRange."""
+    name = settings.node_name
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                node = await client.get_or_none(NODES, name)
+                if node is not None and (found := _range(node)):
+                    return await asyncio.to_thread(_noted, home, settings, found)
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        raise NoRange(f"no addresses have been given to the pods of node {name}: `kubectl describe node {name}` says why") from None
+
+
+def _range(node: Object) -> str:
+    found = range_of(node)
+    return "" if found is None else str(found)
+
+
+def _noted(home: Home, settings: Settings, node_cidr: str) -> Settings:
+    if settings.node_cidr == node_cidr:
+        return settings
+    changed = settings.changed(node_cidr=node_cidr)
+    changed.save(home)
+    return changed

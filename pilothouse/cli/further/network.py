@@ -1,0 +1,120 @@
+"""The network between the nodes of a machine: a bridge on the host, and a pair of links to each further node's namespace.
+
+Nodes reach the world through the host, which masquerades them; what pods of the cluster say to each other keeps its source.
+"""
+
+import asyncio
+import ipaddress
+import json
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+import structlog
+
+from pilothouse.aio.identity import Identity
+from pilothouse.cli.further.namespaces import NamespaceFailure, run
+from pilothouse.cli.further.place import Place
+from pilothouse.network.pod import firewall
+
+log = structlog.get_logger("daemon")
+UPLINK = "eth0"
+INSPECT_S = 15.0
+
+
+def ensure_bridge(place: Place, cluster_cidr: str) -> None:
+    """cluster_cidr: the addresses of all pods. Raises NamespaceFailure."""
+    if not _has_link(place.bridge):
+        run(["ip", "link", "add", place.bridge, "type", "bridge"])
+    run(["ip", "address", "replace", f"{place.gateway}/{place.network.prefixlen}", "dev", place.bridge])
+    run(["ip", "link", "set", place.bridge, "up"])
+    run(["nft", "-f", "-"], rules(place, cluster_cidr))
+    firewall.admit(place.bridge, place.table, run(["nft", "list", "tables", "ip"]))
+
+
+async def keep_bridge(place: Place, cluster_cidr: str, ready: asyncio.Event) -> NoReturn:
+    """Put back what somebody has taken away, a firewall that was loaded anew perhaps. Raises NamespaceFailure."""
+    await asyncio.to_thread(ensure_bridge, place, cluster_cidr)
+    ready.set()
+    while True:
+        await asyncio.sleep(INSPECT_S)
+        if not await asyncio.to_thread(is_in_place, place):
+            log.warning("the network between the nodes is not as it was: making it again", bridge=place.bridge)
+            await asyncio.to_thread(ensure_bridge, place, cluster_cidr)
+
+
+def is_in_place(place: Place) -> bool:
+    try:
+        socket.if_nametoindex(place.bridge)
+        return f'"{place.bridge}"' in run(["nft", "list", "chain", "ip", place.table, "leave"])
+    except (OSError, NamespaceFailure):
+        return False
+
+
+def rules(place: Place, cluster_cidr: str) -> str:
+    name, own = place.table, place.network
+    chain = "leave { type nat hook postrouting priority 100; policy accept; }"
+    leave = f'oifname != "{place.bridge}" ip saddr {own} ip daddr != {{ {own}, {cluster_cidr}, 224.0.0.0/4 }} masquerade'
+    return f"add table ip {name}\nadd chain ip {name} {chain}\nflush chain ip {name} leave\nadd rule ip {name} leave {leave}\n"
+
+
+def ensure_link(place: Place, holder: Identity) -> None:
+    """From the bridge into the namespace, with the node's address and its way out. Raises NamespaceFailure."""
+    if not (_has_link(place.link) and _has_link(UPLINK, holder)):
+        with suppress(NamespaceFailure):
+            run(["ip", "link", "delete", place.link])
+        run(["ip", "link", "add", place.link, "type", "veth", "peer", "name", UPLINK, "netns", str(holder.pid)])
+    run(["ip", "link", "set", place.link, "master", place.bridge, "up"])
+    inside = [
+        "link set lo up",
+        f"link set {UPLINK} up",
+        f"address replace {place.address}/{place.network.prefixlen} dev {UPLINK}",
+        f"route replace default via {place.gateway} dev {UPLINK}",
+    ]
+    run(["ip", "-batch", "-"], "\n".join(inside) + "\n", inside=holder)
+
+
+def ensure_resolver(place: Place, holder: Identity, server: str) -> None:
+    """A name server of the host's loopback does not answer in the namespace: there the first node's DNS stands in.
+
+    server: its address. Raises NamespaceFailure.
+    """
+    if not has_loopback_server(Path("/etc/resolv.conf")):
+        return
+    place.resolv_conf.write_text(f"nameserver {server}\n")
+    if str(place.resolv_conf) not in run(["cat", "/proc/self/mountinfo"], inside=holder):
+        run(["mount", "--bind", str(place.resolv_conf), "/etc/resolv.conf"], inside=holder)
+
+
+def has_loopback_server(resolv_conf: Path) -> bool:
+    try:
+        lines = resolv_conf.read_text().splitlines()
+    except OSError:
+        return False
+    servers = [line.split()[1] for line in lines if line.startswith("nameserver ")]
+    return any(_is_loopback(server) for server in servers)
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _has_link(name: str, inside: Identity | None = None) -> bool:
+    return any(link["ifname"] == name for link in json.loads(run(["ip", "-json", "link"], inside=inside)))
+
+
+def remove_link(place: Place) -> None:
+    with suppress(NamespaceFailure):
+        run(["ip", "link", "delete", place.link])
+
+
+def remove_bridge(bridge: str, table: str) -> None:
+    """What nodes of an instance have in common on the host. What is gone already is no error."""
+    with suppress(NamespaceFailure):
+        run(["ip", "link", "delete", bridge])
+    run(["nft", "-f", "-"], f"add table ip {table}\ndelete table ip {table}\n")
+    firewall.withdraw(table, run(["nft", "list", "tables", "ip"]))

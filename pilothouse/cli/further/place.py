@@ -1,0 +1,71 @@
+"""What a further node is called, and where it is in the network between the nodes of its machine. Pure."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from pilothouse.cli.settings.home import Home, Settings
+
+MOST = 250
+"""Of nodes on one machine: what the network between them has addresses for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """home: of the further node. parent: of its instance. network: between the machine's nodes, the first address is the host's."""
+
+    home: Home
+    parent: Home
+    network: IPv4Network
+
+    @classmethod
+    def of(cls, home: Home) -> "Place":
+        """Of a home that is a further node's. Raises ValueError for any other, SettingsError."""
+        settings = Settings.load(home)
+        if settings is None or not settings.parent:
+            raise ValueError(f"{home.path} is no further node of an instance")
+        parent = Home(Path(settings.parent))
+        above = Settings.load(parent)
+        if above is None or not above.nodes_cidr:
+            raise ValueError(f"the instance at {parent.path} has no network between nodes")
+        return cls(home, parent, IPv4Network(above.nodes_cidr))
+
+    @classmethod
+    def first(cls, home: Home, settings: Settings) -> "Place":
+        """Of the instance's first node, which is the host. settings: with a network between nodes."""
+        return cls(Home(home.further_nodes / "1"), home, settings.nodes_network)
+
+    @property
+    def number(self) -> int:
+        return int(self.home.path.name)
+
+    @property
+    def bridge(self) -> str:
+        return f"phn-{self.parent.instance}"
+
+    @property
+    def link(self) -> str:
+        """The host's end of the pair to the node."""
+        return f"phn{self.number}-{self.parent.instance}"
+
+    @property
+    def table(self) -> str:
+        """Of nftables, on the host."""
+        return f"pilothouse-{self.parent.instance}-nodes"
+
+    @property
+    def gateway(self) -> str:
+        return str(self.network[1])
+
+    @property
+    def address(self) -> str:
+        return str(self.network[self.number])
+
+    @property
+    def holder(self) -> Path:
+        """The pid file of the process that keeps the namespaces."""
+        return self.home.run / "namespaces.pid"
+
+    @property
+    def resolv_conf(self) -> Path:
+        return self.home.run / "resolv.conf"

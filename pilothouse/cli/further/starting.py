@@ -1,0 +1,64 @@
+"""Makes the further nodes that `ph up --nodes` asks for: each joins as a node of another machine does, with a token of its own."""
+
+import time
+from typing import TYPE_CHECKING
+
+from pilothouse.cli import output
+from pilothouse.cli.cluster import service
+from pilothouse.cli.cluster.discovery import Cluster
+from pilothouse.cli.cluster.joining import write
+from pilothouse.cli.cluster.token import chance
+from pilothouse.cli.cluster.waiting import wait_ready
+from pilothouse.cli.session import Session, connected, run
+from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.engine.identities import NODE, Identities
+from pilothouse.model import bootstrap_tokens
+from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_GROUP, BootstrapToken
+from pilothouse.model.kinds import SECRETS
+
+if TYPE_CHECKING:
+    from pilothouse.client.client import Client
+
+TOKEN_S = 3600.0
+
+
+def start(session: Session, settings: Settings, count: int) -> None:
+    """Those that there are, and new ones up to `count` nodes in all; returns when they are ready. Raises NotUp.
+
+    settings: of the instance, whose control plane is ready.
+    """
+    wanted = [Home(session.home.further_nodes / str(number)) for number in range(2, count + 1)]
+    homes = list(dict.fromkeys((*session.home.further(), *wanted)))
+    new = [home for home in homes if not Identities(home.pki).kubeconfig(NODE).exists()]
+    if new:
+        run(_prepare(session, settings, new))
+    for home in homes:
+        service.start(home)
+    for home in homes:
+        output.note(f"node {Settings.load(home).node_name}:")  # type: ignore[union-attr]  # written above
+        wait_ready(home)
+
+
+async def _prepare(session: Session, settings: Settings, homes: list[Home]) -> None:
+    server = f"https://{settings.nodes_gateway}:{settings.api_port}"
+    authority = Identities(session.home.pki).ca.read_bytes()
+    cluster = Cluster(
+        server,
+        authority,
+        settings.pod_cidr,
+        settings.service_cidr,
+        settings.cluster_domain,
+        settings.registry_port if settings.platform else 0,
+    )
+    async with connected(session) as client:
+        for home in homes:
+            number = int(home.path.name)
+            token = await _token(client, f"node {number} on this machine")
+            name, address = f"{settings.node_name}-{number}", str(settings.nodes_network[number])
+            write(home, cluster, token, node_name=name, node_address=address, parent=str(session.home.path))
+
+
+async def _token(client: "Client", description: str) -> str:
+    made = BootstrapToken(chance(6), chance(16), time.time() + TOKEN_S, (NODE_GROUP,), bootstrap_tokens.USAGES, description)
+    await client.create(SECRETS, bootstrap_tokens.to_secret(made), NAMESPACE)
+    return str(made)

@@ -1,0 +1,1 @@
+"""Client certificates that the cluster signs: asked for, written down, renewed before they end."""

@@ -1,0 +1,4 @@
+"""Admission by programs of others: mutating and validating webhooks, as configurations in the store state them.
+
+Source: apiserver/pkg/admission/plugin/webhook.
+"""

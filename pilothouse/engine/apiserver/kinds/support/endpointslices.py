@@ -1,0 +1,29 @@
+"""Every field of an EndpointSlice with its state. How paths are written: see `table`."""
+
+from collections.abc import Mapping
+
+from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, unless, warned
+from pilothouse.engine.apiserver.kinds.support.table import Table, joined
+
+HONOURED = """
+addressType endpoints[].{addresses,hostname,nodeName} endpoints[].conditions.{ready,serving,terminating} endpoints[].hints.forNodes[].name
+ports[].{name,port,protocol}
+"""
+
+INERT: Mapping[str, Rule] = {
+    "endpoints[].deprecatedTopology": inert("what v1beta1 kept there"),
+    "endpoints[].targetRef": inert("which object an endpoint stands for, for whoever reads it; traffic goes to the address"),
+    "endpoints[].zone": inert("for whoever reads it; zones make no difference to where traffic goes"),
+    "ports[].appProtocol": inert("for whoever reads it; the gateway speaks HTTP/1.1 and WebSocket to every backend"),
+}
+
+WARNED: Mapping[str, Rule] = {
+    "addressType": warned(
+        "not carried out by the service proxy, which leads to IPv4 addresses; a headless Service's name shows them",
+        "`IPv6`, `FQDN`",
+        unless("IPv4"),
+    ),
+    "endpoints[].hints.forZones": warned("not carried out: zones make no difference, traffic goes to all endpoints alike"),
+}
+
+ENDPOINT_SLICES = Table(HONOURED, joined(INERT, WARNED))

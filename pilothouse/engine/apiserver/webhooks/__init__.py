@@ -1,0 +1,1 @@
+"""Calls to webhooks: the one HTTP client that the API server has for programs of others."""

@@ -1,0 +1,1 @@
+"""CertificateSigningRequests on their way: approved, signed, cleaned up."""

@@ -1,0 +1,1 @@
+"""Which part of the cluster's pod network each node has."""

@@ -1,0 +1,39 @@
+"""The loop of the node's housekeeping."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NoReturn
+
+import structlog
+
+from pilothouse.engine.node.housekeeping.containers import collect_containers
+from pilothouse.engine.node.housekeeping.images import collect_images
+from pilothouse.engine.node.housekeeping.rotation import rotate_logs
+from pilothouse.engine.node.runtime.seam import RuntimeFailure
+from pilothouse.engine.node.work.context import Context
+from pilothouse.engine.node.work.worker import PodWorker
+
+log = structlog.get_logger("node.housekeeping")
+
+ROTATE_S, COLLECT_S = 10.0, 60.0
+
+
+async def run(context: Context, workers: Mapping[str, PodWorker]) -> NoReturn:
+    loop = asyncio.get_running_loop()
+    collected_at = loop.time()
+    await _attempt("images", lambda: context.images.look(context.now()))
+    while True:
+        await asyncio.sleep(ROTATE_S)
+        await rotate_logs(context, workers)
+        if loop.time() - collected_at >= COLLECT_S:
+            collected_at = loop.time()
+            await _attempt("containers", lambda: collect_containers(context, workers, context.config.container_min_age_s))
+            await _attempt("images", lambda: collect_images(context, workers))
+
+
+async def _attempt(what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """One part that fails does not keep the others from their turn."""
+    try:
+        await work()
+    except (RuntimeFailure, OSError) as error:
+        log.warning("housekeeping failed", what=what, why=str(error))

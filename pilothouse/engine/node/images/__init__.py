@@ -1,0 +1,1 @@
+"""Images on the node: those that are made there and those that are pulled."""

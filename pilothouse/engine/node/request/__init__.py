@@ -1,0 +1,1 @@
+"""From a pod to what the runtime is asked for: its sandbox and its containers."""

@@ -1,0 +1,1 @@
+"""Figures of the node, its pods and their containers: what they use of CPU, memory, disk, network and process numbers."""

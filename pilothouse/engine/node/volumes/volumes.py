@@ -1,0 +1,271 @@
+"""The volumes of a pod as folders on the node: made before its containers, kept current while it runs, removed after it.
+
+What holds secrets lies in memory (one tmpfs for the instance, so that a pod costs no mount), everything else under the state
+directory. Nothing is remembered but tokens: what a volume is follows from the pod, so an agent that starts anew finds its way.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from pilothouse.aio.clock import Steady
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.files.mountpoints import is_mounted, mount_memory, mounts_below, unmount
+from pilothouse.engine.node.files.payload import File, is_written, write_payload
+from pilothouse.engine.node.files.removal import remove_tree
+from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.pod.sources import Sources, Token
+from pilothouse.engine.node.runtime.seam import RuntimeFailure
+from pilothouse.engine.node.volumes.images import ImageViews
+from pilothouse.engine.node.volumes.projection import Gathered, Gatherer, VolumeMissing
+from pilothouse.model.errors import ApiError
+from pilothouse.model.json import Object
+from pilothouse.model.quantity import Quantity
+
+log = structlog.get_logger("node.volumes")
+
+LOOK_AGAIN_S = 60.0
+POD_FILES_BYTES = 64 * 1024 * 1024
+"""All pods' files share one tmpfs; no pod may fill it by mounting the same ConfigMap a thousand times."""
+
+KINDS = {
+    "configMap": "kubernetes.io~configmap",
+    "secret": "kubernetes.io~secret",
+    "projected": "kubernetes.io~projected",
+    "downwardAPI": "kubernetes.io~downward-api",
+    "emptyDir": "kubernetes.io~empty-dir",
+}
+TYPE_CHECKS = {
+    "Directory": ("a directory", stat.S_ISDIR),
+    "File": ("a file", stat.S_ISREG),
+    "Socket": ("a socket file", stat.S_ISSOCK),
+    "CharDevice": ("a character device", stat.S_ISCHR),
+    "BlockDevice": ("a block device", stat.S_ISBLK),
+}
+
+
+class VolumeFailure(Exception):
+    """Volumes of a pod could not be made or brought up to date; the message has a sentence for each."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """paths: volume name -> folder or file on the node; without those that could not be made.
+
+    refresh_at: when to look again, never in the past; 0.0: never. failures: what to say of volumes that could not be made or brought
+    up to date, one sentence each; a volume that was made before keeps its path and its files.
+    """
+
+    paths: dict[str, Path] = field(default_factory=dict)
+    refresh_at: float = 0.0
+    failures: list[str] = field(default_factory=list)
+    is_complete: bool = True
+
+    def look_again(self, at: float) -> None:
+        self.refresh_at = min(filter(None, (self.refresh_at, at)), default=0.0)
+
+
+@dataclass(slots=True)
+class Room:
+    """How much the files of one pod's volumes may still take."""
+
+    left_bytes: int = POD_FILES_BYTES
+
+    def take(self, files: Mapping[str, File]) -> None:
+        """Raises VolumeMissing when it is too much."""
+        size = sum(len(file.content) for file in files.values())
+        if size > self.left_bytes:
+            limit = POD_FILES_BYTES // 1024**2
+            raise VolumeMissing(f"the ConfigMaps and Secrets that this pod mounts hold more than {limit} MiB; mount fewer of them")
+        self.left_bytes -= size
+
+
+class Volumes:
+    """views: of the images that are volumes; they are made by whoever pulls the images, and go with the pod's other volumes."""
+
+    def __init__(self, config: NodeConfig, sources: Sources, views: ImageViews, clock: Steady | None = None) -> None:
+        self.views = views
+        self._clock = Steady() if clock is None else clock
+        self._config = config
+        self._sources = sources
+        self._tokens: dict[str, dict[tuple[str, str], Token]] = {}
+        self.allocatable: Object = {}
+
+    async def open(self) -> None:
+        """Mounts the memory that secrets live in. A host that does not allow it lets pods wait: nothing secret goes to the disk."""
+        # Volumes are writable for everybody in their containers; on the node nobody but root gets as far as to them.
+        self._config.pods_dir.mkdir(parents=True, exist_ok=True)
+        self._config.pods_dir.chmod(0o750)
+        try:
+            await asyncio.to_thread(_mount_secrets, self._config)
+        except OSError as error:
+            log.warning("no memory for secrets", folder=str(self._config.memory_dir), why=error.strerror)
+
+    async def prepare(self, pod: Object, pod_ips: tuple[str, ...]) -> Prepared:
+        """Makes or refreshes every volume of the pod, each by itself: one that fails leaves the others as they should be."""
+        result = Prepared()
+        gatherer = self._gatherer(pod, pod_ips)
+        room = Room()
+        for volume in podspec.spec(pod).get("volumes") or ():
+            name = volume["name"]
+            if volume.get("image") is not None:
+                continue
+            try:
+                result.paths[name], refresh_at = await self._prepare(pod, volume, gatherer, room)
+                result.look_again(refresh_at)
+            except (VolumeMissing, OSError, ValueError, ApiError) as error:
+                why = error.message if isinstance(error, ApiError) else str(error)
+                result.failures.append(f'MountVolume.SetUp failed for volume "{name}" : {why}')
+                self._keep(pod, volume, result)
+        if result.refresh_at:
+            # A token that cannot be renewed is past its time, and must not make anybody look again at once.
+            result.refresh_at = max(result.refresh_at, self._clock() + LOOK_AGAIN_S)
+        return result
+
+    def _keep(self, pod: Object, volume: Object, result: Prepared) -> None:
+        folder = self._files_folder(pod, volume)
+        result.look_again(self._clock() + LOOK_AGAIN_S)
+        if folder is not None and is_written(folder):
+            result.paths[volume["name"]] = folder
+        else:
+            result.is_complete = False
+
+    def _gatherer(self, pod: Object, pod_ips: tuple[str, ...]) -> Gatherer:
+        tokens = self._tokens.setdefault(pod["metadata"]["uid"], {})
+        return Gatherer(self._sources, pod, self.allocatable, self._config.addresses, pod_ips, tokens, _single_user(pod), self._clock)
+
+    async def _prepare(self, pod: Object, volume: Object, gatherer: Gatherer, room: Room) -> tuple[Path, float]:
+        gathered = await gatherer.gather(volume)
+        if gathered is not None:
+            room.take(gathered.files)
+            return await self._files(pod, volume, gathered), gathered.refresh_at
+        if (source := volume.get("emptyDir")) is not None:
+            return await self._empty(pod, volume["name"], source), 0.0
+        if source := volume.get("hostPath"):
+            found: Path = await asyncio.to_thread(host_path, source["path"], source.get("type") or "")
+            return found, 0.0
+        kind = next((key for key in volume if key != "name"), "none")
+        raise VolumeMissing(f"volumes of type {kind} are not supported by this node")
+
+    def _files_folder(self, pod: Object, volume: Object) -> Path | None:
+        """Where the files of a volume that is made of files lie."""
+        kind = next((KINDS[key] for key in podspec.READ_ONLY_VOLUMES if volume.get(key) is not None), "")
+        return self._config.memory_dir / pod["metadata"]["uid"] / kind / volume["name"] if kind else None
+
+    async def _files(self, pod: Object, volume: Object, gathered: Gathered) -> Path:
+        folder = self._files_folder(pod, volume)
+        assert folder is not None
+        await asyncio.to_thread(_mount_secrets, self._config)
+        await asyncio.to_thread(write_payload, folder, gathered.files, podspec.security(pod).get("fsGroup"))
+        return folder
+
+    async def _empty(self, pod: Object, name: str, source: Object) -> Path:
+        folder: Path = self._config.pod_dir(pod["metadata"]["uid"]) / "volumes" / KINDS["emptyDir"] / name
+        group = podspec.security(pod).get("fsGroup")
+        if source.get("medium") == "Memory":
+            limit = Quantity.of(source.get("sizeLimit") or "0").value
+            await asyncio.to_thread(empty_in_memory, folder, group, limit)
+        else:
+            await asyncio.to_thread(empty_on_disk, folder, group)
+        return folder
+
+    async def remove(self, uid: str) -> None:
+        """Unmounts and removes all that the pod had on the node; logs stay until the pod's object is gone.
+
+        What cannot be removed is logged and left: the next start of the agent finds it among what is `present`.
+        """
+        self._tokens.pop(uid, None)
+        try:
+            await self.views.drop(uid)
+        except (RuntimeFailure, OSError) as error:
+            log.warning("images not unmounted", uid=uid, why=str(error))
+            return
+        for folder in (self._config.pod_dir(uid), self._config.memory_dir / uid):
+            for left in await asyncio.to_thread(unmount_and_remove, folder):
+                log.warning("not removed", uid=uid, what=left)
+
+    def present(self) -> set[str]:
+        """Uids of pods that have something on the node."""
+        found: set[str] = set()
+        for folder in (self._config.pods_dir, self._config.memory_dir):
+            if folder.is_dir():
+                found.update(os.listdir(folder))
+        return found
+
+
+def _single_user(pod: Object) -> int:
+    """The user that all containers run as, when the pod says so: its token files belong to that user alone."""
+    of_pod = podspec.security(pod).get("runAsUser")
+    users = {(each.get("securityContext") or {}).get("runAsUser", of_pod) for each in podspec.all_containers(pod)}
+    only = users.pop() if len(users) == 1 else None
+    return -1 if only is None else int(only)
+
+
+def _mount_secrets(config: NodeConfig) -> None:
+    """Raises OSError with a sentence for the pod's event."""
+    folder = config.memory_dir
+    if is_mounted(folder):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        mount_memory(folder, "mode=711", config.instance)
+    except OSError as error:
+        raise OSError(error.errno, f"a tmpfs for files that must not touch the disk cannot be mounted: {error.strerror}") from error
+
+
+def empty_on_disk(folder: Path, group: int | None) -> None:
+    """Appears with its mode and group or not at all, so that an interrupted start leaves nothing half-made. Raises OSError."""
+    if folder.exists():
+        return
+    fresh = folder.with_name(f"..new-{folder.name}")
+    fresh.mkdir(parents=True, exist_ok=True)
+    if group is not None:
+        os.chown(fresh, -1, group)
+    fresh.chmod(0o777 | (stat.S_ISGID if group is not None else 0))
+    fresh.rename(folder)
+
+
+def empty_in_memory(folder: Path, group: int | None, limit_bytes: int) -> None:
+    """A tmpfs of its own, again after a restart of the machine. limit_bytes 0: the kernel's default. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_mounted(folder):
+        return
+    options = "mode=777" if group is None else f"mode=2777,gid={group}"
+    mount_memory(folder, options + (f",size={limit_bytes}" if limit_bytes else ""))
+
+
+def unmount_and_remove(folder: Path) -> list[str]:
+    """Returns what is left of the folder and why: what is still mounted is never entered."""
+    left = []
+    for mounted in mounts_below(folder):
+        try:
+            unmount(mounted)
+        except OSError as error:
+            left.append(f"{mounted}: {error.strerror}")
+    return left + remove_tree(folder)
+
+
+def host_path(path: str, kind: str) -> Path:
+    """A path of the node itself, checked or made as its type says. Raises VolumeMissing."""
+    target = Path(path)
+    if kind == "DirectoryOrCreate":
+        target.mkdir(mode=0o755, parents=True, exist_ok=True)
+        kind = "Directory"
+    elif kind == "FileOrCreate":
+        if not target.exists():
+            target.touch(mode=0o644)
+        kind = "File"
+    if not kind:
+        # A missing path becomes a folder, as container engines have always done it.
+        if not target.exists():
+            target.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return target
+    wanted, matches = TYPE_CHECKS[kind]
+    if not target.exists() or not matches(target.stat().st_mode):
+        raise VolumeMissing(f"hostPath type check failed: {path} is not {wanted}")
+    return target

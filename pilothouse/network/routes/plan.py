@@ -1,0 +1,82 @@
+"""Which routes a node needs for the pods of the others. Pure.
+
+A route is only made for a range inside the pod network, and of those that overlap only for the older Node's, after this node's own:
+whatever a Node says, no route takes other traffic of the machine.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.network.routes.config import NodeRoutesConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """To the addresses of a node's pods, by the node's own. destination: a CIDR."""
+
+    destination: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """routes: by node. problems: by node, why there is none."""
+
+    routes: Mapping[str, Route]
+    problems: Mapping[str, str]
+
+
+def plan(nodes: Iterable[Object], config: NodeRoutesConfig) -> Plan:
+    routes: dict[str, Route] = {}
+    problems: dict[str, str] = {}
+    taken: list[ipaddress.IPv4Network] = []
+    for node in sorted(nodes, key=lambda each: _rank(each, config)):
+        name = meta.name(node)
+        text = (node.get("spec") or {}).get("podCIDR") or ""
+        if not text:
+            continue
+        network, why = _inside(text, config, taken)
+        if network is None:
+            problems[name] = why
+            continue
+        taken.append(network)
+        if name == config.node:
+            continue
+        gateway = _address(node)
+        if gateway is None:
+            problems[name] = "its status has no IPv4 address of type InternalIP"
+        elif ipaddress.IPv4Address(gateway) in config.cluster:
+            problems[name] = f"its InternalIP {gateway} is an address of the pod network: give the node one with --api-listen or --node-ip"
+        else:
+            routes[name] = Route(str(network), gateway)
+    return Plan(routes, problems)
+
+
+def _rank(node: Object, config: NodeRoutesConfig) -> tuple[bool, str, str]:
+    """This node first: no route may take its own pods away."""
+    return meta.name(node) != config.node, str(node["metadata"].get("creationTimestamp")), meta.name(node)
+
+
+def _inside(text: str, config: NodeRoutesConfig, taken: Iterable[ipaddress.IPv4Network]) -> tuple[ipaddress.IPv4Network | None, str]:
+    try:
+        network = ipaddress.IPv4Network(text)
+    except ValueError:
+        return None, f"spec.podCIDR {text} is no IPv4 network"
+    if not network.subnet_of(config.cluster):
+        return None, f"spec.podCIDR {text} is not inside the pod network {config.cluster}"
+    if other := next((each for each in taken if each.overlaps(network)), None):
+        return None, f"spec.podCIDR {text} overlaps {other} of an older node"
+    return network, ""
+
+
+def _address(node: Object) -> str | None:
+    for each in (node.get("status") or {}).get("addresses") or ():
+        if each.get("type") == "InternalIP":
+            try:
+                return str(ipaddress.IPv4Address(each.get("address")))
+            except ValueError:
+                continue
+    return None

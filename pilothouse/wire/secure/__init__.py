@@ -1,0 +1,1 @@
+"""TLS connections: records and OpenSSL (`channel`), the bytes (`transport`), the end (`lingering`)."""

@@ -1,0 +1,68 @@
+"""What `ph join` says of what it is given, before it touches anything."""
+
+from pathlib import Path
+
+import pytest
+
+from pilothouse.cli.cluster import status
+from pilothouse.cli.settings.home import Home, Settings
+from tests.cli.test_ending import ph
+
+TOKEN, HASH = "abcdef.0123456789abcdef", "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["10.0.0.1", "--token", "abc", "--ca-cert-hash", HASH], "--token is not of the form abcdef.0123456789abcdef"),
+        (["10.0.0.1", "--token", TOKEN, "--ca-cert-hash", "md5:1"], "'md5:1' is not sha256: and 64 hexadecimal digits"),
+        (["10.0.0.1", "--token", TOKEN], "--ca-cert-hash"),
+        (["http://10.0.0.1", "--token", TOKEN, "--ca-cert-hash", HASH], "is no address of an API server such as 10.0.0.1:6443"),
+        (["10.0.0.1:0", "--token", TOKEN, "--ca-cert-hash", HASH], "is no address of an API server"),
+        (["10.0.0.1:x", "--token", TOKEN, "--ca-cert-hash", HASH], "is no address of an API server"),
+        (["10.0.0.1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-name", "A_b"], "is no name of a node"),
+        (["127.0.0.1:1", "--token", TOKEN, "--ca-cert-hash", HASH], "https://127.0.0.1:1 cannot be asked"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_sentence_and_leaves_nothing(tmp_path: Path, words: list[str], said: str) -> None:
+    home = tmp_path / "home"
+    done = ph("--home", str(home), "join", *words)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("server", "what"), [("", "a cluster of its own"), ("https://192.0.2.1:6443", "a node of the cluster at https://192.0.2.1:6443")]
+)
+def test_a_home_that_is_something_already_does_not_join(tmp_path: Path, server: str, what: str) -> None:
+    Settings(server=server).save(Home(tmp_path))
+    done = ph("--home", str(tmp_path), "join", "10.0.0.1", "--token", TOKEN, "--ca-cert-hash", HASH)
+    assert done.returncode == 1
+    assert f"{tmp_path} is {what} already" in done.stderr
+
+
+def test_commands_about_the_cluster_say_where_they_work(tmp_path: Path) -> None:
+    Settings(server="https://192.0.2.1:6443").save(Home(tmp_path))
+    done = ph("--home", str(tmp_path), "apps")
+    assert done.returncode == 1
+    assert "is a node of the cluster at https://192.0.2.1:6443: this command works with that cluster's kubeconfig" in done.stderr
+
+
+def test_a_token_for_another_machine_needs_an_address_for_it(tmp_path: Path) -> None:
+    Settings().save(Home(tmp_path))
+    (tmp_path / "admin.kubeconfig").write_text(
+        "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],"
+        " users: [{name: u, user: {}}],"
+        " clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1', certificate-authority-data: eA==}}]}"
+    )
+    done = ph("--home", str(tmp_path), "token", "create", "--print-join-command")
+    assert done.returncode == 1
+    assert "listens on loopback alone" in done.stderr
+    assert "up --api-listen ADDRESS`" in done.stderr
+
+
+def test_the_status_of_a_joined_home_lacks_no_nodes_of_others() -> None:
+    """What nodes there are is the cluster's to say."""
+    assert status._lacking({"server": "https://192.0.2.1:6443", "failing": []}) == []
+    assert status._lacking({"server": "https://192.0.2.1:6443", "failing": ["x does not work: y"]})

@@ -1,0 +1,46 @@
+from ipaddress import IPv4Network
+
+import pytest
+
+from pilothouse.engine.controllers.ipam.ranges import PodRanges
+
+CLUSTER = IPv4Network("10.1.0.0/20")
+FIRST = IPv4Network("10.1.0.0/22")
+
+
+def networks(*texts: str) -> list[IPv4Network]:
+    return [IPv4Network(text) for text in texts]
+
+
+def test_a_node_gets_the_next_range_that_nobody_has() -> None:
+    assert PodRanges(CLUSTER, 22).choose("n", networks("10.1.0.0/22", "10.1.8.0/22")) == IPv4Network("10.1.4.0/22")
+
+
+def test_a_range_that_was_given_back_is_given_last() -> None:
+    ranges = PodRanges(CLUSTER, 22)
+    assert ranges.choose("n", (), after=IPv4Network("10.1.4.0/22")) == IPv4Network("10.1.8.0/22")
+    assert ranges.choose("n", networks("10.1.8.0/22", "10.1.12.0/22"), after=IPv4Network("10.1.4.0/22")) == FIRST
+
+
+def test_a_reserved_range_is_its_nodes_alone() -> None:
+    ranges = PodRanges(CLUSTER, 22, (("first", FIRST),))
+    assert ranges.choose("other", ()) == IPv4Network("10.1.4.0/22")
+    assert ranges.choose("first", (), after=IPv4Network("10.1.8.0/22")) == FIRST
+    others = networks("10.1.4.0/22", "10.1.8.0/22", "10.1.12.0/22")
+    assert ranges.choose("other", others) is None
+    assert ranges.choose("first", others) == FIRST
+
+
+@pytest.mark.parametrize("taken", ["10.1.0.0/20", "10.0.0.0/8"])
+def test_a_wider_range_that_somebody_has_leaves_nothing(taken: str) -> None:
+    assert PodRanges(CLUSTER, 22).choose("n", networks(taken)) is None
+
+
+def test_a_cluster_of_one_range_has_one_node() -> None:
+    ranges = PodRanges(CLUSTER, 20)
+    assert ranges.choose("a", ()) == CLUSTER
+    assert ranges.choose("b", [CLUSTER]) is None
+
+
+def test_a_narrower_range_that_somebody_has_is_stepped_over() -> None:
+    assert PodRanges(CLUSTER, 22).choose("n", networks("10.1.1.0/24")) == IPv4Network("10.1.4.0/22")

@@ -1,0 +1,31 @@
+"""What a node says that it has: no more than its pods can get."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pilothouse.engine.node import facts
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.host import cgroups
+
+MIB = 1024**2
+
+
+@pytest.mark.parametrize("file", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_memory_is_what_the_topmost_cgroup_leaves(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
+    whole = facts.memory_bytes()
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(f"{300 * MIB}\n")
+    assert facts.memory_bytes() == 300 * MIB
+    config = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test")
+    assert facts.allocatable(config)["memory"] == f"{270 * 1024}Ki"
+    for text in ("max", str(2**63 - 4096)):
+        (tmp_path / file).write_text(text)
+        assert facts.memory_bytes() == whole
+
+
+def test_processors_are_those_that_may_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3})
+    assert facts.capacity(NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test"))["cpu"] == "1"

@@ -1,0 +1,50 @@
+from typing import Any
+
+import pytest
+
+from pilothouse.model.json import Object
+from pilothouse.network.routes.config import NodeRoutesConfig
+from pilothouse.network.routes.plan import Route, plan
+
+CONFIG = NodeRoutesConfig(node="own", cluster_cidr="10.1.0.0/16")
+
+
+def node(name: str, cidr: str = "", address: str = "", created: str = "2026-01-01T00:00:00Z") -> Object:
+    addresses: list[Any] = [{"type": "Hostname", "address": name}]
+    addresses += [{"type": "InternalIP", "address": address}] if address else []
+    metadata = {"name": name, "creationTimestamp": created}
+    return {"metadata": metadata, "spec": {"podCIDR": cidr} if cidr else {}, "status": {"addresses": addresses}}
+
+
+OWN = node("own", "10.1.0.0/22", "192.0.2.1", "2026-02-01T00:00:00Z")
+
+
+def test_each_other_node_that_has_pods_gets_a_route_by_its_address() -> None:
+    found = plan([OWN, node("a", "10.1.4.0/22", "192.0.2.2"), node("new", address="192.0.2.3")], CONFIG)
+    assert found.routes == {"a": Route("10.1.4.0/22", "192.0.2.2")}
+    assert not found.problems
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (node("bad", "0.0.0.0/0", "192.0.2.2"), "is not inside the pod network 10.1.0.0/16"),
+        (node("bad", "192.0.2.0/24", "192.0.2.2"), "is not inside the pod network"),
+        (node("bad", "10.1.2.0/24", "192.0.2.2"), "overlaps 10.1.0.0/22 of an older node"),
+        (node("bad", "fd00::/64", "192.0.2.2"), "is no IPv4 network"),
+        (node("bad", "nonsense", "192.0.2.2"), "is no IPv4 network"),
+        (node("bad", "10.1.4.0/22"), "has no IPv4 address of type InternalIP"),
+        (node("bad", "10.1.4.0/22", "fd00::1"), "has no IPv4 address of type InternalIP"),
+        (node("bad", "10.1.4.0/22", "10.1.4.1"), "is an address of the pod network"),
+    ],
+)
+def test_a_node_that_says_what_cannot_be_gets_no_route_and_leaves_the_others_theirs(other: Object, why: str) -> None:
+    found = plan([other, OWN, node("good", "10.1.8.0/22", "192.0.2.9")], CONFIG)
+    assert set(found.routes) == {"good"}
+    assert why in found.problems["bad"]
+
+
+def test_of_two_that_claim_the_same_range_the_older_one_has_it() -> None:
+    young = node("young", "10.1.4.0/22", "192.0.2.2", "2026-01-02T00:00:00Z")
+    old = node("old", "10.1.4.0/23", "192.0.2.3", "2026-01-01T00:00:00Z")
+    assert set(plan([OWN, young, old], CONFIG).routes) == {"old"}
