@@ -37,7 +37,8 @@ async def of_other_nodes(context: Context, server: Alone, count: int) -> Figures
         (writer,) = await stack.enter_async_context(connections(server.endpoint, 1))
         await writer.request("POST", PODS.path(NAMESPACE), dumps(pod("p", "node-0")))
         without = await changed(writer, changes)
-        for number, watcher in enumerate(await stack.enter_async_context(connections(server.endpoint, count)), 1):
+        for number in range(1, count + 1):
+            (watcher,) = await stack.enter_async_context(connections(server.endpoint, 1))  # watching at once: many that are idle are closed
             await watcher.watch(f"{PODS.path()}?watch=1&fieldSelector=spec.nodeName%3Dnode-{number}", lambda _: None)
         beside = await changed(writer, changes)
     return {"without": latencies(without), "beside": latencies(beside), "server_mib": round(server.memory_mib())}

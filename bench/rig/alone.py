@@ -14,12 +14,13 @@ from pathlib import Path
 import uvloop
 
 from bench.rig.raw import Endpoint
-from pilothouse.aio import allocator
+from pilothouse.aio import allocator, collector
 from pilothouse.aio.child import Child
 from pilothouse.aio.tasks import scope
 from pilothouse.engine.apiserver.identity import MASTERS
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.engine.boot.control import SWITCH_S
 from pilothouse.engine.store.store import Store
 from pilothouse.wire import serve
 from pilothouse.wire.pki import CertificateAuthority
@@ -34,6 +35,10 @@ class Alone:
     def memory_mib(self) -> float:
         """Resident memory as the kernel counts it now."""
         return _status(self.pid, "VmRSS")
+
+    def cpu_s(self) -> float:
+        """Processor time of its event loop so far."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
 
     def peak_mib(self) -> float:
         return _status(self.pid, "VmHWM")
@@ -71,4 +76,6 @@ def _status(pid: int, name: str) -> float:
 
 if __name__ == "__main__":
     allocator.restrain()
+    sys.setswitchinterval(SWITCH_S)
+    collector.restrain()
     uvloop.run(api(Path(sys.argv[1])))

@@ -5,10 +5,10 @@ import uuid
 from bench.rig.figures import Figures, latencies, now
 from bench.rig.instance import IMAGE, Instance
 from bench.rig.objects import pod
-from pilothouse.engine.node.container import Prepared, container_config
-from pilothouse.engine.node.cri import CriRuntime
-from pilothouse.engine.node.runtime import Runtime
-from pilothouse.engine.node.sandbox import Resolver, sandbox_config
+from pilothouse.engine.node.request.container import Prepared, container_config
+from pilothouse.engine.node.request.sandbox import Resolver, sandbox_config
+from pilothouse.engine.node.runtime.cri import CriRuntime
+from pilothouse.engine.node.runtime.seam import Image, Runtime
 
 GRACE_S = 30
 START = ("run_sandbox", "create_container", "start_container")
@@ -32,8 +32,9 @@ class CriFloor:
         self._config.pod_logs(made["metadata"]["namespace"], name, uid).mkdir(parents=True)
         box_config = sandbox_config(made, 0, self._config, Resolver.of_host())
         config = container_config(
-            made, made["spec"]["containers"][0], attempt=0, prepared=Prepared({}, ()), image=IMAGE, node_memory_bytes=_MEMORY
-        )
+            made, made["spec"]["containers"][0], attempt=0, prepared=Prepared({}, ()), image=Image(IMAGE, (IMAGE,), (), 0),
+            profiles=self._config.seccomp_dir, node_memory_bytes=_MEMORY,
+        )  # fmt: skip
         moments = [now()]
         box = await self._runtime.run_sandbox(box_config)
         try:

@@ -20,7 +20,7 @@ from pilothouse.client import kubeconfig
 from pilothouse.client.client import Client
 from pilothouse.client.http import HttpTransport
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.images import busybox_archive, load_archive
+from pilothouse.engine.node.images.archive import busybox_archive, load_archive
 
 IMAGE = "bench.pilothouse.internal/tools:1"
 """busybox alone; imported before the first pod, so that no figure holds a pull."""
