@@ -2,6 +2,7 @@
 
 Compared with the bare floor in the same run, in alternation: the same sandbox and container made by calling the same containerd over CRI.
 The image is present; the process ends at SIGTERM at once. `added` is what the platform takes on top: the difference of the medians.
+A pod of three containers is made in turn with pods of one: `of_one` is the ratio of the medians from created to Ready.
 Pods start at random moments, so that nothing is measured in step with a clock of the node's.
 """
 
@@ -29,6 +30,8 @@ async def run(context: Context) -> Figures:
             count = context.pick(40, 4)
             context.say(f"{count} pods, alternating with the CRI floor")
             figures = await singles(instance, client, follower, count)
+            context.say(f"{context.pick(20, 3)} pods of three containers, alternating with pods of one")
+            figures["three_containers"] = await threes(client, follower, context.pick(20, 3))
             replicas = context.pick(50, 6)
             rounds = context.pick(3, 1)
             context.say(f"Deployment 0 -> {replicas} -> 0, {rounds} times")
@@ -58,10 +61,20 @@ async def singles(instance: Instance, client: Client, follower: Follower, count:
     return {**figures, "added_ms": {name: round(value, 1) for name, value in added.items()}}
 
 
-async def one_pod(client: Client, follower: Follower, name: str) -> dict[str, float]:
+async def threes(client: Client, follower: Follower, count: int) -> Figures:
+    took: dict[int, list[float]] = {1: [], 3: []}
+    for number in range(count):
+        for containers, ready in took.items():
+            await asyncio.sleep(SETTLE_S + random.uniform(0, PAUSE_S))
+            ready.append((await one_pod(client, follower, f"pod-of-{containers}-{number}", containers))["ready"])
+    figures: Figures = {"ready": latencies(took[3]), "ready_of_one": latencies(took[1])}
+    return {**figures, "of_one": round(figures["ready"]["median"] / figures["ready_of_one"]["median"], 2)}
+
+
+async def one_pod(client: Client, follower: Follower, name: str, containers: int = 1) -> dict[str, float]:
     """Seconds from the request to what a watcher sees."""
     since, began = len(follower.events), now()
-    await client.create(PODS, pod(name))
+    await client.create(PODS, pod(name, containers=containers))
     scheduled = await follower.until(of(name, lambda _, obj: bool(obj["spec"].get("nodeName"))), since=since) - began
     ready = await follower.until(of(name, lambda _, obj: is_ready(obj)), since=since) - began
     await asyncio.sleep(PAUSE_S)

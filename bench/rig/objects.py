@@ -20,13 +20,15 @@ def configmap(name: str, size: int = 1024) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE}, "data": {"text": "x" * size}}
 
 
-def pod_spec(script: str, grace_s: int = 30) -> Object:
-    container = {"name": "main", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["/bin/sh", "-c", script]}
-    return {"terminationGracePeriodSeconds": grace_s, "automountServiceAccountToken": False, "containers": [container]}
+def pod_spec(script: str, grace_s: int = 30, containers: int = 1) -> Object:
+    container = {"image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["/bin/sh", "-c", script]}
+    named = [{"name": f"main-{number}", **container} for number in range(containers)]
+    return {"terminationGracePeriodSeconds": grace_s, "automountServiceAccountToken": False, "containers": named}
 
 
-def pod(name: str, script: str = POLITE, *, app: str = "bench", grace_s: int = 30) -> Object:
-    return {"metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": app}}, "spec": pod_spec(script, grace_s)}
+def pod(name: str, script: str = POLITE, *, app: str = "bench", grace_s: int = 30, containers: int = 1) -> Object:
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": {"app": app}}
+    return {"metadata": metadata, "spec": pod_spec(script, grace_s, containers)}
 
 
 def deployment(name: str, replicas: int, script: str = POLITE, grace_s: int = 30) -> Object:

@@ -1,12 +1,12 @@
 """Validation rules of custom resources, as clients meet them: at the definition, at creation and at each update."""
 
-import time
 from typing import Any
 
 import pytest
 
 from pilothouse.model.cel.validation import Rules
 from pilothouse.model.schema.crd import build
+from tests.cpu import takes_under
 from tests.engine.apiserver.api import Api
 from tests.engine.apiserver.test_crds import CRDS, THINGS, definition, thing
 
@@ -195,10 +195,9 @@ async def test_a_rule_that_does_not_compile_is_refused_with_its_definition(api: 
 
 
 async def test_a_definition_with_very_many_rules_is_refused_at_once(api: Api) -> None:
-    started = time.process_time()
-    error = await api.refused("POST", CRDS, spec_of({"a": INTEGER}, *(rule(f"self.a != {n}") for n in range(10_000))))
-    assert error.code == 422
-    assert time.process_time() - started < 2
+    with takes_under(2):
+        error = await api.refused("POST", CRDS, spec_of({"a": INTEGER}, *(rule(f"self.a != {n}") for n in range(10_000))))
+        assert error.code == 422
 
 
 DEAR = rule("self.l.all(x, self.l.all(y, self.l.all(z, x + y + z >= 0)))", message="all sums")

@@ -1,6 +1,5 @@
 """Rules over values: what the language and Kubernetes' functions answer, and what is refused before any value is seen."""
 
-import time
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from pilothouse.model.cel import BudgetExceeded, EvaluationFailed, RuleCompiler, RuleProblem, as_cel, weigh
 from pilothouse.model.json import Object
 from pilothouse.model.schema.crd import build
+from tests.cpu import takes_under
 
 INTEGER, TEXT = {"type": "integer"}, {"type": "string"}
 THING: Object = {
@@ -190,10 +190,8 @@ def test_a_key_that_is_made_twice_is_an_error() -> None:
 )
 def test_a_map_or_a_list_that_is_too_long_to_make_is_not_begun(rule: str) -> None:
     value = {"a": 9000, "li": list(range(2000)), "s": "a" * 100_000, "l": [{"v": 1}] * 1000}
-    started = time.monotonic()
-    with pytest.raises(BudgetExceeded):
+    with takes_under(1), pytest.raises(BudgetExceeded):
         run(rule, value)
-    assert time.monotonic() - started < 1
 
 
 def test_a_long_chain_is_a_rule() -> None:
@@ -255,10 +253,8 @@ def test_an_optional_old_value_may_be_absent(old: Object | None, expected: bool)
     ],
 )
 def test_no_rule_holds_everybody_up(rule: str, value: Object) -> None:
-    started = time.process_time()
-    with pytest.raises(BudgetExceeded):
+    with takes_under(2), pytest.raises(BudgetExceeded):
         run(rule, value)
-    assert time.process_time() - started < 2
 
 
 def test_a_plain_rule_over_a_long_list_is_affordable() -> None:

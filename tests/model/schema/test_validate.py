@@ -1,4 +1,3 @@
-import time
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from pilothouse.model.schema.breadth import breadth
 from pilothouse.model.schema.crd import build
 from pilothouse.model.schema.formats import FORMATS as KNOWN_FORMATS
 from pilothouse.model.schema.validate import validate
+from tests.cpu import takes_under
 from tests.model.json_values import OBJECTS, VALUES
 
 INVALID, TYPE = "FieldValueInvalid", "FieldValueTypeInvalid"
@@ -192,17 +192,15 @@ def test_patterns_are_go_patterns(pattern: str, good: str, bad: str) -> None:
 
 
 def test_a_pattern_takes_time_linear_in_the_value() -> None:
-    started = time.process_time()
-    assert causes({"type": "string", "pattern": "^(a+)+$"}, "a" * 100_000 + "b")
-    assert time.process_time() - started < 1
+    with takes_under(1):
+        assert causes({"type": "string", "pattern": "^(a+)+$"}, "a" * 100_000 + "b")
 
 
 @pytest.mark.parametrize("format", sorted(KNOWN_FORMATS))
 def test_a_format_takes_time_linear_in_the_value(format: str) -> None:
-    started = time.process_time()
-    for mark in ("1", "a", "a.", "1h", ":", "-", " "):
-        causes({"type": "string", "format": format}, mark * 20_000 + "!")
-    assert time.process_time() - started < 1
+    with takes_under(1):
+        for mark in ("1", "a", "a.", "1h", ":", "-", " "):
+            causes({"type": "string", "format": format}, mark * 20_000 + "!")
 
 
 def test_a_value_that_is_too_long_is_told_of_its_length_alone() -> None:

@@ -12,6 +12,7 @@ from pilothouse.client.transport import Call
 from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import dumps
+from tests.cpu import slowness
 from tests.engine.apiserver.api import Api
 from tests.engine.apiserver.budget.calls import NAMESPACE, name_of
 from tests.engine.apiserver.budget.small import SMALL
@@ -19,8 +20,6 @@ from tests.engine.apiserver.budget.small import SMALL
 LOOP_S, THREADS_S = 0.1, 0.5
 """CPU time of the event loop's thread, and of all threads: what is worked out beside the loop may take longer."""
 ANSWER_BYTES = 1_000_000
-UNIT_S = 0.01
-"""What `unit` takes on the machine that the budget is meant for."""
 _ATTEMPTS = 3
 """What is too much each time is the call's doing; once may be the machine's."""
 
@@ -47,14 +46,6 @@ class Cost(NamedTuple):
         return self.trouble or f"{times}, {self.answer_bytes} bytes"
 
 
-def unit() -> float:
-    """A fixed piece of work: how slow the machine is by what else it does."""
-    started = time.thread_time()
-    found = {str(number): {"n": number} for number in range(40_000)}
-    assert len(found) == 40_000
-    return time.thread_time() - started
-
-
 async def cost(api: Api, call: Call) -> Cost:
     loop_s, threads_s = time.thread_time(), time.process_time()
     try:
@@ -65,7 +56,7 @@ async def cost(api: Api, call: Call) -> Cost:
     message = str(answer.get("message", "")) if isinstance(answer, dict) else ""
     found = Cost(loop_s, threads_s, len(dumps(answer)), message if message.startswith("Internal error") else "")
     # WHY only then: measuring the machine takes as long as most calls do.
-    return found if found.is_within else found.on_faster(max(1.0, unit() / UNIT_S))
+    return found if found.is_within else found.on_faster(slowness())
 
 
 async def cost_of(api: Api, call: Call, restore: Callable[[], Awaitable[None]] | None = None) -> Cost:

@@ -1,6 +1,5 @@
 """CustomResourceDefinitions: names, versions, schemas."""
 
-import time
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from pilothouse.engine.apiserver.kinds.crd.definition import CRD
 from pilothouse.engine.apiserver.kinds.crd.paths import validate_simple_path
 from pilothouse.model.json import Object
+from tests.cpu import takes_under
 from tests.engine.apiserver.kinds.objects import brief, changed, cluster_scoped, created, refusals, update_refusals, updated
 
 NAME = "things.example.com"
@@ -250,9 +250,8 @@ def test_without_the_strategy_there_is_no_webhook() -> None:
 
 @pytest.mark.parametrize("path", ["." * 100_000 + "!", ".a" * 50_000 + "!", "[?(" * 30_000])
 def test_a_path_that_is_none_is_refused_at_once(path: str) -> None:
-    started = time.process_time()
-    assert validate_simple_path("." + path, "here")
-    assert time.process_time() - started < 0.5
+    with takes_under(0.5):
+        assert validate_simple_path("." + path, "here")
 
 
 @pytest.mark.parametrize("path", [".spec.replicas", ".a..b", ".a[*].b", ".a['x']", '.a[?(@.type=="Ready")].status', ".a[?(@.b[0]=='x')].c"])
