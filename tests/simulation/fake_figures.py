@@ -20,30 +20,37 @@ def plenty(name: str = "node-1") -> NodeFigures:
 
 @dataclass(slots=True)
 class FakeFigures:
-    """node, pods: what is told. looks: how often somebody has asked. fails: whether there are no figures to be had.
+    """of_node, pods: what is told. looks: how often somebody has asked for the node's. measurements: how often for the pods' as well.
 
-    first: called before each look, to make the figures follow from something.
+    fails: whether there are no figures to be had. first: called before each look, to make the figures follow from something.
     """
 
-    node: NodeFigures = field(default_factory=plenty)
+    of_node: NodeFigures = field(default_factory=plenty)
     pods: dict[str, PodFigures] = field(default_factory=dict)
     looks: int = 0
+    measurements: int = 0
     fails: bool = False
     first: Callable[[], None] = lambda: None
 
     def memory_available(self, available_bytes: int) -> None:
-        self.node = replace(self.node, memory=replace(self.node.memory, available_bytes=available_bytes))
+        self.of_node = replace(self.of_node, memory=replace(self.of_node.memory, available_bytes=available_bytes))
 
     def disk_available(self, available_bytes: int) -> None:
-        disk = replace(self.node.fs, available_bytes=available_bytes)
-        self.node = replace(self.node, fs=disk, image_fs=disk)
+        disk = replace(self.of_node.fs, available_bytes=available_bytes)
+        self.of_node = replace(self.of_node, fs=disk, image_fs=disk)
 
     def uses(self, pod: PodFigures) -> None:
         self.pods[pod.uid] = pod
 
-    async def measured(self, max_age_s: float) -> Figures:
+    async def node(self) -> NodeFigures:
         self.looks += 1
         self.first()
         if self.fails:
             raise OSError("the test says so")
-        return Figures(self.node, tuple(self.pods.values()))
+        return self.of_node
+
+    async def measured(self, max_age_s: float) -> Figures:
+        self.measurements += 1
+        if self.fails:
+            raise OSError("the test says so")
+        return Figures(self.of_node, tuple(self.pods.values()))

@@ -207,3 +207,17 @@ def test_the_looks_are_ten_seconds_apart_even_when_nothing_can_be_evicted(play: 
         return cluster.figures.looks - before
 
     assert 55 <= play(scene) <= 62
+
+
+def test_pods_are_measured_only_when_the_node_is_short_or_one_of_them_has_a_limit_of_its_own(play: Play) -> None:
+    async def scene(cluster: Simulated) -> list[int]:
+        found = []
+        await runs(cluster, "plain", 100)
+        await asyncio.sleep(60)
+        found.append(cluster.figures.measurements)
+        await runs(cluster, "limited", 100, volumes=[{"name": "v", "emptyDir": {"sizeLimit": "1Gi"}}])
+        await asyncio.sleep(15)
+        found.append(min(1, cluster.figures.measurements))
+        return found
+
+    assert play(scene) == [0, 1]

@@ -20,7 +20,7 @@ from pilothouse.engine.node.eviction.thresholds import MEMORY, PIDS, Threshold, 
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.state import Waiting
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
-from pilothouse.engine.node.stats.figures import Figures, PodFigures
+from pilothouse.engine.node.stats.figures import Figures, NodeFigures, PodFigures
 from pilothouse.engine.node.work.worker import PodWorker
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import QuantityError
@@ -36,6 +36,10 @@ MEMORY_PRESSURE_TAINT = {"key": "node.kubernetes.io/memory-pressure", "effect": 
 
 class Signals(Protocol):
     """Where the figures come from."""
+
+    async def node(self) -> NodeFigures:
+        """Of the node as a whole, now. Cheap: the runtime and the pods are not asked."""
+        ...
 
     async def measured(self, max_age_s: float) -> Figures:
         """The figures of now; what volumes take not older than that, if it can be had."""
@@ -90,12 +94,17 @@ class Evictor:
             await asyncio.sleep(0.0 if evicted else self._config.interval_s)
 
     async def look(self) -> list[PodWorker]:
-        """One look; returns the workers of the pods that are evicted for it."""
-        figures = await self._signals.measured(self._config.interval_s)
-        observed = observe(figures.node)
+        """One look; returns the workers of the pods that are evicted for it.
+
+        Pods are measured only for limits of their own or when the node is short of something: a full node's cost a call to each shim.
+        """
+        observed = observe(await self._signals.node())
         now = asyncio.get_running_loop().time()
         verdict = judge(self._thresholds, observed, self._memory, now, self._config.transition_s)
         self._note(verdict)
+        if not verdict.starved and not self._has_limits():
+            return []
+        figures = await self._signals.measured(self._config.interval_s)
         exceeding = self._evict_exceeding(figures)
         if exceeding or not verdict.starved:
             return exceeding
@@ -117,6 +126,9 @@ class Evictor:
             log.info("conditions of the node", conditions=sorted(verdict.conditions), before=sorted(self.conditions))
             self.conditions = verdict.conditions
             self._changed()
+
+    def _has_limits(self) -> bool:
+        return any(worker.is_active and _has_limits(worker.pod) for worker in self._workers.values())
 
     def _evict_exceeding(self, figures: Figures) -> list[PodWorker]:
         found = []
@@ -160,8 +172,7 @@ class Evictor:
                 await work()
             except (RuntimeFailure, OSError) as error:
                 log.warning("room could not be reclaimed", why=str(error))
-        observed = observe((await self._signals.measured(self._config.interval_s)).node)
-        return not met(self._thresholds, observed, with_reclaim=True)
+        return not met(self._thresholds, observe(await self._signals.node()), with_reclaim=True)
 
     def _evict(self, worker: PodWorker, signal: str, message: str, grace_s: int, *, disrupts: bool) -> None:
         log.warning("pod evicted", pod=podspec.key_of(worker.pod), signal=signal, why=message)
@@ -174,6 +185,14 @@ class Evictor:
         while waited_s < CLEANED_S and not all(worker.state.finished or worker.is_gone for worker in evicted):
             await asyncio.sleep(CLEANED_POLL_S)
             waited_s += CLEANED_POLL_S
+
+
+def _has_limits(pod: Object) -> bool:
+    try:
+        return limits.has_any(pod)
+    except QuantityError:
+        # Said by name when its figures are looked at.
+        return True
 
 
 def _exceeded(pod: PodFigures, *, has_image_fs: bool) -> tuple[str, str] | None:

@@ -10,6 +10,12 @@ from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity, whole
 
 
+def has_any(pod: Object) -> bool:
+    """Whether the pod (an object) has a limit of local storage that a look at its figures could find exceeded."""
+    volumes = podspec.spec(pod).get("volumes") or ()
+    return any((volume.get("emptyDir") or {}).get("sizeLimit") for volume in volumes) or podspec.limit(pod, EPHEMERAL) is not None
+
+
 def exceeded(pod: PodFigures, *, has_image_fs: bool) -> tuple[str, str] | None:
     """The signal and the message of the first limit that the pod exceeds."""
     return _empty_dirs(pod) or _whole_pod(pod) or _containers(pod, has_image_fs=has_image_fs)

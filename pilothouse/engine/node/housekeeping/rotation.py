@@ -7,11 +7,13 @@ Source: kubernetes pkg/kubelet/logs/container_log_manager.go.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
+from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.state import Tracked
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.engine.node.streams.logs import rotated
@@ -23,20 +25,45 @@ log = structlog.get_logger("node.housekeeping")
 
 async def rotate_logs(context: Context, workers: Mapping[str, PodWorker]) -> None:
     """Each log by itself: one that fails leaves the others their turn, and is tried again in the next round."""
-    for worker in list(workers.values()):
-        metadata = worker.pod["metadata"]
-        folder = context.config.pod_logs(metadata["namespace"], metadata["name"], metadata["uid"])
-        for tracked in list(worker.state.containers.values()):
-            try:
-                await _rotate(context, folder, tracked)
-            except (RuntimeFailure, OSError) as error:
-                log.warning("log not rotated", pod=f"{metadata['namespace']}/{metadata['name']}", container=tracked.name, why=str(error))
+    logs = [Log(worker, tracked, path) for worker in workers.values() for tracked, path in _written(context, worker)]
+    # In one thread, since a full node's logs are looked at every few seconds and hardly ever rotated.
+    for each in await asyncio.to_thread(_due, logs, context.config.log_max_bytes):
+        try:
+            await _rotate(context, each.tracked, each.path)
+        except (RuntimeFailure, OSError) as error:
+            log.warning("log not rotated", pod=podspec.key_of(each.worker.pod), container=each.tracked.name, why=str(error))
 
 
-async def _rotate(context: Context, folder: Path, tracked: Tracked) -> None:
-    if not tracked.alive or tracked.latest is None:
+class Log(NamedTuple):
+    worker: PodWorker
+    tracked: Tracked
+    path: Path
+
+
+def _written(context: Context, worker: PodWorker) -> Iterator[tuple[Tracked, Path]]:
+    """The containers that run, and the files that they write to."""
+    metadata = worker.pod["metadata"]
+    folder = context.config.pod_logs(metadata["namespace"], metadata["name"], metadata["uid"])
+    for tracked in worker.state.containers.values():
+        if tracked.alive and tracked.latest is not None:
+            yield tracked, folder / tracked.name / f"{tracked.latest.attempt}.log"
+
+
+def _due(logs: Iterable[Log], max_bytes: int) -> list[Log]:
+    return [each for each in logs if _is_due(each.path, max_bytes)]
+
+
+def _is_due(path: Path, max_bytes: int) -> bool:
+    """Too large, or missing, which `set_aside` looks into."""
+    try:
+        return path.stat().st_size >= max_bytes
+    except OSError:
+        return True
+
+
+async def _rotate(context: Context, tracked: Tracked, path: Path) -> None:
+    if not tracked.alive or tracked.latest is None or path.name != f"{tracked.latest.attempt}.log":
         return
-    path = folder / tracked.name / f"{tracked.latest.attempt}.log"
     aside = await asyncio.to_thread(set_aside, path, context.config.log_max_bytes, context.config.log_files)
     if aside is None:
         return

@@ -65,6 +65,10 @@ class Statistics:
             self._gathering.when_done(self._gathered)
         return await self._gathering.result()
 
+    async def node(self) -> NodeFigures:
+        """Of the node as a whole, now; without a rate of its CPU, which those who ask for figures take."""
+        return await asyncio.to_thread(lambda: self._read_node(machine.cpu(), time.time()))
+
     async def measured(self, max_age_s: float) -> Figures:
         """With volumes that were measured not longer ago than that (see `VolumeUsage.refresh`)."""
         await self.volumes.refresh(self._pods(), max_age_s)
@@ -91,20 +95,20 @@ class Statistics:
             self._images = (self._clock(), sum(image.size_bytes for image in await self._runtime.images()))
 
     def _read(self, sources: Sequence[PodSource]) -> Figures:
-        node = self._read_node()
+        now = time.time()
+        node = self._read_node(self._rates.rated("node", machine.cpu(), now), now)
         pods = tuple(self._read_pod(source) for source in sources)
         self._rates.forget_others()
         return Figures(node, pods)
 
-    def _read_node(self) -> NodeFigures:
-        now = time.time()
+    def _read_node(self, cpu: Cpu, now: float) -> NodeFigures:
         memory, capacity = cgroup.topmost(*machine.memory())
         processes, most = machine.processes()
         return NodeFigures(
             name=self._config.node_name,
             booted_at=machine.booted_at(),
             taken_at=now,
-            cpu=self._rates.rated("node", machine.cpu(), now),
+            cpu=cpu,
             memory=memory,
             memory_capacity_bytes=capacity,
             fs=machine.filesystem(self._config.home),
