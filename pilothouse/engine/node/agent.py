@@ -368,16 +368,26 @@ class NodeAgent:
                 worker.doubt(id)
 
     async def _sweep_orphans(self) -> None:
-        """Pods that were removed from the API while no agent ran."""
+        """Pods that were removed from the API while no agent ran. What cannot be swept is tried again."""
         assert self._context is not None
         boxes, containers = self._found
         known = self._context.volumes.present() | await asyncio.to_thread(cgroups.pods, self._config.instance)
-        orphans = (set(boxes) | set(containers) | known) - set(self._workers) - self._static.uids()
-        for uid in orphans:
-            try:
-                await sweep(self._context, uid)
-            except RuntimeFailure as error:
-                log.warning("orphan not swept", uid=uid, why=str(error))
+        orphans, backoff = set(boxes) | set(containers) | known, Backoff(CRASH_FIRST_S, cap_s=CRASH_MOST_S)
+        while True:
+            orphans -= set(self._workers) | self._static.uids()
+            orphans = {uid for uid in orphans if not await self._is_swept(uid)}
+            if not orphans:
+                return
+            await asyncio.sleep(backoff.next_s())
+
+    async def _is_swept(self, uid: str) -> bool:
+        assert self._context is not None
+        try:
+            await sweep(self._context, uid)
+        except (RuntimeFailure, OSError) as error:
+            log.warning("orphan not swept", uid=uid, why=str(error))
+            return False
+        return True
 
 
 async def _unless_gone(asked: Awaitable[T]) -> T | None:

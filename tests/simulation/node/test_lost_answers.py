@@ -125,3 +125,18 @@ def test_a_clock_that_is_set_hurries_and_delays_nothing(live: Live, seconds: flo
     assert crashed < 12
     assert 23 < probed < 27
     assert 190 < failed < 200
+
+
+def test_what_is_left_of_a_pod_that_went_while_no_agent_ran_is_removed_though_the_runtime_fails_at_first(live: Live) -> None:
+    async def scene(world: World) -> None:
+        await create(world)
+        await shown(world, is_ready)
+        await world.kill_agent(goes_on=False)
+        await world.client.delete(PODS, "p", "default", grace_s=0)
+        world.runtime_troubles.by_verb["remove_sandbox"] = Trouble("UNAVAILABLE", times=2)
+        world.start_agent()
+        async with asyncio.timeout(60):
+            while world.runtime.boxes:
+                await asyncio.sleep(0.1)
+
+    live(scene)
