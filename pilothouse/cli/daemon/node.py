@@ -33,7 +33,9 @@ from pilothouse.decisions.log import DecisionLog
 from pilothouse.engine.boot.node import AGENT, Node
 from pilothouse.engine.identities import GATEWAY, PROXY, Identities
 from pilothouse.engine.identities import NODE as NODE_IDENTITY
-from pilothouse.engine.node.runtime.containerd import ContainerdUnusable
+from pilothouse.engine.node.runtime.containerd import Containerd, ContainerdUnusable
+from pilothouse.engine.node.runtime.cri import CriRuntime
+from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.network.dns import ClusterDNS
 from pilothouse.network.pod import PodNetwork
 from pilothouse.network.routes import NodeRoutes
@@ -95,7 +97,22 @@ async def work(process: Process) -> None:
 
 def _start_pod_network(process: Process) -> None:
     network = wiring.pod_network_config(process.home, process.settings)
-    process.supervisor.start("pod network", lambda ready: PodNetwork(network).run(ready))
+    socket = Containerd(wiring.node_config(process.home, process.settings)).socket
+    process.supervisor.start("pod network", lambda ready: PodNetwork(network, partial(_sandboxes, socket)).run(ready))
+
+
+async def _sandboxes(socket: Path) -> frozenset[str] | None:
+    """Ids of all that the container runtime has; None while it does not answer."""
+    if not socket.exists():  # noqa: ASYNC240 - a look at one file
+        return None
+    runtime = CriRuntime(socket)
+    try:
+        return frozenset(each.id for each in await runtime.sandboxes())
+    except RuntimeFailure as error:
+        log.warning("leases of pods are not compared: the container runtime does not answer", why=error.why)
+        return None
+    finally:
+        await runtime.close()
 
 
 async def _api_listens(settings: Settings) -> None:

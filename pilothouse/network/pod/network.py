@@ -8,15 +8,18 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import structlog
 
+from pilothouse.aio.tasks import scope
 from pilothouse.model.json import Object, dumps
 from pilothouse.network.pod import cni, kernel, plugin
 from pilothouse.network.pod.addresses import AddressPool, Exhausted, Lease, mac_of
 from pilothouse.network.pod.config import PodNetworkConfig
+from pilothouse.network.pod.unclaimed import Unclaimed
 
 log = structlog.get_logger("network.pod")
 
@@ -24,12 +27,24 @@ REQUEST_LIMIT_BYTES = 1 << 20
 REQUEST_DEADLINE_S = 30.0
 LINGER_S = 15.0  # a link whose namespace has not ended by then is taken away by us
 INSPECT_S = 15.0
+COLLECT_S = 60.0
 THREADS = 4
+
+Sandboxes = Callable[[], Awaitable[Collection[str] | None]]
+"""Ids of all sandboxes that the runtime has, whatever their state; None while it does not answer."""
+
+
+async def _unknown() -> None:
+    return None
 
 
 class PodNetwork:
-    def __init__(self, config: PodNetworkConfig) -> None:
+    """sandboxes: what leases are compared with; without it no lease is collected."""
+
+    def __init__(self, config: PodNetworkConfig, sandboxes: Sandboxes = _unknown) -> None:
         self.config = config
+        self._sandboxes = sandboxes
+        self._unclaimed = Unclaimed()
         self._pool = AddressPool(config.pod_cidr)
         self._released: dict[Lease, float] = {}
         self._ports: dict[str, tuple[cni.PortMapping, ...]] = {}
@@ -45,9 +60,18 @@ class PodNetwork:
             async with await self._listen(threads):
                 log.info("pod network ready", bridge=self.config.bridge, cidr=self.config.pod_cidr, pods=len(self._pool))
                 ready.set()
-                while True:
-                    await asyncio.sleep(INSPECT_S)
-                    await asyncio.get_running_loop().run_in_executor(threads, self.inspect)
+                async with scope() as tasks:
+                    tasks.spawn(self._keep_collecting(threads), name="pod network leases")
+                    while True:
+                        await asyncio.sleep(INSPECT_S)
+                        await asyncio.get_running_loop().run_in_executor(threads, self.inspect)
+
+    async def _keep_collecting(self, threads: ThreadPoolExecutor) -> NoReturn:
+        while True:
+            sandboxes = await self._sandboxes()
+            if sandboxes is not None:
+                await asyncio.get_running_loop().run_in_executor(threads, self.collect, sandboxes, time.monotonic())
+            await asyncio.sleep(COLLECT_S)
 
     async def _listen(self, threads: ThreadPoolExecutor) -> asyncio.Server:
         path = self.config.socket
@@ -77,6 +101,39 @@ class PodNetwork:
                 kernel.open_ports(self.config, address, ports)
         except kernel.NetworkFailure as error:
             log.error("the rules of the pod network cannot be written", error=str(error))
+
+    def collect(self, sandboxes: Collection[str], now: float) -> None:
+        """Gives back what no sandbox has: addresses with their links, and ports of the host. What fails is tried at the next call. Blocks.
+
+        sandboxes: ids of all that the runtime has. now: in seconds, of a clock that never goes back.
+        """
+        with self._lock:
+            self._reap()
+            leases = list(self._pool)
+            due = [lease for lease in self._unclaimed.due(leases, sandboxes, now) if lease not in self._released]
+            # Meanwhile none of these addresses is given to another pod.
+            for address in set(self._ports) - {lease.address for lease in leases}:
+                self._ports_closed(address)
+        for lease in due:
+            if self._ports_closed(lease.address):
+                self._give_back(lease)
+
+    def _ports_closed(self, address: str) -> bool:
+        try:
+            if address in self._ports:
+                self._close_ports(address)
+        except cni.CniError as error:
+            log.warning("ports of a pod that is gone cannot be closed", address=address, error=error.message)
+            return False
+        return True
+
+    def _give_back(self, lease: Lease) -> None:
+        log.info("address of a sandbox that is gone is collected", address=lease.address, link=lease.link, container=lease.container[:12])
+        kernel.remove_link(lease.link)
+        with self._lock:
+            # Until the link has gone the address stays taken.
+            self._released.setdefault(lease, time.monotonic())
+            self._reap()
 
     def _prepare(self) -> None:
         self._bridge = kernel.prepare(self.config)

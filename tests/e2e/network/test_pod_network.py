@@ -183,3 +183,42 @@ def test_the_kernel_takes_the_golden_rule_sets_and_comes_back_to_where_it_was(ho
         assert load(table) == opened, "the ports of running pods stay"
         assert load("close-ports") == before
         assert load("close-ports") == before, "once more is no error"
+
+
+async def test_what_no_sandbox_has_any_more_is_collected(host: None, namespace: Make, tmp_path: Path) -> None:
+    """Its DEL never came. The next network finds the lease in the kernel, and gives back its address, link and ports."""
+    gone, there = namespace(), namespace()
+    network = PodNetwork(pod_config(tmp_path, pod_cidr="10.244.9.0/29"))
+    async with running(network):
+        address = await Runtime(network).add("gone", gone, portMappings=[{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}])
+        kept = await Runtime(network).add("there", there)
+    network = PodNetwork(pod_config(tmp_path, pod_cidr="10.244.9.0/29"))
+    async with running(network):
+        for now in (0.0, 60.0):
+            await asyncio.to_thread(network.collect, {"there"}, now)
+        assert f"8080 : {address} . 80" in sh("nft", "list", "ruleset")
+        await asyncio.to_thread(network.collect, {"there"}, 200.0)
+        assert "8080" not in sh("nft", "list", "ruleset")
+        assert sh("ip", "-o", "link", "show", "master", "pht0").count("\n") == 1
+        runtime = Runtime(network)
+        more = [await runtime.add(f"more{number}", namespace()) for number in range(4)]
+        assert address in more
+        assert kept not in more
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_ports_whose_link_has_gone_with_its_namespace_are_closed(host: None, namespace: Make, tmp_path: Path) -> None:
+    gone = namespace()
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        await Runtime(network).add("gone", gone, portMappings=[{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}])
+    gone.end()
+    async with asyncio.timeout(5):
+        while sh("ip", "-o", "link", "show", "master", "pht0"):
+            await asyncio.sleep(0.02)
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        assert "8080" in sh("nft", "list", "ruleset")
+        await asyncio.to_thread(network.collect, set(), 0.0)
+        assert "8080" not in sh("nft", "list", "ruleset")
+    await asyncio.to_thread(network.teardown)
