@@ -67,6 +67,7 @@ class Fault:
 @dataclass(slots=True)
 class FakeRuntime:
     """latency_s: of each call. faults: verb -> what it fails with; "" for every verb. calls: all that was asked for, in order.
+    remote, private: what a registry has; of private images `user:password`.
     configs: by id of the container, what it was made of. shifts: whether it makes user namespaces. uses: memory, by id.
     """
 
@@ -86,6 +87,7 @@ class FakeRuntime:
     uses: dict[str, int] = field(default_factory=dict)
     stock: dict[str, Image] = field(default_factory=dict)
     remote: set[str] = field(default_factory=set)
+    private: dict[str, str] = field(default_factory=dict)
     _listeners: "list[asyncio.Queue[RuntimeEvent | None]]" = field(default_factory=list)
     _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     _ends: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -269,6 +271,8 @@ class FakeRuntime:
         await self._called("PullImage", image)
         if image not in self.remote:
             raise RuntimeFailure("PullImage", f'failed to resolve reference "{image}": not found', "NOT_FOUND")
+        if self.private.get(image, "") not in ("", "" if auth is None else f"{auth.username}:{auth.password}"):
+            raise RuntimeFailure("PullImage", f'failed to resolve reference "{image}": pull access denied', "UNKNOWN")
         self.holds(image)
         return self.stock[image].id
 

@@ -10,7 +10,8 @@ from pilothouse.engine.node.runtime.seam import MESSAGE_FILE
 from pilothouse.engine.node.work.worker import PodWorker
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CONFIGMAPS, EVENTS, NODES, PODS, RUNTIMECLASSES
+from pilothouse.model.kinds import CONFIGMAPS, EVENTS, NODES, PODS, RUNTIMECLASSES, SECRETS
+from tests.engine.node.builders import pull_secret
 from tests.simulation.cluster import NODE, Simulated, until
 from tests.simulation.conftest import Play
 from tests.simulation.fake_runtime import Program
@@ -485,3 +486,32 @@ def test_an_image_that_was_changed_while_nobody_looked_is_changed_by_the_next_wo
         assert found["status"]["containerStatuses"][0]["image"] == "app:2"
 
     play(scene)
+
+
+def test_what_one_pods_secret_fetched_serves_no_pod_without_it(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        image = "registry.example/app:1"
+        cluster.runtime.remote.add(image)
+        cluster.runtime.private[image] = "me:word"
+        secret = pull_secret("mine", "registry.example", "me", "word", namespace="default")
+        await cluster.create(SECRETS, secret | {"metadata": {"name": "mine"}})
+        mine: Object = {"imagePullSecrets": [{"name": "mine"}]}
+        await cluster.runs(pod("first", container(image=image), **mine))
+        await cluster.create(PODS, pod("without", container(image=image)))
+        await cluster.until(PODS, "without", lambda each: waits_for(each) in ("ErrImagePull", "ImagePullBackOff"), 60)
+        await cluster.create(PODS, pod("never", container(image=image, imagePullPolicy="Never")))
+        await cluster.until(PODS, "never", lambda each: waits_for(each) == "ErrImageNeverPull", 60)
+        pulls = len(cluster.runtime.called("PullImage"))
+        await cluster.runs(pod("second", container(image=image), **mine))
+        assert len(cluster.runtime.called("PullImage")) == pulls
+        await cluster.create(PODS, pod("lost", container(image=image), imagePullSecrets=[{"name": "absent"}]))
+        await cluster.until(PODS, "lost", lambda each: waits_for(each) in ("ErrImagePull", "ImagePullBackOff"), 60)
+        events = [each["message"] for each in await cluster.items(EVENTS) if each["reason"] == "FailedToRetrieveImagePullSecret"]
+        assert events == ["Unable to retrieve some image pull secrets (absent); attempting to pull the image may not succeed."]
+
+    play(scene)
+
+
+def waits_for(found: Object | None) -> str:
+    statuses = ((found or {}).get("status") or {}).get("containerStatuses") or [{}]
+    return str(((statuses[0].get("state") or {}).get("waiting") or {}).get("reason"))

@@ -24,7 +24,7 @@ from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.eviction.evictor import Evictor, Reclaim, Signals
 from pilothouse.engine.node.host import cgroups
 from pilothouse.engine.node.housekeeping import run as housekeeping
-from pilothouse.engine.node.housekeeping.containers import collect_containers
+from pilothouse.engine.node.housekeeping.containers import Ends, collect_containers
 from pilothouse.engine.node.housekeeping.images import remove_unused_images
 from pilothouse.engine.node.images.store import ImageStore
 from pilothouse.engine.node.node import NodeStatus
@@ -182,11 +182,13 @@ class NodeAgent:
         await volumes.open()
         allocatable = facts.allocatable(self._config)
         volumes.allocatable = allocatable
+        images = ImageStore(self._runtime, self._config.pulls_dir, self._clock)
+        await images.open()
         return Context(
             config=self._config,
             client=self._client,
             runtime=self._runtime,
-            images=ImageStore(self._runtime),
+            images=images,
             volumes=volumes,
             sources=self._sources,
             recorder=self._recorder,
@@ -209,7 +211,7 @@ class NodeAgent:
 
     def _evictor_of(self, context: Context, node: NodeStatus) -> Evictor:
         reclaim = Reclaim(
-            containers=lambda: collect_containers(context, self._workers, 0.0, of_ended_pods=True),
+            containers=lambda: collect_containers(context, self._workers, 0.0, ends=Ends(), of_ended_pods=True),
             images=lambda: remove_unused_images(context, self._workers),
         )
         eviction = self._config.eviction

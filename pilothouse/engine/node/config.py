@@ -38,7 +38,6 @@ class NodeConfig:
     log_max_bytes, log_files: a container's log is rotated at that size, and that many files are kept. image_min_age_s, container_min_age_s:
     since an image was first seen, or a container ended; younger ones are not collected.
     allowed_sysctls: names or patterns of kernel parameters that pods may set beside the safe ones.
-    log_max_bytes, log_files: a container's log is rotated at that size, and that many files are kept.
     """
 
     home: Path
@@ -109,6 +108,11 @@ class NodeConfig:
     def static_dir(self) -> Path:
         """What the node remembers of static pods."""
         return self.home / "static-pods"
+
+    @property
+    def pulls_dir(self) -> Path:
+        """Where it is noted by whose credentials images were pulled."""
+        return self.home / "image-pulls"
 
     def pod_dir(self, uid: str) -> Path:
         return self.pods_dir / uid

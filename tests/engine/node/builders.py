@@ -1,10 +1,11 @@
 """Pods and runtime states as the pure parts take them."""
 
+import base64
 from typing import Any
 
 from pilothouse.engine.node.pod.state import PodState, Tracked
 from pilothouse.engine.node.runtime.seam import EXITED, RUNNING, Container, Sandbox
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, dumps
 
 NOW = 1_000_000.0
 
@@ -41,3 +42,10 @@ def state(*containers: Tracked, sandbox: Sandbox | None = None, **more: Any) -> 
     made = PodState(sandbox=sandbox or box(), volumes_ready=True, started_at=NOW, active_since=NOW, **more)
     made.containers = {each.name: each for each in containers}
     return made
+
+
+def pull_secret(name: str, server: str, user: str, password: str, namespace: str = "ns") -> Object:
+    document = dumps({"auths": {server: {"username": user, "password": password}}})
+    data = {".dockerconfigjson": base64.b64encode(document).decode()}
+    metadata = {"name": name, "namespace": namespace, "uid": f"{namespace}/{name}"}
+    return {"metadata": metadata, "type": "kubernetes.io/dockerconfigjson", "data": data}

@@ -9,7 +9,8 @@ import pytest
 
 from pilothouse.engine.node.check.probes import Timing
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.images.store import credentials, domain_of, is_reference, pull_policy
+from pilothouse.engine.node.images.credentials import SecretOf, credentials
+from pilothouse.engine.node.images.reference import domain_of, is_reference, pull_policy, repository_of
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.request.container import resources, runs_as_root, security_context
 from pilothouse.engine.node.request.sandbox import Resolver, dns, hosts_file, sandbox_config
@@ -216,9 +217,12 @@ def test_a_floating_tag_is_always_pulled() -> None:
 def test_pull_secrets_are_for_the_registry_that_they_name() -> None:
     auth = base64.b64encode(b"me:word").decode()
     document = json.dumps({"auths": {"https://r.example.com": {"auth": auth}, "other": {"username": "no"}}})
-    secret = {"data": {".dockerconfigjson": base64.b64encode(document.encode()).decode()}}
-    found = credentials("r.example.com/a:1", [secret, {"data": {".dockerconfigjson": "!"}}])
-    assert [(each.username, each.password) for each in found] == [("me", "word")]
+    metadata = {"uid": "u", "namespace": "n", "name": "s"}
+    secret = {"metadata": metadata, "data": {".dockerconfigjson": base64.b64encode(document.encode()).decode()}}
+    found = credentials("r.example.com/a:1", [secret, {"metadata": metadata, "data": {".dockerconfigjson": "!"}}])
+    assert [(each.auth.username, each.auth.password) for each in found] == [("me", "word")]
+    assert [each.secret for each in found] == [SecretOf("u", "n", "s")]
+    assert "word" not in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -226,8 +230,9 @@ def test_pull_secrets_are_for_the_registry_that_they_name() -> None:
     [[], "x", {"auths": []}, {"auths": {"r.example.com": "x"}}, {"auths": {"r.example.com": {"auth": "a", "username": 1, "password": []}}}],
 )
 def test_pull_secrets_that_hold_something_else_break_nothing(document: object) -> None:
-    secret = {"data": {".dockerconfigjson": base64.b64encode(json.dumps(document).encode()).decode()}}
-    assert [each.username for each in credentials("r.example.com/a:1", [secret])] in ([], [""])
+    data = {".dockerconfigjson": base64.b64encode(json.dumps(document).encode()).decode()}
+    secret = {"metadata": {"uid": "u", "namespace": "n", "name": "s"}, "data": data}
+    assert [each.auth.username for each in credentials("r.example.com/a:1", [secret])] in ([], [""])
 
 
 def test_probe_settings_have_upstreams_defaults() -> None:
@@ -252,3 +257,14 @@ def test_the_error_stream_says_how_a_process_ended() -> None:
     assert exit_code(json.dumps(failed).encode()) == 3
     with pytest.raises(Internal, match="no such"):
         exit_code(b'{"status":"Failure","message":"no such file"}')
+
+
+def test_an_images_repository_is_its_name_without_tag_and_digest() -> None:
+    images = {
+        "a": "a",
+        "a:1": "a",
+        "r:5000/a": "r:5000/a",
+        "r:5000/a/b:1@sha256:" + "0" * 64: "r:5000/a/b",
+        "r.io/a@sha256:" + "0" * 64: "r.io/a",
+    }
+    assert {image: repository_of(image) for image in images} == images

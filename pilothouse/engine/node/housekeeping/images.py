@@ -20,7 +20,7 @@ async def collect_images(context: Context, workers: Mapping[str, PodWorker]) -> 
     config = context.config
     surplus = await asyncio.to_thread(_surplus, config.containerd_dir, config.image_high_percent, config.image_low_percent)
     if not surplus:
-        await context.images.look(context.now())
+        await context.images.look()
         return
     removed = await _remove(context, workers, surplus)
     if sum(image.size_bytes for image in removed) < surplus:
@@ -37,7 +37,7 @@ async def _remove(context: Context, workers: Mapping[str, PodWorker], free_bytes
     for container in await context.runtime.containers():
         in_use |= {container.image, container.image_ref}
     config = context.config
-    removed = await context.images.collect(in_use, free_bytes, now=context.now(), min_age_s=config.image_min_age_s)
+    removed = await context.images.collect(in_use, free_bytes, min_age_s=config.image_min_age_s)
     log.info("images removed", count=len(removed), bytes=sum(image.size_bytes for image in removed))
     return removed
 

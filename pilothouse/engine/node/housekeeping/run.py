@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import structlog
 
-from pilothouse.engine.node.housekeeping.containers import collect_containers
+from pilothouse.engine.node.housekeeping.containers import Ends, collect_containers
 from pilothouse.engine.node.housekeeping.images import collect_images
 from pilothouse.engine.node.housekeeping.rotation import rotate_logs
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
@@ -20,18 +20,18 @@ ROTATE_S, COLLECT_S = 10.0, 60.0
 
 async def run(context: Context, workers: Mapping[str, PodWorker]) -> NoReturn:
     loop = asyncio.get_running_loop()
-    collected_at = loop.time()
-    await _attempt("images", lambda: context.images.look(context.now()))
+    collected_at, ends = loop.time(), Ends()
+    await _attempt("images", context.images.look)
     while True:
         await asyncio.sleep(ROTATE_S)
         await rotate_logs(context, workers)
         if loop.time() - collected_at >= COLLECT_S:
             collected_at = loop.time()
-            await _attempt("containers", lambda: collect_containers(context, workers, context.config.container_min_age_s))
+            await _attempt("containers", lambda: collect_containers(context, workers, context.config.container_min_age_s, ends=ends))
             await _attempt("images", lambda: collect_images(context, workers))
 
 
-async def _attempt(what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _attempt(what: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
     """One part that fails does not keep the others from their turn."""
     try:
         await work()

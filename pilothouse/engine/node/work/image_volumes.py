@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pilothouse.engine.node.images.store import credentials, is_reference, pull_policy
+from pilothouse.engine.node.images.credentials import credentials
+from pilothouse.engine.node.images.reference import is_reference, not_pulled, pull_policy
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.runtime.seam import Image, RuntimeFailure
 from pilothouse.engine.node.work.context import Handle
@@ -69,10 +70,12 @@ class ImageVolumes:
             raise _Missing(f'couldn\'t parse image name "{reference}": invalid reference format')
         policy = source.get("pullPolicy") or pull_policy({"image": reference})
         present = await self._context.images.present(reference)
-        if present is not None and (policy != "Always" or reference in self._pulled):
+        if present is not None and (
+            reference in self._pulled or (policy != "Always" and await self._context.images.may_use(reference, present, self._secrets))
+        ):
             return present
         if policy == "Never":
-            raise _Missing(f'image "{reference}" is not present with pull policy of Never')
+            raise _Missing(not_pulled(f'image "{reference}"', is_here=present is not None))
         if reference in self._pulling:
             return None
         failed = self._failed.get(reference)

@@ -5,9 +5,9 @@ an agent that begins anew would otherwise take a resize that had no room for all
 """
 
 import asyncio
-import os
 from pathlib import Path
 
+from pilothouse.engine.node.files import durable
 from pilothouse.engine.node.host.cgroups import pod_parent, weigh
 from pilothouse.engine.node.pod import allocation, podspec
 from pilothouse.engine.node.pod.state import Tracked, Waiting
@@ -129,7 +129,7 @@ class Resizer:
                 raise RuntimeFailure("UpdateContainerResources", why, "FAILED_PRECONDITION")
 
     async def _keep(self) -> None:
-        await asyncio.to_thread(_write, self._file, dumps({"allocated": dict(self._state.allocated), "applied": self._applied}))
+        await asyncio.to_thread(durable.write, self._file, dumps({"allocated": dict(self._state.allocated), "applied": self._applied}))
 
 
 def update(pod: Object, spec: Object, before: Object, node_memory_bytes: int) -> api.LinuxContainerResources:
@@ -150,13 +150,3 @@ def _read(file: Path) -> Object | None:
     except (FileNotFoundError, JSONError):
         return None
     return found if isinstance(found.get("allocated"), dict) and isinstance(found.get("applied"), dict) else None
-
-
-def _write(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(".new")
-    with fresh.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(file)

@@ -8,7 +8,8 @@ import structlog
 from pilothouse.engine.node.check.failure import CheckFailed
 from pilothouse.engine.node.check.probes import Probing
 from pilothouse.engine.node.check.run import hook
-from pilothouse.engine.node.images.store import credentials, is_reference, pull_policy
+from pilothouse.engine.node.images.credentials import credentials
+from pilothouse.engine.node.images.reference import is_reference, not_pulled, pull_policy
 from pilothouse.engine.node.pod import allocation, environment, podspec
 from pilothouse.engine.node.pod.environment import ConfigMissing, Facts
 from pilothouse.engine.node.pod.restarts import restarts
@@ -130,13 +131,14 @@ class Starter:
             return None
         policy = pull_policy(spec)
         present = await self._context.images.present(name)
-        if present is not None and (policy != "Always" or tracked.pulled):
-            if not tracked.pulled:
-                said = f'Container image "{name}" already present on machine and can be accessed by the pod'
-                self._handle.say("Normal", "Pulled", said, tracked.name)
+        if present is not None and tracked.pulled:
+            return present
+        if present is not None and policy != "Always" and await self._context.images.may_use(name, present, self._pull_secrets):
+            said = f'Container image "{name}" already present on machine and can be accessed by the pod'
+            self._handle.say("Normal", "Pulled", said, tracked.name)
             return present
         if policy == "Never":
-            why = f'Container image "{name}" is not present with pull policy of Never'
+            why = not_pulled(f'Container image "{name}"', is_here=present is not None)
             self._pull_fails(tracked, "ErrImageNeverPull", why, f"Error: ErrImageNeverPull: {why}")
             return None
         tracked.busy = True

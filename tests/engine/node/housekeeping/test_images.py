@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from pilothouse.aio.clock import Steady
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.housekeeping import images as collecting
-from pilothouse.engine.node.housekeeping.containers import collect_containers
+from pilothouse.engine.node.housekeeping.containers import Ends, collect_containers
 from pilothouse.engine.node.housekeeping.images import collect_images, remove_unused_images
 from pilothouse.engine.node.images.collection import Seen, candidates
 from pilothouse.engine.node.images.store import ImageStore
@@ -54,8 +55,11 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.runtime = FakeRuntime(latency_s=0.0)
         self.runtime.holds("a:1", "b:1", "wanted:1", "mounted:1", "pause:1")
+        self.clock = Steady()
         config = NodeConfig(home=folder, node_name="n", instance="i", sandbox_image="pause:1")
-        self.context: Any = SimpleNamespace(config=config, runtime=self.runtime, images=ImageStore(self.runtime), now=lambda: 1e9)
+        self.context: Any = SimpleNamespace(
+            config=config, runtime=self.runtime, images=ImageStore(self.runtime, folder, self.clock), clock=self.clock, now=self.clock
+        )
         volumes = [{"name": "v", "image": {"reference": "mounted:1"}}, {"name": "w", "emptyDir": {}}]
         spec = {"containers": [{"name": "c", "image": "wanted:1"}], "volumes": volumes}
         pod = {"metadata": {"name": "p", "namespace": "default", "uid": "u"}, "spec": spec}
@@ -105,8 +109,27 @@ async def test_of_ended_containers_the_kept_and_the_young_stay(tmp_path: Path) -
     bench.runtime.inside = {each.id: each for each in (ended("old", now - 100), ended("young", now - 1), ended("kept", now - 100))}
     bench.runtime.inside["strange"] = replace(ended("strange", 1.0), uid="other")
     bench.kept = ["kept"]
-    await collect_containers(bench.context, bench.workers, 60.0)
+    await collect_containers(bench.context, bench.workers, 60.0, ends=Ends())
     assert set(bench.runtime.inside) == {"young", "kept", "strange"}
     bench.workers["u"].state.finished = True
-    await collect_containers(bench.context, bench.workers, 0.0, of_ended_pods=True)
+    await collect_containers(bench.context, bench.workers, 0.0, ends=Ends(), of_ended_pods=True)
     assert set(bench.runtime.inside) == {"strange"}
+
+
+async def test_no_container_ages_when_the_machines_clock_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, ends, real = Bench(tmp_path), Ends(), time.time
+    bench.runtime.inside = {"young": ended("young", real() - 1)}
+    await collect_containers(bench.context, bench.workers, 60.0, ends=ends)
+    monkeypatch.setattr(time, "time", lambda: real() + 86_400)
+    await collect_containers(bench.context, bench.workers, 60.0, ends=ends)
+    assert set(bench.runtime.inside) == {"young"}
+
+
+async def test_what_was_used_last_goes_last_whatever_the_machines_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, real = Bench(tmp_path), time.time
+    store = bench.context.images
+    await store.present("a:1")
+    monkeypatch.setattr(time, "time", lambda: real() - 86_400)
+    await store.present("b:1")
+    removed = await store.collect({"wanted:1", "mounted:1", "pause:1"}, 1, min_age_s=0.0)
+    assert [each.tags for each in removed] == [("a:1",)]
