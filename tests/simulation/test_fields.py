@@ -31,6 +31,30 @@ def test_an_image_for_a_volume_that_cannot_be_had_is_tried_ever_less_often(play:
     play(scene)
 
 
+def test_the_containers_that_mount_it_say_why_an_image_cannot_be_had(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        mounting = container(volumeMounts=[{"name": "v", "mountPath": "/v"}])
+        await cluster.create(PODS, pod("p", mounting, container("other"), volumes=VOLUMES))
+        for reason in ("ErrImagePull", "ImagePullBackOff"):
+            found = await cluster.until(PODS, "p", lambda each, reason=reason: waiting(each).get("main", {}).get("reason") == reason, 60)
+            assert waiting(found)["main"]["message"].startswith('volume "v": ')
+            assert waiting(found)["other"] == {"reason": "ContainerCreating"}
+        assert await said(cluster, "FailedMount") == 0
+        cluster.runtime.remote.add("data:1")
+        await cluster.until(PODS, "p", lambda each: waiting(each).get("main") == {"reason": "ContainerCreating"}, 300)
+        never: list[Object] = [{"name": "v", "image": {"reference": "absent:1", "pullPolicy": "Never"}}]
+        await cluster.create(PODS, pod("q", mounting, volumes=never))
+        await cluster.until(PODS, "q", lambda each: waiting(each).get("main", {}).get("reason") == "ErrImageNeverPull", 60)
+
+    play(scene)
+
+
+def waiting(found: Object | None) -> dict[str, Object]:
+    statuses = ((found or {}).get("status") or {}).get("containerStatuses") or ()
+    return {each["name"]: each["state"].get("waiting") or {} for each in statuses}
+
+
 def test_an_image_for_a_volume_is_pulled_once_and_what_fails_then_is_said(play: Play) -> None:
     async def scene(cluster: Simulated) -> None:
         cluster.runtime.holds(IMAGE)

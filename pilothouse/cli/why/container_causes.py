@@ -7,7 +7,7 @@ from pilothouse.cli.why.finding import AT_ONCE, SOON, Finding, State
 from pilothouse.cli.why.inside import Inside, missing_variable
 from pilothouse.cli.why.notes import Note
 from pilothouse.cli.why.probe_causes import of_probe
-from pilothouse.cli.why.pull_causes import PULL, of_pull, pull_message
+from pilothouse.cli.why.pull_causes import PULL, image_meant, of_pull, pull_message
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
@@ -46,7 +46,7 @@ def _each(pod: Object, notes: Sequence[Note], inside: Inside, app: str, now: flo
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
         ended = _ended_last(container, reason, now)
         if reason in PULL:
-            yield of_pull(name, container.get("image", ""), reason, pull_message(message, notes))
+            yield of_pull(name, image_meant(container.get("image", ""), message), reason, pull_message(message, notes))
         elif reason in _CONFIG:
             yield config(name, message, app)
         elif program := NO_PROGRAM.search(f"{message} {(ended or {}).get('message', '')}"):

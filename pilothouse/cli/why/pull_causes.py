@@ -46,6 +46,12 @@ def pull_message(message: str, notes: Sequence[Note]) -> str:
     return f"{message} {told[-1]}" if told else message
 
 
+def image_meant(image: str, message: str) -> str:
+    """The container's own, or the one of a volume that it mounts. message: of its waiting."""
+    found = re.match(r'volume "[^"]*": .*?image (?:name )?"([^"]+)"', message)
+    return found.group(1) if found else image
+
+
 def of_pull(container: str, image: str, reason: str, message: str) -> Finding:
     effect = f"container {container} cannot start"
     if reason == "InvalidImageName":

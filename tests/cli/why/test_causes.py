@@ -5,6 +5,7 @@ import pytest
 
 from pilothouse.cli.why.causes import explain
 from pilothouse.cli.why.notes import Note, belongs_to, from_decision, from_event, merged
+from pilothouse.cli.why.pull_causes import image_meant
 from pilothouse.cli.why.scene import Scene
 from pilothouse.decisions.log import DecisionLog, Ref, read_decisions
 from pilothouse.platform.gateway.routes import Problem
@@ -394,3 +395,10 @@ async def test_what_another_process_decided_is_read_from_its_log(tmp_path: Path)
         notes = [from_decision(decision) for decision in read_decisions(path, namespace="default")]
     found = explain(Scene("Pod", POD, notes[0].last + 3600, notes=notes))
     assert f"pod {POD} is gone: 1h ago no node can take pod {POD}: 0/1 nodes are available: 1 Insufficient cpu;" in found.sentence
+
+
+def test_the_image_of_a_volume_is_the_one_that_is_named() -> None:
+    message = 'volume "v": Back-off pulling image "data:1": ErrImagePull: failed to resolve reference "data:1": not found'
+    assert image_meant("app:1", message) == "data:1"
+    assert image_meant("app:1", 'volume "v": couldn\'t parse image name "D": invalid reference format') == "D"
+    assert image_meant("app:1", 'Back-off pulling image "app:1"') == "app:1"

@@ -8,7 +8,7 @@ from pilothouse.aio.process import run
 from pilothouse.engine.node.files.mountpoints import mounts_below
 from pilothouse.model.json import Object
 from tests.e2e.node.conftest import Machine
-from tests.e2e.node.pods import BUSYBOX, Cluster, pod, shell
+from tests.e2e.node.pods import BUSYBOX, Cluster, container, pod, shell, waits_for
 
 pytestmark = pytest.mark.containers
 LOOKS = (
@@ -55,11 +55,13 @@ async def test_an_image_that_cannot_be_had_is_said_and_the_pod_can_be_deleted(cl
     await cluster.create(wanted("lost", "127.0.0.1:1/absent:1"))
     said = await cluster.said("lost", "Failed")
     assert said["message"].startswith('Failed to pull image "127.0.0.1:1/absent:1"')
-    assert "MountVolume.SetUp failed for volume" in (await cluster.said("lost", "FailedMount"))["message"]
+    waits = await cluster.until("lost", waits_for("ImagePullBackOff"))
+    assert "127.0.0.1:1/absent:1" in container(waits)["state"]["waiting"]["message"]
     await cluster.delete("lost", timeout_s=5)
 
 
 async def test_an_image_that_may_not_be_pulled_is_said(cluster: Cluster) -> None:
     await cluster.create(wanted("never", "127.0.0.1:1/absent:1", "Never"))
-    assert "is not present with pull policy of Never" in (await cluster.said("never", "FailedMount"))["message"]
+    assert "is not present with pull policy of Never" in (await cluster.said("never", "Failed"))["message"]
+    await cluster.until("never", waits_for("ErrImageNeverPull"))
     await cluster.delete("never", grace_s=0)

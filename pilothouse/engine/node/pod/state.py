@@ -158,6 +158,7 @@ class PodState:
     wanted, allocated: resources of the containers, as the spec asks for them and as the node has allotted them. resize_due: whether they
     can be allotted is to be decided; resize_problem: why they could not be; resize_retry_at: when to decide again, 0.0 for never.
     resize_error: why those that are allotted could not be given, "" for nothing.
+    image_problems: image volume -> why its image cannot be had.
     """
 
     sandbox: Sandbox | None = None
@@ -182,6 +183,7 @@ class PodState:
     resize_problem: Waiting | None = None
     resize_retry_at: float = 0.0
     resize_error: str = ""
+    image_problems: dict[str, Waiting] = field(default_factory=dict)
 
     def wants(self, wanted: Allocation) -> None:
         """The spec asks for these resources now."""

@@ -152,8 +152,16 @@ def _state(pod: Object, container: Object, state: PodState, tracked: Tracked, no
         return {"terminated": terminated(tracked.latest, oom=tracked.latest.id in state.oom)}
     if target_is_missing(pod, container, state):
         return _waiting(Waiting("ContainerCreating", f"waiting for target container {container['targetContainerName']} to run"))
+    if problem := _image_problem(container, state):
+        return _waiting(problem)
     initializing = bool(podspec.init_containers(pod)) and not tracked.busy
     return _waiting(Waiting("PodInitializing" if initializing else "ContainerCreating"))
+
+
+def _image_problem(container: Object, state: PodState) -> Waiting | None:
+    """Of an image that the container mounts."""
+    mounted = (state.image_problems.get(mount["name"]) for mount in container.get("volumeMounts") or ())
+    return next((each for each in mounted if each is not None), None)
 
 
 def _shown(waiting: Waiting, container: Object, tracked: Tracked, now: float) -> Waiting:
