@@ -1,13 +1,12 @@
 """What the node is and has: read from the machine, told in its Node object. Blocking, quick."""
 
-import os
 import platform
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.host import cgroups
+from pilothouse.engine.node.host import cgroups, processors
 from pilothouse.engine.node.runtime.seam import Features, Image
 from pilothouse.model.json import Object
 
@@ -27,11 +26,6 @@ def _limits(root: Path) -> list[int]:
     return [int(text) for text in found if text.isdigit()]
 
 
-def cpus() -> int:
-    """On which this process, and so containerd and the pods, may run."""
-    return len(os.sched_getaffinity(0))
-
-
 def _meminfo(name: str) -> int:
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith(name + ":"):
@@ -46,7 +40,7 @@ def architecture() -> str:
 def capacity(config: NodeConfig) -> Object:
     disk = shutil.disk_usage(config.home)
     return {
-        "cpu": str(cpus()),
+        "cpu": str(processors.count()),
         "memory": f"{memory_bytes() // 1024}Ki",
         "ephemeral-storage": f"{disk.total // 1024}Ki",
         "pods": str(config.max_pods),

@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.engine.node import facts
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.host import cgroups
+from pilothouse.engine.node.host import cgroups, processors
 
 MIB = 1024**2
 
@@ -24,6 +24,22 @@ def test_memory_is_what_the_topmost_cgroup_leaves(file: str, tmp_path: Path, mon
     for text in ("max", str(2**63 - 4096)):
         (tmp_path / file).write_text(text)
         assert facts.memory_bytes() == whole
+
+
+@pytest.mark.parametrize(("name", "text"), [("cpu.max", "250000 100000"), ("cpu/cpu.cfs_quota_us", "250000"), ("cpu.max", "50000 100000")])
+def test_processors_are_no_more_than_the_topmost_cgroup_may_use(
+    name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    assert processors.count() == 4
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
+    (tmp_path / name).write_text(text + "\n")
+    assert processors.count() == max(1, int(text.split()[0]) // 100_000)
+    for unlimited in ("max 100000", "-1"):
+        (tmp_path / name).write_text(unlimited)
+        assert processors.count() == 4
 
 
 def test_processors_are_those_that_may_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

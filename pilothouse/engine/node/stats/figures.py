@@ -146,7 +146,7 @@ class PodFigures:
 class NodeFigures:
     """fs: where pods' volumes and logs lie. image_fs: where images and writable layers lie; often the same device.
 
-    image_bytes: of all images together.
+    image_bytes: of all images together. processors: that pods may run on.
     """
 
     name: str
@@ -161,6 +161,7 @@ class NodeFigures:
     most_processes: int
     interfaces: tuple[Interface, ...] = ()
     image_bytes: int = 0
+    processors: int = 1
 
     @property
     def has_image_fs(self) -> bool:

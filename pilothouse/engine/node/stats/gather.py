@@ -13,7 +13,7 @@ import structlog
 
 from pilothouse.aio.sharing import Shared
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.host import cgroups
+from pilothouse.engine.node.host import cgroups, processors
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.runtime.seam import Container, Runtime, RuntimeFailure, Usage
 from pilothouse.engine.node.stats import cgroup, machine
@@ -117,6 +117,7 @@ class Statistics:
             most_processes=most,
             interfaces=machine.interfaces(),
             image_bytes=self._images[1],
+            processors=processors.count(),
         )
 
     def _read_pod(self, source: PodSource) -> PodFigures:

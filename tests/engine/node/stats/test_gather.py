@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pilothouse.engine.node.config import NodeConfig
@@ -161,6 +161,10 @@ def test_a_label_cannot_end_its_line() -> None:
         lines = [line for line in text.splitlines() if line.startswith("container_memory_working_set_bytes") and 'container="c"' in line]
         assert len(lines) == 1
         assert 'pod="p\\"} 1\\nx\\\\"' in lines[0]
+
+
+def test_the_machine_has_the_processors_that_pods_may_run_on() -> None:
+    assert "machine_cpu_cores 3\n" in cadvisor.exposition(Figures(replace(plenty(), processors=3)))
 
 
 def test_numbers_keep_every_digit() -> None:

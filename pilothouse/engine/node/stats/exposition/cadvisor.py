@@ -102,7 +102,7 @@ def _add_node(page: _Page, figures: Figures) -> None:
     page.add("container_last_seen", labels, int(at), at)
     page.add("container_start_time_seconds", labels, node.booted_at, at)
     page.add("container_processes", labels, node.processes, at)
-    page.add("machine_cpu_cores", {}, os.cpu_count() or 1)
+    page.add("machine_cpu_cores", {}, node.processors)
     page.add("machine_memory_bytes", {}, node.memory_capacity_bytes)
 
 
