@@ -8,6 +8,7 @@ from pilothouse.engine.node.host import pod_limits
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.environment import Facts, environment
 from pilothouse.engine.node.request.container import resources
+from pilothouse.engine.node.request.resources import of_sandbox
 from tests.engine.node.builders import pod, spec
 
 GI = 1024**3
@@ -61,3 +62,24 @@ def test_a_limit_that_cannot_be_set_is_said(tmp_path: Path) -> None:
     (tmp_path / "cpu/x/podu1/cpu.cfs_period_us").mkdir(parents=True)
     with pytest.raises(OSError, match=r"the limit of the pod cannot be set: cpu\.cfs_period_us: Is a directory"):
         pod_limits.write_v1(tmp_path, CGROUP, 250, 0)
+
+
+def test_the_overhead_of_a_pods_runtime_counts_in_its_cgroup() -> None:
+    asks = spec(resources={"requests": {"cpu": "100m", "memory": "10Mi"}, "limits": {"memory": "20Mi"}})
+    extra = {"cpu": "400m", "memory": "30Mi"}
+    assert podspec.pod_cpu_shares(pod(asks, overhead=extra)) == 512
+    assert podspec.request(pod(asks, overhead=extra), "memory") == 40 << 20
+    limited = pod(asks, resources={"limits": {"cpu": "1", "memory": "64Mi"}}, overhead=extra)
+    assert podspec.cgroup_limit(limited, "cpu").milli_value == 1400
+    assert podspec.cgroup_limit(limited, "memory").value == 94 << 20
+    assert podspec.cgroup_limit(pod(asks, overhead=extra), "memory").value == 0
+    assert podspec.qos_class(pod(spec(), overhead=extra)) == "BestEffort"
+
+
+def test_the_runtime_is_told_what_the_containers_may_use_and_what_it_may_itself() -> None:
+    asks = spec(resources={"requests": {"cpu": "100m"}, "limits": {"cpu": "200m", "memory": "20Mi"}})
+    whole, extra = of_sandbox(pod(asks, spec("more"), overhead={"cpu": "400m", "memory": "30Mi"}))
+    assert (whole.cpu_shares, whole.cpu_quota, whole.memory_limit_in_bytes) == (102, 20_000, 20 << 20)
+    assert extra is not None
+    assert (extra.cpu_shares, extra.cpu_quota, extra.memory_limit_in_bytes) == (409, 40_000, 30 << 20)
+    assert of_sandbox(pod(asks))[1] is None

@@ -142,6 +142,11 @@ def amount(container: Object, kind: str, resource: str) -> Quantity | None:
     return None if found is None else Quantity.of(found)
 
 
+def overhead(pod: Object, resource: str) -> Quantity:
+    """What the pod's runtime needs beside its containers."""
+    return Quantity.of((spec(pod).get("overhead") or {}).get(resource) or "0")
+
+
 def request(pod: Object, resource: str, *, milli: bool = False) -> int:
     """What the pod asks for: as a whole, else containers and sidecars together or the largest init container; with its overhead.
 
@@ -154,13 +159,13 @@ def request(pod: Object, resource: str, *, milli: bool = False) -> int:
     def requested(container: Object) -> int:
         return counted(amount(container, "requests", resource) or amount(container, "limits", resource))
 
-    overhead = counted(Quantity.of((spec(pod).get("overhead") or {}).get(resource)))
+    extra = counted(overhead(pod, resource))
     if (whole := amount(spec(pod), "requests", resource)) is not None:
-        return counted(whole) + overhead
+        return counted(whole) + extra
     running = sum(requested(each) for each in containers(pod))
     sidecars = sum(requested(each) for each in init_containers(pod) if is_sidecar(each))
     starting = max((requested(each) for each in init_containers(pod) if not is_sidecar(each)), default=0)
-    return max(running + sidecars, starting) + overhead
+    return max(running + sidecars, starting) + extra
 
 
 def limit(pod: Object, resource: str) -> Quantity | None:
@@ -208,13 +213,8 @@ def _positive(quantity: Quantity | None) -> bool:
 
 
 def pod_cpu_shares(pod: Object) -> int:
-    """The weight of the pod among pods: what it or its containers request, at least the kernel's minimum."""
-    whole = amount(spec(pod), "requests", "cpu")
-    if whole is not None:
-        return cpu_shares(whole.milli_value)
-    running = sum((_milli(each) for each in containers(pod)), 0) + sum(_milli(each) for each in init_containers(pod) if is_sidecar(each))
-    starting = max((_milli(each) for each in init_containers(pod) if not is_sidecar(each)), default=0)
-    return cpu_shares(max(running, starting))
+    """The weight of the pod among pods: what it requests in all, at least the kernel's minimum."""
+    return cpu_shares(request(pod, "cpu", milli=True))
 
 
 def whole_limits(pod: Object) -> Object:
@@ -223,9 +223,10 @@ def whole_limits(pod: Object) -> Object:
     return found
 
 
-def _milli(container: Object) -> int:
-    request = amount(container, "requests", "cpu") or amount(container, "limits", "cpu")
-    return 0 if request is None else request.milli_value
+def cgroup_limit(pod: Object, resource: str) -> Quantity:
+    """Of the pod's cgroup: what it states as a whole, and its overhead; 0 for none."""
+    whole = Quantity.of(whole_limits(pod).get(resource) or "0")
+    return whole + overhead(pod, resource) if whole.amount > 0 else whole
 
 
 def cpu_shares(milli: int) -> int:

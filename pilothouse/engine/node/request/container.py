@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.environment import expand
+from pilothouse.engine.node.request.resources import linux_resources
 from pilothouse.engine.node.request.sandbox import namespaces
 from pilothouse.engine.node.runtime import api_pb2 as api
 from pilothouse.engine.node.runtime.seam import (
@@ -21,10 +22,6 @@ from pilothouse.engine.node.runtime.seam import (
 )
 from pilothouse.model.json import Object
 
-CPU_PERIOD_US = 100_000
-MIN_QUOTA_US = 1_000
-MOST = 2**63 - 1
-"""What CRI can say; quantities have no bound."""
 MASKED = ("/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
           "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap")  # fmt: skip
 READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
@@ -83,17 +80,9 @@ def log_name(name: str, attempt: int) -> str:
 
 def resources(pod: Object, container: Object, node_memory_bytes: int) -> api.LinuxContainerResources:
     request = podspec.amount(container, "requests", "cpu") or podspec.amount(container, "limits", "cpu")
-    cpu_limit = podspec.amount(container, "limits", "cpu")
-    memory_limit = podspec.amount(container, "limits", "memory")
-    result = api.LinuxContainerResources(
-        cpu_shares=podspec.cpu_shares(0 if request is None else request.milli_value),
-        oom_score_adj=oom_score(pod, container, node_memory_bytes),
-    )
-    if cpu_limit is not None and cpu_limit.amount > 0:
-        result.cpu_period = CPU_PERIOD_US
-        result.cpu_quota = min(MOST, max(MIN_QUOTA_US, cpu_limit.milli_value * CPU_PERIOD_US // 1000))
-    if memory_limit is not None and memory_limit.amount > 0:
-        result.memory_limit_in_bytes = result.memory_swap_limit_in_bytes = min(MOST, memory_limit.value)
+    limits = (podspec.amount(container, "limits", resource) for resource in podspec.RESOURCES)
+    result = linux_resources(0 if request is None else request.milli_value, *limits)
+    result.oom_score_adj = oom_score(pod, container, node_memory_bytes)
     return result
 
 

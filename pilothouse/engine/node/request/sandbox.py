@@ -7,6 +7,7 @@ from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.host.cgroups import pod_parent
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.request.hostname import domain, hostname, kernel_name
+from pilothouse.engine.node.request.resources import of_sandbox
 from pilothouse.engine.node.runtime import api_pb2 as api
 from pilothouse.engine.node.runtime.seam import POD_NAME, POD_NAMESPACE, POD_UID
 from pilothouse.model.json import Object
@@ -86,6 +87,7 @@ def sandbox_config(pod: Object, attempt: int, config: NodeConfig, host: Resolver
     metadata = pod["metadata"]
     name, namespace, uid = metadata["name"], metadata["namespace"], metadata["uid"]
     spec = podspec.spec(pod)
+    resources, overhead = of_sandbox(pod)
     annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if len(value) < 4096}
     return api.PodSandboxConfig(
         metadata=api.PodSandboxMetadata(name=name, uid=uid, namespace=namespace, attempt=attempt),
@@ -97,6 +99,8 @@ def sandbox_config(pod: Object, attempt: int, config: NodeConfig, host: Resolver
         annotations=annotations,
         linux=api.LinuxPodSandboxConfig(
             cgroup_parent=pod_parent(config.instance, uid),
+            resources=resources,
+            overhead=overhead,
             security_context=_security(pod),
             sysctls={dotted(each["name"]): each["value"] for each in (spec.get("securityContext") or {}).get("sysctls") or ()},
         ),

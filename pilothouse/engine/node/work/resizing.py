@@ -12,6 +12,7 @@ from pilothouse.engine.node.host.cgroups import pod_parent, weigh
 from pilothouse.engine.node.pod import allocation, podspec
 from pilothouse.engine.node.pod.state import Tracked, Waiting
 from pilothouse.engine.node.request import container
+from pilothouse.engine.node.request.resources import CPU_PERIOD_US
 from pilothouse.engine.node.runtime import api_pb2 as api
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.engine.node.work.context import Handle
@@ -136,7 +137,7 @@ def update(pod: Object, spec: Object, before: Object, node_memory_bytes: int) ->
     """A limit that is new or other is stated; the score for the kernel stays, since it follows from what was asked for at the start."""
     found = container.resources(pod, spec, node_memory_bytes)
     if not found.cpu_quota and podspec.amount({"resources": before}, "limits", "cpu") is not None:
-        found.cpu_period, found.cpu_quota = container.CPU_PERIOD_US, UNLIMITED
+        found.cpu_period, found.cpu_quota = CPU_PERIOD_US, UNLIMITED
     if not found.memory_limit_in_bytes and podspec.amount({"resources": before}, "limits", "memory") is not None:
         found.memory_limit_in_bytes = found.memory_swap_limit_in_bytes = UNLIMITED
     found.oom_score_adj = 0

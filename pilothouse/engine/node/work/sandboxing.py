@@ -15,7 +15,6 @@ from pilothouse.engine.node.work import user_namespace
 from pilothouse.engine.node.work.context import Handle
 from pilothouse.engine.node.work.rejections import NotYetRejected
 from pilothouse.engine.node.work.unanswered import sandbox_made
-from pilothouse.model.quantity import Quantity
 
 log = structlog.get_logger("node.starting")
 
@@ -93,10 +92,9 @@ class SandboxMaker:
 
     async def _limit(self, cgroup: str) -> None:
         """What the pod as a whole may use. Raises RuntimeFailure."""
-        limits = podspec.whole_limits(self._handle.object)
-        if not limits:
+        cpu, memory = (podspec.cgroup_limit(self._handle.object, resource) for resource in podspec.RESOURCES)
+        if not (cpu.amount or memory.amount):
             return
-        cpu, memory = Quantity.of(limits.get("cpu", "0")), Quantity.of(limits.get("memory", "0"))
         try:
             await asyncio.to_thread(pod_limits.limit, cgroup, cpu.milli_value, memory.value)
         except OSError as error:
