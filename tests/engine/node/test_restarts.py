@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.engine.node.pod.restarts import begin_again, restarts
+from pilothouse.engine.node.pod.restarts import begin_again, leave_behind, restarts
 from pilothouse.engine.node.pod.state import PodState, Tracked
 from pilothouse.engine.node.pod.steps import Finish, Kill, RestartAll, Start
 from pilothouse.engine.node.runtime.seam import Container
@@ -117,6 +117,7 @@ def test_after_a_takeover_a_restart_that_has_begun_is_not_begun_again() -> None:
     before = [made(exited("i"), NOW - 10), made(exited("a", 42), NOW - 9, finished_at=NOW - 5)]
     found = PodState(volumes_ready=True, started_at=NOW)
     adopt(whole, found, [box()], [*before, made(running("i", attempt=1), NOW)])
+    leave_behind(whole, found, {"i-0", "a-0"}, "a-0")
     assert plan(whole, found, NOW).steps == []
     found.of(spec("i")).latest = exited("i", attempt=1)
     assert plan(whole, found, NOW).steps == [Start("a", 1)]
@@ -145,6 +146,7 @@ def test_an_ephemeral_container_that_came_meanwhile_is_no_sign_of_a_restart() ->
     before = [made(exited("a", 42), NOW - 9, finished_at=NOW - 5), made(running("b"), NOW - 9)]
     found = PodState(volumes_ready=True, started_at=NOW)
     adopt(whole, found, [box()], [*before, made(running("debug"), NOW)])
+    leave_behind(whole, found, set(), "")
     kills = [step.name for step in plan(whole, found, NOW).steps if isinstance(step, Kill)]
     assert kills == ["b", "debug"]
 

@@ -4,6 +4,8 @@ A container's own rules are asked first, then its own policy, then the pod's. So
 (restart of all containers); kubelet/container/helpers.go.
 """
 
+from collections.abc import Collection
+
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.state import PodState, Tracked
 from pilothouse.model.json import Object
@@ -55,23 +57,21 @@ def begin_again(pod: Object, state: PodState) -> None:
     """All containers have ended and are to run again from the first init container on, in the same sandbox. Attempts go on."""
     source = restart_source(pod, state)
     if source is not None:
-        for tracked in _lasting(pod, state):
+        for tracked in lasting(pod, state):
             tracked.anew(counts=tracked is source)
 
 
-def _lasting(pod: Object, state: PodState) -> list[Tracked]:
+def lasting(pod: Object, state: PodState) -> list[Tracked]:
     """What belongs to the pod: an ephemeral container runs once."""
     passing = {each["name"] for each in podspec.ephemeral_containers(pod)}
     return [tracked for tracked in state.containers.values() if tracked.name not in passing]
 
 
-def leave_behind(pod: Object, state: PodState) -> None:
-    """After a takeover: what ended before all containers were restarted is no container's newest incarnation any more."""
-    while (source := restart_source(pod, state)) is not None and source.latest is not None:
-        at = source.latest.finished_at
-        known = [each.latest for each in _lasting(pod, state) if each.latest is not None and each is not source]
-        if not any(each.created_at > at for each in known):
-            return
-        for tracked in _lasting(pod, state):
-            if tracked is source or (tracked.exited and tracked.latest is not None and tracked.latest.created_at <= at):
-                tracked.anew(counts=tracked is source)
+def leave_behind(pod: Object, state: PodState, left: Collection[str], source: str) -> None:
+    """After a takeover: what ended before all containers were restarted is no container's newest incarnation any more.
+
+    left: ids of those. source: id of the one whose end asked for the restart.
+    """
+    for tracked in lasting(pod, state):
+        if tracked.exited and tracked.latest is not None and tracked.latest.id in left:
+            tracked.anew(counts=tracked.latest.id == source)

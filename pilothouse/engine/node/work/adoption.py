@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.allocation import made_with
-from pilothouse.engine.node.pod.restarts import leave_behind, restarts
+from pilothouse.engine.node.pod.restarts import restarts
 from pilothouse.engine.node.pod.state import CRASH_FIRST_S, CRASH_MOST_S, PodState, Tracked, Waiting
 from pilothouse.engine.node.runtime.seam import EXITED, RESTARTS, Container, Sandbox
 from pilothouse.model import meta
@@ -61,7 +61,6 @@ def _take_over(pod: Object, state: PodState, box: Sandbox, containers: list[Cont
         tracked.crash_s = min(CRASH_MOST_S, CRASH_FIRST_S * 2 ** (found.restarts - 1)) if found.restarts else 0.0
         if found.sandbox_id not in ("", box.id):
             tracked.previous, tracked.latest = found, None
-    leave_behind(pod, state)
     for tracked in state.containers.values():
         status = known.get(tracked.name) or {}
         same = tracked.latest is not None and status.get("containerID") == f"{RUNTIME}{tracked.latest.id}"

@@ -14,7 +14,6 @@ from pilothouse.aio.pace import Budget, Pace
 from pilothouse.aio.process import ProcessFailed
 from pilothouse.aio.tasks import scope
 from pilothouse.engine.node.pod import allocation, podspec
-from pilothouse.engine.node.pod.restarts import begin_again
 from pilothouse.engine.node.pod.state import PodState, Waiting
 from pilothouse.engine.node.pod.steps import (
     Allocate,
@@ -42,6 +41,7 @@ from pilothouse.engine.node.work.exits import Exits
 from pilothouse.engine.node.work.plan import Plan, plan
 from pilothouse.engine.node.work.rejections import NotYetRejected
 from pilothouse.engine.node.work.resizing import Resizer
+from pilothouse.engine.node.work.restarting import Restarting
 from pilothouse.engine.node.work.starting import Starter
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
@@ -82,7 +82,7 @@ class PodWorker:
         self.state.started_at = meta.parse_rfc3339(status["startTime"]) if status.get("startTime") else context.clock.stamp()
         self.state.active_since = context.clock.of(self.state.started_at)
         adopt(pod, self.state, sandboxes, containers, context.clock.stamp())
-        self._resizer = Resizer(self._handle)
+        self._resizer, self._restarting = Resizer(self._handle), Restarting(self._handle)
         self._resizer.adopt(pod)
         self._handle.spent_grace_s = spent_grace_s(pod, context.clock.stamp())
         for tracked in self.state.containers.values():
@@ -240,6 +240,7 @@ class PodWorker:
         async with scope() as tasks:
             await self._exits.recall()
             await self._resizer.recall()
+            await self._restarting.recall()
             self._handle.tasks = tasks
             # Without it nothing that the worker does is seen: when it breaks, so does the worker, and is replaced.
             tasks.spawn(self._writer.run(), name=f"pod {podspec.key_of(self.pod)} status")
@@ -371,7 +372,7 @@ class PodWorker:
             case Resize(name):
                 await self._resizer.resize(self._spec(name), self.state.containers[name])
             case RestartAll():
-                begin_again(self.pod, self.state)
+                await self._restarting.begin_again()
             case Fail(reason, message):
                 self._handle.say("Normal", reason, message)
                 self.state.failure = Waiting(reason, message)
@@ -402,6 +403,8 @@ class PodWorker:
     async def _kill(self, step: Kill) -> None:
         tracked = self.state.containers[step.name]
         try:
+            if step.redo:
+                await self._restarting.will_redo(step.id)
             await self._ender.kill(self._spec(step.name), tracked, step.why, hooks=step.hooks)
             # Until its end is known it would be killed again.
             await self._exits.settle_one(tracked)
