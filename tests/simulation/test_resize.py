@@ -129,6 +129,35 @@ def test_room_for_one_is_not_given_to_two(play: Play) -> None:
     play(scene)
 
 
+def test_room_goes_to_who_matters_most_of_those_that_wait_and_then_to_who_has_waited_longest(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        whole = await cores(cluster)
+        await cluster.runs(sized("first"))
+        await cluster.runs(sized("second"))
+        await cluster.runs(pod("matters", containers=[container(resources=both("100m"))]))
+        await cluster.runs(sized("other", cpu=f"{whole * 1000 - 500}m"))
+        for name, wanted in (
+            ("first", {"requests": {"cpu": "500m"}}),
+            ("second", {"requests": {"cpu": "500m"}}),
+            ("matters", both("500m")),
+        ):
+            await resize(cluster, wanted, name)
+            await cluster.until(PODS, name, pends("Deferred"), 5)
+            await asyncio.sleep(20)
+        for name, left in (("matters", f"{whole * 1000 - 900}m"), ("first", f"{whole * 1000 - 1300}m")):
+            await resize(cluster, {"requests": {"cpu": left}}, "other")
+            await cluster.until(PODS, name, has("500m"), 10)
+        assert pends("Deferred")(await cluster.get(PODS, "second"))
+
+    play(scene)
+
+
+def both(cpu: str) -> Object:
+    amounts = {"cpu": cpu, "memory": "32Mi"}
+    return {"requests": amounts, "limits": amounts}
+
+
 def test_a_resize_that_the_runtime_refuses_is_told_and_tried_again(play: Play) -> None:
     async def scene(cluster: Simulated) -> None:
         cluster.runtime.holds(IMAGE)

@@ -199,15 +199,17 @@ class NodeAgent:
             clock=self._clock,
             pressure=lambda pod: self._evictor.refusal(pod) if self._evictor is not None else None,
             others=self._others,
-            room_made=self._room_made,
+            decide_resizes=self._decide_resizes,
         )
 
     def _others(self, uid: str) -> list[Object]:
         return [each.pod for key, each in self._workers.items() if key != uid and not (each.has_ended or podspec.has_ended(each.pod))]
 
-    def _room_made(self) -> None:
-        for worker in self._workers.values():
-            worker.reconsider()
+    def _decide_resizes(self) -> None:
+        """Room that there is goes to who comes first."""
+        pending = [resize for worker in self._workers.values() if (resize := worker.resize) is not None]
+        for resize in sorted(pending, key=lambda each: each.turn):
+            resize.decide()
 
     def _evictor_of(self, context: Context, node: NodeStatus) -> Evictor:
         reclaim = Reclaim(
@@ -290,7 +292,7 @@ class NodeAgent:
                 self._workers.pop(uid, None)
                 self._static.wake()
                 self._objects.release(uid)
-                self._room_made()
+                self._decide_resizes()
                 return
 
     def _say_broken(self, worker: PodWorker, error: Exception, pause_s: float) -> None:

@@ -1,5 +1,6 @@
 """What a plan makes of resources that are wanted, allotted and had; and whether a node has room."""
 
+import math
 from typing import Any
 
 import pytest
@@ -99,3 +100,20 @@ def test_limits_that_end_are_lifted_and_others_stated() -> None:
     half = spec(resources={"limits": {"cpu": "500m", "memory": "32Mi"}})
     found = update(pod(half), half, before, 2**30)
     assert (found.cpu_quota, found.memory_limit_in_bytes) == (50_000, 32 * 2**20)
+
+
+def test_resizes_that_ask_for_no_more_come_first_then_priority_class_and_who_has_waited_longest() -> None:
+    def turn(cpu: str, since: float, **more: Any) -> tuple[Any, ...]:
+        before = pod(spec(resources=SMALL), **more)
+        return allocation.turn(pod(spec(resources=SMALL | {"requests": {"cpu": cpu}}), **more), before, since)
+
+    shrinks, grows = turn("1m", 9.0), turn("100", 1.0)
+    assert sorted([grows, turn("100", 2.0), turn("100", math.inf), turn("100", 5.0, priority=7), shrinks]) == [
+        shrinks, turn("100", 5.0, priority=7), grows, turn("100", 2.0), turn("100", math.inf),
+    ]  # fmt: skip
+
+
+def test_nothing_is_given_to_a_container_before_it_is_kept_that_it_was_allotted() -> None:
+    assert plan(pod(spec(resources=LARGE)), state(has(SMALL), resize_taken=True), NOW).steps == [Allocate()]
+    restarting = spec(resources=LARGE, resizePolicy=[{"resourceName": "cpu", "restartPolicy": "RestartContainer"}])
+    assert plan(pod(restarting), state(has(SMALL), resize_taken=True), NOW).steps == [Allocate()]

@@ -14,6 +14,8 @@ from pilothouse.model.quantity import Quantity
 RESOURCES = "dev.pilothouse.node/resources"
 """Annotation of a container in the runtime: the resources that it was made with."""
 
+CLASSES = ("Guaranteed", "Burstable", "BestEffort")
+
 Allocation = Mapping[str, Object]
 """Container -> its `resources`. Of a pod as a whole they do not change."""
 
@@ -83,6 +85,15 @@ def problem(pod: Object, others: list[Object], allocatable: Object) -> tuple[str
 def grows(pod: Object, before: Object) -> bool:
     """Whether it asks for more than before; what asks for less always fits."""
     return any(_asked(pod, resource) > _asked(before, resource) for resource in podspec.RESOURCES)
+
+
+def turn(pod: Object, before: Object, since: float) -> tuple[bool, int, int, float]:
+    """In which order resizes are decided: those that ask for no more, then by priority, class and how long they have waited.
+
+    pod: as it is wanted; before: as it is allotted. since: when it began to wait. Source: kubernetes pkg/kubelet/allocation,
+    sortPendingResizes.
+    """
+    return (grows(pod, before), -int(podspec.spec(pod).get("priority") or 0), CLASSES.index(podspec.qos_class(pod)), since)
 
 
 def _whole(allocatable: Object, resource: str) -> int:

@@ -3,6 +3,7 @@
 Rebuilt from the runtime when the agent starts; what cannot be rebuilt (back-offs, probe results) starts afresh.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -156,8 +157,9 @@ class PodState:
     grace_s: the most that containers get to end, where the node has decided so. disruption: what the pod's condition DisruptionTarget
     says, "" for none.
     wanted, allocated: resources of the containers, as the spec asks for them and as the node has allotted them. resize_due: whether they
-    can be allotted is to be decided; resize_problem: why they could not be; resize_retry_at: when to decide again, 0.0 for never.
-    resize_error: why those that are allotted could not be given, "" for nothing.
+    can be allotted is to be decided; resize_taken: they have been, and that is to be kept; resize_problem: why they could not be;
+    resize_retry_at: when to decide again, 0.0 for never.
+    resize_since: when it began to wait for room. resize_error: why those that are allotted could not be given, "" for nothing.
     image_problems: image volume -> why its image cannot be had.
     """
 
@@ -180,8 +182,10 @@ class PodState:
     wanted: Allocation = field(default_factory=dict)
     allocated: Allocation = field(default_factory=dict)
     resize_due: bool = False
+    resize_taken: bool = False
     resize_problem: Waiting | None = None
     resize_retry_at: float = 0.0
+    resize_since: float = math.inf
     resize_error: str = ""
     image_problems: dict[str, Waiting] = field(default_factory=dict)
 
@@ -190,6 +194,7 @@ class PodState:
         if wanted == self.wanted:
             return
         self.wanted, self.resize_problem, self.resize_retry_at, self.resize_error = wanted, None, 0.0, ""
+        self.resize_since = math.inf
         self.resize_due = wanted != self.allocated
 
     def of(self, container: Object) -> Tracked:

@@ -31,7 +31,8 @@ class Context:
     """allocatable: what the node offers to pods, as in its status. clock: by which the work decides.
 
     pressure: why a pod must not begin on this node now, since the node is short of something.
-    others: the pods that the node runs or will run beside the one of that uid, as they are allotted. room_made(): some of it is free again.
+    others: the pods that the node runs or will run beside the one of that uid, as they are allotted.
+    decide_resizes(): those of all pods that are due or wait for room, in their order, since one is due or some room is free again.
     """
 
     config: NodeConfig
@@ -49,7 +50,7 @@ class Context:
     rejections: Rejections = field(default_factory=Rejections)
     pressure: Callable[[Object], Waiting | None] = lambda pod: None
     others: Callable[[str], list[Object]] = lambda uid: []
-    room_made: Callable[[], None] = lambda: None
+    decide_resizes: Callable[[], None] = lambda: None
 
     def now(self) -> float:
         """For deciding when something is due: never goes back, whatever is done to the machine's clock."""

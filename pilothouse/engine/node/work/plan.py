@@ -140,7 +140,7 @@ def _kills(pod: Object, state: PodState, result: Plan) -> None:
         elif _is_changed(pod, container, tracked):
             why = f"Container {tracked.name} definition changed, will be restarted"
             result.steps.append(Kill(tracked.name, tracked.latest.id, why, redo=True))
-        elif _is_outgrown(container, tracked) and allocation.restarts(container, tracked.actual or {}):
+        elif not state.resize_taken and _is_outgrown(container, tracked) and allocation.restarts(container, tracked.actual or {}):
             why = f"Container {tracked.name} resize requires restart"
             result.steps.append(Kill(tracked.name, tracked.latest.id, why, redo=True))
 
@@ -151,10 +151,13 @@ def _is_outgrown(container: Object, tracked: Tracked) -> bool:
 
 
 def _resizes(pod: Object, state: PodState, now: float, result: Plan) -> None:
-    if state.resize_due or (state.resize_retry_at and now >= state.resize_retry_at):
+    if state.resize_due or state.resize_taken or (state.resize_retry_at and now >= state.resize_retry_at):
         result.steps.append(Allocate())
     else:
         result.wake(state.resize_retry_at)
+    if state.resize_taken:
+        # Nothing is given to a container before it is kept that it was allotted.
+        return
     ended = {step.name for step in result.steps if isinstance(step, Kill)}
     for container in [*podspec.init_containers(pod), *podspec.containers(pod)]:
         tracked = state.of(container)

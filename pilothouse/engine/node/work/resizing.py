@@ -16,6 +16,7 @@ from pilothouse.engine.node.request.resources import CPU_PERIOD_US
 from pilothouse.engine.node.runtime import api_pb2 as api
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.engine.node.work.context import Handle
+from pilothouse.model import meta
 from pilothouse.model.json import JSONError, Object, dumps, loads
 
 FILE = "resources.json"
@@ -29,6 +30,7 @@ class Resizer:
         self._state = handle.state
         self._context = handle.context
         self._applied: dict[str, Object] = {}
+        self._before: allocation.Allocation | None = None
 
     @property
     def _file(self) -> Path:
@@ -40,6 +42,9 @@ class Resizer:
         made = {name: last for name, each in state.containers.items() if (last := each.latest or each.previous) is not None}
         state.allocated = allocation.of_runtime(pod, made)
         self._handle.object = self.seen(pod)
+        pending = meta.condition(pod, "PodResizePending") or {}
+        if pending.get("reason") == "Deferred" and pending.get("lastTransitionTime"):
+            state.resize_since = self._context.clock.of(meta.parse_rfc3339(pending["lastTransitionTime"]))
 
     def seen(self, pod: Object) -> Object:
         """The pod as the node goes by it; its spec says what is wanted from now on."""
@@ -59,29 +64,57 @@ class Resizer:
         self._handle.object = allocation.with_allocation(self._handle.object, state.allocated)
         state.resize_due = state.wanted != state.allocated
 
-    async def allocate(self) -> None:
-        """Raises OSError when what was decided cannot be kept."""
+    @property
+    def turn(self) -> tuple[bool, int, int, float]:
+        """Where among the resizes of this node it stands; the smallest is decided first."""
+        pod = self._handle.object
+        return allocation.turn(allocation.with_allocation(pod, self._state.wanted), pod, self._state.resize_since)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is to be decided, or to be decided anew as soon as there is room."""
+        problem = self._state.resize_problem
+        return self._state.resize_due or (problem is not None and problem.reason == "Deferred")
+
+    def decide(self) -> None:
+        """Takes what there is room for, before anybody else can: the step Allocate keeps it."""
         state = self._state
-        wanted, before = state.wanted, state.allocated
-        pod = allocation.with_allocation(self._handle.object, wanted)
+        pod = allocation.with_allocation(self._handle.object, state.wanted)
         grows = allocation.grows(pod, self._handle.object)
         found = allocation.problem(pod, self._context.others(self._handle.uid), self._context.allocatable) if grows else None
         state.resize_due, state.resize_retry_at = False, 0.0
         if found is not None:
             self._put_off(Waiting(*found))
             return
-        # Taken before anything is awaited: two pods must not be given the same room.
-        self._take(wanted)
+        if self._before is None:
+            self._before = state.allocated
+        state.resize_taken, state.resize_problem = True, None
+        self._take(state.wanted)
+        self._handle.refresh()
+
+    async def allocate(self) -> None:
+        """Raises OSError when what was decided cannot be kept."""
+        state = self._state
+        if not state.resize_taken:
+            self._context.decide_resizes()
+            if state.resize_due or (state.resize_retry_at and self._context.now() >= state.resize_retry_at):
+                self.decide()
+        before, taken = self._before, state.allocated
+        if before is None:
+            return
         try:
             await self._keep()
         except OSError:
+            self._before, state.resize_taken, state.resize_due = None, False, True
             self._take(before)
-            state.resize_due = True
             raise
-        state.resize_problem, state.resize_error = None, ""
+        if state.allocated is not taken:
+            # Decided anew meanwhile: kept once more.
+            return
+        self._before, state.resize_taken = None, False
+        state.resize_error = ""
         self._handle.say("Normal", "ResizeStarted", "Pod resize started")
-        if not grows:
-            self._context.room_made()
+        self._context.decide_resizes()
 
     def _put_off(self, why: Waiting) -> None:
         if why != self._state.resize_problem:
@@ -89,6 +122,7 @@ class Resizer:
         self._state.resize_problem = why
         if why.reason == "Deferred":
             self._state.resize_retry_at = self._context.now() + RETRY_S
+            self._state.resize_since = min(self._state.resize_since, self._context.now())
 
     def _take(self, allocated: allocation.Allocation) -> None:
         self._state.allocated = allocated

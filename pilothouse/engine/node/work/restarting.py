@@ -23,7 +23,10 @@ FILE = "restarts.json"
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Ids. redo: to be started again whatever their policy says. left: of before a restart of the whole pod. source: whose end asked for it."""
+    """Ids. redo: to be started again whatever their policy says.
+
+    left: of before a restart of the whole pod. source: of the one whose end asked for that.
+    """
 
     redo: frozenset[str] = field(default_factory=frozenset)
     left: frozenset[str] = field(default_factory=frozenset)

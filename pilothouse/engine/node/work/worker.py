@@ -105,11 +105,11 @@ class PodWorker:
         """The pod with the resources that its spec asks for, which may not be allotted yet."""
         return allocation.with_allocation(self.pod, self.state.wanted)
 
-    def reconsider(self) -> None:
-        """Others have left room: a resize that had to wait is looked at again."""
-        if self.state.resize_problem is not None and self.state.resize_problem.reason == "Deferred":
-            self.state.resize_due = True
-            self._wake.set()
+    @property
+    def resize(self) -> Resizer | None:
+        """Of a pod that waits for other resources; None for others, and while nothing of the pod is known yet."""
+        waits = self._handle.tasks is not None and self.is_active and self._resizer.is_pending
+        return self._resizer if waits else None
 
     def update(self, pod: Object) -> None:
         old, self._handle.object = self._handle.object, self._resizer.seen(pod)
@@ -423,7 +423,7 @@ class PodWorker:
         await self._ender.finish()
         await self._exits.settle()
         self._publish()
-        self._context.room_made()
+        self._context.decide_resizes()
 
     def _spec(self, name: str) -> Object:
         found = podspec.container_named(self.pod, name)
