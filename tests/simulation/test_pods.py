@@ -403,8 +403,8 @@ def test_the_last_words_of_a_container_are_known_to_an_agent_that_takes_it_over(
         cluster.runtime.exit(ended.id, 1)
         await cluster.until(PODS, "p", lambda found: "terminated" in str((found or {}).get("status")))
         known = cluster.worker("p")
-        boxes, containers = await cluster.agent._of_runtime()
-        later = PodWorker(known._context, known.pod, boxes[meta.uid(known.pod)], containers[meta.uid(known.pod)])
+        found = await cluster.agent._of_runtime()
+        later = PodWorker(known._context, known.pod, found.boxes[meta.uid(known.pod)], found.containers[meta.uid(known.pod)])
         taken_over = asyncio.create_task(later.run())
         await until(lambda: later._handle.tasks is not None)
         latest = later.state.containers["ends"].latest

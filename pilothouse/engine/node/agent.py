@@ -5,7 +5,7 @@ A pod is known by its uid: one that is deleted and made again under its name is 
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import structlog
@@ -61,10 +61,23 @@ from pilothouse.model.kinds import PODS
 log = structlog.get_logger("node.agent")
 
 EVENTS_RETRY_S, AFTER_RECONNECT_S = 0.2, 1.0
+ORPHANS_S = 60.0
 CRASH_FIRST_S, CRASH_MOST_S = 5.0, 300.0
 AT_ONCE = 8
 
+RUNTIME_AWAY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
+"""Codes of a runtime that does not answer at all, whatever it is asked about."""
+
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Found:
+    """What the runtime has, by uid of the pod. unread: pods of which something could not be looked at, and why."""
+
+    boxes: dict[str, list[Sandbox]] = field(default_factory=dict)
+    containers: dict[str, list[Container]] = field(default_factory=dict)
+    unread: dict[str, RuntimeFailure] = field(default_factory=dict)
 
 
 class NodeAgent:
@@ -100,7 +113,7 @@ class NodeAgent:
         self._node: NodeStatus | None = None
         self._is_stopping = False
         self._context: Context | None = None
-        self._found: tuple[dict[str, list[Sandbox]], dict[str, list[Container]]] = ({}, {})
+        self._found = Found()
         self._unread = UnreadInput(config.containerd_dir / "state")
         self._static = StaticPods(client, config, recorder, self)
         self.connector = Connector(runtime, config, self._tracked)
@@ -223,31 +236,40 @@ class NodeAgent:
 
         return Evictor(eviction, self._signals, self._workers, reclaim, self._recorder, node.reference(), node.changed, is_static)
 
-    async def _of_runtime(self, uid: str = "") -> tuple[dict[str, list[Sandbox]], dict[str, list[Container]]]:
-        """What runs already, with all details, by pod (or of one pod): what workers adopt."""
-        boxes: dict[str, list[Sandbox]] = {}
-        containers: dict[str, list[Container]] = {}
+    async def _of_runtime(self, uid: str = "") -> Found:
+        """What runs already, with all details (or of one pod): what workers adopt. Raises RuntimeFailure when the runtime does not answer;
+        what it cannot say of one sandbox or container is a matter of that pod.
+        """
+        found = Found()
         listed_boxes, listed = await self._runtime.sandboxes(), await self._runtime.containers()
-        wanted = [self._sandbox(each) for each in listed_boxes if each.uid == uid or not uid]
+        wanted = [self._sandbox(found, each) for each in listed_boxes if each.uid == uid or not uid]
         for box in await each_of(wanted, limit=AT_ONCE):
             if box is not None:
-                boxes.setdefault(box.uid, []).append(box)
-        details = [self._container(each) for each in listed if each.uid == uid or not uid]
+                found.boxes.setdefault(box.uid, []).append(box)
+        details = [self._container(found, each) for each in listed if each.uid == uid or not uid]
         for container in await each_of(details, limit=AT_ONCE):
             if container is not None:
-                containers.setdefault(container.uid, []).append(container)
-        return boxes, containers
+                found.containers.setdefault(container.uid, []).append(container)
+        return found
 
-    async def _sandbox(self, listed: Sandbox) -> Sandbox | None:
-        return await _unless_gone(self._runtime.sandbox(listed.id)) if listed.ready else listed
+    async def _sandbox(self, found: Found, listed: Sandbox) -> Sandbox | None:
+        return await _looked_at(self._runtime.sandbox(listed.id), listed.uid, found) if listed.ready else listed
 
-    async def _container(self, listed: Container) -> Container | None:
-        found = await _unless_gone(self._runtime.container(listed.id))
-        return None if found is None else replace(found, sandbox_id=listed.sandbox_id)
+    async def _container(self, found: Found, listed: Container) -> Container | None:
+        container = await _looked_at(self._runtime.container(listed.id), listed.uid, found)
+        return None if container is None else replace(container, sandbox_id=listed.sandbox_id)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new if new is not None else old
         assert pod is not None
+        try:
+            self._take(old, new, pod)
+        except Exception as error:
+            # The informer would end with it, and with it the care for all pods.
+            log.exception("pod not taken over", pod=podspec.key_of(pod))
+            self._say(pod, f"error syncing pod: {type(error).__name__}: {error}")
+
+    def _take(self, old: Object | None, new: Object | None, pod: Object) -> None:
         if mirrored_uid(pod):
             self._static.mirror_changed(old, new)
             return
@@ -258,36 +280,44 @@ class NodeAgent:
             if worker is not None:
                 worker.removed()
         elif worker is not None:
-            # What has ended for good reads nothing any more.
-            self._objects.hold(uid, frozenset() if podspec.has_ended(new) else referred(new))
+            self._hold(uid, new)
             worker.update(new)
         else:
             self.begin(uid, new)
+
+    def _hold(self, uid: str, pod: Object) -> None:
+        """What the pod refers to is watched; one that has ended for good reads nothing any more."""
+        self._objects.hold(uid, frozenset() if podspec.has_ended(pod) else referred(pod))
 
     def begin(self, uid: str, pod: Object) -> None:
         """A worker for a pod that has none."""
         assert self._context is not None
         assert self._tasks is not None
-        boxes, containers = self._found
-        self._objects.hold(uid, referred(pod))
-        worker = PodWorker(self._context, pod, boxes.pop(uid, []), containers.pop(uid, []))
+        found = self._found
+        worker = PodWorker(self._context, pod, found.boxes.pop(uid, []), found.containers.pop(uid, []))
         self._workers[uid] = worker
+        self._hold(uid, pod)
         if self._is_stopping:
             worker.reject(*shutdown.REJECTED)
-        self._tasks.start(self._work(uid, worker), name=f"pod {podspec.key_of(pod)}")
+        self._tasks.start(self._work(uid, worker, found.unread.pop(uid, None)), name=f"pod {podspec.key_of(pod)}")
 
-    async def _work(self, uid: str, worker: PodWorker) -> None:
-        """A worker that breaks on a bug is replaced by one that looks at the runtime afresh; the pod's processes go on."""
+    async def _work(self, uid: str, worker: PodWorker, unread: RuntimeFailure | None) -> None:
+        """A worker that breaks on a bug is replaced by one that looks at the runtime afresh; the pod's processes go on.
+
+        unread: why the first one does not know what there is of the pod; None when it does.
+        """
         backoff = Backoff(CRASH_FIRST_S, cap_s=CRASH_MOST_S)
         while True:
             try:
+                if unread is not None:
+                    raise unread
                 await worker.run()
             except Exception as error:
                 pause_s = backoff.next_s()
                 log.exception("pod worker broke", pod=podspec.key_of(worker.pod), retry_s=pause_s)
                 self._say_broken(worker, error, pause_s)
                 await asyncio.sleep(pause_s)
-                worker = await self._replacement(uid, worker)
+                worker, unread = await self._replacement(uid, worker), None
             else:
                 self._workers.pop(uid, None)
                 self._static.wake()
@@ -297,9 +327,11 @@ class NodeAgent:
 
     def _say_broken(self, worker: PodWorker, error: Exception, pause_s: float) -> None:
         """In the pod's events, too: whose pod it is does not read our log."""
-        about = {"apiVersion": "v1", "kind": "Pod", "metadata": worker.pod["metadata"]}
         why = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-        message = f"error syncing pod, tried again in {pause_s:.0f} s: {type(why).__name__}: {why}"
+        self._say(worker.pod, f"error syncing pod, tried again in {pause_s:.0f} s: {type(why).__name__}: {why}")
+
+    def _say(self, pod: Object, message: str) -> None:
+        about = {"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]}
         self._recorder.say(about, "Warning", "FailedSync", message)
 
     async def _replacement(self, uid: str, broken: PodWorker) -> PodWorker:
@@ -307,14 +339,19 @@ class NodeAgent:
         backoff = Backoff(CRASH_FIRST_S, cap_s=CRASH_MOST_S)
         while True:
             try:
-                boxes, containers = await self._of_runtime(uid)
+                found = await self._of_runtime(uid)
+                if uid in found.unread:
+                    raise found.unread[uid]
             except RuntimeFailure as error:
-                log.warning("runtime does not answer", why=str(error))
+                log.warning("what runs of a pod could not be looked at", pod=podspec.key_of(broken.pod), why=str(error))
                 await asyncio.sleep(backoff.next_s())
                 continue
-            worker = self._workers[uid] = PodWorker(self._context, broken.wanted, boxes.get(uid, []), containers.get(uid, []))
+            worker = PodWorker(self._context, broken.wanted, found.boxes.get(uid, []), found.containers.get(uid, []))
+            self._workers[uid] = worker
             if broken.is_gone:
                 worker.removed()
+            if self._is_stopping:
+                worker.reject(*shutdown.REJECTED)
             self._static.wake()
             return worker
 
@@ -372,33 +409,37 @@ class NodeAgent:
                 worker.doubt(id)
 
     async def _sweep_orphans(self) -> None:
-        """Pods that were removed from the API while no agent ran. What cannot be swept is tried again."""
-        assert self._context is not None
-        boxes, containers = self._found
-        known = self._context.volumes.present() | await asyncio.to_thread(cgroups.pods, self._config.instance)
-        orphans, backoff = set(boxes) | set(containers) | known, Backoff(CRASH_FIRST_S, cap_s=CRASH_MOST_S)
+        """What the node has of pods that are no more: removed from the API while no agent ran, or not removable when their turn was."""
         while True:
-            orphans -= set(self._workers) | self._static.uids()
-            orphans = {uid for uid in orphans if not await self._is_swept(uid)}
-            if not orphans:
-                return
-            await asyncio.sleep(backoff.next_s())
+            try:
+                await each_of([self._sweep(uid) for uid in await self._orphans()], limit=AT_ONCE)
+            except (RuntimeFailure, OSError) as error:
+                log.warning("orphans not looked for", why=str(error))
+            await asyncio.sleep(ORPHANS_S)
 
-    async def _is_swept(self, uid: str) -> bool:
+    async def _orphans(self) -> set[str]:
+        assert self._context is not None
+        boxes, containers = await self._runtime.sandboxes(), await self._runtime.containers()
+        known = await asyncio.to_thread(lambda volumes: volumes.present() | cgroups.pods(self._config.instance), self._context.volumes)
+        found = {each.uid for each in boxes} | {each.uid for each in containers} | known
+        # Asked last: a pod that has begun meanwhile has its worker. What names no pod is not ours to remove.
+        return found - set(self._workers) - {meta.uid(pod) for pod in self._pods.items()} - self._static.uids() - {""}
+
+    async def _sweep(self, uid: str) -> None:
         assert self._context is not None
         try:
             await sweep(self._context, uid)
         except (RuntimeFailure, OSError) as error:
             log.warning("orphan not swept", uid=uid, why=str(error))
-            return False
-        return True
 
 
-async def _unless_gone(asked: Awaitable[T]) -> T | None:
-    """The answer; None when what is asked about has been removed since it was listed."""
+async def _looked_at(asked: Awaitable[T], uid: str, found: Found) -> T | None:
+    """The answer; None when what is asked about has been removed since it was listed, or cannot be looked at, which is noted."""
     try:
         return await asked
     except RuntimeFailure as error:
-        if error.code != "NOT_FOUND":
+        if error.code in RUNTIME_AWAY:
             raise
+        if error.code != "NOT_FOUND":
+            found.unread[uid] = error
         return None

@@ -31,6 +31,12 @@ class FailedStep(NamedTuple):
     retry_at: float
 
 
+def crash_pause_s(restarts: int) -> float:
+    """The back-off of a container that has restarted so often; for one whose earlier back-offs nobody remembers."""
+    # Restarts have no bound, and floating point numbers do.
+    return min(CRASH_MOST_S, CRASH_FIRST_S * 2.0 ** min(restarts - 1, 16)) if restarts > 0 else 0.0
+
+
 @dataclass(slots=True)
 class Tracked:
     """One container of the pod. latest: its newest incarnation in this sandbox; previous: the one that ended before it.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.allocation import made_with
 from pilothouse.engine.node.pod.restarts import restarts
-from pilothouse.engine.node.pod.state import CRASH_FIRST_S, CRASH_MOST_S, PodState, Tracked, Waiting
+from pilothouse.engine.node.pod.state import PodState, Tracked, Waiting, crash_pause_s
 from pilothouse.engine.node.runtime.seam import EXITED, RESTARTS, Container, Sandbox
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -58,7 +58,7 @@ def _take_over(pod: Object, state: PodState, box: Sandbox, containers: list[Cont
     for found in sorted(containers, key=lambda each: each.attempt):
         tracked = state.containers.setdefault(found.name, Tracked(found.name))
         tracked.previous, tracked.latest, tracked.actual = tracked.latest, found, made_with(found)
-        tracked.crash_s = min(CRASH_MOST_S, CRASH_FIRST_S * 2 ** (found.restarts - 1)) if found.restarts else 0.0
+        tracked.crash_s = crash_pause_s(found.restarts)
         if found.sandbox_id not in ("", box.id):
             tracked.previous, tracked.latest = found, None
     for tracked in state.containers.values():

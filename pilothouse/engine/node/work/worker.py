@@ -61,7 +61,8 @@ STEP_ERRORS = (RuntimeFailure, VolumeFailure, ApiError, ProcessFailed, OSError)
 
 
 class PodWorker:
-    """pod: as first seen. sandboxes, containers: what the runtime has of it already.
+    """pod: as first seen. sandboxes, containers: what the runtime has of it already. Making a worker never fails: what cannot be taken
+    over is raised by `run`, so that it hurts the pod's own task alone.
 
     Callbacks use `update`, `removed`, `refresh`, `exited`, `doubt` and `out_of_memory`; `run` is the worker's task.
     """
@@ -78,11 +79,19 @@ class PodWorker:
         self._over = False
         self._pace = Pace(ROUNDS)
         self._last: tuple[float, list[Step], list[str]] = (0.0, [], [])
-        status = pod.get("status") or {}
+        self._resizer, self._restarting = Resizer(self._handle), Restarting(self._handle)
+        self._quiet = False
+        self._not_adopted: Exception | None = None
+        try:
+            self._adopt(pod, sandboxes, containers)
+        except Exception as error:
+            self._not_adopted = error
+
+    def _adopt(self, pod: Object, sandboxes: list[Sandbox], containers: list[Container]) -> None:
+        context, status = self._context, pod.get("status") or {}
         self.state.started_at = meta.parse_rfc3339(status["startTime"]) if status.get("startTime") else context.clock.stamp()
         self.state.active_since = context.clock.of(self.state.started_at)
         adopt(pod, self.state, sandboxes, containers, context.clock.stamp())
-        self._resizer, self._restarting = Resizer(self._handle), Restarting(self._handle)
         self._resizer.adopt(pod)
         self._handle.spent_grace_s = spent_grace_s(pod, context.clock.stamp())
         for tracked in self.state.containers.values():
@@ -237,6 +246,8 @@ class PodWorker:
 
     async def run(self) -> None:
         """Until the pod is gone from the API and from the node."""
+        if self._not_adopted is not None:
+            raise self._not_adopted
         async with scope() as tasks:
             await self._exits.recall()
             await self._resizer.recall()
