@@ -2,7 +2,8 @@
 
 Nothing is aligned to whole seconds: the first try comes with the container, and until a startup or readiness probe over the network
 has first succeeded it is tried again soon, so that a pod is ready when it is and not a period later. These early tries never count as
-failures. Source: kubelet/prober/worker.go for thresholds and order.
+failures. A try that could not be carried out says nothing about the container, and counts for nothing: a runtime that is away for a
+while must not cost every container with a probe by command its life. Source: kubelet/prober/worker.go for thresholds and order.
 """
 
 import asyncio
@@ -77,9 +78,10 @@ class Probing:
         failed = 0
         while True:
             tick = self.clock()
-            if await self._early(spec, timing, "Startup") if failed == 0 else await self._passes(spec, timing, "Startup"):
+            passes = await self._early(spec, timing, "Startup") if failed == 0 else await self._passes(spec, timing, "Startup")
+            if passes:
                 return True
-            failed += 1
+            failed += passes is False
             if failed >= timing.failures:
                 self._condemn(spec, "startup")
                 return False
@@ -95,10 +97,9 @@ class Probing:
             self._judge_ready(timing, passed, failed)
             await self._until(tick + timing.period_s)
             tick = self.clock()
-            if await self._passes(spec, timing, "Readiness"):
-                passed, failed = passed + 1, 0
-            else:
-                passed, failed = 0, failed + 1
+            passes = await self._passes(spec, timing, "Readiness")
+            if passes is not None:
+                passed, failed = (passed + 1, 0) if passes else (0, failed + 1)
 
     def _judge_ready(self, timing: Timing, passed: int, failed: int) -> None:
         ready = self.tracked.ready
@@ -116,7 +117,9 @@ class Probing:
         failed = 0
         while True:
             tick = self.clock()
-            failed = 0 if await self._passes(spec, timing, "Liveness") else failed + 1
+            passes = await self._passes(spec, timing, "Liveness")
+            if passes is not None:
+                failed = 0 if passes else failed + 1
             if failed >= timing.failures:
                 self._condemn(spec, "liveness")
                 return
@@ -131,10 +134,10 @@ class Probing:
         started_at = self.clock() if latest is None else self.clock.of(latest.started_at)
         await self._until(started_at + timing.delay_s)
 
-    async def _early(self, spec: Object, timing: Timing, kind: str) -> bool:
-        """Tries within the first period; only the last of them counts."""
+    async def _early(self, spec: Object, timing: Timing, kind: str) -> bool | None:
+        """Tries within the first period; only the last of them counts. A command is tried once."""
         if spec.get("exec"):
-            return await self._passes(spec, timing, kind, counts=False)
+            return await self._passes(spec, timing, kind)
         end = self.clock() + timing.period_s
         pause_s = EARLY_FIRST_S
         while self.clock() + pause_s < end:
@@ -144,8 +147,8 @@ class Probing:
             pause_s *= EARLY_GROWTH
         return await self._passes(spec, timing, kind)
 
-    async def _passes(self, spec: Object, timing: Timing, kind: str, *, counts: bool = True) -> bool:
-        """One try. counts: whether a failure is worth an event."""
+    async def _passes(self, spec: Object, timing: Timing, kind: str, *, counts: bool = True) -> bool | None:
+        """One try; None when it could not be carried out. counts: whether a failure is worth an event."""
         try:
             warning = await probe(self.runtime, spec, self.container, self.container_id, self.ip, timing.timeout_s)
         except CheckFailed as error:
@@ -153,7 +156,7 @@ class Probing:
             if counts:
                 verb = "errored and resulted in unknown state" if isinstance(error, CheckErrored) else "failed"
                 self.say("Warning", "Unhealthy", f"{kind} probe {verb}: {error}", kind)
-            return False
+            return None if isinstance(error, CheckErrored) else False
         self.tracked.probed[kind, "successful"] += 1
         if warning:
             self.say("Warning", "ProbeWarning", f"{kind} probe warning: {warning}", kind)
