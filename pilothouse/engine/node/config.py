@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PAUSE_IMAGE = "registry.pilothouse.internal/pause:1"
+HOSTS_FILE, MESSAGE_FILES = "etc-hosts", "containers"
+"""In a pod's folder: what its containers have as /etc/hosts, and their termination messages. They may write to both."""
 
 
 HARD = "memory.available<100Mi,nodefs.available<5%,nodefs.inodesFree<5%,imagefs.available<5%,imagefs.inodesFree<5%"

@@ -42,3 +42,22 @@ def test_a_container_that_starts_again_and_again_leaves_a_few_files_only(tmp_pat
     for _ in range(10):
         mounted(tmp_path, {"emptyDir": {}})
     assert len(list((tmp_path / "pod" / "containers" / "main").iterdir())) == 5
+
+
+def test_a_hosts_file_that_a_container_has_made_huge_is_written_anew_and_not_read(tmp_path: Path) -> None:
+    mounted(tmp_path, {"emptyDir": {}})
+    hosts = tmp_path / "pod" / "etc-hosts"
+    with hosts.open("r+b") as file:
+        # Sparse: more than any machine's memory, and nothing on the disk.
+        file.truncate(1 << 42)
+    mounted(tmp_path, {"emptyDir": {}})
+    assert hosts.read_bytes() == b""
+
+
+def test_a_hosts_file_that_a_container_has_written_other_bytes_to_is_written_anew(tmp_path: Path) -> None:
+    container = spec()
+    for left in (b"\xff\xfe\xfd", b"abc"):
+        container_mounts(pod(container), container, {}, {}, tmp_path, "1 a")
+        (tmp_path / "etc-hosts").write_bytes(left)
+        container_mounts(pod(container), container, {}, {}, tmp_path, "1 a")
+        assert (tmp_path / "etc-hosts").read_bytes() == b"1 a"

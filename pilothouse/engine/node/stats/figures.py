@@ -100,7 +100,10 @@ class ContainerFigures:
 
 @dataclass(frozen=True, slots=True)
 class PodFigures:
-    """pod: its object. volumes: what its volumes on this node take, by name; in_memory: those of them that lie in memory."""
+    """pod: its object. volumes: what its volumes on this node take, by name; in_memory: those of them that lie in memory.
+
+    given: what the files take that the node gives its containers (hosts file, termination messages), which they may write to.
+    """
 
     pod: Object
     started_at: float
@@ -112,6 +115,7 @@ class PodFigures:
     containers: tuple[ContainerFigures, ...] = ()
     volumes: Mapping[str, Disk] = field(default_factory=dict)
     in_memory: frozenset[str] = frozenset()
+    given: Disk = field(default_factory=Disk)
 
     @property
     def name(self) -> str:
@@ -127,7 +131,7 @@ class PodFigures:
 
     @property
     def disk(self) -> Disk:
-        """Ephemeral storage: writable layers, logs, and volumes on disk."""
+        """Ephemeral storage: writable layers, logs, volumes on disk, and the files that containers are given."""
         return self.layers + self.local
 
     @property
@@ -137,8 +141,8 @@ class PodFigures:
 
     @property
     def local(self) -> Disk:
-        """Logs and volumes on disk."""
-        logs = sum((each.logs for each in self.containers if each.logs is not None), Disk())
+        """All of it but writable layers."""
+        logs = sum((each.logs for each in self.containers if each.logs is not None), self.given)
         return sum((disk for name, disk in self.volumes.items() if name not in self.in_memory), logs)
 
 

@@ -136,6 +136,7 @@ class Statistics:
             containers=containers,
             volumes=on_disk.volumes,
             in_memory=podspec.memory_volumes(source.pod),
+            given=on_disk.given,
         )
 
     def _container(self, source: PodSource, container: Container, on_disk: OnDisk) -> ContainerFigures:

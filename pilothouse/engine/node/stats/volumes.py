@@ -1,16 +1,18 @@
-"""What pods' volumes and logs take on disk: measured in the background, since a tree may take long, and remembered until then.
+"""What pods' volumes, logs and the files that their containers are given take on disk.
 
+Measured in the background, since a tree may take long, and remembered until then.
 One walk at a time, pod by pod; after a round the measurer rests at least as long as it has worked.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilothouse.aio.sharing import Shared
-from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.config import HOSTS_FILE, MESSAGE_FILES, NodeConfig
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.stats.figures import Disk
 from pilothouse.engine.node.stats.source import PodSource
@@ -21,10 +23,11 @@ EMPTY_DIR = "kubernetes.io~empty-dir"
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """Of one pod. logs: by container."""
+    """Of one pod. logs: by container. given: its hosts file and termination messages, which containers may write to."""
 
     volumes: Mapping[str, Disk] = field(default_factory=dict)
     logs: Mapping[str, Disk] = field(default_factory=dict)
+    given: Disk = field(default_factory=Disk)
 
 
 class VolumeUsage:
@@ -69,7 +72,16 @@ def _on_disk(config: NodeConfig, source: PodSource) -> OnDisk:
     names = [each["name"] for each in podspec.spec(source.pod).get("volumes") or () if each.get("emptyDir") is not None]
     logs = config.pod_logs(metadata["namespace"], metadata["name"], source.uid)
     containers = [each["name"] for each in podspec.all_containers(source.pod)]
-    return OnDisk(_each(folder, names), _each(logs, containers))
+    return OnDisk(_each(folder, names), _each(logs, containers), _given(config.pod_dir(source.uid)))
+
+
+def _given(folder: Path) -> Disk:
+    messages = measure(folder / MESSAGE_FILES) or Disk()
+    try:
+        hosts = os.lstat(folder / HOSTS_FILE)
+    except OSError:
+        return messages
+    return messages + Disk(hosts.st_blocks * 512, 1)
 
 
 def _each(folder: Path, names: Sequence[str]) -> dict[str, Disk]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilothouse.engine.node.config import HOSTS_FILE, MESSAGE_FILES
 from pilothouse.engine.node.files.beneath import opened
 from pilothouse.engine.node.files.subpath import bind_subpath
 from pilothouse.engine.node.files.subpath import place as lay_out
@@ -122,17 +123,19 @@ def _copied(source: Path, mount: Object, place: Place, target: Path) -> Path:
 
 
 def _hosts_file(pod_dir: Path, content: str) -> Path:
-    path = pod_dir / "etc-hosts"
-    if not path.exists() or path.read_text() != content:
+    path = pod_dir / HOSTS_FILE
+    wanted = content.encode()
+    # A container may have made anything of it, of any size.
+    if not path.exists() or path.stat().st_size != len(wanted) or path.read_bytes() != wanted:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+        path.write_bytes(wanted)
         path.chmod(0o644)
     return path
 
 
 def _message_file(pod_dir: Path, name: str) -> str:
     """A fresh file for each start, so that an old message is never taken for a new one; those of the last few starts are kept."""
-    folder = pod_dir / "containers" / name
+    folder = pod_dir / MESSAGE_FILES / name
     folder.mkdir(parents=True, exist_ok=True)
     for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)[KEPT_MESSAGES:]:
         old.unlink()

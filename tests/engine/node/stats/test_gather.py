@@ -170,3 +170,16 @@ def test_the_machine_has_the_processors_that_pods_may_run_on() -> None:
 def test_numbers_keep_every_digit() -> None:
     found = resource.exposition(Figures(plenty(), (figures("p", memory_mib=123_456),)))
     assert f'pod_memory_working_set_bytes{{namespace="default",pod="p"}} {123_456 * MIB} 2000' in found
+
+
+async def test_files_that_the_node_gives_to_containers_count_as_the_pods_storage(tmp_path: Path) -> None:
+    """A container may write as much as it likes to its /etc/hosts and its termination message (upstream: CVE-2020-8557)."""
+    made = bench(tmp_path)
+    own = tmp_path / "pods" / "u"
+    (own / "containers" / "c").mkdir(parents=True)
+    (own / "etc-hosts").write_bytes(b"x" * 3 * MIB)
+    (own / "containers" / "c" / "message").write_bytes(b"x" * 2 * MIB)
+    (pod,) = (await made.statistics.measured(0)).pods
+    assert 5 * MIB <= pod.given.used_bytes < 5 * MIB + 64 * 1024
+    assert pod.local.used_bytes >= 5 * MIB
+    assert pod.disk.used_bytes >= 5 * MIB
