@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.node.pod.env_file import MOST_BYTES, EnvFileError, value_of
+from pilothouse.engine.node.pod import environment as environment_module
+from pilothouse.engine.node.pod.env_file import MOST_BYTES, EnvFileError, parse
 from pilothouse.engine.node.pod.environment import ConfigMissing, Facts, environment
 from pilothouse.engine.node.volumes.env_files import named_files, read_files
 from pilothouse.model.json import Object
@@ -28,7 +29,7 @@ A='later'
     [("A", "one"), ("B", "two words # no comment"), ("C", "several\nlines"), ("D", ""), ("E", ""), ("F", None), ("lines", None)],
 )
 def test_values_stand_in_single_quotes(key: str, value: str | None) -> None:
-    assert value_of(TEXT, key) == value
+    assert parse(TEXT).value_of(key) == value
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_values_stand_in_single_quotes(key: str, value: str | None) -> None:
 )
 def test_a_file_that_is_written_otherwise_is_refused_with_the_line(text: str, why: str) -> None:
     with pytest.raises(EnvFileError) as refused:
-        value_of(text, "Z")
+        parse(text).value_of("Z")
     assert str(refused.value) == why
 
 
@@ -97,3 +98,23 @@ def test_files_that_a_container_has_made_into_something_else_hold_up_nobody(tmp_
 def test_a_volume_that_the_pod_has_not_is_said() -> None:
     with pytest.raises(ConfigMissing, match='cannot find the volume "v"'):
         read_files({("v", "x")}, {})
+
+
+def test_a_name_before_the_line_that_is_written_otherwise_is_found() -> None:
+    assert parse("A='1'\nB=2\nC='3'").value_of("A") == "1"
+
+
+def test_a_file_is_parsed_once_however_many_variables_come_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+    monkeypatch.setattr(environment_module, "parse", lambda text: parsed.append(text) or parse(text))
+    wanted = spec(env=[named(key=key) | {"name": f"{key}{number}"} for number in range(10) for key in "AB"])
+    found = environment(pod(wanted), wanted, Facts(files={("v", "vars"): TEXT}))
+    assert len(found) == 20
+    assert parsed == [TEXT]
+
+
+def test_files_of_variables_are_read_up_to_a_bound(tmp_path: Path) -> None:
+    (tmp_path / "vars").write_text(" " * MOST_BYTES)
+    wanted = spec(env=[named("./" * number + "vars") for number in range(200)])
+    with pytest.raises(ConfigMissing, match="hold more than 6 MiB together"):
+        read_files(named_files(wanted), {"v": tmp_path})

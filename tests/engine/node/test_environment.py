@@ -1,6 +1,9 @@
+import base64
+import tracemalloc
+
 import pytest
 
-from pilothouse.engine.node.pod.environment import ConfigMissing, Facts, environment, expand, service_variables
+from pilothouse.engine.node.pod.environment import MOST_TEXT, ConfigMissing, Facts, environment, expand, expand_all, service_variables
 from tests.engine.node.builders import pod, spec
 
 SERVICE = {
@@ -75,3 +78,66 @@ def test_links_can_be_switched_off_but_for_the_api_server() -> None:
 
 def test_a_headless_service_has_no_variables() -> None:
     assert service_variables(pod(), [SERVICE | {"spec": {"clusterIP": "None", "ports": [{"port": 1}]}}]) == {}
+
+
+def test_variables_that_double_each_other_end_at_what_a_program_can_be_started_with() -> None:
+    env = [{"name": "A0", "value": "x" * 10}]
+    env += [{"name": f"A{number}", "value": f"$(A{number - 1})" * 10} for number in range(1, 20)]
+    wanted = spec(env=env)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigMissing, match="grows beyond 128 KiB"):
+            environment(pod(wanted), wanted, Facts())
+        assert tracemalloc.get_traced_memory()[1] < 10 * MOST_TEXT
+    finally:
+        tracemalloc.stop()
+
+
+def test_arguments_that_grow_by_references_end_at_what_a_program_can_be_started_with() -> None:
+    variables = {"A": "x" * 100_000}
+    assert expand_all(["$(A)", "b"], variables) == ["x" * 100_000, "b"]
+    with pytest.raises(ConfigMissing, match="grows beyond 128 KiB"):
+        expand_all(["$(A)$(A)"], variables)
+    with pytest.raises(ConfigMissing, match="the arguments hold more than 6 MiB"):
+        expand_all(["$(A)"] * 100, variables)
+
+
+BIG = {"data": {"k": "x" * 100_000}}
+BIG_SECRET = {"data": {"k": base64.b64encode(b"x" * 100_000).decode()}}
+HUGE = {"data": {"k": "x" * (MOST_TEXT + 1)}}
+
+
+@pytest.mark.parametrize(
+    ("more", "facts", "why"),
+    [
+        ({"envFrom": [{"configMapRef": {"name": "c"}}]}, Facts(configmaps={"c": HUGE}), "variable 'k' holds more than 128 KiB"),
+        (
+            {"envFrom": [{"prefix": f"P{number}", "configMapRef": {"name": "c"}} for number in range(100)]},
+            Facts(configmaps={"c": BIG}),
+            "the environment holds more than 6 MiB",
+        ),
+        (
+            {"env": [{"name": f"V{number}", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}} for number in range(100)]},
+            Facts(secrets={"s": BIG_SECRET}),
+            "the environment holds more than 6 MiB",
+        ),
+    ],
+)
+def test_an_environment_that_no_program_can_be_started_with_is_said(more: dict[str, object], facts: Facts, why: str) -> None:
+    wanted = spec(**more)
+    with pytest.raises(ConfigMissing, match=why):
+        environment(pod(wanted), wanted, facts)
+
+
+def test_the_work_for_a_variable_does_not_grow_with_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    services = [SERVICE | {"metadata": {"name": f"s{number}", "namespace": "ns"}} for number in range(50)]
+    wanted = spec(env=[{"name": f"V{number}", "value": "$(S7_SERVICE_HOST)"} for number in range(2000)])
+    seen: set[int] = set()
+
+    def watched(text: str, variables: dict[str, str]) -> str:
+        seen.add(id(variables))
+        return expand(text, variables)
+
+    monkeypatch.setattr("pilothouse.engine.node.pod.environment.expand", watched)
+    assert environment(pod(wanted), wanted, Facts(services=services))["V1999"] == "10.1.1.1"
+    assert len(seen) == 1, "no copy of what is known is made for each"

@@ -4,6 +4,9 @@ A value stands in single quotes, as it is, over several lines if need be; a comm
 the value empty, as a shell reads it. Source: KEP-3721; the strict form that upstream reads since 1.35.
 """
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
 MOST_BYTES = 64 * 1024
 QUOTE = "'"
 
@@ -12,8 +15,32 @@ class EnvFileError(Exception):
     """The file is written otherwise; the message names the line."""
 
 
-def value_of(text: str, key: str) -> str | None:
-    """None when the file does not name it. Raises EnvFileError for a file that is written otherwise, up to where the name stands."""
+@dataclass(frozen=True, slots=True)
+class EnvFile:
+    """values: of names up to the first line that is written otherwise; the first of a name counts. problem: what is wrong there."""
+
+    values: Mapping[str, str]
+    problem: EnvFileError | None = None
+
+    def value_of(self, key: str) -> str | None:
+        """None when the file does not name it. Raises EnvFileError for a file that is written otherwise before where the name stands."""
+        found = self.values.get(key)
+        if found is None and self.problem is not None:
+            raise self.problem
+        return found
+
+
+def parse(text: str) -> EnvFile:
+    values: dict[str, str] = {}
+    try:
+        for name, value in _variables(text):
+            values.setdefault(name, value)
+    except EnvFileError as error:
+        return EnvFile(values, error)
+    return EnvFile(values)
+
+
+def _variables(text: str) -> Iterator[tuple[str, str]]:
     lines = text.split("\n")
     at = 0
     while at < len(lines):
@@ -24,20 +51,19 @@ def value_of(text: str, key: str) -> str | None:
             continue
         name, value = _assignment(line, start)
         if value is None:
-            if name == key:
-                return ""
+            yield name, ""
             continue
         body, closed, rest = value.partition(QUOTE)
+        parts = [body]
         while not closed:
             if at == len(lines):
                 raise EnvFileError(f"line {start}: the single quote is not closed")
             more, closed, rest = lines[at].partition(QUOTE)
-            body, at = f"{body}\n{more}", at + 1
+            parts.append(more)
+            at += 1
         if rest.lstrip(" \t\r") and not rest.lstrip(" \t").startswith("#"):
             raise EnvFileError(f"line {at}: nothing but a comment may follow the closing quote")
-        if name == key:
-            return body
-    return None
+        yield name, "\n".join(parts)
 
 
 def _assignment(line: str, number: int) -> tuple[str, str | None]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.engine.node.pod import podspec
-from pilothouse.engine.node.pod.environment import expand
+from pilothouse.engine.node.pod.environment import expand_all
 from pilothouse.engine.node.request.resources import linux_resources
 from pilothouse.engine.node.request.sandbox import namespaces
 from pilothouse.engine.node.runtime import api_pb2 as api
@@ -41,7 +41,7 @@ def container_config(
     target: str = "",
 ) -> api.ContainerConfig:  # fmt: skip
     """image: the reference that the image was pulled as. attempt: how often it was started before. target: id of the container whose
-    processes it shares, "" for none.
+    processes it shares, "" for none. Raises ConfigMissing for arguments that no program can be started with.
     """
     metadata = pod["metadata"]
     variables = prepared.environment
@@ -50,8 +50,8 @@ def container_config(
     return api.ContainerConfig(
         metadata=api.ContainerMetadata(name=name, attempt=attempt),
         image=api.ImageSpec(image=image.id),
-        command=[expand(part, variables) for part in container.get("command") or ()],
-        args=[expand(part, variables) for part in container.get("args") or ()],
+        command=expand_all(container.get("command") or (), variables),
+        args=expand_all(container.get("args") or (), variables),
         working_dir=container.get("workingDir") or "",
         envs=[api.KeyValue(key=key, value=value) for key, value in variables.items()],
         mounts=prepared.mounts,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pilothouse.engine.node.files.beneath import BENEATH, FOLDER, open_beneath, opened
 from pilothouse.engine.node.pod.env_file import MOST_BYTES
-from pilothouse.engine.node.pod.environment import ConfigMissing, FileName
+from pilothouse.engine.node.pod.environment import MOST_TOGETHER, ConfigMissing, FileName
 from pilothouse.model.json import Object
 
 READ = os.O_RDONLY | os.O_NONBLOCK
@@ -25,6 +25,7 @@ def named_files(container: Object) -> set[FileName]:
 def read_files(names: Iterable[FileName], volumes: Mapping[str, Path]) -> dict[FileName, str]:
     """The text of each; those that do not exist are left out. volumes: name -> where it is. Raises ConfigMissing for what is no file."""
     found: dict[FileName, str] = {}
+    left = MOST_TOGETHER
     for volume, path in names:
         folder = volumes.get(volume)
         if folder is None:
@@ -36,6 +37,9 @@ def read_files(names: Iterable[FileName], volumes: Mapping[str, Path]) -> dict[F
             raise ConfigMissing(f'file "{path}" of volume "{volume}" {why}') from error
         if text is not None:
             found[volume, path] = text
+            left -= len(text)
+        if left < 0:
+            raise ConfigMissing(f"the files of variables hold more than {MOST_TOGETHER // 1024**2} MiB together; name fewer of them")
     return found
 
 
