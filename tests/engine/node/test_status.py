@@ -115,3 +115,9 @@ def test_durations_read_as_upstream_prints_them() -> None:
 def test_a_patch_holds_only_what_differs_and_unsays_what_is_gone() -> None:
     patch = changes({"phase": "Running", "podIPs": [{"ip": "a"}]}, {"phase": "Running", "reason": "x"})
     assert patch == {"podIPs": [{"$patch": "replace"}, {"ip": "a"}], "reason": None}
+
+
+def test_what_an_earlier_agent_wrote_is_taken_back_where_it_does_not_hold_any_more() -> None:
+    shown = {"status": {"phase": "Running", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}], "reason": "Old"}}
+    patch = changes({"phase": "Pending"}, None, shown)
+    assert patch == {"phase": "Pending", "podIP": None, "podIPs": None, "reason": None}

@@ -134,3 +134,23 @@ def test_a_sandbox_of_no_pod_costs_no_pod_its_files(live: Live) -> None:
         assert "theirs" in world.runtime.boxes
 
     live(scene)
+
+
+def test_the_address_of_a_sandbox_that_is_no_more_is_not_shown_on(live: Live) -> None:
+    """Somebody else may have it by now."""
+
+    async def scene(world: World) -> None:
+        shown = await runs(world, "p")
+        assert shown["status"]["podIP"]
+        await world.kill_agent(goes_on=False)
+        world.runtime.restart_machine()
+        world.runtime_troubles.by_verb["run_sandbox"] = Trouble("UNAVAILABLE")
+        world.start_agent()
+        async with asyncio.timeout(60):
+            while "podIP" in (found := await world.client.get(PODS, "p", "default"))["status"]:
+                await asyncio.sleep(0.1)
+        assert "podIPs" not in found["status"]
+        world.runtime_troubles.mend()
+        await ready(world, "p", 120)
+
+    live(scene)

@@ -42,6 +42,7 @@ class StatusWriter:
         self._host_ips = host_ips
         self._clock = Steady() if clock is None else clock
         self._pod: Object = {}
+        self._present: Object = {}
         self._uid: str | None = None
         self._wanted: Object | None = None
         self._written: Object | None = None
@@ -56,7 +57,7 @@ class StatusWriter:
     def publish(self, pod: Object, state: PodState) -> None:
         self._pod = pod
         if not is_static(pod):
-            self._uid = meta.uid(pod)
+            self._uid, self._present = meta.uid(pod), pod
         known = self._with_own_conditions(pod)
         status = pod_status.build(known, state, self._clock(), self._host_ips, pod["metadata"].get("generation"), stamp=self._clock.stamp())
         if status != self._wanted and not self._gone:
@@ -67,7 +68,7 @@ class StatusWriter:
         """A static pod has its status in another object, None while there is none: then it waits for the next one."""
         uid = None if mirror is None else meta.uid(mirror)
         if uid != self._uid:
-            self._uid, self._written, self._revision = uid, None, 0
+            self._uid, self._written, self._revision, self._present = uid, None, 0, mirror or {}
             if self._wanted is not None:
                 self._mark()
         elif mirror is not None:
@@ -78,7 +79,7 @@ class StatusWriter:
         revision = _order(pod)
         if self._wanted is None or self._written is None or self._gone or revision <= self._revision:
             return
-        self._revision = revision
+        self._revision, self._present = revision, pod
         if self._idle.is_set() and disagrees(self._wanted, pod.get("status") or {}):
             self._repair_later()
 
@@ -150,28 +151,33 @@ class StatusWriter:
 
     async def _write(self, status: Object) -> None:
         metadata = self._pod["metadata"]
-        patch = {"metadata": {"uid": self._uid}, "status": changes(status, self._written, self._pod)}
+        patch = {"metadata": {"uid": self._uid}, "status": changes(status, self._written, self._present)}
         answer = await self._client.patch(
             PODS, metadata["name"], patch, namespace=metadata["namespace"], type=STRATEGIC_PATCH, subresource="status"
         )
-        self._revision, self._written = max(self._revision, _order(answer)), status
+        if _order(answer) >= self._revision:
+            self._revision, self._present = _order(answer), answer
+        self._written = status
         if disagrees(status, answer.get("status") or {}):
             # What was changed meanwhile is not in what we took for known.
             self._repair_later()
 
 
 def changes(status: Object, written: Object | None, pod: Object | None = None) -> Object:
-    """A strategic merge patch of the status. Lists that are merged by key are replaced where they shrink. pod: as last seen."""
-    known = written or {}
+    """A strategic merge patch of the status. Lists that are merged by key are replaced where they shrink.
+
+    written: by this agent. pod: as the API showed it last, with what agents before this one wrote.
+    """
+    known, present = written or {}, (pod or {}).get("status") or {}
     patch = {key: value for key, value in status.items() if known.get(key) != value}
     for key in OPTIONAL:
-        if key in known and key not in status:
+        if key in {**known, **present} and key not in status:
             patch[key] = None
     if "conditions" in patch:
         # Merged by type, field by field: what a condition no longer has must be said.
         patch["conditions"] = [{"reason": None, "message": None} | each for each in patch["conditions"]]
         wanted = {each["type"] for each in status["conditions"]}
-        shown = {each["type"] for each in [*(known.get("conditions") or ()), *(((pod or {}).get("status") or {}).get("conditions") or ())]}
+        shown = {each["type"] for each in [*(known.get("conditions") or ()), *(present.get("conditions") or ())]}
         patch["conditions"] += [{"$patch": "delete", "type": each} for each in PASSING if each in shown - wanted]
     for key in ("podIPs", "hostIPs"):
         if key in patch and patch[key] is not None:
