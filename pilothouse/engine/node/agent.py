@@ -212,6 +212,7 @@ class NodeAgent:
             clock=self._clock,
             pressure=lambda pod: self._evictor.refusal(pod) if self._evictor is not None else None,
             others=self._others,
+            admitted=self._admitted,
             decide_resizes=self._decide_resizes,
         )
 
@@ -223,6 +224,9 @@ class NodeAgent:
         pending = [resize for worker in self._workers.values() if (resize := worker.resize) is not None]
         for resize in sorted(pending, key=lambda each: each.turn):
             resize.decide()
+
+    def _admitted(self, uid: str) -> list[Object]:
+        return [each.pod for key, each in self._workers.items() if key != uid and each.state.admitted and each.is_active]
 
     def _evictor_of(self, context: Context, node: NodeStatus) -> Evictor:
         reclaim = Reclaim(

@@ -16,8 +16,6 @@ from pilothouse.model.json import Object
 
 log = structlog.get_logger("node.shutdown")
 
-CRITICAL = 2_000_000_000
-"""The priority of system-cluster-critical; pods of that and above end last."""
 REJECTED = ("NodeShutdown", "Pod was rejected as the node is shutting down.")
 POLL_S = 0.02
 AFTER_KILL_S = 5.0
@@ -44,14 +42,14 @@ class Period:
 def periods(total_s: int, critical_s: int) -> list[Period]:
     """critical_s: the part of the total that is kept for critical pods."""
     critical_s = min(critical_s, total_s)
-    return [Period(None, total_s - critical_s), Period(CRITICAL, critical_s)]
+    return [Period(None, total_s - critical_s), Period(podspec.CRITICAL, critical_s)]
 
 
 def grouped(workers: Iterable[Worker], of: Sequence[Period]) -> list[list[Worker]]:
     """The workers of each period. of: in rising order of priority."""
     groups: list[list[Worker]] = [[] for _ in of]
     for worker in workers:
-        priority = int(podspec.spec(worker.pod).get("priority") or 0)
+        priority = podspec.priority(worker.pod)
         place = max(i for i, period in enumerate(of) if period.priority is None or priority >= period.priority)
         groups[place].append(worker)
     return groups

@@ -4,8 +4,9 @@ import signal
 
 import pytest
 
+from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.signals import number, stop_signal
-from pilothouse.engine.node.request.admission import needs_features, rejection
+from pilothouse.engine.node.request.admission import needs_features, rejection, shortage
 from pilothouse.engine.node.runtime.seam import Features
 from pilothouse.model.json import Object
 from tests.engine.node.builders import pod, spec
@@ -51,3 +52,45 @@ def test_every_signal_that_the_api_takes_has_a_number() -> None:
 
     assert len(LINUX) == 65
     assert all(0 < number(name) <= 64 for name in LINUX)
+
+
+ROOM: Object = {"cpu": "2", "memory": "1Gi", "pods": "3"}
+
+
+def asking(cpu: str = "0", memory: str = "0", name: str = "main", **more: object) -> Object:
+    return spec(name, resources={"requests": {"cpu": cpu, "memory": memory}}, **more)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "others", "why"),
+    [
+        (pod(asking("500m")), [pod(asking("1500m"))], None),
+        (
+            pod(asking("501m")),
+            [pod(asking("1")), pod(asking("500m"))],
+            ("OutOfcpu", "cpu, requested: 501, used: 1500, capacity: 2000"),
+        ),
+        (
+            pod(asking(memory="1Gi")),
+            [pod(asking(memory="1"))],
+            ("OutOfmemory", "memory, requested: 1073741824, used: 1, capacity: 1073741824"),
+        ),
+        (pod(), [pod()] * 3, ("OutOfpods", "pods, requested: 1, used: 3, capacity: 3")),
+        (pod(), [pod(asking("9"))], None),
+    ],
+)
+def test_a_pod_that_the_node_has_no_room_for_is_rejected(wanted: Object, others: list[Object], why: tuple[str, str] | None) -> None:
+    found = shortage(wanted, others, ROOM)
+    if why is None:
+        assert found is None
+    else:
+        assert found == (why[0], f"Pod was rejected: Node didn't have enough resource: {why[1]}")
+
+
+def test_an_init_container_counts_beside_the_sidecars_before_it_as_for_the_scheduler() -> None:
+    from pilothouse.engine.scheduler.demand import demand_of
+
+    sidecar = asking("300m", name="s", restartPolicy="Always")
+    for inits in ([sidecar, asking("1", name="i")], [asking("1", name="i"), sidecar], [asking("1", name="i")], [sidecar]):
+        wanted = pod(asking("200m"), initContainers=inits)
+        assert podspec.request(wanted, "cpu", milli=True) == demand_of(wanted).resources["cpu"]

@@ -161,7 +161,7 @@ class Evictor:
         return worker is not None and worker.is_active and not self._is_spared(pod.pod)
 
     def _is_spared(self, pod: Object) -> bool:
-        return ranking.is_critical(pod) or self._is_static(pod["metadata"]["uid"])
+        return podspec.is_critical(pod) or self._is_static(pod["metadata"]["uid"])
 
     async def _has_reclaimed(self, threshold: Threshold) -> bool:
         """Whether room of the node's own was enough. Memory and process numbers are held by pods alone."""

@@ -8,24 +8,12 @@ from collections.abc import Iterable
 from pilothouse.engine.node.eviction.thresholds import EPHEMERAL, IMAGE_FS, IMAGE_INODES, INODES, MEMORY, PIDS, Threshold
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.stats.figures import Disk, PodFigures
-from pilothouse.model.json import Object
-
-CRITICAL = 2_000_000_000
-"""Pods with that priority and above belong to the system and are never evicted."""
-
-
-def is_critical(pod: Object) -> bool:
-    return priority(pod) >= CRITICAL
-
-
-def priority(pod: Object) -> int:
-    return int(podspec.spec(pod).get("priority") or 0)
 
 
 def ranked(threshold: Threshold, pods: Iterable[PodFigures], *, has_image_fs: bool) -> list[PodFigures]:
     """The first to go first. Pods of which no figures are known go before others."""
     if threshold.signal == PIDS:
-        return sorted(pods, key=lambda pod: (priority(pod.pod), pod.processes is not None, -(pod.processes or 0)))
+        return sorted(pods, key=lambda pod: (podspec.priority(pod.pod), pod.processes is not None, -(pod.processes or 0)))
     if threshold.signal == MEMORY:
         return sorted(pods, key=_by_memory)
     return sorted(pods, key=lambda pod: _by_disk(pod, threshold, has_image_fs=has_image_fs))
@@ -36,16 +24,16 @@ Key = tuple[bool, bool, int, int]
 
 def _by_memory(pod: PodFigures) -> Key:
     if pod.memory is None:
-        return (False, False, priority(pod.pod), 0)
+        return (False, False, podspec.priority(pod.pod), 0)
     above = pod.memory.working_set_bytes - podspec.request(pod.pod, "memory")
-    return (True, above <= 0, priority(pod.pod), -above)
+    return (True, above <= 0, podspec.priority(pod.pod), -above)
 
 
 def _by_disk(pod: PodFigures, threshold: Threshold, *, has_image_fs: bool) -> Key:
     used = _disk(pod, threshold, has_image_fs=has_image_fs)
     amount = used.inodes if threshold.resource == INODES else used.used_bytes
     above = amount - (0 if threshold.resource == INODES else podspec.request(pod.pod, EPHEMERAL))
-    return (True, above <= 0, priority(pod.pod), -above)
+    return (True, above <= 0, podspec.priority(pod.pod), -above)
 
 
 def _disk(pod: PodFigures, threshold: Threshold, *, has_image_fs: bool) -> Disk:

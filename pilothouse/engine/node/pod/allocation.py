@@ -71,12 +71,12 @@ def problem(pod: Object, others: list[Object], allocatable: Object) -> tuple[str
     pod: as it is wanted; others: the pods that the node runs beside it, as they are allotted.
     """
     for resource in podspec.RESOURCES:
-        wanted, whole = _asked(pod, resource), _whole(allocatable, resource)
+        wanted, whole = asked_by(pod, resource), whole_of(allocatable, resource)
         if whole and wanted > whole:
             return "Infeasible", f"Node didn't have enough capacity: {resource}, requested: {wanted}, capacity: {whole}"
     for resource in podspec.RESOURCES:
-        wanted, whole = _asked(pod, resource), _whole(allocatable, resource)
-        used = sum(_asked(each, resource) for each in others)
+        wanted, whole = asked_by(pod, resource), whole_of(allocatable, resource)
+        used = sum(asked_by(each, resource) for each in others)
         if whole and used + wanted > whole:
             return "Deferred", f"Node didn't have enough resource: {resource}, requested: {wanted}, used: {used}, capacity: {whole}"
     return None
@@ -84,7 +84,7 @@ def problem(pod: Object, others: list[Object], allocatable: Object) -> tuple[str
 
 def grows(pod: Object, before: Object) -> bool:
     """Whether it asks for more than before; what asks for less always fits."""
-    return any(_asked(pod, resource) > _asked(before, resource) for resource in podspec.RESOURCES)
+    return any(asked_by(pod, resource) > asked_by(before, resource) for resource in podspec.RESOURCES)
 
 
 def turn(pod: Object, before: Object, since: float) -> tuple[bool, int, int, float]:
@@ -96,11 +96,12 @@ def turn(pod: Object, before: Object, since: float) -> tuple[bool, int, int, flo
     return (grows(pod, before), -int(podspec.spec(pod).get("priority") or 0), CLASSES.index(podspec.qos_class(pod)), since)
 
 
-def _whole(allocatable: Object, resource: str) -> int:
+def whole_of(allocatable: Object, resource: str) -> int:
+    """What the node has to give: millicores, or in the resource's own unit."""
     found = Quantity.of(str(allocatable.get(resource) or "0"))
     return found.milli_value if resource == "cpu" else found.value
 
 
-def _asked(pod: Object, resource: str) -> int:
-    """Millicores, or bytes."""
+def asked_by(pod: Object, resource: str) -> int:
+    """What the pod requests: millicores, or in the resource's own unit."""
     return podspec.request(pod, resource, milli=resource == "cpu")

@@ -6,6 +6,8 @@ from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity
 
 RESOURCES = ("cpu", "memory")
+CRITICAL = 2_000_000_000
+"""The priority of system-cluster-critical."""
 STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 READ_ONLY_VOLUMES = ("configMap", "secret", "projected", "downwardAPI")
 """What the node writes and keeps current: containers read it, whatever `readOnly` says. Upstream's rule since 1.10."""
@@ -65,6 +67,15 @@ def is_ordinary_init(pod: Object, container: Object) -> bool:
 
 def has_post_start(container: Object) -> bool:
     return bool((container.get("lifecycle") or {}).get("postStart"))
+
+
+def priority(pod: Object) -> int:
+    return int(spec(pod).get("priority") or 0)
+
+
+def is_critical(pod: Object) -> bool:
+    """Whether it belongs to the system: it is never evicted, ends last and is taken whatever the node is short of."""
+    return priority(pod) >= CRITICAL
 
 
 def restart_policy(pod: Object) -> str:
@@ -148,9 +159,10 @@ def overhead(pod: Object, resource: str) -> Quantity:
 
 
 def request(pod: Object, resource: str, *, milli: bool = False) -> int:
-    """What the pod asks for: as a whole, else containers and sidecars together or the largest init container; with its overhead.
+    """What the pod asks for: as a whole, else the most that its containers ask for at one time; with its overhead.
 
-    milli: in thousandths.
+    Init containers run one after another, each beside the sidecars before it, and sidecars go on beside the containers. milli: in
+    thousandths. Source: component-helpers/resource (PodRequests); the scheduler counts alike.
     """
 
     def counted(found: Quantity | None) -> int:
@@ -163,8 +175,10 @@ def request(pod: Object, resource: str, *, milli: bool = False) -> int:
     if (whole := amount(spec(pod), "requests", resource)) is not None:
         return counted(whole) + extra
     running = sum(requested(each) for each in containers(pod))
-    sidecars = sum(requested(each) for each in init_containers(pod) if is_sidecar(each))
-    starting = max((requested(each) for each in init_containers(pod) if not is_sidecar(each)), default=0)
+    sidecars = starting = 0
+    for each in init_containers(pod):
+        starting = max(starting, sidecars + requested(each))
+        sidecars += requested(each) if is_sidecar(each) else 0
     return max(running + sidecars, starting) + extra
 
 

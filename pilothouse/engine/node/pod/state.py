@@ -155,7 +155,7 @@ class Tracked:
 @dataclass(slots=True)
 class PodState:
     """failure: reason and message with which the node itself ended the pod (deadline, eviction). finished: its sandbox has been
-    stopped for good and nothing of it runs any more. rejected: nothing of the pod was made.
+    stopped for good and nothing of it runs any more. rejected: nothing of the pod was made. admitted: the node has taken it.
 
     started_at: as the status says; active_since: the same moment by the clock that plans go by.
     sandbox_attempt: number of the next sandbox. failed_steps: steps that failed when they were taken last, with their back-off.
@@ -174,6 +174,7 @@ class PodState:
     oom: set[str] = field(default_factory=set)
     failure: Waiting | None = None
     rejected: bool = False
+    admitted: bool = False
     started_at: float = 0.0
     active_since: float = 0.0
     sandbox_attempt: int = 0

@@ -6,10 +6,14 @@ Source: kubelet/sysctl (runtime allowlist), kubelet/lifecycle/predicate.go.
 from collections.abc import Sequence
 
 from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.pod.allocation import asked_by, whole_of
 from pilothouse.engine.node.pod.state import Waiting
 from pilothouse.engine.node.runtime.seam import Features
 from pilothouse.model import sysctls
 from pilothouse.model.json import Object
+
+PODS = "pods"
+RESOURCES = ("cpu", "memory", "ephemeral-storage")
 
 
 def needs_features(pod: Object) -> bool:
@@ -27,3 +31,25 @@ def rejection(pod: Object, allowed_sysctls: Sequence[str], features: Features) -
         message = "Pod was rejected: SupplementalGroupsPolicy=Strict is not supported in this node"
         return Waiting("SupplementalGroupsPolicyNotSupported", message)
     return None
+
+
+def shortage(pod: Object, others: Sequence[Object], allocatable: Object) -> Waiting | None:
+    """What the node has not left for the pod; None when it fits. The scheduler sees to that, unless somebody else has placed the pod.
+
+    others: the pods that the node has taken before and whose end nobody has decided.
+    """
+    if len(others) + 1 > whole_of(allocatable, PODS):
+        return _out_of(PODS, 1, len(others), whole_of(allocatable, PODS))
+    for resource in RESOURCES:
+        wanted = asked_by(pod, resource)
+        if not wanted:
+            continue
+        used, whole = sum(asked_by(each, resource) for each in others), whole_of(allocatable, resource)
+        if used + wanted > whole:
+            return _out_of(resource, wanted, used, whole)
+    return None
+
+
+def _out_of(resource: str, wanted: int, used: int, whole: int) -> Waiting:
+    message = f"Node didn't have enough resource: {resource}, requested: {wanted}, used: {used}, capacity: {whole}"
+    return Waiting(f"OutOf{resource}", f"Pod was rejected: {message}")

@@ -33,6 +33,7 @@ def adopt(pod: Object, state: PodState, sandboxes: list[Sandbox], containers: li
         state.sandbox = box
     known = {status["name"]: status for status in _statuses(pod)}
     if state.sandbox is not None:
+        state.admitted = True
         state.sandbox_attempt = state.sandbox.attempt + 1
         _take_over(pod, state, state.sandbox, containers, known)
     for container in podspec.all_containers(pod):

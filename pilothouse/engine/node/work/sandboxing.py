@@ -8,9 +8,11 @@ import structlog
 from pilothouse.engine.node.host import pod_limits
 from pilothouse.engine.node.host.cgroups import weigh
 from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.pod.state import Waiting
 from pilothouse.engine.node.request import admission, handlers, sandbox
 from pilothouse.engine.node.runtime import api_pb2 as api
 from pilothouse.engine.node.runtime.seam import Features, RuntimeFailure, Sandbox
+from pilothouse.engine.node.static.manifest import is_static
 from pilothouse.engine.node.work import user_namespace
 from pilothouse.engine.node.work.context import Handle
 from pilothouse.engine.node.work.rejections import NotYetRejected
@@ -104,8 +106,10 @@ class SandboxMaker:
         """Whether this node cannot give the pod what it asks for, or not now: it has failed then. Raises NotYetRejected."""
         pod, context = self._handle.object, self._context
         features = await context.runtime.features() if admission.needs_features(pod) else Features()
-        why = admission.rejection(pod, context.config.allowed_sysctls, features) or context.pressure(pod)
+        why = admission.rejection(pod, context.config.allowed_sysctls, features) or context.pressure(pod) or self._shortage()
         if why is None:
+            # Nothing is awaited since the others were counted: two pods are never given the same room.
+            self._state.admitted = True
             return False
         now, message = context.now(), why.message.removeprefix("Pod was rejected: ")
         due_at = context.rejections.due_at(pod, now)
@@ -115,6 +119,13 @@ class SandboxMaker:
         self._handle.say("Warning", why.reason, message)
         self._state.failure, self._state.rejected = why, True
         return True
+
+    def _shortage(self) -> Waiting | None:
+        """Pods of the system, and those of the node's own files, are taken whatever there is."""
+        pod, context = self._handle.object, self._context
+        if self._state.admitted or is_static(pod) or podspec.is_critical(pod):
+            return None
+        return admission.shortage(pod, context.admitted(self._handle.uid), context.allocatable)
 
     def _say_failed(self, error: RuntimeFailure) -> None:
         message = f"Failed to create pod sandbox: rpc error: code = {error.code.title().replace('_', '')} desc = {error.why}"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pilothouse.engine.node.eviction.ranking import is_critical, ranked
+from pilothouse.engine.node.eviction.ranking import ranked
 from pilothouse.engine.node.eviction.thresholds import parse
+from pilothouse.engine.node.pod.podspec import is_critical
 from pilothouse.engine.node.stats.figures import PodFigures
 from tests.engine.node.figures import figures
 
