@@ -73,7 +73,7 @@ async def work(process: Process) -> None:
             _start_pod_network(process)
         await supervisor.ready("pod network")
         routing = await _client(stack, identities.kubeconfig(PROXY))
-        _start_network(process, routing, barrier, decisions)
+        _start_network(process, client, routing, barrier, decisions)
         if settings.reaches_registry:
             await _start_registry(process)
         if settings.platform:
@@ -137,22 +137,23 @@ async def _client(stack: AsyncExitStack, kubeconfig: Path, manager: str = "") ->
     return client
 
 
-def _start_network(process: Process, client: Client, barrier: EndpointBarrier, decisions: DecisionLog) -> None:
+def _start_network(process: Process, node: Client, routing: Client, barrier: EndpointBarrier, decisions: DecisionLog) -> None:
+    """node: signed in as the node, which writes what it says of itself. routing: with the proxies' identity, which reads."""
     home, settings, supervisor = process.home, process.settings, process.supervisor
-    informers = Informers(client)
-    recorder = Recorder(client, decisions, "kube-proxy", settings.node_name)
+    informers = Informers(routing)
+    recorder = Recorder(routing, decisions, "kube-proxy", settings.node_name)
     proxying, naming = wiring.service_proxy_config(home, settings), wiring.dns_config(settings)
-    routing = wiring.node_routes_config(settings)
-    withdrawal = Part(informers, lambda: Withdrawal(client, informers, barrier, settings.node_name))
+    reaching = wiring.node_routes_config(settings)
+    withdrawal = Part(informers, lambda: Withdrawal(node, informers, barrier, settings.node_name))
     proxy = Part(informers, lambda: ServiceProxy(informers, barrier, proxying, recorder=recorder))
-    dns = Part(informers, lambda: ClusterDNS(client, informers, naming))
+    dns = Part(informers, lambda: ClusterDNS(node, informers, naming))
     supervisor.start("network events", recorder.run)
     supervisor.start("network informers", informers.run)
     supervisor.start("service proxy", proxy.run)
     supervisor.start("endpoint reports", withdrawal.run)
     if not settings.parent:
         # A further node of this machine reaches all others through the host.
-        routes = Part(informers, lambda: NodeRoutes(informers, routing, recorder=recorder))
+        routes = Part(informers, lambda: NodeRoutes(informers, reaching, recorder=recorder))
         supervisor.start("node routes", routes.run)
     supervisor.start("cluster DNS", dns.run)
 

@@ -116,6 +116,7 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
         pod_cidr=settings.pod_cidr,
         node_cidr=str(settings.node_network),
         service_address=str(settings.api_address),
+        dns_address=str(settings.dns_address),
         node_ports=settings.node_port_range,
         cluster_domain=settings.cluster_domain,
         node_name=settings.node_name,

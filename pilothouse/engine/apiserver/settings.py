@@ -19,6 +19,7 @@ class Settings:
     node_ports: first inclusive, last exclusive. static_tokens: bearer tokens for those who can have no certificate.
     cluster_roles, cluster_role_bindings: kept as the cluster's own are, for parts that the engine does not know; secret_readers: likewise.
     platform_namespace: of the service accounts that are served with the controllers, apart from everybody's workloads.
+    dns_address: of the Service kube-system/kube-dns; "": there is none, or whoever runs the DNS makes it.
     pod_cidr: of all pods, "" when it is not known: Services get no addresses of it. cluster_domain: of the names of Services.
     allowed_sysctls: patterns of kernel parameters that pods may set beside the safe ones.
     node_config: what nodes are told of parts that the engine does not know.
@@ -31,6 +32,7 @@ class Settings:
     ca: str = ""
     issuer: str = DEFAULT_ISSUER
     service_cidr: str = "10.96.0.0/16"
+    dns_address: str = ""
     pod_cidr: str = ""
     cluster_domain: str = "cluster.local"
     node_config: Mapping[str, str] = field(default_factory=dict)

@@ -78,6 +78,7 @@ class ControlConfig:
     kubelet_host: where that node's kubelet API listens.
     keys: the file with the keys that encrypt Secrets in the store; made when it is missing. store_quota_bytes: of all API objects
     together, as JSON. cluster_roles, cluster_role_bindings, secret_readers: of parts beside the engine's own.
+    dns_address: of the Service kube-dns, "" for none.
     audit: None to record nothing. pod_cidr: of all pods, "" when it is not known. node_cidr: the part of it that the node of this machine
     has, as long as every node's; "": nodes are given none. allowed_sysctls: that pods may set beside the safe ones. node_config: what nodes
     are told of parts beside the engine's own.
@@ -100,6 +101,7 @@ class ControlConfig:
     node_socket: Path
     for_nodes: tuple[str, ...] = ()
     kubelet_host: str = "127.0.0.1"
+    dns_address: str = ""
     pod_cidr: str = ""
     node_cidr: str = ""
     allowed_sysctls: Sequence[str] = ()
@@ -218,6 +220,7 @@ class ControlPlane:
             port=self.config.port,
             ca=identities.ca.read_text(),
             service_cidr=self.config.service_cidr,
+            dns_address=self.config.dns_address,
             pod_cidr=self.config.pod_cidr,
             allowed_sysctls=self.config.allowed_sysctls,
             cluster_domain=self.config.cluster_domain,

@@ -1,22 +1,18 @@
-"""Shows the DNS server in the API as people know it: Service kube-system/kube-dns at a fixed address, leading to this node's server.
+"""Leads the Service kube-system/kube-dns, which the API server makes, to this node's server, in an EndpointSlice of the node's own.
 
-The service proxy makes the address work like any other service's.
+The service proxy makes the Service's address work like any other's; its traffic policy is Local, so that each node's server answers the
+pods of that node, and no query depends on another machine.
 """
 
-from typing import Any
-
 from pilothouse.client.client import Client
+from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
-from pilothouse.model.resource import Resource
+from pilothouse.model.kinds import ENDPOINTSLICES, NODES, SERVICES
+from pilothouse.model.node_objects import DNS_SERVICE, NAMESPACE, dns_slice_name
 from pilothouse.network.dns.config import ClusterDNSConfig
 
-NAMESPACE, NAME = "kube-system", "kube-dns"
-LABELS = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
 MANAGED_BY = "pilothouse.dev"
-LOCAL = {"internalTrafficPolicy": "Local"}
-"""Each node's server answers the pods of that node: no query depends on another machine."""
 _PORTS = (("dns", "UDP"), ("dns-tcp", "TCP"))
 
 
@@ -24,18 +20,15 @@ class AddressTaken(Exception):
     """The Service exists with another address than the one that pods are told."""
 
 
-def service(config: ClusterDNSConfig) -> Object:
-    ports = [{"name": name, "protocol": protocol, "port": 53, "targetPort": 53} for name, protocol in _PORTS]
-    spec: dict[str, Any] = {"type": "ClusterIP", "clusterIP": config.cluster_ip, "clusterIPs": [config.cluster_ip], "ports": ports}
-    spec |= LOCAL
-    return {"metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS}, "spec": spec}
-
-
 def endpoint_slice(config: ClusterDNSConfig, port: int) -> Object:
-    labels = {"kubernetes.io/service-name": NAME, "endpointslice.kubernetes.io/managed-by": MANAGED_BY, "k8s-app": "kube-dns"}
+    labels = {
+        "kubernetes.io/service-name": DNS_SERVICE,
+        "endpointslice.kubernetes.io/managed-by": MANAGED_BY,
+        "k8s-app": DNS_SERVICE,
+    }
     conditions = {"ready": True, "serving": True, "terminating": False}
     return {
-        "metadata": {"name": f"{NAME}-{config.node}", "namespace": NAMESPACE, "labels": labels},
+        "metadata": {"name": dns_slice_name(config.node), "namespace": NAMESPACE, "labels": labels},
         "addressType": "IPv4",
         "ports": [{"name": name, "protocol": protocol, "port": port} for name, protocol in _PORTS],
         "endpoints": [{"addresses": [config.address], "nodeName": config.node, "conditions": conditions}],
@@ -45,23 +38,25 @@ def endpoint_slice(config: ClusterDNSConfig, port: int) -> Object:
 async def publish(client: Client, config: ClusterDNSConfig, port: int) -> None:
     """Writes what is not there as it should be, and nothing else: a server that takes no writes just then still has what it had.
 
-    Raises ApiError, AddressTaken.
+    client: signed in as the node. The slice goes with the Node. Raises ApiError, AddressTaken.
     """
-    shown = await client.get_or_none(SERVICES, NAME, NAMESPACE) or await _made(client, SERVICES, service(config))
-    if shown["spec"].get("clusterIP") != config.cluster_ip:
-        raise AddressTaken(f"Service {NAMESPACE}/{NAME} has address {shown['spec'].get('clusterIP')}, pods are told {config.cluster_ip}")
-    if shown["spec"].get("internalTrafficPolicy") != LOCAL["internalTrafficPolicy"]:
-        await client.patch(SERVICES, NAME, {"spec": LOCAL}, namespace=NAMESPACE)
+    shown = await client.get_or_none(SERVICES, DNS_SERVICE, NAMESPACE)
+    if shown is not None and shown["spec"].get("clusterIP") != config.cluster_ip:
+        address = shown["spec"].get("clusterIP")
+        raise AddressTaken(f"Service {NAMESPACE}/{DNS_SERVICE} has address {address}, pods are told {config.cluster_ip}")
+    node = await client.get_or_none(NODES, config.node)
+    owners = [] if node is None else [meta.owner_reference(node, "v1", "Node", False)]
     wanted = endpoint_slice(config, port)
     name, changes = wanted["metadata"]["name"], {key: wanted[key] for key in ("ports", "endpoints")}
-    current = await client.get_or_none(ENDPOINTSLICES, name, NAMESPACE) or await _made(client, ENDPOINTSLICES, wanted)
-    if any(current.get(key) != value for key, value in changes.items()):
-        await client.patch(ENDPOINTSLICES, name, changes, namespace=NAMESPACE)
+    current = await client.get_or_none(ENDPOINTSLICES, name, NAMESPACE) or await _made(client, wanted, owners)
+    if any(current.get(key) != value for key, value in changes.items()) or (current["metadata"].get("ownerReferences") or []) != owners:
+        await client.patch(ENDPOINTSLICES, name, changes | {"metadata": {"ownerReferences": owners}}, namespace=NAMESPACE)
 
 
-async def _made(client: Client, resource: Resource, obj: Object) -> Object:
-    """The new object, or the one that somebody else was quicker with."""
+async def _made(client: Client, wanted: Object, owners: list[Object]) -> Object:
+    """The new slice, or one that was there sooner."""
+    metadata = wanted["metadata"] | ({"ownerReferences": owners} if owners else {})
     try:
-        return await client.create(resource, obj)
+        return await client.create(ENDPOINTSLICES, wanted | {"metadata": metadata})
     except AlreadyExists:
-        return await client.get(resource, obj["metadata"]["name"], obj["metadata"]["namespace"])
+        return await client.get(ENDPOINTSLICES, metadata["name"], NAMESPACE)

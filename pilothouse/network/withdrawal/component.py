@@ -18,7 +18,8 @@ from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, LEASES, NODES
-from pilothouse.network.withdrawal.report import LABEL, NAMESPACE, Report, called_off, lease_name, ready_addresses
+from pilothouse.model.node_objects import NAMESPACE, report_name
+from pilothouse.network.withdrawal.report import LABEL, Report, called_off, ready_addresses
 
 log = structlog.get_logger("network.withdrawal")
 SETTLE_S, RENEW_S, DURATION_S, RETRY_S = 0.1, 10.0, 30.0, 1.0
@@ -27,7 +28,10 @@ PROXY = "service-proxy"
 
 
 class Withdrawal:
-    """informers: asked for what is needed when this is made. barrier: of this process's proxies; it asks here for those of others."""
+    """client: signed in as the node, which may write its own report alone. informers: asked for what is needed when this is made.
+
+    barrier: of this process's proxies; it asks here for those of others.
+    """
 
     def __init__(
         self,
@@ -97,7 +101,7 @@ class Withdrawal:
         return Report(applied, self._barrier.addresses() - ready_addresses(self._slices.items()))
 
     async def _write(self, report: Report) -> None:
-        name = lease_name(self._node)
+        name = report_name(self._node)
         duration_s, now = max(1, int(self._duration_s)), meta.rfc3339_micro(self._now())
         spec = {"holderIdentity": self._node, "leaseDurationSeconds": duration_s, "renewTime": now}
         patch: Object = {"metadata": {"annotations": report.annotations()}, "spec": spec}
@@ -134,7 +138,7 @@ class Withdrawal:
         """The nodes whose proxies may still route there."""
         revision, now = called_off(address, self._slices.items()), asyncio.get_running_loop().time()
         alive = [lease for lease in self._leases.items() if now - self._seen.get(meta.name(lease), now) < self._duration_s]
-        others = [lease for lease in alive if meta.name(lease) != lease_name(self._node)]
+        others = [lease for lease in alive if meta.name(lease) != report_name(self._node)]
         return [meta.name(lease) for lease in others if not Report.of(lease).has_left(address, revision)]
 
     def _lease_changed(self, old: Object | None, new: Object | None) -> None:

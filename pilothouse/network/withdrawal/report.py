@@ -13,7 +13,6 @@ from pilothouse.model.json import Object
 PREFIX = "endpoints.pilothouse.dev"
 LABEL = f"{PREFIX}/report"
 APPLIED, LEAVING = f"{PREFIX}/applied", f"{PREFIX}/leaving"
-NAMESPACE = "kube-system"
 MOST, ALL = 200, "*"
 """Addresses that are named; of more, all are said to be routed to."""
 
@@ -38,10 +37,6 @@ class Report:
     def has_left(self, address: str, revision: int) -> bool:
         """revision: of the slice that called the address off."""
         return self.applied >= revision and address not in self.leaving and ALL not in self.leaving
-
-
-def lease_name(node: str) -> str:
-    return f"endpoints-{node}"
 
 
 def ready_addresses(slices: Iterable[Object]) -> set[str]:

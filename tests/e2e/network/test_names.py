@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.barrier.endpoints import EndpointBarrier
-from pilothouse.model.kinds import ENDPOINTSLICES, NAMESPACES, SERVICES
+from pilothouse.model.kinds import ENDPOINTSLICES, NAMESPACES, NODES, SERVICES
 from pilothouse.network.dns import ClusterDNS, ClusterDNSConfig
 from pilothouse.network.pod import PodNetwork
 from pilothouse.network.service import ServiceProxy, ServiceProxyConfig
@@ -36,6 +36,9 @@ async def test_a_pod_resolves_a_service_at_the_address_of_kube_dns(host: None, n
     proxy = ServiceProxy(informers, EndpointBarrier(), proxy_config)
     dns = ClusterDNS(informers.client, informers, ClusterDNSConfig(node="here", address=gateway, cluster_ip="10.96.0.2"))
     await cluster.put(NAMESPACES, {"metadata": {"name": "default", "uid": "default"}})
+    await cluster.put(NODES, {"metadata": {"name": "here", "uid": "here"}})
+    ports = [{"name": name, "protocol": protocol, "port": 53} for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP"))]
+    await cluster.put(SERVICES, service("kube-dns", *ports, namespace="kube-system", clusterIP="10.96.0.2"))
     await cluster.put(SERVICES, service("web", {"name": "http", "protocol": "TCP", "port": 80}))
     async with running(network), running(informers), running(proxy), running(dns):
         slices = informers.of(ENDPOINTSLICES)

@@ -1,30 +1,34 @@
 """What the cluster's DNS shows of itself in the API, with the rights that it has."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.apiserver.identity import AUTHENTICATED, User
+from pilothouse.aio.tasks import running
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.store.store import Store
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES, VALIDATING_WEBHOOKS
-from pilothouse.network.dns import ClusterDNSConfig
-from pilothouse.network.dns.publish import publish
-from tests.people import ADMIN, client_of
+from pilothouse.model.kinds import ENDPOINTSLICES, NODES, SERVICES, VALIDATING_WEBHOOKS
+from pilothouse.network.dns import ClusterDNS, ClusterDNSConfig
+from pilothouse.network.dns.publish import AddressTaken, publish
+from tests.network.cluster import FakeCluster
+from tests.people import ADMIN, client_of, node, refused_parts
 
 CONFIG = ClusterDNSConfig(address="10.1.0.1", cluster_ip="10.96.0.10", node="n")
-DNS = User("system:kube-proxy", ("system:cluster-dns", AUTHENTICATED))
+DNS = node("n")
 
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with Store.open(tmp_path / "store.db") as store, ApiServer.open(store, Settings(tmp_path / "state")) as server:
+    settings = Settings(tmp_path / "state", dns_address=CONFIG.cluster_ip)
+    async with Store.open(tmp_path / "store.db") as store, ApiServer.open(store, settings) as server:
         yield server
+        assert not refused_parts(server)
 
 
 def refusing_everything() -> Object:
@@ -55,3 +59,39 @@ async def test_what_is_right_is_not_written_again(server: ApiServer) -> None:
     await publish(client, CONFIG, 53)
     with pytest.raises(ApiError, match="failed calling webhook"):
         await publish(client, replace(CONFIG, address="10.1.0.2"), 53)
+
+
+async def test_the_endpoint_goes_with_the_node_that_it_is_of(server: ApiServer) -> None:
+    client, admin = client_of(server, DNS), client_of(server, ADMIN)
+    await publish(client, CONFIG, 53)
+    for _ in range(2):
+        made = await client.create(NODES, {"metadata": {"name": "n"}})
+        await publish(client, CONFIG, 53)
+        shown = await admin.get(ENDPOINTSLICES, "kube-dns-n", "kube-system")
+        assert [owner["uid"] for owner in shown["metadata"]["ownerReferences"]] == [made["metadata"]["uid"]]
+        await admin.delete(NODES, "n")
+
+
+async def test_a_service_at_another_address_than_pods_are_told_is_said(server: ApiServer) -> None:
+    with pytest.raises(AddressTaken, match="pods are told"):
+        await publish(client_of(server, DNS), replace(CONFIG, cluster_ip="10.96.0.11"), 53)
+
+
+async def test_an_endpoint_that_was_deleted_comes_again() -> None:
+    cluster = FakeCluster()
+    await cluster.put(NODES, {"metadata": {"name": "n", "uid": "n"}})
+    informers = cluster.informers()
+    dns = ClusterDNS(informers.client, informers, replace(CONFIG, address="127.0.0.1", port=0))
+    async with running(informers.run), running(dns.run), asyncio.timeout(10):
+        await cluster.delete(ENDPOINTSLICES, "kube-system", "kube-dns-n")
+        while await informers.client.get_or_none(ENDPOINTSLICES, "kube-dns-n", "kube-system") is None:
+            await asyncio.sleep(0.02)
+
+
+async def test_the_service_comes_again_when_it_was_deleted(server: ApiServer) -> None:
+    admin = client_of(server, ADMIN)
+    await admin.delete(SERVICES, "kube-dns", "kube-system")
+    async with asyncio.timeout(10):
+        while (shown := await admin.get_or_none(SERVICES, "kube-dns", "kube-system")) is None:
+            await asyncio.sleep(0.02)
+    assert (shown["spec"]["clusterIP"], shown["spec"]["internalTrafficPolicy"]) == ("10.96.0.10", "Local")

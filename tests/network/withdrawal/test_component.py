@@ -13,6 +13,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, LEASES, NODES
 from pilothouse.network.withdrawal import Withdrawal
 from tests.people import ADMIN, client_of, person, refused_parts
+from tests.people import node as node_user
 
 A, B = "10.0.0.1", "10.0.0.2"
 SLICE = {"metadata": {"name": "web"}, "addressType": "IPv4", "ports": []}
@@ -30,9 +31,10 @@ class OnNode:
 
 @asynccontextmanager
 async def node(server: ApiServer, name: str) -> AsyncIterator[OnNode]:
-    client, here = client_of(server, PROXY), OnNode()
-    informers = Informers(client)
-    withdrawal = Withdrawal(client, informers, here.barrier, name, renew_s=DURATION_S / 4, duration_s=DURATION_S)
+    here, informers = OnNode(), Informers(client_of(server, PROXY))
+    withdrawal = Withdrawal(
+        client_of(server, node_user(name)), informers, here.barrier, name, renew_s=DURATION_S / 4, duration_s=DURATION_S
+    )
     async with scope() as tasks:
         tasks.spawn(informers.run())
         await tasks.start(withdrawal.run)

@@ -1,8 +1,8 @@
 """NodeRestriction: what a node may write into the objects that it may write at all.
 
 Holds for every identity of a node, whatever other groups it is in. The node authorizer decides by names; this looks into the object:
-only the node's own Node and Lease, only mirror pods, only the status of its own pods, only tokens that are bound to one of its pods,
-only certificates in its own name.
+only the node's own Node and Leases, only mirror pods, only the status of its own pods, only tokens that are bound to one of its pods,
+only certificates in its own name, only its own DNS server behind the DNS Service.
 Source: kubernetes plugin/pkg/admission/noderestriction, which does not look at requests to the signer of clients of any name.
 """
 
@@ -18,7 +18,8 @@ from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, request_of
 from pilothouse.model.errors import Forbidden, NotFound
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CERTIFICATESIGNINGREQUESTS, NODES, PODS
+from pilothouse.model.kinds import CERTIFICATESIGNINGREQUESTS, ENDPOINTSLICES, NODES, PODS
+from pilothouse.model.node_objects import DNS_SERVICE, NAMESPACE, dns_slice_name, report_name
 from pilothouse.wire import certificate_request
 from pilothouse.wire.certificate_request import BadRequestError
 
@@ -41,6 +42,7 @@ _OWN_LABELS = frozenset(
     }
 )
 _REFERENCES = {ACCOUNTS: "a service account", SECRETS: "secrets", CONFIGMAPS: "configmaps", CLAIMS: "persistentvolumeclaims"}
+_SERVICE_NAME = "kubernetes.io/service-name"
 _OWN_LABEL_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 
 
@@ -52,6 +54,7 @@ class NodeRestriction:
             "nodes": _node,
             "serviceaccounts": self._account,
             "leases.coordination.k8s.io": _lease,
+            ENDPOINTSLICES.group_resource: _endpoint_slice,
             CERTIFICATESIGNINGREQUESTS.group_resource: _certificate,
         }
 
@@ -183,10 +186,25 @@ def _is_in(domain: str, parent: str) -> bool:
 
 
 def _lease(node: str, write: Write) -> None:
+    if write.namespace == NAMESPACE:
+        if write.name != report_name(node):
+            raise _refused(write, f'can only access the lease "{report_name(node)}" there')
+        return
     if write.namespace != LEASE_NAMESPACE:
         raise _refused(write, f'can only access leases in the "{LEASE_NAMESPACE}" system namespace')
     if write.name != node:
         raise _refused(write, "can only access node lease with the same name as the requesting node")
+
+
+def _endpoint_slice(node: str, write: Write) -> None:
+    if (write.namespace, write.name) != (NAMESPACE, dns_slice_name(node)):
+        raise _refused(write, f'can only access the endpoint slice "{NAMESPACE}/{dns_slice_name(node)}"')
+    if write.operation not in ("CREATE", "UPDATE"):
+        return
+    if _labels(write.new()).get(_SERVICE_NAME) != DNS_SERVICE:
+        raise _refused(write, f'can only lead the service "{DNS_SERVICE}" to itself')
+    if any(endpoint.get("nodeName") != node for endpoint in write.new().get("endpoints") or ()):
+        raise _refused(write, "can only show endpoints with nodeName set to itself")
 
 
 def _certificate(node: str, write: Write) -> None:

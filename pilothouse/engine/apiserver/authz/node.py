@@ -3,6 +3,9 @@
 Per resource, one function that answers why not (None for yes); resources without a function are granted by the fixed rules of a node,
 which are those of the ClusterRole `system:node` as shipped (changes to that role do not matter here). A "no" is no refusal yet: RBAC
 is asked next. What may be *in* a write is NodeRestriction's to say. Source: kubernetes plugin/pkg/auth/authorizer/node.
+
+Beside upstream's, a node has two objects of its own in kube-system: the Lease with its report on endpoints, and the EndpointSlice of its
+DNS server.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +15,7 @@ from pilothouse.engine.apiserver.authz.graph import NodeGraph
 from pilothouse.engine.apiserver.authz.references import ACCOUNTS, CLAIMS, CONFIGMAPS, SECRETS
 from pilothouse.engine.apiserver.authz.rules import allows
 from pilothouse.model.json import Object
+from pilothouse.model.node_objects import NAMESPACE, dns_slice_name, report_name
 
 LEASE_NAMESPACE = "kube-node-lease"
 _READ = ("get", "list", "watch")
@@ -36,6 +40,7 @@ class NodeAuthorizer:
             ("", "nodes"): _node,
             ("", "pods"): self._pod,
             ("coordination.k8s.io", "leases"): _lease,
+            ("discovery.k8s.io", "endpointslices"): _endpoint_slice,
             ("storage.k8s.io", "csinodes"): _csi_node,
         }
 
@@ -111,11 +116,24 @@ def _node(node: str, asked: Attributes) -> str | None:
 def _lease(node: str, asked: Attributes) -> str | None:
     if asked.verb not in ("get", "create", "update", "patch", "delete") or asked.subresource:
         return "can only get, create, update, patch, or delete a node lease"
+    if asked.namespace == NAMESPACE and asked.verb != "delete":
+        return _own(asked, report_name(node))
     if asked.namespace != LEASE_NAMESPACE:
         return f'can only access leases in the "{LEASE_NAMESPACE}" system namespace'
     if asked.verb != "create" and asked.name != node:
         return "can only access node lease with the same name as the requesting node"
     return None
+
+
+def _endpoint_slice(node: str, asked: Attributes) -> str | None:
+    if asked.verb not in ("get", "create", "update", "patch") or asked.subresource or asked.namespace != NAMESPACE:
+        return f'can only get, create, update, or patch the endpoint slice of its own DNS server, in the "{NAMESPACE}" namespace'
+    return _own(asked, dns_slice_name(node))
+
+
+def _own(asked: Attributes, name: str) -> str | None:
+    """What a create is to be called is NodeRestriction's to see."""
+    return None if asked.verb == "create" or asked.name == name else f'can only access "{name}" there'
 
 
 def _csi_node(node: str, asked: Attributes) -> str | None:

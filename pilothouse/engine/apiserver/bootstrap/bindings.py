@@ -1,7 +1,7 @@
 """Who has which of the roles of every cluster. Pure."""
 
 from pilothouse.engine.apiserver.bootstrap.controller_roles import CONTROLLERS
-from pilothouse.engine.apiserver.bootstrap.roles import CLUSTER_INFO_READER, ENDPOINT_REPORTER, NODE_CONFIG_READER
+from pilothouse.engine.apiserver.bootstrap.roles import CLUSTER_INFO_READER, ENDPOINT_REPORT_READER, NODE_CONFIG_READER
 from pilothouse.model.bootstrap_tokens import NODE_GROUP
 from pilothouse.model.json import Object
 from pilothouse.model.policy import AUTOUPDATE, BOOTSTRAPPING, RBAC, cluster_role_binding
@@ -64,8 +64,7 @@ def role_bindings() -> list[Object]:
     signer = "system:controller:bootstrap-signer"
     return [
         _namespaced(f"system::{reader}", reader, users),
-        _namespaced("system:cluster-dns", "system:cluster-dns", ("Group:system:cluster-dns",)),
-        _namespaced(ENDPOINT_REPORTER, ENDPOINT_REPORTER, ("User:system:kube-proxy",)),
+        _namespaced(ENDPOINT_REPORT_READER, ENDPOINT_REPORT_READER, ("User:system:kube-proxy",)),
         _namespaced(NODE_CONFIG_READER, NODE_CONFIG_READER, (f"Group:{NODE_GROUP}",)),
         _namespaced("system:controller:token-cleaner", "system:controller:token-cleaner", ("ServiceAccount:token-cleaner",)),
         _namespaced(signer, signer, ("ServiceAccount:bootstrap-signer",)),

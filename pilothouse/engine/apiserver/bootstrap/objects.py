@@ -11,11 +11,21 @@ from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_CONFIG
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.kinds import SERVICECIDRS
+from pilothouse.model.node_objects import DNS_SERVICE
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _RBAC = "rbac.authorization.k8s.io"
-RETIRED = (f"/clusterrolebindings.{_RBAC}//system:gateway", f"/clusterroles.{_RBAC}//system:gateway")
-"""What earlier versions made and this one must not leave: the gateway's right to read every Secret."""
+RETIRED = (
+    f"/clusterrolebindings.{_RBAC}//system:gateway",
+    f"/clusterroles.{_RBAC}//system:gateway",
+    *(
+        f"/{kind}.{_RBAC}/kube-system/{name}"
+        for kind in ("rolebindings", "roles")
+        for name in ("system:cluster-dns", "pilothouse:endpoint-reporter")
+    ),
+)
+"""What earlier versions made and this one must not leave: the gateway's right to read every Secret, and that of every node's proxy to
+write Services, EndpointSlices and Leases of kube-system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,7 @@ def wanted_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
 
 def kept_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
     """Those that say where the API server is; kept as they are while it runs (`upkeep.own_objects`)."""
-    return _api_service(settings, network) + _cluster_info(settings) + _node_config(settings, network)
+    return _api_service(settings, network) + _dns_service(settings) + _cluster_info(settings) + _node_config(settings, network)
 
 
 def _own_network(network: IPv4Network) -> Object:
@@ -137,3 +147,24 @@ def _api_service(settings: Settings, network: IPv4Network) -> list[Wanted]:
             ("endpoints", "ports"),
         ),
     ]
+
+
+def _dns_service(settings: Settings) -> list[Wanted]:
+    """The Service by which pods know the cluster's DNS. Each node leads it to its own server, which answers the pods of that node."""
+    if not settings.dns_address:
+        return []
+    labels = {"k8s-app": DNS_SERVICE, "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+    spec = {
+        "ports": [
+            {"name": name, "protocol": protocol, "port": 53, "targetPort": 53} for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP"))
+        ],
+        "clusterIP": settings.dns_address,
+        "clusterIPs": [settings.dns_address],
+        "type": "ClusterIP",
+        "sessionAffinity": "None",
+        "ipFamilies": ["IPv4"],
+        "ipFamilyPolicy": "SingleStack",
+        "internalTrafficPolicy": "Local",
+    }
+    metadata = {"name": DNS_SERVICE, "namespace": NAMESPACE, "labels": labels}
+    return [_at("services", NAMESPACE, {"metadata": metadata, "spec": spec, "status": {"loadBalancer": {}}}, ("spec",))]

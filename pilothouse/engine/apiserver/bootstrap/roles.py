@@ -13,8 +13,8 @@ _DISCOVERY = ("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/open
 _HEALTH = ("/flagz", "/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*", "/statusz")
 CLUSTER_INFO_READER = "system:cluster-info-reader"
 """Of who has not signed in yet: reads where the cluster is and by which authority to know it."""
-ENDPOINT_REPORTER = "pilothouse:endpoint-reporter"
-"""Of nodes' proxies: which endpoints that leave they still route to, in Leases."""
+ENDPOINT_REPORT_READER = "pilothouse:endpoint-report-reader"
+"""Of nodes' proxies: in Leases, to which endpoints that leave the proxies of others still route."""
 NODE_CONFIG_READER = "pilothouse:node-config-reader"
 """Of who has a bootstrap token for nodes."""
 _ISSUER = ("/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/")
@@ -249,14 +249,7 @@ def roles() -> list[Object]:
     return [
         _role("kube-system", f"{reader}-reader", rule(READ, "configmaps", names=reader)),
         _role("kube-system", "system:controller:bootstrap-signer", rule(READ, "secrets")),
-        _role(
-            "kube-system",
-            "system:cluster-dns",
-            rule("create", "services"),
-            rule("get patch", "services", names="kube-dns"),
-            rule("create get patch", "endpointslices", "discovery.k8s.io"),
-        ),
-        _role("kube-system", ENDPOINT_REPORTER, rule("create list patch watch", "leases", "coordination.k8s.io")),
+        _role("kube-system", ENDPOINT_REPORT_READER, rule("list watch", "leases", "coordination.k8s.io")),
         _role("kube-system", NODE_CONFIG_READER, rule("get", "configmaps", names=NODE_CONFIG)),
         _role("kube-system", "system:controller:token-cleaner", rule("delete get list watch", "secrets"), EVENTS),
         _role(

@@ -9,6 +9,7 @@ from tests.engine.apiserver.https import Https
 
 SECRETS = "/api/v1/namespaces/default/secrets"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices"
 TOKEN = "/api/v1/namespaces/default/serviceaccounts/default/token"
 OWNER = {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "u", "controller": True}
 
@@ -137,6 +138,64 @@ async def test_a_node_does_not_take_its_taints_away(node: Api) -> None:
 async def test_a_node_renews_its_own_lease_only(node: Api) -> None:
     assert await node.post(LEASES, {"metadata": {"name": "n1"}, "spec": {"holderIdentity": "n1"}})
     assert (await node.refused("POST", LEASES, {"metadata": {"name": "n2"}})).code == 403
+
+
+async def test_a_node_reports_on_endpoints_in_its_own_lease_only(api: Api, node: Api) -> None:
+    reports = LEASES.replace("kube-node-lease", "kube-system")
+    assert await node.post(reports, {"metadata": {"name": "endpoints-n1"}})
+    assert await node.patch(f"{reports}/endpoints-n1", {"spec": {"holderIdentity": "n1"}})
+    for name in ("endpoints-n2", "n1", "kube-scheduler"):
+        await api.post(reports, {"metadata": {"name": name}})
+        assert (await node.refused("PATCH", f"{reports}/{name}", {"spec": {}}, "application/merge-patch+json")).code == 403
+    for name in ("endpoints-n3", "kube-controller-manager"):
+        assert (await node.refused("POST", reports, {"metadata": {"name": name}})).code == 403
+    assert (await node.refused("DELETE", f"{reports}/endpoints-n1")).code == 403
+
+
+def dns_slice(name: str, service: str = "kube-dns", node: str = "n1") -> dict[str, Any]:
+    metadata = {"name": name, "labels": {"kubernetes.io/service-name": service}}
+    return {
+        "metadata": metadata,
+        "addressType": "IPv4",
+        "ports": [{"port": 53}],
+        "endpoints": [{"addresses": ["10.0.0.1"], "nodeName": node}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (dns_slice("kube-dns-n2"), "can only access the endpoint slice"),
+        (dns_slice("kube-dns-n1", "other"), "can only lead the service"),
+        (dns_slice("kube-dns-n1", node="n2"), "nodeName set to itself"),
+    ],
+)
+async def test_a_node_leads_no_service_but_dns_and_nobody_elses_to_itself(node: Api, wanted: dict[str, Any], why: str) -> None:
+    error = await node.refused("POST", SLICES, wanted)
+    assert (error.code, why in error.message) == (403, True)
+
+
+async def test_a_node_shows_its_own_dns_server(api: Api, node: Api) -> None:
+    assert await node.post(SLICES, dns_slice("kube-dns-n1"))
+    moved = {"endpoints": [{"addresses": ["10.0.0.1"], "nodeName": "n2"}]}
+    assert (await node.refused("PATCH", f"{SLICES}/kube-dns-n1", moved, "application/merge-patch+json")).code == 403
+    await api.post(SLICES, dns_slice("kube-dns-n2", node="n2"))
+    assert (await node.refused("PATCH", f"{SLICES}/kube-dns-n2", {"ports": []}, "application/merge-patch+json")).code == 403
+    assert (await node.refused("POST", SLICES.replace("kube-system", "default"), dns_slice("kube-dns-n1"))).code == 403
+
+
+async def test_the_proxies_that_share_an_identity_write_nothing_but_events(api: Api, https: Https) -> None:
+    proxy = https.certified("system:kube-proxy", "system:cluster-dns")
+    leases = LEASES.replace("kube-node-lease", "kube-system")
+    service = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 443}], "externalIPs": ["192.0.2.1"]}}
+    await api.post(leases, {"metadata": {"name": "endpoints-n1"}})
+    for path, wanted in (
+        ("/api/v1/namespaces/kube-system/services", service),
+        (SLICES, dns_slice("kube-dns-n1")),
+        (leases, {"metadata": {"name": "endpoints-n2"}}),
+    ):
+        assert (await proxy.refused("POST", path, wanted)).code == 403
+    assert (await proxy.refused("PATCH", f"{leases}/endpoints-n1", {"spec": {}}, "application/merge-patch+json")).code == 403
 
 
 async def test_a_review_is_answered_by_the_same_rules(api: Api) -> None:

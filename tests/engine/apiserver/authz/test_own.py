@@ -115,7 +115,7 @@ cluster info       | delete           | {_KUBE}/secrets/x                       
 cluster info       | get              | {_HERE}/secrets/tls                     |                                    | no
 proxy              | watch            | api/v1/services                         |                                    | yes
 proxy              | watch            | apis/discovery.k8s.io/v1/endpointslices |                                    | yes
-proxy              | create           | api/v1/namespaces/kube-system/services  |                                    | yes
+proxy              | create           | api/v1/namespaces/kube-system/services  |                                    | no
 proxy              | create           | {_HERE}/services                        |                                    | no
 proxy              | list             | api/v1/pods                             |                                    | no
 proxy              | get              | {_HERE}/secrets/tls                     |                                    | no
