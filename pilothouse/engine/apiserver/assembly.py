@@ -11,6 +11,7 @@ from pilothouse.engine.apiserver.admission.definitions import DefinitionLifecycl
 from pilothouse.engine.apiserver.admission.escalation import Escalation
 from pilothouse.engine.apiserver.admission.limits import LimitRanger
 from pilothouse.engine.apiserver.admission.namespaces import NamespaceLifecycle
+from pilothouse.engine.apiserver.admission.node_ranges import NodeRanges
 from pilothouse.engine.apiserver.admission.node_restriction import NodeRestriction
 from pilothouse.engine.apiserver.admission.node_taints import NodeTaints
 from pilothouse.engine.apiserver.admission.pod_security.plugin import PodSecurity
@@ -126,6 +127,7 @@ def _admission(
     webhooks: Webhooks,
     beside: Beside,
     support: Support,
+    ranges: NodeRanges,
 ) -> Chain:
     """RuntimeClasses follow the default tolerations, as upstream orders a pod's; PodSecurity answers before Support.
 
@@ -137,7 +139,7 @@ def _admission(
             DefinitionLifecycle(objects),
             LimitRanger(objects),
             ServiceAccounts(objects),
-            NodeRestriction(objects),
+            NodeRestriction(objects, ranges),
             NodeTaints(),
             TopologyLabels(objects),
             Priority(objects),
@@ -216,7 +218,8 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     client = WebhookClient(Services(objects, slices))
     webhooks = Webhooks.of(client, objects, table, rights.authorizer, schemas=schemas.schema)
     beside = Beside(_THREADS)
-    admission = _admission(objects, rights.authorizer, allocation, quota, webhooks, beside, Support(settings.allowed_sysctls))
+    support, ranges = Support(settings.allowed_sysctls), NodeRanges.of(settings.pod_cidr, settings.node_prefix)
+    admission = _admission(objects, rights.authorizer, allocation, quota, webhooks, beside, support, ranges)
     followed = _Followed.of(store, allocation)
     writes = WritePath(store, admission, followed.by_name(), beside)
     backend = Backend(store, table, schemas, rights.authorizer, tokens, admission, writes, beside, settings.ca, nodes)

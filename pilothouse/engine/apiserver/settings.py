@@ -20,7 +20,8 @@ class Settings:
     cluster_roles, cluster_role_bindings: kept as the cluster's own are, for parts that the engine does not know; secret_readers: likewise.
     platform_namespace: of the service accounts that are served with the controllers, apart from everybody's workloads.
     dns_address: of the Service kube-system/kube-dns; "": there is none, or whoever runs the DNS makes it.
-    pod_cidr: of all pods, "" when it is not known: Services get no addresses of it. cluster_domain: of the names of Services.
+    pod_cidr: of all pods, "" when it is not known: Services get no addresses of it. node_prefix: of the part of it that each node has, 0
+    where one node may have all. cluster_domain: of the names of Services.
     allowed_sysctls: patterns of kernel parameters that pods may set beside the safe ones.
     node_config: what nodes are told of parts that the engine does not know.
     auditor: records requests; None when nobody does.
@@ -34,6 +35,7 @@ class Settings:
     service_cidr: str = "10.96.0.0/16"
     dns_address: str = ""
     pod_cidr: str = ""
+    node_prefix: int = 0
     cluster_domain: str = "cluster.local"
     node_config: Mapping[str, str] = field(default_factory=dict)
     node_ports: range = range(30000, 32768)

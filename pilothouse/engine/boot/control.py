@@ -222,6 +222,7 @@ class ControlPlane:
             service_cidr=self.config.service_cidr,
             dns_address=self.config.dns_address,
             pod_cidr=self.config.pod_cidr,
+            node_prefix=IPv4Network(self.config.node_cidr).prefixlen if self.config.node_cidr else 0,
             allowed_sysctls=self.config.allowed_sysctls,
             cluster_domain=self.config.cluster_domain,
             node_config=self.config.node_config,

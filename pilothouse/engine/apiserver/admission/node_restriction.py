@@ -2,7 +2,7 @@
 
 Holds for every identity of a node, whatever other groups it is in. The node authorizer decides by names; this looks into the object:
 only the node's own Node and Leases, only mirror pods, only the status of its own pods, only tokens that are bound to one of its pods,
-only certificates in its own name, only its own DNS server behind the DNS Service.
+only certificates in its own name, only its own DNS server behind the DNS Service, only pods' addresses that are nobody else's.
 Source: kubernetes plugin/pkg/admission/noderestriction, which does not look at requests to the signer of clients of any name.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pilothouse.engine.apiserver.admission.context import Write
+from pilothouse.engine.apiserver.admission.node_ranges import NodeRanges, ranges_of
 from pilothouse.engine.apiserver.authz.node import LEASE_NAMESPACE
 from pilothouse.engine.apiserver.authz.references import ACCOUNTS, CLAIMS, CONFIGMAPS, SECRETS, references
 from pilothouse.engine.apiserver.identity import NODE_PREFIX
@@ -47,11 +48,12 @@ _OWN_LABEL_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 
 
 class NodeRestriction:
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, ranges: NodeRanges) -> None:
         self._objects = objects
+        self._ranges = ranges
         self._checks: dict[str, Callable[[str, Write], None]] = {
             "pods": self._pod,
-            "nodes": _node,
+            "nodes": self._node,
             "serviceaccounts": self._account,
             "leases.coordination.k8s.io": _lease,
             ENDPOINTSLICES.group_resource: _endpoint_slice,
@@ -112,6 +114,14 @@ class NodeRestriction:
         if first := next((shown for resource, shown in _REFERENCES.items() if resource in named), ""):
             raise _refused(write, f'node "{node}" can not create pods that reference {first}')
 
+    def _node(self, node: str, write: Write) -> None:
+        _check_node(node, write)
+        if write.operation not in ("CREATE", "UPDATE"):
+            return
+        wanted = ranges_of(write.new())
+        if wanted != ranges_of(write.old or {}) and (why := self._ranges.why_not(node, wanted, self._objects.all(NODES))):
+            raise _refused(write, f'node "{node}" may not set spec.podCIDR: {why}')
+
     def _account(self, node: str, write: Write) -> None:
         if write.operation != "CREATE" or write.subresource != "token":
             return
@@ -153,7 +163,7 @@ def _foreign(owners: list[Object], node: str) -> str:
     return "must not set blockOwnerDeletion on an owner reference" if owner.get("blockOwnerDeletion") else ""
 
 
-def _node(node: str, write: Write) -> None:
+def _check_node(node: str, write: Write) -> None:
     if write.name != node:
         raise _refused(write, f'node "{node}" is not allowed to modify node "{write.name}"')
     if write.operation not in ("CREATE", "UPDATE"):

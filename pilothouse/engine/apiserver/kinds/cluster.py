@@ -131,8 +131,7 @@ _INFO = (
 def _default_node(obj: Object) -> None:
     spec = obj.get("spec") or {}
     obj["spec"] = spec
-    if spec.get("podCIDR") and not spec.get("podCIDRs"):
-        spec["podCIDRs"] = [spec["podCIDR"]]
+    _agree_on_range(spec)
     status = obj.get("status") or {}
     obj["status"] = status
     if status.get("capacity") and not status.get("allocatable"):
@@ -143,6 +142,15 @@ def _default_node(obj: Object) -> None:
     endpoint = (status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {"Port": 0}
     status["daemonEndpoints"] = {"kubeletEndpoint": endpoint}
     status["nodeInfo"] = dict.fromkeys(_INFO, "") | (status.get("nodeInfo") or {})
+
+
+def _agree_on_range(spec: Object) -> None:
+    """podCIDR is the first of podCIDRs, and wins where they differ. Source: kubernetes pkg/apis/core/v1/conversion.go."""
+    first, blocks = spec.get("podCIDR"), spec.get("podCIDRs") or []
+    if first and first not in blocks[:1]:
+        spec["podCIDRs"] = [first]
+    elif blocks and not first:
+        spec["podCIDR"] = blocks[0]
 
 
 def _create_node(obj: Object, context: Context) -> None:

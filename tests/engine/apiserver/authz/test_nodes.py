@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from pilothouse.engine.apiserver.admission.node_ranges import NodeRanges
 from tests.engine.apiserver.api import PODS, Api, pod
 from tests.engine.apiserver.https import Https
 
 SECRETS = "/api/v1/namespaces/default/secrets"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices"
+NODES = "/api/v1/nodes"
 TOKEN = "/api/v1/namespaces/default/serviceaccounts/default/token"
 OWNER = {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "u", "controller": True}
 
@@ -133,6 +135,42 @@ async def test_a_node_does_not_label_itself_as_what_administrators_rely_on(node:
 async def test_a_node_does_not_take_its_taints_away(node: Api) -> None:
     error = await node.refused("PATCH", "/api/v1/nodes/n1", {"spec": {"taints": []}}, "application/merge-patch+json")
     assert "not allowed to modify taints" in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("0.0.0.0/0", "is not inside the pod network 10.1.0.0/16"),
+        ("10.1.0.0/16", "is more than a node's part of the pod network, which is a /22"),
+        ("10.1.4.0/24", "overlaps the range of node n2"),
+        ("10.1.8.0/22", ""),
+    ],
+)
+async def test_a_node_brings_no_addresses_but_a_free_part_of_the_pod_network(text: str, why: str) -> None:
+    nodes = [
+        {"metadata": {"name": name}, "spec": {"podCIDRs": [range_]}} for name, range_ in (("n1", "10.1.8.0/22"), ("n2", "10.1.4.0/22"))
+    ]
+    said = NodeRanges.of("10.1.0.0/16", 22).why_not("n1", [text], nodes)
+    assert why in said
+    assert bool(said) == bool(why)
+
+
+async def test_a_node_does_not_take_the_addresses_of_anothers_pods(api: Api, node: Api, https: Https) -> None:
+    await api.post(NODES, {"metadata": {"name": "n2"}, "spec": {"podCIDR": "10.1.4.0/22"}})
+    for spec in ({"podCIDR": "10.1.4.0/24"}, {"podCIDR": "10.0.0.0/8"}, {"podCIDRs": ["10.1.4.0/22"]}):
+        error = await node.refused("PATCH", f"{NODES}/n1", {"spec": spec}, "application/merge-patch+json")
+        assert (error.code, "overlaps the range of node n2" in error.message) == (403, True)
+    assert (await node.patch(f"{NODES}/n1", {"spec": {"podCIDR": "10.1.8.0/22"}}))["spec"]["podCIDRs"] == ["10.1.8.0/22"]
+    third = https.certified("system:node:n3", "system:nodes")
+    wanted = {"metadata": {"name": "n3"}, "spec": {"podCIDR": "10.1.0.0/20", "podCIDRs": ["10.1.12.0/22"]}}
+    assert (await third.refused("POST", NODES, wanted)).code == 403
+
+
+async def test_a_nodes_range_is_the_first_of_its_ranges_and_does_not_change(api: Api, node: Api) -> None:
+    await api.patch(f"{NODES}/n1", {"spec": {"podCIDRs": ["10.1.8.0/22"]}})
+    assert (await api.get(f"{NODES}/n1"))["spec"]["podCIDR"] == "10.1.8.0/22"
+    error = await api.refused("PATCH", f"{NODES}/n1", {"spec": {"podCIDR": "10.1.0.0/16"}}, "application/merge-patch+json")
+    assert (error.code, "may not change podCIDR" in error.message) == (422, True)
 
 
 async def test_a_node_renews_its_own_lease_only(node: Api) -> None:
