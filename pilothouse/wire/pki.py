@@ -198,6 +198,13 @@ def validity(certificate: bytes) -> tuple[float, float]:
     return found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
 
 
+def certificates(text: bytes) -> list[bytes]:
+    """Each certificate (PEM) of a text that may hold several. Raises ValueError where there is none, or one cannot be read."""
+    from cryptography import x509
+
+    return [_pem(each) for each in x509.load_pem_x509_certificates(text)]
+
+
 def public_key_hash(certificate: bytes) -> str:
     """`sha256:` and the hash of the public key (RFC 7469) of a PEM certificate, as kubeadm pins an authority."""
     from cryptography import x509

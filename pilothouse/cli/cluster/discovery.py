@@ -76,8 +76,11 @@ async def _info(client: Client, server: str) -> Object:
 
 
 def believed(info: Object, token: BootstrapToken, hashes: tuple[str, ...]) -> bytes:
-    """The authority's certificate (PEM) in the ConfigMap `cluster-info`. Raises NotBelieved."""
-    from pilothouse.wire.pki import public_key_hash
+    """The authorities' certificates (PEM) in the ConfigMap `cluster-info`, of those whose hash was given. Raises NotBelieved.
+
+    Any others are left out: who has the token, but not the authority's key, may have put them there.
+    """
+    from pilothouse.wire.pki import certificates, public_key_hash
 
     data = info.get("data") or {}
     text, stated = str(data.get("kubeconfig") or ""), data.get(f"jws-kubeconfig-{token.id}")
@@ -87,10 +90,11 @@ def believed(info: Object, token: BootstrapToken, hashes: tuple[str, ...]) -> by
         raise NotBelieved(f"what answers has not signed with the token {token.id}: the token is mistyped, or this is another cluster")
     try:
         cluster = loads(text.encode())["clusters"][0]["cluster"]
-        authority = b64decode(cluster["certificate-authority-data"])
-        own = public_key_hash(authority)
+        found = {public_key_hash(each): each for each in certificates(b64decode(cluster["certificate-authority-data"]))}
     except (JSONError, LookupError, TypeError, ValueError) as error:
         raise NotBelieved("the cluster's description of itself cannot be read") from error
-    if own not in hashes:
-        raise NotBelieved(f"the cluster's authority has the hash {own}, and not the one that was given: this is another cluster")
-    return authority
+    known = [certificate for own, certificate in found.items() if own in hashes]
+    if not known:
+        shown = next(iter(found), "none")
+        raise NotBelieved(f"the cluster's authority has the hash {shown}, and not the one that was given: this is another cluster")
+    return b"".join(known)

@@ -19,7 +19,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
 
 
 def info(authority: CertificateAuthority, signed_with: BootstrapToken = TOKEN) -> Object:
-    cluster = {"certificate-authority-data": b64encode(authority.certificate).decode(), "server": "https://192.0.2.1:6443"}
+    return info_of(authority.certificate, signed_with)
+
+
+def info_of(certificates: bytes, signed_with: BootstrapToken = TOKEN) -> Object:
+    cluster = {"certificate-authority-data": b64encode(certificates).decode(), "server": "https://192.0.2.1:6443"}
     text = dumps({"clusters": [{"name": "", "cluster": cluster}]}).decode()
     return {"data": {"kubeconfig": text, f"jws-kubeconfig-{signed_with.id}": signature(text, signed_with)}}
 
@@ -33,6 +37,16 @@ def test_another_authority_is_not_believed_though_it_is_signed(authority: Certif
     other = CertificateAuthority.create(tmp_path)
     with pytest.raises(NotBelieved, match="this is another cluster"):
         believed(info(other), TOKEN, (public_key_hash(authority.certificate),))
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_authority_beside_the_one_whose_hash_was_given_is_left_out(
+    authority: CertificateAuthority, tmp_path: Path, is_first: bool
+) -> None:
+    own, other = authority.certificate, CertificateAuthority.create(tmp_path).certificate
+    both = own + other if is_first else other + own
+    assert believed(info_of(both), TOKEN, (public_key_hash(own),)) == own
+    assert believed(info_of(both), TOKEN, (public_key_hash(own), public_key_hash(other))) == both
 
 
 def test_who_does_not_know_the_tokens_secret_is_not_believed(authority: CertificateAuthority) -> None:
