@@ -76,7 +76,8 @@ NAMESPACED = frozenset(
 """The commands that take -n."""
 _CLUSTER_WIDE = frozenset(("namespace", "nodes", "ingressclass"))
 """The kinds without a namespace that messages name in `ph kubectl VERB KIND`."""
-_NAMED_COMMAND = re.compile(r"`ph (?!--home |--kubeconfig )([^`]+)`")
+_NAMED_COMMAND = re.compile(r"`ph (?!--home |--kubeconfig )([^`]+)`(?! on the first machine)")
+"""Commands for another machine are left as they are: what is called the home here is none of theirs."""
 
 
 def current() -> Session | None:

@@ -1,6 +1,7 @@
 """What an instance is started with: as asked, out of the way of what is there, and kept from then on."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from ipaddress import IPv4Network
@@ -8,7 +9,7 @@ from typing import Any
 
 from pilothouse.aio.identity import Identity
 from pilothouse.cli import output
-from pilothouse.cli.cluster import networks, ports
+from pilothouse.cli.cluster import networks, node_names, ports
 from pilothouse.cli.cluster.neighbours import neighbours
 from pilothouse.cli.settings.home import Home, Settings, SettingsError
 
@@ -21,30 +22,55 @@ PORTS = {
 }
 
 
+def option(setting: str) -> str:
+    """Of `ph up`, by which the setting is chosen."""
+    return PORTS[setting][0] if setting in PORTS else f"--{setting.replace('_', '-')}"
+
+
 def first_settings(home: Home, asked: dict[str, Any]) -> Settings:
     """Ports and networks that were asked for must be free; the others move out of the way of what is there. Raises SettingsError."""
-    settings = Settings().changed(**_networks(home, asked)).changed(**asked)
+    settings = Settings().changed(**_networks(home, asked)).changed(**asked | {"node_name": node_names.chosen(asked.get("node_name"))})
+    _check_addresses(settings)
+    given = {name: int(asked[name]) for name in PORTS if asked.get(name) is not None}
+    _refuse_one_port_twice(given, asked)
     chosen: dict[str, int] = {}
-    for name, (option, others) in PORTS.items():
+    for name, (_, others) in PORTS.items():
         wanted = getattr(settings, name)
         host = settings.host_of(name)
         if asked.get(name) is not None:
-            ports.refuse_taken(option, host, wanted)
+            ports.refuse_taken(option(name), host, wanted)
             chosen[name] = wanted
             continue
-        chosen[name] = ports.choose(host, wanted, others)
+        chosen[name] = ports.choose(host, wanted, others, given={*given.values(), *chosen.values()})
         if chosen[name] != wanted:
             owner = ports.holder(wanted)
             output.note(f"port {wanted} is taken{f' by {owner}' if owner else ''}: using {chosen[name]} instead")
     return settings.changed(**chosen, node_cidr=networks.first_range(settings.pod_cidr))
 
 
+def _check_addresses(settings: Settings) -> None:
+    """Raises SettingsError when a server is to listen where this machine is not."""
+    instead = {"--listen": (settings.listen, "0.0.0.0 for all of them"), "--api-listen": (settings.api_listen, "'' for none")}
+    for named, (address, other) in instead.items():
+        if address and not ports.is_of_this_machine(address):
+            raise SettingsError(
+                f"{named} {address} is no address of this machine: give one that `ip -4 address` shows, or {other}, with {named}"
+            )
+
+
+def _refuse_one_port_twice(wanted: Mapping[str, int], asked: Mapping[str, Any]) -> None:
+    """wanted: ports that do not move out of the way. Raises SettingsError when one of those asked for is another's already."""
+    for name, port in wanted.items():
+        if asked.get(name) is not None and (others := [other for other in wanted if other != name and wanted[other] == port]):
+            raise SettingsError(f"{option(name)} {port} is the port of {option(others[0])} already: each takes one of its own")
+
+
 def with_nodes_network(home: Home, settings: Settings) -> Settings:
     """With a network between the nodes of this machine. Raises SettingsError where there are no addresses for pods of further nodes."""
     if not networks.is_shared(settings.pod_cidr, settings.node_cidr):
         raise SettingsError(
-            f"this instance has one range of pod addresses, {settings.node_cidr or settings.pod_cidr}, which its first node has: further "
-            f"nodes take a new instance with a --pod-cidr of at least a /{networks.LONGEST_SHARED}"
+            f"all of the pod network {settings.pod_cidr} is the first node's: several nodes take a new instance, with a --pod-cidr of at "
+            f"least a /{networks.LONGEST_SHARED}"
         )
     if settings.nodes_cidr:
         return settings
@@ -58,24 +84,21 @@ def with_nodes_network(home: Home, settings: Settings) -> Settings:
 def _networks(home: Home, asked: dict[str, Any]) -> dict[str, str]:
     uses = networks.in_use(neighbours(home), networks.route_lines())
     chosen: dict[str, str] = {}
-    for name, option, candidates in (
-        ("pod_cidr", "--pod-cidr", networks.POD_NETWORKS),
-        ("service_cidr", "--service-cidr", networks.SERVICE_NETWORKS),
-    ):
+    for name, candidates in (("pod_cidr", networks.POD_NETWORKS), ("service_cidr", networks.SERVICE_NETWORKS)):
         if asked.get(name) is not None:
-            _check(option, asked[name], uses)
+            _check(option(name), asked[name], uses)
             continue
         taken = [networks.Use(network, "this instance") for network in _valid(asked.values())]
-        chosen[name] = networks.choose(option, candidates, [*uses, *taken])
+        chosen[name] = networks.choose(option(name), candidates, [*uses, *taken])
         if chosen[name] != candidates[0]:
             use = networks.holder(candidates[0], [*uses, *taken])
             output.note(f"network {candidates[0]} is used by {use.holder if use else 'this machine'}: using {chosen[name]} instead")
     return chosen
 
 
-def _check(option: str, cidr: str, uses: list[networks.Use]) -> None:
+def _check(named: str, cidr: str, uses: list[networks.Use]) -> None:
     try:
-        networks.refuse_used(option, cidr, uses)
+        networks.refuse_used(named, cidr, uses)
     except ValueError:
         return  # No network at all: the settings say so.
 
@@ -104,18 +127,20 @@ def next_settings(home: Home, stored: Settings, asked: dict[str, Any]) -> Settin
     """An instance keeps its networks and its ports; a port may be changed by asking. Raises SettingsError."""
     if stored.server:
         if given := [name for name, value in asked.items() if value is not None]:
-            option = f"--{given[0].replace('_', '-')}"
-            raise SettingsError(f"this home is a node of the cluster at {stored.server}: `ph up` starts it, without {option}")
+            raise SettingsError(f"this home is a node of the cluster at {stored.server}: `ph up` starts it, without {option(given[0])}")
         return stored
     for name in ("pod_cidr", "service_cidr", "node_name"):
         if asked.get(name) not in (None, getattr(stored, name)):
-            option = name.replace("_", "-")
-            raise SettingsError(f"this instance was made with --{option} {getattr(stored, name)}, which cannot change: use another --home")
+            raise SettingsError(
+                f"this instance was made with {option(name)} {getattr(stored, name)}, which cannot change: use another --home"
+            )
     refuse_misspelt(home)
     settings = stored.changed(**_new_ports(home, stored, asked)).changed(**asked)
+    _check_addresses(settings)
+    _refuse_one_port_twice({name: getattr(settings, name) for name in PORTS}, asked)
     ours = own_pids(home)
-    for name, (option, _) in PORTS.items():
-        ports.refuse_taken(option, settings.host_of(name), getattr(settings, name), ours=ours)
+    for name in PORTS:
+        ports.refuse_taken(option(name), settings.host_of(name), getattr(settings, name), ours=ours)
     return settings
 
 

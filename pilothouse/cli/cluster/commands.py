@@ -19,6 +19,7 @@ from pilothouse.cli.containerd.provide import provide
 from pilothouse.cli.daemon.roles import NODE, roles_of
 from pilothouse.cli.daemon.state import State, running_pid
 from pilothouse.cli.durations import Duration
+from pilothouse.cli.further import wanted
 from pilothouse.cli.further.place import MOST
 from pilothouse.cli.session import Session, pass_session, run
 from pilothouse.cli.settings.home import Home, Settings
@@ -87,7 +88,7 @@ def up(session: Session, /, if_needed: bool, nodes: int | None, **asked: Any) ->
             if running != list(roles_of(home)):
                 require_programs()
                 provide(kept(), codename())
-            settings, is_first = (None, False) if running else _start(home, asked, held, nodes or 1)
+            settings, is_first = (None, False) if running else _start(session, asked, held, nodes)
             if running and running != list(roles_of(home)):
                 output.note(f"the {running[0].title} runs already: starting the rest")
                 service.start(home)
@@ -97,46 +98,58 @@ def up(session: Session, /, if_needed: bool, nodes: int | None, **asked: Any) ->
         _start_further(session, settings, nodes or 1)
         _greet(session, settings)
     elif running == list(roles_of(home)):
-        _already_running(session, nodes, if_needed=if_needed)
+        _already_running(session, asked, nodes, if_needed=if_needed)
     else:
         wait_ready(home)
         _require_health(session)
 
 
-def _start_further(session: Session, settings: Settings, count: int) -> bool:
-    """The further nodes of this machine, if there are any or are to be; whether there are. Raises NotUp."""
+def _start_further(session: Session, settings: Settings, count: int) -> None:
+    """The further nodes of this machine, if there are any or are to be. Raises NotUp."""
     if not session.home.further() and count == 1:
-        return False
+        return
     from pilothouse.cli.further.starting import start
 
     with turn(session.home):
         start(session, settings, count)
-    return True
 
 
-def _already_running(session: Session, nodes: int | None, *, if_needed: bool) -> None:
+def _already_running(session: Session, asked: dict[str, Any], nodes: int | None, *, if_needed: bool) -> None:
     """Raises ClickException unless it was only to be started if needed, or to have more nodes, and works."""
     home = session.home
-    settings = Settings.load(home)
-    if nodes is not None and nodes > 1 and settings is not None:
-        if not settings.nodes_cidr:
-            raise click.ClickException(
-                f"this instance was started without a network between nodes: `{session.command('down')}`, and then "
-                f"`{session.command(f'up --nodes {nodes}')}`"
-            )
-        _start_further(session, settings, nodes)
-        return
-    if not if_needed:
+    if nodes is None and not if_needed:
         pids = ", ".join(str(running_pid(role.pid(home))) for role in roles_of(home))
         raise click.ClickException(
             f"Pilothouse runs already (pids {pids}, home {home.path}): `{session.command('status')}` shows it, "
             f"`{session.command('down')}` stops it"
         )
+    settings = Settings.load(home)
+    if settings is not None:
+        _refuse_changes(session, settings, asked, nodes)
     if any((state := State.load(home, role)) is None or state.phase != "ready" for role in roles_of(home)):
         wait_ready(home)
     _require_health(session)
     if settings is not None and not settings.server:
-        _start_further(session, settings, 1)
+        _start_further(session, settings, nodes or 1)
+    if nodes is not None:
+        click.echo(f"{nodes} node{'s are' if nodes > 1 else ' is'} ready: `{session.command('kubectl get nodes')}` shows them")
+
+
+def _refuse_changes(session: Session, settings: Settings, asked: dict[str, Any], nodes: int | None) -> None:
+    """What an instance is started with is read at its start alone. Raises ClickException when something else is asked of one that runs."""
+    down = session.command("down")
+    for name, value in asked.items():
+        if value is not None and value != getattr(settings, name):
+            raise click.ClickException(
+                f"Pilothouse runs already, and {choice.option(name)} is for its start: `{down}` comes before, and ends no container"
+            )
+    if nodes is None:
+        return
+    wanted.check(session, settings, nodes)
+    if nodes > 1 and not settings.nodes_cidr:
+        raise click.ClickException(
+            f"this instance was started without a network between nodes: `{down}`, and then `{session.command(f'up --nodes {nodes}')}`"
+        )
 
 
 def _require_health(session: Session) -> None:
@@ -158,15 +171,18 @@ def require_programs() -> None:
         raise click.ClickException(f"these packages are missing: {' '.join(missing)}: run scripts/setup, or install them with apt-get")
 
 
-def _start(home: Home, asked: dict[str, Any], held: ExitStack, nodes: int) -> tuple[Settings, bool]:
+def _start(session: Session, asked: dict[str, Any], held: ExitStack, nodes: int | None) -> tuple[Settings, bool]:
     """Returns what it starts with, and whether it is the instance's first start. held: keeps a first start's turn on the machine."""
+    home = session.home
     if home.unproven.exists():
         _undo(home)
     stored = Settings.load(home)
     if stored is None:
         held.enter_context(first_start())
     settings = choice.first_settings(home, asked) if stored is None else choice.next_settings(home, stored, asked)
-    if nodes > 1:
+    if nodes is not None:
+        wanted.check(session, settings, nodes)
+    if nodes is not None and nodes > 1:
         settings = choice.with_nodes_network(home, settings)
     if stored is None:
         note_first(home)

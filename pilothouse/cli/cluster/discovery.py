@@ -17,11 +17,13 @@ from pilothouse.client.client import Client
 from pilothouse.client.kubeconfig import Kubeconfig
 from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_CONFIG, BootstrapToken, signature
 from pilothouse.model.digits import natural
-from pilothouse.model.errors import ApiError, NotFound, Unauthorized
+from pilothouse.model.errors import ApiError, NotFound, Unauthorized, Unavailable
 from pilothouse.model.json import JSONError, Object, loads
 from pilothouse.model.kinds import CONFIGMAPS
 
 INFO_NAMESPACE, INFO = "kube-public", "cluster-info"
+ANOTHER = "`ph token create --print-join-command` on the first machine prints a line with another one"
+LISTENS = "`ph status` on the first machine says whether it runs, `ph up --api-listen ADDRESS` on the first machine lets others reach it"
 
 
 class NotBelieved(Exception):
@@ -50,7 +52,9 @@ async def discover(server: str, token: BootstrapToken, hashes: tuple[str, ...]) 
         try:
             config: Object = await client.get(CONFIGMAPS, NODE_CONFIG, NAMESPACE)
         except Unauthorized as error:
-            raise NotBelieved(f"the cluster at {server} does not know the token {token.id}: it has expired, or was deleted") from error
+            raise NotBelieved(
+                f"the cluster at {server} does not know the token {token.id}: it has expired, or was deleted: {ANOTHER}"
+            ) from error
     data = config.get("data") or {}
     return Cluster(
         server, authority, data["podCIDR"], data["serviceCIDR"], data["clusterDomain"], natural(data.get(REGISTRY_PORT, "")) or 0
@@ -71,6 +75,8 @@ async def _info(client: Client, server: str) -> Object:
         return await client.get(CONFIGMAPS, INFO, INFO_NAMESPACE)
     except NotFound as error:
         raise NotBelieved(f"{server} is no cluster that tells strangers what it is ({INFO_NAMESPACE}/{INFO} is missing)") from error
+    except Unavailable as error:
+        raise NotBelieved(f"{error.message.removesuffix('; is it running?')}: {LISTENS}") from error
     except ApiError as error:
         raise NotBelieved(f"{server} cannot be asked: {error.message}") from error
 
@@ -85,7 +91,7 @@ def believed(info: Object, token: BootstrapToken, hashes: tuple[str, ...]) -> by
     data = info.get("data") or {}
     text, stated = str(data.get("kubeconfig") or ""), data.get(f"jws-kubeconfig-{token.id}")
     if not stated:
-        raise NotBelieved(f"the cluster does not know the token {token.id}: it has expired, was deleted, or is not for signing")
+        raise NotBelieved(f"the cluster does not know the token {token.id}: it has expired, was deleted, or is not for signing: {ANOTHER}")
     if not hmac.compare_digest(stated.encode(), signature(text, token).encode()):
         raise NotBelieved(f"what answers has not signed with the token {token.id}: the token is mistyped, or this is another cluster")
     try:

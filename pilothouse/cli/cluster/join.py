@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.cluster import commands, networks, service
+from pilothouse.cli.cluster import commands, networks, node_names, ports, service
 from pilothouse.cli.cluster.turn import turn
 from pilothouse.cli.containerd.fetch import codename
 from pilothouse.cli.containerd.place import kept
@@ -20,7 +20,6 @@ from pilothouse.cli.session import Session, pass_session, run
 from pilothouse.cli.settings.home import Home, Settings
 from pilothouse.model import bootstrap_tokens
 from pilothouse.model.bootstrap_tokens import BootstrapToken
-from pilothouse.model.names import dns1123_subdomain
 
 if TYPE_CHECKING:
     from pilothouse.cli.cluster.discovery import Cluster
@@ -61,18 +60,15 @@ def join(session: Session, server: str, token: str, hashes: tuple[str, ...], nod
     for each in hashes:
         if not _HASH.fullmatch(each):
             raise click.UsageError(f"--ca-cert-hash {each!r} is not sha256: and 64 hexadecimal digits")
-    name = node_name or Settings().node_name
-    if dns1123_subdomain(name):
-        raise click.UsageError(
-            f"--node-name {name!r} is no name of a node: use lower case letters, digits, dashes and dots, such as rack-3"
-        )
+    name = node_names.chosen(node_name)
+    stated = None if node_ip is None else _stated_address(node_ip)
     with ExitStack() as held:
         held.enter_context(turn(home))
         _require_free(session, home)
         commands.require_programs()
         cluster = _discovered(url, held_token, hashes)
         _require_room(cluster)
-        address = _address(node_ip, cluster.server)
+        address = stated or _address(cluster.server)
         provide(kept(), codename())
         _begin(home, cluster, held_token, name, address)
     commands.wait(home, is_first=True)
@@ -94,7 +90,8 @@ def _url(server: str) -> str:
         port = DEFAULT_PORT if parts.port is None else parts.port
     except ValueError:
         port = 0
-    if parts.scheme != "https" or not parts.hostname or not port or parts.path.strip("/"):
+    more = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if parts.scheme != "https" or not parts.hostname or not port or more:
         raise click.UsageError(f"{server!r} is no address of an API server such as 10.0.0.1:6443")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"https://{host}:{port}"
@@ -131,12 +128,20 @@ def _require_room(cluster: "Cluster") -> None:
             )
 
 
-def _address(given: str | None, server: str) -> str:
-    if given is not None:
-        try:
-            return str(IPv4Address(given))
-        except ValueError as error:
-            raise click.UsageError(f"--node-ip {given!r} is no IPv4 address") from error
+def _stated_address(text: str) -> str:
+    """Refused before anything is asked of the cluster. Raises UsageError."""
+    try:
+        address = IPv4Address(text)
+    except ValueError as error:
+        raise click.UsageError(f"--node-ip {text!r} is no IPv4 address such as 10.0.0.2") from error
+    if not ports.is_of_this_machine(text) or address.is_unspecified or address.is_loopback:
+        raise click.UsageError(
+            f"--node-ip {text} is no address of this machine by which other nodes could reach it: `ip -4 address` lists those there are"
+        )
+    return text
+
+
+def _address(server: str) -> str:
     parts = urlsplit(server)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

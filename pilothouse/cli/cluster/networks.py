@@ -72,6 +72,12 @@ def first_range(pod_cidr: str) -> str:
     return str(next(network.subnets(new_prefix=NODE_PREFIX)))
 
 
+def most_nodes(pod_cidr: str) -> int:
+    """For how many nodes there are ranges of pod addresses."""
+    network = IPv4Network(pod_cidr)
+    return 1 if network.prefixlen > LONGEST_SHARED else 2 ** (NODE_PREFIX - network.prefixlen)
+
+
 def is_shared(pod_cidr: str, node_cidr: str) -> bool:
     """Whether there are addresses for pods of further nodes; not on instances that were made before there could be any."""
     return bool(node_cidr) and IPv4Network(node_cidr).prefixlen > IPv4Network(pod_cidr).prefixlen

@@ -20,10 +20,22 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def choose(host: str, wanted: int, others: Iterable[int]) -> int:
-    """The wanted port, or the first free one of the others; raises SettingsError when all are taken."""
+def is_of_this_machine(host: str) -> bool:
+    """Whether a server can listen on the address here; 0.0.0.0 and all of loopback are of every machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                return False
+            raise
+    return True
+
+
+def choose(host: str, wanted: int, others: Iterable[int], *, given: Collection[int] = ()) -> int:
+    """The wanted port, or the first free one of the others; raises SettingsError when all are taken. given: what is to be had by others."""
     for port in (wanted, *others):
-        if is_free(host, port):
+        if port not in given and is_free(host, port):
             return port
     raise SettingsError(f"port {wanted} and its alternatives are taken on {host}: free one, or choose another with an option of `ph up`")
 

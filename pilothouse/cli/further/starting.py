@@ -9,6 +9,7 @@ from pilothouse.cli.cluster.discovery import Cluster
 from pilothouse.cli.cluster.joining import write
 from pilothouse.cli.cluster.token import chance
 from pilothouse.cli.cluster.waiting import wait_ready
+from pilothouse.cli.further import wanted
 from pilothouse.cli.session import Session, connected, run
 from pilothouse.cli.settings.home import Home, Settings
 from pilothouse.engine.identities import NODE, Identities
@@ -27,8 +28,7 @@ def start(session: Session, settings: Settings, count: int) -> None:
 
     settings: of the instance, whose control plane is ready.
     """
-    wanted = [Home(session.home.further_nodes / str(number)) for number in range(2, count + 1)]
-    homes = list(dict.fromkeys((*session.home.further(), *wanted)))
+    homes = wanted.homes(session.home, count)
     new = [home for home in homes if not Identities(home.pki).kubeconfig(NODE).exists()]
     if new:
         run(_prepare(session, settings, new))
@@ -54,7 +54,7 @@ async def _prepare(session: Session, settings: Settings, homes: list[Home]) -> N
         for home in homes:
             number = int(home.path.name)
             token = await _token(client, f"node {number} on this machine")
-            name, address = f"{settings.node_name}-{number}", str(settings.nodes_network[number])
+            name, address = wanted.name(settings, home), str(settings.nodes_network[number])
             write(home, cluster, token, node_name=name, node_address=address, parent=str(session.home.path))
 
 

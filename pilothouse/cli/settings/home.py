@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 from dataclasses import asdict, dataclass, field, fields, replace
-from ipaddress import IPv4Address, IPv4Network, ip_address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -208,16 +208,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         _types(self)
-        _address("listen", self.listen)
+        _listen(self.listen)
         _kubelet_address(self.kubelet_address)
         self._check_eviction()
         if self.api_listen:
-            _address("api-listen", self.api_listen)
-            if ip_address(self.api_listen).is_unspecified:
-                raise SettingsError(
-                    f"--api-listen {self.api_listen} names no address: give the one by which other machines reach this one, "
-                    "since the API server's certificate holds it"
-                )
+            _api_listen(self.api_listen)
         if dns1123_subdomain(self.domain):
             raise SettingsError(f"--domain {self.domain!r} is not a domain such as apps.example.com")
         if not isinstance(self.store_quota_mib, int) or self.store_quota_mib < 1:
@@ -347,11 +342,24 @@ def _is_port(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536
 
 
-def _address(option: str, text: str) -> None:
+def _listen(text: str) -> None:
     try:
-        ip_address(text)
+        IPv4Address(text)
     except ValueError as error:
-        raise SettingsError(f"--{option} {text!r} is not an IP address such as 0.0.0.0 (every address of this machine)") from error
+        raise SettingsError(f"--listen {text!r} is not an IPv4 address such as 0.0.0.0 (every address of this machine)") from error
+
+
+def _api_listen(text: object) -> None:
+    """One address, since the API server's certificate holds it and `ph token create` hands it on."""
+    way_out = "give the IPv4 address by which other machines reach this one, such as 10.0.0.1"
+    try:
+        if not isinstance(text, str):
+            raise ValueError(text)
+        address = IPv4Address(text)
+    except ValueError as error:
+        raise SettingsError(f"--api-listen {text!r} is no IPv4 address: {way_out}") from error
+    if address.is_unspecified or address.is_loopback:
+        raise SettingsError(f"--api-listen {text} is no address that another machine could ask: {way_out}")
 
 
 def _kubelet_address(text: object) -> None:

@@ -14,14 +14,25 @@ TOKEN, HASH = "abcdef.0123456789abcdef", "sha256:" + "0" * 64
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["10.0.0.1", "--token", "abc", "--ca-cert-hash", HASH], "--token is not of the form abcdef.0123456789abcdef"),
+        (
+            ["10.0.0.1", "--token", "abc", "--ca-cert-hash", HASH],
+            "is not of the form abcdef.0123456789abcdef: `ph token create` on the first machine",
+        ),
         (["10.0.0.1", "--token", TOKEN, "--ca-cert-hash", "md5:1"], "'md5:1' is not sha256: and 64 hexadecimal digits"),
         (["10.0.0.1", "--token", TOKEN], "--ca-cert-hash"),
         (["http://10.0.0.1", "--token", TOKEN, "--ca-cert-hash", HASH], "is no address of an API server such as 10.0.0.1:6443"),
         (["10.0.0.1:0", "--token", TOKEN, "--ca-cert-hash", HASH], "is no address of an API server"),
         (["10.0.0.1:x", "--token", TOKEN, "--ca-cert-hash", HASH], "is no address of an API server"),
         (["10.0.0.1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-name", "A_b"], "is no name of a node"),
-        (["127.0.0.1:1", "--token", TOKEN, "--ca-cert-hash", HASH], "https://127.0.0.1:1 cannot be asked"),
+        (["10.0.0.1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-name", "a" * 53], "at most 52 characters with --node-name"),
+        (["me@10.0.0.1", "--token", TOKEN, "--ca-cert-hash", HASH], "is no address of an API server"),
+        (["127.0.0.1:1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-ip", "x"], "--node-ip 'x' is no IPv4 address"),
+        (["127.0.0.1:1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-ip", "192.0.2.1"], "192.0.2.1 is no address of this machine"),
+        (["127.0.0.1:1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-ip", "127.0.0.1"], "127.0.0.1 is no address of this machine"),
+        (
+            ["127.0.0.1:1", "--token", TOKEN, "--ca-cert-hash", HASH],
+            "https://127.0.0.1:1 cannot be reached: connection refused: `ph status` on the first machine says whether it runs",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_a_sentence_and_leaves_nothing(tmp_path: Path, words: list[str], said: str) -> None:

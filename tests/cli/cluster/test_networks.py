@@ -67,7 +67,7 @@ def test_an_instance_of_an_earlier_version_stays_with_one_node(tmp_path: Path) -
     assert settings is not None
     assert str(settings.node_network) == "10.244.0.0/16"
     assert settings.address == "10.244.0.1"
-    with pytest.raises(SettingsError, match=r"has one range of pod addresses, 10\.244\.0\.0/16"):
+    with pytest.raises(SettingsError, match=r"all of the pod network 10\.244\.0\.0/16 is the first node's"):
         choice.with_nodes_network(Home(tmp_path), settings)
 
 
@@ -81,11 +81,11 @@ def test_a_network_between_nodes_is_chosen_once() -> None:
 def test_a_joined_home_is_started_without_options() -> None:
     joined = Settings(server="https://192.0.2.1:6443", node_name="n")
     assert choice.next_settings(Home(Path("/nowhere")), joined, {"api_port": None, "node_name": None}) == joined
-    with pytest.raises(SettingsError, match="`ph up` starts it, without --api-port"):
+    with pytest.raises(SettingsError, match="`ph up` starts it, without --port"):
         choice.next_settings(Home(Path("/nowhere")), joined, {"api_port": 7000})
 
 
 def test_an_address_of_the_api_for_other_machines_is_one() -> None:
-    for wrong in ("0.0.0.0", "::", "nonsense"):
-        with pytest.raises(SettingsError, match="--api-listen"):
+    for wrong in ("0.0.0.0", "127.0.0.1", "::", "nonsense"):
+        with pytest.raises(SettingsError, match=r"--api-listen .*: give the IPv4 address by which other machines reach this one"):
             Settings(api_listen=wrong)
