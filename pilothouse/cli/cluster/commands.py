@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
@@ -312,14 +313,22 @@ def destroy(session: Session, yes: bool) -> None:
         return
     if not any(part.exists() for part in (home.settings, home.node, home.daemon_log)) and any(home.path.iterdir()):
         raise click.ClickException(f"{home.path} holds no instance of Pilothouse: nothing is removed")
-    asking.confirm(f"Remove the cluster at {home.path} with all its apps, images and data?", yes=yes)
+    settings = Settings.salvaged(home)
+    what = f"node {settings.node_name} of the cluster at {settings.server}" if settings.server else f"the cluster at {home.path}"
+    held = "pods, images and data" if settings.server else "apps, images and data"
+    asking.confirm(f"Remove {what} with all its {held}?", yes=yes)
     from pilothouse.cli.cluster.removal import remove
 
     with turn(home):
-        with output.Progress().step("stopping the cluster"):
+        with output.Progress().step("stopping the node" if settings.server else "stopping the cluster"):
             stop(home)
         homes = [*home.further(), home]
         run(remove(home))
         for each in homes:
             service.forget(each)
     click.echo("removed")
+    if settings.server:
+        words = f"kubectl delete node {settings.node_name}"
+        there = Session(Home(Path(settings.parent)), None, session.verbose) if settings.parent else None
+        command = f"`{there.command(words)}`" if there is not None else f"`{words}` on the first machine"
+        output.note(f"its Node is left in the cluster: {command} takes it away")

@@ -14,7 +14,7 @@ from pilothouse.cli.settings.home import Home, Settings
 async def remove(home: Home, *, keep: Collection[Path] = ()) -> None:
     """Everything of an instance whose processes have ended, but for folders to keep. What is gone already is no error."""
     configure(logging.ERROR)
-    settings = Settings.load(home) or Settings()
+    settings = Settings.salvaged(home)
     progress = output.Progress()
     for further in home.further():
         with progress.step(f"removing node {further.path.name}"):
@@ -23,7 +23,7 @@ async def remove(home: Home, *, keep: Collection[Path] = ()) -> None:
         await stop_gateway(home)
         TrustStores(store_name(home)).remove()
     with progress.step("removing the containers"):
-        await (_remove_further(home) if settings.parent else remove_node(home, settings))
+        await (_remove_further(home) if is_further(home) else remove_node(home, settings))
     if home.further_nodes.exists() or settings.nodes_cidr:
         with progress.step("removing the network between the nodes"):
             _remove_nodes_network(home)
@@ -44,6 +44,13 @@ async def _remove_further(home: Home) -> None:
     from pilothouse.cli.further import removal
 
     await removal.remove(home)
+
+
+def is_further(home: Home) -> bool:
+    """Whether the home is a further node's of an instance on this machine."""
+    from pilothouse.cli.further.place import Place
+
+    return Place.to_remove(home) is not None and Home(home.path.parents[1]).settings.exists() and not home.store.exists()
 
 
 def _remove_nodes_network(home: Home) -> None:
@@ -70,7 +77,9 @@ def _remove_network(home: Home, settings: Settings) -> None:
     from pilothouse.network.routes import kernel as routes_kernel
     from pilothouse.network.service import kernel as service_kernel
 
-    routes_kernel.teardown(node_routes_config(settings))
+    if Settings.is_readable(home):
+        # In a pod network that is only supposed lie the routes of another instance, perhaps.
+        routes_kernel.teardown(node_routes_config(settings))
     service_kernel.teardown(service_proxy_config(home, settings))
     pod_kernel.teardown(pod_network_config(home, settings))
 

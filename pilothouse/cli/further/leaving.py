@@ -12,9 +12,8 @@ from pilothouse.cli.settings.home import Home, Settings
 def main() -> int:
     configure(logging.ERROR)
     home = Home.chosen(sys.argv[1])
-    settings = Settings.load(home)
-    if settings is not None:
-        asyncio.run(remove_node(home, settings))
+    settings = Settings.salvaged(home).changed(parent=str(home.path.parents[1]))
+    asyncio.run(remove_node(home, settings))
     return 0
 
 

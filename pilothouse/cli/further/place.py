@@ -31,6 +31,14 @@ class Place:
         return cls(home, parent, IPv4Network(above.nodes_cidr))
 
     @classmethod
+    def to_remove(cls, home: Home) -> "Place | None":
+        """Of a home that lies where those of further nodes do, whatever is in its settings and its instance's; None of any other."""
+        parent = Home(home.path.parents[1])
+        if home.path.parent != parent.further_nodes or not home.path.name.isdigit():
+            return None
+        return cls(home, parent, IPv4Network(Settings.salvaged(parent).nodes_cidr or "0.0.0.0/0"))
+
+    @classmethod
     def first(cls, home: Home, settings: Settings) -> "Place":
         """Of the instance's first node, which is the host. settings: with a network between nodes."""
         return cls(Home(home.further_nodes / "1"), home, settings.nodes_network)

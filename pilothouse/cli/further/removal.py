@@ -17,10 +17,9 @@ _TIMEOUT_S, _GONE_S = 120, 5.0
 
 async def remove(home: Home) -> None:
     """Containers, mounts and rules go inside the namespaces, these with the process that keeps them. Files are left to the caller."""
-    try:
-        place = Place.of(home)
-    except ValueError:
-        return  # Begun and never made.
+    place = Place.to_remove(home)
+    if place is None:
+        return
     if home.node.exists():
         _remove_inside(place)
     if (holder := namespaces.held(place)) is not None:

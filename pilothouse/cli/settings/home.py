@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -293,6 +294,27 @@ class Settings:
             return None
         except (ValueError, TypeError, AttributeError) as error:
             raise SettingsError(f"{home.settings} is damaged ({error}): repair it, or remove the instance with `ph destroy`") from error
+
+    @classmethod
+    def salvaged(cls, home: Home) -> "Settings":
+        """For the removal of an instance: what can be read, and else the defaults. Names of links, tables and cgroups need none of it."""
+        try:
+            stored, _ = cls._read(home)
+        except (OSError, ValueError, AttributeError):
+            stored = {}
+        found = cls()
+        for name, value in (*stored.items(), *stored.items()):  # Twice: a network is refused while another has its default.
+            with suppress(SettingsError, ValueError, TypeError, AttributeError):
+                found = replace(found, **{name: value})
+        return found
+
+    @classmethod
+    def is_readable(cls, home: Home) -> bool:
+        """Whether the file says anything at all, so that `salvaged` returns more than defaults."""
+        try:
+            return bool(cls._read(home)[0])
+        except (OSError, ValueError, AttributeError):
+            return False
 
     @classmethod
     def unknown(cls, home: Home) -> list[str]:

@@ -69,6 +69,25 @@ def test_damaged_settings_are_named_with_the_way_out(tmp_path: Path, text: str) 
 
 
 @pytest.mark.parametrize(
+    ("text", "salvaged"),
+    [
+        ("{", Settings()),
+        ("[]", Settings()),
+        ('{"store_quota_mib": "x", "node_name": "n", "nodes_cidr": "172.27.0.0/24"}', Settings(node_name="n", nodes_cidr="172.27.0.0/24")),
+        (
+            '{"pod_cidr": "10.96.0.0/16", "service_cidr": "10.97.0.0/16", "listen": 5}',
+            Settings(pod_cidr="10.96.0.0/16", service_cidr="10.97.0.0/16"),
+        ),
+    ],
+)
+def test_of_damaged_settings_what_can_be_read_serves_the_removal(tmp_path: Path, text: str, salvaged: Settings) -> None:
+    home = Home(tmp_path)
+    home.settings.write_text(text)
+    assert Settings.salvaged(home) == salvaged
+    assert Settings.is_readable(home) == (salvaged != Settings())
+
+
+@pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"pod_cidr": "10.96.0.0/12"}, "overlap"),
