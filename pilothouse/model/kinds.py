@@ -12,9 +12,11 @@ PODS = Resource(
     singular="pod",
     short_names=("po",),
     categories=("all",),
-    subresources=("status", "ephemeralcontainers", "resize", "binding", "eviction", "log", "exec", "attach", "portforward"),
+    subresources=("status", "ephemeralcontainers", "resize", "binding", "eviction", "log", "exec", "attach", "portforward", "proxy"),
 )
-SERVICES = Resource("", "v1", "services", "Service", singular="service", short_names=("svc",), categories=("all",), subresources=_STATUS)
+SERVICES = Resource(
+    "", "v1", "services", "Service", singular="service", short_names=("svc",), categories=("all",), subresources=("status", "proxy")
+)
 NAMESPACES = Resource(
     "",
     "v1",

@@ -82,11 +82,27 @@ class RawResponse:
 
 @dataclass(slots=True)
 class StreamResponse:
-    """A body of any length; the iterator is closed when the client goes away."""
+    """A body of any length; the iterator is closed when the client goes away.
+
+    headers: all that it has, None for the content type and what the server says of every answer of its own.
+    """
 
     chunks: AsyncIterator[bytes]
     content_type: str = "text/plain"
     status: int = 200
+    headers: list[tuple[str, str]] | None = None
+
+
+@dataclass(slots=True)
+class Tunnel:
+    """An upgrade that another server has accepted: the client's bytes go to it, and its bytes to the client, until one of them ends.
+
+    headers: of its 101, without those that every upgrade has.
+    """
+
+    protocol: str
+    headers: list[tuple[str, str]]
+    pipe: Pipe
 
 
 @dataclass(slots=True)

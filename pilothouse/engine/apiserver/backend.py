@@ -12,6 +12,7 @@ from pilothouse.engine.apiserver.admission.chain import Chain
 from pilothouse.engine.apiserver.authn.tokens import Tokens
 from pilothouse.engine.apiserver.authz.authorize import Authorizer
 from pilothouse.engine.apiserver.nodes import NodeConnector, NodeProxy
+from pilothouse.engine.apiserver.proxying.dialing import Dial, dial
 from pilothouse.engine.apiserver.resources.served import ServedResources
 from pilothouse.engine.apiserver.write.path import WritePath
 from pilothouse.engine.store.store import Store
@@ -22,7 +23,7 @@ from pilothouse.model.schema import Catalog
 @dataclass(slots=True)
 class Backend:
     """ca: the certificate bundle (PEM) by which pods know this server. nodes: None where no node can be reached.
-    proxy: the way to nodes' own APIs, likewise.
+    proxy: the way to nodes' own APIs, likewise. dial: the way to pods, for the proxies of pods and Services.
 
     beside: for what would hold the event loop.
     """
@@ -38,6 +39,7 @@ class Backend:
     ca: str = ""
     nodes: NodeConnector | None = None
     proxy: NodeProxy | None = None
+    dial: Dial = dial
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -3,6 +3,7 @@
 The node agent implements it over its container runtime; whoever starts the server hands an implementation in.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -58,29 +59,9 @@ class PortStream(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRequest:
-    """What is asked of a node's own API. target: path and query, percent-encoded."""
-
-    method: str
-    target: str
-    body: bytes = b""
-    content_type: str = ""
-    accept: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NodeAnswer:
-    """chunks: its body as it comes; whoever takes the answer closes the iterator."""
-
-    status: int
-    content_type: str
-    chunks: AsyncIterator[bytes]
-
-
 class NodeProxy(Protocol):
-    async def ask(self, node: Object, request: NodeRequest) -> NodeAnswer:
-        """Raises ApiError when the node cannot be reached; whatever it answers is an answer."""
+    async def connect(self, node: Object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, str]:
+        """A connection to the node's own API, and the value of the Host header for it. Raises Unavailable."""
         ...
 
 

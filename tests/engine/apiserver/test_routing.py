@@ -46,3 +46,22 @@ def test_an_encoded_slash_is_a_slash() -> None:
 )
 def test_the_verb_follows_from_method_and_name(method: str, path: str, verb: str) -> None:
     assert verb_of(method, parse(path)) == verb
+
+
+@pytest.mark.parametrize(
+    ("path", "rest"),
+    [
+        ("/api/v1/namespaces/a/pods/b/proxy", ""),
+        ("/api/v1/namespaces/a/pods/b/proxy/", "/"),
+        ("/api/v1/namespaces/a/services/https:b:443/proxy/c/d", "/c/d"),
+        ("/api/v1/namespaces/a/services/b/proxy/c%2Fd//e/", "/c%2Fd//e/"),
+        ("/api/v1/namespaces/a/pods/b/proxy/%C3%BC%20\u00fc", "/%C3%BC%20%FC"),
+        ("/api/v1/namespaces/a/pods/b/proxy//c", "//c"),
+        ("/api/v1/nodes/n/proxy/stats/../exec", "/stats/../exec"),
+        ("/api/v1/nodes/n%2Fproxy/c%2Fd/", "/c/d/"),
+        ("/api/v1/nodes/n/proxy/a b\r\nc", "/a%20b%0D%0Ac"),
+        ("/api/v1/namespaces/a/pods/b/log", ""),
+    ],
+)
+def test_what_is_behind_a_proxy_stays_as_it_came(path: str, rest: str) -> None:
+    assert parse(path).rest == rest

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from urllib.parse import urlencode
 
 from pilothouse.aio.meters import Counter
-from pilothouse.engine.apiserver.answer import DocumentResponse, ObjectResponse, RawResponse, Session
+from pilothouse.engine.apiserver.answer import DocumentResponse, ObjectResponse, RawResponse, Session, Tunnel
 from pilothouse.engine.apiserver.audit import bodies
 from pilothouse.engine.apiserver.audit.auditor import Auditor
 from pilothouse.engine.apiserver.audit.bodies import AuditedBody
@@ -32,7 +32,7 @@ LEVELS_MET = Counter("apiserver_audit_level_total", "requests by the level at wh
 CLOSED_EARLY = "Connection closed early"
 _LONGEST_AGENT = 1024
 _MOST_ADDRESSES = 16
-_SESSIONS = frozenset(("exec", "attach", "portforward"))
+_SESSIONS = frozenset(("exec", "attach", "portforward", "proxy"))
 _READS = frozenset(("get", "list", "watch", "head", "options"))
 
 
@@ -226,7 +226,7 @@ class AuditContext:
     def _status_of(self, answer: object) -> Object:
         if isinstance(answer, DocumentResponse) and answer.value.get("kind") == "Status":
             return self._shown(answer.value | {"code": answer.status})
-        code = 101 if isinstance(answer, Session) else answer.status if isinstance(answer, RawResponse) else self._request.status
+        code = 101 if isinstance(answer, Session | Tunnel) else answer.status if isinstance(answer, RawResponse) else self._request.status
         return {"metadata": {}, "code": code}
 
     def _shown(self, status: Object) -> Object:

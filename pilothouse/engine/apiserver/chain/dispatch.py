@@ -50,7 +50,7 @@ class Dispatch:
             return service_unavailable(), Accepted()
         if self._is_no_page(request):
             return page_not_found(), Accepted()
-        if not request.too_large:
+        if not request.too_large and request.target.subresource != "proxy":
             await bodies.prepare(request, self._beside)
         return await carry_out(self._backend, request)
 

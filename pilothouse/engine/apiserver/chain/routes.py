@@ -6,7 +6,7 @@ was not authorized before.
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, StreamResponse
+from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, StreamResponse, Tunnel
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.kinds.subresource import BY_NAME
 from pilothouse.engine.apiserver.request.lookup import not_allowed, unknown
@@ -15,7 +15,7 @@ from pilothouse.engine.apiserver.request.routing import Target
 from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.reviews.components import get_component, list_components
 from pilothouse.engine.apiserver.reviews.reviews import REVIEWS
-from pilothouse.engine.apiserver.subresources import binding, eviction, finalize, node_proxy, portforward, scale, session, token
+from pilothouse.engine.apiserver.subresources import binding, eviction, finalize, portforward, proxy, scale, session, token
 from pilothouse.engine.apiserver.subresources import log as logs
 from pilothouse.engine.apiserver.verbs.create import create
 from pilothouse.engine.apiserver.verbs.delete import delete
@@ -27,7 +27,7 @@ from pilothouse.engine.apiserver.verbs.update import update
 from pilothouse.engine.apiserver.verbs.watch import Feed, watch
 from pilothouse.model.errors import NotFound
 
-Answer = ObjectResponse | ListResponse | DocumentResponse | Feed | StreamResponse | Session | RawResponse
+Answer = ObjectResponse | ListResponse | DocumentResponse | Feed | StreamResponse | Session | Tunnel | RawResponse
 Verb = Callable[[Backend, ApiRequest, ServedResource], Awaitable[Answer]]
 
 OBJECT_VERBS: Mapping[str, Verb] = {"get": get, "update": update, "patch": patch, "delete": delete, "watch": watch}
@@ -46,7 +46,7 @@ SUBRESOURCE_VERBS: Mapping[str, Mapping[str, Verb]] = {
     "exec": {"get": session.execute, "create": session.execute},
     "attach": {"get": session.attach, "create": session.attach},
     "portforward": {"get": portforward.forward, "create": portforward.forward},
-    "proxy": dict.fromkeys(("create", "delete", "get", "patch", "update"), node_proxy.ask),
+    "proxy": dict.fromkeys(("create", "delete", "get", "patch", "update"), proxy.ask),
 }
 """What carries out the verbs that `kinds.subresource` states."""
 UNSTORED_VERBS: Mapping[str, Mapping[str, Verb]] = {
@@ -78,7 +78,11 @@ def verb_for(method: str, verb: str, target: Target, served: ServedResource) -> 
             raise unknown()
         if verb not in resource.verbs:
             raise not_allowed()
-    found = verbs.get(verb) if method != "HEAD" else None
+    below = served.kind.subresources.get(target.subresource)
+    if method in ("HEAD", "OPTIONS"):
+        found = verbs.get("get") if below is not None and method in below.more_methods else None
+    else:
+        found = verbs.get(verb)
     if found is None:
         raise not_allowed(verb, served if served.custom and verb else None)
     if verb in ("create", "deletecollection") and resource.namespaced and not target.namespace:

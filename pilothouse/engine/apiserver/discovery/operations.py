@@ -69,6 +69,8 @@ _METHODS = {
     "patch": "patch",
     "delete": "delete",
     "get": "get",
+    "head": "head",
+    "options": "options",
 }
 _ACTIONS = {"create": "post", "update": "put"}
 _WORDS = {"deletecollection": "delete", "update": "replace", "get": "read"}
@@ -92,6 +94,8 @@ def paths_of(row: ServedResource, definition: str, style: Style) -> dict[str, Ob
         found[f"{collection}/{{name}}"] = _item(row, definition, on_object, style, namespaced=resource.namespaced, named=True)
     for name, subresource in row.kind.subresources.items():
         found[f"{collection}/{{name}}/{name}"] = _subresource(row, definition, subresource, style)
+        if subresource.has_paths:
+            found[f"{collection}/{{name}}/{name}/{{path}}"] = _subresource(row, definition, subresource, style, with_path=True)
     if "watch" in resource.verbs and not row.custom:
         found |= _watches(row, root, definition, style)
     return found
@@ -107,7 +111,7 @@ def _watches(row: ServedResource, root: str, definition: str, style: Style) -> d
 
 
 def _path_parameters(path: str, style: Style, queried: Sequence[str] = ("pretty",)) -> list[Object]:
-    places = [(name, "path") for name in ("name", "namespace") if f"{{{name}}}" in path] + [(name, "query") for name in queried]
+    places = [(name, "path") for name in ("name", "namespace", "path") if f"{{{name}}}" in path] + [(name, "query") for name in queried]
     return [_parameter(name, place, style) for name, place in places]
 
 
@@ -126,21 +130,31 @@ def _item(
     return item | {"parameters": _path_parameters(shape, style)}
 
 
-def _subresource(row: ServedResource, definition: str, subresource: Subresource, style: Style) -> Object:
-    item: Object = {_METHODS[verb]: _operation(row, definition, verb, subresource.name, style) for verb in subresource.verbs}
-    shape = "{name}" + ("{namespace}" if row.resource.namespaced else "")
+def _subresource(row: ServedResource, definition: str, subresource: Subresource, style: Style, *, with_path: bool = False) -> Object:
+    verbs = (*subresource.verbs, *(method.lower() for method in subresource.more_methods))
+    item: Object = {_METHODS[verb]: _operation(row, definition, verb, subresource.name, style, with_path=with_path) for verb in verbs}
+    shape = "{name}" + ("{namespace}" if row.resource.namespaced else "") + ("{path}" if with_path else "")
     queried = subresource.parameters if subresource.connects else (*subresource.parameters, "pretty")
     return item | {"parameters": _path_parameters(shape, style, queried)}
 
 
 def _operation(
-    row: ServedResource, definition: str, verb: str, subresource: str, style: Style, *, everywhere: bool = False, action: str = ""
+    row: ServedResource,
+    definition: str,
+    verb: str,
+    subresource: str,
+    style: Style,
+    *,
+    everywhere: bool = False,
+    action: str = "",
+    with_path: bool = False,
 ) -> Object:
     below = row.kind.subresources.get(subresource)
     connects = below is not None and below.connects
     parameters = [] if connects else [_parameter(name, "query", style) for name in _PARAMETERS[verb]]
     operation: Object = {
-        "operationId": _operation_id(row, verb, subresource, everywhere, "connect" if connects else action),
+        "operationId": _operation_id(row, verb, subresource, everywhere, "connect" if connects else action)
+        + ("WithPath" if with_path else ""),
         "x-kubernetes-action": "connect" if connects else action or _ACTIONS.get(verb, verb),
         "x-kubernetes-group-version-kind": _kind(row, subresource),
         "responses": _responses(row, f"{_META}.WatchEvent" if action else definition, action or verb, subresource, style),

@@ -1,7 +1,7 @@
 """Answers over HTTP: each kind of answer in the representation that was negotiated, and errors as Status objects."""
 
 from pilothouse.aio.beside import Beside
-from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, StreamResponse
+from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, StreamResponse, Tunnel
 from pilothouse.engine.apiserver.chain.routes import Answer
 from pilothouse.engine.apiserver.http import long_list, respond, stream_watch
 from pilothouse.engine.apiserver.http.backlog import Backlog
@@ -43,6 +43,8 @@ class HttpOutlet:
             await respond.stream_bytes(http, answer)
         elif isinstance(answer, Session):
             await respond.open_session(http, answer)
+        elif isinstance(answer, Tunnel):
+            await respond.open_tunnel(http, answer)
         return None
 
     async def refuse(self, request: ApiRequest, failure: ApiError) -> Response:

@@ -11,11 +11,12 @@ import yaml
 
 from pilothouse.aio.beside import Beside
 from pilothouse.aio.tasks import begun, scope
-from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, StreamResponse
+from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, StreamResponse, Tunnel
 from pilothouse.engine.apiserver.http import long_list, tables
 from pilothouse.engine.apiserver.http.frames import list_bytes, list_metadata, list_start, object_bytes
 from pilothouse.engine.apiserver.request.negotiate import JSON, PROTOBUF, YAML, Accepted
 from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.streaming.joining import join
 from pilothouse.model import protobuf
 from pilothouse.model.errors import ApiError, NotAcceptable
 from pilothouse.model.json import Object, dumps, loads
@@ -162,7 +163,8 @@ async def stream_bytes(http: Request, answer: StreamResponse) -> None:
         await asyncio.wait([first], timeout=HEAD_DELAY_S)
         if first.done():
             first.result()
-        stream = http.stream(answer.status, (_CACHE, ("content-type", answer.content_type)))
+        own = (_CACHE, ("content-type", answer.content_type))
+        stream = http.stream(answer.status, own if answer.headers is None else answer.headers)
         await while_open(stream, lambda: _copy(stream, first, chunks))
         await stream.finish()
 
@@ -172,11 +174,15 @@ async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
 
 
 async def _copy(stream: Stream, first: asyncio.Future[bytes | None], chunks: AsyncIterator[bytes]) -> None:
-    chunk = await first
-    while chunk is not None:
-        stream.write(chunk)
-        await stream.drain()
-        chunk = await anext(chunks, None)
+    """Raises Disconnected when the reader goes, and for what fails once the head is out: only a body without its end tells of it."""
+    try:
+        chunk = await first
+        while chunk is not None:
+            stream.write(chunk)
+            await stream.drain()
+            chunk = await anext(chunks, None)
+    except ApiError as failure:
+        raise Disconnected(f"the answer is cut short: {failure.message}") from failure
 
 
 async def while_open(stream: Stream, work: Callable[[], Any]) -> None:
@@ -201,6 +207,14 @@ async def open_session(http: Request, answer: Session) -> None:
         await answer.run_streams(await http.upgrade(spdy.PROTOCOL, [("x-stream-protocol-version", chosen)]))
     else:
         await answer.run(await http.websocket(answer.protocols))
+
+
+async def open_tunnel(http: Request, answer: Tunnel) -> None:
+    """Raises HandshakeRefused."""
+    try:
+        await join(await http.upgrade(answer.protocol, answer.headers), answer.pipe)
+    finally:
+        await answer.pipe.close()
 
 
 def _stream_protocol(offered: list[str], known: tuple[str, ...]) -> str:

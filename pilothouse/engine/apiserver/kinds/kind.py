@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from pilothouse.engine.apiserver.identity import ANONYMOUS, User
 from pilothouse.engine.apiserver.kinds import metadata
-from pilothouse.engine.apiserver.kinds.subresource import BY_NAME, Subresource
+from pilothouse.engine.apiserver.kinds.subresource import Subresource, of_resource
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
@@ -146,7 +146,7 @@ class Kind:
     subresources: Mapping[str, Subresource] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "subresources", {name: BY_NAME[name] for name in self.resource.subresources})
+        object.__setattr__(self, "subresources", {name: of_resource(self.resource.kind, name) for name in self.resource.subresources})
 
     def causes_of_update(self, obj: Object, old: Object, subresource: str = "") -> list[Cause]:
         """What is wrong with an update of the object or of the part that a subresource writes."""

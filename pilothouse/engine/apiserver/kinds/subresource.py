@@ -1,7 +1,7 @@
 """What lies below an object in the URL space, as data: which verbs it knows, what it answers with, how long it takes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,7 @@ class Subresource:
     streams: the answer takes as long as its client wants. connects: it is a session that admission sees as a CONNECT.
     parameters: of its queries, beside those that its verbs have anyway. part: the one part of the object that is written through it, a
     field of the object (its metadata is written as well) or one field of its spec; "" where that is no such part.
+    more_methods: of HTTP, beside those of its verbs. has_paths: whatever is below it belongs to it.
     """
 
     name: str
@@ -22,6 +23,8 @@ class Subresource:
     connects: bool = False
     parameters: tuple[str, ...] = ()
     part: str = ""
+    more_methods: tuple[str, ...] = ()
+    has_paths: bool = False
 
 
 _SESSION = ("container", "stderr", "stdin", "stdout", "tty")
@@ -60,6 +63,8 @@ PROXY = Subresource(
     streams=True,
     connects=True,
     parameters=("path",),
+    more_methods=("HEAD", "OPTIONS"),
+    has_paths=True,
 )
 
 BY_NAME: Mapping[str, Subresource] = {
@@ -70,3 +75,9 @@ BY_NAME: Mapping[str, Subresource] = {
     )
 }
 """All that any kind has; a kind has those that its resource names."""
+
+
+def of_resource(kind: str, name: str) -> Subresource:
+    """A subresource as a kind has it: what is asked of a proxy is of a kind for each."""
+    found = BY_NAME[name]
+    return replace(found, answers=("", "", f"{kind}ProxyOptions")) if found is PROXY else found

@@ -13,13 +13,15 @@ _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 _PROXY = "proxy"
 _BEGINNINGS = ("watch", _PROXY)
+_ENCODED = "/%:@!$&'()*+,;=~"
+"""What a path may hold as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """A parsed path. deprecated_watch: the /watch/ prefix was used. incomplete: it ends with a word that only begins a path.
 
-    rest: what is asked of whoever is behind a proxy, percent-encoded, from its slash on; "" without a proxy.
+    rest: what is asked of whoever is behind a proxy, percent-encoded as it came, from its slash on; "" without one, and without a proxy.
     """
 
     path: str
@@ -56,13 +58,13 @@ def parse(path: str) -> Target:
         return Target(decoded)
     parts = decoded.strip("/").split("/")
     if parts[0] == "api" and len(parts) >= 3:
-        return _resource(decoded, "api", "", parts[1], parts[2:])
+        return _resource(decoded, path, "api", "", parts[1], parts[2:])
     if parts[0] == "apis" and len(parts) >= 4:
-        return _resource(decoded, "apis", parts[1], parts[2], parts[3:])
+        return _resource(decoded, path, "apis", parts[1], parts[2], parts[3:])
     return Target(decoded)
 
 
-def _resource(path: str, prefix: str, group: str, version: str, parts: list[str]) -> Target:
+def _resource(path: str, encoded: str, prefix: str, group: str, version: str, parts: list[str]) -> Target:
     if parts[0] in _BEGINNINGS and len(parts) == 1:
         return Target(path, incomplete=True)
     watch = parts[0] == "watch"
@@ -89,10 +91,15 @@ def _resource(path: str, prefix: str, group: str, version: str, parts: list[str]
         watch,
         in_namespace,
         too_deep=len(parts) > 3 and not is_proxy,
-        rest=_behind(parts[3:], path) if is_proxy else "",
+        rest=_behind(path, encoded, parts[3:]) if is_proxy else "",
     )
 
 
-def _behind(parts: list[str], path: str) -> str:
-    """The rest of a proxy's path. A slash at its end counts, as it may for whom the proxy asks."""
-    return quote("/" + "/".join(parts) + ("/" if parts and path.endswith("/") else ""))
+def _behind(path: str, encoded: str, parts: list[str]) -> str:
+    """The rest of a proxy's path. What is encoded in it stays so, as `%2F` means another thing than a slash to many programs."""
+    before = len(path.strip("/").split("/")) - len(parts)
+    pieces = encoded.lstrip("/").split("/", before)
+    if any("/" in unquote(word) for word in pieces[:before]):
+        # A slash that leads here was encoded itself, so the rest cannot be found in what came.
+        return quote("/" + "/".join(parts) + ("/" if parts and path.endswith("/") else ""))
+    return "" if len(pieces) == before else quote("/" + pieces[before], safe=_ENCODED, encoding="latin-1", errors="replace")

@@ -1,5 +1,7 @@
 """What a session is asked to be, as an object (PodExecOptions and its like): admission sees it, and may change it."""
 
+from urllib.parse import unquote
+
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.query import Query
 from pilothouse.engine.apiserver.request.request import ApiRequest
@@ -12,7 +14,7 @@ _STREAMS = ("stdin", "stdout", "stderr", "tty")
 def options_of(request: ApiRequest) -> Object:
     """Without a type; fields that hold nothing are left out."""
     if request.target.subresource == "proxy":
-        return {"path": request.target.rest.removeprefix("/")}
+        return {"path": unquote(request.target.rest).removeprefix("/")}
     query = request.query
     found: Object = {name: True for name in _STREAMS if queries.boolean(query, name)}
     if container := request.option("container"):

@@ -13,7 +13,7 @@ Source: kubernetes pkg/kubelet/server.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, unquote
 
 from pilothouse.aio.tasks import Scope, first_of, scope
 from pilothouse.engine.node.streams.connector import Connector
+from pilothouse.engine.streaming.joining import join
 from pilothouse.engine.streaming.sessions import PortStream
 from pilothouse.engine.streaming.upgrade import STREAMS
 from pilothouse.model.digits import natural
@@ -157,21 +158,10 @@ async def _attach(asked: _Asked) -> None:
 
 
 async def _join(request: Request, inside: Pipe) -> None:
-    """Carry bytes both ways until one side has ended; what was sent before an end arrives."""
     try:
-        outside = await request.upgrade(PROTOCOL, [("x-stream-protocol-version", STREAMS)])
-        try:
-            await first_of(_copy(outside, inside), _copy(inside, outside))
-        finally:
-            await outside.close()
+        await join(await request.upgrade(PROTOCOL, [("x-stream-protocol-version", STREAMS)]), inside)
     finally:
         await inside.close()
-
-
-async def _copy(source: Pipe, sink: Pipe) -> None:
-    with suppress(OSError):
-        while (data := await source.receive()) is not None:
-            await sink.send(data)
 
 
 async def _forward(asked: _Asked) -> None:

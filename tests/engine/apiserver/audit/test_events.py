@@ -208,6 +208,13 @@ async def test_a_level_bounds_what_is_shown(admin: Api, trail: Trail, level: str
     assert (event["level"], {"requestObject", "responseObject"} & event.keys()) == (level, fields)
 
 
+async def test_what_is_meant_for_somebody_behind_a_proxy_is_not_shown(admin: Api, trail: Trail) -> None:
+    await trail.use("rules: [{level: RequestResponse}]")
+    await admin.refused("POST", "/api/v1/namespaces/default/pods/nosuch/proxy/login", {"password": "secret"})
+    event = await trail.last(verb="create")
+    assert (event["responseStatus"]["code"], "requestObject" in event) == (404, False)
+
+
 async def test_level_none_and_omitted_stages_record_nothing(admin: Api, trail: Trail) -> None:
     await trail.use("omitStages: [RequestReceived]\nrules: [{level: None, verbs: [list]}, {level: Metadata}]")
     await admin.get(CONFIGMAPS)

@@ -113,6 +113,7 @@ def test_a_mistake_is_named_in_one_sentence(text: str, said: str) -> None:
         ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/a", controller("x"), True),
         ("DELETE", "/api/v1/namespaces/shop/pods/a", controller("x"), True),
         ("GET", "/api/v1/namespaces/shop/pods/a/exec", ANN, True),
+        ("GET", "/api/v1/nodes/n/proxy/exec/shop/a/c", ANN, True),
         ("GET", "/api/v1/namespaces/shop/secrets/a", ANN, True),
         ("GET", "/api/v1/namespaces/shop/secrets/a", controller("x"), False),
         ("GET", "/api/v1/namespaces/shop/pods", ANN, False),
