@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pilothouse.aio.supervisor import Supervisor
 from pilothouse.aio.tasks import scope
+from pilothouse.cli.settings.home import BUILDER
 from pilothouse.client import crds
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
@@ -134,8 +135,7 @@ class Platform:
     async def _build_settings(self) -> BuildSettings:
         local = self.options.local
         stand_ins = local is not None and not await has_public_registry()
-        storage = str(local.home / "builder") if local is not None else "/var/lib/pilothouse/builder"
-        builder = BuilderConfig(self.options.builder_image, self.options.registry, storage, stand_ins, offered=offered())
+        builder = BuilderConfig(self.options.builder_image, self.options.registry, BUILDER, stand_ins, offered=offered())
         return BuildSettings(builder, Bases(self.options.registry, local.home / "images") if local is not None else None)
 
     async def _publish(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pilothouse.cli.containerd import place
-from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.cli.settings.home import BUILDER, Home, Settings
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.node.config import EvictionConfig, NodeConfig
 from pilothouse.engine.node.kubelet.listener import Listening
@@ -45,6 +45,7 @@ def node_config(home: Home, settings: Settings) -> NodeConfig:
             most_grace_s=settings.eviction_max_pod_grace_s,
         ),
         allowed_sysctls=settings.allow_sysctls,
+        own_folders={BUILDER: home.builder},
     )
 
 

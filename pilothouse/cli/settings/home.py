@@ -22,6 +22,8 @@ from pilothouse.model.sysctls import wrong_pattern
 
 AUDIT_MODES = ("batch", "blocking-strict", "off")
 DEFAULT_HOME = Path("/var/lib/pilothouse")
+BUILDER = "/var/lib/pilothouse/builder"
+"""What pods call the builder's store, wherever a node's home is. On clusters that are not ours it is this very path."""
 
 
 class SettingsError(Exception):

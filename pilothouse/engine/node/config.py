@@ -1,5 +1,6 @@
 """What the node agent is told by whoever wires it: names, addresses, folders, limits."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class NodeConfig:
     log_max_bytes, log_files: a container's log is rotated at that size, and that many files are kept. image_min_age_s, container_min_age_s:
     since an image was first seen, or a container ended; younger ones are not collected.
     allowed_sysctls: names or patterns of kernel parameters that pods may set beside the safe ones.
+    own_folders: hostPath paths that mean a folder of this node's own, and that folder: a pod's spec is written before its node is known.
     """
 
     home: Path
@@ -66,6 +68,7 @@ class NodeConfig:
     image_min_age_s: float = 120.0
     container_min_age_s: float = 60.0
     eviction: EvictionConfig = EvictionConfig()
+    own_folders: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def cgroup(self) -> str:

@@ -147,7 +147,8 @@ class Volumes:
         if (source := volume.get("emptyDir")) is not None:
             return await self._empty(pod, volume["name"], source), 0.0
         if source := volume.get("hostPath"):
-            found: Path = await asyncio.to_thread(host_path, source["path"], source.get("type") or "")
+            own = self._config.own_folders.get(source["path"])
+            found: Path = await asyncio.to_thread(host_path, str(own or source["path"]), source.get("type") or "")
             return found, 0.0
         kind = next((key for key in volume if key != "name"), "none")
         raise VolumeMissing(f"volumes of type {kind} are not supported by this node")

@@ -55,7 +55,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture
 async def volumes(tmp_path: Path, cluster: Cluster) -> AsyncIterator[Volumes]:
-    config = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test")
+    config = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test", own_folders={"/of/each": tmp_path / "own"})
     made = Volumes(config, cluster, ImageViews(config, FakeRuntime()))
     await made.open()
     yield made
@@ -68,6 +68,14 @@ async def test_files_lie_in_memory(volumes: Volumes, tmp_path: Path) -> None:
     assert (found.paths["config"] / "a").read_text() == "1"
     assert found.paths["config"].is_relative_to(tmp_path / "memory")
     assert is_mounted(tmp_path / "memory")
+
+
+async def test_a_path_that_each_node_has_for_itself_is_the_nodes_own_folder(volumes: Volumes, tmp_path: Path) -> None:
+    of_each, other = tmp_path / "own", tmp_path / "other"
+    paths = {"own": "/of/each", "other": str(other)}
+    listed = [{"name": name, "hostPath": {"path": path, "type": "DirectoryOrCreate"}} for name, path in paths.items()]
+    assert (await volumes.prepare(pod(volumes=listed), ())).paths == {"own": of_each, "other": other}
+    assert of_each.is_dir()
 
 
 async def test_the_nodes_other_users_do_not_get_as_far_as_to_volumes(volumes: Volumes, tmp_path: Path) -> None:
