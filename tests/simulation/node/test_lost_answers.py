@@ -135,7 +135,7 @@ def test_what_is_left_of_a_pod_that_went_while_no_agent_ran_is_removed_though_th
         await world.client.delete(PODS, "p", "default", grace_s=0)
         world.runtime_troubles.by_verb["remove_sandbox"] = Trouble("UNAVAILABLE", times=2)
         world.start_agent()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             while world.runtime.boxes:
                 await asyncio.sleep(0.1)
 
