@@ -48,6 +48,7 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("patch", "builds/status", _BUILDS),
         rule(_MADE, "pods"),
         rule("get", "pods/log"),
+        rule("get", "nodes"),
         rule("create", "configmaps secrets"),
         rule("delete get list", "configmaps"),
         rule("patch watch", "configmaps", names="pilothouse-config"),

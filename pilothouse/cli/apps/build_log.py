@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+from pilothouse.aio.tasks import first_of
 from pilothouse.cli import output
 from pilothouse.cli.apps.build_view import BuildView
 from pilothouse.client.client import Client
@@ -11,10 +12,15 @@ from pilothouse.model import kinds, meta
 from pilothouse.model.errors import BadRequest, NotFound, Timeout, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.resource import APPS
+from pilothouse.platform.builds.plan import interruptions
 from pilothouse.platform.builds.pod import pod_name
 from pilothouse.platform.builds.resource import BUILDS
 
 POLL_S = 0.2
+LOOK_S = 2.0
+"""How often a build whose log is being shown is looked at."""
+SHOWN = ("Preparing", "Interrupted")
+"""Reasons of a Build's events that are shown."""
 LAST_LINES_S = 3.0
 """So long after the end of a build its log may still arrive."""
 
@@ -42,8 +48,9 @@ class BuildLog:
             build = await self.client.get_or_none(BUILDS, name, self.namespace) if name and observed else None
             if build is not None:
                 await self._show_preparations(name)
-            if build is not None and name not in self._shown and (build.get("status") or {}).get("phase") in ("Pending", "Running", None):
-                await self._show_log(build)
+            is_new = build is not None and _attempt(build) not in self._shown
+            if build is not None and is_new and (build.get("status") or {}).get("phase") in ("Pending", "Running", None):
+                await first_of(self._show_log(build), self._until_interrupted(build))
             await asyncio.sleep(POLL_S)
 
     def end(self) -> None:
@@ -64,9 +71,11 @@ class BuildLog:
         self._view.show_failure()
 
     async def _show_preparations(self, build: str) -> None:
-        """What is made before the build can begin, said once each."""
-        selector = f"involvedObject.kind=Build,involvedObject.name={build},reason=Preparing"
+        """What is made before the build can begin, and what made it begin anew, said once each."""
+        selector = f"involvedObject.kind=Build,involvedObject.name={build}"
         for event in (await self.client.list(kinds.EVENTS, self.namespace, field_selector=selector)).items:
+            if event.get("reason") not in SHOWN:
+                continue
             said = event.get("lastTimestamp")
             if said and meta.uid(event) not in self._shown and meta.parse_rfc3339(said) > self._begun:
                 self._shown.add(meta.uid(event))
@@ -86,7 +95,15 @@ class BuildLog:
             except (Unavailable, Timeout):
                 output.note("the connection to the log of the build is lost; the build goes on")
                 break
-        self._shown.add(meta.name(build))
+        self._shown.add(_attempt(build))
+
+    async def _until_interrupted(self, build: Object) -> None:
+        """A log whose node is gone may never end."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            found = await self.client.get_or_none(BUILDS, meta.name(build), self.namespace)
+            if found is not None and interruptions(found) > interruptions(build):
+                return
 
     async def _stream(self, pod: str, container: str) -> None:
         self.is_streaming = True
@@ -112,3 +129,7 @@ class BuildLog:
                 break
             await asyncio.sleep(POLL_S / 2)
         return False
+
+
+def _attempt(build: Object) -> str:
+    return f"{meta.uid(build)}/{interruptions(build)}"

@@ -41,9 +41,13 @@ GARBAGE_INTERVAL_S = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class LocalParts:
-    """What only the embedded platform has: its registry, its gateway (in the node), base images made on this machine."""
+    """What only the embedded platform has: its registry, its gateway (in the node), base images made on this machine.
+
+    architecture: of this machine, as Nodes name it.
+    """
 
     home: Path
+    architecture: str
     registry_port: int
     https_port: int
 
@@ -135,7 +139,10 @@ class Platform:
     async def _build_settings(self) -> BuildSettings:
         local = self.options.local
         stand_ins = local is not None and not await has_public_registry()
-        builder = BuilderConfig(self.options.builder_image, self.options.registry, BUILDER, stand_ins, offered=offered())
+        architecture = local.architecture if local is not None else ""
+        builder = BuilderConfig(
+            self.options.builder_image, self.options.registry, BUILDER, stand_ins, offered=offered(), architecture=architecture
+        )
         return BuildSettings(builder, Bases(self.options.registry, local.home / "images") if local is not None else None)
 
     async def _publish(self) -> None:

@@ -8,6 +8,7 @@ from pilothouse.cli.containerd import place
 from pilothouse.cli.settings.home import BUILDER, Home, Settings
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.node.config import EvictionConfig, NodeConfig
+from pilothouse.engine.node.facts import architecture
 from pilothouse.engine.node.kubelet.listener import Listening
 from pilothouse.network.dns.config import ClusterDNSConfig
 from pilothouse.network.pod.config import PodNetworkConfig
@@ -173,7 +174,7 @@ def platform_options(home: Home, settings: Settings) -> "PlatformOptions":
             registry=registry, domain=settings.domain, url_port=settings.http_port, asks_replicas=True, hosts_by_namespace=True
         ),
         builder_image=BUILDER,
-        local=LocalParts(home.path, settings.registry_port, settings.https_port),
+        local=LocalParts(home.path, architecture(), settings.registry_port, settings.https_port),
     )
 
 

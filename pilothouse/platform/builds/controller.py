@@ -21,13 +21,15 @@ from pilothouse.platform.builds.bases import BaseError, Bases
 from pilothouse.platform.builds.environment.keys import may_have_credentials, number
 from pilothouse.platform.builds.log import keep_log
 from pilothouse.platform.builds.outcome import Outcome
-from pilothouse.platform.builds.plan import DONE, Create, Finish, Prepare, Wait, next_step, seconds_left
+from pilothouse.platform.builds.plan import DONE, Again, Create, Discard, Finish, Prepare, Wait, next_step, seconds_left
 from pilothouse.platform.builds.pod import CONFIG, CREDENTIALS, ENVIRONMENT, SYSTEM, BuilderConfig, Environment, build_pod, pod_name
 from pilothouse.platform.builds.resource import BUILDS
 from pilothouse.platform.builds.sweeps import Sweeps
 
 POD_KEPT_S = 30.0
 """How long the pod of a build that has ended stays for those who follow its log."""
+LOOK_S = 5.0
+"""How often the node of a pod that is being deleted is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,20 @@ class BuildController:
             return None
         pod = self.pods.get(f"{meta.namespace(build)}/{pod_name(build)}")
         timeout_s = self._config().timeout_s
-        step = next_step(build, pod, prepared=meta.uid(build) in self._prepared, now=time.time(), timeout_s=timeout_s)
+        step = next_step(
+            build,
+            pod,
+            prepared=meta.uid(build) in self._prepared,
+            now=time.time(),
+            timeout_s=timeout_s,
+            is_node_away=await self._is_node_away(pod),
+        )
         if isinstance(step, Create):
             await self._create(build)
+        elif isinstance(step, Again):
+            await self._begin_again(build, pod, step)
+        elif isinstance(step, Discard) and pod is not None:
+            await self._delete_pod(pod, by_force=step.by_force)
         elif isinstance(step, Prepare):
             await self._prepare(build, step.images)
         elif isinstance(step, Finish):
@@ -82,7 +95,30 @@ class BuildController:
             await self._write(build, phase="Running", startedAt=meta.rfc3339(time.time()), pod=pod_name(build))
         if _phase(build) in DONE:
             return await self._tidy(build, pod)
+        if pod is not None and meta.is_deleting(pod):
+            return LOOK_S
         return max(seconds_left(build, time.time(), timeout_s), 1.0) if isinstance(step, Wait | Prepare) else None
+
+    async def _is_node_away(self, pod: Object | None) -> bool:
+        """Whether a pod that is being deleted waits for a node that does not answer. Who may not read Nodes takes them to answer."""
+        name = ((pod or {}).get("spec") or {}).get("nodeName", "")
+        if pod is None or not name or not meta.is_deleting(pod):
+            return False
+        try:
+            node = await self.client.get_or_none(kinds.NODES, name)
+        except Forbidden:
+            return False
+        return node is None or not meta.is_true(node, "Ready")
+
+    async def _begin_again(self, build: Object, pod: Object | None, step: Again) -> None:
+        """Written before the pod goes: what is done twice after a crash says the same number."""
+        message = f"{step.why}: the build begins anew"
+        self.recorder.say(build, "Warning", "Interrupted", message)
+        node = ((pod or {}).get("spec") or {}).get("nodeName", "")
+        self.sweeps.due(meta.uid(build), node)
+        await self._write(
+            build, phase="Pending", reason="Interrupted", message=message, interruptions=step.interruptions, startedAt=None, pod=None
+        )
 
     async def _tidy(self, build: Object, pod: Object | None) -> float | None:
         """The pod of a build that has ended is removed once its log is kept and nobody follows it any more."""
@@ -274,9 +310,9 @@ class BuildController:
             await keep_log(self.client, build, pod_name(build))
             await self._delete_pod(pod)
 
-    async def _delete_pod(self, pod: Object) -> None:
+    async def _delete_pod(self, pod: Object, *, by_force: bool = False) -> None:
         try:
-            await self.client.delete(kinds.PODS, meta.name(pod), meta.namespace(pod), uid=meta.uid(pod))
+            await self.client.delete(kinds.PODS, meta.name(pod), meta.namespace(pod), uid=meta.uid(pod), grace_s=0 if by_force else None)
         except NotFound:
             return
 

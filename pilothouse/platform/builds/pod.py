@@ -8,6 +8,7 @@ from importlib import resources
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.builds import program
+from pilothouse.platform.builds.plan import ATTEMPT, interruptions
 from pilothouse.platform.builds.resource import BUILDS
 
 SYSTEM = "pilothouse-system"
@@ -18,22 +19,33 @@ ENVIRONMENT = "pilothouse-build-environment"
 """The Secret in the build's namespace that carries the host's mirrors, proxies and certificates, without passwords."""
 CREDENTIALS = "pilothouse-build-credentials"
 """The Secret with those of them that hold passwords or tokens; in namespaces alone whose builds may have them."""
+BUILD = "builds.pilothouse.dev/build"
+"""Label of a build's pod: the name of the Build."""
 TIMEOUT_S = 1800
 SWEEP_S = 1800
 _SHARE = {"cpu": "100m", "memory": "128Mi"}
 """Without a request a container gets next to nothing of a busy machine, and somebody waits for the build."""
+_AWAY_S = 20
+"""How long a build stays on a node that has fallen silent (after 40 s); it is waited for, and begins anew elsewhere."""
 _PROGRAM_PATH = "/opt/pilothouse"
 _STORAGE_PATH = "/var/lib/containers"
+_NOT_READY, _UNREACHABLE, _UNSCHEDULABLE = (
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+    "node.kubernetes.io/unschedulable",
+)
 _CREDENTIALS_PATH = "/etc/pilothouse-credentials"
 
 
 @dataclass(frozen=True, slots=True)
 class BuilderConfig:
-    """image: the builder's. registry: as pods with the host's network reach it. storage: a folder of the node for layers.
+    """image: the builder's. registry: as pods with the host's network reach it. storage: for layers, a folder that each
+    node has for itself.
 
     stand_ins: base images come from the registry's `bases/` because no public registry is in reach. mirror: of docker.io.
     timeout_s: for the steps of builds that name no limit. storage_limit_bytes: of the layers and caches of earlier builds.
-    offered: versions of base images by name, for sources without a Dockerfile.
+    offered: versions of base images by name, for sources without a Dockerfile. architecture: of the builder's image, as Nodes name it,
+    "" for one that runs everywhere.
     """
 
     image: str
@@ -44,6 +56,7 @@ class BuilderConfig:
     timeout_s: int = TIMEOUT_S
     storage_limit_bytes: int = 20 << 30
     offered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    architecture: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +102,7 @@ def build_pod(build: Object, config: BuilderConfig, given: Environment) -> Objec
         "metadata": {
             "name": pod_name(build),
             "namespace": meta.namespace(build),
-            "labels": {"builds.pilothouse.dev/build": meta.name(build)},
+            "labels": {BUILD: meta.name(build), ATTEMPT: str(interruptions(build))},
             "ownerReferences": [owner],
         },
         "spec": {
@@ -98,6 +111,11 @@ def build_pod(build: Object, config: BuilderConfig, given: Environment) -> Objec
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 2,
+            "nodeSelector": _places(config),
+            "tolerations": [
+                {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _AWAY_S}
+                for key in (_NOT_READY, _UNREACHABLE)
+            ],
             "initContainers": [
                 _container(
                     "source",
@@ -125,7 +143,7 @@ def build_pod(build: Object, config: BuilderConfig, given: Environment) -> Objec
 
 
 def sweep_pod(name: str, labels: Mapping[str, str], uid: str, node: str, config: BuilderConfig) -> Object:
-    """The pod that tidies the builder's store of a node ("" for any) after the build with that uid."""
+    """The pod that tidies the builder's store of a node after the build with that uid; on one that is cordoned, too."""
     told = {"BUILD_UID": uid, "STORAGE_LIMIT": str(config.storage_limit_bytes)}
     mounts: list[Object] = [
         {"name": "program", "mountPath": _PROGRAM_PATH, "readOnly": True},
@@ -143,14 +161,20 @@ def sweep_pod(name: str, labels: Mapping[str, str], uid: str, node: str, config:
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "activeDeadlineSeconds": SWEEP_S,
+            "nodeSelector": {"kubernetes.io/hostname": node},
+            "tolerations": [{"key": _UNSCHEDULABLE, "operator": "Exists", "effect": "NoSchedule"}],
             "containers": [container | {"securityContext": {"privileged": True}, "resources": {"requests": _SHARE}}],
             "volumes": [
                 {"name": "program", "configMap": {"name": program.name()}},
                 {"name": "storage", "hostPath": {"path": config.storage, "type": "DirectoryOrCreate"}},
             ],
-        }
-        | ({"nodeSelector": {"kubernetes.io/hostname": node}} if node else {}),
+        },
     }
+
+
+def _places(config: BuilderConfig) -> Object:
+    """The builder's image runs on machines of one kind alone."""
+    return {"kubernetes.io/os": "linux"} | ({"kubernetes.io/arch": config.architecture} if config.architecture else {})
 
 
 def _container(name: str, command: list[str], args: list[str], image: str, environment: list[Object], mounts: list[Object]) -> Object:
@@ -196,6 +220,7 @@ def _environment(build: Object, config: BuilderConfig) -> dict[str, str]:
         "NO_CACHE": "yes" if spec.get("noCache") else "",
         "TIMEOUT_S": str(spec.get("timeoutSeconds") or config.timeout_s),
         "STORAGE_LIMIT": str(config.storage_limit_bytes),
+        "ATTEMPT": str(interruptions(build) or ""),
     }
 
 

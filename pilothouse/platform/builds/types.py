@@ -91,6 +91,9 @@ class BuildStatus(Model):
         default_factory=list, description="The TCP ports of EXPOSE in the built image: the Dockerfile's own, then its base image's."
     )
     image: ImageConfig | None = Field(None, description="What the built image says of itself.")
+    interruptions: int = Field(
+        0, description="How often the build began anew since its pod was taken from it, by a drain or with its node."
+    )
     steps: list[Step] = Field(default_factory=list, description="What the build did, in order; the first 200.")
     started_at: str = ""
     finished_at: str = ""

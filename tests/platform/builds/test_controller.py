@@ -12,16 +12,17 @@ import pytest
 from pilothouse.aio.tasks import scope
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
-from pilothouse.model import kinds
+from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 from pilothouse.platform import rights
-from pilothouse.platform.builds import controller, program
+from pilothouse.platform.builds import controller, program, sweeps
 from pilothouse.platform.builds.bases import Bases
 from pilothouse.platform.builds.bundle import bundle
 from pilothouse.platform.builds.controller import BuildController, BuildSettings
 from pilothouse.platform.builds.log import kept_log
 from pilothouse.platform.builds.outcome import Outcome, Prepared, Step, write, write_prepared
+from pilothouse.platform.builds.plan import ATTEMPT
 from pilothouse.platform.builds.pod import CONFIG, CREDENTIALS, ENVIRONMENT, SYSTEM, BuilderConfig
 from pilothouse.platform.builds.resource import BUILDS
 from tests.engine.controllers.conftest import Cluster, controlled
@@ -61,9 +62,28 @@ async def cluster_with_builds(
             tasks.cancel()
 
 
+NODE = "n"
+READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+
+
 async def build(cluster: Cluster, **spec: Any) -> None:
     await submit(cluster, **spec)
     await cluster.until_one(kinds.PODS, POD, lambda pod: True)
+
+
+async def place(cluster: Cluster) -> Object:
+    """Put the newest pod of the build on the node, where its source is there and the build runs."""
+    pod = await cluster.until_one(kinds.PODS, POD, lambda pod: not meta.is_deleting(pod) and not pod["spec"].get("nodeName"))
+    if await cluster.get(kinds.NODES, NODE) is None:
+        await cluster.create(kinds.NODES, {"metadata": {"name": NODE}})
+        await cluster.client.patch(kinds.NODES, NODE, {"status": READY}, subresource="status")
+    target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
+    await cluster.create(kinds.BINDINGS, {"metadata": {"name": POD}, "target": target})
+    await cluster.set_pod(pod, initContainerStatuses=[{"name": "source", "state": {"running": {}}}])
+    await cluster.until_one(BUILDS, "shop-1", lambda found: (found.get("status") or {}).get("phase") == "Running")
+    source = {"name": "source", "state": {"terminated": {"exitCode": 0, "message": write_prepared(Prepared(()))}}}
+    made = {"name": "build", "state": {"running": {}}}
+    return await cluster.set_pod(pod, phase="Running", initContainerStatuses=[source], containerStatuses=[made])
 
 
 async def submit(cluster: Cluster, **spec: Any) -> None:
@@ -156,7 +176,8 @@ async def test_a_cancelled_build_stops_at_once(tmp_path: Path) -> None:
 async def test_the_store_is_swept_after_a_build_that_was_cancelled_and_the_sweeping_pod_goes(tmp_path: Path) -> None:
     async with cluster_with_builds(tmp_path) as cluster:
         await cluster.create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
-        await build(cluster)
+        await submit(cluster)
+        await place(cluster)
         await cluster.client.patch(BUILDS, "shop-1", {"spec": {"cancelled": True}}, namespace="default")
         (pod,) = await cluster.until(kinds.PODS, lambda pods: pods, "a sweeping pod", SYSTEM)
         assert pod["spec"]["containers"][0]["command"][-1] == "sweep"
@@ -172,7 +193,8 @@ async def test_a_deleted_build_that_ran_is_swept_after_and_one_that_ended_by_its
         await ended(cluster)
         await cluster.client.delete(BUILDS, "shop-1", "default")
         await cluster.until(kinds.PODS, lambda pods: not pods, "no pod of the first")
-        await build(cluster)
+        await submit(cluster)
+        await place(cluster)
         uid = (await cluster.client.get(BUILDS, "shop-1", "default"))["metadata"]["uid"]
         await cluster.client.delete(BUILDS, "shop-1", "default")
         (pod,) = await cluster.until(kinds.PODS, lambda pods: pods, "a sweeping pod", SYSTEM)
@@ -237,3 +259,45 @@ async def test_a_namespace_whose_level_forbids_builds_says_how_to_allow_them(tmp
         failed = await cluster.until_one(BUILDS, "shop-1", lambda found: (found.get("status") or {}).get("reason") == "PodRefused")
         way = "kubectl label --overwrite namespace default pod-security.kubernetes.io/enforce=privileged"
         assert failed["status"]["message"].endswith(f"builds need the level privileged: `{way}`")
+
+
+async def test_a_build_whose_pod_is_deleted_begins_anew_and_what_it_left_on_the_node_is_swept(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        await cluster.create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
+        await submit(cluster)
+        first = await place(cluster)
+        await cluster.client.delete(kinds.PODS, POD, "default", grace_s=0)
+        second = await place(cluster)
+        assert meta.uid(second) != meta.uid(first)
+        assert meta.labels(second)[ATTEMPT] == "1"
+        (pod,) = await cluster.until(kinds.PODS, lambda pods: pods, "a sweeping pod", SYSTEM)
+        assert pod["spec"]["nodeSelector"] == {"kubernetes.io/hostname": NODE}
+        await say(cluster, exit_code=0, message=write(BUILT))
+        status = await ended(cluster)
+        assert (status["phase"], status["interruptions"], status["message"]) == ("Succeeded", 1, "")
+
+
+async def test_a_build_goes_on_elsewhere_when_its_node_does_not_answer(tmp_path: Path) -> None:
+    async with cluster_with_builds(tmp_path) as cluster:
+        await submit(cluster)
+        first = await place(cluster)
+        await cluster.client.patch(
+            kinds.NODES, NODE, {"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}, subresource="status"
+        )
+        await cluster.client.delete(kinds.PODS, POD, "default")  # As the node controller does; nobody ends it there.
+        second = await cluster.until_one(kinds.PODS, POD, lambda pod: meta.uid(pod) != meta.uid(first))
+        assert meta.labels(second)[ATTEMPT] == "1"
+        found = await cluster.client.get(BUILDS, "shop-1", "default")
+        assert found["status"]["message"] == f"node {NODE}, on which it ran, does not answer: the build begins anew"
+
+
+async def test_a_sweep_goes_with_its_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps, "LOOK_S", 0.05)
+    async with cluster_with_builds(tmp_path) as cluster:
+        await cluster.create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
+        await submit(cluster)
+        await place(cluster)
+        await cluster.client.patch(BUILDS, "shop-1", {"spec": {"cancelled": True}}, namespace="default")
+        await cluster.until(kinds.PODS, lambda pods: pods, "a sweeping pod", SYSTEM)
+        await cluster.client.delete(kinds.NODES, NODE)
+        await cluster.until(kinds.PODS, lambda pods: not pods, "no pod", SYSTEM)

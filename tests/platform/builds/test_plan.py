@@ -5,7 +5,7 @@ import pytest
 from pilothouse.model import meta
 from pilothouse.platform.builds.outcome import Outcome, Prepared, write, write_prepared
 from pilothouse.platform.builds.outcome import Step as Took
-from pilothouse.platform.builds.plan import SLACK_S, Create, Finish, Prepare, Step, Wait, next_step
+from pilothouse.platform.builds.plan import ATTEMPT, MOST, SLACK_S, Again, Create, Discard, Finish, Prepare, Step, Wait, next_step
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -43,7 +43,7 @@ def failed(reason: str, message: str) -> Finish:
     [
         (build(), None, Create()),
         (build("Pending"), None, Create()),
-        (build("Running"), None, failed("PodLost", "the build's pod was deleted while it ran")),
+        (build("Running"), None, Again(1, "its pod was deleted while it ran")),
         (build("Succeeded"), pod(FETCHED), None),
         (build("Failed", cancelled=True), None, None),
         (build("Running", cancelled=True), pod(FETCHED, RUNNING), Finish("Cancelled", Outcome("Cancelled", "cancelled by request"))),
@@ -86,3 +86,72 @@ def test_a_pod_that_never_ends_is_given_up_after_the_time_limit() -> None:
     assert isinstance(waits, Wait)
     assert isinstance(over, Finish)
     assert over.outcome.reason == "TimedOut"
+
+
+UNKNOWN = {"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "The container could not be located"}}
+DISRUPTED = [{"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": "The node stops."}]
+
+
+def taken(of: dict[str, Any], *, deleting: bool = True, attempt: int = 0) -> dict[str, Any]:
+    """The pod on node n, which is being deleted."""
+    metadata = {"name": "shop-1-build", "labels": {ATTEMPT: str(attempt)}}
+    return {**of, "metadata": metadata | ({"deletionTimestamp": "x"} if deleting else {}), "spec": {"nodeName": "n"}}
+
+
+@pytest.mark.parametrize(
+    ("of", "is_away", "expected"),
+    [
+        (taken(pod(FETCHED, RUNNING, phase="Running")), True, Again(1, "node n, on which it ran, does not answer")),
+        (taken(pod(FETCHED, RUNNING, phase="Running"), deleting=False), True, Wait(running=True)),
+        (taken(pod(FETCHED, RUNNING, phase="Running")), False, Wait(running=True)),
+        (taken(pod(FETCHED, ended(137), phase="Failed")), False, Again(1, "its pod on node n was deleted while it ran")),
+        (taken(pod(FETCHED, ended(0, write(BUILT)), phase="Failed")), False, Finish("Succeeded", BUILT)),
+        (taken(pod(FETCHED, ended(1, write(BROKEN)))), True, Finish("Failed", BROKEN)),
+        (taken(pod(ended(143))), False, Again(1, "its pod on node n was deleted while it ran")),
+        (taken(pod(ended(1, "git cannot fetch main"))), False, failed("SourceFailed", "git cannot fetch main")),
+        (taken(pod(FETCHED, UNKNOWN), deleting=False), False, Again(1, "its pod on node n ended with its node")),
+        (taken(pod(UNKNOWN), deleting=False), False, Again(1, "its pod on node n ended with its node")),
+        (
+            taken(pod(FETCHED, ended(137), phase="Failed", conditions=DISRUPTED), deleting=False),
+            False,
+            Again(1, "its pod on node n was ended: The node stops"),
+        ),
+        (taken(pod(FETCHED, RUNNING, phase="Running", conditions=DISRUPTED), deleting=False), False, Wait(running=True)),
+    ],
+)
+def test_a_build_whose_pod_is_taken_from_it_begins_anew_unless_it_said_how_it_ended(
+    of: dict[str, Any], is_away: bool, expected: Step
+) -> None:
+    assert next_step(build("Running"), of, prepared=True, now=NOW, timeout_s=1800, is_node_away=is_away) == expected
+
+
+def interrupted(times: int, phase: str = "Pending") -> dict[str, Any]:
+    found = build(phase)
+    found["status"]["interruptions"] = times
+    return found
+
+
+@pytest.mark.parametrize(
+    ("of", "is_away", "expected"),
+    [
+        (None, False, Create()),
+        (taken(pod(FETCHED, RUNNING)), False, Wait(running=False)),
+        (taken(pod(FETCHED, RUNNING)), True, Discard(by_force=True)),
+        (taken(pod(FETCHED, ended(137), phase="Failed"), deleting=False), False, Discard(by_force=False)),
+        (taken(pod(FETCHED, RUNNING, phase="Running"), deleting=False, attempt=1), False, Wait(running=True)),
+    ],
+)
+def test_the_pod_of_an_earlier_attempt_makes_room_for_the_next(of: dict[str, Any] | None, is_away: bool, expected: Step) -> None:
+    assert next_step(interrupted(1), of, prepared=True, now=NOW, timeout_s=1800, is_node_away=is_away) == expected
+
+
+def test_an_interruption_counts_once_however_often_it_is_seen() -> None:
+    seen = interrupted(1, "Running")
+    steps = {next_step(seen, of, prepared=True, now=NOW, timeout_s=1800) for of in (None, taken(pod(FETCHED, ended(137)), attempt=1))}
+    assert {step.interruptions for step in steps if isinstance(step, Again)} == {2}
+
+
+def test_a_build_that_is_interrupted_again_and_again_fails_with_the_last_cause() -> None:
+    of = taken(pod(FETCHED, RUNNING), attempt=MOST)
+    step = next_step(interrupted(MOST, "Running"), of, prepared=True, now=NOW, timeout_s=1800, is_node_away=True)
+    assert step == failed("PodLost", "the build was interrupted 4 times, the last time because node n, on which it ran, does not answer")

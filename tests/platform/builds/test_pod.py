@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from pilothouse.engine.node.pod.environment import expand
 from pilothouse.platform import builds
 from pilothouse.platform.builds import program
-from pilothouse.platform.builds.pod import CREDENTIALS, ENVIRONMENT, BuilderConfig, Environment, build_pod
+from pilothouse.platform.builds.plan import attempt
+from pilothouse.platform.builds.pod import CREDENTIALS, ENVIRONMENT, BuilderConfig, Environment, build_pod, sweep_pod
 
 CONFIG = BuilderConfig("builder:1", "127.0.0.1:5000", "/var/lib/x", stand_ins=True)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40) | st.sampled_from(
@@ -95,3 +97,25 @@ def test_a_build_has_a_share_of_a_busy_machine() -> None:
     assert build_pod(build(), CONFIG, Environment())["spec"]["containers"][0]["resources"] == {
         "requests": {"cpu": "100m", "memory": "128Mi"}
     }
+
+
+def test_a_build_goes_to_a_machine_that_its_builder_runs_on_and_leaves_one_that_fell_silent() -> None:
+    spec = build_pod(build(), replace(CONFIG, architecture="arm64"), Environment())["spec"]
+    assert spec["nodeSelector"] == {"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64"}
+    assert {each["key"].partition("/")[2]: each["tolerationSeconds"] for each in spec["tolerations"]} == {
+        "not-ready": 20,
+        "unreachable": 20,
+    }
+    assert "kubernetes.io/arch" not in build_pod(build(), CONFIG, Environment())["spec"]["nodeSelector"]
+
+
+def test_a_later_attempt_says_which_it_is() -> None:
+    pod = build_pod(build() | {"status": {"interruptions": 2}}, CONFIG, Environment())
+    assert (attempt(pod), seen_by(pod["spec"]["containers"][0])[2]["ATTEMPT"]) == (2, "2")
+    assert attempt(build_pod(build(), CONFIG, Environment())) == 0
+
+
+def test_a_node_is_swept_although_it_is_cordoned() -> None:
+    spec = sweep_pod("s", {}, "u", "n", CONFIG)["spec"]
+    assert spec["nodeSelector"] == {"kubernetes.io/hostname": "n"}
+    assert [each["key"] for each in spec["tolerations"]] == ["node.kubernetes.io/unschedulable"]

@@ -116,11 +116,13 @@ class _Builder:
         image, began = self.settings.image, time.monotonic()
         say(Begun("push", image))
         digest = self.settings.source.parent / "digest"
-        push = ["push", "--quiet", "--tls-verify=false", "--disable-compression", "--digestfile", str(digest), image, f"docker://{image}"]
-        done = _pushed([*BUILDAH, *push], _environment(self.settings))
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            return Outcome("PushFailed", f"the image cannot be pushed to {self.settings.registry}: {last}", steps=tuple(self.watch.steps))
+        push = ["push", "--quiet", "--tls-verify=false", "--disable-compression", "--digestfile", str(digest), image]
+        for name in _names(image, self.settings.attempt):
+            done = _pushed([*BUILDAH, *push, f"docker://{name}"], _environment(self.settings))
+            if done.returncode != 0:
+                last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+                message = f"the image cannot be pushed to {self.settings.registry}: {last}"
+                return Outcome("PushFailed", message, steps=tuple(self.watch.steps))
         self.watch.add("push", time.monotonic() - began)
         say(Ended("push", time.monotonic() - began))
         return Outcome(digest=digest.read_text().strip())
@@ -136,6 +138,11 @@ class _Builder:
             "volumes": sorted(config.get("Volumes") or {}),
         }
         return Outcome(digest=digest, ports=own_ports_first(self.text, exposed), image=image, steps=tuple(self.watch.steps))
+
+
+def _names(image: str, attempt: int) -> list[str]:
+    """A later attempt's image has a tag of its own, too: one that lives on unseen may move the other, and what has no tag is collected."""
+    return [f"{image}-{attempt}", image] if attempt else [image]
 
 
 def _pushed(argv: list[str], environ: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":

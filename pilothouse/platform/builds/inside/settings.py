@@ -11,9 +11,9 @@ class Settings:
     """source: the fetched tree; context: the folder of it that is built; written: the Dockerfile's copy outside the tree.
 
     dockerfile: its path inside the context, "Dockerfile" for a made one (`is_generated`). target: the stage that is built, "" for
-    the last. stand_ins: base images come from the platform's registry. uid: of the Build. timeout_s: for the steps. storage: of
-    layers, kept between builds. environment: the host's settings without secrets; credentials: those with, no folder where the build
-    may not have them; steps: made of both for the steps.
+    the last. stand_ins: base images come from the platform's registry. uid: of the Build. attempt: which one after the first, 0 for
+    that. timeout_s: for the steps. storage: of layers, kept between builds. environment: the host's settings without secrets;
+    credentials: those with, no folder where the build may not have them; steps: made of both for the steps.
     """
 
     source: Path
@@ -29,6 +29,7 @@ class Settings:
     stand_ins: bool
     mirror: str
     uid: str
+    attempt: int
     timeout_s: float
     no_cache: bool
     storage: Path
@@ -55,6 +56,7 @@ class Settings:
             stand_ins=bool(environ.get("STAND_INS")),
             mirror=environ.get("MIRROR", ""),
             uid=environ.get("BUILD_UID", ""),
+            attempt=int(environ.get("ATTEMPT") or 0),
             timeout_s=float(environ.get("TIMEOUT_S") or 1800),
             no_cache=bool(environ.get("NO_CACHE")),
             storage=Path(environ.get("STORAGE", "/var/lib/containers")),

@@ -30,3 +30,8 @@ def test_a_push_waits_while_the_registry_removes_unused_blobs(tmp_path: Path, mo
 
 def test_any_other_refusal_of_a_push_is_final(tmp_path: Path) -> None:
     assert tries(tmp_path, "no space left on device") == (1, 1)
+
+
+@pytest.mark.parametrize(("attempt", "names"), [(0, ["r/shop:1"]), (2, ["r/shop:1-2", "r/shop:1"])])
+def test_an_attempt_after_the_first_gives_its_image_a_tag_that_no_earlier_one_moves(attempt: int, names: list[str]) -> None:
+    assert make._names("r/shop:1", attempt) == names
