@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _LONGEST_TOKEN = 4096
 DEFAULT_PORT = 6443
+LOOPBACK = "127.0.0.1"
 
 
 @click.command()
@@ -68,6 +69,7 @@ def join(session: Session, server: str, token: str, hashes: tuple[str, ...], nod
         commands.require_programs()
         cluster = _discovered(url, held_token, hashes)
         _require_room(cluster)
+        _require_registry_port(cluster.registry_port)
         address = stated or _address(cluster.server)
         provide(kept(), codename())
         _begin(home, cluster, held_token, name, address)
@@ -126,6 +128,17 @@ def _require_room(cluster: "Cluster") -> None:
                 f"the cluster's {what} network {cidr} overlaps {use.network}, which {use.holder} uses on this machine: "
                 "it cannot join this cluster"
             )
+
+
+def _require_registry_port(port: int) -> None:
+    """port: 0 for a cluster without a registry. Images are named by it on all nodes, so that this one cannot take another."""
+    if not port or ports.is_free(LOOPBACK, port):
+        return
+    owner = ports.holder(port)
+    raise click.ClickException(
+        f"port {port} of {LOOPBACK}, by which the cluster's images are named on every node, is taken{f' by {owner}' if owner else ''}: "
+        "end it, or make the cluster with another port (`ph up --registry-port`)"
+    )
 
 
 def _stated_address(text: str) -> str:

@@ -1,10 +1,12 @@
 """What `ph join` says of what it is given, before it touches anything."""
 
+import socket
 from pathlib import Path
 
+import click
 import pytest
 
-from pilothouse.cli.cluster import status
+from pilothouse.cli.cluster import join, status
 from pilothouse.cli.settings.home import Home, Settings
 from tests.cli.test_ending import ph
 
@@ -77,3 +79,14 @@ def test_the_status_of_a_joined_home_lacks_no_nodes_of_others() -> None:
     """What nodes there are is the cluster's to say."""
     assert status._lacking({"server": "https://192.0.2.1:6443", "failing": []}) == []
     assert status._lacking({"server": "https://192.0.2.1:6443", "failing": ["x does not work: y"]})
+
+
+def test_a_machine_whose_port_of_the_registry_is_taken_does_not_join() -> None:
+    with socket.create_server((join.LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            click.ClickException, match=rf"port {port} of 127\.0\.0\.1, by which the cluster's images are named on every node"
+        ):
+            join._require_registry_port(port)
+    join._require_registry_port(port)
+    join._require_registry_port(0)
