@@ -8,6 +8,9 @@ from pilothouse.cli.why.notes import Note
 
 PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable"})
 """Reasons of a waiting container."""
+_OWN = "127.0.0.1:"
+"""Begins the names of images in the platform's registry, on every node."""
+_AWAY = r"refused|reset|EOF|timeout"
 _PULL_CAUSES = (
     (
         r"not found|manifest unknown|name unknown|NotFound",
@@ -61,6 +64,11 @@ def of_pull(container: str, image: str, reason: str, message: str) -> Finding:
     if reason == "ErrImageNeverPull":
         cause = f"image {image} is not on the node and its pull policy is Never"
         return Finding((cause, effect), "load it, or allow it to be pulled", State.IMAGE_MISSING, AT_ONCE)
+    if image.startswith(_OWN) and re.search(_AWAY, message):
+        step = (
+            "see with `ph status` whether the registry's machine and the node work, and that nothing else listens on this port of the node"
+        )
+        return Finding(("the pod's node does not reach the platform's registry", effect), step, State.IMAGE_UNREACHABLE, LATE)
     for pattern, cause, step, state, certain_after_s in _PULL_CAUSES:
         if re.search(pattern, message, re.IGNORECASE):
             return Finding((cause.format(image=image), effect), step, state, certain_after_s)

@@ -110,6 +110,10 @@ SEEDED: dict[str, tuple[Scene, list[str]]] = {
         unready(pod(waiting("ErrImagePull", NO_HOST))),
         [f"the registry of image {IMAGE} cannot be reached", "`ph config set registry.mirror HOST`"],
     ),
+    "the platform's registry out of a node's reach": (
+        unready(pod(waiting("ErrImagePull", f'failed to do request: Head "http://{IMAGE}": EOF'))),
+        ["the pod's node does not reach the platform's registry, so container app cannot start", "nothing else listens on this port"],
+    ),
     "pull refused, said in an older note": (
         unready(
             pod(waiting("ImagePullBackOff", f'Back-off pulling image "{IMAGE}"')),
