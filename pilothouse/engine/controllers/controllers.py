@@ -17,6 +17,7 @@ from pilothouse.engine.controllers.certificates.signer import Authority, Certifi
 from pilothouse.engine.controllers.deployment import DeploymentController
 from pilothouse.engine.controllers.endpoints import EndpointsController
 from pilothouse.engine.controllers.endpointslice import EndpointSliceController
+from pilothouse.engine.controllers.endpointslicemirroring.controller import EndpointSliceMirroringController
 from pilothouse.engine.controllers.garbage import GarbageCollector
 from pilothouse.engine.controllers.ipam.controller import NodeIPAMController
 from pilothouse.engine.controllers.ipam.ranges import PodRanges
@@ -80,6 +81,9 @@ def makers(
         "job-controller": lambda: JobController(jobs, expiry, informers, named("job-controller"), clock),
         "endpoint-slice-controller": lambda: EndpointSliceController(
             clients("endpointslice-controller"), informers, named("endpoint-slice-controller")
+        ),
+        "endpoint-slice-mirroring-controller": lambda: EndpointSliceMirroringController(
+            clients("endpointslicemirroring-controller"), informers, named("endpoint-slice-mirroring-controller")
         ),
         "endpoint-controller": lambda: EndpointsController(clients("endpoint-controller"), informers, named("endpoint-controller")),
         "node-controller": lambda: NodeLifecycleController(clients("node-controller"), informers, named("node-controller"), clock),

@@ -53,6 +53,13 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("create", "endpointslices/restricted", "discovery.k8s.io"),
         EVENTS,
     ),
+    "endpointslicemirroring-controller": (
+        rule(READ, "endpoints services"),
+        rule("update", "endpoints/finalizers services/finalizers"),
+        rule("create delete get list update", "endpointslices", "discovery.k8s.io"),
+        rule("create", "endpointslices/restricted", "discovery.k8s.io"),
+        EVENTS,
+    ),
     "node-controller": (
         rule("delete get list patch update", "nodes"),
         rule("patch update", "nodes/status"),

@@ -1,0 +1,1 @@
+"""EndpointSlices from Endpoints that somebody has written by hand, for what routes by slices alone."""
