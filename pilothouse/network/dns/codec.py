@@ -6,13 +6,17 @@ Names are lower-case tuples of labels, without the root. Source: RFC 1035 (forma
 import socket
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 A, NS, CNAME, SOA, PTR, TXT, AAAA, SRV, OPT, ANY = 1, 2, 5, 6, 12, 16, 28, 33, 41, 255
 INTERNET = 1
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
-QR, AA, TC, RD, RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
+QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
+ANSWER, AUTHORITY, ADDITIONAL = 1, 2, 3
+_SIGNATURES = 0x8000
+"""In the TTL of an OPT record: the asker wants DNSSEC records (DO)."""
 UDP_BYTES = 512
+STREAM_BYTES = 65535
 EDNS_BYTES = 4096
 """The longest UDP answer, for askers who offer that much. Pods are one bridge away, so a long datagram meets no small MTU."""
 _POINTER = 0xC0
@@ -35,7 +39,8 @@ class MalformedMessage(ValueError):
 class Question:
     """raw: the question section as it came; letters keep their case in the answer, for resolvers that check it.
 
-    limit_bytes: the longest answer that the asker takes over UDP. edns: it has sent an OPT record and gets one back.
+    limit_bytes: the longest answer that the asker takes over UDP. edns: it has sent an OPT record and gets one back; has_options: with
+    options in it, or of a later version; wants_signatures: with the bit DO.
     """
 
     identifier: int
@@ -46,6 +51,8 @@ class Question:
     raw: bytes
     edns: bool = False
     limit_bytes: int = UDP_BYTES
+    has_options: bool = False
+    wants_signatures: bool = False
 
     @property
     def opcode(self) -> int:
@@ -114,15 +121,57 @@ def question_bytes(message: bytes) -> int:
     return _read_name(message, 12)[1] + 4 - 12
 
 
+def is_truncated(message: bytes) -> bool:
+    return len(message) >= 4 and bool(int.from_bytes(message[2:4], "big") & TC)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record of a message is. ttl_offset, start, end: of its TTL and its data, in bytes."""
+
+    section: int
+    type: int
+    ttl_s: int
+    ttl_offset: int
+    start: int
+    end: int
+
+
+def records(message: bytes) -> tuple[int, list[Place]]:
+    """Flags of a message with one question, and all its records. Raises MalformedMessage."""
+    try:
+        _, flags, questions, *counts = struct.unpack_from("!6H", message)
+        if questions != 1:
+            raise MalformedMessage(f"{questions} questions")
+        offset = 12 + question_bytes(message)
+        found: list[Place] = []
+        for section, count in zip((ANSWER, AUTHORITY, ADDITIONAL), counts, strict=True):
+            for _ in range(count):
+                _, offset = _read_name(message, offset)
+                type_, _, ttl_s, length = struct.unpack_from("!HHIH", message, offset)
+                start = offset + 10
+                found.append(Place(section, type_, ttl_s, offset + 4, start, start + length))
+                offset = start + length
+        if offset > len(message):
+            raise MalformedMessage("ends too early")
+    except (struct.error, IndexError) as error:
+        raise MalformedMessage("ends too early") from error
+    return flags, found
+
+
 def _with_edns(question: Question, data: bytes, offset: int, records: int) -> Question:
     for _ in range(records):
         _, offset = _read_name(data, offset)
-        type_, class_, _, length = struct.unpack_from("!HHIH", data, offset)
+        type_, class_, ttl, length = struct.unpack_from("!HHIH", data, offset)
         offset += 10 + length
         if type_ == OPT:
-            limit = max(UDP_BYTES, min(class_, EDNS_BYTES))
-            q = question
-            return Question(q.identifier, q.flags, q.name, q.type, q.class_, q.raw, edns=True, limit_bytes=limit)
+            return replace(
+                question,
+                edns=True,
+                limit_bytes=max(UDP_BYTES, min(class_, EDNS_BYTES)),
+                has_options=bool(length or ttl & ~_SIGNATURES),
+                wants_signatures=bool(ttl & _SIGNATURES),
+            )
     return question
 
 
@@ -174,6 +223,18 @@ class _Writer:
             self.data += bytes((len(encoded),)) + encoded
         self.data += struct.pack("!H", 0xC000 | self._places[name[start:]]) if start < len(name) else b"\0"
 
+    def section(self, records: Iterable[Record], most_bytes: int, *, may_be_cut: bool) -> tuple[int, bool]:
+        """As many records as fit, in order, or none: how many that were, and whether they were all."""
+        start, count = len(self.data), 0
+        for record in records:
+            end = len(self.data)
+            self.record(record)
+            if len(self.data) > most_bytes:
+                del self.data[end if may_be_cut else start :]
+                return count if may_be_cut else 0, False
+            count += 1
+        return count, True
+
     def record(self, record: Record) -> None:
         self.name(record.name)
         self.data += struct.pack("!HHIH", record.type, INTERNET, record.ttl_s, 0)
@@ -205,49 +266,26 @@ def encode(
     authority: Iterable[Record] = (),
     additional: Iterable[Record] = (),
     *,
-    limit_bytes: int | None = None,
+    limit_bytes: int = STREAM_BYTES,
     authoritative: bool = True,
 ) -> bytes:
-    """limit_bytes: what does not fit is left out, additional records first, then authority, then the last answers.
+    """limit_bytes: what does not fit is left out, all additional records first, then all of authority, then the last answers.
 
-    Left-out answers set the truncation flag; those that fit are there for askers that know no TCP (musl before 1.2.4).
-    Raises ValueError for a name that no message can hold.
+    Left-out answers set the truncation flag; those that fit are there for askers that know no TCP (musl before 1.2.4). The work is
+    bounded by the limit, not by the records. Raises ValueError for a name that no message can hold.
     """
-    sections = [list(answers), list(authority), list(additional)]
     flags = QR | RA | (AA if authoritative else 0) | (question.flags & (RD | 0x7800)) | code
-    data = _encode(question, flags, sections)
-    if limit_bytes is None or len(data) <= limit_bytes:
-        return data
-    data = _encode(question, flags, [*sections[:2], []])
-    if len(data) <= limit_bytes:
-        return data
-    return _truncated(question, flags | TC, sections[0], limit_bytes)
-
-
-def _encode(question: Question, flags: int, sections: list[list[Record]]) -> bytes:
-    counts = [len(section) for section in sections]
-    head = struct.pack("!6H", question.identifier, flags, 1, counts[0], counts[1], counts[2] + question.edns) + question.raw
-    writer = _Writer(head, question.name)
-    for section in sections:
-        for record in section:
-            writer.record(record)
-    if question.edns:
-        writer.data += _opt()
-    return bytes(writer.data)
-
-
-def _truncated(question: Question, flags: int, answers: list[Record], limit_bytes: int) -> bytes:
-    """As many answers as fit, in order."""
     room = limit_bytes - (_OPT_BYTES if question.edns else 0)
-    kept, writer = 0, _Writer(struct.pack("!6H", question.identifier, flags, 1, 0, 0, int(question.edns)) + question.raw, question.name)
-    for record in answers:
-        end = len(writer.data)
-        writer.record(record)
-        if len(writer.data) > room:
-            del writer.data[end:]
+    writer = _Writer(struct.pack("!6H", question.identifier, flags, 1, 0, 0, 0) + question.raw, question.name)
+    counts = [0, 0, 0]
+    for number, section in enumerate((answers, authority, additional)):
+        counts[number], is_whole = writer.section(section, room, may_be_cut=number == 0)
+        if not is_whole:
+            # Nothing is written after this: names that were taken back may not be pointed to.
+            flags |= TC if number == 0 else 0
             break
-        kept += 1
-    struct.pack_into("!H", writer.data, 6, kept)
+    struct.pack_into("!4H", writer.data, 2, flags, 1, counts[0], counts[1])
+    struct.pack_into("!H", writer.data, 10, counts[2] + question.edns)
     return bytes(writer.data) + (_opt() if question.edns else b"")
 
 

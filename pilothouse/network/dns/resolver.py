@@ -6,8 +6,9 @@ from random import SystemRandom
 import structlog
 
 from pilothouse.network.dns import codec
+from pilothouse.network.dns.cache import Cache
 from pilothouse.network.dns.codec import MalformedMessage, Name, Question, Record
-from pilothouse.network.dns.upstream import NoAnswer, Upstream
+from pilothouse.network.dns.upstream import NoAnswer, Server, Upstream
 from pilothouse.network.dns.zone import Found, Zone
 
 log = structlog.get_logger("network.dns")
@@ -27,9 +28,13 @@ class Elsewhere:
 
 
 class Resolver:
-    def __init__(self, zone: Zone, upstream: Upstream) -> None:
+    """cache: of what upstream has answered; one of its own by default."""
+
+    def __init__(self, zone: Zone, upstream: Upstream, cache: Cache | None = None) -> None:
         self._zone = zone
         self._upstream = upstream
+        self._cache = Cache() if cache is None else cache
+        self._asked: list[Server] = []
 
     def answer(self, message: bytes, *, stream: bool) -> bytes | Elsewhere | None:
         """Without waiting. None: the message deserves no answer."""
@@ -52,8 +57,16 @@ class Resolver:
             found = self._zone.reverse(question.name, address, question.type)
             return self._encoded(question, found, question.name, stream)
         if not self._zone.contains(question.name):
-            return Elsewhere(question, message)
+            return self._kept(question, _limit(question, stream)) or Elsewhere(question, message)
         return self._inside(question, stream)
+
+    def _kept(self, question: Question, limit_bytes: int) -> bytes | None:
+        """What upstream has answered before, unless it is another upstream by now."""
+        servers = self._upstream.known()
+        if servers != self._asked:
+            self._asked = servers
+            self._cache.clear()
+        return self._cache.get(question, limit_bytes=limit_bytes)
 
     async def ask(self, elsewhere: Elsewhere, *, stream: bool) -> bytes:
         """The answer from upstream; SERVFAIL when there is none."""
@@ -66,13 +79,27 @@ class Resolver:
         question = elsewhere.question
         try:
             if not elsewhere.target:
-                return await self._upstream.ask(elsewhere.message, stream=stream)
+                return await self._outside(question, elsewhere.message, stream=stream)
             inquiry = codec.query(elsewhere.target, question.type, SystemRandom().randrange(1 << 16))
-            code, records = codec.parse_addresses(await self._upstream.ask(inquiry, stream=stream))
+            code, records = codec.parse_addresses(await self._followed(inquiry, stream=stream))
         except (NoAnswer, MalformedMessage) as error:
             log.debug("name not resolved", name=codec.text_of(question.name), why=str(error))
             return codec.encode(question, codec.SERVFAIL, elsewhere.answers, limit_bytes=_limit(question, stream), authoritative=False)
         return codec.encode(question, code, [*elsewhere.answers, *records], limit_bytes=_limit(question, stream))
+
+    async def _outside(self, question: Question, message: bytes, *, stream: bool) -> bytes:
+        """question: the one that the message carries."""
+        limit = _limit(question, stream)
+        return await self._cache.ask(question, limit_bytes=limit, fetch=lambda: self._upstream.ask(message, stream=stream))
+
+    async def _followed(self, inquiry: bytes, *, stream: bool) -> bytes:
+        """The whole answer to a question of our own, whatever its length."""
+        question = codec.parse(inquiry)
+        known = self._kept(question, codec.STREAM_BYTES)
+        if known is not None:
+            return known
+        answer = await self._outside(question, inquiry, stream=stream)
+        return answer if stream or not codec.is_truncated(answer) else await self._outside(question, inquiry, stream=True)
 
     def _inside(self, question: Question, stream: bool) -> bytes | Elsewhere:
         """Follows CNAMEs (services of type ExternalName) as long as they stay in the zone."""
@@ -105,5 +132,5 @@ def _senseless(question: Question, error: Exception) -> bytes:
     return codec.encode(question, codec.SERVFAIL, authoritative=False)
 
 
-def _limit(question: Question, stream: bool) -> int | None:
-    return None if stream else question.limit_bytes
+def _limit(question: Question, stream: bool) -> int:
+    return codec.STREAM_BYTES if stream else question.limit_bytes

@@ -62,11 +62,14 @@ class Upstream:
         self._silent: dict[Server, float] = {}
 
     def servers(self) -> list[Server]:
-        known = self._fixed if self._fixed is not None else self._from_file()
-        ours = [server for server in known if server not in self._ours]
-        # A server that did not answer a moment ago is asked after those that did.
+        """In the order in which they are asked: one that did not answer a moment ago comes after those that did."""
         since = time.monotonic() - SILENCE_S
-        return sorted(ours, key=lambda server: self._silent.get(server, 0.0) > since)
+        return sorted(self.known(), key=lambda server: self._silent.get(server, -SILENCE_S) > since)
+
+    def known(self) -> list[Server]:
+        """As they are configured, in that order."""
+        found = self._fixed if self._fixed is not None else self._from_file()
+        return [server for server in found if server not in self._ours]
 
     def _from_file(self) -> list[Server]:
         try:
@@ -92,16 +95,19 @@ class Upstream:
         raise NoAnswer("no name server is configured" if not servers else f"none of {len(servers)} name servers answers")
 
 
-class _Answer(asyncio.DatagramProtocol):
-    """question: the question section in lower case, which an answer to it repeats."""
+def _answers(message: bytes, answer: bytes) -> bool:
+    """Whether the answer repeats the message's identifier and question, in whatever case."""
+    end = 12 + codec.question_bytes(message)
+    return answer[:2] == message[:2] and answer[12:end].lower() == message[12:end].lower()
 
-    def __init__(self, identifier: bytes, question: bytes) -> None:
+
+class _Answer(asyncio.DatagramProtocol):
+    def __init__(self, message: bytes) -> None:
         self.received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._identifier = identifier
-        self._question = question
+        self._message = message
 
     def datagram_received(self, data: bytes, addr: tuple[object, ...]) -> None:
-        if data[:2] == self._identifier and data[12:].lower().startswith(self._question) and not self.received.done():
+        if not self.received.done() and _answers(self._message, data):
             self.received.set_result(data)
 
     def error_received(self, exc: Exception) -> None:
@@ -111,11 +117,10 @@ class _Answer(asyncio.DatagramProtocol):
 
 async def _ask_datagram(server: Server, message: bytes) -> bytes:
     identifier = struct.pack("!H", random.SystemRandom().randrange(1 << 16))
-    loop = asyncio.get_running_loop()
-    asked = message[12 : 12 + codec.question_bytes(message)].lower()
-    transport, protocol = await loop.create_datagram_endpoint(lambda: _Answer(identifier, asked), remote_addr=server)
+    asked = identifier + message[2:]
+    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(lambda: _Answer(asked), remote_addr=server)
     try:
-        transport.sendto(identifier + message[2:])
+        transport.sendto(asked)
         answer = await protocol.received
     finally:
         transport.close()
@@ -127,6 +132,9 @@ async def _ask_stream(server: Server, message: bytes) -> bytes:
     try:
         writer.write(struct.pack("!H", len(message)) + message)
         (length,) = struct.unpack("!H", await reader.readexactly(2))
-        return await reader.readexactly(length)
+        answer = await reader.readexactly(length)
     finally:
         writer.close()
+    if not _answers(message, answer):
+        raise OSError(f"{server[0]} answers another question")
+    return answer

@@ -150,10 +150,26 @@ class Zone:
         records = [self._record(name, SRV, Service(0, 100 // len(targets), port, target)) for target, port in dict.fromkeys(targets)]
         return records if type_ in (SRV, ANY) else []
 
-    def targets(self, records: Iterable[Record]) -> list[Record]:
-        """Addresses of the hosts that SRV records name, for the additional section."""
+    def targets(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Addresses of the hosts that SRV records of one service name, for the additional section; made as they are taken."""
         hosts = dict.fromkeys(record.value.target for record in records if isinstance(record.value, Service))
-        return [address for host in hosts for address in self.resolve(host, A) or ()]
+        of_service: dict[Name, dict[str, list[str]]] = {}
+        for host in hosts:
+            if len(host) == len(self.origin) + 3:
+                yield from self.resolve(host, A) or ()
+                continue
+            name, base = host[0], host[1:]
+            if base not in of_service:
+                of_service[base] = self._host_addresses(f"{base[1]}/{base[0]}")
+            yield from self._addresses(host, of_service[base].get(name, ()), A)
+
+    def _host_addresses(self, key: str) -> dict[str, list[str]]:
+        """Of a headless service's endpoints, by their names."""
+        service = self._services.get(key)
+        found: dict[str, list[str]] = {}
+        for hostname, address in self._hosts(service, key) if service is not None else ():
+            found.setdefault(hostname, []).append(address)
+        return found
 
     def _usable(self, service: Object, key: str) -> Iterator[tuple[Object, Object]]:
         """Slice and endpoint, for each endpoint that has a name."""

@@ -191,8 +191,9 @@ async def test_edns_is_answered_with_edns() -> None:
 class Authority(asyncio.DatagramProtocol):
     """An upstream server that answers every question with one address."""
 
-    def __init__(self, *, silent: bool = False) -> None:
+    def __init__(self, *, silent: bool = False, truncated: bool = False) -> None:
         self.silent = silent
+        self.truncated = truncated
         self.asked: list[str] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -203,14 +204,17 @@ class Authority(asyncio.DatagramProtocol):
         self.asked.append(query.question[0].name.to_text())
         if not self.silent:
             answer = dns.message.make_response(query)
-            answer.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", "192.0.2.77"))
+            if self.truncated:
+                answer.flags |= dns.flags.TC
+            else:
+                answer.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", "192.0.2.77"))
             self.transport.sendto(answer.to_wire(), addr)
 
 
 @contextlib.asynccontextmanager
-async def authority(*, silent: bool = False) -> AsyncIterator[tuple[str, Authority]]:
+async def authority(**how: bool) -> AsyncIterator[tuple[str, Authority]]:
     loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_datagram_endpoint(lambda: Authority(silent=silent), local_addr=("127.0.0.1", 0))
+    transport, protocol = await loop.create_datagram_endpoint(lambda: Authority(**how), local_addr=("127.0.0.1", 0))
     try:
         yield "127.0.0.1:{}".format(transport.get_extra_info("sockname")[1]), protocol
     finally:
@@ -227,6 +231,79 @@ async def test_other_names_are_asked_upstream() -> None:
 async def test_an_external_name_is_followed_upstream() -> None:
     async with authority() as (upstream, _), cluster_dns(upstream) as asked:
         assert await asked.ask(f"away.default.{ORIGIN}") == [f"away.default.{ORIGIN}. example.org.", "example.org. 192.0.2.77"]
+
+
+async def test_an_answer_from_upstream_is_asked_for_once() -> None:
+    async with authority() as (upstream, protocol), cluster_dns(upstream) as asked:
+        assert [await asked.ask("example.org", tcp=False) for _ in range(3)] == [["192.0.2.77"]] * 3
+        assert await asked.ask(f"away.default.{ORIGIN}") == [f"away.default.{ORIGIN}. example.org.", "example.org. 192.0.2.77"]
+        assert protocol.asked == ["example.org."]
+
+
+async def test_what_one_upstream_said_is_forgotten_when_there_is_another_one(tmp_path: Path) -> None:
+    cluster = FakeCluster()
+    informers = cluster.informers()
+    config = ClusterDNSConfig(node="here", address="127.0.0.1", cluster_ip="10.96.0.10", port=0)
+    async with authority() as (first, first_asked), authority() as (second, second_asked):
+        upstream = Moving([first], Path("/"), ())
+        resolver = Resolver(Zone(informers, config), upstream)
+        async with running(informers.run), serving(resolver) as asked:
+            await asked.ask("example.org")
+            upstream.move(second)
+            await asked.ask("example.org")
+    assert (len(first_asked.asked), len(second_asked.asked)) == (1, 1)
+
+
+class Moving(Upstream):
+    """Its servers change, as those of resolv.conf do."""
+
+    def move(self, server: str) -> None:
+        self._fixed = [parse_server(server)]
+
+
+async def test_one_asker_cannot_take_all_connections() -> None:
+    async with cluster_dns() as asked:
+        open_ = [await asyncio.open_connection("127.0.0.1", asked.port) for _ in range(server.MOST_CONNECTIONS_OF_ONE)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", asked.port)
+        assert await reader.read(1) == b"", "closed at once"
+        query = dns.message.make_query(f"web.default.{ORIGIN}", "A")
+        answer = await dns.asyncquery.tcp(query, "127.0.0.1", port=asked.port, timeout=8, source="127.0.0.2")
+        assert str(answer.answer[0][0]) == "10.96.0.10"
+        for _, each in (*open_, (reader, writer)):
+            each.close()
+            await each.wait_closed()
+
+
+async def test_one_asker_cannot_take_all_places_while_upstream_is_silent() -> None:
+    """Whoever finds none left is told so at once, long before the others' questions are given up."""
+    async with authority(silent=True) as (silent, protocol), cluster_dns(silent) as asked:
+        refused: asyncio.Queue[int] = asyncio.Queue()
+
+        class Asker(asyncio.DatagramProtocol):
+            def datagram_received(self, data: bytes, addr: object) -> None:
+                refused.put_nowait(int.from_bytes(data[:2], "big"))
+
+        loop = asyncio.get_running_loop()
+        one, _ = await loop.create_datagram_endpoint(Asker, local_addr=("127.0.0.1", 0), remote_addr=("127.0.0.1", asked.port))
+        other, _ = await loop.create_datagram_endpoint(Asker, local_addr=("127.0.0.2", 0), remote_addr=("127.0.0.1", asked.port))
+        for number in range(server.MOST_WAITING_OF_ONE + 3):
+            one.sendto(dns.message.make_query(f"n{number}.example.org", "A", id=number).to_wire())
+            while number >= len(protocol.asked) and number < server.MOST_WAITING_OF_ONE:
+                await asyncio.sleep(0.001)
+        async with asyncio.timeout(5):
+            assert sorted([await refused.get() for _ in range(3)]) == [server.MOST_WAITING_OF_ONE + number for number in range(3)]
+            other.sendto(dns.message.make_query("other.example.org", "A", id=1).to_wire())
+            while "other.example.org." not in protocol.asked:
+                await asyncio.sleep(0.001)
+        one.close()
+        other.close()
+
+
+def test_places_are_given_back() -> None:
+    places = server.Places(3, 2)
+    assert [places.take(address) for address in ("a", "a", "a", "b", "b", "c")] == [True, True, False, True, False, False]
+    places.give("a")
+    assert places.take("c")
 
 
 async def test_a_silent_upstream_server_is_passed_over() -> None:
@@ -286,6 +363,75 @@ async def test_a_hundred_endpoints_are_all_told_over_udp_to_who_offers_room() ->
         assert (len(whole.answer[0]), bool(whole.flags & dns.flags.TC)) == (100, False)
         part = await asked.message(f"many.default.{ORIGIN}")
         assert (len(part.answer[0]) >= 27, bool(part.flags & dns.flags.TC)) == (True, True)
+
+
+async def test_a_service_of_thousands_of_endpoints_costs_a_question_little_and_is_told_as_far_as_it_fits() -> None:
+    """The addresses of the hosts that an SRV answer names are found in one go, not by a search for each of them."""
+    cluster = FakeCluster()
+    await cluster.put(SERVICES, service("huge", HTTP, clusterIP="None"))
+    for number in range(8):
+        addresses = (f"10.{number}.{each // 250}.{each % 250}" for each in range(1000))
+        await cluster.put(ENDPOINTSLICES, endpoint_slice("huge", [HTTP], *map(endpoint, addresses), suffix=str(number)))
+    informers = cluster.informers()
+    zone = Zone(informers, ClusterDNSConfig(node="here", address="127.0.0.1", cluster_ip="10.96.0.10", port=0))
+    looked = 0
+    hosts = zone._hosts
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal looked
+        looked += 1
+        return hosts(*arguments)
+
+    zone._hosts = counted  # type: ignore[method-assign]
+    async with running(informers.run), serving(Resolver(zone, Upstream((), Path("/"), ()))) as asked:
+        await zone.wait_synced()
+        for tcp, few in ((False, 1), (True, 500)):
+            srv = await asked.message(f"_http._tcp.huge.default.{ORIGIN}", "SRV", tcp=tcp)
+            assert (len(srv.answer[0]) >= few, bool(srv.flags & dns.flags.TC)) == (True, True)
+        whole = await asked.message(f"huge.default.{ORIGIN}", tcp=True)
+        assert (len(whole.answer[0]) > 3000, bool(whole.flags & dns.flags.TC)) == (True, True)
+    assert looked <= 3
+
+
+async def test_an_srv_answer_carries_the_addresses_that_fit() -> None:
+    async with cluster_dns() as asked:
+        message = await asked.message(f"_http._tcp.many.default.{ORIGIN}", "SRV", use_edns=0, payload=4096, tcp=True)
+        assert (len(message.answer[0]), len(message.additional)) == (100, 100)
+
+
+async def test_an_answer_for_an_external_name_that_is_too_long_for_a_datagram_is_whole() -> None:
+    async with authority(truncated=True) as (upstream, protocol):
+        many = [f"192.0.2.{number}" for number in range(1, 101)]
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            query = dns.message.from_wire(await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big")))
+            response = dns.message.make_response(query)
+            response.answer.append(dns.rrset.from_text_list(query.question[0].name, 60, "IN", "A", many))
+            wire = response.to_wire()
+            writer.write(len(wire).to_bytes(2, "big") + wire)
+            await writer.drain()
+            writer.close()
+
+        address, _, port = upstream.partition(":")
+        async with await asyncio.start_server(answer, address, int(port)), cluster_dns(upstream) as asked:
+            found = await asked.message(f"away.default.{ORIGIN}", use_edns=0, payload=4096)
+            assert [len(rrset) for rrset in found.answer] == [1, 100]
+            assert protocol.asked == ["example.org."]
+
+
+async def test_an_answer_to_another_question_is_none_over_tcp_either() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        query = dns.message.from_wire(await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big")))
+        other = dns.message.make_response(dns.message.make_query("other.example", "A", id=query.id))
+        other.answer.append(dns.rrset.from_text("other.example.", 60, "IN", "A", "192.0.2.66"))
+        writer.write(len(other.to_wire()).to_bytes(2, "big") + other.to_wire())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as upstream:
+        port = upstream.sockets[0].getsockname()[1]
+        async with cluster_dns(f"127.0.0.1:{port}") as asked:
+            assert await asked.ask("example.org", tcp=True) == ["SERVFAIL"]
 
 
 async def test_an_object_that_makes_no_sense_costs_only_its_own_name_an_answer() -> None:
