@@ -6,7 +6,7 @@ address until the link is gone, for the end of a network namespace takes its tim
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 LINK_PREFIX = "ph"
@@ -65,8 +65,9 @@ class AddressPool:
     def __len__(self) -> int:
         return len(self._leases)
 
-    def __iter__(self) -> Iterator[Lease]:
-        return iter(list(self._leases.values()))
+    @property
+    def leases(self) -> tuple[Lease, ...]:
+        return tuple(self._leases.values())
 
     def of(self, container: str, interface: str) -> Lease | None:
         for lease in self._leases.values():

@@ -5,18 +5,20 @@ one table), and `ip_forward`, whose value from before the first instance is kept
 """
 
 import contextlib
-import ctypes
 import errno
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
 import structlog
 
+from pilothouse.linux import conntrack
+from pilothouse.linux.conntrack import Flow
+from pilothouse.linux.netns import run_inside
+from pilothouse.linux.nft import NftFailure, open_nft
 from pilothouse.model.json import loads
 from pilothouse.network.pod import firewall, netlink, rules
 from pilothouse.network.pod.addresses import LINK_PREFIX, Lease, mac_of, parse_alias
@@ -26,9 +28,7 @@ from pilothouse.network.pod.config import PodNetworkConfig
 log = structlog.get_logger("network.pod")
 SETTINGS = Path("/proc/sys/net/ipv4")
 DEFAULT_MTU = 1500
-_CLONE_NEWNET = 0x40000000
 _NFT_TIMEOUT_S = 20
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class NetworkFailure(Exception):
@@ -59,14 +59,13 @@ def _set(name: str, value: str) -> None:
 
 
 def prepare(config: PodNetworkConfig) -> int:
-    """Bridge, forwarding and rules as wanted, whatever is there already. Returns the bridge's index."""
+    """Bridge and forwarding as wanted, whatever is there already. Returns the bridge's index. Raises NetworkFailure."""
     try:
         with netlink.RouteSocket() as route:
             index = _prepare_bridge(route, config)
         _prepare_settings(config)
     except OSError as error:
         raise NetworkFailure(f"pod network {config.bridge}: {error} (needs root)") from error
-    apply_rules(config)
     return index
 
 
@@ -75,6 +74,90 @@ def apply_rules(config: PodNetworkConfig) -> None:
     firewall.admit(config.bridge, config.table, _run_nft(["list", "tables", "ip"]))
     for table in firewall.foreign_drops(loads(_run_nft(["--json", "list", "chains"]))):
         log.warning("a firewall drops forwarded packets: pods reach nothing until it accepts them", table=table, bridge=config.bridge)
+
+
+class Frames:
+    """What pods may send on the bridge: held by a table of family `bridge`, and by the settings of its ports.
+
+    Isolated ports are the second wall, for a kernel without such tables and for the moments in which someone has flushed them. Where
+    bridged frames pass through iptables (br_netfilter, as Docker sets it), what a pod sends to a service is bridged to the endpoint's
+    port, isolated or not: there the table stands alone.
+    """
+
+    def __init__(self, config: PodNetworkConfig) -> None:
+        self._config = config
+        self._nft = open_nft()
+        self._is_possible = self._probe()
+        self.isolated = not _bridged_is_filtered(config.bridge)
+
+    def _probe(self) -> bool:
+        """A kernel that has no tables for bridges is named in the log."""
+        try:
+            self._nft.check(rules.frames(f"{self._config.table}-probe", self._config.gateway, ()))
+        except NftFailure as failure:
+            log.warning("pods can send under others' addresses: nftables takes no table of family bridge", error=str(failure))
+            return False
+        return True
+
+    def apply(self, bridge: int, leases: Sequence[Lease]) -> None:
+        """For the pods that are there, whatever was there before. Raises NetworkFailure."""
+        self.isolated = not _bridged_is_filtered(self._config.bridge)
+        self._change(rules.frames(self._config.table, self._config.gateway, leases))
+        with netlink.RouteSocket() as route:
+            for lease in leases:
+                try:
+                    route.send(_port(socket.if_nametoindex(lease.link), bridge, lease, isolated=self.isolated))
+                except OSError as error:
+                    if has_link(lease.link):
+                        raise NetworkFailure(f"bridge port {lease.link}: {error}") from error
+
+    def admit(self, lease: Lease) -> None:
+        """Before the pod can send. Raises NetworkFailure, also when the table is gone."""
+        self._change(rules.admit(self._config.table, lease))
+
+    def dismiss(self, lease: Lease) -> None:
+        """When its link has gone. Raises NetworkFailure."""
+        self._change(rules.dismiss(self._config.table, lease))
+
+    def _change(self, commands: str) -> None:
+        try:
+            if self._is_possible:
+                self._nft.run(commands)
+        except NftFailure as failure:
+            raise NetworkFailure(f"nft: {failure}") from failure
+
+    def is_in_place(self) -> bool:
+        """Neither flushed, nor is br_netfilter another way than it was."""
+        if self.isolated == _bridged_is_filtered(self._config.bridge):
+            return False
+        try:
+            return not self._is_possible or "drop" in self._nft.run(f"list chain bridge {self._config.table} {rules.FRAMES}\n")
+        except NftFailure:
+            return False
+
+
+def _bridged_is_filtered(bridge: str) -> bool:
+    """Whether iptables and the `ip` tables of nftables see frames that are bridged."""
+    switches = Path("/proc/sys/net/bridge/bridge-nf-call-iptables"), Path(f"/sys/class/net/{bridge}/bridge/nf_call_iptables")
+    return any(_reads_one(switch) for switch in switches)
+
+
+def _reads_one(path: Path) -> bool:
+    try:
+        return path.read_text().strip() == "1"
+    except OSError:
+        return False
+
+
+def _port(index: int, bridge: int, lease: Lease, *, isolated: bool) -> list[netlink.Message]:
+    """Where the pod is, by its lease and not by what is heard from it. Its hardware address follows from its address, so that what is
+    remembered of it stays right when it is gone."""
+    mac = mac_of(lease.address)
+    return [
+        netlink.set_port(index, isolated=isolated),
+        netlink.add_forwarding(index, mac),
+        netlink.add_neighbour(bridge, lease.address, mac),
+    ]
 
 
 def _prepare_bridge(route: netlink.RouteSocket, config: PodNetworkConfig) -> int:
@@ -151,42 +234,25 @@ def leases(bridge: int) -> list[Lease]:
     return [lease for lease in found.values() if lease is not None]
 
 
-def attach(lease: Lease, netns: str, *, bridge: int, gateway: str, mtu: int) -> str:
-    """Join the pod to the bridge. Returns the hardware address of the host's end. Raises OSError; nothing is left then."""
+def attach(lease: Lease, netns: str, *, bridge: int, gateway: str, mtu: int, isolated: bool) -> str:
+    """Join the pod to the bridge. isolated: see `Frames`.
+
+    Returns the hardware address of the host's end. Raises OSError; nothing is left then.
+    """
     namespace = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with netlink.RouteSocket() as route:
             remove_link(lease.link)
             route.send([netlink.add_veth(lease.link, bridge, mtu, lease.interface, mac_of(lease.address), namespace)])
             index = socket.if_nametoindex(lease.link)
-            route.send([netlink.set_alias(index, lease.alias), netlink.set_hairpin(index)])
-            _inside(namespace, partial(_configure, lease, gateway))
+            route.send([netlink.set_alias(index, lease.alias), *_port(index, bridge, lease, isolated=isolated)])
+            run_inside(namespace, partial(_configure, lease, gateway))
             return route.link(index).mac
     except BaseException:
         remove_link(lease.link)
         raise
     finally:
         os.close(namespace)
-
-
-def _inside(namespace: int, work: Callable[[], None]) -> None:
-    """Do it in the network namespace. Raises what it raises, and OSError.
-
-    A thread of its own enters the namespace and ends with it, so that none of a pool is ever left in the wrong one.
-    """
-
-    def enter_and_work() -> None:
-        _enter(namespace)
-        work()
-
-    with ThreadPoolExecutor(1, "pod-netns") as thread:
-        thread.submit(enter_and_work).result()
-
-
-def _enter(namespace: int) -> None:
-    if _libc.setns(namespace, _CLONE_NEWNET):
-        number = ctypes.get_errno()
-        raise OSError(number, f"enter network namespace: {os.strerror(number)}")
 
 
 def _configure(lease: Lease, gateway: str) -> None:
@@ -219,11 +285,29 @@ def remove_link(name: str) -> None:
 
 
 def open_ports(config: PodNetworkConfig, address: str, ports: Sequence[PortMapping]) -> None:
+    """Raises NetworkFailure. Flows of before: see `end_flows`."""
     nft(rules.open_ports(config.table, address, ports))
 
 
 def close_ports(config: PodNetworkConfig, address: str, ports: Sequence[PortMapping]) -> None:
+    """Raises NetworkFailure. Flows of before: see `end_flows`."""
     nft(rules.close_ports(config.table, address, ports))
+
+
+def end_flows(address: str, ports: Sequence[PortMapping], *, are_open: bool) -> None:
+    """UDP clients that go on sending from the same port go where the ports lead now. address: the pod's. Raises OSError."""
+    udp = [port for port in ports if port.protocol == "udp"]
+    if not udp:
+        return
+    with netlink.RouteSocket() as route:
+        own = frozenset(route.addresses())
+    conntrack.forget((port.host_port for port in udp), lambda flow: _is_stale(flow, address, udp, own, are_open))
+
+
+def _is_stale(flow: Flow, address: str, ports: Sequence[PortMapping], own: Collection[str], are_open: bool) -> bool:
+    """Of flows to this host: those that lead to the pod when its ports are closed, those that lead elsewhere when they are open."""
+    here = [port for port in ports if flow.to[1] == port.host_port and flow.to[0] in ((port.host_address,) if port.host_address else own)]
+    return any((flow.answers == (address, port.container_port)) != are_open for port in here)
 
 
 def ports(config: PodNetworkConfig) -> dict[str, tuple[PortMapping, ...]]:
@@ -256,6 +340,8 @@ def teardown(config: PodNetworkConfig) -> None:
             with contextlib.suppress(netlink.KernelRefusal):
                 route.send([netlink.delete_link(index)])
     nft(rules.delete_table(config.table))
+    with contextlib.suppress(NetworkFailure):  # a kernel without tables for bridges
+        nft(rules.delete_table(config.table, "bridge"))
     firewall.withdraw(config.table, _run_nft(["list", "tables", "ip"]))
     remembered = config.shared_state / "ip_forward"
     if remembered.exists() and not _other_instances():

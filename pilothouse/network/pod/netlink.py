@@ -12,12 +12,14 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pilothouse.linux.netlink import ACK, CREATE, DONE, DUMP, ERROR, EXCLUSIVE, NESTED, REPLACE, REQUEST, attribute, attributes, refusal
+from pilothouse.linux.netlink import message as packed
+from pilothouse.linux.netlink import messages as unpacked
+
 NEWLINK, DELLINK, GETLINK, SETLINK = 16, 17, 18, 19
-NEWADDR, GETADDR, NEWROUTE, GETROUTE = 20, 22, 24, 26
-REQUEST, ACK, DUMP, CREATE, EXCLUSIVE, REPLACE = 0x1, 0x4, 0x300, 0x400, 0x200, 0x100
+NEWADDR, GETADDR, NEWROUTE, GETROUTE, NEWNEIGH = 20, 22, 24, 26, 28
 IFF_UP = 1
 SCOPE_GLOBAL, SCOPE_LINK = 0, 253
-_ERROR, _DONE = 2, 3
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD, _IFLA_PROTINFO = (
     1,
     3,
@@ -29,7 +31,9 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_IFAL
     12,
 )
 _AF_BRIDGE = 7
-_INFO_KIND, _INFO_DATA, _VETH_PEER, _BRPORT_HAIRPIN, _NESTED = 1, 2, 1, 4, 0x8000
+_INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
+_BRPORT_HAIRPIN, _BRPORT_LEARNING, _BRPORT_UNICAST_FLOOD, _BRPORT_ISOLATED = 4, 8, 9, 33
+_NDA_DST, _NDA_LLADDR, _NUD_NOARP, _NUD_PERMANENT, _NTF_MASTER = 1, 2, 0x40, 0x80, 0x4
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC = 1, 4, 5, 7
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _MAIN_TABLE, _PROTO_STATIC, _UNICAST, _ONLINK = 254, 4, 1, 4
@@ -58,11 +62,6 @@ class Link:
     mtu: int
     mac: str
     alias: str
-
-
-def attribute(kind: int, value: bytes) -> bytes:
-    length = 4 + len(value)
-    return struct.pack("=HH", length, kind) + value + b"\0" * (-length % 4)
 
 
 def _text(kind: int, value: str) -> bytes:
@@ -100,10 +99,28 @@ def add_veth(name: str, bridge: int, mtu: int, peer: str, peer_mac: str, peer_ne
     return Message(NEWLINK, CREATE | EXCLUSIVE, body + _number(_IFLA_MASTER, bridge) + info, f"create veth {name} with peer {peer}")
 
 
-def set_hairpin(index: int) -> Message:
-    """A frame may leave by the bridge port it came in by: where bridged frames pass through netfilter, a pod reaches itself that way."""
-    port = attribute(_IFLA_PROTINFO | _NESTED, attribute(_BRPORT_HAIRPIN, b"\1"))
-    return Message(SETLINK, 0, _link_header(index, family=_AF_BRIDGE) + port, f"hairpin on {index}")
+def set_port(index: int, *, isolated: bool) -> Message:
+    """How a bridge treats the port of a pod. It learns nothing from the pod's frames and sends it none for hardware addresses that it does
+    not know: `add_forwarding` says where a pod is.
+
+    isolated: no frame passes between this port and another isolated one. Otherwise a frame may also leave by the port that it came in by.
+    """
+    settings = {_BRPORT_HAIRPIN: not isolated, _BRPORT_LEARNING: False, _BRPORT_UNICAST_FLOOD: False, _BRPORT_ISOLATED: isolated}
+    port = attribute(_IFLA_PROTINFO | NESTED, b"".join(attribute(kind, bytes((value,))) for kind, value in settings.items()))
+    return Message(SETLINK, 0, _link_header(index, family=_AF_BRIDGE) + port, f"settings of bridge port {index}")
+
+
+def add_forwarding(index: int, mac: str) -> Message:
+    """Frames to the hardware address leave the bridge by this port, whatever others say. Goes with the port."""
+    body = struct.pack("=BxHiHBB", _AF_BRIDGE, 0, index, _NUD_NOARP, _NTF_MASTER, 0) + attribute(_NDA_LLADDR, _mac(mac))
+    return Message(NEWNEIGH, CREATE | REPLACE, body, f"forward {mac} to port {index}")
+
+
+def add_neighbour(index: int, address: str, mac: str) -> Message:
+    """The host asks nobody on the link for the hardware address."""
+    body = struct.pack("=BxHiHBB", socket.AF_INET, 0, index, _NUD_PERMANENT, 0, 0)
+    body += attribute(_NDA_DST, socket.inet_aton(address)) + attribute(_NDA_LLADDR, _mac(mac))
+    return Message(NEWNEIGH, CREATE | REPLACE, body, f"neighbour {address} is {mac}")
 
 
 def set_up(index: int, mtu: int = 0) -> Message:
@@ -136,16 +153,6 @@ def add_route(index: int, *, destination: str = "", prefix: int = 0, gateway: st
         if value
     )
     return Message(NEWROUTE, CREATE | REPLACE, body + _number(_RTA_OIF, index), f"add route {destination or 'default'}/{prefix}")
-
-
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    offset = 0
-    while offset + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, offset)
-        if length < 4:
-            return
-        yield kind & 0x3FFF, data[offset + 4 : offset + length]
-        offset += length + (-length % 4)
 
 
 class RouteSocket:
@@ -198,7 +205,7 @@ class RouteSocket:
         for kind, body in self._dump():
             if kind != NEWROUTE or body[1] != 0 or body[4] != _MAIN_TABLE:
                 continue
-            for name, value in _attributes(body[12:]):
+            for name, value in attributes(body[12:]):
                 if name == _RTA_OIF and found is None:
                     found = struct.unpack("=I", value)[0]
         return found
@@ -210,28 +217,22 @@ class RouteSocket:
             self._packed(Message(GETADDR, DUMP, struct.pack("=BBBBI", socket.AF_INET, 0, 0, 0, 0), "list addresses"), REQUEST)
         )
         bodies = [body for kind, body in self._dump() if kind == NEWADDR]
-        return [socket.inet_ntoa(value) for body in bodies for kind, value in _attributes(body[8:]) if kind == _IFA_LOCAL]
+        return [socket.inet_ntoa(value) for body in bodies for kind, value in attributes(body[8:]) if kind == _IFA_LOCAL]
 
     def _packed(self, message: Message, flags: int) -> bytes:
-        header = struct.pack("=IHHII", 16 + len(message.body), message.kind, message.flags | flags, self._sequence, 0)
-        return header + message.body + b"\0" * (-len(message.body) % 4)
+        return packed(message.kind, message.flags | flags, self._sequence, message.body)
 
     def _received(self) -> Iterator[tuple[int, int, bytes]]:
         """Messages of one datagram: kind, sequence number, body."""
-        data = self._socket.recv(_RECEIVE_BYTES)
-        offset = 0
-        while offset + 16 <= len(data):
-            length, kind, _flags, sequence, _port = struct.unpack_from("=IHHII", data, offset)
-            yield kind, sequence, data[offset + 16 : offset + length]
-            offset += length + (-length % 4)
+        yield from unpacked(self._socket.recv(_RECEIVE_BYTES))
 
     def _acknowledgements(self, pending: dict[int, Message]) -> Iterator[KernelRefusal | None]:
         while pending:
             for kind, sequence, body in self._received():
-                if kind != _ERROR or sequence not in pending:
+                if kind != ERROR or sequence not in pending:
                     continue
                 message = pending.pop(sequence)
-                number = -struct.unpack_from("=i", body)[0]
+                number = refusal(body)
                 yield KernelRefusal(number, f"{message.what}: {os.strerror(number)}") if number else None
 
     def _dump(self) -> Iterator[tuple[int, bytes]]:
@@ -239,10 +240,10 @@ class RouteSocket:
             for kind, sequence, body in self._received():
                 if sequence != self._sequence:
                     continue
-                if kind == _DONE:
+                if kind == DONE:
                     return
-                if kind == _ERROR:
-                    number = -struct.unpack_from("=i", body)[0]
+                if kind == ERROR:
+                    number = refusal(body)
                     raise KernelRefusal(number or errno.EPROTO, "netlink dump")
                 yield kind, body
 
@@ -250,7 +251,7 @@ class RouteSocket:
 def _link(body: bytes) -> Link:
     index = struct.unpack_from("=i", body, 4)[0]
     name, master, mtu, mac, alias = "", 0, 0, "", ""
-    for kind, value in _attributes(body[16:]):
+    for kind, value in attributes(body[16:]):
         if kind == _IFLA_IFNAME:
             name = value.rstrip(b"\0").decode()
         elif kind == _IFLA_MASTER:

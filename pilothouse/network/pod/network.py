@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import structlog
@@ -38,6 +39,16 @@ async def _unknown() -> None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Unended:
+    """Ports of the host that were opened or closed, and whose UDP flows of before go on. A kernel without conntrack's netlink has none to
+    end: so the tries do."""
+
+    ports: tuple[cni.PortMapping, ...]
+    are_open: bool
+    tries_left: int = 20
+
+
 class PodNetwork:
     """sandboxes: what leases are compared with; without it no lease is collected."""
 
@@ -48,7 +59,10 @@ class PodNetwork:
         self._pool = AddressPool(config.pod_cidr)
         self._released: dict[Lease, float] = {}
         self._ports: dict[str, tuple[cni.PortMapping, ...]] = {}
+        self._unended: dict[str, Unended] = {}
         self._lock = threading.Lock()
+        self._rules_lock = threading.Lock()
+        self._frames: kernel.Frames | None = None
         self._bridge = 0
         self._mtu = kernel.DEFAULT_MTU
 
@@ -91,12 +105,15 @@ class PodNetwork:
         kernel.teardown(self.config)
 
     def inspect(self) -> None:
-        """Put the rules back when someone has flushed them. Blocks."""
-        if kernel.is_in_place(self.config):
+        """Put the rules back when someone has flushed them, end flows that could not be ended before. Blocks."""
+        for address in list(self._unended):
+            self._end_flows(address, self._unended.pop(address))
+        if kernel.is_in_place(self.config) and (self._frames is None or self._frames.is_in_place()):
             return
         log.warning("the rules of the pod network are gone, perhaps by a reload of the firewall: writing them again")
         try:
             kernel.apply_rules(self.config)
+            self._guard()
             for address, ports in list(self._ports.items()):
                 kernel.open_ports(self.config, address, ports)
         except kernel.NetworkFailure as error:
@@ -109,7 +126,7 @@ class PodNetwork:
         """
         with self._lock:
             self._reap()
-            leases = list(self._pool)
+            leases = self._pool.leases
             due = [lease for lease in self._unclaimed.due(leases, sandboxes, now) if lease not in self._released]
             # Meanwhile none of these addresses is given to another pod.
             for address in set(self._ports) - {lease.address for lease in leases}:
@@ -135,10 +152,22 @@ class PodNetwork:
             self._released.setdefault(lease, time.monotonic())
             self._reap()
 
+    def _guard(self) -> None:
+        """Hold the pods that are there to their addresses."""
+        # Nobody joins between the list and the table that is made of it.
+        with self._rules_lock:
+            with self._lock:
+                leases = self._pool.leases
+            if self._frames is not None:
+                self._frames.apply(self._bridge, leases)
+
     def _prepare(self) -> None:
         self._bridge = kernel.prepare(self.config)
         self._mtu = kernel.mtu(self._bridge)
         self._pool = AddressPool(self.config.pod_cidr, kernel.leases(self._bridge))
+        kernel.apply_rules(self.config)
+        self._frames = kernel.Frames(self.config)
+        self._guard()
         self._ports = kernel.ports(self.config)
         plugin.install(self.config.conf_dir, self.config.bin_dir, self.config.socket)
 
@@ -187,12 +216,26 @@ class PodNetwork:
         lease = self._lease(request)
         gateway = self.config.gateway
         with self._undone_on_failure(request, lease):
-            link_mac = kernel.attach(lease, request.netns, bridge=self._bridge, gateway=gateway, mtu=self._mtu)
+            link_mac = self._attach(lease, request.netns)
             if request.ports:
                 kernel.open_ports(self.config, lease.address, request.ports)
                 self._ports[lease.address] = request.ports
+                self._end_flows(lease.address, Unended(request.ports, are_open=True))
         log.info("pod joined", pod=request.pod, address=lease.address, link=lease.link)
         return cni.result(request, link=lease.link, link_mac=link_mac, mac=mac_of(lease.address), address=lease.address, gateway=gateway)
+
+    def _attach(self, lease: Lease, netns: str) -> str:
+        """Returns the hardware address of the host's end. Raises OSError, NetworkFailure."""
+        frames = self._frames
+        assert frames is not None, "requests come after _prepare"
+        with self._rules_lock:
+            try:
+                frames.admit(lease)
+            except kernel.NetworkFailure:
+                # Someone has flushed the table: the lease is among those that it is made anew for.
+                frames.apply(self._bridge, self._pool.leases)
+        gateway = self.config.gateway
+        return kernel.attach(lease, netns, bridge=self._bridge, gateway=gateway, mtu=self._mtu, isolated=frames.isolated)
 
     def _lease(self, request: cni.CniRequest) -> Lease:
         """A repeated ADD keeps its address."""
@@ -215,7 +258,15 @@ class PodNetwork:
                 kernel.remove_link(lease.link)
             if not kernel.has_link(lease.link):
                 del self._released[lease]
-                self._pool.free(lease)
+                self._forget(lease)
+
+    def _forget(self, lease: Lease) -> None:
+        """Its link is gone, its address may be another pod's."""
+        if self._frames is not None:
+            # What stays in the table names a link that is gone; the next pod's link has another name.
+            with contextlib.suppress(kernel.NetworkFailure):
+                self._frames.dismiss(lease)
+        self._pool.free(lease)
 
     @contextlib.contextmanager
     def _undone_on_failure(self, request: cni.CniRequest, lease: Lease) -> Iterator[None]:
@@ -224,7 +275,7 @@ class PodNetwork:
         except (OSError, kernel.NetworkFailure) as error:
             kernel.remove_link(lease.link)
             with self._lock:
-                self._pool.free(lease)
+                self._forget(lease)
             missing = isinstance(error, FileNotFoundError)
             code = cni.UNKNOWN_CONTAINER if missing else cni.KERNEL_REFUSED
             what = f"network namespace {request.netns} is not there" if missing else str(error)
@@ -240,11 +291,22 @@ class PodNetwork:
         return {}
 
     def _close_ports(self, address: str) -> None:
+        ports = self._ports[address]
         try:
-            kernel.close_ports(self.config, address, self._ports[address])
+            kernel.close_ports(self.config, address, ports)
         except kernel.NetworkFailure as error:
             raise cni.CniError(cni.TRY_AGAIN, str(error)) from error
         self._ports.pop(address, None)
+        self._end_flows(address, Unended(ports, are_open=False))
+
+    def _end_flows(self, address: str, unended: "Unended") -> None:
+        """What cannot be done now is tried again with each inspection."""
+        try:
+            kernel.end_flows(address, unended.ports, are_open=unended.are_open)
+        except OSError as error:
+            log.warning("UDP flows of a host port could not be ended", address=address, error=str(error), tries_left=unended.tries_left)
+            if unended.tries_left:
+                self._unended[address] = replace(unended, tries_left=unended.tries_left - 1)
 
     def _check(self, request: cni.CniRequest) -> Object:
         with self._lock:

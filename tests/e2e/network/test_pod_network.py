@@ -1,14 +1,17 @@
 """The pod network on a real kernel: requests go through the installed plug-in script, packets through real links."""
 
 import asyncio
+import shutil
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from pilothouse.network.pod import PodNetwork, kernel
+from pilothouse.network.pod.addresses import link_name, mac_of
 from pilothouse.network.pod.kernel import has_link
-from tests.e2e.network.conftest import sh
+from tests.e2e.network.conftest import Namespace, sh
 from tests.e2e.network.pods import Make, Runtime, fetch, pod_config, running, serving
 
 pytestmark = pytest.mark.containers
@@ -43,6 +46,61 @@ async def test_a_host_port_leads_into_the_pod_until_the_pod_goes(host: None, nam
             assert fetch("http://10.244.7.1:8080/", pod) == "one 10.244.7.1"
             assert (await runtime.call("DEL", "one", pod.path))[0] == 0
             assert sh("curl", "-s", "--max-time", "2", "http://127.0.0.1:8080/", check=False) == ""
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_udp_flows_follow_a_host_port_from_pod_to_pod(host: None, namespace: Make, tmp_path: Path) -> None:
+    """A client that goes on sending from the same port, before the first pod, to it, and to its successor."""
+    echo = "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('',53)); print('up',flush=True)\n"
+    echo += "while True:\n    d,a=s.recvfrom(99); s.sendto(sys.argv[1].encode(),a)\n"
+    mapping = [{"hostPort": 5353, "containerPort": 53, "protocol": "udp"}]
+    network = PodNetwork(pod_config(tmp_path))
+    servers = []
+    async with running(network):
+        runtime = Runtime(network)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            client.settimeout(2)
+            client.bind(("127.0.0.1", 0))
+            deaf.bind(("127.0.0.1", 5353))
+            client.sendto(b"?", ("127.0.0.1", 5353))
+            for name in ("one", "two"):
+                pod = namespace()
+                await runtime.add(name, pod, portMappings=mapping)
+                servers.append(subprocess.Popen(pod.command("python3", "-c", echo, name), stdout=subprocess.PIPE))
+                said = servers[-1].stdout
+                assert said is not None
+                assert said.readline() == b"up\n"
+                client.sendto(b"?", ("127.0.0.1", 5353))
+                assert client.recv(99) == name.encode()
+                assert (await runtime.call("DEL", name, pod.path))[0] == 0
+    for server in servers:
+        server.kill()
+        server.wait()
+        assert server.stdout is not None
+        server.stdout.close()
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_flows_of_a_host_port_that_could_not_be_ended_are_ended_with_the_next_inspection(
+    host: None, namespace: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def end_flows(address: str, ports: object, *, are_open: bool) -> None:
+        asked.append(are_open)
+        if len(asked) == 2:
+            raise OSError(105, "No buffer space available")
+
+    monkeypatch.setattr(kernel, "end_flows", end_flows)
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        pod = namespace()
+        runtime = Runtime(network)
+        await runtime.add("one", pod, portMappings=[{"hostPort": 5353, "containerPort": 53, "protocol": "udp"}])
+        assert (await runtime.call("DEL", "one", pod.path))[0] == 0
+        for _ in range(2):
+            await asyncio.to_thread(network.inspect)
+    assert asked == [True, False, False]
     await asyncio.to_thread(network.teardown)
 
 
@@ -172,11 +230,13 @@ async def test_pods_pass_through_a_firewall_that_drops_what_is_forwarded(host: N
     assert sh(program, "-S") == before
 
 
-def test_the_kernel_takes_the_golden_rule_sets_and_comes_back_to_where_it_was(host: None) -> None:
-    def load(name: str) -> str:
-        sh("nft", "-f", str(GOLDEN / f"{name}.nft"))
-        return sh("nft", "list", "ruleset")
+def load(name: str) -> str:
+    """A golden file's commands; what the kernel has then."""
+    sh("nft", "-f", str(GOLDEN / f"{name}.nft"))
+    return sh("nft", "list", "ruleset")
 
+
+def test_the_kernel_takes_the_golden_rule_sets_and_comes_back_to_where_it_was(host: None) -> None:
     for table in ("table", "table-without-fib"):
         before = load(table)
         opened = load("open-ports")
@@ -221,4 +281,215 @@ async def test_ports_whose_link_has_gone_with_its_namespace_are_closed(host: Non
         assert "8080" in sh("nft", "list", "ruleset")
         await asyncio.to_thread(network.collect, set(), 0.0)
         assert "8080" not in sh("nft", "list", "ruleset")
+    await asyncio.to_thread(network.teardown)
+
+
+def test_the_kernel_takes_the_golden_table_of_the_bridge_and_comes_back_to_where_it_was(host: None) -> None:
+    before = load("frames")
+    assert load("admit") == before, "it was among them"
+    fewer = load("dismiss")
+    assert fewer != before
+    assert load("dismiss") == fewer, "once more is no error"
+    assert load("frames") == before
+
+
+SPOOF = """
+import socket, struct, sys
+link, mac, gateway_mac, source, destination, port, text = sys.argv[1:]
+payload = text.encode()
+udp = struct.pack("!HHHH", 4000, int(port), 8 + len(payload), 0) + payload
+head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, socket.inet_aton(source), socket.inet_aton(destination))
+total = sum(struct.unpack("!10H", head))
+total = (total & 0xFFFF) + (total >> 16)
+head = head[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + head[12:]
+raw = lambda text: bytes.fromhex(text.replace(":", ""))
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
+    out.bind((link, 0))
+    out.send(raw(gateway_mac) + raw(mac) + b"\\x08\\x00" + head + udp)
+"""
+"""A packet as a pod with NET_RAW can make it: any hardware address, any source."""
+
+
+class Neighbours:
+    """Two pods, and the host between them."""
+
+    def __init__(self, liar: Namespace, honest: Namespace, liars: str, honests: str, gateway: str) -> None:
+        self.liar = liar
+        self.honest = honest
+        self.liars = liars
+        self.honests = honests
+        self.gateway = gateway
+
+    async def heard_by_the_host(self, *packets: tuple[str, str]) -> list[tuple[str, str]]:
+        """The liar sends packets (hardware address, source address) to the host; what arrives, up to a last honest one."""
+        arrived: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+        class Listener(asyncio.DatagramProtocol):
+            def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+                arrived.put_nowait((data.decode(), addr[0]))
+
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(Listener, local_addr=(self.gateway, 9999))
+        try:
+            for number, (mac, source) in enumerate((*packets, (mac_of(self.liars), self.liars))):
+                words = ("eth0", mac, mac_of(self.gateway), source, self.gateway, "9999", str(number))
+                await asyncio.to_thread(self.liar.run, "python3", "-c", SPOOF, *words)
+            heard = []
+            async with asyncio.timeout(5):
+                while not heard or heard[-1] != (str(len(packets)), self.liars):
+                    heard.append(await arrived.get())
+            return heard[:-1]
+        finally:
+            transport.close()
+
+    def goes_past_the_host(self) -> bool:
+        """The liar sends frames straight to the neighbour's hardware address."""
+        self.liar.run("ip", "neigh", "replace", self.honests, "lladdr", mac_of(self.honests), "dev", "eth0")
+        self.liar.run("ip", "route", "replace", f"{self.honests}/32", "dev", "eth0")
+        self.honest.run("ip", "neigh", "replace", self.liars, "lladdr", mac_of(self.liars), "dev", "eth0")
+        self.honest.run("ip", "route", "replace", f"{self.liars}/32", "dev", "eth0")
+        done = self.liar.run("ping", "-c1", "-W1", self.honests, check=False) if shutil.which("ping") else ""
+        return "1 received" in done or fetches(f"http://{self.honests}/", self.liar)
+
+
+def fetches(url: str, source: Namespace) -> bool:
+    return subprocess.run(source.command("curl", "-s", "--max-time", "2", url), check=False, stdout=subprocess.DEVNULL).returncode == 0
+
+
+async def neighbours(runtime: Runtime, namespace: Make) -> Neighbours:
+    liar, honest = namespace(), namespace()
+    addresses = await runtime.add("liar", liar), await runtime.add("honest", honest)
+    return Neighbours(liar, honest, *addresses, runtime.config.gateway)
+
+
+def bridge_filter(value: str) -> None:
+    """Whether bridged frames pass through iptables."""
+    switch = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    if switch.exists():
+        switch.write_text(value)
+    elif value == "1":
+        pytest.skip("this kernel has no br_netfilter")
+
+
+@pytest.mark.parametrize("filtered", ["0", "1"])
+async def test_a_pod_that_lies_about_its_addresses_is_not_heard(host: None, namespace: Make, tmp_path: Path, filtered: str) -> None:
+    bridge_filter(filtered)
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        pods = await neighbours(Runtime(network), namespace)
+        own, other = mac_of(pods.liars), mac_of(pods.honests)
+        assert await pods.heard_by_the_host((own, pods.honests), (other, pods.liars), (own, "192.0.2.1"), (own, pods.gateway)) == []
+    await asyncio.to_thread(network.teardown)
+
+
+@pytest.mark.parametrize("filtered", ["0", "1"])
+async def test_a_pod_does_not_reach_a_neighbour_past_the_host(host: None, namespace: Make, tmp_path: Path, filtered: str) -> None:
+    bridge_filter(filtered)
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        pods = await neighbours(Runtime(network), namespace)
+        with serving(pods.honest, "honest"):
+            assert fetch(f"http://{pods.honests}/", pods.liar) == f"honest {pods.liars}", "by way of the host"
+            assert not await asyncio.to_thread(pods.goes_past_the_host)
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_isolated_ports_hold_while_someone_has_flushed_the_tables(host: None, namespace: Make, tmp_path: Path) -> None:
+    bridge_filter("0")
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        pods = await neighbours(Runtime(network), namespace)
+        with serving(pods.honest, "honest"):
+            sh("nft", "flush", "ruleset")
+            assert not await asyncio.to_thread(pods.goes_past_the_host)
+            assert sh("nft", "list", "ruleset") == "", "it was not put back meanwhile"
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_a_pod_cannot_answer_for_its_neighbour(host: None, namespace: Make, tmp_path: Path) -> None:
+    """Neither by ARP nor by sending from the neighbour's hardware address, not even in frames that a bridge looks at before all rules."""
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        pods = await neighbours(Runtime(network), namespace)
+        with serving(pods.honest, "honest"):
+            pods.liar.run("ip", "address", "add", f"{pods.honests}/32", "dev", "eth0")
+            lie = "import socket; s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW); s.bind(('eth0',0)); s.send(bytes.fromhex('{}'))"
+            own, other = (mac_of(address).replace(":", "") for address in (pods.liars, pods.honests))
+            arp = f"ffffffffffff{own}08060001080006040001{own}{packed(pods.honests)}{'0' * 12}{packed(pods.honests)}"
+            poison = f"0180c200000e{other}88cc{'0' * 92}"
+            for frame in (arp, poison):
+                pods.liar.run("python3", "-c", lie.format(frame))
+            assert {fetch(f"http://{pods.honests}/") for _ in range(3)} == {f"honest {pods.gateway}"}
+            forwarding = sh("bridge", "fdb", "show", "br", network.config.bridge)
+            assert forwarding.count(mac_of(pods.honests)) == 1
+            assert f"{mac_of(pods.honests)} dev {link_of('honest')} " in forwarding
+    await asyncio.to_thread(network.teardown)
+
+
+def packed(address: str) -> str:
+    return socket.inet_aton(address).hex()
+
+
+def link_of(container: str) -> str:
+    return link_name("pht", container, "eth0")
+
+
+@pytest.mark.parametrize("filtered", ["0", "1"])
+async def test_pods_from_before_a_restart_are_held_to_their_addresses(host: None, namespace: Make, tmp_path: Path, filtered: str) -> None:
+    """Also those that an earlier version has joined, whose ports were open."""
+    bridge_filter(filtered)
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        pods = await neighbours(Runtime(network), namespace)
+    sh("nft", "delete", "table", "bridge", network.config.table)
+    for container in ("liar", "honest"):
+        sh("bridge", "link", "set", "dev", link_of(container), "isolated", "off", "learning", "on", "flood", "on")
+    again = PodNetwork(pod_config(tmp_path))
+    async with running(again):
+        with serving(pods.honest, "honest"):
+            assert fetch(f"http://{pods.honests}/", pods.liar) == f"honest {pods.liars}"
+            own = mac_of(pods.liars)
+            assert await pods.heard_by_the_host((own, pods.honests)) == []
+            assert not await asyncio.to_thread(pods.goes_past_the_host)
+    await asyncio.to_thread(again.teardown)
+
+
+async def test_ports_follow_when_bridged_frames_begin_to_pass_through_iptables(host: None, namespace: Make, tmp_path: Path) -> None:
+    """As when Docker is installed beside: then a service's endpoint on the same bridge is reached from port to port."""
+    bridge_filter("0")
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        await Runtime(network).add("one", namespace())
+        isolated = "isolated on"
+        assert isolated in sh("bridge", "-d", "link", "show", "dev", link_of("one"))
+        bridge_filter("1")
+        await asyncio.to_thread(network.inspect)
+        assert isolated not in sh("bridge", "-d", "link", "show", "dev", link_of("one"))
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_a_pod_joins_when_someone_has_flushed_the_tables(host: None, namespace: Make, tmp_path: Path) -> None:
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        pods = await neighbours(Runtime(network), namespace)
+        sh("nft", "flush", "ruleset")
+        address = await Runtime(network).add("more", namespace())
+        assert address in sh("nft", "list", "table", "bridge", network.config.table)
+        assert pods.liars in sh("nft", "list", "table", "bridge", network.config.table)
+    await asyncio.to_thread(network.teardown)
+
+
+async def test_the_table_names_no_pod_that_is_gone(host: None, namespace: Make, tmp_path: Path) -> None:
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        runtime = Runtime(network)
+        pod = namespace()
+        gone = await runtime.add("one", pod)
+        await runtime.call("DEL", "one", pod.path)
+        pod.end()
+        async with asyncio.timeout(10):
+            number = 0
+            while gone in sh("nft", "list", "table", "bridge", network.config.table):
+                number += 1
+                await runtime.add(f"more{number}", namespace())
     await asyncio.to_thread(network.teardown)
