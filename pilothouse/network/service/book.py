@@ -6,11 +6,14 @@ back. No two services claim the same address and port: the first one keeps it.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from pilothouse.network.service.config import ServiceProxyConfig
 from pilothouse.network.service.plan import FRONTENDS, MASQUERADE_MARK, NODE_ADDRESSES, NODE_PORTS, NOTHING, REFUSE, Fragment, Where
 
 SELF = "self"
+MOST_CLIENTS = 65_536
+"""That an endpoint of a service with affinity remembers; further ones are routed like any other client, each connection anew."""
 _BATCH = 500
 
 
@@ -30,6 +33,10 @@ class RuleBook:
         """Of all endpoints that are routed to, but for those that are terminating: no change to come would take these away, so there
         is nothing that anybody could wait for."""
         return frozenset(address for address in self._addresses if address not in self._leaving)
+
+    @property
+    def has_affinity(self) -> bool:
+        return any(fragment.sets for fragment in self._fragments.values())
 
     @property
     def fragments(self) -> Mapping[str, Fragment]:
@@ -62,8 +69,11 @@ class RuleBook:
             ]
         ).lstrip("\n")
 
-    def whole(self) -> str:
-        """Commands that replace the table, whatever it holds, in one transaction."""
+    def whole(self, remembered: Mapping[str, Mapping[str, int]] = MappingProxyType({})) -> str:
+        """Commands that replace the table, whatever it holds, in one transaction.
+
+        remembered: clients that have an endpoint: set -> address -> seconds that are left; sets that are not wanted are passed over.
+        """
         every = _merged(self._fragments.values())
         lines = [f"add table ip {self._table}", f"delete table ip {self._table}", *self._frame()]
         lines += [self._add_set(name, seconds) for name, seconds in every.sets.items()]
@@ -71,6 +81,11 @@ class RuleBook:
         lines += [f"add rule ip {self._table} {name} {rule}" for name, rules in every.chains.items() for rule in rules]
         lines += self._element_changes("add", {where: self._verdict(where) for where in self._owners})
         lines += self._self_changes(set())
+        for name in every.sets:
+            known = [
+                f"{address} expires {left_s}s" for address, left_s in remembered.get(name, {}).items() if 0 < left_s <= every.sets[name]
+            ]
+            lines += self._batches("add", name, known)
         return "\n".join(lines) + "\n"
 
     def _put(self, service: str, fragment: Fragment) -> None:
@@ -102,7 +117,7 @@ class RuleBook:
         return {where: verdict for service, (where, verdict) in pairs if self._owners[where] == service}
 
     def _add_set(self, name: str, seconds: int) -> str:
-        return f"add set ip {self._table} {name} {{ type ipv4_addr; flags dynamic,timeout; timeout {seconds}s; }}"
+        return f"add set ip {self._table} {name} {{ type ipv4_addr; size {MOST_CLIENTS}; flags dynamic,timeout; timeout {seconds}s; }}"
 
     def _rule_changes(self, old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
         for name in old:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from pilothouse.linux.nft import Nft, NftFailure
 from pilothouse.network.service.book import RuleBook
 from pilothouse.network.service.config import ServiceProxyConfig
-from pilothouse.network.service.kernel import Nft, NftFailure
 from pilothouse.network.service.plan import Fragment
 
 

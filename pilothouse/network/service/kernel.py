@@ -1,103 +1,36 @@
-"""The service proxy's edge to nftables. Everything here blocks: call it in one thread, always the same.
+"""What the service proxy needs of nftables. Everything here blocks: call it in one thread, always the same."""
 
-A transaction costs 0.3 ms through libnftables in this process and 16 ms through a new nft process, so the library is used
-where it is installed. Source: libnftables(3).
-"""
-
-import ctypes
+import json
 import subprocess
-from typing import Protocol
 
+import structlog
+
+from pilothouse.linux.nft import Nft, NftFailure, open_nft
 from pilothouse.network.service.config import ServiceProxyConfig
 
-LIBRARY = "libnftables.so.1"
-_DEADLINE_S = 30
+log = structlog.get_logger("network.service")
+MOST_REMEMBERED = 100_000
+"""Clients over all sets that a new table takes over, those with the most time left; it is written in one transaction."""
+_LIST_S = 20
 
 
-class NftFailure(Exception):
-    """The transaction did not happen, not even in part. The text is nft's own."""
-
-
-class Nft(Protocol):
-    def run(self, commands: str) -> None:
-        """All or nothing. Raises NftFailure."""
-        ...
-
-    def check(self, commands: str) -> None:
-        """Would `run` succeed? Raises NftFailure if not."""
-        ...
-
-
-class LibraryNft:
-    """Raises OSError when the library is not installed."""
-
-    def __init__(self) -> None:
-        library = ctypes.CDLL(LIBRARY)
-        library.nft_ctx_new.restype = ctypes.c_void_p
-        library.nft_ctx_new.argtypes = [ctypes.c_uint32]
-        library.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
-        library.nft_ctx_set_dry_run.argtypes = [ctypes.c_void_p, ctypes.c_bool]
-        library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-        for name in (
-            "nft_ctx_buffer_error",
-            "nft_ctx_buffer_output",
-            "nft_ctx_get_error_buffer",
-            "nft_ctx_get_output_buffer",
-            "nft_ctx_free",
-        ):
-            getattr(library, name).argtypes = [ctypes.c_void_p]
-        self._library = library
-        self._context = library.nft_ctx_new(0)
-        library.nft_ctx_buffer_error(self._context)
-        library.nft_ctx_buffer_output(self._context)
-
-    def run(self, commands: str) -> None:
-        failed = self._library.nft_run_cmd_from_buffer(self._context, commands.encode())
-        # Both buffers are emptied by being read.
-        self._library.nft_ctx_get_output_buffer(self._context)
-        words = self._library.nft_ctx_get_error_buffer(self._context)
-        if failed:
-            raise NftFailure(_words(words.decode(errors="replace")))
-
-    def check(self, commands: str) -> None:
-        self._library.nft_ctx_set_dry_run(self._context, True)
-        try:
-            self.run(commands)
-        finally:
-            self._library.nft_ctx_set_dry_run(self._context, False)
-
-
-class ProcessNft:
-    """A process a transaction, for machines without the library."""
-
-    def run(self, commands: str) -> None:
-        self._execute(["nft", "-f", "-"], commands)
-
-    def check(self, commands: str) -> None:
-        self._execute(["nft", "--check", "-f", "-"], commands)
-
-    def _execute(self, command: list[str], commands: str) -> None:
-        try:
-            done = subprocess.run(command, input=commands, text=True, capture_output=True, timeout=_DEADLINE_S, check=False)
-        except FileNotFoundError as error:
-            raise NftFailure("the program nft is not installed (Debian package nftables)") from error
-        except subprocess.TimeoutExpired as error:
-            raise NftFailure(f"nft has not answered within {_DEADLINE_S} s") from error
-        if done.returncode:
-            raise NftFailure(_words(done.stderr) or f"exit status {done.returncode}")
-
-
-def _words(text: str) -> str:
-    """The first complaint; nft repeats a long transaction for each."""
-    lines = text.strip().splitlines()
-    return " ".join(line.strip() for line in lines[:2])[:500]
-
-
-def open_nft() -> Nft:
+def remembered_clients(config: ServiceProxyConfig) -> dict[str, dict[str, int]]:
+    """What the sets of the present table hold: set -> client's address -> seconds that are left. Empty when it cannot be read."""
     try:
-        return LibraryNft()
-    except OSError:
-        return ProcessNft()
+        listed = subprocess.run(["nft", "--json", "list", "table", "ip", config.table], capture_output=True, timeout=_LIST_S, check=False)
+        found = json.loads(listed.stdout or b"{}").get("nftables") or () if listed.returncode == 0 else ()
+    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+        log.warning("services forget which clients they knew", error=str(error))
+        return {}
+    sets = (each["set"] for each in found if "set" in each and each["set"].get("timeout"))
+    clients = [
+        (each["elem"]["expires"], set_["name"], each["elem"]["val"]) for set_ in sets for each in set_.get("elem") or () if "elem" in each
+    ]
+    clients.sort(reverse=True)
+    known: dict[str, dict[str, int]] = {}
+    for left_s, name, address in clients[:MOST_REMEMBERED]:
+        known.setdefault(name, {})[address] = left_s
+    return known
 
 
 def teardown(config: ServiceProxyConfig) -> None:

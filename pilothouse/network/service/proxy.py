@@ -14,13 +14,15 @@ import structlog
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
+from pilothouse.linux.nft import Nft, NftFailure, open_nft
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
-from pilothouse.network.service import conntrack, kernel
+from pilothouse.network.service import kernel
 from pilothouse.network.service.book import RuleBook
 from pilothouse.network.service.config import ServiceProxyConfig
 from pilothouse.network.service.culprits import culprits
 from pilothouse.network.service.endpoints import SERVICE_NAME_LABEL
+from pilothouse.network.service.flows import StaleFlows
 from pilothouse.network.service.plan import NOTHING, Fragment, plan
 
 log = structlog.get_logger("network.service")
@@ -61,6 +63,7 @@ class ServiceProxy:
         self._slices = informers.of(ENDPOINTSLICES, indexes={"service": _index})
         self._barrier = barrier
         self._book = RuleBook(config)
+        self._stale_flows = StaleFlows(config)
         self._dirty: dict[str, None] = {}
         self._whole = True
         self._wake = asyncio.Event()
@@ -74,7 +77,7 @@ class ServiceProxy:
         with ThreadPoolExecutor(1, "service-proxy") as thread:
             loop = asyncio.get_running_loop()
             try:
-                nft = await loop.run_in_executor(thread, kernel.open_nft)
+                nft = await loop.run_in_executor(thread, open_nft)
                 lacking = await loop.run_in_executor(thread, kernel.missing, nft, f"{self.config.table}-probe")
                 if lacking:
                     raise ProxyFailure(lacking)
@@ -107,50 +110,54 @@ class ServiceProxy:
         self._dirty[key] = None
         self._wake.set()
 
-    async def _next_change(self, thread: ThreadPoolExecutor, nft: kernel.Nft) -> None:
+    async def _next_change(self, thread: ThreadPoolExecutor, nft: Nft) -> None:
         """Until there is something to do: a change, a failure's retry, or a table that is not there any more."""
+        failures = max(self._failures, self._stale_flows.failures)
         first_s, most_s = RETRY_S
-        wait_s = min(first_s * 2 ** min(self._failures - 1, 10), most_s) if self._failures else INSPECT_S
+        wait_s = min(first_s * 2 ** min(failures - 1, 10), most_s) if failures else INSPECT_S
         try:
             async with asyncio.timeout(wait_s):
                 await self._wake.wait()
         except TimeoutError:
-            if not self._failures and not await self._is_in_place(thread, nft):
+            if not failures and not await self._is_in_place(thread, nft):
                 log.warning("the rules of the services are gone, perhaps by a reload of the firewall: writing them again")
                 self._whole = True
 
-    async def _is_in_place(self, thread: ThreadPoolExecutor, nft: kernel.Nft) -> bool:
+    async def _is_in_place(self, thread: ThreadPoolExecutor, nft: Nft) -> bool:
         try:
             await asyncio.get_running_loop().run_in_executor(thread, nft.run, f"list chain ip {self.config.table} services\n")
-        except kernel.NftFailure:
+        except NftFailure:
             return False
         return True
 
-    async def _apply(self, thread: ThreadPoolExecutor, nft: kernel.Nft) -> bool:
+    async def _apply(self, thread: ThreadPoolExecutor, nft: Nft) -> bool:
         """Bring the kernel to the caches' state. False: it could not be done and is tried again later."""
         began = time.perf_counter()
         self._wake.clear()
         wanted = self._wanted()
-        forgotten = self._udp_changes(wanted)
+        for key, fragment in wanted.items():
+            self._stale_flows.note(self._book.get(key), fragment)
         commands = self._book.change(wanted)
-        if self._whole:
-            commands = self._book.whole()
         loop = asyncio.get_running_loop()
+        if self._whole:
+            # Who was sent to an endpoint while this did not run, or runs against an older table, stays there.
+            known = await loop.run_in_executor(thread, kernel.remembered_clients, self.config) if self._book.has_affinity else {}
+            commands = self._book.whole(known)
         try:
             if commands:
                 await loop.run_in_executor(thread, nft.run, commands)
-        except kernel.NftFailure as failure:
+        except NftFailure as failure:
             await self._failed(failure, thread, nft)
             return False
         self._whole, self._failures = False, 0
-        if forgotten:
-            await loop.run_in_executor(thread, self._forget, forgotten)
+        if self._stale_flows:
+            await loop.run_in_executor(thread, self._stale_flows.end)
         if commands:
             took_ms = round((time.perf_counter() - began) * 1000, 2)
             log.debug("rules changed", services=list(wanted)[:5], count=len(wanted), took_ms=took_ms)
         return True
 
-    async def _failed(self, failure: kernel.NftFailure, thread: ThreadPoolExecutor, nft: kernel.Nft) -> None:
+    async def _failed(self, failure: NftFailure, thread: ThreadPoolExecutor, nft: Nft) -> None:
         """A change that fails is followed at once by the whole table, without the Services for which that would be refused.
 
         A whole table that fails for another reason waits longer each time.
@@ -188,23 +195,6 @@ class ServiceProxy:
         except FAULTS_OF_DATA as error:
             self._leave_out(key, f"no rules can be made of it: {error}")
             return NOTHING
-
-    def _udp_changes(self, wanted: dict[str, Fragment]) -> conntrack.Frontends:
-        """UDP frontends whose endpoints are not what they were, with those that are meant now."""
-        changed: dict[tuple[str, int], frozenset[tuple[str, int]]] = {}
-        for key, fragment in wanted.items():
-            before = self._book.get(key).udp
-            for at in {*before, *fragment.udp}:
-                meant = fragment.udp.get(at, frozenset())
-                if before.get(at) != meant:
-                    changed[at] = meant
-        return changed
-
-    def _forget(self, frontends: conntrack.Frontends) -> None:
-        try:
-            conntrack.forget(frontends)
-        except OSError as error:
-            log.warning("UDP flows to former endpoints could not be ended", error=str(error))
 
 
 def _created(service: Object | None) -> str:

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from pilothouse.barrier.endpoints import EndpointBarrier
+from pilothouse.linux import conntrack
+from pilothouse.linux.nft import LibraryNft, Nft, NftFailure, ProcessNft
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
 from pilothouse.network.pod import PodNetwork
 from pilothouse.network.service import ServiceProxy, ServiceProxyConfig
-from pilothouse.network.service.kernel import LibraryNft, Nft, NftFailure, ProcessNft, missing
+from pilothouse.network.service.kernel import missing
 from tests.e2e.network.conftest import Namespace, sh
 from tests.e2e.network.pods import Make, Runtime, fetch, pod_config, running, serving
 from tests.network.cluster import FakeCluster, endpoint, endpoint_slice, service
@@ -136,6 +138,24 @@ async def test_a_client_with_affinity_stays_with_its_endpoint_until_that_goes(ho
         assert {fetch("http://10.96.0.10/", here.asking).split()[0] for _ in range(5)} == {other}
 
 
+async def test_a_client_with_affinity_stays_with_its_endpoint_when_the_proxy_starts_again(
+    host: None, namespace: Make, tmp_path: Path
+) -> None:
+    """With a time-out of an hour, of which the new table gives what is left."""
+    affinity = {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 3600}}}
+    async with node(namespace, tmp_path) as here:
+        await here.declare(*here.addresses[:2], **affinity)
+        (first,) = {fetch("http://10.96.0.10/", here.asking) for _ in range(3)}
+        for _ in range(5):
+            informers = here.cluster.informers()
+            again = ServiceProxy(informers, EndpointBarrier(), CONFIG)
+            async with running(informers), running(again):
+                assert fetch("http://10.96.0.10/", here.asking) == first
+        listed = sh("nft", "list", "table", "ip", CONFIG.table)
+        assert "size 65536" in listed
+        assert f"{here.addresses[2]} expires 59m" in listed
+
+
 async def test_an_endpoint_that_was_told_to_go_gets_no_connection_after_the_barrier_opens(
     host: None, namespace: Make, tmp_path: Path
 ) -> None:
@@ -171,35 +191,97 @@ async def test_traffic_goes_on_while_the_proxy_is_away(host: None, namespace: Ma
         assert fetch("http://10.96.0.10/", here.asking).startswith("one")
 
 
-async def test_a_udp_client_with_a_fixed_port_moves_to_the_endpoint_that_is_left(host: None, namespace: Make, tmp_path: Path) -> None:
-    port: Object = {"name": "", "protocol": "UDP", "port": 53}
-    echo = "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('',53)); print('up',flush=True)\n"
-    echo += "while True:\n    d,a=s.recvfrom(99); s.sendto(sys.argv[1].encode(),a)\n"
-    async with node(namespace, tmp_path) as here, contextlib.AsyncExitStack() as stack:
-        for name, pod in (("one", here.one), ("two", here.two)):
-            process = await asyncio.create_subprocess_exec(*pod.command("python3", "-c", echo, name), stdout=asyncio.subprocess.PIPE)
+@contextlib.asynccontextmanager
+async def echoing(**pods: Namespace) -> AsyncIterator[None]:
+    """A UDP server in each pod that answers with the pod's name."""
+    program = "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('',53)); print('up',flush=True)\n"
+    program += "while True:\n    d,a=s.recvfrom(99); s.sendto(sys.argv[1].encode(),a)\n"
+    async with contextlib.AsyncExitStack() as stack:
+        for name, pod in pods.items():
+            process = await asyncio.create_subprocess_exec(*pod.command("python3", "-c", program, name), stdout=asyncio.subprocess.PIPE)
             stack.push_async_callback(process.wait)
             stack.callback(process.kill)
             assert process.stdout is not None
             await process.stdout.readline()
+        yield
 
-        async def route(address: str) -> None:
-            await here.cluster.put(ENDPOINTSLICES, endpoint_slice("dns", [port], endpoint(address)))
-            await here.applied(lambda: here.routed() == {address})
 
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(2)
-            client.bind(("", 0))
+class Client:
+    """Sends from one port for ever, as long-lived UDP clients do."""
 
-            def ask() -> bytes:
-                client.sendto(b"?", ("10.96.0.10", 53))
-                return client.recv(99)
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("", 0))
+        self.socket.settimeout(2)
 
-            await here.cluster.put(SERVICES, service("dns", port))
-            await route(here.addresses[0])
-            assert await asyncio.to_thread(ask) == b"one"
-            await route(here.addresses[1])
-            assert await asyncio.to_thread(ask) == b"two"
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, address: str, port: int) -> None:
+        """What comes back for it, an error of ICMP too, is taken off by the next one."""
+        with contextlib.suppress(OSError):
+            self.socket.sendto(b"?", (address, port))
+
+    def ask(self, address: str, port: int) -> bytes:
+        self.socket.sendto(b"?", (address, port))
+        return self.socket.recv(99)
+
+
+UDP: Object = {"name": "", "protocol": "UDP", "port": 53}
+
+
+async def route_udp(here: Node, address: str) -> None:
+    await here.cluster.put(ENDPOINTSLICES, endpoint_slice("dns", [UDP], endpoint(address)))
+    await here.applied(lambda: here.routed() == {address})
+
+
+async def test_a_udp_client_with_a_fixed_port_moves_to_the_endpoint_that_is_left(host: None, namespace: Make, tmp_path: Path) -> None:
+    async with node(namespace, tmp_path) as here, echoing(one=here.one, two=here.two):
+        with Client() as client:
+            await here.cluster.put(SERVICES, service("dns", UDP))
+            await route_udp(here, here.addresses[0])
+            assert await asyncio.to_thread(client.ask, "10.96.0.10", 53) == b"one"
+            await route_udp(here, here.addresses[1])
+            assert await asyncio.to_thread(client.ask, "10.96.0.10", 53) == b"two"
+
+
+async def test_a_udp_client_that_sent_before_there_was_a_service_reaches_it(host: None, namespace: Make, tmp_path: Path) -> None:
+    """By a node port: what nobody translates arrives at the host itself, and the flow would stay that way."""
+    async with node(namespace, tmp_path) as here, echoing(one=here.one):
+        with Client() as client, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.bind(("127.0.0.1", 30053))
+            client.send("127.0.0.1", 30053)
+            await here.cluster.put(SERVICES, service("dns", UDP | {"nodePort": 30053}, type="NodePort"))
+            await route_udp(here, here.addresses[0])
+            assert await asyncio.to_thread(client.ask, "127.0.0.1", 30053) == b"one"
+
+
+async def test_flows_that_could_not_be_ended_are_ended_later(
+    host: None, namespace: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget, failed = conntrack.forget, 0
+
+    def fails_twice(*arguments: Any) -> int:
+        nonlocal failed
+        failed += 1
+        if failed <= 2:
+            raise OSError(105, "No buffer space available")
+        return forget(*arguments)
+
+    async with node(namespace, tmp_path) as here, echoing(one=here.one, two=here.two):
+        with Client() as client:
+            await here.cluster.put(SERVICES, service("dns", UDP))
+            await route_udp(here, here.addresses[0])
+            assert await asyncio.to_thread(client.ask, "10.96.0.10", 53) == b"one"
+            monkeypatch.setattr(conntrack, "forget", fails_twice)
+            await route_udp(here, here.addresses[1])
+            async with asyncio.timeout(20):
+                while await asyncio.to_thread(client.ask, "10.96.0.10", 53) != b"two":
+                    await asyncio.sleep(0.05)
+            assert failed == 3
 
 
 @pytest.mark.parametrize("nft", [LibraryNft, ProcessNft])

@@ -2,9 +2,9 @@
 
 import pytest
 
+from pilothouse.linux.nft import NftFailure
 from pilothouse.network.service.config import ServiceProxyConfig
 from pilothouse.network.service.culprits import culprits
-from pilothouse.network.service.kernel import NftFailure
 from pilothouse.network.service.plan import Fragment
 
 CONFIG = ServiceProxyConfig(instance="t", node="here", local_cidr="10.244.0.0/24", service_cidr="10.96.0.0/12")
@@ -18,7 +18,7 @@ class PickyNft:
         self.clash = clash
         self.asked = 0
 
-    def run(self, commands: str) -> None:
+    def run(self, commands: str) -> str:
         raise AssertionError("nothing may be changed")
 
     def check(self, commands: str) -> None:

@@ -90,6 +90,19 @@ def test_a_service_that_goes_takes_everything_with_it() -> None:
     assert book.addresses == frozenset()
 
 
+def test_clients_that_were_known_are_remembered_by_the_table_that_replaces_another() -> None:
+    book = RuleBook(CONFIG)
+    assert not book.has_affinity
+    fragment = rules(CASES["affinity"][0], *CASES["affinity"][1])
+    book.change({"default/web": fragment})
+    first, second = fragment.sets
+    commands = book.whole({first: {"10.244.0.9": 60, "10.244.0.10": 0}, second: {"10.244.0.11": 999_999}, "a-gone": {"10.244.0.12": 60}})
+    assert [line for line in commands.splitlines() if "expires" in line] == [
+        f"add element ip pilothouse-t-svc {first} {{ 10.244.0.9 expires 60s }}"
+    ]
+    assert book.has_affinity
+
+
 def test_an_address_in_two_services_is_routed_to_until_both_have_let_it_go() -> None:
     book = RuleBook(CONFIG)
     first, second = service("a", HTTP, clusterIP="10.96.0.1"), service("b", HTTP, clusterIP="10.96.0.2")
