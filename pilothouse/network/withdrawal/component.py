@@ -19,7 +19,7 @@ from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, LEASES, NODES
 from pilothouse.model.node_objects import NAMESPACE, report_name
-from pilothouse.network.withdrawal.report import LABEL, Report, called_off, ready_addresses
+from pilothouse.network.withdrawal.report import LABEL, Report, addresses, called_off, ready_addresses
 
 log = structlog.get_logger("network.withdrawal")
 SETTLE_S, RENEW_S, DURATION_S, RETRY_S = 0.1, 10.0, 30.0, 1.0
@@ -51,7 +51,7 @@ class Withdrawal:
         self._renew_s = renew_s
         self._duration_s = duration_s
         self._nodes = informers.of(NODES)
-        self._slices = informers.of(ENDPOINTSLICES)
+        self._slices = informers.of(ENDPOINTSLICES, indexes={"endpoint": addresses})
         self._leases = informers.of(LEASES, namespace=NAMESPACE, label_selector=LABEL)
         self._seen: dict[str, float] = {}
         self._news = asyncio.Event()
@@ -136,7 +136,7 @@ class Withdrawal:
 
     def _routing(self, address: str) -> list[str]:
         """The nodes whose proxies may still route there."""
-        revision, now = called_off(address, self._slices.items()), asyncio.get_running_loop().time()
+        revision, now = called_off(address, self._slices.by_index("endpoint", address)), asyncio.get_running_loop().time()
         alive = [lease for lease in self._leases.items() if now - self._seen.get(meta.name(lease), now) < self._duration_s]
         others = [lease for lease in alive if meta.name(lease) != report_name(self._node)]
         return [meta.name(lease) for lease in others if not Report.of(lease).has_left(address, revision)]

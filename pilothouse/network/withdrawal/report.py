@@ -49,6 +49,11 @@ def ready_addresses(slices: Iterable[Object]) -> set[str]:
     }
 
 
+def addresses(endpoint_slice: Object) -> list[str]:
+    """Index values: all that a slice has, in whatever state."""
+    return [address for endpoint in endpoint_slice.get("endpoints") or () for address in endpoint.get("addresses") or ()]
+
+
 def called_off(address: str, slices: Iterable[Object]) -> int:
     """The newest revision of the slices that have the address and do not call it ready; 0 for none."""
     found = [

@@ -1,9 +1,11 @@
 """Two nodes with a barrier each: a pod of one may end when the proxies of the other have let it go."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
+
+import pytest
 
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import Consumer, EndpointBarrier
@@ -11,7 +13,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, LEASES, NODES
-from pilothouse.network.withdrawal import Withdrawal
+from pilothouse.network.withdrawal import Withdrawal, component
 from tests.people import ADMIN, client_of, person, refused_parts
 from tests.people import node as node_user
 
@@ -136,3 +138,24 @@ async def test_a_node_that_is_alone_writes_nothing(server: ApiServer) -> None:
         assert await reports(server) == []
         one.proxy.routes(frozenset(), revision)
         assert await one.barrier.released(A, 1)
+
+
+async def test_who_waits_looks_at_the_slices_that_have_the_address_and_at_no_others(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks again with each report of each node, for each pod that ends."""
+    seen: list[str] = []
+
+    def called_off(address: str, slices: Iterable[Object]) -> int:
+        seen.extend(each["metadata"]["name"] for each in slices)
+        return 0
+
+    monkeypatch.setattr(component, "called_off", called_off)
+    await add_nodes(server, "a", "b")
+    await write_slice(server, A=False)
+    other = {"metadata": {"name": "other"}, "addressType": "IPv4", "ports": [], "endpoints": [{"addresses": [B]}]}
+    await client_of(server, ADMIN).create(ENDPOINTSLICES, other, "default")
+    async with node(server, "a") as here:
+        assert here.barrier.elsewhere is not None
+        assert await here.barrier.elsewhere.released(A, 5)
+    assert seen == ["web"]
