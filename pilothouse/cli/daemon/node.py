@@ -8,7 +8,7 @@ import asyncio
 import importlib
 import ssl
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ from pilothouse.wire.tls import client_context
 
 log = structlog.get_logger("daemon")
 LOOK_S, HTTPS_PORT = 0.05, 443
+API_PATIENCE_S = 20.0
 
 
 async def work(process: Process) -> None:
@@ -60,7 +61,7 @@ async def work(process: Process) -> None:
         if settings.nodes_cidr:
             between = partial(further_network.keep_bridge, Place.first(home, settings), settings.pod_cidr)
             supervisor.start("network between nodes", between)
-        await _api_listens(settings)
+        await _api_may_listen(settings)
         client = await _client(stack, identities.kubeconfig(NODE_IDENTITY), "kubelet")
         if settings.server:
             settings = await supervisor.persist(joined.RANGE, partial(joined.known_range, client, home, settings))
@@ -113,6 +114,13 @@ async def _sandboxes(socket: Path) -> frozenset[str] | None:
         return None
     finally:
         await runtime.close()
+
+
+async def _api_may_listen(settings: Settings) -> None:
+    """A node that has joined learns its part of the network first; another one runs its static pods whether the API server comes or not."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(None if settings.server else API_PATIENCE_S):
+            await _api_listens(settings)
 
 
 async def _api_listens(settings: Settings) -> None:

@@ -61,7 +61,7 @@ from pilothouse.model.kinds import PODS
 log = structlog.get_logger("node.agent")
 
 EVENTS_RETRY_S, AFTER_RECONNECT_S = 0.2, 1.0
-ORPHANS_S = 60.0
+API_PATIENCE_S, ORPHANS_S = 10.0, 60.0
 CRASH_FIRST_S, CRASH_MOST_S = 5.0, 300.0
 AT_ONCE = 8
 
@@ -173,15 +173,16 @@ class NodeAgent:
                 self._found = await self._of_runtime()
                 tasks.spawn(self._events(), name="node runtime events")
                 if self._own_informers:
-                    await tasks.start(self._informers.run, name="node informers")
-                await self._pods.wait_synced()
-                self._pods.on_change(self._pod_changed)
+                    tasks.spawn(self._informers.run(), name="node informers")
+                await self._api_answers()
                 await self._static.open()
                 tasks.spawn(self._static.run(), name="node static pods")
+                tasks.spawn(self._relists(), name="node relists")
+                await self._informers.wait_synced()
+                self._pods.on_change(self._pod_changed)
                 # What ended between the look at the runtime and the first event.
                 tasks.spawn(self._relist(AFTER_RECONNECT_S), name="node first relist")
                 tasks.spawn(self._sweep_orphans(), name="node orphans")
-                tasks.spawn(self._relists(), name="node relists")
                 tasks.spawn(housekeeping.run(self._context, self._workers), name="node housekeeping")
                 tasks.spawn(evictor.run(), name="node eviction")
                 tasks.spawn(node.run(ready), name="node status")
@@ -189,6 +190,18 @@ class NodeAgent:
             await self._tasks.close()
             await self._objects.close()
             await self._context.images.close()
+
+    async def _api_answers(self) -> None:
+        """Or does not within some seconds: static pods that were let in once do not wait for it, all others do."""
+        try:
+            async with asyncio.timeout(API_PATIENCE_S):
+                await self._pods.wait_synced()
+        except TimeoutError:
+            log.warning("the API server does not answer: of this node's pods only static ones are started")
+        else:
+            for pod in self._pods.items():
+                if mirrored_uid(pod):
+                    self._pod_changed(None, pod)
 
     async def _open(self) -> Context:
         volumes = Volumes(self._config, self._sources, ImageViews(self._config, self._runtime), self._clock)
