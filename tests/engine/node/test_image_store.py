@@ -1,6 +1,7 @@
 """Pulling images: who shares a pull with whom, how one that fails is told, and whom what was pulled serves."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,21 @@ async def test_an_image_is_not_had_by_the_name_of_another_repository(tmp_path: P
     assert not await node.may_use("public:1")
     node.runtime.stock[f"{REGISTRY}/app:2"] = found
     assert await node.may_use(f"{REGISTRY}/app:2", mine)
+
+
+async def test_a_name_that_was_here_before_serves_everybody_though_its_image_was_fetched_by_another(
+    tmp_path: Path, mine: Object
+) -> None:
+    node = Node(tmp_path, IMAGE)
+    found = await node.pull(IMAGE, mine)
+    both = replace(found, tags=(IMAGE, "docker.io/library/built:1"), digests=(f"{REGISTRY}/app@sha256:{64 * '0'}",))
+    node.runtime.stock |= {IMAGE: both, "built:1": both, found.id: both, both.digests[0]: both}
+    for _ in range(2):
+        assert await node.may_use("built:1")
+        assert not await node.may_use(IMAGE)
+        assert not await node.may_use(both.digests[0])
+        assert not await node.may_use(found.id)
+        await node.restarted()
 
 
 async def test_an_image_whose_pull_nobody_saw_the_end_of_serves_nobody_before_it_is_pulled_again(tmp_path: Path, mine: Object) -> None:

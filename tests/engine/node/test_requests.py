@@ -260,11 +260,7 @@ def test_the_error_stream_says_how_a_process_ended() -> None:
 
 
 def test_an_images_repository_is_its_name_without_tag_and_digest() -> None:
-    images = {
-        "a": "a",
-        "a:1": "a",
-        "r:5000/a": "r:5000/a",
-        "r:5000/a/b:1@sha256:" + "0" * 64: "r:5000/a/b",
-        "r.io/a@sha256:" + "0" * 64: "r.io/a",
-    }
+    digest, library = "@sha256:" + "0" * 64, "docker.io/library/"
+    images = {"a": f"{library}a", "docker.io/a:1": f"{library}a", "sha256:0123": f"{library}sha256", f"a/b:1{digest}": "docker.io/a/b"}
+    images |= {"r:5000/a": "r:5000/a", f"r:5000/a/b:1{digest}": "r:5000/a/b", f"r.io/a{digest}": "r.io/a", "localhost/a": "localhost/a"}
     assert {image: repository_of(image) for image in images} == images

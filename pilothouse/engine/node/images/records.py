@@ -2,8 +2,8 @@
 
 A record for each image that this node has pulled, by its id; and while a pull goes on a note of that, so that an image whose pull the
 agent did not see the end of is not taken for one that was here before. What has neither was not pulled by this node (loaded, built, from
-before there were records) and serves everybody. Source: KEP-2535; kubernetes pkg/kubelet/images/pullmanager, with its default policy
-NeverVerifyPreloadedImages and its files' form.
+before there were records) and serves everybody; so do names of a repository that no pull has given to an image.
+Source: KEP-2535; kubernetes pkg/kubelet/images/pullmanager, with its default policy NeverVerifyPreloadedImages and its files' form.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ import structlog
 from pilothouse.engine.node.files import durable
 from pilothouse.engine.node.images.credentials import Credential, SecretOf
 from pilothouse.engine.node.images.reference import repository_of
+from pilothouse.engine.node.runtime.seam import Image
 from pilothouse.model import meta
 from pilothouse.model.json import JSONError, Object, dumps, loads
 
@@ -62,13 +63,17 @@ class PullRecords:
         """Reads what an earlier agent has written. A file that cannot be read is as if it were not there."""
         self._records, self._begun = await asyncio.to_thread(self._load)
 
-    def needs_credentials(self, image: str, id: str) -> bool:
-        """Whether a pod has to show credentials for an image that is here. image: as the pod names it; id: what that is now."""
-        record = self._records.get(id)
-        if record is None:
-            return self._begun.get(image, id) != id
-        access = record.get(repository_of(image))
-        return access is None or not access.anybody
+    def needs_credentials(self, image: str, found: Image) -> bool:
+        """Whether a pod has to show credentials for an image that is here. image: as the pod names it."""
+        record, repository = self._records.get(found.id), repository_of(image)
+        access = None if record is None else record.get(repository)
+        if access is not None:
+            return not access.anybody
+        if repository not in map(repository_of, (*found.tags, *found.digests)):
+            # Named by its id, which says nothing of where it comes from.
+            return record is not None or bool(self._begun)
+        # No pull has given it that name, but one that goes on, or whose end nobody saw, may have.
+        return any(before != found.id and _may_be(image, begun) for begun, before in self._begun.items())
 
     async def admits(self, image: str, id: str, shown: Sequence[Credential]) -> bool:
         """Whether one of these has had the image before.
@@ -149,6 +154,11 @@ class PullRecords:
             found["image"]: str(found.get("imageRef") or "") for found in _objects(self._folder / "pulling") if _is_text(found, "image")
         }
         return records, begun
+
+
+def _may_be(image: str, begun: str) -> bool:
+    """Whether a pull of one may have brought what the other names."""
+    return image == begun or ("@" in image and repository_of(image) == repository_of(begun))
 
 
 def _digest(text: str) -> str:

@@ -21,10 +21,13 @@ def domain_of(image: str) -> str:
 
 
 def repository_of(image: str) -> str:
-    """Without tag and digest."""
-    name = image.partition("@")[0]
-    before, slash, last = name.rpartition("/")
-    return before + slash + last.partition(":")[0]
+    """In full, without tag and digest."""
+    before, slash, last = image.partition("@")[0].rpartition("/")
+    name = before + slash + last.partition(":")[0]
+    if domain_of(image) != DEFAULT_DOMAIN:
+        return name
+    path = name.removeprefix(f"{DEFAULT_DOMAIN}/")
+    return f"{DEFAULT_DOMAIN}/{path}" if "/" in path else f"{DEFAULT_DOMAIN}/library/{path}"
 
 
 def pull_policy(container: Object) -> str:

@@ -55,7 +55,7 @@ class ImageStore:
 
     async def may_use(self, image: str, found: Image, secrets: Callable[[], Awaitable[list[Object]]]) -> bool:
         """Whether a pod with these pull secrets may use what is here without a pull of its own."""
-        if not self._records.needs_credentials(image, found.id):
+        if not self._records.needs_credentials(image, found):
             return True
         return await self._records.admits(image, found.id, credentials(image, await secrets()))
 
