@@ -7,7 +7,6 @@ directory. Nothing is remembered but tokens: what a volume is follows from the p
 import asyncio
 import os
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,13 +15,13 @@ import structlog
 from pilothouse.aio.clock import Steady
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files.mountpoints import is_mounted, mount_memory, mounts_below, unmount
-from pilothouse.engine.node.files.payload import File, is_written, write_payload
+from pilothouse.engine.node.files.payload import is_written, write_payload
 from pilothouse.engine.node.files.removal import remove_tree
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.sources import Sources, Token
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.engine.node.volumes.images import ImageViews
-from pilothouse.engine.node.volumes.projection import Gathered, Gatherer, VolumeMissing
+from pilothouse.engine.node.volumes.projection import Gathered, Gatherer, Room, VolumeMissing
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity
@@ -30,9 +29,6 @@ from pilothouse.model.quantity import Quantity
 log = structlog.get_logger("node.volumes")
 
 LOOK_AGAIN_S = 60.0
-POD_FILES_BYTES = 64 * 1024 * 1024
-"""All pods' files share one tmpfs; no pod may fill it by mounting the same ConfigMap a thousand times."""
-
 KINDS = {
     "configMap": "kubernetes.io~configmap",
     "secret": "kubernetes.io~secret",
@@ -70,21 +66,6 @@ class Prepared:
         self.refresh_at = min(filter(None, (self.refresh_at, at)), default=0.0)
 
 
-@dataclass(slots=True)
-class Room:
-    """How much the files of one pod's volumes may still take."""
-
-    left_bytes: int = POD_FILES_BYTES
-
-    def take(self, files: Mapping[str, File]) -> None:
-        """Raises VolumeMissing when it is too much."""
-        size = sum(len(file.content) for file in files.values())
-        if size > self.left_bytes:
-            limit = POD_FILES_BYTES // 1024**2
-            raise VolumeMissing(f"the ConfigMaps and Secrets that this pod mounts hold more than {limit} MiB; mount fewer of them")
-        self.left_bytes -= size
-
-
 class Volumes:
     """views: of the images that are volumes; they are made by whoever pulls the images, and go with the pod's other volumes."""
 
@@ -110,13 +91,12 @@ class Volumes:
         """Makes or refreshes every volume of the pod, each by itself: one that fails leaves the others as they should be."""
         result = Prepared()
         gatherer = self._gatherer(pod, pod_ips)
-        room = Room()
         for volume in podspec.spec(pod).get("volumes") or ():
             name = volume["name"]
             if volume.get("image") is not None:
                 continue
             try:
-                result.paths[name], refresh_at = await self._prepare(pod, volume, gatherer, room)
+                result.paths[name], refresh_at = await self._prepare(pod, volume, gatherer)
                 result.look_again(refresh_at)
             except (VolumeMissing, OSError, ValueError, ApiError) as error:
                 why = error.message if isinstance(error, ApiError) else str(error)
@@ -137,12 +117,12 @@ class Volumes:
 
     def _gatherer(self, pod: Object, pod_ips: tuple[str, ...]) -> Gatherer:
         tokens = self._tokens.setdefault(pod["metadata"]["uid"], {})
-        return Gatherer(self._sources, pod, self.allocatable, self._config.addresses, pod_ips, tokens, _single_user(pod), self._clock)
+        addresses, owner = self._config.addresses, _single_user(pod)
+        return Gatherer(self._sources, pod, self.allocatable, addresses, pod_ips, tokens, owner, self._clock, Room())
 
-    async def _prepare(self, pod: Object, volume: Object, gatherer: Gatherer, room: Room) -> tuple[Path, float]:
+    async def _prepare(self, pod: Object, volume: Object, gatherer: Gatherer) -> tuple[Path, float]:
         gathered = await gatherer.gather(volume)
         if gathered is not None:
-            room.take(gathered.files)
             return await self._files(pod, volume, gathered), gathered.refresh_at
         if (source := volume.get("emptyDir")) is not None:
             return await self._empty(pod, volume["name"], source), 0.0

@@ -1,5 +1,6 @@
 """A pod's volumes together: each by itself, in memory where it matters, gone without a trace."""
 
+import base64
 import os
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from pilothouse.engine.node.files.mountpoints import is_mounted, mounts_below
 from pilothouse.engine.node.pod.sources import Token
 from pilothouse.engine.node.volumes import volumes as volumes_module
 from pilothouse.engine.node.volumes.images import ImageViews
+from pilothouse.engine.node.volumes.projection import Room
 from pilothouse.engine.node.volumes.volumes import Volumes, empty_in_memory, empty_on_disk, unmount_and_remove
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
@@ -135,7 +137,36 @@ async def test_no_pod_fills_the_memory_of_all(volumes: Volumes, cluster: Cluster
     cluster.configmaps["big"] = {"data": {"a": "x" * 1024**2}}
     items = [{"key": "a", "path": f"p{i}"} for i in range(65)]
     found = await volumes.prepare(pod(volumes=[{"name": "big", "configMap": {"name": "big", "items": items}}]), ())
-    assert "hold more than 64 MiB; mount fewer of them" in found.failures[0]
+    assert "take more than 64 MiB; mount fewer of them" in found.failures[0]
+
+
+async def test_a_volume_that_does_not_fit_leaves_its_room_to_the_others(volumes: Volumes, cluster: Cluster) -> None:
+    cluster.configmaps["big"] = {"data": {"a": "x" * 1024**2}}
+    items = [{"key": "a", "path": f"p{i}"} for i in range(65)]
+    big = {"name": "big", "configMap": {"name": "big", "items": items}}
+    found = await volumes.prepare(pod(volumes=[big, CONFIG, TOKEN]), ())
+    assert set(found.paths) == {"config", "token"}
+    assert len(found.failures) == 1
+
+
+async def test_the_work_for_volumes_ends_where_their_room_does(volumes: Volumes, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster.configmaps["big"] = {"binaryData": {"a": base64.b64encode(b"x" * 1024**2).decode()}}
+    decoded: list[str] = []
+    made: list[int] = []
+    decode, take = base64.b64decode, Room.take
+    monkeypatch.setattr(base64, "b64decode", lambda text: decoded.append(text) or decode(text))
+    monkeypatch.setattr(Room, "take", lambda room, size_bytes: made.append(size_bytes) or take(room, size_bytes))
+    sources = [{"configMap": {"name": "big", "items": [{"key": "a", "path": f"p{i}"}]}} for i in range(1000)]
+    found = await volumes.prepare(pod(volumes=[{"name": f"v{i}", "projected": {"sources": sources}} for i in range(50)]), ())
+    assert len(found.failures) == 50
+    assert len(decoded) == 1
+    assert len(made) <= 65 * 10
+
+
+async def test_many_small_files_take_a_page_each(volumes: Volumes, cluster: Cluster) -> None:
+    cluster.configmaps["many"] = {"data": {f"k{i}": "" for i in range(1000)}}
+    found = await volumes.prepare(pod(volumes=[{"name": f"v{i}", "configMap": {"name": "many"}} for i in range(17)]), ())
+    assert [each.partition(" : ")[0] for each in found.failures] == ['MountVolume.SetUp failed for volume "v16"']
 
 
 def test_an_empty_folder_appears_with_its_mode_or_not_at_all(tmp_path: Path) -> None:
