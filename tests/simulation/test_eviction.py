@@ -221,3 +221,15 @@ def test_pods_are_measured_only_when_the_node_is_short_or_one_of_them_has_a_limi
         return found
 
     assert play(scene) == [0, 1]
+
+
+def test_what_the_node_ends_itself_is_told_so_before_it_is_killed(play: Play) -> None:
+    """The longest grace at a soft threshold is none at all, unless somebody sets another."""
+
+    async def scene(cluster: Simulated) -> None:
+        await runs(cluster, "p", 10)
+        cluster.worker("p").evict("Evicted", "said", grace_s=0, disrupts=True)
+        await cluster.until(PODS, "p", is_evicted, 20)
+        assert [each.grace_s for each in cluster.runtime.called("StopContainer")] == [1]
+
+    play(scene)

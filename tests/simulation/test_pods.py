@@ -515,3 +515,15 @@ def test_what_one_pods_secret_fetched_serves_no_pod_without_it(play: Play) -> No
 def waits_for(found: Object | None) -> str:
     statuses = ((found or {}).get("status") or {}).get("containerStatuses") or [{}]
     return str(((statuses[0].get("state") or {}).get("waiting") or {}).get("reason"))
+
+
+def test_a_pod_whose_logs_can_have_no_folder_says_so(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        await cluster.create(PODS, pod("a" * 253))
+        await asyncio.sleep(10)
+        said = {each["message"] for each in await cluster.items(EVENTS) if each["reason"] == "FailedCreatePodSandBox"}
+        assert len(said) == 1
+        assert "the folder of the pod's logs cannot be made: File name too long" in said.pop()
+
+    play(scene)

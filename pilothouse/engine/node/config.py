@@ -10,7 +10,7 @@ HOSTS_FILE, MESSAGE_FILES = "etc-hosts", "containers"
 
 
 HARD = "memory.available<100Mi,nodefs.available<5%,nodefs.inodesFree<5%,imagefs.available<5%,imagefs.inodesFree<5%"
-"""Upstream's own thresholds."""
+"""Upstream's thresholds, but for disks, of which it keeps 10% and 15% free."""
 
 
 @dataclass(frozen=True, slots=True)

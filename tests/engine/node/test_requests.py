@@ -264,3 +264,31 @@ def test_an_images_repository_is_its_name_without_tag_and_digest() -> None:
     images = {"a": f"{library}a", "docker.io/a:1": f"{library}a", "sha256:0123": f"{library}sha256", f"a/b:1{digest}": "docker.io/a/b"}
     images |= {"r:5000/a": "r:5000/a", f"r:5000/a/b:1{digest}": "r:5000/a/b", f"r.io/a{digest}": "r.io/a", "localhost/a": "localhost/a"}
     assert {image: repository_of(image) for image in images} == images
+
+
+def test_a_pod_is_given_no_more_name_servers_and_searches_than_resolvers_take() -> None:
+    host = Resolver(("1.1.1.1", "2.2.2.2"), tuple(f"d{number}.example" for number in range(30)))
+    more = {
+        "dnsConfig": {"nameservers": ["3.3.3.3", "4.4.4.4"], "searches": ["x.example"] * 2 + [f"y{number}.example" for number in range(9)]}
+    }
+    found = dns(pod(dnsPolicy="Default", **more), CONFIG, host)
+    assert list(found.servers) == ["1.1.1.1", "2.2.2.2", "3.3.3.3"]
+    assert len(found.searches) == 32
+    assert found.searches[30] == "x.example"
+    wide = dns(pod(dnsPolicy="None", dnsConfig={"searches": [f"{number}".rjust(200, "a") for number in range(20)]}), CONFIG, host)
+    assert len(" ".join(wide.searches)) <= 2048
+    assert len(wide.searches) == 10
+
+
+def test_the_kernel_takes_no_sidecar_before_the_container_that_it_serves() -> None:
+    main = spec(resources={"requests": {"memory": "512Mi"}})
+    proxy = spec("proxy", restartPolicy="Always", resources={"requests": {"memory": "1Mi"}})
+    setup = spec("setup", resources={"requests": {"memory": "1Mi"}})
+    wanted = pod(main, initContainers=[proxy, setup])
+    scores = [resources(wanted, each, GI).oom_score_adj for each in (main, proxy, setup)]
+    assert scores == [500, 500, 999]
+
+
+def test_the_kernel_spares_what_the_node_does_not_work_without() -> None:
+    assert resources(pod(priority=2_000_001_000), spec(), GI).oom_score_adj == -997
+    assert resources(pod(priority=2_000_000_000), spec(), GI).oom_score_adj == 1000

@@ -6,8 +6,8 @@ from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity
 
 RESOURCES = ("cpu", "memory")
-CRITICAL = 2_000_000_000
-"""The priority of system-cluster-critical."""
+CRITICAL, NODE_CRITICAL = 2_000_000_000, 2_000_001_000
+"""The priorities of system-cluster-critical and system-node-critical."""
 STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 READ_ONLY_VOLUMES = ("configMap", "secret", "projected", "downwardAPI")
 """What the node writes and keeps current: containers read it, whatever `readOnly` says. Upstream's rule since 1.10."""
@@ -76,6 +76,11 @@ def priority(pod: Object) -> int:
 def is_critical(pod: Object) -> bool:
     """Whether it belongs to the system: it is never evicted, ends last and is taken whatever the node is short of."""
     return priority(pod) >= CRITICAL
+
+
+def is_node_critical(pod: Object) -> bool:
+    """Whether the node itself would not work without it."""
+    return priority(pod) >= NODE_CRITICAL
 
 
 def restart_policy(pod: Object) -> str:

@@ -15,6 +15,8 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CONFIGMAPS, SECRETS, SERVICEACCOUNTS, SERVICES
 
+OLDEST_TOKEN_S = 24 * 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -26,8 +28,11 @@ class Token:
 
     @property
     def refresh_at(self) -> float:
-        """At 80% of its life, so that a server that is away for a while does no harm."""
-        return self.issued_at + 0.8 * (self.expires_at - self.issued_at)
+        """At 80% of its life, so that a server that is away for a while does no harm; a day after its issue at the latest.
+
+        Source: kubernetes pkg/kubelet/token/token_manager.go (requiresRefresh).
+        """
+        return self.issued_at + min(0.8 * (self.expires_at - self.issued_at), OLDEST_TOKEN_S)
 
 
 class Sources(Protocol):

@@ -87,13 +87,18 @@ def resources(pod: Object, container: Object, node_memory_bytes: int) -> api.Lin
 
 
 def oom_score(pod: Object, container: Object, node_memory_bytes: int) -> int:
-    """Whom the kernel kills first when the node runs out of memory. Source: kubelet/qos/policy.go."""
+    """Whom the kernel kills first when the node runs out of memory: a sidecar not before the containers that it serves.
+
+    Source: kubelet/qos/policy.go.
+    """
     quality = podspec.qos_class(pod)
-    if quality == "Guaranteed":
+    if quality == "Guaranteed" or podspec.is_node_critical(pod):
         return -997
     if quality == "BestEffort":
         return 1000
     requested = podspec.requested_memory(pod, container)
+    if podspec.is_sidecar(container):
+        requested = max(requested, min((podspec.requested_memory(pod, each) for each in podspec.containers(pod)), default=0))
     score = 1000 - 1000 * requested // max(1, node_memory_bytes)
     return min(999, max(3, score))
 

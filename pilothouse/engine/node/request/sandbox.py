@@ -14,6 +14,8 @@ from pilothouse.model.json import Object
 from pilothouse.model.sysctls import dotted
 
 RESOLV_CONFS = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
+MOST_SERVERS, MOST_SEARCHES, MOST_SEARCH_CHARACTERS = 3, 32, 2048
+"""Of a resolv.conf. Source: kubelet/network/dns (MaxDNSNameservers, MaxDNSSearchPaths, MaxDNSSearchListChars)."""
 PROTOCOLS = {"TCP": api.TCP, "UDP": api.UDP, "SCTP": api.SCTP}
 
 
@@ -46,7 +48,7 @@ class Resolver:
 
 
 def dns(pod: Object, config: NodeConfig, host: Resolver) -> api.DNSConfig:
-    """Source: kubelet/network/dns, GetPodDNS."""
+    """What is more than resolvers take is left out from the end. Source: kubelet/network/dns, GetPodDNS."""
     policy = podspec.spec(pod).get("dnsPolicy") or "ClusterFirst"
     if policy == "ClusterFirst" and podspec.host_network(pod):
         policy = "Default"
@@ -61,8 +63,10 @@ def dns(pod: Object, config: NodeConfig, host: Resolver) -> api.DNSConfig:
 
 
 def _customised(base: Resolver, custom: Object) -> api.DNSConfig:
-    servers = dict.fromkeys((*base.servers, *(custom.get("nameservers") or ())))
-    searches = dict.fromkeys((*base.searches, *(custom.get("searches") or ())))
+    servers = list(dict.fromkeys((*base.servers, *(custom.get("nameservers") or ()))))[:MOST_SERVERS]
+    searches = list(dict.fromkeys((*base.searches, *(custom.get("searches") or ()))))[:MOST_SEARCHES]
+    while len(" ".join(searches)) > MOST_SEARCH_CHARACTERS:
+        searches.pop()
     options = {each.partition(":")[0]: each for each in base.options}
     for option in custom.get("options") or ():
         value = option.get("value")

@@ -30,6 +30,8 @@ from pilothouse.model.kinds import PODS
 log = structlog.get_logger("node.ending")
 
 BARRIER_MOST_S = 10.0
+LEAST_GRACE_S = 1
+"""That the node gives to what it ends itself. Source: kubelet/pod_workers.go (calculateEffectiveGracePeriod)."""
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 30.0
 
 
@@ -115,7 +117,7 @@ class Ender:
             self.hurried.clear()
             grace_s = podspec.grace_s(self._handle.object)
             if self._state.grace_s is not None:
-                grace_s = min(self._state.grace_s, grace_s)
+                grace_s = max(LEAST_GRACE_S, min(self._state.grace_s, grace_s))
             if self._handle.gone:
                 # Only a forced deletion takes the object away before its containers have ended.
                 grace_s = min(1, grace_s)

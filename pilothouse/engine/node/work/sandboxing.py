@@ -40,7 +40,7 @@ class SandboxMaker:
         try:
             await self.look_up_users()
             wanted = self.config(attempt)
-            make_room(wanted, podspec.pod_cpu_shares(self._handle.object))
+            self._make_room(wanted)
             await self._limit(wanted.linux.cgroup_parent)
         except RuntimeFailure as error:
             self._say_failed(error)
@@ -91,6 +91,14 @@ class SandboxMaker:
         """The pod's own users, in its sandbox and in each container alike."""
         if self.users is not None:
             namespaces.userns_options.CopyFrom(self.users)
+
+    def _make_room(self, wanted: api.PodSandboxConfig) -> None:
+        """Raises RuntimeFailure."""
+        try:
+            make_room(wanted, podspec.pod_cpu_shares(self._handle.object))
+        except OSError as error:
+            why = f"the folder of the pod's logs cannot be made: {error.strerror or error}"
+            raise RuntimeFailure("RunPodSandbox", why, "FAILED_PRECONDITION") from error
 
     async def _limit(self, cgroup: str) -> None:
         """What the pod as a whole may use. Raises RuntimeFailure."""
