@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -366,3 +367,22 @@ def test_who_answers_is_not_believed_without_the_right_hash_and_token(
     assert refused.returncode == 1
     assert why in refused.stderr
     assert not (machine.home / "settings.json").exists()
+
+
+@pytest.mark.slow
+def test_a_machine_under_a_name_that_is_taken_waits_until_somebody_decides(cluster: Instance, machine: OtherMachine) -> None:
+    """Also when its process is killed meanwhile: `ph up` goes on with it, and makes no cluster of its own."""
+    cluster.kubectl("create", "-f", "-", input="{apiVersion: v1, kind: Node, metadata: {name: rack-9}}")
+    line = cluster.ph("token", "create", "--print-join-command").stdout.split()
+    refused = machine.ph(*line[1:], "--node-name", "rack-9", check=False)
+    assert refused.returncode == 1
+    assert "The node goes on trying" in refused.stderr
+    (name,) = re.findall(r"kubectl certificate approve (csr-[a-z0-9]+)", refused.stderr)
+    machine.ph("down")
+    held = machine.ph("up", check=False)
+    assert name in held.stderr
+    cluster.kubectl("certificate", "approve", name)
+    eventually(lambda: is_ready(cluster, "rack-9"))
+    assert not (machine.home / "store.db").exists()
+    machine.ph("destroy", "--yes")
+    cluster.kubectl("delete", "node", "rack-9")

@@ -12,6 +12,7 @@ import click
 from pilothouse.cli import asking, output
 from pilothouse.cli.cluster import choice, draining, health, service
 from pilothouse.cli.cluster.first_start import first_start
+from pilothouse.cli.cluster.membership import is_known
 from pilothouse.cli.cluster.turn import turn
 from pilothouse.cli.cluster.waiting import NotUp, wait_ready
 from pilothouse.cli.containerd.fetch import codename
@@ -175,8 +176,7 @@ def require_programs() -> None:
 def _start(session: Session, asked: dict[str, Any], held: ExitStack, nodes: int | None) -> tuple[Settings, bool]:
     """Returns what it starts with, and whether it is the instance's first start. held: keeps a first start's turn on the machine."""
     home = session.home
-    if home.unproven.exists():
-        _undo(home)
+    undo_unfinished(home)
     stored = Settings.load(home)
     if stored is None:
         held.enter_context(first_start())
@@ -193,11 +193,14 @@ def _start(session: Session, asked: dict[str, Any], held: ExitStack, nodes: int 
 
 
 def wait(home: Home, *, is_first: bool) -> None:
-    """A first start that does not succeed leaves nothing but its logs, so that the next one may be asked for something else."""
+    """A first start that does not succeed leaves nothing but its logs, so that the next one may be asked for something else.
+
+    A node that its cluster knows is left as it is, and goes on trying. Raises ClickException, NotUp.
+    """
     try:
         wait_ready(home)
     except NotUp as error:
-        if not is_first:
+        if not is_first or is_known(home):
             raise
         with turn(home):
             _undo(home)
@@ -211,6 +214,12 @@ def note_first(home: Home) -> None:
     home.path.mkdir(parents=True, exist_ok=True)
     before = [path.name for path in home.path.iterdir()]
     home.unproven.write_text(json.dumps(before))
+
+
+def undo_unfinished(home: Home) -> None:
+    """Of a first start that was broken off: a `ph up` or a `ph join` may begin anew. A node that its cluster knows is no beginning."""
+    if home.unproven.exists() and not is_known(home):
+        _undo(home)
 
 
 def _undo(home: Home) -> None:

@@ -19,6 +19,11 @@ class CertificateFile(Protocol):
         """asked: by which the certificate was had."""
         ...
 
+    @property
+    def waiting(self) -> Path:
+        """Where a request for it is kept that nobody has approved yet."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigFile:
@@ -36,6 +41,10 @@ class KubeconfigFile:
     def write(self, pair: KeyPair, asked: Kubeconfig) -> None:
         own = replace(asked, client_certificate=pair.certificate, client_key=pair.key, token=None)
         kubeconfig_file.write(self.path, kubeconfig_file.document(own, self.cluster))
+
+    @property
+    def waiting(self) -> Path:
+        return waiting_at(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +64,12 @@ class PairFiles:
 
     def write(self, pair: KeyPair, asked: Kubeconfig) -> None:
         pair.write(self.folder, self.name)
+
+    @property
+    def waiting(self) -> Path:
+        return waiting_at(self.folder / self.name)
+
+
+def waiting_at(path: Path) -> Path:
+    """path: of the kubeconfig, or of the pair without its suffixes."""
+    return path.with_name(f"{path.name}.request")

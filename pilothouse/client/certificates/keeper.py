@@ -14,18 +14,24 @@ from typing import NoReturn
 
 import structlog
 
+from pilothouse.client.certificates import waiting
 from pilothouse.client.certificates.files import CertificateFile
-from pilothouse.client.certificates.request import Subject, obtain
+from pilothouse.client.certificates.request import Asked, Refused, Subject, ask, signed
 from pilothouse.client.client import Client
 from pilothouse.client.http import HttpTransport
 from pilothouse.client.kubeconfig import Kubeconfig, KubeconfigError, load
+from pilothouse.model.errors import NotFound
 from pilothouse.wire import pki
+from pilothouse.wire.pki import KeyPair
 
 log = structlog.get_logger("client.certificates")
 
 FIRST_PATIENCE_S, PATIENCE_S = 15.0, 300.0
 """The first is short, so that a start that waits for a person's approval says so."""
 LONGEST_SLEEP_S = 3600.0
+SOONEST_S = 300.0
+"""A new certificate is not made anew before, even where it is due by this machine's clock: to one that is far ahead all are.
+Half of the shortest lifetime that there is."""
 SHARE = (0.7, 0.9)
 
 
@@ -39,10 +45,18 @@ class Kept:
 
 
 class CertificateKeeper:
-    """kept: in the order in which they are made. lifetime_s: None for the signer's own."""
+    """kept: in the order in which they are made. lifetime_s: None for the signer's own. first_patience_s: where there is none yet."""
 
-    def __init__(self, kept: Sequence[Kept], *, lifetime_s: int | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        kept: Sequence[Kept],
+        *,
+        lifetime_s: int | None = None,
+        clock: Callable[[], float] = time.time,
+        first_patience_s: float = FIRST_PATIENCE_S,
+    ) -> None:
         self._kept = kept
+        self._first_patience_s = first_patience_s
         self._lifetime_s = lifetime_s
         self._clock = clock
         self._share = random.uniform(*SHARE)
@@ -62,13 +76,27 @@ class CertificateKeeper:
         source = await asyncio.to_thread(self._source, kept)
         client = Client(HttpTransport(source), field_manager="kubelet")
         try:
-            patience_s = FIRST_PATIENCE_S if before is None else PATIENCE_S
-            pair = await obtain(client, kept.subject, patience_s=patience_s, lifetime_s=self._lifetime_s)
+            pair = await self._obtain(client, kept, self._first_patience_s if before is None else PATIENCE_S)
         finally:
             await client.close()
         await asyncio.to_thread(kept.file.write, pair, source)
+        await asyncio.to_thread(waiting.forget, kept.file.waiting)
         log.info("certificate made", user=kept.subject.user, signer=kept.subject.signer)
-        return self._due(pair.certificate)
+        return max(self._due(pair.certificate), self._clock() + SOONEST_S)
+
+    async def _obtain(self, client: Client, kept: Kept, patience_s: float) -> KeyPair:
+        """By the request that waits already, where there is one. Raises NotSigned, ApiError."""
+        place = kept.file.waiting
+        try:
+            found = await _waited_for(client, await asyncio.to_thread(waiting.load, place, kept.subject), patience_s)
+            if found is not None and self._due(found.certificate) > self._clock():
+                return found
+            asked = await ask(client, kept.subject, lifetime_s=self._lifetime_s)
+            await asyncio.to_thread(waiting.save, place, asked)
+            return await signed(client, asked, patience_s=patience_s)
+        except Refused:
+            await asyncio.to_thread(waiting.forget, place)
+            raise
 
     def _due(self, certificate: bytes) -> float:
         """When it is to be made anew."""
@@ -89,3 +117,13 @@ class CertificateKeeper:
             f"the certificate of {kept.subject.user} has ended, and there is none in {tried} to ask for another with: "
             "remove this node (`ph destroy`), and join again with the line of `ph token create --print-join-command` on the first machine"
         )
+
+
+async def _waited_for(client: Client, asked: Asked | None, patience_s: float) -> KeyPair | None:
+    """None where nothing was asked for, or the request is gone. Raises NotSigned, ApiError."""
+    if asked is None:
+        return None
+    try:
+        return await signed(client, asked, patience_s=patience_s)
+    except NotFound:
+        return None

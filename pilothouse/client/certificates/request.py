@@ -1,11 +1,14 @@
 """Asks the cluster for a certificate: a CertificateSigningRequest, and the wait until it is signed.
 
+A request that waits for somebody's approval is kept with its key: whoever approves it an hour later must not find that nobody waits for it
+any more.
+
 Source: kubernetes.io "Certificates and Certificate Signing Requests"; kubernetes pkg/kubelet/certificate/bootstrap.
 """
 
 import asyncio
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pilothouse.aio.backoff import Backoff
 from pilothouse.client.client import Client
@@ -45,17 +48,40 @@ class Subject:
         return ["digital signature", "server auth" if self.addresses else "client auth"]
 
 
+class Refused(NotSigned):
+    """It has been denied, or its signer does not sign it: there is nothing to wait for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that is in the API. name: of its object. key: PEM."""
+
+    name: str
+    subject: Subject
+    key: bytes = field(repr=False)
+
+
 async def obtain(client: Client, subject: Subject, *, patience_s: float, lifetime_s: int | None = None) -> KeyPair:
     """A certificate with a new key. patience_s: how long the cluster may take. lifetime_s: None for the signer's own.
 
     Raises NotSigned, ApiError.
     """
+    return await signed(client, await ask(client, subject, lifetime_s=lifetime_s), patience_s=patience_s)
+
+
+async def ask(client: Client, subject: Subject, *, lifetime_s: int | None = None) -> Asked:
+    """Raises ApiError."""
     made = await asyncio.to_thread(KeyRequest.make, subject.user, subject.groups, subject.addresses)
     spec: Object = {"request": b64encode(made.request).decode(), "signerName": subject.signer, "usages": subject.usages}
     if lifetime_s is not None:
         spec["expirationSeconds"] = lifetime_s
-    asked = await client.create(CERTIFICATESIGNINGREQUESTS, {"metadata": {"generateName": "csr-"}, "spec": spec})
-    return KeyPair(await _signed(client, meta.name(asked), subject, patience_s), made.key)
+    created = await client.create(CERTIFICATESIGNINGREQUESTS, {"metadata": {"generateName": "csr-"}, "spec": spec})
+    return Asked(meta.name(created), subject, made.key)
+
+
+async def signed(client: Client, asked: Asked, *, patience_s: float) -> KeyPair:
+    """Raises NotSigned, ApiError; NotFound where the request is gone."""
+    return KeyPair(await _signed(client, asked.name, asked.subject, patience_s), asked.key)
 
 
 async def _signed(client: Client, name: str, subject: Subject, patience_s: float) -> bytes:
@@ -69,7 +95,7 @@ async def _signed(client: Client, name: str, subject: Subject, patience_s: float
                 for kind in (DENIED, FAILED):
                     if refusal := next(iter(conditions_of(found, kind)), None):
                         why = refusal.get("message") or refusal.get("reason") or "no reason is given"
-                        raise NotSigned(f"the request {name} for a certificate of {subject.user} was refused ({kind}): {why}")
+                        raise Refused(f"the request {name} for a certificate of {subject.user} was refused ({kind}): {why}")
                 await asyncio.sleep(backoff.next_s())
     except TimeoutError:
         raise NotSigned(

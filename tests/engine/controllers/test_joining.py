@@ -20,7 +20,8 @@ from pilothouse.model import bootstrap_tokens
 from pilothouse.model.bootstrap_tokens import NODE_GROUP, BootstrapToken
 from pilothouse.model.certificates import APISERVER_CLIENT, PROXY_GROUPS, PROXY_USER
 from pilothouse.model.errors import Forbidden
-from pilothouse.model.kinds import NODES, SECRETS
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import CERTIFICATESIGNINGREQUESTS, NODES, SECRETS
 from pilothouse.wire import pki
 from pilothouse.wire.pki import CertificateAuthority
 from pilothouse.wire.server import serve
@@ -48,7 +49,7 @@ async def bootstrap(server: ApiServer, cluster: Cluster, authority: CertificateA
 class Machine:
     """now: what its clock says, from the real time on."""
 
-    def __init__(self, folder: Path, bootstrap: Path) -> None:
+    def __init__(self, folder: Path, bootstrap: Path, first_patience_s: float = 15.0) -> None:
         self.node, self.proxy = folder / "node.kubeconfig", folder / "kube-proxy.kubeconfig"
         self.server = folder / "kubelet.crt"
         self.ahead_s = 0.0
@@ -60,6 +61,7 @@ class Machine:
             ],
             lifetime_s=36000,
             clock=lambda: time.time() + self.ahead_s,
+            first_patience_s=first_patience_s,
         )
 
     async def keep(self) -> None:
@@ -110,6 +112,58 @@ async def test_who_comes_back_after_the_end_of_its_certificate_is_told_to_join_a
     machine.ahead_s = 36000.0
     with pytest.raises(KubeconfigError, match="join again"):
         await machine.keeper.run(asyncio.Event())
+
+
+async def requests(cluster: Cluster) -> list[Object]:
+    return (await cluster.client.list(CERTIFICATESIGNINGREQUESTS)).items
+
+
+async def test_a_request_that_somebody_approves_later_is_still_waited_for(bootstrap: Path, cluster: Cluster, tmp_path: Path) -> None:
+    """There is a Node of that name: a person decides, and takes longer than the machine waits at a time, or runs."""
+    await cluster.create(NODES, {"metadata": {"name": "n"}, "status": ADDRESS})
+    for _ in range(2):
+        with pytest.raises(NotSigned, match="kubectl certificate approve"):
+            await Machine(tmp_path, bootstrap, 0.5).keeper.run(asyncio.Event())
+    (asked,) = await requests(cluster)
+    assert (tmp_path / "node.kubeconfig.request").stat().st_mode & 0o077 == 0
+    approved = {"type": "Approved", "status": "True", "reason": "ByHand"}
+    await cluster.client.update(CERTIFICATESIGNINGREQUESTS, asked | {"status": {"conditions": [approved]}}, subresource="approval")
+    machine = Machine(tmp_path, bootstrap)
+    await machine.keep()
+    assert load(machine.node).client_certificate
+    assert not list(tmp_path.glob("*.request"))
+
+
+async def test_a_request_that_was_refused_or_is_gone_is_made_anew(bootstrap: Path, cluster: Cluster, tmp_path: Path) -> None:
+    await cluster.create(NODES, {"metadata": {"name": "n"}, "status": ADDRESS})
+    machine = Machine(tmp_path, bootstrap, 0.5)
+    with pytest.raises(NotSigned, match="waits for somebody's approval"):
+        await machine.keeper.run(asyncio.Event())
+    (asked,) = await requests(cluster)
+    denied = {"type": "Denied", "status": "True", "reason": "ByHand"}
+    await cluster.client.update(CERTIFICATESIGNINGREQUESTS, asked | {"status": {"conditions": [denied]}}, subresource="approval")
+    with pytest.raises(NotSigned, match="was refused"):
+        await machine.keeper.run(asyncio.Event())
+    with pytest.raises(NotSigned, match="waits for somebody's approval"):
+        await machine.keeper.run(asyncio.Event())
+    first, second = sorted(await requests(cluster), key=lambda each: each["metadata"]["name"] != asked["metadata"]["name"])
+    await cluster.client.delete(CERTIFICATESIGNINGREQUESTS, second["metadata"]["name"])
+    with pytest.raises(NotSigned, match="waits for somebody's approval"):
+        await machine.keeper.run(asyncio.Event())
+    assert len(await requests(cluster)) == 2
+    assert first["metadata"]["name"] == asked["metadata"]["name"]
+
+
+async def test_a_clock_that_is_far_ahead_asks_for_no_certificate_after_the_other(bootstrap: Path, cluster: Cluster, tmp_path: Path) -> None:
+    machine = Machine(tmp_path, bootstrap)
+    machine.ahead_s = 0.95 * 36000
+    async with scope() as tasks:
+        tasks.spawn(registered(machine))
+        await tasks.start(machine.keeper.run)
+        made = len(await requests(cluster))
+        await asyncio.sleep(2.5)
+        assert len(await requests(cluster)) == made
+        tasks.cancel()
 
 
 @pytest.mark.parametrize(
