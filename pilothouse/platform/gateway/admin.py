@@ -53,6 +53,10 @@ class Admin:
     async def hosts(self) -> Hosts:
         return parse_hosts(json.loads(await self.get("/clusters?format=json")))
 
+    async def listening(self) -> set[tuple[str, int]]:
+        """The addresses and ports that it serves."""
+        return parse_listeners(json.loads(await self.get("/listeners?format=json")))
+
 
 def unchunked(body: bytes) -> bytes:
     parts: list[bytes] = []
@@ -69,6 +73,16 @@ def unchunked(body: bytes) -> bytes:
 def parse_hosts(answer: dict[str, list[dict[str, object]]]) -> Hosts:
     """Envoy's `/clusters?format=json`."""
     return {str(status["name"]): dict(map(_host, status.get("host_statuses", []))) for status in answer.get("cluster_statuses", [])}  # type: ignore[call-overload]
+
+
+def parse_listeners(answer: dict[str, list[dict[str, object]]]) -> set[tuple[str, int]]:
+    """Envoy's `/listeners?format=json`: of one that cannot bind nothing is shown."""
+    found = set()
+    for status in answer.get("listener_statuses", []):
+        for address in (status["local_address"], *status.get("additional_local_addresses", ())):  # type: ignore[misc]
+            place = address["socket_address"]
+            found.add((_canonical(place["address"]), int(place["port_value"])))
+    return found
 
 
 def _host(host: dict[str, object]) -> tuple[tuple[str, int], HostState]:

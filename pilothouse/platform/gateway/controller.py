@@ -36,6 +36,7 @@ from pilothouse.platform.gateway.certificates import CertificateChecks
 from pilothouse.platform.gateway.classes import CONTROLLER, DEFAULT_CLASS, served, tls_secrets
 from pilothouse.platform.gateway.envoy import Files, Listening
 from pilothouse.platform.gateway.process import EnvoyProcess
+from pilothouse.platform.gateway.program import GatewayError
 from pilothouse.platform.gateway.routes import Certificate, Endpoint, Problem, Table, World, table
 from pilothouse.wire.pki import Now
 
@@ -118,6 +119,7 @@ class Gateway:
             await self._apply()
             await self.envoy.ensure()
             await self._settle(table(self._world()))
+            await self._require_listening()
             ready.set()
             async with scope() as tasks:
                 tasks.spawn(self._keep_checking(), name="certificate checks")
@@ -130,6 +132,16 @@ class Gateway:
             raise
         finally:
             await self._secrets.close()
+
+    async def _require_listening(self) -> None:
+        """Raises GatewayError when Envoy, which runs all the same, does not have a port that it is to serve."""
+        wanted = {(address, port) for address in self.config.listening.addresses for port in self.config.listening.ports}
+        end = time.monotonic() + TAKEN_DEADLINE_S
+        while missing := sorted(wanted - await self.envoy.admin.listening()):
+            if time.monotonic() > end:
+                places = ", ".join(f"{address}:{port}" for address, port in missing)
+                raise GatewayError(f"envoy cannot listen on {places}, which another program has perhaps: see {self.config.log}")
+            await asyncio.sleep(POLL_S[1])
 
     async def _keep_applying(self) -> None:
         while True:

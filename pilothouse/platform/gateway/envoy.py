@@ -41,6 +41,10 @@ class Listening:
     https_port: int
     shown: tuple[str, ...] = ("127.0.0.1",)
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        return (self.http_port, self.https_port)
+
 
 @dataclass(frozen=True, slots=True)
 class Files:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ from pilothouse.model.json import Object
 from pilothouse.platform.gateway import routes
 from pilothouse.platform.gateway.admin import Admin, Hosts
 from pilothouse.platform.gateway.controller import TAKEN_DEADLINE_S, Gateway, GatewayConfig
+from pilothouse.platform.gateway.program import GatewayError
 from pilothouse.wire.pki import Now
 from tests.client.fake_cluster import FakeCluster, FakeTransport
 from tests.platform.gateway.conftest import RealGateway
@@ -101,6 +103,18 @@ async def test_an_address_is_released_only_after_its_last_request_is_answered(ga
             go_on.set()
             assert await barrier.released("127.0.0.2", 5)
         assert slow.result() == (200, "done")
+
+
+async def test_a_gateway_without_its_port_is_not_ready_until_it_has_it(gateway: RealGateway) -> None:
+    """The program that has the port does not let it be shared, as most do not."""
+    client = Client(FakeTransport(FakeCluster()))
+    with socket.create_server(("127.0.0.1", gateway.listening.http_port)):
+        with pytest.raises(ExceptionGroup) as failed:
+            async with running(gateway, client, EndpointBarrier()):
+                raise AssertionError("it is ready")
+        assert failed.group_contains(GatewayError, match=f"envoy cannot listen on 127.0.0.1:{gateway.listening.http_port}")
+    async with running(gateway, client, EndpointBarrier()):
+        assert (await gateway.ask())[0] == 404
 
 
 async def test_an_envoy_that_dies_is_started_again(gateway: RealGateway) -> None:
