@@ -17,11 +17,13 @@ from tests.client.fake_cluster import FakeTransport
 APPS = "/apis/apps.pilothouse.dev/v1/apps"
 
 
-def node(name: str, *, ready: bool = True, cordoned: bool = False) -> Object:
+def node(name: str, *, ready: bool = True, cordoned: bool = False, pressure: str = "") -> Object:
+    """pressure: the condition that it has beside Ready."""
+    conditions = [{"type": "Ready", "status": str(ready)}, *([{"type": pressure, "status": "True"}] if pressure else [])]
     return {
         "metadata": {"name": name},
         "spec": {"unschedulable": True} if cordoned else {},
-        "status": {"conditions": [{"type": "Ready", "status": str(ready)}]},
+        "status": {"conditions": conditions},
     }
 
 

@@ -53,17 +53,29 @@ def failing(home: Home) -> list[str]:
     return [f"{name} does not work: {error}" for state in states for name, error in state.failing.items()]
 
 
-def _process(home: Home, role: Role) -> str:
+def of_further(home: Home) -> list[str]:
+    """What keeps the further nodes of an instance on this machine from working, as far as their processes say."""
+    found = []
+    for each in home.further():
+        name = f"node {Settings.salvaged(each).node_name}" if each.settings.exists() else f"node {each.path.name}"
+        processes = [text for role in roles_of(each) if (text := _process(each, role, name))]
+        found += processes or [f"{name}: {text}" for text in failing(each)]
+    return found
+
+
+def _process(home: Home, role: Role, name: str = "") -> str:
+    """name: of the process, where its role's does not tell which one it is."""
     pid = running_pid(role.pid(home))
     state = State.load(home, role)
+    name = name or f"the {role.title}"
     if pid is None:
         why = f": {state.error}" if state is not None and state.error else ""
-        return f"the {role.title} does not run{why}"
+        return f"{name} does not run{why}"
     if is_held(pid):
-        return f"the {role.title} (pid {pid}) has been stopped by a signal: `kill -CONT {pid}` lets it go on"
+        return f"{name} (pid {pid}) has been stopped by a signal: `kill -CONT {pid}` lets it go on"
     if state is not None and state.phase != "ready":
-        return f"the {role.title} (pid {pid}) is {'starting' if state.phase == 'starting' else state.phase}" + "".join(
-            f"; {name}: {error}" for name, error in state.failing.items()
+        return f"{name} (pid {pid}) is {'starting' if state.phase == 'starting' else state.phase}" + "".join(
+            f"; {component}: {error}" for component, error in state.failing.items()
         )
     return ""
 

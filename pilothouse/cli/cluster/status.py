@@ -62,7 +62,7 @@ async def _instance(session: Session) -> Facts:
         return _of_joined(session.home, settings) | {"failing": [*problems, *static_pods.failing(session.home)]}
     async with connected(session) as client:
         counted = await _counted(client)
-        problems = [*problems, *await webhooks.failing(client), *static_pods.failing(session.home)]
+        problems = [*problems, *health.of_further(session.home), *await webhooks.failing(client), *static_pods.failing(session.home)]
     return _of_processes(session.home) | _of_settings(session.home, settings) | counted | {"failing": problems}
 
 
@@ -120,7 +120,9 @@ def _lacking(facts: Facts) -> list[str]:
     """In short what is shown at length before it."""
     failing = len(facts["failing"])
     named = [f"{failing} thing{'s' if failing > 1 else ''} named as failing"] if failing else []
-    return [*named, *(f"node {name} is not ready" for name, is_ready in facts.get("nodes", {}).items() if not is_ready)]
+    unready = [f"node {name} is not ready" for name, is_ready in facts.get("nodes", {}).items() if not is_ready]
+    short = [f"node {name} is under {' and '.join(conditions)}" for name, conditions in facts.get("pressure", {}).items()]
+    return [*named, *unready, *short]
 
 
 def _trust(home: Home) -> str:
@@ -149,10 +151,19 @@ async def _counted(client: "Client") -> Facts:
         apps = None
     return {
         "nodes": {meta.name(node): is_ready(node) for node in nodes},
+        "pressure": {meta.name(node): found for node in nodes if (found := _pressure(node))},
         "cordoned": [meta.name(node) for node in nodes if (node.get("spec") or {}).get("unschedulable")],
         "pods": {"running": sum(phase(pod) == "Running" for pod in pods), "all": len(pods)},
         "apps": None if apps is None else {"ready": sum(map(is_ready, apps)), "all": len(apps)},
     }
+
+
+def _pressure(node: Object) -> list[str]:
+    """The conditions by which it says that it evicts pods, or is about to, and takes no others."""
+    from pilothouse.model import meta
+
+    kinds_of = ("MemoryPressure", "DiskPressure", "PIDPressure")
+    return [kind for kind in kinds_of if (meta.condition(node, kind) or {}).get("status") == "True"]
 
 
 def phase(pod: Object) -> str:
@@ -191,7 +202,9 @@ def _show(facts: Facts) -> None:
     if "server" in facts:
         _show_joined(facts)
         return
-    nodes = ", ".join(_node(name, ready, name in facts["cordoned"]) for name, ready in facts["nodes"].items())
+    nodes = ", ".join(
+        _node(name, ready, name in facts["cordoned"], facts["pressure"].get(name, [])) for name, ready in facts["nodes"].items()
+    )
     apps, pods = facts["apps"], facts["pods"]
     rows = [
         ("cluster", _life(facts)),
@@ -210,10 +223,14 @@ def _show(facts: Facts) -> None:
     _print(rows)
 
 
-def _node(name: str, is_ready: bool, is_cordoned: bool) -> str:
+def _node(name: str, is_ready: bool, is_cordoned: bool, pressure: list[str]) -> str:
     """A cordoned node works: that it takes no pods is somebody's wish, which is easily forgotten."""
-    state = output.good("Ready") if is_ready else output.bad("NotReady")
-    return f"{name} {state}" + (f", takes no new pods until `{copyable(f'kubectl uncordon {name}')}`" if is_cordoned else "")
+    state = ", ".join([output.good("Ready") if is_ready else output.bad("NotReady"), *map(output.half, pressure)])
+    if is_cordoned:
+        return f"{name} {state}, takes no new pods until `{copyable(f'kubectl uncordon {name}')}`"
+    if pressure or not is_ready:
+        return f"{name} {state} (`{copyable(f'kubectl describe node {name}')}` says why)"
+    return f"{name} {state}"
 
 
 def _life(facts: Facts) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.cli.cluster.health import problems
+from pilothouse.cli.cluster.health import of_further, problems
 from pilothouse.cli.cluster.waiting import NotUp, wait_ready
-from pilothouse.cli.daemon.roles import CONTROL, NODE, ROLES, Role
+from pilothouse.cli.daemon.roles import CONTROL, FURTHER, NODE, ROLES, Role
 from pilothouse.cli.daemon.state import State, note_pid
 from pilothouse.cli.session import Session
 from pilothouse.cli.settings.home import Home, Settings
@@ -84,3 +84,15 @@ def test_a_process_that_ended_for_good_says_why(home: Home) -> None:
 
 def test_two_ready_processes_are_enough(home: Home) -> None:
     wait_ready(home)
+
+
+def test_a_further_node_whose_process_is_gone_or_has_parts_that_fail_is_named(home: Home) -> None:
+    further = Home(home.further_nodes / "2")
+    further.run.mkdir(parents=True)
+    Settings(server="https://172.27.0.1:6443", parent=str(home.path), node_name="n-2").save(further)
+    assert of_further(home) == ["node n-2 does not run"]
+    note_pid(FURTHER.pid(further), os.getpid())
+    say(further, FURTHER, phase="ready")
+    assert of_further(home) == []
+    say(further, FURTHER, phase="ready", failing={"cluster DNS": "port 53 is taken"})
+    assert of_further(home) == ["node n-2: cluster DNS does not work: port 53 is taken"]

@@ -51,6 +51,7 @@ async def test_the_status_of_another_cluster_says_nothing_of_this_machine(tmp_pa
         "kubeconfig": config,
         "version": "v1.36.2",
         "nodes": {},
+        "pressure": {},
         "cordoned": [],
         "pods": {"running": 1, "all": 1},
         "apps": {"ready": 0, "all": 0},
@@ -63,6 +64,7 @@ async def test_the_status_of_another_cluster_says_nothing_of_this_machine(tmp_pa
         ([node("a")], {}, 0, ""),
         ([node("a")], {"audit log": "no space"}, 1, "not everything works: 1 thing named as failing"),
         ([node("a"), node("b", ready=False)], {}, 1, "not everything works: node b is not ready"),
+        ([node("a", pressure="DiskPressure")], {}, 1, "not everything works: node a is under DiskPressure"),
     ],
 )
 async def test_the_exit_code_says_whether_everything_works(
@@ -81,6 +83,14 @@ async def test_a_cordoned_node_is_named_with_the_way_back(tmp_path: Path) -> Non
     assert done.returncode == 0
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("nodes")]
     assert re.search(r"a Ready, takes no new pods until `.*ph --home \S+ kubectl uncordon a`, b Ready$", line), line
+
+
+async def test_a_node_that_does_not_work_is_named_with_what_says_why(tmp_path: Path) -> None:
+    async with running(tmp_path, node("a", pressure="MemoryPressure"), node("b", ready=False), failing={}):
+        done = await asyncio.to_thread(ph, "--home", str(tmp_path), "status")
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("nodes")]
+    why = r"\(`.*ph --home \S+ kubectl describe node {}` says why\)"
+    assert re.search(f"a Ready, MemoryPressure {why.format('a')}, b NotReady {why.format('b')}$", line), line
 
 
 def test_a_webhook_that_does_not_answer_is_named_with_a_way_out() -> None:
