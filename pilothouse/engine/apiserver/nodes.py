@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from pilothouse.engine.streaming.seams import ExecSession, PortStream
 from pilothouse.model.json import Object
+
+__all__ = ["ExecSession", "LogOptions", "NodeConnector", "NodeProxy", "PortStream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,40 +26,6 @@ class LogOptions:
     tail: int | None = None
     limit_bytes: int | None = None
     stream: str = "All"
-
-
-class ExecSession(Protocol):
-    """A running process, seen from outside. Streams that were not asked for end at once."""
-
-    def stdout(self) -> AsyncIterator[bytes]: ...
-    def stderr(self) -> AsyncIterator[bytes]: ...
-
-    async def write(self, data: bytes) -> None:
-        """Bytes for the process's standard input."""
-        ...
-
-    async def close_stdin(self) -> None: ...
-    async def resize(self, width: int, height: int) -> None: ...
-
-    async def wait(self) -> int:
-        """The exit code, once both output streams have ended."""
-        ...
-
-    async def close(self) -> None:
-        """The client has gone; may be called at any time, and more than once."""
-        ...
-
-
-class PortStream(Protocol):
-    """A connection to a port of a pod. Everything but close() raises OSError once the pod has broken it.
-
-    close() gives the pod a few seconds to read what is on its way.
-    """
-
-    async def receive(self) -> bytes | None: ...
-    async def send(self, data: bytes) -> None: ...
-    async def end_of_input(self) -> None: ...
-    async def close(self) -> None: ...
 
 
 class NodeProxy(Protocol):

@@ -7,26 +7,21 @@ pod has nothing more to send; what the client still sends goes on to the pod. So
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol
 
 from pilothouse.aio.tasks import Scope, scope
+from pilothouse.engine.streaming.seams import PortStream
 from pilothouse.model.digits import natural
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.wire.spdy import PROTOCOL_ERROR, Connection, Pipe, Stream, StreamClosed
 
+PROTOCOL, TUNNEL = "portforward.k8s.io", "SPDY/3.1+portforward.k8s.io"
+"""Of the streams, and as a subprotocol of a WebSocket that carries them."""
 PAIR_S = 30.0
 """How long one stream of a pair waits for the other."""
 _KINDS = ("error", "data")
-
-
-class PortStream(Protocol):
-    """A connection to a port of a pod. Everything but close() raises OSError once the pod has broken it."""
-
-    async def receive(self) -> bytes | None: ...
-    async def send(self, data: bytes) -> None: ...
-    async def end_of_input(self) -> None: ...
-    async def close(self) -> None: ...
+_FAILED = "error forwarding port"
+"""How a node begins to say why there is no connection."""
 
 
 Connect = Callable[[Object, int], Awaitable[PortStream]]
@@ -94,13 +89,16 @@ class _Pairs:
             await self._refuse(pair.port, failure, error, data)
             return
         try:
-            await _carry(inside, data, error)
+            if (unconnected := await _carry(inside, data, error)) is not None:
+                await self._refuse(pair.port, unconnected, error, data)
         finally:
             await inside.close()
 
     async def _refuse(self, port: int, failure: ApiError, error: Stream, data: Stream) -> None:
         metadata = self._pod["metadata"]
-        text = f"error forwarding port {port} to pod {metadata['name']}, uid {metadata['uid']}: {failure.message}"
+        text = failure.message
+        if not text.startswith(_FAILED):
+            text = f"{_FAILED} {port} to pod {metadata['name']}, uid {metadata['uid']}: {text}"
         data.discard()
         with suppress(StreamClosed):
             await error.send(text.encode())
@@ -108,15 +106,24 @@ class _Pairs:
         data.end()
 
 
-async def _carry(inside: PortStream, data: Stream, error: Stream) -> None:
-    """Until both ways have ended, or the client has given the connection up."""
+async def _carry(inside: PortStream, data: Stream, error: Stream) -> ApiError | None:
+    """Until both ways have ended, or the client has given the connection up; why there has been none, where that shows only now."""
+    failure: ApiError | None = None
     async with scope() as tasks:
         outward = tasks.spawn(_from_pod(inside, data, error))
-        await _to_pod(data, inside)
-        if data.is_reset:
+        inward = tasks.spawn(_to_pod(data, inside))
+        await asyncio.wait((outward, inward), return_when=asyncio.FIRST_COMPLETED)
+        failure = outward.result() if outward.done() else None
+        if failure is None:
+            await inward
+            if data.is_reset:
+                tasks.cancel()
+            failure = await outward
+        else:
             tasks.cancel()
-        await outward
-    error.end()
+    if failure is None:
+        error.end()
+    return failure
 
 
 async def _to_pod(data: Stream, inside: PortStream) -> None:
@@ -128,10 +135,14 @@ async def _to_pod(data: Stream, inside: PortStream) -> None:
         data.discard()
 
 
-async def _from_pod(inside: PortStream, data: Stream, error: Stream) -> None:
+async def _from_pod(inside: PortStream, data: Stream, error: Stream) -> ApiError | None:
     # StreamClosed is an OSError too: then it is the client that takes no more.
-    with suppress(OSError):
-        while (piece := await inside.receive()) is not None:
-            await data.send(piece)
+    try:
+        with suppress(OSError):
+            while (piece := await inside.receive()) is not None:
+                await data.send(piece)
+    except ApiError as failure:
+        return failure
     data.end()
     error.end()
+    return None

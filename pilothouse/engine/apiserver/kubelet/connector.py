@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -13,12 +13,13 @@ from pilothouse.engine.apiserver.nodes import LogOptions, PortStream
 from pilothouse.engine.streaming import upgrade
 from pilothouse.engine.streaming.sessions import StreamSession, open_session
 from pilothouse.engine.streaming.upgrade import BytePipe
-from pilothouse.model.errors import ApiError, Unavailable
+from pilothouse.model.errors import ApiError, Internal, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.wire.spdy import PROTOCOL, Connection, Stream, StreamClosed
 
 HEAD_S = 10.0
 """The node begins its answer at once, also where a container has said nothing yet."""
+SAID_S, SAID_BYTES = 5.0, 16 * 1024
 LINGER_S = 5.0
 """How long a pod may take to read what it has been sent before its connection is closed."""
 
@@ -97,17 +98,33 @@ class ForwardedPort:
         self._pipe = pipe
         self._connection = Connection(pipe, is_client=True)
         named = {"port": str(port), "requestid": "0"} if port else {}
+        self._error: Stream | None = None
         if port:
-            self._connection.open({"streamtype": "error"} | named).end()
+            self._error = self._connection.open({"streamtype": "error"} | named)
+            self._error.end()
         self._stream: Stream = self._connection.open({"streamtype": "data"} | named)
         self._tasks = TaskSet()
         self._running = self._tasks.start(self._connection.run())
 
     async def receive(self) -> bytes | None:
         data = await self._stream.receive()
-        if data is None and self._stream.is_reset:
+        if data is not None:
+            return data
+        if said := await self._failure():
+            raise Internal(said)
+        if self._stream.is_reset:
             raise StreamClosed("the pod has broken the connection")
-        return data
+        return None
+
+    async def _failure(self) -> str:
+        """Why there has been no connection, which the node says together with the end of the data; "" when there was one."""
+        said = b""
+        if self._error is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SAID_S):
+                    while len(said) < SAID_BYTES and (data := await self._error.receive()) is not None:
+                        said += data
+        return said.decode(errors="replace").strip()
 
     async def send(self, data: bytes) -> None:
         await self._stream.send(data)

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from pilothouse.aio.tasks import Scope, scope
 from pilothouse.engine.apiserver.nodes import ExecSession
-from pilothouse.engine.apiserver.subresources import channels
+from pilothouse.engine.streaming import channels
 from pilothouse.model.errors import ApiError, BadRequest
 from pilothouse.model.json import Object, dumps
 from pilothouse.wire.spdy import PROTOCOL_ERROR, Connection, Pipe, Stream, StreamClosed

@@ -10,7 +10,8 @@ from pilothouse.engine.apiserver.nodes import ExecSession
 from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResource
-from pilothouse.engine.apiserver.subresources import channels, container, processes
+from pilothouse.engine.apiserver.subresources import container, processes
+from pilothouse.engine.streaming import channels
 from pilothouse.model.errors import BadRequest
 from pilothouse.wire.spdy import Pipe
 

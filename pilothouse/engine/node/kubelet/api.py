@@ -2,10 +2,10 @@
 
     GET  /healthz /pods /runningpods/ /stats/summary /metrics /metrics/{resource,cadvisor,probes} /configz
     GET  /containerLogs/NAMESPACE/POD/CONTAINER
-    POST /exec, /attach, /run /NAMESPACE/POD[/UID]/CONTAINER;  POST /portForward/NAMESPACE/POD[/UID]
+    POST or GET /exec, /attach /NAMESPACE/POD[/UID]/CONTAINER, /portForward/NAMESPACE/POD[/UID];  POST /run/NAMESPACE/POD[/UID]/CONTAINER
 
-Sessions speak SPDY, as the container runtime does. They begin with a POST only: a GET, which every reader of `nodes/proxy` may send,
-starts no program. Errors are plain text, as upstream's kubelet has them.
+Sessions speak SPDY, or a WebSocket's channels. They need `create` even when they begin with a GET, as WebSockets do: upstream lets every
+reader of `nodes/proxy` start programs. Errors are plain text, as upstream's kubelet has them.
 Source: kubernetes pkg/kubelet/server/server.go.
 """
 
@@ -24,7 +24,8 @@ from pilothouse.wire.messages import Request, Response
 
 log = structlog.get_logger("node.kubelet")
 
-LOGS_DISABLED = "logs endpoint is disabled.\n"
+_DISABLED = {"logs": b"logs endpoint is disabled.\n", "debug": b"profiling and flags endpoints are disabled.\n"}
+"""By the first word of the path."""
 
 
 class KubeletApi:
@@ -45,14 +46,14 @@ class KubeletApi:
         words = [unquote(word) for word in request.path.split("/")[1:]]
         await self._admit(request, words)
         # What is served is what was authorized: one reading of the path for both.
-        if words[0] == "logs":
-            return Response(405, TEXT, LOGS_DISABLED.encode())
+        if disabled := _DISABLED.get(words[0]):
+            return Response(405, TEXT, disabled)
         page = page_of(words)
         if page is None and words[0] not in sessions.VERBS:
             return Response(404, TEXT, b"404 page not found\n")
-        method = "GET" if page is not None else sessions.VERBS[words[0]].method
-        if request.method != method:
-            return Response(405, (*TEXT, ("allow", method)), b"405: Method Not Allowed\n")
+        methods = ("GET",) if page is not None else sessions.VERBS[words[0]].methods
+        if request.method not in methods:
+            return Response(405, (*TEXT, ("allow", ", ".join(methods))), b"405: Method Not Allowed\n")
         if self.host is None:
             raise Unavailable("the node's agent is not running; it is starting, or has failed (ph status)")
         if page is not None:
@@ -68,7 +69,7 @@ class KubeletApi:
         except ApiError as error:
             log.warning("a caller could not be authenticated", why=error.message)
             raise
-        wanted, possible = verb(request.method), subresources(words)
+        wanted, possible = "create" if sessions.is_session(words) else verb(request.method), subresources(words)
         for subresource in possible:
             if wanted and await self._callers.may(caller, wanted, subresource):
                 return

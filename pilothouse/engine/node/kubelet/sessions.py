@@ -1,6 +1,6 @@
 """Requests about one container of a pod: its log, programs in it, ports of its pod."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qs
@@ -10,23 +10,31 @@ from pilothouse.engine.node.kubelet.host import Host
 from pilothouse.engine.node.kubelet.pages import TEXT
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.streams import server as streams
-from pilothouse.engine.streaming import forwarding
+from pilothouse.engine.streaming import channels, forwarding, port_channels
 from pilothouse.model.errors import BadRequest, NotFound
 from pilothouse.model.json import Object
 from pilothouse.wire.messages import Request, Response
 from pilothouse.wire.spdy import PROTOCOL
 
-PORT_FORWARD = "portforward.k8s.io"
 RUN_S = 120
+WEBSOCKET = "websocket"
+EITHER = ("POST", "GET")
+"""How sessions begin: a WebSocket has to with a GET."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Verb:
     """words: of the path, with and without the pod's uid."""
 
-    method: str
+    methods: tuple[str, ...]
     words: tuple[int, ...]
     serve: Callable[[Host, Request, Object, str], Awaitable[Response | None]]
+
+
+def is_session(words: Sequence[str]) -> bool:
+    """words: of the decoded path. Whether a request for it starts something, whatever its method: `create` is what that needs."""
+    verb = VERBS.get(words[0])
+    return verb is not None and "POST" in verb.methods
 
 
 async def _stream(verb: str, host: Host, request: Request, pod: Object, container: str) -> None:
@@ -38,20 +46,60 @@ async def _logs(host: Host, request: Request, pod: Object, container: str) -> No
 
 
 async def _exec(host: Host, request: Request, pod: Object, container: str) -> None:
-    _check_upgrade(request)
-    await _stream("exec", host, request, pod, container)
+    query = parse_qs(request.query, keep_blank_values=True)
+    command, wanted = query.get("command") or [], _streams(query)
+    if not command:
+        raise BadRequest("command is missing: name the program and each argument, such as ?command=cat&command=/etc/hosts")
+    if _wants_websocket(request):
+        socket = await request.websocket(channels.PROTOCOLS)
+        await channels.run(socket, host.connector.exec(pod, container, command, **wanted))
+    else:
+        await _stream("exec", host, request, pod, container)
 
 
 async def _attach(host: Host, request: Request, pod: Object, container: str) -> None:
-    _check_upgrade(request)
-    await _stream("attach", host, request, pod, container)
+    wanted = _streams(parse_qs(request.query))
+    if _wants_websocket(request):
+        socket = await request.websocket(channels.PROTOCOLS)
+        await channels.run(socket, host.connector.attach(pod, container, **wanted))
+    else:
+        await _stream("attach", host, request, pod, container)
+
+
+def _streams(query: Mapping[str, list[str]]) -> dict[str, bool]:
+    """Raises BadRequest when none is asked for."""
+    names = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
+    wanted = {stream: (query.get(name) or [""])[0] in ("1", "true") for stream, name in names.items()}
+    if not (wanted["stdin"] or wanted["stdout"] or wanted["stderr"]):
+        raise BadRequest("you must specify at least 1 of stdin, stdout, stderr")
+    return wanted | {"stderr": wanted["stderr"] and not wanted["tty"]}
 
 
 async def _forward(host: Host, request: Request, pod: Object, _: str) -> None:
-    _check_upgrade(request)
-    protocols = [("x-stream-protocol-version", PORT_FORWARD)]
+    over_websocket = _wants_websocket(request)
+    connect = host.connector.connect
     with suppress(OSError):
-        await forwarding.serve(await request.upgrade(PROTOCOL, protocols), pod, host.connector.connect)
+        if over_websocket:
+            query = parse_qs(request.query)
+            stated = [port for name in ("port", "ports") for text in query.get(name) or () for port in text.split(",")]
+            offered = request.headers.tokens("sec-websocket-protocol")
+            is_needed = port_channels.PROTOCOL in offered and forwarding.TUNNEL not in offered
+            ports = port_channels.named("port", stated, is_needed=is_needed)
+            socket = await request.websocket((forwarding.TUNNEL, port_channels.PROTOCOL))
+            if socket.subprotocol == forwarding.TUNNEL:
+                await forwarding.serve(socket, pod, connect)
+            else:
+                await port_channels.serve(socket, pod, ports, connect)
+        else:
+            protocols = [("x-stream-protocol-version", forwarding.PROTOCOL)]
+            await forwarding.serve(await request.upgrade(PROTOCOL, protocols), pod, connect)
+
+
+async def _checkpoint(host: Host, request: Request, pod: Object, container: str) -> Response:
+    """Upstream's kubelet asks the runtime for one, and containerd has it from 2.0 on, with CRIU."""
+    name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}/{container}"
+    text = f"checkpointing of {name} failed: this node takes no checkpoints of containers; stop the program and keep its data in a volume\n"
+    return Response(501, TEXT, text.encode())
 
 
 async def _run(host: Host, request: Request, pod: Object, container: str) -> Response:
@@ -67,11 +115,12 @@ async def _run(host: Host, request: Request, pod: Object, container: str) -> Res
 
 
 VERBS: Mapping[str, _Verb] = {
-    "containerLogs": _Verb("GET", (4,), _logs),
-    "exec": _Verb("POST", (4, 5), _exec),
-    "attach": _Verb("POST", (4, 5), _attach),
-    "portForward": _Verb("POST", (3, 4), _forward),
-    "run": _Verb("POST", (4, 5), _run),
+    "containerLogs": _Verb(("GET",), (4,), _logs),
+    "exec": _Verb(EITHER, (4, 5), _exec),
+    "attach": _Verb(EITHER, (4, 5), _attach),
+    "portForward": _Verb(EITHER, (3, 4), _forward),
+    "run": _Verb(("POST",), (4, 5), _run),
+    "checkpoint": _Verb(("POST",), (4,), _checkpoint),
 }
 
 
@@ -91,6 +140,11 @@ async def serve(host: Host, request: Request, words: list[str]) -> Response | No
     return await verb.serve(host, request, pod, container)
 
 
-def _check_upgrade(request: Request) -> None:
+def _wants_websocket(request: Request) -> bool:
+    """Rather than SPDY. Raises BadRequest for a request that wants neither."""
+    if request.upgrades_to(WEBSOCKET):
+        return True
     if not request.upgrades_to(PROTOCOL):
-        raise BadRequest(f"this is a session over {PROTOCOL}: ask for it with `Connection: Upgrade` and `Upgrade: {PROTOCOL}`")
+        text = f"this is a session over {PROTOCOL} or a WebSocket: ask for it with `Connection: Upgrade` and `Upgrade: {PROTOCOL}`"
+        raise BadRequest(text)
+    return False

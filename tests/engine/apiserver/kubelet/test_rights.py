@@ -76,8 +76,11 @@ async def test_a_right_on_another_node_is_none(kubelet: Kubelet, api: Api) -> No
 
 async def test_the_right_to_read_the_proxy_starts_no_program(kubelet: Kubelet, api: Api) -> None:
     await grant(api, "ann", rule("get", "nodes/proxy"))
-    assert (await kubelet.ask("/exec/default/p/c?command=id&output=1", user="ann")).status == 405
-    assert (await kubelet.ask("/run/default/p/c?cmd=id", user="ann")).status == 405
+    upgrade = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+    for path in ("/exec/default/p/c?command=id&output=1", "/attach/default/p/c?output=1", "/portForward/default/p?port=80"):
+        assert (await kubelet.ask(path, user="ann")).status == 403
+        assert (await kubelet.ask(path, *upgrade, user="ann")).status == 403
+    assert (await kubelet.ask("/run/default/p/c?cmd=id", user="ann")).status == 403
     assert (await kubelet.ask("/run/default/p/c?cmd=id", user="ann", method="POST")).status == 403
 
 

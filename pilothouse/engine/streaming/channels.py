@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from pilothouse.aio.tasks import scope
 from pilothouse.client.transport import Socket
-from pilothouse.engine.apiserver.nodes import ExecSession
+from pilothouse.engine.streaming.seams import ExecSession
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import JSONError, Object, dumps, loads
 
