@@ -4,4 +4,19 @@ Each module here but `__main__` is one benchmark with an `async def run(context)
 it compares with. What they stand on is in `bench.rig`. docs/performance.md says how the figures are read.
 """
 
-NAMES = ("boot", "memory", "store", "api", "fairness", "hostile", "churn", "watch", "objects", "pods", "services", "recovery", "full_node", "build")
+NAMES = (
+    "boot",
+    "memory",
+    "store",
+    "api",
+    "fairness",
+    "hostile",
+    "churn",
+    "watch",
+    "objects",
+    "pods",
+    "services",
+    "recovery",
+    "full_node",
+    "build",
+)

@@ -120,9 +120,7 @@ async def test_an_image_is_not_had_by_the_name_of_another_repository(tmp_path: P
     assert await node.may_use(f"{REGISTRY}/app:2", mine)
 
 
-async def test_a_name_that_was_here_before_serves_everybody_though_its_image_was_fetched_by_another(
-    tmp_path: Path, mine: Object
-) -> None:
+async def test_a_name_that_was_here_before_serves_everybody_though_its_image_was_fetched_by_another(tmp_path: Path, mine: Object) -> None:
     node = Node(tmp_path, IMAGE)
     found = await node.pull(IMAGE, mine)
     both = replace(found, tags=(IMAGE, "docker.io/library/built:1"), digests=(f"{REGISTRY}/app@sha256:{64 * '0'}",))
