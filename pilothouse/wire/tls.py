@@ -51,6 +51,17 @@ def _trust(context: ssl.SSLContext, ca: Pem) -> None:
         context.load_verify_locations(cafile=ca)
 
 
+def load_again(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Serves another certificate from now on: connections that come find it, those that are open go on. Blocking.
+
+    Raises OSError (ssl.SSLError among them) and leaves the context as it was when the files do not belong together, as while somebody
+    writes them.
+    """
+    pair = certificate.read_bytes(), key.read_bytes()
+    _load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), *pair)
+    _load_pair(context, *pair)
+
+
 def _load_pair(context: ssl.SSLContext, certificate: Pem, key: Pem) -> None:
     with _as_path(certificate) as certificate_path, _as_path(key) as key_path:
         context.load_cert_chain(certificate_path, key_path)

@@ -17,7 +17,7 @@ import structlog
 
 from pilothouse.aio.tasks import first_of
 from pilothouse.platform.registry.asked import Refused, Requests
-from pilothouse.wire.tls import server_context
+from pilothouse.wire.tls import load_again, server_context
 
 log = structlog.get_logger("platform.registry")
 CHUNK = 1 << 16
@@ -129,8 +129,14 @@ class RegistryForNodes:
             ready.set()
             while True:
                 await asyncio.sleep(RELOAD_S)
-                await asyncio.to_thread(context.load_cert_chain, *self._pair)
+                await self._reload(context)
         raise AssertionError("nothing ends the loop")
+
+    async def _reload(self, context: ssl.SSLContext) -> None:
+        try:
+            await asyncio.to_thread(load_again, context, *self._pair)
+        except OSError as error:
+            log.warning("the certificate is not read again", certificate=str(self._pair[0]), error=str(error))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         certificate = writer.get_extra_info("peercert")

@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 from pilothouse.aio.tasks import scope
-from pilothouse.engine.boot.certificates import EVERY_S, keep_certificates
+from pilothouse.client.kubeconfig import load
+from pilothouse.engine.boot.certificates import AGAIN_S, EVERY_S, keep_certificates
 from pilothouse.engine.identities import Identities
 from pilothouse.wire import Request, Response, serve
+from pilothouse.wire.pki import days_left
 from pilothouse.wire.tls import client_context, server_context
 from tests.wire.raw import RawClient
 
@@ -20,6 +22,7 @@ class LateClock:
 
     def __init__(self, days: float) -> None:
         self.days = days
+        self.slept: list[float] = []
         self.looked = asyncio.Semaphore(0)
         self._may_look = asyncio.Semaphore(0)
 
@@ -30,7 +33,7 @@ class LateClock:
         return self.now()
 
     async def sleep(self, delay_s: float) -> None:
-        assert delay_s == EVERY_S
+        self.slept.append(delay_s)
         self.looked.release()
         await self._may_look.acquire()
 
@@ -101,6 +104,52 @@ async def test_a_certificate_that_was_renewed_and_not_loaded_is_loaded_at_the_ne
         await clock.look()
         assert await served(server.port, trusting) != first
         tasks.cancel()
+
+
+async def test_what_cannot_be_loaded_or_renewed_leaves_what_is_served_and_is_tried_again_soon(tmp_path: Path) -> None:
+    clock = LateClock(days=340)
+    identities, fails = Identities(tmp_path / "pki", clock.now), False
+
+    async def renew() -> bool:
+        if fails:
+            raise OSError(28, "No space left on device")
+        return identities.ensure(tmp_path / "admin.kubeconfig", "https://x", ["localhost"], ["127.0.0.1"], cluster="c", node="n")
+
+    assert await renew()
+    context, trusting = server_context(*identities.server, identities.ca), client_context(identities.ca)
+    _, key = identities.server
+    async with await serve(hello, tls=context) as server, scope() as tasks:
+        first = await served(server.port, trusting)
+        tasks.spawn(keep_certificates(renew, context, identities.server, clock))
+        await clock.looked.acquire()
+        # Somebody writes the pair: the key is there, its certificate is not yet.
+        kept = key.read_bytes()
+        key.write_bytes(identities.kubelet[1].read_bytes())
+        await clock.look()
+        assert await served(server.port, trusting) == first
+        key.write_bytes(kept)
+        fails = True
+        await clock.look()
+        fails, clock.days = False, 0
+        await clock.look()
+        assert await served(server.port, trusting) != first
+        assert clock.slept == [EVERY_S, AGAIN_S, AGAIN_S, EVERY_S]
+        tasks.cancel()
+
+
+def test_in_three_years_no_certificate_of_an_instance_ends_before_it_is_renewed(tmp_path: Path) -> None:
+    """The first certificates are made three years ago, and looked at every nine days."""
+    clock = LateClock(days=1096)
+    identities = Identities(tmp_path / "pki", clock.now)
+    admin, renewals = tmp_path / "admin.kubeconfig", 0
+    while clock.days > 0:
+        renewals += identities.ensure(admin, "https://x", ["localhost"], ["127.0.0.1"], cluster="c", node="n")
+        pairs = [file.read_bytes() for file in (identities.server[0], identities.kubelet[0], identities.kubelet_client[0])]
+        clients = [load(file).client_certificate for file in (admin, *(tmp_path / "pki").glob("*.kubeconfig"))]
+        assert len(clients) == 5
+        assert min(days_left(each, clock.now()) for each in [*pairs, *filter(None, clients)]) > 30
+        clock.days -= 9
+    assert renewals == 4
 
 
 def test_every_client_of_the_node_is_renewed_with_the_server(tmp_path: Path) -> None:
