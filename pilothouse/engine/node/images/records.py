@@ -3,7 +3,7 @@
 A record for each image that this node has pulled, by its id; and while a pull goes on a note of that, so that an image whose pull the
 agent did not see the end of is not taken for one that was here before. What has neither was not pulled by this node (loaded, built, from
 before there were records) and serves everybody; so do names of a repository that no pull has given to an image.
-Source: KEP-2535; kubernetes pkg/kubelet/images/pullmanager, with its default policy NeverVerifyPreloadedImages and its files' form.
+Source: KEP-2535; kubernetes pkg/kubelet/images/pullmanager, with its default policy NeverVerifyPreloadedImages.
 """
 
 import asyncio
@@ -95,9 +95,7 @@ class PullRecords:
             return
         self._begun[image] = before
         try:
-            await asyncio.to_thread(
-                durable.write, self._pulling(image), dumps({"kind": "ImagePullIntent", "image": image, "imageRef": before})
-            )
+            await asyncio.to_thread(durable.write, self._pulling(image), dumps({"image": image, "imageRef": before}))
         except OSError:
             self._under_way[image] -= 1
             self._begun.pop(image, None)
@@ -187,7 +185,6 @@ def _objects(folder: Path) -> Iterator[Object]:
 
 def _written(id: str, record: dict[str, Access]) -> Object:
     return {
-        "kind": "ImagePulledRecord",
         "lastUpdatedTime": meta.rfc3339(time.time()),
         "imageRef": id,
         "credentialMapping": {repository: _mapping(access) for repository, access in record.items()},
