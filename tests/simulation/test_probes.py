@@ -10,6 +10,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS, PODS
 from tests.simulation.cluster import Simulated
 from tests.simulation.conftest import Play
+from tests.simulation.fake_runtime import Program
 from tests.simulation.objects import IMAGE, container, pod
 
 FAILED = ExecResult(b"", b"not well", 1)
@@ -85,5 +86,28 @@ def test_the_first_command_that_fails_is_told(play: Play, kind: str) -> None:
         await cluster.create(PODS, pod("p", container(**{f"{kind}Probe": probe(periodSeconds=300, failureThreshold=2)})))
         await asyncio.sleep(10)
         assert await unhealthy(cluster) == {f"{kind.title()} probe failed: not well"}
+
+    play(scene)
+
+
+def test_a_pod_that_ends_is_probed_for_readiness_alone(play: Play) -> None:
+    """Proxies that still send requests to it have to know whether it serves."""
+
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        runtime.programs[IMAGE] = Program(term_s=None)
+        alive = probe() | {"exec": {"command": ["alive"]}}
+        await cluster.runs(pod("p", container(livenessProbe=alive, readinessProbe=probe()), terminationGracePeriodSeconds=60))
+        runtime.execs[("check",)] = runtime.execs[("alive",)] = FAILED
+        await cluster.client.delete(PODS, "p", "default")
+        asked = asyncio.get_running_loop().time()
+        await cluster.until(PODS, "p", lambda found: found is not None and not meta.is_true(found, "Ready"), 30)
+        assert runtime.running(), "it is not ready although it runs"
+        await cluster.until(PODS, "p", lambda found: found is None)
+        assert asyncio.get_running_loop().time() - asked > 59
+        late = [each.subject for each in runtime.called("ExecSync") if each.at > asked + 2]
+        assert set(late) == {"check"}
+        assert [each.grace_s for each in runtime.called("StopContainer")] == [60]
 
     play(scene)

@@ -7,10 +7,12 @@ while must not cost every container with a probe by command its life. Source: ku
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from pilothouse.aio.clock import Steady
+from pilothouse.aio.tasks import first_of
 from pilothouse.engine.node.check.failure import CheckErrored, CheckFailed
 from pilothouse.engine.node.check.run import probe
 from pilothouse.engine.node.pod import podspec
@@ -46,6 +48,9 @@ class Timing:
 class Probing:
     """What the probes of one incarnation of a container need. changed: called when something became different.
 
+    ending: set when the container is about to end with its pod: from then on its readiness alone is probed, for those who still send
+    requests. Source: kubelet/prober (StopLivenessAndStartup).
+
     say(type, reason, message, kind): something for the pod's events; kind: Startup, Readiness or Liveness.
     """
 
@@ -57,20 +62,25 @@ class Probing:
     changed: Callable[[], None]
     say: Callable[[str, str, str, str], None]
     clock: Steady
+    ending: asyncio.Event
 
     async def run(self) -> None:
         """Until cancelled, or until there is nothing to probe any more."""
         startup = self.container.get("startupProbe")
-        if startup and not self.tracked.started and not await self._starts_up(startup):
+        if startup and not self.tracked.started and not await first_of(self._starts_up(startup), self._ends()):
             return
         self.tracked.started = True
         readiness, liveness = self.container.get("readinessProbe"), self.container.get("livenessProbe")
         if not readiness:
             self.tracked.ready = True
         self.changed()
-        loops = [self._readiness(readiness)] if readiness else []
-        loops += [self._liveness(liveness)] if liveness else []
+        loops: list[Coroutine[Any, Any, bool]] = [self._readiness(readiness)] if readiness else []
+        loops += [first_of(self._liveness(liveness), self._ends())] if liveness else []
         await asyncio.gather(*loops)
+
+    async def _ends(self) -> bool:
+        await self.ending.wait()
+        return False
 
     async def _starts_up(self, spec: Object) -> bool:
         timing = Timing.of(spec)
@@ -87,7 +97,7 @@ class Probing:
                 return False
             await self._until(tick + timing.period_s)
 
-    async def _readiness(self, spec: Object) -> None:
+    async def _readiness(self, spec: Object) -> NoReturn:
         timing = Timing.of(spec)
         await self._initial_delay(timing)
         tick = self.clock()
@@ -111,7 +121,8 @@ class Probing:
             self.tracked.ready = ready
             self.changed()
 
-    async def _liveness(self, spec: Object) -> None:
+    async def _liveness(self, spec: Object) -> bool:
+        """False: the container is to be killed."""
         timing = Timing.of(spec)
         await self._initial_delay(timing)
         failed = 0
@@ -122,7 +133,7 @@ class Probing:
                 failed = 0 if passes else failed + 1
             if failed >= timing.failures:
                 self._condemn(spec, "liveness")
-                return
+                return False
             await self._until(tick + timing.period_s)
 
     def _condemn(self, spec: Object, kind: str) -> None:

@@ -65,7 +65,7 @@ class Handle:
 
     spent_grace_s: of the pod's grace, before this worker began.
     changed(): something to report and perhaps to do. refresh(): what failed for want of something is tried at once, since that is here now.
-    tasks: of the running worker.
+    tasks: of the running worker. ending: set when the pod's containers are about to end for good: only readiness is probed from then on.
     """
 
     context: Context
@@ -77,6 +77,7 @@ class Handle:
     spent_grace_s: float = 0.0
     tasks: Scope | None = None
     probing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     def spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         """Something in the background, for as long as the worker runs. what: names it in the task and in the event of its failure."""

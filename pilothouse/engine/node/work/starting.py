@@ -278,6 +278,7 @@ class Starter:
         probing = Probing(
             self._context.runtime, spec, tracked, tracked.latest.id, self._handle.probe_ip, self._handle.changed,
             lambda type, reason, message, kind: self._handle.say(type, reason, message, tracked.name, probe=kind), self._context.clock,
+            self._handle.ending,
         )  # fmt: skip
         self._handle.stop_probing(tracked.name)
         self._handle.probing[tracked.name] = self._handle.spawn(probing.run(), f"probing container {tracked.name}")

@@ -428,7 +428,7 @@ class PodWorker:
             self._changed()
 
     async def _finish(self) -> None:
-        self._handle.stop_probes()
+        self._handle.ending.set()
         self._publish()
         await self._writer.flush(FINAL_WRITE_S)
         await self._ender.finish()
@@ -473,7 +473,7 @@ class PodWorker:
 
     async def _terminate(self) -> None:
         self.state.terminating = True
-        self._handle.stop_probes()
+        self._handle.ending.set()
         if not self.state.finished:
             await self._ender.end_containers(leave_proxies=True)
             await self._exits.settle()
