@@ -1,6 +1,7 @@
 """What a pod's worker does, with the real API server and in virtual time."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -525,5 +526,43 @@ def test_a_pod_whose_logs_can_have_no_folder_says_so(play: Play) -> None:
         said = {each["message"] for each in await cluster.items(EVENTS) if each["reason"] == "FailedCreatePodSandBox"}
         assert len(said) == 1
         assert "the folder of the pod's logs cannot be made: File name too long" in said.pop()
+
+    play(scene)
+
+
+def test_hooks_of_sidecars_run_while_the_others_end_and_sidecars_are_told_after_them(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE, "slow:1")
+        runtime.programs["slow:1"] = Program(term_s=20)
+        hook = {"preStop": {"sleep": {"seconds": 10}}}
+        first, second = (container(name, restartPolicy="Always", lifecycle=hook) for name in ("first", "second"))
+        await cluster.runs(pod("p", container("main", "slow:1"), initContainers=[first, second]))
+        names = {each.id: each.name for each in runtime.running()}
+        began = now()
+        await deleting(cluster, 60)
+        await cluster.until(PODS, "p", gone)
+        assert [names[each.subject] for each in runtime.called("StopContainer")] == ["main", "second", "first"]
+        # Twenty seconds of the main container; the hooks are over by then.
+        assert 20 <= now() - began < 22
+
+    play(scene)
+
+
+def test_containers_that_outlive_their_sandbox_end_in_peace(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        runtime.programs[IMAGE] = Program(term_s=3)
+        await cluster.runs(pod("p", container(lifecycle={"preStop": {"exec": {"command": ["bye"]}}})))
+        ((id, box),) = runtime.boxes.items()
+        (left,) = runtime.running()
+        # The process that held it was killed, and those of its containers were not.
+        runtime.boxes[id] = replace(box, ready=False)
+        await cluster.until(PODS, "p", lambda found: found["status"]["containerStatuses"][0]["restartCount"] == 1)
+        assert [each.subject for each in runtime.called("ExecSync")] == ["bye"]
+        assert [(each.subject, each.grace_s) for each in runtime.called("StopContainer")] == [(left.id, 30)]
+        found = await cluster.until(PODS, "p", lambda found: meta.is_true(found, "Ready"))
+        assert found["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 143
 
     play(scene)

@@ -6,6 +6,7 @@ has ended (proxies, preStop) is taken from the pod's grace, and a grace that is 
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -48,7 +49,10 @@ class Ender:
         """One container that must not go on (a probe or a hook failed, its image is another). Raises RuntimeFailure."""
         await self._stop(spec, tracked, Grace(kill_grace_s(self._handle.object, spec, why)), why, hooks=hooks)
 
-    async def _stop(self, spec: Object, tracked: Tracked, grace: Grace, why: str, *, hooks: bool = True) -> None:
+    async def _stop(
+        self, spec: Object, tracked: Tracked, grace: Grace, why: str, *, hooks: bool = True, after: Sequence[asyncio.Event] = ()
+    ) -> None:
+        """after: of the containers that have to end before this one is told to; its preStop hook does not wait for them."""
         container = tracked.latest
         if container is None or not tracked.alive:
             return
@@ -58,6 +62,8 @@ class Ender:
             self._handle.say("Normal", "Killing", why, tracked.name)
             if handler and hooks and grace.total_s > 0:
                 await self._pre_stop(spec, tracked, container, handler, grace.left_s)
+        for each in after:
+            await each.wait()
         try:
             await self._context.runtime.stop_container(container.id, grace.left_s, stop_signal(spec))
         except RuntimeFailure as error:
@@ -75,20 +81,30 @@ class Ender:
                 self._handle.say("Warning", "LifecycleHTTPFallback", warning, tracked.name)
 
     async def _kill_all(self, grace: Grace) -> None:
-        """Ordinary containers at once; sidecars after them, the last started first, in what is left of the grace."""
+        """The preStop hooks of all at once. Then ordinary containers; sidecars after them, the last started first, in what is left of the
+        grace. Source: kuberuntime_container.go (killContainer), kuberuntime_termination_order.go.
+        """
         pod = self._handle.object
         sidecars = [each for each in podspec.init_containers(pod) if podspec.is_sidecar(each)]
         ordinary = [each for each in podspec.all_containers(pod) if each not in sidecars]
-        ends = await asyncio.gather(*(self._end(each, grace) for each in ordinary), return_exceptions=True)
+        works, over = [], []
+        for each in ordinary:
+            over.append(asyncio.Event())
+            works.append(self._end(each, grace, (), over[-1]))
         for each in reversed(sidecars):
-            ends += await asyncio.gather(self._end(each, grace), return_exceptions=True)
-        for end in ends:
+            before = tuple(over)
+            over.append(asyncio.Event())
+            works.append(self._end(each, grace, before, over[-1]))
+        for end in await asyncio.gather(*works, return_exceptions=True):
             if isinstance(end, BaseException):
                 raise end
 
-    async def _end(self, spec: Object, grace: Grace) -> None:
+    async def _end(self, spec: Object, grace: Grace, after: Sequence[asyncio.Event], over: asyncio.Event) -> None:
         tracked = self._state.of(spec)
-        await self._stop(spec, tracked, grace, f"Stopping container {tracked.name}")
+        try:
+            await self._stop(spec, tracked, grace, f"Stopping container {tracked.name}", after=after)
+        finally:
+            over.set()
 
     async def finish(self) -> None:
         """The pod has run to its end: nothing of it runs any more, its address is free; containers stay for their logs."""
