@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pilothouse.model.errors import Unavailable
 from pilothouse.model.json import Object
+from pilothouse.wire.peer import keep_alive_probes
 from pilothouse.wire.tls import client_context
 
 CONNECT_S = 5.0
@@ -29,9 +30,12 @@ class KubeletProxy:
         try:
             async with asyncio.timeout(CONNECT_S):
                 context = await asyncio.to_thread(self._context)
-                return *await asyncio.open_connection(host, port, ssl=context, server_hostname=host), f"{host}:{port}"
+                reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
         except (OSError, ssl.SSLError) as error:  # TimeoutError among them
             raise Unavailable(f"error trying to reach node {name}: dial tcp {host}:{port}: {str(error) or 'i/o timeout'}") from error
+        # A session may be silent for long: only so does anybody notice that its node has lost its power.
+        keep_alive_probes(writer.transport)
+        return reader, writer, f"{host}:{port}"
 
     def _context(self) -> ssl.SSLContext:
         return client_context(self._ca, *self._certificate)

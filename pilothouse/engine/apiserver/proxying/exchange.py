@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import httptools
 
 from pilothouse.engine.apiserver.proxying.headers import Pair
-from pilothouse.wire.peer import keep_alive_probes
 
 CHUNK = 64 * 1024
 HEAD_BYTES = 256 * 1024
@@ -55,7 +54,6 @@ class Exchange:
         self._rest: bytes | None = None
         self.status = 0
         self.headers: list[Pair] = []
-        keep_alive_probes(writer.transport)
 
     async def send(self, request: Outgoing) -> None:
         """Returns when the head of the answer has come. Raises OSError, EOFError for an answer that ends too early or is none."""

@@ -32,6 +32,7 @@ from pilothouse.engine.apiserver.subresources.session import check_create
 from pilothouse.engine.apiserver.write import storage
 from pilothouse.model.errors import BadRequest, Unavailable
 from pilothouse.model.json import Object
+from pilothouse.wire.peer import keep_alive_probes
 
 _NO_STORE = ("cache-control", "no-cache, private")
 _HTML = "text/html"
@@ -97,6 +98,8 @@ async def _dial(backend: Backend, request: ApiRequest, location: Location) -> _R
         except OSError as error:
             failures.append(why(error, authority))
             continue
+        # Whoever is asked may take long: only so does anybody notice that it has vanished without a word.
+        keep_alive_probes(writer.transport)
         return _Reached(reader, writer, authority, request.headers.get("host") or authority, "service")
     raise Unavailable(f"error trying to reach service: {failures[0]}")
 

@@ -1,5 +1,6 @@
 """Pods of another node, by its kubelet API: what is asked arrives, and what is refused is told as the API server tells it."""
 
+import socket
 from typing import Any
 
 import pytest
@@ -61,6 +62,13 @@ async def test_a_node_that_is_away_or_gone_is_named(server: ApiServer, proxied: 
         await connector(server, node(proxied, port=1)).connect(ON_NODE, 80)
     with pytest.raises(Unavailable, match=f"there is no node {NODE}"):
         await connector(server, None).connect(ON_NODE, 80)
+
+
+async def test_the_kernel_looks_after_a_node_that_goes_without_a_word(server: ApiServer, proxied: Kubelet) -> None:
+    assert isinstance(server.backend.proxy, KubeletProxy)
+    _, writer, _ = await server.backend.proxy.connect(node(proxied))
+    assert writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    writer.transport.abort()
 
 
 async def test_a_node_that_says_nothing_took_too_long(server: ApiServer, proxied: Kubelet, monkeypatch: pytest.MonkeyPatch) -> None:

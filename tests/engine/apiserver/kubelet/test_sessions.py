@@ -20,11 +20,13 @@ from pilothouse.engine.apiserver.kubelet.proxy import KubeletProxy
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.subresources import processes
 from pilothouse.engine.streaming import forwarding, upgrade
+from pilothouse.engine.streaming.sessions import open_session
 from pilothouse.model.errors import ApiError, Internal
 from pilothouse.model.json import Object
 from pilothouse.wire.messages import Request
 from pilothouse.wire.server import serve
 from pilothouse.wire.spdy import PROTOCOL, Connection
+from pilothouse.wire.tls import client_context
 from tests.clients.node import PlayedNode, ProcessSession
 from tests.engine.apiserver.api import PODS, Api
 from tests.engine.apiserver.https import Https, grant, rule
@@ -241,6 +243,23 @@ async def test_a_program_runs_through_the_nodes_proxy_for_who_may_create(
             async with https.certified("eve").transport.connect(shell("id", PROXY), (V5,)):
                 pass
         assert refused.value.code == 403
+
+
+async def test_a_post_through_the_nodes_proxy_takes_create_alone(runtime: Runtime, proxied: Kubelet, api: Api, https: Https) -> None:
+    await grant(api, "bob", rule("create", "nodes/proxy"))
+    own = proxied.authority.issue_client("bob", ())
+    context = client_context(proxied.authority.certificate, own.certificate, own.key)
+    port = int(https.url.rpartition(":")[2])
+    async with asyncio.timeout(WAIT_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="127.0.0.1")
+        target = f"{PROXY}/exec/default/p/c?command=sh&command=-c&command=cat%3B+exit+6&input=1&output=1"
+        pipe = await upgrade.over(reader, writer, "api", target, PROTOCOL)
+        session = await open_session(pipe, stdin=True, stdout=True, stderr=False, tty=False)
+        await session.write(b"x" * 100_000)
+        await session.close_stdin()
+        assert b"".join([piece async for piece in session.stdout()]) == b"x" * 100_000
+        assert await session.wait() == 6
+        await session.close()
 
 
 async def test_a_log_is_followed_through_the_nodes_proxy(runtime: Runtime, proxied: Kubelet, api: Api, https: Https) -> None:

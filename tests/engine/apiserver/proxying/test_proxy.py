@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from pilothouse.client.transport import Call
 from pilothouse.wire.messages import Request, Response
 from tests.engine.apiserver.api import Api
-from tests.engine.apiserver.https import grant, rule
+from tests.engine.apiserver.https import Https, grant, rule
 from tests.engine.apiserver.proxying.conftest import ADDRESS, PODS, SERVICES, Person, Played, endpoints, place
 
 People = Callable[[str], Person]
@@ -190,6 +191,22 @@ async def test_an_upgrade_becomes_a_connection(web: Played, admin: Person) -> No
         client.send(b"hello\n")
         assert await client.read_until(b"\n") == b"HELLO\n"
     assert web.asked[0].headers.tokens("connection") == ["Upgrade"]
+
+
+async def test_a_websocket_reaches_a_pod_for_who_may_get(web: Played, api: Api, https: Https) -> None:
+    await grant(api, "ann", rule("get", "pods/proxy"))
+
+    async def answer(request: Request) -> None:
+        socket = await request.websocket(("v1", "v2"))
+        while (message := await socket.receive()) is not None:
+            await socket.send(message.upper())
+
+    web.answer = answer
+    ann = https.certified("ann").transport
+    async with asyncio.timeout(10), ann.connect(Call("GET", f"{PODS}/web:80/proxy/ws", (("x", "1"),)), ("v2", "v1")) as socket:
+        await socket.send(b"x" * 100_000)
+        assert (socket.subprotocol, await socket.receive()) == ("v2", b"X" * 100_000)
+    assert web.asked[0].target == "/ws?x=1"
 
 
 async def test_an_upgrade_that_is_not_wanted_is_an_ordinary_answer(web: Played, admin: Person) -> None:
