@@ -224,13 +224,14 @@ class NodeAgent:
             memory_bytes=facts.memory_bytes(),
             clock=self._clock,
             pressure=lambda pod: self._evictor.refusal(pod) if self._evictor is not None else None,
-            others=self._others,
+            used_beside=self._used_beside,
             admitted=self._admitted,
             decide_resizes=self._decide_resizes,
         )
 
-    def _others(self, uid: str) -> list[Object]:
-        return [each.pod for key, each in self._workers.items() if key != uid and not (each.has_ended or podspec.has_ended(each.pod))]
+    def _used_beside(self, uid: str) -> dict[str, int]:
+        workers = [each for key, each in self._workers.items() if key != uid and not (each.has_ended or podspec.has_ended(each.pod))]
+        return {resource: sum(each.asks[resource] for each in workers) for resource in podspec.RESOURCES}
 
     def _decide_resizes(self) -> None:
         """Room that there is goes to who comes first."""

@@ -64,6 +64,9 @@ async def test_containerd_starts_and_ends_pods_on_the_network(host: None, tmp_pa
         async with running(network), containerd(home) as runtime:
             first = await runtime.run_sandbox(sandbox_config(0, home, host=8088, container=80))
             assert (await runtime.sandbox(first)).ips == ("10.244.7.2",)
+            # A runtime names its sandboxes to CNI as it lists them.
+            for now in (0.0, 3600.0):
+                await asyncio.to_thread(network.collect, {each.id for each in await runtime.sandboxes()}, now)
             assert "tcp . 8088 : 10.244.7.2 . 80" in sh("nft", "list", "ruleset")
             began = time.perf_counter()
             await runtime.stop_sandbox(first)

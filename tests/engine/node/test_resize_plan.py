@@ -80,7 +80,8 @@ def test_a_node_has_room_or_not_now_or_never(cpu: str, others: list[str], reason
     def asking(amount: str) -> Object:
         return pod(spec(resources={"requests": {"cpu": amount}}))
 
-    found = allocation.problem(asking(cpu), [asking(each) for each in others], {"cpu": "2", "memory": "1Gi"})
+    used = {"cpu": sum(allocation.asks(asking(each))["cpu"] for each in others)}
+    found = allocation.problem(asking(cpu), used, {"cpu": "2", "memory": "1Gi"})
     assert (found[0] if found else None) == reason
 
 

@@ -65,21 +65,25 @@ def _sides(container: Object, resource: str) -> list[object]:
     return [None if each is None else each.amount for each in found]
 
 
-def problem(pod: Object, others: list[Object], allocatable: Object) -> tuple[str, str] | None:
+def problem(pod: Object, used: Mapping[str, int], allocatable: Object) -> tuple[str, str] | None:
     """Reason and message of a resize that the node cannot carry out now (Deferred) or ever (Infeasible).
 
-    pod: as it is wanted; others: the pods that the node runs beside it, as they are allotted.
+    pod: as it is wanted; used: what the pods that the node runs beside it are allotted in all, as `asks` counts it.
     """
-    for resource in podspec.RESOURCES:
-        wanted, whole = asked_by(pod, resource), whole_of(allocatable, resource)
-        if whole and wanted > whole:
-            return "Infeasible", f"Node didn't have enough capacity: {resource}, requested: {wanted}, capacity: {whole}"
-    for resource in podspec.RESOURCES:
-        wanted, whole = asked_by(pod, resource), whole_of(allocatable, resource)
-        used = sum(asked_by(each, resource) for each in others)
-        if whole and used + wanted > whole:
-            return "Deferred", f"Node didn't have enough resource: {resource}, requested: {wanted}, used: {used}, capacity: {whole}"
+    asked, whole = asks(pod), {resource: whole_of(allocatable, resource) for resource in podspec.RESOURCES}
+    for resource, most in whole.items():
+        if most and asked[resource] > most:
+            return "Infeasible", f"Node didn't have enough capacity: {resource}, requested: {asked[resource]}, capacity: {most}"
+    for resource, most in whole.items():
+        wanted, others = asked[resource], used.get(resource, 0)
+        if most and others + wanted > most:
+            return "Deferred", f"Node didn't have enough resource: {resource}, requested: {wanted}, used: {others}, capacity: {most}"
     return None
+
+
+def asks(pod: Object) -> Mapping[str, int]:
+    """Millicores and bytes that the pod requests."""
+    return {resource: asked_by(pod, resource) for resource in podspec.RESOURCES}
 
 
 def grows(pod: Object, before: Object) -> bool:

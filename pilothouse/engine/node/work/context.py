@@ -1,7 +1,7 @@
 """What all pod workers share, and the handle through which the parts of one worker see its pod."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,8 +31,8 @@ class Context:
     """allocatable: what the node offers to pods, as in its status. clock: by which the work decides.
 
     pressure: why a pod must not begin on this node now, since the node is short of something.
-    others: the pods that the node runs or will run beside the one of that uid, as they are allotted; admitted: those that it has taken
-    already and whose end nobody has decided.
+    used_beside: what the pods that the node runs or will run beside the one of that uid are allotted in all.
+    admitted: those that it has taken already and whose end nobody has decided.
     decide_resizes(): those of all pods that are due or wait for room, in their order, since one is due or some room is free again.
     """
 
@@ -50,7 +50,7 @@ class Context:
     clock: Steady = field(default_factory=Steady)
     rejections: Rejections = field(default_factory=Rejections)
     pressure: Callable[[Object], Waiting | None] = lambda pod: None
-    others: Callable[[str], list[Object]] = lambda uid: []
+    used_beside: Callable[[str], Mapping[str, int]] = lambda uid: {}
     admitted: Callable[[str], list[Object]] = lambda uid: []
     decide_resizes: Callable[[], None] = lambda: None
 

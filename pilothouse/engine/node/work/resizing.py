@@ -81,7 +81,7 @@ class Resizer:
         state = self._state
         pod = allocation.with_allocation(self._handle.object, state.wanted)
         grows = allocation.grows(pod, self._handle.object)
-        found = allocation.problem(pod, self._context.others(self._handle.uid), self._context.allocatable) if grows else None
+        found = allocation.problem(pod, self._context.used_beside(self._handle.uid), self._context.allocatable) if grows else None
         state.resize_due, state.resize_retry_at = False, 0.0
         if found is not None:
             self._put_off(Waiting(*found))

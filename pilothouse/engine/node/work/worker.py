@@ -5,6 +5,7 @@ when is decided by `plan.py` alone; this loop takes the steps, and is slowed dow
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
 import structlog
@@ -77,6 +78,7 @@ class PodWorker:
         self._writer = StatusWriter(context.client, context.config.addresses, context.clock)
         self._early: list[Exited] = []
         self._over = False
+        self._asks: tuple[Object | None, Mapping[str, int]] = (None, {})
         self._pace = Pace(ROUNDS)
         self._last: tuple[float, list[Step], list[str]] = (0.0, [], [])
         self._resizer, self._restarting = Resizer(self._handle), Restarting(self._handle)
@@ -113,6 +115,15 @@ class PodWorker:
     def wanted(self) -> Object:
         """The pod with the resources that its spec asks for, which may not be allotted yet."""
         return allocation.with_allocation(self.pod, self.state.wanted)
+
+    @property
+    def asks(self) -> Mapping[str, int]:
+        """What the pod is allotted, as `allocation.asks` counts it; counted once for each change of the object."""
+        pod, found = self._asks
+        if pod is not self.pod:
+            found = allocation.asks(self.pod)
+            self._asks = (self.pod, found)
+        return found
 
     @property
     def resize(self) -> Resizer | None:
