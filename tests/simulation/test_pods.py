@@ -5,11 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pilothouse.client.transport import JSON_PATCH
 from pilothouse.engine.node.files.mountpoints import mounts_below
+from pilothouse.engine.node.request import handlers
 from pilothouse.engine.node.runtime.seam import MESSAGE_FILE
+from pilothouse.engine.node.work import worker as worker_module
 from pilothouse.engine.node.work.worker import PodWorker
 from pilothouse.model import meta
+from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CONFIGMAPS, EVENTS, NODES, PODS, RUNTIMECLASSES, SECRETS
 from tests.engine.node.builders import pull_secret
@@ -564,5 +569,48 @@ def test_containers_that_outlive_their_sandbox_end_in_peace(play: Play) -> None:
         assert [(each.subject, each.grace_s) for each in runtime.called("StopContainer")] == [(left.id, 30)]
         found = await cluster.until(PODS, "p", lambda found: meta.is_true(found, "Ready"))
         assert found["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 143
+
+    play(scene)
+
+
+def test_what_ends_while_the_worker_of_its_pod_is_broken_ends_nothing_else(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = worker_module.plan
+
+    def broken(wanted: Object, *more: Any) -> Any:
+        if meta.name(wanted) == "bad" and (wanted["metadata"].get("labels") or {}).get("break"):
+            raise ValueError("a bug")
+        return planned(wanted, *more)
+
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        monkeypatch.setattr(worker_module, "plan", broken)
+        await cluster.runs(pod("bad"))
+        await cluster.patch(PODS, "bad", {"metadata": {"labels": {"break": "it"}}})
+        await asyncio.sleep(1)
+        (left,) = runtime.running()
+        runtime.exit(left.id, 1)
+        await asyncio.sleep(1)
+        runtime.crash_sandbox(left.sandbox_id, silently=True)
+        # The next list of the runtime finds it out.
+        await asyncio.sleep(70)
+        await cluster.runs(pod("good"))
+        await cluster.patch(PODS, "bad", {"metadata": {"labels": None}})
+        await cluster.until(PODS, "bad", lambda found: counts(found)["main"] > 0 and meta.is_true(found, "Ready"))
+
+    play(scene)
+
+
+def test_a_runtime_class_that_cannot_be_read_is_said(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(*_: Any) -> str:
+        raise Forbidden("not for you")
+
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        monkeypatch.setattr(handlers, "chosen", refused)
+        await cluster.create(PODS, pod())
+        await asyncio.sleep(5)
+        said = {each["message"] for each in await cluster.items(EVENTS) if each["reason"] == "FailedCreatePodSandBox"}
+        assert any("the pod's RuntimeClass cannot be read: not for you" in each for each in said)
 
     play(scene)

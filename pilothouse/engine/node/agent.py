@@ -4,7 +4,8 @@ A pod is known by its uid: one that is deleted and made again under its name is 
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -399,12 +400,22 @@ class NodeAgent:
             return
         for worker in self._workers.values():
             if worker.owns(event.container_id):
-                match event:
-                    case Exited():
-                        worker.exited(event)
-                    case OutOfMemory(id):
-                        worker.out_of_memory(id)
+                with self._of(worker):
+                    match event:
+                        case Exited():
+                            worker.exited(event)
+                        case OutOfMemory(id):
+                            worker.out_of_memory(id)
                 return
+
+    @contextmanager
+    def _of(self, worker: PodWorker) -> Iterator[None]:
+        """What fails for one pod must not end the news for all; its own worker looks at the runtime again by itself."""
+        try:
+            yield
+        except Exception as error:
+            log.exception("pod not told", pod=podspec.key_of(worker.pod))
+            self._say(worker.pod, f"error syncing pod: {type(error).__name__}: {error}")
 
     async def _relists(self) -> None:
         """Repair only: events tell everything as long as their stream holds."""
@@ -424,7 +435,8 @@ class NodeAgent:
         states = {container.id: container.state for container in containers} | {box.id: "" if box.ready else EXITED for box in boxes}
         for worker, id in believed:
             if states.get(id, EXITED) == EXITED:
-                worker.doubt(id)
+                with self._of(worker):
+                    worker.doubt(id)
 
     async def _sweep_orphans(self) -> None:
         """What the node has of pods that are no more: removed from the API while no agent ran, or not removable when their turn was."""

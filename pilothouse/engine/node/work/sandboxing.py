@@ -17,6 +17,7 @@ from pilothouse.engine.node.work import user_namespace
 from pilothouse.engine.node.work.context import Handle
 from pilothouse.engine.node.work.rejections import NotYetRejected
 from pilothouse.engine.node.work.unanswered import sandbox_made
+from pilothouse.model.errors import ApiError
 
 log = structlog.get_logger("node.starting")
 
@@ -60,7 +61,11 @@ class SandboxMaker:
 
     async def _run(self, wanted: api.PodSandboxConfig) -> None:
         runtime, metadata = self._context.runtime, wanted.metadata
-        handler = await handlers.chosen(self._context.client, runtime, self._handle.object)
+        try:
+            handler = await handlers.chosen(self._context.client, runtime, self._handle.object)
+        except ApiError as error:
+            why = f"the pod's RuntimeClass cannot be read: {error.message}"
+            raise RuntimeFailure("RunPodSandbox", why, "UNAVAILABLE") from error
         try:
             id = await runtime.run_sandbox(wanted, handler)
         except RuntimeFailure as failure:

@@ -259,6 +259,14 @@ class PodWorker:
         """Until the pod is gone from the API and from the node."""
         if self._not_adopted is not None:
             raise self._not_adopted
+        try:
+            await self._run()
+        except BaseException:
+            # Callbacks go on until another worker has taken its place, and must not start anything in a scope that is over.
+            self._handle.tasks = None
+            raise
+
+    async def _run(self) -> None:
         async with scope() as tasks:
             await self._exits.recall()
             await self._resizer.recall()
