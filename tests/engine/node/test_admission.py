@@ -94,3 +94,14 @@ def test_an_init_container_counts_beside_the_sidecars_before_it_as_for_the_sched
     for inits in ([sidecar, asking("1", name="i")], [asking("1", name="i"), sidecar], [asking("1", name="i")], [sidecar]):
         wanted = pod(asking("200m"), initContainers=inits)
         assert podspec.request(wanted, "cpu", milli=True) == demand_of(wanted).resources["cpu"]
+
+
+def test_limits_of_init_containers_count_beside_the_sidecars_before_them() -> None:
+    def limited(name: str, size: str, **more: object) -> Object:
+        return spec(name, resources={"limits": {"ephemeral-storage": size}}, **more)
+
+    sidecar, setup = limited("s", "3Mi", restartPolicy="Always"), limited("i", "10Mi")
+    found = podspec.limit(pod(limited("main", "1Mi"), initContainers=[sidecar, setup]), "ephemeral-storage")
+    assert found is not None
+    assert found.value == 13 * 1024**2
+    assert podspec.limit(pod(initContainers=[spec("i")]), "ephemeral-storage") is None

@@ -1,5 +1,6 @@
 """Reading pods: what a field means when it is absent, in one place. Pure."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pilothouse.model.json import Object
@@ -188,14 +189,25 @@ def request(pod: Object, resource: str, *, milli: bool = False) -> int:
 
 
 def limit(pod: Object, resource: str) -> Quantity | None:
-    """Of the pod as a whole, else the sum of its containers' limits, or the largest of an init container; None where nothing has one."""
+    """Of the pod as a whole, else the highest sum of the limits of its containers that run at one time, as `request` counts them; None
+    where nothing has one.
+    """
     if (whole := amount(spec(pod), "limits", resource)) is not None:
         return whole
-    running = [*containers(pod), *(each for each in init_containers(pod) if is_sidecar(each))]
-    limits = [found for each in running if (found := amount(each, "limits", resource)) is not None]
-    starting = [found for each in init_containers(pod) if (found := amount(each, "limits", resource)) is not None]
-    total = sum(limits[1:], limits[0]) if limits else None
-    return max([*starting, *([total] if total is not None else [])], default=None)
+    sidecars: list[Object] = []
+    stages: list[list[Object]] = []
+    for each in init_containers(pod):
+        stages.append([*sidecars, each])
+        sidecars += [each] if is_sidecar(each) else []
+    stages.append([*sidecars, *containers(pod)])
+    totals = [total for stage in stages if (total := _sum(amount(each, "limits", resource) for each in stage)) is not None]
+    return max(totals, default=None)
+
+
+def _sum(amounts: Iterable[Quantity | None]) -> Quantity | None:
+    """Of those that there are."""
+    found = [each for each in amounts if each is not None]
+    return sum(found[1:], found[0]) if found else None
 
 
 def requested_memory(pod: Object, container: Object) -> int:

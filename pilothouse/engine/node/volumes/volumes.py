@@ -149,7 +149,7 @@ class Volumes:
         folder: Path = self._config.pod_dir(pod["metadata"]["uid"]) / "volumes" / KINDS["emptyDir"] / name
         group = podspec.security(pod).get("fsGroup")
         if source.get("medium") == "Memory":
-            limit = Quantity.of(source.get("sizeLimit") or "0").value
+            limit = memory_volume_bytes(pod, source, self.allocatable)
             await asyncio.to_thread(empty_in_memory, folder, group, limit)
         else:
             await asyncio.to_thread(empty_on_disk, folder, group)
@@ -177,6 +177,19 @@ class Volumes:
             if folder.is_dir():
                 found.update(os.listdir(folder))
         return found
+
+
+def memory_volume_bytes(pod: Object, source: Object, allocatable: Object) -> int:
+    """How large a volume in memory may grow: to its own limit, what the pod may use, and what the node has for pods. 0: nothing says.
+
+    Source: kubernetes pkg/volume/emptydir (calculateEmptyDirMemorySize).
+    """
+    bounds = [Quantity.of(allocatable.get("memory") or "0").value, Quantity.of(source.get("sizeLimit") or "0").value]
+    every = [*podspec.containers(pod), *podspec.init_containers(pod)]
+    is_bounded = podspec.whole_limits(pod).get("memory") or all(podspec.amount(each, "limits", "memory") for each in every)
+    limit = podspec.limit(pod, "memory") if is_bounded else None
+    bounds.append(0 if limit is None else limit.value)
+    return min((each for each in bounds if each > 0), default=0)
 
 
 def _single_user(pod: Object) -> int:

@@ -15,10 +15,10 @@ from pilothouse.engine.node.pod.sources import Token
 from pilothouse.engine.node.volumes import volumes as volumes_module
 from pilothouse.engine.node.volumes.images import ImageViews
 from pilothouse.engine.node.volumes.projection import Room
-from pilothouse.engine.node.volumes.volumes import Volumes, empty_in_memory, empty_on_disk, unmount_and_remove
+from pilothouse.engine.node.volumes.volumes import Volumes, empty_in_memory, empty_on_disk, memory_volume_bytes, unmount_and_remove
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
-from tests.engine.node.builders import pod
+from tests.engine.node.builders import pod, spec
 from tests.simulation.fake_runtime import FakeRuntime
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
@@ -196,3 +196,23 @@ async def test_a_removed_pod_leaves_no_mount_and_no_file(volumes: Volumes, tmp_p
     await volumes.remove("u1")
     assert volumes.present() == set()
     assert mounts_below(tmp_path) == [str(tmp_path / "memory")]
+
+
+LIMITED = {"resources": {"limits": {"memory": "64Mi"}}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "source", "mib"),
+    [
+        (pod(), {}, 512),
+        (pod(), {"sizeLimit": "10Mi"}, 10),
+        (pod(), {"sizeLimit": "1Gi"}, 512),
+        (pod(spec(**LIMITED)), {}, 64),
+        (pod(spec(**LIMITED)), {"sizeLimit": "10Mi"}, 10),
+        (pod(spec(**LIMITED), spec("other", **LIMITED)), {}, 128),
+        (pod(spec(**LIMITED), spec("free")), {}, 512),
+        (pod(spec("free"), resources={"limits": {"memory": "32Mi"}}), {}, 32),
+    ],
+)
+def test_a_volume_in_memory_grows_to_what_its_pod_and_the_node_have(wanted: Object, source: Object, mib: int) -> None:
+    assert memory_volume_bytes(wanted, source, {"memory": "512Mi"}) == mib * 1024**2
