@@ -210,7 +210,8 @@ class ControlPlane:
         return KubeletNode(name, lambda: Objects(self._server.backend.store).get(NODES, "", name), proxy)
 
     def _proxy(self, identities: Identities) -> KubeletProxy:
-        return KubeletProxy(identities.kubelet_client, identities.ca, {self.config.node_name: self.config.kubelet_host})
+        hosts = {self.config.node_name: self.config.kubelet_host}
+        return KubeletProxy(identities.kubelet_client, identities.ca, hosts, self._addresses())
 
     def _api_settings(self, identities: Identities) -> ApiSettings:
         first, last = self.config.node_ports

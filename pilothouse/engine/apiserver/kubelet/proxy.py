@@ -1,12 +1,17 @@
-"""Connections to the kubelet APIs of nodes, over TLS and with the API server's own client certificate."""
+"""Connections to the kubelet APIs of nodes, over TLS and with the API server's own client certificate.
+
+A node states by itself where it is reached. What it states must lead neither to the API server, which would be asked by its own name then,
+nor to the loopback of its machine, where the first node listens.
+"""
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pilothouse.model.errors import Unavailable
 from pilothouse.model.json import Object
+from pilothouse.model.proxyable import is_proxyable
 from pilothouse.wire.peer import keep_alive_probes
 from pilothouse.wire.tls import client_context
 
@@ -16,9 +21,13 @@ _ADDRESSES = ("InternalIP", "Hostname")
 
 
 class KubeletProxy:
-    """certificate: the API server's, and its key; read for each request, since it is renewed. hosts: where nodes of this machine listen."""
+    """certificate: the API server's, and its key; read for each request, since it is renewed. hosts: where nodes of this machine listen.
 
-    def __init__(self, certificate: tuple[Path, Path], ca: Path, hosts: Mapping[str, str]) -> None:
+    reserved: the API server's addresses.
+    """
+
+    def __init__(self, certificate: tuple[Path, Path], ca: Path, hosts: Mapping[str, str], reserved: Collection[str] = ()) -> None:
+        self._reserved = reserved
         self._certificate = certificate
         self._ca = ca
         self._hosts = hosts
@@ -26,7 +35,7 @@ class KubeletProxy:
     async def connect(self, node: Object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, str]:
         """A connection to the node's kubelet API, and the value of the Host header for it. Raises Unavailable."""
         name = node["metadata"]["name"]
-        host, port = self._hosts.get(name) or _address(node), _port(node)
+        host, port = self._hosts.get(name) or self._stated(node), _port(node)
         try:
             async with asyncio.timeout(CONNECT_S):
                 context = await asyncio.to_thread(self._context)
@@ -36,6 +45,13 @@ class KubeletProxy:
         # A session may be silent for long: only so does anybody notice that its node has lost its power.
         keep_alive_probes(writer.transport)
         return reader, writer, f"{host}:{port}"
+
+    def _stated(self, node: Object) -> str:
+        """Raises Unavailable."""
+        host = _address(node)
+        if host in self._reserved or not is_proxyable(host):
+            raise Unavailable(f"node {node['metadata']['name']} states the address {host}, which is no node's")
+        return host
 
     def _context(self) -> ssl.SSLContext:
         return client_context(self._ca, *self._certificate)

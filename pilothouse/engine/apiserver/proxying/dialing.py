@@ -9,7 +9,6 @@ import functools
 import os
 import ssl
 from collections.abc import Awaitable
-from ipaddress import IPv6Address, ip_address
 from typing import Protocol
 
 CONNECT_S = 10.0
@@ -28,20 +27,6 @@ async def dial(host: str, port: int, *, tls: bool) -> Connection:
         if tls:
             return await asyncio.open_connection(host, port, ssl=_unverified(), server_hostname=host)
         return await asyncio.open_connection(host, port)
-
-
-def is_proxyable(address: str) -> bool:
-    """Whether an address may be a pod's: not this machine's own loopback, nor one that means another thing on each link.
-
-    Source: apimachinery/pkg/util/proxy and pkg/proxy/util, IsProxyableIP.
-    """
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return not (found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified)
 
 
 def why(error: Exception, address: str) -> str:

@@ -11,7 +11,6 @@ from itertools import islice
 
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.objects import Objects
-from pilothouse.engine.apiserver.proxying.dialing import is_proxyable
 from pilothouse.engine.apiserver.proxying.named import Named, split
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResource
@@ -20,6 +19,7 @@ from pilothouse.model.digits import natural
 from pilothouse.model.errors import BadRequest, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, PODS
+from pilothouse.model.proxyable import is_proxyable
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MOST_TRIED = 3
