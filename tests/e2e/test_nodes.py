@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from pilothouse.cli.settings.home import Home
 from pilothouse.engine.node.images.archive import busybox_archive, load_archive
 from tests.e2e.instance import Instance, eventually
 from tests.e2e.machine import Machine, look
@@ -203,7 +204,7 @@ def test_pods_that_shun_each_other_go_to_different_nodes_and_one_too_many_waits(
 
 @pytest.mark.slow
 def test_a_network_between_nodes_that_was_taken_away_comes_back(cluster: Instance, web: list[tuple[str, str]]) -> None:
-    table = next(line.split()[-1] for line in look().tables if line.endswith("-nodes"))
+    table = f"pilothouse-{Home(cluster.home).instance}-nodes"
     subprocess.run(["nft", "flush", "chain", "ip", table, "leave"], check=True)
     listed = partial(subprocess.run, ["nft", "list", "chain", "ip", table, "leave"], capture_output=True, text=True, check=True)
     eventually(lambda: "masquerade" in listed().stdout)
@@ -312,7 +313,7 @@ def test_a_node_is_added_while_the_cluster_runs_and_removed_again(cluster: Insta
 @pytest.fixture
 def machine(cluster: Instance) -> Iterator[OtherMachine]:
     instance_network = IPv4Network(cluster_setting(cluster, "nodes_cidr"))
-    bridge = next(link for link in look().links if link.startswith("phn-"))
+    bridge = f"phn-{Home(cluster.home).instance}"
     home = Path(tempfile.mkdtemp(prefix="pht-other-"))
     address = f"{instance_network[99]}/{instance_network.prefixlen}"
     with other_machine(home, bridge, address, str(instance_network[1])) as made:
