@@ -10,13 +10,17 @@ import pytest
 from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
 from pilothouse.client.session import Session
-from pilothouse.client.transport import Call
+from pilothouse.client.transport import Call, Socket
+from pilothouse.engine.apiserver import answer
 from pilothouse.engine.apiserver.bootstrap.bindings import ADMINS
+from pilothouse.engine.apiserver.http import respond
 from pilothouse.engine.apiserver.nodes import LogOptions
 from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.apiserver.subresources import channels
 from pilothouse.model.errors import ApiError, BadRequest
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS
+from pilothouse.wire.outlet import Disconnected
 from pilothouse.wire.spdy import Connection, Stream, StreamClosed
 from tests.clients.node import PlayedNode
 from tests.engine.apiserver.api import Api
@@ -59,6 +63,36 @@ async def test_what_the_user_of_a_session_raises_leaves_as_it_is(calm: Client) -
 async def test_a_session_can_be_left_in_the_middle_of_its_output(calm: Client) -> None:
     async with asyncio.timeout(WAIT_S), calm.exec("calm", "default", ["yes"]) as socket:
         assert await Session(socket).receive() is not None
+
+
+class Upgraded:
+    """A request whose client has closed its WebSocket, which nobody has been told yet."""
+
+    def upgrades_to(self, protocol: str) -> bool:
+        return False
+
+    async def websocket(self, protocols: object) -> "Upgraded":
+        return self
+
+    async def receive(self) -> None:
+        await asyncio.Event().wait()
+
+    async def send(self, data: bytes) -> None:
+        raise Disconnected("the WebSocket is closed")
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_client_that_goes_before_it_is_told_the_outcome_is_no_failure_of_the_server(calm: Client, server: ApiServer) -> None:
+    """As those of `kubectl cp` do; a Disconnected is what the stages of the chain expect of it."""
+
+    async def run(socket: Socket) -> None:
+        pod = await calm.get(PODS, "calm", "default")
+        await channels.run(socket, PlayedNode().exec(pod, "main", ["true"], stdin=False, stdout=True, stderr=True, tty=False))
+
+    with pytest.raises(Disconnected, match="the WebSocket is closed"):
+        await respond.open_session(Upgraded(), answer.Session(channels.PROTOCOLS, run, (), run))  # type: ignore[arg-type]
 
 
 class Forgetful(PlayedNode):

@@ -201,7 +201,17 @@ async def while_open(stream: Stream, work: Callable[[], Any]) -> None:
 
 
 async def open_session(http: Request, answer: Session) -> None:
-    """Raises HandshakeRefused."""
+    """Raises HandshakeRefused, Disconnected when the client has gone before the session had told it everything."""
+    gone: list[Disconnected] = []
+    try:
+        await _open(http, answer)
+    except* Disconnected as failures:
+        gone.append(Disconnected(str(failures.exceptions[0])))
+    if gone:
+        raise gone[0]
+
+
+async def _open(http: Request, answer: Session) -> None:
     if http.upgrades_to(spdy.PROTOCOL):
         chosen = _stream_protocol(http.headers.tokens("x-stream-protocol-version"), answer.stream_protocols)
         await answer.run_streams(await http.upgrade(spdy.PROTOCOL, [("x-stream-protocol-version", chosen)]))
