@@ -18,7 +18,7 @@ from pilothouse.cli.cluster.waiting import NotUp, wait_ready
 from pilothouse.cli.containerd.fetch import codename
 from pilothouse.cli.containerd.place import kept
 from pilothouse.cli.containerd.provide import provide
-from pilothouse.cli.daemon.roles import NODE, roles_of
+from pilothouse.cli.daemon.roles import NODE, ROLES, roles_of
 from pilothouse.cli.daemon.state import State, running_pid
 from pilothouse.cli.durations import Duration
 from pilothouse.cli.further import wanted
@@ -176,7 +176,10 @@ def require_programs() -> None:
 def _start(session: Session, asked: dict[str, Any], held: ExitStack, nodes: int | None) -> tuple[Settings, bool]:
     """Returns what it starts with, and whether it is the instance's first start. held: keeps a first start's turn on the machine."""
     home = session.home
-    undo_unfinished(home)
+    # A node that has not been let in yet goes on asking: undone, the home would be started as a cluster of its own.
+    is_joining = home.unproven.exists() and bool(Settings.salvaged(home).server)
+    if not is_joining:
+        undo_unfinished(home)
     stored = Settings.load(home)
     if stored is None:
         held.enter_context(first_start())
@@ -189,7 +192,7 @@ def _start(session: Session, asked: dict[str, Any], held: ExitStack, nodes: int 
         note_first(home)
     settings.save(home)
     service.start(home)
-    return settings, stored is None
+    return settings, stored is None or is_joining
 
 
 def wait(home: Home, *, is_first: bool) -> None:
@@ -266,6 +269,7 @@ def down(session: Session, drain: bool, grace: float) -> None:
     """
     need_root("down")
     was_running = False
+    is_proven = not session.home.unproven.exists()
     if drain:
         _drain(session, int(grace))
     if session.home.path.exists():
@@ -274,7 +278,11 @@ def down(session: Session, drain: bool, grace: float) -> None:
     if not was_running:
         output.note(f"Pilothouse is not running at {session.home.path}")
         return
-    click.echo(f"stopped; `{session.command('up')}` brings it back as it was")
+    up = session.command("up")
+    if is_proven or roles_of(session.home) != ROLES:
+        click.echo(f"stopped; `{up}` brings it back as it was")
+    else:
+        click.echo(f"stopped before it had come up for the first time; `{up}` begins anew, with the options that it is given")
 
 
 def _drain(session: Session, grace_s: int) -> None:

@@ -15,11 +15,12 @@ from pilothouse.cli.daemon.wiring import REGISTRY_PORT
 from pilothouse.client.choice import transport_to
 from pilothouse.client.client import Client
 from pilothouse.client.kubeconfig import Kubeconfig
+from pilothouse.model import meta
 from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_CONFIG, BootstrapToken, signature
 from pilothouse.model.digits import natural
-from pilothouse.model.errors import ApiError, NotFound, Unauthorized, Unavailable
+from pilothouse.model.errors import ApiError, Forbidden, NotFound, Unauthorized, Unavailable
 from pilothouse.model.json import JSONError, Object, loads
-from pilothouse.model.kinds import CONFIGMAPS
+from pilothouse.model.kinds import CONFIGMAPS, NODES
 
 INFO_NAMESPACE, INFO = "kube-public", "cluster-info"
 ANOTHER = "`ph token create --print-join-command` on the first machine prints a line with another one"
@@ -42,8 +43,11 @@ class Cluster:
     registry_port: int = 0
 
 
-async def discover(server: str, token: BootstrapToken, hashes: tuple[str, ...]) -> Cluster:
-    """hashes: of the public keys of authorities, `sha256:HEX`; one of them is the cluster's. Raises NotBelieved, ApiError."""
+async def discover(server: str, token: BootstrapToken, hashes: tuple[str, ...], node_name: str) -> Cluster:
+    """hashes: of the public keys of authorities, `sha256:HEX`; one of them is the cluster's. node_name: of who joins.
+
+    Raises NotBelieved, ApiError.
+    """
     async with _client(Kubeconfig(server=server, insecure=True)) as stranger:
         info = await _info(stranger, server)
     authority = believed(info, token, hashes)
@@ -55,10 +59,27 @@ async def discover(server: str, token: BootstrapToken, hashes: tuple[str, ...]) 
             raise NotBelieved(
                 f"the cluster at {server} does not know the token {token.id}: it has expired, or was deleted: {ANOTHER}"
             ) from error
+        await require_free_name(client, server, node_name)
     data = config.get("data") or {}
     return Cluster(
         server, authority, data["podCIDR"], data["serviceCIDR"], data["clusterDomain"], natural(data.get(REGISTRY_PORT, "")) or 0
     )
+
+
+async def require_free_name(client: Client, server: str, name: str) -> None:
+    """Raises NotBelieved when a node of the name works. For one that does not, this machine made anew perhaps, somebody may approve.
+
+    Source: kubeadm's check of the node's name (cmd/kubeadm/app/cmd/phases/join/kubelet.go).
+    """
+    try:
+        node = await client.get_or_none(NODES, name)
+    except Forbidden:
+        return  # Who made the token has left the right out.
+    if node is not None and (meta.condition(node, "Ready") or {}).get("status") == "True":
+        raise NotBelieved(
+            f"the cluster at {server} has a node {name} that works: give this one another name with --node-name, or, if it is this machine "
+            f"made anew, take its Node away with `kubectl delete node {name}` on the first machine"
+        )
 
 
 @asynccontextmanager

@@ -70,7 +70,7 @@ def join(session: Session, server: str, token: str, hashes: tuple[str, ...], nod
             commands.undo_unfinished(home)
         _require_free(session, home)
         commands.require_programs()
-        cluster = _discovered(url, held_token, hashes)
+        cluster = _discovered(url, held_token, hashes, name)
         _require_room(cluster)
         _require_registry_port(cluster.registry_port)
         address = stated or _address(cluster.server)
@@ -123,12 +123,12 @@ def _require_free(session: Session, home: Home) -> None:
         )
 
 
-def _discovered(url: str, token: BootstrapToken, hashes: tuple[str, ...]) -> "Cluster":
+def _discovered(url: str, token: BootstrapToken, hashes: tuple[str, ...], node_name: str) -> "Cluster":
     from pilothouse.cli.cluster.discovery import NotBelieved, discover
 
     with output.Progress().step(f"asking {url} what cluster it is"):
         try:
-            return run(discover(url, token, hashes))
+            return run(discover(url, token, hashes, node_name))
         except NotBelieved as error:
             raise click.ClickException(str(error)) from error
 

@@ -13,6 +13,8 @@ from pilothouse.cli.settings.home import Home
 START_DEADLINE_S = 120.0
 STUCK_S = 25.0
 """How long a component may fail for the same reason before that is said instead of waited for."""
+SHOWN_S = 5.0
+"""How long it may before that is said while it is waited for."""
 POLL_S = 0.02
 
 
@@ -23,13 +25,23 @@ class NotUp(click.ClickException):
 def wait_ready(home: Home, *, stuck_s: float = STUCK_S) -> None:
     """Returns when its processes are ready. Raises NotUp."""
     begun = time.monotonic()
-    waits = [_Wait(home, role, stuck_s) for role in roles_of(home)]
-    while time.monotonic() - begun < START_DEADLINE_S:
-        # Each is looked at, also behind one that is not ready, so that each shows its steps.
-        ready = [each.look() for each in waits]
-        if all(ready):
-            return
-        time.sleep(POLL_S)
+    shown = output.Waiting(SHOWN_S)
+    waits = [_Wait(home, role, stuck_s, shown) for role in roles_of(home)]
+    try:
+        while time.monotonic() - begun < START_DEADLINE_S:
+            # Each is looked at, also behind one that is not ready, so that each shows its steps.
+            ready = [each.look() for each in waits]
+            if all(ready):
+                return
+            if failing := next((text for each in waits for text in each.told()), ""):
+                shown.show(failing)
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        shown.clear()
+        output.note("it goes on starting in the background: `ph status` shows how far it is, `ph down` stops it, `ph destroy` gives it up")
+        raise
+    finally:
+        shown.clear()
     why = "; ".join(f"{name}: {error}" for each in waits for name, error in each.failing.items())
     raise NotUp(f"Pilothouse is not ready after {START_DEADLINE_S:g} s{f' ({why})' if why else ''}: see {home.log}")
 
@@ -37,10 +49,12 @@ def wait_ready(home: Home, *, stuck_s: float = STUCK_S) -> None:
 class _Wait:
     """One process on its way up."""
 
-    def __init__(self, home: Home, role: Role, stuck_s: float) -> None:
+    def __init__(self, home: Home, role: Role, stuck_s: float, shown: output.Waiting) -> None:
+        """shown: what is waited for, in a line of which none is left beside a step."""
         self.home = home
         self.role = role
         self.stuck_s = stuck_s
+        self._waiting = shown
         self.failing: dict[str, str] = {}
         self._pid = 0
         self._shown = 0
@@ -61,10 +75,15 @@ class _Wait:
             raise NotUp(f"the {self.role.title} ended while it started: the last lines of {self.role.log(self.home)} say why")
         return False
 
+    def told(self) -> list[str]:
+        """What does not start at the moment, and why."""
+        return [f"{name}: {error}" for name, error in self._since]
+
     def _show(self, state: State) -> None:
         if state.pid != self._pid:
             self._pid, self._shown = state.pid, 0
         for what, took_s in state.steps[self._shown :]:
+            self._waiting.clear()
             output.note(f"{output.tick()} {what} ({took_s:.1f} s)")
         self._shown = len(state.steps)
 

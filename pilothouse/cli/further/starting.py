@@ -9,6 +9,8 @@ from pilothouse.cli.cluster.discovery import Cluster
 from pilothouse.cli.cluster.joining import write
 from pilothouse.cli.cluster.token import chance
 from pilothouse.cli.cluster.waiting import wait_ready
+from pilothouse.cli.daemon.roles import FURTHER
+from pilothouse.cli.daemon.state import State
 from pilothouse.cli.further import wanted
 from pilothouse.cli.session import Session, connected, run
 from pilothouse.cli.settings.home import Home, Settings
@@ -32,11 +34,18 @@ def start(session: Session, settings: Settings, count: int) -> None:
     new = [home for home in homes if not Identities(home.pki).kubeconfig(NODE).exists()]
     if new:
         run(_prepare(session, settings, new))
-    for home in homes:
+    waited_for = [home for home in homes if not is_ready(home)]
+    for home in waited_for:
         service.start(home)
-    for home in homes:
+    for home in waited_for:
         output.note(f"node {Settings.load(home).node_name}:")  # type: ignore[union-attr]  # written above
         wait_ready(home)
+
+
+def is_ready(home: Home) -> bool:
+    """Whether the node's process runs and has come up, so that there is nothing to show of it."""
+    state = State.load(home, FURTHER)
+    return state is not None and state.phase == "ready" and service.is_running(home, FURTHER)
 
 
 async def _prepare(session: Session, settings: Settings, homes: list[Home]) -> None:

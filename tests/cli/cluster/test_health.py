@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.cli.cluster import waiting
 from pilothouse.cli.cluster.health import of_further, problems
 from pilothouse.cli.cluster.waiting import NotUp, wait_ready
 from pilothouse.cli.daemon.roles import CONTROL, FURTHER, NODE, ROLES, Role
@@ -73,6 +74,18 @@ def test_what_fails_again_and_again_is_said_instead_of_waited_for(home: Home) ->
     say(home, NODE, failing={"cluster DNS": "port 53 is taken"})
     with pytest.raises(NotUp, match="cluster DNS does not start: port 53 is taken"):
         wait_ready(home, stuck_s=0.1)
+
+
+def test_what_fails_is_shown_while_it_is_waited_for(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A person may be able to help: by an approval, or by ending what is in the way."""
+    monkeypatch.setattr(waiting, "SHOWN_S", 0.1)
+    monkeypatch.setattr(waiting, "START_DEADLINE_S", 0.5)
+    say(home, NODE, failing={"node credentials": "the request csr-1 waits for somebody's approval"})
+    with pytest.raises(NotUp, match="not ready after"):
+        wait_ready(home)
+    assert "node credentials: the request csr-1 waits for somebody's approval\n" in capsys.readouterr().err
 
 
 def test_a_process_that_ended_for_good_says_why(home: Home) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.aio.tasks import scope
+from pilothouse.cli.cluster.discovery import NotBelieved, require_free_name
 from pilothouse.client import kubeconfig_file
 from pilothouse.client.certificates.files import KubeconfigFile, PairFiles
 from pilothouse.client.certificates.keeper import CertificateKeeper, Kept
@@ -164,6 +165,21 @@ async def test_a_clock_that_is_far_ahead_asks_for_no_certificate_after_the_other
         await asyncio.sleep(2.5)
         assert len(await requests(cluster)) == made
         tasks.cancel()
+
+
+async def test_who_joins_with_the_name_of_a_node_that_works_is_told_before_anything_is_asked_for(bootstrap: Path, cluster: Cluster) -> None:
+    """With the rights of its token."""
+    config = load(bootstrap)
+    client = Client(HttpTransport(config), field_manager="ph")
+    await require_free_name(client, config.server, "n")
+    ready = {"conditions": [{"type": "Ready", "status": "False"}]}
+    await cluster.create(NODES, {"metadata": {"name": "n"}, "status": ready})
+    await require_free_name(client, config.server, "n")
+    ready["conditions"][0]["status"] = "True"
+    await cluster.client.patch(NODES, "n", {"status": ready}, subresource="status")
+    with pytest.raises(NotBelieved, match="has a node n that works: give this one another name with --node-name"):
+        await require_free_name(client, config.server, "n")
+    await client.close()
 
 
 @pytest.mark.parametrize(

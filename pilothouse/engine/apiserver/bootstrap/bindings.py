@@ -29,6 +29,7 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
 _REQUESTS = "system:certificates.k8s.io:certificatesigningrequests"
 _NODES = (
     ("pilothouse:node-bootstrapper", "system:node-bootstrapper", (f"Group:{NODE_GROUP}",)),
+    ("pilothouse:get-nodes", "pilothouse:get-nodes", (f"Group:{NODE_GROUP}",)),
     ("pilothouse:node-autoapprove-bootstrap", f"{_REQUESTS}:nodeclient", (f"Group:{NODE_GROUP}",)),
     ("pilothouse:node-autoapprove-renewal", f"{_REQUESTS}:selfnodeclient", ("Group:system:nodes",)),
     ("pilothouse:kubelet-api-admin", "system:kubelet-api-admin", ("User:kube-apiserver-kubelet-client",)),

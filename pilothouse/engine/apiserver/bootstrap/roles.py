@@ -165,6 +165,8 @@ def _components() -> list[Object]:
             rule(READ, "storageclasses", "storage.k8s.io"),
             rule("get list patch update watch", "persistentvolumeclaims"),
         ),
+        # Who joins learns that its name is taken before it asks for a certificate, as with kubeadm:get-nodes.
+        cluster_role("pilothouse:get-nodes", rule("get", "nodes")),
         cluster_role("system:node-bootstrapper", rule("create get list watch", "certificatesigningrequests", signers)),
         *(
             cluster_role(
