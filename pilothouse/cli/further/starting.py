@@ -1,7 +1,10 @@
 """Makes the further nodes that `ph up --nodes` asks for: each joins as a node of another machine does, with a token of its own."""
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+import click
 
 from pilothouse.cli import output
 from pilothouse.cli.cluster import service
@@ -12,12 +15,13 @@ from pilothouse.cli.cluster.waiting import wait_ready
 from pilothouse.cli.daemon.roles import FURTHER
 from pilothouse.cli.daemon.state import State
 from pilothouse.cli.further import wanted
-from pilothouse.cli.session import Session, connected, run
+from pilothouse.cli.session import Session, connected, copyable, run
 from pilothouse.cli.settings.home import Home, Settings
 from pilothouse.engine.identities import NODE, Identities
 from pilothouse.model import bootstrap_tokens
 from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_GROUP, BootstrapToken
-from pilothouse.model.kinds import SECRETS
+from pilothouse.model.errors import NotFound
+from pilothouse.model.kinds import NODES, SECRETS
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
@@ -32,14 +36,15 @@ def start(session: Session, settings: Settings, count: int) -> None:
     """
     homes = wanted.homes(session.home, count)
     new = [home for home in homes if not Identities(home.pki).kubeconfig(NODE).exists()]
-    if new:
-        run(_prepare(session, settings, new))
+    tokens = run(_prepare(session, settings, new)) if new else []
     waited_for = [home for home in homes if not is_ready(home)]
     for home in waited_for:
         service.start(home)
     for home in waited_for:
         output.note(f"node {Settings.load(home).node_name}:")  # type: ignore[union-attr]  # written above
         wait_ready(home)
+    if tokens:
+        run(_forget(session, tokens))
 
 
 def is_ready(home: Home) -> bool:
@@ -48,7 +53,8 @@ def is_ready(home: Home) -> bool:
     return state is not None and state.phase == "ready" and service.is_running(home, FURTHER)
 
 
-async def _prepare(session: Session, settings: Settings, homes: list[Home]) -> None:
+async def _prepare(session: Session, settings: Settings, homes: list[Home]) -> list[BootstrapToken]:
+    """The tokens that the nodes sign in with at first."""
     server = f"https://{settings.nodes_gateway}:{settings.api_port}"
     authority = Identities(session.home.pki).ca.read_bytes()
     cluster = Cluster(
@@ -59,15 +65,41 @@ async def _prepare(session: Session, settings: Settings, homes: list[Home]) -> N
         settings.cluster_domain,
         settings.registry_port if settings.platform else 0,
     )
+    tokens = []
     async with connected(session) as client:
         for home in homes:
-            number = int(home.path.name)
-            token = await _token(client, f"node {number} on this machine")
-            name, address = wanted.name(settings, home), str(settings.nodes_network[number])
-            write(home, cluster, token, node_name=name, node_address=address, parent=str(session.home.path))
+            name, address = wanted.name(settings, home), str(settings.nodes_network[int(home.path.name)])
+            await take_old_away(client, name, address)
+            tokens.append(await _token(client, f"node {home.path.name} on this machine"))
+            write(home, cluster, str(tokens[-1]), node_name=name, node_address=address, parent=str(session.home.path))
+    return tokens
 
 
-async def _token(client: "Client", description: str) -> str:
+async def take_old_away(client: "Client", name: str, address: str) -> None:
+    """The Node of one that was here before and was removed: no certificate in its name is given to a token while it is there.
+
+    Raises ClickException when the name is another machine's.
+    """
+    node = await client.get_or_none(NODES, name)
+    if node is None:
+        return
+    if all(each.get("address") != address for each in (node.get("status") or {}).get("addresses") or ()):
+        raise click.ClickException(
+            f"the cluster has a node {name} that is not on this machine: `{copyable(f'kubectl delete node {name}')}` once it is gone"
+        )
+    output.note(f"node {name} is made anew: the Node that was left of it is taken away")
+    await client.delete(NODES, name)
+
+
+async def _token(client: "Client", description: str) -> BootstrapToken:
     made = BootstrapToken(chance(6), chance(16), time.time() + TOKEN_S, (NODE_GROUP,), bootstrap_tokens.USAGES, description)
     await client.create(SECRETS, bootstrap_tokens.to_secret(made), NAMESPACE)
-    return str(made)
+    return made
+
+
+async def _forget(session: Session, tokens: list[BootstrapToken]) -> None:
+    """They have served; one that somebody has deleted is no error."""
+    async with connected(session) as client:
+        for token in tokens:
+            with suppress(NotFound):
+                await client.delete(SECRETS, bootstrap_tokens.NAME_PREFIX + token.id, NAMESPACE)
