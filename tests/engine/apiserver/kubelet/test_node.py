@@ -64,6 +64,14 @@ async def test_a_node_that_is_away_or_gone_is_named(server: ApiServer, proxied: 
         await connector(server, None).connect(ON_NODE, 80)
 
 
+async def test_a_node_that_only_accepts_is_given_up(server: ApiServer, proxied: Kubelet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilothouse.engine.apiserver.kubelet.proxy.CONNECT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = connector(server, node(proxied, silent.getsockname()[1]))
+        with pytest.raises(Unavailable, match=f"error trying to reach node {NODE}: dial tcp .*: i/o timeout"):
+            await there.exec(ON_NODE, "c", ["x"], stdin=False, stdout=True, stderr=True, tty=False)
+
+
 async def test_the_kernel_looks_after_a_node_that_goes_without_a_word(server: ApiServer, proxied: Kubelet) -> None:
     assert isinstance(server.backend.proxy, KubeletProxy)
     _, writer, _ = await server.backend.proxy.connect(node(proxied))
