@@ -25,6 +25,14 @@ class ServiceProxyConfig:
     def table(self) -> str:
         return f"pilothouse-{self.instance}-svc"
 
+    def is_given_out(self, address: str) -> bool:
+        """Whether it is the cluster itself that gives the address to Services or pods."""
+        return any(ipaddress.ip_address(address) in network for network in self._own_networks)
+
+    @cached_property
+    def _own_networks(self) -> tuple[ipaddress.IPv4Network, ...]:
+        return tuple(ipaddress.IPv4Network(cidr) for cidr in (self.service_cidr, self.cluster_cidr or self.local_cidr) if cidr)
+
     @cached_property
     def local_network(self) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(self.local_cidr)

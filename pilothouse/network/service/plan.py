@@ -34,7 +34,7 @@ class Fragment:
     chains: name -> rules. elements: map and key -> verdict. sets: name -> seconds after which a client is forgotten.
     addresses: of all endpoints that are routed to; leaving: those of them whose pod is terminating, routed to as the last resort
     or since the service takes endpoints in any state. udp: (address or "" for node ports, port) -> endpoints, for flows that the
-    kernel must forget.
+    kernel must forget. refused: external addresses that are the cluster's to give out, which no Service may take by naming them.
     """
 
     chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -43,6 +43,7 @@ class Fragment:
     addresses: frozenset[str] = frozenset()
     leaving: frozenset[str] = frozenset()
     udp: dict[tuple[str, int], frozenset[tuple[str, int]]] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
 
 
 NOTHING = Fragment()
@@ -61,7 +62,8 @@ def plan(service: Object | None, slices: Sequence[Object], config: ServiceProxyC
             part.write(whole)
             addresses |= {endpoint.address for endpoint in part.endpoints}
             leaving |= {endpoint.address for endpoint in part.endpoints if endpoint.is_leaving}
-    return Fragment(whole.chains, whole.elements, whole.sets, frozenset(addresses), frozenset(leaving), whole.udp)
+    refused = tuple(sorted({address for address in _external(service) if config.is_given_out(address)}))
+    return Fragment(whole.chains, whole.elements, whole.sets, frozenset(addresses), frozenset(leaving), whole.udp, refused)
 
 
 class _Port:
@@ -158,14 +160,18 @@ class _Port:
         inner = self._name("l" if self.spec.get("internalTrafficPolicy") == "Local" else "s")
         for address in _ipv4([self.spec["clusterIP"]]):
             yield self._frontend(address, number), f"goto {inner}"
-        for address in _ipv4(self.spec.get("externalIPs") or ()):
+        for address in self._outside(self.spec.get("externalIPs") or ()):
             yield self._frontend(address, number), f"goto {self._external_chain}"
         if self.spec.get("type") == "LoadBalancer":
             chain = self._name("f") if self._source_ranges else self._external_chain
-            for address in _ipv4(_balancer_addresses(self.service)):
+            for address in self._outside(_balancer_addresses(self.service)):
                 yield self._frontend(address, number), f"goto {chain}"
         if self.port.get("nodePort") and self.spec.get("type") in ("NodePort", "LoadBalancer"):
             yield (NODE_PORTS, f"{self.protocol} . {self.port['nodePort']}"), f"goto {self._external_chain}"
+
+    def _outside(self, addresses: Iterable[str]) -> Iterator[str]:
+        """Without those of other Services and of pods: whoever may write a Service could take their traffic."""
+        return (address for address in _ipv4(addresses) if not self.config.is_given_out(address))
 
     def _frontend(self, address: str, number: int) -> Where:
         return FRONTENDS, f"{address} . {self.protocol} . {number}"
@@ -182,6 +188,13 @@ def _balancer_addresses(service: Object) -> Iterator[str]:
     for ingress in ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
         if ingress.get("ip") and ingress.get("ipMode", "VIP") == "VIP":
             yield ingress["ip"]
+
+
+def _external(service: Object) -> Iterator[str]:
+    """IPv4 addresses that the Service says it has, beside the one that it was given."""
+    yield from _ipv4(service["spec"].get("externalIPs") or ())
+    if service["spec"].get("type") == "LoadBalancer":
+        yield from _ipv4(_balancer_addresses(service))
 
 
 def _ipv4(addresses: Iterable[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ to the whole table being written again.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -191,10 +192,24 @@ class ServiceProxy:
 
     def _fragment(self, key: str) -> Fragment:
         try:
-            return plan(self._services.get(key), self._slices.by_index("service", key), self.config)
+            found = plan(self._services.get(key), self._slices.by_index("service", key), self.config)
         except FAULTS_OF_DATA as error:
             self._leave_out(key, f"no rules can be made of it: {error}")
             return NOTHING
+        if found.refused != self._book.get(key).refused:
+            self._tell_refused(key, found.refused)
+        return found
+
+    def _tell_refused(self, key: str, addresses: Sequence[str]) -> None:
+        service = self._services.get(key)
+        if addresses and service is not None:
+            named = ", ".join(addresses[:10])
+            log.warning("external addresses of a service not routed", service=key, addresses=named)
+            if self._recorder is not None:
+                message = (
+                    f"not routed: {named}: addresses of the cluster's Services and pods are nobody's to name; take one outside of them"
+                )
+                self._recorder.say(service, "Warning", "ExternalIPNotRouted", message)
 
 
 def _created(service: Object | None) -> str:

@@ -50,7 +50,7 @@ async def test_a_host_port_leads_into_the_pod_until_the_pod_goes(host: None, nam
 
 
 async def test_udp_flows_follow_a_host_port_from_pod_to_pod(host: None, namespace: Make, tmp_path: Path) -> None:
-    """A client that goes on sending from the same port, before the first pod, to it, and to its successor."""
+    """A client that goes on sending from the same port, before the first pod, to it, to its successor, and after that."""
     echo = "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('',53)); print('up',flush=True)\n"
     echo += "while True:\n    d,a=s.recvfrom(99); s.sendto(sys.argv[1].encode(),a)\n"
     mapping = [{"hostPort": 5353, "containerPort": 53, "protocol": "udp"}]
@@ -73,6 +73,10 @@ async def test_udp_flows_follow_a_host_port_from_pod_to_pod(host: None, namespac
                 client.sendto(b"?", ("127.0.0.1", 5353))
                 assert client.recv(99) == name.encode()
                 assert (await runtime.call("DEL", name, pod.path))[0] == 0
+            deaf.settimeout(2)
+            assert deaf.recv(99) == b"?", "from before the first pod"
+            client.sendto(b"nobody's", ("127.0.0.1", 5353))
+            assert deaf.recv(99) == b"nobody's", "the pod is there still, but its port is closed"
     for server in servers:
         server.kill()
         server.wait()

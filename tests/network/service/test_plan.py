@@ -131,6 +131,15 @@ def test_of_two_services_that_claim_the_same_the_first_has_it_and_the_other_inhe
     assert "default/b/tcp/80 }" in commands
 
 
+def test_no_service_takes_addresses_of_other_services_or_pods_by_naming_them() -> None:
+    named = ["10.96.0.10", "10.244.0.7", "192.0.2.1", "2001:db8::1"]
+    taken = service("taker", HTTP, type="LoadBalancer", clusterIP="10.96.0.99", externalIPs=named)
+    taken["status"] = {"loadBalancer": {"ingress": [{"ip": "10.96.0.11"}, {"ip": "203.0.113.9"}]}}
+    found = rules(taken)
+    assert {key.split(" . ")[0] for _, key in found.elements} == {"10.96.0.99", "192.0.2.1", "203.0.113.9"}
+    assert found.refused == ("10.244.0.7", "10.96.0.10", "10.96.0.11")
+
+
 def test_endpoints_that_are_not_ready_get_no_traffic() -> None:
     slice_ = endpoint_slice("web", [HTTP_SLICE], endpoint("10.244.0.5", ready=False), endpoint("10.244.0.6", ready=None))
     assert [found.address for found in endpoints_of(HTTP, [slice_])] == ["10.244.0.6"]
