@@ -74,8 +74,21 @@ async def test_a_node_that_is_there_is_not_replaced_by_whoever_has_a_bootstrap_t
 
 async def test_a_node_renews_its_own_certificate(server: ApiServer, cluster: Cluster) -> None:
     await bind(cluster, "system:nodes", f"{PREFIX}:selfnodeclient")
+    await cluster.create(NODES, {"metadata": {"name": "n"}})
     await client_of(server, node("n")).create(CERTIFICATESIGNINGREQUESTS, node_csr("own", "n"))
     assert issued(await until_issued(cluster, "own")).subject.rfc4514_string() == "CN=system:node:n,O=system:nodes"
+
+
+async def test_a_node_that_was_removed_does_not_go_on_unseen_with_its_certificate(server: ApiServer, cluster: Cluster) -> None:
+    await bind(cluster, "system:nodes", f"{PREFIX}:selfnodeclient")
+    removed = client_of(server, node("gone"))
+    await removed.create(CERTIFICATESIGNINGREQUESTS, node_csr("renewed", "gone"))
+    await cluster.create(NODES, {"metadata": {"name": "n"}})
+    await client_of(server, node("n")).create(CERTIFICATESIGNINGREQUESTS, node_csr("own", "n"))
+    await until_issued(cluster, "own")
+    assert "conditions" not in (await removed.get(CERTIFICATESIGNINGREQUESTS, "renewed"))["status"]
+    await removed.create(NODES, {"metadata": {"name": "gone"}})
+    await until_issued(cluster, "renewed")
 
 
 async def test_what_a_person_approves_is_signed_with_what_was_asked_for(cluster: Cluster) -> None:

@@ -5,7 +5,8 @@ DNS beside it (upstream gives these a service account's token in a pod, and here
 
 The right is the requester's, asked of authorization as a subresource of certificatesigningrequests. Everything else is left to people.
 Unlike upstream, a first certificate is left to people while there is a Node of that name: who has a bootstrap token could take the place
-of any node otherwise, and read the Secrets of its pods.
+of any node otherwise, and read the Secrets of its pods. And a renewal waits for a Node of that name: who goes on with the certificate of a
+machine that was removed has to show itself.
 Source: kubernetes pkg/controller/certificates/approver/sarapprove.go.
 """
 
@@ -91,15 +92,18 @@ class CertificateApprover:
         rights = _rights(found, asked)
         for right in rights:
             if await self._may(found, right):
-                return await self._approve_unless_taken(found, asked, right)
+                return await self._approve_client(found, asked, right)
         self._leave(found, f"its user may not create {GROUP} {' or '.join(rights)} requests")
         return AGAIN_S
 
-    async def _approve_unless_taken(self, found: Object, asked: CertificateRequest, right: str) -> float | None:
+    async def _approve_client(self, found: Object, asked: CertificateRequest, right: str) -> float | None:
         node = asked.common_name.removeprefix(NODE_PREFIX)
-        if right == FIRST and await self._client.get_or_none(NODES, node) is not None:
+        is_there = await self._client.get_or_none(NODES, node) is not None
+        if right == FIRST and is_there:
             self._leave(found, f"there is a node {node} already: approve the request if it is that node's, or delete the Node")
             return AGAIN_S
+        if right == RENEWED and not is_there:
+            return self._leave_for_now(found, f"there is no node {node}")
         await self._approve(found, right)
         return None
 
@@ -116,8 +120,7 @@ class CertificateApprover:
         if await self._client.get_or_none(NODES, node) is None:
             why_not = f"there is no node {node}"
         if why_not:
-            self._leave(found, why_not)
-            return SOON_S if self._is_new(found) else AGAIN_S
+            return self._leave_for_now(found, why_not)
         await self._approve(found, kind)
         return None
 
@@ -125,6 +128,11 @@ class CertificateApprover:
         """To people; the decision log says why while the request is new."""
         if self._is_new(found):
             self._recorder.decide(found, "NotAutoApproved", why)
+
+    def _leave_for_now(self, found: Object, why: str) -> float:
+        """What stands in the way may be gone in a moment. Returns when to look again, in seconds."""
+        self._leave(found, why)
+        return SOON_S if self._is_new(found) else AGAIN_S
 
     def _is_new(self, found: Object) -> bool:
         return self._clock() - meta.parse_rfc3339(found["metadata"]["creationTimestamp"]) < AGAIN_S
