@@ -36,6 +36,8 @@ from pilothouse.wire.peer import keep_alive_probes
 
 _NO_STORE = ("cache-control", "no-cache, private")
 _HTML = "text/html"
+_REWRITTEN_AT_ONCE = 4 * 1024
+"""Bytes of HTML between two turns of the event loop: some milliseconds where there are nothing but tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +183,13 @@ async def _pieces(exchange: Exchange, reached: _Reached, rewriter: LinkRewriter 
     try:
         async with aclosing(exchange.pieces()) as pieces:
             async for piece in pieces:
-                if passed := piece if rewriter is None else rewriter.feed(piece):
-                    yield passed
+                if rewriter is None:
+                    yield piece
+                    continue
+                for start in range(0, len(piece), _REWRITTEN_AT_ONCE):
+                    if passed := rewriter.feed(piece[start : start + _REWRITTEN_AT_ONCE]):
+                        yield passed
+                    await asyncio.sleep(0)
         if rewriter is not None and (left := rewriter.end()):
             yield left
     except (OSError, EOFError) as error:

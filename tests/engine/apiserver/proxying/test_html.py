@@ -1,5 +1,7 @@
 """Links in HTML, cut into pieces anywhere."""
 
+import time
+
 import pytest
 
 from pilothouse.engine.apiserver.proxying.html import LONGEST_TAG, LinkRewriter
@@ -41,6 +43,23 @@ def test_a_tag_without_an_end_is_not_kept() -> None:
     text = b"<a " + b"x" * LONGEST_TAG
     assert rewriter.feed(text[:100]) == b""
     assert rewriter.feed(text[100:]) == text
+
+
+@pytest.mark.parametrize(
+    "tag", [b"<a>", b"<a href=/x>", b"<!---->", b"<script></script>", b"<", b'<a b="', b"<a b= ", b"=", b"<a " + b"b" * 1000]
+)
+def test_what_is_rewritten_takes_time_as_it_is_long(tag: bytes) -> None:
+    """In processor time: eight times as much takes some eight times as long, and not sixty-four times."""
+
+    def took_s(size: int) -> float:
+        text, rewriter = tag * (size // len(tag)), LinkRewriter(LINKS.through)
+        start = time.process_time()
+        written = len(rewriter.feed(text)) + len(rewriter.end())
+        assert written >= len(text)
+        return time.process_time() - start
+
+    few = min(took_s(50_000) for _ in range(3))
+    assert min(took_s(400_000) for _ in range(2)) < 20 * max(few, 0.005)
 
 
 @pytest.mark.parametrize("link", ["http://[", "mailto:a@b", "?x", "", "/p/proxy"])
