@@ -48,12 +48,18 @@ def _most_useful(found: list[Object]) -> list[Object]:
 def _subsets(service: Object, selected: list[Object]) -> list[Object]:
     """One subset for each set of ports, in a fixed order."""
     groups: dict[bytes, Object] = {}
+    shapes = facts.Shapes(service)
+    of_shape: dict[facts.Shape, tuple[list[Object], bytes]] = {}
     for pod in sorted(selected, key=lambda pod: _order(service, pod)):
-        ports = [_port(each) for each in facts.ports(service, pod)]
+        shape = shapes.of(pod)
+        if shape not in of_shape:
+            shown = [_port(each) for each in shapes.ports(pod)]
+            of_shape[shape] = shown, dumps(shown)
+        ports, key = of_shape[shape]
         if not ports and not facts.is_headless(service):
             continue
         is_ready = facts.publishes_not_ready(service) or pod_facts.is_ready(pod)
-        subset = groups.setdefault(dumps(ports), {})
+        subset = groups.setdefault(key, {})
         subset.setdefault("addresses" if is_ready else "notReadyAddresses", []).append(_address(service, pod))
         if ports:
             subset["ports"] = ports

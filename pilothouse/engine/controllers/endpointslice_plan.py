@@ -62,11 +62,16 @@ def _key(ports: list[Object]) -> bytes:
 def _by_ports(service: Object, family: str, selected: list[Object], zone_of: ZoneOf) -> dict[bytes, tuple[list[Object], list[Object]]]:
     """Ports and endpoints, by what the ports are: with named target ports pods may differ."""
     found: dict[bytes, tuple[list[Object], list[Object]]] = {}
+    shapes = facts.Shapes(service)
+    of_shape: dict[facts.Shape, list[Object]] = {}
     for pod in selected:
         addresses = facts.addresses(pod, family)
         if addresses:
-            ports = facts.ports(service, pod)
-            found.setdefault(_key(ports), (ports, []))[1].append(endpoint(service, pod, addresses, zone_of))
+            shape = shapes.of(pod)
+            if shape not in of_shape:
+                ports = shapes.ports(pod)
+                of_shape[shape] = found.setdefault(_key(ports), (ports, []))[1]
+            of_shape[shape].append(endpoint(service, pod, addresses, zone_of))
     return found
 
 

@@ -184,10 +184,14 @@ class Zone:
             yield from ((_hostname(endpoint, address), address) for address in endpoint["addresses"])
 
     def _offered(self, service: Object, key: str, wanted: tuple[str, str]) -> Iterator[tuple[str, int]]:
+        numbers: dict[int, list[int]] = {}
         for slice_, endpoint in self._usable(service, key):
-            for port in slice_.get("ports") or ():
-                if _port_names(port) == wanted and port.get("port"):
-                    yield from ((_hostname(endpoint, address), port["port"]) for address in endpoint["addresses"])
+            if id(slice_) not in numbers:
+                numbers[id(slice_)] = [
+                    port["port"] for port in slice_.get("ports") or () if _port_names(port) == wanted and port.get("port")
+                ]
+            for number in numbers[id(slice_)]:
+                yield from ((_hostname(endpoint, address), number) for address in endpoint["addresses"])
 
     def _service_names(self, address: str) -> Iterator[Name]:
         for service in self._services.by_index("cluster-address", address):

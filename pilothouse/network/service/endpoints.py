@@ -7,7 +7,6 @@ when no other one is ready.
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from pilothouse.model.json import Object
 
@@ -39,19 +38,79 @@ def is_proxied(service: Object) -> bool:
     return spec.get("type") != "ExternalName" and spec.get("clusterIP", "None") not in ("", "None") and OTHER_PROXY_LABEL not in labels
 
 
+class Endpoints:
+    """Where traffic for the ports of a service goes; its slices are read once, whatever the number of ports."""
+
+    def __init__(self, slices: Iterable[Object]) -> None:
+        self._offered: dict[tuple[str, str], list[tuple[int, _Backends]]] = {}
+        for slice_ in slices:
+            if slice_.get("addressType") == "IPv4":
+                backends = _Backends.of(slice_)
+                for port in slice_.get("ports") or ():
+                    if port.get("port"):
+                        self._offered.setdefault(_name(port), []).append((port["port"], backends))
+
+    def of(self, port: Object) -> tuple[Endpoint, ...]:
+        """Sorted, each address and port once."""
+        offered = self._offered.get(_name(port), [])
+        ready = {(each.address, number): each.at(number) for number, backends in offered for each in backends.ready}
+        leaving = {} if ready else {(each.address, number): each.at(number) for number, backends in offered for each in backends.leaving}
+        return tuple(sorted((ready or leaving).values()))
+
+    def count(self, port: Object) -> int:
+        """Those that `of` looks at, at most."""
+        return sum(len(backends.ready) + len(backends.leaving) for _, backends in self._offered.get(_name(port), []))
+
+
 def endpoints_of(port: Object, slices: Iterable[Object]) -> tuple[Endpoint, ...]:
-    """Where traffic for the port of a service goes: sorted, each address and port once."""
-    ready: dict[tuple[str, int], Endpoint] = {}
-    leaving: dict[tuple[str, int], Endpoint] = {}
-    for number, endpoint in _addressed(port, slices):
-        conditions = endpoint.get("conditions") or {}
-        is_ready = conditions.get("ready") is not False
-        is_serving = conditions.get("serving", is_ready) is not False
-        if is_ready:
-            _add(ready, endpoint, number)
-        elif is_serving and conditions.get("terminating"):
-            _add(leaving, endpoint, number)
-    return tuple(sorted((ready or leaving).values()))
+    """Where traffic for one port of a service goes."""
+    return Endpoints(slices).of(port)
+
+
+def _name(port: Object) -> tuple[str, str]:
+    return port.get("name") or "", port.get("protocol") or "TCP"
+
+
+@dataclass(frozen=True, slots=True)
+class _Backend:
+    """An endpoint without its port."""
+
+    address: str
+    node: str
+    is_leaving: bool
+    for_nodes: frozenset[str]
+
+    def at(self, port: int) -> Endpoint:
+        return Endpoint(self.address, port, self.node, self.is_leaving, self.for_nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Backends:
+    """Of one slice. leaving: those that are terminating but still serve."""
+
+    ready: list[_Backend] = field(default_factory=list)
+    leaving: list[_Backend] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, slice_: Object) -> "_Backends":
+        found = cls()
+        for endpoint in slice_.get("endpoints") or ():
+            conditions = endpoint.get("conditions") or {}
+            is_ready = conditions.get("ready") is not False
+            is_serving = conditions.get("serving", is_ready) is not False
+            if is_ready:
+                found.ready.extend(_backends(endpoint))
+            elif is_serving and conditions.get("terminating"):
+                found.leaving.extend(_backends(endpoint))
+        return found
+
+
+def _backends(endpoint: Object) -> Iterator[_Backend]:
+    for address in endpoint["addresses"][:1]:
+        if _is_ipv4(address):
+            is_leaving = bool((endpoint.get("conditions") or {}).get("terminating"))
+            nodes = frozenset(each["name"] for each in (endpoint.get("hints") or {}).get("forNodes") or ())
+            yield _Backend(address, endpoint.get("nodeName") or "", is_leaving, nodes)
 
 
 def preferred(endpoints: tuple[Endpoint, ...], node: str) -> tuple[Endpoint, ...]:
@@ -60,30 +119,9 @@ def preferred(endpoints: tuple[Endpoint, ...], node: str) -> tuple[Endpoint, ...
     return own if own and all(each.for_nodes for each in endpoints) else endpoints
 
 
-def _add(found: dict[tuple[str, int], Endpoint], endpoint: Object, port: int) -> None:
-    for address in endpoint["addresses"][:1]:
-        if _is_ipv4(address):
-            is_leaving = bool((endpoint.get("conditions") or {}).get("terminating"))
-            nodes = frozenset(each["name"] for each in (endpoint.get("hints") or {}).get("forNodes") or ())
-            found[address, port] = Endpoint(address, port, endpoint.get("nodeName") or "", is_leaving, nodes)
-
-
 def _is_ipv4(address: str) -> bool:
     try:
         ipaddress.IPv4Address(address)
     except ValueError:
         return False
     return True
-
-
-def _addressed(port: Object, slices: Iterable[Object]) -> Iterator[tuple[int, Any]]:
-    """Port number and endpoint, for each endpoint of the slices that offers the service's port."""
-    wanted = port.get("name") or "", port.get("protocol") or "TCP"
-    for slice_ in slices:
-        if slice_.get("addressType") != "IPv4":
-            continue
-        for offered in slice_.get("ports") or ():
-            if (offered.get("name") or "", offered.get("protocol") or "TCP") != wanted or not offered.get("port"):
-                continue
-            for endpoint in slice_.get("endpoints") or ():
-                yield offered["port"], endpoint

@@ -10,10 +10,11 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pilothouse.model.json import Object
 from pilothouse.network.service.config import ServiceProxyConfig
-from pilothouse.network.service.endpoints import Endpoint, endpoints_of, is_proxied, preferred
+from pilothouse.network.service.endpoints import Endpoint, Endpoints, is_proxied, preferred
 
 FRONTENDS, NODE_PORTS = "frontends", "node-ports"
 NODE_ADDRESSES = "node-addresses"
@@ -22,6 +23,9 @@ MASQUERADE_MARK = "0x4000"
 PROTOCOLS = ("tcp", "udp")
 DEFAULT_AFFINITY_S = 10800
 _LONGEST_NAME = 100
+MOST_PORTS, MOST_TARGETS = 2_000, 50_000
+"""Of one service: its rules are written by the node's only event loop, and anew with each change of an endpoint. Targets: endpoints of
+each port, over all ports."""
 
 Where = tuple[str, str]
 """An element's map and key."""
@@ -50,20 +54,30 @@ NOTHING = Fragment()
 
 
 def plan(service: Object | None, slices: Sequence[Object], config: ServiceProxyConfig) -> Fragment:
-    """service None: it is gone. slices: all of this service."""
+    """service None: it is gone. slices: all of this service. Raises ValueError for a service that is more than a node can take."""
     if service is None or not is_proxied(service):
         return NOTHING
+    ports = [port for port in service["spec"].get("ports") or () if (port.get("protocol") or "TCP").lower() in PROTOCOLS]
+    found = Endpoints(slices)
+    _bound(ports, found)
     whole = Fragment()
     addresses: set[str] = set()
     leaving: set[str] = set()
-    for port in service["spec"].get("ports") or ():
-        if (port.get("protocol") or "TCP").lower() in PROTOCOLS:
-            part = _Port(service, port, endpoints_of(port, slices), config)
-            part.write(whole)
-            addresses |= {endpoint.address for endpoint in part.endpoints}
-            leaving |= {endpoint.address for endpoint in part.endpoints if endpoint.is_leaving}
+    for port in ports:
+        part = _Port(service, port, found.of(port), config)
+        part.write(whole)
+        addresses |= {endpoint.address for endpoint in part.endpoints}
+        leaving |= {endpoint.address for endpoint in part.endpoints if endpoint.is_leaving}
     refused = tuple(sorted({address for address in _external(service) if config.is_given_out(address)}))
     return Fragment(whole.chains, whole.elements, whole.sets, frozenset(addresses), frozenset(leaving), whole.udp, refused)
+
+
+def _bound(ports: Sequence[Object], found: Endpoints) -> None:
+    if len(ports) > MOST_PORTS:
+        raise ValueError(f"it has {len(ports)} ports, and {MOST_PORTS} are the most: make several Services of it")
+    pairs = sum(found.count(port) for port in ports)
+    if pairs > MOST_TARGETS:
+        raise ValueError(f"its {len(ports)} ports lead to {pairs} places, and {MOST_TARGETS} are the most: make several Services of it")
 
 
 class _Port:
@@ -123,7 +137,7 @@ class _Port:
             return (f"goto {otherwise}" if otherwise == REFUSE else otherwise,)
         # This node's pods keep their address: the answer comes back to them through here, wherever it is from.
         mark = f"ip saddr != {self.config.local_cidr} meta mark set meta mark or {MASQUERADE_MARK}"
-        away = (mark,) if any(ipaddress.IPv4Address(endpoint.address) not in self.config.local_network for endpoint in endpoints) else ()
+        away = (mark,) if any(not _is_in(endpoint.address, self.config.local_network) for endpoint in endpoints) else ()
         if self.affinity_s:
             known = (f"ip saddr @{self._set_name(endpoint)} goto {self._endpoint_name(endpoint)}" for endpoint in endpoints)
             return (*away, *known, f"numgen random mod {len(endpoints)} vmap {{ {self._verdicts(endpoints)} }}")
@@ -199,6 +213,12 @@ def _external(service: Object) -> Iterator[str]:
 
 def _ipv4(addresses: Iterable[str]) -> Iterator[str]:
     return (address for address in addresses if ipaddress.ip_address(address).version == 4)
+
+
+@lru_cache(maxsize=20_000)
+def _is_in(address: str, network: ipaddress.IPv4Network) -> bool:
+    """Kept, since each port of a service asks for the same addresses."""
+    return ipaddress.IPv4Address(address) in network
 
 
 def _digest(text: str) -> str:

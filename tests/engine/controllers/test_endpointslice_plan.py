@@ -1,6 +1,9 @@
 from typing import Any
 
+import pytest
+
 from pilothouse.engine.controllers import endpoint_facts as facts
+from pilothouse.engine.controllers import endpoints_plan
 from pilothouse.engine.controllers import endpointslice_plan as plan
 from tests.engine.controllers.objects import pod, service
 
@@ -123,3 +126,25 @@ def test_endpoints_of_a_service_that_prefers_its_own_node_are_meant_for_that_whi
     wanted["spec"]["trafficDistribution"] = "PreferSameZone"
     (changed,) = planned(wanted, pods, stored([made])).update
     assert not any("hints" in each for each in changed["endpoints"])
+
+
+def test_ports_are_worked_out_once_for_all_pods_that_have_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Service may have thousands of ports, and thousands of pods."""
+    asked: list[str] = []
+    ports = facts.ports
+
+    def counted(of: dict[str, Any], each: dict[str, Any]) -> list[dict[str, Any]]:
+        asked.append(each["metadata"]["name"])
+        return ports(of, each)
+
+    monkeypatch.setattr(facts, "ports", counted)
+    wanted = service()
+    wanted["spec"]["ports"] = [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}]
+    named = [[{"name": "http", "containerPort": number}] for number in (8080, 8081)]
+    pods = [pod(f"{n}", ip=f"10.1.0.{n}", ready_s=1, ports=named[n % 2]) for n in range(10)]
+    made = planned(wanted, pods).create
+    assert sorted((len(each["endpoints"]), each["ports"][0]["port"]) for each in made) == [(5, 8080), (5, 8081)]
+    assert len(asked) == 2
+    asked.clear()
+    assert len(endpoints_plan.build(wanted, pods, None)["subsets"]) == 2
+    assert len(asked) == 2

@@ -1,6 +1,7 @@
 """What rules a service gets. The rule sets are files under tests/golden/services; PH_UPDATE_GOLDEN=1 writes them anew."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pilothouse.model.json import Object
 from pilothouse.network.service.book import RuleBook
 from pilothouse.network.service.config import ServiceProxyConfig
 from pilothouse.network.service.endpoints import endpoints_of
-from pilothouse.network.service.plan import NOTHING, Fragment, plan
+from pilothouse.network.service.plan import MOST_PORTS, NOTHING, Fragment, plan
 from tests.network.cluster import endpoint, endpoint_slice, service
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "services"
@@ -138,6 +139,39 @@ def test_no_service_takes_addresses_of_other_services_or_pods_by_naming_them() -
     found = rules(taken)
     assert {key.split(" . ")[0] for _, key in found.elements} == {"10.96.0.99", "192.0.2.1", "203.0.113.9"}
     assert found.refused == ("10.244.0.7", "10.96.0.10", "10.96.0.11")
+
+
+def many_ports(count: int) -> tuple[list[Object], list[Object]]:
+    """Of a service, and of its slices."""
+    names = [f"p{number}" for number in range(count)]
+    offered = [{"name": name, "protocol": "TCP", "port": number + 1} for number, name in enumerate(names)]
+    return [{**port, "targetPort": port["port"]} for port in offered], offered
+
+
+def test_endpoints_are_read_once_whatever_the_number_of_ports() -> None:
+    """Each port looked through all endpoints and all ports of each slice: seconds of the node's event loop for one service."""
+    ports, offered = many_ports(300)
+    read: Counter[str] = Counter()
+
+    class Counted(dict[str, object]):
+        def get(self, key: str, default: object = None) -> object:
+            read[key] += 1
+            return super().get(key, default)
+
+    slice_ = endpoint_slice("web", [Counted(port) for port in offered], *(Counted(endpoint(f"10.244.0.{n}")) for n in range(20)))
+    found = rules(service("web", *ports), slice_)
+    assert len(found.chains) == 300
+    assert max(read.values()) <= 3 * 300
+
+
+def test_a_service_with_more_ports_or_targets_than_a_node_can_take_is_refused_with_its_numbers() -> None:
+    ports, offered = many_ports(MOST_PORTS + 1)
+    with pytest.raises(ValueError, match=f"it has {MOST_PORTS + 1} ports, and {MOST_PORTS} are the most"):
+        rules(service("web", *ports))
+    some = [endpoint_slice("web", offered, *(endpoint(f"10.244.{m}.{n}") for n in range(100)), suffix=str(m)) for m in range(6)]
+    with pytest.raises(ValueError, match="its 100 ports lead to 60000 places, and 50000 are the most"):
+        rules(service("web", *ports[:100]), *some)
+    assert len(rules(service("web", *ports[:80]), *some).chains) == 80
 
 
 def test_endpoints_that_are_not_ready_get_no_traffic() -> None:
