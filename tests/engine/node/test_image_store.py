@@ -11,7 +11,7 @@ from pilothouse.engine.node.images.credentials import Credential, SecretOf, cred
 from pilothouse.engine.node.images.store import ImageStore
 from pilothouse.engine.node.runtime import api_pb2 as api
 from pilothouse.engine.node.runtime.seam import Image, RuntimeFailure
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, dumps
 from tests.engine.node.builders import pull_secret
 from tests.simulation.fake_runtime import FakeRuntime
 
@@ -193,10 +193,30 @@ async def test_what_is_kept_tells_nobody_the_password(tmp_path: Path, mine: Obje
     assert kept.stat().st_mode & 0o077 == 0
 
 
-async def test_records_that_cannot_be_read_break_nothing(tmp_path: Path, mine: Object) -> None:
+async def test_records_that_cannot_be_read_break_nothing_and_open_nothing(tmp_path: Path, mine: Object) -> None:
     node = Node(tmp_path, IMAGE)
     await node.pull(IMAGE, mine)
     (kept,) = (tmp_path / "pulled").iterdir()
-    for text in ("", "[]", "{", '{"imageRef": 1}', '{"imageRef": "x", "credentialMapping": {"a": {"kubernetesSecrets": ["b"]}, "c": 1}}'):
+    for text in (
+        "",
+        "[]",
+        "{",
+        '{"imageRef": 1}',
+        dumps({"imageRef": f"sha256:{IMAGE}", "credentialMapping": []}).decode(),
+        dumps({"imageRef": f"sha256:{IMAGE}", "credentialMapping": {f"{REGISTRY}/app": 1}}).decode(),
+        dumps({"imageRef": f"sha256:{IMAGE}", "credentialMapping": {f"{REGISTRY}/app": {"kubernetesSecrets": ["b"]}}}).decode(),
+    ):
         kept.write_text(text)
         await node.restarted()
+        assert not await node.may_use(IMAGE)
+        await node.store.look()
+    kept.write_text("")
+    await node.restarted()
+    await node.pull(IMAGE, mine)
+    await node.restarted()
+    assert await node.may_use(IMAGE, mine)
+    kept.write_text("")
+    await node.restarted()
+    node.runtime.stock.clear()
+    await node.store.look()
+    assert not kept.exists()

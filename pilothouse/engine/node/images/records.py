@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -57,14 +57,17 @@ class PullRecords:
         self._folder = folder
         self._records: Records = {}
         self._begun: dict[str, str] = {}
+        self._unreadable: set[str] = set()
         self._under_way: Counter[str] = Counter()
 
     async def open(self) -> None:
-        """Reads what an earlier agent has written. A file that cannot be read is as if it were not there."""
+        """Reads what an earlier agent has written. What a file was about that cannot be read serves nobody without a pull."""
         self._records, self._begun = await asyncio.to_thread(self._load)
 
     def needs_credentials(self, image: str, found: Image) -> bool:
         """Whether a pod has to show credentials for an image that is here. image: as the pod names it."""
+        if self._unreadable and {_digest(image), _digest(found.id)} & self._unreadable:
+            return True
         record, repository = self._records.get(found.id), repository_of(image)
         access = None if record is None else record.get(repository)
         if access is not None:
@@ -117,6 +120,7 @@ class PullRecords:
         del self._under_way[image]
         if now is not None and (now in ("", self._begun.get(image)) or self._is_kept(now)):
             self._begun.pop(image, None)
+            self._unreadable.discard(_digest(image))
             await asyncio.to_thread(_remove, self._pulling(image))
 
     def known(self) -> Records:
@@ -129,7 +133,15 @@ class PullRecords:
                 del self._records[id]
                 await asyncio.to_thread(_remove, self._record(id))
 
+    async def forget_unreadable(self, there: Iterable[str]) -> None:
+        """Records that cannot be read, of images that are not among these ids."""
+        of_images = {_digest(id) for id in there} if self._unreadable else set()
+        for name in [each for each in self._unreadable if each not in of_images and (self._folder / "pulled" / f"{each}.json").exists()]:
+            self._unreadable.discard(name)
+            await asyncio.to_thread(_remove, self._folder / "pulled" / f"{name}.json")
+
     async def _note(self, image: str, id: str, access: Access) -> None:
+        self._unreadable.discard(_digest(id))
         record = self._records[id] = self._records.get(id, {}) | {repository_of(image): access}
         try:
             await asyncio.to_thread(durable.write, self._record(id), dumps(_written(id, record)))
@@ -147,11 +159,26 @@ class PullRecords:
         return self._folder / "pulling" / f"{_digest(image)}.json"
 
     def _load(self) -> tuple[Records, dict[str, str]]:
-        records = {found["imageRef"]: _read_record(found) for found in _objects(self._folder / "pulled") if _is_text(found, "imageRef")}
-        begun = {
-            found["image"]: str(found.get("imageRef") or "") for found in _objects(self._folder / "pulling") if _is_text(found, "image")
-        }
+        records = {found["imageRef"]: _read_record(found) for found in self._objects("pulled", "imageRef", "credentialMapping")}
+        begun = {found["image"]: str(found.get("imageRef") or "") for found in self._objects("pulling", "image")}
         return records, begun
+
+    def _objects(self, folder: str, subject: str, mapping: str = "") -> Iterator[Object]:
+        """subject: the field that says what each is about. mapping: one that has to be an object, "" for none."""
+        for file in sorted((self._folder / folder).glob("*.json")):
+            try:
+                found = loads(file.read_bytes())
+            except (OSError, JSONError):
+                found = None
+            if (
+                isinstance(found, dict)
+                and _digest(str(found.get(subject))) == file.stem
+                and (not mapping or isinstance(found.get(mapping), dict))
+            ):
+                yield found
+            else:
+                log.warning("a record of a pull cannot be read", file=str(file))
+                self._unreadable.add(file.stem)
 
 
 def _may_be(image: str, begun: str) -> bool:
@@ -166,21 +193,6 @@ def _digest(text: str) -> str:
 def _remove(file: Path) -> None:
     with suppress(OSError):
         file.unlink(missing_ok=True)
-
-
-def _is_text(found: Object, name: str) -> bool:
-    return isinstance(found.get(name), str)
-
-
-def _objects(folder: Path) -> Iterator[Object]:
-    for file in sorted(folder.glob("*.json")):
-        try:
-            found = loads(file.read_bytes())
-        except (OSError, JSONError) as error:
-            log.warning("a record of a pull cannot be read", file=str(file), why=str(error))
-            continue
-        if isinstance(found, dict):
-            yield found
 
 
 def _written(id: str, record: dict[str, Access]) -> Object:
@@ -199,9 +211,8 @@ def _mapping(access: Access) -> Object:
 
 
 def _read_record(found: Object) -> dict[str, Access]:
-    """What is not as it was written admits nobody."""
-    mapping = found.get("credentialMapping")
-    return {str(repository): _read_access(given) for repository, given in mapping.items()} if isinstance(mapping, dict) else {}
+    """An entry that is not as it was written admits nobody."""
+    return {str(repository): _read_access(given) for repository, given in found["credentialMapping"].items()}
 
 
 def _read_access(given: object) -> Access:

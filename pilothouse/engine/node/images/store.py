@@ -137,4 +137,5 @@ class ImageStore:
         there = {image.id for image in images}
         self.used_at = {id: at for id, at in self.used_at.items() if id in there}
         await self._records.forget({id: record for id, record in known.items() if id not in there})
+        await self._records.forget_unreadable(there)
         return images
