@@ -179,12 +179,13 @@ class NodeAgent:
                 await self._static.open()
                 tasks.spawn(self._static.run(), name="node static pods")
                 tasks.spawn(self._relists(), name="node relists")
+                tasks.spawn(housekeeping.keep_rotating(self._context, self._workers), name="node log rotation")
                 await self._informers.wait_synced()
                 self._pods.on_change(self._pod_changed)
                 # What ended between the look at the runtime and the first event.
                 tasks.spawn(self._relist(AFTER_RECONNECT_S), name="node first relist")
                 tasks.spawn(self._sweep_orphans(), name="node orphans")
-                tasks.spawn(housekeeping.run(self._context, self._workers), name="node housekeeping")
+                tasks.spawn(housekeeping.keep_collecting(self._context, self._workers), name="node garbage")
                 tasks.spawn(evictor.run(), name="node eviction")
                 tasks.spawn(node.run(ready), name="node status")
         finally:

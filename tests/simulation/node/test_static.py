@@ -3,8 +3,10 @@
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from pilothouse.engine.node.runtime.seam import Container
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS
@@ -33,6 +35,11 @@ async def mirror(world: World, *, restarts: int = 0) -> Object:
             await asyncio.sleep(0.05)
 
 
+def log_of(world: World, container: Container) -> Path:
+    box = world.runtime.boxes[container.sandbox_id]
+    return world.folder / "logs" / "pods" / f"{box.namespace}_{box.name}_{box.uid}" / container.name / f"{container.attempt}.log"
+
+
 def test_static_pods_that_were_let_in_start_while_no_api_server_answers_and_others_when_it_does(live: Live) -> None:
     async def scene(world: World) -> None:
         await create(world)
@@ -44,7 +51,12 @@ def test_static_pods_that_were_let_in_start_while_no_api_server_answers_and_othe
         async with asyncio.timeout(30):
             while not world.runtime.running():
                 await asyncio.sleep(0.1)
+        (runs,) = world.runtime.running()
+        written = log_of(world, runs)
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_bytes(bytes(11 << 20))
         await asyncio.sleep(120)
+        assert world.runtime.called("ReopenContainerLog")
         assert [world.runtime.boxes[each.sandbox_id].name for each in world.runtime.running()] == [NAME]
         assert world.runtime.running()[0].image == IMAGE
         calls = len(world.runtime.calls)

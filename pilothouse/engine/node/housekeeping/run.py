@@ -1,4 +1,4 @@
-"""The loop of the node's housekeeping."""
+"""The loops of the node's housekeeping."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
@@ -18,17 +18,21 @@ log = structlog.get_logger("node.housekeeping")
 ROTATE_S, COLLECT_S = 10.0, 60.0
 
 
-async def run(context: Context, workers: Mapping[str, PodWorker]) -> NoReturn:
-    loop = asyncio.get_running_loop()
-    collected_at, ends = loop.time(), Ends()
-    await _attempt("images", context.images.look)
+async def keep_rotating(context: Context, workers: Mapping[str, PodWorker]) -> NoReturn:
+    """Logs of the pods that are known so far."""
     while True:
         await asyncio.sleep(ROTATE_S)
         await rotate_logs(context, workers)
-        if loop.time() - collected_at >= COLLECT_S:
-            collected_at = loop.time()
-            await _attempt("containers", lambda: collect_containers(context, workers, context.config.container_min_age_s, ends=ends))
-            await _attempt("images", lambda: collect_images(context, workers))
+
+
+async def keep_collecting(context: Context, workers: Mapping[str, PodWorker]) -> NoReturn:
+    """workers: of all pods of the node, so that nothing goes that one of them needs."""
+    ends = Ends()
+    await _attempt("images", context.images.look)
+    while True:
+        await asyncio.sleep(COLLECT_S)
+        await _attempt("containers", lambda: collect_containers(context, workers, context.config.container_min_age_s, ends=ends))
+        await _attempt("images", lambda: collect_images(context, workers))
 
 
 async def _attempt(what: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
