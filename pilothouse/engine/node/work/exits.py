@@ -43,12 +43,6 @@ class Exits:
         for tracked in list(self._handle.state.containers.values()):
             await self.settle_one(tracked)
 
-    async def confirm(self) -> None:
-        """Returns when the runtime has been asked once of each container that is taken to be running."""
-        for tracked in list(self._handle.state.containers.values()):
-            if tracked.alive and tracked.latest is not None:
-                await asyncio.shield(self._look_into(tracked, tracked.latest.id, 0.0))
-
     async def settle_one(self, tracked: Tracked) -> None:
         if tracked.alive and tracked.latest is not None:
             await asyncio.shield(self._look_into(tracked, tracked.latest.id, STOP_PATIENCE_S))

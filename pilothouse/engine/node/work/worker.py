@@ -461,12 +461,10 @@ class PodWorker:
         return found
 
     async def _drop_sandbox(self, step: DropSandbox, id: str) -> None:
-        """Its containers may outlive the process that held it: they end as they do with the pod."""
+        """What still runs in it ends with it, at once: told to end in peace, a container could seem to have done its work."""
         if step not in self.state.failed_steps:
             self._handle.say("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         self._handle.stop_probes()
-        await self._exits.confirm()
-        await self._ender.end_containers(leave_proxies=False)
         await self._context.runtime.stop_sandbox(id)
         await self._exits.settle()
         box = self.state.sandbox
