@@ -4,7 +4,7 @@ A pod is known by its uid: one that is deleted and made again under its name is 
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -241,8 +241,8 @@ class NodeAgent:
         for resize in sorted(pending, key=lambda each: each.turn):
             resize.decide()
 
-    def _admitted(self, uid: str) -> list[Object]:
-        return [each.pod for key, each in self._workers.items() if key != uid and each.state.admitted and each.is_active]
+    def _admitted(self, uid: str) -> list[Mapping[str, int]]:
+        return [each.asks for key, each in self._workers.items() if key != uid and each.state.admitted and each.is_active]
 
     def _evictor_of(self, context: Context, node: NodeStatus) -> Evictor:
         reclaim = Reclaim(

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.pod.allocation import asks
 from pilothouse.engine.node.pod.signals import number, stop_signal
 from pilothouse.engine.node.request.admission import needs_features, rejection, shortage
 from pilothouse.engine.node.runtime.seam import Features
@@ -80,7 +81,7 @@ def asking(cpu: str = "0", memory: str = "0", name: str = "main", **more: object
     ],
 )
 def test_a_pod_that_the_node_has_no_room_for_is_rejected(wanted: Object, others: list[Object], why: tuple[str, str] | None) -> None:
-    found = shortage(wanted, others, ROOM)
+    found = shortage(asks(wanted), [asks(each) for each in others], ROOM)
     if why is None:
         assert found is None
     else:

@@ -16,6 +16,9 @@ RESOURCES = "dev.pilothouse.node/resources"
 
 CLASSES = ("Guaranteed", "Burstable", "BestEffort")
 
+COUNTED = (*podspec.RESOURCES, "ephemeral-storage")
+"""What pods share a node's room of."""
+
 Allocation = Mapping[str, Object]
 """Container -> its `resources`. Of a pod as a whole they do not change."""
 
@@ -83,7 +86,7 @@ def problem(pod: Object, used: Mapping[str, int], allocatable: Object) -> tuple[
 
 def asks(pod: Object) -> Mapping[str, int]:
     """Millicores and bytes that the pod requests."""
-    return {resource: asked_by(pod, resource) for resource in podspec.RESOURCES}
+    return {resource: asked_by(pod, resource) for resource in COUNTED}
 
 
 def grows(pod: Object, before: Object) -> bool:

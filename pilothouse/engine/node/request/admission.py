@@ -3,17 +3,16 @@
 Source: kubelet/sysctl (runtime allowlist), kubelet/lifecycle/predicate.go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pilothouse.engine.node.pod import podspec
-from pilothouse.engine.node.pod.allocation import asked_by, whole_of
+from pilothouse.engine.node.pod.allocation import whole_of
 from pilothouse.engine.node.pod.state import Waiting
 from pilothouse.engine.node.runtime.seam import Features
 from pilothouse.model import sysctls
 from pilothouse.model.json import Object
 
 PODS = "pods"
-RESOURCES = ("cpu", "memory", "ephemeral-storage")
 
 
 def needs_features(pod: Object) -> bool:
@@ -33,18 +32,18 @@ def rejection(pod: Object, allowed_sysctls: Sequence[str], features: Features) -
     return None
 
 
-def shortage(pod: Object, others: Sequence[Object], allocatable: Object) -> Waiting | None:
-    """What the node has not left for the pod; None when it fits. The scheduler sees to that, unless somebody else has placed the pod.
+def shortage(asked: Mapping[str, int], others: Sequence[Mapping[str, int]], allocatable: Object) -> Waiting | None:
+    """What the node has not left for a pod; None when it fits. The scheduler sees to that, unless somebody else has placed the pod.
 
-    others: the pods that the node has taken before and whose end nobody has decided.
+    asked: what the pod requests; others: the same of each that the node has taken before and whose end nobody has decided, as
+    `allocation.asks` counts it.
     """
     if len(others) + 1 > whole_of(allocatable, PODS):
         return _out_of(PODS, 1, len(others), whole_of(allocatable, PODS))
-    for resource in RESOURCES:
-        wanted = asked_by(pod, resource)
+    for resource, wanted in asked.items():
         if not wanted:
             continue
-        used, whole = sum(asked_by(each, resource) for each in others), whole_of(allocatable, resource)
+        used, whole = sum(each[resource] for each in others), whole_of(allocatable, resource)
         if used + wanted > whole:
             return _out_of(resource, wanted, used, whole)
     return None

@@ -32,7 +32,7 @@ class Context:
 
     pressure: why a pod must not begin on this node now, since the node is short of something.
     used_beside: what the pods that the node runs or will run beside the one of that uid are allotted in all.
-    admitted: those that it has taken already and whose end nobody has decided.
+    admitted: what each of those is allotted that it has taken already and whose end nobody has decided.
     decide_resizes(): those of all pods that are due or wait for room, in their order, since one is due or some room is free again.
     """
 
@@ -51,7 +51,7 @@ class Context:
     rejections: Rejections = field(default_factory=Rejections)
     pressure: Callable[[Object], Waiting | None] = lambda pod: None
     used_beside: Callable[[str], Mapping[str, int]] = lambda uid: {}
-    admitted: Callable[[str], list[Object]] = lambda uid: []
+    admitted: Callable[[str], list[Mapping[str, int]]] = lambda uid: []
     decide_resizes: Callable[[], None] = lambda: None
 
     def now(self) -> float:

@@ -7,7 +7,7 @@ import structlog
 
 from pilothouse.engine.node.host import pod_limits
 from pilothouse.engine.node.host.cgroups import weigh
-from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.pod import allocation, podspec
 from pilothouse.engine.node.pod.state import Waiting
 from pilothouse.engine.node.request import admission, handlers, sandbox
 from pilothouse.engine.node.runtime import api_pb2 as api
@@ -138,7 +138,7 @@ class SandboxMaker:
         pod, context = self._handle.object, self._context
         if self._state.admitted or is_static(pod) or podspec.is_critical(pod):
             return None
-        return admission.shortage(pod, context.admitted(self._handle.uid), context.allocatable)
+        return admission.shortage(allocation.asks(pod), context.admitted(self._handle.uid), context.allocatable)
 
     def _say_failed(self, error: RuntimeFailure) -> None:
         message = f"Failed to create pod sandbox: rpc error: code = {error.code.title().replace('_', '')} desc = {error.why}"
