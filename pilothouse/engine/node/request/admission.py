@@ -13,6 +13,8 @@ from pilothouse.model import sysctls
 from pilothouse.model.json import Object
 
 PODS = "pods"
+SHORTAGES = {"cpu": "OutOfcpu", "memory": "OutOfmemory", "ephemeral-storage": "OutOfephemeral-storage", PODS: "OutOfpods"}
+"""By what is short, the reason of the pod's failure."""
 
 
 def needs_features(pod: Object) -> bool:
@@ -51,4 +53,4 @@ def shortage(asked: Mapping[str, int], others: Sequence[Mapping[str, int]], allo
 
 def _out_of(resource: str, wanted: int, used: int, whole: int) -> Waiting:
     message = f"Node didn't have enough resource: {resource}, requested: {wanted}, used: {used}, capacity: {whole}"
-    return Waiting(f"OutOf{resource}", f"Pod was rejected: {message}")
+    return Waiting(SHORTAGES[resource], f"Pod was rejected: {message}")
