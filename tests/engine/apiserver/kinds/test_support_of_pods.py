@@ -140,7 +140,7 @@ async def test_warnings_name_the_field_and_come_once(api: Api) -> None:
     warned: list[str] = []
     await Support().validate(attributes(api, warned, {"priorityClassName": "high"}))
     await Support().validate(attributes(api, warned, {"priorityClassName": "high", "tolerations": []}, {"priorityClassName": "high"}))
-    assert warned == ["spec.priorityClassName: not carried out: no pod waits for or makes way for another"]
+    assert warned == ["spec.priorityClassName: carried out by nodes, which evict and end pods in its order, and not by the scheduler"]
 
 
 async def test_what_was_there_before_can_still_be_changed_elsewhere(api: Api) -> None:

@@ -14,7 +14,7 @@ from pilothouse.model.json import Object
 VOLUMES = ("configMap", "downwardAPI", "emptyDir", "hostPath", "image", "projected", "secret")
 HONOURED = """
 activeDeadlineSeconds automountServiceAccountToken dnsPolicy enableServiceLinks hostIPC hostNetwork hostPID hostname hostnameOverride
-nodeName nodeSelector
+nodeName nodeSelector priority
 restartPolicy schedulerName serviceAccount
 setHostnameAsFQDN serviceAccountName shareProcessNamespace subdomain terminationGracePeriodSeconds
 overhead resources.{limits,requests} runtimeClassName
@@ -73,7 +73,6 @@ volumes[].projected.sources[].serviceAccountToken.{audience,expirationSeconds,pa
 """
 
 INERT: Mapping[str, Rule] = {
-    "priority": inert("what priorityClassName amounts to; pods are placed in the order in which they come"),
     "preemptionPolicy": inert("no pod is evicted for the sake of another"),
     "securityContext.fsGroupChangePolicy": inert("volumes that take fsGroup are made with it; there is nothing to change afterwards"),
     "securityContext.windowsOptions": inert("for pods on Windows"),
@@ -86,7 +85,7 @@ WARNED: Mapping[str, Rule] = {
     "affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution": warned(_PREFERRED),
     "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution": warned(_PREFERRED),
     "topologySpreadConstraints": warned("not carried out: pods are not spread over topologies"),
-    "priorityClassName": warned("not carried out: no pod waits for or makes way for another"),
+    "priorityClassName": warned("carried out by nodes, which evict and end pods in its order, and not by the scheduler"),
 }
 
 
