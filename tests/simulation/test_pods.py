@@ -609,3 +609,15 @@ def test_a_runtime_class_that_cannot_be_read_is_said(play: Play, monkeypatch: py
         assert any("the pod's RuntimeClass cannot be read: not for you" in each for each in said)
 
     play(scene)
+
+
+def test_of_containers_that_ran_out_of_memory_only_the_last_are_remembered(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        cluster.runtime.programs[IMAGE] = Program(runs_s=1, code=137, oom=True)
+        await cluster.create(PODS, pod())
+        found = await cluster.until(PODS, "p", lambda found: counts(found).get("main", 0) >= 6, 3600)
+        assert found["status"]["containerStatuses"][0]["lastState"]["terminated"]["reason"] == "OOMKilled"
+        assert len(cluster.worker("p").state.oom) <= 3
+
+    play(scene)

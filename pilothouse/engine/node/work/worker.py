@@ -223,7 +223,8 @@ class PodWorker:
             self._exits.doubt(tracked, id)
 
     def out_of_memory(self, id: str) -> None:
-        self.state.oom.add(id)
+        # Those of containers that nobody can ask for any more are forgotten: a pod may go on like this for years.
+        self.state.oom = self.state.oom & set(self.kept_containers()) | {id}
 
     @property
     def is_active(self) -> bool:
