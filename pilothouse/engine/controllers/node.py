@@ -137,8 +137,8 @@ class NodeLifecycleController:
         return written
 
     async def _taint(self, node: Object) -> Object:
-        all_lost = all(node_plan.readiness(each) != "True" for each in self._nodes.informer.items())
-        tainted = node_plan.tainted(node, evicts=not all_lost, now=self._clock())
+        evicts = not node_plan.is_disrupted(self._nodes.informer.items())
+        tainted = node_plan.tainted(node, evicts=evicts, now=self._clock())
         if tainted is None:
             return node
         written = await self._client.update(NODES, tainted)

@@ -19,6 +19,7 @@ _BY_CONDITION = {
     "NetworkUnavailable": ("True", "node.kubernetes.io/network-unavailable"),
 }
 OURS = frozenset((UNREACHABLE, NOT_READY, UNSCHEDULABLE, *(key for _, key in _BY_CONDITION.values())))
+_FEW, _MOST = 2, 0.55
 _HEARTBEATS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 
 
@@ -47,10 +48,20 @@ def lost(node: Object, now: float) -> Object | None:
     return None if conditions == (status.get("conditions") or []) else status | {"conditions": conditions}
 
 
+def is_disrupted(nodes: Sequence[Object]) -> bool:
+    """Whether so many nodes are unready that the fault is more likely the network's or ours: all, or most of them and more than two.
+
+    Pods that were moved then would fill the nodes that are left, and run twice where theirs are only cut off.
+    Source: ComputeZoneState, for a cluster of up to 50 nodes in one zone; of larger ones upstream moves pods slowly.
+    """
+    unready = sum(readiness(each) != "True" for each in nodes)
+    return unready == len(nodes) or (unready > _FEW and unready / len(nodes) >= _MOST)
+
+
 def tainted(node: Object, *, evicts: bool, now: float) -> Object | None:
     """The node with the taints that follow from its conditions; None when it has them.
 
-    evicts: whether an unready node's pods are to go. Not when every node is unready: then the fault is more likely the network's or ours.
+    evicts: whether an unready node's pods are to go. Not when the cluster is disrupted.
     """
     spec = node.get("spec") or {}
     present = spec.get("taints") or []
