@@ -1,7 +1,12 @@
-"""What a node writes in kube-system about itself: by these names it is held to its own. Pure."""
+"""What a node writes about itself beside what upstream's nodes do. Pure.
+
+By the names of the objects in kube-system it is held to its own.
+"""
 
 NAMESPACE = "kube-system"
 DNS_SERVICE = "kube-dns"
+REACHED_BY = "network.pilothouse.dev/reached-by"
+"""Annotation of a Node: the address by which other machines reach it, where its own is in a network within its machine."""
 
 
 def report_name(node: str) -> str:

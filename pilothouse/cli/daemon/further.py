@@ -23,10 +23,9 @@ EX_CONFIG = 78
 def prepare(home: Home) -> list[str]:
     """The command to become. Raises ValueError, SettingsError where there is no such node, NamespaceFailure."""
     place = Place.of(home)
-    settings, above = Settings.load(home), Settings.load(place.parent)
-    assert settings is not None
+    above = Settings.load(place.parent)
     assert above is not None
-    network.ensure_bridge(place, settings.pod_cidr)
+    network.ensure_bridge(place)
     holder = namespaces.hold(place)
     network.ensure_link(place, holder)
     network.ensure_resolver(place, holder, str(above.gateway_address))

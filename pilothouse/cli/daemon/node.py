@@ -59,7 +59,7 @@ async def work(process: Process) -> None:
         else:
             _start_pod_network(process)
         if settings.nodes_cidr:
-            between = partial(further_network.keep_bridge, Place.first(home, settings), settings.pod_cidr)
+            between = partial(further_network.keep_bridge, Place.first(home, settings))
             supervisor.start("network between nodes", between)
         await _api_may_listen(settings)
         client = await _client(stack, identities.kubeconfig(NODE_IDENTITY), "kubelet")

@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilothouse.cli.containerd import place
@@ -26,6 +27,12 @@ REGISTRY_PORT = "registryPort"
 """What nodes are told beside the engine's own settings: the registry's port, where there is a registry."""
 
 
+def reached_by(settings: Settings) -> str:
+    """By which other machines reach a further node of this one; "" for others, and where no other machine does."""
+    parent = Settings.load(Home(Path(settings.parent))) if settings.parent else None
+    return "" if parent is None else parent.api_listen
+
+
 def node_config(home: Home, settings: Settings) -> NodeConfig:
     return NodeConfig(
         home=home.node,
@@ -35,6 +42,7 @@ def node_config(home: Home, settings: Settings) -> NodeConfig:
         cluster_dns=(str(settings.dns_address),),
         cluster_domain=settings.cluster_domain,
         pod_cidr=settings.node_cidr if settings.server else str(settings.node_network),
+        reached_by=reached_by(settings),
         programs=place.kept(),
         port=settings.kubelet_port,
         eviction=EvictionConfig(

@@ -1,6 +1,7 @@
 """The network between the nodes of a machine: a bridge on the host, and a pair of links to each further node's namespace.
 
-Nodes reach the world through the host, which masquerades them; what pods of the cluster say to each other keeps its source.
+Nodes reach the world through the host, which masquerades them, other machines included; what pods of the cluster say to each other keeps
+its source.
 """
 
 import asyncio
@@ -23,25 +24,25 @@ UPLINK = "eth0"
 INSPECT_S = 15.0
 
 
-def ensure_bridge(place: Place, cluster_cidr: str) -> None:
-    """cluster_cidr: the addresses of all pods. Raises NamespaceFailure."""
+def ensure_bridge(place: Place) -> None:
+    """Raises NamespaceFailure."""
     if not _has_link(place.bridge):
         run(["ip", "link", "add", place.bridge, "type", "bridge"])
     run(["ip", "address", "replace", f"{place.gateway}/{place.network.prefixlen}", "dev", place.bridge])
     run(["ip", "link", "set", place.bridge, "up"])
-    run(["nft", "-f", "-"], rules(place, cluster_cidr))
+    run(["nft", "-f", "-"], rules(place))
     firewall.admit(place.bridge, place.table, run(["nft", "list", "tables", "ip"]))
 
 
-async def keep_bridge(place: Place, cluster_cidr: str, ready: asyncio.Event) -> NoReturn:
+async def keep_bridge(place: Place, ready: asyncio.Event) -> NoReturn:
     """Put back what somebody has taken away, a firewall that was loaded anew perhaps. Raises NamespaceFailure."""
-    await asyncio.to_thread(ensure_bridge, place, cluster_cidr)
+    await asyncio.to_thread(ensure_bridge, place)
     ready.set()
     while True:
         await asyncio.sleep(INSPECT_S)
         if not await asyncio.to_thread(is_in_place, place):
             log.warning("the network between the nodes is not as it was: making it again", bridge=place.bridge)
-            await asyncio.to_thread(ensure_bridge, place, cluster_cidr)
+            await asyncio.to_thread(ensure_bridge, place)
 
 
 def is_in_place(place: Place) -> bool:
@@ -52,10 +53,11 @@ def is_in_place(place: Place) -> bool:
         return False
 
 
-def rules(place: Place, cluster_cidr: str) -> str:
+def rules(place: Place) -> str:
+    """Pods of this machine see a further node under its own address; who is on another machine has no way back to that."""
     name, own = place.table, place.network
     chain = "leave { type nat hook postrouting priority 100; policy accept; }"
-    leave = f'oifname != "{place.bridge}" ip saddr {own} ip daddr != {{ {own}, {cluster_cidr}, 224.0.0.0/4 }} masquerade'
+    leave = f'oifname != {{ "{place.bridge}", "{place.pods_bridge}" }} ip saddr {own} ip daddr != {{ {own}, 224.0.0.0/4 }} masquerade'
     return f"add table ip {name}\nadd chain ip {name} {chain}\nflush chain ip {name} leave\nadd rule ip {name} leave {leave}\n"
 
 

@@ -41,6 +41,7 @@ class NodeConfig:
     log_max_bytes, log_files: a container's log is rotated at that size, and that many files are kept. image_min_age_s, container_min_age_s:
     since an image was first seen, or a container ended; younger ones are not collected.
     allowed_sysctls: names or patterns of kernel parameters that pods may set beside the safe ones.
+    reached_by: the address of the node's machine for nodes of other machines, where `addresses` are not reached from there; "" for none.
     own_folders: hostPath paths that mean a folder of this node's own, and that folder: a pod's spec is written before its node is known.
     """
 
@@ -52,6 +53,7 @@ class NodeConfig:
     cluster_dns: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
     pod_cidr: str = ""
+    reached_by: str = ""
     port: int = 10250
     max_pods: int = 250
     sandbox_image: str = PAUSE_IMAGE

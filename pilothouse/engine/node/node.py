@@ -20,6 +20,7 @@ from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import LEASES, NODES
+from pilothouse.model.node_objects import REACHED_BY
 
 log = structlog.get_logger("node.node")
 
@@ -117,13 +118,16 @@ class NodeStatus:
         pod_cidr = config.pod_cidr or (self._node.get("spec") or {}).get("podCIDR") or ""
         spec = {"podCIDR": pod_cidr, "podCIDRs": [pod_cidr]} if pod_cidr else {}
         annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
+        annotations |= {REACHED_BY: config.reached_by} if config.reached_by else {}
         metadata = {"name": config.node_name, "labels": facts.labels(config), "annotations": annotations}
         status = await self._status()
         wanted: Object = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec, "status": status}
         try:
             self._node = await self._client.create(NODES, wanted)
         except AlreadyExists:
-            patch = {"metadata": {"labels": metadata["labels"], "annotations": annotations}, "spec": spec}
+            # What the node does not say any more goes.
+            stated: Object = {REACHED_BY: None} | annotations
+            patch = {"metadata": {"labels": metadata["labels"], "annotations": stated}, "spec": spec}
             self._node = await self._client.patch(NODES, config.node_name, patch, type=STRATEGIC_PATCH)
             self._recorder.say(self.reference(), "Normal", "Starting", "Starting kubelet.")
 

@@ -13,6 +13,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES
+from pilothouse.model.node_objects import REACHED_BY
 from pilothouse.network.routes import kernel
 from pilothouse.network.routes.config import NodeRoutesConfig
 from pilothouse.network.routes.plan import Route, plan
@@ -89,4 +90,5 @@ def _place(node: Object | None) -> object:
     """What routes depend on."""
     if node is None:
         return None
-    return (node.get("spec") or {}).get("podCIDR"), (node.get("status") or {}).get("addresses")
+    machine = (node["metadata"].get("annotations") or {}).get(REACHED_BY)
+    return (node.get("spec") or {}).get("podCIDR"), (node.get("status") or {}).get("addresses"), machine

@@ -1,7 +1,8 @@
 """Which routes a node needs for the pods of the others. Pure.
 
 A route is only made for a range inside the pod network, and of those that overlap only for the older Node's, after this node's own:
-whatever a Node says, no route takes other traffic of the machine.
+whatever a Node says, no route takes other traffic of the machine. A Node in a network within its machine names that machine's address,
+which leads there from all others.
 """
 
 import ipaddress
@@ -10,12 +11,13 @@ from dataclasses import dataclass
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.node_objects import REACHED_BY
 from pilothouse.network.routes.config import NodeRoutesConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """To the addresses of a node's pods, by the node's own. destination: a CIDR."""
+    """To the addresses of a node's pods, by the node's own or its machine's. destination: a CIDR."""
 
     destination: str
     gateway: str
@@ -33,8 +35,10 @@ def plan(nodes: Iterable[Object], config: NodeRoutesConfig) -> Plan:
     routes: dict[str, Route] = {}
     problems: dict[str, str] = {}
     taken: list[ipaddress.IPv4Network] = []
+    here = ""
     for node in sorted(nodes, key=lambda each: _rank(each, config)):
         name = meta.name(node)
+        here = _address(node) or "" if name == config.node else here
         text = (node.get("spec") or {}).get("podCIDR") or ""
         if not text:
             continue
@@ -45,11 +49,11 @@ def plan(nodes: Iterable[Object], config: NodeRoutesConfig) -> Plan:
         taken.append(network)
         if name == config.node:
             continue
-        gateway = _address(node)
+        gateway = _machine(node, here) or _address(node)
         if gateway is None:
             problems[name] = "its status has no IPv4 address of type InternalIP"
         elif ipaddress.IPv4Address(gateway) in config.cluster:
-            problems[name] = f"its InternalIP {gateway} is an address of the pod network: give the node one with --api-listen or --node-ip"
+            problems[name] = f"its address {gateway} is one of the pod network: give the node another with --api-listen or --node-ip"
         else:
             routes[name] = Route(str(network), gateway)
     return Plan(routes, problems)
@@ -70,6 +74,15 @@ def _inside(text: str, config: NodeRoutesConfig, taken: Iterable[ipaddress.IPv4N
     if other := next((each for each in taken if each.overlaps(network)), None):
         return None, f"spec.podCIDR {text} overlaps {other} of an older node"
     return network, ""
+
+
+def _machine(node: Object, here: str) -> str | None:
+    """The address of the node's machine, where that is not this one. here: this node's own address."""
+    stated = (node["metadata"].get("annotations") or {}).get(REACHED_BY) or here
+    try:
+        return None if stated == here else str(ipaddress.IPv4Address(stated))
+    except ValueError:
+        return None
 
 
 def _address(node: Object) -> str | None:

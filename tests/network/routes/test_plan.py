@@ -35,13 +35,32 @@ def test_each_other_node_that_has_pods_gets_a_route_by_its_address() -> None:
         (node("bad", "nonsense", "192.0.2.2"), "is no IPv4 network"),
         (node("bad", "10.1.4.0/22"), "has no IPv4 address of type InternalIP"),
         (node("bad", "10.1.4.0/22", "fd00::1"), "has no IPv4 address of type InternalIP"),
-        (node("bad", "10.1.4.0/22", "10.1.4.1"), "is an address of the pod network"),
+        (node("bad", "10.1.4.0/22", "10.1.4.1"), "is one of the pod network"),
     ],
 )
 def test_a_node_that_says_what_cannot_be_gets_no_route_and_leaves_the_others_theirs(other: Object, why: str) -> None:
     found = plan([other, OWN, node("good", "10.1.8.0/22", "192.0.2.9")], CONFIG)
     assert set(found.routes) == {"good"}
     assert why in found.problems["bad"]
+
+
+def within(address: str, machine: str) -> Object:
+    """A Node in a network within a machine."""
+    found = node("within", "10.1.8.0/22", address)
+    return found | {"metadata": found["metadata"] | {"annotations": {"network.pilothouse.dev/reached-by": machine}}}
+
+
+@pytest.mark.parametrize(
+    ("machine", "gateway"),
+    [("192.0.2.7", "192.0.2.7"), ("192.0.2.1", "172.27.0.2"), ("", "172.27.0.2"), ("nonsense", "172.27.0.2")],
+    ids=["another machine", "this machine", "none", "no address"],
+)
+def test_a_node_within_another_machine_is_reached_by_that_and_one_of_this_machine_by_itself(machine: str, gateway: str) -> None:
+    assert plan([within("172.27.0.2", machine), OWN], CONFIG).routes == {"within": Route("10.1.8.0/22", gateway)}
+
+
+def test_no_machine_has_an_address_of_a_pod() -> None:
+    assert "is one of the pod network" in plan([OWN, within("172.27.0.2", "10.1.8.1")], CONFIG).problems["within"]
 
 
 def test_of_two_that_claim_the_same_range_the_older_one_has_it() -> None:

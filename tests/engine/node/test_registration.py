@@ -1,0 +1,42 @@
+"""What a node says of itself when it registers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pilothouse.aio.tasks import running
+from pilothouse.client.client import Client
+from pilothouse.client.recorder import Recorder
+from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.node import NodeStatus
+from pilothouse.engine.store.store import Store
+from pilothouse.model.kinds import NODES
+from pilothouse.model.node_objects import REACHED_BY
+from tests.people import ADMIN, client_of, node, refused_parts
+from tests.simulation.fake_runtime import FakeRuntime
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
+    async with Store.open(tmp_path / "store.db") as store, ApiServer.open(store, Settings(tmp_path / "state")) as server:
+        yield server
+        assert not refused_parts(server)
+
+
+async def register(client: Client, config: NodeConfig) -> None:
+    status = NodeStatus(client, FakeRuntime(latency_s=0.0), config, Recorder(client, None, "kubelet"), tuple)
+    async with asyncio.timeout(20), running(status.run):
+        pass
+
+
+async def test_a_node_says_by_which_machine_it_is_reached_and_takes_it_back(server: ApiServer, tmp_path: Path) -> None:
+    config = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test", addresses=("172.27.0.2",))
+    for machine in ("192.0.2.1", "192.0.2.2", ""):
+        await register(client_of(server, node("n")), replace(config, reached_by=machine))
+        found = await client_of(server, ADMIN).get(NODES, "n")
+        assert (found["metadata"].get("annotations") or {}).get(REACHED_BY, "") == machine
