@@ -15,13 +15,14 @@ from typing import NoReturn
 
 import structlog
 
-from pilothouse.aio.tasks import first_of
+from pilothouse.aio.tasks import first_of, scope
 from pilothouse.platform.registry.asked import Refused, Requests
+from pilothouse.platform.registry.entrance import Entrance
 from pilothouse.wire.tls import load_again, server_context
 
 log = structlog.get_logger("platform.registry")
 CHUNK = 1 << 16
-CONNECT_S, HANDSHAKE_S, RELOAD_S = 10.0, 10.0, 3600.0
+CONNECT_S, RELOAD_S = 10.0, 3600.0
 MOST, MOST_OF_ONE = 1024, 128
 """Connections at once, in all and of one node; who comes beyond is let go and tries again."""
 IDLE_S = 600.0
@@ -123,10 +124,8 @@ class RegistryForNodes:
         """Raises OSError while an address is not there."""
         context = await asyncio.to_thread(server_context, *self._pair, self._ca)
         context.verify_mode = ssl.CERT_REQUIRED
-        async with await asyncio.start_server(
-            self._serve, list(self._addresses), self._port, ssl=context, ssl_handshake_timeout=HANDSHAKE_S
-        ):
-            ready.set()
+        async with scope() as tasks:
+            tasks.spawn(Entrance(context, self._serve).run(list(self._addresses), self._port, ready), name="entrance")
             while True:
                 await asyncio.sleep(RELOAD_S)
                 await self._reload(context)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.aio.tasks import scope
+from pilothouse.platform.registry import entrance as entrance_module
 from pilothouse.platform.registry import relay as relay_module
 from pilothouse.platform.registry.relay import RegistryForNodes, RegistryOnNode
 from pilothouse.wire.pki import CertificateAuthority
@@ -181,11 +182,39 @@ async def test_a_connection_on_which_nobody_says_anything_is_ended(
             assert await reader.read() == b""
 
 
+async def test_strangers_who_say_nothing_leave_room_for_nodes_of_other_addresses(
+    authority: CertificateAuthority, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entrance_module, "HANDSHAKES_EACH", 1)
+    node = contexts(authority, "system:node:n", "system:nodes")
+    _, silent = await asyncio.open_connection(ENTRANCE, port)
+    refused, late = await asyncio.open_connection(ENTRANCE, port)
+    async with asyncio.timeout(5):
+        assert await refused.read() == b""
+    async with connected(ENTRANCE, port, node, "127.0.0.9") as (reader, writer):
+        writer.write(PULL)
+        assert await answer(reader) == PULLED
+    for each in (silent, late):
+        await gone(each)
+    async with asyncio.timeout(10):
+        while await pulled(port, node) != PULLED:
+            await asyncio.sleep(0.02)
+
+
+async def pulled(port: int, node: Callable[[], ssl.SSLContext]) -> bytes:
+    try:
+        async with connected(ENTRANCE, port, node) as (reader, writer):
+            writer.write(PULL)
+            return await answer(reader)
+    except OSError:
+        return b""
+
+
 @asynccontextmanager
 async def connected(
-    address: str, port: int, context: Callable[[], ssl.SSLContext]
+    address: str, port: int, context: Callable[[], ssl.SSLContext], source: str = HERE
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection(address, port, ssl=context(), server_hostname=ENTRANCE)
+    reader, writer = await asyncio.open_connection(address, port, ssl=context(), server_hostname=ENTRANCE, local_addr=(source, 0))
     try:
         yield reader, writer
     finally:
