@@ -1,5 +1,6 @@
 """Commands about the instance on this machine: up, down, destroy."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -293,6 +294,9 @@ def _drain(session: Session, grace_s: int) -> None:
     output.note(f"ending all pods, within {grace_s} s")
     try:
         left = run(draining.drain_all(homes, grace_s))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        output.note("nothing is stopped: the nodes take pods again in a moment, and pods that were told to end do end")
+        raise
     except draining.NotDrained as error:
         raise click.ClickException(f"{error}: `{session.command('down')}` stops the cluster without ending the pods") from error
     for name in left:
@@ -330,12 +334,12 @@ def destroy(session: Session, yes: bool) -> None:
         return
     if not any(part.exists() for part in (home.settings, home.node, home.daemon_log)) and any(home.path.iterdir()):
         raise click.ClickException(f"{home.path} holds no instance of Pilothouse: nothing is removed")
-    settings = Settings.salvaged(home)
+    from pilothouse.cli.cluster.removal import remove, to_remove
+
+    settings = to_remove(home)
     what = f"node {settings.node_name} of the cluster at {settings.server}" if settings.server else f"the cluster at {home.path}"
     held = "pods, images and data" if settings.server else "apps, images and data"
     asking.confirm(f"Remove {what} with all its {held}?", yes=yes)
-    from pilothouse.cli.cluster.removal import remove
-
     with turn(home):
         with output.Progress().step("stopping the node" if settings.server else "stopping the cluster"):
             stop(home)

@@ -6,8 +6,9 @@ from pilothouse.aio.identity import is_held
 from pilothouse.cli.cluster import service
 from pilothouse.cli.daemon.roles import CONTROL, NODE, Role, roles_of
 from pilothouse.cli.daemon.state import State, running_pid
+from pilothouse.cli.further import wanted
 from pilothouse.cli.session import Session, connected
-from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.cli.settings.home import Home, Settings, SettingsError
 
 ANSWER_S = 5.0
 
@@ -57,7 +58,12 @@ def of_further(home: Home) -> list[str]:
     """What keeps the further nodes of an instance on this machine from working, as far as their processes say."""
     found = []
     for each in home.further():
-        name = f"node {Settings.salvaged(each).node_name}" if each.settings.exists() else f"node {each.path.name}"
+        name = f"node {wanted.name(Settings.salvaged(home), each)}"
+        try:
+            Settings.load(each)
+        except SettingsError as error:
+            found.append(f"{name}: {error}")
+            continue
         processes = [text for role in roles_of(each) if (text := _process(each, role, name))]
         found += processes or [f"{name}: {text}" for text in failing(each)]
     return found
@@ -70,7 +76,7 @@ def _process(home: Home, role: Role, name: str = "") -> str:
     name = name or f"the {role.title}"
     if pid is None:
         why = f": {state.error}" if state is not None and state.error else ""
-        return f"{name} does not run{why}"
+        return f"{name} {'is about to be started' if service.is_running(home, role) else 'does not run'}{why}"
     if is_held(pid):
         return f"{name} (pid {pid}) has been stopped by a signal: `kill -CONT {pid}` lets it go on"
     if state is not None and state.phase != "ready":

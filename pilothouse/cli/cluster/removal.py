@@ -46,6 +46,19 @@ async def _remove_further(home: Home) -> None:
     await removal.remove(home)
 
 
+def to_remove(home: Home) -> Settings:
+    """What can be read of a home's settings; of a further node's also what follows from its place."""
+    found = Settings.salvaged(home)
+    if not is_further(home):
+        return found
+    from pilothouse.cli.further import wanted
+
+    parent = Home(home.path.parents[1])
+    above = Settings.salvaged(parent)
+    server = found.server or f"https://{above.nodes_gateway}:{above.api_port}"
+    return found.changed(server=server, parent=str(parent.path), node_name=wanted.name(above, home))
+
+
 def is_further(home: Home) -> bool:
     """Whether the home is a further node's of an instance on this machine."""
     from pilothouse.cli.further.place import Place

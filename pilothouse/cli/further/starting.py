@@ -11,12 +11,12 @@ from pilothouse.cli.cluster import service
 from pilothouse.cli.cluster.discovery import Cluster
 from pilothouse.cli.cluster.joining import write
 from pilothouse.cli.cluster.token import chance
-from pilothouse.cli.cluster.waiting import wait_ready
+from pilothouse.cli.cluster.waiting import NotUp, wait_ready
 from pilothouse.cli.daemon.roles import FURTHER
 from pilothouse.cli.daemon.state import State
 from pilothouse.cli.further import wanted
 from pilothouse.cli.session import Session, connected, copyable, run
-from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.cli.settings.home import Home, Settings, SettingsError
 from pilothouse.engine.identities import NODE, Identities
 from pilothouse.model import bootstrap_tokens
 from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_GROUP, BootstrapToken
@@ -30,21 +30,39 @@ TOKEN_S = 3600.0
 
 
 def start(session: Session, settings: Settings, count: int) -> None:
-    """Those that there are, and new ones up to `count` nodes in all; returns when they are ready. Raises NotUp.
+    """Those that there are, and new ones up to `count` nodes in all; returns when they are ready.
+
+    Raises NotUp, which names each that is not; the others have been started.
 
     settings: of the instance, whose control plane is ready.
     """
-    homes = wanted.homes(session.home, count)
+    problems: list[str] = []
+    homes = [home for home in wanted.homes(session.home, count) if _is_whole(home, settings, problems)]
     new = [home for home in homes if not Identities(home.pki).kubeconfig(NODE).exists()]
     tokens = run(_prepare(session, settings, new)) if new else []
     waited_for = [home for home in homes if not is_ready(home)]
     for home in waited_for:
         service.start(home)
     for home in waited_for:
-        output.note(f"node {Settings.load(home).node_name}:")  # type: ignore[union-attr]  # written above
-        wait_ready(home)
+        output.note(f"node {wanted.name(settings, home)}:")
+        try:
+            wait_ready(home)
+        except NotUp as error:
+            problems.append(f"node {wanted.name(settings, home)}: {error.message}")
+    if problems:
+        raise NotUp("; ".join(problems))
     if tokens:
         run(_forget(session, tokens))
+
+
+def _is_whole(home: Home, settings: Settings, problems: list[str]) -> bool:
+    """Whether its settings can be read, if it has any; otherwise that is added to the problems, and the other nodes are started."""
+    try:
+        Settings.load(home)
+    except SettingsError as error:
+        problems.append(f"node {wanted.name(settings, home)}: {error}")
+        return False
+    return True
 
 
 def is_ready(home: Home) -> bool:

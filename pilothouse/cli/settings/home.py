@@ -295,7 +295,8 @@ class Settings:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, AttributeError) as error:
-            raise SettingsError(f"{home.settings} is damaged ({error}): repair it, or remove the instance with `ph destroy`") from error
+            removal = f"ph --home {shlex.quote(str(home.path))} destroy"
+            raise SettingsError(f"{home.settings} is damaged ({error}): repair it, or remove what is there with `{removal}`") from error
 
     @classmethod
     def salvaged(cls, home: Home) -> "Settings":

@@ -109,3 +109,18 @@ def test_a_further_node_whose_process_is_gone_or_has_parts_that_fail_is_named(ho
     assert of_further(home) == []
     say(further, FURTHER, phase="ready", failing={"cluster DNS": "port 53 is taken"})
     assert of_further(home) == ["node n-2: cluster DNS does not work: port 53 is taken"]
+
+
+def test_a_further_node_whose_settings_are_damaged_is_named_with_what_removes_it_alone(home: Home) -> None:
+    further = Home(home.further_nodes / "2")
+    further.path.mkdir(parents=True)
+    further.settings.write_text("{")
+    (found,) = of_further(home)
+    assert found.startswith(f"node n-2: {further.settings} is damaged")
+    assert found.endswith(f"`ph --home {further.path} destroy`")
+
+
+async def test_a_process_that_its_supervisor_is_about_to_start_is_not_called_gone(home: Home) -> None:
+    NODE.pid(home).unlink()
+    note_pid(NODE.supervisor_pid(home), os.getpid())
+    assert await problems(Session(home, None, False), answer_s=ANSWER_S) == ["the node is about to be started"]

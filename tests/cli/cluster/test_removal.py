@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.cli.cluster.removal import is_further, remove_tree
+from pilothouse.cli.cluster.removal import is_further, remove_tree, to_remove
 from pilothouse.cli.settings.home import Home, Settings
 from tests.cli.test_ending import ph
 
@@ -36,10 +36,12 @@ def test_an_instance_whose_settings_are_damaged_is_removed_as_they_advise(tmp_pa
 
 def test_a_further_node_is_known_by_its_place_whatever_its_settings_say(tmp_path: Path) -> None:
     instance, further = Home(tmp_path), Home(tmp_path / "nodes" / "2")
-    Settings().save(instance)
+    Settings(node_name="n", nodes_cidr="172.27.0.0/24").save(instance)
     further.path.mkdir(parents=True)
     further.settings.write_text("{")
     assert is_further(further)
     assert not is_further(instance)
+    found = to_remove(further)
+    assert (found.node_name, found.parent, found.server) == ("n-2", str(tmp_path), "https://172.27.0.1:6443")
     further.store.touch()
     assert not is_further(further)

@@ -1,5 +1,6 @@
 """What `ph up` and `ph down` make of a start that was interrupted."""
 
+import asyncio
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -47,6 +48,19 @@ def test_who_stops_an_instance_is_told_what_comes_back(
     monkeypatch.setattr(commands, "stop", lambda home: True)
     done = CliRunner().invoke(commands.down, obj=session)
     assert said in done.output
+
+
+def test_who_interrupts_a_drain_is_told_that_nothing_is_stopped(
+    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def interrupted(homes: object, total_s: int) -> list[str]:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(service, "is_running", lambda home, role: True)
+    monkeypatch.setattr(commands.draining, "drain_all", interrupted)
+    with pytest.raises(asyncio.CancelledError):
+        commands._drain(session, 5)
+    assert "nothing is stopped: the nodes take pods again" in capsys.readouterr().err
 
 
 def test_who_interrupts_the_wait_is_told_that_the_start_goes_on(

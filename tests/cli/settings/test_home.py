@@ -64,7 +64,7 @@ def test_values_of_another_type_are_refused(tmp_path: Path, text: str, message: 
 def test_damaged_settings_are_named_with_the_way_out(tmp_path: Path, text: str) -> None:
     home = Home(tmp_path)
     home.settings.write_text(text)
-    with pytest.raises(SettingsError, match=r"settings\.json is damaged .*`ph destroy`"):
+    with pytest.raises(SettingsError, match=rf"settings\.json is damaged .*`ph --home {re.escape(str(home.path))} destroy`"):
         Settings.load(home)
 
 
