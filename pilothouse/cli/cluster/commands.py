@@ -143,8 +143,9 @@ def _refuse_changes(session: Session, settings: Settings, asked: dict[str, Any],
     down = session.command("down")
     for name, value in asked.items():
         if value is not None and value != getattr(settings, name):
+            option = "--no-platform" if value is False else choice.option(name)
             raise click.ClickException(
-                f"Pilothouse runs already, and {choice.option(name)} is for its start: `{down}` comes before, and ends no container"
+                f"Pilothouse runs already, and {option} is for its start: `{down}` comes before, and ends no container"
             )
     if nodes is None:
         return

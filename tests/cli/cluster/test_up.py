@@ -74,3 +74,22 @@ def test_who_interrupts_the_wait_is_told_that_the_start_goes_on(
     with pytest.raises(KeyboardInterrupt):
         waiting.wait_ready(session.home)
     assert "it goes on starting in the background: `ph status` shows how far it is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--nodes", "2", "--http-port", "9"], "--http-port is for its start: `ph --home HOME down` comes before"),
+        (["--if-needed", "--no-platform"], "--no-platform is for its start"),
+        (["--nodes", "2"], "without a network between nodes: `ph --home HOME down`, and then `ph --home HOME up --nodes 2`"),
+        ([], "Pilothouse runs already (pids None, None, home HOME)"),
+    ],
+)
+def test_an_instance_that_runs_refuses_what_takes_another_start(
+    session: Session, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Settings().save(session.home)
+    monkeypatch.setattr(service, "is_running", lambda home, role: True)
+    done = CliRunner().invoke(commands.up, words, obj=session)
+    assert done.exit_code == 1
+    assert said.replace("HOME", str(session.home.path)) in done.output

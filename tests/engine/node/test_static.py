@@ -56,6 +56,7 @@ def test_its_mirror_is_the_nodes_and_names_it() -> None:
         ("", "it holds no object"),
         ("- a", "it holds no object"),
         (YAML.replace("Pod", "Deployment"), "it holds a Deployment of v1; only a Pod of v1 can be static"),
+        ("kind: Pod", "it holds a Pod of no version; only a Pod of v1 can be static"),
         (YAML.replace("name: web, ", ""), "metadata.name: it is missing"),
         (YAML.replace("name: web, ", "name: [a], "), "metadata.name: it is no text"),
         (YAML.replace("name: web, ", "name: Web!, "), "metadata.name: 'Web!' makes no name of a pod"),

@@ -70,9 +70,8 @@ def _pod(value: Any) -> Object:
     if not isinstance(value, dict):
         raise ManifestError("it holds no object; write a pod with apiVersion, kind, metadata and spec")
     if (value.get("apiVersion"), value.get("kind")) != ("v1", "Pod"):
-        raise ManifestError(
-            f"it holds a {value.get('kind') or 'nameless kind'} of {value.get('apiVersion')}; only a Pod of v1 can be static"
-        )
+        kind, version = value.get("kind") or "nameless kind", value.get("apiVersion") or "no version"
+        raise ManifestError(f"it holds a {kind} of {version}; only a Pod of v1 can be static")
     for part in ("metadata", "spec"):
         if not isinstance(value.get(part), dict):
             raise ManifestError(f"{part}: it is missing or no object")
