@@ -121,7 +121,7 @@ class Answering:
             return _BROKEN
 
     def _end(self, stream: Stream, response: Response | None) -> None:
-        if response is None:
+        if response is None and not stream.left:
             stream.end()
             self._line.finished(self._keeps and not self._line.is_ending)
         else:
@@ -166,14 +166,15 @@ class Answering:
 
     # Exchange: what the request calls.
 
-    def stream(self, request: Request, status: int, headers: HeaderPairs) -> Stream:
+    def stream(self, request: Request, status: int, headers: HeaderPairs, length: int | None = None) -> Stream:
         line = self._answerable()
-        chunked = request.version == "1.1" and heads.has_body(status)
+        chunked = length is None and request.version == "1.1" and heads.has_body(status)
         keep = request.keep_alive and request.version == "1.1" and not line.is_ending
         head = heads.block(status, tuple(headers)) + heads.date() + heads.lines(request.answer_headers) + (b"" if keep else heads.CLOSE)
-        line.send(head + (heads.CHUNKED if chunked else b"") + b"\r\n")
+        framing = heads.CHUNKED if chunked else b"" if length is None else b"content-length: %d\r\n" % length
+        line.send(head + framing + b"\r\n")
         silent = request.method == "HEAD" or not heads.has_body(status)
-        self._stream, self._keeps = Stream(line, self._flusher, chunked=chunked, silent=silent), keep
+        self._stream, self._keeps = Stream(line, self._flusher, chunked=chunked, silent=silent, length=length), keep
         if line.is_gone or line.is_half_closed or line.is_ending:
             self._stream.mark_closed()
         return self._stream

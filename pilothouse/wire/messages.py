@@ -103,7 +103,7 @@ class Response:
 class Exchange(Protocol):
     """The connection's side of one request: the three ways of answering that are not a Response."""
 
-    def stream(self, request: "Request", status: int, headers: HeaderPairs) -> Stream: ...
+    def stream(self, request: "Request", status: int, headers: HeaderPairs, length: int | None) -> Stream: ...
     async def websocket(self, request: "Request", subprotocols: Sequence[str]) -> WebSocket: ...
     async def upgrade(self, request: "Request", protocol: str, headers: HeaderPairs) -> Duplex: ...
 
@@ -153,9 +153,12 @@ class Request:
         self.keep_alive = True
         self.too_large = False
 
-    def stream(self, status: int = 200, headers: HeaderPairs = ()) -> Stream:
-        """Answer piece by piece (chunked). The handler returns None when it is done; an exception cuts the answer short."""
-        return self._connected().stream(self, status, headers)
+    def stream(self, status: int = 200, headers: HeaderPairs = (), length: int | None = None) -> Stream:
+        """Answer piece by piece. The handler returns None when it is done; an exception cuts the answer short.
+
+        length: of the body in bytes, where it is known: the answer is chunked otherwise. A body that falls short of it is cut.
+        """
+        return self._connected().stream(self, status, headers, length)
 
     async def websocket(self, subprotocols: Sequence[str] = ()) -> WebSocket:
         """Accept a WebSocket (RFC 6455) with the first subprotocol of the client's that is among ours; raises HandshakeRefused."""

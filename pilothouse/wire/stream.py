@@ -54,11 +54,14 @@ class Flusher:
 
 
 class Stream:
-    """chunked: framed as chunks; otherwise the end of the connection ends the body. silent: a HEAD request, so no body at all."""
+    """chunked: framed as chunks; otherwise its length or the end of the connection ends the body. silent: a HEAD request, without a body.
 
-    __slots__ = ("_chunked", "_closed", "_flusher", "_outlet", "_pending", "_pending_bytes", "_silent", "finished")
+    left: of the length that was stated, None where none was: what goes beyond it is dropped.
+    """
 
-    def __init__(self, outlet: Outlet, flusher: Flusher, *, chunked: bool, silent: bool) -> None:
+    __slots__ = ("_chunked", "_closed", "_flusher", "_outlet", "_pending", "_pending_bytes", "_silent", "finished", "left")
+
+    def __init__(self, outlet: Outlet, flusher: Flusher, *, chunked: bool, silent: bool, length: int | None = None) -> None:
         self._outlet = outlet
         self._flusher = flusher
         self._chunked = chunked
@@ -67,6 +70,7 @@ class Stream:
         self._pending_bytes = 0
         self._closed: asyncio.Future[None] = outlet.loop.create_future()
         self.finished = False
+        self.left = None if silent else length
 
     @property
     def buffered(self) -> int:
@@ -81,6 +85,9 @@ class Stream:
         """Queue a piece for this turn of the loop; dropped when the stream is closed or finished."""
         if not data or self._silent or self.finished or self._closed.done():
             return
+        if self.left is not None:
+            data = data[: self.left]
+            self.left -= len(data)
         if not self._pending:
             self._flusher.add(self)
         self._pending.append(data)

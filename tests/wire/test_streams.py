@@ -55,6 +55,33 @@ async def test_head_of_a_stream_has_no_body(start: Start, connect: Connect) -> N
     assert (await client.answer()).body == b"abc"
 
 
+async def test_a_stated_length_frames_the_body(start: Start, connect: Connect) -> None:
+    async def handler(request: Request) -> None:
+        stream = request.stream(200, (), 5)
+        for piece in (b"one", b"two"):
+            stream.write(piece)
+
+    client = await connect(await start(handler))
+    client.get("/", method="HEAD")
+    client.get("/")
+    client.get("/")
+    silent = await client.answer("HEAD")
+    assert (silent.headers["content-length"], silent.body) == ("5", b"")
+    for _ in range(2):
+        answer = await client.answer()
+        assert (answer.headers["content-length"], answer.body, "transfer-encoding" in answer.headers) == ("5", b"onetw", False)
+
+
+async def test_a_body_that_falls_short_of_its_length_is_cut(start: Start, connect: Connect) -> None:
+    async def handler(request: Request) -> None:
+        request.stream(200, (), 5).write(b"one")
+
+    client = await connect(await start(handler))
+    client.get("/")
+    with pytest.raises(ConnectionError, match="ended within an answer"):
+        await client.answer()
+
+
 async def test_stream_without_a_body_by_its_status_is_not_chunked(start: Start, connect: Connect) -> None:
     async def handler(request: Request) -> None:
         request.stream(204).write(b"abc")

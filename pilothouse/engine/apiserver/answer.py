@@ -84,13 +84,14 @@ class RawResponse:
 class StreamResponse:
     """A body of any length; the iterator is closed when the client goes away.
 
-    headers: all that it has, None for the content type and what the server says of every answer of its own.
+    headers: all that it has, None for the content type and what the server says of every answer of its own. length: in bytes, where known.
     """
 
     chunks: AsyncIterator[bytes]
     content_type: str = "text/plain"
     status: int = 200
     headers: list[tuple[str, str]] | None = None
+    length: int | None = None
 
 
 @dataclass(slots=True)

@@ -164,7 +164,7 @@ async def stream_bytes(http: Request, answer: StreamResponse) -> None:
         if first.done():
             first.result()
         own = (_CACHE, ("content-type", answer.content_type))
-        stream = http.stream(answer.status, own if answer.headers is None else answer.headers)
+        stream = http.stream(answer.status, own if answer.headers is None else answer.headers, answer.length)
         await while_open(stream, lambda: _copy(stream, first, chunks))
         await stream.finish()
 

@@ -66,6 +66,11 @@ class Exchange:
     def is_upgraded(self) -> bool:
         return self.status == 101
 
+    @property
+    def may_have_body(self) -> bool:
+        """By its status: one to a HEAD says what it would have."""
+        return self.status not in _WITHOUT_BODY
+
     def header(self, name: str) -> str:
         """Its first value, "" without one. name: in lower case."""
         return next((value for key, value in self.headers if key == name), "")

@@ -30,6 +30,7 @@ from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.subresources.locations import Location, pod_location, service_location
 from pilothouse.engine.apiserver.subresources.session import check_create
 from pilothouse.engine.apiserver.write import storage
+from pilothouse.model.digits import natural
 from pilothouse.model.errors import BadRequest, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.wire.peer import keep_alive_probes
@@ -168,7 +169,8 @@ def _answer(request: ApiRequest, reached: _Reached, exchange: Exchange) -> Strea
     if not any(name == "cache-control" for name, _ in found):
         found.append(_NO_STORE)
     rewriter = LinkRewriter(links.through) if _has_links(exchange) else None
-    return StreamResponse(_pieces(exchange, reached, rewriter), exchange.header("content-type"), exchange.status, found)
+    length = natural(exchange.header("content-length")) if rewriter is None and exchange.may_have_body else None
+    return StreamResponse(_pieces(exchange, reached, rewriter), exchange.header("content-type"), exchange.status, found, length)
 
 
 def _has_links(exchange: Exchange) -> bool:

@@ -98,6 +98,9 @@ async def test_an_answer_passes_with_its_status_and_headers(web: Played, admin: 
     found = await admin.ask(f"{PODS}/web:80/proxy/")
     assert (found.status, found.body, found.headers["x-own"], found.headers["etag"]) == (418, b"short and stout", "yes", '"1"')
     assert "access-control-allow-origin" not in found.headers
+    assert found.headers["content-length"] == "15"
+    found = await admin.ask(f"{PODS}/web:80/proxy/", method="HEAD")
+    assert (found.status, found.body, found.headers["content-length"]) == (418, b"", "15")
     assert found.headers["cache-control"] == "no-cache, private"
 
 
