@@ -7,6 +7,7 @@ where it is installed. Source: libnftables(3).
 import ctypes
 import subprocess
 import threading
+import weakref
 from typing import Protocol
 
 LIBRARY = "libnftables.so.1"
@@ -52,6 +53,8 @@ class LibraryNft:
         self._lock = threading.Lock()
         self._library = library
         self._context = library.nft_ctx_new(0)
+        # With its socket, when a component that is started again makes another one.
+        weakref.finalize(self, library.nft_ctx_free, self._context)
         library.nft_ctx_buffer_error(self._context)
         library.nft_ctx_buffer_output(self._context)
 
