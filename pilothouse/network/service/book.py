@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
+from pilothouse.linux.conntrack import Address
 from pilothouse.network.service.config import ServiceProxyConfig
 from pilothouse.network.service.plan import FRONTENDS, MASQUERADE_MARK, NODE_ADDRESSES, NODE_PORTS, NOTHING, REFUSE, Fragment, Where
 
@@ -44,6 +45,12 @@ class RuleBook:
 
     def get(self, service: str) -> Fragment:
         return self._fragments.get(service, NOTHING)
+
+    def udp_endpoints(self, at: Address) -> frozenset[Address]:
+        """Where UDP flows to a frontend lead now, by the service that has it; nowhere when none has."""
+        where = (FRONTENDS, f"{at[0]} . udp . {at[1]}") if at[0] else (NODE_PORTS, f"udp . {at[1]}")
+        owner = self._owners.get(where)
+        return frozenset() if owner is None else self._fragments[owner].udp.get(at, frozenset())
 
     def change(self, wanted: Mapping[str, Fragment]) -> str:
         """Commands of one transaction from the present state to the one with these services changed; "" when nothing differs."""

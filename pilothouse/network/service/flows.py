@@ -3,6 +3,8 @@
 Where a flow was there before its Service, it has no translation: that, too, is not what is meant now.
 """
 
+from collections.abc import Callable
+
 import structlog
 
 from pilothouse.linux import conntrack
@@ -24,13 +26,12 @@ class StaleFlows:
     def __bool__(self) -> bool:
         return bool(self._meant)
 
-    def note(self, before: Fragment, after: Fragment) -> None:
-        """A service's rules changed."""
+    def note(self, before: Fragment, after: Fragment, meant: Callable[[Address], frozenset[Address]]) -> None:
+        """A service's rules changed. meant: where a frontend leads by now, which another service may have, too."""
         for at in {*before.udp, *after.udp}:
-            meant = after.udp.get(at, frozenset())
-            if at not in before.udp or before.udp[at] != meant:
+            if before.udp.get(at) != after.udp.get(at):
                 for address in (at[0],) if at[0] else self._node_port_addresses:
-                    self._meant[address, at[1]] = meant
+                    self._meant[address, at[1]] = meant(at)
 
     def is_stale(self, flow: Flow) -> bool:
         meant = self._meant.get(flow.to)

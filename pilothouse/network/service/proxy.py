@@ -136,9 +136,10 @@ class ServiceProxy:
         began = time.perf_counter()
         self._wake.clear()
         wanted = self._wanted()
-        for key, fragment in wanted.items():
-            self._stale_flows.note(self._book.get(key), fragment)
+        before = {key: self._book.get(key) for key in wanted}
         commands = self._book.change(wanted)
+        for key, fragment in wanted.items():
+            self._stale_flows.note(before[key], fragment, self._book.udp_endpoints)
         loop = asyncio.get_running_loop()
         if self._whole:
             # Who was sent to an endpoint while this did not run, or runs against an older table, stays there.
