@@ -73,24 +73,16 @@ Shape = tuple[tuple[str, str, int], ...]
 
 
 class Shapes:
-    """Endpoint ports of a Service's pods, worked out once for all pods that have the same: a Service may have thousands of ports."""
+    """Tells pods apart by what their endpoint ports depend on, so that ports are worked out once for all pods that have the same: a Service
+    may have thousands of either."""
 
     def __init__(self, service: Object) -> None:
-        self._service = service
         ports_ = (service.get("spec") or {}).get("ports") or ()
         self._named = {port["targetPort"] for port in ports_ if isinstance(port.get("targetPort"), str)}
-        self._known: dict[Shape, list[Object]] = {}
 
     def of(self, pod: Object) -> Shape:
         named = (port for port in container_ports(pod) if port.get("name") in self._named) if self._named else ()
         return tuple((port["name"], port.get("protocol", "TCP"), port["containerPort"]) for port in named)
-
-    def ports(self, pod: Object) -> list[Object]:
-        """As `ports`; shared by pods of the same shape, never to be changed."""
-        shape = self.of(pod)
-        if shape not in self._known:
-            self._known[shape] = ports(self._service, pod)
-        return self._known[shape]
 
 
 def target(port: Object, pod: Object) -> int | None:

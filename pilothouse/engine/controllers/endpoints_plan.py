@@ -53,7 +53,7 @@ def _subsets(service: Object, selected: list[Object]) -> list[Object]:
     for pod in sorted(selected, key=lambda pod: _order(service, pod)):
         shape = shapes.of(pod)
         if shape not in of_shape:
-            shown = [_port(each) for each in shapes.ports(pod)]
+            shown = [_port(each) for each in facts.ports(service, pod)]
             of_shape[shape] = shown, dumps(shown)
         ports, key = of_shape[shape]
         if not ports and not facts.is_headless(service):

@@ -69,7 +69,7 @@ def _by_ports(service: Object, family: str, selected: list[Object], zone_of: Zon
         if addresses:
             shape = shapes.of(pod)
             if shape not in of_shape:
-                ports = shapes.ports(pod)
+                ports = facts.ports(service, pod)
                 of_shape[shape] = found.setdefault(_key(ports), (ports, []))[1]
             of_shape[shape].append(endpoint(service, pod, addresses, zone_of))
     return found
