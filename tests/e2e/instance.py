@@ -1,19 +1,26 @@
 """An instance for tests: its own home, ports and networks, driven through the real `ph`."""
 
 import asyncio
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pilothouse.engine.node.images.archive import busybox_archive, load_archive
 from tests.e2e.free import first_number
+from tests.e2e.machine import look
+from tests.uses import note, of_metrics
 
 BIN = Path(sys.executable).parent
 
@@ -103,6 +110,41 @@ class Instance:
     @property
     def daemon_pid(self) -> int:
         return int((self.home / "run" / "pilothouse.pid").read_text().split()[0])
+
+
+@contextlib.contextmanager
+def started(number: int, *options: str, images: Sequence[str] = ()) -> Iterator[Instance]:
+    """An instance of the test's own, up with these options; afterwards it has left nothing behind. images: see `Instance.load_image`."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: it starts real containers")
+    with fresh(number) as made:
+        made.up(*options)
+        for image in images:
+            made.load_image(image)
+        yield made
+
+
+@contextlib.contextmanager
+def fresh(number: int) -> Iterator[Instance]:
+    """One that has not been started; whatever it has made by the end of the block is removed, and nothing of it may be left."""
+    home = Path(tempfile.mkdtemp(prefix="pht-"))
+    before = look(home)
+    made = Instance(home, number)
+    try:
+        yield made
+    finally:
+        made.ph("destroy", "--yes", check=False)
+        shutil.rmtree(home, ignore_errors=True)
+        left = look(home).added_since(before)
+        assert not left, f"the instance left something behind: {left}"
+
+
+def require_rights(made: Instance, *, but: str = "") -> None:
+    """No part of the cluster was refused anything so far; what they used is noted. but: a user of the test's own, who may be refused."""
+    allowed, found = of_metrics(made.kubectl("get", "--raw", "/metrics").stdout)
+    note(allowed)
+    refused = [each for each in found if not but or but not in str(each)]
+    assert not refused, f"parts of the cluster lack rights: {refused}"
 
 
 def eventually(claim: Callable[[], Any], deadline_s: float = 30, every_s: float = 0.1) -> Any:

@@ -1,14 +1,20 @@
 """What a machine looks like from outside: used to prove that an instance leaves nothing behind."""
 
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilothouse.cli.settings.home import Home
+
 
 @dataclass(frozen=True)
 class Machine:
-    """Names only, each of a kind that an instance makes."""
+    """Names only, each of a kind that an instance makes. is_shared: whether there are other instances, which come and go as they like.
+
+    With them nobody can say whose a network namespace is, or who has switched forwarding on.
+    """
 
     links: frozenset[str]
     mounts: frozenset[str]
@@ -17,32 +23,54 @@ class Machine:
     cgroups: frozenset[str]
     processes: frozenset[str]
     forwarding: str
+    is_shared: bool
 
     def added_since(self, before: "Machine") -> dict[str, list[str]]:
         """What is there now and was not before, by kind; empty when the machine is as it was."""
-        found = {
-            name: sorted(getattr(self, name) - getattr(before, name))
-            for name in ("links", "mounts", "namespaces", "tables", "cgroups", "processes")
-        }
-        if self.forwarding != before.forwarding:
+        is_shared = self.is_shared or before.is_shared
+        kinds = ("links", "mounts", "tables", "cgroups", "processes", *(() if is_shared else ("namespaces",)))
+        found = {name: sorted(getattr(self, name) - getattr(before, name)) for name in kinds}
+        if self.forwarding != before.forwarding and not is_shared:
             found["forwarding"] = [f"{before.forwarding} -> {self.forwarding}"]
         return {name: values for name, values in found.items() if values}
 
 
+FURTHER = 6
+"""No test makes a further node of this number."""
 PROGRAMS = ("containerd", "containerd-shim", "envoy", "docker-registry", "pilothouse", "catatonit", "runc", "buildah")
 
 
-def look(marker: str = "") -> Machine:
-    """marker: part of the command line by which processes of one instance are known; "" for all of the programs it starts."""
+def look(home: Path) -> Machine:
+    """What the instance with that home has on the machine: other ones may run beside it."""
+    marks = [Home(path).instance for path in (home, *(home / "nodes" / str(number) for number in range(2, FURTHER)))]
+    links, tables = _links(), _lines(["nft", "list", "tables"], str)
+    is_shared = any(name.startswith("ph-") and not _is_marked(name, marks) for name in links)
+    loose = [name for name, master in links.items() if name.startswith("ph") and not master and not is_shared]
     return Machine(
-        links=frozenset(_lines(["ip", "-o", "link"], lambda line: line.split(": ")[1].split("@")[0])),
-        mounts=frozenset(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+        links=frozenset([*loose, *(name for name in links if _is_marked(name, marks))]),
+        mounts=frozenset(path for path in _mounts() if path.startswith(f"{home}/")),
         namespaces=frozenset(_lines(["ip", "netns", "list"], lambda line: line.split()[0])),
-        tables=frozenset(_lines(["nft", "list", "tables"], str)),
-        cgroups=frozenset(str(path) for path in _cgroups()),
-        processes=frozenset(_processes(marker)),
+        tables=frozenset(table for table in tables if _is_marked(table, marks)),
+        cgroups=frozenset(str(path) for path in _cgroups() if _is_marked(path.name, marks)),
+        processes=frozenset(_processes(str(home))),
         forwarding=Path("/proc/sys/net/ipv4/ip_forward").read_text().strip(),
+        is_shared=is_shared,
     )
+
+
+def _is_marked(name: str, marks: list[str]) -> bool:
+    return any(mark in name for mark in marks)
+
+
+def _links() -> dict[str, str]:
+    """Name -> the bridge that it is a port of, "" for none; an end of a pair that nobody has taken away is a port of none."""
+    said = subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, check=True).stdout
+    bridges = {link["ifname"] for link in json.loads(said) if link["ifname"].startswith(("ph-", "phn-"))}
+    return {link["ifname"]: link["ifname"] if link["ifname"] in bridges else link.get("master", "") for link in json.loads(said)}
+
+
+def _mounts() -> list[str]:
+    return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
 
 
 def _lines(argv: list[str], pick: Callable[[str], str]) -> list[str]:

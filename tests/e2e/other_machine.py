@@ -2,13 +2,18 @@
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
+
+from pilothouse.cli.settings.home import Home
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,24 @@ class OtherMachine:
 
     def links(self) -> list[str]:
         return [link["ifname"] for link in json.loads(_run(*_entering(self.pid), "ip", "-json", "link"))]
+
+
+@contextlib.contextmanager
+def beside(home: Path) -> Iterator[OtherMachine]:
+    """One that reaches the instance with that home, which has further nodes; afterwards it is no node any more.
+
+    Its own home is empty at first.
+    """
+    network = IPv4Network(json.loads((home / "settings.json").read_text())["nodes_cidr"])
+    own, bridge = Path(tempfile.mkdtemp(prefix="pht-other-")), f"phn-{Home(home).instance}"
+    try:
+        with other_machine(own, bridge, f"{network[99]}/{network.prefixlen}", str(network[1])) as made:
+            try:
+                yield made
+            finally:
+                made.ph("destroy", "--yes", check=False)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
 
 
 @contextlib.contextmanager

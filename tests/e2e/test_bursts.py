@@ -1,13 +1,10 @@
 """What kubectl shows of a container that ends in the middle of a burst of output: every byte, and the exit code."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.instance import Instance
+from tests.e2e.instance import Instance, started
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
 IMAGE = "docker.io/test/busybox:1"
@@ -20,15 +17,8 @@ BURST = f"yes | head -n {LINES} >/tmp/x; read line; dd if=/tmp/x bs=65536 2>/dev
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Instance]:
     """The cluster alone, without the platform."""
-    home = Path(tempfile.mkdtemp(prefix="pht-burst-"))
-    made = Instance(home, 5)
-    try:
-        made.up("--no-platform")
-        made.load_image(IMAGE)
+    with started(5, "--no-platform", images=[IMAGE]) as made:
         yield made
-    finally:
-        made.ph("destroy", "--yes", check=False)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.mark.parametrize("number", [*range(OFTEN), *(pytest.param(each, marks=pytest.mark.slow) for each in range(OFTEN, TIMES))])

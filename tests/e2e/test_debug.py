@@ -2,40 +2,26 @@
 
 import json
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.instance import Instance, eventually
+from tests.e2e.instance import Instance, eventually, started
 from tests.e2e.test_processes import pid
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
 
+BUSYBOX = "docker.io/test/busybox:1"
 SLEEPER = "trap 'exit 0' TERM; sleep 1000 & wait"
 
 
 @pytest.fixture(scope="module")
-def alone(busybox_name: str) -> Iterator[Instance]:
+def alone() -> Iterator[Instance]:
     """The cluster alone, without the platform."""
-    home = Path(tempfile.mkdtemp(prefix="pht-debug-"))
-    made = Instance(home, 6)
-    try:
-        made.up("--no-platform")
-        made.load_image(busybox_name)
+    with started(6, "--no-platform", images=[BUSYBOX]) as made:
         yield made
-    finally:
-        made.ph("destroy", "--yes", check=False)
-        shutil.rmtree(home, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def busybox_name() -> str:
-    return "docker.io/test/busybox:1"
 
 
 def manifest(name: str, image: str, script: str = SLEEPER) -> dict[str, Any]:
@@ -58,10 +44,10 @@ def is_ready(found: dict[str, Any]) -> bool:
     return any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)
 
 
-def test_kubectl_debug_looks_into_a_pod_from_beside_it_and_from_a_copy(alone: Instance, busybox_name: str) -> None:
-    alone.kubectl("apply", "-f", "-", input=json.dumps(manifest("web", busybox_name, "echo hi > /tmp/x; exec sleep 4321")))
+def test_kubectl_debug_looks_into_a_pod_from_beside_it_and_from_a_copy(alone: Instance) -> None:
+    alone.kubectl("apply", "-f", "-", input=json.dumps(manifest("web", BUSYBOX, "echo hi > /tmp/x; exec sleep 4321")))
     eventually(lambda: is_ready(pod(alone, "web")))
-    debug = ("debug", "web", f"--image={busybox_name}", "--target=main")
+    debug = ("debug", "web", f"--image={BUSYBOX}", "--target=main")
     for profile in ("general", "baseline", "netadmin", "sysadmin"):
         script = "ps; grep CapEff /proc/self/status"
         alone.kubectl(*debug, "-c", profile, f"--profile={profile}", "--", "sh", "-c", script)
@@ -70,10 +56,10 @@ def test_kubectl_debug_looks_into_a_pod_from_beside_it_and_from_a_copy(alone: In
     alone.kubectl(*debug, "-c", "stays", "--profile=sysadmin", "--", "sleep", "1000")
     eventually(lambda: alone.kubectl("exec", "web", "-c", "stays", "--", "cat", "/proc/1/root/tmp/x", check=False).stdout == "hi\n")
     assert is_ready(pod(alone, "web"))
-    alone.kubectl("debug", "web", "--copy-to=copy", "--share-processes", f"--image={busybox_name}", "-c", "side", "--", "sleep", "1000")
+    alone.kubectl("debug", "web", "--copy-to=copy", "--share-processes", f"--image={BUSYBOX}", "-c", "side", "--", "sleep", "1000")
     eventually(lambda: is_ready(pod(alone, "copy")))
     assert "sleep 4321" in alone.kubectl("exec", "copy", "-c", "side", "--", "ps").stdout
-    made = alone.kubectl("debug", f"node/{node_of(alone)}", f"--image={busybox_name}", "--", "ls", "/host").stdout
+    made = alone.kubectl("debug", f"node/{node_of(alone)}", f"--image={BUSYBOX}", "--", "ls", "/host").stdout
     name = next(word for word in made.split() if word.startswith("node-debugger-"))
     assert "etc" in eventually(lambda: alone.kubectl("logs", name, check=False).stdout).split()
     alone.kubectl("delete", "pod", "copy", name, "--now")
@@ -89,9 +75,9 @@ def test_a_killed_agent_takes_over_what_looks_into_pods(alone: Instance) -> None
     assert alone.kubectl("exec", "web", "-c", "stays", "--", "echo", "still").stdout == "still\n"
 
 
-def test_static_pods_run_from_their_folder(alone: Instance, busybox_name: str) -> None:
+def test_static_pods_run_from_their_folder(alone: Instance) -> None:
     folder, name = alone.home / "node" / "manifests", f"static-{node_of(alone)}"
-    (folder / "static.json").write_text(json.dumps(manifest("static", busybox_name, f"echo one; {SLEEPER}")))
+    (folder / "static.json").write_text(json.dumps(manifest("static", BUSYBOX, f"echo one; {SLEEPER}")))
     eventually(lambda: is_ready(pod(alone, name)))
     assert alone.kubectl("logs", name).stdout == "one\n"
     assert alone.kubectl("exec", name, "--", "echo", "inside").stdout == "inside\n"
@@ -108,14 +94,14 @@ def test_static_pods_run_from_their_folder(alone: Instance, busybox_name: str) -
     eventually(lambda: f"{folder / 'broken.yaml'}: it is neither YAML nor JSON" in alone.ph("status", check=False).stdout)
     assert alone.ph("status", check=False).returncode == 1
     (folder / "broken.yaml").unlink()
-    (folder / "static.json").write_text(json.dumps(manifest("static", busybox_name, f"echo two; {SLEEPER}")))
+    (folder / "static.json").write_text(json.dumps(manifest("static", BUSYBOX, f"echo two; {SLEEPER}")))
     eventually(lambda: alone.kubectl("logs", name, check=False).stdout == "two\n")
     eventually(lambda: alone.ph("status", check=False).returncode == 0)
 
 
-def test_a_drained_node_has_ended_its_pods_and_static_ones_come_again(alone: Instance, busybox_name: str) -> None:
+def test_a_drained_node_has_ended_its_pods_and_static_ones_come_again(alone: Instance) -> None:
     name = f"static-{node_of(alone)}"
-    labels, template = {"app": "web"}, manifest("d", busybox_name)["spec"]
+    labels, template = {"app": "web"}, manifest("d", BUSYBOX)["spec"]
     spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": template}}
     wanted = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}
     alone.kubectl("apply", "-f", "-", input=json.dumps(wanted))

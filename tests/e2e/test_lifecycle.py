@@ -3,13 +3,11 @@
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.instance import Instance, eventually
+from tests.e2e.instance import Instance, eventually, fresh
 from tests.e2e.machine import look
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
@@ -27,13 +25,8 @@ spec:
 @pytest.fixture
 def second(instance: Instance) -> Iterator[Instance]:
     """Another instance beside the first one, without the platform."""
-    home = Path(tempfile.mkdtemp(prefix="pht-two-"))
-    made = Instance(home, 2)
-    try:
+    with fresh(2) as made:
         yield made
-    finally:
-        made.ph("destroy", "--yes", check=False)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def container_ids(instance: Instance) -> list[str]:
@@ -47,14 +40,14 @@ def run_sleeper(instance: Instance, image: str) -> None:
 
 
 def test_two_instances_run_side_by_side_and_one_leaves_without_a_trace(instance: Instance, second: Instance, busybox: str) -> None:
-    before = look()
+    before = look(second.home)
     second.up("--no-platform")
     assert [n["status"]["conditions"][-1]["status"] for n in second.get("nodes")["items"]] == ["True"]
     second.load_image(busybox)
     run_sleeper(second, busybox)
     assert instance.get("pods", "-A")["items"] is not None
     second.destroy()
-    assert look().added_since(before) == {}
+    assert look(second.home).added_since(before) == {}
     assert not second.home.exists()
     assert instance.ph("status").returncode == 0
 

@@ -1,13 +1,10 @@
 """Several nodes, on one machine and joined from another: pods, traffic and sessions among them; nodes that go and come."""
 
 import asyncio
-import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -19,10 +16,9 @@ import pytest
 
 from pilothouse.cli.settings.home import Home
 from pilothouse.engine.node.images.archive import busybox_archive, load_archive
-from tests.e2e.instance import Instance, eventually
-from tests.e2e.machine import Machine, look
-from tests.e2e.other_machine import OtherMachine, other_machine
-from tests.uses import note, of_metrics
+from tests.e2e.instance import Instance, eventually, require_rights, started
+from tests.e2e.machine import look
+from tests.e2e.other_machine import OtherMachine, beside
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
 IMAGE = "docker.io/test/busybox:1"
@@ -81,29 +77,14 @@ spec:
 
 
 @pytest.fixture(scope="module")
-def before() -> Machine:
-    return look()
-
-
-@pytest.fixture(scope="module")
-def cluster(before: Machine) -> Iterator[Instance]:
+def cluster() -> Iterator[Instance]:
     """Two nodes on this machine, without the platform."""
-    home = Path(tempfile.mkdtemp(prefix="pht-nodes-"))
-    made = Instance(home, 6)
-    try:
-        made.up("--no-platform", "--nodes", "2")
-        load_image(home)
-        load_image(home / "nodes" / "2")
+    with started(6, "--no-platform", "--nodes", "2") as made:
+        load_image(made.home)
+        load_image(made.home / "nodes" / "2")
         made.kubectl("apply", "-f", "-", input=SERVICE)
         yield made
-        allowed, refused = of_metrics(made.kubectl("get", "--raw", "/metrics").stdout)
-        note(allowed)
-        assert not refused, f"parts of the cluster lack rights: {refused}"
-    finally:
-        made.ph("destroy", "--yes", check=False)
-        shutil.rmtree(home, ignore_errors=True)
-        left = look(str(home)).added_since(before)
-        assert not left, f"the instance left something behind: {left}"
+        require_rights(made)
 
 
 def load_image(home: Path) -> None:
@@ -301,31 +282,19 @@ def test_a_node_is_added_while_the_cluster_runs_and_removed_again(cluster: Insta
     assert shown.returncode == 0, shown.stderr
     third = f"{names(cluster)[0]}-3"
     assert is_ready(cluster, third)
-    machine = look(str(cluster.home))
+    machine = look(cluster.home)
     home = cluster.home / "nodes" / "3"
     cluster.ph("--home", str(home), "destroy", "--yes")
     cluster.kubectl("delete", "node", third)
     assert not home.exists()
-    assert not look(str(cluster.home)).added_since(machine)
+    assert not look(cluster.home).added_since(machine)
     eventually(lambda: nodes(cluster).keys() == set(names(cluster)))
 
 
 @pytest.fixture
 def machine(cluster: Instance) -> Iterator[OtherMachine]:
-    instance_network = IPv4Network(cluster_setting(cluster, "nodes_cidr"))
-    bridge = f"phn-{Home(cluster.home).instance}"
-    home = Path(tempfile.mkdtemp(prefix="pht-other-"))
-    address = f"{instance_network[99]}/{instance_network.prefixlen}"
-    with other_machine(home, bridge, address, str(instance_network[1])) as made:
-        try:
-            yield made
-        finally:
-            made.ph("destroy", "--yes", check=False)
-            shutil.rmtree(home, ignore_errors=True)
-
-
-def cluster_setting(cluster: Instance, name: str) -> str:
-    return str(json.loads((cluster.home / "settings.json").read_text())[name])
+    with beside(cluster.home) as made:
+        yield made
 
 
 def test_another_machine_joins_with_one_line_runs_pods_and_leaves(cluster: Instance, machine: OtherMachine) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import free
-from tests.e2e.instance import Instance, eventually
+from tests.e2e.instance import Instance, eventually, started
 from tests.e2e.test_lifecycle import container_ids, run_sleeper
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(240)]
@@ -28,15 +28,8 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(240)]
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Instance]:
     """The cluster alone, without the platform."""
-    home = Path(tempfile.mkdtemp(prefix="pht-proc-"))
-    made = Instance(home, 3)
-    try:
-        made.up("--no-platform")
-        made.load_image("docker.io/test/busybox:1")
+    with started(3, "--no-platform", images=["docker.io/test/busybox:1"]) as made:
         yield made
-    finally:
-        made.ph("destroy", "--yes", check=False)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture

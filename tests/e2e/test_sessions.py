@@ -4,25 +4,20 @@ import fcntl
 import json
 import os
 import pty
-import shutil
 import signal
 import socket
 import struct
 import subprocess
-import tempfile
 import termios
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.instance import BIN, Instance, eventually
-from tests.e2e.machine import look
+from tests.e2e.instance import BIN, Instance, eventually, require_rights, started
 from tests.e2e.test_nodes import IMAGE, SERVICE, load_image, names, run_web
-from tests.uses import note, of_metrics
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
 NAMESPACE = "/api/v1/namespaces/default"
@@ -34,26 +29,15 @@ CTRL_C = b"\x03"
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Instance]:
     """Two nodes on this machine with a pod `web-0` and `web-1` on each, a Service in front, and an account without rights."""
-    before = look()
-    home = Path(tempfile.mkdtemp(prefix="pht-sessions-"))
-    made = Instance(home, 9)
-    try:
-        made.up("--no-platform", "--nodes", "2")
-        load_image(home)
-        load_image(home / "nodes" / "2")
+    with started(9, "--no-platform", "--nodes", "2") as made:
+        load_image(made.home)
+        load_image(made.home / "nodes" / "2")
         made.kubectl("apply", "-f", "-", input=SERVICE)
         made.kubectl("create", "serviceaccount", "caller")
         for number, node in enumerate(names(made)):
             run_web(made, f"web-{number}", node)
         yield made
-        allowed, refused = of_metrics(made.kubectl("get", "--raw", "/metrics").stdout)
-        note(allowed)
-        assert not [each for each in refused if CALLER not in str(each)], f"parts of the cluster lack rights: {refused}"
-    finally:
-        made.ph("destroy", "--yes", check=False)
-        shutil.rmtree(home, ignore_errors=True)
-        left = look(str(home)).added_since(before)
-        assert not left, f"the instance left something behind: {left}"
+        require_rights(made, but=CALLER)
 
 
 def may(cluster: Instance, name: str, *options: str) -> None:

@@ -1,16 +1,13 @@
 """A node process that stands still for longer than the cluster waits for it: everything is what it was, soon after it goes on."""
 
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.instance import Instance, eventually
+from tests.e2e.instance import Instance, eventually, started
 from tests.e2e.test_processes import pid
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -21,15 +18,8 @@ READY = '{.status.conditions[?(@.type=="Ready")].status}'
 
 @pytest.fixture
 def alone() -> Iterator[Instance]:
-    home = Path(tempfile.mkdtemp(prefix="pht-stop-"))
-    made = Instance(home, 5)
-    try:
-        made.up("--no-platform")
-        made.load_image("docker.io/test/busybox:1")
+    with started(5, "--no-platform", images=["docker.io/test/busybox:1"]) as made:
         yield made
-    finally:
-        made.ph("destroy", "--yes", check=False)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def test_pods_and_node_are_ready_again_after_the_node_stood_still_for_a_minute(alone: Instance) -> None:
