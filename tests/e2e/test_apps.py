@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,13 @@ GUESTBOOK = Path(__file__).parents[2] / "examples" / "guestbook"
 
 
 @pytest.fixture(scope="module")
-def guestbook(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def guestbook(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The example, deployed as `guestbook`; returns a copy of its source to change."""
     source = tmp_path_factory.mktemp("source") / "guestbook"
     shutil.copytree(GUESTBOOK, source)
     instance.ph("deploy", str(source), timeout=500)
-    return source
+    yield source
+    instance.ph("delete", "guestbook", "--yes")
 
 
 def test_a_source_tree_becomes_a_url(instance: Instance, guestbook: Path) -> None:

@@ -1,6 +1,7 @@
 """Dockerfiles of today, .dockerignore, reused layers and failures, with the real builder."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def status(instance: Instance, source: Path) -> Any:
+def status(instance: Instance, source: Path) -> Iterator[Any]:
     """The Build's, after the first deployment."""
     instance.ph("deploy", str(source), "--name", "today", "--port", "9000", timeout=800)
-    return build_of(instance)["status"]
+    yield build_of(instance)["status"]
+    for app in ("today", "broken"):
+        instance.ph("delete", app, "--yes", check=False)
 
 
 def build_of(instance: Instance) -> Any:

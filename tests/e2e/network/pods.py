@@ -28,7 +28,7 @@ async def running(component: Component) -> AsyncIterator[None]:
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(component.run(ready))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             await ready.wait()
         yield
         task.cancel()

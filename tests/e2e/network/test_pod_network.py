@@ -134,7 +134,7 @@ async def test_an_address_is_free_once_the_namespace_has_ended(host: None, names
         status, answer = await runtime.call("ADD", "two", namespace().path)
         assert status == 1, "the first pod's link still has the address"
         pod.end()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             while (await runtime.call("ADD", "two", (fresh := namespace()).path))[0]:
                 fresh.end()
     await asyncio.to_thread(network.teardown)

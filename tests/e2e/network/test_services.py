@@ -57,7 +57,7 @@ class Node:
         return {address for address in self.addresses if self.barrier.routed_by(address)}
 
     async def applied(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             while not holds():
                 await asyncio.sleep(0.001)
 
@@ -316,7 +316,7 @@ async def test_a_service_that_makes_no_sense_or_that_nftables_refuses_is_left_ou
 
 
 async def until_connected(url: str, source: Namespace) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(25):
         while connect(url, source):
             await asyncio.sleep(0.01)
 

@@ -52,7 +52,7 @@ async def test_it_is_attached_to_while_its_target_crashes(cluster: Cluster) -> N
     found = await cluster.until("eph", is_in("running"))
     attached = await cluster.agent.connector.attach(found, "debugger", stdin=True, stdout=True, stderr=True, tty=False)
     await attached.write(b"hello\n")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         async for data in attached.stdout():
             assert data == b"got hello\n"
             break

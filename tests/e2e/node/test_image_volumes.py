@@ -39,12 +39,12 @@ async def test_an_image_can_be_read_but_not_written_or_run_and_goes_with_its_pod
 ) -> None:
     found = await cluster.run(wanted("looks", BUSYBOX, hostUsers=host_users))
     uid = found["metadata"]["uid"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while (await cluster.logs("looks")).splitlines() != SAYS:
             await asyncio.sleep(0.05)
     assert await has_view(machine, uid)
     await cluster.delete("looks", grace_s=0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while cluster.config.pod_dir(uid).exists():
             await asyncio.sleep(0.05)
     assert not mounts_below(cluster.config.pod_dir(uid))

@@ -95,7 +95,7 @@ async def test_a_port_is_forwarded_in_pairs_of_streams(cluster: Cluster, kubelet
 
 async def test_logs_pods_and_figures_are_those_of_the_container(cluster: Cluster, kubelet: Kubelet) -> None:
     await cluster.run(pod("p", shell("echo one; echo two; sleep 1000")))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while (answer := await kubelet.ask("/containerLogs/default/p/main?tailLines=1")).body != b"two\n":
             assert answer.status == 200
             await asyncio.sleep(0.1)
@@ -104,8 +104,10 @@ async def test_logs_pods_and_figures_are_those_of_the_container(cluster: Cluster
     pods = json.loads((await kubelet.ask("/runningpods/")).body)
     assert [each["metadata"]["name"] for each in pods["items"]] == ["p"]
     # Figures may be a second old, and from before the pod.
-    await asyncio.sleep(1.1)
-    (shown,) = json.loads((await kubelet.ask("/stats/summary")).body)["pods"]
+    async with asyncio.timeout(25):
+        while not (all_shown := json.loads((await kubelet.ask("/stats/summary")).body)["pods"]):
+            await asyncio.sleep(0.1)
+    (shown,) = all_shown
     assert shown["containers"][0]["memory"]["workingSetBytes"] > 0
     assert (
         b'container_memory_working_set_bytes{container="main",namespace="default",pod="p"}' in (await kubelet.ask("/metrics/resource")).body

@@ -21,7 +21,7 @@ async def test_a_pod_becomes_ready_and_goes_without_a_trace(cluster: Cluster) ->
     assert container(found)["state"]["running"]
     assert container(found)["restartCount"] == 0
     await cluster.delete("plain")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(25):
         while cluster.config.pod_dir(found["metadata"]["uid"]).exists() or list(cluster.config.logs_dir.iterdir()):
             await asyncio.sleep(0.02)
 
@@ -123,7 +123,7 @@ async def test_volumes_hold_what_they_are_made_of_and_follow_changes(cluster: Cl
     assert said.startswith("oneonesecretvols400\n")
     assert "tmpfs" in said
     await cluster.client.patch(CONFIGMAPS, "cm", {"data": {"a": "two"}}, namespace="default")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(25):
         while (await cluster.shell("vols", "cat /v/cm/a"))[0] != "two":
             await asyncio.sleep(0.05)
 

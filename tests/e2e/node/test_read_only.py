@@ -38,7 +38,7 @@ async def test_what_is_mounted_in_a_volume_is_read_only_when_the_pod_asks_for_it
     assert mounts_below(cluster.config.pod_dir(uid))
     for name in ("all", "top"):
         await cluster.delete(name, grace_s=0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(25):
         while mounts_below(cluster.config.pod_dir(uid)):
             await asyncio.sleep(0.02)
     assert os.path.ismount(folder / "below")

@@ -81,9 +81,11 @@ async def test_a_container_whose_policy_says_so_is_restarted_with_what_it_gets(c
 
 
 async def test_a_limit_below_what_is_used_is_refused_until_less_is_used(cluster: Cluster) -> None:
-    holds = "x=$(head -c 20000000 /dev/zero | tr '\\0' a); while [ ! -e /tmp/go ]; do sleep 0.1; done; x=; exec sleep 1000"
+    holds = "x=$(head -c 20000000 /dev/zero | tr '\\0' a); touch /tmp/held; while [ ! -e /tmp/go ]; do sleep 0.1; done; x=; exec sleep 1000"
     first = await cluster.run(pod("holds", shell(holds, resources=resources("100m", "128Mi", "200m"))))
-    await asyncio.sleep(3)
+    async with asyncio.timeout(25):
+        while (await cluster.shell("holds", "test -e /tmp/held"))[1]:
+            await asyncio.sleep(0.1)
     await resize(cluster, "holds", resources("100m", "16Mi", "200m"))
     found = await cluster.until("holds", lambda each: (meta.condition(each, "PodResizeInProgress") or {}).get("reason") == "Error")
     assert "below current usage" in (meta.condition(found, "PodResizeInProgress") or {})["message"]

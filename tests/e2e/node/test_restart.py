@@ -66,14 +66,14 @@ async def test_a_pod_with_users_and_images_of_its_own_is_taken_over_as_well(mach
 
     async def after(cluster: Cluster) -> None:
         await cluster.until("own", lambda found: container(found)["restartCount"] == 1 and container(found)["ready"])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             while len((now := await cluster.logs("own")).splitlines()) < 2:
                 await asyncio.sleep(0.05)
         assert now == await cluster.logs("own", previous=True)
         assert int(now.split()[1]) >= 1 << 30
         assert now.splitlines()[1] == "/image/bin/busybox"
         await cluster.delete("own")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             while mounts_below(machine.config.pods_dir):
                 await asyncio.sleep(0.05)
 
@@ -100,7 +100,7 @@ async def test_containerd_may_be_killed_and_started_again(machine: Machine, clus
     identity = machine.containerd.running()
     assert identity is not None
     identity.signal(signal.SIGKILL)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while machine.containerd.running() is not None:
             await asyncio.sleep(0.01)
     assert await machine.containerd.start()

@@ -32,7 +32,7 @@ async def test_a_grace_that_is_shortened_sends_the_signal_once(cluster: Cluster)
     counts = shell("trap 'echo usr1' USR1; while :; do sleep 0.05; done", lifecycle={"stopSignal": "SIGUSR1"})
     await cluster.run(pod("once", counts, os={"name": "linux"}))
     await cluster.client.delete(PODS, "once", "default", grace_s=30)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(25):
         while await cluster.logs("once") != "usr1\n":
             await asyncio.sleep(0.05)
     await cluster.client.delete(PODS, "once", "default", grace_s=1)

@@ -36,7 +36,7 @@ async def test_a_terminal_has_the_size_that_it_was_given(cluster: Cluster) -> No
         session = Session(socket)
         await session.resize(111, 33)
         said = b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             while b"33 111" not in said:
                 await session.send(b"stty size\n")
                 output = await session.receive()
@@ -63,7 +63,7 @@ async def test_attach_speaks_with_the_main_process(cluster: Cluster) -> None:
     found = await cluster.client.get(PODS, "att", "default")
     session = await cluster.agent.connector.attach(found, "main", stdin=True, stdout=True, stderr=True, tty=False)
     await session.write(b"hello\n")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         async for data in session.stdout():
             assert data == b"got hello\n"
             break
@@ -73,7 +73,7 @@ async def test_attach_speaks_with_the_main_process(cluster: Cluster) -> None:
 async def test_a_forwarded_port_reaches_what_listens_on_loopback(cluster: Cluster) -> None:
     await cluster.run(pod("port", shell("echo ok > /tmp/x; exec httpd -f -p 127.0.0.1:7000 -h /tmp")))
     found = await cluster.client.get(PODS, "port", "default")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while True:
             try:
                 stream = await cluster.agent.connector.connect(found, 7000)
@@ -120,7 +120,7 @@ async def _get(connection: Connection, port: int) -> bytes | None:
 async def test_logs_follow_until_the_container_ends(cluster: Cluster) -> None:
     await cluster.create(pod("talk", shell("for i in 1 2 3; do echo $i; sleep 0.2; done"), restartPolicy="Never"))
     await cluster.until("talk", lambda found: found["status"]["phase"] == "Running")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         assert await cluster.logs("talk", follow=True) == "1\n2\n3\n"
 
 

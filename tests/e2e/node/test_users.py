@@ -28,7 +28,7 @@ async def test_root_in_a_pod_with_users_of_its_own_is_nobody_on_the_machine_and_
     await cluster.client.create(CONFIGMAPS, {"metadata": {"name": "m", "namespace": "default"}, "data": {"key": "value\n"}})
     wanted = pod("own", shell(f"{WRITES}; touch /ready; exec sleep 1000", volumeMounts=MOUNTS), volumes=VOLUMES, hostUsers=False)
     found = await cluster.run(wanted)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while len(said := (await cluster.logs("own")).splitlines()) < 5:
             await asyncio.sleep(0.05)
     assert said[:4] == ["0 /disk/mine", "0 /part/mine", "0 /memory/mine", "value"]

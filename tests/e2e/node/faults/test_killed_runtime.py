@@ -43,7 +43,7 @@ async def _containerd_killed(machine: Machine) -> None:
     identity = machine.containerd.running()
     assert identity is not None
     identity.signal(signal.SIGKILL)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while machine.containerd.running() is not None:
             await asyncio.sleep(0.005)
     assert await machine.containerd.start()
@@ -141,6 +141,9 @@ async def test_a_container_killed_in_its_hook_is_started_again(machine: Machine,
     await cluster.create(wanted)
     await cluster.said("hooked", "Started")
     found = await cluster.until("hooked", lambda found: bool(container(found).get("containerID")))
-    await asyncio.sleep(1)
+    began = machine.config.pod_dir(found["metadata"]["uid"]) / "volumes" / "kubernetes.io~empty-dir" / "v" / "second"
+    async with asyncio.timeout(25):
+        while not began.exists():
+            await asyncio.sleep(0.05)
     await _kill_first_process(machine, found)
     await cluster.until("hooked", lambda found: is_ready(found) and container(found)["restartCount"] == 1, RECOVERS_S)
