@@ -207,9 +207,9 @@ def render(config: NodeConfig) -> str:
     folder = config.containerd_dir
     restrict = str(not has_capability(CAP_SYS_RESOURCE)).lower()
     apparmor = str(not os.path.exists("/sys/module/apparmor/parameters/enabled")).lower()
-    systemd = str(has_systemd_v2()).lower()
+    systemd = has_systemd_v2()
     plugins = ", ".join(f'"{name}"' for name in NEEDLESS_PLUGINS)
-    others = "\n".join(handlers.installed().values())
+    others = "\n".join(handlers.installed(systemd=systemd).values())
     return f"""version = 2
 root = "{folder}/root"
 state = "{folder}/state"
@@ -240,7 +240,7 @@ disabled_plugins = [{plugins}]
   runtime_type = "io.containerd.runc.v2"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-  SystemdCgroup = {systemd}
+  SystemdCgroup = {str(systemd).lower()}
 
 {others}
 [plugins."io.containerd.grpc.v1.cri".cni]

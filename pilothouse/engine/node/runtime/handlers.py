@@ -13,15 +13,19 @@ _SHIMS = {"runsc": ("containerd-shim-runsc-v1", "io.containerd.runsc.v1"), "kata
 """Name of the handler -> a shim of its own, and how containerd calls it."""
 
 
-def installed() -> dict[str, str]:
-    """Handler -> its part of containerd's configuration, without runc's. Looks at the PATH."""
-    return dict(_found())
+def installed(*, systemd: bool) -> dict[str, str]:
+    """Handler -> its part of containerd's configuration, without runc's. Looks at the PATH.
+
+    systemd: it keeps the cgroups, so programs are told to ask it for them.
+    """
+    return dict(_found(systemd))
 
 
-def _found() -> Iterator[tuple[str, str]]:
+def _found(systemd: bool) -> Iterator[tuple[str, str]]:
     for handler, program in _PROGRAMS.items():
         if path := shutil.which(program):
-            yield handler, f'{_section(handler)}\n  runtime_type = "{_OCI}"\n\n{_section(f"{handler}.options")}\n  BinaryName = "{path}"\n'
+            options = f'  BinaryName = "{path}"\n  SystemdCgroup = {str(systemd).lower()}\n'
+            yield handler, f'{_section(handler)}\n  runtime_type = "{_OCI}"\n\n{_section(f"{handler}.options")}\n{options}'
     for handler, (shim, type) in _SHIMS.items():
         if shutil.which(shim):
             yield handler, f'{_section(handler)}\n  runtime_type = "{type}"\n'
