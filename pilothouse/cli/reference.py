@@ -212,6 +212,7 @@ HOME_MEANINGS: Mapping[str, str] = {
     "daemon_log": "the control plane's log; it and the others are put aside as `.1` at 16 MiB",
     "node_pid": "the node's process id and when it was started",
     "node_log": "the node's log",
+    "environment": "variables of `ph up` that the units of systemd get (proxies, `PIP_*` and others for builds); it may hold passwords",
     "node_socket": "where the API server asks the node for logs, exec, attach and port-forward",
     "audit_log": "the audit log: `audit.log`, and the files before it, compressed",
     "audit_policy": "what is recorded; without the file, what `ph audit-policy show` prints",

@@ -17,6 +17,7 @@ import click
 
 from pilothouse.aio.identity import Identity, is_held
 from pilothouse.cli.cluster.draining import MACHINE_S, MORE_S
+from pilothouse.cli.cluster.environment import environment_file
 from pilothouse.cli.daemon.roles import CONTROL, DEADLINE_S, FURTHER, NODE, Role, roles_of
 from pilothouse.cli.daemon.state import note_pid, running_pid
 from pilothouse.cli.settings.home import Home
@@ -41,8 +42,9 @@ def unit_text(home: Home, role: Role, python: str) -> str:
 
     The node comes after the control plane, so that it is stopped before: it tells the API how its pods have ended.
     """
-    log = str(role.log(home)).replace("%", "%%")
-    after, leaving, stop_s = "network.target", "", GRACE_S
+    log, variables = (str(path).replace("%", "%%") for path in (role.log(home), home.environment))
+    # The runtime asks systemd over D-Bus for the cgroups of containers, also for those that it removes when the machine stops.
+    after, leaving, stop_s = "network.target dbus.service", "", GRACE_S
     if role.name == NODE.name:
         instance = Home(home.path.parents[1]) if role is FURTHER else home
         after, leaving = f"{after} {unit_name(instance, CONTROL)}", _leaving(home, python)
@@ -54,7 +56,8 @@ StartLimitIntervalSec=0
 
 [Service]
 ExecStart={_quoted(python)} -m {role.module} {_quoted(str(home.path))}
-{leaving}WorkingDirectory=/
+{leaving}EnvironmentFile=-{variables}
+WorkingDirectory=/
 StandardOutput=append:{log}
 StandardError=append:{log}
 KillMode=process
@@ -91,20 +94,22 @@ def start(home: Home) -> None:
         if is_running(home, role):
             continue
         role.state(home).unlink(missing_ok=True)
-        _keep_private(role.log(home))
+        _keep_private(role.log(home), 0o640)
         if has_systemd():
             _start_unit(home, role)
         else:
             _supervise(home, role)
 
 
-def _keep_private(log: Path) -> None:
-    """Before anybody appends to it: it names what is in every namespace, and not everybody on this machine may read that."""
-    os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640))
-    log.chmod(0o640)
+def _keep_private(file: Path, mode: int) -> None:
+    """Before anybody writes to it: a log names what is in every namespace, and variables have passwords."""
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, mode))
+    file.chmod(mode)
 
 
 def _start_unit(home: Home, role: Role) -> None:
+    _keep_private(home.environment, 0o600)
+    home.environment.write_text(environment_file(os.environ))
     (UNITS / unit_name(home, role)).write_text(unit_text(home, role, sys.executable))
     _systemctl("daemon-reload")
     _systemctl("enable", "--quiet", "--now", unit_name(home, role))

@@ -92,6 +92,11 @@ class Home:
         return self.path / "run"
 
     @property
+    def environment(self) -> Path:
+        """Variables for the units of systemd."""
+        return self.run / "environment"
+
+    @property
     def log(self) -> Path:
         return self.path / "log"
 

@@ -58,7 +58,7 @@ def test_a_unit_names_the_home_as_one_word_whatever_is_in_its_path() -> None:
 def test_the_node_stops_before_the_control_plane_and_ends_its_pods_when_the_machine_shuts_down(tmp_path: Path) -> None:
     home = Home(tmp_path)
     control, node = (service.unit_text(home, role, "/usr/bin/python3").splitlines() for role in (CONTROL, NODE))
-    assert f"After=network.target {service.unit_name(home, CONTROL)}" in node
+    assert f"After=network.target dbus.service {service.unit_name(home, CONTROL)}" in node
     (leaving,) = [line for line in node if line.startswith("ExecStop=")]
     assert "draining" in leaving
     assert not [line for line in control if line.startswith("ExecStop=")]
@@ -70,7 +70,7 @@ def test_a_further_node_stops_before_the_control_plane_of_its_instance(tmp_path:
     home = Home(tmp_path)
     further = Home(home.further_nodes / "2")
     unit = service.unit_text(further, FURTHER, "/usr/bin/python3")
-    assert f"After=network.target {service.unit_name(home, CONTROL)}\n" in unit
+    assert f"After=network.target dbus.service {service.unit_name(home, CONTROL)}\n" in unit
     assert f'draining \\"$$1\\"" "/usr/bin/python3" "{further.path}"' in unit
 
 
@@ -102,3 +102,17 @@ def test_the_logs_are_nobody_elses_from_the_first_line_on(tmp_path: Path, monkey
     assert started == ["control", "node"]
     assert {each.name: each.stat().st_mode & 0o777 for each in home.log.iterdir()} == {"pilothouse.log": 0o640, "node.log": 0o640}
     assert home.node_log.read_text() == "of an earlier version"
+
+
+def test_units_get_the_variables_that_builds_need_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bin, home = tmp_path / "bin", Home(tmp_path / "home")
+    for folder in (bin, home.run):
+        folder.mkdir(parents=True)
+    (bin / "systemctl").write_text("#!/bin/sh\n")
+    (bin / "systemctl").chmod(0o755)
+    monkeypatch.setattr(service, "UNITS", tmp_path)
+    monkeypatch.setattr("os.environ", {"PATH": str(bin), "HTTPS_PROXY": "http://me:50%$x@proxy", "PIP_CERT": '/a "b"', "TOKEN": "secret"})
+    service._start_unit(home, CONTROL)
+    assert home.environment.read_text() == 'HTTPS_PROXY="http://me:50%\\$x@proxy"\nPIP_CERT="/a \\"b\\""\n'
+    assert home.environment.stat().st_mode & 0o777 == 0o600
+    assert f"EnvironmentFile=-{home.environment}" in (tmp_path / service.unit_name(home, CONTROL)).read_text().splitlines()
