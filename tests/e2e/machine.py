@@ -80,7 +80,7 @@ def _lines(argv: list[str], pick: Callable[[str], str]) -> list[str]:
 
 def _cgroups() -> list[Path]:
     root = Path("/sys/fs/cgroup")
-    return [path for base in (root, *(p for p in root.iterdir() if p.is_dir())) for path in base.glob("pilothouse-*")]
+    return [path for base in (root, *(p for p in root.iterdir() if p.is_dir())) for path in base.glob("pilothouse[-_]*")]
 
 
 def _processes(marker: str) -> list[str]:

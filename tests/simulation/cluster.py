@@ -126,7 +126,7 @@ async def _without_the_machine() -> AsyncIterator[None]:
         patch.setattr(volumes, "mount_memory", lambda folder, options, name="tmpfs": None)
         patch.setattr(sandboxing, "weigh", lambda parent, shares: None)
         patch.setattr(cgroups, "pods", lambda instance: set())
-        patch.setattr(cgroups, "remove", lambda parent: None)
+        patch.setattr(cgroups, "clear", lambda parent: set())
         yield
 
 

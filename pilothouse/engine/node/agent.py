@@ -172,6 +172,7 @@ class NodeAgent:
         try:
             async with scope() as tasks:
                 self._found = await self._of_runtime()
+                await self._end_strays()
                 tasks.spawn(self._events(), name="node runtime events")
                 if self._own_informers:
                     tasks.spawn(self._informers.run(), name="node informers")
@@ -438,6 +439,13 @@ class NodeAgent:
             if states.get(id, EXITED) == EXITED:
                 with self._of(worker):
                     worker.doubt(id)
+
+    async def _end_strays(self) -> None:
+        """What runs in a pod's cgroup although the runtime has lost its records would go on beside what is made in its place."""
+        boxes, containers = self._found
+        killed = await asyncio.to_thread(cgroups.kill_strays, self._config.instance, set(boxes) | set(containers))
+        for uid, pids in killed.items():
+            log.warning("processes of a pod that the runtime does not know killed", uid=uid, pids=sorted(pids))
 
     async def _sweep_orphans(self) -> None:
         """What the node has of pods that are no more: removed from the API while no agent ran, or not removable when their turn was."""

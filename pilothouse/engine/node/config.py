@@ -73,10 +73,6 @@ class NodeConfig:
     own_folders: Mapping[str, Path] = field(default_factory=dict)
 
     @property
-    def cgroup(self) -> str:
-        return f"/{self.instance}"
-
-    @property
     def containerd_dir(self) -> Path:
         return self.home / "containerd"
 

@@ -33,10 +33,9 @@ async def destroy(config: NodeConfig) -> None:
         await _remove_pods(containerd)
     await containerd.stop()
     await _kill_shims(containerd.socket)
-    await asyncio.to_thread(cgroups.kill, cgroups.instance_parent(config.instance))
+    await _clear_cgroup(cgroups.instance_parent(config.instance))
     for mounted in await asyncio.to_thread(mounts_below, config.home):
         await asyncio.to_thread(unmount, mounted)
-    await _remove_cgroup(cgroups.instance_parent(config.instance))
     for folder in (config.containerd_dir, config.pods_dir, config.memory_dir, config.home / "logs"):
         for left in await asyncio.to_thread(remove_tree, folder):
             log.warning("not removed", what=left)
@@ -88,10 +87,8 @@ def shims(socket: Path) -> list[Identity]:
     return found
 
 
-async def _remove_cgroup(cgroup: str) -> None:
-    """The kernel needs a moment to let go of processes that were killed."""
-    for _ in range(50):
-        await asyncio.to_thread(cgroups.remove, cgroup)
-        if not any((top / cgroups.folder_of(cgroup)).exists() for top in cgroups.hierarchies()):
-            return
-        await asyncio.sleep(0.02)
+async def _clear_cgroup(cgroup: str) -> None:
+    try:
+        await asyncio.to_thread(cgroups.clear, cgroup)
+    except OSError as error:
+        log.warning("not removed", what=cgroup, why=error.strerror or str(error))

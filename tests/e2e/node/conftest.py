@@ -94,7 +94,7 @@ def machine_with(programs: Path | None, subnet: str) -> Iterator[Machine]:
         subprocess.run(["ip", "link", "delete", bridge], check=False, stderr=subprocess.DEVNULL)
         assert not mounts_below(home)
         assert not teardown.shims(containerd.socket)
-        assert not any((top / config.instance).exists() for top in cgroups.hierarchies())
+        assert not cgroups.is_there(cgroups.instance_parent(config.instance))
         shutil.rmtree(home, ignore_errors=True)
 
 

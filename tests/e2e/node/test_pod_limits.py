@@ -4,11 +4,10 @@ import asyncio
 
 import pytest
 
-from pilothouse.engine.node.host.cgroups import has_systemd_v2
 from pilothouse.model.kinds import PODS
 from tests.e2e.node.pods import Cluster, container, pod, shell
 
-pytestmark = [pytest.mark.containers, pytest.mark.skipif(has_systemd_v2(), reason="systemd keeps the cgroups")]
+pytestmark = pytest.mark.containers
 FILLS = "trap 'exit 0' TERM; while [ ! -e /v/go ]; do sleep 0.1; done; head -c 200m /dev/zero | tail -c 200m > /dev/null && echo done"
 
 

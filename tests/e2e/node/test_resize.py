@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.client.transport import STRATEGIC_PATCH
-from pilothouse.engine.node.host.cgroups import ROOT, folder_of, has_systemd_v2, is_v2, pod_parent
+from pilothouse.engine.node.host.cgroups import ROOT, folder_of, is_v2, pod_parent
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS
@@ -55,7 +55,7 @@ def weight(cluster: Cluster, found: Object) -> int:
 async def test_more_and_less_is_given_to_a_container_that_goes_on(cluster: Cluster) -> None:
     first = await cluster.run(pod("grows", shell(resources=resources("100m", "32Mi", "200m"))))
     assert figures(cluster, first) == (20_000, 32 * MIB)
-    before = weight(cluster, first) if not has_systemd_v2() else 0
+    before = weight(cluster, first)
     for cpu, memory, limit in (("300m", "96Mi", "400m"), ("50m", "24Mi", "100m")):
         wanted = resources(cpu, memory, limit)
         await resize(cluster, "grows", wanted)
@@ -63,9 +63,8 @@ async def test_more_and_less_is_given_to_a_container_that_goes_on(cluster: Clust
         assert (container(found)["containerID"], container(found)["restartCount"]) == (container(first)["containerID"], 0)
         assert container(found)["allocatedResources"] == wanted["requests"]
         assert figures(cluster, found) == (int(limit.removesuffix("m")) * 100, int(memory.removesuffix("Mi")) * MIB)
-        if not has_systemd_v2():
-            assert (weight(cluster, found) > before) == (cpu == "300m")
-            before = weight(cluster, found)
+        assert (weight(cluster, found) > before) == (cpu == "300m")
+        before = weight(cluster, found)
     await cluster.delete("grows", grace_s=0)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from pilothouse.aio.child import Child
 from pilothouse.aio.process import run
 from pilothouse.engine.node.files.mountpoints import mounts_below
+from pilothouse.engine.node.host import cgroups
+from pilothouse.engine.node.host.cgroups import folder_of, pod_parent
 from pilothouse.engine.node.runtime.cri import CriRuntime
 from pilothouse.model.errors import ApiError
 from pilothouse.model.kinds import PODS
@@ -128,4 +131,21 @@ async def test_nothing_of_the_instance_is_outside_its_own_cgroup(machine: Machin
     id = container(found)["containerID"].removeprefix("containerd://")
     said = (await run(["ctr", "-a", str(machine.containerd.socket), "-n", "k8s.io", "task", "ls"])).stdout.decode()
     pid = next(line.split()[1] for line in said.splitlines() if line.startswith(id))
-    assert f"/{machine.config.instance}/pod{found['metadata']['uid']}/" in Path(f"/proc/{pid}/cgroup").read_text()
+    folder = folder_of(pod_parent(machine.config.instance, found["metadata"]["uid"]))
+    assert f"/{folder}/" in Path(f"/proc/{pid}/cgroup").read_text()
+
+
+async def test_what_runs_in_a_pod_that_the_runtime_has_lost_is_ended(machine: Machine, tmp_path: Path) -> None:
+    instance = machine.config.instance
+    folder = cgroups.hierarchies()[0] / folder_of(pod_parent(instance, "lost"))
+    folder.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "1000"]) as stray:
+        (folder / "cgroup.procs").write_text(str(stray.pid))
+
+        async def after(cluster: Cluster) -> None:
+            async with asyncio.timeout(20):
+                while stray.poll() is None or "lost" in cgroups.pods(instance):
+                    await asyncio.sleep(0.05)
+
+        await session(machine, tmp_path, after)
+        assert stray.returncode == -signal.SIGKILL

@@ -9,6 +9,7 @@ import pytest
 
 from pilothouse.engine.node.check.probes import Timing
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.host.cgroups import pod_parent
 from pilothouse.engine.node.images.credentials import SecretOf, credentials
 from pilothouse.engine.node.images.reference import domain_of, is_reference, pull_policy, repository_of
 from pilothouse.engine.node.pod import podspec
@@ -248,7 +249,7 @@ def test_the_configuration_keeps_to_the_state_directory() -> None:
 
 
 def test_two_state_directories_never_share_a_cgroup() -> None:
-    assert CONFIG.cgroup != NodeConfig(home=Path("/var/lib/y"), node_name="n", instance="pilothouse-y").cgroup
+    assert pod_parent(CONFIG.instance, "u") != pod_parent("pilothouse-y", "u")
 
 
 def test_the_error_stream_says_how_a_process_ended() -> None:

@@ -35,8 +35,13 @@ class Host:
             patch.setattr(sandboxing, "weigh", lambda parent, shares: self.cgroups.add(_uid(parent)))
             patch.setattr(resizing, "weigh", lambda parent, shares: self.cgroups.add(_uid(parent)))
             patch.setattr(cgroups, "pods", lambda instance: set(self.cgroups))
-            patch.setattr(cgroups, "remove", lambda parent: self.cgroups.discard(_uid(parent)))
+            patch.setattr(cgroups, "kill_strays", lambda instance, known: {})
+            patch.setattr(cgroups, "clear", self._clear)
             yield
+
+    def _clear(self, parent: str) -> set[int]:
+        self.cgroups.discard(_uid(parent))
+        return set()
 
     def _below(self, folder: Path) -> list[str]:
         return sorted((each for each in self.mounts if Path(each).is_relative_to(folder)), key=len, reverse=True)

@@ -3,9 +3,10 @@
 Other than a weight a limit is a promise: where it cannot be set the pod does not run.
 """
 
+import errno
 from pathlib import Path
 
-from pilothouse.engine.node.host import cgroups
+from pilothouse.engine.node.host import cgroups, slices
 
 PERIOD_US = 100_000
 MIN_QUOTA_US = 1_000
@@ -16,7 +17,8 @@ def limit(parent: str, cpu_milli: int, memory_bytes: int) -> None:
     if not cpu_milli and not memory_bytes:
         return
     if cgroups.has_systemd_v2():
-        raise OSError("systemd keeps the cgroups of this node, and limits of a pod as a whole are not handed to it; limit its containers")
+        _give_slice(cgroups.ROOT, parent, cpu_milli, memory_bytes)
+        return
     write = write_v2 if cgroups.is_v2() else write_v1
     write(cgroups.ROOT, parent, cpu_milli, memory_bytes)
 
@@ -38,6 +40,25 @@ def write_v2(root: Path, parent: str, cpu_milli: int, memory_bytes: int) -> None
         _set(above / "cgroup.subtree_control", "+cpu +memory")
     _set(folder / "cpu.max", f"{_quota_us(cpu_milli)} {PERIOD_US}" if cpu_milli else "max")
     _set(folder / "memory.max", str(memory_bytes) if memory_bytes else "max")
+
+
+def _give_slice(root: Path, name: str, cpu_milli: int, memory_bytes: int) -> None:
+    """systemd leaves a limit out without a word when the kernel has not the controller, so that is looked at."""
+    controllers = (root / "cgroup.controllers").read_text().split()
+    needed = {"cpu": cpu_milli, "memory": memory_bytes}
+    for controller in [each for each, limit in needed.items() if limit and each not in controllers]:
+        raise OSError(errno.ENODEV, f"the limit of the pod cannot be set: this kernel has no {controller} controller in {root}")
+    slices.give(name, slice_properties(cpu_milli, memory_bytes), active=cgroups.is_there(name))
+
+
+def slice_properties(cpu_milli: int, memory_bytes: int) -> dict[str, str]:
+    """Of systemd; CPUQuota is in hundredths of one processor. Source: systemd.resource-control(5)."""
+    found = {}
+    if cpu_milli:
+        found = {"CPUQuota": f"{_quota_us(cpu_milli) * 100 / PERIOD_US:.2f}%", "CPUQuotaPeriodSec": f"{PERIOD_US}us"}
+    if memory_bytes:
+        found["MemoryMax"] = str(memory_bytes)
+    return found
 
 
 def _quota_us(cpu_milli: int) -> int:

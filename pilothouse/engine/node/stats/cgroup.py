@@ -22,9 +22,9 @@ class Used:
 def used(parent: str) -> Used:
     """parent: as `cgroups.pod_parent` names it."""
     if cgroups.is_v2():
-        folder = cgroups.ROOT / _path(parent)
+        folder = cgroups.ROOT / cgroups.folder_of(parent)
         return Used(_cpu_v2(folder), _memory_v2(folder), _number(folder / "pids.current"))
-    tops = {name: cgroups.ROOT / name / _path(parent) for name in ("cpuacct", "memory", "pids")}
+    tops = {name: cgroups.ROOT / name / cgroups.folder_of(parent) for name in ("cpuacct", "memory", "pids")}
     return Used(_cpu_v1(tops["cpuacct"]), _memory_v1(tops["memory"]), _number(tops["pids"] / "pids.current"))
 
 
@@ -39,7 +39,7 @@ def topmost(machine: Memory, capacity: int) -> tuple[Memory, int]:
 
 def throttling(parent: str, container: str) -> Throttling | None:
     """Of a container by its id; None for one without a CPU limit."""
-    top = (cgroups.ROOT if cgroups.is_v2() else cgroups.ROOT / "cpu") / _path(parent)
+    top = (cgroups.ROOT if cgroups.is_v2() else cgroups.ROOT / "cpu") / cgroups.folder_of(parent)
     for name in _names(container):
         found = _table(top / name / "cpu.stat")
         if found.get("nr_periods"):
@@ -55,7 +55,7 @@ def _names(id: str) -> tuple[str, str]:
 
 def any_process(parent: str, sandbox: str) -> str:
     """The number of a process of the pod's sandbox, "" when none is found: it shows the pod's network namespace."""
-    top = (cgroups.ROOT if cgroups.is_v2() else cgroups.ROOT / "memory") / _path(parent)
+    top = (cgroups.ROOT if cgroups.is_v2() else cgroups.ROOT / "memory") / cgroups.folder_of(parent)
     for name in _names(sandbox):
         try:
             found = (top / name / "cgroup.procs").read_text().split()
@@ -64,14 +64,6 @@ def any_process(parent: str, sandbox: str) -> str:
         if found:
             return found[0]
     return ""
-
-
-def _path(parent: str) -> str:
-    """Below a hierarchy. systemd nests a slice below those that its name begins with."""
-    if not parent.endswith(".slice"):
-        return parent.lstrip("/")
-    parts = parent.removesuffix(".slice").split("-")
-    return "/".join("-".join(parts[: i + 1]) + ".slice" for i in range(len(parts)))
 
 
 def _cpu_v1(folder: Path) -> Cpu | None:

@@ -210,8 +210,19 @@ async def sweep(context: Context, uid: str) -> None:
     await context.volumes.remove(uid)
     for folder in context.config.logs_dir.glob(f"*_{uid}"):
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    cgroups.remove(cgroups.pod_parent(context.config.instance, uid))
+    await _clear_cgroup(cgroups.pod_parent(context.config.instance, uid))
     log.debug("pod swept", uid=uid, sandboxes=boxes)
+
+
+async def _clear_cgroup(parent: str) -> None:
+    """Whatever still runs in it is in no container that the runtime knows: it has lost its records."""
+    try:
+        killed = await asyncio.to_thread(cgroups.clear, parent)
+    except OSError as error:
+        log.warning("cgroup not removed", cgroup=parent, why=error.strerror or str(error))
+        return
+    if killed:
+        log.warning("processes without a container killed", cgroup=parent, pids=sorted(killed))
 
 
 async def _remove_from_runtime(runtime: Runtime, uid: str) -> int:

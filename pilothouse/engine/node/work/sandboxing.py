@@ -41,7 +41,7 @@ class SandboxMaker:
         try:
             await self.look_up_users()
             wanted = self.config(attempt)
-            self._make_room(wanted)
+            await asyncio.to_thread(self._make_room, wanted)
             await self._limit(wanted.linux.cgroup_parent)
         except RuntimeFailure as error:
             self._say_failed(error)
