@@ -1,6 +1,7 @@
 """A pod created through the API until it is Ready, and deleted until it is gone; a Deployment from 0 to 50 Ready replicas and back.
 
-Compared with the bare floor in the same run, in alternation: the same sandbox and container made by calling the same containerd over CRI.
+Compared with the bare floor in the same run, in alternation: the same sandbox and container made by calling the same containerd over CRI;
+for the Deployment, as many at once.
 The image is present; the process ends at SIGTERM at once. `added` is what the platform takes on top: the difference of the medians.
 A pod of three containers is made in turn with pods of one: `of_one` is the ratio of the medians from created to Ready.
 Pods start at random moments, so that nothing is measured in step with a clock of the node's.
@@ -36,7 +37,9 @@ async def run(context: Context) -> Figures:
             rounds = context.pick(3, 1)
             context.say(f"Deployment 0 -> {replicas} -> 0, {rounds} times")
             scaled = [await scale(client, follower, f"scale-{number}", replicas) for number in range(rounds)]
+            floors = [await floor_of_many(instance, replicas) for _ in range(rounds)]
     ups, downs = zip(*scaled, strict=True)
+    figures[f"cri_floor_0_to_{replicas}"] = latencies(floors)
     return {**figures, f"deployment_0_to_{replicas}": latencies(ups), f"deployment_{replicas}_to_0": latencies(downs)}
 
 
@@ -59,6 +62,15 @@ async def singles(instance: Instance, client: Client, follower: Follower, count:
     added = {"start": figures["ready"]["median"] - figures["cri_floor"]["start"]["median"]}
     added["stop"] = figures["gone"]["median"] - figures["cri_floor"]["stop"]["median"]
     return {**figures, "added_ms": {name: round(value, 1) for name, value in added.items()}}
+
+
+async def floor_of_many(instance: Instance, count: int) -> float:
+    floor = CriFloor(instance)
+    try:
+        return await floor.many(count)
+    finally:
+        await floor.close()
+        await asyncio.sleep(SETTLE_S)
 
 
 async def threes(client: Client, follower: Follower, count: int) -> Figures:

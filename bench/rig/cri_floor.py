@@ -1,5 +1,6 @@
 """One pod through CRI alone: what containerd and runc take on this machine, with the same network plug-in and the same configuration."""
 
+import asyncio
 import uuid
 
 from bench.rig.figures import Figures, latencies, now
@@ -26,6 +27,18 @@ class CriFloor:
 
     async def pod(self, name: str) -> None:
         """Started, stopped and removed again."""
+        await self._stop(await self._start(name))
+
+    async def many(self, count: int) -> float:
+        """Seconds until so many are started that are all asked for at once; they are stopped and removed again."""
+        began = now()
+        made = await asyncio.gather(*(self._start(f"floor-of-many-{number}") for number in range(count)))
+        took = now() - began
+        await asyncio.gather(*map(self._stop, made))
+        return took
+
+    async def _start(self, name: str) -> tuple[str, str]:
+        """The ids of its sandbox and container."""
         uid = str(uuid.uuid4())
         made = pod(name)
         made["metadata"]["uid"] = uid
@@ -37,20 +50,22 @@ class CriFloor:
         )  # fmt: skip
         moments = [now()]
         box = await self._runtime.run_sandbox(box_config)
-        try:
-            moments.append(now())
-            container = await self._runtime.create_container(box, config, box_config)
-            moments.append(now())
-            await self._runtime.start_container(container)
-            moments.append(now())
-            self._note(START, moments)
-            moments = [now()]
-            await self._runtime.stop_container(container, GRACE_S)
-            moments.append(now())
-        finally:
-            await self._runtime.stop_sandbox(box)
-            moments.append(now())
-            await self._runtime.remove_sandbox(box)
+        moments.append(now())
+        container = await self._runtime.create_container(box, config, box_config)
+        moments.append(now())
+        await self._runtime.start_container(container)
+        moments.append(now())
+        self._note(START, moments)
+        return box, container
+
+    async def _stop(self, made: tuple[str, str]) -> None:
+        box, container = made
+        moments = [now()]
+        await self._runtime.stop_container(container, GRACE_S)
+        moments.append(now())
+        await self._runtime.stop_sandbox(box)
+        moments.append(now())
+        await self._runtime.remove_sandbox(box)
         self._note(STOP, moments)
 
     def _note(self, calls: tuple[str, ...], moments: list[float]) -> None:
