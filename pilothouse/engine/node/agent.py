@@ -442,8 +442,9 @@ class NodeAgent:
 
     async def _end_strays(self) -> None:
         """What runs in a pod's cgroup although the runtime has lost its records would go on beside what is made in its place."""
-        boxes, containers = self._found
-        killed = await asyncio.to_thread(cgroups.kill_strays, self._config.instance, set(boxes) | set(containers))
+        found = self._found
+        known = {*found.boxes, *found.containers, *found.unread}
+        killed = await asyncio.to_thread(cgroups.kill_strays, self._config.instance, known)
         for uid, pids in killed.items():
             log.warning("processes of a pod that the runtime does not know killed", uid=uid, pids=sorted(pids))
 
