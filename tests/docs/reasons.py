@@ -17,7 +17,7 @@ _OTHERS = (
     "DeleteOptions DirectoryOrCreate DiskPressure DisruptionTarget DoesNotExist EndpointBarrier EndpointSlice ExecSync ExitCode "
     "ExposedPorts ExternalIP ExternalName FailIndex FailJob FailedTo FailureTarget FallbackToLogsOnError FileOrCreate "
     "GetContainerEvents HostToContainer IfNotPresent IfPossible ImageFsInfo ImageStatus InternalIP KubeletConfiguration "
-    "ListContainerStats ListContainers ListImages ListPodSandbox LoadBalancer MemAvailable MemFree MemTotal MemoryPressure "
+    "ListContainerStats ListContainers ListImages ListPodSandbox LoadBalancer MemAvailable MemFree MemTotal MemoryMax MemoryPressure "
     "NamespaceContentRemaining NamespaceDeletionContentFailure NamespaceDeletionDiscoveryFailure "
     "NamespaceDeletionGroupVersionParsingFailure NamespaceFinalizersRemaining NamespaceTerminating NetworkReady NetworkUnavailable "
     "NoExecute NoSchedule NodePort NodeRoutes NodeRoutesConfig NonIndexed NotIn OnFailure PIDPressure PodList PodNetwork "
