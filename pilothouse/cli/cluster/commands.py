@@ -95,7 +95,9 @@ def up(session: Session, /, if_needed: bool, nodes: int | None, **asked: Any) ->
             if running and running != list(roles_of(home)):
                 output.note(f"the {running[0].title} runs already: starting the rest")
                 service.start(home)
-        if settings is not None:
+        if settings is not None and settings.server:
+            wait_joined(session, is_first=is_first)
+        elif settings is not None:
             wait(home, is_first=is_first)
     if settings is not None:
         _start_further(session, settings, nodes or 1)
@@ -211,6 +213,17 @@ def wait(home: Home, *, is_first: bool) -> None:
             _undo(home)
         raise click.ClickException(
             f"{error.message.rstrip('.')}. Nothing of this first start is kept but its logs in {home.log}"
+        ) from error
+
+
+def wait_joined(session: Session, *, is_first: bool) -> None:
+    """For a node of a cluster that is elsewhere. Raises ClickException."""
+    try:
+        wait(session.home, is_first=is_first)
+    except NotUp as error:
+        raise click.ClickException(
+            f"{error.message.rstrip('.')}. The node goes on trying: `{session.command('status')}` shows it, "
+            f"`{session.command('destroy')}` gives it up"
         ) from error
 
 

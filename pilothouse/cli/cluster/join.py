@@ -13,7 +13,6 @@ import click
 from pilothouse.cli import output
 from pilothouse.cli.cluster import commands, networks, node_names, ports, service
 from pilothouse.cli.cluster.turn import turn
-from pilothouse.cli.cluster.waiting import NotUp
 from pilothouse.cli.containerd.fetch import codename
 from pilothouse.cli.containerd.place import kept
 from pilothouse.cli.containerd.provide import provide
@@ -76,20 +75,9 @@ def join(session: Session, server: str, token: str, hashes: tuple[str, ...], nod
         address = stated or _address(cluster.server)
         provide(kept(), codename())
         _begin(home, cluster, held_token, name, address)
-    _wait(session)
+    commands.wait_joined(session, is_first=True)
     home.unproven.unlink(missing_ok=True)
     click.echo(f"The machine is node {name} of the cluster at {cluster.server}")
-
-
-def _wait(session: Session) -> None:
-    """Raises ClickException."""
-    try:
-        commands.wait(session.home, is_first=True)
-    except NotUp as error:
-        raise click.ClickException(
-            f"{error.message.rstrip('.')}. The node goes on trying: `{session.command('status')}` shows it, "
-            f"`{session.command('destroy')}` gives it up"
-        ) from error
 
 
 def _token(text: str) -> BootstrapToken:

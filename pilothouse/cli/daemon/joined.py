@@ -1,6 +1,8 @@
 """What a node does that has joined a cluster: it gets its certificates, and its part of the pod network."""
 
 import asyncio
+import os
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -19,7 +21,13 @@ from pilothouse.network.pod import kernel
 
 log = structlog.get_logger("daemon")
 CREDENTIALS, RANGE = "node credentials", "pod addresses"
+API = "API server"
 PATIENCE_S, LOOK_S = 15.0, 0.2
+HTTPS_PORT = 443
+
+
+class ApiAway(Exception):
+    """The cluster's API server cannot be reached."""
 
 
 class NoRange(Exception):
@@ -37,6 +45,26 @@ def credentials(home: Home, settings: Settings) -> CertificateKeeper:
             Kept(PairFiles(home.pki, KUBELET), Subject.of_node_server(name, settings.address), (node,)),
         ]
     )
+
+
+async def reach(settings: Settings, *, patience_s: float = 5.0) -> None:
+    """Returns when the API server takes connections. Raises ApiAway when it has taken none for that long: to be tried again."""
+    server, why = urlsplit(settings.server), "no connection in time"
+    try:
+        async with asyncio.timeout(patience_s):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection(server.hostname, server.port or HTTPS_PORT)
+                except OSError as error:
+                    # asyncio puts the address before what the system says: `[Errno 111] Connect call failed ('10.0.0.1', 6443)`.
+                    why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+                    await asyncio.sleep(LOOK_S)
+                else:
+                    writer.close()
+                    return
+    except TimeoutError:
+        way_out = "`ph status` on the first machine says whether it runs"
+        raise ApiAway(f"the cluster's API server at {settings.server} cannot be reached ({why}): {way_out}") from None
 
 
 async def known_range(client: Client, home: Home, settings: Settings) -> Settings:

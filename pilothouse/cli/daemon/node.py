@@ -44,7 +44,7 @@ from pilothouse.network.withdrawal import Withdrawal
 from pilothouse.wire.tls import client_context
 
 log = structlog.get_logger("daemon")
-LOOK_S, HTTPS_PORT = 0.05, 443
+LOOK_S = 0.05
 API_PATIENCE_S = 20.0
 
 
@@ -61,7 +61,11 @@ async def work(process: Process) -> None:
         if settings.nodes_cidr:
             between = partial(further_network.keep_bridge, Place.first(home, settings))
             supervisor.start("network between nodes", between)
-        await _api_may_listen(settings)
+        if settings.server:
+            # It learns its part of the network first.
+            await supervisor.persist(joined.API, partial(joined.reach, settings))
+        else:
+            await _api_may_listen(settings)
         client = await _client(stack, identities.kubeconfig(NODE_IDENTITY), "kubelet")
         if settings.server:
             settings = await supervisor.persist(joined.RANGE, partial(joined.known_range, client, home, settings))
@@ -117,18 +121,17 @@ async def _sandboxes(socket: Path) -> frozenset[str] | None:
 
 
 async def _api_may_listen(settings: Settings) -> None:
-    """A node that has joined learns its part of the network first; another one runs its static pods whether the API server comes or not."""
+    """Of this machine's control plane, which starts beside the node; static pods run whether it comes or not."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(None if settings.server else API_PATIENCE_S):
+        async with asyncio.timeout(API_PATIENCE_S):
             await _api_listens(settings)
 
 
 async def _api_listens(settings: Settings) -> None:
     """Both processes start together: caches that ask too early would only begin with a pause."""
-    server = urlsplit(settings.server or f"https://{settings.api_host}:{settings.api_port}")
     while True:
         try:
-            _, writer = await asyncio.open_connection(server.hostname, server.port or HTTPS_PORT)
+            _, writer = await asyncio.open_connection(settings.api_host, settings.api_port)
         except OSError:
             await asyncio.sleep(LOOK_S)
         else:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from pilothouse.cli.cluster import commands, service, waiting
+from pilothouse.cli.cluster.waiting import NotUp
 from pilothouse.cli.session import Session
 from pilothouse.cli.settings.home import Home, Settings
 
@@ -48,6 +49,20 @@ def test_who_stops_an_instance_is_told_what_comes_back(
     monkeypatch.setattr(commands, "stop", lambda home: True)
     done = CliRunner().invoke(commands.down, obj=session)
     assert said in done.output
+
+
+def test_a_node_that_does_not_reach_its_cluster_is_said_to_go_on(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait_ready(home: Home, **more: object) -> None:
+        raise NotUp("API server does not start: nobody answers")
+
+    Settings(server="https://192.0.2.1:6443", node_name="n").save(session.home)
+    session.home.unproven.unlink()
+    monkeypatch.setattr(commands, "wait_ready", wait_ready)
+    monkeypatch.setattr(commands, "require_programs", lambda: None)
+    monkeypatch.setattr(commands, "provide", lambda *found: None)
+    done = CliRunner().invoke(commands.up, [], obj=session)
+    assert done.exit_code == 1
+    assert "API server does not start: nobody answers. The node goes on trying: `ph" in done.output
 
 
 def test_who_interrupts_a_drain_is_told_that_nothing_is_stopped(
