@@ -16,7 +16,7 @@ from pilothouse.engine.apiserver.bootstrap.bindings import ADMINS
 from pilothouse.engine.apiserver.http import respond
 from pilothouse.engine.apiserver.nodes import LogOptions
 from pilothouse.engine.apiserver.server import ApiServer
-from pilothouse.engine.apiserver.subresources import channels
+from pilothouse.engine.streaming import channels
 from pilothouse.model.errors import ApiError, BadRequest
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS
