@@ -53,14 +53,19 @@ async def test_a_hold_is_reported_while_it_lasts_and_again_as_it_doubles() -> No
     assert all(later >= 2 * earlier for earlier, later in pairwise(lengths))
 
 
+def by_a_task(holds: list[Hold]) -> list[Hold]:
+    """On a busy machine the loop may have waited for others, too."""
+    return [hold for hold in holds if hold.task]
+
+
 async def test_shorter_holds_that_follow_make_no_more_lines() -> None:
     async with watched() as (_, holds):
         hold_the_loop(0.6)
-        said = len(holds)
+        said = len(by_a_task(holds))
         for _ in range(3):
             await asyncio.sleep(0.15)
             hold_the_loop(0.2)
-    assert len(holds) == said
+    assert len(by_a_task(holds)) == said
 
 
 async def test_holds_are_measured_and_counted() -> None:

@@ -23,6 +23,7 @@ from pilothouse.platform.gateway.envoy import Files, Listening
 from tests.simulation.cluster import Simulated
 
 BUILDER = "builder:1"
+LISTENING = Listening(("127.0.0.1",), 80, 443)
 
 
 class FakeEnvoy:
@@ -44,6 +45,9 @@ class FakeEnvoy:
 
     async def is_ready(self) -> bool:
         return True
+
+    async def listening(self) -> set[tuple[str, int]]:
+        return {(address, port) for address in LISTENING.addresses for port in LISTENING.ports}
 
     async def hosts(self) -> Hosts:
         self.asked += 1
@@ -72,7 +76,7 @@ async def with_platform(cluster: Simulated, folder: Path) -> AsyncIterator[FakeE
         client,
         informers,
         recorder,
-        GatewayConfig(folder / "gateway", folder / "log", Listening(("127.0.0.1",), 80, 443), "sim"),
+        GatewayConfig(folder / "gateway", folder / "log", LISTENING, "sim"),
         cluster.barrier,
     )
     envoy: Any = FakeEnvoy(gateway.files)

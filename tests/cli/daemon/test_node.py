@@ -25,12 +25,6 @@ async def test_a_node_with_a_control_plane_of_its_own_goes_on_though_that_does_n
         await node._api_may_listen(Settings(api_port=silent))
 
 
-async def test_a_node_that_has_joined_waits_for_who_tells_it_its_addresses(silent: int) -> None:
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.5):
-            await node._api_may_listen(Settings(server=f"https://127.0.0.1:{silent}"))
-
-
 async def test_sandboxes_are_not_known_while_the_runtime_does_not_answer(tmp_path: Path) -> None:
     """So no lease is compared with none."""
     assert await node._sandboxes(tmp_path / "containerd.sock") is None
