@@ -128,6 +128,7 @@ def test_secrets_reach_the_app_and_no_process_list(instance: Instance, guestbook
     assert "from a secret" not in json.dumps(instance.get("app", "guestbook"))
 
 
+@pytest.mark.slow
 def test_a_changed_secret_reaches_the_app_and_a_rollback_brings_it_back(instance: Instance, guestbook: Path) -> None:
     for value in ("first value", "second value"):
         instance.ph("deploy", str(guestbook), "--secret", f"GREETING={value}")
@@ -147,6 +148,7 @@ def test_a_restart_replaces_the_replicas_and_changes_nothing_else(instance: Inst
     assert instance.get("app", "guestbook")["status"]["revision"] == before
 
 
+@pytest.mark.slow
 def test_a_procfile_runs_its_processes_and_a_failing_release_stops_the_deploy(instance: Instance, tmp_path: Path) -> None:
     tree = tmp_path / "several"
     tree.mkdir()
@@ -215,6 +217,7 @@ def test_a_plain_python_project_needs_no_dockerfile(instance: Instance, tmp_path
     assert instance.fetch("hello-flask.localhost")[0] == 404
 
 
+@pytest.mark.slow
 def test_datasette_from_pypi_serves_a_database(instance: Instance, tmp_path: Path) -> None:
     """A web application that nobody here wrote: its pages and its JSON API."""
     import sqlite3
@@ -241,6 +244,7 @@ def test_datasette_from_pypi_serves_a_database(instance: Instance, tmp_path: Pat
     assert [row["name"] for row in json.loads(answer)] == ["Fram", "Gjøa", "Maud"]
 
 
+@pytest.mark.slow
 def test_a_git_url_is_deployed(instance: Instance, guestbook: Path, tmp_path: Path) -> None:
     """Cloned inside the cluster, from a branch named after #."""
     work, served = tmp_path / "work", tmp_path / "served"

@@ -182,6 +182,7 @@ def test_a_missing_containerd_is_named_before_anything_is_made(fresh_home: Path,
     assert not fresh_home.exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing_and_says_so(fresh_home: Path) -> None:
     """The home is a small file system: writes fail with a sentence when it is full, and work again when there is room."""
     fresh_home.mkdir()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.instance import Instance
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(900)]
 SERVER = "import http.server\nhttp.server.HTTPServer(('0.0.0.0', 9000), http.server.SimpleHTTPRequestHandler).serve_forever()\n"
 TODAY = """\
 # syntax=docker/dockerfile:1

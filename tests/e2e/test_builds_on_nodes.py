@@ -17,7 +17,7 @@ from pilothouse.cli.settings.home import Home
 from tests.e2e.instance import Instance, eventually, fresh, require_rights
 from tests.e2e.other_machine import beside
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(280)]
 BUSYBOX = Path("/bin/busybox")
 SERVES = """\
 FROM scratch
@@ -140,7 +140,6 @@ class Deploy:
         return self.done
 
 
-@pytest.mark.slow
 def test_a_build_whose_node_is_drained_goes_on_elsewhere(cluster: Instance, source: Path, tmp_path: Path, only_second: None) -> None:
     first, second = names(cluster)
     deploy = Deploy(cluster, source, tmp_path, "drained", 15)
@@ -158,7 +157,6 @@ def test_a_build_whose_node_is_drained_goes_on_elsewhere(cluster: Instance, sour
     is_swept(cluster, cluster.home / "nodes" / "2")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(450)  # A node is missed after 40 s, and waited for for 20 more.
 def test_a_build_whose_node_loses_power_goes_on_elsewhere(cluster: Instance, source: Path, tmp_path: Path, only_second: None) -> None:
     first, second = names(cluster)
@@ -221,7 +219,6 @@ def working_containers(home: Path) -> list[Any]:
     return found
 
 
-@pytest.mark.slow
 def test_another_machine_builds_in_its_own_home_and_takes_that_along(cluster: Instance, source: Path) -> None:
     line = cluster.ph("token", "create", "--print-join-command").stdout.split()
     at_home = names(cluster)
@@ -241,7 +238,6 @@ def test_another_machine_builds_in_its_own_home_and_takes_that_along(cluster: In
         cluster.kubectl("delete", "node", "rack-1")
 
 
-@pytest.mark.slow
 def test_a_node_that_is_removed_takes_its_layers_along(cluster: Instance, source: Path) -> None:
     first, second = names(cluster)
     home = cluster.home / "nodes" / "2"

@@ -99,6 +99,7 @@ def test_static_pods_run_from_their_folder(alone: Instance) -> None:
     eventually(lambda: alone.ph("status", check=False).returncode == 0)
 
 
+@pytest.mark.slow
 def test_a_drained_node_has_ended_its_pods_and_static_ones_come_again(alone: Instance) -> None:
     name = f"static-{node_of(alone)}"
     labels, template = {"app": "web"}, manifest("d", BUSYBOX)["spec"]

@@ -39,6 +39,7 @@ def run_sleeper(instance: Instance, image: str) -> None:
     instance.kubectl("wait", "pod/sleeper", "--for=condition=Ready", "--timeout=60s")
 
 
+@pytest.mark.slow
 def test_two_instances_run_side_by_side_and_one_leaves_without_a_trace(instance: Instance, second: Instance, busybox: str) -> None:
     before = look(second.home)
     second.up("--no-platform")

@@ -211,6 +211,7 @@ def test_a_drained_node_gives_its_pods_away_and_gets_none_until_it_is_uncordoned
     cluster.kubectl("delete", "deployment", "moved")
 
 
+@pytest.mark.slow
 def test_no_request_is_lost_while_pods_of_another_node_are_replaced(cluster: Instance, web: list[tuple[str, str]]) -> None:
     """The clients are on the first node, and the pods that go on the second."""
     service = cluster.get("service", "web")["spec"]["clusterIP"]
@@ -255,6 +256,7 @@ def test_a_further_nodes_process_that_is_killed_comes_back_to_its_pods(cluster: 
     assert cluster.get("pod", "web-1")["status"]["containerStatuses"] == pod["status"]["containerStatuses"]
 
 
+@pytest.mark.slow
 def test_a_node_whose_object_is_deleted_registers_again_with_its_range(cluster: Instance) -> None:
     _, second = names(cluster)
     before = nodes(cluster)[second]
@@ -277,6 +279,7 @@ def test_nodes_go_down_and_come_up_with_their_pods(cluster: Instance, web: list[
     assert ask(cluster, "web-0", web[1][1], 8080) == "web-1"
 
 
+@pytest.mark.slow
 def test_a_node_is_added_while_the_cluster_runs_and_removed_again(cluster: Instance) -> None:
     shown = cluster.up("--nodes", "3", check=False)
     assert shown.returncode == 0, shown.stderr
@@ -297,6 +300,7 @@ def machine(cluster: Instance) -> Iterator[OtherMachine]:
         yield made
 
 
+@pytest.mark.slow
 def test_another_machine_joins_with_one_line_runs_pods_and_leaves(cluster: Instance, machine: OtherMachine) -> None:
     line = cluster.ph("token", "create", "--print-join-command").stdout.split()
     assert line[:2] == ["ph", "join"]

@@ -95,6 +95,7 @@ def is_another(working: Instance, former: int) -> bool:
     return pid(working, "control") != former
 
 
+@pytest.mark.slow
 def test_a_process_that_had_worked_is_started_again_at_once_each_time(working: Instance) -> None:
     for _ in range(4):
         eventually(lambda: (working.home / "run" / "control.worked").exists())
@@ -155,6 +156,7 @@ def test_killing_everything_leaves_nothing_in_the_way_of_up(working: Instance) -
     assert answers(working)
 
 
+@pytest.mark.slow
 def test_a_first_start_that_fails_leaves_nothing_that_binds_the_next() -> None:
     home = Path(tempfile.mkdtemp(prefix="pht-first-"))
     failing = Instance(home, 4)
@@ -174,6 +176,7 @@ def test_a_first_start_that_fails_leaves_nothing_that_binds_the_next() -> None:
         shutil.rmtree(home, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_two_instances_without_options_stand_side_by_side() -> None:
     homes = [Path(tempfile.mkdtemp(prefix="pht-side-")) for _ in range(2)]
     pair = [Instance(home, 0) for home in homes]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.instance import Instance
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SERVER = """
 import os, http.server
@@ -60,12 +60,10 @@ def test_the_port_on_which_it_listens_instead_is_named(instance: Instance, servi
     assert "listens on port 5000 and not on 8080" in failed(instance, source(serving, port="5000"))
 
 
-@pytest.mark.slow
 def test_loopback_only_is_named(instance: Instance, serving: Path) -> None:
     assert "listens on 127.0.0.1:8080 only" in failed(instance, source(serving, address="127.0.0.1"))
 
 
-@pytest.mark.slow
 def test_an_app_that_answers_only_errors_does_not_serve(instance: Instance, serving: Path) -> None:
     said = failed(instance, source(serving, status=500))
     assert "GET / is answered with 500" in said
@@ -99,7 +97,6 @@ def test_a_program_that_is_not_there_is_one_sentence_and_127(instance: Instance,
     assert (done.returncode, done.stderr) == (127, "Error: the container has no program nosuch\n")
 
 
-@pytest.mark.slow
 def test_nothing_that_runs_is_said_at_the_url(instance: Instance, serving: Path) -> None:
     instance.ph("scale", "sick=0")
     status, said = instance.fetch("sick.localhost")

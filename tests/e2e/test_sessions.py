@@ -19,7 +19,7 @@ import pytest
 from tests.e2e.instance import BIN, Instance, eventually, require_rights, started
 from tests.e2e.test_nodes import IMAGE, SERVICE, load_image, names, run_web
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(280)]
 NAMESPACE = "/api/v1/namespaces/default"
 CALLER = "system:serviceaccount:default:caller"
 WAIT_S = 30.0

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.instance import Instance, eventually
 from tests.platform.builds.git.server import Repository, served
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(900)]
 DEPLOY_S = 600
 
 
@@ -52,7 +52,6 @@ def test_a_flask_application_from_pypi_is_served(instance: Instance, httpbin: Pa
     assert (status, json.loads(body)["args"]) == (200, {"answer": "42"})
 
 
-@pytest.mark.slow
 def test_a_node_server_from_npm_is_served(instance: Instance, tmp_path: Path, deployed: list[str]) -> None:
     deployed.append("http-server")
     source = npm_package("http-server@14.1.1", tmp_path / "npm")

@@ -150,6 +150,7 @@ def test_a_webhook_in_a_pod_judges_writes_until_it_is_gone_and_is_named_then(ins
     assert "does not answer" not in instance.ph("status").stdout
 
 
+@pytest.mark.slow
 def test_a_webhook_for_everything_that_is_gone_leaves_the_cluster_alive_and_is_taken_away(
     instance: Instance, judged: str, authority: CertificateAuthority
 ) -> None:

@@ -26,6 +26,7 @@ QUIET_S = 100.0
 CALLS_A_SECOND = 2.0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + 10 * STORIES_TOLD)
 @settings(
     deadline=None,

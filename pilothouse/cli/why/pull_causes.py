@@ -66,9 +66,10 @@ def of_pull(container: str, image: str, reason: str, message: str) -> Finding:
         return Finding((cause, effect), "load it, or allow it to be pulled", State.IMAGE_MISSING, AT_ONCE)
     if image.startswith(_OWN) and re.search(_AWAY, message):
         step = (
-            "see with `ph status` whether the registry's machine and the node work, and that nothing else listens on this port of the node"
+            "if it is the platform's, see with `ph status` whether the registry's machine and the node work, "
+            "and that nothing else listens on this port of the node"
         )
-        return Finding(("the pod's node does not reach the platform's registry", effect), step, State.IMAGE_UNREACHABLE, LATE)
+        return Finding((f"the pod's node does not reach the registry of image {image}", effect), step, State.IMAGE_UNREACHABLE, LATE)
     for pattern, cause, step, state, certain_after_s in _PULL_CAUSES:
         if re.search(pattern, message, re.IGNORECASE):
             return Finding((cause.format(image=image), effect), step, state, certain_after_s)

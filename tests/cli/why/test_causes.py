@@ -112,7 +112,10 @@ SEEDED: dict[str, tuple[Scene, list[str]]] = {
     ),
     "the platform's registry out of a node's reach": (
         unready(pod(waiting("ErrImagePull", f'failed to do request: Head "http://{IMAGE}": EOF'))),
-        ["the pod's node does not reach the platform's registry, so container app cannot start", "nothing else listens on this port"],
+        [
+            f"the pod's node does not reach the registry of image {IMAGE}, so container app cannot start",
+            "nothing else listens on this port",
+        ],
     ),
     "pull refused, said in an older note": (
         unready(

@@ -22,6 +22,7 @@ def is_evicted(found: Object) -> bool:
     return ended(found) and found["status"].get("reason") == "Evicted"
 
 
+@pytest.mark.slow
 async def test_a_pod_that_fills_its_volume_beyond_the_limit_is_evicted_and_another_is_not(cluster: Cluster) -> None:
     mount = [{"name": "v", "mountPath": "/v"}]
     volume = [{"name": "v", "emptyDir": {"sizeLimit": "2Mi"}}]

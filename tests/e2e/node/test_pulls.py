@@ -87,6 +87,7 @@ async def test_an_image_is_pulled_when_it_is_not_there(cluster: Cluster, machine
     await runtime.close()
 
 
+@pytest.mark.slow
 async def test_a_pod_starts_once_its_image_has_come_into_being(cluster: Cluster, registry: Registry) -> None:
     spec = shell() | {"image": f"{registry.address}/late:1"}
     await cluster.create(pod("late", spec))

@@ -37,6 +37,7 @@ async def test_files_of_the_node_are_read_only_in_containers(cluster: Cluster) -
 SWAP = "cd /s; mkdir -p d; while :; do mv d d2; ln -s / d; rm d; mv d2 d; done"
 
 
+@pytest.mark.slow
 async def test_a_sub_path_that_is_swapped_for_a_link_never_shows_the_node(cluster: Cluster) -> None:
     """One container swaps the folder without pause; the other starts again and again and looks at what it got."""
     look = "[ -e /d/etc ] && { ls /d/; exit 9; }; exit 1"
