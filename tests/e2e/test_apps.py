@@ -201,6 +201,7 @@ def test_an_app_is_plain_yaml_too(instance: Instance, guestbook: Path, namespace
     assert instance.fetch("plain.example.test", "/healthz")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_plain_python_project_needs_no_dockerfile(instance: Instance, tmp_path: Path) -> None:
     tree = tmp_path / "hello-flask"
     tree.mkdir()
