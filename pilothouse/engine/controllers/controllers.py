@@ -14,17 +14,17 @@ from pilothouse.engine.controllers.bootstrap.token_cleaner import TokenCleaner
 from pilothouse.engine.controllers.certificates.approver import CertificateApprover
 from pilothouse.engine.controllers.certificates.cleaner import CertificateCleaner
 from pilothouse.engine.controllers.certificates.signer import Authority, CertificateSigner
-from pilothouse.engine.controllers.deployment import DeploymentController
-from pilothouse.engine.controllers.endpoints import EndpointsController
-from pilothouse.engine.controllers.endpointslice import EndpointSliceController
+from pilothouse.engine.controllers.deployment.controller import DeploymentController
+from pilothouse.engine.controllers.endpoints.controller import EndpointsController
+from pilothouse.engine.controllers.endpointslice.controller import EndpointSliceController
 from pilothouse.engine.controllers.endpointslicemirroring.controller import EndpointSliceMirroringController
-from pilothouse.engine.controllers.garbage import GarbageCollector
+from pilothouse.engine.controllers.garbage.collector import GarbageCollector
 from pilothouse.engine.controllers.ipam.controller import NodeIPAMController
 from pilothouse.engine.controllers.ipam.ranges import PodRanges
-from pilothouse.engine.controllers.job import JobController
-from pilothouse.engine.controllers.namespace import NamespaceController
-from pilothouse.engine.controllers.node import NodeLifecycleController
-from pilothouse.engine.controllers.replicaset import ReplicaSetController
+from pilothouse.engine.controllers.job.controller import JobController
+from pilothouse.engine.controllers.namespace.controller import NamespaceController
+from pilothouse.engine.controllers.node.controller import NodeLifecycleController
+from pilothouse.engine.controllers.replicaset.controller import ReplicaSetController
 from pilothouse.engine.controllers.serviceaccount import ServiceAccountController
 
 Clients = Callable[[str], Client]

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.engine.controllers.node_plan import tolerated_s
+from pilothouse.engine.controllers.node.plan import tolerated_s
 from pilothouse.engine.scheduler import plugins
 from pilothouse.model.taints import tolerates
 

@@ -1,0 +1,1 @@
+"""Deployments: replica sets for their templates, and how one takes over from another."""

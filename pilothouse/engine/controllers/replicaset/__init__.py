@@ -1,0 +1,1 @@
+"""Replica sets: as many pods of one template as were asked for."""
