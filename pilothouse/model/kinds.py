@@ -52,6 +52,35 @@ COMPONENTSTATUSES = Resource(
     verbs=("get", "list"),
 )
 PODTEMPLATES = Resource("", "v1", "podtemplates", "PodTemplate", singular="podtemplate")
+PERSISTENTVOLUMES = Resource(
+    "",
+    "v1",
+    "persistentvolumes",
+    "PersistentVolume",
+    namespaced=False,
+    singular="persistentvolume",
+    short_names=("pv",),
+    subresources=_STATUS,
+)
+PERSISTENTVOLUMECLAIMS = Resource(
+    "",
+    "v1",
+    "persistentvolumeclaims",
+    "PersistentVolumeClaim",
+    singular="persistentvolumeclaim",
+    short_names=("pvc",),
+    subresources=_STATUS,
+)
+REPLICATIONCONTROLLERS = Resource(
+    "",
+    "v1",
+    "replicationcontrollers",
+    "ReplicationController",
+    singular="replicationcontroller",
+    short_names=("rc",),
+    categories=("all",),
+    subresources=("status", "scale"),
+)
 
 DEPLOYMENTS = Resource(
     "apps",
@@ -73,8 +102,46 @@ REPLICASETS = Resource(
     categories=("all",),
     subresources=("status", "scale"),
 )
+STATEFULSETS = Resource(
+    "apps",
+    "v1",
+    "statefulsets",
+    "StatefulSet",
+    singular="statefulset",
+    short_names=("sts",),
+    categories=("all",),
+    subresources=("status", "scale"),
+)
+DAEMONSETS = Resource(
+    "apps", "v1", "daemonsets", "DaemonSet", singular="daemonset", short_names=("ds",), categories=("all",), subresources=_STATUS
+)
 CONTROLLERREVISIONS = Resource("apps", "v1", "controllerrevisions", "ControllerRevision", singular="controllerrevision")
 JOBS = Resource("batch", "v1", "jobs", "Job", singular="job", categories=("all",), subresources=_STATUS)
+CRONJOBS = Resource(
+    "batch", "v1", "cronjobs", "CronJob", singular="cronjob", short_names=("cj",), categories=("all",), subresources=_STATUS
+)
+HORIZONTALPODAUTOSCALERS = Resource(
+    "autoscaling",
+    "v2",
+    "horizontalpodautoscalers",
+    "HorizontalPodAutoscaler",
+    singular="horizontalpodautoscaler",
+    short_names=("hpa",),
+    categories=("all",),
+    subresources=_STATUS,
+)
+PODDISRUPTIONBUDGETS = Resource(
+    "policy",
+    "v1",
+    "poddisruptionbudgets",
+    "PodDisruptionBudget",
+    singular="poddisruptionbudget",
+    short_names=("pdb",),
+    subresources=_STATUS,
+)
+STORAGECLASSES = Resource(
+    "storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False, singular="storageclass", short_names=("sc",)
+)
 
 INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress", singular="ingress", short_names=("ing",), subresources=_STATUS)
 INGRESSCLASSES = Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", namespaced=False, singular="ingressclass")
