@@ -4,14 +4,15 @@ import pytest
 
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
-from pilothouse.model.kinds import BUILT_IN as RESOURCES
 from tests.engine.apiserver.kinds.objects import NOW
 
 KINDS = [pytest.param(kind, id=name) for name, kind in BUILT_IN.items()]
 
 
 def test_every_resource_has_a_kind_that_knows_whether_it_is_stored() -> None:
-    assert {name: kind.is_stored for name, kind in BUILT_IN.items()} == {each.group_resource: "watch" in each.verbs for each in RESOURCES}
+    assert {name: kind.is_stored for name, kind in BUILT_IN.items()} == {
+        name: "watch" in kind.resource.verbs for name, kind in BUILT_IN.items()
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)
