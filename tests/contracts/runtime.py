@@ -42,6 +42,8 @@ class Bench:
     command: tuple[str, ...] = ()
     short_command: tuple[str, ...] = ()
     cgroup_parent: str = ""
+    speaks: bool = False
+    """Whether that program writes a line as soon as it hears signals: before, they are lost or end it in another way."""
 
     def sandbox_config(self, uid: str, attempt: int = 0) -> api.PodSandboxConfig:
         labels = {POD_NAME: "p", POD_NAMESPACE: "ns", POD_UID: uid}
@@ -77,7 +79,14 @@ class Pod:
     async def start(self, name: str = "main", *, short: bool = False, attempt: int = 0) -> str:
         id = await self.create(name, short=short, attempt=attempt)
         await self.bench.runtime.start_container(id)
+        if self.bench.speaks and not short:
+            await self._spoken(self.bench.logs / f"{name}-{attempt}.log")
         return id
+
+    async def _spoken(self, log: Path) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not (log.exists() and log.stat().st_size):
+                await asyncio.sleep(0.01)
 
     async def create(self, name: str = "main", *, short: bool = False, attempt: int = 0) -> str:
         config = self.bench.container_config(name, short=short, attempt=attempt)

@@ -73,11 +73,11 @@ async def test_pre_stop_comes_before_the_signal(cluster: Cluster) -> None:
     script = "trap 'cat /s/hook >> /s/order; echo term >> /s/order; exit 0' TERM; sleep 1000 & wait"
     hook = {"preStop": {"exec": {"command": ["sh", "-c", "sleep 0.2; echo stopping > /s/hook"]}}}
     mounts = [{"name": "s", "mountPath": "/s"}]
-    path = str(cluster.config.home / "prestop")
-    volume = {"name": "s", "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
+    folder = cluster.folder()
+    volume = {"name": "s", "hostPath": {"path": str(folder), "type": "Directory"}}
     await cluster.run(pod("prestop", shell(script, lifecycle=hook, volumeMounts=mounts), volumes=[volume]))
     await cluster.delete("prestop")
-    assert (cluster.config.home / "prestop" / "order").read_text() == "stopping\nterm\n"
+    assert (folder / "order").read_text() == "stopping\nterm\n"
 
 
 async def test_a_process_that_ends_at_once_is_gone_quickly(cluster: Cluster) -> None:
@@ -133,8 +133,7 @@ async def test_the_last_status_of_a_deleted_pod_says_how_it_ended(cluster: Clust
 
 
 async def test_an_exit_is_seen_by_a_watcher_within_a_tenth_of_a_second(cluster: Cluster) -> None:
-    path = cluster.config.home / "exit"
-    path.mkdir()
+    path = cluster.folder()
     mounts = [{"name": "e", "mountPath": "/e"}]
     volume = {"name": "e", "hostPath": {"path": str(path)}}
     script = "while [ ! -e /e/go ]; do sleep 0.01; done; date +%s.%N > /e/at; exit 7"

@@ -18,7 +18,7 @@ class TestContainerd(RuntimeContract):
     @pytest.fixture
     async def bench(self, machine: Machine, tmp_path: Path) -> AsyncIterator[Bench]:
         runtime = CriRuntime(machine.containerd.socket)
-        long = ("sh", "-c", "trap 'exit 0' TERM; trap 'exit 130' INT; while :; do sleep 0.1; done")
+        long = ("sh", "-c", "trap 'exit 0' TERM; trap 'exit 130' INT; echo ready; while :; do sleep 0.1; done")
         short = ("sh", "-c", "exit 3")
-        yield Bench(runtime, tmp_path, BUSYBOX, BUSYBOX, long, short, pod_parent(machine.config.instance, "contract"))
+        yield Bench(runtime, tmp_path, BUSYBOX, BUSYBOX, long, short, pod_parent(machine.config.instance, "contract"), speaks=True)
         await runtime.close()
