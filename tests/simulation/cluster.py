@@ -24,7 +24,7 @@ from pilothouse.engine.node.agent import NodeAgent
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.host import cgroups
 from pilothouse.engine.node.volumes import volumes
-from pilothouse.engine.node.work import sandboxing, worker
+from pilothouse.engine.node.work import rounds, sandboxing, worker
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -142,7 +142,7 @@ class Calm:
 
     def _now(self) -> dict[str, float]:
         found = {name: CONTROLLERS_SLOWED.value(name) for name in CONTROLLERS}
-        return found | {"pod worker": worker.SLOWED.value()}
+        return found | {"pod worker": rounds.SLOWED.value()}
 
     def holds(self) -> None:
         grown = {name: count - self._before[name] for name, count in self._now().items() if count > self._before[name]}

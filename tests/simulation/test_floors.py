@@ -10,6 +10,7 @@ import pytest
 from pilothouse.engine.node.pod.steps import Fail
 from pilothouse.engine.node.work import worker
 from pilothouse.engine.node.work.plan import Plan, plan
+from pilothouse.engine.node.work.rounds import SLOWED
 from pilothouse.model import meta
 from pilothouse.model.kinds import PODS
 from tests.simulation.cluster import Simulated, simulated
@@ -45,10 +46,10 @@ def test_a_plan_that_is_wrong_costs_a_few_rounds_a_second(
             await works(cluster)
 
     monkeypatch.setattr(worker, "plan", wrong)
-    before = worker.SLOWED.value()
+    before = SLOWED.value()
     virtually(whole)
     assert 0 < rounds <= 20 * 21
-    assert worker.SLOWED.value() > before + 20
+    assert SLOWED.value() > before + 20
 
 
 async def works(cluster: Simulated) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pilothouse.model.json import Object
 from tests.engine.apiserver.api import Api
 from tests.engine.apiserver.test_crds import CRDS
-from tests.engine.apiserver.test_versions import CRD, ONE, TWO, definition, redefine
+from tests.engine.apiserver.versions.things import CRD, ONE, TWO, definition, redefine
 
 NAME = "com.example.{}.Thing"
 PRESERVE, EMBEDDED = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"

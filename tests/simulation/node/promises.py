@@ -8,7 +8,7 @@ from typing import Any
 from pilothouse.engine.node.pod.podspec import cpu_shares
 from pilothouse.engine.node.pod.steps import MountVolumes, RefreshVolumes
 from pilothouse.engine.node.runtime.seam import Container
-from pilothouse.engine.node.work.worker import SLOWED
+from pilothouse.engine.node.work.rounds import SLOWED
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS

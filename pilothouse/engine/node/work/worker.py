@@ -1,64 +1,34 @@
 """One task a pod: compares what is wanted with what there is, takes the next step, looks again.
 
 Level-triggered: whatever happens (a new object, an exit, a probe's verdict, a timer) only wakes the loop. What is to be done and
-when is decided by `plan.py` alone; this loop takes the steps, and is slowed down and counted when they lead nowhere.
+when is decided by `plan.py` alone; `carrying.py` takes the steps, and `rounds.py` slows the loop down when they lead nowhere.
 """
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-import structlog
-
-from pilothouse.aio.meters import Counter
-from pilothouse.aio.pace import Budget, Pace
-from pilothouse.aio.process import ProcessFailed
 from pilothouse.aio.tasks import scope
 from pilothouse.engine.node.pod import allocation, podspec
 from pilothouse.engine.node.pod.state import PodState, Waiting
-from pilothouse.engine.node.pod.steps import (
-    Allocate,
-    Discard,
-    DropSandbox,
-    Fail,
-    Finish,
-    Kill,
-    MakeSandbox,
-    MountVolumes,
-    RefreshVolumes,
-    Resize,
-    RestartAll,
-    Start,
-    Step,
-    together,
-)
-from pilothouse.engine.node.runtime.seam import EXITED, RUNNING, Container, Exited, RuntimeFailure, Sandbox
+from pilothouse.engine.node.pod.steps import MountVolumes, RefreshVolumes, together
+from pilothouse.engine.node.runtime.seam import Container, Exited, RuntimeFailure, Sandbox
 from pilothouse.engine.node.status.writer import StatusWriter
-from pilothouse.engine.node.volumes.volumes import VolumeFailure
-from pilothouse.engine.node.work.adoption import adopt, lose_sandbox, matters, spent_grace_s
+from pilothouse.engine.node.work.adoption import adopt, matters, spent_grace_s
+from pilothouse.engine.node.work.carrying import Carrier
 from pilothouse.engine.node.work.context import Context, Handle
 from pilothouse.engine.node.work.ending import Ender
 from pilothouse.engine.node.work.exits import Exits
 from pilothouse.engine.node.work.plan import Plan, plan
-from pilothouse.engine.node.work.rejections import NotYetRejected
 from pilothouse.engine.node.work.resizing import Resizer
-from pilothouse.engine.node.work.restarting import Restarting
+from pilothouse.engine.node.work.rounds import Rounds
 from pilothouse.engine.node.work.starting import Starter
 from pilothouse.model import meta
-from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 
-log = structlog.get_logger("node.worker")
-
-SLOWED = Counter("pilothouse_pod_worker_slowed_total", "How often the loop of a pod came round too fast and had to wait.")
-STEPS_FAILED = Counter("pilothouse_pod_worker_failed_steps_total", "Steps of pods that failed and are tried again.", "step")
-
-ROUNDS = Budget(burst=100, refill_s=0.1)
-SAME_STEPS_S, LEAST_REST_S = 0.05, 0.001
 FINAL_WRITE_S = 5.0
 TERMINATED = "Pod was terminated in response to imminent node shutdown."
 TERMINAL = ("Succeeded", "Failed")
-STEP_ERRORS = (RuntimeFailure, VolumeFailure, ApiError, ProcessFailed, OSError)
 
 
 class PodWorker:
@@ -70,8 +40,7 @@ class PodWorker:
 
     def __init__(self, context: Context, pod: Object, sandboxes: list[Sandbox], containers: list[Container]) -> None:
         self._context = context
-        self._wake = asyncio.Event()
-        self._end = asyncio.Event()
+        self._rounds = Rounds(context.now)
         self.state = PodState()
         self._handle = Handle(context, pod, self.state, self._changed, self.refresh)
         self._starter, self._ender, self._exits = Starter(self._handle), Ender(self._handle), Exits(self._handle)
@@ -79,9 +48,10 @@ class PodWorker:
         self._early: list[Exited] = []
         self._over = False
         self._asks: tuple[Object | None, Mapping[str, int]] = (None, {})
-        self._pace = Pace(ROUNDS)
-        self._last: tuple[float, list[Step], list[str]] = (0.0, [], [])
-        self._resizer, self._restarting = Resizer(self._handle), Restarting(self._handle)
+        self._resizer = Resizer(self._handle)
+        self._carrier = Carrier(
+            self._handle, starter=self._starter, ender=self._ender, exits=self._exits, resizer=self._resizer, show=self._show
+        )
         self._quiet = False
         self._not_adopted: Exception | None = None
         try:
@@ -196,12 +166,11 @@ class PodWorker:
         for tracked in self.state.containers.values():
             if tracked.waiting is not None and tracked.waiting.reason == "CreateContainerConfigError":
                 tracked.retry_at = 0.0
-        self._wake.set()
+        self._rounds.wake()
 
     def _want_refresh(self) -> None:
         self.state.refresh_wanted = True
-        # The same steps as before are no idle repetition now: they were asked for. The budget of rounds still holds.
-        self._last = (0.0, [], [])
+        self._rounds.ask_again()
 
     def exited(self, event: Exited) -> None:
         """The runtime says that the sandbox or a container of it has ended."""
@@ -239,7 +208,7 @@ class PodWorker:
         self.state.failure, self.state.grace_s = Waiting(reason, message), grace_s
         self.state.disruption = message if disrupts else ""
         self._handle.say("Warning", reason, message)
-        self._wake.set()
+        self._rounds.wake()
 
     def owns(self, id: str) -> bool:
         box = self.state.sandbox
@@ -271,7 +240,7 @@ class PodWorker:
         async with scope() as tasks:
             await self._exits.recall()
             await self._resizer.recall()
-            await self._restarting.recall()
+            await self._carrier.recall()
             self._handle.tasks = tasks
             # Without it nothing that the worker does is seen: when it breaks, so does the worker, and is replaced.
             tasks.spawn(self._writer.run(), name=f"pod {podspec.key_of(self.pod)} status")
@@ -293,12 +262,12 @@ class PodWorker:
 
     def _changed(self) -> None:
         self._publish()
-        self._wake.set()
+        self._rounds.wake()
 
     def _woken(self) -> None:
         if self._handle.is_ending:
-            self._end.set()
-        self._wake.set()
+            self._rounds.end.set()
+        self._rounds.wake()
 
     def _publish(self) -> None:
         if not self._quiet:
@@ -307,173 +276,23 @@ class PodWorker:
     async def _live(self) -> None:
         if self._handle.is_ending:
             return
-        while not self._end.is_set():
-            self._wake.clear()
-            # Others get their turn, whatever the steps await.
-            await asyncio.sleep(0)
-            await self._slow_down(self._pace.round(self._loop_time()))
+        while not self._rounds.end.is_set():
+            await self._rounds.begin()
             self._publish()
             todo = plan(self.pod, self.state, self._context.now())
             self.state.keep_failed([*todo.steps, *todo.held])
             if todo.steps:
-                await self._take_all(todo)
+                await self._take(todo)
             else:
-                await self._rest(todo.wake_at)
+                await self._rounds.rest(todo.wake_at)
 
-    async def _take_all(self, todo: Plan) -> None:
-        at, steps, pulled = self._last
-        if todo.steps == steps and self._pulled() == pulled:
-            # They have been taken and are still to be taken: nothing has come of them.
-            await self._slow_down(at + SAME_STEPS_S - self._loop_time())
-        self._last = (self._loop_time(), todo.steps, self._pulled())
+    async def _take(self, todo: Plan) -> None:
+        pulled = [name for name, tracked in self.state.containers.items() if tracked.pulled]
+        await self._rounds.before(todo.steps, pulled)
         for steps in together(todo.steps):
-            if self._end.is_set():
+            if self._rounds.end.is_set():
                 return
-            ends = await asyncio.gather(*map(self._take, steps), return_exceptions=True)
-            for end in ends:
-                if isinstance(end, BaseException):
-                    raise end
-
-    def _pulled(self) -> list[str]:
-        """Containers whose images have come: the same step leads on now."""
-        return [name for name, tracked in self.state.containers.items() if tracked.pulled]
-
-    async def _slow_down(self, pause_s: float) -> None:
-        if pause_s <= 0:
-            return
-        SLOWED.add()
-        await self._wait(self._end, pause_s)
-
-    async def _rest(self, wake_at: float) -> None:
-        """Until something happens or the plan's time has come. A time that has passed is a mistake of the plan's, not a reason to hurry."""
-        if wake_at and wake_at <= self._context.now():
-            await self._slow_down(SAME_STEPS_S)
-        else:
-            # Timers are not exact: one that rings a moment too early must not be set again for no time at all.
-            await self._wait(self._wake, max(LEAST_REST_S, wake_at - self._context.now()) if wake_at else None)
-
-    async def _wait(self, event: asyncio.Event, timeout_s: float | None) -> None:
-        try:
-            async with asyncio.timeout(timeout_s):
-                await event.wait()
-        except TimeoutError:
-            return
-
-    def _loop_time(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    async def _take(self, step: Step) -> None:
-        try:
-            await self._do(step)
-        except STEP_ERRORS as error:
-            self._failed(step, error)
-        else:
-            if not isinstance(step, Kill):
-                self.state.failed_steps.pop(step, None)
-
-    def _failed(self, step: Step, error: Exception) -> None:
-        kind = type(step).__name__
-        STEPS_FAILED.add(kind)
-        if isinstance(step, Resize):
-            self._resizer.failed(step.name, error)
-        pause_s = self.state.step_failed(step, self._context.now())
-        log.warning("step failed", pod=podspec.key_of(self.pod), step=kind, why=str(error), retry_s=pause_s)
-        if isinstance(error, NotYetRejected) or not isinstance(step, (MakeSandbox, MountVolumes, RefreshVolumes)):
-            self._handle.say("Warning", "FailedSync", f"error syncing pod: {error}")
-
-    async def _do(self, step: Step) -> None:
-        match step:
-            case MakeSandbox(attempt):
-                await self._starter.make_sandbox(attempt)
-            case MountVolumes() | RefreshVolumes():
-                await self._starter.mount_volumes()
-            case DropSandbox(id):
-                await self._drop_sandbox(step, id)
-            case Start(name, attempt):
-                await self._starter.start(self._spec(name), attempt)
-            case Discard(name, id):
-                await self._discard(name, id)
-            case Kill(name):
-                tracked = self.state.containers[name]
-                tracked.busy, tracked.redo = True, step.redo
-                self._handle.stop_probing(name)
-                self._handle.spawn(self._kill(step), f"end of {name}")
-            case Allocate():
-                await self._resizer.allocate()
-            case Resize(name):
-                await self._resizer.resize(self._spec(name), self.state.containers[name])
-            case RestartAll():
-                await self._restarting.begin_again()
-            case Fail(reason, message):
-                self._handle.say("Normal", reason, message)
-                self.state.failure = Waiting(reason, message)
-            case Finish():
-                await self._finish()
-
-    async def _discard(self, name: str, id: str) -> None:
-        """A start that somebody has begun and not seen the end of may have gone on in the runtime: then the container is as it is."""
-        tracked = self.state.containers[name]
-        known, found = tracked.latest, await self._found(id)
-        if known is not None and found is not None and found.state in (RUNNING, EXITED):
-            tracked.latest = replace(found, sandbox_id=known.sandbox_id)
-            if found.state == RUNNING:
-                self._starter.runs(self._spec(name), tracked)
-            self._changed()
-            return
-        await self._context.runtime.remove_container(id)
-        tracked.latest = None
-
-    async def _found(self, id: str) -> Container | None:
-        try:
-            return await self._context.runtime.container(id)
-        except RuntimeFailure as error:
-            if error.code != "NOT_FOUND":
-                raise
-            return None
-
-    async def _kill(self, step: Kill) -> None:
-        tracked = self.state.containers[step.name]
-        try:
-            if step.redo:
-                await self._restarting.will_redo(step.id)
-            await self._ender.kill(self._spec(step.name), tracked, step.why, hooks=step.hooks)
-            # Until its end is known it would be killed again.
-            await self._exits.settle_one(tracked)
-        except STEP_ERRORS as error:
-            self._failed(step, error)
-        else:
-            self.state.failed_steps.pop(step, None)
-        finally:
-            tracked.busy = False
-            self._changed()
-
-    async def _finish(self) -> None:
-        self._handle.ending.set()
-        self._publish()
-        await self._writer.flush(FINAL_WRITE_S)
-        await self._ender.finish()
-        await self._exits.settle()
-        self._publish()
-        self._context.decide_resizes()
-
-    def _spec(self, name: str) -> Object:
-        found = podspec.container_named(self.pod, name)
-        assert found is not None
-        return found
-
-    async def _drop_sandbox(self, step: DropSandbox, id: str) -> None:
-        """What still runs in it ends with it, at once: told to end in peace, a container could seem to have done its work."""
-        if step not in self.state.failed_steps:
-            self._handle.say("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
-        self._handle.stop_probes()
-        await self._context.runtime.stop_sandbox(id)
-        await self._exits.settle()
-        box = self.state.sandbox
-        assert box is not None
-        if lose_sandbox(self.pod, self.state, self._context.clock.stamp()):
-            await self._context.runtime.remove_sandbox(id)
-            self.state.volumes_ready = False
-            self.state.sandbox, self.state.sandbox_attempt = None, box.attempt + 1
+            await self._carrier.take(steps)
 
     async def _confirm_sandbox(self, id: str) -> None:
         try:
@@ -505,5 +324,8 @@ class PodWorker:
 
     async def _last_status(self) -> None:
         if not self._handle.gone:
-            self._publish()
-            await self._writer.flush(FINAL_WRITE_S)
+            await self._show()
+
+    async def _show(self) -> None:
+        self._publish()
+        await self._writer.flush(FINAL_WRITE_S)

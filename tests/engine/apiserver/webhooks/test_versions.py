@@ -5,7 +5,7 @@ from pilothouse.model.json import Object
 from pilothouse.wire.pki import CertificateAuthority
 from tests.engine.apiserver.api import Api
 from tests.engine.apiserver.test_crds import CRDS
-from tests.engine.apiserver.test_versions import ONE, TWO, V1, V2, convert, definition, thing, webhook
+from tests.engine.apiserver.versions.things import ONE, TWO, V1, V2, convert, definition, thing, webhook
 from tests.engine.apiserver.webhooks.configurations import MUTATING, VALIDATING, answer, hook, patch, register, rule
 from tests.engine.apiserver.webhooks.listener import Listener, listening
 

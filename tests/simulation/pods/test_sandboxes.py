@@ -1,0 +1,100 @@
+"""What holds a pod's containers together: how it is made, and what follows when it dies."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pilothouse.engine.node.request import handlers
+from pilothouse.model import meta
+from pilothouse.model.errors import Forbidden
+from pilothouse.model.kinds import EVENTS, PODS, RUNTIMECLASSES
+from tests.simulation.cluster import Simulated
+from tests.simulation.conftest import Play
+from tests.simulation.objects import IMAGE, pod
+from tests.simulation.pods.looks import counts
+
+
+def test_a_sandbox_made_while_the_runtime_is_listed_is_not_taken_for_dead(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        runtime.latency_s = 0.1
+        await cluster.create(PODS, pod())
+        for _ in range(40):
+            await cluster.agent._relist()
+        await cluster.until(PODS, "p", lambda found: meta.is_true(found, "Ready"))
+        assert not runtime.called("StopPodSandbox")
+
+    play(scene)
+
+
+def test_a_sandbox_that_died_unheard_of_is_found_by_the_next_list_and_made_again(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        await cluster.runs(pod())
+        (box,) = runtime.boxes
+        runtime.crash_sandbox(box, silently=True)
+        await asyncio.sleep(90)
+        found = await cluster.until(PODS, "p", lambda found: meta.is_true(found, "Ready"))
+        assert found["status"]["containerStatuses"][0]["restartCount"] == 1
+        assert [each.attempt for each in runtime.boxes.values()] == [1]
+
+    play(scene)
+
+
+def test_a_pod_whose_runtime_the_node_lacks_says_so_and_one_that_it_has_runs(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        for name, handler in (("small", "kata"), ("usual", "runc")):
+            await cluster.create(RUNTIMECLASSES, {"metadata": {"name": name}, "handler": handler})
+        await cluster.create(PODS, pod(name="other", runtimeClassName="small"))
+        await cluster.runs(pod(runtimeClassName="usual"))
+        await asyncio.sleep(60)
+        events = {each["message"] for each in await cluster.items(EVENTS) if each["reason"] == "FailedCreatePodSandBox"}
+        (said,) = events
+        assert "code = NotFound desc = " in said
+        assert 'this node has no runtime "kata", which RuntimeClass "small" asks for; use a class with one of its handlers: runc' in said
+
+
+def test_a_pod_whose_logs_can_have_no_folder_says_so(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        await cluster.create(PODS, pod("a" * 253))
+        await asyncio.sleep(10)
+        said = {each["message"] for each in await cluster.items(EVENTS) if each["reason"] == "FailedCreatePodSandBox"}
+        assert len(said) == 1
+        assert "the folder of the pod's logs cannot be made: File name too long" in said.pop()
+
+    play(scene)
+
+
+def test_a_container_that_outlives_its_sandbox_has_not_done_its_work(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        await cluster.runs(pod(restartPolicy="OnFailure"))
+        ((id, box),) = runtime.boxes.items()
+        # The process that held it was killed, and those of its containers were not.
+        runtime.boxes[id] = replace(box, ready=False)
+        await cluster.until(PODS, "p", lambda found: counts(found)["main"] == 1 and meta.is_true(found, "Ready"))
+        assert not runtime.called("StopContainer")
+
+    play(scene)
+
+
+def test_a_runtime_class_that_cannot_be_read_is_said(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(*_: Any) -> str:
+        raise Forbidden("not for you")
+
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        monkeypatch.setattr(handlers, "chosen", refused)
+        await cluster.create(PODS, pod())
+        await asyncio.sleep(5)
+        said = {each["message"] for each in await cluster.items(EVENTS) if each["reason"] == "FailedCreatePodSandBox"}
+        assert any("the pod's RuntimeClass cannot be read: not for you" in each for each in said)
+
+    play(scene)
