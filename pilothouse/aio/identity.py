@@ -1,20 +1,36 @@
-"""Processes that outlive us: identified by pid and start time, so that a recycled pid is never signalled."""
+"""Processes that outlive us: identified by pid, start time and boot, so that a recycled pid is never signalled.
+
+Pid files survive a restart of the machine, and after it another process may have the same pid and have begun as many ticks after the boot.
+"""
 
 import asyncio
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@cache
+def this_boot() -> str:
+    """Id of the kernel's boot, another one after each restart of the machine; "" where the kernel does not say. Source: random(4)."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A process for good: its pid and its start time in clock ticks since boot."""
+    """A process for good: its pid, its start time in clock ticks since boot, and the id of that boot."""
 
     pid: int
     started: int
+    boot: str = field(default_factory=this_boot)
 
     @staticmethod
     def of(pid: int) -> "Identity":
@@ -22,18 +38,21 @@ class Identity:
 
     @staticmethod
     def load(path: Path) -> "Identity | None":
+        """None for a file that is not there or says nothing. One without a boot was written by a version that did not tell boots apart."""
         try:
-            pid, started = path.read_text().split()
-            return Identity(int(pid), int(started))
+            pid, started, *boot = path.read_text().split()
+            return Identity(int(pid), int(started), *boot[:1])
         except (OSError, ValueError):
             return None
 
     def save(self, path: Path) -> None:
         fresh = path.with_suffix(".new")
-        fresh.write_text(f"{self.pid} {self.started}\n")
+        fresh.write_text(f"{self.pid} {self.started} {self.boot}\n")
         fresh.replace(path)
 
     def alive(self) -> bool:
+        if self.boot != this_boot():
+            return False
         _reap(self.pid)
         return self.started != 0 and _start_time(self.pid) == self.started
 

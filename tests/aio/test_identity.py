@@ -6,6 +6,8 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +54,32 @@ def test_a_signal_to_a_process_that_has_gone_is_no_error_and_reaches_nobody() ->
         identity.signal(signal.SIGKILL)
         assert child.wait(timeout=10) == -signal.SIGKILL
     identity.signal(signal.SIGKILL)
+
+
+def test_a_file_of_an_earlier_boot_names_no_process_of_this_one(tmp_path: Path) -> None:
+    file = tmp_path / "node.pid"
+    with subprocess.Popen(["sleep", "60"]) as child:
+        identity = Identity.of(child.pid)
+        identity.save(file)
+        assert Identity.load(file) == identity
+        earlier = replace(identity, boot="0" * 8)
+        earlier.save(file)
+        loaded = Identity.load(file)
+        assert loaded == earlier
+        assert not loaded.alive()
+        loaded.signal(signal.SIGKILL)
+        assert identity.alive()
+        child.kill()
+
+
+def test_a_file_without_a_boot_is_taken_for_one_of_this_boot(tmp_path: Path) -> None:
+    file = tmp_path / "node.pid"
+    file.write_text("12 3456\n")
+    assert Identity.load(file) == Identity(12, 3456)
+
+
+@pytest.mark.parametrize("text", ["", "12", "12 x", "x 12"])
+def test_a_file_that_says_nothing_names_nobody(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "node.pid"
+    file.write_text(text)
+    assert Identity.load(file) is None
