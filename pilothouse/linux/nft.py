@@ -91,7 +91,7 @@ class ProcessNft:
         except FileNotFoundError as error:
             raise NftFailure("the program nft is not installed (Debian package nftables)") from error
         except subprocess.TimeoutExpired as error:
-            raise NftFailure(f"nft has not answered within {_DEADLINE_S} s") from error
+            raise NftFailure(f"nft has not answered within {_DEADLINE_S} s: this machine is slow or busy") from error
         if done.returncode:
             raise NftFailure(_words(done.stderr) or f"exit status {done.returncode}")
         return done.stdout

@@ -209,11 +209,19 @@ def wait(home: Home, *, is_first: bool) -> None:
     except NotUp as error:
         if not is_first or is_known(home):
             raise
+        raise click.ClickException(f"{error.message.rstrip('.')}. {_undone(home)}") from error
+
+
+def _undone(home: Home) -> str:
+    """Takes a first start off the machine again; says how far that went. Raises ClickException when it cannot be stopped."""
+    from pilothouse.cli.cluster.removal import NotRemoved
+
+    try:
         with turn(home):
             _undo(home)
-        raise click.ClickException(
-            f"{error.message.rstrip('.')}. Nothing of this first start is kept but its logs in {home.log}"
-        ) from error
+    except NotRemoved as left:
+        return f"Taking this first start off the machine again failed, too: {'; '.join(left.failures)}. `ph destroy` removes what is left"
+    return f"Nothing of this first start is kept but its logs in {home.log}"
 
 
 def wait_joined(session: Session, *, is_first: bool) -> None:

@@ -2,32 +2,105 @@
 
 import logging
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import click
+import structlog
 
 from pilothouse.cli import output
 from pilothouse.cli.cluster.trust import TrustStores, store_name
 from pilothouse.cli.daemon.logs import configure
 from pilothouse.cli.settings.home import Home, Settings
 
+log = structlog.get_logger("removal")
+
+
+class NotRemoved(click.ClickException):
+    """Something of the instance is left on the machine, and so are its files: removing it may be tried again."""
+
+    def __init__(self, failures: Collection[str]) -> None:
+        self.failures = list(dict.fromkeys(failures))
+        super().__init__(f"not all of it could be taken off this machine: {'; '.join(self.failures)}. `ph destroy` tries again")
+
+
+class Attempts:
+    """Steps of which each is tried, whatever became of those before it: what the machine refuses keeps only itself."""
+
+    def __init__(self) -> None:
+        self.progress = output.Progress()
+        self._failures: list[str] = []
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        try:
+            with self.progress.step(what):
+                yield
+        except* _refusals() as failures:
+            self._failures += [text for error in _leaves(failures) for text in _texts(error)]
+
+    def tried(self, work: Callable[[], None]) -> None:
+        """As a step that is not shown."""
+        try:
+            work()
+        except _refusals() as error:
+            self._failures += _texts(error)
+
+    def check(self) -> None:
+        """Raises NotRemoved."""
+        if self._failures:
+            raise NotRemoved(self._failures)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """How the parts of the machine say no, or nothing in time. Imported here: other commands do not pay for it."""
+    from pilothouse.cli.further.namespaces import NamespaceFailure
+    from pilothouse.linux.nft import NftFailure
+    from pilothouse.network.pod.kernel import NetworkFailure
+    from pilothouse.network.routes.kernel import RouteFailure
+
+    return NetworkFailure, NftFailure, RouteFailure, NamespaceFailure, click.ClickException, OSError
+
+
+def _texts(error: BaseException) -> list[str]:
+    match error:
+        case NotRemoved():
+            return error.failures
+        case click.ClickException():
+            return [error.message.rstrip(".")]
+    return [str(error) or type(error).__name__]
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            yield from _leaves(each)
+        else:
+            yield each
+
 
 async def remove(home: Home, *, keep: Collection[Path] = ()) -> None:
-    """Everything of an instance whose processes have ended, but for folders to keep. What is gone already is no error."""
+    """Everything of an instance whose processes have ended, but for folders to keep. What is gone already is no error.
+
+    Raises NotRemoved, with the files still there, when the machine refuses something or does not answer in time.
+    """
     configure(logging.ERROR)
     settings = Settings.salvaged(home)
-    progress = output.Progress()
+    attempts = Attempts()
     for further in home.further():
-        with progress.step(f"removing node {further.path.name}"):
+        with attempts.step(f"removing node {further.path.name}"):
             await _remove_further(further)
-    with progress.step("stopping the gateway"):
+    with attempts.step("stopping the gateway"):
         await stop_gateway(home)
         TrustStores(store_name(home)).remove()
-    with progress.step("removing the containers"):
+    with attempts.step("removing the containers"):
         await (_remove_further(home) if is_further(home) else remove_node(home, settings))
     if home.further_nodes.exists() or settings.nodes_cidr:
-        with progress.step("removing the network between the nodes"):
+        with attempts.step("removing the network between the nodes"):
             _remove_nodes_network(home)
-    with progress.step("removing the files"):
+    attempts.check()
+    with attempts.progress.step("removing the files"):
         remove_tree(home.path, keep=keep)
 
 
@@ -73,18 +146,33 @@ def _remove_nodes_network(home: Home) -> None:
 
 
 async def remove_node(home: Home, settings: Settings) -> None:
-    """Containers and network of the node whose namespaces this process is in. The pod network answers until every pod has left it."""
+    """Containers and network of the node whose namespaces this process is in. Raises NotRemoved."""
+    await _remove_containers(home, settings)
+    attempts = Attempts()
+    for work in _network_parts(home, settings):
+        attempts.tried(work)
+    attempts.check()
+
+
+async def _remove_containers(home: Home, settings: Settings) -> None:
+    """The pod network answers until every pod has left it; where it cannot be brought up the pods are ended without it."""
     from pilothouse.aio.tasks import running
     from pilothouse.cli.daemon.wiring import node_config, pod_network_config
     from pilothouse.engine.node.teardown import destroy
     from pilothouse.network.pod import PodNetwork
+    from pilothouse.network.pod.kernel import NetworkFailure
 
-    async with running(PodNetwork(pod_network_config(home, settings)).run, name="pod network"):
-        await destroy(node_config(home, settings))
-    _remove_network(home, settings)
+    node = node_config(home, settings)
+    try:
+        async with running(PodNetwork(pod_network_config(home, settings)).run, name="pod network"):
+            await destroy(node)
+    except* (NetworkFailure, TimeoutError) as failures:
+        log.warning("removing pods without their network", why="; ".join(text for error in _leaves(failures) for text in _texts(error)))
+        await destroy(node)
 
 
-def _remove_network(home: Home, settings: Settings) -> None:
+def _network_parts(home: Home, settings: Settings) -> Iterator[Callable[[], None]]:
+    """What takes the rules, links and routes away; each part stands for itself."""
     from pilothouse.cli.daemon.wiring import node_routes_config, pod_network_config, service_proxy_config
     from pilothouse.network.pod import kernel as pod_kernel
     from pilothouse.network.routes import kernel as routes_kernel
@@ -92,9 +180,9 @@ def _remove_network(home: Home, settings: Settings) -> None:
 
     if Settings.is_readable(home):
         # In a pod network that is only supposed lie the routes of another instance, perhaps.
-        routes_kernel.teardown(node_routes_config(settings))
-    service_kernel.teardown(service_proxy_config(home, settings))
-    pod_kernel.teardown(pod_network_config(home, settings))
+        yield lambda: routes_kernel.teardown(node_routes_config(settings))
+    yield lambda: service_kernel.teardown(service_proxy_config(home, settings))
+    yield lambda: pod_kernel.teardown(pod_network_config(home, settings))
 
 
 def remove_tree(path: Path, *, keep: Collection[Path] = ()) -> None:

@@ -4,7 +4,9 @@ import asyncio
 import logging
 import sys
 
-from pilothouse.cli.cluster.removal import remove_node
+import click
+
+from pilothouse.cli.cluster.removal import NotRemoved, remove_node
 from pilothouse.cli.daemon.logs import configure
 from pilothouse.cli.settings.home import Home, Settings
 
@@ -13,7 +15,11 @@ def main() -> int:
     configure(logging.ERROR)
     home = Home.chosen(sys.argv[1])
     settings = Settings.salvaged(home).changed(parent=str(home.path.parents[1]))
-    asyncio.run(remove_node(home, settings))
+    try:
+        asyncio.run(remove_node(home, settings))
+    except NotRemoved as error:
+        click.echo("; ".join(error.failures), err=True)
+        return 1
     return 0
 
 

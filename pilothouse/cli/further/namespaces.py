@@ -66,7 +66,9 @@ def run(command: Sequence[str], text: str = "", *, inside: Identity | None = Non
     words = [*entering(inside.pid), *command] if inside is not None else list(command)
     try:
         done = subprocess.run(words, input=text, text=True, capture_output=True, timeout=_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired as error:
+        raise NamespaceFailure(f"{command[0]} has not answered within {_TIMEOUT_S} s: this machine is slow or busy") from error
+    except OSError as error:
         raise NamespaceFailure(f"{command[0]}: {error}") from error
     if done.returncode != 0:
         raise NamespaceFailure(f"{' '.join(command)}: {done.stderr.strip() or f'exit status {done.returncode}'}")

@@ -32,7 +32,10 @@ def _remove_inside(place: Place) -> None:
     """In a process of its own. Raises ClickException."""
     holder = namespaces.hold(place)
     command = [*namespaces.entering(holder.pid), sys.executable, "-m", "pilothouse.cli.further.leaving", str(place.home.path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False, env=os.environ)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False, env=os.environ)
+    except subprocess.TimeoutExpired as error:
+        raise click.ClickException(f"node {place.number} is not removed after {_TIMEOUT_S} s: this machine is slow or busy") from error
     if done.returncode != 0:
         last = done.stderr.strip().rpartition("\n")[2]
         raise click.ClickException(f"node {place.number} cannot be removed: {last or f'exit status {done.returncode}'}")

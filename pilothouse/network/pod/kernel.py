@@ -46,7 +46,7 @@ def _run_nft(arguments: Sequence[str], commands: str = "") -> str:
     except FileNotFoundError as error:
         raise NetworkFailure("the program nft is not installed (Debian package nftables)") from error
     except subprocess.TimeoutExpired as error:
-        raise NetworkFailure(f"nft has not answered within {_NFT_TIMEOUT_S} s") from error
+        raise NetworkFailure(f"nft has not answered within {_NFT_TIMEOUT_S} s: this machine is slow or busy") from error
     if done.returncode:
         raise NetworkFailure(f"nft: {done.stderr.strip() or f'exit status {done.returncode}'}")
     return done.stdout

@@ -50,7 +50,9 @@ def _ip(*words: str) -> str:
     command: Sequence[str] = ["ip", *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired as error:
+        raise RouteFailure(f"ip has not answered within {_TIMEOUT_S} s: this machine is slow or busy") from error
+    except OSError as error:
         raise RouteFailure(f"ip: {error}") from error
     if done.returncode:
         raise RouteFailure(f"{' '.join(words[1:])}: {done.stderr.strip() or f'exit status {done.returncode}'}")
