@@ -38,11 +38,15 @@ IGNORED = (SIGCHLD, SIGCONT, SIGURG, SIGWINCH)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What an image's process does. runs_s None: until it is told to end. term_s: how long it takes after SIGTERM; None: it ignores it."""
+    """What an image's process does. runs_s None: until it is told to end. term_s: how long it takes after SIGTERM; None: it ignores it.
+
+    term_code: what it ends with then; None for the signal's.
+    """
 
     runs_s: float | None = None
     code: int = 0
     term_s: float | None = 0.0
+    term_code: int | None = None
     oom: bool = False
 
 
@@ -113,6 +117,14 @@ class FakeRuntime:
     def crash_sandbox(self, id: str, *, silently: bool = False) -> None:
         """The sandbox's own process dies, and its containers with it."""
         self._stop_box(id, said=not silently)
+
+    def crash_pause(self, id: str, *, silently: bool = False) -> None:
+        """The sandbox's own process dies, and its containers run on."""
+        box = self.boxes.get(id)
+        if box is not None and box.ready:
+            self.boxes[id] = replace(box, ready=False)
+            if not silently:
+                self._say(Exited(id, KILLED, time.time()))
 
     def lose(self, id: str) -> None:
         """A container, or a sandbox with what is in it, is gone as if somebody had removed it behind the agent's back."""
@@ -230,9 +242,10 @@ class FakeRuntime:
         container = self.inside.get(id)
         if container is None or container.state != RUNNING:
             return
-        term_s = self._program(container).term_s
-        if grace_s > 0 and term_s is not None and signal not in IGNORED:
-            self._later(id, term_s, 128 + signal if signal else TERMINATED)
+        program = self._program(container)
+        if grace_s > 0 and program.term_s is not None and signal not in IGNORED:
+            code = 128 + signal if signal else TERMINATED
+            self._later(id, program.term_s, code if program.term_code is None else program.term_code)
         ended = self._ends.setdefault(id, asyncio.Event())
         try:
             async with asyncio.timeout(grace_s):

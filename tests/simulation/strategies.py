@@ -19,6 +19,7 @@ from tests.simulation.objects import container, deployment, job, pod, service
 PROGRAMS = {
     "app:1": Program(),
     "app:2": Program(term_s=3),
+    "polite:1": Program(term_s=1, term_code=0),
     "deaf:1": Program(term_s=None),
     "done:1": Program(runs_s=2),
     "crash:1": Program(runs_s=0.5, code=1),

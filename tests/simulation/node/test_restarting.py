@@ -61,6 +61,27 @@ def test_what_has_ended_by_itself_afterwards_is_not_started_for_that(live: Live)
     live(scene)
 
 
+@pytest.mark.parametrize("policy", ["Never", "OnFailure"])
+def test_what_was_ended_for_its_dead_sandbox_has_not_succeeded_for_the_next_agent_either(live: Live, policy: str) -> None:
+    async def scene(world: World) -> None:
+        world.runtime.holds("polite:1")
+        world.runtime.programs["polite:1"] = Program(term_s=5, term_code=0)
+        await create(world, container(image="polite:1"), restartPolicy=policy)
+        await shown(world, is_ready)
+        (box,) = world.runtime.boxes
+        world.runtime.crash_pause(box)
+        await asyncio.sleep(1)
+        await world.kill_agent(goes_on=True)
+        await nothing_runs(world)
+        world.start_agent()
+        if policy == "Never":
+            await shown(world, lambda found: (found["status"]["phase"], found["status"].get("reason")) == ("Failed", "SandboxLost"))
+        else:
+            await shown(world, lambda found: is_ready(found) and found["status"]["containerStatuses"][0]["restartCount"] == 1)
+
+    live(scene)
+
+
 @pytest.mark.parametrize("seconds", [-86400.0, 86400.0])
 def test_a_restart_of_all_containers_is_not_begun_twice_though_the_clock_was_set(live: Live, seconds: float) -> None:
     async def scene(world: World) -> None:

@@ -203,6 +203,11 @@ class Machine(RuleBasedStateMachine):
         self._on_id(list(self.world.runtime.boxes), number, lambda id: self.world.runtime.crash_sandbox(id, silently=silently))
         self._wait(then_s)
 
+    @rule(number=NUMBER, silently=st.booleans(), then_s=DELAYS)
+    def containers_outlive_their_sandbox(self, number: int, silently: bool, then_s: float) -> None:
+        self._on_id(list(self.world.runtime.boxes), number, lambda id: self.world.runtime.crash_pause(id, silently=silently))
+        self._wait(then_s)
+
     @rule(number=NUMBER, then_s=DELAYS)
     def container_or_sandbox_is_lost(self, number: int, then_s: float) -> None:
         self._on_id([*self.world.runtime.inside, *self.world.runtime.boxes], number, self.world.runtime.lose)

@@ -1,7 +1,6 @@
 """What holds a pod's containers together: how it is made, and what follows when it dies."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +11,9 @@ from pilothouse.model.errors import Forbidden
 from pilothouse.model.kinds import EVENTS, PODS, RUNTIMECLASSES
 from tests.simulation.cluster import Simulated
 from tests.simulation.conftest import Play
-from tests.simulation.objects import IMAGE, pod
-from tests.simulation.pods.looks import counts
+from tests.simulation.fake_runtime import Program
+from tests.simulation.objects import IMAGE, container, pod
+from tests.simulation.pods.looks import counts, gone
 
 
 def test_a_sandbox_made_while_the_runtime_is_listed_is_not_taken_for_dead(play: Play) -> None:
@@ -75,12 +75,60 @@ def test_a_container_that_outlives_its_sandbox_has_not_done_its_work(play: Play)
     async def scene(cluster: Simulated) -> None:
         runtime = cluster.runtime
         runtime.holds(IMAGE)
-        await cluster.runs(pod(restartPolicy="OnFailure"))
-        ((id, box),) = runtime.boxes.items()
-        # The process that held it was killed, and those of its containers were not.
-        runtime.boxes[id] = replace(box, ready=False)
+        runtime.programs[IMAGE] = Program(term_s=5, term_code=0)
+        hook = {"preStop": {"exec": {"command": ["bye"]}}}
+        await cluster.runs(pod("p", container(lifecycle=hook), restartPolicy="OnFailure", terminationGracePeriodSeconds=20))
+        (id,) = runtime.boxes
+        runtime.crash_pause(id)
+        found = await cluster.until(PODS, "p", lambda found: counts(found)["main"] == 1 and meta.is_true(found, "Ready"))
+        assert [each.subject for each in runtime.called("ExecSync")] == ["bye"]
+        assert [each.grace_s for each in runtime.called("StopContainer")] == [20]
+        assert found["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 0
+
+    play(scene)
+
+
+def test_containers_that_died_with_their_sandbox_are_not_told_to_end(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        await cluster.runs(pod("p", container(lifecycle={"preStop": {"exec": {"command": ["bye"]}}})))
+        (id,) = runtime.boxes
+        runtime.crash_sandbox(id)
         await cluster.until(PODS, "p", lambda found: counts(found)["main"] == 1 and meta.is_true(found, "Ready"))
-        assert not runtime.called("StopContainer")
+        assert not [*runtime.called("StopContainer"), *runtime.called("ExecSync")]
+
+    play(scene)
+
+
+def test_a_pod_that_never_restarts_and_outlives_its_sandbox_has_failed_whatever_it_says(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        runtime.programs[IMAGE] = Program(term_s=5, term_code=0)
+        await cluster.runs(pod(restartPolicy="Never"))
+        (id,) = runtime.boxes
+        runtime.crash_pause(id)
+        found = await cluster.until(PODS, "p", lambda found: found["status"]["phase"] != "Running")
+        assert (found["status"]["phase"], found["status"].get("reason")) == ("Failed", "SandboxLost")
+        assert found["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
+
+    play(scene)
+
+
+def test_a_deletion_hurries_what_outlives_its_sandbox(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime = cluster.runtime
+        runtime.holds(IMAGE)
+        runtime.programs[IMAGE] = Program(term_s=None)
+        await cluster.runs(pod(terminationGracePeriodSeconds=3600))
+        (id,) = runtime.boxes
+        runtime.crash_pause(id)
+        await asyncio.sleep(60)
+        assert runtime.running()
+        await cluster.client.delete(PODS, "p", "default", grace_s=5)
+        await cluster.until(PODS, "p", gone, 10)
+        assert not runtime.running()
 
     play(scene)
 

@@ -17,8 +17,9 @@ def restarts(pod: Object, container: Object, tracked: Tracked) -> bool:
     """Whether a container that has ended is to be started again."""
     if tracked.redo or tracked.latest is None:
         return True
-    if podspec.is_ordinary_init(pod, container) and tracked.succeeded:
-        return False
+    if podspec.is_ordinary_init(pod, container) and (tracked.succeeded or tracked.cut):
+        # The next sandbox begins with all of them.
+        return tracked.cut
     if action(container, tracked):
         return True
     policy = podspec.policy_of(pod, container)

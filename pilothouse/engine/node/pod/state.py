@@ -48,6 +48,7 @@ class Tracked:
     redo: it was ended since its definition changed, and is started again whatever its restart policy says.
     probed: how often its probes ended how, by kind of probe and result.
     ending: its end has begun, so it has been announced and the preStop hook has been run once.
+    cut: it ended, or is about to, since its sandbox had died: it has not done its work, whatever it ended with.
     actual: the resources that the newest incarnation has; None when that is not known.
     """
 
@@ -68,6 +69,7 @@ class Tracked:
     kill: str = ""
     redo: bool = False
     ending: bool = False
+    cut: bool = False
     actual: Object | None = None
     probed: "Counter[tuple[str, str]]" = field(default_factory=Counter)
 
@@ -91,7 +93,7 @@ class Tracked:
 
     @property
     def succeeded(self) -> bool:
-        return self.latest is not None and self.latest.state == EXITED and self.latest.exit_code == 0
+        return self.latest is not None and self.latest.state == EXITED and self.latest.exit_code == 0 and not self.cut
 
     @property
     def restarts(self) -> int:
@@ -128,7 +130,7 @@ class Tracked:
             self.previous = self.latest
         self.latest, self.ended_at, self.actual = container, 0.0, made_with(container)
         self.waiting, self.retry_at, self.failures, self.pulled, self.kill, self.redo = None, 0.0, 0, False, "", False
-        self.started = self.ready = self.hooked = self.ending = False
+        self.started = self.ready = self.hooked = self.ending = self.cut = False
 
     def anew(self, *, counts: bool) -> None:
         """Its next incarnation is as good as its first. counts: the end of the last one was a crash of its own."""
@@ -137,7 +139,7 @@ class Tracked:
         if self.latest is not None:
             self.previous, self.latest = self.latest, None
         self.waiting, self.retry_at, self.failures, self.kill, self.redo = None, 0.0, 0, "", False
-        self.started = self.ready = self.hooked = self.ending = False
+        self.started = self.ready = self.hooked = self.ending = self.cut = False
 
     def _count_crash(self) -> None:
         self.crash_s = 0.0 if self.redo else min(CRASH_MOST_S, self.delay_s * 2 or CRASH_FIRST_S)

@@ -68,8 +68,9 @@ def build(
     status: Object = {"phase": shown}
     if generation is not None:
         status["observedGeneration"] = generation
-    if state.failure is not None and shown == "Failed":
-        status |= {"reason": state.failure.reason, "message": state.failure.message}
+    failure = state.failure or _cut_short(pod, state)
+    if failure is not None and shown == "Failed":
+        status |= {"reason": failure.reason, "message": failure.message}
     if host_ips:
         status |= {"hostIP": host_ips[0], "hostIPs": [{"ip": ip} for ip in host_ips]}
     ips = tuple(host_ips) if podspec.host_network(pod) and state.sandbox is not None else state.ips
@@ -88,6 +89,13 @@ def build(
     bound_messages(pod, status)
     status["conditions"] = conditions(pod, state, found, now if stamp is None else stamp, generation)
     return status
+
+
+def _cut_short(pod: Object, state: PodState) -> Waiting | None:
+    """Why a pod has failed that never restarts, though its containers may have ended with 0."""
+    if any(state.of(each).cut for each in podspec.containers(pod)):
+        return Waiting("SandboxLost", "The pod's sandbox ended before its containers had done their work")
+    return None
 
 
 def container_status(pod: Object, container: Object, state: PodState, now: float) -> Object:
@@ -146,7 +154,9 @@ def _state(pod: Object, container: Object, state: PodState, tracked: Tracked, no
         return {"running": {"startedAt": meta.rfc3339(tracked.latest.started_at)}}
     if tracked.waiting is not None and not tracked.alive:
         return _waiting(_shown(tracked.waiting, container, tracked, now))
-    if tracked.exited and tracked.latest is not None and not tracked.redo:
+    # What runs again although it may have ended with 0 was never shown as ended: the API server lets nothing come back from there.
+    comes_back = tracked.redo or (tracked.cut and _will_restart(pod, container, state, tracked))
+    if tracked.exited and tracked.latest is not None and not comes_back:
         if tracked.delay_s and _will_restart(pod, container, state, tracked):
             return _waiting(Waiting("CrashLoopBackOff", _back_off(pod, tracked)))
         return {"terminated": terminated(tracked.latest, oom=tracked.latest.id in state.oom)}

@@ -130,5 +130,5 @@ def lose_sandbox(pod: Object, state: PodState, now: float) -> bool:
     passing = [state.of(each) for each in podspec.ephemeral_containers(pod)]
     for tracked in state.containers.values():
         if tracked.latest is not None and tracked not in passing and tracked not in stay:
-            tracked.previous, tracked.latest = tracked.latest, None
+            tracked.previous, tracked.latest, tracked.cut = tracked.latest, None, False
     return True

@@ -160,10 +160,16 @@ class Carrier:
             self._handle.changed()
 
     async def _drop_sandbox(self, step: DropSandbox, id: str) -> None:
-        """What still runs in it ends with it, at once: told to end in peace, a container could seem to have done its work."""
+        """What has outlived it ends first, within the pod's grace, and is known not to have done its work: an app that is told to end
+        may well say that it has. Source: kuberuntime_manager.go (SyncPod, step 2).
+        """
         if step not in self._state.failed_steps:
             self._handle.say("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         self._handle.stop_probes()
+        await self._exits.look()
+        if any(tracked.alive for tracked in self._state.containers.values()):
+            await self._restarting.will_cut()
+            await self._ender.end_containers(leave_proxies=True)
         await self._context.runtime.stop_sandbox(id)
         await self._exits.settle()
         box = self._state.sandbox

@@ -38,6 +38,12 @@ class Exits:
         """The container may have ended: the runtime is asked once."""
         self._look_into(tracked, id, 0.0)
 
+    async def look(self) -> None:
+        """The runtime is asked once about every container that is taken to run."""
+        alive = [(each, each.latest.id) for each in self._handle.state.containers.values() if each.alive and each.latest is not None]
+        for tracked, id in alive:
+            await asyncio.shield(self._look_into(tracked, id, 0.0))
+
     async def settle(self) -> None:
         """Returns when the ends of all containers that have been stopped are known."""
         for tracked in list(self._handle.state.containers.values()):

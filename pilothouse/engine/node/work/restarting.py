@@ -1,11 +1,12 @@
 """Restarts that the node has decided, kept until they are done: an agent that begins anew would go by restart policies alone.
 
 Kept in a file of the pod's folder, by the ids of containers, which no clock can mix up: those that were to be ended and started again
-since their definition had changed, and those that a restart of the whole pod has left behind.
+since their definition had changed, those that a restart of the whole pod has left behind, and those that were ended since their
+sandbox had died.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
@@ -26,11 +27,13 @@ class Decided:
     """Ids. redo: to be started again whatever their policy says.
 
     left: of before a restart of the whole pod. source: of the one whose end asked for that.
+    cut: of those that outlived their sandbox, and were ended for that.
     """
 
     redo: frozenset[str] = field(default_factory=frozenset)
     left: frozenset[str] = field(default_factory=frozenset)
     source: str = ""
+    cut: frozenset[str] = field(default_factory=frozenset)
 
 
 class Restarting:
@@ -51,15 +54,26 @@ class Restarting:
         leave_behind(self._handle.object, self._state, found.left, found.source)
         for tracked in self._state.containers.values():
             tracked.redo = tracked.exited and tracked.latest is not None and tracked.latest.id in found.redo
+            tracked.cut = tracked.latest is not None and tracked.latest.id in found.cut
         redo = frozenset(each.latest.id for each in self._state.containers.values() if each.redo and each.latest is not None)
         if redo != found.redo:
-            await self._keep(Decided(redo, found.left, found.source))
+            await self._keep(replace(found, redo=redo))
 
     async def will_redo(self, id: str) -> None:
         """The container is about to be ended, to be started again."""
         async with self._lock:
             known = {each.latest.id for each in self._state.containers.values() if each.latest is not None}
-            await self._keep(Decided(self._decided.redo & known | {id}, self._decided.left, self._decided.source))
+            await self._keep(replace(self._decided, redo=self._decided.redo & known | {id}))
+
+    async def will_cut(self) -> None:
+        """What runs is about to be ended, since its sandbox has died."""
+        ids = set()
+        for tracked in self._state.containers.values():
+            if tracked.alive and tracked.latest is not None:
+                tracked.cut = True
+                ids.add(tracked.latest.id)
+        async with self._lock:
+            await self._keep(replace(self._decided, cut=frozenset(ids)))
 
     async def begin_again(self) -> None:
         """All containers have ended and are to run again."""
@@ -73,7 +87,7 @@ class Restarting:
     async def _keep(self, decided: Decided) -> None:
         """That it cannot be kept holds nothing up: it is needed only by an agent that takes this one's place in the meantime."""
         self._decided = decided
-        content = dumps({"redo": sorted(decided.redo), "left": sorted(decided.left), "source": decided.source})
+        content = dumps({"redo": sorted(decided.redo), "left": sorted(decided.left), "source": decided.source, "cut": sorted(decided.cut)})
         try:
             await asyncio.to_thread(durable.write, self._file, content)
         except OSError as error:
@@ -86,6 +100,7 @@ def _read(file: Path) -> Decided:
         found = loads(file.read_bytes())
     except (FileNotFoundError, JSONError):
         return Decided()
-    if not isinstance(found, dict) or not all(isinstance(found.get(name), list) for name in ("redo", "left")):
+    if not isinstance(found, dict) or not all(isinstance(found.get(name) or [], list) for name in ("redo", "left", "cut")):
         return Decided()
-    return Decided(frozenset(map(str, found["redo"])), frozenset(map(str, found["left"])), str(found.get("source") or ""))
+    redo, left, cut = (frozenset(map(str, found.get(name) or ())) for name in ("redo", "left", "cut"))
+    return Decided(redo, left, str(found.get("source") or ""), cut)

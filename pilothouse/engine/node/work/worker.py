@@ -208,6 +208,8 @@ class PodWorker:
         self.state.failure, self.state.grace_s = Waiting(reason, message), grace_s
         self.state.disruption = message if disrupts else ""
         self._handle.say("Warning", reason, message)
+        # It may be ending already, in its own grace.
+        self._ender.hurried.set()
         self._rounds.wake()
 
     def owns(self, id: str) -> bool:
