@@ -156,7 +156,7 @@ async def remove_node(home: Home, settings: Settings) -> None:
 
 async def _remove_containers(home: Home, settings: Settings) -> None:
     """The pod network answers until every pod has left it; where it cannot be brought up the pods are ended without it."""
-    from pilothouse.aio.tasks import running
+    from pilothouse.aio.tasks import NotReady, running
     from pilothouse.cli.daemon.wiring import node_config, pod_network_config
     from pilothouse.engine.node.teardown import destroy
     from pilothouse.network.pod import PodNetwork
@@ -166,7 +166,7 @@ async def _remove_containers(home: Home, settings: Settings) -> None:
     try:
         async with running(PodNetwork(pod_network_config(home, settings)).run, name="pod network"):
             await destroy(node)
-    except* (NetworkFailure, TimeoutError) as failures:
+    except* (NetworkFailure, NotReady) as failures:
         log.warning("removing pods without their network", why="; ".join(text for error in _leaves(failures) for text in _texts(error)))
         await destroy(node)
 

@@ -88,6 +88,44 @@ def test_what_fails_is_shown_while_it_is_waited_for(
     assert "node credentials: the request csr-1 waits for somebody's approval\n" in capsys.readouterr().err
 
 
+class SlowMachine:
+    """Time passes with the sleeps of who waits. 100 s are between two steps of the control plane; a part of it waits for the last."""
+
+    def __init__(self, home: Home, steps: int) -> None:
+        self.home = home
+        self.steps = steps
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += 10.0
+        done = int(self.now // 100)
+        failing = {"API for pods": "there is no such address"} if 1 <= done < 4 else {}
+        phase = "ready" if done == 5 else "starting"
+        say(self.home, CONTROL, phase=phase, steps=[("step", 100.0)] * min(done, self.steps), failing=failing)
+
+
+def test_a_slow_machine_is_waited_for_as_long_as_it_gets_on(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = SlowMachine(home, steps=5)
+    machine.sleep(0)
+    monkeypatch.setattr(waiting, "time", machine)
+    wait_ready(home)
+    assert machine.now >= 500
+    assert capsys.readouterr().err.count("this machine is slow or busy: each step of the start is waited for, 120 s at most") == 1
+
+
+def test_a_start_that_does_not_get_on_is_given_up(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = SlowMachine(home, steps=2)
+    machine.sleep(0)
+    monkeypatch.setattr(waiting, "time", machine)
+    with pytest.raises(NotUp, match=r"not ready after 310 s, and for 120 s no step has been done \(API for pods: there is"):
+        wait_ready(home)
+
+
 def test_a_process_that_ended_for_good_says_why(home: Home) -> None:
     say(home, CONTROL, phase="failed", error="the store is damaged")
     CONTROL.pid(home).unlink()
