@@ -170,7 +170,8 @@ class RuntimeContract:
         async with a_pod(bench) as pod:
             id = await pod.start()
             await bench.runtime.stop_container(id, 10, signal.SIGINT)
-            assert (await bench.runtime.container(id)).exit_code == 130
+            ended = await bench.runtime.container(id)
+            assert ended.exit_code == 130, ended
             await bench.runtime.stop_container(id, 10, signal.SIGINT)
 
     async def test_a_signal_that_ends_nothing_is_followed_by_a_kill(self, bench: Bench) -> None:

@@ -75,6 +75,7 @@ def test_a_killed_agent_takes_over_what_looks_into_pods(alone: Instance) -> None
     assert alone.kubectl("exec", "web", "-c", "stays", "--", "echo", "still").stdout == "still\n"
 
 
+@pytest.mark.slow
 def test_static_pods_run_from_their_folder(alone: Instance) -> None:
     folder, name = alone.home / "node" / "manifests", f"static-{node_of(alone)}"
     (folder / "static.json").write_text(json.dumps(manifest("static", BUSYBOX, f"echo one; {SLEEPER}")))

@@ -84,6 +84,7 @@ def test_a_port_that_is_taken_is_named_with_its_holder(instance: Instance, secon
     assert not second.home.joinpath("settings.json").exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_store_is_named_and_nothing_is_overwritten(second: Instance) -> None:
     second.up("--no-platform")
     second.ph("down")

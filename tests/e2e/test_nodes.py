@@ -270,6 +270,7 @@ def test_a_node_whose_object_is_deleted_registers_again_with_its_range(cluster: 
     cluster.kubectl("delete", "pod", "again")
 
 
+@pytest.mark.slow
 def test_nodes_go_down_and_come_up_with_their_pods(cluster: Instance, web: list[tuple[str, str]]) -> None:
     ids = [cluster.get("pod", name)["status"]["containerStatuses"][0]["containerID"] for name, _ in web]
     cluster.ph("down")

@@ -57,6 +57,7 @@ def answers(instance: Instance) -> bool:
     return instance.kubectl("get", "nodes", "--request-timeout=5s", check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["control", "node"])
 def test_down_and_up_work_while_a_process_is_stopped(working: Instance, role: str) -> None:
     os.kill(pid(working, role), signal.SIGSTOP)
@@ -106,6 +107,7 @@ def test_a_process_that_had_worked_is_started_again_at_once_each_time(working: I
         assert time.monotonic() - began < 15  # the fourth pause of one that never worked is longer
 
 
+@pytest.mark.slow
 def test_the_node_goes_on_while_the_control_plane_is_away(working: Instance, busybox: str) -> None:
     run_sleeper(working, busybox)
     os.kill(pid(working, "control"), signal.SIGSTOP)

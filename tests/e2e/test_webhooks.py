@@ -12,7 +12,7 @@ from pilothouse.wire.pki import CertificateAuthority
 from tests.e2e.instance import Instance, eventually
 from tests.e2e.test_serving import source
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(600)]
 
 JUDGE = """
 import http.server, json, ssl

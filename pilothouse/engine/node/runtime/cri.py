@@ -21,6 +21,7 @@ from pilothouse.engine.node.runtime import api_pb2 as api
 from pilothouse.engine.node.runtime.seam import (
     CONTAINER_NAME,
     POD_UID,
+    RUNNING,
     Container,
     ExecResult,
     Features,
@@ -44,6 +45,7 @@ CALL_S, SLOW_S, PULL_S = 20.0, 120.0, 1800.0
 STARTING = "server is not initialized yet"
 """What CRI says while containerd accepts connections already."""
 STARTING_PAUSES_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 2.0)
+NOTING_PAUSES_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
 MAX_MESSAGE = 16 * 1024 * 1024
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -147,6 +149,19 @@ class CriRuntime:
             grace_s = 0
         request = api.StopContainerRequest(container_id=id, timeout=grace_s)
         await self._call(RUNTIME + "StopContainer", request, api.StopContainerResponse, grace_s + SLOW_S)
+        await self._noted(id)
+
+    async def _noted(self, id: str) -> None:
+        """Returns when the container is no longer said to run: StopContainer may find its process gone before its end is noted."""
+        for pause_s in (*NOTING_PAUSES_S, 0.0):
+            try:
+                if (await self.container(id)).state != RUNNING:
+                    return
+            except RuntimeFailure as error:
+                if error.code == "NOT_FOUND":
+                    return
+                raise
+            await asyncio.sleep(pause_s)
 
     async def _signal(self, id: str, signal: int, grace_s: int) -> None:
         """CRI before containerd 2.1 knows no signal but the image's. Returns when the container has ended or the grace is over."""
