@@ -43,6 +43,15 @@ def test_create_registry_secret_has_its_type(kubectl: Kubectl) -> None:
     assert kubectl.json("get", "secret", "pull")["type"] == "kubernetes.io/dockerconfigjson"
 
 
+def test_a_cron_job_is_created_shown_and_run_at_once(kubectl: Kubectl) -> None:
+    kubectl("create", "cronjob", "nightly", "--image=busybox", "--schedule=30 3 * * *", "--", "true")
+    assert kubectl("get", "cronjob", "nightly", "--no-headers").split()[:6] == ["nightly", "30", "3", "*", "*", "*"]
+    kubectl("create", "job", "now", "--from=cronjob/nightly")
+    kubectl("wait", "--for=condition=Complete", "job/now", "--timeout=15s")
+    assert kubectl.json("get", "job", "now")["metadata"]["annotations"]["cronjob.kubernetes.io/instantiate"] == "manual"
+    assert "30 3 * * *" in kubectl("describe", "cronjob", "nightly")
+
+
 def test_create_namespace_and_delete_it(kubectl: Kubectl) -> None:
     name = f"{kubectl.namespace}-more"
     assert kubectl("create", "namespace", name) == f"namespace/{name} created\n"

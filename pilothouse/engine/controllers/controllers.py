@@ -14,6 +14,7 @@ from pilothouse.engine.controllers.bootstrap.token_cleaner import TokenCleaner
 from pilothouse.engine.controllers.certificates.approver import CertificateApprover
 from pilothouse.engine.controllers.certificates.cleaner import CertificateCleaner
 from pilothouse.engine.controllers.certificates.signer import Authority, CertificateSigner
+from pilothouse.engine.controllers.cronjob.controller import CronJobController
 from pilothouse.engine.controllers.deployment.controller import DeploymentController
 from pilothouse.engine.controllers.endpoints.controller import EndpointsController
 from pilothouse.engine.controllers.endpointslice.controller import EndpointSliceController
@@ -79,6 +80,7 @@ def makers(
             clients("replicaset-controller"), informers, named("replicaset-controller"), clock
         ),
         "job-controller": lambda: JobController(jobs, expiry, informers, named("job-controller"), clock),
+        "cronjob-controller": lambda: CronJobController(clients("cronjob-controller"), informers, named("cronjob-controller"), clock),
         "endpoint-slice-controller": lambda: EndpointSliceController(
             clients("endpointslice-controller"), informers, named("endpoint-slice-controller")
         ),

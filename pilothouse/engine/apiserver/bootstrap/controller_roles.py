@@ -30,6 +30,14 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("create delete list patch watch", "pods"),
         EVENTS,
     ),
+    "cronjob-controller": (
+        rule("get list update watch", "cronjobs", "batch"),
+        rule("create delete get list patch update watch", "jobs", "batch"),
+        rule("update", "cronjobs/status", "batch"),
+        rule("update", "cronjobs/finalizers", "batch"),
+        rule("delete list", "pods"),
+        EVENTS,
+    ),
     "ttl-after-finished-controller": (rule("delete get list watch", "jobs", "batch"), EVENTS),
     "namespace-controller": (
         rule("delete get list watch", "namespaces"),

@@ -103,8 +103,8 @@ def selectable(obj: Object) -> dict[str, str]:
     return metadata.selectable(obj) | {"status.successful": str((obj.get("status") or {}).get("succeeded") or 0)}
 
 
-def _spec_warnings(obj: Object) -> list[str]:
-    spec = obj.get("spec") or {}
+def spec_warnings(spec: Object, path: str) -> list[str]:
+    """Of a job's spec, or of that of a template of jobs."""
     found = []
     if (
         spec.get("completionMode") == "Indexed"
@@ -112,15 +112,15 @@ def _spec_warnings(obj: Object) -> list[str]:
         and (spec.get("parallelism") or 0) > LARGE_MAX
     ):
         found.append(_MANY_INDEXES)
-    return found + template_warnings(spec.get("template") or {}, "spec.template")
+    return found + template_warnings(spec.get("template") or {}, f"{path}.template")
 
 
 def _warnings(obj: Object) -> list[str]:
-    return name_warnings(obj) + _spec_warnings(obj)
+    return name_warnings(obj) + spec_warnings(obj.get("spec") or {}, "spec")
 
 
 def _warnings_on_update(obj: Object, old: Object) -> list[str]:
-    return _spec_warnings(obj) if strategy.is_new_generation(obj, old) else []
+    return spec_warnings(obj.get("spec") or {}, "spec") if strategy.is_new_generation(obj, old) else []
 
 
 JOB = Kind(

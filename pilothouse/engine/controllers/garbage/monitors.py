@@ -20,6 +20,7 @@ from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import (
     CRDS,
+    CRONJOBS,
     DEPLOYMENTS,
     ENDPOINTS,
     ENDPOINTSLICES,
@@ -34,7 +35,21 @@ from pilothouse.model.kinds import (
 )
 from pilothouse.model.resource import Resource
 
-SHARED = (CRDS, DEPLOYMENTS, ENDPOINTS, ENDPOINTSLICES, JOBS, LEASES, NAMESPACES, NODES, PODS, REPLICASETS, SERVICEACCOUNTS, SERVICES)
+SHARED = (
+    CRDS,
+    CRONJOBS,
+    DEPLOYMENTS,
+    ENDPOINTS,
+    ENDPOINTSLICES,
+    JOBS,
+    LEASES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    REPLICASETS,
+    SERVICEACCOUNTS,
+    SERVICES,
+)
 IGNORED = ("events", "events.events.k8s.io")
 RETRY_S = 2.0
 SETTLE_S = 0.2

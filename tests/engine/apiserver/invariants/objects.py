@@ -58,6 +58,9 @@ OBJECTS: dict[str, Object] = {
     "/apis/apps/v1/namespaces/default/replicasets": {"spec": {"selector": {"matchLabels": LABELS}, "template": TEMPLATE}},
     "/apis/apps/v1/namespaces/default/controllerrevisions": {"revision": 1, "data": {"x": {"z": [1, 2.5, None]}}},
     "/apis/batch/v1/namespaces/default/jobs": {"spec": {"suspend": True, "template": ENDED}},
+    "/apis/batch/v1/namespaces/default/cronjobs": {
+        "spec": {"schedule": "0 0 1 1 *", "timeZone": "Etc/UTC", "suspend": True, "jobTemplate": {"spec": {"template": ENDED}}}
+    },
     "/apis/coordination.k8s.io/v1/namespaces/default/leases": {
         "spec": {"holderIdentity": "h", "leaseDurationSeconds": 30, "renewTime": "2026-01-01T00:00:00.000000Z"}
     },
@@ -92,6 +95,7 @@ STATUSES: dict[str, Object] = {
     "/apis/apps/v1/namespaces/default/deployments": {"replicas": 1, "observedGeneration": 1, "conditions": [CONDITION]},
     "/apis/apps/v1/namespaces/default/replicasets": {"replicas": 1, "readyReplicas": 1, "conditions": [CONDITION]},
     "/apis/batch/v1/namespaces/default/jobs": {"active": 1, "conditions": [CONDITION]},
+    "/apis/batch/v1/namespaces/default/cronjobs": {"lastScheduleTime": "2026-01-01T00:00:00Z", "active": [{"kind": "Job", "name": "x"}]},
     "/apis/networking.k8s.io/v1/namespaces/default/ingresses": {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}},
 }
 CUSTOM = "/apis/example.com/v1/namespaces/default/widgets"

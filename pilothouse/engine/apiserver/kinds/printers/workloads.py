@@ -1,4 +1,4 @@
-"""Deployments, replica sets, jobs and their templates in a Table."""
+"""Deployments, replica sets, jobs, cron jobs and their templates in a Table."""
 
 from datetime import datetime
 from typing import Any
@@ -9,12 +9,14 @@ from pilothouse.engine.apiserver.kinds.printers.text import (
     CONTAINERS_COLUMN,
     IMAGES_COLUMN,
     NONE,
+    UNSET,
     age,
     containers,
     duration,
     labels,
     name,
     selector,
+    since,
 )
 from pilothouse.model.json import Object
 from pilothouse.model.meta import controller_of, parse_rfc3339
@@ -46,6 +48,18 @@ JOB_COLUMNS = (
     Column("Status", "Status of the job."),
     Column("Completions", "How many pods have succeeded, of how many that must."),
     Column("Duration", "Time required to complete the job."),
+    AGE_COLUMN,
+    CONTAINERS_COLUMN,
+    IMAGES_COLUMN,
+    _SELECTOR,
+)
+CRONJOB_COLUMNS = (
+    NAME_COLUMN,
+    Column("Schedule", "The line that says when Jobs are made, as cron writes it."),
+    Column("Timezone", "The time zone of the schedule."),
+    Column("Suspend", "Whether no Jobs are made for now.", type="boolean"),
+    Column("Active", "How many Jobs are running.", type="integer"),
+    Column("Last Schedule", "How long ago a Job was last due and made."),
     AGE_COLUMN,
     CONTAINERS_COLUMN,
     IMAGES_COLUMN,
@@ -116,6 +130,21 @@ def _job_time(status: Object, now: datetime) -> str:
         return ""
     end = parse_rfc3339(status["completionTime"]) if status.get("completionTime") else now.timestamp()
     return duration(end - parse_rfc3339(status["startTime"]))
+
+
+def cronjob_cells(obj: Object, now: datetime) -> list[Any]:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    last, suspend = status.get("lastScheduleTime"), spec.get("suspend")
+    return [
+        name(obj),
+        spec.get("schedule") or "",
+        spec.get("timeZone") or NONE,
+        UNSET if suspend is None else str(suspend),
+        len(status.get("active") or ()),
+        since(last, now) if last else NONE,
+        age(obj, now),
+        *_template({"spec": (spec.get("jobTemplate") or {}).get("spec")}),
+    ]
 
 
 def podtemplate_cells(obj: Object, now: datetime) -> list[Any]:

@@ -1,0 +1,1 @@
+"""Cron jobs: Jobs that are made at the times of a schedule."""

@@ -1,0 +1,1 @@
+"""Times that come again: the lines in which they are written, and when the next one is."""
