@@ -3,71 +3,25 @@
 Source: crontab(5), with the macros of Kubernetes' CronJob (@hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually).
 """
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-
+from pilothouse.model.cron.parse import DESCRIPTORS, MONTHS, WEEKDAYS
+from pilothouse.model.cron.schedule import Fields
 from pilothouse.model.digits import natural
 
-MACROS = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-}
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 7))
-_YEARS_AHEAD = 9
-"""29 February is at most eight years away."""
+_NAMES = {"month": MONTHS, "day of the week": WEEKDAYS}
 
 
 class ScheduleError(ValueError):
     """A sentence that names the field that is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    minutes: frozenset[int]
-    hours: frozenset[int]
-    days: frozenset[int]
-    months: frozenset[int]
-    weekdays: frozenset[int]
-    any_day: bool
-    any_weekday: bool
-
-    def after(self, seconds: float) -> float | None:
-        """The first time later than `seconds` since the epoch; None when there is none (30 February)."""
-        at = datetime.fromtimestamp(seconds, UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
-        last_year = at.year + _YEARS_AHEAD
-        while at.year < last_year:
-            if at.month not in self.months:
-                at = (at.replace(day=1, hour=0, minute=0) + timedelta(days=32)).replace(day=1)
-            elif not self._is_day(at):
-                at = at.replace(hour=0, minute=0) + timedelta(days=1)
-            elif at.hour not in self.hours:
-                at = at.replace(minute=0) + timedelta(hours=1)
-            elif at.minute not in self.minutes:
-                at += timedelta(minutes=1)
-            else:
-                return at.timestamp()
-        return None
-
-    def _is_day(self, at: datetime) -> bool:
-        """Where both days are restricted, either is enough."""
-        day, weekday = at.day in self.days, at.isoweekday() % 7 in self.weekdays
-        return day and weekday if self.any_day or self.any_weekday else day or weekday
-
-
-def parse(text: str) -> Schedule:
-    words = MACROS.get(text.strip().lower(), text).split()
+def parse(text: str) -> Fields:
+    words = DESCRIPTORS.get(text.strip().lower(), text).split()
     if len(words) != len(_FIELDS):
         raise ScheduleError(f"{text!r} is no schedule: write five fields, such as `30 3 * * *` for every day at 03:30 UTC")
     sets = [_values(word, *field) for word, field in zip(words, _FIELDS, strict=True)]
     weekdays = frozenset(day % 7 for day in sets[4])
-    found = Schedule(sets[0], sets[1], sets[2], sets[3], weekdays, words[2].startswith(("*", "?")), words[4].startswith(("*", "?")))
+    found = Fields(sets[0], sets[1], sets[2], sets[3], weekdays, words[2].startswith(("*", "?")), words[4].startswith(("*", "?")))
     if found.after(0) is None:
         raise ScheduleError(f"{text!r} never comes")
     return found
@@ -97,8 +51,7 @@ def _span(span: str, name: str, low: int, high: int, stepped: bool) -> tuple[int
 
 
 def _number(word: str, name: str, low: int, high: int) -> int:
-    names = {"month": {m: i + 1 for i, m in enumerate(_MONTHS)}, "day of the week": {d: i for i, d in enumerate(_DAYS)}}.get(name, {})
-    value = names.get(word, natural(word))
+    value = _NAMES.get(name, {}).get(word, natural(word))
     if value is None or not low <= value <= high:
         raise ScheduleError(f"{word!r} is not in the range {low}-{high}, in the {name} of a schedule")
     return value

@@ -16,7 +16,6 @@ from pilothouse.platform.apps.workloads import Running
 
 KEPT_JOBS = 3
 """Ended Jobs of a process that stay, for their logs."""
-_MINUTE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +39,13 @@ def agenda(app: Object, running: Running, jobs: Sequence[Object], around: Surrou
     for process in processes.scheduled(app):
         schedule = cron.parse(process.schedule)
         since = meta.parse_rfc3339(known[process.name]) if known.get(process.name) else now_s
-        at = _last_due(schedule, since, now_s)
+        at = schedule.latest(since, now_s)
         last[process.name] = meta.rfc3339(at if at is not None else since)
         if at is not None and not _is_running(process, jobs):
             due.append(workloads.job(app, process, running, around, name=_job_name(app, process, at)))
         coming = schedule.after(now_s)
         nexts += [coming] if coming is not None else []
     return Agenda(due, last, max(1.0, min(nexts) - now_s) if nexts else None)
-
-
-def _last_due(schedule: cron.Schedule, since: float, now_s: float) -> float | None:
-    """The last time of the schedule in (since, now_s], None when there is none: found by halving, however long the platform was away."""
-
-    def comes(after_s: float) -> bool:
-        at = schedule.after(after_s)
-        return at is not None and at <= now_s
-
-    if not comes(since):
-        return None
-    low, high = since, now_s
-    while high - low > _MINUTE_S / 2:
-        middle = (low + high) / 2
-        low, high = (middle, high) if comes(middle) else (low, middle)
-    return schedule.after(low)
 
 
 def _job_name(app: Object, process: Process, at: float) -> str:
