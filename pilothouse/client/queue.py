@@ -14,7 +14,7 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pilothouse.aio.pace import Budget, Pace
 
@@ -23,6 +23,18 @@ UNPROVOKED = Budget(burst=30, refill_s=2.0)
 PROVOKED = Budget(burst=200, refill_s=0.1)
 FORGET_S = 60.0
 STALE_DUES = 100
+
+
+class Line(Protocol):
+    """Keys that are ready, in the order in which they go; a deque is one."""
+
+    def append(self, key: str, /) -> None: ...
+
+    def popleft(self) -> str:
+        """The one whose turn it is; only asked when there is one."""
+        ...
+
+    def __len__(self) -> int: ...
 
 
 class _Due(NamedTuple):
@@ -47,14 +59,14 @@ class _Paces:
 class WorkQueue:
     """first_delay_s, max_delay_s: back-off of a key that fails, doubling; a random tenth is added so that keys spread.
 
-    on_slowed(key, pause_s): hears of a key that begins to be slowed down.
+    on_slowed(key, pause_s): hears of a key that begins to be slowed down. line: whose turn it is; who has waited longest, if not given.
     """
 
-    def __init__(self, *, first_delay_s: float = 0.01, max_delay_s: float = 120.0) -> None:
+    def __init__(self, *, first_delay_s: float = 0.01, max_delay_s: float = 120.0, line: Line | None = None) -> None:
         self.on_slowed: Callable[[str, float], None] = lambda key, pause_s: None
         self._first_delay_s = first_delay_s
         self._max_delay_s = max_delay_s
-        self._ready: deque[str] = deque()
+        self._ready: Line = deque[str]() if line is None else line
         self._pending: set[str] = set()
         self._changed: set[str] = set()
         self._working: set[str] = set()

@@ -6,7 +6,7 @@ overhead.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +14,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity
 
 PODS = "pods"
+SCORED_CPU, SCORED_MEMORY = 100, 200 << 20
 Amounts = Mapping[str, int]
 """Resource -> amount: cpu in millicores, everything else in its own unit (bytes, pods)."""
 
@@ -49,7 +50,23 @@ def demand_of(pod: Object) -> Demand:
     def requests_of(container: Object) -> dict[str, int]:
         return _held(container, known.get(container["name"]) or {}, is_infeasible)
 
+    return Demand(_total(spec, requests_of) | {PODS: 1}, frozenset(_ports([*containers, *inits], bool(spec.get("hostNetwork")))))
+
+
+def scored_demand(spec: Object) -> tuple[int, int]:
+    """cpu (milli) and memory (bytes) as scores count them: a container that asks for none counts as a small one, so that pods which
+    ask for nothing are spread, too. Source: pkg/scheduler/util/pod_resources.go."""
+
+    def requests_of(container: Object) -> dict[str, int]:
+        return {"cpu": SCORED_CPU, "memory": SCORED_MEMORY} | _requests(container)
+
+    total = _total(spec, requests_of)
+    return total.get("cpu", 0), total.get("memory", 0)
+
+
+def _total(spec: Object, requests_of: Callable[[Object], dict[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
+    containers, inits = spec.get("containers") or (), spec.get("initContainers") or ()
     for container in containers:
         total.update(requests_of(container))
     sidecars: Counter[str] = Counter()
@@ -65,8 +82,7 @@ def demand_of(pod: Object) -> Demand:
     resources = _highest(total, peak) | _requests(spec)
     for resource, extra in amounts(spec.get("overhead")).items():
         resources[resource] = resources.get(resource, 0) + extra
-    resources[PODS] = 1
-    return Demand(resources, frozenset(_ports([*containers, *inits], bool(spec.get("hostNetwork")))))
+    return resources
 
 
 def _requests(container: Object) -> dict[str, int]:

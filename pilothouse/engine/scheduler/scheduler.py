@@ -1,163 +1,207 @@
-"""The loop: a pod without a node is taken from the queue, given one, and bound; one that fits nowhere waits with a back-off.
+"""The loop: a pod without a node is taken from the queue, given one, and bound; one that fits nowhere waits.
 
-What would let a waiting pod fit (a node that changes, a pod that ends) brings all waiting pods back at once. The decision
+What would let a waiting pod fit (a node that changes, a pod that ends) brings it back at once. The decision
 itself is synchronous: between looking and assuming nothing else runs, so workers may bind side by side.
 """
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Container, Iterable
 
 from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
+from pilothouse.client.queue import WorkQueue
 from pilothouse.client.recorder import Recorder
-from pilothouse.engine.scheduler.demand import demand_of
-from pilothouse.engine.scheduler.inter_pod_affinity import InterPodAffinity, Pod
-from pilothouse.engine.scheduler.nodes import ENDED, Nodes
-from pilothouse.engine.scheduler.plugins import best, refusals
+from pilothouse.engine.scheduler.backoff import BackOff
+from pilothouse.engine.scheduler.cycle import Cycle, Fit
+from pilothouse.engine.scheduler.framework.plugin import Unfit
+from pilothouse.engine.scheduler.line import SortedLine
+from pilothouse.engine.scheduler.placing import Placing
+from pilothouse.engine.scheduler.plugins.default_binder import DefaultBinder
+from pilothouse.engine.scheduler.plugins.default_preemption import DefaultPreemption
+from pilothouse.engine.scheduler.plugins.default_preemption.plugin import budgets_of
+from pilothouse.engine.scheduler.plugins.pod_topology_spread.owners import Owners
+from pilothouse.engine.scheduler.profile import default_profile
+from pilothouse.engine.scheduler.sentence import no_node, reasons_of
+from pilothouse.engine.scheduler.snapshot.events import Event
+from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
+from pilothouse.engine.scheduler.snapshot.shape import Shape
+from pilothouse.engine.scheduler.snapshot.snapshot import ENDED, Snapshot
+from pilothouse.engine.scheduler.waiting import Waiting
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import ApiError, NotFound
+from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
 
 NAME = "default-scheduler"
 RETRY_S = 60.0
 """How long a pod that fits nowhere rests when nothing changes: a repair, not the way it is found."""
 
+OPTIONAL_OWNERS = (kinds.REPLICATIONCONTROLLERS, kinds.STATEFULSETS)
+KNOWN_UNFIT = 1_000
+
 
 class Scheduler:
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
+    """served: resources that the API has; of those that are not always there, only these are asked for (budgets, some controllers)."""
+
+    def __init__(self, client: Client, informers: Informers, recorder: Recorder, *, served: Container[Resource] = ()) -> None:
         self.client = client
         self.recorder = recorder
         self.pods = informers.of(kinds.PODS)
-        self.nodes = Nodes()
-        self._waiting: set[str] = set()
-        self._drawn: set[str] = set()
-        self._namespaces = informers.of(kinds.NAMESPACES)
-        self.controller = Controller("scheduler", self.schedule, workers=8)
-        node_informer = informers.of(kinds.NODES)
-        node_informer.on_change(self.nodes.node_changed)
-        self.pods.on_change(self.nodes.pod_changed)
-        self.controller.watches(self.pods, _key_if_unassigned)
-        node_informer.on_change(self._node_changed)
+        self.snapshot = Snapshot()
+        self._known_unfit: OrderedDict[tuple[Shape, int], tuple[int, Unfit]] = OrderedDict()
+        self._backoff = BackOff()
+        self.cycle = self._cycle(informers, served)
+        self._waiting = Waiting(self.cycle.profile.hinting)
+        self._placing = Placing(self.cycle.profile, self.snapshot)
+        self.controller = Controller("scheduler", self.schedule, workers=16, queue=WorkQueue(line=SortedLine(self._rank)))
+        namespaces, nodes = informers.of(kinds.NAMESPACES), informers.of(kinds.NODES)
+        namespaces.on_change(self._namespace_changed)
+        nodes.on_change(self._node_changed)
         self.pods.on_change(self._pod_changed)
+        for informer in (namespaces, nodes, self.pods):
+            # Work begins when all of them are known; what is added to the queue is decided above.
+            self.controller.watches(informer, lambda obj: None)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         await self.controller.run(ready)
 
     async def schedule(self, key: str) -> float | None:
         """Give the pod a node; returns when to look again if none fits."""
-        self._waiting.discard(key)
-        pod = self.pods.get(key)
-        if pod is None or _key_if_unassigned(pod) is None:
-            return None
-        demand = demand_of(pod)
-        self._drawn.discard(key)
-        judged = list(refusals(pod, demand, self.nodes.all(), self._others(pod)))
-        fitting = [state for state, refusal in judged if refusal is None]
-        if not fitting:
-            if Pod.of(pod).affinity:
-                self._drawn.add(key)
-            return await self._unschedulable(pod, Counter(refusal for _, refusal in judged if refusal is not None), len(judged))
-        node = meta.name(best(pod, demand, fitting).node)
-        self.nodes.assume(pod, node, demand)
-        await self._bind(pod, node)
+        self._waiting.drop(key)
+        while (pod := self._to_place(key)) is not None:
+            info = self.snapshot.info(pod)
+            found = self._as_before(info) or self._decide(info)
+            if isinstance(found, Fit):
+                return await self._place(pod, info, found)
+            if isinstance(found, Unfit):
+                return await self._no_node(pod, info, found)
+            await asyncio.sleep(0)
+        self._backoff.forget(key)
         return None
 
-    def _others(self, pod: Object) -> Callable[[Object], str | None]:
-        """What other pods have against a node, or the pod against theirs."""
-        own = Pod.of(pod)
-        if not (own.affinity or own.anti or self.nodes.repelling):
-            return lambda node: None
-        placed = {name: pods.values() for name, pods in self.nodes.pods.items()}
-        return InterPodAffinity(own, [state.node for state in self.nodes.all()], placed, self._labels_of).refusal
+    def _cycle(self, informers: Informers, served: Container[Resource]) -> Cycle:
+        controllers = [kinds.REPLICASETS, *(each for each in OPTIONAL_OWNERS if each in served)]
+        owners = Owners(informers.of(kinds.SERVICES), {each.kind: informers.of(each) for each in controllers})
+        budgets = informers.of(kinds.PODDISRUPTIONBUDGETS) if kinds.PODDISRUPTIONBUDGETS in served else None
+        preemption = DefaultPreemption(
+            self.snapshot,
+            lambda pod, node: self.cycle.trial(pod, node),
+            lambda: [] if budgets is None else budgets_of(budgets.items()),
+            self.pods.get,
+            self.client,
+            self.recorder,
+        )
+        profile = default_profile(self.snapshot.labels_of, owners.selector, preemption, DefaultBinder(self.client))
+        return Cycle(profile, self.snapshot)
 
-    def _labels_of(self, namespace: str) -> Mapping[str, str]:
-        found = self._namespaces.get(namespace)
-        return {} if found is None else meta.labels(found)
+    def _to_place(self, key: str) -> Object | None:
+        pod = self.pods.get(key)
+        if pod is None or not is_to_place(pod) or self.snapshot.node_of(key) is not None:
+            return None
+        return pod
 
-    async def _bind(self, pod: Object, node: str) -> None:
-        target = {"apiVersion": "v1", "kind": "Node", "name": node}
-        metadata = {"name": meta.name(pod), "namespace": meta.namespace(pod), "uid": meta.uid(pod)}
-        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": metadata, "target": target}
-        path = kinds.PODS.path(meta.namespace(pod), meta.name(pod), "binding")
-        try:
-            await self.client.call("POST", path, body=binding)
-        except NotFound:
-            self.nodes.forget(meta.key(pod))
-            return
-        except ApiError:
-            self.nodes.forget(meta.key(pod))
-            raise
-        self.recorder.say(pod, "Normal", "Scheduled", f"Successfully assigned {meta.key(pod)} to {node}", node=node)
+    def _as_before(self, info: PodInfo) -> Unfit | None:
+        """What was found for such a pod, when nothing has changed since."""
+        version, unfit = self._known_unfit.get((info.shape, info.priority), (-1, None))
+        return unfit if version == self.snapshot.version and not self.snapshot.nominated_node(info.key) else None
 
-    async def _unschedulable(self, pod: Object, reasons: "Counter[str]", total: int) -> float:
-        message = no_node(reasons, total)
-        self._waiting.add(meta.key(pod))
+    def _decide(self, info: PodInfo) -> Fit | Unfit | None:
+        found = self.cycle.decide(info)
+        if isinstance(found, Unfit):
+            self._known_unfit[info.shape, info.priority] = self.snapshot.version, found
+            self._known_unfit.move_to_end((info.shape, info.priority))
+            if len(self._known_unfit) > KNOWN_UNFIT:
+                self._known_unfit.popitem(last=False)
+        return found
+
+    async def _place(self, pod: Object, info: PodInfo, fit: Fit) -> float | None:
+        refusal = await self._placing.place(info, fit.node)
+        if refusal is not None:
+            return await self._no_node(pod, info, Unfit({fit.node: refusal}))
+        self._backoff.forget(info.key)
+        self.recorder.say(pod, "Normal", "Scheduled", f"Successfully assigned {info.key} to {fit.node}", node=fit.node)
+        return None
+
+    async def _no_node(self, pod: Object, info: PodInfo, unfit: Unfit) -> float:
+        # From here on an event brings it back: nothing is awaited between the decision and this.
+        self._waiting.park(info, unfit.plugins)
+        self._backoff.tried(info.key, asyncio.get_running_loop().time())
+        for plugin in self.cycle.profile.post_filters:
+            if await plugin.post_filter(info, unfit):
+                break
+        reasons = reasons_of(unfit)
+        message = no_node(reasons, len(unfit.refusals))
         known = meta.condition(pod, "PodScheduled")
         if known is None or known.get("message") != message:
-            self.recorder.say(pod, "Warning", "FailedScheduling", message, nodes=total, reasons=dict(reasons))
-            await self._write_condition(pod, message)
+            self.recorder.say(pod, "Warning", "FailedScheduling", message, nodes=len(unfit.refusals), reasons=dict(reasons))
+        await self._write(pod, message)
         return RETRY_S
 
-    async def _write_condition(self, pod: Object, message: str) -> None:
+    async def _write(self, pod: Object, message: str) -> None:
+        """Why the pod waits, and which node is being made free for it; nothing when that is there already."""
+        status, nominated = pod.get("status") or {}, self.snapshot.nominated_node(meta.key(pod))
         new = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-        conditions = meta.with_condition((pod.get("status") or {}).get("conditions") or [], new, meta.rfc3339(time.time()))
+        known = meta.condition(pod, "PodScheduled") or {}
+        wanted: Object = {}
+        if any(known.get(name) != value for name, value in new.items()):
+            wanted["conditions"] = meta.with_condition(status.get("conditions") or [], new, meta.rfc3339(time.time()))
+        if (status.get("nominatedNodeName") or "") != nominated:
+            wanted["nominatedNodeName"] = nominated or None
+        if not wanted:
+            return
         try:
-            await self.client.patch(
-                kinds.PODS, meta.name(pod), {"status": {"conditions": conditions}}, namespace=meta.namespace(pod), subresource="status"
-            )
+            await self.client.patch(kinds.PODS, meta.name(pod), {"status": wanted}, namespace=meta.namespace(pod), subresource="status")
         except NotFound:
             return
 
+    def _rank(self, key: str) -> int:
+        pod = self.pods.get(key)
+        if pod is None:
+            return 0
+        return next((each.rank(self.snapshot.info(pod)) for each in self.cycle.profile.queue_sort), 0)
+
+    def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
+        self._wake(self.snapshot.namespace_changed(old, new))
+
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is not None and (old is None or _matters(old) != _matters(new)):
-            self._retry(self._waiting)
+        self._wake(self.snapshot.node_changed(old, new))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        last = new or old
-        assert last is not None
-        if last["spec"].get("nodeName") and (new is None or (new.get("status") or {}).get("phase") in ENDED):
-            self._retry(self._waiting)
-        elif last["spec"].get("nodeName") and (old is None or _place(old) != _place(last)):
-            # One has come that pods may want to be near.
-            self._retry(self._waiting & self._drawn)
-        if self._waiting and old is not None and new is not None and new["spec"].get("nodeName") and _shrinks(old, new):
-            self._retry(self._waiting)
+        self._wake(self.snapshot.pod_changed(old, new))
+        if new is None or not is_to_place(new):
+            key = meta.key(new or old or {})
+            self._waiting.drop(key)
+            self._backoff.forget(key)
+        elif old is None or not is_to_place(old) or _has_changed(old, new):
+            self._backoff.forget(meta.key(new))
+            self.controller.queue.add(meta.key(new))
 
-    def _retry(self, keys: Iterable[str]) -> None:
-        for key in keys:
+    def _wake(self, events: Iterable[Event]) -> None:
+        if not len(self._waiting):
+            return
+        for event in events:
+            for key in self._waiting.woken_by(event):
+                self._try_again(key)
+
+    def _try_again(self, key: str) -> None:
+        rest_s = self._backoff.rest_s(key, asyncio.get_running_loop().time())
+        if rest_s:
+            self.controller.queue.add_after(key, rest_s)
+        else:
             self.controller.queue.add(key)
 
 
-def _shrinks(old: Object, new: Object) -> bool:
-    """Whether a pod holds less of its node than before."""
-    now = demand_of(new).resources
-    return any(now.get(resource, 0) < amount for resource, amount in demand_of(old).resources.items())
-
-
-def _key_if_unassigned(pod: Object) -> str | None:
-    """The pod's key when it is this scheduler's to place."""
+def is_to_place(pod: Object) -> bool:
+    """Whether the pod is this scheduler's to place."""
     spec = pod["spec"]
     if spec.get("nodeName") or meta.is_deleting(pod) or spec.get("schedulingGates"):
-        return None
-    if spec.get("schedulerName", NAME) != NAME or (pod.get("status") or {}).get("phase") in ENDED:
-        return None
-    return meta.key(pod)
+        return False
+    return spec.get("schedulerName", NAME) == NAME and (pod.get("status") or {}).get("phase") not in ENDED
 
 
-def _place(pod: Object) -> tuple[object, ...]:
-    return pod["spec"].get("nodeName"), meta.labels(pod)
-
-
-def _matters(node: Object) -> tuple[object, ...]:
-    return node.get("spec"), (node.get("status") or {}).get("allocatable"), meta.labels(node)
-
-
-def no_node(reasons: "Counter[str]", total: int) -> str:
-    """Upstream's sentence: how many nodes were refused for which reason."""
-    if not total:
-        return "no nodes available to schedule pods"
-    counted = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
-    return f"0/{total} nodes are available: {counted}."
+def _has_changed(old: Object, new: Object) -> bool:
+    """More than its status, which this scheduler writes itself."""
+    return bool(old["spec"] != new["spec"] or meta.labels(old) != meta.labels(new))

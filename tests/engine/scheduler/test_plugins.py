@@ -4,20 +4,8 @@ from typing import Any
 
 import pytest
 
-from pilothouse.engine.scheduler.demand import demand_of
-from pilothouse.engine.scheduler.nodes import Nodes, NodeState
-from pilothouse.engine.scheduler.plugins import best, refusals
 from pilothouse.model.json import Object
-
-
-def node(name: str = "n", *, cpu: str = "2", pods: str = "10", labels: Any = None, **spec: Any) -> Object:
-    allocatable = {"cpu": cpu, "memory": "4Gi", "pods": pods}
-    return {"metadata": {"name": name, "labels": labels or {}}, "spec": spec, "status": {"allocatable": allocatable}}
-
-
-def pod(name: str = "p", *, cpu: str = "", ports: Any = None, **spec: Any) -> Object:
-    container: Object = {"name": "c", "resources": {"requests": {"cpu": cpu}} if cpu else {}, "ports": ports or []}
-    return {"metadata": {"name": name, "namespace": "ns"}, "spec": {"containers": [container]} | spec}
+from tests.engine.scheduler.objects import World, node, pod
 
 
 def resized(spec: str, allocated: str, actual: str, **condition: str) -> Object:
@@ -26,25 +14,13 @@ def resized(spec: str, allocated: str, actual: str, **condition: str) -> Object:
     return pod("resized", cpu=spec) | {"status": {"containerStatuses": [status], "conditions": [condition] if condition else []}}
 
 
-def states(*nodes: Object) -> list[NodeState]:
-    known = Nodes()
-    for each in nodes:
-        known.node_changed(None, each)
-    return known.all()
-
-
 def refusal(wanted: Object, found: Object, *placed: Object) -> str | None:
-    known = Nodes()
-    known.node_changed(None, found)
-    for each in placed:
-        known.pod_changed(None, each | {"spec": each["spec"] | {"nodeName": "n"}})
-    ((_, reason),) = refusals(wanted, demand_of(wanted), known.all())
-    return reason
+    known = World(found, *(each | {"spec": each["spec"] | {"nodeName": "n"}} for each in placed))
+    return next((reasons[0] for reasons in known.refusals(wanted).values()), None)
 
 
 def chosen(wanted: Object, *nodes: Object) -> str:
-    name: str = best(wanted, demand_of(wanted), states(*nodes)).node["metadata"]["name"]
-    return name
+    return World(*nodes).place(wanted)
 
 
 def test_a_pod_fits_an_empty_node() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pilothouse.engine.scheduler.scheduler import no_node
+from pilothouse.engine.scheduler.sentence import no_node
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS, NODES, PODS

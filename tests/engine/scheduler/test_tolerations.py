@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from pilothouse.engine.controllers.node.plan import tolerated_s
-from pilothouse.engine.scheduler import plugins
+from pilothouse.engine.scheduler.snapshot.shape import Shapes
 from pilothouse.model.taints import tolerates
 
 TAINT = {"key": "gpu", "value": "yes", "effect": "NoExecute"}
@@ -23,7 +23,8 @@ TAINT = {"key": "gpu", "value": "yes", "effect": "NoExecute"}
     ],
 )
 def test_scheduler_and_eviction_agree_on_what_is_tolerated(toleration: Any, expected: bool) -> None:
-    pod = {"spec": {"tolerations": [toleration]}}
+    pod: Any = {"spec": {"tolerations": [toleration]}}
     assert tolerates(toleration, TAINT) is expected
-    assert plugins.tolerates(pod, TAINT) is expected
+    needs = Shapes().of(pod | {"metadata": {"name": "p", "namespace": "ns"}}).needs
+    assert needs.tolerates(TAINT) is expected
     assert (tolerated_s(pod, TAINT) is None) is expected

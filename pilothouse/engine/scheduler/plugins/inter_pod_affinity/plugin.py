@@ -1,0 +1,97 @@
+"""Pod affinity and anti-affinity.
+
+Source: kubernetes pkg/scheduler/framework/plugins/interpodaffinity.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from pilothouse.engine.scheduler.framework.plugin import MAX_SCORE, NodeFilter, NodeScore, Refusal
+from pilothouse.engine.scheduler.plugins.inter_pod_affinity.questions import about_all, about_one
+from pilothouse.engine.scheduler.snapshot.events import Event, NamespaceChanged, NodeChanged, PodLeft, PodPlaced
+from pilothouse.engine.scheduler.snapshot.node_info import NodeInfo
+from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
+from pilothouse.engine.scheduler.snapshot.shape import Shape
+from pilothouse.engine.scheduler.snapshot.snapshot import Snapshot
+from pilothouse.engine.scheduler.snapshot.tally import Tally
+from pilothouse.engine.scheduler.snapshot.terms import NamespaceLabels, Term
+
+HARD_AFFINITY_WEIGHT = 1
+"""What a required affinity of a pod that is there adds to a place, for pods that it is about."""
+
+
+class InterPodAffinity:
+    name = "InterPodAffinity"
+    _near = Refusal(name, ("node(s) didn't match pod affinity rules",), is_final=True)
+    _apart = Refusal(name, ("node(s) didn't match pod anti-affinity rules",))
+    _theirs = Refusal(name, ("node(s) didn't satisfy existing pods anti-affinity rules",))
+
+    def __init__(self, labels_of: NamespaceLabels) -> None:
+        self._labels_of = labels_of
+
+    def pre_filter(self, pod: PodInfo, snapshot: Snapshot) -> NodeFilter | None:
+        shape = pod.shape
+        held = [(term.topology_key, tally.counts) for term, tally in snapshot.holders.about("anti", shape)]
+        if not (held or shape.affinity or shape.anti):
+            return None
+        near = [snapshot.tallies.get(each) for each in about_all(shape.affinity)]
+        apart = [(term.topology_key, snapshot.tallies.get(about_one(term)).counts) for term in shape.anti]
+        # The first of a set of pods that want each other must be able to go somewhere.
+        may_be_first = all(self._selects(term, shape) for term in shape.affinity)
+
+        def judge(node: NodeInfo) -> Refusal | None:
+            labels = node.labels
+            if near and not _is_near(near, labels, may_be_first):
+                return self._near
+            if apart and any(labels.get(key) in counts for key, counts in apart):
+                return self._apart
+            if held and any(labels.get(key) in counts for key, counts in held):
+                return self._theirs
+            return None
+
+        return judge
+
+    def pre_score(self, pod: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeInfo]) -> NodeScore | None:
+        shape, about = pod.shape, snapshot.holders.about
+        weighed = [(term.topology_key, term.weight, snapshot.tallies.get(about_one(term)).counts) for term in shape.preferred]
+        weighed += [(term.topology_key, term.weight, tally.counts) for term, tally in about("preferred", shape)]
+        weighed += [(term.topology_key, HARD_AFFINITY_WEIGHT, tally.counts) for term, tally in about("affinity", shape)]
+        weighed = [each for each in weighed if each[2]]
+        if not weighed:
+            return None
+
+        def score(node: NodeInfo) -> int:
+            labels = node.labels
+            return sum(weight * counts.get(labels[key], 0) for key, weight, counts in weighed if key in labels)
+
+        return score
+
+    def normalise(self, scores: list[int]) -> list[int]:
+        lowest, highest = min(scores), max(scores)
+        if lowest == highest:
+            return [0] * len(scores)
+        return [MAX_SCORE * (score - lowest) // (highest - lowest) for score in scores]
+
+    def hint(self, pod: PodInfo, event: Event) -> bool:
+        match event:
+            case PodPlaced(other):
+                return any(self._selects(term, other.shape) for term in pod.shape.affinity)
+            case PodLeft(other):
+                theirs = any(self._selects(term, pod.shape) for term in other.shape.anti)
+                return theirs or any(self._selects(term, other.shape) for term in (*pod.shape.anti, *pod.shape.affinity))
+            case NodeChanged(_, changed):
+                return bool(changed & {"added", "labels"})
+            case NamespaceChanged():
+                return True
+
+    def _selects(self, term: Term, shape: Shape) -> bool:
+        return term.selects(shape.namespace, shape.labels, self._labels_of)
+
+
+def _is_near(near: Sequence[Tally], labels: Mapping[str, str], may_be_first: bool) -> bool:
+    is_met = True
+    for tally in near:
+        value = labels.get(tally.question.topology_key)
+        if value is None:
+            return False
+        is_met = is_met and value in tally.counts
+    return is_met or (may_be_first and not any(tally.total for tally in near))
