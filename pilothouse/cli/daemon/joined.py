@@ -34,6 +34,10 @@ class NoRange(Exception):
     """The node has not been given addresses for its pods."""
 
 
+class RangeChanged(Exception):
+    """The node began by the addresses that it had, and those of its pods are others now: its process has to begin anew."""
+
+
 def credentials(home: Home, settings: Settings) -> CertificateKeeper:
     """Of the agent, of service proxy and DNS, and of the kubelet API."""
     identities, name = Identities(home.pki), settings.node_name
@@ -67,6 +71,11 @@ async def reach(settings: Settings, *, patience_s: float = 5.0) -> None:
         raise ApiAway(f"the cluster's API server at {settings.server} cannot be reached ({why}): {way_out}") from None
 
 
+def has_joined(home: Home, settings: Settings) -> bool:
+    """Whether the node was in the cluster before: what it needs for static pods is here then."""
+    return bool(settings.node_cidr) and Identities(home.pki).kubeconfig(NODE).exists()
+
+
 async def known_range(client: Client, home: Home, settings: Settings) -> Settings:
     """With the range that the Node says; with none where there is no Node, or one that has just been made.
 
@@ -93,6 +102,19 @@ async def granted_range(client: Client, home: Home, settings: Settings) -> Setti
                 await asyncio.sleep(LOOK_S)
     except TimeoutError:
         raise NoRange(f"no addresses have been given to the pods of node {name}: `kubectl describe node {name}` says why") from None
+
+
+async def is_granted(client: Client, settings: Settings) -> bool:
+    """Whether the Node says the range that this node goes by; one that says none is given some time."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                node = await client.get_or_none(NODES, settings.node_name)
+                if node is not None and (found := _range(node)):
+                    return found == settings.node_cidr
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        return False
 
 
 def _range(node: Object) -> str:

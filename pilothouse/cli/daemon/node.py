@@ -8,7 +8,7 @@ import asyncio
 import importlib
 import ssl
 import sys
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -61,18 +61,18 @@ async def work(process: Process) -> None:
         if settings.nodes_cidr:
             between = partial(further_network.keep_bridge, Place.first(home, settings))
             supervisor.start("network between nodes", between)
-        if settings.server:
-            # It learns its part of the network first.
-            await supervisor.persist(joined.API, partial(joined.reach, settings))
-        else:
-            await _api_may_listen(settings)
+        api_answers = await _api_answers(process) if settings.server else await _api_may_listen(settings)
         client = await _client(stack, identities.kubeconfig(NODE_IDENTITY), "kubelet")
-        if settings.server:
+        if settings.server and api_answers:
+            # It learns its part of the network first.
             settings = await supervisor.persist(joined.RANGE, partial(joined.known_range, client, home, settings))
         listening = wiring.kubelet_listening(home, settings)
         node = Node(client, wiring.node_config(home, settings), decisions, barrier, supervisor, home.node_socket, listening)
         await node.start(steps.done)
-        if settings.server:
+        if settings.server and not api_answers:
+            _start_pod_network(process)
+            await _confirm_range(process, client)
+        elif settings.server:
             settings = await supervisor.persist(joined.RANGE, partial(joined.granted_range, client, home, settings))
             process = replace(process, settings=settings)
             _start_pod_network(process)
@@ -120,11 +120,37 @@ async def _sandboxes(socket: Path) -> frozenset[str] | None:
         await runtime.close()
 
 
-async def _api_may_listen(settings: Settings) -> None:
+async def _api_may_listen(settings: Settings) -> bool:
     """Of this machine's control plane, which starts beside the node; static pods run whether it comes or not."""
-    with suppress(TimeoutError):
+    try:
         async with asyncio.timeout(API_PATIENCE_S):
             await _api_listens(settings)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _api_answers(process: Process) -> bool:
+    """False: a node that was in the cluster before begins by the addresses that it had, so that its static pods run. Any other waits."""
+    reached = process.supervisor.persist(joined.API, partial(joined.reach, process.settings))
+    if not joined.has_joined(process.home, process.settings):
+        await reached
+        return True
+    try:
+        async with asyncio.timeout(API_PATIENCE_S):
+            await reached
+    except TimeoutError:
+        log.warning("the API server does not answer: this node begins by the addresses that its pods had")
+        return False
+    return True
+
+
+async def _confirm_range(process: Process, client: Client) -> None:
+    """Returns when the API server has said that the node's pods have the addresses that it began by. Raises RangeChanged."""
+    settings, supervisor = process.settings, process.supervisor
+    await supervisor.persist(joined.API, partial(joined.reach, settings))
+    if not await supervisor.persist(joined.RANGE, partial(joined.is_granted, client, settings)):
+        raise joined.RangeChanged(f"pods of this node have not the addresses {settings.node_cidr} any more: the node begins anew")
 
 
 async def _api_listens(settings: Settings) -> None:

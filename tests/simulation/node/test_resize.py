@@ -8,12 +8,13 @@ import pytest
 
 from pilothouse.client.transport import STRATEGIC_PATCH
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PODS
+from pilothouse.model.kinds import NODES, PODS
+from pilothouse.model.quantity import Quantity
 from tests.simulation.node.conftest import Scene
 from tests.simulation.node.test_lost_answers import create, is_ready, shown
 from tests.simulation.node.wires import Trouble
-from tests.simulation.node.world import World
-from tests.simulation.objects import container
+from tests.simulation.node.world import NODE, World
+from tests.simulation.objects import container, pod
 
 Live = Callable[[Scene], Any]
 
@@ -128,5 +129,43 @@ def test_a_sandbox_that_is_lost_comes_back_with_what_was_allotted_last(live: Liv
         found = await shown(world, lambda each: each["status"]["containerStatuses"][0]["restartCount"] == 1 and is_ready(each), 600)
         assert has("300m")(found)
         assert shares(world) == 307
+
+    live(scene)
+
+
+async def crowded(world: World) -> None:
+    """Beside the pod another that leaves it no more than it has."""
+    await create(world, sized())
+    await shown(world, is_ready)
+    node = await world.client.get(NODES, NODE)
+    left = Quantity.of(node["status"]["allocatable"]["cpu"]).milli_value - 200
+    other = container(resources={"requests": {"cpu": f"{left}m", "memory": "32Mi"}})
+    await world.client.create(PODS, pod("other", other, nodeName=NODE), "default")
+    await other_is_ready(world)
+
+
+async def other_is_ready(world: World) -> None:
+    async with asyncio.timeout(60):
+        while not is_ready(await world.client.get(PODS, "other", "default")):
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("frees", ["while no agent runs", "afterwards"])
+def test_a_deferred_resize_is_tried_again_by_the_next_agent(live: Live, frees: str) -> None:
+    async def scene(world: World) -> None:
+        await crowded(world)
+        await resize(world, "150m")
+        await shown(world, has("150m"))
+        await resize(world, "500m")
+        await shown(world, lambda each: conditions(each) == ["Deferred"])
+        await world.kill_agent(goes_on=False)
+        if frees == "while no agent runs":
+            await world.client.delete(PODS, "other", "default", grace_s=0)
+        world.start_agent()
+        if frees == "afterwards":
+            await asyncio.sleep(20)
+            assert conditions(await world.client.get(PODS, "p", "default")) == ["Deferred"]
+            await world.client.delete(PODS, "other", "default")
+        await shown(world, has("500m"), 40)
 
     live(scene)
