@@ -65,8 +65,11 @@ class JobController:
 
     async def reconcile(self, key: str) -> float | None:
         job = self._jobs.get(key)
-        if job is None or facts.is_foreign(job):
+        if job is None:
             return None
+        if facts.is_foreign(job):
+            # Another runs it; that its time to live is kept is no part of that.
+            return None if facts.finished(job) is None else await self._expire(job)
         if facts.finished(job) is not None:
             await self._release_all(self._owned(job))
             return await self._expire(job)
@@ -105,7 +108,8 @@ class JobController:
         """Take newly finished pods into the status, then their finalizers off, then their uids into the counts."""
         self._note_failures(job, tally)
         noted = job_status.note(facts.status(job), tally, indexed=facts.is_indexed(job))
-        job = await self._write(job, job_status.started(job, noted, self._clock()))
+        job = await self._write(before := job, job_status.started(job, noted, self._clock()))
+        self._say_suspended(before, job)
         waiting = facts.status(job).get("uncountedTerminatedPods") or {}
         uids = {*(waiting.get("succeeded") or ()), *(waiting.get("failed") or ())}
         counted = [*tally.ignored, *(tally.new_succeeded if facts.is_indexed(job) else [])]
@@ -117,7 +121,7 @@ class JobController:
         failures = self._failures.setdefault(meta.uid(job), Failures())
         if tally.new_succeeded:
             failures.count = 0
-        for pod in tally.new_failed:
+        for pod in (*tally.new_failed, *tally.ignored):
             failures.count += 1
             failures.last = max(failures.last or 0.0, facts.finish_time(pod) or self._clock())
 
@@ -140,9 +144,11 @@ class JobController:
         every = job_plan.next_indexes(job, tally, facts.completions(job) or 0)
         ready, again_s = index_backoff.ready(tally.backoff, every, self._clock())
         failures = tally.backoff.failures
-        return again_s, await batches.slow_start(ready[:lacking], lambda index: self._create(job, index, failures.get(index, 0)))
+        return again_s, await batches.slow_start(
+            ready[:lacking], lambda index: self._create(job, index, failures.get(index, index_backoff.Failures()))
+        )
 
-    async def _create(self, job: Object, index: int | None, failures: int | None = None) -> None:
+    async def _create(self, job: Object, index: int | None, failures: index_backoff.Failures | None = None) -> None:
         pod = job_pods.build(job, index)
         try:
             created = await self._client.create(PODS, pod if failures is None else index_backoff.annotate(pod, failures))
@@ -186,6 +192,13 @@ class JobController:
                 self._recorder.say(job, "Normal", "Completed", "Job completed")
             else:
                 self._recorder.say(job, "Warning", verdict["reason"], verdict["message"])
+
+    def _say_suspended(self, before: Object, job: Object) -> None:
+        was, is_now = (meta.is_true(each, "Suspended") for each in (before, job))
+        if is_now and not was:
+            self._recorder.say(job, "Normal", "Suspended", "Job suspended")
+        elif was and not is_now:
+            self._recorder.say(job, "Normal", "Resumed", "Job resumed")
 
     async def _write(self, job: Object, status: Object) -> Object:
         """The job as written, or as it is when nothing changes."""

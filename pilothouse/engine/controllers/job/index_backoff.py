@@ -7,28 +7,43 @@ Source: Kubernetes 1.36, pkg/controller/job/backoff_utils.go and indexed_job_uti
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pilothouse.engine.controllers import pods
 from pilothouse.engine.controllers.job import facts, indexes, policy
 from pilothouse.model import meta
+from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
 
 FAILURES = "batch.kubernetes.io/job-index-failure-count"
+IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
+"""Of failures that a policy has left out of the count: they delay the next try all the same."""
 FIRST_WAIT_S = 10.0
 MOST_WAIT_S = 600.0
 
 
+class Failures(NamedTuple):
+    """Of one index."""
+
+    counted: int = 0
+    ignored: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.counted + self.ignored
+
+
 @dataclass(slots=True)
 class IndexBackoff:
-    """failed: indexes that are given up. failures: how often an index has failed; since: when it did last."""
+    """failed: indexes that are given up. failures: how often an index has failed, with what counts alone; since: when it did last."""
 
     failed: set[int] = field(default_factory=set)
-    failures: dict[int, int] = field(default_factory=dict)
+    failures: dict[int, Failures] = field(default_factory=dict)
     since: dict[int, float] = field(default_factory=dict)
 
     def wait_s(self, index: int, now: float) -> float:
         """Until the index may be tried again."""
-        count = self.failures.get(index, 0)
+        count = self.failures.get(index, Failures()).total
         if count == 0:
             return 0.0
         delay_s = min(FIRST_WAIT_S * float(2 ** min(count - 1, 10)), MOST_WAIT_S)
@@ -58,22 +73,21 @@ def _note(found: IndexBackoff, index: int, pod: Object, rules: list[Object], mos
     matched = policy.match(rules, pod) if rules and pods.phase(pod) == "Failed" else None
     action = None if matched is None else matched.action
     before = failures_of(pod)
-    after = before if action == "Ignore" else before + 1
-    if action == "FailIndex" or after > most:
+    ignores = action == "Ignore"
+    after = Failures(before.counted + (not ignores), before.ignored + ignores)
+    if action == "FailIndex" or after.counted > most:
         found.failed.add(index)
-    if after >= found.failures.get(index, 0):
+    if after.total >= found.failures.get(index, Failures()).total:
         found.failures[index] = after
         ended = facts.finish_time(pod)
         if ended is not None:
             found.since[index] = ended
 
 
-def failures_of(pod: Object) -> int:
+def failures_of(pod: Object) -> Failures:
     """How often the index had failed before this pod."""
-    try:
-        return int(meta.annotations(pod).get(FAILURES, "0"))
-    except ValueError:
-        return 0
+    counts = (natural(meta.annotations(pod).get(name, "")) or 0 for name in (FAILURES, IGNORED))
+    return Failures(*counts)
 
 
 def ready(found: IndexBackoff, candidates: Sequence[int], now: float) -> tuple[list[int], float | None]:
@@ -82,6 +96,6 @@ def ready(found: IndexBackoff, candidates: Sequence[int], now: float) -> tuple[l
     return [index for index, wait_s in waits.items() if wait_s == 0], min((wait_s for wait_s in waits.values() if wait_s > 0), default=None)
 
 
-def annotate(pod: Object, count: int) -> Object:
-    annotations = meta.annotations(pod) | {FAILURES: str(count)}
-    return pod | {"metadata": pod["metadata"] | {"annotations": annotations}}
+def annotate(pod: Object, failures: Failures) -> Object:
+    noted = {FAILURES: str(failures.counted)} | ({IGNORED: str(failures.ignored)} if failures.ignored else {})
+    return pod | {"metadata": pod["metadata"] | {"annotations": meta.annotations(pod) | noted}}

@@ -157,20 +157,20 @@ def deadline_left_s(job: Object, now: float) -> float | None:
 
 
 def surplus(job: Object, found: Tally) -> list[Object]:
-    """Active pods beyond what is wanted, those that have achieved least first; of an index that has two, one."""
-    doubled = _doubled(found.active) if facts.is_indexed(job) else []
+    """Active pods beyond what is wanted, those that have achieved least first; of an index that has two, one, and those of no index."""
+    doubled = _doubled(found.active, facts.completions(job) or 0) if facts.is_indexed(job) else []
     rest = [pod for pod in found.active if pod not in doubled]
     excess = len(rest) - _wanted_active(job, found)
     ordered = sorted(rest, key=lambda pod: (bool(pods.node(pod)), pods.phase(pod) == "Running", pods.is_ready(pod), -_started(pod)))
     return doubled + ordered[: max(0, excess)]
 
 
-def _doubled(active: Sequence[Object]) -> list[Object]:
+def _doubled(active: Sequence[Object], completions: int) -> list[Object]:
     seen: set[int | None] = set()
     doubled = []
     for pod in sorted(active, key=_started):
         index = indexes.index_of(pod)
-        if index is None or index in seen:
+        if index is None or index >= completions or index in seen:
             doubled.append(pod)
         seen.add(index)
     return doubled

@@ -40,7 +40,7 @@ def _codes(wanted: Object, pod: Object) -> str | None:
 
 def _exit_codes(pod: Object) -> Iterator[tuple[str, int]]:
     status = pod.get("status") or {}
-    for field in ("initContainerStatuses", "containerStatuses"):
+    for field in ("containerStatuses", "initContainerStatuses"):
         for each in status.get(field) or ():
             terminated = (each.get("state") or {}).get("terminated")
             if terminated:

@@ -70,6 +70,26 @@ async def test_a_failed_pod_is_not_replaced_before_its_back_off(cluster: Cluster
     assert len(await cluster.items(PODS)) == 1
 
 
+async def test_a_failure_that_does_not_count_delays_the_next_try_all_the_same(cluster: Cluster) -> None:
+    rules = [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+    await cluster.create(JOBS, once(backoffLimit=0, podFailurePolicy={"rules": rules}))
+    (pod,) = await cluster.until(PODS, running(1))
+    await cluster.set_pod(pod, phase="Failed", conditions=[{"type": "DisruptionTarget", "status": "True"}])
+    (pod,) = await cluster.until(PODS, lambda items: items if TRACKING not in meta.finalizers(items[0]) else None)
+    await cluster.until_one(JOBS, "once", lambda job: not job["status"].get("active"))
+    assert len(await cluster.items(PODS)) == 1
+
+
+async def test_a_job_that_another_runs_still_goes_when_its_time_to_live_is_over(cluster: Cluster) -> None:
+    await cluster.create(JOBS, once(managedBy="example.com/me", ttlSecondsAfterFinished=0, suspend=True))
+    stamp = "2026-01-01T00:00:00Z"
+    kinds = ("FailureTarget", "Failed")
+    conditions = [{"type": kind, "status": "True", "reason": "R", "lastTransitionTime": stamp} for kind in kinds]
+    status = {"startTime": stamp, "conditions": conditions}
+    await cluster.client.patch(JOBS, "once", {"status": status}, namespace="default", subresource="status")
+    await cluster.until(JOBS, lambda items: not items)
+
+
 async def test_a_job_past_its_deadline_ends_its_pods_and_fails(cluster: Cluster) -> None:
     async with kubelet(cluster):
         await cluster.create(JOBS, once(activeDeadlineSeconds=1))
@@ -95,6 +115,7 @@ async def test_a_suspended_job_ends_its_pods_and_goes_on_when_resumed(cluster: C
         await cluster.until(PODS, running(1))
         await cluster.patch(JOBS, "once", {"spec": {"suspend": True}})
         job = await cluster.until_one(JOBS, "once", has("Suspended", "JobSuspended"))
+        await cluster.until(EVENTS, lambda items: "Suspended" in [each["reason"] for each in items])
         await cluster.until(PODS, lambda items: not items)
         assert not job["status"].get("failed")
         await cluster.patch(JOBS, "once", {"spec": {"suspend": False}})

@@ -97,6 +97,13 @@ def test_an_index_that_succeeded_twice_counts_once() -> None:
     assert verdict(wanted, worker("a", "Succeeded", index=0), worker("b", "Succeeded", index=0)) is None
 
 
+def test_pods_of_indexes_that_are_no_longer_wanted_go_before_others() -> None:
+    fewer = job(completions=2, parallelism=2, completionMode="Indexed")
+    active = [worker(str(index), index=index, age_s=100 + index, node="" if index < 2 else "n1") for index in range(4)]
+    gone = plan.surplus(fewer, plan.tally(fewer, active))
+    assert {pod["metadata"]["name"] for pod in gone} == {"2", "3"}
+
+
 def test_of_two_pods_of_an_index_the_younger_goes() -> None:
     wanted = job(completions=2, parallelism=2, completionMode="Indexed")
     pods = [worker("young", index=0, age_s=5), worker("old", index=0, age_s=50)]
@@ -168,12 +175,26 @@ def test_an_index_is_given_up_when_it_failed_too_often_and_the_others_run_on() -
     assert found.backoff.failed == {0}
     assert plan.verdict(wanted, found, NOW) is None
     assert plan.next_indexes(wanted, found, 3) == [1]
-    assert found.backoff.failures[1] == 1
+    assert found.backoff.failures[1] == index_backoff.Failures(counted=1)
 
 
 def test_each_index_waits_by_itself() -> None:
     found = plan.tally(per_index(9), [failed("a", 0, 0, since_s=4), failed("b", 1, 1, since_s=100)]).backoff
     assert index_backoff.ready(found, [0, 1, 2], NOW) == ([1, 2], 6)
+
+
+def test_an_ignored_failure_delays_the_next_try_of_its_index_and_does_not_give_it_up() -> None:
+    rules = [{"action": "Ignore", "onExitCodes": {"operator": "In", "values": [7]}}]
+    forgiving = job(completions=1, completionMode="Indexed", backoffLimitPerIndex=0, podFailurePolicy={"rules": rules})
+    pod = failed("a", 0, before=0)
+    ended = {"terminated": {"exitCode": 7, "finishedAt": ago(4)}}
+    pod["status"]["containerStatuses"] = [{"name": "c", "state": ended}]
+    pod["metadata"]["annotations"][index_backoff.IGNORED] = "1"
+    found = plan.tally(forgiving, [pod]).backoff
+    assert (found.failed, found.failures[0]) == (set(), index_backoff.Failures(counted=0, ignored=2))
+    assert index_backoff.ready(found, [0], NOW) == ([], 16)
+    made = index_backoff.annotate(pod, found.failures[0])
+    assert index_backoff.failures_of(made) == found.failures[0]
 
 
 def test_a_job_fails_when_all_indexes_are_decided_and_one_has_failed() -> None:
