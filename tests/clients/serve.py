@@ -16,6 +16,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.engine.boot.control import SERVED
 from pilothouse.engine.controllers.controllers import Controllers
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.scheduler.scheduler import Scheduler
@@ -54,7 +55,7 @@ async def start_parts(tasks: Scope, server: ApiServer, ca: str, node: PlayedNode
     informers = Informers(client)
     controlling, placing = Recorder(client, None, "controllers"), Recorder(scheduling, None, "default-scheduler")
     controllers = Controllers(partial(controller_client, server), informers, controlling, root_ca=ca)
-    scheduler = Scheduler(scheduling, informers, placing)
+    scheduler = Scheduler(scheduling, informers, placing, served=SERVED)
     node.join(client_of(server, node_user(NAME)), informers)
     for recorder in (controlling, placing):
         tasks.spawn(recorder.run())

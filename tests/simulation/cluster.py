@@ -19,6 +19,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
+from pilothouse.engine.boot.control import SERVED
 from pilothouse.engine.controllers.controllers import Controllers
 from pilothouse.engine.node.agent import NodeAgent
 from pilothouse.engine.node.config import NodeConfig
@@ -106,7 +107,7 @@ async def simulated(folder: Path, state: Path) -> AsyncIterator[Simulated]:
         informers, recorder = Informers(manager), Recorder(manager, None, "controllers")
         said, placed = Recorder(node, None, "kubelet", NODE), Recorder(placing, None, "default-scheduler")
         controllers = Controllers(partial(controller_client, server), informers, recorder, root_ca="PEM", clock=time.time)
-        scheduler = Scheduler(placing, informers, placed)
+        scheduler = Scheduler(placing, informers, placed, served=SERVED)
         figures = FakeFigures()
         agent = NodeAgent(node, runtime, config, said, barrier, signals=figures)
         for each in (recorder, said, placed):

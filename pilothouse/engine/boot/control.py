@@ -28,6 +28,7 @@ from pilothouse.engine.apiserver.authz.secrets import SecretReader
 from pilothouse.engine.apiserver.identity import CONTROLLER_MANAGER, User, controller
 from pilothouse.engine.apiserver.identity import SCHEDULER as SCHEDULER_USER
 from pilothouse.engine.apiserver.inprocess import InProcessTransport
+from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
 from pilothouse.engine.apiserver.kubelet.by_node import ByNode
 from pilothouse.engine.apiserver.kubelet.connector import RemoteNode
 from pilothouse.engine.apiserver.kubelet.node import KubeletNode
@@ -61,6 +62,7 @@ SWITCH_S = 0.0005
 """How long the event loop may keep the interpreter from the store's writer thread. Python's 5 ms, a handful of times a batch, would hold
 up all writes whenever the loop is busy: 60 a second were measured beside a saturated loop instead of 3,000."""
 SCHEDULER = "scheduler"
+SERVED = frozenset(kind.resource for kind in BUILT_IN.values())
 _MANAGER = "kube-controller-manager"
 """Whose the fields are that controllers set, under the name by which clients tell them from people's."""
 ENCRYPTED = ("/secrets/",)
@@ -280,7 +282,7 @@ class ControlPlane:
             own_addresses=self._addresses(),
         )
         parts = {name: Part(informers, make) for name, make in makers_of.items()}
-        parts[SCHEDULER] = Part(informers, lambda: Scheduler(scheduling, informers, placing))
+        parts[SCHEDULER] = Part(informers, lambda: Scheduler(scheduling, informers, placing, served=SERVED))
         self._controllers = tuple(parts)
         self.supervisor.start("events", recorder.run)
         self.supervisor.start("scheduler events", placing.run)
