@@ -26,6 +26,7 @@ from pilothouse.engine.controllers.job.controller import JobController
 from pilothouse.engine.controllers.namespace.controller import NamespaceController
 from pilothouse.engine.controllers.node.controller import NodeLifecycleController
 from pilothouse.engine.controllers.replicaset.controller import ReplicaSetController
+from pilothouse.engine.controllers.replicaset.family import REPLICATION_CONTROLLERS
 from pilothouse.engine.controllers.serviceaccount import ServiceAccountController
 
 Clients = Callable[[str], Client]
@@ -78,6 +79,9 @@ def makers(
         ),
         "replicaset-controller": lambda: ReplicaSetController(
             clients("replicaset-controller"), informers, named("replicaset-controller"), clock
+        ),
+        "replication-controller": lambda: ReplicaSetController(
+            clients("replication-controller"), informers, named("replication-controller"), clock, REPLICATION_CONTROLLERS
         ),
         "job-controller": lambda: JobController(jobs, expiry, informers, named("job-controller"), clock),
         "cronjob-controller": lambda: CronJobController(clients("cronjob-controller"), informers, named("cronjob-controller"), clock),

@@ -23,6 +23,13 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("create delete list patch watch", "pods"),
         EVENTS,
     ),
+    "replication-controller": (
+        rule("get list update watch", "replicationcontrollers"),
+        rule("update", "replicationcontrollers/status"),
+        rule("update", "replicationcontrollers/finalizers"),
+        rule("create delete list patch watch", "pods"),
+        EVENTS,
+    ),
     "job-controller": (
         rule("get list patch update watch", "jobs", "batch"),
         rule("update", "jobs/status", "batch"),

@@ -76,12 +76,17 @@ def _validate_set_template(spec: Object) -> list[Cause]:
     causes: list[Cause] = []
     if not found:
         causes.append(field.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
-    causes += validate_template(template, "spec.template")
+    return causes + validate_lasting_template(template, "ReplicaSet")
+
+
+def validate_lasting_template(template: Object, kind: str) -> list[Cause]:
+    """Of pods that run for good. kind: what the messages call the kind that makes them."""
+    causes = validate_template(template, "spec.template")
     pod = template.get("spec") or {}
     if pod.get("restartPolicy") != "Always":
         causes.append(field.not_supported("spec.template.spec.restartPolicy", pod.get("restartPolicy"), ("Always",)))
     if pod.get("activeDeadlineSeconds") is not None:
-        detail = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        detail = f"activeDeadlineSeconds in {kind} is not Supported"
         causes.append(field.forbidden("spec.template.spec.activeDeadlineSeconds", detail))
     return causes
 
@@ -169,7 +174,9 @@ def _validate_deployment_status(obj: Object, old: Object) -> list[Cause]:
     status, before = obj.get("status") or {}, old.get("status") or {}
     counts = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas")
     causes = metadata.validate_update(obj, old)
-    causes += _counts(status, (*counts, "terminatingReplicas", "collisionCount"), ("updatedReplicas", "readyReplicas", "availableReplicas"))
+    causes += validate_counts(
+        status, (*counts, "terminatingReplicas", "collisionCount"), ("updatedReplicas", "readyReplicas", "availableReplicas")
+    )
     had, has = before.get("collisionCount"), status.get("collisionCount")
     if had is not None and (has is None or has < had):
         causes.append(field.invalid("status.collisionCount", has or 0, "cannot be decremented"))
@@ -179,11 +186,11 @@ def _validate_deployment_status(obj: Object, old: Object) -> list[Cause]:
 def _validate_replicaset_status(obj: Object, old: Object) -> list[Cause]:
     counts = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "terminatingReplicas", "observedGeneration")
     causes = metadata.validate_update(obj, old)
-    return causes + _counts(obj.get("status") or {}, counts, ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"))
+    return causes + validate_counts(obj.get("status") or {}, counts, ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"))
 
 
-def _counts(status: Object, counts: tuple[str, ...], parts: tuple[str, ...]) -> list[Cause]:
-    """parts: counts of some of the replicas."""
+def validate_counts(status: Object, counts: tuple[str, ...], parts: tuple[str, ...]) -> list[Cause]:
+    """Of a status. counts: its numbers; parts: those of some of the replicas."""
     causes: list[Cause] = []
     for name in field.until_enough(causes, counts):
         causes += field.non_negative(f"status.{name}", status.get(name))
@@ -201,11 +208,11 @@ def _template_warnings(obj: Object) -> list[str]:
     return template_warnings((obj.get("spec") or {}).get("template") or {}, "spec.template")
 
 
-def _warnings(obj: Object) -> list[str]:
+def set_warnings(obj: Object) -> list[str]:
     return name_warnings(obj) + _template_warnings(obj)
 
 
-def _warnings_on_update(obj: Object, old: Object) -> list[str]:
+def set_warnings_on_update(obj: Object, old: Object) -> list[str]:
     return _template_warnings(obj) if strategy.is_new_generation(obj, old) else []
 
 
@@ -218,8 +225,8 @@ DEPLOYMENT = Kind(
     validate=_validate_deployment,
     validate_update=_validate_deployment_update,
     validate_status_update=_validate_deployment_status,
-    warnings=_warnings,
-    warnings_on_update=_warnings_on_update,
+    warnings=set_warnings,
+    warnings_on_update=set_warnings_on_update,
     columns=printer.DEPLOYMENT_COLUMNS,
     cells=printer.deployment_cells,
 )
@@ -232,8 +239,8 @@ REPLICASET = Kind(
     validate=_validate_replicaset,
     validate_update=_validate_replicaset_update,
     validate_status_update=_validate_replicaset_status,
-    warnings=_warnings,
-    warnings_on_update=_warnings_on_update,
+    warnings=set_warnings,
+    warnings_on_update=set_warnings_on_update,
     columns=printer.REPLICASET_COLUMNS,
     cells=printer.replicaset_cells,
 )

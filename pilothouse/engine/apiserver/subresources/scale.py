@@ -27,6 +27,7 @@ from pilothouse.engine.apiserver.write.ownership import Manage
 from pilothouse.engine.apiserver.write.update import Make, Update
 from pilothouse.model.errors import BadRequest, Cause, Internal, Invalid
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import REPLICATIONCONTROLLERS
 from pilothouse.model.resource import Resource
 from pilothouse.model.schema import Schema
 from pilothouse.model.selector import from_label_selector
@@ -158,7 +159,10 @@ def _selector(served: ServedResource, obj: Object) -> str:
     if served.custom:
         path = served.scale.label_selector if served.scale else ""
         return (_find(obj, path) or "") if path else ""
-    return str(from_label_selector((obj.get("spec") or {}).get("selector")))
+    selector = (obj.get("spec") or {}).get("selector")
+    if served.resource.group_resource == REPLICATIONCONTROLLERS.group_resource:
+        selector = {"matchLabels": selector or {}}
+    return str(from_label_selector(selector))
 
 
 def _find(obj: Object, path: str) -> Any:

@@ -30,6 +30,7 @@ from pilothouse.model.kinds import (
     NODES,
     PODS,
     REPLICASETS,
+    REPLICATIONCONTROLLERS,
     SERVICEACCOUNTS,
     SERVICES,
 )
@@ -47,6 +48,7 @@ SHARED = (
     NODES,
     PODS,
     REPLICASETS,
+    REPLICATIONCONTROLLERS,
     SERVICEACCOUNTS,
     SERVICES,
 )

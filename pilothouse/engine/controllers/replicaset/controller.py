@@ -1,4 +1,4 @@
-"""Keeps as many pods alive as a ReplicaSet wants."""
+"""Keeps as many pods alive as a ReplicaSet or a ReplicationController wants."""
 
 import asyncio
 import time
@@ -12,26 +12,37 @@ from pilothouse.engine.controllers import batches, pods, refusal
 from pilothouse.engine.controllers.fresh import Fresh
 from pilothouse.engine.controllers.ownership import Owner
 from pilothouse.engine.controllers.replicaset import plan
+from pilothouse.engine.controllers.replicaset.family import REPLICA_SETS, Family
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, NotFound
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PODS, REPLICASETS
-from pilothouse.model.selector import Selector, from_label_selector
+from pilothouse.model.kinds import PODS
 
 WORKERS = 5
 
 
 class ReplicaSetController:
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder, clock: Callable[[], float] = time.time) -> None:
+    """family: the kind of sets that it keeps."""
+
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        recorder: Recorder,
+        clock: Callable[[], float] = time.time,
+        family: Family = REPLICA_SETS,
+    ) -> None:
+        resource = family.resource
+        self._family = family
         self._client = client
         self._recorder = recorder
         self._clock = clock
-        self._sets = Fresh(informers.of(REPLICASETS), "controller", pods.by_controller_uid)
+        self._sets = Fresh(informers.of(resource), "controller", pods.by_controller_uid)
         self._pods = Fresh(informers.of(PODS), "controller", pods.by_controller_uid)
-        self._owner = Owner(client, REPLICASETS, self._pods)
-        self._controller = Controller("replicaset", self.reconcile, workers=WORKERS)
+        self._owner = Owner(client, resource, self._pods)
+        self._controller = Controller(resource.singular, self.reconcile, workers=WORKERS)
         self._controller.watches(self._sets.informer)
-        self._controller.watches(self._pods.informer, owner_key(REPLICASETS))
+        self._controller.watches(self._pods.informer, owner_key(resource))
         self._controller.watches(self._pods.informer, self._sets_of_orphan)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
@@ -41,8 +52,7 @@ class ReplicaSetController:
         replica_set = self._sets.get(key)
         if replica_set is None:
             return None
-        selector = from_label_selector((replica_set.get("spec") or {}).get("selector"))
-        claimed = await self._owner.claim(replica_set, selector)
+        claimed = await self._owner.claim(replica_set, self._family.selector(replica_set))
         active = [pod for pod in claimed if not pods.is_finished(pod) and not self._pods.is_leaving(pod)]
         terminating = sum(1 for pod in claimed if not pods.is_finished(pod) and self._pods.is_leaving(pod))
         errors = [] if meta.is_deleting(replica_set) else await self._manage(replica_set, active)
@@ -61,7 +71,8 @@ class ReplicaSetController:
         return []
 
     async def _create(self, replica_set: Object) -> None:
-        pod = pods.from_template(replica_set["spec"]["template"], replica_set, REPLICASETS.api_version, REPLICASETS.kind)
+        owner = self._family.resource
+        pod = pods.from_template(replica_set["spec"]["template"], replica_set, owner.api_version, owner.kind)
         try:
             created = await self._client.create(PODS, pod)
         except ApiError as error:
@@ -97,9 +108,10 @@ class ReplicaSetController:
             wanted = (replica_set.get("spec") or {}).get("replicas", 1)
             failure = ("FailedCreate" if wanted > len(active) else "FailedDelete", errors[0].message)
         status, again_s = plan.status(replica_set, active, terminating, failure, self._clock())
+        status = self._family.shown(status)
         if status != replica_set.get("status"):
             try:
-                self._sets.wrote(await self._client.update_status(REPLICASETS, replica_set | {"status": status}))
+                self._sets.wrote(await self._client.update_status(self._family.resource, replica_set | {"status": status}))
             except NotFound:
                 return None
         return again_s
@@ -112,9 +124,7 @@ class ReplicaSetController:
         if not labels:
             return []
         return [
-            meta.key(each) for each in self._sets.informer.items() if meta.namespace(each) == namespace and _selector(each).matches(labels)
+            meta.key(each)
+            for each in self._sets.informer.items()
+            if meta.namespace(each) == namespace and self._family.selector(each).matches(labels)
         ]
-
-
-def _selector(replica_set: Object) -> Selector:
-    return from_label_selector((replica_set.get("spec") or {}).get("selector"))

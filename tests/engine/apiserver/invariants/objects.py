@@ -42,6 +42,7 @@ OBJECTS: dict[str, Object] = {
     f"{NAMESPACE}/secrets": {"data": {"a": "Yg=="}, "stringData": {"c": "d"}},
     f"{NAMESPACE}/pods": {"spec": POD},
     f"{NAMESPACE}/podtemplates": {"template": TEMPLATE},
+    f"{NAMESPACE}/replicationcontrollers": {"spec": {"selector": LABELS, "template": TEMPLATE}},
     f"{NAMESPACE}/services": {"spec": {"selector": LABELS, "ports": [{"name": "x", "port": 80, "targetPort": "http"}]}},
     f"{NAMESPACE}/serviceaccounts": {"imagePullSecrets": [{"name": "x"}], "secrets": [{"name": "z"}]},
     f"{NAMESPACE}/endpoints": {"subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 80, "name": "x"}]}]},
@@ -86,6 +87,7 @@ CONDITION: Object = {"type": "Ready", "status": "True", "reason": "R", "message"
 RUNNING: Object = {"name": "c", "image": "i", "imageID": "x", "ready": True, "restartCount": 0, "state": {"running": {}}}
 STATUSES: dict[str, Object] = {
     f"{NAMESPACE}/pods": {"phase": "Running", "conditions": [CONDITION], "podIPs": [{"ip": "10.0.0.1"}], "containerStatuses": [RUNNING]},
+    f"{NAMESPACE}/replicationcontrollers": {"replicas": 1, "readyReplicas": 1, "conditions": [CONDITION]},
     f"{NAMESPACE}/services": {"conditions": [CONDITION]},
     f"{CORE}/nodes": {
         "capacity": {"cpu": "1"},

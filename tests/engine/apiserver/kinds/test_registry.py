@@ -55,6 +55,7 @@ def test_unknown_selectors_are_refused_in_upstreams_words() -> None:
             {
                 "pods",
                 "podtemplates",
+                "replicationcontrollers",
                 "services",
                 "serviceaccounts",
                 "resourcequotas",

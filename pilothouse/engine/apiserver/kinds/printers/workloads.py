@@ -103,6 +103,11 @@ def replicaset_cells(obj: Object, now: datetime) -> list[Any]:
     return [name(obj), wanted, status.get("replicas") or 0, status.get("readyReplicas") or 0, age(obj, now), *_template(obj)]
 
 
+def replicationcontroller_cells(obj: Object, now: datetime) -> list[Any]:
+    """As those of a ReplicaSet; its selector is a plain set of labels."""
+    return [*replicaset_cells(obj, now)[:-1], labels((obj.get("spec") or {}).get("selector"))]
+
+
 def job_cells(obj: Object, now: datetime) -> list[Any]:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     return [name(obj), _job_state(obj, status), _completions(spec, status), _job_time(status, now), age(obj, now), *_template(obj)]
