@@ -130,6 +130,16 @@ HORIZONTALPODAUTOSCALERS = Resource(
     categories=("all",),
     subresources=_STATUS,
 )
+HORIZONTALPODAUTOSCALERS_V1 = Resource(
+    "autoscaling",
+    "v1",
+    "horizontalpodautoscalers",
+    "HorizontalPodAutoscaler",
+    singular="horizontalpodautoscaler",
+    short_names=("hpa",),
+    categories=("all",),
+    subresources=_STATUS,
+)
 PODDISRUPTIONBUDGETS = Resource(
     "policy",
     "v1",
@@ -216,6 +226,10 @@ APISERVICES = Resource(
     categories=("api-extensions",),
     subresources=_STATUS,
 )
+
+_MEASURED = ("get", "list")
+NODEMETRICS = Resource("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", namespaced=False, verbs=_MEASURED)
+PODMETRICS = Resource("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", verbs=_MEASURED)
 
 _REVIEW = ("create",)
 TOKENREVIEWS = Resource(

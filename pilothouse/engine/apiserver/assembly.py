@@ -56,6 +56,7 @@ from pilothouse.engine.apiserver.metrics import Metrics
 from pilothouse.engine.apiserver.nodes import NodeConnector
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.apiserver.quota.tallies import Tallies
+from pilothouse.engine.apiserver.resource_metrics.scraper import Scraper
 from pilothouse.engine.apiserver.resources.builtin import built_in_table
 from pilothouse.engine.apiserver.services.allocation import Allocation
 from pilothouse.engine.apiserver.settings import Settings
@@ -74,7 +75,7 @@ from pilothouse.engine.apiserver.webhooks.client import WebhookClient
 from pilothouse.engine.apiserver.webhooks.services import SLICES, Services, SlicesOfServices
 from pilothouse.engine.apiserver.write.path import Follower, WritePath
 from pilothouse.engine.store.store import Store
-from pilothouse.model.kinds import APISERVICES
+from pilothouse.model.kinds import APISERVICES, NODES
 from pilothouse.model.schema import Catalog
 
 _THREADS = 2
@@ -223,6 +224,7 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     followed = _Followed.of(store, allocation)
     writes = WritePath(store, admission, followed.by_name(), beside)
     backend = Backend(store, table, schemas, rights.authorizer, tokens, admission, writes, beside, settings.ca, nodes)
+    backend.usage = scraper = Scraper(lambda: objects.all(NODES), lambda: backend.proxy, settings.metrics_resolution_s)
     await bootstrap(store, settings, allocation)
     rights.follow(store)
     allocation.follow(store)
@@ -234,7 +236,7 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     metrics = _metrics(store, rights.authorizer, fairness, webhooks)
     documents = _documents(backend, metrics, settings)
     kept = OwnObjects(store, kept_objects(settings, allocation.network))
-    upkeep = (*_upkeep(backend, followed, quota), kept, ApiServices(store, table, Availability(objects, slices)))
+    upkeep = (*_upkeep(backend, followed, quota), kept, scraper, ApiServices(store, table, Availability(objects, slices)))
     return Components(backend, Authenticator(tokens), documents, metrics, fairness, settings.auditor, upkeep, client)
 
 

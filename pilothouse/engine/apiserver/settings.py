@@ -24,7 +24,7 @@ class Settings:
     where one node may have all. cluster_domain: of the names of Services.
     allowed_sysctls: patterns of kernel parameters that pods may set beside the safe ones.
     node_config: what nodes are told of parts that the engine does not know.
-    auditor: records requests; None when nobody does.
+    auditor: records requests; None when nobody does. metrics_resolution_s: how often nodes are asked what they use, while somebody asks.
     """
 
     state: Path
@@ -46,3 +46,4 @@ class Settings:
     platform_namespace: str = "pilothouse-system"
     allowed_sysctls: Sequence[str] = ()
     auditor: Auditor | None = None
+    metrics_resolution_s: float = 15.0

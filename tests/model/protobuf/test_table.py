@@ -29,7 +29,11 @@ def flat(definition: str) -> Iterator[Field]:
             yield field
 
 
-@pytest.mark.parametrize(("api_version", "kind"), [*((each.api_version, each.kind) for each in BUILT_IN), *SUBRESOURCES])
+# Upstream's definitions do not have what metrics.k8s.io answers with, which is not shown in protobuf.
+KINDS = [(each.api_version, each.kind) for each in BUILT_IN if each.group != "metrics.k8s.io"]
+
+
+@pytest.mark.parametrize(("api_version", "kind"), [*KINDS, *SUBRESOURCES])
 def test_every_built_in_kind_is_known_under_its_definition(catalog: Catalog, api_version: str, kind: str) -> None:
     definition = definition_of(api_version, kind)
     group, _, version = api_version.rpartition("/")

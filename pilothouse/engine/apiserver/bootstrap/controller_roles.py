@@ -45,6 +45,16 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("delete list", "pods"),
         EVENTS,
     ),
+    "horizontal-pod-autoscaler": (
+        rule("get list watch", "horizontalpodautoscalers", "autoscaling"),
+        rule("update", "horizontalpodautoscalers/status", "autoscaling"),
+        rule("get update", "*/scale", "*"),
+        rule("list", "pods"),
+        rule("list", "pods", "metrics.k8s.io"),
+        rule("get list", "*", "custom.metrics.k8s.io"),
+        rule("get list", "*", "external.metrics.k8s.io"),
+        EVENTS,
+    ),
     "ttl-after-finished-controller": (rule("delete get list watch", "jobs", "batch"), EVENTS),
     "namespace-controller": (
         rule("delete get list watch", "namespaces"),

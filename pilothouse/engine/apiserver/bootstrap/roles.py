@@ -73,6 +73,8 @@ def _aggregates() -> list[Object]:
             aggregate_to="edit",
         ),
         _to_view(),
+        # Source: metrics-server's manifests.
+        cluster_role("system:aggregated-metrics-reader", rule(READ, "nodes pods", "metrics.k8s.io"), aggregate_to="view"),
     ]
 
 

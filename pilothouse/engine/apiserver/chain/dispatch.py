@@ -109,10 +109,11 @@ async def _write(verb: Verb, backend: Backend, request: ApiRequest, served: Serv
 def _negotiated(request: ApiRequest, served: ServedResource) -> Accepted:
     """Raises NotAcceptable."""
     custom = served.custom
+    protobuf = not custom and served.kind.openapi is None
     if request.verb == "watch":
-        return choose_stream(request.accept, custom=custom, protobuf=not custom)
+        return choose_stream(request.accept, custom=custom, protobuf=protobuf)
     lists, tables = request.verb in _LISTS, _is_shown_as_table(request, served)
-    return choose(request.accept, lists=lists, tables=tables, custom=custom, protobuf=not custom)
+    return choose(request.accept, lists=lists, tables=tables, custom=custom, protobuf=protobuf)
 
 
 def _is_shown_as_table(request: ApiRequest, served: ServedResource) -> bool:

@@ -15,6 +15,7 @@ from pilothouse.engine.apiserver.request.routing import Target
 from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.reviews.components import get_component, list_components
 from pilothouse.engine.apiserver.reviews.reviews import REVIEWS
+from pilothouse.engine.apiserver.reviews.usage import get_usage, list_usage
 from pilothouse.engine.apiserver.subresources import binding, eviction, finalize, portforward, proxy, scale, session, token
 from pilothouse.engine.apiserver.subresources import log as logs
 from pilothouse.engine.apiserver.verbs.create import create
@@ -52,6 +53,8 @@ SUBRESOURCE_VERBS: Mapping[str, Mapping[str, Verb]] = {
 UNSTORED_VERBS: Mapping[str, Mapping[str, Verb]] = {
     "bindings": {"create": binding.create_by_body},
     "componentstatuses": {"list": list_components, "get": get_component},
+    "nodes.metrics.k8s.io": {"list": list_usage, "get": get_usage},
+    "pods.metrics.k8s.io": {"list": list_usage, "get": get_usage},
     **{group_resource: {"create": review} for group_resource, review in REVIEWS.items()},
 }
 """What carries out the verbs of kinds that are only answered."""

@@ -170,7 +170,7 @@ def _build(rows: list[ServedResource], plain: Mapping[str, DescribedDocument], s
     paths: dict[str, Object] = {}
     for row in rows:
         name = definition_name(row)
-        if row.custom:
+        if row.custom or row.openapi is not None:
             schemas |= custom_schemas(row, name, style)
         paths |= paths_of(row, name, style)
     paths |= {path: plain_paths.path_item(document, style) for path, document in named.items()}

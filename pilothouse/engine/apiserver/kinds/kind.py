@@ -92,7 +92,8 @@ def plain_validate_update(obj: Object, old: Object) -> list[Cause]:
 class Kind:
     """One stored resource.
 
-    definition: name of the upstream schema, such as "io.k8s.api.core.v1.Pod".
+    definition: name of the upstream schema, such as "io.k8s.api.core.v1.Pod". openapi: the schema itself, of a kind that is not among
+        upstream's definitions; such a kind is not shown in protobuf.
     validate, validate_update, validate_status_update: causes in upstream's wording and order, object metadata included;
         `validate` runs on create, `validate_update` on update of the object (it includes what `validate` says where upstream does).
     validate_subresource: instead of `validate_update` for writes through other subresources; `causes_of_update` picks.
@@ -112,6 +113,7 @@ class Kind:
 
     resource: Resource
     definition: str
+    openapi: Object | None = None
     default: Callable[[Object], None] = _nothing
     prepare_create: Callable[[Object, Context], None] = _prepare_create
     prepare_update: Callable[[Object, Object, Context], None] = _prepare_update

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pilothouse.engine.apiserver.kinds import (
     apiservices,
+    autoscaling,
     certificates,
     cluster,
     componentstatuses,
@@ -18,6 +19,7 @@ from pilothouse.engine.apiserver.kinds import (
     quotas,
     rbac,
     replication_controllers,
+    resource_metrics,
     runtime_classes,
     service_networks,
     services,
@@ -49,6 +51,7 @@ _KINDS: tuple[Kind, ...] = (
     workloads.CONTROLLERREVISION,
     jobs.JOB,
     cronjobs.CRONJOB,
+    autoscaling.HORIZONTALPODAUTOSCALER,
     ingresses.INGRESS,
     ingresses.INGRESSCLASS,
     service_networks.SERVICECIDR,
@@ -67,7 +70,12 @@ _KINDS: tuple[Kind, ...] = (
     apiservices.APISERVICE,
     MUTATING,
     VALIDATING,
+    resource_metrics.NODEMETRICS,
+    resource_metrics.PODMETRICS,
     *REVIEWS,
 )
+_OTHER_VERSIONS: tuple[Kind, ...] = (autoscaling.HORIZONTALPODAUTOSCALER_V1,)
 
 BUILT_IN: Mapping[str, Kind] = {kind.resource.group_resource: kind for kind in _KINDS}
+SERVED: tuple[Kind, ...] = (*_KINDS, *_OTHER_VERSIONS)
+"""The same with every version."""

@@ -1,17 +1,18 @@
 """The table's first rows: every built-in resource that is served, with its schema and its place in the store."""
 
 from pilothouse.engine.apiserver.kinds.kind import Kind
-from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
+from pilothouse.engine.apiserver.kinds.registry import SERVED
 from pilothouse.engine.apiserver.resources.served import ServedResource, ServedResources
 from pilothouse.model.schema import Catalog, Schema
+from pilothouse.model.schema.crd import from_crd
 
 
 def built_in_table(schemas: Catalog) -> ServedResources:
-    return ServedResources(_row(kind, schemas) for kind in BUILT_IN.values())
+    return ServedResources(_row(kind, schemas) for kind in SERVED)
 
 
 def _row(kind: Kind, schemas: Catalog) -> ServedResource:
     def schema() -> Schema:
-        return schemas.schema(kind.definition)
+        return schemas.schema(kind.definition) if kind.openapi is None else from_crd(kind.openapi)
 
-    return ServedResource(kind, schema, f"/{(kind.stored_as or kind.resource).group_resource}/")
+    return ServedResource(kind, schema, f"/{(kind.stored_as or kind.resource).group_resource}/", openapi=kind.openapi)

@@ -68,7 +68,8 @@ class Shape(Protocol):
 class ServedResource:
     """One resource at one version.
 
-    openapi: a custom resource's schema as its definition has it. shape: None where objects are shown as they are stored.
+    openapi: a custom resource's schema as its definition has it; of others one that upstream's definitions lack.
+    shape: None where objects are shown as they are stored.
     ended: callbacks for the time when it is not served any more, or otherwise.
     """
 

@@ -1,1 +1,1 @@
-"""Reviews: questions to authentication and authorization that are asked as API objects and never stored."""
+"""What is asked as API objects and never stored: authentication, authorization, the state of parts, what nodes and pods use."""

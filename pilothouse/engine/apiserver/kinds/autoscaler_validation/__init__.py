@@ -1,0 +1,1 @@
+"""What a HorizontalPodAutoscaler may say. Source: pkg/apis/autoscaling/validation/validation.go."""
