@@ -6,6 +6,8 @@ log=$1
 state=$2
 worked=$3
 shift 3
+# As many open files as the units of systemd allow, or as many as this machine lets us: a login's 1024 are soon used up.
+ulimit -n 1048576 2>/dev/null || ulimit -Sn "$(ulimit -Hn)" 2>/dev/null || :
 pause=0
 while :; do
     rm -f "$worked"

@@ -225,6 +225,7 @@ class NodeAgent:
             resolver=Resolver.of_host(),
             allocatable=allocatable,
             memory_bytes=facts.memory_bytes(),
+            cgroup_files=cgroups.of_containers(),
             clock=self._clock,
             pressure=lambda pod: self._evictor.refusal(pod) if self._evictor is not None else None,
             used_beside=self._used_beside,

@@ -1,5 +1,6 @@
 """The shell supervisor: when it starts a command again, how soon, and when it gives up."""
 
+import resource
 import subprocess
 import time
 from importlib import resources
@@ -52,3 +53,11 @@ def test_a_command_that_worked_once_and_cannot_begin_any_more_is_started_again_l
     body = f"[ $n -gt 1 ] || touch {tmp_path}/state {tmp_path}/worked; [ $n -lt 4 ] || exit 0; exit 1"
     assert supervise(tmp_path, body) == 0
     assert time.monotonic() - began > 0.2 + 1.2 + 3.2 - 1.0
+
+
+def test_what_it_keeps_running_may_open_as_many_files_as_the_machine_lets_it(tmp_path: Path) -> None:
+    script = f'ulimit -Sn 64; exec sh {SCRIPT} {tmp_path}/log {tmp_path}/state {tmp_path}/worked sh -c "ulimit -Sn >{tmp_path}/limit"'
+    subprocess.run(["sh", "-c", script], check=True, timeout=20)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    given = (tmp_path / "limit").read_text().strip()
+    assert given == "unlimited" or int(given) >= min(hard, 1048576) > 64

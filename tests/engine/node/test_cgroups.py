@@ -51,6 +51,14 @@ def tree(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     return root
 
 
+def test_containers_end_as_a_whole_when_they_are_out_of_memory_where_the_kernel_can_do_that(tmp_path: Path) -> None:
+    assert cgroups.of_containers(tmp_path) == {}
+    (tmp_path / "cgroup.controllers").write_text("cpu pids\n")
+    assert cgroups.of_containers(tmp_path) == {}
+    (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
+    assert cgroups.of_containers(tmp_path) == {"memory.oom.group": "1"}
+
+
 def test_the_pods_of_an_instance_are_found(tree: Path) -> None:
     assert cgroups.pods(INSTANCE) == {UID}
     assert cgroups.pods("pilothouse-other") == set()

@@ -1,10 +1,16 @@
-"""In which order containers of a pod start."""
+"""In which order containers of a pod start, and what the runtime is told of them."""
 
+from pathlib import Path
+
+import pytest
+
+from pilothouse.engine.node.host import cgroups
 from pilothouse.model import meta
 from pilothouse.model.kinds import PODS
-from tests.simulation.cluster import Simulated
+from tests.simulation.cluster import Simulated, simulated
 from tests.simulation.conftest import Play
 from tests.simulation.objects import IMAGE, container, pod
+from tests.simulation.virtual import virtually
 
 
 def test_containers_of_a_pod_start_together(play: Play) -> None:
@@ -42,3 +48,16 @@ def test_one_container_that_cannot_start_holds_back_no_other(play: Play) -> None
         await cluster.until(PODS, "p", lambda found: meta.is_true(found, "Ready"), 5)
 
     play(scene)
+
+
+def test_the_runtime_is_told_what_cgroups_say_beside_limits(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "of_containers", lambda: {"memory.oom.group": "1"})
+
+    async def whole() -> None:
+        async with simulated(tmp_path, state) as cluster:
+            cluster.runtime.holds(IMAGE)
+            await cluster.runs(pod())
+            (made,) = cluster.runtime.configs.values()
+            assert dict(made.linux.resources.unified) == {"memory.oom.group": "1"}
+
+    virtually(whole)

@@ -18,6 +18,7 @@ from pathlib import Path
 from pilothouse.engine.node.host import slices
 
 ROOT = Path("/sys/fs/cgroup")
+OOM_GROUP = "memory.oom.group"
 CLEARED_S, POLL_S = 2.0, 0.02
 
 
@@ -63,6 +64,19 @@ def folder_of(parent: str) -> str:
         return parent.strip("/")
     parts = parent.removesuffix(".slice").split("-")
     return "/".join("-".join(parts[: depth + 1]) + ".slice" for depth in range(len(parts)))
+
+
+def of_containers(root: Path = ROOT) -> dict[str, str]:
+    """What the cgroup of each container says beside its limits, file -> value; the runtime writes it. Version 2 alone has such files.
+
+    A container that runs out of memory ends as a whole: with one process of several killed it would go on half. Source:
+    kuberuntime_container_linux.go (singleProcessOOMKill).
+    """
+    try:
+        controllers = (root / "cgroup.controllers").read_text().split()
+    except OSError:
+        return {}
+    return {OOM_GROUP: "1"} if "memory" in controllers else {}
 
 
 def weigh(parent: str, shares: int) -> None:

@@ -33,6 +33,7 @@ class Context:
     pressure: why a pod must not begin on this node now, since the node is short of something.
     used_beside: what the pods that the node runs or will run beside the one of that uid are allotted in all.
     admitted: what each of those is allotted that it has taken already and whose end nobody has decided.
+    cgroup_files: what the cgroup of each container says beside its limits, file -> value.
     decide_resizes(): those of all pods that are due or wait for room, in their order, since one is due or some room is free again.
     """
 
@@ -48,6 +49,7 @@ class Context:
     allocatable: Object
     memory_bytes: int
     clock: Steady = field(default_factory=Steady)
+    cgroup_files: Mapping[str, str] = field(default_factory=dict)
     rejections: Rejections = field(default_factory=Rejections)
     pressure: Callable[[Object], Waiting | None] = lambda pod: None
     used_beside: Callable[[str], Mapping[str, int]] = lambda uid: {}

@@ -191,6 +191,7 @@ class Starter:
             pod, spec, attempt=attempt, prepared=prepared, image=image, profiles=self._context.config.seccomp_dir,
             node_memory_bytes=self._context.memory_bytes, target=self._target(spec),
         )  # fmt: skip
+        config.linux.resources.unified.update(self._context.cgroup_files)
         config.annotations[WANTED_IMAGE] = spec["image"]
         config.annotations[allocation.RESOURCES] = allocation.said(spec)
         self._sandboxes.shift(config.linux.security_context.namespace_options)
