@@ -42,9 +42,12 @@ class Promises:
     def hold(self) -> None:
         """After each step."""
         assert SLOWED.value() == self._slowed, "a worker's loop came round too often"
+        self._nothing_broke()
+        self._grace_holds()
+
+    def _nothing_broke(self) -> None:
         broken = [each for each in self.logs if each["log_level"] in ("error", "critical")]
         assert not broken, broken[0]
-        self._grace_holds()
 
     def _grace_holds(self) -> None:
         """Of pods since whose deletion nothing has been wrong."""
@@ -55,6 +58,7 @@ class Promises:
 
     async def hold_in_peace(self) -> None:
         """When nothing has happened for long: what is shown is what there is, and nothing is left of what is gone."""
+        self._nothing_broke()
         pods = {meta.uid(each): each for each in (await self.world.client.list(PODS, "default")).items}
         leaving = [meta.name(each) for each in pods.values() if meta.is_deleting(each)]
         assert not leaving, f"pods that never end: {leaving}"

@@ -9,7 +9,7 @@ from pilothouse.engine.node.request import handlers
 from pilothouse.model import meta
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.kinds import EVENTS, PODS, RUNTIMECLASSES
-from tests.simulation.cluster import Simulated
+from tests.simulation.cluster import Simulated, until
 from tests.simulation.conftest import Play
 from tests.simulation.fake_runtime import Program
 from tests.simulation.objects import IMAGE, container, pod
@@ -26,6 +26,18 @@ def test_a_sandbox_made_while_the_runtime_is_listed_is_not_taken_for_dead(play: 
             await cluster.agent._relist()
         await cluster.until(PODS, "p", lambda found: meta.is_true(found, "Ready"))
         assert not runtime.called("StopPodSandbox")
+
+    play(scene)
+
+
+def test_a_list_that_was_asked_for_before_a_pods_end_troubles_nobody_after_it(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        await cluster.runs(pod())
+        (id,), worker = cluster.runtime.boxes, cluster.worker("p")
+        await cluster.client.delete(PODS, "p", "default")
+        await until(lambda: worker.has_ended)
+        worker.doubt(id)
 
     play(scene)
 

@@ -84,7 +84,11 @@ class Handle:
     def spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         """Something in the background, for as long as the worker runs. what: names it in the task and in the event of its failure."""
         assert self.tasks is not None, "the pod's worker runs"
-        task = self.tasks.spawn(self._guarded(work, what), name=f"pod {podspec.key_of(self.object)} {what}")
+        try:
+            task = self.tasks.spawn(self._guarded(work, what), name=f"pod {podspec.key_of(self.object)} {what}")
+        except RuntimeError:
+            work.close()
+            raise
         # A task that is cancelled before its first step never comes to its work.
         task.add_done_callback(lambda _: work.close())
         return task

@@ -249,7 +249,8 @@ class PodWorker:
             self._take_over()
             await self._live()
             await self._terminate()
-            self._over = True
+            # What is heard of it from here on, by who had asked the runtime before, concerns nobody.
+            self._over, self._handle.tasks = True, None
             tasks.cancel()
 
     def _take_over(self) -> None:
