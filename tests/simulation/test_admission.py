@@ -1,6 +1,7 @@
 """What the node takes of what somebody else than the scheduler has placed on it."""
 
 import asyncio
+from typing import Any
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -79,5 +80,35 @@ def test_a_pod_keeps_its_room_when_its_sandbox_is_made_anew(play: Play) -> None:
         cluster.runtime.crash_sandbox(box)
         await asyncio.sleep(5)
         await cluster.until(PODS, "p", lambda found: meta.is_true(found, "Ready"))
+
+    play(scene)
+
+
+def has_failed_for(reason: str) -> Any:
+    return lambda found: found is not None and (found["status"].get("phase"), found["status"].get("reason")) == ("Failed", reason)
+
+
+def test_a_pod_that_asks_for_other_nodes_is_not_taken_until_the_node_is_such_a_one(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        await cluster.create(PODS, pod("early", nodeName=NODE, nodeSelector={"disk": "ssd"}))
+        await cluster.until(PODS, "early", has_failed_for("NodeAffinity"))
+        await cluster.patch(NODES, NODE, {"metadata": {"labels": {"disk": "ssd"}}})
+        await cluster.runs(pod("late", nodeName=NODE, nodeSelector={"disk": "ssd"}))
+        assert len(cluster.runtime.boxes) == 1
+
+    play(scene)
+
+
+def test_a_port_of_the_node_is_one_pods_until_that_ends(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        ports = container(ports=[{"containerPort": 80, "hostPort": 8080}])
+        for name in ("first", "second"):
+            await cluster.create(PODS, pod(name, ports, nodeName=NODE, priorityClassName="system-node-critical"))
+        await cluster.until(PODS, "second", has_failed_for("NodePorts"))
+        await cluster.until(PODS, "first", lambda found: meta.is_true(found, "Ready"))
+        await cluster.client.delete(PODS, "first", "default")
+        await cluster.runs(pod("third", ports, nodeName=NODE))
 
     play(scene)

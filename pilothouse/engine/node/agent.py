@@ -58,6 +58,7 @@ from pilothouse.engine.node.work.worker import PodWorker
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS
+from pilothouse.model.node_selection import HostPort, host_ports
 
 log = structlog.get_logger("node.agent")
 
@@ -225,6 +226,8 @@ class NodeAgent:
             resolver=Resolver.of_host(),
             allocatable=allocatable,
             memory_bytes=facts.memory_bytes(),
+            taken_ports=self._taken_ports,
+            labels=facts.labels(self._config),
             cgroup_files=cgroups.of_containers(),
             clock=self._clock,
             pressure=lambda pod: self._evictor.refusal(pod) if self._evictor is not None else None,
@@ -245,6 +248,11 @@ class NodeAgent:
 
     def _admitted(self, uid: str) -> list[Mapping[str, int]]:
         return [each.asks for key, each in self._workers.items() if key != uid and each.state.admitted and each.is_active]
+
+    def _taken_ports(self, uid: str) -> Iterator[HostPort]:
+        for key, worker in self._workers.items():
+            if key != uid and worker.state.admitted and worker.is_active:
+                yield from host_ports(worker.pod)
 
     def _evictor_of(self, context: Context, node: NodeStatus) -> Evictor:
         reclaim = Reclaim(

@@ -7,9 +7,10 @@ import pytest
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.allocation import asks
 from pilothouse.engine.node.pod.signals import number, stop_signal
-from pilothouse.engine.node.request.admission import needs_features, rejection, shortage
+from pilothouse.engine.node.request.admission import misplaced, needs_features, rejection, shortage, taken
 from pilothouse.engine.node.runtime.seam import Features
 from pilothouse.model.json import Object
+from pilothouse.model.node_selection import host_ports
 from tests.engine.node.builders import pod, spec
 
 STRICT: Object = {"securityContext": {"supplementalGroupsPolicy": "Strict"}}
@@ -106,3 +107,55 @@ def test_limits_of_init_containers_count_beside_the_sidecars_before_them() -> No
     assert found is not None
     assert found.value == 13 * 1024**2
     assert podspec.limit(pod(initContainers=[spec("i")]), "ephemeral-storage") is None
+
+
+def required(*terms: Object) -> Object:
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}}}
+
+
+def expression(operator: str, *values: str, key: str = "disk") -> Object:
+    return {"key": key, "operator": operator} | ({"values": list(values)} if values else {})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits"),
+    [
+        ({}, True),
+        ({"nodeSelector": {"disk": "ssd"}}, True),
+        ({"nodeSelector": {"disk": "ssd", "zone": "a"}}, False),
+        (required({"matchExpressions": [expression("In", "ssd", "nvme"), expression("DoesNotExist", key="zone")]}), True),
+        (required({"matchExpressions": [expression("NotIn", "ssd")]}), False),
+        (required({"matchExpressions": [expression("Gt", "7", key="cores")]}), True),
+        (required({"matchExpressions": [expression("Lt", "8", key="cores")]}), False),
+        (required({"matchFields": [expression("In", "n", key="metadata.name")]}), True),
+        (required({"matchFields": [expression("In", "other", key="metadata.name")]}), False),
+        (required({"matchExpressions": [expression("Exists", key="zone")]}, {"matchExpressions": [expression("Exists")]}), True),
+        (required({}), False),
+        ({"nodeSelector": {"zone": "a"}, **required({"matchExpressions": [expression("Exists")]})}, False),
+    ],
+)
+def test_a_pod_that_asks_for_other_nodes_is_rejected(wanted: Object, fits: bool) -> None:
+    message = "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
+    assert misplaced(pod(**wanted), "n", {"disk": "ssd", "cores": "8"}) == (None if fits else ("NodeAffinity", message))
+
+
+def port(number: int, **more: object) -> Object:
+    return spec(ports=[{"containerPort": number, **more}])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "other", "fits"),
+    [
+        (pod(port(80)), pod(port(80)), True),
+        (pod(port(80, hostPort=8080)), pod(port(81, hostPort=8080)), False),
+        (pod(port(80, hostPort=8080)), pod(port(80, hostPort=8080, protocol="UDP")), True),
+        (pod(port(80, hostPort=8080, hostIP="10.0.0.1")), pod(port(80, hostPort=8080, hostIP="10.0.0.2")), True),
+        (pod(port(80, hostPort=8080, hostIP="10.0.0.1")), pod(port(80, hostPort=8080)), False),
+        (pod(port(8080), hostNetwork=True), pod(port(80, hostPort=8080)), False),
+        (pod(port(8080), hostNetwork=True), pod(initContainers=[port(80, hostPort=8080)]), True),
+        (pod(port(8080), hostNetwork=True), pod(initContainers=[port(80, hostPort=8080) | {"restartPolicy": "Always"}]), False),
+    ],
+)
+def test_a_pod_that_asks_for_a_port_of_the_node_that_another_has_is_rejected(wanted: Object, other: Object, fits: bool) -> None:
+    message = "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+    assert taken(wanted, host_ports(other)) == (None if fits else ("NodePorts", message))

@@ -3,7 +3,7 @@
 Source: kubelet/sysctl (runtime allowlist), kubelet/lifecycle/predicate.go.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.allocation import whole_of
@@ -11,6 +11,7 @@ from pilothouse.engine.node.pod.state import Waiting
 from pilothouse.engine.node.runtime.seam import Features
 from pilothouse.model import sysctls
 from pilothouse.model.json import Object
+from pilothouse.model.node_selection import HostPort, host_ports, matches
 
 PODS = "pods"
 SHORTAGES = {"cpu": "OutOfcpu", "memory": "OutOfmemory", "ephemeral-storage": "OutOfephemeral-storage", PODS: "OutOfpods"}
@@ -49,6 +50,23 @@ def shortage(asked: Mapping[str, int], others: Sequence[Mapping[str, int]], allo
         if used + wanted > whole:
             return _out_of(resource, wanted, used, whole)
     return None
+
+
+def misplaced(pod: Object, node: str, labels: Mapping[str, str]) -> Waiting | None:
+    """Of a pod that asks for other nodes than this one, which has these labels."""
+    return None if matches(pod, node, labels) else _failed("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
+
+
+def taken(pod: Object, ports: Iterable[HostPort]) -> Waiting | None:
+    """Of a pod that asks for ports of the node that others have."""
+    own = list(host_ports(pod))
+    if own and any(each.clashes(port) for port in ports for each in own):
+        return _failed("NodePorts", "node(s) didn't have free ports for the requested pod ports")
+    return None
+
+
+def _failed(predicate: str, why: str) -> Waiting:
+    return Waiting(predicate, f"Pod was rejected: Predicate {predicate} failed: {why}")
 
 
 def _out_of(resource: str, wanted: int, used: int, whole: int) -> Waiting:

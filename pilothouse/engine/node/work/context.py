@@ -1,7 +1,7 @@
 """What all pod workers share, and the handle through which the parts of one worker see its pod."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from pilothouse.engine.node.runtime.seam import Runtime
 from pilothouse.engine.node.volumes.volumes import Volumes
 from pilothouse.engine.node.work.rejections import Rejections
 from pilothouse.model.json import Object
+from pilothouse.model.node_selection import HostPort
 
 log = structlog.get_logger("node.pod")
 
@@ -34,6 +35,8 @@ class Context:
     used_beside: what the pods that the node runs or will run beside the one of that uid are allotted in all.
     admitted: what each of those is allotted that it has taken already and whose end nobody has decided.
     cgroup_files: what the cgroup of each container says beside its limits, file -> value.
+    taken_ports: of the node, which the pods beside the one of that uid have that it has taken and whose end nobody has decided.
+    labels: that the node gives itself; its Node may have others from elsewhere.
     decide_resizes(): those of all pods that are due or wait for room, in their order, since one is due or some room is free again.
     """
 
@@ -49,6 +52,8 @@ class Context:
     allocatable: Object
     memory_bytes: int
     clock: Steady = field(default_factory=Steady)
+    taken_ports: Callable[[str], Iterable[HostPort]] = lambda uid: ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     cgroup_files: Mapping[str, str] = field(default_factory=dict)
     rejections: Rejections = field(default_factory=Rejections)
     pressure: Callable[[Object], Waiting | None] = lambda pod: None

@@ -17,7 +17,9 @@ from pilothouse.engine.node.work import user_namespace
 from pilothouse.engine.node.work.context import Handle
 from pilothouse.engine.node.work.rejections import NotYetRejected
 from pilothouse.engine.node.work.unanswered import sandbox_made
+from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
+from pilothouse.model.kinds import NODES
 
 log = structlog.get_logger("node.starting")
 
@@ -119,7 +121,9 @@ class SandboxMaker:
         """Whether this node cannot give the pod what it asks for, or not now: it has failed then. Raises NotYetRejected."""
         pod, context = self._handle.object, self._context
         features = await context.runtime.features() if admission.needs_features(pod) else Features()
-        why = admission.rejection(pod, context.config.allowed_sysctls, features) or context.pressure(pod) or self._shortage()
+        misplaced = await self._misplaced()
+        why = admission.rejection(pod, context.config.allowed_sysctls, features) or context.pressure(pod) or self._shortage() or misplaced
+        why = why or (None if self._state.admitted else admission.taken(pod, context.taken_ports(self._handle.uid)))
         if why is None:
             # Nothing is awaited since the others were counted: two pods are never given the same room.
             self._state.admitted = True
@@ -132,6 +136,19 @@ class SandboxMaker:
         self._handle.say("Warning", why.reason, message)
         self._state.failure, self._state.rejected = why, True
         return True
+
+    async def _misplaced(self) -> Waiting | None:
+        """Whether the node is none that the pod asks for, as a pod may be that names its node. Raises RuntimeFailure."""
+        pod, context = self._handle.object, self._context
+        name = context.config.node_name
+        why = None if self._state.admitted else admission.misplaced(pod, name, context.labels)
+        if why is None:
+            return None
+        try:
+            node = await context.client.get(NODES, name)
+        except ApiError as error:
+            raise RuntimeFailure("Admit", f"the labels of node {name} cannot be read: {error.message}", "UNAVAILABLE") from error
+        return admission.misplaced(pod, name, meta.labels(node))
 
     def _shortage(self) -> Waiting | None:
         """Pods of the system, and those of the node's own files, are taken whatever there is."""
