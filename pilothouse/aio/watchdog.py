@@ -1,8 +1,10 @@
-"""Watches the event loop: how late it is all the time, and who holds it when it is not let go of.
+"""Watches the event loop: how late it is, and who holds it when it is not let go of.
 
-A timer in the loop measures the lag. A thread looks from outside whether that timer still fires, since a loop that never yields
-cannot say anything about itself; while it is held, the thread reads the stack of the loop's thread and names the task and the
-line. The thread only ever reads, so it costs two short wake-ups in each `held_s` and nothing else.
+A thread asks the loop from outside, since a loop that never yields cannot say anything about itself: it puts a callback into the loop and
+measures how long that has to wait. It asks when the loop's thread has used the processor since the last look, for then it may be held by
+somebody who computes, and at every second look in any case, for it may be held by somebody who waits. While there is no answer, the
+thread reads the stack of the loop's thread and names the task and the line. In a process that has nothing to do, that wakes the
+thread twice a second and the loop once.
 """
 
 import asyncio
@@ -20,13 +22,14 @@ from pilothouse.aio.meters import Counter, Gauge
 
 log = structlog.get_logger("aio.watchdog")
 
-LAG = Gauge("pilothouse_event_loop_lag_seconds", "How late the event loop ran its last timer.")
+LAG = Gauge("pilothouse_event_loop_lag_seconds", "How late the event loop ran what it was asked last.")
 WORST_LAG = Gauge("pilothouse_event_loop_worst_lag_seconds", "The longest lag of the event loop in the last minute.")
 HELD = Counter("pilothouse_event_loop_held_total", "How often the event loop was held so long that it was logged.")
 HELD_SECONDS = Counter("pilothouse_event_loop_held_seconds_total", "For how long it was held in all of these.")
 
-BEAT_S = 0.1
 WORST_OF_S = 60.0
+_BUSY = 0.2
+"""Of a processor: a loop whose thread has used more of one since the last look is asked, and looked at more often."""
 SAY_LEAST_S = 5.0
 """At most one hold in that time is logged, however many there are, unless one is twice as long as the last that was logged."""
 STACK_DEPTH = 6
@@ -43,12 +46,17 @@ class Hold:
 
 
 class Watchdog:
-    """held_s: how long the loop may be held before that is logged. report: gets each hold that is worth a line, in the thread."""
+    """held_s: how long the loop may be held before that is logged. report: gets each hold that is worth a line, in the thread.
+
+    One that begins while the loop is idle is seen for certain when it takes four times as long as that, or six times when it waits
+    for something (a lock, a disk) instead of computing; a shorter one by chance.
+    """
 
     def __init__(self, *, held_s: float = 0.25, report: Callable[[Hold], None] | None = None) -> None:
         self._held_s = held_s
         self._report = log_hold if report is None else report
-        self._beat_at = 0.0
+        self._asked_at: float | None = None
+        self._said: tuple[float, float] = (0.0, float("-inf"))
         self._lag_s = 0.0
         self._worst: tuple[float, float] = (0.0, 0.0)
         self._stopped = threading.Event()
@@ -66,23 +74,20 @@ class Watchdog:
     async def run(self) -> None:
         """Watch the running loop, from the thread that runs it, until cancelled."""
         loop, ident = asyncio.get_running_loop(), threading.get_ident()
-        self._beat_at = time.monotonic()
         LAG.reads(lambda: self.lag_s)
         WORST_LAG.reads(lambda: self.worst_lag_s)
         thread = threading.Thread(target=self._watch, args=(loop, ident), name="watchdog", daemon=True)
         thread.start()
         try:
-            await self._beats()
+            await asyncio.Event().wait()
         finally:
             self._stopped.set()
 
-    async def _beats(self) -> None:
-        while True:
-            # The machine's clock and not the loop's: what is measured is what users wait for.
-            due = time.monotonic() + BEAT_S
-            await asyncio.sleep(BEAT_S)
-            self._beat_at = time.monotonic()
-            self._note(max(0.0, self._beat_at - due))
+    def _answer(self) -> None:
+        """In the loop."""
+        asked_at, self._asked_at = self._asked_at, None
+        if asked_at is not None:
+            self._note(time.monotonic() - asked_at)
 
     def _note(self, lag_s: float) -> None:
         self._lag_s = lag_s
@@ -93,14 +98,63 @@ class Watchdog:
             HELD_SECONDS.add(by=lag_s)
 
     def _watch(self, loop: asyncio.AbstractEventLoop, ident: int) -> None:
-        """In the thread: while the beat is overdue, say so at held_s, then at twice what was said last."""
-        said_s, said_at = 0.0, float("-inf")
-        while not self._stopped.wait(self._held_s / 2):
-            now = time.monotonic()
-            held_s = now - self._beat_at - BEAT_S
-            if held_s >= self._held_s and (held_s >= 2 * said_s or now - said_at >= max(SAY_LEAST_S, 2 * said_s)):
-                said_s, said_at = held_s, now
-                self._report(look(loop, ident, held_s))
+        """In the thread."""
+        use, pace = Use(ident), LookPace(self._held_s)
+        while not self._stopped.wait(pace.pause_s):
+            is_due = pace.is_due(use.since_last())
+            asked_at = self._asked_at
+            if asked_at is not None:
+                self._unanswered(loop, ident, time.monotonic() - asked_at)
+            elif is_due and not self._ask(loop):
+                return
+
+    def _ask(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """False: the loop is closed."""
+        self._asked_at = time.monotonic()
+        try:
+            loop.call_soon_threadsafe(self._answer)
+        except RuntimeError:
+            return False
+        return True
+
+    def _unanswered(self, loop: asyncio.AbstractEventLoop, ident: int, held_s: float) -> None:
+        """Said at held_s, then at twice what was said last."""
+        said_s, said_at = self._said
+        now = time.monotonic()
+        if held_s >= self._held_s and (held_s >= 2 * said_s or now - said_at >= max(SAY_LEAST_S, 2 * said_s)):
+            self._said = held_s, now
+            self._report(look(loop, ident, held_s))
+
+
+class LookPace:
+    """When the thread looks, and at which looks the loop is asked. pause_s: until the next look."""
+
+    def __init__(self, held_s: float) -> None:
+        self._held_s = held_s
+        self._was_due = False
+        self.pause_s = held_s / 2
+
+    def is_due(self, use: float) -> bool:
+        """Whether to ask at this look. use: of one processor by the loop's thread since the last look."""
+        is_busy = use > _BUSY
+        self._was_due = is_busy or not self._was_due
+        self.pause_s = self._held_s / 2 if is_busy else self._held_s * 2
+        return self._was_due
+
+
+class Use:
+    """Of a processor by one thread, which must not have ended."""
+
+    def __init__(self, ident: int) -> None:
+        self._clock = time.pthread_getcpuclockid(ident)
+        self._at, self._used_s = time.monotonic(), time.clock_gettime(self._clock)
+
+    def since_last(self) -> float:
+        """The share of one processor since the last call."""
+        at, used_s = time.monotonic(), time.clock_gettime(self._clock)
+        share = (used_s - self._used_s) / max(at - self._at, 1e-6)
+        self._at, self._used_s = at, used_s
+        return share
 
 
 def look(loop: asyncio.AbstractEventLoop, ident: int, held_s: float) -> Hold:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from structlog.testing import capture_logs
 
 from pilothouse.aio.tasks import scope
-from pilothouse.aio.watchdog import HELD, Hold, Watchdog, log_hold
+from pilothouse.aio.watchdog import HELD, Hold, LookPace, Watchdog, log_hold
 
 
 @asynccontextmanager
@@ -83,3 +83,24 @@ def test_a_loop_that_waits_for_the_machine_blames_nobody() -> None:
         log_hold(Hold(1.23456, "", ()))
     assert logs[0]["held_s"] == 1.235
     assert "the machine is busy" in logs[0]["where"]
+
+
+def looks(pace: LookPace, uses: list[float]) -> tuple[float, int]:
+    """Seconds that these looks take, and how often the loop was asked; use of the processor at each."""
+    seconds, asked = 0.0, 0
+    for use in uses:
+        seconds += pace.pause_s
+        asked += pace.is_due(use)
+    return seconds, asked
+
+
+def test_an_idle_loop_is_woken_once_a_second() -> None:
+    pace = LookPace(held_s=0.25)
+    looks(pace, [0.0, 0.0])
+    assert looks(pace, [0.01] * 20) == (10.0, 10)
+
+
+def test_a_loop_that_computes_is_asked_at_each_look_and_looked_at_often() -> None:
+    pace = LookPace(held_s=0.25)
+    looks(pace, [0.0, 0.9])
+    assert looks(pace, [0.9] * 8) == (1.0, 8)
