@@ -6,6 +6,7 @@ pace, in turn between the addresses that they come from, and so many are under w
 """
 
 import asyncio
+import math
 import socket
 import ssl
 from collections import Counter, OrderedDict, deque
@@ -112,6 +113,12 @@ class Acceptor:
         while self._handshakes and (longest := next(iter(self._handshakes.values()))).deadline < now:
             self._end(longest).close()
         self._lingering.sweep(now)
+
+    def first_deadline(self) -> float:
+        """Of those that `sweep` ends."""
+        silent = next((each.deadline for each in self._silent.values()), math.inf)
+        handshake = next((each.deadline for each in self._handshakes.values()), math.inf)
+        return min(silent, handshake, self._lingering.first_deadline())
 
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):

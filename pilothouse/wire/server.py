@@ -14,7 +14,7 @@ import structlog
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.wire.acceptor import Acceptor
 from pilothouse.wire.budget import Budget
-from pilothouse.wire.connection import Connection
+from pilothouse.wire.connection import NEVER, Connection
 from pilothouse.wire.limits import Limits
 from pilothouse.wire.messages import BodyLimit, Handler
 from pilothouse.wire.overload import CONNECTIONS, IDLE, Overload
@@ -46,9 +46,8 @@ class Server:
         self._idle: dict[str, dict[Connection, None]] = {}
         self._path = path
         self._inode = None if path is None else path.stat().st_ino
-        shortest_s = min(limits.head_s, limits.body_s, limits.idle_s, limits.linger_s)
-        self._sweep_s = min(1.0, max(0.01, shortest_s / 4))
-        self._timer = self.loop.call_later(self._sweep_s, self._sweep)
+        self._shortest_s = min(limits.head_s, limits.body_s, limits.idle_s, limits.linger_s)
+        self._timer = self.loop.call_later(self._shortest_s, self._sweep)
 
     @property
     def port(self) -> int:
@@ -156,7 +155,20 @@ class Server:
             self._acceptor.sweep(now)
         for connection in [found for found in self._connections if found.deadline < now]:
             connection.expired()
-        self._timer = self.loop.call_later(self._sweep_s, self._sweep)
+        self._timer = self.loop.call_later(sweep_pause(self._first_deadline() - now, self._shortest_s), self._sweep)
+
+    def _first_deadline(self) -> float:
+        first = min((each.deadline for each in self._connections), default=NEVER)
+        return first if self._acceptor is None else min(first, self._acceptor.first_deadline())
+
+
+def sweep_pause(left_s: float, shortest_s: float) -> float:
+    """Seconds until the next sweep: soon enough that no deadline is missed by more than a quarter of the shortest time limit.
+
+    left_s: until the first deadline that there is. shortest_s: one that is set from now on is at least so far away, so a server with
+    nothing to time out does not look more often.
+    """
+    return max(min(max(left_s, shortest_s / 4), shortest_s), 0.01)
 
 
 async def serve(

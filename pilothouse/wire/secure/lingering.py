@@ -4,6 +4,7 @@ Closed at once, with bytes that nobody has read, the kernel would reset them, an
 """
 
 import asyncio
+import math
 import socket
 from collections import OrderedDict
 
@@ -37,6 +38,9 @@ class Lingering:
     def sweep(self, now: float) -> None:
         while self._deadlines and (first := next(iter(self._deadlines.items())))[1] < now:
             self._drop(first[0])
+
+    def first_deadline(self) -> float:
+        return next(iter(self._deadlines.values()), math.inf)
 
     def close(self) -> None:
         for sock in tuple(self._deadlines):
