@@ -82,8 +82,10 @@ class NodeLifecycleController:
         node = await self._taint(node)
         if plan.readiness(node) != "True":
             await self._distrust_pods(node)
-        for pod in self._pods.indexed(name):
-            self._evictions.queue.add(meta.key(pod))
+        if plan.evicts(node):
+            # Without such a taint nobody's time is running out; pods that wait for theirs come round by themselves.
+            for pod in self._pods.indexed(name):
+                self._evictions.queue.add(meta.key(pod))
         return max(0.1, self._grace_s - silent_s) if silent_s < self._grace_s else None
 
     async def evict(self, key: str) -> float | None:

@@ -105,6 +105,11 @@ def distrusted(pod: Object, now: float) -> Object | None:
     return status | {"conditions": meta.with_condition(status.get("conditions"), ready | {"status": "False"}, meta.rfc3339(now))}
 
 
+def evicts(node: Object) -> bool:
+    """Whether pods that do not tolerate its taints have to leave the node."""
+    return any(taint.get("effect") == "NoExecute" for taint in (node.get("spec") or {}).get("taints") or ())
+
+
 def eviction_time(pod: Object, taints: Sequence[Object], now: float) -> float | None:
     """When a pod has to leave because of NoExecute taints, as seconds since the epoch; None when it may stay."""
     times = []

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from pilothouse.aio.tasks import scope
+from pilothouse.client.controller import RECONCILES
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.server import ApiServer
@@ -116,3 +117,21 @@ async def test_each_pod_on_a_node_that_does_not_exist_has_its_own_while(cluster:
         created = time.monotonic()
         await cluster.until(PODS, lambda items: not items)
         assert time.monotonic() - created > GRACE_S * 0.9
+
+
+async def test_pods_of_a_node_without_taints_are_not_gone_through_at_each_of_its_heartbeats(cluster: Cluster) -> None:
+    async with scope() as tasks:
+        tasks.spawn(renew(cluster, "n1"))
+        await register(cluster, "n1")
+        await cluster.until_one(NODES, "n1", lambda each: not taints(each))
+        await cluster.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}})
+        spec = {"containers": [{"name": "c", "image": "web:1"}], "nodeName": "n1"}
+        await cluster.create(PODS, {"metadata": {"name": "p"}, "spec": spec})
+        looked = RECONCILES.value("taint-eviction", "done")
+        while RECONCILES.value("taint-eviction", "done") == looked:
+            await asyncio.sleep(0.001)
+        looked, rounds = RECONCILES.value("taint-eviction", "done"), RECONCILES.value("node-lifecycle", "done")
+        while RECONCILES.value("node-lifecycle", "done") < rounds + 3:
+            await asyncio.sleep(0.01)
+        assert RECONCILES.value("taint-eviction", "done") == looked
+        tasks.cancel()

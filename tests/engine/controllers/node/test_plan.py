@@ -93,3 +93,12 @@ def test_pods_stay_where_they_are_while_most_nodes_are_lost_at_once(unready: int
 
 def test_a_taint_that_only_keeps_pods_away_evicts_none() -> None:
     assert plan.eviction_time(pod("a"), [NO_EXECUTE | {"effect": "NoSchedule"}], NOW) is None
+
+
+def test_only_taints_that_drive_pods_out_make_their_time_run_out() -> None:
+    def tainted(*effects: str) -> dict[str, Any]:
+        return {"metadata": {"name": "n"}, "spec": {"taints": [{"key": "k", "effect": effect} for effect in effects]}}
+
+    assert not plan.evicts({"metadata": {"name": "n"}})
+    assert not plan.evicts(tainted("NoSchedule", "PreferNoSchedule"))
+    assert plan.evicts(tainted("NoSchedule", "NoExecute"))
