@@ -55,9 +55,13 @@ def configure(level: int = logging.INFO) -> None:
 async def keep_bounded(paths: Sequence[Path], *, largest_bytes: int = LARGEST_BYTES, check_s: float = CHECK_S) -> None:
     """Put aside what has grown too large, until cancelled. One file aside is kept of each, as NAME.1."""
     while True:
-        for path in paths:
-            await asyncio.to_thread(put_aside, path, largest_bytes)
+        await asyncio.to_thread(_put_aside_each, paths, largest_bytes)
         await asyncio.sleep(check_s)
+
+
+def _put_aside_each(paths: Sequence[Path], largest_bytes: int) -> None:
+    for path in paths:
+        put_aside(path, largest_bytes)
 
 
 def put_aside(path: Path, largest_bytes: int) -> bool:

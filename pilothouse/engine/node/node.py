@@ -15,7 +15,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.client.transport import STRATEGIC_PATCH
 from pilothouse.engine.node import facts
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.runtime.seam import Readiness, Runtime, RuntimeFailure
+from pilothouse.engine.node.runtime.seam import Features, Image, Readiness, Runtime, RuntimeFailure
 from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
 from pilothouse.model.json import Object
@@ -28,6 +28,8 @@ NOT_READY_TAINT, TAINTED_MOST_S = "node.kubernetes.io/not-ready", 3.0
 NOT_READY = "node is shutting down"
 LEASE_NAMESPACE = "kube-node-lease"
 UNREADY_POLL_S, STATUS_S, FULL_STATUS_S, RETRY_S = 0.05, 10.0, 300.0, 1.0
+HELD_S = 30.0
+"""How old what the runtime said of its images and features may be in a report, as upstream's list of images."""
 PRESSURES = {
     "MemoryPressure": (
         ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -59,6 +61,8 @@ class NodeStatus:
         self._reported_at = 0.0
         self._clock = Steady()
         self._version = ""
+        self._held: tuple[list[Image], Features] | None = None
+        self._held_at = 0.0
         self._stopping = asyncio.Event()
 
     async def take_no_more(self) -> None:
@@ -168,9 +172,9 @@ class NodeStatus:
         config = self._config
         try:
             readiness = await self._runtime.readiness()
-            images = await self._runtime.images()
-            features = await self._runtime.features()
+            images, features = await self._holdings()
         except RuntimeFailure as error:
+            self._held = None
             readiness, images, features = Readiness(False, False, f"container runtime is down: {error}"), [], None
         return {
             "addresses": facts.addresses(config),
@@ -182,6 +186,13 @@ class NodeStatus:
             "images": facts.image_list(images),
             **facts.runtime_features(features),
         }
+
+    async def _holdings(self) -> tuple[list[Image], Features | None]:
+        """Asked for anew now and then, and after each failure: a runtime that has come back may be another one."""
+        now = self._clock()
+        if self._held is None or now - self._held_at >= HELD_S:
+            self._held, self._held_at = (await self._runtime.images(), await self._runtime.features()), now
+        return self._held
 
     def _conditions(self, readiness: Readiness) -> list[Object]:
         present = self._pressures()

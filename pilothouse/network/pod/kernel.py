@@ -18,7 +18,7 @@ import structlog
 from pilothouse.linux import conntrack
 from pilothouse.linux.conntrack import Flow
 from pilothouse.linux.netns import run_inside
-from pilothouse.linux.nft import NftFailure, open_nft
+from pilothouse.linux.nft import Nft, NftFailure, open_nft
 from pilothouse.model.json import loads
 from pilothouse.network.pod import firewall, netlink, rules
 from pilothouse.network.pod.addresses import LINK_PREFIX, Lease, mac_of, parse_alias
@@ -323,11 +323,11 @@ def ports(config: PodNetworkConfig) -> dict[str, tuple[PortMapping, ...]]:
     return found
 
 
-def is_in_place(config: PodNetworkConfig) -> bool:
-    """Firewalls that are loaded anew often flush what is not theirs."""
+def is_in_place(config: PodNetworkConfig, nft: Nft) -> bool:
+    """Firewalls that are loaded anew often flush what is not theirs. nft: kept by the caller, who asks every few seconds."""
     try:
-        return f'"{config.bridge}"' in _run_nft(["list", "chain", "ip", config.table, "leave"])
-    except NetworkFailure:
+        return f'"{config.bridge}"' in nft.run(f"list chain ip {config.table} leave\n")
+    except NftFailure:
         return False
 
 

@@ -16,6 +16,7 @@ from typing import NoReturn
 import structlog
 
 from pilothouse.aio.tasks import scope
+from pilothouse.linux.nft import Nft, open_nft
 from pilothouse.model.json import Object, dumps
 from pilothouse.network.pod import cni, kernel, plugin
 from pilothouse.network.pod.addresses import AddressPool, Exhausted, Lease, mac_of
@@ -63,6 +64,7 @@ class PodNetwork:
         self._lock = threading.Lock()
         self._rules_lock = threading.Lock()
         self._frames: kernel.Frames | None = None
+        self._nft: Nft | None = None
         self._bridge = 0
         self._mtu = kernel.DEFAULT_MTU
 
@@ -108,7 +110,9 @@ class PodNetwork:
         """Put the rules back when someone has flushed them, end flows that could not be ended before. Blocks."""
         for address in list(self._unended):
             self._end_flows(address, self._unended.pop(address))
-        if kernel.is_in_place(self.config) and (self._frames is None or self._frames.is_in_place()):
+        if self._nft is None:
+            self._nft = open_nft()
+        if kernel.is_in_place(self.config, self._nft) and (self._frames is None or self._frames.is_in_place()):
             return
         log.warning("the rules of the pod network are gone, perhaps by a reload of the firewall: writing them again")
         try:

@@ -45,7 +45,8 @@ class NodeRoutes:
             ready.set()
             await asyncio.sleep(SETTLE_S)
             try:
-                async with asyncio.timeout(INSPECT_S):
+                # Where no node has to be reached, nothing can be taken away.
+                async with asyncio.timeout(INSPECT_S if wanted.routes else None):
                     await self._wake.wait()
             except TimeoutError:
                 continue

@@ -87,7 +87,8 @@ class Withdrawal:
                 said, said_at = report, now
             await asyncio.sleep(SETTLE_S)
             try:
-                async with asyncio.timeout(max(self._renew_s - SETTLE_S, 0.0)):
+                # Alone in the cluster, it has nobody to tell that it is alive; another node is news.
+                async with asyncio.timeout(max(self._renew_s - SETTLE_S, 0.0) if self._is_needed() else None):
                     await self._news.wait()
             except TimeoutError:
                 continue

@@ -15,6 +15,7 @@ from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.node import NodeStatus
 from pilothouse.engine.store.store import Store
+from pilothouse.model import meta
 from pilothouse.model.kinds import NODES
 from pilothouse.model.node_objects import REACHED_BY
 from tests.people import ADMIN, client_of, node, refused_parts
@@ -40,3 +41,38 @@ async def test_a_node_says_by_which_machine_it_is_reached_and_takes_it_back(serv
         await register(client_of(server, node("n")), replace(config, reached_by=machine))
         found = await client_of(server, ADMIN).get(NODES, "n")
         assert (found["metadata"].get("annotations") or {}).get(REACHED_BY, "") == machine
+
+
+async def test_a_report_asks_the_runtime_whether_it_is_ready_and_not_each_time_what_it_has(server: ApiServer, tmp_path: Path) -> None:
+    runtime = FakeRuntime(latency_s=0.0)
+    config = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test")
+    client = client_of(server, node("n"))
+    status = NodeStatus(client, runtime, config, Recorder(client, None, "kubelet"), tuple)
+    async with asyncio.timeout(20), running(status.run):
+        for _ in range(5):
+            asked = runtime.counts["Status"]
+            status.changed()
+            while runtime.counts["Status"] == asked:
+                await asyncio.sleep(0.001)
+    assert runtime.counts["ListImages"] == 1
+
+
+async def test_a_runtime_that_was_away_is_asked_again_what_it_has(server: ApiServer, tmp_path: Path) -> None:
+    runtime = FakeRuntime(latency_s=0.0)
+    config = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test")
+    client = client_of(server, node("n"))
+    status = NodeStatus(client, runtime, config, Recorder(client, None, "kubelet"), tuple)
+    async with asyncio.timeout(20), running(status.run):
+        runtime.fail("Status")
+        status.changed()
+        while await is_ready(client):
+            await asyncio.sleep(0.001)
+        runtime.mend()
+        runtime.holds("late:1")
+        while not await is_ready(client):
+            await asyncio.sleep(0.001)
+        assert (await client.get(NODES, "n"))["status"]["images"]
+
+
+async def is_ready(client: Client) -> bool:
+    return meta.is_true(await client.get(NODES, "n"), "Ready")

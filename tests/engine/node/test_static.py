@@ -1,5 +1,6 @@
 """What a file of the node's folder asks for, and when it is taken."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,35 @@ def test_what_was_let_in_is_remembered_by_its_uid_alone(tmp_path: Path) -> None:
     assert kept.load([pod["metadata"]["uid"]]) == {}
     assert problems(tmp_path / "kept") == {"a": "b"}
     assert problems(tmp_path) == {}
+
+
+def test_a_folder_in_which_nothing_has_happened_is_settled(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "n1")
+    assert not folder.is_settled(), "nobody has looked yet"
+    web = tmp_path / "web.yaml"
+    web.write_text(YAML)
+    folder.look()
+    assert folder.is_settled()
+    web.write_text(YAML.replace("app:1", "app:20"))
+    assert not folder.is_settled(), "a file has changed"
+    folder.look()
+    assert not folder.is_settled(), "it may go on changing"
+    folder.look()
+    assert folder.is_settled()
+    other = tmp_path / "other.yaml"
+    other.write_text(YAML)
+    os.utime(tmp_path, ns=(0, tmp_path.stat().st_mtime_ns + 1))
+    assert not folder.is_settled(), "a file has come"
+    folder.look()
+    folder.look()
+    other.unlink()
+    os.utime(tmp_path, ns=(0, tmp_path.stat().st_mtime_ns + 1))
+    assert not folder.is_settled(), "one has gone"
+
+
+def test_no_folder_at_all_is_settled_until_there_is_one(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "manifests", "n1")
+    folder.look()
+    assert folder.is_settled()
+    (tmp_path / "manifests").mkdir()
+    assert not folder.is_settled()

@@ -46,7 +46,7 @@ def _written(context: Context, worker: PodWorker) -> Iterator[tuple[Tracked, Pat
     folder = context.config.pod_logs(metadata["namespace"], metadata["name"], metadata["uid"])
     for tracked in worker.state.containers.values():
         if tracked.alive and tracked.latest is not None:
-            yield tracked, folder / tracked.name / f"{tracked.latest.attempt}.log"
+            yield tracked, folder / f"{tracked.name}/{tracked.latest.attempt}.log"
 
 
 def _due(logs: Iterable[Log], max_bytes: int) -> list[Log]:

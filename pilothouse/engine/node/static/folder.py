@@ -33,9 +33,20 @@ class Folder:
         self.files: dict[str, Read] = {}
         self._changing: dict[str, Signature | None] = {}
         self._is_first = True
+        self._changed_at = 0
+
+    def is_settled(self) -> bool:
+        """Whether nothing seems to have changed since the last look. A few system calls: for the event loop, many times a look.
+
+        A file that came in the same moment as that look may be missed: so `look` is called now and then in any case.
+        """
+        if self._changing or self._is_first or self._changed_at != _changed_at(self._path):
+            return False
+        return all(_signature(self._path / name) == read.signature for name, read in self.files.items())
 
     def look(self) -> None:
         """Takes what is new, changed or gone; the first time at once. A folder that cannot be read leaves everything as it is."""
+        changed_at = _changed_at(self._path)
         try:
             found = self._signatures()
         except FileNotFoundError:
@@ -52,18 +63,15 @@ class Folder:
                 self._take(name, signature)
             else:
                 changing[name] = signature
-        self._changing, self._is_first = changing, False
+        self._changing, self._is_first, self._changed_at = changing, False, changed_at
 
     def _signatures(self) -> dict[str, Signature]:
         names = sorted(name for name in os.listdir(self._path) if not name.startswith("."))
         found: dict[str, Signature] = {}
         for name in names:
-            try:
-                seen = os.stat(self._path / name)
-            except OSError:
-                continue
-            if not stat.S_ISDIR(seen.st_mode):
-                found[name] = (seen.st_ino, seen.st_size, seen.st_mtime_ns)
+            signature = _signature(self._path / name)
+            if signature is not None:
+                found[name] = signature
         return found
 
     def _take(self, name: str, signature: Signature | None) -> None:
@@ -79,6 +87,23 @@ class Folder:
             self.files[name] = Read(signature, None, str(error))
         except OSError as error:
             self.files[name] = Read(signature, None, f"it cannot be read: {error.strerror}")
+
+
+def _changed_at(folder: Path) -> int:
+    """When a file last came or went, in nanoseconds; 0 for a folder that is not there."""
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _signature(path: Path) -> Signature | None:
+    """None for a folder, and for what cannot be looked at."""
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return None if stat.S_ISDIR(seen.st_mode) else (seen.st_ino, seen.st_size, seen.st_mtime_ns)
 
 
 def _content(path: Path) -> bytes:

@@ -29,6 +29,8 @@ log = structlog.get_logger("node.static")
 
 STOPPED = ("Terminated", "NodeShutdown")
 LOOK_S, FLOOR_S = 1.0, 0.05
+THOROUGH_EVERY = 10
+"""Looks, after which everything is compared although nothing seems to have changed."""
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 60.0
 
 
@@ -77,11 +79,20 @@ class StaticPods:
             self._wake.clear()
             await self._round()
             await asyncio.sleep(FLOOR_S)
+            await self._news()
+
+    async def _news(self) -> None:
+        """Until there is something to do: what a callback told, a file, a try that failed."""
+        for _ in range(THOROUGH_EVERY):
             try:
                 async with asyncio.timeout(LOOK_S):
                     await self._wake.wait()
             except TimeoutError:
-                await asyncio.to_thread(self._folder.look)
+                if self._retries or not self._folder.is_settled():
+                    break
+            else:
+                return
+        await asyncio.to_thread(self._folder.look)
 
     def wake(self) -> None:
         """A worker has ended."""

@@ -66,8 +66,8 @@ class Statistics:
         return await self._gathering.result()
 
     async def node(self) -> NodeFigures:
-        """Of the node as a whole, now; without a rate of its CPU, which those who ask for figures take."""
-        return await asyncio.to_thread(lambda: self._read_node(machine.cpu(), time.time()))
+        """Of the node as a whole, now; without a rate of its CPU, which those who ask for figures take, and without its interfaces."""
+        return await asyncio.to_thread(lambda: self._read_node(machine.cpu(), time.time(), ()))
 
     async def measured(self, max_age_s: float) -> Figures:
         """With volumes that were measured not longer ago than that (see `VolumeUsage.refresh`)."""
@@ -96,12 +96,12 @@ class Statistics:
 
     def _read(self, sources: Sequence[PodSource]) -> Figures:
         now = time.time()
-        node = self._read_node(self._rates.rated("node", machine.cpu(), now), now)
+        node = self._read_node(self._rates.rated("node", machine.cpu(), now), now, machine.interfaces())
         pods = tuple(self._read_pod(source) for source in sources)
         self._rates.forget_others()
         return Figures(node, pods)
 
-    def _read_node(self, cpu: Cpu, now: float) -> NodeFigures:
+    def _read_node(self, cpu: Cpu, now: float, interfaces: tuple[Interface, ...]) -> NodeFigures:
         memory, capacity = cgroup.topmost(*machine.memory())
         processes, most = machine.processes()
         return NodeFigures(
@@ -115,7 +115,7 @@ class Statistics:
             image_fs=machine.filesystem(self._config.containerd_dir),
             processes=processes,
             most_processes=most,
-            interfaces=machine.interfaces(),
+            interfaces=interfaces,
             image_bytes=self._images[1],
             processors=processors.count(),
         )
