@@ -56,7 +56,8 @@ OPTIONS = (
     # A socket of this machine has no bandwidth to be probed: each probe wakes threads at both ends.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.initial_reconnect_backoff_ms", 20),
-    ("grpc.min_reconnect_backoff_ms", 20),
+    # However it is called: how long an attempt to connect may take. A busy containerd accepts long before it answers.
+    ("grpc.min_reconnect_backoff_ms", 10_000),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 
