@@ -1,5 +1,3 @@
-import pytest
-
 from tests.clients.kubectl import Kubectl, documents
 from tests.clients.objects import deployment, pod, service
 
@@ -82,20 +80,3 @@ def test_node_port_out_of_range_is_refused(kubectl: Kubectl) -> None:
 def test_unknown_kind_is_refused(kubectl: Kubectl) -> None:
     said = create(kubectl, {"apiVersion": "apps/v1", "kind": "Fleet", "metadata": {"name": "a"}})
     assert 'no matches for kind "Fleet" in version "apps/v1"' in said
-
-
-@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
-def test_kind_that_is_not_served_is_refused_as_unknown(kubectl: Kubectl, kind: str) -> None:
-    assert f'no matches for kind "{kind}"' in create(kubectl, {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "a"}})
-
-
-def test_object_in_a_namespace_that_is_not_there_is_refused(kubectl: Kubectl) -> None:
-    assert 'namespaces "nowhere" not found' in create(kubectl, pod("calm"), "--namespace=nowhere")
-
-
-def test_same_key_twice_is_refused(kubectl: Kubectl) -> None:
-    text = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "twice"}, "data": {"a": "1", "a": "2"}}'
-    path = kubectl.kubeconfig.parent / f"{kubectl.namespace}.json"
-    path.write_text(text)
-    url = f"/api/v1/namespaces/{kubectl.namespace}/configmaps?fieldValidation=Strict"
-    assert 'duplicate field "data.a"' in kubectl.refused("create", "--raw", url, "-f", str(path))

@@ -28,6 +28,7 @@ from pilothouse.engine.controllers.node.controller import NodeLifecycleControlle
 from pilothouse.engine.controllers.replicaset.controller import ReplicaSetController
 from pilothouse.engine.controllers.replicaset.family import REPLICATION_CONTROLLERS
 from pilothouse.engine.controllers.serviceaccount import ServiceAccountController
+from pilothouse.engine.controllers.statefulset.controller import StatefulSetController
 
 Clients = Callable[[str], Client]
 """A client for the name of a service account in kube-system: that of a controller of upstream's, or of a part of one that has its own."""
@@ -82,6 +83,9 @@ def makers(
         ),
         "replication-controller": lambda: ReplicaSetController(
             clients("replication-controller"), informers, named("replication-controller"), clock, REPLICATION_CONTROLLERS
+        ),
+        "statefulset-controller": lambda: StatefulSetController(
+            clients("statefulset-controller"), informers, named("statefulset-controller"), clock
         ),
         "job-controller": lambda: JobController(jobs, expiry, informers, named("job-controller"), clock),
         "cronjob-controller": lambda: CronJobController(clients("cronjob-controller"), informers, named("cronjob-controller"), clock),

@@ -5,6 +5,7 @@ server whether the owner still stands as it is cached, so that a controller with
 Source: Kubernetes, controller_ref_manager.go.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pilothouse.client.client import Client
@@ -37,19 +38,25 @@ def plan(owner: Object, selector: Selector, owned: list[Object], orphans: list[O
 
 
 class Owner:
-    """Claims objects of one resource for owners of another. `objects` is indexed by the controller's uid."""
+    """Claims objects of one resource for owners of another. `objects` is indexed by the controller's uid.
 
-    def __init__(self, client: Client, owner: Resource, objects: Fresh, finalizer: str | None = None) -> None:
+    adopts_finished: whether pods that have ended are adopted, too, because they stand in the place of others.
+    """
+
+    def __init__(
+        self, client: Client, owner: Resource, objects: Fresh, finalizer: str | None = None, *, adopts_finished: bool = False
+    ) -> None:
         self._client = client
         self._owner = owner
         self._objects = objects
         self._finalizer = finalizer
+        self._adopts_finished = adopts_finished
 
-    async def claim(self, owner: Object, selector: Selector) -> list[Object]:
-        """What belongs to the owner after adoption and release."""
+    async def claim(self, owner: Object, selector: Selector, fits: Callable[[Object], bool] = lambda obj: True) -> list[Object]:
+        """What belongs to the owner after adoption and release. fits: which orphans may be adopted, beside what the selector says."""
         namespace = meta.namespace(owner)
         owned = self._objects.indexed(meta.uid(owner))
-        orphans = [obj for obj in self._objects.indexed(pods.orphans(namespace)) if not pods.is_finished(obj)]
+        orphans = [obj for obj in self._objects.indexed(pods.orphans(namespace)) if self._may_adopt(obj) and fits(obj)]
         claim = plan(owner, selector, owned, orphans)
         for obj in claim.release:
             await self._release(owner, obj)
@@ -57,6 +64,9 @@ class Owner:
             return claim.mine
         adopted = [await self._adopt(owner, obj) for obj in claim.adopt]
         return claim.mine + [obj for obj in adopted if obj is not None]
+
+    def _may_adopt(self, obj: Object) -> bool:
+        return self._adopts_finished or not pods.is_finished(obj)
 
     async def _stands(self, owner: Object) -> bool:
         current = await self._client.get_or_none(self._owner, meta.name(owner), meta.namespace(owner))

@@ -30,6 +30,15 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("create delete list patch watch", "pods"),
         EVENTS,
     ),
+    "statefulset-controller": (
+        rule(READ, "statefulsets", "apps"),
+        rule("update", "statefulsets/status", "apps"),
+        rule("update", "statefulsets/finalizers", "apps"),
+        rule("create delete get list patch update watch", "pods"),
+        rule("create delete get list patch update watch", "controllerrevisions", "apps"),
+        rule("create delete get update", "persistentvolumeclaims"),
+        EVENTS,
+    ),
     "job-controller": (
         rule("get list patch update watch", "jobs", "batch"),
         rule("update", "jobs/status", "batch"),

@@ -23,6 +23,7 @@ from pilothouse.engine.apiserver.kinds import (
     runtime_classes,
     service_networks,
     services,
+    statefulsets,
     workloads,
 )
 from pilothouse.engine.apiserver.kinds.crd.definition import CRD
@@ -48,6 +49,7 @@ _KINDS: tuple[Kind, ...] = (
     componentstatuses.COMPONENTSTATUS,
     workloads.DEPLOYMENT,
     workloads.REPLICASET,
+    statefulsets.STATEFULSET,
     workloads.CONTROLLERREVISION,
     jobs.JOB,
     cronjobs.CRONJOB,

@@ -7,12 +7,8 @@ from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Kind
 from pilothouse.engine.apiserver.kinds.pod_defaults import default_template
 from pilothouse.engine.apiserver.kinds.printers import workloads as printer
-from pilothouse.engine.apiserver.kinds.workloads import (
-    set_warnings,
-    set_warnings_on_update,
-    validate_counts,
-    validate_lasting_template,
-)
+from pilothouse.engine.apiserver.kinds.set_templates import validate_lasting_template, warnings, warnings_on_update
+from pilothouse.engine.apiserver.kinds.workloads import validate_counts
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
@@ -72,8 +68,8 @@ REPLICATIONCONTROLLER = Kind(
     validate=_validate,
     validate_update=_validate_update,
     validate_status_update=_validate_status,
-    warnings=set_warnings,
-    warnings_on_update=set_warnings_on_update,
+    warnings=warnings,
+    warnings_on_update=warnings_on_update,
     columns=printer.REPLICASET_COLUMNS,
     cells=printer.replicationcontroller_cells,
     selectable=_selectable,

@@ -19,6 +19,7 @@ from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import (
+    CONTROLLERREVISIONS,
     CRDS,
     CRONJOBS,
     DEPLOYMENTS,
@@ -33,24 +34,13 @@ from pilothouse.model.kinds import (
     REPLICATIONCONTROLLERS,
     SERVICEACCOUNTS,
     SERVICES,
+    STATEFULSETS,
 )
 from pilothouse.model.resource import Resource
 
 SHARED = (
-    CRDS,
-    CRONJOBS,
-    DEPLOYMENTS,
-    ENDPOINTS,
-    ENDPOINTSLICES,
-    JOBS,
-    LEASES,
-    NAMESPACES,
-    NODES,
-    PODS,
-    REPLICASETS,
-    REPLICATIONCONTROLLERS,
-    SERVICEACCOUNTS,
-    SERVICES,
+    *(CONTROLLERREVISIONS, CRDS, CRONJOBS, DEPLOYMENTS, ENDPOINTS, ENDPOINTSLICES, JOBS, LEASES, NAMESPACES, NODES, PODS),
+    *(REPLICASETS, REPLICATIONCONTROLLERS, SERVICEACCOUNTS, SERVICES, STATEFULSETS),
 )
 IGNORED = ("events", "events.events.k8s.io")
 RETRY_S = 2.0

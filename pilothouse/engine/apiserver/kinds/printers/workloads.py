@@ -43,6 +43,27 @@ REPLICASET_COLUMNS = (
     IMAGES_COLUMN,
     _SELECTOR,
 )
+STATEFULSET_COLUMNS = (
+    NAME_COLUMN,
+    Column("Ready", "Number of the pod with ready state"),
+    AGE_COLUMN,
+    CONTAINERS_COLUMN,
+    IMAGES_COLUMN,
+)
+DAEMONSET_COLUMNS = (
+    NAME_COLUMN,
+    Column("Desired", "On how many nodes there should be a pod.", type="integer"),
+    Column("Current", "On how many of them there is one.", type="integer"),
+    Column("Ready", "On how many of them one is ready.", type="integer"),
+    Column("Up-to-date", "On how many of them one is made from the current template.", type="integer"),
+    Column("Available", "On how many of them one has been ready for long enough.", type="integer"),
+    Column("Node Selector", "Labels that a node has to have."),
+    AGE_COLUMN,
+    CONTAINERS_COLUMN,
+    IMAGES_COLUMN,
+    _SELECTOR,
+)
+_DAEMONSET_COUNTS = ("desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled", "numberAvailable")
 JOB_COLUMNS = (
     NAME_COLUMN,
     Column("Status", "Status of the job."),
@@ -106,6 +127,19 @@ def replicaset_cells(obj: Object, now: datetime) -> list[Any]:
 def replicationcontroller_cells(obj: Object, now: datetime) -> list[Any]:
     """As those of a ReplicaSet; its selector is a plain set of labels."""
     return [*replicaset_cells(obj, now)[:-1], labels((obj.get("spec") or {}).get("selector"))]
+
+
+def statefulset_cells(obj: Object, now: datetime) -> list[Any]:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    ready = f"{status.get('readyReplicas') or 0}/{spec.get('replicas') or 0}"
+    return [name(obj), ready, age(obj, now), *containers((spec.get("template") or {}).get("spec") or {})]
+
+
+def daemonset_cells(obj: Object, now: datetime) -> list[Any]:
+    status = obj.get("status") or {}
+    pod = ((obj.get("spec") or {}).get("template") or {}).get("spec") or {}
+    counts = [status.get(count) or 0 for count in _DAEMONSET_COUNTS]
+    return [name(obj), *counts, labels(pod.get("nodeSelector")), age(obj, now), *_template(obj)]
 
 
 def job_cells(obj: Object, now: datetime) -> list[Any]:
