@@ -15,6 +15,7 @@ from pilothouse.engine.controllers.certificates.approver import CertificateAppro
 from pilothouse.engine.controllers.certificates.cleaner import CertificateCleaner
 from pilothouse.engine.controllers.certificates.signer import Authority, CertificateSigner
 from pilothouse.engine.controllers.cronjob.controller import CronJobController
+from pilothouse.engine.controllers.daemonset.controller import DaemonSetController
 from pilothouse.engine.controllers.deployment.controller import DeploymentController
 from pilothouse.engine.controllers.endpoints.controller import EndpointsController
 from pilothouse.engine.controllers.endpointslice.controller import EndpointSliceController
@@ -86,6 +87,9 @@ def makers(
         ),
         "statefulset-controller": lambda: StatefulSetController(
             clients("statefulset-controller"), informers, named("statefulset-controller"), clock
+        ),
+        "daemonset-controller": lambda: DaemonSetController(
+            clients("daemon-set-controller"), informers, named("daemonset-controller"), clock
         ),
         "job-controller": lambda: JobController(jobs, expiry, informers, named("job-controller"), clock),
         "cronjob-controller": lambda: CronJobController(clients("cronjob-controller"), informers, named("cronjob-controller"), clock),

@@ -39,6 +39,16 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("create delete get update", "persistentvolumeclaims"),
         EVENTS,
     ),
+    "daemon-set-controller": (
+        rule(READ, "daemonsets", "apps extensions"),
+        rule("update", "daemonsets/status", "apps extensions"),
+        rule("update", "daemonsets/finalizers", "apps extensions"),
+        rule("list watch", "nodes"),
+        rule("create delete list patch watch", "pods"),
+        rule("create", "pods/binding"),
+        rule("create delete get list patch update watch", "controllerrevisions", "apps"),
+        EVENTS,
+    ),
     "job-controller": (
         rule("get list patch update watch", "jobs", "batch"),
         rule("update", "jobs/status", "batch"),

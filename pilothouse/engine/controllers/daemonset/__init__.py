@@ -1,0 +1,1 @@
+"""Daemon sets: a pod on every node that fits."""
