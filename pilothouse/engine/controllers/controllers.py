@@ -26,6 +26,7 @@ from pilothouse.engine.controllers.ipam.ranges import PodRanges
 from pilothouse.engine.controllers.job.controller import JobController
 from pilothouse.engine.controllers.namespace.controller import NamespaceController
 from pilothouse.engine.controllers.node.controller import NodeLifecycleController
+from pilothouse.engine.controllers.podgc.controller import PodGarbageCollector
 from pilothouse.engine.controllers.replicaset.controller import ReplicaSetController
 from pilothouse.engine.controllers.replicaset.family import REPLICATION_CONTROLLERS
 from pilothouse.engine.controllers.serviceaccount import ServiceAccountController
@@ -101,6 +102,9 @@ def makers(
         ),
         "endpoint-controller": lambda: EndpointsController(clients("endpoint-controller"), informers, named("endpoint-controller")),
         "node-controller": lambda: NodeLifecycleController(clients("node-controller"), informers, named("node-controller"), clock),
+        "pod-garbage-collector": lambda: PodGarbageCollector(
+            clients("pod-garbage-collector"), informers, named("pod-garbage-collector"), clock
+        ),
         "garbage-collector": lambda: GarbageCollector(
             clients("generic-garbage-collector"), informers, named("garbage-collector-controller")
         ),

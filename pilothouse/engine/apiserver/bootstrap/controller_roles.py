@@ -111,6 +111,11 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("delete list get", "pods"),
         EVENTS,
     ),
+    "pod-garbage-collector": (
+        rule("delete get list watch", "pods"),
+        rule("get list", "nodes"),
+        rule("patch", "pods/status"),
+    ),
     "certificate-controller": (
         rule("delete get list update watch", "certificatesigningrequests", "certificates.k8s.io"),
         rule("update", "certificatesigningrequests/approval certificatesigningrequests/status", "certificates.k8s.io"),

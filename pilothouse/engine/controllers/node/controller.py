@@ -7,7 +7,6 @@ there, so that neither a skewed clock nor a restart of ours condemns a node.
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from pilothouse.aio.tasks import scope
@@ -49,7 +48,6 @@ class NodeLifecycleController:
         self._clock = clock
         self._grace_s = grace_s
         self._heartbeats: dict[str, Heartbeat] = {}
-        self._stranded: dict[str, dict[str, float]] = {}
         self._leases = informers.of(LEASES)
         self._nodes = Fresh(informers.of(NODES))
         self._pods = Fresh(informers.of(PODS), "node", pods.by_node)
@@ -62,10 +60,6 @@ class NodeLifecycleController:
         self._pods.informer.on_change(self._pod_changed)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
-        await self._nodes.informer.wait_synced()
-        await self._pods.informer.wait_synced()
-        for pod in self._pods.informer.items():
-            self._note_node(pod)
         async with scope() as tasks:
             tasks.spawn(self._controller.run(ready), name="node-lifecycle")
             tasks.spawn(self._evictions.run(), name="taint-eviction")
@@ -74,8 +68,7 @@ class NodeLifecycleController:
         node = self._nodes.get(name)
         if node is None:
             self._heartbeats.pop(name, None)
-            return await self._clear(name)
-        self._stranded.pop(name, None)
+            return None
         silent_s = self._silent_s(name)
         if silent_s >= self._grace_s:
             node = await self._lose(node)
@@ -107,27 +100,6 @@ class NodeLifecycleController:
             return None
         self._pods.deleted(pod)
         return None
-
-    async def _clear(self, name: str) -> float | None:
-        """Pods that have been on a node that does not exist for a while are removed by force: nobody else could end them."""
-        now = asyncio.get_running_loop().time()
-        known, stranded = self._stranded.pop(name, {}), self._pods.indexed(name)
-        since = {meta.uid(pod): known.get(meta.uid(pod), now) for pod in stranded}
-        due = [pod for pod in stranded if now - since[meta.uid(pod)] >= self._grace_s]
-        if due and await self._client.get_or_none(NODES, name) is not None:
-            return None
-        await self._remove(due, name)
-        waiting = {uid: at for uid, at in since.items() if now - at < self._grace_s}
-        if not waiting:
-            return None
-        self._stranded[name] = waiting
-        return min(waiting.values()) + self._grace_s - now
-
-    async def _remove(self, stranded: list[Object], name: str) -> None:
-        for pod in stranded:
-            self._recorder.decide(pod, "NodeGone", f"Deleted by force since its node {name} does not exist", node=name)
-            with suppress(NotFound):
-                await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), grace_s=0, uid=meta.uid(pod))
 
     async def _lose(self, node: Object) -> Object:
         status = plan.lost(node, self._clock())
@@ -185,12 +157,6 @@ class NodeLifecycleController:
                 self._controller.queue.add(meta.key(each))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        """A pod may come to a node that is tainted already, or gone."""
+        """A pod may come to a node that is tainted already."""
         if new is not None and pods.node(new) and (old is None or not pods.node(old)):
             self._evictions.queue.add(meta.key(new))
-            self._note_node(new)
-
-    def _note_node(self, pod: Object) -> None:
-        name = pods.node(pod)
-        if name and self._nodes.informer.synced and self._nodes.get(name) is None:
-            self._controller.queue.add(name)

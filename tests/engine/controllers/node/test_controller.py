@@ -1,5 +1,4 @@
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -100,23 +99,6 @@ async def test_a_node_that_comes_back_is_freed(cluster: Cluster) -> None:
         await cluster.client.patch(NODES, "n1", {"status": {"conditions": [back]}}, subresource="status")
         await cluster.until_one(NODES, "n1", lambda each: not taints(each))
         tasks.cancel()
-
-
-async def test_pods_of_a_node_that_does_not_exist_are_removed_after_a_while(cluster: Cluster) -> None:
-    await cluster.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}})
-    spec = {"containers": [{"name": "c", "image": "web:1"}], "nodeName": "gone"}
-    await cluster.create(PODS, {"metadata": {"name": "p"}, "spec": spec})
-    await cluster.until(PODS, lambda items: not items)
-
-
-async def test_each_pod_on_a_node_that_does_not_exist_has_its_own_while(cluster: Cluster) -> None:
-    await cluster.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}})
-    spec = {"containers": [{"name": "c", "image": "web:1"}], "nodeName": "gone"}
-    for name in ("first", "late"):
-        await cluster.create(PODS, {"metadata": {"name": name}, "spec": spec})
-        created = time.monotonic()
-        await cluster.until(PODS, lambda items: not items)
-        assert time.monotonic() - created > GRACE_S * 0.9
 
 
 async def test_pods_of_a_node_without_taints_are_not_gone_through_at_each_of_its_heartbeats(cluster: Cluster) -> None:
