@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pilothouse.cli.output import age
 from pilothouse.cli.why.finding import AT_ONCE, SOON, Finding, State
 from pilothouse.cli.why.pod_causes import NOTHING_SEEN, of_note, of_pod, refused
-from pilothouse.cli.why.scene import Scene, is_rolled_out, newest, restarts
+from pilothouse.cli.why.scene import SETS, Scene, is_rolled_out, newest, restarts
+from pilothouse.cli.why.set_causes import with_what_it_blocks, without_pods
 from pilothouse.cli.why.standing import state, waiting, well
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -87,6 +88,7 @@ def _state_on_the_way(scene: Scene) -> State:
 
 def _exists(scene: Scene) -> bool:
     own = {"App": scene.app, "Build": scene.build, "Deployment": scene.deployment, "Ingress": scene.ingress}
+    own |= dict.fromkeys(SETS, scene.workload)
     if scene.kind in own:
         return own[scene.kind] is not None
     return bool(scene.replica_sets if scene.kind == "ReplicaSet" else scene.pods)
@@ -175,6 +177,8 @@ def _idle(scene: Scene) -> Finding | None:
 
 
 def _pods_created(scene: Scene) -> Finding | None:
+    if scene.workload is not None:
+        return without_pods(scene)
     current = newest(scene.replica_sets)
     if current is None or (current.get("status") or {}).get("replicas", 0) >= current["spec"].get("replicas", 1):
         return None
@@ -196,7 +200,7 @@ def _pods_run(scene: Scene) -> Finding | None:
         if found is not None:
             progressing = (meta.condition(scene.deployment, "Progressing") if scene.deployment else None) or {}
             late = ("the rollout made no progress in time",) if progressing.get("reason") == "ProgressDeadlineExceeded" else ()
-            return replace(found, chain=(*found.chain, *late))
+            return with_what_it_blocks(scene, pod, replace(found, chain=(*found.chain, *late)))
     return None
 
 

@@ -25,6 +25,10 @@ KINDS = {
     "deploy": "Deployment",
     "replicaset": "ReplicaSet",
     "rs": "ReplicaSet",
+    "statefulset": "StatefulSet",
+    "sts": "StatefulSet",
+    "daemonset": "DaemonSet",
+    "ds": "DaemonSet",
     "pod": "Pod",
     "po": "Pod",
     "ingress": "Ingress",
@@ -47,6 +51,7 @@ def why(session: Session, what: str, namespace: str, since: float, output: str) 
     Examples:
       ph why shop
       ph why pod/shop-5d8f7c9b6-x2x4z
+      ph why statefulset/db
       ph why build/shop-0a1b2c3d4e --since 2h
     """
     kind, name = _target(what)

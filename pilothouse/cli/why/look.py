@@ -50,7 +50,7 @@ def _with_own_notes(scene: Scene) -> Scene:
 
 def _objects(parts: Mapping[str, Any]) -> list[Object]:
     found: list[Object] = []
-    for key in ("app", "build", "deployment", "ingress"):
+    for key in ("app", "build", "deployment", "workload", "ingress"):
         found += [parts[key]] if parts.get(key) else []
     return [*found, *parts.get("replica_sets", ()), *parts.get("pods", ())]
 
@@ -107,6 +107,19 @@ async def _replica_set_parts(reader: Reader, name: str, namespace: str) -> Parts
     return {"replica_sets": sets, "pods": await _owned(reader, kinds.PODS, namespace, sets)}
 
 
+async def _stateful_set_parts(reader: Reader, name: str, namespace: str) -> Parts:
+    return await _set_parts(reader, kinds.STATEFULSETS, name, namespace)
+
+
+async def _daemon_set_parts(reader: Reader, name: str, namespace: str) -> Parts:
+    return await _set_parts(reader, kinds.DAEMONSETS, name, namespace)
+
+
+async def _set_parts(reader: Reader, resource: Resource, name: str, namespace: str) -> Parts:
+    found = await reader.get_or_none(resource, name, namespace)
+    return {"workload": found, "pods": await _owned(reader, kinds.PODS, namespace, [found] if found is not None else [])}
+
+
 async def _pod_parts(reader: Reader, name: str, namespace: str) -> Parts:
     found = await reader.get_or_none(kinds.PODS, name, namespace)
     return {"pods": [found] if found is not None else []}
@@ -145,6 +158,8 @@ _PARTS = {
     "Build": _build_parts,
     "Deployment": _deployment_parts,
     "ReplicaSet": _replica_set_parts,
+    "StatefulSet": _stateful_set_parts,
+    "DaemonSet": _daemon_set_parts,
     "Pod": _pod_parts,
     "Ingress": _ingress_parts,
 }

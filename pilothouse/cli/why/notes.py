@@ -86,6 +86,8 @@ def belongs_to(kind: str, name: str) -> Callable[[Note], bool]:
         f"|(?:Build|Pod)/{re.escape(name[:40])}-[0-9a-f]{{10}}(?:-build)?",
         "Deployment": f"Deployment/{own}|ReplicaSet/{replica_set}|Pod/{replica_set}-{_SUFFIX}{{5}}",
         "ReplicaSet": f"ReplicaSet/{own}|Pod/{own}-{_SUFFIX}{{5}}",
+        "StatefulSet": f"StatefulSet/{own}|Pod/{own}-[0-9]+",
+        "DaemonSet": f"DaemonSet/{own}|Pod/{own}-{_SUFFIX}{{5}}",
         "Build": f"Build/{own}|Pod/{own}-build",
     }
     pattern = re.compile(made.get(kind, f"{kind}/{own}"))

@@ -38,7 +38,7 @@ def of_note(note: Note, app: str = "") -> Finding | None:
     if note.reason == "FailedScheduling":
         return unschedulable(note.name, note.message, None)
     if note.reason == "FailedCreate":
-        return refused(note.name, note.message)
+        return refused(note.name, note.message, note.kind.lower())
     if note.reason in ("FailedMount", "FailedCreatePodSandBox"):
         return _set_up_finding(note)
     if note.reason == "Exited":
@@ -90,10 +90,10 @@ def _requested(pod: Object, resource: str) -> str:
     return " + ".join(str(amount) for amount in amounts if amount)
 
 
-def refused(owner: str, message: str) -> Finding:
-    """Why the API server takes no pods of a ReplicaSet."""
+def refused(owner: str, message: str, kind: str = "replicaset") -> Finding:
+    """Why the API server takes no pods of a ReplicaSet or another set."""
     text = message.removeprefix("Error creating: ").rstrip(". ")
-    effect = f"replicaset {owner} cannot create pods"
+    effect = f"{kind} {owner} cannot create pods"
     if found := re.search(r"exceeded quota: ([^,]+), requested: (.+), used: (.+), limited: (.+)", text):
         cause = f"quota {found[1]} is used up (requested {found[2]}, used {found[3]}, limited to {found[4]})"
         step = f"raise it with `ph kubectl edit resourcequota {found[1]}`, free some of it, or ask for less"

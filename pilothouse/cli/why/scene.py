@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     from pilothouse.platform.gateway.routes import Problem
 
 
+SETS = ("StatefulSet", "DaemonSet")
+"""Kinds that make pods themselves, without ReplicaSets between."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What is there of `kind` `name` and of what belongs to it; notes: oldest first; now: seconds since the epoch.
 
-    endpoints: the EndpointSlices of the Service of the same name; None when they were not asked for. problems: what keeps the
-    gateway from routing the ingress. taken: objects that carry an App's name and are not its own. processes: of an App, one
-    scene of kind "Process" for each process beside `web` that runs all the time. inside: by pod, for those that were looked into.
+    endpoints: the EndpointSlices of the Service of the same name; None when they were not asked for. workload: a StatefulSet or a
+    DaemonSet. problems: what keeps the gateway from routing the ingress. taken: objects that carry an App's name and are not its
+    own. processes: of an App, one scene of kind "Process" for each process beside `web` that runs all the time. inside: by pod,
+    for those that were looked into.
     """
 
     kind: str
@@ -31,6 +36,7 @@ class Scene:
     app: Object | None = None
     build: Object | None = None
     deployment: Object | None = None
+    workload: Object | None = None
     replica_sets: Sequence[Object] = ()
     pods: Sequence[Object] = ()
     ingress: Object | None = None
@@ -68,22 +74,24 @@ class Scene:
     @property
     def verb(self) -> str:
         """What it does when all is well: `serves` where something listens, else `runs`."""
-        return "runs" if self.kind == "Process" or (self.app is not None and not has_port(self.app)) else "serves"
+        return "runs" if self.kind in ("Process", *SETS) or (self.app is not None and not has_port(self.app)) else "serves"
 
     @property
     def owner(self) -> Object | None:
         """What keeps the number of pods."""
-        return self.deployment if self.deployment is not None else newest(self.replica_sets)
+        return self.deployment or self.workload or newest(self.replica_sets)
 
     @property
     def wanted(self) -> int:
         """How many replicas there should be."""
+        if self.kind == "DaemonSet":
+            return count(self.workload, "desiredNumberScheduled")
         return int((self.owner or {"spec": {}})["spec"].get("replicas", 1))
 
     @property
     def current_pods(self) -> list[Object]:
-        """Those of the newest revision."""
-        if self.kind == "Pod":
+        """Those of the newest revision; of a set of pods that are replaced one by one, all."""
+        if self.kind in ("Pod", *SETS):
             return list(self.pods)
         current = newest(self.replica_sets)
         return [p for p in self.pods if current is not None and (meta.controller_of(p) or {}).get("uid") == meta.uid(current)]
@@ -124,6 +132,11 @@ def restarts(pod: Object) -> int:
 
 def count(obj: Object | None, name: str) -> int:
     return int(((obj or {}).get("status") or {}).get(name) or 0)
+
+
+def ready_count(obj: Object | None) -> int:
+    """How many pods of a set are ready."""
+    return count(obj, "numberReady" if obj is not None and obj.get("kind") == "DaemonSet" else "readyReplicas")
 
 
 def is_rolled_out(deployment: Object) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pilothouse.cli.output import age
-from pilothouse.cli.why.scene import Scene, count, is_rolled_out, newest, restarts
+from pilothouse.cli.why.scene import Scene, count, is_rolled_out, newest, ready_count, restarts
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
@@ -17,7 +17,7 @@ def state(scene: Scene) -> str:
     if scene.kind == "Ingress":
         return "does not work"
     owner = scene.owner
-    ready, current = count(owner, "readyReplicas"), newest(scene.replica_sets)
+    ready, current = ready_count(owner), newest(scene.replica_sets)
     if not ready:
         return f"does not {scene.verb.removesuffix('s')}"
     if release_failed(scene):
@@ -26,7 +26,7 @@ def state(scene: Scene) -> str:
         return "runs but cannot be reached"
     if scene.waits_for_build or (current is not None and not count(current, "readyReplicas")):
         return f"still {scene.verb} {old_revision(scene)}"
-    return f"{scene.verb} with {ready} of {(owner or {})['spec'].get('replicas', 1)} replicas"
+    return f"{scene.verb} with {ready} of {scene.wanted} replicas"
 
 
 def release_failed(scene: Scene) -> bool:
@@ -80,7 +80,8 @@ def well(scene: Scene) -> str:
 
 def _is_whole(scene: Scene) -> bool:
     """Whether all replicas that are wanted are ready, and no others are there."""
-    return count(scene.owner, "readyReplicas") >= scene.wanted and (scene.deployment is None or is_rolled_out(scene.deployment))
+    seen = scene.workload is None or count(scene.workload, "observedGeneration") >= meta.generation(scene.workload)
+    return seen and ready_count(scene.owner) >= scene.wanted and (scene.deployment is None or is_rolled_out(scene.deployment))
 
 
 def _restarted(pods: Sequence[Object]) -> str:
@@ -114,6 +115,6 @@ def waiting(scene: Scene) -> str:
     if scene.kind == "Pod":
         return f"pod {scene.name} is starting for {age(scene.age_of(scene.pods[0]))}"
     parts = [scene, *scene.processes] if scene.owner is not None else scene.processes
-    ready = sum(count(newest(each.replica_sets) if each.replica_sets else each.owner, "readyReplicas") for each in parts)
+    ready = sum(ready_count(newest(each.replica_sets) if each.replica_sets else each.owner) for each in parts)
     wanted = sum(each.wanted for each in parts)
     return f"{scene.subject} is being rolled out: {ready} of {wanted} replicas of the newest revision are ready"

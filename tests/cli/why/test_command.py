@@ -111,6 +111,8 @@ async def test_an_ingress_that_has_the_host_is_named(tmp_path: Path) -> None:
         ("builds/x", ("Build", "x")),
         ("ingresses/x", ("Ingress", "x")),
         ("rs/x", ("ReplicaSet", "x")),
+        ("sts/x", ("StatefulSet", "x")),
+        ("daemonsets.apps/x", ("DaemonSet", "x")),
     ],
 )
 def test_objects_are_named_as_kubectl_names_them(given: str, expected: tuple[str, str]) -> None:
@@ -119,7 +121,7 @@ def test_objects_are_named_as_kubectl_names_them(given: str, expected: tuple[str
 
 @pytest.mark.parametrize("given", ["gadget/x", "pod/", "/x"])
 def test_a_kind_that_is_not_known_is_refused_with_those_that_are(given: str) -> None:
-    with pytest.raises(click.UsageError, match="app, build, deployment, ingress, pod, replicaset"):
+    with pytest.raises(click.UsageError, match="app, build, daemonset, deployment, ingress, pod, replicaset, statefulset"):
         _target(given)
 
 
