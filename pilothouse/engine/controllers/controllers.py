@@ -17,6 +17,7 @@ from pilothouse.engine.controllers.certificates.signer import Authority, Certifi
 from pilothouse.engine.controllers.cronjob.controller import CronJobController
 from pilothouse.engine.controllers.daemonset.controller import DaemonSetController
 from pilothouse.engine.controllers.deployment.controller import DeploymentController
+from pilothouse.engine.controllers.disruption.controller import DisruptionController
 from pilothouse.engine.controllers.endpoints.controller import EndpointsController
 from pilothouse.engine.controllers.endpointslice.controller import EndpointSliceController
 from pilothouse.engine.controllers.endpointslicemirroring.controller import EndpointSliceMirroringController
@@ -94,6 +95,9 @@ def makers(
         ),
         "job-controller": lambda: JobController(jobs, expiry, informers, named("job-controller"), clock),
         "cronjob-controller": lambda: CronJobController(clients("cronjob-controller"), informers, named("cronjob-controller"), clock),
+        "disruption-controller": lambda: DisruptionController(
+            clients("disruption-controller"), informers, named("disruption-controller"), clock
+        ),
         "endpoint-slice-controller": lambda: EndpointSliceController(
             clients("endpointslice-controller"), informers, named("endpoint-slice-controller")
         ),

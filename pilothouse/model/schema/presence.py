@@ -215,6 +215,7 @@ networking/v1.NetworkPolicy spec
 networking/v1.NetworkPolicySpec podSelector
 networking/v1.ServiceCIDR spec status
 policy/v1.PodDisruptionBudget spec status
+policy/v1.PodDisruptionBudgetStatus currentHealthy desiredHealthy disruptionsAllowed expectedPods
 rbac/v1.ClusterRoleBinding roleRef
 rbac/v1.RoleBinding roleRef
 rbac/v1.RoleRef apiGroup

@@ -111,6 +111,17 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("delete list get", "pods"),
         EVENTS,
     ),
+    "disruption-controller": (
+        rule(READ, "deployments", "apps extensions"),
+        rule(READ, "replicasets", "apps extensions"),
+        rule(READ, "replicationcontrollers"),
+        rule(READ, "poddisruptionbudgets", "policy"),
+        rule(READ, "statefulsets", "apps"),
+        rule("update", "poddisruptionbudgets/status", "policy"),
+        rule("patch", "pods/status"),
+        rule("get", "*/scale", "*"),
+        EVENTS,
+    ),
     "pod-garbage-collector": (
         rule("delete get list watch", "pods"),
         rule("get list", "nodes"),

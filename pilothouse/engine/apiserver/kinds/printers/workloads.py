@@ -98,6 +98,13 @@ PODTEMPLATE_COLUMNS = (
     Column("Images", "Images referenced by each container in the template."),
     Column("Pod Labels", "The labels for the pod template."),
 )
+BUDGET_COLUMNS = (
+    NAME_COLUMN,
+    Column("Min Available", "The minimum number of pods that must be available."),
+    Column("Max Unavailable", "The maximum number of pods that may be unavailable."),
+    Column("Allowed Disruptions", "How many pods may be evicted right now.", type="integer"),
+    AGE_COLUMN,
+)
 REVISION_COLUMNS = (
     NAME_COLUMN,
     Column("Controller", "Controller of the object"),
@@ -189,6 +196,12 @@ def cronjob_cells(obj: Object, now: datetime) -> list[Any]:
 def podtemplate_cells(obj: Object, now: datetime) -> list[Any]:
     template = obj.get("template") or {}
     return [name(obj), *containers(template.get("spec") or {}), labels((template.get("metadata") or {}).get("labels"))]
+
+
+def budget_cells(obj: Object, now: datetime) -> list[Any]:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    limits = ["N/A" if spec.get(side) is None else str(spec[side]) for side in ("minAvailable", "maxUnavailable")]
+    return [name(obj), *limits, status.get("disruptionsAllowed") or 0, age(obj, now)]
 
 
 def revision_cells(obj: Object, now: datetime) -> list[Any]:
