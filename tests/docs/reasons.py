@@ -26,7 +26,7 @@ _OTHERS = (
     "RemoveImage RemovePodSandbox ReopenContainerLog ReplicaFailure ReplicaSet RestartAllContainers RollingUpdate RouteSocket "
     "RunPodSandbox RuntimeDefault RuntimeReady ServiceAccount ServiceProxy ServiceProxyConfig StartContainer StopContainer "
     "StopPodSandbox StopSignal SuccessCriteriaMet TokenRequest WorkingDir "
-    "PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources"
+    "DisruptionAllowed PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources"
 )
 NO_REASONS = frozenset(_OTHERS.split())
 """Kinds, types of conditions, values of fields, calls of the container runtime."""

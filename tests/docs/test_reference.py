@@ -10,7 +10,20 @@ from tests.docs import reasons
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "reference").glob("*.md"))
 ONE_WORD = frozenset(
-    ["Building", "Cancelled", "Completed", "Error", "Evicted", "Failed", "Releasing", "Running", "Serving", "Unschedulable"]
+    [
+        "Building",
+        "Cancelled",
+        "Completed",
+        "DeletionByPodGC",
+        "Error",
+        "EvictionByEvictionAPI",
+        "Evicted",
+        "Failed",
+        "Releasing",
+        "Running",
+        "Serving",
+        "Unschedulable",
+    ]
 )
 """Reasons that the code names where it does not say them at once: in conditions, steps and states of containers."""
 FROM_PARTS = frozenset(["FailedToCreateEndpoint", "FailedToUpdateEndpoint"])

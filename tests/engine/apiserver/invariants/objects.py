@@ -75,6 +75,7 @@ OBJECTS: dict[str, Object] = {
     },
     "/apis/networking.k8s.io/v1/ingressclasses": {"spec": {"controller": "example.com/c"}},
     "/apis/node.k8s.io/v1/runtimeclasses": {"handler": "h", "scheduling": {"nodeSelector": LABELS}},
+    "/apis/policy/v1/namespaces/default/poddisruptionbudgets": {"spec": {"minAvailable": "50%", "selector": {"matchLabels": LABELS}}},
     "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles": {"rules": RULES},
     "/apis/rbac.authorization.k8s.io/v1/clusterroles": {"rules": RULES},
     "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings": {"roleRef": ROLE, "subjects": [SUBJECT]},
