@@ -49,9 +49,10 @@ async def tracked(
     """
     if live is not None and not managers:
         return managers
-    found = compare(live or {}, new, versions.schema(versions.own))
+    # What is not written here is taken from nobody either.
+    found = Comparison(*(without(each, ignored) for each in compare(live or {}, new, versions.schema(versions.own))))
     left = _others(managers, await _compared(live, new, managers, manager, found, versions), manager)
-    taken = without(difference(union(found.modified, found.added), SYSTEM), ignored)
+    taken = difference(union(found.modified, found.added), SYSTEM)
     before = managers[manager].fields if manager in managers else {}
     kept = difference(before, found.removed)
     left.pop(manager, None)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.model.apply import ApplyError, Conflicts, Manager, Managers, OneVersion, apply, at_once, decode, encode, tracked
+from pilothouse.model.apply import ApplyError, Conflicts, Manager, Managers, OneVersion, apply, at_once, decode, encode, field_set, tracked
 from pilothouse.model.apply.compare import compare
+from pilothouse.model.apply.fieldset import FieldSet
 from pilothouse.model.apply.merge import merge
 from pilothouse.model.json import Object
 from pilothouse.model.schema import Catalog, CustomSchema, from_crd
@@ -32,8 +33,8 @@ class Stored:
         self.value: Object | None = None
         self.managers: Managers = {}
 
-    def update(self, value: Object, manager: Manager = C, now: str = NOW) -> None:
-        self.managers = at_once(tracked(self.value, value, self.managers, manager, self.versions, now=now, ignored={}))
+    def update(self, value: Object, manager: Manager = C, now: str = NOW, ignored: FieldSet | None = None) -> None:
+        self.managers = at_once(tracked(self.value, value, self.managers, manager, self.versions, now=now, ignored=ignored or {}))
         self.value = value
 
     def apply(self, config: Object, manager: Manager = A, *, force: bool = False, now: str = NOW) -> bool:
@@ -65,6 +66,14 @@ def test_the_same_again_changes_nothing() -> None:
     assert stored.apply(config_map(k="v"))
     assert not stored.apply(config_map(k="v"), now=LATER)
     assert stored.managers[A].time == NOW
+
+
+def test_a_write_takes_nothing_from_others_where_it_writes_nothing() -> None:
+    stored = Stored(CONFIG_MAP)
+    stored.apply(config_map(k="v", l="v"))
+    stored.update(config_map(k="other", m="v"), ignored=field_set("data"))
+    assert stored.fields(A) == {"f:data": {"f:k": {}, "f:l": {}}}
+    assert stored.fields(C) is None
 
 
 def test_what_is_not_applied_any_more_goes_unless_another_owns_it() -> None:

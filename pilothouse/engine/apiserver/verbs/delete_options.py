@@ -15,6 +15,7 @@ from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.write.deletion import Options
 from pilothouse.model.errors import BadRequest, Cause, echo
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import JOBS
 
 _KIND = "DeleteOptions"
 _POLICIES = ("Foreground", "Background", "Orphan")
@@ -57,8 +58,8 @@ def _wrong_policy(policy: str | None, orphans: bool | None) -> list[Cause]:
 
 
 def warn_of_orphans(request: ApiRequest, served: ServedResource, options: Options) -> None:
-    """Of what a deletion leaves behind when neither the client says so nor the kind's default takes it along."""
-    if options.policy is None and served.kind.default_propagation == "Orphan":
+    """Of what the deletion of a Job leaves behind when the client does not say so. Of ReplicationControllers upstream says nothing."""
+    if options.policy is None and served.resource.group_resource == JOBS.group_resource:
         what = f"what a {served.resource.kind} has made stays when it is deleted"
         request.warn(f"{what}; use propagationPolicy=Background to delete it too, or propagationPolicy=Orphan to say that it is to stay")
 
