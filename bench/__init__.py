@@ -15,6 +15,7 @@ NAMES = (
     "watch",
     "objects",
     "pods",
+    "scheduler",
     "services",
     "recovery",
     "full_node",

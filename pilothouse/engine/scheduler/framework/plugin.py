@@ -1,7 +1,7 @@
 """The extension points. A plug-in has a name and those methods that it needs.
 
-What holds of the pod alone is worked out once, and what comes out judges nodes: `pre_filter` returns the filter, `pre_score` the score,
-and None says that the plug-in has nothing to say about the pod (upstream's Skip). The local ones are told only what the pod asks of a
+What holds of the pod alone is worked out once, and what comes out judges nodes: `pre_filter` returns the filter. None says that the
+plug-in has nothing to say about the pod (upstream's Skip). The local ones are told only what the pod asks of a
 node by itself, and may look at nothing but the node they are given: their answers are kept until the node changes.
 """
 
@@ -98,9 +98,9 @@ class LocalScore(Plugin, Protocol):
 
 
 @runtime_checkable
-class PreScore(Plugin, Protocol):
-    def pre_score(self, pod: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeInfo]) -> NodeScore | None:
-        """nodes: those that fit."""
+class Score(Plugin, Protocol):
+    def score(self, pod: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeInfo]) -> list[int] | None:
+        """Of the nodes that fit, in the same order: upstream's pre-score and score in one. Each at most MAX_SCORE, unless normalised."""
         ...
 
 

@@ -14,9 +14,9 @@ from pilothouse.engine.scheduler.framework.plugin import (
     PostFilter,
     PreBind,
     PreFilter,
-    PreScore,
     QueueSort,
     Reserve,
+    Score,
 )
 
 
@@ -31,16 +31,21 @@ class Profile:
         self.local_filters: tuple[LocalFilter, ...] = tuple(each for each in self.plugins if isinstance(each, LocalFilter))
         self.pre_filters: tuple[PreFilter, ...] = tuple(each for each in self.plugins if isinstance(each, PreFilter))
         self.post_filters: tuple[PostFilter, ...] = tuple(each for each in self.plugins if isinstance(each, PostFilter))
-        self.local_scores: tuple[LocalScore, ...] = tuple(each for each in self.plugins if isinstance(each, LocalScore))
-        self.pre_scores: tuple[PreScore, ...] = tuple(each for each in self.plugins if isinstance(each, PreScore))
+        self.local_scores: tuple[tuple[LocalScore, int, Normalising | None], ...] = tuple(
+            (each, self._weight(each), _normalising(each)) for each in self.plugins if isinstance(each, LocalScore)
+        )
+        self.scores: tuple[tuple[Score, int, Normalising | None], ...] = tuple(
+            (each, self._weight(each), _normalising(each)) for each in self.plugins if isinstance(each, Score)
+        )
         self.reserves: tuple[Reserve, ...] = tuple(each for each in self.plugins if isinstance(each, Reserve))
         self.permits: tuple[Permit, ...] = tuple(each for each in self.plugins if isinstance(each, Permit))
         self.pre_binds: tuple[PreBind, ...] = tuple(each for each in self.plugins if isinstance(each, PreBind))
         self.binds: tuple[Bind, ...] = tuple(each for each in self.plugins if isinstance(each, Bind))
         self.hinting: dict[str, Hinting] = {each.name: each for each in self.plugins if isinstance(each, Hinting)}
 
-    def weight(self, plugin: Plugin) -> int:
+    def _weight(self, plugin: Plugin) -> int:
         return self._weights.get(plugin.name, 1)
 
-    def normalising(self, plugin: Plugin) -> Normalising | None:
-        return plugin if isinstance(plugin, Normalising) else None
+
+def _normalising(plugin: Plugin) -> Normalising | None:
+    return plugin if isinstance(plugin, Normalising) else None

@@ -5,7 +5,7 @@ The share of nodes that have an image keeps pods of one image from all going to 
 
 from collections.abc import Sequence
 
-from pilothouse.engine.scheduler.framework.plugin import MAX_SCORE, NodeScore
+from pilothouse.engine.scheduler.framework.plugin import MAX_SCORE
 from pilothouse.engine.scheduler.snapshot.node_info import NodeInfo
 from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
 from pilothouse.engine.scheduler.snapshot.snapshot import Snapshot
@@ -18,7 +18,7 @@ MOST_BYTES = 1000 << 20
 class ImageLocality:
     name = "ImageLocality"
 
-    def pre_score(self, pod: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeInfo]) -> NodeScore | None:
+    def score(self, pod: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeInfo]) -> list[int] | None:
         names, total = [normalised(each) for each in pod.shape.images], len(snapshot.existing())
         shares = [(name, snapshot.images[name] / total) for name in names if snapshot.images.get(name)]
         if not shares:
@@ -30,7 +30,7 @@ class ImageLocality:
             there = sum(int(images[name] * share) for name, share in shares if name in images)
             return MAX_SCORE * (min(max(there, LEAST_BYTES), most) - LEAST_BYTES) // (most - LEAST_BYTES)
 
-        return score
+        return [score(node) for node in nodes]
 
 
 def normalised(image: str) -> str:

@@ -15,7 +15,7 @@ class TaintToleration:
 
     def filter_locally(self, needs: Needs) -> NodeFilter | None:
         def judge(node: NodeInfo) -> Refusal | None:
-            taint = untolerated(needs, node)
+            taint = untolerated(needs, node) if node.taints else None
             if taint is None:
                 return None
             reason = f"node(s) had untolerated taint(s) {{{taint['key']}: {taint.get('value', '')}}}"
@@ -27,6 +27,8 @@ class TaintToleration:
         """How many of the taints that prefer others are not tolerated."""
 
         def score(node: NodeInfo) -> int:
+            if not node.taints:
+                return 0
             return sum(1 for each in node.taints if each.get("effect") == "PreferNoSchedule" and not needs.tolerates(each))
 
         return score

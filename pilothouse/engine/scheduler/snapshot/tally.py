@@ -59,7 +59,7 @@ class Tally:
     @property
     def lowest(self) -> int:
         """How many pods the place with the fewest has; 0 without places."""
-        return min(self._levels, default=0)
+        return min(self._levels) if self._levels else 0
 
     def count(self, node: NodeInfo, pods: int) -> None:
         """So many more (or, when negative, fewer) pods on the node."""
@@ -75,6 +75,11 @@ class Tally:
             self.counts.pop(value, None)
         if value in self._domains:
             self._move(before, now)
+
+    def begin(self, nodes: Iterable[NodeInfo]) -> None:
+        """Of an empty tally: the nodes that there are."""
+        self._domains = dict(Counter(value for node in nodes if (value := self._place(node)) is not None))
+        self._levels = Counter({0: len(self._domains)}) if self._domains else Counter()
 
     def node(self, node: NodeInfo, sign: int) -> None:
         """The node comes (1) without its pods, or goes (-1) after them."""
@@ -132,10 +137,14 @@ class Tallies:
         if len(self._tallies) > self._kept:
             self._tallies.popitem(last=False)
         self._of_shape.clear()
-        for node in self._nodes() if question.has_domains else ():
-            tally.node(node, 1)
+        if question.has_domains:
+            tally.begin(self._nodes())
+        selected: dict[Shape, bool] = {}
         for pod, node in self._pods_in(question.namespace):
-            if (question.counts_terminating or not pod.is_terminating) and question.selects(pod.shape, self._labels_of):
+            is_meant = selected.get(pod.shape)
+            if is_meant is None:
+                is_meant = selected[pod.shape] = question.selects(pod.shape, self._labels_of)
+            if is_meant and (question.counts_terminating or not pod.is_terminating):
                 tally.count(node, 1)
         return tally
 

@@ -116,17 +116,36 @@ async def test_a_template_is_refused_when_it_is_made(api: Api) -> None:
     assert error.message.startswith('Deployment.apps "d" is invalid: spec.template.spec.schedulingGroup: Forbidden: ')
 
 
+TERM: Object = {
+    "topologyKey": "zone",
+    "labelSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]},
+    "namespaceSelector": {"matchLabels": {"team": "one"}},
+    "matchLabelKeys": ["version"],
+    "mismatchLabelKeys": ["tenant"],
+}
+SPREAD: Object = {
+    "topologyKey": "zone",
+    "maxSkew": 1,
+    "whenUnsatisfiable": "DoNotSchedule",
+    "labelSelector": {"matchLabels": {"app": "web"}},
+    "minDomains": 2,
+    "nodeAffinityPolicy": "Ignore",
+    "nodeTaintsPolicy": "Honor",
+    "matchLabelKeys": ["version"],
+}
+
+
 @pytest.mark.parametrize(
-    ("spec", "path"),
+    "spec",
     [
-        ({"topologySpreadConstraints": [{}]}, "spec.topologySpreadConstraints"),
-        ({"affinity": {"podAntiAffinity": {PREFERRED: [{}]}}}, f"spec.affinity.podAntiAffinity.{PREFERRED}"),
-        ({"priorityClassName": "high"}, "spec.priorityClassName"),
+        {"topologySpreadConstraints": [SPREAD]},
+        {"affinity": {"podAffinity": {PREFERRED: [{"weight": 1, "podAffinityTerm": TERM}]}}},
+        {"affinity": {"podAntiAffinity": {PREFERRED: [{"weight": 1, "podAffinityTerm": TERM}]}}},
+        {"priorityClassName": "high", "preemptionPolicy": "Never", "priority": 1},
     ],
 )
-def test_what_ordinary_charts_carry_passes_with_a_warning(spec: Object, path: str) -> None:
-    found = judge(TABLE, spec, "spec")
-    assert [(each.path, each.is_refused) for each in found] == [(path, False)]
+def test_what_says_where_a_pod_is_placed_passes_without_a_word(spec: Object) -> None:
+    assert judge(TABLE, spec, "spec") == []
 
 
 def attributes(api: Api, warned: list[str], new: Object, old: Object | None = None, subresource: str = "") -> Write:
@@ -134,13 +153,6 @@ def attributes(api: Api, warned: list[str], new: Object, old: Object | None = No
     assert served is not None
     operation: Operation = "CREATE" if old is None else "UPDATE"
     return Write(operation, served, "default", "p", ADMIN, pod("p", **new), old and pod("p", **old), subresource, warn=warned.append)
-
-
-async def test_warnings_name_the_field_and_come_once(api: Api) -> None:
-    warned: list[str] = []
-    await Support().validate(attributes(api, warned, {"priorityClassName": "high"}))
-    await Support().validate(attributes(api, warned, {"priorityClassName": "high", "tolerations": []}, {"priorityClassName": "high"}))
-    assert warned == ["spec.priorityClassName: carried out by nodes, which evict and end pods in its order, and not by the scheduler"]
 
 
 async def test_what_was_there_before_can_still_be_changed_elsewhere(api: Api) -> None:

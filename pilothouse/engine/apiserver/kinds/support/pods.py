@@ -6,7 +6,7 @@ What validation refuses to ephemeral containers whatever the platform (ports, pr
 from collections.abc import Mapping
 
 from pilothouse.engine.apiserver.kinds.pod_validation.volumes import RULES as VOLUME_KINDS
-from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, on_node, refused, unless, warned
+from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, on_node, refused, unless
 from pilothouse.engine.apiserver.kinds.support.table import Table, joined
 from pilothouse.model import names, sysctls
 from pilothouse.model.json import Object
@@ -14,7 +14,7 @@ from pilothouse.model.json import Object
 VOLUMES = ("configMap", "downwardAPI", "emptyDir", "hostPath", "image", "projected", "secret")
 HONOURED = """
 activeDeadlineSeconds automountServiceAccountToken dnsPolicy enableServiceLinks hostIPC hostNetwork hostPID hostname hostnameOverride
-nodeName nodeSelector priority
+nodeName nodeSelector preemptionPolicy priority priorityClassName
 restartPolicy schedulerName serviceAccount
 setHostnameAsFQDN serviceAccountName shareProcessNamespace subdomain terminationGracePeriodSeconds
 overhead resources.{limits,requests} runtimeClassName
@@ -23,9 +23,15 @@ affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[].preferen
 affinity.{podAffinity,podAntiAffinity}.requiredDuringSchedulingIgnoredDuringExecution[].{matchLabelKeys,mismatchLabelKeys,namespaces,topologyKey}
 affinity.{podAffinity,podAntiAffinity}.requiredDuringSchedulingIgnoredDuringExecution[].{labelSelector,namespaceSelector}.matchLabels
 affinity.{podAffinity,podAntiAffinity}.requiredDuringSchedulingIgnoredDuringExecution[].{labelSelector,namespaceSelector}.matchExpressions[].{key,operator,values}
+affinity.{podAffinity,podAntiAffinity}.preferredDuringSchedulingIgnoredDuringExecution[].weight
+affinity.{podAffinity,podAntiAffinity}.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.{matchLabelKeys,mismatchLabelKeys,namespaces,topologyKey}
+affinity.{podAffinity,podAntiAffinity}.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.{labelSelector,namespaceSelector}.matchLabels
+affinity.{podAffinity,podAntiAffinity}.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.{labelSelector,namespaceSelector}.matchExpressions[].{key,operator,values}
 affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[].{matchExpressions,matchFields}[].{key,operator,values}
 dnsConfig.{nameservers,searches} dnsConfig.options[].{name,value}
 hostAliases[].{hostnames,ip} imagePullSecrets[].name readinessGates[].conditionType schedulingGates[].name
+topologySpreadConstraints[].{matchLabelKeys,maxSkew,minDomains,nodeAffinityPolicy,nodeTaintsPolicy,topologyKey,whenUnsatisfiable}
+topologySpreadConstraints[].labelSelector.matchLabels topologySpreadConstraints[].labelSelector.matchExpressions[].{key,operator,values}
 tolerations[].{effect,key,operator,tolerationSeconds,value}
 securityContext.{fsGroup,runAsGroup,runAsNonRoot,runAsUser,supplementalGroups} securityContext.sysctls[].{name,value}
 securityContext.{appArmorProfile,seccompProfile}.{localhostProfile,type}
@@ -73,19 +79,9 @@ volumes[].projected.sources[].serviceAccountToken.{audience,expirationSeconds,pa
 """
 
 INERT: Mapping[str, Rule] = {
-    "preemptionPolicy": inert("no pod is evicted for the sake of another"),
     "securityContext.fsGroupChangePolicy": inert("volumes that take fsGroup are made with it; there is nothing to change afterwards"),
     "securityContext.windowsOptions": inert("for pods on Windows"),
     "*containers[].securityContext.windowsOptions": inert("for pods on Windows"),
-}
-
-_PREFERRED = "not carried out: only required terms decide where pods are placed"
-
-WARNED: Mapping[str, Rule] = {
-    "affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution": warned(_PREFERRED),
-    "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution": warned(_PREFERRED),
-    "topologySpreadConstraints": warned("not carried out: pods are not spread over topologies"),
-    "priorityClassName": warned("carried out by nodes, which evict and end pods in its order, and not by the scheduler"),
 }
 
 
@@ -150,4 +146,4 @@ NODE: Mapping[str, Rule] = {
     ),
 }
 
-PODS = Table(HONOURED, joined(INERT, WARNED, NODE, REFUSED))
+PODS = Table(HONOURED, joined(INERT, NODE, REFUSED))

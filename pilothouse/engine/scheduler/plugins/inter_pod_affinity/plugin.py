@@ -5,7 +5,7 @@ Source: kubernetes pkg/scheduler/framework/plugins/interpodaffinity.
 
 from collections.abc import Mapping, Sequence
 
-from pilothouse.engine.scheduler.framework.plugin import MAX_SCORE, NodeFilter, NodeScore, Refusal
+from pilothouse.engine.scheduler.framework.plugin import MAX_SCORE, NodeFilter, Refusal
 from pilothouse.engine.scheduler.plugins.inter_pod_affinity.questions import about_all, about_one
 from pilothouse.engine.scheduler.snapshot.events import Event, NamespaceChanged, NodeChanged, PodLeft, PodPlaced
 from pilothouse.engine.scheduler.snapshot.node_info import NodeInfo
@@ -42,15 +42,17 @@ class InterPodAffinity:
             labels = node.labels
             if near and not _is_near(near, labels, may_be_first):
                 return self._near
-            if apart and any(labels.get(key) in counts for key, counts in apart):
-                return self._apart
-            if held and any(labels.get(key) in counts for key, counts in held):
-                return self._theirs
+            for key, counts in apart:
+                if labels.get(key) in counts:
+                    return self._apart
+            for key, counts in held:
+                if labels.get(key) in counts:
+                    return self._theirs
             return None
 
         return judge
 
-    def pre_score(self, pod: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeInfo]) -> NodeScore | None:
+    def score(self, pod: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeInfo]) -> list[int] | None:
         shape, about = pod.shape, snapshot.holders.about
         weighed = [(term.topology_key, term.weight, snapshot.tallies.get(about_one(term)).counts) for term in shape.preferred]
         weighed += [(term.topology_key, term.weight, tally.counts) for term, tally in about("preferred", shape)]
@@ -58,12 +60,13 @@ class InterPodAffinity:
         weighed = [each for each in weighed if each[2]]
         if not weighed:
             return None
-
-        def score(node: NodeInfo) -> int:
-            labels = node.labels
-            return sum(weight * counts.get(labels[key], 0) for key, weight, counts in weighed if key in labels)
-
-        return score
+        totals = [0] * len(nodes)
+        for key, weight, counts in weighed:
+            values = [node.labels.get(key) for node in nodes]
+            totals = [
+                total if value is None else total + weight * counts.get(value, 0) for total, value in zip(totals, values, strict=True)
+            ]
+        return totals
 
     def normalise(self, scores: list[int]) -> list[int]:
         lowest, highest = min(scores), max(scores)

@@ -6,7 +6,7 @@ Source: kubernetes pkg/scheduler/framework/plugins/podtopologyspread; KEP-3022 (
 import math
 from collections.abc import Callable, Sequence
 
-from pilothouse.engine.scheduler.framework.plugin import MAX_SCORE, NodeFilter, NodeScore, Refusal
+from pilothouse.engine.scheduler.framework.plugin import MAX_SCORE, NodeFilter, Refusal
 from pilothouse.engine.scheduler.plugins.pod_topology_spread.questions import hard_question, soft_question
 from pilothouse.engine.scheduler.snapshot.events import Event, NodeChanged, PodLeft, PodPlaced
 from pilothouse.engine.scheduler.snapshot.node_info import NodeInfo
@@ -14,6 +14,7 @@ from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
 from pilothouse.engine.scheduler.snapshot.shape import Shape
 from pilothouse.engine.scheduler.snapshot.snapshot import Snapshot
 from pilothouse.engine.scheduler.snapshot.spread import HOSTNAME, ZONE, Constraint
+from pilothouse.engine.scheduler.snapshot.tally import Tally
 from pilothouse.model.selector import Selector
 
 DEFAULTS = ((HOSTNAME, 3), (ZONE, 5))
@@ -53,37 +54,28 @@ class PodTopologySpread:
 
         return judge
 
-    def pre_score(self, pod: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeInfo]) -> NodeScore | None:
-        shape = pod.shape
-        soft, is_default = [each for each in shape.constraints if not each.is_hard], not shape.constraints
-        if is_default:
-            soft = self._defaults(shape)
+    def score(self, pod: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeInfo]) -> list[int] | None:
+        """The fewer the better; IGNORED for a node that lacks a label of the pod's own constraints."""
+        shape, is_default = pod.shape, not pod.shape.constraints
+        soft = self._defaults(shape) if is_default else [each for each in shape.constraints if not each.is_hard]
         if not soft:
             return None
         keys = () if is_default else tuple(each.topology_key for each in soft)
         scored = nodes if is_default else [node for node in nodes if all(key in node.labels for key in keys)]
-        weighed = [
-            (
-                each.topology_key,
-                each.max_skew - 1,
-                _weight(each.topology_key, scored),
-                snapshot.tallies.get(soft_question(each, keys, shape)).counts,
-            )
-            for each in soft
-        ]
-
-        def score(node: NodeInfo) -> int:
-            """The fewer the better; IGNORED for a node that lacks a label."""
-            labels, total = node.labels, 0.0
-            for key, borne, weight, counts in weighed:
-                value = labels.get(key)
-                if value is not None:
-                    total += counts.get(value, 0) * weight + borne
-                elif not is_default:
-                    return IGNORED
-            return int(total + 0.5)
-
-        return score
+        totals = [0.0] * len(nodes)
+        for each in soft:
+            values = [node.labels.get(each.topology_key) for node in nodes]
+            counts = snapshot.tallies.get(soft_question(each, keys, shape)).counts
+            weight, borne = _weight(each.topology_key, scored), each.max_skew - 1
+            totals = [
+                total if value is None else total + counts.get(value, 0) * weight + borne
+                for total, value in zip(totals, values, strict=True)
+            ]
+        rounded = [int(total + 0.5) for total in totals]
+        if len(scored) < len(nodes):
+            counted = {node.name for node in scored}
+            return [score if node.name in counted else IGNORED for node, score in zip(nodes, rounded, strict=True)]
+        return rounded
 
     def normalise(self, scores: list[int]) -> list[int]:
         counted = [score for score in scores if score != IGNORED]
@@ -108,6 +100,24 @@ class PodTopologySpread:
             return []
         mark, selector = found
         return [Constraint(mark, key, skew, selector, is_hard=False) for key, skew in DEFAULTS]
+
+
+class _Bound:
+    """Of one hard constraint. most: how many alike a place may have before the pod comes; asked for anew when pods come or go."""
+
+    __slots__ = ("_borne", "_min_domains", "_tally", "counts", "key")
+
+    def __init__(self, constraint: Constraint, tally: Tally, shape: Shape) -> None:
+        self.key = constraint.topology_key
+        self.counts = tally.counts
+        self._tally = tally
+        self._min_domains = constraint.min_domains
+        self._borne = constraint.max_skew - int(constraint.selector.matches(shape.labels))
+
+    @property
+    def most(self) -> int:
+        lowest = self._tally.lowest if self._tally.domains >= self._min_domains else 0
+        return lowest + self._borne
 
 
 def _weight(key: str, nodes: Sequence[NodeInfo]) -> float:

@@ -26,6 +26,8 @@ def _question(constraint: Constraint, keys: tuple[str, ...], shape: Shape, *, ha
     def selects(other: Shape, labels_of: NamespaceLabels) -> bool:
         return other.namespace == namespace and selector.matches(other.labels)
 
+    # A node without the label itself is no place anyway.
+    keys = tuple(key for key in keys if key != constraint.topology_key)
     honours_affinity = constraint.honours_affinity and not shape.needs.nodes.is_everything
     is_picky = honours_affinity or constraint.honours_taints
     flags = b"%d%d%d" % (has_domains, honours_affinity, constraint.honours_taints)
