@@ -78,6 +78,10 @@ def unschedulable(name: str, message: str, pod: Object | None) -> Finding:
         step = "a cordoned node takes no new pods: `ph status` names it, `ph kubectl uncordon NODE` lets it take them again"
     elif "taint" in text:
         step = "make the node ready again, remove its taint, or tolerate it"
+    elif "topology spread" in text:
+        step = "add a node where fewest of the pods are, or let its topologySpreadConstraints bear more (maxSkew, ScheduleAnyway)"
+    elif "pod affinity" in text or "anti-affinity" in text:
+        step = "add a node, or change the pod's affinity to other pods"
     elif "affinity" in text or "selector" in text:
         step = "label a node as the pod's node selector asks, or change the selector"
     else:

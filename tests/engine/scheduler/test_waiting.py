@@ -49,10 +49,13 @@ def moved(known: World, old: Object | None, new: Object | None) -> Sequence[Even
         ("InterPodAffinity", NEAR, [], None, pod("other", on="n"), False),
         ("InterPodAffinity", APART, [], WEB, None, True),
         ("InterPodAffinity", APART, [], None, WEB, False),
+        ("InterPodAffinity", APART, [], WEB, pod("other", on="n", labels={"app": "db"}), True),
         ("InterPodAffinity", pod("w", labels={"app": "web"}), [], pod("other", on="n", affinity=affinity(apart=[term()])), None, True),
         ("PodTopologySpread", pod("w", topologySpreadConstraints=[SPREAD]), [], None, WEB, True),
         ("PodTopologySpread", pod("w", topologySpreadConstraints=[SPREAD]), [], None, pod("other", on="n"), False),
         ("PodTopologySpread", pod("w", topologySpreadConstraints=[SPREAD]), [], None, node("m"), True),
+        ("PodTopologySpread", pod("w", topologySpreadConstraints=[SPREAD]), [], node("m"), None, True),
+        ("NodeResourcesFit", CPU, [], node("m"), None, False),
         ("SomeOther", pod("w"), [], None, node("m"), True),
     ],
 )
@@ -74,6 +77,27 @@ def test_a_heartbeat_of_a_node_is_no_event() -> None:
     version, generation = known.snapshot.version, known.snapshot.nodes["n"].generation
     assert known.snapshot.node_changed(before, after) == []
     assert (known.snapshot.version, known.snapshot.nodes["n"].generation) == (version, generation)
+
+
+def test_that_a_pod_has_started_makes_no_difference_to_others() -> None:
+    known, before, after = World(node("n")), pod("p", on="n"), pod("p", on="n", started="2026-01-01T00:00:00Z")
+    known.add(before)
+    version, generation = known.snapshot.version, known.snapshot.nodes["n"].generation
+    assert known.snapshot.pod_changed(before, after) == []
+    assert (known.snapshot.version, known.snapshot.nodes["n"].generation) == (version, generation)
+    assert known.snapshot.nodes["n"].pods["ns/p"].started == "2026-01-01T00:00:00Z"
+
+
+def test_a_nomination_is_what_is_written_until_it_is_taken_back() -> None:
+    known, plain = World(node("n")), pod("p", cpu="1")
+    written = plain | {"status": {"nominatedNodeName": "n"}}
+    known.snapshot.pod_changed(None, written)
+    assert known.snapshot.nominated_node("ns/p") == "n"
+    known.snapshot.pod_changed(written, plain)
+    assert known.snapshot.nominated_node("ns/p") == ""
+    known.snapshot.pod_changed(plain, written)
+    known.snapshot.pod_changed(written, None)
+    assert (known.snapshot.nominated_node("ns/p"), known.snapshot.nodes["n"].nominated) == ("", {})
 
 
 def test_pods_that_are_alike_are_woken_together_and_one_that_is_dropped_is_not() -> None:

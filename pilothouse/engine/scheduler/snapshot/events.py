@@ -11,7 +11,7 @@ from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
 
 @dataclass(frozen=True, slots=True)
 class NodeChanged:
-    """node: as it is now. changed: of "added", "labels", "taints" (with unschedulable) and "allocatable"."""
+    """node: as it is now. changed: of "added", "removed", "labels", "taints" (with unschedulable) and "allocatable"."""
 
     node: NodeInfo
     changed: frozenset[str]

@@ -14,7 +14,7 @@ BY_SCHEDULER = "PreemptionByScheduler"
 class PodInfo:
     """demand: what it holds on its node, which differs from what it asks for while it is resized. started: RFC 3339, "" before it has.
 
-    nominated: the node that is being made free for it, or "". may_preempt: for its sake others may go. is_preempted: it goes itself.
+    may_preempt: for its sake others may go. is_preempted: it goes itself for the sake of another.
     """
 
     key: str
@@ -25,13 +25,17 @@ class PodInfo:
     priority: int
     is_terminating: bool
     started: str
-    nominated: str
     may_preempt: bool
     is_preempted: bool
 
     @property
     def namespace(self) -> str:
         return self.shape.namespace
+
+    def counts_like(self, other: "PodInfo") -> bool:
+        """Whether it makes no difference to other pods which of the two is on a node."""
+        mine = (self.priority, self.is_terminating, self.demand)
+        return self.shape is other.shape and mine == (other.priority, other.is_terminating, other.demand)
 
 
 def pod_info(pod: Object, shapes: Shapes) -> PodInfo:
@@ -47,7 +51,6 @@ def pod_info(pod: Object, shapes: Shapes) -> PodInfo:
         priority=spec.get("priority") or 0,
         is_terminating=is_terminating,
         started=status.get("startTime") or "",
-        nominated=status.get("nominatedNodeName") or "",
         may_preempt=spec.get("preemptionPolicy") != "Never",
         is_preempted=is_terminating and _is_preempted(pod),
     )

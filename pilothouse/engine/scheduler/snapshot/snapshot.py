@@ -70,8 +70,9 @@ class Snapshot:
     def node_changed(self, old: Object | None, new: Object | None) -> list[Event]:
         if new is None:
             assert old is not None
-            self._node_gone(self._node(meta.name(old)))
-            return []
+            gone = self._node(meta.name(old))
+            self._node_gone(gone)
+            return [NodeChanged(gone, frozenset({"removed"}))]
         node = self._node(meta.name(new))
         if old is not None and node.exists and _same(old, new):
             return []
@@ -98,14 +99,14 @@ class Snapshot:
             self.unnominate(meta.key(new))
             return self._left(meta.key(new))
         if not node:
-            self._nominated_changed(new)
+            self._nominated_changed(old, new)
             return []
         self.unnominate(meta.key(new))
         info = self.info(new)
         before = self._placed.get(info.key)
         if not self._place(info, node):
             return []
-        if before is not None and before[0] == node and _is_less(info, before[1]):
+        if before is not None and before[0] == node and (info.shape is not before[1].shape or _is_less(info, before[1])):
             return [PodLeft(before[1], self.nodes[node], info), PodPlaced(info, self.nodes[node])]
         return [PodPlaced(info, self.nodes[node])]
 
@@ -157,8 +158,11 @@ class Snapshot:
             self.holders.count(pod, node, -1)
 
     def _place(self, pod: PodInfo, node: str) -> bool:
-        """False when that is known already."""
-        if self._placed.get(pod.key) == (node, pod):
+        """False when that is known already, or nothing that counts for others."""
+        before = self._placed.get(pod.key)
+        if before is not None and before[0] == node and before[1].counts_like(pod):
+            self._placed[pod.key] = self._by_namespace[pod.namespace][pod.key] = (node, pod)
+            self.nodes[node].pods[pod.key] = pod
             return False
         self.forget(pod.key)
         self.version += 1
@@ -174,11 +178,13 @@ class Snapshot:
         self.forget(key)
         return [PodLeft(placed[1], self.nodes.get(placed[0]) or NodeInfo(placed[0]))]
 
-    def _nominated_changed(self, pod: Object) -> None:
+    def _nominated_changed(self, old: Object | None, new: Object) -> None:
         """What is written counts, unless this scheduler has just decided otherwise and has not written it yet."""
-        wanted = (pod.get("status") or {}).get("nominatedNodeName") or ""
-        if wanted and meta.key(pod) not in self._nominated and meta.key(pod) not in self._placed:
-            self.nominate(self.info(pod), wanted)
+        key, before, wanted = meta.key(new), _nominated(old or {}), _nominated(new)
+        if before and not wanted:
+            self.unnominate(key)
+        elif wanted and key not in self._nominated and key not in self._placed:
+            self.nominate(self.info(new), wanted)
 
     def _pods_in(self, namespace: str | None) -> Iterator[tuple[PodInfo, NodeInfo]]:
         placed = self._placed if namespace is None else self._by_namespace.get(namespace, {})
@@ -215,6 +221,10 @@ class Snapshot:
         if node.exists:
             for image in node.images:
                 self.images[image] += sign
+
+
+def _nominated(pod: Object) -> str:
+    return (pod.get("status") or {}).get("nominatedNodeName") or ""
 
 
 def _by_turns(nodes: list[NodeInfo]) -> list[NodeInfo]:

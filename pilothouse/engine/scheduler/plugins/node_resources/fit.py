@@ -33,7 +33,7 @@ class NodeResourcesFit:
         if isinstance(event, PodLeft):
             freed, kept = event.pod.demand.resources, {} if event.now is None else event.now.demand.resources
             return any(amount > kept.get(resource, 0) and wanted.get(resource, 0) > 0 for resource, amount in freed.items())
-        if isinstance(event, NodeChanged) and event.changed & {"added", "allocatable", "taints", "labels"}:
+        if isinstance(event, NodeChanged) and event.changed & {"added", "allocatable"}:
             return all(amount <= event.node.allocatable.get(resource, 0) for resource, amount in wanted.items())
         return False
 

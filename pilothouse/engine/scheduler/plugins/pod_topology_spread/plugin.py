@@ -91,7 +91,7 @@ class PodTopologySpread:
                 alike = other.namespace == shape.namespace
                 return alike and any(each.is_hard and each.selector.matches(other.shape.labels) for each in shape.constraints)
             case NodeChanged(_, changed):
-                return bool(changed & {"added", "labels", "taints"})
+                return bool(changed & {"added", "removed", "labels", "taints"})
         return False
 
     def _defaults(self, shape: Shape) -> list[Constraint]:
