@@ -26,10 +26,13 @@ _OTHERS = (
     "RemoveImage RemovePodSandbox ReopenContainerLog ReplicaFailure ReplicaSet RestartAllContainers RollingUpdate RouteSocket "
     "RunPodSandbox RuntimeDefault RuntimeReady ServiceAccount ServiceProxy ServiceProxyConfig StartContainer StopContainer "
     "StopPodSandbox StopSignal SuccessCriteriaMet TokenRequest WorkingDir "
-    "DisruptionAllowed PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources"
+    "DisruptionAllowed PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources "
+    "DefaultBinder DefaultPreemption DoNotSchedule ImageLocality InterPodAffinity NodeAffinity "
+    "NodePorts NodeResourcesBalancedAllocation NodeResourcesFit NodeTerm NodeUnschedulable PodInfo "
+    "PodTopologySpread PrioritySort ReplicationController RequiredNodes TaintToleration"
 )
 NO_REASONS = frozenset(_OTHERS.split())
-"""Kinds, types of conditions, values of fields, calls of the container runtime."""
+"""Kinds, types of conditions, values of fields, calls of the container runtime, plug-ins of the scheduler."""
 
 
 def in_code() -> dict[str, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.engine.scheduler.backoff import BackOff
 from pilothouse.engine.scheduler.line import SortedLine
-from pilothouse.engine.scheduler.snapshot.events import Event
+from pilothouse.engine.scheduler.snapshot.events import Event, PodPlaced
 from pilothouse.engine.scheduler.waiting import Waiting
 from pilothouse.model.json import Object
 from tests.engine.scheduler.objects import HOST, World, affinity, node, pod, term
@@ -86,6 +86,15 @@ def test_that_a_pod_has_started_makes_no_difference_to_others() -> None:
     assert known.snapshot.pod_changed(before, after) == []
     assert (known.snapshot.version, known.snapshot.nodes["n"].generation) == (version, generation)
     assert known.snapshot.nodes["n"].pods["ns/p"].started == "2026-01-01T00:00:00Z"
+
+
+def test_a_pod_that_was_assumed_is_there_for_others_when_it_is_bound() -> None:
+    known, wanted = World(node("n")), pod("p")
+    assert known.place(wanted) == "n"
+    bound = pod("p", on="n")
+    (event,) = known.snapshot.pod_changed(wanted, bound)
+    assert isinstance(event, PodPlaced)
+    assert known.snapshot.pod_changed(bound, bound) == []
 
 
 def test_a_nomination_is_what_is_written_until_it_is_taken_back() -> None:

@@ -33,6 +33,7 @@ class Snapshot:
         self.holders = Holders(self.labels_of)
         self.version = 0
         self._placed: dict[str, tuple[str, PodInfo]] = {}
+        self._assumed: set[str] = set()
         self._nominated: dict[str, str] = {}
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._by_namespace: dict[str, dict[str, tuple[str, PodInfo]]] = {}
@@ -103,8 +104,9 @@ class Snapshot:
             return []
         self.unnominate(meta.key(new))
         info = self.info(new)
-        before = self._placed.get(info.key)
-        if not self._place(info, node):
+        before, is_new = self._placed.get(info.key), info.key in self._assumed
+        self._assumed.discard(info.key)
+        if not self._place(info, node) and not is_new:
             return []
         if before is not None and before[0] == node and (info.shape is not before[1].shape or _is_less(info, before[1])):
             return [PodLeft(before[1], self.nodes[node], info), PodPlaced(info, self.nodes[node])]
@@ -113,8 +115,10 @@ class Snapshot:
     def assume(self, pod: PodInfo, node: str) -> None:
         self.unnominate(pod.key)
         self._place(pod, node)
+        self._assumed.add(pod.key)
 
     def forget(self, key: str) -> None:
+        self._assumed.discard(key)
         placed = self._placed.pop(key, None)
         if placed is not None:
             self.version += 1
