@@ -26,6 +26,7 @@ from pilothouse.engine.apiserver.kinds.support.pod_status import POD_STATUS
 from pilothouse.engine.apiserver.kinds.support.pods import PODS
 from pilothouse.engine.apiserver.kinds.support.rule import State
 from pilothouse.engine.apiserver.kinds.support.services import SERVICES
+from pilothouse.engine.apiserver.kinds.support.storage import CLAIMS, CLASSES, VOLUMES
 from pilothouse.engine.apiserver.kinds.support.table import Table
 from pilothouse.engine.apiserver.metrics import Metrics
 from pilothouse.engine.apiserver.resources.builtin import built_in_table
@@ -320,6 +321,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "pod status": lambda: fields(POD_STATUS, "###"),
     "service fields": lambda: fields(SERVICES, "###"),
     "endpointslice fields": lambda: fields(ENDPOINT_SLICES, "###"),
+    "claim fields": lambda: fields(CLAIMS, "###"),
+    "volume fields": lambda: fields(VOLUMES, "###"),
+    "class fields": lambda: fields(CLASSES, "###"),
     "config keys": config_keys,
     "instance settings": instance_settings,
     "home layout": home_layout,

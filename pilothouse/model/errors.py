@@ -216,6 +216,12 @@ class ServerTimeout(ApiError):
     code, reason = 500, "ServerTimeout"
 
 
+class InsufficientStorage(ApiError):
+    """A node has no room for what it is asked to keep; another one may have."""
+
+    code, reason = 507, "InsufficientStorage"
+
+
 class Unavailable(ApiError):
     code, reason = 503, "ServiceUnavailable"
 

@@ -19,6 +19,7 @@ from pilothouse.engine.apiserver.admission.priority import Priority
 from pilothouse.engine.apiserver.admission.quota import ResourceQuota
 from pilothouse.engine.apiserver.admission.runtime_class import RuntimeClasses
 from pilothouse.engine.apiserver.admission.service_account import ServiceAccounts
+from pilothouse.engine.apiserver.admission.storage import Storage
 from pilothouse.engine.apiserver.admission.support import Support
 from pilothouse.engine.apiserver.admission.tolerations import DefaultTolerations
 from pilothouse.engine.apiserver.admission.topology import TopologyLabels
@@ -146,6 +147,7 @@ def _admission(
             Priority(objects),
             DefaultTolerations(),
             RuntimeClasses(objects),
+            Storage(objects),
             Escalation(authorizer, beside),
             Certificates(authorizer),
             PodSecurity(objects),

@@ -33,6 +33,7 @@ from pilothouse.engine.apiserver.kubelet.by_node import ByNode
 from pilothouse.engine.apiserver.kubelet.connector import RemoteNode
 from pilothouse.engine.apiserver.kubelet.node import KubeletNode
 from pilothouse.engine.apiserver.kubelet.proxy import KubeletProxy
+from pilothouse.engine.apiserver.kubelet.volumes import NodeVolumes, connecting
 from pilothouse.engine.apiserver.nodes import NodeConnector
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.apiserver.server import ApiServer
@@ -211,6 +212,12 @@ class ControlPlane:
             return own
         return KubeletNode(name, lambda: Objects(self._server.backend.store).get(NODES, "", name), proxy)
 
+    def _node_volumes(self, identities: Identities) -> NodeVolumes:
+        def node(name: str) -> Object | None:
+            return Objects(self._server.backend.store).get(NODES, "", name)
+
+        return NodeVolumes(connecting(self.config.node_name, self.config.node_socket, node, self._proxy(identities)))
+
     def _proxy(self, identities: Identities) -> KubeletProxy:
         hosts = {self.config.node_name: self.config.kubelet_host}
         return KubeletProxy(identities.kubelet_client, identities.ca, hosts, self._addresses())
@@ -280,6 +287,7 @@ class ControlPlane:
             authority=partial(CertificateAuthority.load, self.config.pki, now=self.clock.now),
             pod_ranges=self._pod_ranges(),
             own_addresses=self._addresses(),
+            node_volumes=self._node_volumes(identities),
         )
         parts = {name: Part(informers, make) for name, make in makers_of.items()}
         parts[SCHEDULER] = Part(informers, lambda: Scheduler(scheduling, informers, placing, served=SERVED))

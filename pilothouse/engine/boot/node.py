@@ -7,6 +7,7 @@ whoever runs the node runs that beside it.
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -26,6 +27,8 @@ from pilothouse.engine.node.kubelet.api import KubeletApi
 from pilothouse.engine.node.kubelet.callers import Callers
 from pilothouse.engine.node.kubelet.configuration import configuration
 from pilothouse.engine.node.kubelet.listener import Listening
+from pilothouse.engine.node.local_volumes import serving
+from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.engine.node.runtime.containerd import Containerd
 from pilothouse.engine.node.runtime.cri import CriRuntime
 from pilothouse.engine.node.streams.server import NodeServer
@@ -58,9 +61,10 @@ class Node:
         self.barrier = barrier
         self.supervisor = supervisor
         self.socket = socket
-        self.server = NodeServer()
+        self.volumes = LocalVolumes(config)
+        self.server = NodeServer(partial(serving.answer, self.volumes))
         self.listening = listening
-        self.kubelet = KubeletApi(Callers(client, config.node_name), configuration(config, listening))
+        self.kubelet = KubeletApi(Callers(client, config.node_name), configuration(config, listening), self.volumes)
         self._containerd = Containerd(config)
 
     async def start(self, noted: Callable[[str], None]) -> None:
@@ -108,7 +112,7 @@ class Node:
         """A fresh agent, which finds in the runtime what an earlier one has started."""
         runtime = CriRuntime(self._containerd.socket)
         recorder = Recorder(self.client, self.decisions, "kubelet", self.config.node_name)
-        agent = NodeAgent(self.client, runtime, self.config, recorder, self.barrier)
+        agent = NodeAgent(self.client, runtime, self.config, recorder, self.barrier, local_volumes=self.volumes)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(runtime.close)
             tasks = await stack.enter_async_context(scope())

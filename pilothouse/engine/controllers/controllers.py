@@ -27,6 +27,11 @@ from pilothouse.engine.controllers.ipam.ranges import PodRanges
 from pilothouse.engine.controllers.job.controller import JobController
 from pilothouse.engine.controllers.namespace.controller import NamespaceController
 from pilothouse.engine.controllers.node.controller import NodeLifecycleController
+from pilothouse.engine.controllers.persistentvolume.controller import PersistentVolumeController
+from pilothouse.engine.controllers.persistentvolume.ephemeral import EphemeralVolumeController
+from pilothouse.engine.controllers.persistentvolume.expansion import ExpandController
+from pilothouse.engine.controllers.persistentvolume.local import NodeVolumes
+from pilothouse.engine.controllers.persistentvolume.protection import ClaimProtection, VolumeProtection
 from pilothouse.engine.controllers.podgc.controller import PodGarbageCollector
 from pilothouse.engine.controllers.replicaset.controller import ReplicaSetController
 from pilothouse.engine.controllers.replicaset.family import REPLICATION_CONTROLLERS
@@ -46,6 +51,7 @@ def makers(
     authority: Authority | None = None,
     pod_ranges: PodRanges | None = None,
     own_addresses: Collection[str] = (),
+    node_volumes: NodeVolumes | None = None,
     clock: Callable[[], float] = time.time,
 ) -> dict[str, Callable[[], Runnable]]:
     """Name -> how to build that controller. informers, recorder: run by the caller, after all are built once.
@@ -53,7 +59,7 @@ def makers(
     Each controller writes as itself and may write what its role says; all read from `informers`, and speak through `recorder`.
     root_ca: PEM text that every namespace gets as `kube-root-ca.crt`. authority: signs certificates; None for nobody who does.
     pod_ranges: what nodes are given of the pod network; None for nothing. own_addresses: those of the API
-    server, which no node may serve under.
+    server, which no node may serve under. node_volumes: has nodes make volumes; None for nobody who does.
     """
     named = recorder.named
     accounts, publisher = clients("service-account-controller"), clients("root-ca-cert-publisher")
@@ -105,6 +111,17 @@ def makers(
             clients("endpointslicemirroring-controller"), informers, named("endpoint-slice-mirroring-controller")
         ),
         "endpoint-controller": lambda: EndpointsController(clients("endpoint-controller"), informers, named("endpoint-controller")),
+        "persistentvolume-binder-controller": lambda: PersistentVolumeController(
+            clients("persistent-volume-binder"), informers, named("persistentvolume-controller"), node_volumes
+        ),
+        "persistentvolume-expander-controller": lambda: ExpandController(
+            clients("expand-controller"), informers, named("volume_expand"), node_volumes, clock
+        ),
+        "persistentvolumeclaim-protection-controller": lambda: ClaimProtection(clients("pvc-protection-controller"), informers),
+        "persistentvolume-protection-controller": lambda: VolumeProtection(clients("pv-protection-controller"), informers),
+        "ephemeral-volume-controller": lambda: EphemeralVolumeController(
+            clients("ephemeral-volume-controller"), informers, named("ephemeral_volume")
+        ),
         "node-controller": lambda: NodeLifecycleController(clients("node-controller"), informers, named("node-controller"), clock),
         "pod-garbage-collector": lambda: PodGarbageCollector(
             clients("pod-garbage-collector"), informers, named("pod-garbage-collector"), clock
@@ -126,9 +143,10 @@ class Controllers:
         *,
         root_ca: str = "",
         authority: Authority | None = None,
+        node_volumes: NodeVolumes | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        made = makers(clients, informers, recorder, root_ca=root_ca, authority=authority, clock=clock)
+        made = makers(clients, informers, recorder, root_ca=root_ca, authority=authority, node_volumes=node_volumes, clock=clock)
         self._controllers = {name: make() for name, make in made.items()}
 
     async def run(self, ready: asyncio.Event | None = None) -> None:

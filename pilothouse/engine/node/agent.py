@@ -28,6 +28,7 @@ from pilothouse.engine.node.housekeeping import run as housekeeping
 from pilothouse.engine.node.housekeeping.containers import Ends, collect_containers
 from pilothouse.engine.node.housekeeping.images import remove_unused_images
 from pilothouse.engine.node.images.store import ImageStore
+from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.engine.node.node import NodeStatus
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.referred import referred
@@ -50,6 +51,7 @@ from pilothouse.engine.node.static.pods import Worker as StaticWorker
 from pilothouse.engine.node.streams.connector import Connector
 from pilothouse.engine.node.streams.unread_input import UnreadInput
 from pilothouse.engine.node.view import NodeView
+from pilothouse.engine.node.volumes.claimed import ClaimedVolumes
 from pilothouse.engine.node.volumes.images import ImageViews
 from pilothouse.engine.node.volumes.volumes import Volumes
 from pilothouse.engine.node.work.context import Context
@@ -59,6 +61,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS
 from pilothouse.model.node_selection import HostPort, host_ports
+from pilothouse.model.volumes import ENFORCEMENT, FOLDER
 
 log = structlog.get_logger("node.agent")
 
@@ -85,7 +88,7 @@ class Found:
 class NodeAgent:
     """informers: the process's shared ones, when it has some and runs them; else the agent keeps its own.
 
-    signals: by which pods are evicted, None for those of this machine.
+    signals: by which pods are evicted, None for those of this machine. local_volumes: that lie on this node, shared with its servers.
     """
 
     def __init__(
@@ -98,7 +101,9 @@ class NodeAgent:
         *,
         informers: Informers | None = None,
         signals: Signals | None = None,
+        local_volumes: LocalVolumes | None = None,
     ) -> None:
+        self.local_volumes = LocalVolumes(config) if local_volumes is None else local_volumes
         self._clock = Steady()
         self._client = client
         self._runtime = runtime
@@ -108,7 +113,7 @@ class NodeAgent:
         self._informers = Informers(client) if informers is None else informers
         self._pods = self._informers.of(PODS, field_selector=f"spec.nodeName={config.node_name}")
         self._objects = WatchedObjects(client, self._object_changed)
-        self._sources = ApiSources(client, self._informers, self._objects, self._clock)
+        self._sources = ApiSources(client, self._informers, self._objects, self._clock, config.node_name)
         self._barrier = barrier
         self._workers: dict[str, PodWorker] = {}
         self._tasks: TaskSet | None = None
@@ -168,7 +173,9 @@ class NodeAgent:
         """ready: set when the node is Ready and every pod that it had has its worker."""
         self._context = await self._open()
         self._tasks = TaskSet()
-        node = self._node = NodeStatus(self._client, self._runtime, self._config, self._recorder, lambda: evictor.conditions)
+        node = self._node = NodeStatus(
+            self._client, self._runtime, self._config, self._recorder, lambda: evictor.conditions, self._annotations()
+        )
         evictor = self._evictor = self._evictor_of(self._context, node)
         try:
             async with scope() as tasks:
@@ -195,6 +202,10 @@ class NodeAgent:
             await self._objects.close()
             await self._context.images.close()
 
+    def _annotations(self) -> dict[str, str]:
+        """What the node says of its volumes: an enforcement of none is what a node has that cannot keep them to their size."""
+        return {ENFORCEMENT: self.local_volumes.enforcement or "none", FOLDER: str(self.local_volumes.folder)}
+
     async def _api_answers(self) -> None:
         """Or does not within some seconds: static pods that were let in once do not wait for it, all others do."""
         try:
@@ -208,7 +219,8 @@ class NodeAgent:
                     self._pod_changed(None, pod)
 
     async def _open(self) -> Context:
-        volumes = Volumes(self._config, self._sources, ImageViews(self._config, self._runtime), self._clock)
+        views, claimed = ImageViews(self._config, self._runtime), ClaimedVolumes(self._config, self._sources, self.local_volumes)
+        volumes = Volumes(self._config, self._sources, views, self._clock, claimed)
         await volumes.open()
         allocatable = facts.allocatable(self._config)
         volumes.allocatable = allocatable

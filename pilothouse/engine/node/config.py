@@ -117,6 +117,11 @@ class NodeConfig:
         """Where it is noted by whose credentials images were pulled."""
         return self.home / "image-pulls"
 
+    @property
+    def volumes_dir(self) -> Path:
+        """Where the volumes lie that are made on this node for claims."""
+        return self.home / "volumes"
+
     def pod_dir(self, uid: str) -> Path:
         return self.pods_dir / uid
 

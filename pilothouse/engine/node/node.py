@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 import structlog
@@ -45,11 +45,21 @@ PRESSURES = {
 
 
 class NodeStatus:
-    """Keeps the Node and its Lease. pressures(): the conditions of pressure that the node has, by type."""
+    """Keeps the Node and its Lease. pressures(): the conditions of pressure that the node has, by type.
+
+    annotations: of the Node, beside those that every node has.
+    """
 
     def __init__(
-        self, client: Client, runtime: Runtime, config: NodeConfig, recorder: Recorder, pressures: Callable[[], Collection[str]]
+        self,
+        client: Client,
+        runtime: Runtime,
+        config: NodeConfig,
+        recorder: Recorder,
+        pressures: Callable[[], Collection[str]],
+        annotations: Mapping[str, str] | None = None,
     ) -> None:
+        self._annotations = dict(annotations or {})
         self._client = client
         self._runtime = runtime
         self._config = config
@@ -121,7 +131,7 @@ class NodeStatus:
         # One that was given, and is still ours when somebody has deleted the Node under us.
         pod_cidr = config.pod_cidr or (self._node.get("spec") or {}).get("podCIDR") or ""
         spec = {"podCIDR": pod_cidr, "podCIDRs": [pod_cidr]} if pod_cidr else {}
-        annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
+        annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"} | self._annotations
         annotations |= {REACHED_BY: config.reached_by} if config.reached_by else {}
         metadata = {"name": config.node_name, "labels": facts.labels(config), "annotations": annotations}
         status = await self._status()

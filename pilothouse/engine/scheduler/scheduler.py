@@ -23,9 +23,10 @@ from pilothouse.engine.scheduler.plugins.default_binder import DefaultBinder
 from pilothouse.engine.scheduler.plugins.default_preemption import DefaultPreemption
 from pilothouse.engine.scheduler.plugins.default_preemption.plugin import budgets_of
 from pilothouse.engine.scheduler.plugins.pod_topology_spread.owners import Owners
+from pilothouse.engine.scheduler.plugins.volume_binding import VolumeBinding
 from pilothouse.engine.scheduler.profile import default_profile
-from pilothouse.engine.scheduler.sentence import no_node, reasons_of
-from pilothouse.engine.scheduler.snapshot.events import Event
+from pilothouse.engine.scheduler.sentence import no_node, reasons_of, troubles_of
+from pilothouse.engine.scheduler.snapshot.events import Event, VolumesChanged
 from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
 from pilothouse.engine.scheduler.snapshot.shape import Shape
 from pilothouse.engine.scheduler.snapshot.snapshot import ENDED, Snapshot
@@ -53,6 +54,7 @@ class Scheduler:
         self.snapshot = Snapshot()
         self._known_unfit: OrderedDict[tuple[Shape, int], tuple[int, Unfit]] = OrderedDict()
         self._backoff = BackOff()
+        self._volumes = VolumeBinding(client, informers) if kinds.PERSISTENTVOLUMECLAIMS in served else None
         self.cycle = self._cycle(informers, served)
         self._waiting = Waiting(self.cycle.profile.hinting)
         self._placing = Placing(self.cycle.profile, self.snapshot)
@@ -61,7 +63,10 @@ class Scheduler:
         namespaces.on_change(self._namespace_changed)
         nodes.on_change(self._node_changed)
         self.pods.on_change(self._pod_changed)
-        for informer in (namespaces, nodes, self.pods):
+        volumes = () if self._volumes is None else self._volumes.claims.informers
+        if self._volumes is not None:
+            self._volumes.on_change(self._volumes_changed)
+        for informer in (namespaces, nodes, self.pods, *volumes):
             # Work begins when all of them are known; what is added to the queue is decided above.
             self.controller.watches(informer, lambda obj: None)
 
@@ -94,7 +99,8 @@ class Scheduler:
             self.client,
             self.recorder,
         )
-        profile = default_profile(self.snapshot.labels_of, owners.selector, preemption, DefaultBinder(self.client))
+        volumes = () if self._volumes is None else (self._volumes,)
+        profile = default_profile(self.snapshot.labels_of, owners.selector, *volumes, preemption, DefaultBinder(self.client))
         return Cycle(profile, self.snapshot)
 
     def _to_place(self, key: str) -> Object | None:
@@ -129,11 +135,13 @@ class Scheduler:
         # From here on an event brings it back: nothing is awaited between the decision and this.
         self._waiting.park(info, unfit.plugins)
         self._backoff.tried(info.key, asyncio.get_running_loop().time())
+        if any(refusal.is_quiet for refusal in unfit.refusals.values()):
+            return RETRY_S
         for plugin in self.cycle.profile.post_filters:
             if await plugin.post_filter(info, unfit):
                 break
         reasons = reasons_of(unfit)
-        message = no_node(reasons, len(unfit.refusals))
+        message = no_node(reasons, len(unfit.refusals), troubles_of(unfit))
         known = meta.condition(pod, "PodScheduled")
         if known is None or known.get("message") != message:
             self.recorder.say(pod, "Warning", "FailedScheduling", message, nodes=len(unfit.refusals), reasons=dict(reasons))
@@ -165,6 +173,10 @@ class Scheduler:
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         self._wake(self.snapshot.namespace_changed(old, new))
+
+    def _volumes_changed(self) -> None:
+        self.snapshot.version += 1
+        self._wake([VolumesChanged()])
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         self._wake(self.snapshot.node_changed(old, new))

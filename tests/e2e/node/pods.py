@@ -10,6 +10,7 @@ from typing import Any
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
 from pilothouse.client.session import Session
+from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.node.agent import NodeAgent
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.model import meta
@@ -53,6 +54,7 @@ class Cluster:
     agent: NodeAgent
     barrier: EndpointBarrier
     config: NodeConfig
+    server: ApiServer
 
     def folder(self) -> Path:
         """A fresh one on the host that containers may use: a test that is run again finds nothing of its first run."""

@@ -34,7 +34,7 @@ async def session(
         async with scope() as tasks:
             tasks.spawn(recorder.run())
             await tasks.start(agent.run)
-            await during(Cluster(client_of(server, ADMIN), agent, barrier, machine.config))
+            await during(Cluster(client_of(server, ADMIN), agent, barrier, machine.config, server))
             tasks.cancel()
         await runtime.close()
 

@@ -18,6 +18,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.controllers.controllers import Controllers
+from pilothouse.engine.controllers.persistentvolume.local import NodeVolumes
 from pilothouse.engine.store import Store
 from pilothouse.model import meta
 from pilothouse.model.errors import NotFound
@@ -178,13 +179,20 @@ async def client(server: ApiServer) -> Client:
 
 
 @asynccontextmanager
-async def controlled(server: ApiServer, authority: CertificateAuthority | None = None) -> AsyncIterator[Cluster]:
+async def controlled(
+    server: ApiServer, authority: CertificateAuthority | None = None, node_volumes: NodeVolumes | None = None
+) -> AsyncIterator[Cluster]:
     """With all controllers, each signed in as itself; the cluster's client is an administrator's. None of them is ever refused."""
     manager = client_of(server, CONTROLLER_MANAGER)
     informers = Informers(manager)
     recorder = Recorder(manager, None, "controllers")
     controllers = Controllers(
-        partial(controller_client, server), informers, recorder, root_ca="PEM", authority=None if authority is None else lambda: authority
+        partial(controller_client, server),
+        informers,
+        recorder,
+        root_ca="PEM",
+        authority=None if authority is None else lambda: authority,
+        node_volumes=node_volumes,
     )
     async with scope() as tasks:
         tasks.spawn(recorder.run())

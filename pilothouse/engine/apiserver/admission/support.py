@@ -13,9 +13,11 @@ from pilothouse.engine.apiserver.kinds.support.endpointslices import ENDPOINT_SL
 from pilothouse.engine.apiserver.kinds.support.judge import Finding, judge
 from pilothouse.engine.apiserver.kinds.support.pods import PODS, UNSAFE_SYSCTL
 from pilothouse.engine.apiserver.kinds.support.services import SERVICES
+from pilothouse.engine.apiserver.kinds.support.storage import CLAIMS, CLASSES, VOLUMES
 from pilothouse.engine.apiserver.kinds.support.table import Table
 from pilothouse.model import sysctls
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, STORAGECLASSES
 
 _TEMPLATE = "spec.template.spec"
 SPECS = {
@@ -50,6 +52,9 @@ JUDGED: Mapping[str, Judged] = {
     **{resource: Judged(PODS, path) for resource, path in SPECS.items()},
     "services": Judged(SERVICES),
     "endpointslices.discovery.k8s.io": Judged(ENDPOINT_SLICES),
+    PERSISTENTVOLUMECLAIMS.group_resource: Judged(CLAIMS),
+    PERSISTENTVOLUMES.group_resource: Judged(VOLUMES),
+    STORAGECLASSES.group_resource: Judged(CLASSES),
 }
 
 

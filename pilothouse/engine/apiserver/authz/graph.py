@@ -13,11 +13,10 @@ from pilothouse.engine.apiserver.kinds.pod_validation.annotations import MIRROR
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PODS
+from pilothouse.model.kinds import PERSISTENTVOLUMES, PODS
 from pilothouse.model.resource import Resource
 
-# Not served yet, but what is stored of them counts.
-_VOLUMES = Resource("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
+# Not served, but what is stored of them counts.
 _ATTACHMENTS = Resource("storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", namespaced=False)
 
 
@@ -79,7 +78,7 @@ class NodeGraph:
 
     def is_volume_of(self, node: str, volume: str) -> bool:
         """Whether a PersistentVolume is bound to a claim of a pod of the node."""
-        found = self._objects.get(_VOLUMES, "", volume)
+        found = self._objects.get(PERSISTENTVOLUMES, "", volume)
         claim = ((found.get("spec") or {}).get("claimRef") or {}) if found is not None else {}
         return bool(claim) and self.is_referenced(node, claim.get("namespace", ""), (CLAIMS, claim.get("name", "")))
 

@@ -1,7 +1,7 @@
 """Who has which of the roles of every cluster. Pure."""
 
 from pilothouse.engine.apiserver.bootstrap.controller_roles import CONTROLLERS
-from pilothouse.engine.apiserver.bootstrap.roles import CLUSTER_INFO_READER, ENDPOINT_REPORT_READER, NODE_CONFIG_READER
+from pilothouse.engine.apiserver.bootstrap.roles import CLUSTER_INFO_READER, ENDPOINT_REPORT_READER, NODE_CONFIG_READER, NODE_VOLUMES
 from pilothouse.model.bootstrap_tokens import NODE_GROUP
 from pilothouse.model.json import Object
 from pilothouse.model.policy import AUTOUPDATE, BOOTSTRAPPING, RBAC, cluster_role_binding
@@ -33,6 +33,7 @@ _NODES = (
     ("pilothouse:node-autoapprove-bootstrap", f"{_REQUESTS}:nodeclient", (f"Group:{NODE_GROUP}",)),
     ("pilothouse:node-autoapprove-renewal", f"{_REQUESTS}:selfnodeclient", ("Group:system:nodes",)),
     ("pilothouse:kubelet-api-admin", "system:kubelet-api-admin", ("User:kube-apiserver-kubelet-client",)),
+    (NODE_VOLUMES, NODE_VOLUMES, ("User:kube-apiserver-kubelet-client",)),
 )
 """Name, role and subjects: how a node gets a certificate with a bootstrap token, and renews it; what the API server may ask of nodes.
 

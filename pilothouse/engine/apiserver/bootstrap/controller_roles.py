@@ -137,6 +137,32 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("get", "nodes"),
         EVENTS,
     ),
+    # Without what upstream's binder needs for plug-ins that this cluster does not have.
+    "persistent-volume-binder": (
+        rule("create delete get list update watch", "persistentvolumes"),
+        rule("update", "persistentvolumes/status"),
+        rule("get list update watch", "persistentvolumeclaims"),
+        rule("update", "persistentvolumeclaims/status"),
+        rule(READ, "pods"),
+        rule("get list", "nodes"),
+        rule(READ, "storageclasses", "storage.k8s.io"),
+        EVENTS,
+    ),
+    "pvc-protection-controller": (rule("get list update watch", "persistentvolumeclaims"), rule(READ, "pods"), EVENTS),
+    "pv-protection-controller": (rule("get list update watch", "persistentvolumes"), EVENTS),
+    "ephemeral-volume-controller": (
+        rule(READ, "pods"),
+        rule("update", "pods/finalizers"),
+        rule("create get list watch", "persistentvolumeclaims"),
+        EVENTS,
+    ),
+    "expand-controller": (
+        rule("get list patch update watch", "persistentvolumes"),
+        rule("patch update", "persistentvolumeclaims/status"),
+        rule(READ, "persistentvolumeclaims"),
+        rule(READ, "storageclasses", "storage.k8s.io"),
+        EVENTS,
+    ),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),
 }
 CONTROLLERS = tuple(_RULES)

@@ -10,8 +10,9 @@ from pilothouse.engine.apiserver.services.addresses import DEFAULT
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_CONFIG
 from pilothouse.model.json import Object, dumps
-from pilothouse.model.kinds import SERVICECIDRS
+from pilothouse.model.kinds import SERVICECIDRS, STORAGECLASSES
 from pilothouse.model.node_objects import DNS_SERVICE
+from pilothouse.model.volumes import DEFAULT_CLASS, ENFORCEMENT, LOCAL_CLASS, LOCAL_PROVISIONER
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _RBAC = "rbac.authorization.k8s.io"
@@ -49,6 +50,7 @@ def wanted_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
     found += [_at(f"roles.{_RBAC}", role["metadata"]["namespace"], role) for role in roles()]
     found += [_at(f"rolebindings.{_RBAC}", binding["metadata"]["namespace"], binding) for binding in role_bindings()]
     found += [_at("priorityclasses.scheduling.k8s.io", "", each) for each in _priority_classes()]
+    found.append(_at(STORAGECLASSES.group_resource, "", _local_class()))
     found.append(_at(SERVICECIDRS.group_resource, "", _own_network(network), ("spec",)))
     return found + kept_objects(settings, network)
 
@@ -108,6 +110,21 @@ def _priority_classes() -> list[Object]:
         {"metadata": {"name": name, "generation": 1}, "value": value, "description": text, "preemptionPolicy": "PreemptLowerPriority"}
         for name, value, text in described
     ]
+
+
+def _local_class() -> Object:
+    """Only made: whoever wants another class to be the default unmarks it, and it stays so."""
+    described = (
+        "Each volume lies on the node of its first pod, below the instance's own folder, and is kept to its size there: the volume's "
+        f"annotation {ENFORCEMENT} says by what."
+    )
+    return {
+        "metadata": {"name": LOCAL_CLASS, "annotations": {DEFAULT_CLASS: "true", "kubernetes.io/description": described}},
+        "provisioner": LOCAL_PROVISIONER,
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "allowVolumeExpansion": True,
+    }
 
 
 def _api_service(settings: Settings, network: IPv4Network) -> list[Wanted]:

@@ -15,6 +15,7 @@ CLUSTER_INFO_READER = "system:cluster-info-reader"
 """Of who has not signed in yet: reads where the cluster is and by which authority to know it."""
 ENDPOINT_REPORT_READER = "pilothouse:endpoint-report-reader"
 """Of nodes' proxies: in Leases, to which endpoints that leave the proxies of others still route."""
+NODE_VOLUMES = "pilothouse:node-volumes"
 NODE_CONFIG_READER = "pilothouse:node-config-reader"
 """Of who has a bootstrap token for nodes."""
 _ISSUER = ("/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/")
@@ -169,6 +170,8 @@ def _components() -> list[Object]:
         ),
         # Who joins learns that its name is taken before it asks for a certificate, as with kubeadm:get-nodes.
         cluster_role("pilothouse:get-nodes", rule("get", "nodes")),
+        # Of the API server's client towards nodes: has them make, grow and remove the volumes that lie on them.
+        cluster_role(NODE_VOLUMES, rule("delete update", "nodes/volumes")),
         cluster_role("system:node-bootstrapper", rule("create get list watch", "certificatesigningrequests", signers)),
         *(
             cluster_role(

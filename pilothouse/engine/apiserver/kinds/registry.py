@@ -31,6 +31,9 @@ from pilothouse.engine.apiserver.kinds import (
 from pilothouse.engine.apiserver.kinds.crd.definition import CRD
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.reviews import REVIEWS
+from pilothouse.engine.apiserver.kinds.storage.claims import PERSISTENTVOLUMECLAIM
+from pilothouse.engine.apiserver.kinds.storage.classes import STORAGECLASS
+from pilothouse.engine.apiserver.kinds.storage.volumes import PERSISTENTVOLUME
 from pilothouse.engine.apiserver.kinds.webhooks.configuration import MUTATING, VALIDATING
 
 _KINDS: tuple[Kind, ...] = (
@@ -49,6 +52,8 @@ _KINDS: tuple[Kind, ...] = (
     pods.BINDING,
     replication_controllers.REPLICATIONCONTROLLER,
     componentstatuses.COMPONENTSTATUS,
+    PERSISTENTVOLUME,
+    PERSISTENTVOLUMECLAIM,
     workloads.DEPLOYMENT,
     workloads.REPLICASET,
     statefulsets.STATEFULSET,
@@ -67,6 +72,7 @@ _KINDS: tuple[Kind, ...] = (
     coordination.PRIORITYCLASS,
     runtime_classes.RUNTIMECLASS,
     disruption_budgets.PODDISRUPTIONBUDGET,
+    STORAGECLASS,
     certificates.CERTIFICATESIGNINGREQUEST,
     rbac.ROLE,
     rbac.ROLEBINDING,

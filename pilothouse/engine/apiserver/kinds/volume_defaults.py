@@ -25,10 +25,11 @@ def default_volume(volume: Object) -> None:
         volume["emptyDir"] = {}
         return
     for kind in kinds:
-        _default_source(kind, volume[kind])
+        default_source(kind, volume[kind])
 
 
-def _default_source(kind: str, source: Object) -> None:
+def default_source(kind: str, source: Object) -> None:
+    """Of a pod's volume, or of a PersistentVolume."""
     if kind in _WITH_MODE and source.get("defaultMode") is None:
         source["defaultMode"] = FILE_MODE
     for name, value in _TEXTS.get(kind, {}).items():

@@ -48,6 +48,26 @@ def unmount(target: Path | str) -> None:
     raise OSError(errno.EBUSY, f"more than {MOST_LAYERS} mounts upon each other", str(target))
 
 
+def unmount_idle(target: Path) -> None:
+    """What is mounted at `target`, unless somebody still uses it there. Raises OSError: EBUSY in that case."""
+    if _libc.umount2(os.fsencode(target), UMOUNT_NOFOLLOW) != 0:
+        number = ctypes.get_errno()
+        if number not in (errno.EINVAL, errno.ENOENT):
+            raise OSError(number, os.strerror(number), str(target))
+
+
+def mounts_of(device: str) -> list[str]:
+    """Where a file system is mounted in this mount namespace. device: "major:minor"."""
+    fields = [line.split(b" ") for line in Path("/proc/self/mountinfo").read_bytes().splitlines()]
+    return [os.fsdecode(_plain(each[4])) for each in fields if each[2] == device.encode()]
+
+
+def device_of(folder: Path) -> str:
+    """ "major:minor" of the file system that a path lies on. Raises OSError."""
+    found = os.stat(folder).st_dev
+    return f"{os.major(found)}:{os.minor(found)}"
+
+
 def mounts_below(folder: Path) -> list[str]:
     """Mount points at or below a folder, innermost first. Links in the folder's own path are followed, as the kernel lists them."""
     prefix = os.fsencode(folder.resolve())

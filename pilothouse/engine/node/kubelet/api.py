@@ -3,6 +3,7 @@
     GET  /healthz /pods /runningpods/ /stats/summary /metrics /metrics/{resource,cadvisor,probes} /configz
     GET  /containerLogs/NAMESPACE/POD/CONTAINER
     POST or GET /exec, /attach /NAMESPACE/POD[/UID]/CONTAINER, /portForward/NAMESPACE/POD[/UID];  POST /run/NAMESPACE/POD[/UID]/CONTAINER
+    PUT or DELETE /volumes/NAME, which upstream does not have
 
 Sessions speak SPDY, or a WebSocket's channels. They need `create` even when they begin with a GET, as WebSockets do: upstream lets every
 reader of `nodes/proxy` start programs. Errors are plain text, as upstream's kubelet has them.
@@ -18,6 +19,8 @@ from pilothouse.engine.node.kubelet.callers import Callers
 from pilothouse.engine.node.kubelet.host import Host
 from pilothouse.engine.node.kubelet.pages import TEXT, Asked, page_of
 from pilothouse.engine.node.kubelet.rights import subresources, verb
+from pilothouse.engine.node.local_volumes import serving
+from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.model.errors import ApiError, Forbidden, Unauthorized, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.wire.messages import Request, Response
@@ -29,9 +32,10 @@ _DISABLED = {"logs": b"logs endpoint is disabled.\n", "debug": b"profiling and f
 
 
 class KubeletApi:
-    """host: None while no agent runs. configuration: what /configz shows."""
+    """host: None while no agent runs. configuration: what /configz shows. volumes: that lie on the node."""
 
-    def __init__(self, callers: Callers, configuration: Object) -> None:
+    def __init__(self, callers: Callers, configuration: Object, volumes: LocalVolumes | None = None) -> None:
+        self._volumes = volumes
         self.host: Host | None = None
         self._callers = callers
         self._configuration = configuration
@@ -48,6 +52,8 @@ class KubeletApi:
         # What is served is what was authorized: one reading of the path for both.
         if disabled := _DISABLED.get(words[0]):
             return Response(405, TEXT, disabled)
+        if words[0] == serving.WORD and self._volumes is not None:
+            return await serving.answer(self._volumes, request, words)
         page = page_of(words)
         if page is None and words[0] not in sessions.VERBS:
             return Response(404, TEXT, b"404 page not found\n")

@@ -17,6 +17,7 @@ FINE: Mapping[str, tuple[str, ...]] = {
     "metrics": ("metrics",),
     "logs": ("log",),
     "checkpoint": ("checkpoint",),
+    "volumes": ("volumes",),
 }
 """By the first word of the path."""
 

@@ -128,7 +128,11 @@ def security(pod: Object) -> Object:
 def read_only_volumes(pod: Object) -> frozenset[str]:
     """Names of the pod's volumes that no container may write to."""
     volumes = spec(pod).get("volumes") or ()
-    return frozenset(each["name"] for each in volumes if any(each.get(kind) is not None for kind in READ_ONLY_VOLUMES))
+    return frozenset(
+        each["name"]
+        for each in volumes
+        if (each.get("persistentVolumeClaim") or {}).get("readOnly") or any(each.get(kind) is not None for kind in READ_ONLY_VOLUMES)
+    )
 
 
 def memory_volumes(pod: Object) -> frozenset[str]:

@@ -13,7 +13,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.watched import WatchedObjects
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CONFIGMAPS, SECRETS, SERVICEACCOUNTS, SERVICES
+from pilothouse.model.kinds import CONFIGMAPS, NODES, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, SECRETS, SERVICEACCOUNTS, SERVICES
 
 OLDEST_TOKEN_S = 24 * 3600.0
 
@@ -50,7 +50,8 @@ class Sources(Protocol):
 class ApiSources:
     """Sources of a real cluster."""
 
-    def __init__(self, client: Client, informers: Informers, objects: WatchedObjects, clock: Steady) -> None:
+    def __init__(self, client: Client, informers: Informers, objects: WatchedObjects, clock: Steady, node_name: str = "") -> None:
+        self._node_name = node_name
         self._clock = clock
         self._client = client
         self._services = informers.of(SERVICES, indexes={"namespace": _namespace_of})
@@ -61,6 +62,15 @@ class ApiSources:
 
     async def secret(self, namespace: str, name: str) -> Object | None:
         return await self._objects.get(SECRETS, namespace, name)
+
+    async def claim(self, namespace: str, name: str) -> Object | None:
+        return await self._client.get_or_none(PERSISTENTVOLUMECLAIMS, name, namespace)
+
+    async def volume(self, name: str) -> Object | None:
+        return await self._client.get_or_none(PERSISTENTVOLUMES, name)
+
+    async def node(self) -> Object | None:
+        return await self._client.get_or_none(NODES, self._node_name)
 
     def services(self, namespace: str) -> list[Object]:
         spaces = dict.fromkeys(("default", namespace))

@@ -4,6 +4,7 @@
     POST /attach/NAMESPACE/POD/UID/CONTAINER?input=1&output=1&error=1&tty=1              upgrades to SPDY
     POST /portForward/NAMESPACE/POD/UID?port=N                                           upgrades to SPDY, one stream
     POST /shutdown?seconds=N&criticalSeconds=M                                           ends every pod, {"left": ["NAMESPACE/POD", ...]}
+    PUT, DELETE /volumes/NAME                                                            see local_volumes.serving
     GET  /containerLogs/NAMESPACE/POD/UID/CONTAINER?follow=true&tailLines=N ...          the log as it comes
 
 It listens on a unix socket that only root may open. Exec and attach are handed to the runtime's streaming server byte by byte. Failures
@@ -12,7 +13,7 @@ Source: kubernetes pkg/kubelet/server.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ from pilothouse.wire.stream import Stream as Answer
 JSON = (("content-type", "application/json"),)
 TEXT = (("content-type", "text/plain"),)
 REFUSAL_S = 0.2
+VOLUMES = "volumes"
+Volumes = Callable[[Request, Sequence[str]], Awaitable[Response]]
 
 
 class Pods(Protocol):
@@ -69,10 +72,14 @@ class LogOptions:
 
 
 class NodeServer:
-    """pods: None while no agent runs; then every request is answered with 503."""
+    """pods: None while no agent runs; then every request about pods is answered with 503.
 
-    def __init__(self) -> None:
+    volumes: answers what is asked about volumes that lie on the node, given the words of the path.
+    """
+
+    def __init__(self, volumes: Volumes | None = None) -> None:
         self.pods: Pods | None = None
+        self._volumes = volumes
 
     async def listen(self, path: Path) -> Server:
         """Raises OSError."""
@@ -91,6 +98,8 @@ class NodeServer:
             return Response(200, TEXT, b"ok")
         if verb == "shutdown" and request.method == "POST":
             return await self._shut_down(parse_qs(request.query))
+        if verb == VOLUMES and self._volumes is not None:
+            return await self._volumes(request, [verb, *words])
         if verb not in VERBS or len(words) != (3 if verb == "portForward" else 4):
             raise NotFound(f"the node serves no {request.path}")
         if self.pods is None:

@@ -20,6 +20,9 @@ from pilothouse.engine.node.files.removal import remove_tree
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.sources import Sources, Token
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
+from pilothouse.engine.node.volumes.claimed import KINDS as CLAIMED
+from pilothouse.engine.node.volumes.claimed import ClaimedVolumes
+from pilothouse.engine.node.volumes.host_paths import host_path
 from pilothouse.engine.node.volumes.images import ImageViews
 from pilothouse.engine.node.volumes.projection import Gathered, Gatherer, Room, VolumeMissing
 from pilothouse.model.errors import ApiError
@@ -35,13 +38,6 @@ KINDS = {
     "projected": "kubernetes.io~projected",
     "downwardAPI": "kubernetes.io~downward-api",
     "emptyDir": "kubernetes.io~empty-dir",
-}
-TYPE_CHECKS = {
-    "Directory": ("a directory", stat.S_ISDIR),
-    "File": ("a file", stat.S_ISREG),
-    "Socket": ("a socket file", stat.S_ISSOCK),
-    "CharDevice": ("a character device", stat.S_ISCHR),
-    "BlockDevice": ("a block device", stat.S_ISBLK),
 }
 
 
@@ -67,9 +63,15 @@ class Prepared:
 
 
 class Volumes:
-    """views: of the images that are volumes; they are made by whoever pulls the images, and go with the pod's other volumes."""
+    """views: of the images that are volumes; they are made by whoever pulls the images, and go with the pod's other volumes.
 
-    def __init__(self, config: NodeConfig, sources: Sources, views: ImageViews, clock: Steady | None = None) -> None:
+    claimed: mounts the volumes of claims; None where there are none.
+    """
+
+    def __init__(
+        self, config: NodeConfig, sources: Sources, views: ImageViews, clock: Steady | None = None, claimed: ClaimedVolumes | None = None
+    ) -> None:
+        self._claimed = claimed
         self.views = views
         self._clock = Steady() if clock is None else clock
         self._config = config
@@ -130,6 +132,8 @@ class Volumes:
             own = self._config.own_folders.get(source["path"])
             found: Path = await asyncio.to_thread(host_path, str(own or source["path"]), source.get("type") or "")
             return found, 0.0
+        if self._claimed is not None and any(volume.get(each) is not None for each in CLAIMED):
+            return await self._claimed.mount(pod, volume), 0.0
         kind = next((key for key in volume if key != "name"), "none")
         raise VolumeMissing(f"volumes of type {kind} are not supported by this node")
 
@@ -242,24 +246,3 @@ def unmount_and_remove(folder: Path) -> list[str]:
         except OSError as error:
             left.append(f"{mounted}: {error.strerror}")
     return left + remove_tree(folder)
-
-
-def host_path(path: str, kind: str) -> Path:
-    """A path of the node itself, checked or made as its type says. Raises VolumeMissing."""
-    target = Path(path)
-    if kind == "DirectoryOrCreate":
-        target.mkdir(mode=0o755, parents=True, exist_ok=True)
-        kind = "Directory"
-    elif kind == "FileOrCreate":
-        if not target.exists():
-            target.touch(mode=0o644)
-        kind = "File"
-    if not kind:
-        # A missing path becomes a folder, as container engines have always done it.
-        if not target.exists():
-            target.mkdir(mode=0o755, parents=True, exist_ok=True)
-        return target
-    wanted, matches = TYPE_CHECKS[kind]
-    if not target.exists() or not matches(target.stat().st_mode):
-        raise VolumeMissing(f"hostPath type check failed: {path} is not {wanted}")
-    return target

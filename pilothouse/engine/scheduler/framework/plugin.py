@@ -20,11 +20,16 @@ MAX_SCORE = 100
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """reasons: in upstream's words. is_final: no pod's leaving would change it (upstream's UnschedulableAndUnresolvable)."""
+    """reasons: in upstream's words. is_final: no pod's leaving would change it (upstream's UnschedulableAndUnresolvable).
+
+    is_of_pod: the same for all nodes. is_quiet: something is under way, which is not worth an event.
+    """
 
     plugin: str
     reasons: tuple[str, ...]
     is_final: bool = False
+    is_of_pod: bool = False
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

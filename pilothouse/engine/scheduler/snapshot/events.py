@@ -39,4 +39,9 @@ class NamespaceChanged:
     """The labels of a namespace are others."""
 
 
-Event = NodeChanged | PodPlaced | PodLeft | NamespaceChanged
+@dataclass(frozen=True, slots=True)
+class VolumesChanged:
+    """A claim, a volume or a storage class is another."""
+
+
+Event = NodeChanged | PodPlaced | PodLeft | NamespaceChanged | VolumesChanged

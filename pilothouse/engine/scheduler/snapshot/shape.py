@@ -16,6 +16,7 @@ from pilothouse.engine.scheduler.snapshot.terms import Term
 from pilothouse.model import meta
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.taints import tolerates
+from pilothouse.model.volumes import claim_names
 
 REMEMBERED = 20_000
 
@@ -40,7 +41,7 @@ class Needs:
 class Shape:
     """affinity, anti: required terms. preferred: both kinds, by the sign of their weights. owner: (kind, name) of the controller.
 
-    images: of all containers, init containers included.
+    images: of all containers, init containers included. claims: names of those that it mounts.
     """
 
     needs: Needs
@@ -52,6 +53,7 @@ class Shape:
     constraints: tuple[Constraint, ...]
     images: tuple[str, ...]
     owner: tuple[str, str] | None
+    claims: tuple[str, ...]
 
 
 class Shapes:
@@ -72,7 +74,7 @@ class Shapes:
         owner = meta.controller_of(pod)
         others = [metadata.get("namespace"), metadata.get("labels"), affinity.get("podAffinity"), affinity.get("podAntiAffinity")]
         others += [spec.get("topologySpreadConstraints"), [each.get("image") for each in (*containers, *inits)]]
-        others += [owner and [owner.get("kind"), owner.get("name")]]
+        others += [owner and [owner.get("kind"), owner.get("name")], claim_names(pod)]
         mark = b"%b\0%b" % (needs_mark, dumps(others))
         found = self._shapes.get(mark)
         if found is None:
@@ -116,4 +118,5 @@ def _shape(pod: Object, needs: Needs, owner: Object | None) -> Shape:
         constraints=constraints_of(spec),
         images=images,
         owner=None if owner is None else (owner.get("kind") or "", owner.get("name") or ""),
+        claims=tuple(claim_names(pod)),
     )

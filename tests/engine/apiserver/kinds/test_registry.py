@@ -54,6 +54,9 @@ def test_unknown_selectors_are_refused_in_upstreams_words() -> None:
             "returns_object_on_delete",
             {
                 "pods",
+                "persistentvolumeclaims",
+                "persistentvolumes",
+                "storageclasses.storage.k8s.io",
                 "podtemplates",
                 "replicationcontrollers",
                 "services",
@@ -73,6 +76,7 @@ def test_flags(flag: str, expected: set[str]) -> None:
 def test_some_resources_need_a_version_to_be_replaced() -> None:
     strict = {name for name, kind in BUILT_IN.items() if not kind.unconditional_update}
     assert strict == {
+        "poddisruptionbudgets.policy",
         "leases.coordination.k8s.io",
         "customresourcedefinitions.apiextensions.k8s.io",
         "mutatingwebhookconfigurations.admissionregistration.k8s.io",

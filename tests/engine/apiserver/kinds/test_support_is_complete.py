@@ -11,6 +11,7 @@ from pilothouse.engine.apiserver.kinds.support.pod_status import POD_STATUS
 from pilothouse.engine.apiserver.kinds.support.pods import PODS
 from pilothouse.engine.apiserver.kinds.support.rule import State
 from pilothouse.engine.apiserver.kinds.support.services import SERVICES
+from pilothouse.engine.apiserver.kinds.support.storage import CLAIMS, CLASSES, VOLUMES
 from pilothouse.engine.apiserver.kinds.support.table import Table
 from pilothouse.model.json import Object
 from pilothouse.model.schema.catalog import definitions_path
@@ -20,6 +21,9 @@ TABLES = [
     pytest.param(PODS, "io.k8s.api.core.v1.PodSpec", id="pods"),
     pytest.param(POD_STATUS, "io.k8s.api.core.v1.PodStatus", id="status of pods"),
     pytest.param(SERVICES, "io.k8s.api.core.v1.Service", id="services"),
+    pytest.param(CLAIMS, "io.k8s.api.core.v1.PersistentVolumeClaim", id="claims"),
+    pytest.param(VOLUMES, "io.k8s.api.core.v1.PersistentVolume", id="volumes"),
+    pytest.param(CLASSES, "io.k8s.api.storage.v1.StorageClass", id="storage classes"),
     pytest.param(ENDPOINT_SLICES, "io.k8s.api.discovery.v1.EndpointSlice", id="endpointslices"),
 ]
 DEFINITIONS: Object = json.loads(definitions_path().read_bytes())["$defs"]

@@ -46,7 +46,6 @@ def projected(**source: Any) -> Object:
         (container(ports=[{"containerPort": 80, "hostPort": 80, "hostIP": "::1"}]), "spec.containers[0].ports[0].hostIP"),
         (volume(emptyDir={"medium": "HugePages"}), "spec.volumes[0].emptyDir.medium"),
         (volume(nfs={"server": "s", "path": "/p"}), "spec.volumes[0].nfs"),
-        (volume(persistentVolumeClaim={"claimName": "c"}), "spec.volumes[0].persistentVolumeClaim"),
         (projected(clusterTrustBundle={"name": "b", "path": "p"}), "spec.volumes[0].projected.sources[0].clusterTrustBundle"),
         (
             projected(podCertificate={"signerName": "a/b", "keyType": "ED25519", "credentialBundlePath": "p"}),

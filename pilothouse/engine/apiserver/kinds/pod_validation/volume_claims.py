@@ -1,4 +1,7 @@
-"""The template of a claim inside an ephemeral volume. Source: pkg/apis/core/validation (ValidatePersistentVolumeClaimTemplate)."""
+"""Claims, and the templates of claims inside ephemeral volumes.
+
+Source: pkg/apis/core/validation (ValidatePersistentVolumeClaimSpec, ValidatePersistentVolumeClaimTemplate).
+"""
 
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.kinds.metadata import annotations, labels
@@ -34,10 +37,11 @@ def validate_claim_template(template: Object, path: str) -> list[Cause]:
     meta, here = template.get("metadata") or {}, f"{path}.metadata"
     causes = annotations(meta.get("annotations") or {}, f"{here}.annotations") + labels(meta.get("labels") or {}, f"{here}.labels")
     causes += [field.forbidden(f"{here}.{shown}", "cannot be set") for name, shown in _NOT_IN_TEMPLATES.items() if meta.get(name)]
-    return causes + _claim(template.get("spec") or {}, f"{path}.spec")
+    return causes + validate_claim_spec(template.get("spec") or {}, f"{path}.spec")
 
 
-def _claim(spec: Object, path: str) -> list[Cause]:
+def validate_claim_spec(spec: Object, path: str) -> list[Cause]:
+    """Of a claim, or of the template of one."""
     causes = _access_modes(spec, path)
     causes += _storage((spec.get("resources") or {}).get("requests") or {}, f"{path}.resources[storage]")
     if name := spec.get("storageClassName"):
@@ -55,10 +59,20 @@ def _access_modes(spec: Object, path: str) -> list[Cause]:
     modes, here = spec.get("accessModes") or [], f"{path}.accessModes"
     causes = [] if modes else [field.required(here, "at least 1 access mode is required")]
     causes += validate_label_selector(spec.get("selector"), f"{path}.selector")
+    return causes + _known_modes(modes, here)
+
+
+def validate_access_modes(modes: list[str], path: str) -> list[Cause]:
+    """Of a volume."""
+    return ([] if modes else [field.required(path)]) + _known_modes(modes, path)
+
+
+def _known_modes(modes: list[str], path: str) -> list[Cause]:
+    causes: list[Cause] = []
     for mode in field.until_enough(causes, modes):
-        causes += field.none_or_one_of(here, mode, ACCESS_MODES)
+        causes += field.none_or_one_of(path, mode, ACCESS_MODES)
     if _ALONE in modes and any(mode in ACCESS_MODES and mode != _ALONE for mode in modes):
-        causes.append(field.forbidden(here, f"may not use {_ALONE} with other access modes"))
+        causes.append(field.forbidden(path, f"may not use {_ALONE} with other access modes"))
     return causes
 
 

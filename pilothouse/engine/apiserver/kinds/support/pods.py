@@ -11,7 +11,7 @@ from pilothouse.engine.apiserver.kinds.support.table import Table, joined
 from pilothouse.model import names, sysctls
 from pilothouse.model.json import Object
 
-VOLUMES = ("configMap", "downwardAPI", "emptyDir", "hostPath", "image", "projected", "secret")
+VOLUMES = ("configMap", "downwardAPI", "emptyDir", "ephemeral", "hostPath", "image", "persistentVolumeClaim", "projected", "secret")
 HONOURED = """
 activeDeadlineSeconds automountServiceAccountToken dnsPolicy enableServiceLinks hostIPC hostNetwork hostPID hostname hostnameOverride
 nodeName nodeSelector preemptionPolicy priority priorityClassName
@@ -33,7 +33,7 @@ hostAliases[].{hostnames,ip} imagePullSecrets[].name readinessGates[].conditionT
 topologySpreadConstraints[].{matchLabelKeys,maxSkew,minDomains,nodeAffinityPolicy,nodeTaintsPolicy,topologyKey,whenUnsatisfiable}
 topologySpreadConstraints[].labelSelector.matchLabels topologySpreadConstraints[].labelSelector.matchExpressions[].{key,operator,values}
 tolerations[].{effect,key,operator,tolerationSeconds,value}
-securityContext.{fsGroup,runAsGroup,runAsNonRoot,runAsUser,supplementalGroups} securityContext.sysctls[].{name,value}
+securityContext.{fsGroup,fsGroupChangePolicy,runAsGroup,runAsNonRoot,runAsUser,supplementalGroups} securityContext.sysctls[].{name,value}
 securityContext.{appArmorProfile,seccompProfile}.{localhostProfile,type}
 *containers[].{args,command,image,imagePullPolicy,name,stdin,stdinOnce,terminationMessagePath,terminationMessagePolicy,tty,workingDir}
 *containers[].resizePolicy[].{resourceName,restartPolicy}
@@ -63,7 +63,7 @@ securityContext.{appArmorProfile,seccompProfile}.{localhostProfile,type}
 *containers[].securityContext.capabilities.{add,drop}
 *containers[].volumeMounts[].{mountPath,mountPropagation,name,readOnly,recursiveReadOnly,subPath,subPathExpr}
 ephemeralContainers[].targetContainerName
-volumes[].image.{pullPolicy,reference}
+volumes[].image.{pullPolicy,reference} volumes[].persistentVolumeClaim.{claimName,readOnly} volumes[].ephemeral
 volumes[].name volumes[].hostPath.{path,type} volumes[].emptyDir.sizeLimit
 volumes[].configMap.{defaultMode,name,optional} volumes[].configMap.items[].{key,mode,path}
 volumes[].secret.{defaultMode,optional,secretName} volumes[].secret.items[].{key,mode,path}
@@ -79,7 +79,6 @@ volumes[].projected.sources[].serviceAccountToken.{audience,expirationSeconds,pa
 """
 
 INERT: Mapping[str, Rule] = {
-    "securityContext.fsGroupChangePolicy": inert("volumes that take fsGroup are made with it; there is nothing to change afterwards"),
     "securityContext.windowsOptions": inert("for pods on Windows"),
     "*containers[].securityContext.windowsOptions": inert("for pods on Windows"),
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pilothouse.engine.scheduler.framework.plugin import MAX_SCORE, NodeFilter, Refusal
 from pilothouse.engine.scheduler.plugins.inter_pod_affinity.questions import about_all, about_one
-from pilothouse.engine.scheduler.snapshot.events import Event, NamespaceChanged, NodeChanged, PodLeft, PodPlaced
+from pilothouse.engine.scheduler.snapshot.events import Event, NamespaceChanged, NodeChanged, PodLeft, PodPlaced, VolumesChanged
 from pilothouse.engine.scheduler.snapshot.node_info import NodeInfo
 from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
 from pilothouse.engine.scheduler.snapshot.shape import Shape
@@ -85,6 +85,8 @@ class InterPodAffinity:
                 return bool(changed & {"added", "labels"})
             case NamespaceChanged():
                 return True
+            case VolumesChanged():
+                return False
 
     def _selects(self, term: Term, shape: Shape) -> bool:
         return term.selects(shape.namespace, shape.labels, self._labels_of)

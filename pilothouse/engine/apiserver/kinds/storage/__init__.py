@@ -1,0 +1,1 @@
+"""Storage: classes, volumes and the claims to them."""

@@ -1,0 +1,56 @@
+"""Every field of claims, volumes and storage classes with its state. How paths are written: see `table`."""
+
+from collections.abc import Mapping
+
+from pilothouse.engine.apiserver.kinds.storage.volume_sources import RULES as SOURCES
+from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, refused
+from pilothouse.engine.apiserver.kinds.support.table import Table, joined
+
+MOUNTED = ("hostPath", "local")
+_NO_ATTRIBUTES = "volumes have no attributes that classes could set; leave it out"
+_OF_PROVISIONERS = "for the provisioner of the class; the one of class `local` says in an event of the claim that it does not take it"
+
+CLAIMS = Table(
+    """
+spec.{accessModes,storageClassName,volumeMode,volumeName} spec.selector.matchLabels spec.selector.matchExpressions[].{key,operator,values}
+spec.resources.requests status
+""",
+    joined(
+        {
+            "spec.resources.limits": inert("a volume is as large as was requested, and no larger"),
+            "spec.dataSource": inert(_OF_PROVISIONERS),
+            "spec.dataSourceRef": inert(_OF_PROVISIONERS),
+            "spec.volumeAttributesClassName": refused(_NO_ATTRIBUTES),
+        }
+    ),
+)
+
+_VOLUME_RULES: Mapping[str, Rule] = {
+    "spec.local.fsType": inert("of block devices, which cannot be mounted here"),
+    "spec.mountOptions": refused("volumes here are folders of nodes, mounted as they are; leave it out"),
+    "spec.volumeAttributesClassName": refused(_NO_ATTRIBUTES),
+    "spec.persistentVolumeReclaimPolicy": refused(
+        "nobody empties volumes here; take Retain or Delete", "`Recycle`", lambda value, holder: value == "Recycle"
+    ),
+    **{
+        f"spec.{kind}": refused(f"volumes of this kind cannot be mounted here; use one of {', '.join(MOUNTED)}")
+        for kind in SOURCES
+        if kind not in MOUNTED
+    },
+}
+
+VOLUMES = Table(
+    """
+spec.{accessModes,capacity,persistentVolumeReclaimPolicy,storageClassName,volumeMode} spec.claimRef
+spec.hostPath.{path,type} spec.local.path
+spec.nodeAffinity.required.nodeSelectorTerms[].{matchExpressions,matchFields}[].{key,operator,values} status
+""",
+    joined(_VOLUME_RULES),
+)
+
+CLASSES = Table(
+    """
+allowVolumeExpansion provisioner reclaimPolicy volumeBindingMode allowedTopologies[].matchLabelExpressions[].{key,values}
+""",
+    joined({"mountOptions": inert(_OF_PROVISIONERS), "parameters": inert(_OF_PROVISIONERS)}),
+)

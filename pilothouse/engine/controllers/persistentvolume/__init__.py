@@ -1,0 +1,1 @@
+"""Binds claims to volumes, has volumes made for claims, and reclaims what claims have left."""

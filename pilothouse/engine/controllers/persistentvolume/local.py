@@ -1,0 +1,142 @@
+"""The provisioner `pilothouse.io/local`: has a node make the volume of a claim, and remove it when it is released.
+
+The node is asked first and the PersistentVolume made of its answer, so that a volume that is shown is there; both may be repeated, as
+the volume's name follows from the claim's uid.
+"""
+
+from typing import Protocol
+
+from pilothouse.client.client import Client
+from pilothouse.client.informer import Informer
+from pilothouse.client.outcome import Retry
+from pilothouse.client.recorder import Recorder
+from pilothouse.engine.controllers.persistentvolume import binding, provision
+from pilothouse.model import meta
+from pilothouse.model.errors import AlreadyExists, ApiError, Conflict, InsufficientStorage, NotFound
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
+from pilothouse.model.volumes import NODE, SELECTED_NODE, class_of, requested
+
+IN_USE_S = 1.0
+"""How soon a volume is looked at again that its last pod has not quite left."""
+
+
+class NodeVolumes(Protocol):
+    async def ensure(self, node: str, name: str, size_bytes: int) -> Object:
+        """Makes the volume on the node, or has it grow: its sizeBytes, path, enforcement and isPending then. Raises ApiError."""
+        ...
+
+    async def remove(self, node: str, name: str) -> None:
+        """Raises ApiError: Conflict while it is in use."""
+        ...
+
+
+class LocalProvisioner:
+    """nodes: None where nobody makes volumes."""
+
+    def __init__(
+        self,
+        client: Client,
+        claims: Informer,
+        volumes: Informer,
+        classes: Informer,
+        nodes: Informer,
+        recorder: Recorder,
+        node_volumes: NodeVolumes | None,
+    ) -> None:
+        self._client = client
+        self._claims = claims
+        self._volumes = volumes
+        self._classes = classes
+        self._nodes = nodes
+        self._recorder = recorder
+        self._node_volumes = node_volumes
+
+    async def provision(self, key: str) -> float | None:
+        claim = self._claims.get(key)
+        if claim is None or meta.is_deleting(claim) or claim["spec"].get("volumeName"):
+            return None
+        storage_class = self._classes.get(class_of(claim) or "")
+        if storage_class is None or self._volumes.get(provision.name_for(claim)) is not None:
+            return None
+        if why := provision.why_not(claim, storage_class):
+            self._failed(claim, why)
+            return None
+        node = provision.node_for(claim, storage_class, self._nodes.items())
+        if node is None or not provision.enforcement_of(node) or self._node_volumes is None:
+            self._failed(claim, _no_node(claim, node))
+            await self._elsewhere(claim)
+            return None
+        await self._make(claim, storage_class, node)
+        return None
+
+    async def _make(self, claim: Object, storage_class: Object, node: Object) -> None:
+        assert self._node_volumes is not None
+        name, where = provision.name_for(claim), meta.name(node)
+        self._recorder.say(claim, "Normal", "Provisioning", f'provisioning volume {name} for claim "{meta.key(claim)}" on node {where}')
+        try:
+            made = await self._node_volumes.ensure(where, name, requested(claim).value)
+        except ApiError as error:
+            self._failed(claim, error.message)
+            if isinstance(error, InsufficientStorage):
+                await self._elsewhere(claim)
+            raise
+        try:
+            await self._client.create(PERSISTENTVOLUMES, provision.volume_for(claim, storage_class, node, made))
+        except AlreadyExists:
+            return
+        except ApiError:
+            # Nothing would ever tell of what the node has made.
+            await self._node_volumes.remove(where, name)
+            raise
+        self._recorder.say(claim, "Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
+
+    def _failed(self, claim: Object, why: str) -> None:
+        message = f'failed to provision volume with StorageClass "{class_of(claim)}": {why}'
+        self._recorder.say(claim, "Warning", "ProvisioningFailed", message)
+
+    async def _elsewhere(self, claim: Object) -> None:
+        """Lets the scheduler choose again, where it has a choice: else it would only choose the same node again at once."""
+        selected = meta.annotations(claim).get(SELECTED_NODE)
+        others = [node for node in self._nodes.items() if meta.name(node) != selected and provision.enforcement_of(node)]
+        if selected is not None and others:
+            await self._client.update(PERSISTENTVOLUMECLAIMS, binding.unannotated(claim, SELECTED_NODE))
+
+    async def reclaim(self, name: str) -> float | None:
+        """Only what is no claim's, is to be deleted, and lies on a node of ours."""
+        volume = self._volumes.get(name)
+        if volume is None or not provision.is_provisioned(volume) or volume["spec"].get("persistentVolumeReclaimPolicy") != "Delete":
+            return None
+        if (volume.get("status") or {}).get("phase") not in ("Released", "Failed") and not meta.is_deleting(volume):
+            return None
+        if provision.DATA_FINALIZER in meta.finalizers(volume):
+            await self._remove(volume)
+            volume = await self._client.update(PERSISTENTVOLUMES, provision.without_finalizer(volume, provision.DATA_FINALIZER))
+        if not meta.is_deleting(volume):
+            try:
+                await self._client.delete(PERSISTENTVOLUMES, name, uid=meta.uid(volume))
+            except NotFound:
+                return None
+        return None
+
+    async def _remove(self, volume: Object) -> None:
+        node = meta.annotations(volume).get(NODE) or ""
+        try:
+            if self._node_volumes is None:
+                raise NotFound(f"there is no node {node}")
+            await self._node_volumes.remove(node, meta.name(volume))
+        except Conflict as error:
+            self._recorder.decide(volume, "VolumeInUse", error.message)
+            raise Retry(IN_USE_S, error.message) from error
+        except ApiError as error:
+            self._recorder.say(volume, "Warning", "VolumeFailedDelete", error.message)
+            if (shown := binding.volume_status(volume, "Failed", "VolumeFailedDelete", error.message)) is not None:
+                await self._client.update_status(PERSISTENTVOLUMES, shown)
+            raise
+
+
+def _no_node(claim: Object, node: Object | None) -> str:
+    selected = meta.annotations(claim).get(SELECTED_NODE)
+    if node is None:
+        return f'node "{selected}" is not there' if selected else "no node is ready that can keep volumes to their size"
+    return f"node {meta.name(node)} cannot keep volumes to their size: it needs e2fsprogs, loop devices and root"

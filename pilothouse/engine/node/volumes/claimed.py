@@ -1,0 +1,122 @@
+"""The volumes of claims in pods: looked up, checked against what the API says of them, and bound to a folder of the pod.
+
+The folder is bound from an open descriptor and lives in the kernel: an agent that starts anew finds it, and asks nobody. What a
+PersistentVolume states of paths is believed for those that an administrator has made; of a volume that was made here the path follows
+from its name alone. Source: kubernetes pkg/kubelet/volumemanager, pkg/volume/local.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Protocol
+
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.files.beneath import FOLDER, opened
+from pilothouse.engine.node.files.mountpoints import bind, mounts_below
+from pilothouse.engine.node.files.ownership import give_to_group
+from pilothouse.engine.node.local_volumes.store import LocalVolumes
+from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.volumes.host_paths import host_path
+from pilothouse.engine.node.volumes.projection import VolumeMissing
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.model.volumes import LOCAL_PROVISIONER, NODE, ONE_POD, PROVISIONED_BY, ephemeral_name, fits_node, is_bound, is_claimed_by
+from pilothouse.model.volumes import is_made_for as is_made_for_pod
+from pilothouse.model.volumes import mode as volume_mode
+
+KIND = "kubernetes.io~local-volume"
+KINDS = ("persistentVolumeClaim", "ephemeral")
+
+
+class Claims(Protocol):
+    async def claim(self, namespace: str, name: str) -> Object | None: ...
+    async def volume(self, name: str) -> Object | None: ...
+    async def node(self) -> Object | None: ...
+
+
+class ClaimedVolumes:
+    def __init__(self, config: NodeConfig, claims: Claims, local: LocalVolumes) -> None:
+        self._config = config
+        self._claims = claims
+        self._local = local
+
+    async def mount(self, pod: Object, volume: Object) -> Path:
+        """Where a volume of one of `KINDS` is. Raises VolumeMissing, ApiError, OSError with a sentence for the pod's event."""
+        folder: Path = self._config.pod_dir(meta.uid(pod)) / "volumes" / KIND / volume["name"]
+        if await asyncio.to_thread(mounts_below, folder):
+            return folder
+        found = await self._volume(pod, volume)
+        spec = found["spec"]
+        if (source := spec.get("hostPath")) is not None:
+            path: Path = await asyncio.to_thread(host_path, source["path"], source.get("type") or "")
+            return path
+        group = podspec.security(pod).get("fsGroup")
+        policy = podspec.security(pod).get("fsGroupChangePolicy")
+        source = await self._source(found)
+        alone = set(spec.get("accessModes") or ()) == {ONE_POD}
+        read_only = bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
+        await asyncio.to_thread(
+            self._bind, source, folder, group, alone=alone, unless_root_is=policy == "OnRootMismatch", read_only=read_only
+        )
+        return folder
+
+    async def _volume(self, pod: Object, volume: Object) -> Object:
+        """The PersistentVolume behind a volume of the pod, once it is surely the pod's to use."""
+        namespace = meta.namespace(pod)
+        stated = volume.get("persistentVolumeClaim")
+        name = stated["claimName"] if stated is not None else ephemeral_name(pod, volume)
+        claim = await self._claims.claim(namespace, name)
+        if claim is None:
+            raise VolumeMissing(f'persistentvolumeclaim "{name}" not found')
+        if stated is None and not is_made_for_pod(claim, pod):
+            raise VolumeMissing(f'persistentvolumeclaim "{name}" was not made for this pod; delete one of the two')
+        if meta.is_deleting(claim):
+            raise VolumeMissing(f'persistentvolumeclaim "{name}" is being deleted')
+        if not is_bound(claim) or (claim.get("status") or {}).get("phase") != "Bound":
+            raise VolumeMissing(f'persistentvolumeclaim "{name}" is not bound to a volume yet')
+        found = await self._claims.volume(claim["spec"]["volumeName"])
+        if found is None or not is_claimed_by(found, claim):
+            raise VolumeMissing(f'persistentvolumeclaim "{name}" is bound to a volume that is not there for it')
+        if volume_mode(found) != "Filesystem":
+            raise VolumeMissing(f'persistentvolumeclaim "{name}" is for a block device, which cannot be given to pods here')
+        if not await self._is_reached(found):
+            raise VolumeMissing(
+                f"volume {meta.name(found)} cannot be reached from node {self._config.node_name}: its node affinity says so"
+            )
+        return found
+
+    async def _is_reached(self, volume: Object) -> bool:
+        if _is_made_here(volume):
+            return bool(meta.annotations(volume).get(NODE) == self._config.node_name)
+        if not (volume["spec"].get("nodeAffinity") or {}).get("required"):
+            return True
+        node = await self._claims.node()
+        return node is not None and fits_node(volume, node)
+
+    async def _source(self, volume: Object) -> Path:
+        if _is_made_here(volume):
+            return await self._local.mount(meta.name(volume))
+        if (local := volume["spec"].get("local")) is not None:
+            return Path(local["path"])
+        raise VolumeMissing(f"volume {meta.name(volume)} is of a kind that cannot be mounted here")
+
+    def _bind(self, source: Path, folder: Path, group: int | None, *, alone: bool, unless_root_is: bool, read_only: bool) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with opened(os.open(source, FOLDER)) as root:
+            if alone and (other := self._other_pod(os.fstat(root), folder)):
+                raise VolumeMissing(f"the volume is for one pod at a time, and pod {other} of this node still has it")
+            if group is not None:
+                give_to_group(root, group, unless_root_is=unless_root_is, read_only=read_only)
+            bind(root, folder)
+
+    def _other_pod(self, source: os.stat_result, folder: Path) -> str:
+        """The uid of a pod that has the same folder bound; "" for none."""
+        for bound in self._config.pods_dir.glob(f"*/volumes/{KIND}/*"):
+            if bound != folder and os.path.samestat(os.stat(bound), source):
+                return bound.parts[-4]
+        return ""
+
+
+def _is_made_here(volume: Object) -> bool:
+    """Whether it is one of the node's own making, whose place is known by its name."""
+    return bool(meta.annotations(volume).get(PROVISIONED_BY) == LOCAL_PROVISIONER)

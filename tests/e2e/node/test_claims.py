@@ -1,0 +1,129 @@
+"""Claims of real pods: a volume outlives its pod, holds no more than it should, and nothing is left of it when its claim is gone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from pilothouse.aio.tasks import scope
+from pilothouse.client.informers import Informers
+from pilothouse.client.recorder import Recorder
+from pilothouse.engine.apiserver.identity import CONTROLLER_MANAGER
+from pilothouse.engine.boot.control import SERVED
+from pilothouse.engine.controllers.node.controller import NodeLifecycleController
+from pilothouse.engine.controllers.persistentvolume.controller import PersistentVolumeController
+from pilothouse.engine.controllers.persistentvolume.ephemeral import EphemeralVolumeController
+from pilothouse.engine.controllers.persistentvolume.expansion import ExpandController
+from pilothouse.engine.controllers.persistentvolume.protection import ClaimProtection, VolumeProtection
+from pilothouse.engine.node.files.mountpoints import mounts_below
+from pilothouse.engine.node.local_volumes import image
+from pilothouse.engine.node.local_volumes.store import LOOP, LocalVolumes
+from pilothouse.engine.scheduler.scheduler import Scheduler
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
+from pilothouse.model.resource import Resource
+from pilothouse.model.volumes import ENFORCEMENT
+from tests.e2e.node.pods import Cluster, pod, shell
+from tests.people import SCHEDULER, client_of, controller_client
+
+pytestmark = pytest.mark.containers
+MIB = 2**20
+
+
+class OfAgent:
+    """Asks the agent of this process for what the control plane asks a node for."""
+
+    def __init__(self, local: LocalVolumes) -> None:
+        self._local = local
+
+    async def ensure(self, node: str, name: str, size_bytes: int) -> Object:
+        made = await self._local.ensure(name, size_bytes)
+        return {"sizeBytes": made.size_bytes, "path": str(made.path), "enforcement": made.enforcement, "isPending": made.is_pending}
+
+    async def remove(self, node: str, name: str) -> None:
+        await self._local.remove(name)
+
+
+@asynccontextmanager
+async def controlled(cluster: Cluster) -> AsyncIterator[None]:
+    """With scheduler and the controllers of volumes, each with its own rights."""
+    server, nodes = cluster.server, OfAgent(cluster.agent.local_volumes)
+    informers = Informers(client_of(server, CONTROLLER_MANAGER))
+    recorder = Recorder(client_of(server, CONTROLLER_MANAGER), None, "controller-manager")
+    of = lambda name: controller_client(server, name)  # noqa: E731
+    parts: list[Any] = [
+        NodeLifecycleController(of("node-controller"), informers, recorder),
+        PersistentVolumeController(of("persistent-volume-binder"), informers, recorder, nodes),
+        ExpandController(of("expand-controller"), informers, recorder, nodes),
+        ClaimProtection(of("pvc-protection-controller"), informers),
+        VolumeProtection(of("pv-protection-controller"), informers),
+        EphemeralVolumeController(of("ephemeral-volume-controller"), informers, recorder),
+        Scheduler(client_of(server, SCHEDULER), informers, Recorder(None, None, "scheduler"), served=SERVED),
+    ]
+    async with scope() as tasks:
+        tasks.spawn(recorder.run())
+        await tasks.start(informers.run)
+        for part in parts:
+            await tasks.start(part.run)
+        yield
+        tasks.cancel()
+
+
+def claim(name: str, size: str = "16Mi", **spec: Any) -> Object:
+    wanted = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    return {"metadata": {"name": name, "namespace": "default"}, "spec": wanted | spec}
+
+
+def using(name: str, script: str, claim_name: str = "data", **more: Any) -> Object:
+    """A pod that the scheduler places."""
+    container = shell(script, volumeMounts=[{"name": "v", "mountPath": "/data"}])
+    found = pod(name, container, volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": claim_name}}], restartPolicy="Never", **more)
+    del found["spec"]["nodeName"]
+    return found
+
+
+async def gone(cluster: Cluster, resource: Resource, *names: str) -> None:
+    async with asyncio.timeout(20):
+        while any([await cluster.client.get_or_none(resource, each, "default" if resource.namespaced else None) for each in names]):
+            await asyncio.sleep(0.05)
+
+
+async def test_what_a_pod_writes_the_next_one_reads_and_a_full_volume_hurts_its_pod_alone(cluster: Cluster) -> None:
+    async with controlled(cluster):
+        await cluster.client.create(PERSISTENTVOLUMECLAIMS, claim("data"))
+        await cluster.finish(
+            using("writes", "echo kept > /data/file; df -m /data | tail -n 1 | awk '{print $2}'; id -G", securityContext={"fsGroup": 77})
+        )
+        first, groups = (await cluster.logs("writes")).splitlines()
+        assert int(first) <= 16
+        assert "77" in groups.split()
+        await cluster.delete("writes")
+        fills = "; ".join(
+            (
+                "cat /data/file",
+                "ls -ln /data/file | awk '{print $4}'",
+                "dd if=/dev/zero of=/data/big bs=1M count=64 2>&1 | grep -o 'No space left on device'",
+            )
+        )
+        await cluster.finish(using("reads", fills))
+        assert (await cluster.logs("reads")).splitlines() == ["kept", "77", "No space left on device"]
+        bound = await cluster.client.get(PERSISTENTVOLUMECLAIMS, "data", "default")
+        volume = await cluster.client.get(PERSISTENTVOLUMES, bound["spec"]["volumeName"])
+        assert (bound["status"]["phase"], bound["status"]["capacity"]) == ("Bound", {"storage": "16Mi"})
+        assert meta.annotations(volume)[ENFORCEMENT] == LOOP
+
+        # In use, it stays, and so does the data.
+        await cluster.client.delete(PERSISTENTVOLUMECLAIMS, "data", "default")
+        file = cluster.config.volumes_dir / meta.name(volume) / "image"
+        dying = await cluster.client.get(PERSISTENTVOLUMECLAIMS, "data", "default")
+        assert meta.is_deleting(dying)
+        assert file.exists()
+        await cluster.delete("reads")
+        await gone(cluster, PERSISTENTVOLUMECLAIMS, "data")
+        await gone(cluster, PERSISTENTVOLUMES, meta.name(volume))
+        assert not list(cluster.config.volumes_dir.iterdir())
+        assert not mounts_below(cluster.config.volumes_dir)
+        assert not image.devices(file)
