@@ -59,7 +59,8 @@ def _resource(group: str, resource: str) -> str:
 def _covers(grant: Grant, use: Use) -> bool:
     _, verb, resource, namespace = grant
     _, used_verb, used_resource, used_namespace = use
-    return verb == used_verb and resource in ("*.*", used_resource) and namespace in ("", used_namespace)
+    is_of_any = resource.startswith("*.*/") and used_resource.endswith(resource.removeprefix("*.*"))
+    return verb == used_verb and (is_of_any or resource in ("*.*", used_resource)) and namespace in ("", used_namespace)
 
 
 def _unused() -> set[Grant]:

@@ -136,3 +136,11 @@ async def test_pods_whose_owner_has_no_scale_allow_nothing_and_it_is_said(cluste
     with pytest.raises(TooManyRequests) as caught:
         await evict(cluster, meta.name(made))
     assert "is still being processed" in because(caught.value) or "failed sync" in because(caught.value)
+
+
+async def test_a_pod_that_was_to_be_disrupted_and_was_not_says_so_no_longer(cluster: Cluster) -> None:
+    pod = await bare(cluster, "p1")
+    target = {"type": "DisruptionTarget", "status": "True", "reason": "R", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    await cluster.set_pod(pod, conditions=[*pod["status"]["conditions"], target])
+    found = await cluster.until_one(PODS, "p1", lambda each: (meta.condition(each, "DisruptionTarget") or {}).get("status") == "False")
+    assert meta.is_true(found, "Ready")
