@@ -14,6 +14,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
+from pilothouse.client.transport import STRATEGIC_PATCH
 from pilothouse.engine.controllers import pods
 from pilothouse.engine.controllers.fresh import Fresh
 from pilothouse.engine.controllers.node import plan
@@ -94,8 +95,12 @@ class NodeLifecycleController:
         if at > now:
             return at - now
         self._recorder.say(pod, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {key}", node=meta.name(node))
+        name, namespace = meta.name(pod), meta.namespace(pod)
+        # Before it goes: a Job's failure policy may leave such ends out of its count.
+        change = {"metadata": {"uid": meta.uid(pod)}, "status": {"conditions": [plan.EVICTED | {"lastTransitionTime": meta.rfc3339(now)}]}}
         try:
-            await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), uid=meta.uid(pod))
+            await self._client.patch(PODS, name, change, namespace=namespace, type=STRATEGIC_PATCH, subresource="status")
+            await self._client.delete(PODS, name, namespace, uid=meta.uid(pod))
         except NotFound:
             return None
         self._pods.deleted(pod)

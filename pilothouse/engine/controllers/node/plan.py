@@ -20,6 +20,12 @@ _BY_CONDITION = {
 }
 OURS = frozenset((UNREACHABLE, NOT_READY, UNSCHEDULABLE, *(key for _, key in _BY_CONDITION.values())))
 _FEW, _MOST = 2, 0.55
+EVICTED: Object = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "DeletionByTaintManager",
+    "message": "Taint manager: deleting due to NoExecute taint",
+}
 _HEARTBEATS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 
 

@@ -78,6 +78,7 @@ async def test_a_silent_node_loses_its_readiness_and_its_pods_go_elsewhere(clust
         assert (meta.condition(lost, "Ready") or {})["status"] == "Unknown"
         pod = await cluster.until_one(PODS, "p", meta.is_deleting)
         assert not meta.is_true(pod, "Ready")
+        assert (meta.condition(pod, "DisruptionTarget") or {})["reason"] == "DeletionByTaintManager"
         alive = await cluster.get(NODES, "alive")
         assert alive is not None
         assert meta.is_true(alive, "Ready")
