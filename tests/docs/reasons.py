@@ -27,6 +27,7 @@ _OTHERS = (
     "RunPodSandbox RuntimeDefault RuntimeReady ServiceAccount ServiceProxy ServiceProxyConfig StartContainer StopContainer "
     "StopPodSandbox StopSignal SuccessCriteriaMet TokenRequest WorkingDir "
     "FileSystemResizePending OnRootMismatch PersistentVolumeClaim ReadWriteOnce "
+    "AbleToScale ContainerResource ScalingActive ScalingLimited "
     "DisruptionAllowed PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources "
     "DefaultBinder DefaultPreemption DoNotSchedule ImageLocality InterPodAffinity NodeAffinity "
     "NodePorts NodeResourcesBalancedAllocation NodeResourcesFit NodeTerm NodeUnschedulable PodInfo "

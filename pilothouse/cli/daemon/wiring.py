@@ -135,6 +135,7 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
         store_quota_bytes=settings.store_quota_mib << 20,
         audit=audit_config(home, settings),
         allowed_sysctls=settings.allow_sysctls,
+        autoscaler_sync_s=settings.autoscaler_sync_s,
     )
     if not settings.platform:
         return config

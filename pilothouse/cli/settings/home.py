@@ -20,6 +20,7 @@ from pilothouse.engine.node.eviction import thresholds
 from pilothouse.model.names import dns1123_subdomain
 from pilothouse.model.sysctls import wrong_pattern
 
+SYNC_BOUNDS_S = (3, 300)
 AUDIT_MODES = ("batch", "blocking-strict", "off")
 DEFAULT_HOME = Path("/var/lib/pilothouse")
 BUILDER = "/var/lib/pilothouse/builder"
@@ -177,6 +178,7 @@ class Settings:
     reaches_registry: whether such a cluster has a registry, at registry_port. node_address:
     by which other nodes reach this one; "" to find it out. parent: the home of the instance of which this is a further node here.
     audit_mode: whether requests wait for their records (blocking-strict), or not (batch), or are not recorded (off).
+    autoscaler_sync_s: how often autoscalers look at their metrics.
     """
 
     api_host: str = "127.0.0.1"
@@ -213,6 +215,7 @@ class Settings:
     eviction_pressure_transition_s: int = 300
     eviction_max_pod_grace_s: int = 0
     allow_sysctls: tuple[str, ...] = ()
+    autoscaler_sync_s: int = 15
 
     def __post_init__(self) -> None:
         _types(self)
@@ -230,6 +233,9 @@ class Settings:
         for name in ("audit_file_mib", "audit_files", "audit_days"):
             if not isinstance(value := getattr(self, name), int) or isinstance(value, bool) or value < 1:
                 raise SettingsError(f"{name} {value!r} is no whole number from 1 on, such as {Settings.__dataclass_fields__[name].default}")
+        least_s, most_s = SYNC_BOUNDS_S
+        if not _is_number(self.autoscaler_sync_s) or not least_s <= self.autoscaler_sync_s <= most_s:
+            raise SettingsError(f"autoscaler_sync_s {self.autoscaler_sync_s!r} is no whole number of seconds from {least_s} to {most_s}")
         for pattern in self.allow_sysctls:
             if why := wrong_pattern(pattern):
                 raise SettingsError(f"--allow-sysctls: {pattern!r} {why}")
@@ -366,6 +372,10 @@ def _types(settings: Settings) -> None:
     ends = settings.node_port_range
     if not (isinstance(ends, tuple) and len(ends) == 2 and all(map(_is_port, ends)) and ends[0] <= ends[1]):
         raise SettingsError(f"node_port_range {list(ends) if isinstance(ends, tuple) else ends!r} is no range such as [30000, 32767]")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_port(value: object) -> bool:

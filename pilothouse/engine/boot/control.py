@@ -36,6 +36,7 @@ from pilothouse.engine.apiserver.kubelet.proxy import KubeletProxy
 from pilothouse.engine.apiserver.kubelet.volumes import NodeVolumes, connecting
 from pilothouse.engine.apiserver.nodes import NodeConnector
 from pilothouse.engine.apiserver.objects import Objects
+from pilothouse.engine.apiserver.resource_metrics.scraper import RESOLUTION_S
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings as ApiSettings
 from pilothouse.engine.boot import store_room
@@ -44,6 +45,7 @@ from pilothouse.engine.boot.certificates import keep_certificates
 from pilothouse.engine.boot.store_room import StoreRoom
 from pilothouse.engine.controllers.controllers import makers
 from pilothouse.engine.controllers.ipam.ranges import PodRanges
+from pilothouse.engine.controllers.podautoscaler.controller import SYNC_S
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.engine.store import keyring
@@ -84,7 +86,7 @@ class ControlConfig:
     dns_address: of the Service kube-dns, "" for none.
     audit: None to record nothing. pod_cidr: of all pods, "" when it is not known. node_cidr: the part of it that the node of this machine
     has, as long as every node's; "": nodes are given none. allowed_sysctls: that pods may set beside the safe ones. node_config: what nodes
-    are told of parts beside the engine's own.
+    are told of parts beside the engine's own. autoscaler_sync_s: how often autoscalers look at their metrics.
     """
 
     name: str
@@ -114,6 +116,7 @@ class ControlConfig:
     cluster_role_bindings: Sequence[Object] = ()
     secret_readers: Sequence[SecretReader] = ()
     audit: AuditConfig | None = None
+    autoscaler_sync_s: float = SYNC_S
 
 
 class ControlPlane:
@@ -240,6 +243,7 @@ class ControlPlane:
             cluster_roles=self.config.cluster_roles,
             cluster_role_bindings=self.config.cluster_role_bindings,
             secret_readers=self.config.secret_readers,
+            metrics_resolution_s=min(RESOLUTION_S, self.config.autoscaler_sync_s),
         )
 
     async def _listen(self, stack: AsyncExitStack, identities: Identities) -> None:
@@ -288,6 +292,7 @@ class ControlPlane:
             pod_ranges=self._pod_ranges(),
             own_addresses=self._addresses(),
             node_volumes=self._node_volumes(identities),
+            autoscaler_sync_s=self.config.autoscaler_sync_s,
         )
         parts = {name: Part(informers, make) for name, make in makers_of.items()}
         parts[SCHEDULER] = Part(informers, lambda: Scheduler(scheduling, informers, placing, served=SERVED))

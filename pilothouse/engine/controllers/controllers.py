@@ -32,6 +32,7 @@ from pilothouse.engine.controllers.persistentvolume.ephemeral import EphemeralVo
 from pilothouse.engine.controllers.persistentvolume.expansion import ExpandController
 from pilothouse.engine.controllers.persistentvolume.local import NodeVolumes
 from pilothouse.engine.controllers.persistentvolume.protection import ClaimProtection, VolumeProtection
+from pilothouse.engine.controllers.podautoscaler.controller import SYNC_S, HorizontalPodAutoscalerController
 from pilothouse.engine.controllers.podgc.controller import PodGarbageCollector
 from pilothouse.engine.controllers.replicaset.controller import ReplicaSetController
 from pilothouse.engine.controllers.replicaset.family import REPLICATION_CONTROLLERS
@@ -52,6 +53,7 @@ def makers(
     pod_ranges: PodRanges | None = None,
     own_addresses: Collection[str] = (),
     node_volumes: NodeVolumes | None = None,
+    autoscaler_sync_s: float = SYNC_S,
     clock: Callable[[], float] = time.time,
 ) -> dict[str, Callable[[], Runnable]]:
     """Name -> how to build that controller. informers, recorder: run by the caller, after all are built once.
@@ -60,6 +62,7 @@ def makers(
     root_ca: PEM text that every namespace gets as `kube-root-ca.crt`. authority: signs certificates; None for nobody who does.
     pod_ranges: what nodes are given of the pod network; None for nothing. own_addresses: those of the API
     server, which no node may serve under. node_volumes: has nodes make volumes; None for nobody who does.
+    autoscaler_sync_s: how often each autoscaler looks at its metrics.
     """
     named = recorder.named
     accounts, publisher = clients("service-account-controller"), clients("root-ca-cert-publisher")
@@ -98,6 +101,9 @@ def makers(
         ),
         "daemonset-controller": lambda: DaemonSetController(
             clients("daemon-set-controller"), informers, named("daemonset-controller"), clock
+        ),
+        "horizontal-pod-autoscaler": lambda: HorizontalPodAutoscalerController(
+            clients("horizontal-pod-autoscaler"), informers, named("horizontal-pod-autoscaler"), clock, autoscaler_sync_s
         ),
         "job-controller": lambda: JobController(jobs, expiry, informers, named("job-controller"), clock),
         "cronjob-controller": lambda: CronJobController(clients("cronjob-controller"), informers, named("cronjob-controller"), clock),

@@ -79,7 +79,6 @@ def test_some_resources_need_a_version_to_be_replaced() -> None:
         "poddisruptionbudgets.policy",
         "leases.coordination.k8s.io",
         "customresourcedefinitions.apiextensions.k8s.io",
-        "poddisruptionbudgets.policy",
         "mutatingwebhookconfigurations.admissionregistration.k8s.io",
         "validatingwebhookconfigurations.admissionregistration.k8s.io",
     }
