@@ -24,6 +24,7 @@ from pilothouse.engine.store import Store
 from pilothouse.wire import Limits, serve
 from pilothouse.wire.tls import server_context
 from tests.clients.node import NAME, PlayedNode
+from tests.clients.usage import PlayedUsage
 from tests.people import CONTROLLER_MANAGER, SCHEDULER, client_of, controller_client
 from tests.people import node as node_user
 
@@ -39,6 +40,7 @@ async def main(folder: Path) -> None:
         settings = Settings(state=folder / "state", host=HOST, port=port, ca=identities.ca.read_text())
         node = PlayedNode()
         server = await stack.enter_async_context(ApiServer.open(store, settings, node))
+        server.backend.usage = PlayedUsage(store)
         certificate, key = identities.server
         context = server_context(certificate, key, identities.ca)
         await stack.enter_async_context(await serve(server.handle, HOST, port, tls=context, limits=Limits(body_bytes=3 << 20)))

@@ -120,9 +120,11 @@ def test_kubeconfigs_name_the_cluster_after_its_home() -> None:
         ({"audit_file_mib": 0}, "audit_file_mib 0 is no whole number from 1 on, such as 50"),
         ({"audit_files": "many"}, "audit_files 'many' is no whole number"),
         ({"audit_days": 0.5}, "audit_days 0.5 is no whole number"),
+        ({"autoscaler_sync_s": 2}, "autoscaler_sync_s 2 is no whole number of seconds from 3 to 300"),
+        ({"autoscaler_sync_s": True}, "autoscaler_sync_s True is no whole number"),
     ],
 )
-def test_settings_of_the_audit_log_that_cannot_be_are_refused(values: dict[str, object], message: str) -> None:
+def test_numbers_and_modes_that_cannot_be_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Settings(**values)  # type: ignore[arg-type]
 
