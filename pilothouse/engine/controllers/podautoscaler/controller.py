@@ -95,11 +95,11 @@ class HorizontalPodAutoscalerController:
             target, scale = await self._scale(hpa)
             conditions = self._with(conditions, Condition(ABLE, True, "SucceededGetScale", _GET_DONE))
             current = facts.replicas(scale.get("spec") or {})
-            self._remember(key, hpa, current)
-            decision = plan.without_metrics(hpa, current) or await self._by_metrics(key, hpa, scale, current)
+            history = self._history(key, hpa, current)
+            decision = plan.without_metrics(hpa, current) or await self._by_metrics(key, hpa, scale, current, history)
             for condition in decision.conditions:
                 conditions = self._with(conditions, condition)
-            if done := await self._apply(key, hpa, target, scale, decision):
+            if done := await self._apply(hpa, target, scale, decision, history):
                 conditions = self._with(conditions, done)
         except _Stuck as stuck:
             conditions = self._with(conditions, stuck.condition)
@@ -119,20 +119,21 @@ class HorizontalPodAutoscalerController:
             text = error.message if isinstance(error, ApiError) else str(error)
             raise _Stuck(Condition(ABLE, False, "FailedGetScale", f"{_GET_FAILED}: {text}"), "FailedGetScale", text) from error
 
-    def _remember(self, key: str, hpa: Object, current: int) -> None:
+    def _history(self, key: str, hpa: Object, current: int) -> History:
         """What there is when an autoscaler is seen first counts as recommended: a restart of ours is no reason to go down at once."""
         history = self._histories.setdefault(key, History())
         if not history.recommendations:
             history.recommended(current, _now(), pace.keep_s(facts.behavior(hpa)))
+        return history
 
-    async def _by_metrics(self, key: str, hpa: Object, scale: Object, current: int) -> Decision:
+    async def _by_metrics(self, key: str, hpa: Object, scale: Object, current: int, history: History) -> Decision:
         """Raises _Stuck."""
         text = (scale.get("status") or {}).get("selector") or ""
         selector = self._selector(key, text)
         namespace = meta.namespace(hpa) or ""
         pods = [pod for pod in self._pods.by_index("namespace", namespace) if selector.matches(meta.labels(pod))]
         self._check_alone(key, namespace, text, pods)
-        history, now = self._histories[key], _now()
+        now = _now()
         metrics = Metrics(self._client, self._targets, namespace, text)
         situation = Situation(current, pods, self._clock(), facts.tolerances(hpa))
         evaluation = Evaluation(metrics, situation, facts.replicas(scale.get("status") or {}))
@@ -156,10 +157,12 @@ class HorizontalPodAutoscalerController:
 
     def _check_alone(self, key: str, namespace: str, text: str, pods: list[Object]) -> None:
         """Two autoscalers of the same pods would undo each other's work. Raises _Stuck."""
+        # Pods of one template have the same labels: a few sets stand for all of them.
+        labels = [dict(each) for each in {frozenset(meta.labels(pod).items()) for pod in pods}]
         others = [
             other
             for other, selector in self._selectors.items()
-            if other != key and self._is_of(other, namespace) and any(selector.matches(meta.labels(pod)) for pod in pods)
+            if other != key and self._is_of(other, namespace) and any(map(selector.matches, labels))
         ]
         if others:
             why = f"pods by selector {text} are controlled by multiple HPAs: [{' '.join(sorted([key, *others]))}]"
@@ -169,7 +172,7 @@ class HorizontalPodAutoscalerController:
         """Whether it is an autoscaler of the namespace that still exists; its last round may have ended after it did."""
         return key.startswith(f"{namespace}/") and self._autoscalers.get(key) is not None
 
-    async def _apply(self, key: str, hpa: Object, target: Resource, scale: Object, decision: Decision) -> Condition | None:
+    async def _apply(self, hpa: Object, target: Resource, scale: Object, decision: Decision, history: History) -> Condition | None:
         """Returns what the autoscaler's condition says of a change. Raises _Stuck."""
         before, after = facts.replicas(scale.get("spec") or {}), decision.replicas
         if after is None or after == before:
@@ -184,7 +187,7 @@ class HorizontalPodAutoscalerController:
         behavior = facts.behavior(hpa)
         if behavior is not None:
             rules = behavior.up if after > before else behavior.down
-            self._histories[key].scaled(before, after, _now(), rules.longest_s)
+            history.scaled(before, after, _now(), rules.longest_s)
         self._recorder.say(hpa, "Normal", "SuccessfulRescale", f"New size: {after}; reason: {decision.why}")
         return Condition(ABLE, True, "SucceededRescale", f"the HPA controller was able to update the target scale to {after}")
 
@@ -204,16 +207,21 @@ class HorizontalPodAutoscalerController:
         status = before | {"conditions": conditions}
         if current is not None:
             wanted = decision.replicas
-            status |= {"currentReplicas": current, "currentMetrics": decision.metrics}
+            status |= {"currentReplicas": current, "currentMetrics": decision.metrics or []}
             status["desiredReplicas"] = (before.get("desiredReplicas") or 0) if wanted is None else wanted
             if wanted is not None and wanted != current:
                 status["lastScaleTime"] = meta.rfc3339(self._clock())
-        if status == before:
+        if _bare(status) == _bare(before):
             return
         try:
             await self._client.update_status(HORIZONTALPODAUTOSCALERS, hpa | {"status": status})
         except NotFound:
             return
+
+
+def _bare(status: Object) -> Object:
+    """Without what is zero or empty, which the server leaves out."""
+    return {name: value for name, value in status.items() if value}
 
 
 def _now() -> float:
