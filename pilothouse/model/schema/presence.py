@@ -1,7 +1,8 @@
 """Which fields of the built-in kinds are written even when they hold a zero value, as Go's encoder does.
 
 An optional scalar with a zero value is left out of an answer, unless it is a pointer in upstream's types (`replicas: 0` stays,
-`hostPort: 0` goes); structures held by value are always written (`resources: {}`); a few fields without `omitempty` appear as null.
+`hostPort: 0` goes), or a list whose emptiness is judged (`policies: []` is refused); structures held by value are always written
+(`resources: {}`); a few fields without `omitempty` appear as null.
 OpenAPI does not carry this, so it is listed here. Names are the definitions' last two parts, `core/v1.PodSpec`.
 """
 
@@ -37,7 +38,7 @@ apps/v1.StatefulSetStatus collisionCount
 authentication/v1.TokenRequestSpec expirationSeconds
 autoscaling/v1.HorizontalPodAutoscalerSpec minReplicas targetCPUUtilizationPercentage
 autoscaling/v1.HorizontalPodAutoscalerStatus currentCPUUtilizationPercentage observedGeneration
-autoscaling/v2.HPAScalingRules selectPolicy stabilizationWindowSeconds
+autoscaling/v2.HPAScalingRules policies selectPolicy stabilizationWindowSeconds
 autoscaling/v2.HorizontalPodAutoscalerSpec minReplicas
 autoscaling/v2.HorizontalPodAutoscalerStatus observedGeneration
 autoscaling/v2.MetricTarget averageUtilization

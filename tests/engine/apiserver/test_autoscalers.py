@@ -68,3 +68,5 @@ async def test_an_autoscaler_that_makes_no_sense_is_refused(api: Api) -> None:
     refused = await api.refused("POST", V2, autoscaler(maxReplicas=0))
     assert refused.code == 422
     assert "spec.maxReplicas: Required value: must be set and greater than 0" in refused.message
+    refused = await api.refused("POST", V2, autoscaler(behavior={"scaleUp": {"policies": []}}))
+    assert "spec.behavior.scaleUp.policies: Required value: must specify at least one Policy" in refused.message

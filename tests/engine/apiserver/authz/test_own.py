@@ -25,6 +25,7 @@ _SYSTEM, _NET = f"api/v1/namespaces/{rights.SYSTEM}", "apis/networking.k8s.io/v1
 _RBAC, _DEPLOYMENTS = "apis/rbac.authorization.k8s.io/v1", "apis/apps/v1/namespaces/default/deployments"
 _APPS, _BUILDS = "apis/apps.pilothouse.dev/v1", "apis/builds.pilothouse.dev/v1"
 _CSRS, _KUBE = "apis/certificates.k8s.io/v1/certificatesigningrequests", "api/v1/namespaces/kube-system"
+_METRICS = "apis/metrics.k8s.io/v1beta1"
 _CRDS = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -45,6 +46,7 @@ USERS: dict[str, SignIn] = {
     "replica sets": _account("kube-system", "replicaset-controller"),
     "jobs": _account("kube-system", "job-controller"),
     "expired jobs": _account("kube-system", "ttl-after-finished-controller"),
+    "autoscalers": _account("kube-system", "horizontal-pod-autoscaler"),
     "namespaces": _account("kube-system", "namespace-controller"),
     "accounts": _account("kube-system", "service-account-controller"),
     "root certificates": _account("kube-system", "root-ca-cert-publisher"),
@@ -86,6 +88,10 @@ jobs               | create           | {_HERE}/pods                            
 jobs               | delete           | apis/batch/v1/namespaces/default/jobs/x |                                    | no
 expired jobs       | delete           | apis/batch/v1/namespaces/default/jobs/x |                                    | yes
 expired jobs       | create           | {_HERE}/pods                            |                                    | no
+autoscalers        | update           | {_DEPLOYMENTS}/x/scale                  |                                    | yes
+autoscalers        | list             | {_METRICS}/namespaces/default/pods      |                                    | yes
+autoscalers        | update           | {_DEPLOYMENTS}/x                        |                                    | no
+autoscalers        | create           | {_HERE}/pods                            |                                    | no
 namespaces         | deletecollection | {_HERE}/secrets                         |                                    | yes
 namespaces         | update           | {_THERE}/finalize                       |                                    | yes
 namespaces         | create           | {_HERE}/pods                            |                                    | no
