@@ -166,16 +166,23 @@ def _pressure(node: Object) -> list[str]:
     return [kind for kind in kinds_of if (meta.condition(node, kind) or {}).get("status") == "True"]
 
 
+ENDED_WITH_NODE = ("Terminated", "NodeShutdown")
+
+
 def phase(pod: Object) -> str:
     return str((pod.get("status") or {}).get("phase") or "Pending")
 
 
 def is_over(pod: Object) -> bool:
-    """Whether it has done its work, as every pod of a build has at some time: it is neither running nor missing."""
+    """Whether it has done its work, as every pod of a build has at some time: it is neither running nor missing.
+
+    For one that has failed its controller makes another, if one is needed. One that ended with its node was told to.
+    """
     from pilothouse.model import meta
 
-    owner = (meta.controller_of(pod) or {}).get("kind")
-    return phase(pod) == "Succeeded" or (phase(pod) == "Failed" and owner in ("Build", "Job"))
+    if phase(pod) != "Failed":
+        return phase(pod) == "Succeeded"
+    return meta.controller_of(pod) is not None or pod["status"].get("reason") in ENDED_WITH_NODE
 
 
 def _show_joined(facts: Facts) -> None:

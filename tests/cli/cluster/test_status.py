@@ -30,11 +30,16 @@ def pod(name: str, phase: str, owner: str = "ReplicaSet") -> Object:
         ("Succeeded", "Build", True),
         ("Failed", "Build", True),
         ("Failed", "Job", True),
-        ("Failed", "ReplicaSet", False),
+        ("Failed", "ReplicaSet", True),
     ],
 )
 def test_pods_that_have_done_their_work_are_over(phase: str, owner: str, over: bool) -> None:
     assert is_over(pod("x", phase, owner)) == over
+
+
+@pytest.mark.parametrize(("reason", "over"), [("", False), ("Evicted", False), ("Terminated", True), ("NodeShutdown", True)])
+def test_a_pod_of_nobody_that_has_failed_is_missed_unless_it_ended_with_its_node(reason: str, over: bool) -> None:
+    assert is_over({"metadata": {"name": "x"}, "status": {"phase": "Failed", "reason": reason}}) == over
 
 
 async def test_the_status_of_another_cluster_says_nothing_of_this_machine(tmp_path: Path) -> None:
