@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from pilothouse.client.transport import STRATEGIC_PATCH
+from pilothouse.engine.node.work.worker import PodWorker
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS, NODES, PODS
@@ -110,6 +111,20 @@ def test_what_has_no_room_now_waits_until_another_pod_has_gone(play: Play) -> No
         assert shown(found)["allocatedResources"]["cpu"] == "100m"
         await cluster.client.delete(PODS, "other", "default")
         await cluster.until(PODS, "p", has("500m"), 60)
+
+    play(scene)
+
+
+def test_a_pod_whose_allotment_the_next_agent_has_not_read_yet_leaves_no_room_that_may_be_its_own(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        runtime, context = cluster.runtime, cluster.agent._context
+        runtime.holds(IMAGE)
+        assert context is not None
+        await cluster.runs(sized())
+        await resize(cluster, {"requests": {"cpu": "500m"}})
+        found = await cluster.until(PODS, "p", has("500m"), 5)
+        taken_over = PodWorker(context, found, list(runtime.boxes.values()), runtime.running())
+        assert taken_over.asks["cpu"] == 500
 
     play(scene)
 

@@ -88,7 +88,14 @@ class PodWorker:
 
     @property
     def asks(self) -> Mapping[str, int]:
-        """What the pod is allotted, as `allocation.asks` counts it; counted once for each change of the object."""
+        """What the pod is allotted, as `allocation.asks` counts it; counted once for each change of the object.
+
+        Until what an earlier agent has allotted has been read, that is what its containers were made with or what its spec asks for,
+        whichever is more: nobody is to be given room that may be this pod's.
+        """
+        if self._handle.tasks is None:
+            made, wanted = allocation.asks(self.pod), allocation.asks(self.wanted)
+            return {resource: max(amount, wanted[resource]) for resource, amount in made.items()}
         pod, found = self._asks
         if pod is not self.pod:
             found = allocation.asks(self.pod)
