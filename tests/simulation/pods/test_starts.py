@@ -1,5 +1,6 @@
 """In which order containers of a pod start, and what the runtime is told of them."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from pilothouse.engine.node.host import cgroups
 from pilothouse.model import meta
 from pilothouse.model.kinds import PODS
-from tests.simulation.cluster import Simulated, simulated
+from tests.simulation.cluster import Simulated, simulated, until
 from tests.simulation.conftest import Play
 from tests.simulation.objects import IMAGE, container, pod
 from tests.simulation.virtual import virtually
@@ -61,3 +62,35 @@ def test_the_runtime_is_told_what_cgroups_say_beside_limits(tmp_path: Path, stat
             assert dict(made.linux.resources.unified) == {"memory.oom.group": "1"}
 
     virtually(whole)
+
+
+def test_a_pod_that_starts_waits_for_four_answers_of_the_runtime(play: Play) -> None:
+    """Sandbox, its address, container, start: whatever else is asked is asked beside these."""
+
+    async def scene(cluster: Simulated) -> tuple[float, list[str]]:
+        cluster.runtime.holds(IMAGE)
+        cluster.runtime.latency_s = 1.0
+        began = asyncio.get_running_loop().time()
+        await cluster.create(PODS, pod())
+        await cluster.until(PODS, "p", lambda found: found is not None and meta.is_true(found, "Ready"))
+        verbs = ("RunPodSandbox", "PodSandboxStatus", "ImageStatus", "CreateContainer", "StartContainer")
+        return asyncio.get_running_loop().time() - began, [each.verb for each in cluster.runtime.calls if each.verb in verbs]
+
+    took_s, asked = play(scene)
+    assert 4.0 <= took_s < 4.5
+    assert sorted(asked) == ["CreateContainer", "ImageStatus", "PodSandboxStatus", "RunPodSandbox", "StartContainer"]
+
+
+def test_an_image_that_went_while_the_sandbox_was_made_is_pulled(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        cluster.runtime.remote.add(IMAGE)
+        cluster.runtime.latency_s = 10.0
+        await cluster.create(PODS, pod())
+        await until(lambda: bool(cluster.runtime.called("ImageStatus")), 60)
+        await asyncio.sleep(15)
+        cluster.runtime.stock.clear()
+        await cluster.until(PODS, "p", lambda found: found is not None and meta.is_true(found, "Ready"))
+        assert cluster.runtime.called("PullImage")
+
+    play(scene)

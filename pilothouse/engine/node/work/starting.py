@@ -33,6 +33,8 @@ RETRY_FIRST_S, RETRY_MOST_S = 1.0, 60.0
 REFRESH_LEAST_S = 10.0
 PULL_FIRST_S, PULL_MOST_S = 10.0, 300.0
 HOOK_LIMIT_S = 3600.0
+SEEN_S = 5.0
+"""How long an image that was seen counts as being here: longer than a sandbox takes to make, and much shorter than images stay unused."""
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
@@ -43,21 +45,40 @@ class Starter:
         self._state = handle.state
         self.prepared: Prepared | None = None
         self._files = asyncio.Lock()
+        self._seen_images: dict[str, tuple[Image, float]] = {}
         self._sandboxes = SandboxMaker(handle)
         self._image_volumes = ImageVolumes(handle, self._pull_secrets)
 
     async def make_sandbox(self, attempt: int) -> None:
-        """Sandbox and volumes at once: neither needs the other. Raises RuntimeFailure; a failure of the volumes is noted."""
+        """Sandbox, volumes and a look for the images at once: none needs the others. Raises RuntimeFailure; a failure of the volumes is
+        noted, one of the look is met again by the start.
+        """
         wanted = await self._sandboxes.prepare(attempt)
         if wanted is None:
             return
-        made, mounted = await asyncio.gather(self._sandboxes.run(wanted), self.mount_volumes(), return_exceptions=True)
+        works = self._sandboxes.run(wanted), self.mount_volumes(), self._look_for_images()
+        made, mounted, _ = await asyncio.gather(*works, return_exceptions=True)
         if isinstance(mounted, VolumeFailure):
             self._state.step_failed(MountVolumes(), self._context.now())
         elif isinstance(mounted, BaseException):
             raise mounted
         if isinstance(made, BaseException):
             raise made
+
+    async def _look_for_images(self) -> None:
+        """So that the first start of each container need not wait for it. Raises RuntimeFailure."""
+        names = {each["image"] for each in podspec.all_containers(self._handle.object) if is_reference(each["image"])}
+        for name in sorted(names):
+            found = await self._context.images.present(name)
+            if found is not None:
+                self._seen_images[name] = found, self._context.now()
+
+    async def _present(self, name: str) -> Image | None:
+        """The image, if it is here: as it was seen a moment ago, or is now. What has been seen serves one start."""
+        found, seen_at = self._seen_images.pop(name, (None, 0.0))
+        if found is not None and self._context.now() - seen_at < SEEN_S:
+            return found
+        return await self._context.images.present(name)
 
     async def mount_volumes(self) -> None:
         """Makes the volumes, or brings them up to date. Raises VolumeFailure."""
@@ -130,7 +151,7 @@ class Starter:
             self._pull_fails(tracked, "InvalidImageName", why, why)
             return None
         policy = pull_policy(spec)
-        present = await self._context.images.present(name)
+        present = await self._present(name)
         if present is not None and tracked.pulled:
             return present
         if present is not None and policy != "Always" and await self._context.images.may_use(name, present, self._pull_secrets):
@@ -223,7 +244,8 @@ class Starter:
         pod, config, state = self._handle.object, self._context.config, self._state
         ips = config.addresses if podspec.host_network(pod) else state.ips
         paths = self.prepared.paths if self.prepared is not None else {}
-        files = await asyncio.to_thread(read_files, named_files(spec), paths)
+        named = named_files(spec)
+        files = await asyncio.to_thread(read_files, named, paths) if named else {}
         variables = environment.environment(pod, spec, replace(await self._facts(ips), files=files))
         hosts = sandbox.hosts_file(pod, ips, config, sandbox.host_hosts() if podspec.host_network(pod) else "")
         folder = config.pod_dir(self._handle.uid)

@@ -248,8 +248,10 @@ class PodWorker:
     async def _run(self) -> None:
         async with scope() as tasks:
             await self._exits.recall()
-            await self._resizer.recall()
-            await self._carrier.recall()
+            # A pod that has just come has no folder yet, and none of the files that are read from it.
+            if self._context.config.pod_dir(self._handle.uid).exists():
+                await self._resizer.recall()
+                await self._carrier.recall()
             self._handle.tasks = tasks
             # Without it nothing that the worker does is seen: when it breaks, so does the worker, and is replaced.
             tasks.spawn(self._writer.run(), name=f"pod {podspec.key_of(self.pod)} status")
