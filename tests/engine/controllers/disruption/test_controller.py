@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import pytest
@@ -72,6 +73,19 @@ async def test_only_as_many_pods_are_evicted_as_the_budget_has_room_for(cluster:
         "The disruption budget b needs 2 healthy pods and has 2 currently",
     )
     assert await left(cluster) == ["p2", "p3"]
+
+
+async def test_of_evictions_at_once_no_more_are_granted_than_there_is_room_for(cluster: Cluster) -> None:
+    names = ["p1", "p2", "p3", "p4"]
+    for name in names:
+        await bare(cluster, name)
+    await cluster.create(PODDISRUPTIONBUDGETS, budget(minAvailable=2))
+    await allowed(cluster, 2)
+    outcomes = await asyncio.gather(*(evict(cluster, name) for name in names), return_exceptions=True)
+    refused = [each for each in outcomes if each is not None]
+    assert len(refused) == 2
+    assert all(isinstance(each, TooManyRequests) for each in refused)
+    assert len(await left(cluster)) == 2
 
 
 async def test_an_evicted_pod_says_by_whom_it_was(cluster: Cluster) -> None:
