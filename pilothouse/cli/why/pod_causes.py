@@ -76,6 +76,8 @@ def unschedulable(name: str, message: str, pod: Object | None) -> Finding:
         step = f"ask for less {' and '.join(short)}, scale something down, or add a node"
     elif "were unschedulable" in text and "taint" not in text:
         step = "a cordoned node takes no new pods: `ph status` names it, `ph kubectl uncordon NODE` lets it take them again"
+    elif "persistentvolume" in text.lower():
+        step = "`ph kubectl describe pvc` says what the pod's claims wait for"
     elif "taint" in text:
         step = "make the node ready again, remove its taint, or tolerate it"
     elif "topology spread" in text:

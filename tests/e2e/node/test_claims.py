@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +92,20 @@ async def gone(cluster: Cluster, resource: Resource, *names: str) -> None:
             await asyncio.sleep(0.05)
 
 
+async def folder_of(cluster: Cluster, name: str) -> Path:
+    """Where the volume of a claim lies."""
+    found = await cluster.client.get(PERSISTENTVOLUMECLAIMS, name, "default")
+    folder = cluster.config.volumes_dir / found["spec"]["volumeName"]
+    assert folder.exists()
+    return folder
+
+
+async def vanished(folder: Path) -> None:
+    async with asyncio.timeout(20):
+        while folder.exists():
+            await asyncio.sleep(0.05)
+
+
 async def test_what_a_pod_writes_the_next_one_reads_and_a_full_volume_hurts_its_pod_alone(cluster: Cluster) -> None:
     async with controlled(cluster):
         await cluster.client.create(PERSISTENTVOLUMECLAIMS, claim("data"))
@@ -124,6 +139,48 @@ async def test_what_a_pod_writes_the_next_one_reads_and_a_full_volume_hurts_its_
         await cluster.delete("reads")
         await gone(cluster, PERSISTENTVOLUMECLAIMS, "data")
         await gone(cluster, PERSISTENTVOLUMES, meta.name(volume))
-        assert not list(cluster.config.volumes_dir.iterdir())
+        assert not file.parent.exists()
         assert not mounts_below(cluster.config.volumes_dir)
         assert not image.devices(file)
+
+
+async def test_parts_of_a_volume_are_mounted_and_it_grows_when_no_pod_has_it(cluster: Cluster) -> None:
+    mounts = [{"name": "v", "mountPath": "/part", "subPath": "a/b"}, {"name": "v", "mountPath": "/whole", "readOnly": True}]
+    shows = "cat /whole/a/b/file; touch /whole/y 2>&1 | grep -o 'Read-only file system'; df -m /part | tail -n 1 | awk '{print $2}'"
+    looks = f"echo x > /part/file; {shows}"
+    async with controlled(cluster):
+        await cluster.client.create(PERSISTENTVOLUMECLAIMS, claim("data"))
+        wanted = using("first", f"{looks}; sleep 1000")
+        wanted["spec"]["containers"][0]["volumeMounts"] = mounts
+        uid = meta.uid(await cluster.run(wanted))
+        async with asyncio.timeout(20):
+            while len(said := (await cluster.logs("first")).splitlines()) < 3:
+                await asyncio.sleep(0.05)
+        assert said[:2] == ["x", "Read-only file system"]
+        larger = {"spec": {"resources": {"requests": {"storage": "64Mi"}}}}
+        await cluster.client.patch(PERSISTENTVOLUMECLAIMS, "data", larger, namespace="default")
+        # At once where the kernel allows it, else when the next pod begins.
+        await cluster.delete("first", grace_s=0)
+        await vanished(cluster.config.pod_dir(uid))
+        await cluster.finish(using("second", "df -m /data | tail -n 1 | awk '{print $2}'"))
+        assert int(said[2]) < 16 < int(await cluster.logs("second")) <= 64
+        await cluster.delete("second")
+        folder = await folder_of(cluster, "data")
+        await cluster.client.delete(PERSISTENTVOLUMECLAIMS, "data", "default")
+        await vanished(folder)
+
+
+async def test_the_volume_of_an_ephemeral_claim_goes_with_its_pod(cluster: Cluster) -> None:
+    async with controlled(cluster):
+        wanted = using("scratch", "echo y > /data/file && cat /data/file")
+        template = {"spec": claim("unused")["spec"]}
+        wanted["spec"]["volumes"] = [{"name": "v", "ephemeral": {"volumeClaimTemplate": template}}]
+        made = await cluster.finish(wanted)
+        assert await cluster.logs("scratch") == "y\n"
+        await cluster.delete("scratch")
+        # What the garbage collector does in a whole cluster.
+        found = await cluster.client.get(PERSISTENTVOLUMECLAIMS, "scratch-v", "default")
+        assert (meta.controller_of(found) or {})["uid"] == meta.uid(made)
+        folder = await folder_of(cluster, "scratch-v")
+        await cluster.client.delete(PERSISTENTVOLUMECLAIMS, "scratch-v", "default")
+        await vanished(folder)

@@ -1,0 +1,81 @@
+"""What the control plane asks of a node's volumes, over the node's own socket."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pilothouse.engine.apiserver.kubelet.proxy import KubeletProxy
+from pilothouse.engine.apiserver.kubelet.volumes import NodeVolumes, connecting
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.kubelet.rights import subresources
+from pilothouse.engine.node.local_volumes import serving
+from pilothouse.engine.node.local_volumes.store import LocalVolumes
+from pilothouse.engine.node.streams.server import NodeServer
+from pilothouse.model.errors import BadRequest, InsufficientStorage, Internal, NotFound, Unavailable
+
+NAME = "pvc-11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> LocalVolumes:
+    return LocalVolumes(NodeConfig(home=tmp_path, node_name="n1", instance="pilothouse-test"), missing=lambda: "")
+
+
+@pytest.fixture
+async def nodes(tmp_path: Path, local: LocalVolumes) -> AsyncIterator[NodeVolumes]:
+    proxy = KubeletProxy((tmp_path, tmp_path), tmp_path, {})
+    async with await NodeServer(partial(serving.answer, local)).listen(tmp_path / "socket"):
+        yield NodeVolumes(connecting("n1", tmp_path / "socket", lambda name: None, proxy))
+
+
+async def test_a_volume_that_is_not_there_is_removed(nodes: NodeVolumes) -> None:
+    await nodes.remove("n1", NAME)
+
+
+@pytest.mark.parametrize("name", ["..", "data", "pvc-1", f"{NAME}/..", f"{NAME}x", "pvc-11111111-2222-3333-4444-55555555555\n"])
+async def test_no_name_leads_elsewhere(nodes: NodeVolumes, name: str) -> None:
+    with pytest.raises((BadRequest, NotFound)):
+        await nodes.remove("n1", name)
+    with pytest.raises((BadRequest, NotFound)):
+        await nodes.ensure("n1", name, 1)
+
+
+async def test_a_size_is_a_number_above_zero(nodes: NodeVolumes) -> None:
+    with pytest.raises(BadRequest, match="sizeBytes"):
+        await nodes.ensure("n1", NAME, 0)
+
+
+async def test_more_than_the_disk_has_is_refused_before_anything_is_made(nodes: NodeVolumes, local: LocalVolumes) -> None:
+    with pytest.raises(InsufficientStorage, match="has left for volumes; ask for less"):
+        await nodes.ensure("n1", NAME, 2**60)
+    assert list(local.folder.iterdir()) == []
+
+
+async def test_what_others_have_been_promised_is_not_promised_again(nodes: NodeVolumes, local: LocalVolumes) -> None:
+    other = local.folder / NAME.replace("1", "2") / "image"
+    other.parent.mkdir(parents=True)
+    with other.open("wb") as file:
+        file.truncate(2**43)
+    with pytest.raises(InsufficientStorage, match="than the 0 MiB"):
+        await nodes.ensure("n1", NAME, 2**20)
+
+
+async def test_a_node_that_cannot_keep_volumes_to_their_size_makes_none(tmp_path: Path) -> None:
+    poor = LocalVolumes(NodeConfig(home=tmp_path, node_name="n1", instance="x"), missing=lambda: "mkfs.ext4 cannot be found")
+    assert poor.enforcement == ""
+    with pytest.raises(Internal, match=r"mkfs\.ext4 cannot be found"):
+        await poor.ensure(NAME, 1)
+
+
+async def test_a_node_that_is_not_there_is_said(tmp_path: Path) -> None:
+    nodes = NodeVolumes(connecting("n1", tmp_path / "none", lambda name: None, KubeletProxy((tmp_path, tmp_path), tmp_path, {})))
+    with pytest.raises(Unavailable, match="node n1 does not answer"):
+        await nodes.remove("n1", NAME)
+    with pytest.raises(NotFound, match="there is no node n2"):
+        await nodes.remove("n2", NAME)
+
+
+def test_volumes_need_a_right_of_their_own() -> None:
+    assert subresources(["volumes", NAME]) == ("volumes",)
