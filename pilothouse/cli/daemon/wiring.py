@@ -1,4 +1,7 @@
-"""How an instance's settings become the settings of its parts: names, networks and folders in one place."""
+"""How an instance's settings become the settings of its parts: names, networks and folders in one place.
+
+What is wired is imported where it is wired: the control plane does not load the node's parts, nor the node those of the control plane.
+"""
 
 import socket
 from dataclasses import replace
@@ -9,17 +12,16 @@ from pilothouse.cli.containerd import place
 from pilothouse.cli.settings.home import BUILDER, Home, Settings
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.node.config import EvictionConfig, NodeConfig
-from pilothouse.engine.node.facts import architecture
-from pilothouse.engine.node.kubelet.listener import Listening
-from pilothouse.network.dns.config import ClusterDNSConfig
-from pilothouse.network.pod.config import PodNetworkConfig
-from pilothouse.network.routes.config import NodeRoutesConfig
-from pilothouse.network.service.config import ServiceProxyConfig
 
 if TYPE_CHECKING:
     from pilothouse.cli.daemon.platform import PlatformOptions
     from pilothouse.engine.boot.audit import AuditConfig
     from pilothouse.engine.boot.control import ControlConfig
+    from pilothouse.engine.node.kubelet.listener import Listening
+    from pilothouse.network.dns.config import ClusterDNSConfig
+    from pilothouse.network.pod.config import PodNetworkConfig
+    from pilothouse.network.routes.config import NodeRoutesConfig
+    from pilothouse.network.service.config import ServiceProxyConfig
     from pilothouse.platform.gateway.controller import GatewayConfig
 
 DNS_PORT = 53
@@ -58,8 +60,10 @@ def node_config(home: Home, settings: Settings) -> NodeConfig:
     )
 
 
-def kubelet_listening(home: Home, settings: Settings) -> Listening:
+def kubelet_listening(home: Home, settings: Settings) -> "Listening":
     """Where the node serves the kubelet API, and as whom."""
+    from pilothouse.engine.node.kubelet.listener import Listening
+
     identities = Identities(home.pki)
     address = settings.address if settings.server else settings.kubelet_address
     return Listening(address, settings.kubelet_port, identities.kubelet, identities.ca)
@@ -70,7 +74,9 @@ def kubelet_host(settings: Settings) -> str:
     return "127.0.0.1" if settings.kubelet_address == "0.0.0.0" else settings.kubelet_address  # noqa: S104 - chosen by the user
 
 
-def pod_network_config(home: Home, settings: Settings) -> PodNetworkConfig:
+def pod_network_config(home: Home, settings: Settings) -> "PodNetworkConfig":
+    from pilothouse.network.pod.config import PodNetworkConfig
+
     node = node_config(home, settings)
     config = PodNetworkConfig(
         instance=home.instance,
@@ -86,7 +92,9 @@ def pod_network_config(home: Home, settings: Settings) -> PodNetworkConfig:
     return replace(config, shared_state=home.run / "kernel") if settings.parent else config
 
 
-def service_proxy_config(home: Home, settings: Settings) -> ServiceProxyConfig:
+def service_proxy_config(home: Home, settings: Settings) -> "ServiceProxyConfig":
+    from pilothouse.network.service.config import ServiceProxyConfig
+
     return ServiceProxyConfig(
         instance=home.instance,
         node=settings.node_name,
@@ -97,7 +105,9 @@ def service_proxy_config(home: Home, settings: Settings) -> ServiceProxyConfig:
     )
 
 
-def dns_config(settings: Settings) -> ClusterDNSConfig:
+def dns_config(settings: Settings) -> "ClusterDNSConfig":
+    from pilothouse.network.dns.config import ClusterDNSConfig
+
     return ClusterDNSConfig(
         node=settings.node_name,
         address=str(settings.gateway_address),
@@ -152,7 +162,9 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
     )
 
 
-def node_routes_config(settings: Settings) -> NodeRoutesConfig:
+def node_routes_config(settings: Settings) -> "NodeRoutesConfig":
+    from pilothouse.network.routes.config import NodeRoutesConfig
+
     return NodeRoutesConfig(node=settings.node_name, cluster_cidr=settings.pod_cidr)
 
 
@@ -173,6 +185,7 @@ def audit_config(home: Home, settings: Settings) -> "AuditConfig | None":
 
 def platform_options(home: Home, settings: Settings) -> "PlatformOptions":
     from pilothouse.cli.daemon.platform import LocalParts, PlatformOptions
+    from pilothouse.engine.node.facts import architecture
     from pilothouse.platform.apps.objects import Surroundings
     from pilothouse.platform.builds.bases import BUILDER
 

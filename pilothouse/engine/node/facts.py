@@ -4,11 +4,15 @@ import platform
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.host import cgroups, processors
-from pilothouse.engine.node.runtime.seam import Features, Image
 from pilothouse.model.json import Object
+
+if TYPE_CHECKING:
+    # With it comes the runtime's whole API, which the control plane does not need to know its machine's architecture.
+    from pilothouse.engine.node.runtime.seam import Features, Image
 
 KUBELET_VERSION = "v1.36.0-pilothouse"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "riscv64": "riscv64"}
@@ -100,13 +104,13 @@ def labels(config: NodeConfig) -> dict[str, str]:
     return standard | beta | {"kubernetes.io/hostname": config.node_name} | config.labels
 
 
-def image_list(images: Sequence[Image]) -> list[Object]:
+def image_list(images: "Sequence[Image]") -> list[Object]:
     """The largest first, as the scheduler's image locality wants them."""
     largest = sorted(images, key=lambda image: -image.size_bytes)[:MAX_IMAGES]
     return [{"names": [*image.digests, *image.tags][:MAX_IMAGE_NAMES], "sizeBytes": image.size_bytes} for image in largest]
 
 
-def runtime_features(features: Features | None) -> Object:
+def runtime_features(features: "Features | None") -> Object:
     """None: the runtime does not answer, so what was said before stays. Recursive read-only mounts are made by the agent itself."""
     if features is None:
         return {}
