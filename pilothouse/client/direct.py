@@ -1,10 +1,12 @@
-"""The transport of short-lived commands: HTTP/1.1 over asyncio's streams, without a library that costs more time than the request.
+"""The transport of commands and of nodes: HTTP/1.1 over asyncio's streams, without a library that costs a command more time than the
+request, and a process more memory than all its connections.
 
-Connections are kept for the next call. It goes straight to the server; through a proxy goes `client.http.HttpTransport`, which this
-one also asks for WebSockets.
+Connections are kept for the next call, for less time than servers keep them. It goes straight to the server; through a proxy goes
+`client.http.HttpTransport`, which this one also asks for WebSockets.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
@@ -14,7 +16,7 @@ import httptools
 
 from pilothouse import __version__
 from pilothouse.client.attempts import Attempts
-from pilothouse.client.credentials import Credentials, CredentialSource
+from pilothouse.client.credentials import Credentials, CredentialSource, Reload
 from pilothouse.client.events import watch_events
 from pilothouse.client.failures import ConnectionLost, broken, refusal, unreached
 from pilothouse.client.keepalive import keep_alive
@@ -24,17 +26,19 @@ from pilothouse.model.json import dumps, loads
 
 CONNECT_S = 10.0
 CHUNK_BYTES = 1 << 18
+IDLE_S = 60.0
+"""How long a connection waits for its next call. Servers close theirs later, so that no call meets one that is about to be closed."""
 REFUSED = 300
 """The first status that is no success; a redirect is refused, too."""
 
 
 class DirectTransport:
-    """A `client.transport.Transport`, used within one event loop."""
+    """A `client.transport.Transport`, used within one event loop. reload: see CredentialSource."""
 
-    def __init__(self, kubeconfig: Kubeconfig, *, user_agent: str = f"pilothouse/{__version__}") -> None:
+    def __init__(self, kubeconfig: Kubeconfig, *, user_agent: str = f"pilothouse/{__version__}", reload: Reload | None = None) -> None:
         self.kubeconfig = kubeconfig
         self._user_agent = user_agent
-        self._credentials = CredentialSource(kubeconfig)
+        self._credentials = CredentialSource(kubeconfig, reload)
         self._attempts = Attempts(self._credentials, kubeconfig.server)
         self._idle: list[_Connection] = []
 
@@ -83,7 +87,7 @@ class DirectTransport:
     async def _open(self, call: Call) -> "_Answer":
         """The answer's head; raises ApiError when it is a refusal."""
         credentials = await self._credentials.get()
-        connection = await self._kept() or await self._connection(credentials)
+        connection = await self._kept(credentials) or await self._connection(credentials)
         try:
             answer = await connection.exchange(self._head(call, credentials), b"" if call.body is None else dumps(call.body))
             if answer.status >= REFUSED:
@@ -95,16 +99,22 @@ class DirectTransport:
         return answer
 
     async def _keep(self, answer: "_Answer") -> None:
+        now = asyncio.get_running_loop().time()
+        # The one that has rested longest is the first.
+        while self._idle and now - self._idle[0].idle_since >= IDLE_S:
+            await self._idle.pop(0).close()
         if answer.may_be_kept:
+            answer.connection.idle_since = now
             self._idle.append(answer.connection)
         else:
             await answer.connection.close()
 
-    async def _kept(self) -> "_Connection | None":
-        """One of an earlier call that the server has not closed since."""
+    async def _kept(self, credentials: Credentials) -> "_Connection | None":
+        """One of an earlier call, with the same certificate, that the server has not closed since nor is about to."""
+        now = asyncio.get_running_loop().time()
         while self._idle:
             connection = self._idle.pop()
-            if not connection.reader.at_eof():
+            if connection.tls is credentials.tls and connection.is_open and now - connection.idle_since < IDLE_S:
                 return connection
             await connection.close()
         return None
@@ -123,7 +133,7 @@ class DirectTransport:
                 )
         except OSError as error:
             raise unreached(self.kubeconfig, error) from error
-        return _Connection(self.kubeconfig, reader, writer)
+        return _Connection(self.kubeconfig, reader, writer, credentials.tls)
 
     def _head(self, call: Call, credentials: Credentials) -> bytes:
         server = urlsplit(self.kubeconfig.server)
@@ -136,12 +146,19 @@ class DirectTransport:
 
 
 class _Connection:
-    """One exchange at a time."""
+    """One exchange at a time. tls: with which certificate it was made. idle_since: loop time, of one that waits for its next call."""
 
-    def __init__(self, config: Kubeconfig, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, config: Kubeconfig, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: ssl.SSLContext | None) -> None:
         self.config = config
         self.reader = reader
+        self.tls = tls
+        self.idle_since = 0.0
         self._writer = writer
+
+    @property
+    def is_open(self) -> bool:
+        """False once the other side has ended it, in peace or not."""
+        return not (self.reader.at_eof() or self.reader.exception() or self._writer.transport.is_closing())
 
     async def exchange(self, head: bytes, body: bytes) -> "_Answer":
         length = f"\r\nContent-Length: {len(body)}\r\n\r\n" if body or not head.startswith(b"GET ") else "\r\n\r\n"

@@ -1,12 +1,15 @@
-"""What the commands' transport has of its own: connections that are kept, and answers that end in every way HTTP/1.1 has."""
+"""What the lean transport has of its own: connections that are kept, and answers that end in every way HTTP/1.1 has."""
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+from pilothouse.client import direct
 from pilothouse.client.direct import DirectTransport
 from pilothouse.client.failures import ConnectionLost
 from pilothouse.client.kubeconfig import Kubeconfig
@@ -19,8 +22,9 @@ POST = Call("POST", "/x", body={})
 class Scripted:
     """A server that gives each connection's requests the same bytes, and closes after them where it is told to."""
 
-    def __init__(self, answer: bytes, *, closes: bool) -> None:
+    def __init__(self, answer: bytes, *, closes: bool, resets: bool = False) -> None:
         self.answer = answer
+        self.resets = resets
         self.closes = closes
         self.connections = 0
         self.tasks: set[asyncio.Task[None] | None] = set()
@@ -40,6 +44,9 @@ class Scripted:
             writer.write(self.answer)
             if self.closes:
                 break
+        if self.resets:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
 
 
 @asynccontextmanager
@@ -67,10 +74,35 @@ async def test_a_connection_that_the_server_has_closed_meanwhile_is_not_written_
     async with connected(script) as transport:
         await transport.call(POST)
         async with asyncio.timeout(10):
-            while not transport._idle[0].reader.at_eof():
+            while transport._idle[0].is_open:
                 await asyncio.sleep(0.01)
         assert await transport.call(POST) == {}
     assert script.connections == 2
+
+
+async def test_nor_is_one_whose_server_was_killed() -> None:
+    script = Scripted(OK, closes=True, resets=True)
+    async with connected(script) as transport:
+        await transport.call(POST)
+        async with asyncio.timeout(10):
+            while transport._idle[0].is_open:
+                await asyncio.sleep(0.01)
+        assert transport._idle[0].reader.exception() is not None
+        assert await transport.call(POST) == {}
+    assert script.connections == 2
+
+
+async def test_a_connection_that_has_rested_for_long_is_closed_before_the_server_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Scripted(OK, closes=False)
+    async with connected(script) as transport:
+        first = asyncio.gather(*(transport.call(POST) for _ in range(3)))
+        await first
+        assert len(transport._idle) == 3
+        await transport.call(POST)
+        assert (script.connections, len(transport._idle)) == (3, 3)
+        monkeypatch.setattr(direct, "IDLE_S", 0.0)
+        await transport.call(POST)
+        assert (script.connections, len(transport._idle)) == (4, 1), "nor are others kept"
 
 
 @pytest.mark.parametrize(

@@ -399,7 +399,7 @@ async def test_a_key_that_does_not_fit_its_certificate_is_one_sentence(certifica
 
 
 async def test_a_renewed_client_certificate_is_taken_up(
-    tls_server: HttpServer, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+    way: Way, tls_server: HttpServer, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By new connections; the one that is open goes on."""
     monkeypatch.setattr(credentials, "CERTIFICATE_FILE_S", 0.0)
@@ -419,7 +419,7 @@ async def test_a_renewed_client_certificate_is_taken_up(
 
     tls_server.overrides["/x"] = note
     given = [first]
-    transport = HttpTransport(first, reload=lambda: given[0])
+    transport = way(first, reload=lambda: given[0])
     await transport.call(Call("GET", "/x"))
     chain = b"".join(blob.bytes() for blob in renewed.cert_chain_pems)
     given[0] = replace(first, client_certificate=chain, client_key=renewed.private_key_pem.bytes())

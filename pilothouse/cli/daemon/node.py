@@ -23,8 +23,8 @@ from pilothouse.cli.daemon.roles import NODE
 from pilothouse.cli.further import network as further_network
 from pilothouse.cli.further.place import Place
 from pilothouse.cli.settings.home import Settings
+from pilothouse.client.choice import transport_to
 from pilothouse.client.client import Client
-from pilothouse.client.http import HttpTransport
 from pilothouse.client.informers import Informers
 from pilothouse.client.kubeconfig import load
 from pilothouse.client.parts import Part
@@ -169,7 +169,7 @@ async def _client(stack: AsyncExitStack, kubeconfig: Path, manager: str = "") ->
     """Waits for the control plane to have made the identity. manager: whose the fields are that it sets, "" for the file's name."""
     while not kubeconfig.exists():  # noqa: ASYNC240 - a file that another process makes
         await asyncio.sleep(LOOK_S)
-    client = Client(HttpTransport(load(kubeconfig), reload=partial(load, kubeconfig)), field_manager=manager or kubeconfig.stem)
+    client = Client(transport_to(load(kubeconfig), reload=partial(load, kubeconfig)), field_manager=manager or kubeconfig.stem)
     stack.push_async_callback(client.close)
     return client
 

@@ -18,7 +18,10 @@ def loaded(module: str) -> set[str]:
     ("module", "spared"),
     [
         ("pilothouse.cli.daemon.control", (*NODES_PARTS, "pilothouse.platform", "aiohttp")),
-        ("pilothouse.cli.daemon.node", ("cryptography", "pilothouse.engine.apiserver", "pilothouse.engine.store", "pilothouse.platform")),
+        (
+            "pilothouse.cli.daemon.node",
+            ("aiohttp", "cryptography", "pilothouse.engine.apiserver", "pilothouse.engine.store", "pilothouse.platform"),
+        ),
     ],
 )
 def test_a_process_loads_nothing_of_the_other_one(module: str, spared: tuple[str, ...]) -> None:
