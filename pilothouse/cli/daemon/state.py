@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pilothouse.aio.identity import Identity
+from pilothouse.aio.identity import Identity, this_boot
 from pilothouse.cli.daemon.roles import Role
 from pilothouse.cli.settings.home import Home
 
@@ -33,14 +33,17 @@ class State:
     error: str = ""
     failing: dict[str, str] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
+    boot: str = field(default_factory=this_boot)
 
     @classmethod
     def load(cls, home: Home, role: Role) -> "State | None":
+        """None where there is none, or one of before a restart of the machine: nothing of what it says holds any more."""
         try:
             stored = json.loads(role.state(home).read_text())
-            return cls(**{**stored, "steps": [tuple(step) for step in stored["steps"]]})
+            found = cls(**{**stored, "steps": [tuple(step) for step in stored["steps"]]})
         except (OSError, ValueError, TypeError, KeyError):
             return None
+        return found if found.boot == this_boot() else None
 
     def save(self, home: Home, role: Role) -> None:
         path = role.state(home)

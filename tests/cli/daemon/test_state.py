@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -35,6 +36,15 @@ def test_a_damaged_state_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     home = Home(tmp_path)
     home.run.mkdir()
     (home.run / "control.json").write_text(text)
+    assert State.load(home, CONTROL) is None
+
+
+def test_a_state_of_before_a_restart_of_the_machine_is_as_good_as_none(tmp_path: Path) -> None:
+    """Its processes may be on their way up: it would say that they are ready."""
+    home = Home(tmp_path)
+    Steps(home, CONTROL).enter("ready")
+    stored = json.loads(CONTROL.state(home).read_text())
+    CONTROL.state(home).write_text(json.dumps(stored | {"boot": "earlier"}))
     assert State.load(home, CONTROL) is None
 
 
