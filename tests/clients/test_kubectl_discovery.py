@@ -31,6 +31,8 @@ def test_api_resources_by_group_and_scope(kubectl: Kubectl) -> None:
     assert set(kubectl("api-resources", "--api-group=apps", "-o", "name").split()) == {
         "deployments.apps",
         "replicasets.apps",
+        "statefulsets.apps",
+        "daemonsets.apps",
         "controllerrevisions.apps",
     }
     assert "namespaces" in kubectl("api-resources", "--namespaced=false", "-o", "name").split()

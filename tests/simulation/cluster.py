@@ -40,8 +40,8 @@ from tests.simulation.virtual import until
 
 NODE = "node-1"
 CONTROLLERS = (
-    "deployment", "replicaset", "job", "job-strays", "endpointslice", "endpoints", "garbage-collector", "namespace", "node-lifecycle",
-    "taint-eviction", "serviceaccount", "scheduler", "apps", "builds", "build-sweeps",
+    "deployment", "replicaset", "statefulset", "daemonset", "job", "job-strays", "endpointslice", "endpoints", "garbage-collector",
+    "namespace", "node-lifecycle", "taint-eviction", "serviceaccount", "scheduler", "apps", "builds", "build-sweeps",
 )  # fmt: skip
 
 
