@@ -24,6 +24,8 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 MONTHS = {name: number for number, name in enumerate(_MONTHS, 1)}
 WEEKDAYS = {name: number for number, name in enumerate(_WEEKDAYS)}
 EVERY = "@every "
+LONGEST = 4096
+"""Characters. All that can be said fits into a quarter of it, and a longer line would hold who reads it."""
 _SECOND_NS = 10**9
 _MOST_NS = 2**63 - 1
 
@@ -45,6 +47,8 @@ def parse(text: str) -> Schedule:
     """Raises ScheduleError. That the times ever come is not asked: 30 February is a schedule."""
     if not text:
         raise ScheduleError("empty spec string")
+    if len(text) > LONGEST:
+        raise ScheduleError(f"longer than {LONGEST} characters")
     if text.startswith(EVERY):
         return Every(_interval_s(text))
     if text.startswith("@") and text not in DESCRIPTORS:

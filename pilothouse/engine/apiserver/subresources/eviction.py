@@ -18,7 +18,7 @@ from pilothouse.engine.apiserver.verbs import delete_options
 from pilothouse.engine.apiserver.verbs.making import write_request
 from pilothouse.engine.apiserver.write import object_meta, storage
 from pilothouse.engine.apiserver.write.change import WriteRequest
-from pilothouse.engine.apiserver.write.delete import Delete
+from pilothouse.engine.apiserver.write.delete import Delete, check_preconditions
 from pilothouse.engine.apiserver.write.deletion import Options
 from pilothouse.engine.apiserver.write.update import Update
 from pilothouse.model import meta
@@ -53,7 +53,7 @@ async def _evict(backend: Backend, asked: WriteRequest, options: Options) -> Non
     """Raises ApiError: 429 where the budget has no room for it."""
     pod = storage.latest(backend.store, asked.served, asked.namespace, asked.name).value
     # What the pod's deletion would refuse is refused before the budget is asked.
-    _check(pod, options)
+    check_preconditions(asked.served, pod, options)
     budget = None if disruptions.is_free(pod) else _budget(backend, pod)
     if budget is not None and disruptions.costs_nothing(budget, pod):
         try:
@@ -67,12 +67,6 @@ async def _evict(backend: Backend, asked: WriteRequest, options: Options) -> Non
     if budget is not None:
         await _spend(backend, asked, budget, meta.name(pod))
     await _delete(backend, asked, options)
-
-
-def _check(pod: Object, options: Options) -> None:
-    if options.uid is not None and options.uid != meta.uid(pod):
-        why = f"the UID in the precondition ({options.uid}) does not match the UID in record ({meta.uid(pod)}). "
-        raise Conflict.of("Pod", meta.name(pod), why + "The object might have been deleted and then recreated")
 
 
 def _budget(backend: Backend, pod: Object) -> Object | None:
@@ -105,11 +99,9 @@ async def _mark(backend: Backend, asked: WriteRequest, options: Options) -> Opti
 
     def make(record: Stored) -> Object:
         value = copy.deepcopy(record.value)
-        _check(value, options)
+        check_preconditions(asked.served, value, options)
         status = value.setdefault("status", {})
         status["conditions"] = meta.with_condition(status.get("conditions"), disruptions.TARGET, now)
-        if options.version is not None:
-            value["metadata"]["resourceVersion"] = options.version
         return value
 
     marked = await backend.writes.write(Update(replace(asked, subresource="status"), make))

@@ -6,6 +6,7 @@ from pilothouse.aio.beside import Beside
 from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.answer import Stored, Unstored
 from pilothouse.engine.apiserver.kinds.kind import Context
+from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.write import deletion, storage
 from pilothouse.engine.apiserver.write.change import Lost, Outcome, WriteRequest
 from pilothouse.engine.apiserver.write.deletion import Options, Step
@@ -30,25 +31,11 @@ class Delete:
         """Raises NotFound, Conflict."""
         request = self._request
         self._base = storage.latest(store, request.served, request.namespace, request.name)
-        self._check_preconditions()
+        check_preconditions(request.served, self._base.value, self._options)
         shown: Stored = self._base
         if request.served.shape is not None:
             (shown,) = await request.served.shown([self._base])
         return replace(request, options=self._options.to_dict()).attempt("DELETE", None, shown.value)
-
-    def _check_preconditions(self) -> None:
-        options, metadata = self._options, self._base.value["metadata"]
-        if options.uid is not None and options.uid != metadata["uid"]:
-            why = f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
-            raise self._conflict(why + "The object might have been deleted and then recreated")
-        version = metadata.get("resourceVersion")
-        if options.version is not None and options.version != version:
-            why = f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in record "
-            raise self._conflict(why + f"({version}). The object might have been modified")
-
-    def _conflict(self, why: str) -> Conflict:
-        resource = self._request.served.resource
-        return Conflict.of(resource.kind, self._request.name, why, resource.group)
 
     def prepare(self, write: Write, context: Context) -> None:
         self._step = deletion.plan(write.served.kind, self._base.value, self._options, context.now)
@@ -66,3 +53,19 @@ class Delete:
     def lost(self, write: Write, error: Lost, *, is_last: bool) -> None:
         if is_last:
             raise storage.conflict(write.served, write.name) from error
+
+
+def check_preconditions(served: ServedResource, obj: Object, options: Options) -> None:
+    """Raises Conflict where the stored object is not the one that the options are about."""
+    metadata = obj["metadata"]
+    if options.uid is not None and options.uid != metadata["uid"]:
+        why = f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
+        raise _conflict(served, metadata["name"], why + "The object might have been deleted and then recreated")
+    version = metadata.get("resourceVersion")
+    if options.version is not None and options.version != version:
+        why = f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in record "
+        raise _conflict(served, metadata["name"], why + f"({version}). The object might have been modified")
+
+
+def _conflict(served: ServedResource, name: str, why: str) -> Conflict:
+    return Conflict.of(served.resource.kind, name, why, served.resource.group)

@@ -79,11 +79,11 @@ class Scales:
 
     async def _resource(self, owner: Object) -> Resource | None:
         """Of the owner's kind: what is served is asked for again when the kind is not among it."""
-        for attempt in range(2):
-            if attempt or not self._served:
-                self._served = await discovery.served(self._client)
-            group = owner["apiVersion"].rpartition("/")[0]
-            for resource in self._served:
-                if (resource.group, resource.kind) == (group, owner["kind"]):
-                    return resource
-        return None
+        if (found := self._known(owner)) is None:
+            self._served = await discovery.served(self._client)
+            found = self._known(owner)
+        return found
+
+    def _known(self, owner: Object) -> Resource | None:
+        wanted = (owner["apiVersion"].rpartition("/")[0], owner["kind"])
+        return next((each for each in self._served if (each.group, each.kind) == wanted), None)
