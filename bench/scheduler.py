@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager
 
 from bench.rig.context import Context
 from bench.rig.figures import Figures, latencies, now
+from pilothouse.aio.collector import restrain
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
@@ -32,6 +33,7 @@ PLACED_WITHIN_S = 600.0
 
 async def run(context: Context) -> Figures:
     pods = context.pick(30_000, 2_000)
+    restrain()  # the collector of cycles goes as it does in a control plane
     found: Figures = {"pods": pods}
     for nodes in (500, 5_000):
         for kind in ("plain", "related"):

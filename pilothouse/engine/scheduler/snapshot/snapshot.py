@@ -64,7 +64,7 @@ class Snapshot:
             return []
         self._namespaces[name] = labels
         self.version += 1
-        self.tallies.forget()
+        self.tallies.forget_others()
         self.holders.forget()
         return [NamespaceChanged()]
 

@@ -163,9 +163,10 @@ class Tallies:
         if sign < 0:
             self._domains(node, sign)
 
-    def forget(self) -> None:
-        """All are counted afresh: what a namespace is called by its labels has changed."""
-        self._tallies.clear()
+    def forget_others(self) -> None:
+        """Those that speak of other namespaces than one are counted afresh: a namespace has other labels."""
+        for question in [each for each in self._tallies if each.namespace is None]:
+            del self._tallies[question]
         self._of_shape.clear()
 
     def _domains(self, node: NodeInfo, sign: int) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pilothouse.engine.scheduler.plugins.inter_pod_affinity.questions import about_all
 from pilothouse.model.json import Object
 from tests.engine.scheduler import objects
 from tests.engine.scheduler.objects import HOST, World, affinity, node, term
@@ -134,3 +135,13 @@ def test_what_a_pod_that_left_had_against_others_is_gone_with_it() -> None:
     assert known.refusals(pod()) == {}
     known.add(shy)
     assert known.refusals(pod()) == {"a": THEIRS}
+
+
+def test_a_new_namespace_leaves_counts_of_one_namespace_as_they_are() -> None:
+    known = world(a=pod("db"))
+    info = known.snapshot.info(pod("cache", near=[term("db")]))
+    (question,) = about_all(info.shape.affinity)
+    tally = known.snapshot.tallies.get(question)
+    known.snapshot.namespace_changed(None, {"metadata": {"name": "new", "labels": {"team": "one"}}})
+    assert known.snapshot.tallies.get(question) is tally
+    assert tally.counts == {"a": 1}
