@@ -29,6 +29,8 @@ from pilothouse.model.selector import Selector, SelectorError, parse_labels
 SYNC_S = 15.0
 WORKERS = 5
 DEADLINE_S = 60.0
+TOLD = 8
+"""Metrics that could not be had and have an Event of their own in a round; how many there are in all is said as well."""
 _GET_FAILED = "the HPA controller was unable to get the target's current scale"
 _GET_DONE = "the HPA controller was able to get the target's current scale"
 
@@ -137,7 +139,11 @@ class HorizontalPodAutoscalerController:
         metrics = Metrics(self._client, self._targets, namespace, text)
         situation = Situation(current, pods, self._clock(), facts.tolerances(hpa))
         evaluation = Evaluation(metrics, situation, facts.replicas(scale.get("status") or {}))
-        found = [await evaluation.evaluate(spec) for spec in facts.spec(hpa).get("metrics") or ()]
+        found = []
+        for spec in facts.spec(hpa).get("metrics") or ():
+            found.append(await evaluation.evaluate(spec))
+            # What one metric takes depends on the pods, and there may be many of either: others have their turn in between.
+            await asyncio.sleep(0)
         decision = plan.by_metrics(hpa, current, found, history, now)
         if decision.recommended is not None:
             history.recommended(decision.recommended, now, pace.keep_s(facts.behavior(hpa)))
@@ -192,7 +198,7 @@ class HorizontalPodAutoscalerController:
         return Condition(ABLE, True, "SucceededRescale", f"the HPA controller was able to update the target scale to {after}")
 
     def _tell(self, hpa: Object, decision: Decision) -> None:
-        for failure in decision.events:
+        for failure in decision.events[:TOLD]:
             self._recorder.say(hpa, "Warning", failure.reason, failure.message)
         if decision.replicas is None and decision.trouble:
             self._recorder.say(hpa, "Warning", "FailedComputeMetricsReplicas", decision.trouble)

@@ -28,6 +28,7 @@ class Metrics:
         self._selector = selector
         self._pods: ObjectList | None = None
         self._paths: dict[str, str] = {}
+        self._unserved: set[str] = set()
 
     async def resource(self, resource: str, container: str = "") -> dict[str, Sample]:
         """By pod. Raises MetricError."""
@@ -83,14 +84,16 @@ class Metrics:
 
     async def _root(self, group: str) -> str:
         """The path of the group's preferred version. Raises MetricError, ApiError."""
-        if group not in self._paths:
+        if group not in self._paths and group not in self._unserved:
             try:
                 found = await self._client.call("GET", f"/apis/{group}")
             except ApiError as error:
-                if error.code == 404:
-                    kind = group.partition(".")[0]
-                    raise MetricError(f"no {kind} metrics API ({group}) registered") from error
-                raise
+                if error.code != 404:
+                    raise
+                self._unserved.add(group)
+        if group in self._unserved:
+            raise MetricError(f"no {group.partition('.')[0]} metrics API ({group}) registered")
+        if group not in self._paths:
             self._paths[group] = f"/apis/{group}/{found['preferredVersion']['version']}"
         return self._paths[group]
 

@@ -97,5 +97,5 @@ async def test_no_body_of_a_tenant_for_any_kind_is_dear_or_has_a_long_answer(ope
 async def test_no_long_list_of_rules_is_dear_to_be_held_against_rights(opened: Api, resource: str) -> None:
     api = await settled(opened)
     row = served(api, resource)
-    schema = api.server.backend.schemas.schema(row.kind.definition)
+    schema = row.schema()
     assert await Judge(signed_in(api, TENANT), api).exceeded(row, longest(row, schema)) == []

@@ -269,3 +269,13 @@ async def test_an_autoscaler_at_rest_writes_nothing(web: Cluster, usage: PlayedU
     await web.create(HORIZONTALPODAUTOSCALERS, autoscaler())
     await until_it_says(web, "ScalingActive", "True", "ValidMetricFound")
     await rounds_write_nothing(server)
+
+
+async def test_of_many_metrics_that_are_missing_only_some_have_events_of_their_own(web: Cluster) -> None:
+    def queue(number: int) -> Object:
+        return {"type": "External", "external": {"metric": {"name": f"q{number}"}, "target": {"type": "Value", "value": "1"}}}
+
+    await web.create(HORIZONTALPODAUTOSCALERS, autoscaler(metrics=[queue(number) for number in range(20)]))
+    await until_told(web, "FailedComputeMetricsReplicas", "invalid metrics (20 invalid out of 20)")
+    told = {event["message"] for event in await web.items(EVENTS) if event["reason"] == "FailedGetExternalMetric"}
+    assert len(told) == 8
