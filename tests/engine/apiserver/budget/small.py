@@ -51,6 +51,8 @@ SMALL: Mapping[str, Object] = {
     "podtemplates": _named(template=_TEMPLATE),
     "deployments.apps": _named(spec=_SELECTED),
     "replicasets.apps": _named(spec=_SELECTED),
+    "statefulsets.apps": _named(spec=_SELECTED),
+    "daemonsets.apps": _named(spec=_SELECTED),
     "controllerrevisions.apps": _named(revision=1, data={}),
     "jobs.batch": _named(spec={"template": {"spec": {**_TEMPLATE["spec"], "restartPolicy": "Never"}}}),
     "ingresses.networking.k8s.io": _named(spec={"defaultBackend": {"service": {"name": "a", "port": {"number": 80}}}}),

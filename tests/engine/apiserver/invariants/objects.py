@@ -57,6 +57,10 @@ OBJECTS: dict[str, Object] = {
     f"{CORE}/nodes": {"spec": {"podCIDR": "10.9.0.0/24", "taints": [{"key": "k", "effect": "NoSchedule"}]}},
     "/apis/apps/v1/namespaces/default/deployments": {"spec": {"selector": {"matchLabels": LABELS}, "template": TEMPLATE}},
     "/apis/apps/v1/namespaces/default/replicasets": {"spec": {"selector": {"matchLabels": LABELS}, "template": TEMPLATE}},
+    "/apis/apps/v1/namespaces/default/statefulsets": {
+        "spec": {"selector": {"matchLabels": LABELS}, "serviceName": "s", "template": TEMPLATE}
+    },
+    "/apis/apps/v1/namespaces/default/daemonsets": {"spec": {"selector": {"matchLabels": LABELS}, "template": TEMPLATE}},
     "/apis/apps/v1/namespaces/default/controllerrevisions": {"revision": 1, "data": {"x": {"z": [1, 2.5, None]}}},
     "/apis/batch/v1/namespaces/default/jobs": {"spec": {"suspend": True, "template": ENDED}},
     "/apis/batch/v1/namespaces/default/cronjobs": {
@@ -97,6 +101,8 @@ STATUSES: dict[str, Object] = {
     },
     "/apis/apps/v1/namespaces/default/deployments": {"replicas": 1, "observedGeneration": 1, "conditions": [CONDITION]},
     "/apis/apps/v1/namespaces/default/replicasets": {"replicas": 1, "readyReplicas": 1, "conditions": [CONDITION]},
+    "/apis/apps/v1/namespaces/default/statefulsets": {"replicas": 1, "readyReplicas": 1, "conditions": [CONDITION]},
+    "/apis/apps/v1/namespaces/default/daemonsets": {"desiredNumberScheduled": 1, "numberReady": 1, "conditions": [CONDITION]},
     "/apis/batch/v1/namespaces/default/jobs": {"active": 1, "conditions": [CONDITION]},
     "/apis/batch/v1/namespaces/default/cronjobs": {"lastScheduleTime": "2026-01-01T00:00:00Z", "active": [{"kind": "Job", "name": "x"}]},
     "/apis/networking.k8s.io/v1/namespaces/default/ingresses": {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}},
