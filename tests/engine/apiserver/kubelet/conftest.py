@@ -15,6 +15,7 @@ from pilothouse.engine.node.kubelet.api import KubeletApi
 from pilothouse.engine.node.kubelet.callers import Callers
 from pilothouse.engine.node.kubelet.configuration import configuration
 from pilothouse.engine.node.kubelet.listener import Listening
+from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.engine.node.runtime.seam import ExecResult
 from pilothouse.engine.node.stats.figures import Figures
 from pilothouse.model.json import Object
@@ -105,7 +106,8 @@ async def kubelet(server: ApiServer, authority: CertificateAuthority, tmp_path: 
     ca.write_bytes(authority.certificate)
     listening = Listening("127.0.0.1", 0, pair, ca)
     config = NodeConfig(home=tmp_path, node_name=NODE, instance="t")
-    api, host = KubeletApi(Callers(client_of(server, node(NODE)), NODE), configuration(config, listening)), PlayedHost()
+    volumes, host = LocalVolumes(config, missing=lambda: "it is played"), PlayedHost()
+    api = KubeletApi(Callers(client_of(server, node(NODE)), NODE), configuration(config, listening), volumes)
     api.host = host
     async with await listening.serve(api.handle, listening.context()) as serving:
         yield Kubelet(serving, api, host, authority)
