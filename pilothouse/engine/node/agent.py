@@ -356,7 +356,12 @@ class NodeAgent:
                 await worker.run()
             except Exception as error:
                 pause_s = backoff.next_s()
-                log.exception("pod worker broke", pod=podspec.key_of(worker.pod), retry_s=pause_s)
+                if error is unread:
+                    log.warning(
+                        "what runs of a pod could not be looked at", pod=podspec.key_of(worker.pod), why=str(error), retry_s=pause_s
+                    )
+                else:
+                    log.exception("pod worker broke", pod=podspec.key_of(worker.pod), retry_s=pause_s)
                 self._say_broken(worker, error, pause_s)
                 await asyncio.sleep(pause_s)
                 worker, unread = await self._replacement(uid, worker), None
