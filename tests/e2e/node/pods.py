@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from pilothouse.barrier.endpoints import EndpointBarrier
@@ -55,10 +53,6 @@ class Cluster:
     barrier: EndpointBarrier
     config: NodeConfig
     server: ApiServer
-
-    def folder(self) -> Path:
-        """A fresh one on the host that containers may use: a test that is run again finds nothing of its first run."""
-        return Path(mkdtemp(dir=self.config.home))
 
     async def create(self, wanted: Object) -> Object:
         return await self.client.create(PODS, wanted)

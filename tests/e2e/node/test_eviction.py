@@ -40,10 +40,12 @@ async def test_a_pod_that_fills_its_volume_beyond_the_limit_is_evicted_and_anoth
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(150)
 async def test_a_container_that_writes_beyond_its_ephemeral_storage_is_evicted(cluster: Cluster) -> None:
     limited = {"limits": {"ephemeral-storage": "3Mi"}}
     await cluster.create(pod("scribe", shell(writes("/f", 8), resources=limited)))
-    evicted = await cluster.until("scribe", is_evicted, 60)
+    # The runtime looks at what a container has written once a minute, the node at what the runtime says every ten seconds.
+    evicted = await cluster.until("scribe", is_evicted, 100)
     assert evicted["status"]["message"] == "Pod ephemeral local storage usage exceeds the total limit of containers 3Mi. "
 
 
@@ -55,9 +57,8 @@ async def test_figures_follow_what_a_container_does(cluster: Cluster) -> None:
     shown, of = await _rated(cluster, uid)
     idle, working = of["idle"], of["busy"]
     assert working.cpu is not None
-    assert idle.cpu is not None
     assert working.memory is not None
-    assert working.cpu.total_ns > 10 * idle.cpu.total_ns
+    assert working.cpu.total_ns > 10 * (idle.cpu.total_ns if idle.cpu is not None else 0)
     assert working.memory.working_set_bytes > 4_000_000
     assert shown.cpu is not None
     assert shown.memory is not None
@@ -69,11 +70,12 @@ async def test_figures_follow_what_a_container_does(cluster: Cluster) -> None:
 
 
 async def _rated(cluster: Cluster, uid: str) -> tuple[PodFigures, dict[str, ContainerFigures]]:
-    """The pod's figures once the rates of its containers are known."""
+    """The pod's figures once the rates of its containers are known, and one of them has done more than its start."""
     async with asyncio.timeout(30):
         while True:
             shown = (await cluster.agent.view.statistics.figures()).of(uid)
             of = {each.name: each for each in shown.containers} if shown is not None else {}
-            if shown is not None and len(of) == 2 and all(each.cpu is not None and each.cpu.nanocores is not None for each in of.values()):
+            cpu = {name: each.cpu for name, each in of.items() if each.cpu is not None and each.cpu.nanocores is not None}
+            if shown is not None and len(cpu) == 2 and cpu["busy"].total_ns > 10 * cpu["idle"].total_ns:
                 return shown, of
             await asyncio.sleep(1.1)

@@ -1,14 +1,20 @@
 """Probes, hooks and endings: when a pod counts as ready, and how it is let go."""
 
 import asyncio
+import os
+import signal
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pilothouse.engine.node.host import cgroups
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS
+from tests.e2e.node.conftest import Machine
 from tests.e2e.node.pods import Cluster, container, is_ready, pod, shell
 
 pytestmark = pytest.mark.containers
@@ -69,12 +75,17 @@ async def test_a_failing_post_start_hook_kills_the_container(cluster: Cluster) -
     await cluster.until("badhook", lambda found: container(found).get("restartCount", 0) >= 1)
 
 
-async def test_pre_stop_comes_before_the_signal(cluster: Cluster) -> None:
+@pytest.fixture
+def folder(machine: Machine) -> Path:
+    """Of the test's own each time, where containers reach it; it goes with the node's home."""
+    return Path(tempfile.mkdtemp(prefix="test-", dir=machine.config.home))
+
+
+async def test_pre_stop_comes_before_the_signal(cluster: Cluster, folder: Path) -> None:
     script = "trap 'cat /s/hook >> /s/order; echo term >> /s/order; exit 0' TERM; sleep 1000 & wait"
     hook = {"preStop": {"exec": {"command": ["sh", "-c", "sleep 0.2; echo stopping > /s/hook"]}}}
     mounts = [{"name": "s", "mountPath": "/s"}]
-    folder = cluster.folder()
-    volume = {"name": "s", "hostPath": {"path": str(folder), "type": "Directory"}}
+    volume = {"name": "s", "hostPath": {"path": str(folder)}}
     await cluster.run(pod("prestop", shell(script, lifecycle=hook, volumeMounts=mounts), volumes=[volume]))
     await cluster.delete("prestop")
     assert (folder / "order").read_text() == "stopping\nterm\n"
@@ -132,12 +143,32 @@ async def test_the_last_status_of_a_deleted_pod_says_how_it_ended(cluster: Clust
     await cluster.gone("final")
 
 
-async def test_an_exit_is_seen_by_a_watcher_within_a_tenth_of_a_second(cluster: Cluster) -> None:
-    path = cluster.folder()
+async def test_an_exit_is_seen_by_a_watcher_within_a_tenth_of_a_second(cluster: Cluster, folder: Path) -> None:
     mounts = [{"name": "e", "mountPath": "/e"}]
-    volume = {"name": "e", "hostPath": {"path": str(path)}}
+    volume = {"name": "e", "hostPath": {"path": str(folder)}}
     script = "while [ ! -e /e/go ]; do sleep 0.01; done; date +%s.%N > /e/at; exit 7"
     await cluster.run(pod("exits", shell(script, volumeMounts=mounts), volumes=[volume], restartPolicy="Never"))
-    (path / "go").touch()
+    (folder / "go").touch()
     await cluster.until("exits", lambda found: found["status"]["phase"] == "Failed")
-    assert time.time() - (path / "at").stat().st_mtime < 0.3
+    assert time.time() - (folder / "at").stat().st_mtime < 0.3
+
+
+async def test_a_container_that_outlives_its_sandbox_runs_its_hook_and_is_told_to_end(cluster: Cluster) -> None:
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook >>/v/said"]}}}
+    script = "cat /v/said; trap 'echo term >>/v/said; exit 0' TERM; sleep 1000 & wait"
+    mounts = [{"name": "v", "mountPath": "/v"}]
+    outlives = shell(script, lifecycle=hook, volumeMounts=mounts)
+    made = await cluster.run(pod("outlives", outlives, volumes=[{"name": "v", "emptyDir": {}}], restartPolicy="OnFailure"))
+    (pause,) = processes(cluster, made["metadata"]["uid"], "pause")
+    os.kill(pause, signal.SIGKILL)
+    again = await cluster.until("outlives", lambda found: is_ready(found) and container(found)["restartCount"] == 1)
+    assert container(again)["lastState"]["terminated"]["exitCode"] == 0
+    assert await cluster.logs("outlives") == "hook\nterm\n"
+
+
+def processes(cluster: Cluster, uid: str, name: str) -> set[int]:
+    """Of the pod, those of that name."""
+    folder = cgroups.folder_of(cgroups.pod_parent(cluster.config.instance, uid))
+    files = [file for top in cgroups.hierarchies() for file in (top / folder).rglob("cgroup.procs")]
+    pids = {int(pid) for file in files for pid in file.read_text().split()}
+    return {pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == name}
