@@ -1,12 +1,17 @@
 """Taking the node off the machine: every container, shim, mount, namespace and cgroup of this instance, and nothing of anybody else's.
 
 Politely through the runtime while it answers, then by what can only be ours: shims that name our socket, mounts below our state
-directory, processes in our cgroup.
+directory, processes in our cgroup. Shims that had to be killed leave files in a folder that all containerds of the machine share; which
+of them are ours is told by the bundles of their containers, in our state directory.
 """
 
 import asyncio
+import json
 import os
+import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -24,6 +29,8 @@ from pilothouse.engine.node.runtime.seam import RuntimeFailure
 log = structlog.get_logger("node.teardown")
 
 AT_ONCE = 8
+SHARED = Path("/run/containerd")
+"""Sockets of shims are in `s`, what runc knows of containers in `runc`; both are compiled into containerd."""
 
 
 async def destroy(config: NodeConfig) -> None:
@@ -33,6 +40,7 @@ async def destroy(config: NodeConfig) -> None:
         await _remove_pods(containerd)
     await containerd.stop()
     await _kill_shims(containerd.socket)
+    await asyncio.to_thread(remove_shared, containerd.state)
     await _clear_cgroup(cgroups.instance_parent(config.instance))
     for mounted in await asyncio.to_thread(mounts_below, config.home):
         await asyncio.to_thread(unmount, mounted)
@@ -85,6 +93,27 @@ def shims(socket: Path) -> list[Identity]:
         if words and b"containerd-shim" in words[0] and str(socket).encode() in words:
             found.append(Identity.of(int(name)))
     return found
+
+
+def remove_shared(state: Path, shared: Path = SHARED) -> None:
+    """What containers that the runtime could not remove have left in the shared folder. state: containerd's; neither it nor a shim runs."""
+    for bundle in state.glob("io.containerd.runtime.v2.task/k8s.io/*"):
+        for socket in _shim_sockets(bundle):
+            if socket.parent == shared / "s":
+                socket.unlink(missing_ok=True)
+        shutil.rmtree(shared / "runc" / "k8s.io" / bundle.name, ignore_errors=True)
+
+
+def _shim_sockets(bundle: Path) -> Iterator[Path]:
+    """containerd writes the address as it is, and from 1.7 on as one of several parameters too."""
+    with suppress(OSError):
+        yield _socket_of((bundle / "address").read_text())
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        yield _socket_of(json.loads((bundle / "bootstrap.json").read_text())["address"])
+
+
+def _socket_of(address: str) -> Path:
+    return Path(address.strip().removeprefix("unix://"))
 
 
 async def _clear_cgroup(cgroup: str) -> None:
