@@ -76,8 +76,22 @@ async def _remove(runtime: CriRuntime, id: str) -> None:
 
 async def _kill_shims(socket: Path) -> None:
     for identity in await asyncio.to_thread(shims, socket):
+        listening = await asyncio.to_thread(listening_at, identity.pid)
         identity.signal(signal.SIGKILL)
-        await wait_gone(identity, 2.0)
+        if await wait_gone(identity, 2.0):
+            for left in listening:
+                left.unlink(missing_ok=True)
+
+
+def listening_at(pid: int, folder: Path = SHARED / "s") -> list[Path]:
+    """The sockets in a folder at which a process listens; it removes them when it ends by itself. Source: proc(5), /proc/PID/net/unix."""
+    try:
+        own = {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()}
+        lines = Path(f"/proc/{pid}/net/unix").read_text().splitlines()[1:]
+    except OSError:
+        return []
+    entries = [fields for line in lines if len(fields := line.split(maxsplit=7)) == 8]
+    return [Path(path) for *_, inode, path in entries if f"socket:[{inode}]" in own and Path(path).parent == folder]
 
 
 def shims(socket: Path) -> list[Identity]:

@@ -1,11 +1,13 @@
 """What a node that is taken away leaves in folders that it shares with others: nothing of its own, and all of theirs."""
 
 import json
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.node.teardown import remove_shared
+from pilothouse.engine.node.teardown import listening_at, remove_shared
 
 
 @pytest.fixture
@@ -49,3 +51,14 @@ def test_a_bundle_that_names_no_socket_of_a_shim_takes_none_away(tmp_path: Path,
 def test_a_node_without_bundles_takes_nothing_away(tmp_path: Path, shared: Path) -> None:
     remove_shared(tmp_path / "state", shared)
     assert left(shared) == ({"old", "new", "theirs"}, {"old", "new", "theirs"})
+
+
+def test_the_sockets_of_a_shim_are_those_that_it_listens_at(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as ours, socket.socket(socket.AF_UNIX) as elsewhere:
+        (tmp_path / "s").mkdir()
+        ours.bind(str(tmp_path / "s" / "shim"))
+        ours.listen()
+        elsewhere.bind(str(tmp_path / "other"))
+        (tmp_path / "s" / "theirs").touch()
+        assert listening_at(os.getpid(), tmp_path / "s") == [tmp_path / "s" / "shim"]
+    assert listening_at(os.getpid(), tmp_path / "s") == []
