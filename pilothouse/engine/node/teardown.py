@@ -85,8 +85,12 @@ async def _kill_shims(socket: Path) -> None:
 
 def listening_at(pid: int, folder: Path = SHARED / "s") -> list[Path]:
     """The sockets in a folder at which a process listens; it removes them when it ends by itself. Source: proc(5), /proc/PID/net/unix."""
+    own = set()
     try:
-        own = {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()}
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            # One that has been closed meanwhile.
+            with suppress(FileNotFoundError):
+                own.add(os.readlink(each))
         lines = Path(f"/proc/{pid}/net/unix").read_text().splitlines()[1:]
     except OSError:
         return []
