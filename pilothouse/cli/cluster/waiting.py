@@ -73,7 +73,7 @@ class _Wait:
         self.failing: dict[str, str] = {}
         self.longest_s = 0.0
         self.reached = 0
-        """The most steps that the process has done in one go: one that crashes and begins anew does not get on."""
+        """The most steps that the process has done in one go, its beginning included: one that crashes and begins anew does not get on."""
         self._pid = 0
         self._shown = 0
         self._since: dict[tuple[str, str], float] = {}
@@ -105,7 +105,7 @@ class _Wait:
             output.note(f"{output.tick()} {what} ({took_s:.1f} s)")
             self.longest_s = max(self.longest_s, took_s)
         self._shown = len(state.steps)
-        self.reached = max(self.reached, len(state.steps))
+        self.reached = max(self.reached, 1 + len(state.steps))
 
     def _check_stuck(self, state: State, stuck_s: float) -> None:
         now = time.monotonic()
