@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.engine.apiserver.inprocess import InProcessTransport
+from pilothouse.engine.identities import KUBELET_CLIENT
 from pilothouse.engine.node.kubelet.api import KubeletApi
 from pilothouse.engine.node.kubelet.callers import Callers
 from pilothouse.engine.node.kubelet.configuration import configuration
@@ -15,10 +17,13 @@ from pilothouse.engine.node.kubelet.listener import Listening
 from pilothouse.engine.streaming import upgrade
 from pilothouse.engine.streaming.sessions import open_session
 from pilothouse.engine.streaming.upgrade import BytePipe
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import NODEMETRICS, PODMETRICS
+from pilothouse.model.quantity import parse
 from pilothouse.wire.pki import CertificateAuthority
 from pilothouse.wire.spdy import PROTOCOL, Connection
 from pilothouse.wire.tls import client_context
-from tests.e2e.node.pods import Cluster, pod, shell
+from tests.e2e.node.pods import Cluster, is_ready, pod, shell
 from tests.wire.raw import Answer, RawClient
 
 pytestmark = pytest.mark.containers
@@ -29,10 +34,14 @@ class Kubelet:
     port: int
     authority: CertificateAuthority
 
-    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        pair = self.authority.issue_client("admin", ["pilothouse:admins"])
+    async def _connection(self, user: str = "admin", *groups: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        pair = self.authority.issue_client(user, groups or ["pilothouse:admins"])
         context = client_context(self.authority.certificate, pair.certificate, pair.key)
         return await asyncio.open_connection("127.0.0.1", self.port, ssl=context, server_hostname="127.0.0.1")
+
+    async def connect(self, node: Object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, str]:
+        """As the API server (see `NodeProxy`)."""
+        return *await self._connection(KUBELET_CLIENT, "system:authenticated"), "n1"
 
     async def ask(self, path: str, method: str = "GET") -> Answer:
         reader, writer = await self._connection()
@@ -113,3 +122,19 @@ async def test_logs_pods_and_figures_are_those_of_the_container(cluster: Cluster
         b'container_memory_working_set_bytes{container="main",namespace="default",pod="p"}' in (await kubelet.ask("/metrics/resource")).body
     )
     assert (await kubelet.ask("/healthz")).body == b"ok"
+
+
+async def test_the_metrics_api_shows_which_container_is_busy(cluster: Cluster, kubelet: Kubelet) -> None:
+    assert isinstance(cluster.client.transport, InProcessTransport)
+    cluster.client.transport._server.backend.proxy = kubelet
+    busy = shell("while :; do :; done", "busy", resources={"limits": {"cpu": "200m"}})
+    await cluster.create(pod("p", busy, shell(name="calm")))
+    await cluster.until("p", is_ready, 60.0)
+    async with asyncio.timeout(60):
+        while not (found := (await cluster.client.list(PODMETRICS, "default")).items):
+            await asyncio.sleep(0.2)
+    used = {each["name"]: each["usage"] for each in found[0]["containers"]}
+    assert parse(used["busy"]["cpu"]) > parse("10m") > parse(used["calm"]["cpu"])
+    assert parse(used["busy"]["memory"]).value > 0
+    node = await cluster.client.get(NODEMETRICS, "n1")
+    assert parse(node["usage"]["cpu"]) > parse(used["busy"]["cpu"])
