@@ -5,9 +5,9 @@ Source: pkg/apis/policy/validation, pkg/registry/policy/poddisruptionbudget/stra
 
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
-from pilothouse.engine.apiserver.kinds.portions import at_most_all, int_or_percent
 from pilothouse.engine.apiserver.kinds.printers import workloads as printer
 from pilothouse.engine.apiserver.kinds.selectors import validate_label_selector
+from pilothouse.engine.apiserver.kinds.workloads.portions import at_most_all, int_or_percent
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object

@@ -4,37 +4,33 @@ from collections.abc import Mapping
 
 from pilothouse.engine.apiserver.kinds import (
     apiservices,
-    autoscaling,
     certificates,
     cluster,
     componentstatuses,
     coordination,
-    cronjobs,
-    daemonsets,
     data,
     disruption_budgets,
     endpoints,
     events,
     ingresses,
-    jobs,
     pods,
     quotas,
     rbac,
-    replication_controllers,
     resource_metrics,
     runtime_classes,
     service_networks,
     services,
-    statefulsets,
-    workloads,
 )
+from pilothouse.engine.apiserver.kinds.autoscaling import autoscalers
 from pilothouse.engine.apiserver.kinds.crd.definition import CRD
+from pilothouse.engine.apiserver.kinds.jobs import cronjobs, jobs
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.reviews import REVIEWS
 from pilothouse.engine.apiserver.kinds.storage.claims import PERSISTENTVOLUMECLAIM
 from pilothouse.engine.apiserver.kinds.storage.classes import STORAGECLASS
 from pilothouse.engine.apiserver.kinds.storage.volumes import PERSISTENTVOLUME
 from pilothouse.engine.apiserver.kinds.webhooks.configuration import MUTATING, VALIDATING
+from pilothouse.engine.apiserver.kinds.workloads import daemonsets, deployments, replication_controllers, statefulsets
 
 _KINDS: tuple[Kind, ...] = (
     pods.POD,
@@ -54,14 +50,14 @@ _KINDS: tuple[Kind, ...] = (
     componentstatuses.COMPONENTSTATUS,
     PERSISTENTVOLUME,
     PERSISTENTVOLUMECLAIM,
-    workloads.DEPLOYMENT,
-    workloads.REPLICASET,
+    deployments.DEPLOYMENT,
+    deployments.REPLICASET,
     statefulsets.STATEFULSET,
     daemonsets.DAEMONSET,
-    workloads.CONTROLLERREVISION,
+    deployments.CONTROLLERREVISION,
     jobs.JOB,
     cronjobs.CRONJOB,
-    autoscaling.HORIZONTALPODAUTOSCALER,
+    autoscalers.HORIZONTALPODAUTOSCALER,
     ingresses.INGRESS,
     ingresses.INGRESSCLASS,
     service_networks.SERVICECIDR,
@@ -86,7 +82,7 @@ _KINDS: tuple[Kind, ...] = (
     resource_metrics.PODMETRICS,
     *REVIEWS,
 )
-_OTHER_VERSIONS: tuple[Kind, ...] = (autoscaling.HORIZONTALPODAUTOSCALER_V1,)
+_OTHER_VERSIONS: tuple[Kind, ...] = (autoscalers.HORIZONTALPODAUTOSCALER_V1,)
 
 BUILT_IN: Mapping[str, Kind] = {kind.resource.group_resource: kind for kind in _KINDS}
 SERVED: tuple[Kind, ...] = (*_KINDS, *_OTHER_VERSIONS)

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from pilothouse.engine.apiserver.kinds import autoscaler_annotations as annotations
-from pilothouse.engine.apiserver.kinds import autoscaler_versions as versions
-from pilothouse.engine.apiserver.kinds.autoscaling import HORIZONTALPODAUTOSCALER
+from pilothouse.engine.apiserver.kinds.autoscaling import annotations, versions
+from pilothouse.engine.apiserver.kinds.autoscaling.autoscalers import HORIZONTALPODAUTOSCALER
 from pilothouse.engine.apiserver.kinds.printers.autoscaling import cells
 from pilothouse.model.json import Object
 from tests.engine.apiserver.kinds.objects import NOW

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilothouse.engine.apiserver.kinds.cronjobs import CRONJOB
+from pilothouse.engine.apiserver.kinds.jobs.cronjobs import CRONJOB
 from pilothouse.model.json import Object
 from tests.engine.apiserver.kinds.objects import NOW, changed, container, created, named, refusals, update_refusals, updated
 

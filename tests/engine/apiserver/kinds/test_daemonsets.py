@@ -1,6 +1,6 @@
 import pytest
 
-from pilothouse.engine.apiserver.kinds.daemonsets import DAEMONSET, TEMPLATE_GENERATION
+from pilothouse.engine.apiserver.kinds.workloads.daemonsets import DAEMONSET, TEMPLATE_GENERATION
 from pilothouse.model.json import Object
 from tests.engine.apiserver.kinds.objects import NOW, changed, container, created, named, refusals, template, update_refusals, updated
 

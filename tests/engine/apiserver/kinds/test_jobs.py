@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilothouse.engine.apiserver.kinds.jobs import JOB
+from pilothouse.engine.apiserver.kinds.jobs.jobs import JOB
 from pilothouse.model.json import Object
 from tests.engine.apiserver.kinds.objects import brief, changed, container, created, named, refusals, updated
 

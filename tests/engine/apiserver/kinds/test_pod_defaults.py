@@ -3,7 +3,7 @@
 import pytest
 
 from pilothouse.engine.apiserver.kinds.pods import POD, qos_class
-from pilothouse.engine.apiserver.kinds.workloads import DEPLOYMENT
+from pilothouse.engine.apiserver.kinds.workloads.deployments import DEPLOYMENT
 from pilothouse.model.json import Object
 from tests.engine.apiserver.kinds.objects import NOW, container, created, named, pod, pod_with, template
 

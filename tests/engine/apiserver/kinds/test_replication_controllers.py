@@ -1,6 +1,6 @@
 import pytest
 
-from pilothouse.engine.apiserver.kinds.replication_controllers import REPLICATIONCONTROLLER as KIND
+from pilothouse.engine.apiserver.kinds.workloads.replication_controllers import REPLICATIONCONTROLLER as KIND
 from pilothouse.model.json import Object
 from tests.engine.apiserver.kinds.objects import NOW, brief, changed, created, named, refusals, template, update_refusals
 

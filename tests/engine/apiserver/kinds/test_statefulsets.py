@@ -1,6 +1,6 @@
 import pytest
 
-from pilothouse.engine.apiserver.kinds.statefulsets import STATEFULSET
+from pilothouse.engine.apiserver.kinds.workloads.statefulsets import STATEFULSET
 from pilothouse.model.json import Object
 from tests.engine.apiserver.kinds.objects import NOW, changed, container, created, named, refusals, template, update_refusals, updated
 

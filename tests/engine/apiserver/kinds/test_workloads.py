@@ -2,9 +2,9 @@
 
 import pytest
 
-from pilothouse.engine.apiserver.kinds.jobs import JOB
+from pilothouse.engine.apiserver.kinds.jobs.jobs import JOB
 from pilothouse.engine.apiserver.kinds.kind import Kind
-from pilothouse.engine.apiserver.kinds.workloads import CONTROLLERREVISION, DEPLOYMENT, REPLICASET
+from pilothouse.engine.apiserver.kinds.workloads.deployments import CONTROLLERREVISION, DEPLOYMENT, REPLICASET
 from pilothouse.model.json import Object
 from tests.engine.apiserver.kinds.objects import brief, changed, container, created, named, refusals, template, update_refusals, updated
 

@@ -4,9 +4,9 @@ Source: pkg/apis/batch/v1/defaults.go, pkg/registry/batch/job/strategy.go.
 """
 
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
-from pilothouse.engine.apiserver.kinds.job_validation.spec import INDEXED_MAX, LARGE_MAX, validate_generated_selector, validate_spec
-from pilothouse.engine.apiserver.kinds.job_validation.status import validate_status
-from pilothouse.engine.apiserver.kinds.job_validation.update import validate_spec_update
+from pilothouse.engine.apiserver.kinds.jobs.validation.spec import INDEXED_MAX, LARGE_MAX, validate_generated_selector, validate_spec
+from pilothouse.engine.apiserver.kinds.jobs.validation.status import validate_status
+from pilothouse.engine.apiserver.kinds.jobs.validation.update import validate_spec_update
 from pilothouse.engine.apiserver.kinds.kind import Context, Kind
 from pilothouse.engine.apiserver.kinds.pod_defaults import default_template
 from pilothouse.engine.apiserver.kinds.pod_warnings.spec import name_warnings, template_warnings

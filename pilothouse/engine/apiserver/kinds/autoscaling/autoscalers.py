@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from pilothouse.engine.apiserver.kinds import autoscaler_versions as versions
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
-from pilothouse.engine.apiserver.kinds.autoscaler_validation import spec as spec_validation
+from pilothouse.engine.apiserver.kinds.autoscaling import versions
+from pilothouse.engine.apiserver.kinds.autoscaling.validation import spec as spec_validation
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.printers import autoscaling as printer
 from pilothouse.model import kinds, names

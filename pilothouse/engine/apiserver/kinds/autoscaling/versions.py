@@ -6,7 +6,7 @@ Source: pkg/apis/autoscaling/v1/conversion.go.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pilothouse.engine.apiserver.kinds import autoscaler_annotations as stated
+from pilothouse.engine.apiserver.kinds.autoscaling import annotations as stated
 from pilothouse.model.json import Object
 
 _Shapes = Mapping[str, Mapping[str, tuple[str, ...]]]

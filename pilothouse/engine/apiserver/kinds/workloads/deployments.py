@@ -5,9 +5,9 @@ Source: pkg/apis/apps/v1/defaults.go, pkg/apis/apps/validation.
 
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
-from pilothouse.engine.apiserver.kinds.portions import at_most_all, int_or_percent, number
 from pilothouse.engine.apiserver.kinds.printers import workloads as printer
-from pilothouse.engine.apiserver.kinds.set_templates import (
+from pilothouse.engine.apiserver.kinds.workloads.portions import at_most_all, int_or_percent, number
+from pilothouse.engine.apiserver.kinds.workloads.templates import (
     default_set_template,
     validate_collisions,
     validate_selector,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.autoscaler_validation import reference
+from pilothouse.engine.apiserver.kinds.autoscaling.validation import reference
 from pilothouse.engine.apiserver.kinds.quantities import amount
 from pilothouse.engine.apiserver.kinds.selectors import validate_label_selector
 from pilothouse.model import names

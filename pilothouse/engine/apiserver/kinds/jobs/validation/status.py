@@ -6,8 +6,8 @@ A rule about parts that have not changed is silent: they may be what was right b
 from collections.abc import Iterator
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.job_validation import indexes
-from pilothouse.engine.apiserver.kinds.job_validation.indexes import BadIndexes
+from pilothouse.engine.apiserver.kinds.jobs.validation import indexes
+from pilothouse.engine.apiserver.kinds.jobs.validation.indexes import BadIndexes
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 from pilothouse.model.meta import parse_rfc3339

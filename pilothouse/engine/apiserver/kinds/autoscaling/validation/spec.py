@@ -1,7 +1,7 @@
 """The spec of an autoscaler as a whole."""
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.autoscaler_validation import behavior, metrics, reference
+from pilothouse.engine.apiserver.kinds.autoscaling.validation import behavior, metrics, reference
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 

@@ -6,8 +6,8 @@ Source: pkg/apis/batch/v1/defaults.go, pkg/apis/batch/validation, pkg/registry/b
 import re
 
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
-from pilothouse.engine.apiserver.kinds.job_validation.spec import validate_template_spec
-from pilothouse.engine.apiserver.kinds.jobs import spec_warnings
+from pilothouse.engine.apiserver.kinds.jobs.jobs import spec_warnings
+from pilothouse.engine.apiserver.kinds.jobs.validation.spec import validate_template_spec
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.pod_defaults import default_template
 from pilothouse.engine.apiserver.kinds.pod_warnings.spec import name_warnings

@@ -1,8 +1,8 @@
 """When enough of an Indexed job's indexes have succeeded."""
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.job_validation import indexes
-from pilothouse.engine.apiserver.kinds.job_validation.indexes import BadIndexes
+from pilothouse.engine.apiserver.kinds.jobs.validation import indexes
+from pilothouse.engine.apiserver.kinds.jobs.validation.indexes import BadIndexes
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 

@@ -7,8 +7,8 @@ from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import UNSUPPORTED_LABEL, Kind
 from pilothouse.engine.apiserver.kinds.pod_defaults import default_template
 from pilothouse.engine.apiserver.kinds.printers import workloads as printer
-from pilothouse.engine.apiserver.kinds.set_templates import validate_lasting_template, warnings, warnings_on_update
-from pilothouse.engine.apiserver.kinds.workloads import validate_counts
+from pilothouse.engine.apiserver.kinds.workloads.deployments import validate_counts
+from pilothouse.engine.apiserver.kinds.workloads.templates import validate_lasting_template, warnings, warnings_on_update
 from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object

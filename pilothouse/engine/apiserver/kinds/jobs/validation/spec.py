@@ -1,11 +1,11 @@
 """Rules of a Job's spec."""
 
 from pilothouse.engine.apiserver.kinds import field
-from pilothouse.engine.apiserver.kinds.job_validation.failure_policy import validate_failure_policy
-from pilothouse.engine.apiserver.kinds.job_validation.success_policy import validate_success_policy
+from pilothouse.engine.apiserver.kinds.jobs.validation.failure_policy import validate_failure_policy
+from pilothouse.engine.apiserver.kinds.jobs.validation.success_policy import validate_success_policy
 from pilothouse.engine.apiserver.kinds.pod_validation.spec import validate_template
 from pilothouse.engine.apiserver.kinds.selectors import validate_label_selector
-from pilothouse.engine.apiserver.kinds.set_templates import selects
+from pilothouse.engine.apiserver.kinds.workloads.templates import selects
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object

@@ -1,0 +1,1 @@
+"""HorizontalPodAutoscalers, kept as autoscaling/v2 and shown as v1, too."""

@@ -1,0 +1,1 @@
+"""Pods that run to their end: Jobs, and CronJobs that make them."""
