@@ -58,9 +58,9 @@ from pilothouse.engine.node.work.context import Context
 from pilothouse.engine.node.work.ending import sweep
 from pilothouse.engine.node.work.worker import PodWorker
 from pilothouse.model import meta
+from pilothouse.model.host_ports import HostPort, host_ports
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS
-from pilothouse.model.node_selection import HostPort, host_ports
 from pilothouse.model.volumes import ENFORCEMENT, FOLDER
 
 log = structlog.get_logger("node.agent")

@@ -9,8 +9,8 @@ from pilothouse.engine.node.pod.allocation import asks
 from pilothouse.engine.node.pod.signals import number, stop_signal
 from pilothouse.engine.node.request.admission import misplaced, needs_features, rejection, shortage, taken
 from pilothouse.engine.node.runtime.seam import Features
+from pilothouse.model.host_ports import host_ports
 from pilothouse.model.json import Object
-from pilothouse.model.node_selection import host_ports
 from tests.engine.node.builders import pod, spec
 
 STRICT: Object = {"securityContext": {"supplementalGroupsPolicy": "Strict"}}

@@ -10,8 +10,9 @@ from pilothouse.engine.node.pod.allocation import whole_of
 from pilothouse.engine.node.pod.state import Waiting
 from pilothouse.engine.node.runtime.seam import Features
 from pilothouse.model import sysctls
+from pilothouse.model.host_ports import HostPort, host_ports
 from pilothouse.model.json import Object
-from pilothouse.model.node_selection import HostPort, host_ports, matches
+from pilothouse.model.node_selector import RequiredNodes
 
 PODS = "pods"
 SHORTAGES = {"cpu": "OutOfcpu", "memory": "OutOfmemory", "ephemeral-storage": "OutOfephemeral-storage", PODS: "OutOfpods"}
@@ -54,7 +55,11 @@ def shortage(asked: Mapping[str, int], others: Sequence[Mapping[str, int]], allo
 
 def misplaced(pod: Object, node: str, labels: Mapping[str, str]) -> Waiting | None:
     """Of a pod that asks for other nodes than this one, which has these labels."""
-    return None if matches(pod, node, labels) else _failed("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
+    return (
+        None
+        if RequiredNodes.of(pod["spec"]).matches(node, labels)
+        else _failed("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
+    )
 
 
 def taken(pod: Object, ports: Iterable[HostPort]) -> Waiting | None:

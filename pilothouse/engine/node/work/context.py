@@ -21,8 +21,8 @@ from pilothouse.engine.node.request.sandbox import Resolver
 from pilothouse.engine.node.runtime.seam import Runtime
 from pilothouse.engine.node.volumes.volumes import Volumes
 from pilothouse.engine.node.work.rejections import Rejections
+from pilothouse.model.host_ports import HostPort
 from pilothouse.model.json import Object
-from pilothouse.model.node_selection import HostPort
 
 log = structlog.get_logger("node.pod")
 

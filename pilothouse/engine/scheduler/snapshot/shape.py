@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from pilothouse.engine.scheduler.demand import Demand, demand_of, scored_demand
 from pilothouse.engine.scheduler.snapshot import terms
-from pilothouse.engine.scheduler.snapshot.node_selector import NodeTerm, RequiredNodes, preferred_nodes
 from pilothouse.engine.scheduler.snapshot.spread import Constraint, constraints_of
 from pilothouse.engine.scheduler.snapshot.terms import Term
 from pilothouse.model import meta
 from pilothouse.model.json import Object, dumps
+from pilothouse.model.node_selector import NodeTerm, RequiredNodes, preferred_nodes
 from pilothouse.model.taints import tolerates
 from pilothouse.model.volumes import claim_names
 
