@@ -11,6 +11,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.identity import CONTROLLER_MANAGER, SCHEDULER
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.boot.control import SERVED
+from pilothouse.engine.scheduler.plugins.volume_binding import plugin
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.model import meta
 from pilothouse.model.errors import Conflict, Forbidden, InsufficientStorage, Invalid
@@ -261,5 +262,30 @@ async def test_a_volume_of_a_class_that_waits_is_chosen_with_the_node(server: Ap
         await cluster.until_one(PODS, "web", refused("2 node(s) didn't find available persistent volumes to bind"))
         await cluster.create(VOLUMES, fresh(volume(storageClassName="disks", nodeAffinity=on_host("n2"))))
         await cluster.until_one(PODS, "web", placed("n2"))
+
+    await placing(server, cluster, scene)
+
+
+async def test_a_provisioner_that_never_comes_holds_no_other_pod_up(
+    server: ApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugin, "BIND_S", 0.02)
+
+    async def scene() -> None:
+        elsewhere = {"metadata": {"name": "elsewhere"}, "provisioner": "example.com/disks", "volumeBindingMode": "WaitForFirstConsumer"}
+        await cluster.create(STORAGECLASSES, elsewhere)
+        await cluster.create(NODES, node("n1"))
+        for number in range(20):
+            await cluster.create(CLAIMS, fresh(claim(f"data-{number}", storage_class="elsewhere")))
+            await cluster.create(PODS, using(f"waits-{number}", f"data-{number}"))
+        await cluster.create(PODS, {"metadata": {"name": "plain"}, "spec": {"containers": [{"name": "c", "image": "web:1"}]}})
+        await cluster.until_one(PODS, "plain", placed("n1"))
+        asked = await cluster.until_one(CLAIMS, "data-19", lambda each: meta.annotations(each).get(SELECTED_NODE) == "n1")
+        waiting = await cluster.get(PODS, "waits-19") or {}
+        assert meta.condition(waiting, "PodScheduled") is None, "that its volume is being made is no failure"
+        made = volume("pvc-19", storageClassName="elsewhere")
+        made["spec"]["claimRef"] = {"namespace": "default", "name": "data-19", "uid": meta.uid(asked)}
+        await cluster.create(VOLUMES, fresh(made))
+        await cluster.until_one(PODS, "waits-19", placed("n1"))
 
     await placing(server, cluster, scene)
