@@ -1,7 +1,7 @@
 """A file system of its own in a sparse file: what is written to it never takes more of the disk than the file's size.
 
 The loop device goes by itself with the last mount (autoclear), so that nothing is left behind by an agent that is killed.
-Programs: mkfs.ext4, resize2fs, e2fsck (e2fsprogs), mount, losetup (util-linux), each with fixed words and paths of our own.
+Programs: mkfs.ext4, resize2fs, e2fsck (e2fsprogs), mount, losetup, flock (util-linux), each with fixed words and paths of our own.
 """
 
 import asyncio
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pilothouse.aio.process import run
+from pilothouse.engine.node.files import durable
 
-PROGRAMS = ("mkfs.ext4", "resize2fs", "e2fsck", "mount", "losetup")
+PROGRAMS = ("mkfs.ext4", "resize2fs", "e2fsck", "mount", "losetup", "flock")
 CONTROL = Path("/dev/loop-control")
 LEAST_BYTES = 4 * 1024 * 1024
 """Of a volume: below that, a file system is mostly its own books."""
@@ -83,9 +84,17 @@ async def grow_mounted(image: Path) -> None:
 
 
 async def grow_idle(image: Path) -> None:
-    """The same while it is mounted nowhere, after a check: resize2fs asks for one. Raises OSError, ProcessFailed, ProcessTimeout."""
-    await _program(("e2fsck", "-f", "-p", image), fine=(0, 1))
-    await _program(("resize2fs", image))
+    """The same while it is mounted nowhere, after a check: resize2fs asks for one. Raises OSError, ProcessFailed, ProcessTimeout.
+
+    What a resize2fs leaves that was killed is mended without loss, but e2fsck does that only when it may mend everything: a mark beside
+    the file says when it may.
+    """
+    mark = image.with_suffix(".growing")
+    was_cut = await asyncio.to_thread(mark.exists)
+    await _alone(image, "e2fsck", "-f", "-y" if was_cut else "-p", image, fine=(0, 1))
+    await asyncio.to_thread(durable.write, mark, b"")
+    await _alone(image, "resize2fs", image)
+    await asyncio.to_thread(mark.unlink)
 
 
 def devices(image: Path) -> list[Path]:
@@ -97,6 +106,11 @@ def devices(image: Path) -> list[Path]:
             if backing.read_text().rstrip("\n").removesuffix(" (deleted)") == wanted:
                 found.append(Path("/dev") / backing.parent.parent.name)
     return found
+
+
+async def _alone(image: Path, *words: str | Path, fine: tuple[int, ...] = (0,)) -> None:
+    """Once a program that has outlived an agent that was killed is done with the file."""
+    await _program(("flock", image, *words), fine)
 
 
 async def _program(words: Sequence[str | Path], fine: tuple[int, ...] = (0,)) -> None:

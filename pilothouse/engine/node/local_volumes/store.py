@@ -126,6 +126,9 @@ class LocalVolumes:
         try:
             if await asyncio.to_thread(is_mounted, point):
                 await image.grow_mounted(file)
+            elif await asyncio.to_thread(image.devices, file):
+                # Some container still has it mounted, which is seen by the device alone: its file system must not change under it.
+                return
             else:
                 await image.grow_idle(file)
         except ProcessFailed as error:
