@@ -29,9 +29,9 @@ _OTHERS = (
     "FileSystemResizePending OnRootMismatch PersistentVolumeClaim ReadWriteOnce "
     "AbleToScale ContainerResource ScalingActive ScalingLimited "
     "DisruptionAllowed PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources "
-    "DefaultBinder DefaultPreemption DoNotSchedule ImageLocality InterPodAffinity NodeAffinity "
-    "NodePorts NodeResourcesBalancedAllocation NodeResourcesFit NodeTerm NodeUnschedulable PodInfo "
-    "PodTopologySpread PrioritySort ReplicationController RequiredNodes TaintToleration"
+    "DefaultBinder DefaultPreemption DoNotSchedule ImageLocality InterPodAffinity "
+    "NodeResourcesBalancedAllocation NodeResourcesFit NodeTerm NodeUnschedulable PodInfo "
+    "PodTopologySpread PrioritySort ReplicationController RequiredNodes TaintToleration VolumeBinding"
 )
 NO_REASONS = frozenset(_OTHERS.split())
 """Kinds, types of conditions, values of fields, calls of the container runtime, plug-ins of the scheduler."""

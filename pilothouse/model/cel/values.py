@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from pilothouse.model.cel.names import escaped
-from pilothouse.model.cel.text import duration_ns
+from pilothouse.model.durations import duration_ns
 from pilothouse.model.schema.node import Node
 
 _INT64 = range(-(2**63), 2**63)

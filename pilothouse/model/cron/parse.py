@@ -6,9 +6,9 @@ Source: robfig/cron v3 (parser.go), the grammar of Kubernetes' CronJobs; message
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pilothouse.model.cel.text import duration_ns
 from pilothouse.model.cron.schedule import Every, Fields, Schedule
 from pilothouse.model.digits import natural
+from pilothouse.model.durations import duration_ns
 
 DESCRIPTORS: Mapping[str, str] = {
     "@yearly": "0 0 1 1 *",

@@ -12,7 +12,8 @@ from pilothouse.client.transport import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 from pilothouse.engine.apiserver.audit.confidential import is_confidential
 from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
 from pilothouse.engine.apiserver.request import routing
-from pilothouse.model.schema import Catalog, Node
+from pilothouse.model.schema import Catalog
+from pilothouse.model.schema.crd import Node, from_crd
 from tests.engine.apiserver.api import CONFIGMAPS, Api
 from tests.engine.apiserver.audit.trail import Trail
 from tests.engine.apiserver.https import Https
@@ -123,7 +124,8 @@ def named_fields(node: Node, seen: set[int]) -> Iterator[tuple[str, Node]]:
 @pytest.mark.parametrize("group_resource", BUILT_IN)
 def test_every_kind_with_a_field_for_a_secret_is_confidential(group_resource: str, state: Path) -> None:
     kind = BUILT_IN[group_resource]
-    found = {name for name, _ in named_fields(Catalog.load(state).schema(kind.definition).whole, set())} & SECRET_FIELDS
+    schema = Catalog.load(state).schema(kind.definition) if kind.openapi is None else from_crd(kind.openapi)
+    found = {name for name, _ in named_fields(schema.whole, set())} & SECRET_FIELDS
     assert not found or is_confidential(routing.parse(f"{kind.resource.path()}"))
 
 

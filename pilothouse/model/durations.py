@@ -1,4 +1,4 @@
-"""Texts that stand for values in rules: durations as Go writes them."""
+"""Durations as Go writes them."""
 
 import re
 
