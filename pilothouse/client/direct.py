@@ -38,6 +38,7 @@ class DirectTransport:
     def __init__(self, kubeconfig: Kubeconfig, *, user_agent: str = f"pilothouse/{__version__}", reload: Reload | None = None) -> None:
         self.kubeconfig = kubeconfig
         self._user_agent = user_agent
+        self._reload = reload
         self._credentials = CredentialSource(kubeconfig, reload)
         self._attempts = Attempts(self._credentials, kubeconfig.server)
         self._idle: list[_Connection] = []
@@ -75,14 +76,14 @@ class DirectTransport:
         from pilothouse.client.http import HttpTransport
 
         async with AsyncExitStack() as stack:
-            transport = HttpTransport(self.kubeconfig, user_agent=self._user_agent)
+            transport = HttpTransport(self.kubeconfig, user_agent=self._user_agent, reload=self._reload)
             stack.push_async_callback(transport.close)
             yield await stack.enter_async_context(transport.connect(call, subprotocols))
 
     async def close(self) -> None:
-        for connection in self._idle:
-            await connection.close()
-        self._idle.clear()
+        """Ends the connections that rest; another call makes another one."""
+        while self._idle:
+            await self._idle.pop().close()
 
     async def _open(self, call: Call) -> "_Answer":
         """The answer's head; raises ApiError when it is a refusal."""
@@ -90,13 +91,18 @@ class DirectTransport:
         connection = await self._kept(credentials) or await self._connection(credentials)
         try:
             answer = await connection.exchange(self._head(call, credentials), b"" if call.body is None else dumps(call.body))
-            if answer.status >= REFUSED:
-                body = b"".join([piece async for piece in answer.body()])
-                raise refusal(call.method, call.path, answer.status, body, answer.header("retry-after") or None)
         except BaseException:
             await connection.close()
+            # A network that has lost this one, or answers nothing on it, has mostly lost those that rest, too: each would cost a call.
+            await self.close()
             raise
-        return answer
+        if answer.status < REFUSED:
+            return answer
+        try:
+            body = b"".join([piece async for piece in answer.body()])
+        finally:
+            await connection.close()
+        raise refusal(call.method, call.path, answer.status, body, answer.header("retry-after") or None)
 
     async def _keep(self, answer: "_Answer") -> None:
         now = asyncio.get_running_loop().time()

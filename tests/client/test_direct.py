@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from pilothouse.client.direct import DirectTransport
 from pilothouse.client.failures import ConnectionLost
 from pilothouse.client.kubeconfig import Kubeconfig
 from pilothouse.client.transport import Call
-from pilothouse.model.errors import ApiError
+from pilothouse.model.errors import ApiError, Timeout
 
 POST = Call("POST", "/x", body={})
 
@@ -28,19 +29,27 @@ class Scripted:
         self.closes = closes
         self.connections = 0
         self.tasks: set[asyncio.Task[None] | None] = set()
+        self._muted = 0
+
+    def mute(self) -> None:
+        """Nothing more is answered on the connections that there are, as when a network has forgotten them."""
+        self._muted = self.connections
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        number = self.connections
         self.tasks.add(asyncio.current_task())
         with contextlib.suppress(ConnectionError):
-            await self._answer(reader, writer)
+            await self._answer(reader, writer, number)
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         while head := await reader.read(65536):
             assert b" HTTP/1.1\r\n" in head
+            if number <= self._muted:
+                continue
             writer.write(self.answer)
             if self.closes:
                 break
@@ -103,6 +112,17 @@ async def test_a_connection_that_has_rested_for_long_is_closed_before_the_server
         monkeypatch.setattr(direct, "IDLE_S", 0.0)
         await transport.call(POST)
         assert (script.connections, len(transport._idle)) == (4, 1), "nor are others kept"
+
+
+async def test_a_call_without_an_answer_costs_no_other_call_its_time() -> None:
+    script = Scripted(OK, closes=False)
+    async with connected(script) as transport:
+        await asyncio.gather(*(transport.call(POST) for _ in range(3)))
+        script.mute()
+        with pytest.raises(Timeout):
+            await transport.call(replace(POST, timeout_s=0.05))
+        assert await transport.call(replace(POST, timeout_s=10.0)) == {}
+    assert script.connections == 4
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ NOT_READY_TAINT, TAINTED_MOST_S = "node.kubernetes.io/not-ready", 3.0
 NOT_READY = "node is shutting down"
 LEASE_NAMESPACE = "kube-node-lease"
 UNREADY_POLL_S, STATUS_S, FULL_STATUS_S, RETRY_S = 0.05, 10.0, 300.0, 1.0
+RETRIES_EACH = 4
+"""How many times sooner a Lease that could not be renewed is tried again."""
 HELD_S = 30.0
 """How old what the runtime said of its images and features may be in a report, as upstream's list of images."""
 PRESSURES = {
@@ -222,12 +224,17 @@ class NodeStatus:
         return {"type": type, "status": status, "reason": reason, "message": message, **times}
 
     async def _heartbeats(self) -> None:
+        every_s = self._config.heartbeat_s
         while True:
+            pause_s = every_s
             try:
-                await self._beat()
-            except ApiError as error:
-                log.warning("lease not renewed", error=error.message)
-            await asyncio.sleep(self._config.heartbeat_s)
+                # A request on a connection that is dead without a word would take as long as the Lease counts.
+                async with asyncio.timeout(every_s):
+                    await self._beat()
+            except (ApiError, TimeoutError) as error:
+                log.warning("lease not renewed", error=error.message if isinstance(error, ApiError) else f"no answer in {every_s:g} s")
+                pause_s = every_s / RETRIES_EACH
+            await asyncio.sleep(pause_s)
 
     async def _beat(self) -> None:
         name, now = self._config.node_name, meta.rfc3339_micro(time.time())

@@ -4,19 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pilothouse.aio.tasks import running
 from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
+from pilothouse.client.transport import Call
+from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.node import NodeStatus
+from pilothouse.engine.node.node import LEASE_NAMESPACE, NodeStatus
 from pilothouse.engine.store.store import Store
 from pilothouse.model import meta
-from pilothouse.model.kinds import NODES
+from pilothouse.model.kinds import LEASES, NODES
 from pilothouse.model.node_objects import REACHED_BY
 from tests.people import ADMIN, client_of, node, refused_parts
 from tests.simulation.fake_runtime import FakeRuntime
@@ -72,6 +75,28 @@ async def test_a_runtime_that_was_away_is_asked_again_what_it_has(server: ApiSer
         while not await is_ready(client):
             await asyncio.sleep(0.001)
         assert (await client.get(NODES, "n"))["status"]["images"]
+
+
+class Mute(InProcessTransport):
+    """One renewal of a Lease gets no answer, as on a connection that is dead without a word."""
+
+    muted = 1
+
+    async def call(self, call: Call) -> Any:
+        if self.muted and call.method == "PATCH" and "/leases/" in call.path:
+            self.muted -= 1
+            await asyncio.Event().wait()
+        return await super().call(call)
+
+
+async def test_a_renewal_without_an_answer_does_not_cost_the_lease(server: ApiServer, tmp_path: Path) -> None:
+    config = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test", heartbeat_s=0.2)
+    client = Client(Mute(server, node("n")), field_manager="n")
+    status = NodeStatus(client, FakeRuntime(latency_s=0.0), config, Recorder(client, None, "kubelet"), tuple)
+    admin = client_of(server, ADMIN)
+    async with asyncio.timeout(10), running(status.run):
+        while await admin.get_or_none(LEASES, "n", LEASE_NAMESPACE) is None:
+            await asyncio.sleep(0.01)
 
 
 async def is_ready(client: Client) -> bool:
