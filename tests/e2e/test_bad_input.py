@@ -73,6 +73,7 @@ def test_what_is_no_source_is_refused(instance: Instance, tmp_path: Path) -> Non
     refused(instance.ph("deploy", str(tmp_path / "empty"), check=False), "nothing to deploy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -94,6 +95,7 @@ def test_a_value_that_cannot_work_is_refused_before_anything_is_built(
     instance.ph("delete", "first", "--yes")
 
 
+@pytest.mark.slow
 def test_a_base_image_that_cannot_be_had_is_named(instance: Instance, tmp_path: Path) -> None:
     tree = tmp_path / "antique"
     tree.mkdir()
@@ -104,6 +106,7 @@ def test_a_base_image_that_cannot_be_had_is_named(instance: Instance, tmp_path: 
     instance.ph("delete", "antique", "--yes")
 
 
+@pytest.mark.slow
 def test_an_app_that_does_not_exist_is_named_by_every_command(instance: Instance) -> None:
     for command in (["logs"], ["exec"], ["open"], ["rollback"], ["delete", "--yes"], ["why"]):
         done = instance.ph(command[0], "nobody", *command[1:], check=False)
