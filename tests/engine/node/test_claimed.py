@@ -1,5 +1,9 @@
 """Which volumes of claims a node mounts into a pod, and which it does not."""
 
+import asyncio
+import os
+import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,7 @@ import pytest
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.volumes import claimed as of_claims
 from pilothouse.engine.node.volumes.claimed import ClaimedVolumes
 from pilothouse.engine.node.volumes.projection import VolumeMissing
 from pilothouse.model.errors import NotFound
@@ -88,6 +93,37 @@ async def test_the_path_of_a_volume_that_was_made_here_is_not_believed(tmp_path:
 async def test_a_path_of_the_node_is_mounted_as_it_is(tmp_path: Path) -> None:
     behind = volume(hostPath={"path": str(tmp_path / "there"), "type": "DirectoryOrCreate"}, nodeAffinity=affinity("ssd"))
     assert await claimed(tmp_path, Api({"c": claim()}, {"v": behind})).mount(POD, SOURCE) == tmp_path / "there"
+
+
+async def test_a_pod_that_has_a_path_of_the_node_keeps_it_while_its_claim_is_being_deleted(tmp_path: Path) -> None:
+    api = Api({"c": claim()}, {"v": volume(hostPath={"path": str(tmp_path)})})
+    volumes = claimed(tmp_path, api)
+    await volumes.mount(POD, SOURCE)
+    api.claims["c"] = claim(deletionTimestamp="2026-01-01T00:00:00Z")
+    assert await volumes.mount(POD, SOURCE) == tmp_path
+    volumes.forget("pod-uid")
+    with pytest.raises(VolumeMissing, match="is being deleted"):
+        await volumes.mount(POD, SOURCE)
+
+
+async def test_of_two_pods_that_come_at_once_one_has_a_volume_for_one_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bind(descriptor: int, folder: Path) -> None:
+        folder.rmdir()
+        folder.symlink_to(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    def meets(*_: Any, **__: Any) -> None:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.3)
+
+    both = threading.Barrier(2)
+    monkeypatch.setattr(of_claims, "bind", bind)
+    monkeypatch.setattr(of_claims, "give_to_group", meets)
+    (tmp_path / "disk").mkdir()
+    behind = volume(local={"path": str(tmp_path / "disk")}, accessModes=["ReadWriteOncePod"])
+    volumes = claimed(tmp_path, Api({"c": claim()}, {"v": behind}))
+    pods = [{"metadata": POD["metadata"] | {"uid": uid}, "spec": {"securityContext": {"fsGroup": 7}}} for uid in ("first", "second")]
+    ends = await asyncio.gather(*(volumes.mount(each, SOURCE) for each in pods), return_exceptions=True)
+    assert sorted(type(each).__name__ for each in ends) == ["PosixPath", "VolumeMissing"]
 
 
 async def test_the_claim_of_an_ephemeral_volume_must_be_this_pods(tmp_path: Path) -> None:

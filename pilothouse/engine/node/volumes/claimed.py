@@ -1,14 +1,16 @@
 """The volumes of claims in pods: looked up, checked against what the API says of them, and bound to a folder of the pod.
 
-The folder is bound from an open descriptor and lives in the kernel: an agent that starts anew finds it, and asks nobody. What a
-PersistentVolume states of paths is believed for those that an administrator has made; of a volume that was made here the path follows
-from its name alone. Source: kubernetes pkg/kubelet/volumemanager, pkg/volume/local.
+The folder is bound from an open descriptor and lives in the kernel: an agent that starts anew finds it, and asks nobody. A path of the
+node is not bound, so it is noted for as long as the agent runs: a pod that has its volume keeps it, whatever becomes of the claim.
+What a PersistentVolume states of paths is believed for those that an administrator has made; of a volume that was made here the path
+follows from its name alone. Source: kubernetes pkg/kubelet/volumemanager, pkg/volume/local.
 """
 
 import asyncio
 import os
 from pathlib import Path
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files.beneath import FOLDER, opened
@@ -39,25 +41,37 @@ class ClaimedVolumes:
         self._config = config
         self._claims = claims
         self._local = local
+        self._host_paths: dict[str, dict[str, Path]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def forget(self, uid: str) -> None:
+        """The pod of that uid has ended."""
+        self._host_paths.pop(uid, None)
 
     async def mount(self, pod: Object, volume: Object) -> Path:
         """Where a volume of one of `KINDS` is. Raises VolumeMissing, ApiError, OSError with a sentence for the pod's event."""
-        folder: Path = self._config.pod_dir(meta.uid(pod)) / "volumes" / KIND / volume["name"]
+        uid, name = meta.uid(pod), volume["name"]
+        if (known := self._host_paths.get(uid, {}).get(name)) is not None:
+            return known
+        folder: Path = self._config.pod_dir(uid) / "volumes" / KIND / name
         if await asyncio.to_thread(mounts_below, folder):
             return folder
         found = await self._volume(pod, volume)
         spec = found["spec"]
         if (source := spec.get("hostPath")) is not None:
             path: Path = await asyncio.to_thread(host_path, source["path"], source.get("type") or "")
+            self._host_paths.setdefault(uid, {})[name] = path
             return path
         group = podspec.security(pod).get("fsGroup")
         policy = podspec.security(pod).get("fsGroupChangePolicy")
         source = await self._source(found)
         alone = set(spec.get("accessModes") or ()) == {ONE_POD}
         read_only = bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
-        await asyncio.to_thread(
-            self._bind, source, folder, group, alone=alone, unless_root_is=policy == "OnRootMismatch", read_only=read_only
-        )
+        # One pod after the other: two that come at once would each find the volume free.
+        async with self._turns.setdefault(meta.name(found), asyncio.Lock()):
+            await asyncio.to_thread(
+                self._bind, source, folder, group, alone=alone, unless_root_is=policy == "OnRootMismatch", read_only=read_only
+            )
         return folder
 
     async def _volume(self, pod: Object, volume: Object) -> Object:

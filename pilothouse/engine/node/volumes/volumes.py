@@ -165,6 +165,8 @@ class Volumes:
         What cannot be removed is logged and left: the next start of the agent finds it among what is `present`.
         """
         self._tokens.pop(uid, None)
+        if self._claimed is not None:
+            self._claimed.forget(uid)
         try:
             await self.views.drop(uid)
         except (RuntimeFailure, OSError) as error:
