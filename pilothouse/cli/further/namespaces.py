@@ -6,10 +6,12 @@ They outlive the node's process, as containerd and the containers do, which live
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pilothouse.aio.identity import Identity
 from pilothouse.cli.further.place import Place
+from pilothouse.cli.settings.home import Settings
 
 KEEPER = ("catatonit", "-P")
 _WAIT_S, _POLL_S = 5.0, 0.005
@@ -31,7 +33,8 @@ def hold(place: Place) -> Identity:
     if (found := held(place)) is not None:
         return found
     containerd = Identity.load(place.home.node / "containerd" / "containerd.pid")
-    if containerd is not None and containerd.alive():
+    is_new = containerd is None or not containerd.alive()
+    if containerd is not None and not is_new:
         command = [*entering(containerd.pid), *KEEPER]
     else:
         # What is mounted on the machine later is to be seen inside, and not the other way round.
@@ -42,8 +45,23 @@ def hold(place: Place) -> Identity:
     )
     _wait_inside(process)
     identity = Identity.of(process.pid)
+    if is_new:
+        _let_go(place, identity)
     identity.save(place.holder)
     return identity
+
+
+def _let_go(place: Place, inside: Identity) -> None:
+    """Of the volumes of the machine's first node: a copy of their mounts keeps them in use, so that they could not be removed, nor grow."""
+    from pilothouse.cli.daemon import wiring
+    from pilothouse.engine.node.files.mountpoints import device_of, mounts_below, mounts_of
+
+    volumes = wiring.node_config(place.parent, Settings.salvaged(place.parent)).volumes_dir
+    copies = [point for mounted in mounts_below(volumes) for point in mounts_of(device_of(Path(mounted)))]
+    for point in dict.fromkeys(copies):
+        # One that has gone on the machine meanwhile may have gone inside, too.
+        with suppress(NamespaceFailure):
+            run(["umount", "--lazy", point], inside=inside)
 
 
 def _wait_inside(process: "subprocess.Popen[bytes]") -> None:
