@@ -134,7 +134,10 @@ class Scheduler:
     async def _no_node(self, pod: Object, info: PodInfo, unfit: Unfit) -> float:
         # From here on an event brings it back: nothing is awaited between the decision and this.
         self._waiting.park(info, unfit.plugins)
-        self._backoff.tried(info.key, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        self._backoff.tried(info.key, now)
+        if any(refusal.is_worth_another for refusal in unfit.refusals.values()):
+            return self._backoff.rest_s(info.key, now)
         if any(refusal.is_quiet for refusal in unfit.refusals.values()):
             return RETRY_S
         for plugin in self.cycle.profile.post_filters:

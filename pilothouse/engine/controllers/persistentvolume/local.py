@@ -15,7 +15,7 @@ from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists, ApiError, Conflict, InsufficientStorage, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
-from pilothouse.model.volumes import NODE, SELECTED_NODE, class_of, requested
+from pilothouse.model.volumes import NODE, SELECTED_NODE, class_of, requested, waits_for_consumer
 
 IN_USE_S = 1.0
 """How soon a volume is looked at again that its last pod has not quite left."""
@@ -59,6 +59,8 @@ class LocalProvisioner:
         storage_class = self._classes.get(class_of(claim) or "")
         if storage_class is None or self._volumes.get(provision.name_for(claim)) is not None:
             return None
+        if waits_for_consumer(storage_class) and SELECTED_NODE not in meta.annotations(claim):
+            return None  # Given back: the scheduler names a node again.
         if why := provision.why_not(claim, storage_class):
             self._failed(claim, why)
             return None
@@ -78,8 +80,8 @@ class LocalProvisioner:
             made = await self._node_volumes.ensure(where, name, requested(claim).value)
         except ApiError as error:
             self._failed(claim, error.message)
-            if isinstance(error, InsufficientStorage):
-                await self._elsewhere(claim)
+            if isinstance(error, InsufficientStorage) and await self._elsewhere(claim):
+                return
             raise
         try:
             await self._client.create(PERSISTENTVOLUMES, provision.volume_for(claim, storage_class, node, made))
@@ -95,12 +97,14 @@ class LocalProvisioner:
         message = f'failed to provision volume with StorageClass "{class_of(claim)}": {why}'
         self._recorder.say(claim, "Warning", "ProvisioningFailed", message)
 
-    async def _elsewhere(self, claim: Object) -> None:
-        """Lets the scheduler choose again, where it has a choice: else it would only choose the same node again at once."""
+    async def _elsewhere(self, claim: Object) -> bool:
+        """Lets the scheduler choose again, where it has a choice: else it would only choose the same node again. Returns whether it has."""
         selected = meta.annotations(claim).get(SELECTED_NODE)
         others = [node for node in self._nodes.items() if meta.name(node) != selected and provision.enforcement_of(node)]
-        if selected is not None and others:
-            await self._client.update(PERSISTENTVOLUMECLAIMS, binding.unannotated(claim, SELECTED_NODE))
+        if selected is None or not others:
+            return False
+        await self._client.update(PERSISTENTVOLUMECLAIMS, binding.unannotated(claim, SELECTED_NODE))
+        return True
 
     async def reclaim(self, name: str) -> float | None:
         """Only what is no claim's, is to be deleted, and lies on a node of ours."""

@@ -23,6 +23,7 @@ class Refusal:
     """reasons: in upstream's words. is_final: no pod's leaving would change it (upstream's UnschedulableAndUnresolvable).
 
     is_of_pod: the same for all nodes. is_quiet: something is under way, which is not worth an event.
+    is_worth_another: of one node, once it was chosen; the pod is to be tried again without waiting for anything to happen.
     """
 
     plugin: str
@@ -30,6 +31,7 @@ class Refusal:
     is_final: bool = False
     is_of_pod: bool = False
     is_quiet: bool = False
+    is_worth_another: bool = False
 
 
 @dataclass(frozen=True, slots=True)

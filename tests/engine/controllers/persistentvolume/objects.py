@@ -67,15 +67,17 @@ def node(name: str = "n1", enforcement: str = "loop") -> Object:
 class FakeNodes:
     """Nodes that keep their volumes in memory. refuses: errors that are answered, by node. in_use: names of volumes that are mounted.
 
-    is_busy: volumes cannot grow now.
+    is_busy: volumes cannot grow now. asked: nodes that were to make or grow one, in order.
     """
 
     volumes: dict[tuple[str, str], int] = field(default_factory=dict)
     refuses: dict[str, ApiError] = field(default_factory=dict)
     in_use: dict[str, ApiError] = field(default_factory=dict)
     is_busy: bool = False
+    asked: list[str] = field(default_factory=list)
 
     async def ensure(self, node: str, name: str, size_bytes: int) -> Object:
+        self.asked.append(node)
         if node in self.refuses:
             raise self.refuses[node]
         had = self.volumes.get((node, name))

@@ -1,5 +1,6 @@
 """Claims and volumes find each other in a cluster with all controllers, each with its own rights."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from pilothouse.engine.apiserver.identity import CONTROLLER_MANAGER, SCHEDULER
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.boot.control import SERVED
 from pilothouse.engine.scheduler.plugins.volume_binding import plugin
+from pilothouse.engine.scheduler.plugins.volume_binding.failures import Failures
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.model import meta
 from pilothouse.model.errors import Conflict, Forbidden, InsufficientStorage, Invalid
@@ -218,6 +220,57 @@ async def test_a_pod_chooses_the_node_of_its_new_volume_and_the_next_one_follows
         assert found["status"]["phase"] == "Bound"
         await cluster.create(PODS, using("second", "data"))
         await cluster.until_one(PODS, "second", placed(pod["spec"]["nodeName"]))
+
+    await placing(server, cluster, scene)
+
+
+async def test_nodes_without_room_are_asked_and_then_left_alone_for_a_while(
+    server: ApiServer, cluster: Cluster, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        await cluster.create(NODES, node("n1"))
+        await cluster.create(NODES, node("n2"))
+        nodes.refuses = {name: InsufficientStorage("full") for name in ("n1", "n2")}
+        await cluster.create(CLAIMS, fresh(claim(storage_class="local")))
+        await cluster.create(PODS, using("web", "data"))
+        why = '0/2 nodes are available: 2 node(s) could not make the volume of persistentvolumeclaim "data"'
+        await cluster.until_one(PODS, "web", refused(why))
+        assert set(nodes.asked) == {"n1", "n2"}
+        # One that the provisioner knew by an older version is asked for once more.
+        assert max(Counter(nodes.asked).values()) <= 2
+        asked = list(nodes.asked)
+        nodes.refuses.clear()
+        # What wakes a pod with claims does not have a node asked before its time.
+        await cluster.create(CLAIMS, fresh(claim("other")))
+        await cluster.create(PODS, using("idle", "nothing"))
+        await cluster.until_one(PODS, "idle", refused("not found"))
+        assert nodes.asked == asked
+        assert len(failures) == 2
+        for forget in failures:
+            forget()
+        await cluster.until_one(PODS, "web", lambda each: each["spec"].get("nodeName"))
+
+    failures: list[Any] = []
+    note = Failures.note
+
+    def noted(self: Failures, claim_uid: str, name: str) -> None:
+        note(self, claim_uid, name)
+        failures.append(lambda: self._forget((claim_uid, name)))
+
+    monkeypatch.setattr(Failures, "note", noted)
+    await placing(server, cluster, scene)
+
+
+async def test_a_volume_is_made_nowhere_but_where_its_pod_may_go(server: ApiServer, cluster: Cluster, nodes: FakeNodes) -> None:
+    async def scene() -> None:
+        await cluster.create(NODES, node("n1"))
+        await cluster.create(NODES, node("n2"))
+        nodes.refuses["n2"] = InsufficientStorage("full")
+        await cluster.create(CLAIMS, fresh(claim(storage_class="local")))
+        await cluster.create(PODS, using("web", "data", nodeSelector={"kubernetes.io/hostname": "n2"}))
+        await cluster.until_one(PODS, "web", refused('1 node(s) could not make the volume of persistentvolumeclaim "data"'))
+        assert set(nodes.asked) == {"n2"}
+        assert not nodes.volumes
 
     await placing(server, cluster, scene)
 

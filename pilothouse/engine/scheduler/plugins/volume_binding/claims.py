@@ -6,11 +6,12 @@ bound before all its claims are; it is looked at again with every change of them
 Source: kubernetes pkg/scheduler/framework/plugins/{volumebinding,volumerestrictions}.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
+from pilothouse.engine.scheduler.plugins.volume_binding.failures import Failures
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS, STORAGECLASSES
@@ -30,6 +31,7 @@ from pilothouse.model.volumes import (
 )
 
 CONFLICT = "node(s) didn't match PersistentVolume's node affinity"
+NOT_MADE = "node(s) could not make the volume of persistentvolumeclaim"
 NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
 SELECTED_ELSEWHERE = "node(s) are not the one that the pod's volumes are being made on"
 IMMEDIATE = "pod has unbound immediate PersistentVolumeClaims"
@@ -61,11 +63,13 @@ class Claims:
         self._classes = informers.of(STORAGECLASSES)
         self.informers = (self._claims, self._volumes, self._classes)
         self._pods = informers.of(PODS, indexes={"claim": _claims_of})
+        self._failures = Failures()
 
     def on_change(self, changed: Callable[[], None]) -> None:
         """Call back whenever a pod with claims may fit that did not before, or may be bound."""
         for informer in self.informers:
             informer.on_change(lambda old, new: changed())
+        self._failures.changed = changed
 
     def of(self, pod: Object) -> PodVolumes:
         """Pods without claims cost nothing."""
@@ -119,17 +123,29 @@ class Claims:
             selected = meta.annotations(claim).get(SELECTED_NODE)
             if selected is not None and selected != meta.name(node):
                 return SELECTED_ELSEWHERE
-            if not self._can_be_had(claim, storage_class, node):
+            if best_match(claim, self._volumes.items(), node=node) is not None:
+                continue
+            if self._failures.has(meta.uid(claim), meta.name(node)):
+                return f'{NOT_MADE} "{meta.name(claim)}"'
+            if not _can_be_made(storage_class, node):
                 return NO_VOLUME
         return None
 
-    def _can_be_had(self, claim: Object, storage_class: Object, node: Object) -> bool:
-        if best_match(claim, self._volumes.items(), node=node) is not None:
-            return True
-        return not (storage_class.get("provisioner") or _NO_PROVISIONER).startswith(_NO_PROVISIONER) and allows_node(storage_class, node)
+    def given_back(self, wanted: PodVolumes, node: Object, told: Mapping[str, str]) -> bool:
+        """Whether a claim that was told the node has been given back by its provisioner, which could not make the volume there.
 
-    async def prepare(self, wanted: PodVolumes, node: Object) -> None:
-        """Has what the open claims lack made or kept for them; the pod is bound when none is open any more. Raises ApiError."""
+        Such a node is left out for a while. told: what `prepare` has noted.
+        """
+        found = [claim for claim, _ in wanted.open if _is_given_back(claim, told.get(meta.uid(claim)))]
+        for claim in found:
+            self._failures.note(meta.uid(claim), meta.name(node))
+        return bool(found)
+
+    async def prepare(self, wanted: PodVolumes, node: Object, told: dict[str, str]) -> None:
+        """Has what the open claims lack made or kept for them; the pod is bound when none is open any more. Raises ApiError.
+
+        told: gets the uids of the claims that know the node, each with its resource version before or while it does.
+        """
         taken: set[str] = set()
         for claim, _ in wanted.open:
             free = [each for each in self._volumes.items() if meta.name(each) not in taken]
@@ -137,9 +153,11 @@ class Claims:
             if volume is not None:
                 taken.add(meta.name(volume))
                 await self._keep(volume, claim)
-            elif meta.annotations(claim).get(SELECTED_NODE) != meta.name(node):
+                continue
+            if meta.annotations(claim).get(SELECTED_NODE) != meta.name(node):
                 patch = {"metadata": {"annotations": {SELECTED_NODE: meta.name(node)}, "resourceVersion": meta.resource_version(claim)}}
                 await self._client.patch(PERSISTENTVOLUMECLAIMS, meta.name(claim), patch, namespace=meta.namespace(claim))
+            told[meta.uid(claim)] = meta.resource_version(claim)
 
     async def _keep(self, volume: Object, claim: Object) -> None:
         """The volume is the claim's from now on; the binder does the rest."""
@@ -149,6 +167,15 @@ class Claims:
         metadata = {"annotations": {BOUND_BY_CONTROLLER: "yes"}, "resourceVersion": meta.resource_version(volume)}
         patch = {"metadata": metadata, "spec": {"claimRef": reference | {"uid": meta.uid(claim)}}}
         await self._client.patch(PERSISTENTVOLUMES, meta.name(volume), patch)
+
+
+def _can_be_made(storage_class: Object, node: Object) -> bool:
+    return not (storage_class.get("provisioner") or _NO_PROVISIONER).startswith(_NO_PROVISIONER) and allows_node(storage_class, node)
+
+
+def _is_given_back(claim: Object, told_at: str | None) -> bool:
+    """A claim of the very version at which it was told is one that the cache has not seen told yet."""
+    return told_at is not None and SELECTED_NODE not in meta.annotations(claim) and meta.resource_version(claim) != told_at
 
 
 def _claims_of(pod: Object) -> Iterable[str]:

@@ -1,7 +1,8 @@
 """The claims of a pod among the extension points: they narrow the nodes, and are bound before the pod is.
 
 While its volumes are made the pod holds its place on the node, for BIND_S; then it gives the place back and waits without it, since whoever
-makes the volumes may take minutes or never come. Source: kubernetes pkg/scheduler/framework/plugins/volumebinding, volumerestrictions.
+makes the volumes may take minutes or never come. When a volume cannot be made there, the pod is tried on other nodes.
+Source: kubernetes pkg/scheduler/framework/plugins/volumebinding, volumerestrictions.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from contextlib import suppress
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.engine.scheduler.framework.plugin import NodeFilter, Refusal
-from pilothouse.engine.scheduler.plugins.volume_binding.claims import CONFLICT, Claims
+from pilothouse.engine.scheduler.plugins.volume_binding.claims import CONFLICT, NOT_MADE, Claims
 from pilothouse.engine.scheduler.snapshot.events import Event, NodeChanged, PodLeft, VolumesChanged
 from pilothouse.engine.scheduler.snapshot.node_info import NodeInfo
 from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
@@ -63,6 +64,7 @@ class VolumeBinding:
     async def pre_bind(self, pod: PodInfo, node: str) -> Refusal | None:
         if not pod.shape.claims:
             return None
+        told: dict[str, str] = {}
         deadline = asyncio.get_running_loop().time() + BIND_S
         while True:
             change = self._next_change
@@ -75,10 +77,12 @@ class VolumeBinding:
             if not wanted.open:
                 why = self.claims.refusal(wanted, at)
                 return None if why is None else Refusal(self.name, (CONFLICT,), is_final=True)
+            if self.claims.given_back(wanted, at, told):
+                return Refusal(self.name, (NOT_MADE,), is_quiet=True, is_worth_another=True)
             try:
                 async with asyncio.timeout_at(deadline):
                     with suppress(Conflict):  # One that has changed meanwhile is looked at again.
-                        await self.claims.prepare(wanted, at)
+                        await self.claims.prepare(wanted, at, told)
                     await change.wait()
             except TimeoutError:
                 return Refusal(self.name, ("the pod's volumes are being made",), is_quiet=True)
