@@ -1,17 +1,21 @@
 """Which containers run again after their end, by their own policy and rules, and what restarts a whole pod."""
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.pod.restarts import begin_again, leave_behind, restarts
 from pilothouse.engine.node.pod.state import PodState, Tracked
 from pilothouse.engine.node.pod.steps import Finish, Kill, RestartAll, Start
 from pilothouse.engine.node.runtime.seam import Container
 from pilothouse.engine.node.status.pod import build, phase
 from pilothouse.engine.node.work.adoption import adopt, lose_sandbox
+from pilothouse.engine.node.work.context import Handle
 from pilothouse.engine.node.work.plan import plan
+from pilothouse.engine.node.work.restarting import Restarting
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from tests.engine.node.builders import NOW, box, exited, pod, running, spec, state, tracked
@@ -157,3 +161,33 @@ def test_a_lost_sandbox_is_made_again_for_containers_that_restart_by_themselves(
     assert lose_sandbox(whole, found, NOW)
     assert found.of(spec("a")).latest is None
     assert found.of(spec("b")).latest is not None
+
+
+@dataclass
+class Kept:
+    """As much of a pod's handle as keeps what was decided."""
+
+    state: PodState
+    config: NodeConfig
+    uid: str = "u"
+
+    @property
+    def context(self) -> "Kept":
+        return self
+
+    @property
+    def object(self) -> Object:
+        return pod(spec("a"), spec("b"))
+
+
+async def test_what_was_cut_at_an_earlier_try_is_known_after_a_takeover(tmp_path: Path) -> None:
+    config = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test")
+    found = state(tracked(running("a")), tracked(running("b")))
+    restarting = Restarting(cast("Handle", Kept(found, config)))
+    await restarting.will_cut()
+    found.of(spec("a")).latest = exited("a")
+    # The runtime has refused to end the other.
+    await restarting.will_cut()
+    taken_over = state(tracked(exited("a")), tracked(running("b")))
+    await Restarting(cast("Handle", Kept(taken_over, config))).recall()
+    assert not taken_over.of(spec("a")).succeeded

@@ -66,14 +66,12 @@ class Restarting:
             await self._keep(replace(self._decided, redo=self._decided.redo & known | {id}))
 
     async def will_cut(self) -> None:
-        """What runs is about to be ended, since its sandbox has died."""
-        ids = set()
+        """What runs is about to be ended, since its sandbox has died; what ended for that at an earlier try stays noted."""
         for tracked in self._state.containers.values():
-            if tracked.alive and tracked.latest is not None:
-                tracked.cut = True
-                ids.add(tracked.latest.id)
+            tracked.cut = tracked.cut or tracked.alive
+        ids = frozenset(each.latest.id for each in self._state.containers.values() if each.cut and each.latest is not None)
         async with self._lock:
-            await self._keep(replace(self._decided, cut=frozenset(ids)))
+            await self._keep(replace(self._decided, cut=ids))
 
     async def begin_again(self) -> None:
         """All containers have ended and are to run again."""
