@@ -49,8 +49,13 @@ def _taken(home: Home, wait_s: float) -> int:
 
 def _try(home: Home) -> int | None:
     """The locked folder; None when another has it, or has just removed it."""
-    home.path.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(home.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        home.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(home.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileExistsError, FileNotFoundError):
+        if home.path.exists() and not home.path.is_dir():
+            raise
+        return None  # Somebody has removed it in between.
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), home.path.stat()):
