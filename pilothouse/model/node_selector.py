@@ -76,6 +76,12 @@ class RequiredNodes:
         return self.terms is None or any(term.matches(name, labels) for term in self.terms)
 
 
+def avoids_labels(pod: Object) -> bool:
+    """Whether a label more may make a node one that the pod must not run on."""
+    terms = (_affinity(pod["spec"]).get(_REQUIRED) or {}).get("nodeSelectorTerms") or ()
+    return any(each["operator"] in ("NotIn", "DoesNotExist") for term in terms for each in term.get("matchExpressions") or ())
+
+
 def preferred_nodes(spec: Object) -> tuple[tuple[int, NodeTerm], ...]:
     """Weights and what they are for."""
     return tuple((each.get("weight") or 0, NodeTerm.of(each.get("preference") or {})) for each in _affinity(spec).get(_PREFERRED) or ())

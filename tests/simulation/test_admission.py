@@ -100,6 +100,20 @@ def test_a_pod_that_asks_for_other_nodes_is_not_taken_until_the_node_is_such_a_o
     play(scene)
 
 
+def test_a_pod_is_not_taken_that_asks_for_nodes_without_a_label_that_somebody_gave_this_one(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        terms = [{"matchExpressions": [{"key": "dedicated", "operator": "DoesNotExist"}]}]
+        affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+        await cluster.runs(pod("early", nodeName=NODE, affinity=affinity))
+        await cluster.patch(NODES, NODE, {"metadata": {"labels": {"dedicated": "database"}}})
+        await cluster.create(PODS, pod("late", nodeName=NODE, affinity=affinity))
+        await cluster.until(PODS, "late", has_failed_for("NodeAffinity"))
+        assert meta.is_true(await cluster.get(PODS, "early") or {}, "Ready")
+
+    play(scene)
+
+
 def test_a_port_of_the_node_is_one_pods_until_that_ends(play: Play) -> None:
     async def scene(cluster: Simulated) -> None:
         cluster.runtime.holds(IMAGE)

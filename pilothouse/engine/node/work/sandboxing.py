@@ -20,6 +20,7 @@ from pilothouse.engine.node.work.unanswered import sandbox_made
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
 from pilothouse.model.kinds import NODES
+from pilothouse.model.node_selector import avoids_labels
 
 log = structlog.get_logger("node.starting")
 
@@ -138,15 +139,20 @@ class SandboxMaker:
         return True
 
     async def _misplaced(self) -> Waiting | None:
-        """Whether the node is none that the pod asks for, as a pod may be that names its node. Raises RuntimeFailure."""
+        """Whether the node is none that the pod asks for, as a pod may be that names its node. Raises RuntimeFailure.
+
+        The labels that the node gives itself answer for most pods; a static one does not wait for an API server that is away to name more.
+        """
         pod, context = self._handle.object, self._context
         name = context.config.node_name
         why = None if self._state.admitted else admission.misplaced(pod, name, context.labels)
-        if why is None:
+        if self._state.admitted or (why is None and not avoids_labels(pod)):
             return None
         try:
             node = await context.client.get(NODES, name)
         except ApiError as error:
+            if why is None and is_static(pod):
+                return None
             raise RuntimeFailure("Admit", f"the labels of node {name} cannot be read: {error.message}", "UNAVAILABLE") from error
         return admission.misplaced(pod, name, meta.labels(node))
 
