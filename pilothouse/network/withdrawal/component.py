@@ -79,9 +79,12 @@ class Withdrawal:
             report, now = self._report(), asyncio.get_running_loop().time()
             if self._is_needed() and (report != said or now - said_at >= self._renew_s):
                 try:
-                    await self._write(report)
-                except ApiError as error:
-                    log.warning("endpoints not reported", error=error.message)
+                    # On a connection that is dead without a word it would take as long as the report counts.
+                    async with asyncio.timeout(self._renew_s):
+                        await self._write(report)
+                except (ApiError, TimeoutError) as error:
+                    why = error.message if isinstance(error, ApiError) else f"no answer in {self._renew_s:g} s"
+                    log.warning("endpoints not reported", error=why)
                     await asyncio.sleep(RETRY_S)
                     continue
                 said, said_at = report, now

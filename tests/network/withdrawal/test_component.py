@@ -9,7 +9,10 @@ import pytest
 
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import Consumer, EndpointBarrier
+from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
+from pilothouse.client.transport import Call
+from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, LEASES, NODES
@@ -127,6 +130,30 @@ async def test_a_report_goes_with_its_node_and_comes_again_with_it(server: ApiSe
         assert owners == {"one", "two"}
         await client_of(server, ADMIN).delete(LEASES, "endpoints-two", "kube-system")
         await until_reported(server, 2)
+
+
+class Mute(InProcessTransport):
+    """One report gets no answer, as on a connection that is dead without a word."""
+
+    muted = 1
+
+    async def call(self, call: Call) -> Any:
+        if self.muted and call.method == "PATCH" and "/leases/" in call.path:
+            self.muted -= 1
+            await asyncio.Event().wait()
+        return await super().call(call)
+
+
+async def test_a_report_that_gets_no_answer_is_made_again_while_the_last_one_counts(server: ApiServer) -> None:
+    await add_nodes(server, "one", "two")
+    informers = Informers(client_of(server, PROXY))
+    client = Client(Mute(server, node_user("one")))
+    withdrawal = Withdrawal(client, informers, OnNode().barrier, "one", renew_s=0.2, duration_s=DURATION_S)
+    async with scope() as tasks:
+        tasks.spawn(informers.run())
+        await tasks.start(withdrawal.run)
+        await until_reported(server, 1)
+        tasks.cancel()
 
 
 async def test_a_node_that_is_alone_writes_nothing(server: ApiServer) -> None:
