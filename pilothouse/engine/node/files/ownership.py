@@ -4,13 +4,16 @@ Source: kubernetes pkg/volume/volume_linux.go (SetVolumeOwnership). Blocking: ca
 """
 
 import contextlib
+import errno
 import os
 import stat
+from collections.abc import Iterator
 
 from pilothouse.engine.node.files.beneath import BENEATH, FOLDER, NO_CROSSING, NO_LINKS, open_beneath, opened
 
 _FILE, _READ_ONLY_FILE, _ENTERED = 0o660, 0o440, stat.S_ISGID | 0o110
 _INSIDE = BENEATH | NO_LINKS | NO_CROSSING
+_NOT_OURS = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV)
 
 
 def give_to_group(root: int, group: int, *, unless_root_is: bool = False, read_only: bool = False) -> None:
@@ -24,21 +27,27 @@ def give_to_group(root: int, group: int, *, unless_root_is: bool = False, read_o
     left = _give_entries(root, "", group, bits)
     while left:
         path = left.pop()
-        # What has gone meanwhile, or has become a link, is not ours to change.
-        with (
-            contextlib.suppress(FileNotFoundError, NotADirectoryError),
-            opened(open_beneath(root, path, FOLDER, resolve=_INSIDE)) as folder,
-        ):
+        with _if_ours(), opened(open_beneath(root, path, FOLDER, resolve=_INSIDE)) as folder:
             left += _give_entries(folder, path, group, bits)
             _give(folder, group, bits | _ENTERED)
     _give(root, group, bits | _ENTERED)
+
+
+@contextlib.contextmanager
+def _if_ours() -> Iterator[None]:
+    """What has gone meanwhile, has become a link or is a file system of its own is left alone."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NOT_OURS:
+            raise
 
 
 def _give_entries(folder: int, path: str, group: int, bits: int) -> list[str]:
     """Returns the paths of the folder's folders."""
     below = []
     for name in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with _if_ours():
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if stat.S_ISDIR(found.st_mode):
                 below.append(f"{path}/{name}" if path else name)
