@@ -59,6 +59,18 @@ def test_a_file_becomes_a_pod_that_the_api_shows_and_goes_with_it(play: Play) ->
     play(scene)
 
 
+def test_a_file_is_seen_though_something_happens_to_other_pods_all_the_time(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        cluster.runtime.holds(IMAGE)
+        write(cluster, static())
+        for _ in range(2 * SOON_S):
+            cluster.agent._static.wake()
+            await asyncio.sleep(0.5)
+        assert await cluster.get(PODS, NAME)
+
+    play(scene)
+
+
 def test_another_content_is_another_pod_that_waits_for_the_end_of_the_first(play: Play) -> None:
     async def scene(cluster: Simulated) -> None:
         runtime = cluster.runtime

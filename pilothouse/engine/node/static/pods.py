@@ -65,6 +65,7 @@ class StaticPods:
         self._refused: dict[str, str] = {}
         self._said: dict[str, str] | None = None
         self._wake = asyncio.Event()
+        self._check_at, self._checks = 0.0, 0
 
     async def open(self) -> None:
         """Needs the mirrors that there are, and no answer of the API."""
@@ -82,17 +83,22 @@ class StaticPods:
             await self._news()
 
     async def _news(self) -> None:
-        """Until there is something to do: what a callback told, a file, a try that failed."""
-        for _ in range(THOROUGH_EVERY):
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                if self._retries or not self._folder.is_settled():
-                    break
-            else:
+        """Until there is something to do: what a callback told, a file, a try that failed. Callbacks without end hide no file."""
+        while not await self._is_woken():
+            self._check_at, self._checks = asyncio.get_running_loop().time() + LOOK_S, self._checks + 1
+            if self._retries or self._checks >= THOROUGH_EVERY or not self._folder.is_settled():
+                self._checks = 0
+                await asyncio.to_thread(self._folder.look)
                 return
-        await asyncio.to_thread(self._folder.look)
+
+    async def _is_woken(self) -> bool:
+        """False when it is time to check the folder."""
+        try:
+            async with asyncio.timeout_at(self._check_at):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return asyncio.get_running_loop().time() < self._check_at
 
     def wake(self) -> None:
         """A worker has ended."""
