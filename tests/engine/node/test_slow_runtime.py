@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -17,11 +18,13 @@ HELD_S = 0.3
 async def slow(tmp_path: Path) -> AsyncIterator[Path]:
     """A socket behind which a runtime tells its version; nothing passes in the first moments of a connection."""
     behind, front = tmp_path / "runtime.sock", tmp_path / "slow.sock"
+    relays: set[asyncio.Task[None] | None] = set()
 
     async def version(request: bytes, context: object) -> bytes:
         return api.VersionResponse(runtime_name="slow", runtime_version="1").SerializeToString()
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        relays.add(asyncio.current_task())
         await asyncio.sleep(HELD_S)
         there, back = await asyncio.open_unix_connection(behind)
         await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
@@ -35,12 +38,15 @@ async def slow(tmp_path: Path) -> AsyncIterator[Path]:
     async with await asyncio.start_unix_server(relay, front):
         yield front
     await server.stop(None)
+    await asyncio.wait([each for each in relays if each is not None], timeout=10)
 
 
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(1 << 16):
         writer.write(data)
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def test_a_connection_has_time_to_be_answered(slow: Path) -> None:
