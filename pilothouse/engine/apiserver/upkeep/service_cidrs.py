@@ -86,7 +86,8 @@ class ServiceCidrs:
     async def _restore(self, name: str) -> None:
         """Of the cluster's own network; raises KeyExists."""
         if name == DEFAULT:
-            metadata = {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": meta.rfc3339(time.time())}
+            made_at = meta.rfc3339(time.time())
+            metadata = {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": made_at, "finalizers": [FINALIZER]}
             value: Object = {"metadata": metadata, "spec": {"cidrs": [str(self._allocation.network)]}, "status": {}}
             await self._store.create(key_of(SERVICECIDRS, "", name), value)
 
