@@ -123,11 +123,10 @@ def _already_running(session: Session, asked: dict[str, Any], nodes: int | None,
     """Raises ClickException unless it was only to be started if needed, or to have more nodes, and works."""
     home = session.home
     if nodes is None and not if_needed:
-        pids = ", ".join(str(running_pid(role.pid(home))) for role in roles_of(home))
-        raise click.ClickException(
-            f"Pilothouse runs already (pids {pids}, home {home.path}): `{session.command('status')}` shows it, "
-            f"`{session.command('down')}` stops it"
-        )
+        pids = ", ".join(str(pid) for role in roles_of(home) if (pid := running_pid(role.pid(home))) is not None)
+        # Between two processes there is none: the one that ended is about to be started again.
+        how = f"runs already (pids {pids}, home {home.path})" if pids else f"is being started already (home {home.path})"
+        raise click.ClickException(f"Pilothouse {how}: `{session.command('status')}` shows it, `{session.command('down')}` stops it")
     settings = Settings.load(home)
     if settings is not None:
         _refuse_changes(session, settings, asked, nodes)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pilothouse.cli.output import age
+from pilothouse.cli.why.claim_causes import of_claims
 from pilothouse.cli.why.finding import AT_ONCE, SOON, Finding, State
 from pilothouse.cli.why.pod_causes import NOTHING_SEEN, of_note, of_pod, refused
 from pilothouse.cli.why.scene import SETS, Scene, is_rolled_out, newest, restarts
@@ -196,7 +197,7 @@ def _pods_run(scene: Scene) -> Finding | None:
         return None
     for pod in sorted(scene.current_pods, key=restarts, reverse=True):
         inside = scene.inside.get(meta.name(pod), NOTHING_SEEN)
-        found = of_pod(pod, scene.notes_of(pod), scene.now, scene.app_name, inside=inside)
+        found = of_claims(scene, pod) or of_pod(pod, scene.notes_of(pod), scene.now, scene.app_name, inside=inside)
         if found is not None:
             progressing = (meta.condition(scene.deployment, "Progressing") if scene.deployment else None) or {}
             late = ("the rollout made no progress in time",) if progressing.get("reason") == "ProgressDeadlineExceeded" else ()

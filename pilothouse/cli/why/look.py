@@ -12,6 +12,7 @@ from pilothouse.model import kinds, meta
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
+from pilothouse.model.volumes import claim_names
 from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.resource import BUILDS
@@ -34,6 +35,7 @@ class Reader(Protocol):
 async def look(reader: Reader, kind: str, name: str, namespace: str, now: float, decisions: Sequence[Note]) -> Scene:
     """All that is there of the object and of what was made for it. now: seconds since the epoch."""
     parts = await _PARTS[kind](reader, name, namespace)
+    parts["claims"] = await _claims(reader, parts.get("pods", ()), namespace)
     events = [from_event(event) for event in (await reader.list_all(kinds.EVENTS, namespace)).items]
     known = merged(decisions, events)
     others = [Scene(kind="Process", now=now, notes=known, **each) for each in parts.pop("processes", ())]
@@ -52,7 +54,7 @@ def _objects(parts: Mapping[str, Any]) -> list[Object]:
     found: list[Object] = []
     for key in ("app", "build", "deployment", "workload", "ingress"):
         found += [parts[key]] if parts.get(key) else []
-    return [*found, *parts.get("replica_sets", ()), *parts.get("pods", ())]
+    return [*found, *parts.get("replica_sets", ()), *parts.get("pods", ()), *parts.get("claims", ())]
 
 
 async def _app_parts(reader: Reader, name: str, namespace: str) -> Parts:
@@ -123,6 +125,17 @@ async def _set_parts(reader: Reader, resource: Resource, name: str, namespace: s
 async def _pod_parts(reader: Reader, name: str, namespace: str) -> Parts:
     found = await reader.get_or_none(kinds.PODS, name, namespace)
     return {"pods": [found] if found is not None else []}
+
+
+async def _claims(reader: Reader, pods: Sequence[Object], namespace: str) -> list[Object]:
+    """Those without a volume that keep the pods from a node; none to a user who may not see them."""
+    wanted = {name for pod in pods if not pod["spec"].get("nodeName") for name in claim_names(pod)}
+    if not wanted:
+        return []
+    with contextlib.suppress(Forbidden):
+        found = (await reader.list_all(kinds.PERSISTENTVOLUMECLAIMS, namespace)).items
+        return [claim for claim in found if meta.name(claim) in wanted and not claim["spec"].get("volumeName")]
+    return []
 
 
 async def _ingress_parts(reader: Reader, name: str, namespace: str) -> Parts:

@@ -17,6 +17,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 _VOLUME = re.compile(r'volume "([^"]+)"')
+_NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _INSUFFICIENT = re.compile(r"Insufficient ([\w./-]+)")
 
 
@@ -76,6 +77,8 @@ def unschedulable(name: str, message: str, pod: Object | None) -> Finding:
         step = f"ask for less {' and '.join(short)}, scale something down, or add a node"
     elif "were unschedulable" in text and "taint" not in text:
         step = "a cordoned node takes no new pods: `ph status` names it, `ph kubectl uncordon NODE` lets it take them again"
+    elif missing := _NO_CLAIM.search(text):
+        step = f"create claim {missing[1]}, or correct its name in the pod's volumes"
     elif "persistentvolume" in text.lower():
         step = "`ph kubectl describe pvc` says what the pod's claims wait for"
     elif "taint" in text:

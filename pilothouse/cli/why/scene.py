@@ -27,7 +27,7 @@ class Scene:
     endpoints: the EndpointSlices of the Service of the same name; None when they were not asked for. workload: a StatefulSet or a
     DaemonSet. problems: what keeps the gateway from routing the ingress. taken: objects that carry an App's name and are not its
     own. processes: of an App, one scene of kind "Process" for each process beside `web` that runs all the time. inside: by pod,
-    for those that were looked into.
+    for those that were looked into. claims: of pods without a node, those that have no volume.
     """
 
     kind: str
@@ -46,6 +46,7 @@ class Scene:
     notes: Sequence[Note] = field(default_factory=tuple)
     processes: Sequence["Scene"] = ()
     inside: Mapping[str, Inside] = field(default_factory=dict)
+    claims: Sequence[Object] = ()
 
     @property
     def app_name(self) -> str:

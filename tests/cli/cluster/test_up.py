@@ -97,7 +97,7 @@ def test_who_interrupts_the_wait_is_told_that_the_start_goes_on(
         (["--nodes", "2", "--http-port", "9"], "--http-port is for its start: `ph --home HOME down` comes before"),
         (["--if-needed", "--no-platform"], "--no-platform is for its start"),
         (["--nodes", "2"], "without a network between nodes: `ph --home HOME down`, and then `ph --home HOME up --nodes 2`"),
-        ([], "Pilothouse runs already (pids None, None, home HOME)"),
+        ([], "Pilothouse is being started already (home HOME)"),
     ],
 )
 def test_an_instance_that_runs_refuses_what_takes_another_start(

@@ -49,7 +49,8 @@ NO_NODE = (
 TAINT = "0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }."
 SKEWED = "0/1 nodes are available: 1 node(s) didn't match pod topology spread constraints."
 SHUNNED = "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules."
-UNBOUND = '0/1 nodes are available: persistentvolumeclaim "data" not found.'
+UNBOUND = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+NO_CLAIM = '0/1 nodes are available: persistentvolumeclaim "data" not found.'
 CORDONED = "0/1 nodes are available: 1 node(s) were unschedulable."
 PIP = "Dockerfile line 4: RUN pip install -r requirements.txt: ERROR: No matching distribution found for flask==99.0"
 REFUSED = 'Readiness probe failed: Get "http://10.244.0.5:8080/": dial tcp 10.244.0.5:8080: connect: connection refused'
@@ -106,7 +107,8 @@ SEEDED: dict[str, tuple[Scene, list[str]]] = {
     "taint": (unready(unscheduled(TAINT)), ["untolerated taint {node.kubernetes.io/not-ready: }", "remove its taint, or tolerate it"]),
     "skewed": (unready(unscheduled(SKEWED)), ["topology spread constraints", "add a node where fewest of the pods are"]),
     "shunned": (unready(unscheduled(SHUNNED)), ["pod anti-affinity rules", "the pod's affinity to other pods"]),
-    "claims": (unready(unscheduled(UNBOUND)), ['persistentvolumeclaim "data" not found', "`ph kubectl describe pvc` says what"]),
+    "no claim": (unready(unscheduled(NO_CLAIM)), ['persistentvolumeclaim "data" not found; create claim data, or correct its name']),
+    "claims": (unready(unscheduled(UNBOUND)), ["unbound immediate", "`ph kubectl describe pvc` says what"]),
     "cordoned": (unready(unscheduled(CORDONED)), ["1 node(s) were unschedulable; a cordoned node", "`ph kubectl uncordon NODE`"]),
     "no such image": (
         unready(pod(waiting("ImagePullBackOff", NOT_FOUND))),
