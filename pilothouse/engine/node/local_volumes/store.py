@@ -159,8 +159,8 @@ class LocalVolumes:
         promised = sum(_unwritten(each) for each in self._folder.glob("*/image"))
         free = disk.f_bavail * disk.f_frsize - promised - disk.f_blocks * disk.f_frsize * RESERVED_PERCENT // 100
         if more_bytes > free:
-            left = f"the {_mebibytes(max(0, free))} that the disk of {self._folder} has left for volumes"
-            raise InsufficientStorage(f"{_mebibytes(more_bytes)} are more than {left}; ask for less, or make room")
+            left = f"the {_shown(max(0, free))} that the disk of {self._folder} has left for volumes"
+            raise InsufficientStorage(f"{_shown(more_bytes)} are more than {left}; ask for less, or make room")
 
 
 def _checked(name: str) -> None:
@@ -238,7 +238,11 @@ def _unwritten(file: Path) -> int:
     return max(0, found.st_size - found.st_blocks * 512)
 
 
-def _mebibytes(size_bytes: int) -> str:
+def _shown(size_bytes: int) -> str:
+    """In the largest unit of which there is one. So coarse that a disk in use does not give another text each time."""
+    for power, unit in ((40, "TiB"), (30, "GiB")):
+        if size_bytes >= 2**power:
+            return f"{size_bytes / 2**power:.1f} {unit}"
     return f"{size_bytes / 2**20:.0f} MiB"
 
 
