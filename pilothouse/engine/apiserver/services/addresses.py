@@ -83,16 +83,18 @@ class Addresses:
         namespace, _, name = owner.removeprefix(_SERVICE).partition("/")
         return namespace, name
 
-    def is_needed(self, networks: list[ipaddress.IPv4Network]) -> bool:
-        """Whether a Service has an address that is in these networks and in none of `networks`."""
-        return self._is_among(self.pool.held(), networks)
+    def is_needed(self, name: str, networks: list[ipaddress.IPv4Network]) -> bool:
+        """Whether a Service has an address that is in these networks, of the ServiceCIDR of that name, and in none of the others'."""
+        return self._is_among(self.pool.held(), name, networks)
 
-    def is_reserved(self, networks: list[ipaddress.IPv4Network]) -> bool:
+    def is_reserved(self, name: str, networks: list[ipaddress.IPv4Network]) -> bool:
         """Whether a Service is about to get such an address, or not."""
-        return self._is_among(self.pool.reserved(), networks)
+        return self._is_among(self.pool.reserved(), name, networks)
 
-    def _is_among(self, taken: Iterator[tuple[int, str]], networks: list[ipaddress.IPv4Network]) -> bool:
-        spans, others = [_whole(network) for network in networks], [_whole(network) for network in self.networks]
+    def _is_among(self, taken: Iterator[tuple[int, str]], name: str, networks: list[ipaddress.IPv4Network]) -> bool:
+        spans = [_whole(network) for network in networks]
+        # Its own may still count here: who asks can know of its end before it has been told here.
+        others = [_whole(network) for other, found in self._networks.items() if other != name for network in found]
         numbers = (number for number, owner in taken if owner.startswith(_SERVICE))
         return any(any(number in span for span in spans) and not any(number in other for other in others) for number in numbers)
 

@@ -93,12 +93,12 @@ class ServiceCidrs:
 
     async def _end(self, record: Record) -> None:
         """Raises Mismatch."""
-        held, networks = self._allocation.addresses, networks_of(record.value)
-        if held.is_needed(networks):
+        held, name, networks = self._allocation.addresses, meta.name(record.value), networks_of(record.value)
+        if held.is_needed(name, networks):
             await self._write(record, record.value["metadata"], _TERMINATING)
             return
-        if held.is_reserved(networks):
-            self._queue.note(place_of(record.key)[1])  # Until the write that is on its way has an outcome.
+        if held.is_reserved(name, networks):
+            self._queue.note(name)  # Until the write that is on its way has an outcome.
             return
         finalizers = [each for each in meta.finalizers(record.value) if each != FINALIZER]
         if not finalizers:
