@@ -187,8 +187,10 @@ class AuditLog:
         self._closing.set()
         self._wake.set()
         self._hurry.set()
-        tasks = [writing] if self._tidying is None else [writing, self._tidying]
-        _, late = await asyncio.wait(tasks, timeout=_CLOSING_S)
+        end = asyncio.get_running_loop().time() + _CLOSING_S
+        _, late = await asyncio.wait([writing], timeout=_CLOSING_S)
+        if self._tidying is not None:  # The last batch may have begun another.
+            await asyncio.wait([self._tidying], timeout=max(0.0, end - asyncio.get_running_loop().time()))
         if self._waiting:
             LOST.add("log", by=len(self._waiting))
             _log.error("audit events are lost", count=len(self._waiting), why=self.trouble or "the disk is too slow")
