@@ -25,9 +25,17 @@ async def slow(tmp_path: Path) -> AsyncIterator[Path]:
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         relays.add(asyncio.current_task())
-        await asyncio.sleep(HELD_S)
-        there, back = await asyncio.open_unix_connection(behind)
-        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+        try:
+            await asyncio.sleep(HELD_S)
+            there, back = await asyncio.open_unix_connection(behind)
+            try:
+                await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+            finally:
+                back.close()
+        except OSError:
+            return
+        finally:
+            writer.close()
 
     service = RUNTIME.strip("/")
     server = grpc.aio.server()
@@ -38,7 +46,12 @@ async def slow(tmp_path: Path) -> AsyncIterator[Path]:
     async with await asyncio.start_unix_server(relay, front):
         yield front
     await server.stop(None)
-    await asyncio.wait([each for each in relays if each is not None], timeout=10)
+    for each in relays:
+        if each is not None:
+            each.cancel()
+            with suppress(asyncio.CancelledError):
+                await each
+    await asyncio.sleep(0)  # What has been closed is let go of in the next turn.
 
 
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
