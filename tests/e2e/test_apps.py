@@ -90,6 +90,7 @@ def test_a_failed_build_names_the_line_and_leaves_the_running_revision_alone(ins
     instance.ph("deploy", str(guestbook), "--yes")
 
 
+@pytest.mark.slow
 def test_rollback_goes_back_without_a_build(instance: Instance, guestbook: Path) -> None:
     instance.ph("deploy", str(guestbook), "--env", "GREETING=Good evening")
     assert b"Good evening" in instance.fetch("guestbook.localhost")[1]
@@ -180,6 +181,7 @@ def test_an_app_without_web_runs_without_a_url(instance: Instance, tmp_path: Pat
     instance.ph("delete", "ticker", "--yes")
 
 
+@pytest.mark.slow
 def test_what_a_dry_run_shows_can_be_applied(instance: Instance, guestbook: Path) -> None:
     shown = instance.ph("deploy", str(guestbook), "--name", "shown", "--dry-run").stdout
     assert "''" not in shown

@@ -149,6 +149,7 @@ def managers(obj: Any) -> set[str]:
     return {each["manager"] for each in obj["metadata"]["managedFields"]}
 
 
+@pytest.mark.slow
 def test_killing_everything_leaves_nothing_in_the_way_of_up(working: Instance) -> None:
     """Supervisors first: what is left over is the instance's own and is taken back."""
     for path in sorted((working.home / "run").glob("*.pid"), key=lambda path: "supervisor" not in path.name):
