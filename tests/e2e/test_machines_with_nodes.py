@@ -39,7 +39,7 @@ def lan() -> Iterator[IPv4Network]:
 
 def test_pods_of_all_nodes_reach_each_other(lan: IPv4Network) -> None:
     home, away = (Path(tempfile.mkdtemp(prefix=f"pht-{name}-")) for name in ("here", "away"))
-    before, cluster = look(), Instance(home, 7)
+    before, cluster = look(home), Instance(home, 7)
     with contextlib.ExitStack() as stack:
         for folder in (home, away):
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -58,5 +58,5 @@ def test_pods_of_all_nodes_reach_each_other(lan: IPv4Network) -> None:
         assert pods["two"] in callers(cluster, "far")
         assert pods["far"] in callers(cluster, "two")
         cluster.kubectl("delete", "pod", *pods)
-    left = look(str(home)).added_since(before)
+    left = look(home).added_since(before)
     assert not left, f"something was left behind: {left}"
