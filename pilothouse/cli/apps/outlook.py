@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable
 
 from pilothouse.cli.apps.lookup import earlier_revision, is_current
-from pilothouse.cli.why.causes import Why, explain
+from pilothouse.cli.why.causes import explain
 from pilothouse.cli.why.finding import State
 from pilothouse.cli.why.inside import telling_lines
 from pilothouse.cli.why.look import look
 from pilothouse.cli.why.peek import LINES, last_lines, peek
 from pilothouse.cli.why.scene import Scene, count, newest, restarts
+from pilothouse.cli.why.sentence import Why
 from pilothouse.cli.why.standing import old_revision, release_failed
 from pilothouse.client.client import Client
 from pilothouse.model import meta

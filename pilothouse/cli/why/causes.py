@@ -6,15 +6,17 @@ say why, also of objects that are gone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pilothouse.cli.output import age
-from pilothouse.cli.why.claim_causes import of_claims
 from pilothouse.cli.why.finding import AT_ONCE, SOON, Finding, State
-from pilothouse.cli.why.pod_causes import NOTHING_SEEN, of_note, of_pod, refused
-from pilothouse.cli.why.scene import SETS, Scene, is_rolled_out, newest, restarts
+from pilothouse.cli.why.kinds import EXPLAINED
+from pilothouse.cli.why.pod_causes import of_note, of_pod, refused
+from pilothouse.cli.why.scene import SETS, Scene, is_rolled_out, newest
+from pilothouse.cli.why.sentence import Why, told
 from pilothouse.cli.why.set_causes import with_what_it_blocks, without_pods
 from pilothouse.cli.why.standing import state, waiting, well
+from pilothouse.cli.why.worst import worst_of
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
@@ -29,51 +31,23 @@ _ROUTE_STEPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Why:
-    """sentence: all of it. chain: the causes alone, the first one first; empty when all is well. next_step: the way out.
-
-    standing: the subject and how it stands, without the reasons. state: in one word. is_known: False when there is no such
-    object and nothing was ever said about one. process: which of an app the causes are of, "" for `web`. certain_after_s: see `Finding`.
-    """
-
-    sentence: str
-    chain: tuple[str, ...] = ()
-    next_step: str = ""
-    is_known: bool = True
-    state: str = State.NOT_READY
-    standing: str = ""
-    certain_after_s: float | None = None
-    process: str = ""
-
-
 def explain(scene: Scene) -> Why:
     if not _exists(scene):
         return _of_gone(scene)
+    if scene.kind in EXPLAINED:
+        return EXPLAINED[scene.kind](scene)
     for look in (_unattended, _own_trouble, _built, _idle, _pods_created, _pods_run, _routed):
         finding = look(scene)
         if finding is not None:
-            return _told(f"{scene.subject} {state(scene)}", finding)
+            return told(f"{scene.subject} {state(scene)}", finding)
     for process in scene.processes:
         if finding := _pods_created(process) or _pods_run(process):
-            return replace(_told(f"{process.subject} {state(process)}", finding), process=process.name)
+            return replace(told(f"{process.subject} {state(process)}", finding), process=process.name)
     if all_is_well := well(scene):
         return Why(all_is_well, state=_good_state(scene))
     if past := _past(scene, _begun(scene)):
-        return _told(f"{scene.subject} {state(scene)}", past)
+        return told(f"{scene.subject} {state(scene)}", past)
     return Why(waiting(scene), state=_state_on_the_way(scene))
-
-
-def _told(standing: str, finding: Finding) -> Why:
-    causes = ", so ".join(finding.chain)
-    return Why(
-        f"{standing}: {causes}; {finding.next_step}",
-        finding.chain,
-        finding.next_step,
-        state=finding.state,
-        standing=standing,
-        certain_after_s=finding.certain_after_s,
-    )
 
 
 def _good_state(scene: Scene) -> State:
@@ -89,7 +63,7 @@ def _state_on_the_way(scene: Scene) -> State:
 
 def _exists(scene: Scene) -> bool:
     own = {"App": scene.app, "Build": scene.build, "Deployment": scene.deployment, "Ingress": scene.ingress}
-    own |= dict.fromkeys(SETS, scene.workload)
+    own |= dict.fromkeys((*SETS, *EXPLAINED), scene.workload)
     if scene.kind in own:
         return own[scene.kind] is not None
     return bool(scene.replica_sets if scene.kind == "ReplicaSet" else scene.pods)
@@ -193,16 +167,12 @@ def _pods_created(scene: Scene) -> Finding | None:
 
 def _pods_run(scene: Scene) -> Finding | None:
     """The worst of the current revision's pods; the rollout's deadline is the last link of the chain."""
-    if scene.kind in ("Build", "Ingress"):
+    if scene.kind in ("Build", "Ingress") or (worst := worst_of(scene, scene.current_pods)) is None:
         return None
-    for pod in sorted(scene.current_pods, key=restarts, reverse=True):
-        inside = scene.inside.get(meta.name(pod), NOTHING_SEEN)
-        found = of_claims(scene, pod) or of_pod(pod, scene.notes_of(pod), scene.now, scene.app_name, inside=inside)
-        if found is not None:
-            progressing = (meta.condition(scene.deployment, "Progressing") if scene.deployment else None) or {}
-            late = ("the rollout made no progress in time",) if progressing.get("reason") == "ProgressDeadlineExceeded" else ()
-            return with_what_it_blocks(scene, pod, replace(found, chain=(*found.chain, *late)))
-    return None
+    pod, found = worst
+    progressing = (meta.condition(scene.deployment, "Progressing") if scene.deployment else None) or {}
+    late = ("the rollout made no progress in time",) if progressing.get("reason") == "ProgressDeadlineExceeded" else ()
+    return with_what_it_blocks(scene, pod, replace(found, chain=(*found.chain, *late)))
 
 
 def _routed(scene: Scene) -> Finding | None:
@@ -255,9 +225,9 @@ def _past(scene: Scene, since: float = 0.0) -> Finding | None:
 def _of_gone(scene: Scene) -> Why:
     finding = _past(scene)
     if finding is not None:
-        return _told(f"{scene.subject} is gone", finding)
+        return told(f"{scene.subject} is gone", finding)
     if scene.notes:
         last = scene.notes[-1]
-        told = f"{last.reason}: {last.message}".rstrip(". ")
-        return Why(f"{scene.subject} is gone; the last that was said about it, {age(scene.now - last.last)} ago: {told}")
+        said = f"{last.reason}: {last.message}".rstrip(". ")
+        return Why(f"{scene.subject} is gone; the last that was said about it, {age(scene.now - last.last)} ago: {said}")
     return Why(f"there is no {scene.kind.lower()} {scene.name}, and nothing is known about one", is_known=False)

@@ -22,7 +22,7 @@ def of_claims(scene: Scene, pod: Object) -> Finding | None:
         return None
     names = claim_names(pod)
     for claim in scene.claims:
-        if meta.name(claim) in names and (found := _of_claim(scene, claim)) is not None:
+        if meta.name(claim) in names and (found := of_claim(scene, claim)) is not None:
             return Finding((*found.chain, f"pod {meta.name(pod)} gets no node"), found.next_step, State.UNSCHEDULABLE)
     return None
 
@@ -33,7 +33,8 @@ def _waits_for_volumes(pod: Object) -> bool:
     return condition is None or "persistentvolume" in condition.get("message", "").lower()
 
 
-def _of_claim(scene: Scene, claim: Object) -> Finding | None:
+def of_claim(scene: Scene, claim: Object) -> Finding | None:
+    """What keeps a claim from having a volume; None while nothing was said of it."""
     name = meta.name(claim)
     said = [note for note in scene.notes_of(claim) if note.reason in TELLING]
     if not said:

@@ -10,30 +10,15 @@ import click
 from pilothouse.cli import names, output
 from pilothouse.cli.durations import Duration
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, placed, run
+from pilothouse.cli.why.target import kind_of, target
 from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
-    from pilothouse.cli.why.causes import Why
     from pilothouse.cli.why.notes import Note
     from pilothouse.cli.why.scene import Scene
+    from pilothouse.cli.why.sentence import Why
     from pilothouse.client.client import Client
 
-KINDS = {
-    "app": "App",
-    "build": "Build",
-    "deployment": "Deployment",
-    "deploy": "Deployment",
-    "replicaset": "ReplicaSet",
-    "rs": "ReplicaSet",
-    "statefulset": "StatefulSet",
-    "sts": "StatefulSet",
-    "daemonset": "DaemonSet",
-    "ds": "DaemonSet",
-    "pod": "Pod",
-    "po": "Pod",
-    "ingress": "Ingress",
-    "ing": "Ingress",
-}
 SHOWN = 8
 READ_LIMIT = 20_000
 
@@ -52,33 +37,20 @@ def why(session: Session, what: str, namespace: str, since: float, output: str) 
       ph why shop
       ph why pod/shop-5d8f7c9b6-x2x4z
       ph why statefulset/db
+      ph why pvc/data-db-0
       ph why build/shop-0a1b2c3d4e --since 2h
     """
-    kind, name = _target(what)
-    run(_why(session, kind, name, namespace, since, output))
+    run(_why(session, *target(what), namespace, since, output))
 
 
-def _target(text: str) -> tuple[str, str]:
-    kind, slash, name = text.rpartition("/")
-    if not slash:
-        return "App", text
-    word = kind.lower().partition(".")[0]
-    known = KINDS.get(word) or KINDS.get(word.removesuffix("s")) or KINDS.get(word.removesuffix("es"))
-    if known is None or not name:
-        raise click.UsageError(
-            f"{text!r}: write APP or KIND/NAME, with KIND one of {', '.join(sorted({k.lower() for k in KINDS.values()}))}; "
-            f"{placed('`ph kubectl describe`')} tells of others"
-        )
-    return known, name
-
-
-async def _why(session: Session, kind: str, name: str, namespace: str, since_s: float, how: str) -> None:
+async def _why(session: Session, kind: str | None, name: str, namespace: str, since_s: float, how: str) -> None:
     from pilothouse.cli.why.causes import explain
     from pilothouse.cli.why.look import look
     from pilothouse.cli.why.peek import peek
 
     now = time.time()
     async with connected(session) as client:
+        kind = kind or await kind_of(client, name, namespace)
         scene = await look(client, kind, name, namespace, now, decided(session, namespace, now - since_s))
         found = explain(scene)
         if not found.is_known:

@@ -17,6 +17,7 @@ class State(StrEnum):
     PAUSED = "Paused"
     CRASHING = "Crashing"
     ENDED = "Ended"
+    FAILED = "Failed"
     OUT_OF_MEMORY = "OutOfMemory"
     NO_PROGRAM = "NoProgram"
     WRONG_PORT = "WrongPort"

@@ -3,15 +3,15 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from pilothouse.cli.why.kinds.reading import PARTS
 from pilothouse.cli.why.notes import Note, belongs_to, from_event, merged
+from pilothouse.cli.why.reader import Parts, Reader, owned
 from pilothouse.cli.why.scene import Scene
-from pilothouse.client.client import ObjectList
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
-from pilothouse.model.resource import Resource
 from pilothouse.model.volumes import claim_names
 from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.resource import APPS
@@ -19,17 +19,6 @@ from pilothouse.platform.builds.resource import BUILDS
 
 if TYPE_CHECKING:
     from pilothouse.platform.gateway.routes import Problem
-
-Parts = dict[str, Any]
-"""Fields of a Scene by name."""
-
-
-class Reader(Protocol):
-    """What of a `Client` is used here."""
-
-    async def get_or_none(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None: ...
-
-    async def list_all(self, resource: Resource, namespace: str | None = None, *, label_selector: str | None = None) -> ObjectList: ...
 
 
 async def look(reader: Reader, kind: str, name: str, namespace: str, now: float, decisions: Sequence[Note]) -> Scene:
@@ -54,7 +43,7 @@ def _objects(parts: Mapping[str, Any]) -> list[Object]:
     found: list[Object] = []
     for key in ("app", "build", "deployment", "workload", "ingress"):
         found += [parts[key]] if parts.get(key) else []
-    return [*found, *parts.get("replica_sets", ()), *parts.get("pods", ()), *parts.get("claims", ())]
+    return [*found, *parts.get("replica_sets", ()), *parts.get("pods", ()), *parts.get("claims", ()), *parts.get("jobs", ())]
 
 
 async def _app_parts(reader: Reader, name: str, namespace: str) -> Parts:
@@ -71,7 +60,7 @@ async def _app_parts(reader: Reader, name: str, namespace: str) -> Parts:
     slices = (await reader.list_all(kinds.ENDPOINTSLICES, namespace, label_selector=selector)).items if processes.has_port(app) else None
     pods = [*built.pop("pods", []), *rolled.pop("pods", [])]
     named = [rolled["deployment"], await reader.get_or_none(kinds.SERVICES, name, namespace), routed["ingress"]]
-    taken = [f"{obj['kind'].lower()} {name}" for obj in named if obj is not None and not _is_owned(obj, app)]
+    taken = [f"{obj['kind'].lower()} {name}" for obj in named if obj is not None and not _isowned(obj, app)]
     others = [await _process_parts(reader, app, process) for process in lasting if process != processes.WEB]
     return {"app": app, "endpoints": slices, "pods": pods, "taken": taken, "processes": others, **built, **rolled, **routed}
 
@@ -81,7 +70,7 @@ async def _process_parts(reader: Reader, app: Object, process: str) -> Parts:
     return {"name": process, "app": app, **await _deployment_parts(reader, name, meta.namespace(app))}
 
 
-def _is_owned(obj: Object, owner: Object) -> bool:
+def _isowned(obj: Object, owner: Object) -> bool:
     return (meta.controller_of(obj) or {}).get("uid") == meta.uid(owner)
 
 
@@ -92,34 +81,14 @@ async def _build_parts(reader: Reader, name: str, namespace: str) -> Parts:
 
 async def _deployment_parts(reader: Reader, name: str, namespace: str) -> Parts:
     deployment = await reader.get_or_none(kinds.DEPLOYMENTS, name, namespace)
-    sets = await _owned(reader, kinds.REPLICASETS, namespace, [deployment] if deployment else [])
-    return {"deployment": deployment, "replica_sets": sets, "pods": await _owned(reader, kinds.PODS, namespace, sets)}
-
-
-async def _owned(reader: Reader, resource: Resource, namespace: str, owners: Sequence[Object]) -> list[Object]:
-    if not owners:
-        return []
-    uids = {meta.uid(owner) for owner in owners}
-    return [obj for obj in (await reader.list_all(resource, namespace)).items if (meta.controller_of(obj) or {}).get("uid") in uids]
+    sets = await owned(reader, kinds.REPLICASETS, namespace, [deployment] if deployment else [])
+    return {"deployment": deployment, "replica_sets": sets, "pods": await owned(reader, kinds.PODS, namespace, sets)}
 
 
 async def _replica_set_parts(reader: Reader, name: str, namespace: str) -> Parts:
     found = await reader.get_or_none(kinds.REPLICASETS, name, namespace)
     sets = [found] if found is not None else []
-    return {"replica_sets": sets, "pods": await _owned(reader, kinds.PODS, namespace, sets)}
-
-
-async def _stateful_set_parts(reader: Reader, name: str, namespace: str) -> Parts:
-    return await _set_parts(reader, kinds.STATEFULSETS, name, namespace)
-
-
-async def _daemon_set_parts(reader: Reader, name: str, namespace: str) -> Parts:
-    return await _set_parts(reader, kinds.DAEMONSETS, name, namespace)
-
-
-async def _set_parts(reader: Reader, resource: Resource, name: str, namespace: str) -> Parts:
-    found = await reader.get_or_none(resource, name, namespace)
-    return {"workload": found, "pods": await _owned(reader, kinds.PODS, namespace, [found] if found is not None else [])}
+    return {"replica_sets": sets, "pods": await owned(reader, kinds.PODS, namespace, sets)}
 
 
 async def _pod_parts(reader: Reader, name: str, namespace: str) -> Parts:
@@ -171,8 +140,7 @@ _PARTS = {
     "Build": _build_parts,
     "Deployment": _deployment_parts,
     "ReplicaSet": _replica_set_parts,
-    "StatefulSet": _stateful_set_parts,
-    "DaemonSet": _daemon_set_parts,
     "Pod": _pod_parts,
     "Ingress": _ingress_parts,
+    **PARTS,
 }

@@ -88,6 +88,9 @@ def belongs_to(kind: str, name: str) -> Callable[[Note], bool]:
         "ReplicaSet": f"ReplicaSet/{own}|Pod/{own}-{_SUFFIX}{{5}}",
         "StatefulSet": f"StatefulSet/{own}|Pod/{own}-[0-9]+",
         "DaemonSet": f"DaemonSet/{own}|Pod/{own}-{_SUFFIX}{{5}}",
+        "ReplicationController": f"ReplicationController/{own}|Pod/{own}-{_SUFFIX}{{5}}",
+        "Job": f"Job/{own}|Pod/{own}-(?:[0-9]+-)?{_SUFFIX}{{5}}",
+        "CronJob": f"CronJob/{own}|Job/{own}-[0-9]+|Pod/{own}-[0-9]+-(?:[0-9]+-)?{_SUFFIX}{{5}}",
         "Build": f"Build/{own}|Pod/{own}-build",
     }
     pattern = re.compile(made.get(kind, f"{kind}/{own}"))

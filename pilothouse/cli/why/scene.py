@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pilothouse.platform.gateway.routes import Problem
 
 
-SETS = ("StatefulSet", "DaemonSet")
+SETS = ("StatefulSet", "DaemonSet", "ReplicationController")
 """Kinds that make pods themselves, without ReplicaSets between."""
 
 
@@ -24,10 +24,11 @@ SETS = ("StatefulSet", "DaemonSet")
 class Scene:
     """What is there of `kind` `name` and of what belongs to it; notes: oldest first; now: seconds since the epoch.
 
-    endpoints: the EndpointSlices of the Service of the same name; None when they were not asked for. workload: a StatefulSet or a
-    DaemonSet. problems: what keeps the gateway from routing the ingress. taken: objects that carry an App's name and are not its
-    own. processes: of an App, one scene of kind "Process" for each process beside `web` that runs all the time. inside: by pod,
-    for those that were looked into. claims: of pods without a node, those that have no volume.
+    endpoints: the EndpointSlices of the Service of the same name; None when they were not asked for. workload: an object of one
+    of SETS or of `kinds.EXPLAINED`; pods are then those that it made, counts, or is mounted by. jobs: of a CronJob. problems:
+    what keeps the gateway from routing the ingress. taken: objects that carry an App's name and are not its own. processes: of
+    an App, one scene of kind "Process" for each process beside `web` that runs all the time. inside: by pod, for those that
+    were looked into. claims: of pods without a node, those that have no volume.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Scene:
     processes: Sequence["Scene"] = ()
     inside: Mapping[str, Inside] = field(default_factory=dict)
     claims: Sequence[Object] = ()
+    jobs: Sequence[Object] = ()
 
     @property
     def app_name(self) -> str:

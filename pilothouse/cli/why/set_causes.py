@@ -14,7 +14,7 @@ _REVISION = "controller-revision-hash"
 def without_pods(scene: Scene) -> Finding | None:
     """Pods that the API server refuses: the last that was said of making one is that it failed."""
     owner = scene.workload
-    if owner is None or count(owner, "replicas" if owner["kind"] == "StatefulSet" else "currentNumberScheduled") >= scene.wanted:
+    if owner is None or count(owner, "currentNumberScheduled" if owner["kind"] == "DaemonSet" else "replicas") >= scene.wanted:
         return None
     said = [note for note in scene.notes_of(owner) if note.reason in ("FailedCreate", "SuccessfulCreate")]
     if not said or said[-1].reason == "SuccessfulCreate":

@@ -14,8 +14,9 @@ from pilothouse.cli.main import ph
 from pilothouse.cli.session import Session
 from pilothouse.cli.settings.home import Home
 from pilothouse.cli.why.causes import explain
-from pilothouse.cli.why.command import _target, decided, document
+from pilothouse.cli.why.command import decided, document
 from pilothouse.cli.why.look import look
+from pilothouse.cli.why.target import kind_of, target
 from pilothouse.client.transport import Call
 from pilothouse.model import kinds, meta
 from pilothouse.platform.apps.resource import APPS
@@ -30,8 +31,15 @@ from tests.platform.live import platform
 async def told(cluster: Cluster, folder: Path, what: str = "shop", ahead_s: float = 0, kubeconfig: str | None = None) -> str:
     """The sentence, `ahead_s` from now."""
     session, now = Session(Home(folder), kubeconfig, False), time.time() + ahead_s
-    kind, name = _target(what)
-    scene = await look(cluster.client, kind, name, "default", now, decided(session, "default", now - 86400))
+    kind, name = target(what)
+    scene = await look(
+        cluster.client,
+        kind or await kind_of(cluster.client, name, "default"),
+        name,
+        "default",
+        now,
+        decided(session, "default", now - 86400),
+    )
     assert document(scene, explain(scene))["sentence"] == explain(scene).sentence
     return explain(scene).sentence
 
@@ -103,7 +111,7 @@ async def test_an_ingress_that_has_the_host_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ("shop", ("App", "shop")),
+        ("shop", (None, "shop")),
         ("pod/x", ("Pod", "x")),
         ("pods/x", ("Pod", "x")),
         ("deployment.apps/x", ("Deployment", "x")),
@@ -112,17 +120,19 @@ async def test_an_ingress_that_has_the_host_is_named(tmp_path: Path) -> None:
         ("ingresses/x", ("Ingress", "x")),
         ("rs/x", ("ReplicaSet", "x")),
         ("sts/x", ("StatefulSet", "x")),
+        ("pvc/x", ("PersistentVolumeClaim", "x")),
+        ("cronjobs.batch/x", ("CronJob", "x")),
         ("daemonsets.apps/x", ("DaemonSet", "x")),
     ],
 )
-def test_objects_are_named_as_kubectl_names_them(given: str, expected: tuple[str, str]) -> None:
-    assert _target(given) == expected
+def test_objects_are_named_as_kubectl_names_them(given: str, expected: tuple[str | None, str]) -> None:
+    assert target(given) == expected
 
 
 @pytest.mark.parametrize("given", ["gadget/x", "pod/", "/x"])
 def test_a_kind_that_is_not_known_is_refused_with_those_that_are(given: str) -> None:
-    with pytest.raises(click.UsageError, match="app, build, daemonset, deployment, ingress, pod, replicaset, statefulset"):
-        _target(given)
+    with pytest.raises(click.UsageError, match=r"app, build, cronjob, daemonset, deployment, .*, statefulset"):
+        target(given)
 
 
 @pytest.mark.parametrize(("given", "seconds"), [("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86400)])

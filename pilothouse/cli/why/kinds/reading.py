@@ -1,0 +1,66 @@
+"""Reads what belongs to an object of a kind that makes, counts or holds up pods without an app around it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from pilothouse.cli.why.reader import Parts, Reader, owned
+from pilothouse.model import kinds, meta
+from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
+from pilothouse.model.selector import SelectorError, from_label_selector
+from pilothouse.model.volumes import claim_names
+
+Read = Callable[[Reader, str, str], Awaitable[Parts]]
+"""(reader, name, namespace)."""
+
+
+async def _with_own_pods(resource: Resource, reader: Reader, name: str, namespace: str) -> Parts:
+    found = await reader.get_or_none(resource, name, namespace)
+    return {"workload": found, "pods": await owned(reader, kinds.PODS, namespace, [found] if found is not None else [])}
+
+
+async def _cron_job(reader: Reader, name: str, namespace: str) -> Parts:
+    found = await reader.get_or_none(kinds.CRONJOBS, name, namespace)
+    jobs = await owned(reader, kinds.JOBS, namespace, [found] if found is not None else [])
+    return {"workload": found, "jobs": jobs, "pods": await owned(reader, kinds.PODS, namespace, jobs)}
+
+
+async def _claim(reader: Reader, name: str, namespace: str) -> Parts:
+    """With the pods that mount it and have not ended."""
+    found = await reader.get_or_none(kinds.PERSISTENTVOLUMECLAIMS, name, namespace)
+    pods = (await reader.list_all(kinds.PODS, namespace)).items if found is not None else []
+    return {"workload": found, "pods": [pod for pod in pods if name in claim_names(pod) and not _has_ended(pod)]}
+
+
+async def _budget(reader: Reader, name: str, namespace: str) -> Parts:
+    """With the pods that it counts."""
+    found = await reader.get_or_none(kinds.PODDISRUPTIONBUDGETS, name, namespace)
+    if found is None:
+        return {"workload": None}
+    try:
+        selector = from_label_selector(found["spec"].get("selector"))
+    except SelectorError:
+        return {"workload": found}
+    pods = (await reader.list_all(kinds.PODS, namespace)).items
+    return {"workload": found, "pods": [pod for pod in pods if selector.matches(meta.labels(pod)) and not _has_ended(pod)]}
+
+
+async def _autoscaler(reader: Reader, name: str, namespace: str) -> Parts:
+    return {"workload": await reader.get_or_none(kinds.HORIZONTALPODAUTOSCALERS, name, namespace)}
+
+
+def _has_ended(pod: Object) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+PARTS: Mapping[str, Read] = {
+    "CronJob": _cron_job,
+    "DaemonSet": partial(_with_own_pods, kinds.DAEMONSETS),
+    "HorizontalPodAutoscaler": _autoscaler,
+    "Job": partial(_with_own_pods, kinds.JOBS),
+    "PersistentVolumeClaim": _claim,
+    "PodDisruptionBudget": _budget,
+    "ReplicationController": partial(_with_own_pods, kinds.REPLICATIONCONTROLLERS),
+    "StatefulSet": partial(_with_own_pods, kinds.STATEFULSETS),
+}
+"""By kind; each answers `workload`: None when there is none of that name."""
