@@ -1,19 +1,14 @@
 """The container runtime over gRPC: CRI runtime.v1, and containerd's own event stream (containerd 1.6 has no CRI events).
 
-The only module that imports grpc: its errors become RuntimeFailure here.
+The only module of the agent that speaks gRPC: its errors become RuntimeFailure here.
 """
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-# The agent starts programs while calls are under way; gRPC's fork handlers would only warn that they cannot help with that.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-
-import grpc
 from google.protobuf.message import Message
 
 from pilothouse.engine.node.runtime import answers
@@ -33,6 +28,7 @@ from pilothouse.engine.node.runtime.seam import (
     Usage,
     Users,
 )
+from pilothouse.engine.rpc import CallError, open_channel
 from pilothouse.model.json import Object
 
 RUNTIME, IMAGES, EVENTS = "/runtime.v1.RuntimeService/", "/runtime.v1.ImageService/", "/containerd.services.events.v1.Events/"
@@ -46,20 +42,6 @@ STARTING = "server is not initialized yet"
 """What CRI says while containerd accepts connections already."""
 STARTING_PAUSES_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 2.0)
 NOTING_PAUSES_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
-MAX_MESSAGE = 16 * 1024 * 1024
-OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", MAX_MESSAGE),
-    ("grpc.default_authority", "localhost"),
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.use_local_subchannel_pool", 1),
-    # A socket of this machine has no bandwidth to be probed: each probe wakes threads at both ends.
-    ("grpc.http2.bdp_probe", 0),
-    ("grpc.initial_reconnect_backoff_ms", 20),
-    # However it is called: how long an attempt to connect may take. A busy containerd accepts long before it answers.
-    ("grpc.min_reconnect_backoff_ms", 10_000),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-)
 
 M = TypeVar("M", bound=Message)
 
@@ -68,7 +50,7 @@ class CriRuntime:
     """A Runtime behind a unix socket. Made inside a running event loop."""
 
     def __init__(self, socket: Path) -> None:
-        self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=OPTIONS)
+        self._channel = open_channel(f"unix://{socket}")
         self._calls: dict[str, Any] = {}
         self._signalled: set[str] = set()
 
@@ -80,7 +62,7 @@ class CriRuntime:
         for pause_s in (*STARTING_PAUSES_S, None):
             try:
                 result: M = await call(request, timeout=timeout_s, metadata=IN_NAMESPACE)
-            except grpc.aio.AioRpcError as error:
+            except CallError as error:
                 if pause_s is None or error.details() != STARTING:
                     raise RuntimeFailure(method.rpartition("/")[2], error.details() or error.code().name, error.code().name) from error
                 await asyncio.sleep(pause_s)
@@ -283,7 +265,7 @@ class CriRuntime:
         try:
             async for envelope in subscribe(request):
                 yield answers.event(envelope)
-        except grpc.aio.AioRpcError as error:
+        except CallError as error:
             raise RuntimeFailure("Subscribe", error.details() or error.code().name, error.code().name) from error
 
     async def close(self) -> None:
@@ -292,12 +274,12 @@ class CriRuntime:
 
 async def check_health(address: str, service: str, timeout_s: float) -> bool:
     """The standard gRPC health check, for probes; address is host:port. Raises RuntimeFailure when nobody answers."""
-    async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+    async with open_channel(address) as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check", api.HealthCheckRequest.SerializeToString, api.HealthCheckResponse.FromString
         )
         try:
             answer = await check(api.HealthCheckRequest(service=service), timeout=timeout_s)
-        except grpc.aio.AioRpcError as error:
+        except CallError as error:
             raise RuntimeFailure("Check", error.details() or error.code().name, error.code().name) from error
     return bool(answer.status == api.HealthCheckResponse.SERVING)

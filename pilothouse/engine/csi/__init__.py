@@ -1,0 +1,1 @@
+"""The Container Storage Interface: the drivers' vocabulary and a client of their sockets, for whatever runs on a node."""

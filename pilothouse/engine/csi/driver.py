@@ -1,0 +1,67 @@
+"""A client of one storage driver's socket: questions with a deadline, refusals as sentences.
+
+Nothing is tried again here: the caller knows what may be repeated and how long that has use.
+Requests may carry secrets, so neither requests nor answers are logged.
+"""
+
+from pathlib import Path
+
+from google.protobuf.message import Message
+
+from pilothouse.engine.csi.methods import A, Method, Q
+from pilothouse.engine.rpc import CallError, open_channel
+
+CALL_S = 120.0
+"""How long the kubelet gives a driver for one call."""
+MOST_WORDS = 1024
+_UNDECIDED = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"})
+
+
+class CsiFailure(Exception):
+    """A driver refused, or could not be asked. method: CreateVolume, ...; code: gRPC's name of the status (NOT_FOUND, UNAVAILABLE, ...)."""
+
+    def __init__(self, driver: str, method: str, why: str, code: str) -> None:
+        super().__init__(f"driver {driver}: {method}: {code}: {why}" if why else f"driver {driver}: {method}: {code}")
+        self.driver = driver
+        self.method = method
+        self.why = why
+        self.code = code
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing has been done or is still being done: after any other failure the driver may finish the work yet."""
+        return self.code not in _UNDECIDED
+
+
+class Driver:
+    """A driver behind a unix socket. Made inside a running event loop and closed by its owner. name: for what is said of it."""
+
+    def __init__(self, name: str, socket: Path) -> None:
+        self.name = name
+        self.socket = socket
+        self._channel = open_channel(f"unix://{socket}")
+
+    async def call(self, method: Method[Q, A], request: Q, timeout_s: float = CALL_S) -> A:
+        """The driver's answer. Raises CsiFailure: DEADLINE_EXCEEDED after timeout_s, UNAVAILABLE when nobody listens at the socket."""
+        ask = self._channel.unary_unary(method.path, _bytes, method.answer.FromString)
+        try:
+            answer: A = await ask(request, timeout=timeout_s)
+        except CallError as error:
+            raise self._failure(method.name, error, timeout_s) from error
+        return answer
+
+    def _failure(self, method: str, error: CallError, timeout_s: float) -> CsiFailure:
+        code = str(error.code().name)
+        why = " ".join((error.details() or "").split())[:MOST_WORDS]
+        if code == "DEADLINE_EXCEEDED":
+            why = f"no answer within {timeout_s:g} seconds"
+        elif code == "UNAVAILABLE":
+            why = f"nobody answers at {self.socket}: {why}"
+        return CsiFailure(self.name, method, why, code)
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+
+def _bytes(message: Message) -> bytes:
+    return message.SerializeToString()
