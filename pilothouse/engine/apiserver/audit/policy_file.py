@@ -4,13 +4,10 @@ Source of the rules: apiserver/pkg/apis/audit/validation/validation.go. Unlike u
 condition that is misspelt would record less, or more, than was meant.
 """
 
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from pilothouse.engine.apiserver.audit.policy import LEVELS, STAGES, Decision, Level, Policy, PolicyRule, Resources
-from pilothouse.model.body import YAMLProblem, loads_yaml
-from pilothouse.model.json import Object
+from pilothouse.model.fields import FieldError, Fields, document
 from pilothouse.model.names import dns1123_subdomain
 
 DEFAULT = Path(__file__).parent / "default.yaml"
@@ -48,115 +45,65 @@ def read(path: Path) -> Policy:
 
 def parsed(data: bytes) -> Policy:
     """Raises PolicyError."""
-    if len(data) > LARGEST_BYTES:
-        raise PolicyError(f"it is larger than {LARGEST_BYTES >> 20} MiB")
     try:
-        value, doubts = loads_yaml(data)
-    except (YAMLProblem, ValueError) as error:
-        raise PolicyError(f"it is no YAML: {error}") from error
-    if doubts:
-        raise PolicyError(doubts[0])
-    policy = _object(value, "the file")
-    _check_fields(policy, _POLICY_FIELDS, "")
-    stated = policy.get("apiVersion"), policy.get("kind")
+        return _policy(document(data, LARGEST_BYTES))
+    except FieldError as error:
+        raise PolicyError(str(error)) from error
+
+
+def _policy(policy: Fields) -> Policy:
+    policy.allow(_POLICY_FIELDS)
+    stated = policy.values.get("apiVersion"), policy.values.get("kind")
     if stated != (_API_VERSION, "Policy"):
-        raise PolicyError(f"it has to begin with `apiVersion: {_API_VERSION}` and `kind: Policy`")
-    rules = _list(policy, "rules", "")
+        raise FieldError(f"it has to begin with `apiVersion: {_API_VERSION}` and `kind: Policy`")
+    rules = policy.each("rules")
     if not rules:
-        raise PolicyError("rules: there is none, and nothing would be recorded; `- level: Metadata` is the shortest one")
-    omitted, managed = _stages(policy, ""), _flag(policy, "omitManagedFields", "", otherwise=False)
-    return Policy(tuple(_rule(rule, f"rules[{i}]", omitted, managed) for i, rule in enumerate(rules)))
+        raise FieldError("rules: there is none, and nothing would be recorded; `- level: Metadata` is the shortest one")
+    omitted, managed = _stages(policy), policy.flag("omitManagedFields", otherwise=False)
+    return Policy(tuple(_rule(rule, omitted, managed) for rule in rules))
 
 
-def _rule(value: Any, path: str, omitted: frozenset[str], managed: bool) -> PolicyRule:
-    rule = _object(value, path)
-    _check_fields(rule, _RULE_FIELDS, f"{path}.")
-    level = rule.get("level")
-    if level not in LEVELS:
-        given = "is missing" if level is None else f"cannot be {level!r}"
-        raise PolicyError(f"{path}.level {given}: it is one of {', '.join(LEVELS)}")
-    urls, namespaces = _texts(rule, "nonResourceURLs", path), _texts(rule, "namespaces", path)
-    resources = tuple(_resources(each, f"{path}.resources[{i}]") for i, each in enumerate(_list(rule, "resources", f"{path}.")))
+def _rule(rule: Fields, omitted: frozenset[str], managed: bool) -> PolicyRule:
+    rule.allow(_RULE_FIELDS)
+    level = rule.choice("level", LEVELS)
+    urls, namespaces = rule.texts("nonResourceURLs"), rule.texts("namespaces")
+    resources = tuple(_resources(each) for each in rule.each("resources"))
     if urls and (resources or namespaces):
-        raise PolicyError(f"{path}: nonResourceURLs stand in a rule of their own, without resources and namespaces")
+        raise FieldError(f"{rule.path}: nonResourceURLs stand in a rule of their own, without resources and namespaces")
     for url in urls:
-        _check_url(url, f"{path}.nonResourceURLs")
+        _check_url(url, rule.at("nonResourceURLs"))
     return PolicyRule(
-        Decision(
-            Level(LEVELS.index(level)),
-            omitted | _stages(rule, f"{path}."),
-            _flag(rule, "omitManagedFields", f"{path}.", otherwise=managed),
-        ),
-        frozenset(_texts(rule, "users", path)),
-        frozenset(_texts(rule, "userGroups", path)),
-        frozenset(_texts(rule, "verbs", path)),
+        Decision(Level(LEVELS.index(level)), omitted | _stages(rule), rule.flag("omitManagedFields", otherwise=managed)),
+        frozenset(rule.texts("users")),
+        frozenset(rule.texts("userGroups")),
+        frozenset(rule.texts("verbs")),
         frozenset(namespaces),
         resources,
         tuple(urls),
     )
 
 
-def _resources(value: Any, path: str) -> Resources:
-    entry = _object(value, path)
-    _check_fields(entry, _RESOURCE_FIELDS, f"{path}.")
-    group = entry.get("group", "")
+def _resources(entry: Fields) -> Resources:
+    entry.allow(_RESOURCE_FIELDS)
+    group = entry.values.get("group", "")
     if not isinstance(group, str) or (group and dns1123_subdomain(group)):
-        raise PolicyError(f'{path}.group {group!r} is no API group such as "apps" (without a version), or "" for the core group')
-    resources, names = _texts(entry, "resources", path), _texts(entry, "resourceNames", path)
+        raise FieldError(f'{entry.at("group")} {group!r} is no API group such as "apps" (without a version), or "" for the core group')
+    resources, names = entry.texts("resources"), entry.texts("resourceNames")
     if names and not resources:
-        raise PolicyError(f"{path}.resourceNames needs resources beside it, of which these are the names")
+        raise FieldError(f"{entry.at('resourceNames')} needs resources beside it, of which these are the names")
     return Resources(group, frozenset(resources), frozenset(names))
 
 
 def _check_url(url: str, path: str) -> None:
     if url != "*" and not url.startswith("/"):
-        raise PolicyError(f"{path}: {url!r} has to begin with a /, or to be *")
+        raise FieldError(f"{path}: {url!r} has to begin with a /, or to be *")
     if "*" in url[:-1]:
-        raise PolicyError(f"{path}: the * of {url!r} can only be its last character")
+        raise FieldError(f"{path}: the * of {url!r} can only be its last character")
 
 
-def _stages(holder: Object, path: str) -> frozenset[str]:
-    stages = _texts(holder, "omitStages", path.removesuffix("."))
+def _stages(holder: Fields) -> frozenset[str]:
+    stages = holder.texts("omitStages")
     for stage in stages:
         if stage not in STAGES:
-            raise PolicyError(f"{path}omitStages: there is no stage {stage!r}, but {', '.join(STAGES)}")
+            raise FieldError(f"{holder.at('omitStages')}: there is no stage {stage!r}, but {', '.join(STAGES)}")
     return frozenset(stages)
-
-
-def _flag(holder: Object, name: str, path: str, *, otherwise: bool) -> bool:
-    value = holder.get(name)
-    if value is None:
-        return otherwise
-    if not isinstance(value, bool):
-        raise PolicyError(f"{path}{name} is true or false, not {value!r}")
-    return value
-
-
-def _object(value: Any, path: str) -> Object:
-    if not isinstance(value, dict):
-        raise PolicyError(f"{path} has to be a mapping of fields")
-    return value
-
-
-def _list(holder: Object, name: str, path: str) -> list[Any]:
-    value = holder.get(name)
-    if value is not None and not isinstance(value, list):
-        raise PolicyError(f"{path}{name} has to be a list")
-    return value or []
-
-
-def _texts(holder: Object, name: str, path: str) -> list[str]:
-    prefix = f"{path}." if path else ""
-    found = _list(holder, name, prefix)
-    for each in found:
-        if not isinstance(each, str):
-            raise PolicyError(f"{prefix}{name}: {each!r} has to be a text; put it between quotes")
-    return found
-
-
-def _check_fields(holder: Object, known: tuple[str, ...], path: str) -> None:
-    for name in holder:
-        if name not in known:
-            near = get_close_matches(str(name), known, n=1)
-            meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise PolicyError(f"there is no field {path}{name}: {meant}")
