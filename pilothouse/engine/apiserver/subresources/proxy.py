@@ -10,20 +10,20 @@ Source: kubernetes pkg/registry/core/{pod,service,node}/rest, apimachinery/pkg/u
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from pilothouse.engine.apiserver.answer import RawResponse, StreamResponse, Tunnel
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.proxying import headers
+from pilothouse.engine.apiserver.proxying import headers, relay
 from pilothouse.engine.apiserver.proxying.dialing import why
 from pilothouse.engine.apiserver.proxying.exchange import Exchange, Outgoing
 from pilothouse.engine.apiserver.proxying.html import LinkRewriter
 from pilothouse.engine.apiserver.proxying.links import Links
 from pilothouse.engine.apiserver.proxying.named import split
+from pilothouse.engine.apiserver.proxying.relay import NO_STORE, Reached
 from pilothouse.engine.apiserver.request import body as bodies
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResource
@@ -35,29 +35,17 @@ from pilothouse.model.errors import BadRequest, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.wire.peer import keep_alive_probes
 
-_NO_STORE = ("cache-control", "no-cache, private")
 _HTML = "text/html"
 _REWRITTEN_AT_ONCE = 4 * 1024
 """Bytes of HTML between two turns of the event loop: some milliseconds where there are nothing but tags."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """Who is to answer. authority: its host and port. host: for the Host header. name: what failures call it."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    authority: str
-    host: str
-    name: str
-
-
-Reach = Callable[[], Awaitable[_Reached]]
+Reach = Callable[[], Awaitable[Reached]]
 """Connects. Raises Unavailable."""
 
 
 async def ask(backend: Backend, request: ApiRequest, served: ServedResource) -> StreamResponse | RawResponse | Tunnel:
-    pairs = list(request.http.headers) if request.http is not None else [("accept", request.accept), ("content-type", request.content_type)]
+    pairs = relay.pairs_of(request)
     is_upgrade = headers.is_upgrade(pairs)
     if request.too_large:
         raise bodies.too_large()
@@ -67,20 +55,8 @@ async def ask(backend: Backend, request: ApiRequest, served: ServedResource) -> 
     if not is_upgrade and not request.target.rest and request.method in ("GET", "HEAD"):
         return _with_slash(request)
     reached = await reach()
-    exchange = Exchange(reached.reader, reached.writer)
-    try:
-        await exchange.send(_outgoing(request, reached, pairs))
-        if exchange.is_upgraded and not is_upgrade:
-            raise EOFError("it speaks another protocol than it has been asked in")
-    except (OSError, EOFError, ValueError) as error:
-        exchange.close()
-        raise Unavailable(f"error trying to reach {reached.name}: {str(error) or 'the connection has broken'}") from error
-    except BaseException:
-        exchange.close()
-        raise
-    if exchange.is_upgraded:
-        return Tunnel(exchange.header("upgrade"), headers.returned(exchange.headers), exchange.upgraded())
-    return _answer(request, reached, exchange)
+    exchange = await relay.begin(reached, _outgoing(request, reached, pairs), is_upgrade=is_upgrade)
+    return relay.tunnel(exchange) if exchange.is_upgraded else _answer(request, reached, exchange)
 
 
 def _to_pod(backend: Backend, request: ApiRequest, served: ServedResource) -> Reach:
@@ -91,7 +67,7 @@ def _to_service(backend: Backend, request: ApiRequest, served: ServedResource) -
     return partial(_dial, backend, request, service_location(backend, request, served))
 
 
-async def _dial(backend: Backend, request: ApiRequest, location: Location) -> _Reached:
+async def _dial(backend: Backend, request: ApiRequest, location: Location) -> Reached:
     """The first that lets itself be connected to."""
     failures: list[str] = []
     for address, port in location.addresses:
@@ -103,7 +79,7 @@ async def _dial(backend: Backend, request: ApiRequest, location: Location) -> _R
             continue
         # Whoever is asked may take long: only so does anybody notice that it has vanished without a word.
         keep_alive_probes(writer.transport)
-        return _Reached(reader, writer, authority, request.headers.get("host") or authority, "service")
+        return Reached(reader, writer, authority, request.headers.get("host") or authority, "service")
     raise Unavailable(f"error trying to reach service: {failures[0]}")
 
 
@@ -122,12 +98,12 @@ def _check_port(node: Object, port: str) -> None:
         raise BadRequest(f"only the kubelet API of a node is reached through nodes/proxy: leave the port out, or name {own}")
 
 
-async def _kubelet(backend: Backend, node: Object) -> _Reached:
+async def _kubelet(backend: Backend, node: Object) -> Reached:
     name = node["metadata"]["name"]
     if backend.proxy is None:
         raise Unavailable(f"node {name} cannot be reached from this server")
     reader, writer, authority = await backend.proxy.connect(node)
-    return _Reached(reader, writer, authority, authority, f"node {name}")
+    return Reached(reader, writer, authority, authority, f"node {name}")
 
 
 _REACHES: Mapping[str, Callable[[Backend, ApiRequest, ServedResource], Reach]] = {
@@ -137,16 +113,11 @@ _REACHES: Mapping[str, Callable[[Backend, ApiRequest, ServedResource], Reach]] =
 }
 
 
-def _outgoing(request: ApiRequest, reached: _Reached, pairs: list[headers.Pair]) -> Outgoing:
-    client = request.http.peer.host if request.http is not None else ""
+def _outgoing(request: ApiRequest, reached: Reached, pairs: list[headers.Pair]) -> Outgoing:
     body = request.body if isinstance(request.body, bytes) else b""
-    path, query = request.target.rest or "/", _query(request)
-    sent = headers.sent(pairs, client=client, uri=_prefix(request) + path)
+    path, query = request.target.rest or "/", relay.query_of(request)
+    sent = headers.sent(pairs, client=relay.client_of(request), uri=_prefix(request) + path)
     return Outgoing(request.method, f"{path}?{query}" if query else path, reached.host, tuple(sent), body)
-
-
-def _query(request: ApiRequest) -> str:
-    return request.http.query if request.http is not None else urlencode(request.query, doseq=True)
 
 
 def _prefix(request: ApiRequest) -> str:
@@ -158,16 +129,16 @@ def _prefix(request: ApiRequest) -> str:
 
 def _with_slash(request: ApiRequest) -> RawResponse:
     """Relative links of what is behind a proxy lead through it only from below its path."""
-    query = _query(request)
+    query = relay.query_of(request)
     location = _prefix(request) + "/" + (f"?{query}" if query else "")
-    return RawResponse(b"", "", 301, [("location", location), _NO_STORE])
+    return RawResponse(b"", "", 301, [("location", location), NO_STORE])
 
 
-def _answer(request: ApiRequest, reached: _Reached, exchange: Exchange) -> StreamResponse:
+def _answer(request: ApiRequest, reached: Reached, exchange: Exchange) -> StreamResponse:
     links = Links(_prefix(request), reached.authority, reached.host)
     found = [(name, links.through(value) if name == "location" else value) for name, value in headers.returned(exchange.headers)]
     if not any(name == "cache-control" for name, _ in found):
-        found.append(_NO_STORE)
+        found.append(NO_STORE)
     rewriter = LinkRewriter(links.through) if _has_links(exchange) else None
     length = natural(exchange.header("content-length")) if rewriter is None and exchange.may_have_body else None
     return StreamResponse(_pieces(exchange, reached, rewriter), exchange.header("content-type"), exchange.status, found, length)
@@ -180,19 +151,16 @@ def _has_links(exchange: Exchange) -> bool:
     return media.strip() == _HTML and is_plain and not exchange.header("location")
 
 
-async def _pieces(exchange: Exchange, reached: _Reached, rewriter: LinkRewriter | None) -> AsyncIterator[bytes]:
-    """Raises Unavailable where the body ends too early: then the client's is cut short as well."""
-    try:
-        async with aclosing(exchange.pieces()) as pieces:
-            async for piece in pieces:
-                if rewriter is None:
-                    yield piece
-                    continue
-                for start in range(0, len(piece), _REWRITTEN_AT_ONCE):
-                    if passed := rewriter.feed(piece[start : start + _REWRITTEN_AT_ONCE]):
-                        yield passed
-                    await asyncio.sleep(0)
-        if rewriter is not None and (left := rewriter.end()):
-            yield left
-    except (OSError, EOFError) as error:
-        raise Unavailable(f"{reached.name} has not gone on with its answer: {error}") from error
+async def _pieces(exchange: Exchange, reached: Reached, rewriter: LinkRewriter | None) -> AsyncGenerator[bytes, None]:
+    """Raises Unavailable where the body ends too early."""
+    async with aclosing(relay.pieces(exchange, reached.name)) as pieces:
+        async for piece in pieces:
+            if rewriter is None:
+                yield piece
+                continue
+            for start in range(0, len(piece), _REWRITTEN_AT_ONCE):
+                if passed := rewriter.feed(piece[start : start + _REWRITTEN_AT_ONCE]):
+                    yield passed
+                await asyncio.sleep(0)
+    if rewriter is not None and (left := rewriter.end()):
+        yield left
