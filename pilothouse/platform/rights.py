@@ -37,6 +37,7 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule(_KEPT, "ingresses", _NET),
         rule(_MADE, "jobs", "batch"),
         rule("create delete", "secrets"),
+        rule("create list patch watch", "persistentvolumeclaims"),
     ),
     READINESS: (
         rule(_WATCH, "apps", _APPS),

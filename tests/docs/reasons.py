@@ -26,7 +26,7 @@ _OTHERS = (
     "RemoveImage RemovePodSandbox ReopenContainerLog ReplicaFailure ReplicaSet RestartAllContainers RollingUpdate RouteSocket "
     "RunPodSandbox RuntimeDefault RuntimeReady ServiceAccount ServiceProxy ServiceProxyConfig StartContainer StopContainer "
     "StopPodSandbox StopSignal SuccessCriteriaMet TokenRequest WorkingDir "
-    "FileSystemResizePending OnRootMismatch PersistentVolumeClaim ReadWriteOnce "
+    "FileSystemResizePending OnRootMismatch PersistentVolumeClaim ReadWriteMany ReadWriteOnce "
     "AbleToScale ContainerResource ScalingActive ScalingLimited "
     "DisruptionAllowed PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources "
     "DefaultBinder DefaultPreemption DoNotSchedule ImageLocality InterPodAffinity "

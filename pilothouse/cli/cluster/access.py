@@ -65,6 +65,7 @@ def needs(*, builds: bool) -> list[Need]:
         Need(kinds.INGRESSES, KEPT),
         Need(kinds.JOBS, MADE),
         Need(kinds.SECRETS, MADE),
+        Need(kinds.PERSISTENTVOLUMECLAIMS, ("list", "watch", "create", "patch")),
         Need(kinds.PODS, ("list", "watch", *(("create", "delete") if builds else ()))),
         Need(kinds.EVENTS, ("create", "patch")),
         Need(kinds.CONFIGMAPS, ("get", "list", "watch", "create", "update"), SYSTEM),

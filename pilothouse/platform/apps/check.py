@@ -10,12 +10,18 @@ from collections.abc import Iterator
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import QuantityError, parse
-from pilothouse.platform.apps import cron
+from pilothouse.platform.apps import cron, processes
 from pilothouse.platform.apps.patterns import HOST, IMAGE, NAME, QUANTITY
 from pilothouse.platform.apps.processes import RELEASE, WEB, deployment_name
+from pilothouse.platform.apps.volumes import check as volumes
 
 LEAST_MEMORY = 4 * 1024 * 1024
 """Bytes under which no container starts."""
+LEAST_STORAGE = 1024 * 1024
+"""Bytes under which no file system has room for files."""
+_LEAST = {"memory": LEAST_MEMORY, "storage": LEAST_STORAGE}
+_USE = {"memory": "starts", "storage": "fits"}
+_EXAMPLES = {"cpu": "500m (half a core) or 2", "memory": "256Mi or 1Gi", "storage": "500Mi or 10Gi"}
 _PROCESS = re.compile(r"[a-z0-9]([-a-z0-9]{0,28}[a-z0-9])?")
 _UNITS = re.compile(r"([0-9.]+) *([kmgt])(i?)b?", re.IGNORECASE)
 
@@ -27,7 +33,8 @@ def app(obj: Object) -> list[str]:
     found += [host(each) for each in spec.get("hosts") or ()]
     found += [quantity(key, value) for key, value in (spec.get("resources") or {}).items()]
     found += [health((spec.get("health") or {}).get("path") or "")]
-    return [fault for fault in [*found, *_processes(obj)] if fault]
+    found += [*_processes(obj), *volumes.faults(obj, [each.name for each in processes.of(obj)], quantity)]
+    return [fault for fault in found if fault]
 
 
 def name(text: str) -> str:
@@ -69,8 +76,8 @@ def variable(key: str) -> str:
 
 
 def quantity(resource: str, text: str) -> str:
-    """resource: cpu or memory."""
-    examples = "500m (half a core) or 2" if resource == "cpu" else "256Mi or 1Gi"
+    """resource: cpu, memory or storage."""
+    examples = _EXAMPLES[resource]
     if not re.search(QUANTITY, text):
         return f"{text!r} is no amount of {resource}: write {_meant(resource, text) or examples}"
     try:
@@ -79,15 +86,15 @@ def quantity(resource: str, text: str) -> str:
         return f"{text!r} is no amount of {resource}: write {examples}"
     if amount is not None and amount <= 0:
         return f"{text!r} is no amount of {resource}: it must be more than nothing, such as {examples}"
-    if amount is not None and resource == "memory" and amount < LEAST_MEMORY:
+    if amount is not None and amount < _LEAST.get(resource, 0):
         bytes_ = "less than a byte" if amount < 1 else f"{int(amount)} bytes"
-        return f"{text!r} of memory is {bytes_}, in which nothing starts: write {_meant(resource, text) or examples}"
+        return f"{text!r} of {resource} is {bytes_}, in which nothing {_USE[resource]}: write {_meant(resource, text) or examples}"
     return ""
 
 
 def _meant(resource: str, text: str) -> str:
     found = _UNITS.fullmatch(text.strip())
-    if resource != "memory" or found is None:
+    if resource == "cpu" or found is None:
         return ""
     number, unit, binary = found[1], found[2].upper(), found[3]
     plain = "k" if unit == "K" else unit

@@ -19,6 +19,8 @@ from pilothouse.platform.apps import hosts, objects
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.plan import Actual, plan, refused
 from pilothouse.platform.apps.resource import APPS
+from pilothouse.platform.apps.volumes import spec as volumes
+from pilothouse.platform.apps.volumes.claims import app_of
 
 BUILDS = Resource("builds.pilothouse.dev", "v1", "builds", "Build", custom=True)
 """Known to apps by its API only, like every other capability's objects."""
@@ -37,10 +39,11 @@ class AppController:
         self.client = client
         self.recorder = recorder
         self.around = around
-        self.apps = informers.of(APPS, indexes={"secret": _secret_keys, "host": self._wanted_hosts})
+        self.apps = informers.of(APPS, indexes={"secret": _secret_keys, "host": self._wanted_hosts, "claim": _claim_keys})
         self.owned: dict[str, tuple[Resource, Informer]] = {
             res.kind: (res, informers.of(res, label_selector=_copies(res), indexes={"app": _owner_uid})) for res in OWNED
         }
+        self.claims = informers.of(kinds.PERSISTENTVOLUMECLAIMS, indexes={"app": _made_for})
         self.ingresses = informers.of(kinds.INGRESSES, indexes={"host": hosts.hosts_of})
         self.classes = informers.of(kinds.INGRESSCLASSES) if around.hosts_by_namespace else None
         self.secrets = WatchedObjects(client, self._secret_changed)
@@ -50,6 +53,7 @@ class AppController:
         self.controller.watches(self.apps, self._rivals)
         for _, informer in self.owned.values():
             self.controller.watches(informer, self._app_key)
+        self.controller.watches(self.claims, self._apps_of_claim)
         self.controller.watches(self.ingresses, lambda obj: self._apps_with(hosts.hosts_of(obj)))
         if self.classes is not None:
             self.controller.watches(self.classes, lambda _: map(meta.key, self.apps.items()))
@@ -87,6 +91,10 @@ class AppController:
         for app in self.apps.by_index("secret", f"{secret.namespace}/{secret.name}"):
             self.controller.queue.add(meta.key(app))
 
+    def _apps_of_claim(self, claim: Object) -> list[str]:
+        """The apps that mount it, and the one that it was made for."""
+        return [*(meta.key(app) for app in self.apps.by_index("claim", meta.key(claim))), *_made_for(claim)]
+
     def _app_key(self, obj: Object) -> str | Iterable[str] | None:
         """The app that owns the object, else the one in whose way it is by its name."""
         key = meta.key(obj)
@@ -109,7 +117,12 @@ class AppController:
             one("Ingress"),
             {ref.name: secret for ref in _secrets(app) if (secret := self.secrets.known(ref)) is not None},
             self._taken(app),
+            self._claims(app),
         )
+
+    def _claims(self, app: Object) -> dict[str, Object]:
+        named = [claim for key in _claim_keys(app) if (claim := self.claims.get(key)) is not None]
+        return {meta.name(claim): claim for claim in (*named, *self.claims.by_index("app", meta.key(app)))}
 
     def _taken(self, app: Object) -> str:
         names = self._wanted_hosts(app)
@@ -130,10 +143,13 @@ class AppController:
 
     async def _ensure(self, app: Object, wanted: Object) -> str:
         """Returns what has the wanted object's name and is somebody else's, as text."""
-        resource, informer = self.owned[wanted["kind"]]
+        resource, informer = self.owned.get(wanted["kind"]) or (kinds.PERSISTENTVOLUMECLAIMS, self.claims)
         current = informer.get(f"{meta.namespace(wanted)}/{meta.name(wanted)}")
         if current is None:
             await self.client.create(resource, wanted)
+        elif informer is self.claims:
+            # Whose it is has been looked at by the plan, which goes by labels.
+            await self._change(resource, current, wanted)
         elif meta.uid(app) not in _owner_uid(current):
             return "" if _is_leftover(app, current) else f"{resource.singular or resource.kind.lower()} {meta.name(wanted)}"
         elif resource not in MADE_ONCE and not covers(current, wanted):
@@ -179,6 +195,16 @@ def _owner_uid(obj: Object) -> list[str]:
 
 def _secret_keys(app: Object) -> list[str]:
     return [f"{meta.namespace(app)}/{name}" for name in secrets_of(app)]
+
+
+def _claim_keys(app: Object) -> list[str]:
+    return [f"{meta.namespace(app)}/{name}" for name in volumes.claims_of(app)]
+
+
+def _made_for(claim: Object) -> list[str]:
+    """The key of the app that a claim was made for."""
+    name = app_of(claim)
+    return [f"{meta.namespace(claim)}/{name}"] if name else []
 
 
 def secrets_of(app: Object) -> list[str]:

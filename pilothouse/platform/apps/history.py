@@ -9,7 +9,8 @@ from pilothouse.platform.apps import objects
 
 _PASSWORD = re.compile(r"(?<=^http://)[^/@]*@|(?<=^https://)[^/@]*@")
 _SPOKEN = {"attempt": "built again", "image": "image", "command": "command", "args": "command"}
-_CHANGES = ("image", "attempt", "port", "command", "args", "processes", "env", "resources", "health")
+_NAMED = {"env": "env", "volumes": "volume"}
+_CHANGES = ("image", "attempt", "port", "command", "args", "processes", "env", "volumes", "resources", "health")
 
 
 ROLLED_OUT_AT = "apps.pilothouse.dev/rolled-out-at"
@@ -78,7 +79,7 @@ def changes(before: Object, after: Object) -> list[str]:
     if any(old.get(key) != new.get(key) for key in ("source", "build")):
         found.append("source")
     differing = [key for key in _CHANGES if old.get(key) != new.get(key)]
-    found += [_env(old, new) if key == "env" else _SPOKEN.get(key, key) for key in differing]
+    found += [_named(key, old, new) if key in _NAMED else _SPOKEN.get(key, key) for key in differing]
     if before.get("secrets") != after.get("secrets") or old.get("secrets") != new.get("secrets"):
         found.append("secrets")
     if not found and before["image"] != after["image"]:
@@ -86,10 +87,10 @@ def changes(before: Object, after: Object) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _env(old: Object, new: Object) -> str:
-    before, after = old.get("env") or {}, new.get("env") or {}
-    names = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
-    return f"env {' '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+def _named(key: str, old: Object, new: Object) -> str:
+    before, after = old.get(key) or {}, new.get(key) or {}
+    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return f"{_NAMED[key]} {' '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
 
 
 def _note(spec: Object) -> str:

@@ -10,6 +10,7 @@ from pilothouse.model.json import Object, dumps
 from pilothouse.model.json import fingerprint as sorted_json
 from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.resource import APPS
+from pilothouse.platform.apps.volumes import spec as volumes
 
 NAME_LABEL = "app.kubernetes.io/name"
 MANAGER_LABEL = "app.kubernetes.io/managed-by"
@@ -19,8 +20,11 @@ APP_LABEL = "apps.pilothouse.dev/app"
 BUILD_API = "builds.pilothouse.dev/v1"
 UNAVAILABLE = "gateway.pilothouse.dev/unavailable"
 """Annotation by which an Ingress gives the gateway a sentence for the time without an endpoint; known to apps by its name only."""
-ROLLED_FIELDS = ("image", "source", "build", "attempt", "port", "command", "args", "processes", "env", "secrets", "resources", "health")
-"""What a revision remembers and a rollback restores; the numbers of replicas, hosts, restarts and history stay as they are."""
+ROLLED_FIELDS = (
+    *("image", "source", "build", "attempt", "port", "command", "args"),
+    *("processes", "env", "secrets", "volumes", "resources", "health"),
+)
+"""What a revision remembers and a rollback restores; numbers of replicas, sizes of volumes, hosts, restarts and history stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,8 @@ def remembered(app: Object, image: str, pins: Mapping[str, str]) -> Object:
     spec = {key: app["spec"][key] for key in ROLLED_FIELDS if app["spec"].get(key) or (key == "port" and app["spec"].get(key) == 0)}
     if "processes" in spec:
         spec["processes"] = {name: without_replicas(process) for name, process in spec["processes"].items()}
+    if "volumes" in spec:
+        spec["volumes"] = volumes.remembered(spec["volumes"])
     return {"image": image, "spec": spec} | ({"secrets": dict(pins)} if pins else {})
 
 

@@ -17,6 +17,8 @@ from pilothouse.platform.apps.ready import count, ready
 from pilothouse.platform.apps.release import Release, next_release
 from pilothouse.platform.apps.schedule import Agenda
 from pilothouse.platform.apps.secrets import Pinned
+from pilothouse.platform.apps.volumes import claims
+from pilothouse.platform.apps.volumes.claims import Claims
 from pilothouse.platform.apps.workloads import Running
 
 
@@ -25,6 +27,7 @@ class Actual:
     """What exists of an app. Builds, revisions, deployments, jobs and copies are those that it owns, in any order.
 
     secrets: those that the spec names, by name, as far as they exist. taken: who has one of its hosts, as a sentence, or "".
+    claims: see `volumes.claims`.
     """
 
     builds: Sequence[Object] = ()
@@ -36,6 +39,7 @@ class Actual:
     ingress: Object | None = None
     secrets: Mapping[str, Object] = field(default_factory=dict)
     taken: str = ""
+    claims: Claims = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class _State:
 
 def plan(app: Object, actual: Actual, around: Surroundings, now: str) -> Plan:
     """The objects to ensure and remove, and the status to write. now: RFC 3339, for conditions and new revisions."""
-    faults = check.app(app)
+    faults = check.app(app) or list(claims.faults(app, actual.claims))
     if faults or actual.taken:
         why = ("InvalidApp", "; ".join(faults)) if faults else ("HostTaken", actual.taken)
         return _frozen(app, actual, around, now, why)
@@ -87,7 +91,7 @@ def _state(app: Object, actual: Actual, around: Surroundings, now: str) -> _Stat
     held = secrets.held(app, actual.secrets, meta.parse_rfc3339(now))
     pinned = _pinned(app, actual, revisions, held) if image.reference else Pinned()
     port = processes.port_of(app["spec"], image.exposed) if processes.has_port(app) else 0
-    running = Running(image.reference, port, pinned.names)
+    running = Running(image.reference, port, pinned.names, actual.claims)
     release = next_release(app, running, actual.jobs, around) if image.reference else Release()
     wanted = [workloads.deployment(app, each, running, around) for each in processes.lasting(app)] if image.reference else []
     if image.reference and release.is_done:
@@ -108,6 +112,8 @@ def _pinned(app: Object, actual: Actual, revisions: Sequence[Object], held: set[
 def _ensure(app: Object, actual: Actual, around: Surroundings, state: _State) -> list[Object]:
     ensure: list[Object] = [state.image.build] if state.image.build is not None else []
     ensure += state.pinned.made
+    # Nothing runs before there is an image, and a build that fails is to leave no claims.
+    ensure += claims.wanted(app, actual.claims) if state.image.reference else []
     if state.may_roll_out:
         ensure += [state.kept[-1], *state.wanted]
     else:
@@ -155,7 +161,7 @@ def _agenda(app: Object, actual: Actual, around: Surroundings, state: _State, no
 
 def _agenda_of(app: Object, revision: Object, port: int, actual: Actual, around: Surroundings, now: str) -> Agenda:
     data = revision["data"]
-    running = Running(data["image"], port, data.get("secrets") or {})
+    running = Running(data["image"], port, data.get("secrets") or {}, actual.claims)
     return schedule.agenda(_as_of(app, revision), running, actual.jobs, around, meta.parse_rfc3339(now))
 
 
@@ -181,6 +187,7 @@ def _status(app: Object, actual: Actual, around: Surroundings, state: _State, co
         "selector": ",".join(f"{key}={value}" for key, value in objects.selector(app).items()),
         "revisions": history.with_service(history.shown(state.kept, now), old.get("revisions") or (), is_ready=said["Ready"][0] == "True"),
         "processes": _processes(app, deployments, coming),
+        "volumes": claims.status(app, actual.claims),
         "release": state.release.name if is_released else old.get("release", ""),
         "conditions": _conditions(app, said, now),
     }
@@ -212,7 +219,8 @@ def _frozen(app: Object, actual: Actual, around: Surroundings, now: str, why: tu
 
     why: reason and message of the Ready condition.
     """
-    status = _observed(app, actual.secrets, around) | {"conditions": _conditions(app, {"Ready": ("False", *why)}, now)}
+    said = {"conditions": _conditions(app, {"Ready": ("False", *why)}, now), "volumes": claims.status(app, actual.claims)}
+    status = _observed(app, actual.secrets, around) | said
     revisions = history.in_order(actual.revisions)
     if not revisions:
         return Plan(status=status)

@@ -76,6 +76,25 @@ class Process(Model):
     resources: Resources | None = Field(None, description="Limits of each replica, in place of the app's.")
 
 
+class Volume(Model):
+    """A folder of the app's processes whose files outlive them. What is left out of size, accessMode and storageClass stays as it is."""
+
+    path: str = Field(min_length=1, max_length=255, pattern="^/", description="Where the processes find it.")
+    size: str | None = Field(
+        None, pattern=QUANTITY, description="Such as 10Gi; 1Gi at first when not given. It may be raised, never lowered."
+    )
+    read_only: bool | None = Field(None, description="The processes cannot write to it.")
+    access_mode: Literal["ReadWriteOnce", "ReadWriteMany"] | None = Field(
+        None, description="ReadWriteMany lets several replicas write, where the storage class can. ReadWriteOnce when not given."
+    )
+    storage_class: str | None = Field(None, description="The cluster's default class when not given.")
+    claim: str | None = Field(
+        None,
+        description="A PersistentVolumeClaim that is there already; without one, the app's own claim, APP-VOLUME, which is made for it.",
+    )
+    processes: list[str] = Field(default_factory=list, description="The processes that mount it; all when empty.")
+
+
 class AppSpec(Model):
     """Exactly one of image and source."""
 
@@ -94,6 +113,7 @@ class AppSpec(Model):
     command: list[str] = Field(default_factory=list, description="Replaces the image's entrypoint.")
     args: list[str] = Field(default_factory=list, description="Replaces the image's command.")
     processes: dict[str, Process] = Field(default_factory=dict, description="The app's processes by name, when it has more than one.")
+    volumes: dict[str, Volume] = Field(default_factory=dict, description="Volumes by name, whose files outlive the replicas.")
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables.")
     secrets: list[str] = Field(default_factory=list, description="Secrets whose keys become environment variables.")
     internal: bool | None = Field(None, description="No route from outside: other apps reach it by its name and port.")
@@ -135,6 +155,17 @@ class ProcessStatus(Model):
     last_scheduled_at: str | None = None
 
 
+class VolumeStatus(Model):
+    """requested, capacity: as Kubernetes quantities. kept: no volume of the spec any more, and its claim is still there."""
+
+    name: str
+    claim: str
+    phase: str = Field(description="Of its claim, such as Bound or Pending; Deleting, or Missing when there is none.")
+    requested: str = ""
+    capacity: str = ""
+    kept: bool | None = None
+
+
 class ObservedSecret(Model):
     name: str
     resource_version: str
@@ -151,6 +182,9 @@ class AppStatus(Model):
     selector: str = Field("", description="Label selector of the pods.")
     revisions: list[Revision] = Field(default_factory=list, description="Revisions that can be gone back to.")
     processes: list[ProcessStatus] = Field(default_factory=list, description="The processes that run all the time or on a schedule.")
+    volumes: list[VolumeStatus] = Field(
+        default_factory=list, description="The app's volumes, and claims of its that no volume names any more."
+    )
     release: str | None = Field(None, description="Name of the last release Job that has succeeded.")
     observed_secrets: list[ObservedSecret] = Field(default_factory=list, description="The named Secrets as this status speaks of them.")
     conditions: list[Condition] = Field(default_factory=list)

@@ -9,6 +9,8 @@ from pilothouse.model.quantity import QuantityError, canonical
 from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.objects import Surroundings, fingerprint, identity, labels, metadata, selector, within
 from pilothouse.platform.apps.processes import RELEASE, WEB, Process, deployment_name
+from pilothouse.platform.apps.volumes import mounts
+from pilothouse.platform.apps.volumes.claims import Claims
 
 STATE = "apps.pilothouse.dev/state"
 """Annotation of the pod template by which a Deployment is known to have the state that is wanted."""
@@ -26,11 +28,15 @@ RELEASE_DEADLINE_S = 1800
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What the pods of a state run with. port: of `web`, 0 for none. pins: Secret of the spec -> the copy that is read."""
+    """What the pods of a state run with. port: of `web`, 0 for none. pins: Secret of the spec -> the copy that is read.
+
+    claims: by name, those of the app's volumes that exist.
+    """
 
     image: str
     port: int = 0
     pins: Mapping[str, str] = field(default_factory=dict)
+    claims: Claims = field(default_factory=dict)
 
 
 def pod_labels(app: Object, process: str) -> dict[str, str]:
@@ -44,18 +50,25 @@ def deployment(app: Object, process: Process, running: Running, around: Surround
     if restarted:
         template["metadata"]["annotations"] = {RESTARTED: restarted}
     template["metadata"]["annotations"] = {STATE: fingerprint(template)} | template["metadata"].get("annotations", {})
-    # Present also where there is none, like a container's `envFrom`; it is no part of the state then.
-    template["spec"].setdefault("readinessGates", [])
+    # Present also where there is none, like a container's `envFrom`; they are no part of the state then.
+    template["spec"] = {"readinessGates": [], "volumes": [], "affinity": None} | template["spec"]
+    template["spec"]["securityContext"] |= {"fsGroup": template["spec"]["securityContext"].get("fsGroup")}
     return scaled(app, process) | {
         "spec": {
             "replicas": process.replicas,
             "selector": {"matchLabels": pod_labels(app, process.name)},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
+            "strategy": _strategy(app, process, running),
             "revisionHistoryLimit": 2,
             "minReadySeconds": 0 if _proves_itself(app, process, running, around) else around.proven_s,
             "template": template,
         },
     }
+
+
+def _strategy(app: Object, process: Process, running: Running) -> Object:
+    if mounts.recreates(app, process.name, running.claims):
+        return {"type": "Recreate", "rollingUpdate": None}
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}}
 
 
 def scaled(app: Object, process: Process) -> Object:
@@ -71,6 +84,9 @@ def scaled(app: Object, process: Process) -> Object:
 def release_name(app: Object, process: Process, running: Running) -> str:
     """One Job for one state: what would run is in its name, so that it runs once."""
     state = [running.image, process.command, process.args, app["spec"].get("env") or {}, dict(running.pins), app["spec"].get("attempt")]
+    if mounted := mounts.of_container(app, process.name, running.claims):
+        # What it has done to files that went with its pod is not done to those of a volume.
+        state.append(mounted)
     return f"{within(meta.name(app), 40)}-{RELEASE}-{identity(state)}"
 
 
@@ -90,13 +106,14 @@ def job(app: Object, process: Process, running: Running, around: Surroundings, *
 
 def _template(app: Object, process: Process, running: Running, around: Surroundings) -> Object:
     template: Object = {
-        "metadata": {"labels": labels(app) | pod_labels(app, process.name)},
+        "metadata": {"labels": labels(app) | pod_labels(app, process.name) | mounts.labels(app, process.name, running.claims)},
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}} | mounts.security(app, process.name),
             "containers": [_container(app, process, running, around)],
-        },
+        }
+        | mounts.of_pod(app, process.name, running.claims),
     }
     if around.drain_s and _is_served(process, running):
         # What a pod waits counts against its time to end.
@@ -147,6 +164,8 @@ def _container(app: Object, process: Process, running: Running, around: Surround
     # Always present, if empty: what is left out of a wanted object is not compared, so a removed one would stay.
     container["envFrom"] = [{"secretRef": {"name": running.pins.get(name, name)}} for name in spec.get("secrets") or []]
     container |= {"command": process.command, "args": process.args}
+    if mounted := mounts.of_container(app, process.name, running.claims):
+        container["volumeMounts"] = mounted
     if around.drain_s and is_served:
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": around.drain_s}}}
     return container

@@ -56,7 +56,8 @@ class Life:
         builds, revisions, deployments, jobs = (self.of(kind) for kind in ("Build", "ControllerRevision", "Deployment", "Job"))
         copies = [secret for secret in self.of("Secret") if copy_of(secret)]
         named = {name: secret for name in self.app["spec"].get("secrets", []) if (secret := self.objects.get(("Secret", name)))}
-        actual = Actual(builds, revisions, deployments, jobs, copies, self.one("Service"), self.one("Ingress"), named, self.taken)
+        claims = {meta.name(claim): claim for claim in self.of("PersistentVolumeClaim")}
+        actual = Actual(builds, revisions, deployments, jobs, copies, self.one("Service"), self.one("Ingress"), named, self.taken, claims)
         todo = plan(copy.deepcopy(self.app), copy.deepcopy(actual), self.around, self.now)
         for wanted in todo.ensure:
             self._ensure(copy.deepcopy(wanted))

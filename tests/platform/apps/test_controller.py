@@ -191,3 +191,42 @@ async def finish_release(cluster: Cluster, other_than: str) -> str:
     pod = await cluster.until(kinds.PODS, of_a_release)
     await cluster.set_pod(pod, phase="Succeeded")
     return str((meta.controller_of(pod) or {})["name"])
+
+
+async def test_a_volume_is_a_claim_that_outlives_its_app_and_grows(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        wanted = {"image": "web:1", "volumes": {"data": {"path": "/data"}}}
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": wanted})
+        claim = await cluster.until_one(kinds.PERSISTENTVOLUMECLAIMS, "shop-data", bool)
+        deployment = await cluster.until_one(kinds.DEPLOYMENTS, "shop", bool)
+        assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+        await cluster.client.delete(APPS, "shop", "default", propagation="Background")
+        await cluster.until(kinds.DEPLOYMENTS, lambda items: not items)
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": wanted | {"volumes": {"data": {"path": "/data", "size": "2Gi"}}}})
+        await cluster.until_one(APPS, "shop", lambda obj: reason(obj) in ("RollingOut", "Refused"))
+        again = await cluster.get(kinds.PERSISTENTVOLUMECLAIMS, "shop-data")
+        assert again is not None
+        assert meta.uid(again) == meta.uid(claim)
+
+
+async def test_a_volume_can_be_taken_out_and_given_back(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "volumes": {"data": {"path": "/data"}}}})
+        await cluster.until_one(kinds.DEPLOYMENTS, "shop", lambda obj: obj["spec"]["strategy"]["type"] == "Recreate")
+        await cluster.patch(APPS, "shop", {"spec": {"volumes": None}})
+        plain = await cluster.until_one(kinds.DEPLOYMENTS, "shop", lambda obj: obj["spec"]["strategy"]["type"] == "RollingUpdate")
+        pod = plain["spec"]["template"]["spec"]
+        assert not pod.get("volumes")
+        assert not pod.get("affinity")
+        assert "fsGroup" not in pod["securityContext"]
+        await cluster.until_one(APPS, "shop", lambda obj: any(each.get("kept") for each in obj["status"]["volumes"]))
+
+
+async def test_an_app_waits_for_a_claim_that_somebody_has_yet_to_make(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        volumes = {"data": {"path": "/data", "claim": "old"}}
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "volumes": volumes}})
+        await cluster.until_one(APPS, "shop", lambda obj: reason(obj) == "InvalidApp")
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        await cluster.create(kinds.PERSISTENTVOLUMECLAIMS, {"metadata": {"name": "old"}, "spec": spec})
+        await cluster.until_one(kinds.DEPLOYMENTS, "shop", bool)
