@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rollback": ("apps.rollback", "Go back to an earlier revision"),
     "open": ("apps.opening", "Print or open an app's URL"),
     "delete": ("apps.delete", "Remove apps"),
+    "volumes": ("apps.volumes.command", "List and remove the volumes of apps"),
     "why": ("why.command", "Say why an app is in the state it is in"),
     "kubectl": ("cluster.kube", "Run the bundled kubectl on this cluster"),
     "kubeconfig": ("cluster.kube", "Print the path of the admin kubeconfig, or merge it into your own"),

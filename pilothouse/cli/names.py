@@ -1,4 +1,4 @@
-"""What can stand in a command's place, for shell completion: apps, namespaces, processes, variables, settings.
+"""What can stand in a command's place, for shell completion: apps, namespaces, processes, variables, volumes, settings.
 
 A completion never says why there is nothing to offer: a cluster that does not answer at once has no names.
 """
@@ -88,10 +88,29 @@ async def _variables(client: "Client", context: click.Context) -> list[str]:
     return list(env) if isinstance(env, dict) else [each["name"] for each in env]
 
 
+async def _volumes_of_app(client: "Client", context: click.Context) -> list[str]:
+    """Of the app that --name says, else of all apps: a folder's name is not looked at."""
+    from pilothouse.platform.apps.resource import APPS
+
+    named = context.params.get("name")
+    found = (await client.list_all(APPS, _namespace(context))).items
+    chosen = [each for each in found if named in (None, each["metadata"]["name"])]
+    return [volume for each in chosen for volume in (each["spec"].get("volumes") or ())]
+
+
+async def _volumes(client: "Client", context: click.Context) -> list[str]:
+    """As `ph volumes delete` takes them."""
+    from pilothouse.cli.apps.volumes.listed import made_claims, shown_name
+
+    return [shown_name(claim) for claim in await made_claims(client, _namespace(context))]
+
+
 apps = _completing(_apps)
 namespaces = _completing(_namespaces)
 processes = _completing(_processes)
 variables = _completing(_variables)
+volumes = _completing(_volumes)
+volumes_of_app = _completing(_volumes_of_app)
 
 
 def settings(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from pilothouse.aio.tasks import each
 from pilothouse.cli import asking, names, output
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
+from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
@@ -21,29 +23,73 @@ AT_ONCE = 8
 @click.command()
 @click.argument("apps", metavar="APP...", shell_complete=names.apps, nargs=-1, required=True)
 @NAMESPACE
+@click.option("--volumes", "with_volumes", is_flag=True, help="Remove their volumes too, with all that is in them.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--timeout", type=click.FloatRange(1), default=120, show_default=True, metavar="SECONDS", help="How long to wait until they are gone."
 )
 @pass_session
-def delete(session: Session, apps: tuple[str, ...], namespace: str, yes: bool, timeout: float) -> None:
-    """Remove apps with their revisions, builds, secrets and routes.
+def delete(session: Session, apps: tuple[str, ...], namespace: str, with_volumes: bool, yes: bool, timeout: float) -> None:
+    """Remove apps with their revisions, builds, secrets and routes. Volumes are kept, and found again by an app of the same name.
 
     \b
     Examples:
       ph delete shop
       ph delete shop blog --yes
+      ph delete shop --volumes
     """
-    run(_delete(session, tuple(dict.fromkeys(apps)), namespace, yes, timeout))
+    run(_delete(session, tuple(dict.fromkeys(apps)), namespace, with_volumes, yes, timeout))
 
 
-async def _delete(session: Session, names: tuple[str, ...], namespace: str, yes: bool, timeout_s: float) -> None:
+async def _delete(session: Session, names: tuple[str, ...], namespace: str, with_volumes: bool, yes: bool, timeout_s: float) -> None:
     from pilothouse.cli.apps.lookup import find_app
+    from pilothouse.cli.apps.volumes.command import remove
 
     async with connected(session) as client:
         await each([find_app(client, name, namespace) for name in names], limit=AT_ONCE)
-        asking.confirm(f"Remove {_listed(names)} with revisions, secrets and routes?", yes=yes)
+        claims = await _claims(client, names, namespace, required=with_volumes)
+        asking.confirm(f"Remove {_listed(names)} with revisions, secrets and routes?{_fate(claims, gone=with_volumes)}", yes=yes)
+        begun = time.monotonic()
         await _remove(client, names, namespace, timeout_s)
+        if claims and with_volumes:
+            # Not before: a platform that still sees the app would make them anew.
+            await remove(client, claims, max(1.0, timeout_s - (time.monotonic() - begun)))
+        else:
+            _say_kept(claims, namespace)
+
+
+async def _claims(client: "Client", names: tuple[str, ...], namespace: str, *, required: bool) -> list[Object]:
+    """Those that were made for the apps. Where they may not be seen, none, unless they are required."""
+    from pilothouse.cli.apps.volumes.listed import made_claims
+    from pilothouse.model.errors import Forbidden
+    from pilothouse.platform.apps.volumes.claims import app_of
+
+    try:
+        return [claim for claim in await made_claims(client, namespace) if app_of(claim) in names]
+    except Forbidden:
+        if required:
+            raise
+        return []
+
+
+def _fate(claims: Sequence[Object], *, gone: bool) -> str:
+    from pilothouse.cli.apps.volumes.listed import shown_name
+    from pilothouse.model.volumes import requested
+
+    if not claims:
+        return ""
+    named = _listed([f"{shown_name(claim)} ({requested(claim)})" for claim in claims])
+    volumes = f"volume{'' if len(claims) == 1 else 's'} {named}"
+    return f" All that is in {volumes} goes with it, for good." if gone else f" The {volumes} {'is' if len(claims) == 1 else 'are'} kept."
+
+
+def _say_kept(claims: Sequence[Object], namespace: str) -> None:
+    from pilothouse.cli.apps.volumes.listed import shown_name
+
+    for claim in claims:
+        name = shown_name(claim)
+        remove = copyable(f"volumes delete {name}", namespace)
+        output.note(f"volume {name} is kept, and an app of the same name finds it again: `{remove}` removes it")
 
 
 async def _remove(client: "Client", names: tuple[str, ...], namespace: str, timeout_s: float) -> None:

@@ -11,6 +11,7 @@ from pilothouse.cli import names, output
 from pilothouse.cli.apps import origin, source, variables
 from pilothouse.cli.apps.location import located
 from pilothouse.cli.apps.values import PORT, checked
+from pilothouse.cli.apps.volumes import option
 from pilothouse.cli.apps.wish import Prepared, Wish
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
 from pilothouse.model.json import Object
@@ -58,6 +59,22 @@ TIMEOUT = click.option(
     metavar="NAME",
     help="A host name of the route (default: NAME.localhost); may be repeated; '' goes back to the default.",
 )
+@click.option(
+    "--volume",
+    multiple=True,
+    callback=option.volumes_of,
+    metavar=option.METAVAR,
+    help="A folder whose files outlive the replicas, 1Gi when no SIZE is given; OPTION: ro, rwx, claim=NAME, class=NAME, process=NAME; "
+    "may be repeated.",
+)
+@click.option(
+    "--no-volume",
+    multiple=True,
+    callback=option.names_of,
+    shell_complete=names.volumes_of_app,
+    metavar="NAME",
+    help="Take a volume out of the app; what is in it stays. May be repeated.",
+)
 @click.option("--build-arg", multiple=True, callback=variables.pairs, metavar="KEY=VALUE", help="A build argument; may be repeated.")
 @click.option("--dockerfile", metavar="FILE", help="The Dockerfile, relative to the source.")
 @click.option("--target", metavar="STAGE", help="The Dockerfile's stage that becomes the image; '' for the last one.")
@@ -94,6 +111,7 @@ def deploy(session: Session, /, **options: Any) -> None:
       ph deploy                                  what is in this folder
       ph deploy ./shop --port 3000 -e MODE=live
       ph deploy https://git.example.org/shop.git#main
+      ph deploy --volume data:/var/lib/shop:5Gi  files there outlive the replicas
       ph deploy --force                          build it again from the first step
       ph deploy --explain                        which Dockerfile would be used?
       ph deploy --image 127.0.0.1:5000/shop:1 --name shop
@@ -116,6 +134,8 @@ def wished(options: dict[str, Any]) -> Wish:
         raise click.UsageError("--health and --no-health exclude each other")
     if both := sorted(options["env"].keys() & options["secret"].keys()):
         raise click.UsageError(f"{both[0]} is given as a variable and as a secret: leave one out")
+    if both := sorted(options["volume"].keys() & set(options["no_volume"])):
+        raise click.UsageError(f"volume {both[0]} is given with --volume and with --no-volume: leave one out")
     return Wish(
         where=where,
         name=options["name"] or source.name_from(origin.repository(image) if image else _shown_name(where)),
@@ -126,6 +146,8 @@ def wished(options: dict[str, Any]) -> Wish:
         secrets=options["secret"],
         unset=options["unset"],
         hosts=options["host"],
+        volumes=options["volume"],
+        unmounted=options["no_volume"],
         build_args=options["build_arg"],
         dockerfile=options["dockerfile"],
         target=options["target"],
@@ -167,6 +189,7 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
     from pilothouse.cli.apps.lookup import require_namespace
     from pilothouse.cli.apps.prepare import upload
     from pilothouse.cli.apps.stand_in import built_instead
+    from pilothouse.cli.apps.volumes.said import require_volumes
     from pilothouse.platform.apps.resource import APPS
 
     async with connected(session) as client, AsyncExitStack() as stack:
@@ -177,8 +200,10 @@ async def _deploy(session: Session, wish: Wish, options: dict[str, Any]) -> None
             origin.confirm(before, wish.origin, yes=options["yes"])
         wish = wishes.with_kept(wish, before)
         prepared, place = await _look(client, wish, before)
-        await require_free_hosts(client, wishes.app(wish, prepared, before, place), before)
-        for line in (*prepared.why, *prepared.warnings, *_said_of_variables(wish, prepared, before)):
+        sketch = wishes.app(wish, prepared, before, place)
+        await require_free_hosts(client, sketch, before)
+        of_volumes = await require_volumes(client, sketch, before, undone="not deployed")
+        for line in (*prepared.why, *prepared.warnings, *_said_of_variables(wish, prepared, before), *of_volumes):
             output.note(line)
         wish = wishes.with_generated(wish, prepared, before)
         if prepared.tree is not None:

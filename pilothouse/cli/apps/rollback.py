@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @output.OUTPUT
 @pass_session
 def rollback(session: Session, app: str, namespace: str, number: int | None, show: bool, timeout: float, output: str) -> None:
-    """Go back to an earlier revision: its image, settings and secrets. Hosts and numbers of replicas stay.
+    """Go back to an earlier revision: its image, settings and secrets. Hosts, numbers of replicas and what is in volumes stay.
 
     \b
     Examples:
@@ -92,12 +92,15 @@ async def _rollback(session: Session, name: str, namespace: str, number: int | N
     from pilothouse.cli.apps.following import followed, written
     from pilothouse.cli.apps.lookup import find_app
     from pilothouse.cli.apps.rollout import Rollout
+    from pilothouse.cli.apps.volumes.said import require_volumes
 
     async with connected(session) as client:
         app = await find_app(client, name, namespace)
         data = await _remembered(client, app, target_of(app, number))
         secret = await _own_secret_of(client, name, namespace, data.get("secrets") or {})
         wanted = app | {"spec": restored(app["spec"], data["spec"])}
+        for line in await require_volumes(client, wanted, app, undone="as it was"):
+            output.note(line)
         rollout = Rollout(client, secret.marked(wanted) if secret is not None else wanted, app)
         await written(client, rollout, secret)
         done = await followed(client, rollout, secret, timeout_s)
@@ -106,8 +109,9 @@ async def _rollback(session: Session, name: str, namespace: str, number: int | N
 
 
 def restored(spec: Object, state: Object) -> Object:
-    """The spec with the state of a revision; how many of each process run is no part of a revision."""
+    """The spec with the state of a revision; how many of each process run and how large volumes are is no part of a revision."""
     from pilothouse.platform.apps.objects import ROLLED_FIELDS
+    from pilothouse.platform.apps.volumes import spec as volumes
 
     found = {key: value for key, value in spec.items() if key not in ROLLED_FIELDS} | state
     if "processes" in state:
@@ -116,6 +120,8 @@ def restored(spec: Object, state: Object) -> Object:
         found["processes"] = {
             name: given | ({} if given.get("schedule") else kept.get(name, {})) for name, given in state["processes"].items()
         }
+    if "volumes" in state:
+        found["volumes"] = volumes.restored(state["volumes"], spec.get("volumes") or {})
     return found
 
 

@@ -58,10 +58,15 @@ def _split(text: str, what: str) -> tuple[str, int]:
 
 async def _scale(session: Session, wanted: Counts, namespace: str, timeout_s: float | None) -> None:
     from pilothouse.cli.apps.lookup import find_app
+    from pilothouse.cli.apps.volumes.said import require_volumes
     from pilothouse.platform.apps.resource import APPS
 
     async with connected(session) as client:
-        patches = {name: patch(await find_app(client, name, namespace), counts) for name, counts in wanted.items()}
+        patches = {}
+        for name, counts in wanted.items():
+            app = await find_app(client, name, namespace)
+            patches[name] = patch(app, counts)
+            await require_volumes(client, app | {"spec": scaled(app["spec"], patches[name])}, app, undone="not scaled")
         for name, spec in patches.items():
             await client.patch(APPS, name, {"spec": spec}, namespace=namespace)
         async with scope() as tasks:
@@ -94,6 +99,13 @@ def patch(app: Object, counts: Mapping[str, int]) -> Object:
     others = {name: {"replicas": count} for name, count in counts.items() if name != processes.WEB}
     web = {"replicas": counts[processes.WEB]} if processes.WEB in counts else {}
     return web | ({"processes": others} if others else {})
+
+
+def scaled(spec: Object, change: Object) -> Object:
+    """The spec with such a change."""
+    now = spec.get("processes") or {}
+    changed = {name: (now.get(name) or {}) | counted for name, counted in (change.get("processes") or {}).items()}
+    return spec | change | {"processes": now | changed}
 
 
 async def _until(client: "Client", name: str, namespace: str, counts: Mapping[str, int], timeout_s: float) -> None:

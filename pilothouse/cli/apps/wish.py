@@ -9,6 +9,7 @@ from typing import Any
 
 from pilothouse.cli.apps.origin import ORIGIN
 from pilothouse.cli.apps.own_secret import secret_name
+from pilothouse.cli.apps.volumes.option import merged
 from pilothouse.model import meta
 from pilothouse.model.json import Object, copy
 from pilothouse.platform.apps.processes import DEFAULT_PORT
@@ -25,6 +26,7 @@ class Wish:
     """What the command line asks for; None and empty mean: as it is, or the default.
 
     port: 0 for none, -1 for the derived one. hosts, cpu, memory, health, dockerfile, target: "" takes a setting off.
+    volumes: the fields of a volume that are given, by name. unmounted: volumes that are taken out.
     """
 
     where: str
@@ -36,6 +38,8 @@ class Wish:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     unset: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    volumes: Mapping[str, Object] = field(default_factory=dict)
+    unmounted: tuple[str, ...] = ()
     build_args: Mapping[str, str] = field(default_factory=dict)
     dockerfile: str | None = None
     target: str | None = None
@@ -156,11 +160,18 @@ def _settings(wish: Wish, spec: Object) -> None:
         spec["internal"] = wish.internal or None
     if wish.hosts:
         spec["hosts"] = [host for host in wish.hosts if host]
+    if wish.volumes or wish.unmounted:
+        spec["volumes"] = _volumes(wish, spec.get("volumes") or {})
     limits = {key: value for key, value in (("cpu", wish.cpu), ("memory", wish.memory)) if value is not None}
     if limits:
         spec["resources"] = (spec.get("resources") or {}) | limits
     if wish.health is not None:
         spec["health"] = {"path": wish.health}
+
+
+def _volumes(wish: Wish, before: Object) -> Object:
+    kept = {name: given for name, given in before.items() if name not in wish.unmounted}
+    return kept | {name: merged(kept.get(name) or {}, given) for name, given in wish.volumes.items()}
 
 
 def _variables(wish: Wish, prepared: Prepared, spec: Object, *, is_new: bool) -> None:

@@ -13,6 +13,9 @@ from pilothouse.cli.apps.hosts import require_free_hosts
 from pilothouse.cli.apps.lookup import find_app, is_current, require_namespace
 from pilothouse.cli.apps.rollback import _own_secret_of, _remembered
 from pilothouse.cli.apps.rollout import Rollout
+from pilothouse.cli.apps.volumes.command import _chosen, remove
+from pilothouse.cli.apps.volumes.listed import listed
+from pilothouse.cli.apps.volumes.said import require_volumes
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
@@ -133,3 +136,49 @@ async def test_apps_are_deleted_together_and_those_that_stay_are_named(tmp_path:
             await _remove(cluster.client, ("one", "two", "three"), "default", 3)
         assert all(meta.is_deleting(each) for each in await cluster.items(APPS))
         assert [line for line in capsys.readouterr().out.splitlines() if line.endswith("is removed")] == ["three is removed"]
+
+
+def of_shop(**volume: object) -> Object:
+    return shop(volumes={"data": {"path": "/data", **volume}})
+
+
+async def test_volumes_that_cannot_be_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster:
+        assert await require_volumes(cluster.client, of_shop(size="2Gi"), None, undone="not deployed")
+        await cluster.create(APPS, of_shop(size="2Gi"))
+        await cluster.until_one(kinds.PERSISTENTVOLUMECLAIMS, "shop-data", bool)
+        app = await find_app(cluster.client, "shop", "default")
+        with pytest.raises(
+            click.ClickException, match="shop is not deployed: volume data of shop has 2Gi and volumes never become smaller"
+        ):
+            await require_volumes(cluster.client, of_shop(size="1Gi"), app, undone="not deployed")
+        with pytest.raises(click.ClickException, match="shop is not scaled: shop cannot have 2 replicas of web"):
+            await require_volumes(cluster.client, app | {"spec": app["spec"] | {"replicas": 2}}, app, undone="not scaled")
+
+
+async def test_a_deleted_app_leaves_its_volume_and_one_of_its_name_has_it_again(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, of_shop())
+        await cluster.until_one(kinds.PERSISTENTVOLUMECLAIMS, "shop-data", bool)
+        assert [(one.users, one.document()["name"]) for one in await listed(cluster.client, "default")] == [(("shop",), "shop/data")]
+        await _remove(cluster.client, ("shop",), "default", 20)
+        (kept,) = await listed(cluster.client, "default")
+        assert kept.users == ()
+        await cluster.create(APPS, of_shop())
+        await cluster.until_one(APPS, "shop", lambda app: bool((app.get("status") or {}).get("volumes")))
+        assert [meta.uid(one.claim) for one in await listed(cluster.client, "default")] == [meta.uid(kept.claim)]
+
+
+async def test_volumes_that_an_app_mounts_are_not_removed_and_kept_ones_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, of_shop())
+        await cluster.until_one(kinds.PERSISTENTVOLUMECLAIMS, "shop-data", bool)
+        with pytest.raises(click.ClickException, match=r"shop mounts volume shop/data: take it out .*`ph delete shop --volumes`"):
+            _chosen("shop/data", await listed(cluster.client, "default"), "default")
+        with pytest.raises(click.ClickException, match=r"there is no volume 'shop/x' in namespace default; there are: shop/data"):
+            _chosen("shop/x", await listed(cluster.client, "default"), "default")
+        await _remove(cluster.client, ("shop",), "default", 20)
+        one = _chosen("shop/data", await listed(cluster.client, "default"), "default")
+        await remove(cluster.client, [one.claim], 20)
+        assert await listed(cluster.client, "default") == []
+        assert "volume shop/data is removed" in capsys.readouterr().out
