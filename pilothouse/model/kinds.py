@@ -152,6 +152,27 @@ PODDISRUPTIONBUDGETS = Resource(
 STORAGECLASSES = Resource(
     "storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False, singular="storageclass", short_names=("sc",)
 )
+CSIDRIVERS = Resource("storage.k8s.io", "v1", "csidrivers", "CSIDriver", namespaced=False, singular="csidriver")
+CSINODES = Resource("storage.k8s.io", "v1", "csinodes", "CSINode", namespaced=False, singular="csinode")
+VOLUMEATTACHMENTS = Resource(
+    "storage.k8s.io",
+    "v1",
+    "volumeattachments",
+    "VolumeAttachment",
+    namespaced=False,
+    singular="volumeattachment",
+    subresources=_STATUS,
+)
+CSISTORAGECAPACITIES = Resource("storage.k8s.io", "v1", "csistoragecapacities", "CSIStorageCapacity", singular="csistoragecapacity")
+VOLUMEATTRIBUTESCLASSES = Resource(
+    "storage.k8s.io",
+    "v1",
+    "volumeattributesclasses",
+    "VolumeAttributesClass",
+    namespaced=False,
+    singular="volumeattributesclass",
+    short_names=("vac",),
+)
 
 INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress", singular="ingress", short_names=("ing",), subresources=_STATUS)
 INGRESSCLASSES = Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", namespaced=False, singular="ingressclass")

@@ -1,8 +1,9 @@
 """NodeRestriction: what a node may write into the objects that it may write at all.
 
 Holds for every identity of a node, whatever other groups it is in. The node authorizer decides by names; this looks into the object:
-only the node's own Node and Leases, only mirror pods, only the status of its own pods, only tokens that are bound to one of its pods,
-only certificates in its own name, only its own DNS server behind the DNS Service, only pods' addresses that are nobody else's.
+only the node's own Node, CSINode and Leases, only mirror pods, only the status of its own pods, of claims only how far they have grown,
+only tokens that are bound to one of its pods, only certificates in its own name, only its own DNS server behind the DNS Service, only
+pods' addresses that are nobody else's.
 Source: kubernetes plugin/pkg/admission/noderestriction, which does not look at requests to the signer of clients of any name.
 """
 
@@ -18,9 +19,19 @@ from pilothouse.engine.apiserver.kinds.pod_validation.annotations import MIRROR
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, request_of
 from pilothouse.model.errors import Forbidden, NotFound
-from pilothouse.model.json import Object
-from pilothouse.model.kinds import CERTIFICATESIGNINGREQUESTS, ENDPOINTSLICES, NODES, PODS
+from pilothouse.model.json import Object, same
+from pilothouse.model.kinds import (
+    CERTIFICATESIGNINGREQUESTS,
+    CSIDRIVERS,
+    CSINODES,
+    ENDPOINTSLICES,
+    NODES,
+    PERSISTENTVOLUMECLAIMS,
+    PERSISTENTVOLUMES,
+    PODS,
+)
 from pilothouse.model.node_objects import DNS_SERVICE, NAMESPACE, dns_slice_name, report_name
+from pilothouse.model.volumes import claim_names
 from pilothouse.wire import certificate_request
 from pilothouse.wire.certificate_request import BadRequestError
 
@@ -44,6 +55,8 @@ _OWN_LABELS = frozenset(
 )
 _REFERENCES = {ACCOUNTS: "a service account", SECRETS: "secrets", CONFIGMAPS: "configmaps", CLAIMS: "persistentvolumeclaims"}
 _SERVICE_NAME = "kubernetes.io/service-name"
+_GROWTH = ("capacity", "conditions", "allocatedResources", "allocatedResourceStatuses")
+_UNCOMPARED = ("resourceVersion", "managedFields")
 _OWN_LABEL_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 
 
@@ -58,6 +71,8 @@ class NodeRestriction:
             "leases.coordination.k8s.io": _lease,
             ENDPOINTSLICES.group_resource: _endpoint_slice,
             CERTIFICATESIGNINGREQUESTS.group_resource: _certificate,
+            CSINODES.group_resource: _csi_node,
+            PERSISTENTVOLUMECLAIMS.group_resource: _claim,
         }
 
     async def mutate(self, write: Write) -> None:
@@ -140,8 +155,18 @@ class NodeRestriction:
         if (pod.get("spec") or {}).get("nodeName") != node:
             raise _refused(write, "node requested token bound to a pod scheduled on a different node")
         for audience in spec.get("audiences") or [""]:
-            if audience not in _audiences(pod):
+            if audience not in _audiences(pod) | self._audiences_of_drivers(write.namespace, pod):
                 raise _refused(write, f'audience "{audience}" not found in pod spec volume')
+
+    def _audiences_of_drivers(self, namespace: str, pod: Object) -> set[str]:
+        """For whom the drivers of the pod's volumes want tokens of its service account."""
+        drivers = {volume["csi"].get("driver") for volume in (pod.get("spec") or {}).get("volumes") or () if volume.get("csi")}
+        for name in claim_names(pod):
+            claim = self._objects.get(PERSISTENTVOLUMECLAIMS, namespace, name) or {}
+            volume = self._objects.get(PERSISTENTVOLUMES, "", (claim.get("spec") or {}).get("volumeName") or "") or {}
+            drivers.add(((volume.get("spec") or {}).get("csi") or {}).get("driver"))
+        found = (self._objects.get(CSIDRIVERS, "", name) or {} for name in drivers if name)
+        return {request.get("audience") or "" for driver in found for request in (driver.get("spec") or {}).get("tokenRequests") or ()}
 
 
 def _audiences(pod: Object) -> set[str]:
@@ -204,6 +229,27 @@ def _lease(node: str, write: Write) -> None:
         raise _refused(write, f'can only access leases in the "{LEASE_NAMESPACE}" system namespace')
     if write.name != node:
         raise _refused(write, "can only access node lease with the same name as the requesting node")
+
+
+def _csi_node(node: str, write: Write) -> None:
+    if write.name != node:
+        raise _refused(write, "can only access CSINode with the same name as the requesting node")
+
+
+def _claim(node: str, write: Write) -> None:
+    """A node says how far the growth of a volume has come, and nothing else."""
+    if write.subresource != "status":
+        raise _refused(write, "may only update PVC status")
+    if write.operation != "UPDATE":
+        raise _refused(write, f'unexpected operation "{write.operation}"')
+    if not same(_without_growth(write.new()), _without_growth(write.old or {})):
+        raise _refused(write, f'node "{node}" is not allowed to update fields other than status.quantity and status.conditions')
+
+
+def _without_growth(claim: Object) -> Object:
+    status = {name: value for name, value in (claim.get("status") or {}).items() if name not in _GROWTH}
+    metadata = {name: value for name, value in (claim.get("metadata") or {}).items() if name not in _UNCOMPARED}
+    return claim | {"status": status, "metadata": metadata}
 
 
 def _endpoint_slice(node: str, write: Write) -> None:

@@ -1,4 +1,4 @@
-"""Claims and volumes: the class that a claim gets, the finalizers that protect what is in use, and who may ask for more.
+"""Claims, volumes and their classes: the class that a claim gets, the finalizers that protect what is in use, who may ask for more.
 
 Source: kubernetes plugin/pkg/admission/storage (setdefault, storageobjectinuseprotection, persistentvolume/resize).
 """
@@ -8,11 +8,22 @@ from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.model import meta
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, STORAGECLASSES
-from pilothouse.model.volumes import CLAIM_PROTECTION, VOLUME_PROTECTION, class_of, default_class, requested
+from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, STORAGECLASSES, VOLUMEATTRIBUTESCLASSES
+from pilothouse.model.volumes import (
+    ATTRIBUTES_CLASS_PROTECTION,
+    CLAIM_PROTECTION,
+    VOLUME_PROTECTION,
+    class_of,
+    default_class,
+    requested,
+)
 
 _CLAIMS, _VOLUMES = PERSISTENTVOLUMECLAIMS.plural, PERSISTENTVOLUMES.plural
-_PROTECTION = {_CLAIMS: CLAIM_PROTECTION, _VOLUMES: VOLUME_PROTECTION}
+_PROTECTION = {
+    _CLAIMS: CLAIM_PROTECTION,
+    _VOLUMES: VOLUME_PROTECTION,
+    VOLUMEATTRIBUTESCLASSES.group_resource: ATTRIBUTES_CLASS_PROTECTION,
+}
 _NOT_BOUND = "Only bound persistent volume claims can be expanded"
 _NOT_EXPANDABLE = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"
 

@@ -8,16 +8,13 @@ Source: kubernetes plugin/pkg/auth/authorizer/node/graph.go.
 from dataclasses import dataclass
 
 from pilothouse.engine.apiserver.authz.references import CLAIMS, Reference, references
+from pilothouse.engine.apiserver.authz.volume_secrets import VolumeSecrets
 from pilothouse.engine.apiserver.following import follow_resource
 from pilothouse.engine.apiserver.kinds.pod_validation.annotations import MIRROR
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PERSISTENTVOLUMES, PODS
-from pilothouse.model.resource import Resource
-
-# Not served, but what is stored of them counts.
-_ATTACHMENTS = Resource("storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", namespaced=False)
+from pilothouse.model.kinds import PERSISTENTVOLUMES, PODS, VOLUMEATTACHMENTS
 
 
 @dataclass(slots=True)
@@ -36,10 +33,12 @@ class NodeGraph:
         self._objects = Objects(store)
         self._pods: dict[tuple[str, str], _BoundPod] = {}
         self._by_node: dict[tuple[str, str], dict[str, _BoundPod]] = {}
+        self._volume_secrets = VolumeSecrets()
 
     def follow(self) -> None:
-        """Take in all pods and every change from now on."""
+        """Take in all pods, the Secrets of volumes, and every change from now on."""
         follow_resource(self._store, PODS, self)
+        self._volume_secrets.follow(self._store)
 
     def clear(self) -> None:
         self._pods.clear()
@@ -82,8 +81,12 @@ class NodeGraph:
         claim = ((found.get("spec") or {}).get("claimRef") or {}) if found is not None else {}
         return bool(claim) and self.is_referenced(node, claim.get("namespace", ""), (CLAIMS, claim.get("name", "")))
 
+    def is_secret_of_volume(self, node: str, namespace: str, secret: str) -> bool:
+        """Whether a PersistentVolume of a pod of the node needs the Secret there."""
+        return any(self.is_volume_of(node, volume) for volume in self._volume_secrets.volumes_with(namespace, secret))
+
     def is_attachment_of(self, node: str, attachment: str) -> bool:
-        found = self._objects.get(_ATTACHMENTS, "", attachment)
+        found = self._objects.get(VOLUMEATTACHMENTS, "", attachment)
         return found is not None and (found.get("spec") or {}).get("nodeName") == node
 
 

@@ -67,7 +67,11 @@ class NodeAuthorizer:
     def _path(self, node: str, asked: Attributes) -> str | None:
         if not asked.name:
             return "No Object name found"
-        return None if self._graph.is_referenced(node, asked.namespace, (asked.resource, asked.name)) else _NO_PATH.format(node=node)
+        if self._graph.is_referenced(node, asked.namespace, (asked.resource, asked.name)):
+            return None
+        if asked.resource == SECRETS and self._graph.is_secret_of_volume(node, asked.namespace, asked.name):
+            return None
+        return _NO_PATH.format(node=node)
 
     def _claim(self, node: str, asked: Attributes) -> str | None:
         if asked.subresource == "status" and asked.verb in ("get", "update", "patch"):

@@ -26,8 +26,13 @@ from pilothouse.engine.apiserver.kinds.crd.definition import CRD
 from pilothouse.engine.apiserver.kinds.jobs import cronjobs, jobs
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.reviews import REVIEWS
+from pilothouse.engine.apiserver.kinds.storage.attribute_classes import VOLUMEATTRIBUTESCLASS
 from pilothouse.engine.apiserver.kinds.storage.claims import PERSISTENTVOLUMECLAIM
 from pilothouse.engine.apiserver.kinds.storage.classes import STORAGECLASS
+from pilothouse.engine.apiserver.kinds.storage.csi.attachments import VOLUMEATTACHMENT
+from pilothouse.engine.apiserver.kinds.storage.csi.capacities import CSISTORAGECAPACITY
+from pilothouse.engine.apiserver.kinds.storage.csi.drivers import CSIDRIVER
+from pilothouse.engine.apiserver.kinds.storage.csi.nodes import CSINODE
 from pilothouse.engine.apiserver.kinds.storage.volumes import PERSISTENTVOLUME
 from pilothouse.engine.apiserver.kinds.webhooks.configuration import MUTATING, VALIDATING
 from pilothouse.engine.apiserver.kinds.workloads import daemonsets, deployments, replication_controllers, statefulsets
@@ -69,6 +74,11 @@ _KINDS: tuple[Kind, ...] = (
     runtime_classes.RUNTIMECLASS,
     disruption_budgets.PODDISRUPTIONBUDGET,
     STORAGECLASS,
+    CSIDRIVER,
+    CSINODE,
+    VOLUMEATTACHMENT,
+    CSISTORAGECAPACITY,
+    VOLUMEATTRIBUTESCLASS,
     certificates.CERTIFICATESIGNINGREQUEST,
     rbac.ROLE,
     rbac.ROLEBINDING,

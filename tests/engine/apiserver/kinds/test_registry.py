@@ -56,7 +56,7 @@ def test_unknown_selectors_are_refused_in_upstreams_words() -> None:
                 "pods",
                 "persistentvolumeclaims",
                 "persistentvolumes",
-                "storageclasses.storage.k8s.io",
+                *(f"{plural}.storage.k8s.io" for plural in ("storageclasses", "csidrivers", "csinodes", "volumeattributesclasses")),
                 "podtemplates",
                 "replicationcontrollers",
                 "services",
@@ -81,4 +81,5 @@ def test_some_resources_need_a_version_to_be_replaced() -> None:
         "customresourcedefinitions.apiextensions.k8s.io",
         "mutatingwebhookconfigurations.admissionregistration.k8s.io",
         "validatingwebhookconfigurations.admissionregistration.k8s.io",
+        *(f"{plural}.storage.k8s.io" for plural in ("csidrivers", "csinodes", "volumeattachments", "csistoragecapacities")),
     }

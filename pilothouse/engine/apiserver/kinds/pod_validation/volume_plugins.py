@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.kinds.pod_validation.paths import descending
+from pilothouse.engine.apiserver.kinds.storage.csi.names import driver_name
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
@@ -17,7 +18,6 @@ Rule = Callable[[Object, str], list[Cause]]
 
 _PARTITION_MAX = _LUN_MAX = 255
 _TENANT_MAX = 64
-_DRIVER_MAX = 63
 _REGISTRY = "must be a host:port pair or multiple pairs separated by commas"
 _PREFIXES = ("iqn", "eui", "naa")
 _IQN = {
@@ -160,16 +160,9 @@ def storage_os(source: Object, path: str) -> list[Cause]:
 
 def csi(source: Object, path: str) -> list[Cause]:
     driver, secret = source.get("driver") or "", source.get("nodePublishSecretRef")
-    causes = _driver(driver, f"{path}.driver")
+    causes = driver_name(driver, f"{path}.driver")
     if secret is not None:
         name = secret.get("name") or ""
         said = field.each_invalid(f"{path}.name", name, names.dns1123_subdomain(name))
         causes += said if name else [field.required(f"{path}.nodePublishSecretRef.name")]
     return causes
-
-
-def _driver(driver: str, path: str) -> list[Cause]:
-    if not driver:
-        return [field.required(path)]
-    causes = [] if len(driver.encode()) <= _DRIVER_MAX else [field.too_long(path, _DRIVER_MAX)]
-    return causes + field.each_invalid(path, driver, names.dns1123_subdomain(driver.lower()))

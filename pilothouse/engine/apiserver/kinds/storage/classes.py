@@ -23,18 +23,22 @@ def _default(obj: Object) -> None:
 
 def _validate(obj: Object) -> list[Cause]:
     causes = metadata.validate(obj, names.dns1123_subdomain, namespaced=False)
-    provisioner = obj.get("provisioner") or ""
-    if provisioner:
-        causes += field.each_invalid("provisioner", provisioner, names.qualified_name(provisioner.lower()))
-    else:
-        causes.append(field.required("provisioner"))
-    causes += _parameters(obj.get("parameters") or {})
+    causes += validate_provisioner(obj.get("provisioner") or "", "provisioner")
+    causes += validate_parameters(obj.get("parameters") or {})
     causes += field.none_or_one_of("reclaimPolicy", obj.get("reclaimPolicy") or None, RECLAIM_POLICIES)
     causes += field.none_or_one_of("volumeBindingMode", obj.get("volumeBindingMode"), BINDING_MODES)
     return causes + _topologies(obj.get("allowedTopologies") or [])
 
 
-def _parameters(parameters: dict[str, str]) -> list[Cause]:
+def validate_provisioner(provisioner: str, path: str) -> list[Cause]:
+    """Of whoever makes or changes volumes."""
+    if not provisioner:
+        return [field.required(path)]
+    return field.each_invalid(path, provisioner, names.qualified_name(provisioner.lower()))
+
+
+def validate_parameters(parameters: dict[str, str]) -> list[Cause]:
+    """What a provisioner is told, in `parameters` of a class."""
     causes = []
     if len(parameters) > MOST_PARAMETERS:
         # Upstream shows this text in the place of the limit.

@@ -11,13 +11,27 @@ from pilothouse.engine.apiserver.kinds.pod_validation import volume_plugins as p
 from pilothouse.engine.apiserver.kinds.pod_validation import volume_sources as sources
 from pilothouse.engine.apiserver.kinds.pod_validation.paths import no_backsteps
 from pilothouse.engine.apiserver.kinds.pod_validation.volume_plugins import Rule, needs
+from pilothouse.engine.apiserver.kinds.storage.csi.names import driver_name, secret_reference
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
+
+_CSI_SECRETS = ("controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef")
+"""The one of `nodeStageSecretRef` upstream does not look at."""
 
 
 def _local(source: Object, path: str) -> list[Cause]:
     target = source.get("path") or ""
     return no_backsteps(target, f"{path}.path") if target else [field.required(f"{path}.path")]
+
+
+def _csi(source: Object, path: str) -> list[Cause]:
+    causes = driver_name(source.get("driver") or "", f"{path}.driver")
+    if not source.get("volumeHandle"):
+        causes.append(field.required(f"{path}.volumeHandle"))
+    for name in _CSI_SECRETS:
+        if (reference := source.get(name)) is not None:
+            causes += secret_reference(reference, f"{path}.{name}")
+    return causes
 
 
 RULES: Mapping[str, Rule] = {
@@ -42,5 +56,5 @@ RULES: Mapping[str, Rule] = {
     "scaleIO": needs("gateway", "system", "volumeName"),
     "local": _local,
     "storageos": plugins.storage_os,
-    "csi": needs("driver", "volumeHandle"),
+    "csi": _csi,
 }

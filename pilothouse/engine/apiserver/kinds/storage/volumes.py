@@ -19,12 +19,19 @@ from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object, same
 
 RECLAIM_POLICIES = ("Delete", "Recycle", "Retain")
+_FOR_GROWTH = "controllerExpandSecretRef"
+_NOT_INLINE = ("claimRef", "persistentVolumeReclaimPolicy", "storageClassName", "nodeAffinity")
 
 
 def default(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
-    strategy.fill(spec, "volumeMode", "Filesystem")
     strategy.fill(spec, "persistentVolumeReclaimPolicy", "Retain")
+    default_spec(spec)
+
+
+def default_spec(spec: Object) -> None:
+    """Also of a volume that an attachment describes itself."""
+    strategy.fill(spec, "volumeMode", "Filesystem")
     for kind in RULES:
         if spec.get(kind) is not None:
             default_source(kind, spec[kind])
@@ -57,12 +64,40 @@ def _validate(obj: Object) -> list[Cause]:
     causes += field.none_or_one_of("spec.persistentVolumeReclaimPolicy", policy, RECLAIM_POLICIES)
     affinity = spec.get("nodeAffinity")
     causes += _affinity(affinity) if affinity is not None else []
-    causes += _source(spec)
+    causes += _source(spec, "spec")
     if posixpath.normpath((spec.get("hostPath") or {}).get("path") or ".") == "/" and policy == "Recycle":
         causes.append(field.forbidden("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'"))
     if name := spec.get("storageClassName"):
         causes += field.each_invalid("spec.storageClassName", name, names.dns1123_subdomain(name))
-    return causes + field.none_or_one_of("spec.volumeMode", spec.get("volumeMode"), VOLUME_MODES)
+    causes += field.none_or_one_of("spec.volumeMode", spec.get("volumeMode"), VOLUME_MODES)
+    return causes + _attributes_class(spec)
+
+
+def _attributes_class(spec: Object) -> list[Cause]:
+    name, path = spec.get("volumeAttributesClassName"), "spec.volumeAttributesClassName"
+    if name is None:
+        return []
+    causes = (
+        field.each_invalid(path, name, names.dns1123_subdomain(name)) if name else [field.required(path, "an empty string is disallowed")]
+    )
+    return (
+        causes
+        if spec.get("csi") is not None
+        else [*causes, field.required("spec.csi", "has to be specified when using volumeAttributesClassName")]
+    )
+
+
+def validate_inline_spec(spec: Object, path: str) -> list[Cause]:
+    """Of a volume that an attachment describes itself, without an object of its own."""
+    set_here = [name for name in _NOT_INLINE if spec.get(name) is not None and spec[name] != ""]
+    causes = [field.forbidden(f"{path}.{name}", "may not be specified in the context of inline volumes") for name in set_here]
+    if spec.get("csi") is None:
+        causes.append(field.required(f"{path}.csi", "has to be specified in the context of inline volumes"))
+    causes += validate_access_modes(spec.get("accessModes") or [], f"{path}.accessModes") + _source(spec, path)
+    if spec.get("volumeMode") not in (None, "Filesystem"):
+        detail = "may not specify volumeMode other than Filesystem in the context of inline volumes"
+        causes.append(field.forbidden(f"{path}.volumeMode", detail))
+    return causes
 
 
 def _capacity(capacity: Object) -> list[Cause]:
@@ -85,27 +120,36 @@ def _affinity(affinity: Object) -> list[Cause]:
     )
 
 
-def _source(spec: Object) -> list[Cause]:
+def _source(spec: Object, path: str) -> list[Cause]:
     given = [kind for kind in RULES if spec.get(kind) is not None]
     if not given:
-        return [field.required("spec", "must specify a volume type")]
-    causes = RULES[given[0]](spec[given[0]], f"spec.{given[0]}")
-    causes += [field.forbidden(f"spec.{other}", "may not specify more than 1 volume type") for other in given[1:]]
+        return [field.required(path, "must specify a volume type")]
+    causes = RULES[given[0]](spec[given[0]], f"{path}.{given[0]}")
+    causes += [field.forbidden(f"{path}.{other}", "may not specify more than 1 volume type") for other in given[1:]]
     if spec.get("local") is not None and not (spec.get("nodeAffinity") or {}).get("required"):
-        causes.append(field.required("spec.nodeAffinity", "Local volume requires node affinity"))
+        causes.append(field.required(f"{path}.nodeAffinity", "Local volume requires node affinity"))
     return causes
 
 
 def _validate_update(obj: Object, old: Object) -> list[Cause]:
     spec, before = obj.get("spec") or {}, old.get("spec") or {}
     causes = metadata.validate_update(obj, old) + _validate(obj)
-    if not same({kind: spec.get(kind) for kind in RULES}, {kind: before.get(kind) for kind in RULES}):
+    if not same({kind: spec.get(kind) for kind in RULES}, _settled_sources(spec, before)):
         what = "spec.persistentvolumesource"
         causes.append(field.forbidden(what, f"{what} is immutable after creation"))
     causes += field.immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
     if before.get("nodeAffinity") is not None:
         causes += field.immutable("nodeAffinity", spec.get("nodeAffinity"), before["nodeAffinity"])
     return causes
+
+
+def _settled_sources(spec: Object, before: Object) -> Object:
+    """What the sources must be: as they were, but that a CSI volume may be given the Secret for its growth later."""
+    found = {kind: before.get(kind) for kind in RULES}
+    added = (spec.get("csi") or {}).get(_FOR_GROWTH)
+    if added is not None and found["csi"] is not None and found["csi"].get(_FOR_GROWTH) is None:
+        found["csi"] = found["csi"] | {_FOR_GROWTH: added}
+    return found
 
 
 def _validate_status_update(obj: Object, old: Object) -> list[Cause]:

@@ -6,7 +6,7 @@ from pilothouse.engine.apiserver.kinds.storage.volume_sources import RULES as SO
 from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, refused
 from pilothouse.engine.apiserver.kinds.support.table import Table, joined
 
-MOUNTED = ("hostPath", "local")
+MOUNTED = ("hostPath", "local", "csi")
 _NO_ATTRIBUTES = "volumes have no attributes that classes could set; leave it out"
 _OF_PROVISIONERS = "for the provisioner of the class; the one of class `local` says in an event of the claim that it does not take it"
 
@@ -43,6 +43,8 @@ VOLUMES = Table(
     """
 spec.{accessModes,capacity,persistentVolumeReclaimPolicy,storageClassName,volumeMode} spec.claimRef
 spec.hostPath.{path,type} spec.local.path
+spec.csi.{driver,volumeHandle,fsType,readOnly,volumeAttributes}
+spec.csi.{controllerPublishSecretRef,controllerExpandSecretRef,nodeStageSecretRef,nodePublishSecretRef,nodeExpandSecretRef}.{name,namespace}
 spec.nodeAffinity.required.nodeSelectorTerms[].{matchExpressions,matchFields}[].{key,operator,values} status
 """,
     joined(_VOLUME_RULES),
