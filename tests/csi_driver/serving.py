@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from pilothouse.engine.csi.methods import Method
 
 Handler = Callable[[Any], Awaitable[Message]]
+Handlers = list[tuple[Method[Any, Any], Handler]]
 
 
 class Refused(Exception):
