@@ -22,6 +22,7 @@ from pilothouse.decisions.log import DecisionLog
 from pilothouse.engine.boot.certificates import keep_certificates
 from pilothouse.engine.node.agent import NodeAgent
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.files.kubelet_root import open_root
 from pilothouse.engine.node.images.archive import load_archive, pause_archive
 from pilothouse.engine.node.kubelet.api import KubeletApi
 from pilothouse.engine.node.kubelet.callers import Callers
@@ -79,6 +80,7 @@ class Node:
     async def _open_runtime(self) -> None:
         """containerd, ours, running and with the sandbox image."""
         node = self.config
+        await asyncio.to_thread(open_root, node)
         await self._containerd.end_outdated()
         await self._containerd.start()
         runtime = CriRuntime(self._containerd.socket)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PAUSE_IMAGE = "registry.pilothouse.internal/pause:1"
+KUBELET = "/var/lib/kubelet"
+"""The kubelet's folder, as pods name it in hostPath volumes and drivers in paths: each node has one of its own, below its home."""
 HOSTS_FILE, MESSAGE_FILES = "etc-hosts", "containers"
 """In a pod's folder: what its containers have as /etc/hosts, and their termination messages. They may write to both."""
 
@@ -77,8 +79,23 @@ class NodeConfig:
         return self.home / "containerd"
 
     @property
+    def kubelet_dir(self) -> Path:
+        """What `KUBELET` means on this node."""
+        return self.home / "kubelet"
+
+    @property
     def pods_dir(self) -> Path:
-        return self.home / "pods"
+        return self.kubelet_dir / "pods"
+
+    @property
+    def plugins_dir(self) -> Path:
+        """Where storage drivers have their sockets, and volumes are staged."""
+        return self.kubelet_dir / "plugins"
+
+    @property
+    def registrations_dir(self) -> Path:
+        """Where drivers make themselves known, a socket each."""
+        return self.kubelet_dir / "plugins_registry"
 
     @property
     def memory_dir(self) -> Path:
@@ -121,6 +138,14 @@ class NodeConfig:
     def volumes_dir(self) -> Path:
         """Where the volumes lie that are made on this node for claims."""
         return self.home / "volumes"
+
+    def on_node(self, path: str) -> Path:
+        """Where a hostPath, or a path that a driver has named, is on this node."""
+        if (own := self.own_folders.get(path)) is not None:
+            return own
+        if path == KUBELET or path.startswith(KUBELET + "/"):
+            return self.kubelet_dir / path.removeprefix(KUBELET).lstrip("/")
+        return Path(path)
 
     def pod_dir(self, uid: str) -> Path:
         return self.pods_dir / uid

@@ -44,7 +44,7 @@ async def destroy(config: NodeConfig) -> None:
     await _clear_cgroup(cgroups.instance_parent(config.instance))
     for mounted in await asyncio.to_thread(mounts_below, config.home):
         await asyncio.to_thread(unmount, mounted)
-    for folder in (config.containerd_dir, config.pods_dir, config.memory_dir, config.volumes_dir, config.home / "logs"):
+    for folder in (config.containerd_dir, config.kubelet_dir, config.memory_dir, config.volumes_dir, config.home / "logs"):
         for left in await asyncio.to_thread(remove_tree, folder):
             log.warning("not removed", what=left)
 

@@ -94,7 +94,7 @@ async def test_a_sandbox_that_a_runtime_made_without_goes_at_once() -> None:
 async def test_a_pod_that_does_not_ask_for_users_of_its_own_has_the_nodes(tmp_path: Path) -> None:
     assert await user_namespace.options(config(tmp_path), pod()) is None
     assert await user_namespace.options(config(tmp_path), pod(hostUsers=True)) is None
-    assert not (tmp_path / "pods" / "u1").exists()
+    assert not (tmp_path / "kubelet" / "pods" / "u1").exists()
 
 
 @pytest.mark.parametrize(("own_users", "is_open"), [(True, True), (False, False)])

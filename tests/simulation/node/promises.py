@@ -75,7 +75,7 @@ class Promises:
         assert {each.uid for each in world.runtime.boxes.values()} <= pods, "a sandbox without its pod"
         assert {each.uid for each in world.runtime.inside.values()} <= pods, "a container without its pod"
         assert world.host.cgroups <= pods, "a cgroup without its pod"
-        folders = [*(world.folder / "pods").glob("*"), *(world.folder / "memory").glob("*")]
+        folders = [*(world.folder / "kubelet" / "pods").glob("*"), *(world.folder / "memory").glob("*")]
         assert {each.name for each in folders} <= pods, "files without their pod"
         mounted = [each for each in world.host.mounts if each != str(world.folder / "memory")]
         assert not [each for each in mounted if not any(uid in each for uid in pods)], "a mount without its pod"

@@ -126,7 +126,7 @@ def test_what_is_left_of_a_deleted_pod_goes_although_the_runtime_refused_at_firs
 def test_a_sandbox_of_no_pod_costs_no_pod_its_files(live: Live) -> None:
     async def scene(world: World) -> None:
         shown = await runs(world, "p")
-        files = world.folder / "pods" / shown["metadata"]["uid"]
+        files = world.folder / "kubelet" / "pods" / shown["metadata"]["uid"]
         assert files.is_dir()
         # As somebody makes one by hand, with the runtime's own tools.
         world.runtime.boxes["theirs"] = Sandbox("theirs", "", "x", "x", 0, True, 1.0)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND = 1, 2, 4, 8, 4096
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_SHARED = 1, 2, 4, 8, 4096, 1 << 20
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 MOST_LAYERS = 64
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
@@ -17,6 +17,38 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def bind(descriptor: int, target: Path) -> None:
     """What is open as `descriptor` appears at `target`, whatever its path has become meanwhile. Raises OSError."""
     _mount(f"/proc/self/fd/{descriptor}".encode(), target, None, MS_BIND, None)
+
+
+def share(folder: Path) -> bool:
+    """What is mounted below the folder appears in containers that have it with propagation, and the other way round. Raises OSError.
+
+    On a mount that is not shared already the folder is bound to itself first. False: something is mounted below it that this would hide.
+    """
+    point, is_shared = _mount_of(folder)
+    if is_shared:
+        return True
+    if point != str(folder.resolve()):
+        if mounts_below(folder):
+            return False
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            bind(descriptor, folder)
+        finally:
+            os.close(descriptor)
+    _mount(b"none", folder, None, MS_SHARED, None)
+    return True
+
+
+def _mount_of(folder: Path) -> tuple[str, bool]:
+    """The mount point that a folder lies below, and whether that is shared. Source: proc(5), /proc/PID/mountinfo."""
+    path, found, is_shared = os.fsencode(folder.resolve()), b"", False
+    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
+        fields = line.split(b" ")
+        point = _plain(fields[4])
+        # Of several at one point the last covers the others.
+        if len(point) >= len(found) and (path == point or path.startswith(point.rstrip(b"/") + b"/")):
+            found, is_shared = point, any(each.startswith(b"shared:") for each in fields[6 : fields.index(b"-")])
+    return os.fsdecode(found), is_shared
 
 
 def mount_memory(target: Path, options: str, name: str = "tmpfs") -> None:

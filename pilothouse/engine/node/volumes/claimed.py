@@ -59,7 +59,7 @@ class ClaimedVolumes:
         found = await self._volume(pod, volume)
         spec = found["spec"]
         if (source := spec.get("hostPath")) is not None:
-            path: Path = await asyncio.to_thread(host_path, source["path"], source.get("type") or "")
+            path: Path = await asyncio.to_thread(host_path, str(self._config.on_node(source["path"])), source.get("type") or "")
             self._host_paths.setdefault(uid, {})[name] = path
             return path
         group = podspec.security(pod).get("fsGroup")

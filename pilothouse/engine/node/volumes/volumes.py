@@ -129,8 +129,8 @@ class Volumes:
         if (source := volume.get("emptyDir")) is not None:
             return await self._empty(pod, volume["name"], source), 0.0
         if source := volume.get("hostPath"):
-            own = self._config.own_folders.get(source["path"])
-            found: Path = await asyncio.to_thread(host_path, str(own or source["path"]), source.get("type") or "")
+            path = str(self._config.on_node(source["path"]))
+            found: Path = await asyncio.to_thread(host_path, path, source.get("type") or "")
             return found, 0.0
         if self._claimed is not None and any(volume.get(each) is not None for each in CLAIMED):
             return await self._claimed.mount(pod, volume), 0.0

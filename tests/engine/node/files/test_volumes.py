@@ -61,7 +61,7 @@ async def volumes(tmp_path: Path, cluster: Cluster) -> AsyncIterator[Volumes]:
     made = Volumes(config, cluster, ImageViews(config, FakeRuntime()))
     await made.open()
     yield made
-    unmount_and_remove(tmp_path / "pods")
+    unmount_and_remove(tmp_path / "kubelet/pods")
     unmount_and_remove(tmp_path / "memory")
 
 
@@ -81,7 +81,7 @@ async def test_a_path_that_each_node_has_for_itself_is_the_nodes_own_folder(volu
 
 
 async def test_the_nodes_other_users_do_not_get_as_far_as_to_volumes(volumes: Volumes, tmp_path: Path) -> None:
-    assert (tmp_path / "pods").stat().st_mode & 0o777 == 0o750
+    assert (tmp_path / "kubelet/pods").stat().st_mode & 0o777 == 0o750
 
 
 async def test_without_memory_pods_wait_and_nothing_reaches_the_disk(

@@ -106,7 +106,7 @@ async def test_while_the_runtime_does_not_answer_the_node_is_still_seen(tmp_path
 
 async def test_volumes_and_logs_are_measured_when_that_is_asked_for(tmp_path: Path) -> None:
     made = bench(tmp_path)
-    volume = tmp_path / "pods/u/volumes/kubernetes.io~empty-dir/v"
+    volume = tmp_path / "kubelet/pods/u/volumes/kubernetes.io~empty-dir/v"
     logs = tmp_path / "logs/pods/default_p_u/c"
     for folder, size in ((volume, 2 * MIB), (logs, MIB)):
         folder.mkdir(parents=True)
@@ -121,7 +121,7 @@ async def test_volumes_and_logs_are_measured_when_that_is_asked_for(tmp_path: Pa
 
 async def test_a_volume_that_grows_is_measured_again_when_it_is_due(tmp_path: Path) -> None:
     made = bench(tmp_path)
-    volume = tmp_path / "pods/u/volumes/kubernetes.io~empty-dir/v"
+    volume = tmp_path / "kubelet/pods/u/volumes/kubernetes.io~empty-dir/v"
     volume.mkdir(parents=True)
     await made.statistics.measured(10.0)
     (volume / "f").write_bytes(b"x" * MIB)
@@ -175,7 +175,7 @@ def test_numbers_keep_every_digit() -> None:
 async def test_files_that_the_node_gives_to_containers_count_as_the_pods_storage(tmp_path: Path) -> None:
     """A container may write as much as it likes to its /etc/hosts and its termination message (upstream: CVE-2020-8557)."""
     made = bench(tmp_path)
-    own = tmp_path / "pods" / "u"
+    own = tmp_path / "kubelet/pods" / "u"
     (own / "containers" / "c").mkdir(parents=True)
     (own / "etc-hosts").write_bytes(b"x" * 3 * MIB)
     (own / "containers" / "c" / "message").write_bytes(b"x" * 2 * MIB)
