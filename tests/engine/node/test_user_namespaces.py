@@ -20,7 +20,7 @@ OWN = pod(hostUsers=False)
 
 def config(home: Path, instance: str = "pilothouse-x") -> NodeConfig:
     made = NodeConfig(home=home, node_name="n", instance=instance)
-    made.pods_dir.mkdir(exist_ok=True)
+    made.pods_dir.mkdir(parents=True, exist_ok=True)
     return made
 
 
