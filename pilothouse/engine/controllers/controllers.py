@@ -9,6 +9,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.parts import Runnable
 from pilothouse.client.recorder import Recorder
+from pilothouse.engine.controllers.attachdetach.controller import AttachDetachController
 from pilothouse.engine.controllers.bootstrap.signer import BootstrapSigner
 from pilothouse.engine.controllers.bootstrap.token_cleaner import TokenCleaner
 from pilothouse.engine.controllers.certificates.approver import CertificateApprover
@@ -122,6 +123,9 @@ def makers(
         ),
         "persistentvolume-expander-controller": lambda: ExpandController(
             clients("expand-controller"), informers, named("volume_expand"), node_volumes, clock
+        ),
+        "persistentvolume-attach-detach-controller": lambda: AttachDetachController(
+            clients("attachdetach-controller"), informers, named("attachdetach-controller"), clock
         ),
         "persistentvolumeclaim-protection-controller": lambda: ClaimProtection(clients("pvc-protection-controller"), informers),
         "persistentvolume-protection-controller": lambda: VolumeProtection(clients("pv-protection-controller"), informers),

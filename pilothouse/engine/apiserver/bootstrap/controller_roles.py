@@ -163,6 +163,16 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule(READ, "storageclasses", "storage.k8s.io"),
         EVENTS,
     ),
+    "attachdetach-controller": (
+        rule("list watch", "persistentvolumeclaims persistentvolumes"),
+        rule(READ, "nodes"),
+        rule("patch update", "nodes/status"),
+        rule("list watch", "pods"),
+        rule("create delete get list watch", "volumeattachments", "storage.k8s.io"),
+        rule(READ, "csidrivers", "storage.k8s.io"),
+        rule(READ, "csinodes", "storage.k8s.io"),
+        EVENTS,
+    ),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),
 }
 CONTROLLERS = tuple(_RULES)

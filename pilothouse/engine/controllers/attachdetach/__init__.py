@@ -1,0 +1,1 @@
+"""Volumes that must be attached to a node before they are mounted there: one VolumeAttachment for each volume and node that needs it."""
