@@ -22,7 +22,7 @@ from pilothouse.client.transport import Call, Socket, Transport, WatchEvent
 from pilothouse.engine.scheduler.cycle import Fit
 from pilothouse.engine.scheduler.framework.plugin import Unfit
 from pilothouse.engine.scheduler.scheduler import Scheduler
-from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
+from pilothouse.engine.scheduler.snapshot.pod_info import DEFAULT_SCHEDULER, PodInfo
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES, PODS, SERVICES
 
@@ -113,7 +113,8 @@ class Simulated(Transport):
         return
 
     def _time_decisions(self) -> None:
-        decide = self.scheduler.cycle.decide
+        cycle = self.scheduler.profiles.of(DEFAULT_SCHEDULER).cycle
+        decide = cycle.decide
 
         def timed(pod: PodInfo) -> Fit | Unfit | None:
             began = time.thread_time()
@@ -121,7 +122,7 @@ class Simulated(Transport):
             self.decisions.append(time.thread_time() - began)
             return found
 
-        self.scheduler.cycle.decide = timed  # type: ignore[method-assign]
+        cycle.decide = timed  # type: ignore[method-assign]
 
 
 def node(number: int) -> Object:

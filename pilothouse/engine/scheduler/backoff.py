@@ -17,9 +17,11 @@ class _Tries:
 
 
 class BackOff:
-    """Times are of one clock that only goes forward, in seconds."""
+    """Times are of one clock that only goes forward, in seconds. first_s, most_s: of the rests."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_s: float = FIRST_S, most_s: float = MOST_S) -> None:
+        self._first_s = first_s
+        self._most_s = most_s
         self._tries: dict[str, _Tries] = {}
 
     def tried(self, key: str, now: float) -> None:
@@ -36,5 +38,5 @@ class BackOff:
         tries = self._tries.get(key)
         if tries is None or tries.count <= EAGER:
             return 0.0
-        pause_s = min(MOST_S, FIRST_S * 2.0 ** min(tries.count - EAGER - 1, 10))
+        pause_s = min(self._most_s, self._first_s * 2.0 ** min(tries.count - EAGER - 1, 10))
         return max(0.0, tries.last + pause_s - now)

@@ -9,16 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from pilothouse.engine.scheduler.enough import enough
 from pilothouse.engine.scheduler.framework.plugin import NodeFilter, NodeScore, Normalising, Refusal, Unfit
 from pilothouse.engine.scheduler.framework.profile import Profile
 from pilothouse.engine.scheduler.snapshot.node_info import NodeInfo
 from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
 from pilothouse.engine.scheduler.snapshot.shape import Needs
 from pilothouse.engine.scheduler.snapshot.snapshot import Snapshot
-
-ENOUGH = 200
-"""So many nodes that fit are compared; more do not make a choice much better, and each costs. Upstream's percentageOfNodesToScore takes
-half of 100 nodes and a tenth of 5,000."""
 
 KEPT_VERDICTS = 500_000
 FRESH_AT_A_TIME = 1_000
@@ -62,7 +59,7 @@ class Cycle:
         self, pod: PodInfo, nodes: Sequence[NodeInfo], verdicts: "Verdicts", filters: Sequence[NodeFilter]
     ) -> tuple[list[NodeInfo], dict[str, Refusal]] | None:
         """Nodes that fit, as many as are enough, and the refusals of those looked at on the way. None: too many were judged anew."""
-        start, wanted = self._start % max(1, len(nodes)), min(len(nodes), ENOUGH)
+        start, wanted = self._start % max(1, len(nodes)), enough(len(nodes), self.profile.percentage)
         refusals: dict[str, Refusal] = {}
         fitting: list[NodeInfo] = []
         for node in chain(islice(nodes, start, None), islice(nodes, start)):

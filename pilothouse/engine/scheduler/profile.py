@@ -1,5 +1,8 @@
-"""The plug-ins of the default scheduler, in upstream's order and with upstream's weights."""
+"""From a profile's configuration to its plug-ins."""
 
+from collections.abc import Sequence
+
+from pilothouse.engine.scheduler.config.types import PluginArgs, ProfileConfig
 from pilothouse.engine.scheduler.framework.plugin import Plugin
 from pilothouse.engine.scheduler.framework.profile import Profile
 from pilothouse.engine.scheduler.plugins.image_locality import ImageLocality
@@ -12,32 +15,29 @@ from pilothouse.engine.scheduler.plugins.node_unschedulable import NodeUnschedul
 from pilothouse.engine.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from pilothouse.engine.scheduler.plugins.pod_topology_spread.plugin import DefaultSelector
 from pilothouse.engine.scheduler.plugins.priority_sort import PrioritySort
+from pilothouse.engine.scheduler.plugins.scheduling_gates import SchedulingGates
 from pilothouse.engine.scheduler.plugins.taint_toleration import TaintToleration
 from pilothouse.engine.scheduler.snapshot.terms import NamespaceLabels
 
-WEIGHTS = {
-    TaintToleration.name: 3,
-    NodeAffinity.name: 2,
-    PodTopologySpread.name: 2,
-    InterPodAffinity.name: 2,
-    NodeResourcesFit.name: 1,
-    BalancedAllocation.name: 1,
-    ImageLocality.name: 1,
-}
+
+def profile(config: ProfileConfig, labels_of: NamespaceLabels, default_selector: DefaultSelector, *edges: Plugin) -> Profile:
+    """edges: the plug-ins that act on the cluster, as binding. One that the configuration names and that is not there takes no part."""
+    known = {each.name: each for each in (*_judging(config.args, labels_of, default_selector), *edges)}
+    chosen = {point: [known[name] for name in names if name in known] for point, names in config.enabled.items()}
+    return Profile(chosen, config.weights, config.percentage)
 
 
-def default_profile(labels_of: NamespaceLabels, default_selector: DefaultSelector, *edges: Plugin) -> Profile:
-    """edges: the plug-ins that act on the cluster, as binding."""
-    plugins: tuple[Plugin, ...] = (
+def _judging(args: PluginArgs, labels_of: NamespaceLabels, default_selector: DefaultSelector) -> Sequence[Plugin]:
+    return (
+        SchedulingGates(),
         PrioritySort(),
         NodeUnschedulable(),
         TaintToleration(),
-        NodeAffinity(),
+        NodeAffinity(args.node_affinity),
         NodePorts(),
-        NodeResourcesFit(),
-        PodTopologySpread(default_selector),
-        InterPodAffinity(labels_of),
-        BalancedAllocation(),
+        NodeResourcesFit(args.fit),
+        PodTopologySpread(default_selector, args.spread),
+        InterPodAffinity(labels_of, args.affinity),
+        BalancedAllocation(args.balanced),
         ImageLocality(),
     )
-    return Profile((*plugins, *edges), WEIGHTS)

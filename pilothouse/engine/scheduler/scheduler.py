@@ -15,16 +15,12 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.queue import WorkQueue
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.scheduler.backoff import BackOff
-from pilothouse.engine.scheduler.cycle import Cycle, Fit
+from pilothouse.engine.scheduler.config.types import SchedulerConfig
+from pilothouse.engine.scheduler.cycle import Fit
 from pilothouse.engine.scheduler.framework.plugin import Unfit
 from pilothouse.engine.scheduler.line import SortedLine
-from pilothouse.engine.scheduler.placing import Placing
-from pilothouse.engine.scheduler.plugins.default_binder import DefaultBinder
-from pilothouse.engine.scheduler.plugins.default_preemption import DefaultPreemption
-from pilothouse.engine.scheduler.plugins.default_preemption.plugin import budgets_of
-from pilothouse.engine.scheduler.plugins.pod_topology_spread.owners import Owners
 from pilothouse.engine.scheduler.plugins.volume_binding import VolumeBinding
-from pilothouse.engine.scheduler.profile import default_profile
+from pilothouse.engine.scheduler.profiles import Profiles, Track
 from pilothouse.engine.scheduler.sentence import no_node, reasons_of, troubles_of
 from pilothouse.engine.scheduler.snapshot.events import Event, VolumesChanged
 from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
@@ -36,28 +32,36 @@ from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 
-NAME = "default-scheduler"
 RETRY_S = 60.0
 """How long a pod that fits nowhere rests when nothing changes: a repair, not the way it is found."""
 
-OPTIONAL_OWNERS = (kinds.REPLICATIONCONTROLLERS, kinds.STATEFULSETS)
 KNOWN_UNFIT = 1_000
 
 
 class Scheduler:
-    """served: resources that the API has; of those that are not always there, only these are asked for (budgets, some controllers)."""
+    """config: the profiles; None for the default one. recorder: speaks under their names.
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder, *, served: Container[Resource] = ()) -> None:
+    served: resources that the API has; of those that are not always there, only these are asked for (budgets, some controllers)."""
+
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        recorder: Recorder,
+        *,
+        served: Container[Resource] = (),
+        config: SchedulerConfig | None = None,
+    ) -> None:
+        config = config or SchedulerConfig()
         self.client = client
-        self.recorder = recorder
         self.pods = informers.of(kinds.PODS)
         self.snapshot = Snapshot()
-        self._known_unfit: OrderedDict[tuple[Shape, int], tuple[int, Unfit]] = OrderedDict()
-        self._backoff = BackOff()
+        self._known_unfit: OrderedDict[tuple[str, Shape, int], tuple[int, Unfit]] = OrderedDict()
+        self._backoff = BackOff(config.first_backoff_s, config.most_backoff_s)
         self._volumes = VolumeBinding(client, informers) if kinds.PERSISTENTVOLUMECLAIMS in served else None
-        self.cycle = self._cycle(informers, served)
-        self._waiting = Waiting(self.cycle.profile.hinting)
-        self._placing = Placing(self.cycle.profile, self.snapshot)
+        self.profiles = Profiles(config, self.snapshot, client, informers, recorder, self._volumes, served)
+        self._waiting = Waiting({name: each.cycle.profile.hinting for name, each in self.profiles.tracks})
+        self._queue_sort = self.profiles.of(config.profiles[0].name).cycle.profile.queue_sort
         self.controller = Controller("scheduler", self.schedule, workers=16, queue=WorkQueue(line=SortedLine(self._rank)))
         namespaces, nodes = informers.of(kinds.NAMESPACES), informers.of(kinds.NODES)
         namespaces.on_change(self._namespace_changed)
@@ -78,60 +82,46 @@ class Scheduler:
         self._waiting.drop(key)
         while (pod := self._to_place(key)) is not None:
             info = self.snapshot.info(pod)
-            found = self._as_before(info) or self._decide(info)
+            track = self.profiles.of(info.scheduler)
+            found = self._as_before(info) or self._decide(info, track)
             if isinstance(found, Fit):
-                return await self._place(pod, info, found)
+                return await self._place(pod, info, found, track)
             if isinstance(found, Unfit):
-                return await self._no_node(pod, info, found)
+                return await self._no_node(pod, info, found, track)
             await asyncio.sleep(0)
         self._backoff.forget(key)
         return None
 
-    def _cycle(self, informers: Informers, served: Container[Resource]) -> Cycle:
-        controllers = [kinds.REPLICASETS, *(each for each in OPTIONAL_OWNERS if each in served)]
-        owners = Owners(informers.of(kinds.SERVICES), {each.kind: informers.of(each) for each in controllers})
-        budgets = informers.of(kinds.PODDISRUPTIONBUDGETS) if kinds.PODDISRUPTIONBUDGETS in served else None
-        preemption = DefaultPreemption(
-            self.snapshot,
-            lambda pod, node: self.cycle.trial(pod, node),
-            lambda: [] if budgets is None else budgets_of(budgets.items()),
-            self.pods.get,
-            self.client,
-            self.recorder,
-        )
-        volumes = () if self._volumes is None else (self._volumes,)
-        profile = default_profile(self.snapshot.labels_of, owners.selector, *volumes, preemption, DefaultBinder(self.client))
-        return Cycle(profile, self.snapshot)
-
     def _to_place(self, key: str) -> Object | None:
         pod = self.pods.get(key)
-        if pod is None or not is_to_place(pod) or self.snapshot.node_of(key) is not None:
+        if pod is None or not self._is_to_place(pod) or self.snapshot.node_of(key) is not None:
             return None
         return pod
 
     def _as_before(self, info: PodInfo) -> Unfit | None:
         """What was found for such a pod, when nothing has changed since."""
-        version, unfit = self._known_unfit.get((info.shape, info.priority), (-1, None))
+        version, unfit = self._known_unfit.get((info.scheduler, info.shape, info.priority), (-1, None))
         return unfit if version == self.snapshot.version and not self.snapshot.nominated_node(info.key) else None
 
-    def _decide(self, info: PodInfo) -> Fit | Unfit | None:
-        found = self.cycle.decide(info)
+    def _decide(self, info: PodInfo, track: Track) -> Fit | Unfit | None:
+        found = track.cycle.decide(info)
         if isinstance(found, Unfit):
-            self._known_unfit[info.shape, info.priority] = self.snapshot.version, found
-            self._known_unfit.move_to_end((info.shape, info.priority))
+            key = info.scheduler, info.shape, info.priority
+            self._known_unfit[key] = self.snapshot.version, found
+            self._known_unfit.move_to_end(key)
             if len(self._known_unfit) > KNOWN_UNFIT:
                 self._known_unfit.popitem(last=False)
         return found
 
-    async def _place(self, pod: Object, info: PodInfo, fit: Fit) -> float | None:
-        refusal = await self._placing.place(info, fit.node)
+    async def _place(self, pod: Object, info: PodInfo, fit: Fit, track: Track) -> float | None:
+        refusal = await track.placing.place(info, fit.node)
         if refusal is not None:
-            return await self._no_node(pod, info, Unfit({fit.node: refusal}))
+            return await self._no_node(pod, info, Unfit({fit.node: refusal}), track)
         self._backoff.forget(info.key)
-        self.recorder.say(pod, "Normal", "Scheduled", f"Successfully assigned {info.key} to {fit.node}", node=fit.node)
+        track.recorder.say(pod, "Normal", "Scheduled", f"Successfully assigned {info.key} to {fit.node}", node=fit.node)
         return None
 
-    async def _no_node(self, pod: Object, info: PodInfo, unfit: Unfit) -> float:
+    async def _no_node(self, pod: Object, info: PodInfo, unfit: Unfit, track: Track) -> float:
         # From here on an event brings it back: nothing is awaited between the decision and this.
         self._waiting.park(info, unfit.plugins)
         now = asyncio.get_running_loop().time()
@@ -140,14 +130,14 @@ class Scheduler:
             return self._backoff.rest_s(info.key, now)
         if any(refusal.is_quiet for refusal in unfit.refusals.values()):
             return RETRY_S
-        for plugin in self.cycle.profile.post_filters:
+        for plugin in track.cycle.profile.post_filters:
             if await plugin.post_filter(info, unfit):
                 break
         reasons = reasons_of(unfit)
         message = no_node(reasons, len(unfit.refusals), troubles_of(unfit))
         known = meta.condition(pod, "PodScheduled")
         if known is None or known.get("message") != message:
-            self.recorder.say(pod, "Warning", "FailedScheduling", message, nodes=len(unfit.refusals), reasons=dict(reasons))
+            track.recorder.say(pod, "Warning", "FailedScheduling", message, nodes=len(unfit.refusals), reasons=dict(reasons))
         await self._write(pod, message)
         return RETRY_S
 
@@ -168,11 +158,16 @@ class Scheduler:
         except NotFound:
             return
 
+    def _is_to_place(self, pod: Object) -> bool:
+        if pod["spec"].get("nodeName") or meta.is_deleting(pod) or (pod.get("status") or {}).get("phase") in ENDED:
+            return False
+        return self.profiles.is_to_place(pod)
+
     def _rank(self, key: str) -> int:
         pod = self.pods.get(key)
         if pod is None:
             return 0
-        return next((each.rank(self.snapshot.info(pod)) for each in self.cycle.profile.queue_sort), 0)
+        return next((each.rank(self.snapshot.info(pod)) for each in self._queue_sort), 0)
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         self._wake(self.snapshot.namespace_changed(old, new))
@@ -186,11 +181,11 @@ class Scheduler:
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         self._wake(self.snapshot.pod_changed(old, new))
-        if new is None or not is_to_place(new):
+        if new is None or not self._is_to_place(new):
             key = meta.key(new or old or {})
             self._waiting.drop(key)
             self._backoff.forget(key)
-        elif old is None or not is_to_place(old) or _has_changed(old, new):
+        elif old is None or not self._is_to_place(old) or _has_changed(old, new):
             self._backoff.forget(meta.key(new))
             self.controller.queue.add(meta.key(new))
 
@@ -207,14 +202,6 @@ class Scheduler:
             self.controller.queue.add_after(key, rest_s)
         else:
             self.controller.queue.add(key)
-
-
-def is_to_place(pod: Object) -> bool:
-    """Whether the pod is this scheduler's to place."""
-    spec = pod["spec"]
-    if spec.get("nodeName") or meta.is_deleting(pod) or spec.get("schedulingGates"):
-        return False
-    return spec.get("schedulerName", NAME) == NAME and (pod.get("status") or {}).get("phase") not in ENDED
 
 
 def _has_changed(old: Object, new: Object) -> bool:

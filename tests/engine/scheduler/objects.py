@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from pilothouse.engine.scheduler.config.types import ProfileConfig
 from pilothouse.engine.scheduler.cycle import Cycle, Fit
 from pilothouse.engine.scheduler.framework.plugin import Unfit
 from pilothouse.engine.scheduler.plugins.pod_topology_spread.plugin import DefaultSelector
-from pilothouse.engine.scheduler.profile import default_profile
+from pilothouse.engine.scheduler.profile import profile
 from pilothouse.engine.scheduler.sentence import reasons_of
 from pilothouse.engine.scheduler.snapshot.snapshot import Snapshot
 from pilothouse.model.json import Object
@@ -65,11 +66,17 @@ def affinity(*, near: Any = (), apart: Any = (), rather_near: Any = (), rather_a
 
 
 class World:
-    """default_selector: from which pods others are spread by default."""
+    """default_selector: from which pods others are spread by default. config: of the profile, the default one without it."""
 
-    def __init__(self, *objects: Object, namespaces: Any = None, default_selector: DefaultSelector = lambda shape: None) -> None:
+    def __init__(
+        self,
+        *objects: Object,
+        namespaces: Any = None,
+        default_selector: DefaultSelector = lambda shape: None,
+        config: ProfileConfig | None = None,
+    ) -> None:
         self.snapshot = Snapshot()
-        self.cycle = Cycle(default_profile(self.snapshot.labels_of, default_selector), self.snapshot)
+        self.cycle = Cycle(profile(config or ProfileConfig(), self.snapshot.labels_of, default_selector), self.snapshot)
         for name, labels in (namespaces or {}).items():
             self.snapshot.namespace_changed(None, {"metadata": {"name": name, "labels": labels}})
         for each in objects:

@@ -3,7 +3,8 @@
 import pytest
 
 from pilothouse.engine.scheduler import cycle
-from pilothouse.engine.scheduler.cycle import ENOUGH, Fit
+from pilothouse.engine.scheduler.cycle import Fit
+from pilothouse.engine.scheduler.enough import enough
 from pilothouse.engine.scheduler.framework.plugin import Unfit
 from pilothouse.model.json import Object
 from tests.cpu import takes_under
@@ -17,19 +18,19 @@ def names_only(*names: str) -> Object:
 
 
 def test_of_many_nodes_that_fit_some_are_compared_and_the_next_decision_begins_with_others() -> None:
-    known = World(*(node(f"n{number:04}") for number in range(ENOUGH + 100)))
+    known = World(*(node(f"n{number:04}") for number in range(300)))
     found = [known.decide(pod()) for _ in range(2)]
-    assert [each.fitting for each in found if isinstance(each, Fit)] == [ENOUGH] * 2
-    assert [each.node for each in found if isinstance(each, Fit)] == ["n0000", "n0000"]
+    assert [each.fitting for each in found if isinstance(each, Fit)] == [enough(300)] * 2 == [144] * 2
+    assert [each.node for each in found if isinstance(each, Fit)] == ["n0000", "n0144"]
     few = World(*(node(f"n{number:04}") for number in range(30)))
     assert (found := few.decide(pod())) == Fit("n0000", 30), found
 
 
 def test_all_nodes_get_their_turn() -> None:
-    known = World(*(node(f"n{number:04}", cpu="100m") for number in range(2 * ENOUGH)))
-    chosen = {known.place(pod(f"p{number}", cpu="100m")) for number in range(2 * ENOUGH)}
-    assert len(chosen) == 2 * ENOUGH
-    assert known.reasons(pod(cpu="100m")) == {"Insufficient cpu": 2 * ENOUGH}
+    known = World(*(node(f"n{number:04}", cpu="100m") for number in range(400)))
+    chosen = {known.place(pod(f"p{number}", cpu="100m")) for number in range(400)}
+    assert len(chosen) == 400
+    assert known.reasons(pod(cpu="100m")) == {"Insufficient cpu": 400}
 
 
 def test_zones_take_turns_in_the_order_of_nodes() -> None:

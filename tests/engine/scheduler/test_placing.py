@@ -43,7 +43,7 @@ class Recording:
 
 
 async def place(plugin: Recording, known: World) -> Refusal | None:
-    return await Placing(Profile([plugin], {}), known.snapshot).place(known.snapshot.info(pod(cpu="1")), "n")
+    return await Placing(Profile.of([plugin], {}), known.snapshot).place(known.snapshot.info(pod(cpu="1")), "n")
 
 
 async def test_a_pod_counts_on_its_node_from_the_decision_on() -> None:

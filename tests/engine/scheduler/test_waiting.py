@@ -65,7 +65,7 @@ def test_an_event_wakes_whom_it_may_help(
     known = World(node("n"), *there)
     if old is not None:
         known.add(old)
-    parked = Waiting(known.cycle.profile.hinting)
+    parked = Waiting({"default-scheduler": known.cycle.profile.hinting})
     parked.park(known.snapshot.info(waiting), frozenset({plugin}))
     woken = [key for event in moved(known, old, new) for key in parked.woken_by(event)]
     assert woken == (["ns/w"] if is_woken else [])
@@ -111,7 +111,7 @@ def test_a_nomination_is_what_is_written_until_it_is_taken_back() -> None:
 
 def test_pods_that_are_alike_are_woken_together_and_one_that_is_dropped_is_not() -> None:
     known = World(node("n"))
-    parked = Waiting(known.cycle.profile.hinting)
+    parked = Waiting({"default-scheduler": known.cycle.profile.hinting})
     for name in ("a", "b", "c"):
         parked.park(known.snapshot.info(pod(name, cpu="1")), frozenset({"NodeResourcesFit"}))
     parked.drop("ns/b")
@@ -121,7 +121,7 @@ def test_pods_that_are_alike_are_woken_together_and_one_that_is_dropped_is_not()
 
 def test_a_pod_that_no_node_was_there_for_is_woken_by_whatever_comes() -> None:
     known = World()
-    parked = Waiting(known.cycle.profile.hinting)
+    parked = Waiting({"default-scheduler": known.cycle.profile.hinting})
     parked.park(known.snapshot.info(pod("w")), frozenset())
     (event,) = moved(known, None, node("m"))
     assert parked.woken_by(event) == ["ns/w"]

@@ -14,6 +14,7 @@ from pilothouse.engine.scheduler.snapshot.node_info import NodeInfo
 from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
 from pilothouse.engine.scheduler.snapshot.shape import Needs
 from pilothouse.engine.scheduler.snapshot.snapshot import Snapshot
+from pilothouse.model.json import Object
 
 MAX_SCORE = 100
 
@@ -53,6 +54,13 @@ NodeScore = Callable[[NodeInfo], int]
 class Plugin(Protocol):
     @property
     def name(self) -> str: ...
+
+
+@runtime_checkable
+class PreEnqueue(Plugin, Protocol):
+    def pre_enqueue(self, pod: Object) -> Refusal | None:
+        """Why the pod is not to be placed yet; asked again whenever it changes."""
+        ...
 
 
 @runtime_checkable

@@ -8,13 +8,15 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 BY_SCHEDULER = "PreemptionByScheduler"
+DEFAULT_SCHEDULER = "default-scheduler"
+"""By which name pods ask for placing that say none."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodInfo:
     """demand: what it holds on its node, which differs from what it asks for while it is resized. started: RFC 3339, "" before it has.
 
-    may_preempt: for its sake others may go. is_preempted: it goes itself for the sake of another.
+    may_preempt: for its sake others may go. is_preempted: it goes itself for the sake of another. scheduler: the name of its profile.
     """
 
     key: str
@@ -27,6 +29,7 @@ class PodInfo:
     started: str
     may_preempt: bool
     is_preempted: bool
+    scheduler: str = DEFAULT_SCHEDULER
 
     @property
     def namespace(self) -> str:
@@ -53,6 +56,7 @@ def pod_info(pod: Object, shapes: Shapes) -> PodInfo:
         started=status.get("startTime") or "",
         may_preempt=spec.get("preemptionPolicy") != "Never",
         is_preempted=is_terminating and _is_preempted(pod),
+        scheduler=spec.get("schedulerName") or DEFAULT_SCHEDULER,
     )
 
 

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
@@ -22,11 +23,17 @@ from pilothouse.model import kinds, meta
 from pilothouse.model.errors import Conflict, NotFound
 from pilothouse.model.json import Object
 
-LEAST_CANDIDATES = 100
-CANDIDATES_PERCENT = 10
 KNOWN_FUTILE = 1_000
 
 TrialOf = Callable[[PodInfo, NodeInfo], Callable[[], bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class PreemptionArgs:
+    """least, percent: how many nodes that would do are compared, the larger of the two; percent: of all nodes."""
+
+    least: int = 100
+    percent: int = 10
 
 
 class DefaultPreemption:
@@ -42,7 +49,9 @@ class DefaultPreemption:
         pod_of: Callable[[str], Object | None],
         client: Client,
         recorder: Recorder,
+        args: PreemptionArgs | None = None,
     ) -> None:
+        self._args = args or PreemptionArgs()
         self._snapshot = snapshot
         self._trial = trial
         self._budgets = budgets
@@ -87,7 +96,7 @@ class DefaultPreemption:
         return any(each.is_preempted and each.priority < pod.priority for each in node.pods.values())
 
     async def _candidates(self, pod: PodInfo, names: Sequence[str]) -> list[Victims]:
-        wanted = max(LEAST_CANDIDATES, len(self._snapshot.existing()) * CANDIDATES_PERCENT // 100)
+        wanted = max(self._args.least, len(self._snapshot.existing()) * self._args.percent // 100)
         found: list[Victims] = []
         self._start += 1
         for number in range(len(names)):
@@ -126,7 +135,7 @@ class DefaultPreemption:
         if obj is None or meta.uid(obj) != victim.uid:
             return
         said = {"type": "DisruptionTarget", "status": "True", "reason": BY_SCHEDULER}
-        said["message"] = "default-scheduler: preempting to accommodate a higher priority pod"
+        said["message"] = f"{pod.scheduler}: preempting to accommodate a higher priority pod"
         conditions = meta.with_condition((obj.get("status") or {}).get("conditions") or [], said, meta.rfc3339(time.time()))
         try:
             await self._client.patch(

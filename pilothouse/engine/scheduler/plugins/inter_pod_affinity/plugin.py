@@ -4,6 +4,7 @@ Source: kubernetes pkg/scheduler/framework/plugins/interpodaffinity.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pilothouse.engine.scheduler.framework.plugin import MAX_SCORE, NodeFilter, Refusal
 from pilothouse.engine.scheduler.plugins.inter_pod_affinity.questions import about_all, about_one
@@ -15,8 +16,14 @@ from pilothouse.engine.scheduler.snapshot.snapshot import Snapshot
 from pilothouse.engine.scheduler.snapshot.tally import Tally
 from pilothouse.engine.scheduler.snapshot.terms import NamespaceLabels, Term
 
-HARD_AFFINITY_WEIGHT = 1
-"""What a required affinity of a pod that is there adds to a place, for pods that it is about."""
+
+@dataclass(frozen=True, slots=True)
+class AffinityArgs:
+    """hard_weight: what a required affinity of a pod that is there adds to a place, for pods that it is about. ignores_theirs: pods without
+    preferred terms of their own are not scored by those of others."""
+
+    hard_weight: int = 1
+    ignores_theirs: bool = False
 
 
 class InterPodAffinity:
@@ -25,8 +32,9 @@ class InterPodAffinity:
     _apart = Refusal(name, ("node(s) didn't match pod anti-affinity rules",))
     _theirs = Refusal(name, ("node(s) didn't satisfy existing pods anti-affinity rules",))
 
-    def __init__(self, labels_of: NamespaceLabels) -> None:
+    def __init__(self, labels_of: NamespaceLabels, args: AffinityArgs | None = None) -> None:
         self._labels_of = labels_of
+        self._args = args or AffinityArgs()
 
     def pre_filter(self, pod: PodInfo, snapshot: Snapshot) -> NodeFilter | None:
         shape = pod.shape
@@ -54,9 +62,12 @@ class InterPodAffinity:
 
     def score(self, pod: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeInfo]) -> list[int] | None:
         shape, about = pod.shape, snapshot.holders.about
+        if self._args.ignores_theirs and not shape.preferred:
+            return None
         weighed = [(term.topology_key, term.weight, snapshot.tallies.get(about_one(term)).counts) for term in shape.preferred]
         weighed += [(term.topology_key, term.weight, tally.counts) for term, tally in about("preferred", shape)]
-        weighed += [(term.topology_key, HARD_AFFINITY_WEIGHT, tally.counts) for term, tally in about("affinity", shape)]
+        if hard_weight := self._args.hard_weight:
+            weighed += [(term.topology_key, hard_weight, tally.counts) for term, tally in about("affinity", shape)]
         weighed = [each for each in weighed if each[2]]
         if not weighed:
             return None

@@ -1,7 +1,11 @@
-"""A pod goes only where what it requests is left, and rather where more is left (upstream's LeastAllocated)."""
+"""A pod goes only where what it requests is left, and rather where more is left, or whatever the scoring strategy says."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from pilothouse.engine.scheduler.demand import PODS
-from pilothouse.engine.scheduler.framework.plugin import MAX_SCORE, NodeFilter, NodeScore, Refusal
+from pilothouse.engine.scheduler.framework.plugin import NodeFilter, NodeScore, Refusal
+from pilothouse.engine.scheduler.plugins.node_resources.scoring import Strategy
 from pilothouse.engine.scheduler.snapshot.events import Event, NodeChanged, PodLeft
 from pilothouse.engine.scheduler.snapshot.node_info import NodeInfo
 from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
@@ -10,11 +14,23 @@ from pilothouse.engine.scheduler.snapshot.shape import Needs
 TOO_MANY = "Too many pods"
 
 
+@dataclass(frozen=True, slots=True)
+class FitArgs:
+    """ignored: resources that somebody else sees to. ignored_groups: what stands before the / of such resources."""
+
+    strategy: Strategy = field(default_factory=Strategy)
+    ignored: frozenset[str] = frozenset()
+    ignored_groups: frozenset[str] = frozenset()
+
+
 class NodeResourcesFit:
     name = "NodeResourcesFit"
 
+    def __init__(self, args: FitArgs | None = None) -> None:
+        self._args = args or FitArgs()
+
     def filter_locally(self, needs: Needs) -> NodeFilter | None:
-        asked = tuple((resource, amount) for resource, amount in needs.demand.resources.items() if amount > 0)
+        asked = tuple((resource, amount) for resource, amount in self._counted(needs.demand.resources.items()) if amount > 0)
 
         def judge(node: NodeInfo) -> Refusal | None:
             allocatable, used = node.allocatable, node.used
@@ -26,7 +42,7 @@ class NodeResourcesFit:
         return judge
 
     def score_locally(self, needs: Needs) -> NodeScore | None:
-        return least_allocated(needs)
+        return self._args.strategy.score(needs)
 
     def hint(self, pod: PodInfo, event: Event) -> bool:
         wanted = pod.shape.needs.demand.resources
@@ -34,8 +50,14 @@ class NodeResourcesFit:
             freed, kept = event.pod.demand.resources, {} if event.now is None else event.now.demand.resources
             return any(amount > kept.get(resource, 0) and wanted.get(resource, 0) > 0 for resource, amount in freed.items())
         if isinstance(event, NodeChanged) and event.changed & {"added", "allocatable"}:
-            return all(amount <= event.node.allocatable.get(resource, 0) for resource, amount in wanted.items())
+            return all(amount <= event.node.allocatable.get(resource, 0) for resource, amount in self._counted(wanted.items()))
         return False
+
+    def _counted(self, amounts: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
+        args = self._args
+        if not (args.ignored or args.ignored_groups):
+            return amounts
+        return [each for each in amounts if not ("/" in each[0] and (each[0] in args.ignored or _group(each[0]) in args.ignored_groups))]
 
     def _refusal(self, asked: tuple[tuple[str, int], ...], node: NodeInfo) -> Refusal:
         """Each resource that is short is a reason. What is more than the whole node will not become less by pods that leave."""
@@ -45,18 +67,5 @@ class NodeResourcesFit:
         return Refusal(self.name, reasons, is_final=any(amount > allocatable.get(resource, 0) for resource, amount in short))
 
 
-def least_allocated(needs: Needs) -> NodeScore:
-    """The share of cpu and memory that stays free, in hundredths, of those that the node has at all."""
-    cpu, memory = needs.scored
-
-    def score(node: NodeInfo) -> int:
-        found, counted = 0, 0
-        if of := node.allocatable.get("cpu", 0):
-            counted += 1
-            found += max(0, of - node.scored_cpu - cpu) * MAX_SCORE // of
-        if of := node.allocatable.get("memory", 0):
-            counted += 1
-            found += max(0, of - node.scored_memory - memory) * MAX_SCORE // of
-        return found // counted if counted else 0
-
-    return score
+def _group(resource: str) -> str:
+    return resource.partition("/")[0]

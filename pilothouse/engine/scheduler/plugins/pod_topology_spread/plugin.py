@@ -5,6 +5,7 @@ Source: kubernetes pkg/scheduler/framework/plugins/podtopologyspread; KEP-3022 (
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from pilothouse.engine.scheduler.framework.plugin import MAX_SCORE, NodeFilter, Refusal
 from pilothouse.engine.scheduler.plugins.pod_topology_spread.questions import hard_question, soft_question
@@ -14,11 +15,20 @@ from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
 from pilothouse.engine.scheduler.snapshot.shape import Shape
 from pilothouse.engine.scheduler.snapshot.snapshot import Snapshot
 from pilothouse.engine.scheduler.snapshot.spread import HOSTNAME, ZONE, Constraint
-from pilothouse.engine.scheduler.snapshot.tally import Tally
 from pilothouse.model.selector import Selector
 
-DEFAULTS = ((HOSTNAME, 3), (ZONE, 5))
-"""What pods without constraints of their own are spread over, and the skew that is borne."""
+
+@dataclass(frozen=True, slots=True)
+class DefaultConstraint:
+    """Of pods without constraints of their own. max_skew: the skew that is borne. is_hard: DoNotSchedule."""
+
+    topology_key: str
+    max_skew: int
+    is_hard: bool = False
+
+
+SYSTEM_DEFAULTS = (DefaultConstraint(HOSTNAME, 3), DefaultConstraint(ZONE, 5))
+"""What holds where the profile says nothing. Nodes without one of these labels are scored all the same."""
 
 IGNORED = -1
 
@@ -31,12 +41,15 @@ class PodTopologySpread:
     _missing = Refusal(name, ("node(s) didn't match pod topology spread constraints (missing required label)",), is_final=True)
     _skewed = Refusal(name, ("node(s) didn't match pod topology spread constraints",))
 
-    def __init__(self, default_selector: DefaultSelector) -> None:
+    def __init__(self, default_selector: DefaultSelector, defaults: Sequence[DefaultConstraint] = SYSTEM_DEFAULTS) -> None:
         self._default_selector = default_selector
+        self._defaults = tuple(defaults)
+        self._are_systems = self._defaults == SYSTEM_DEFAULTS
+        self._has_hard_defaults = any(each.is_hard for each in self._defaults)
 
     def pre_filter(self, pod: PodInfo, snapshot: Snapshot) -> NodeFilter | None:
         shape = pod.shape
-        hard = [each for each in shape.constraints if each.is_hard]
+        hard = self._hard(shape)
         if not hard:
             return None
         keys = tuple(each.topology_key for each in hard)
@@ -56,12 +69,13 @@ class PodTopologySpread:
 
     def score(self, pod: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeInfo]) -> list[int] | None:
         """The fewer the better; IGNORED for a node that lacks a label of the pod's own constraints."""
-        shape, is_default = pod.shape, not pod.shape.constraints
-        soft = self._defaults(shape) if is_default else [each for each in shape.constraints if not each.is_hard]
+        shape = pod.shape
+        soft = [each for each in shape.constraints or self._constraints(shape) if not each.is_hard]
         if not soft:
             return None
-        keys = () if is_default else tuple(each.topology_key for each in soft)
-        scored = nodes if is_default else [node for node in nodes if all(key in node.labels for key in keys)]
+        needs_no_keys = not shape.constraints and self._are_systems
+        keys = () if needs_no_keys else tuple(each.topology_key for each in soft)
+        scored = nodes if needs_no_keys else [node for node in nodes if all(key in node.labels for key in keys)]
         totals = [0.0] * len(nodes)
         for each in soft:
             values = [node.labels.get(each.topology_key) for node in nodes]
@@ -89,35 +103,22 @@ class PodTopologySpread:
         match event:
             case PodPlaced(other) | PodLeft(other):
                 alike = other.namespace == shape.namespace
-                return alike and any(each.is_hard and each.selector.matches(other.shape.labels) for each in shape.constraints)
+                return alike and any(each.selector.matches(other.shape.labels) for each in self._hard(shape))
             case NodeChanged(_, changed):
                 return bool(changed & {"added", "removed", "labels", "taints"})
         return False
 
-    def _defaults(self, shape: Shape) -> list[Constraint]:
-        found = self._default_selector(shape)
+    def _hard(self, shape: Shape) -> list[Constraint]:
+        stated = shape.constraints or (self._constraints(shape) if self._has_hard_defaults else ())
+        return [each for each in stated if each.is_hard]
+
+    def _constraints(self, shape: Shape) -> list[Constraint]:
+        """Of a pod that has none itself."""
+        found = self._default_selector(shape) if self._defaults else None
         if found is None:
             return []
         mark, selector = found
-        return [Constraint(mark, key, skew, selector, is_hard=False) for key, skew in DEFAULTS]
-
-
-class _Bound:
-    """Of one hard constraint. most: how many alike a place may have before the pod comes; asked for anew when pods come or go."""
-
-    __slots__ = ("_borne", "_min_domains", "_tally", "counts", "key")
-
-    def __init__(self, constraint: Constraint, tally: Tally, shape: Shape) -> None:
-        self.key = constraint.topology_key
-        self.counts = tally.counts
-        self._tally = tally
-        self._min_domains = constraint.min_domains
-        self._borne = constraint.max_skew - int(constraint.selector.matches(shape.labels))
-
-    @property
-    def most(self) -> int:
-        lowest = self._tally.lowest if self._tally.domains >= self._min_domains else 0
-        return lowest + self._borne
+        return [Constraint(mark, each.topology_key, each.max_skew, selector, each.is_hard) for each in self._defaults]
 
 
 def _weight(key: str, nodes: Sequence[NodeInfo]) -> float:
