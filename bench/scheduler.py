@@ -22,9 +22,10 @@ from pilothouse.client.transport import Call, Socket, Transport, WatchEvent
 from pilothouse.engine.scheduler.cycle import Fit
 from pilothouse.engine.scheduler.framework.plugin import Unfit
 from pilothouse.engine.scheduler.scheduler import Scheduler
-from pilothouse.engine.scheduler.snapshot.pod_info import DEFAULT_SCHEDULER, PodInfo
+from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES, PODS, SERVICES
+from pilothouse.model.scheduling import DEFAULT_SCHEDULER
 
 HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 DEPLOYMENTS = 100

@@ -31,6 +31,7 @@ _OTHERS = (
     "DisruptionAllowed PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources "
     "DefaultBinder DefaultPreemption DoNotSchedule ImageLocality InterPodAffinity "
     "NodeResourcesBalancedAllocation NodeResourcesFit NodeTerm NodeUnschedulable PodInfo "
+    "KubeSchedulerConfiguration LeastAllocated MostAllocated RequestedToCapacityRatio ScheduleAnyway SchedulingGates "
     "PodTopologySpread PrioritySort ReplicationController RequiredNodes TaintToleration VolumeBinding"
 )
 NO_REASONS = frozenset(_OTHERS.split())

@@ -26,6 +26,7 @@ from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.host import cgroups
 from pilothouse.engine.node.volumes import volumes
 from pilothouse.engine.node.work import rounds, sandboxing, worker
+from pilothouse.engine.scheduler.config.types import SchedulerConfig
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -96,8 +97,9 @@ READ_TOO_LATE = [("system:node:*", "get", resource, "*") for resource in ("confi
 
 
 @asynccontextmanager
-async def simulated(folder: Path, state: Path) -> AsyncIterator[Simulated]:
-    """folder: for the node's files. state: kept between clusters, since a key and the schemas take long to make."""
+async def simulated(folder: Path, state: Path, scheduling: SchedulerConfig | None = None) -> AsyncIterator[Simulated]:
+    """folder: for the node's files. state: kept between clusters, since a key and the schemas take long to make. scheduling: the
+    scheduler's profiles, one default without it."""
     store = MemoryStore()
     config = NodeConfig(home=folder, node_name=NODE, instance="pilothouse-test", addresses=("192.0.2.1",), pod_cidr="10.9.0.0/16")
     config.containerd_dir.mkdir(parents=True, exist_ok=True)
@@ -107,7 +109,7 @@ async def simulated(folder: Path, state: Path) -> AsyncIterator[Simulated]:
         informers, recorder = Informers(manager), Recorder(manager, None, "controllers")
         said, placed = Recorder(node, None, "kubelet", NODE), Recorder(placing, None, "default-scheduler")
         controllers = Controllers(partial(controller_client, server), informers, recorder, root_ca="PEM", clock=time.time)
-        scheduler = Scheduler(placing, informers, placed, served=SERVED)
+        scheduler = Scheduler(placing, informers, placed, served=SERVED, config=scheduling)
         figures = FakeFigures()
         agent = NodeAgent(node, runtime, config, said, barrier, signals=figures)
         for each in (recorder, said, placed):

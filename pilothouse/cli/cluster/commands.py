@@ -61,6 +61,12 @@ def need_root(command: str) -> None:
     help="Kernel parameters that pods may set beside the safe ones, such as kernel.msgmax,net.core.* ('' for none).",
 )
 @click.option("--api-listen", metavar="ADDRESS", help="A further address of the Kubernetes API, for nodes of other machines (`ph join`).")
+@click.option(
+    "--scheduler-config",
+    metavar="FILE",
+    callback=lambda context, parameter, value: str(Path(value).absolute()) if value else value,
+    help="Profiles of the scheduler (a KubeSchedulerConfiguration), read at each start ('' for the default one).",
+)
 @click.option("--nodes", type=click.IntRange(1, MOST), help="How many nodes there are to be on this machine, the first included.")
 @click.option("--node-name", metavar="NAME", help="Name of the node (default: the host's name).")
 @click.option(

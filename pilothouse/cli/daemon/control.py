@@ -15,6 +15,7 @@ from pilothouse.engine.apiserver.audit.policy_file import PolicyError
 from pilothouse.engine.apiserver.identity import service_account
 from pilothouse.engine.boot.control import ControlPlane
 from pilothouse.engine.identities import Identities
+from pilothouse.engine.scheduler.config.file import ConfigError
 from pilothouse.engine.store.errors import StoreCorrupt, StoreTooNew
 from pilothouse.engine.store.keyring import KeyringError
 from pilothouse.engine.store.sealing import SealUnusable
@@ -60,5 +61,5 @@ def _open_registry(process: Process) -> None:
 
 
 if __name__ == "__main__":
-    fatal = (PolicyError, StoreCorrupt, StoreTooNew, SealUnusable, KeyringError)
+    fatal = (PolicyError, ConfigError, StoreCorrupt, StoreTooNew, SealUnusable, KeyringError)
     sys.exit(main(CONTROL, work, fatal=fatal, logs=lambda home: (home.daemon_log, home.log / "registry.log")))

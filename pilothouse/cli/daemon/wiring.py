@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pilothouse.engine.boot.audit import AuditConfig
     from pilothouse.engine.boot.control import ControlConfig
     from pilothouse.engine.node.kubelet.listener import Listening
+    from pilothouse.engine.scheduler.config.types import SchedulerConfig
     from pilothouse.network.dns.config import ClusterDNSConfig
     from pilothouse.network.pod.config import PodNetworkConfig
     from pilothouse.network.routes.config import NodeRoutesConfig
@@ -146,6 +147,7 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
         audit=audit_config(home, settings),
         allowed_sysctls=settings.allow_sysctls,
         autoscaler_sync_s=settings.autoscaler_sync_s,
+        scheduler=scheduler_config(settings),
     )
     if not settings.platform:
         return config
@@ -160,6 +162,14 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
         cluster_role_bindings=rights.cluster_role_bindings(),
         secret_readers=secret_readers(),
     )
+
+
+def scheduler_config(settings: Settings) -> "SchedulerConfig":
+    """Raises ConfigError for a file that cannot be read or is not valid."""
+    from pilothouse.engine.scheduler.config.file import read
+    from pilothouse.engine.scheduler.config.types import SchedulerConfig
+
+    return read(Path(settings.scheduler_config)) if settings.scheduler_config else SchedulerConfig()
 
 
 def node_routes_config(settings: Settings) -> "NodeRoutesConfig":

@@ -178,7 +178,8 @@ class Settings:
     reaches_registry: whether such a cluster has a registry, at registry_port. node_address:
     by which other nodes reach this one; "" to find it out. parent: the home of the instance of which this is a further node here.
     audit_mode: whether requests wait for their records (blocking-strict), or not (batch), or are not recorded (off).
-    autoscaler_sync_s: how often autoscalers look at their metrics.
+    autoscaler_sync_s: how often autoscalers look at their metrics. scheduler_config: the file with the scheduler's profiles, absolute; ""
+    for the default one.
     """
 
     api_host: str = "127.0.0.1"
@@ -216,6 +217,7 @@ class Settings:
     eviction_max_pod_grace_s: int = 0
     allow_sysctls: tuple[str, ...] = ()
     autoscaler_sync_s: int = 15
+    scheduler_config: str = ""
 
     def __post_init__(self) -> None:
         _types(self)
@@ -366,7 +368,7 @@ def _types(settings: Settings) -> None:
             raise SettingsError(f"{name} {port!r} is no port: give a number from 1 to 65535")
     if not isinstance(settings.platform, bool):
         raise SettingsError(f"platform {settings.platform!r} is neither true nor false")
-    for name in ("api_host", "pod_cidr", "service_cidr", "node_name", "cluster_domain", "listen", "domain"):
+    for name in ("api_host", "pod_cidr", "service_cidr", "node_name", "cluster_domain", "listen", "domain", "scheduler_config"):
         if not isinstance(text := getattr(settings, name), str):
             raise SettingsError(f"{name} {text!r} is no text")
     ends = settings.node_port_range

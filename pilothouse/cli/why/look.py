@@ -9,9 +9,11 @@ from pilothouse.cli.why.kinds.reading import PARTS
 from pilothouse.cli.why.notes import Note, belongs_to, from_event, merged
 from pilothouse.cli.why.reader import Parts, Reader, owned
 from pilothouse.cli.why.scene import Scene
+from pilothouse.cli.why.scheduler_causes import other_scheduler
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
+from pilothouse.model.scheduling import SCHEDULERS
 from pilothouse.model.volumes import claim_names
 from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.resource import APPS
@@ -25,6 +27,7 @@ async def look(reader: Reader, kind: str, name: str, namespace: str, now: float,
     """All that is there of the object and of what was made for it. now: seconds since the epoch."""
     parts = await _PARTS[kind](reader, name, namespace)
     parts["claims"] = await _claims(reader, parts.get("pods", ()), namespace)
+    parts["schedulers"] = await _schedulers(reader, parts.get("pods", ()))
     events = [from_event(event) for event in (await reader.list_all(kinds.EVENTS, namespace)).items]
     known = merged(decisions, events)
     others = [Scene(kind="Process", now=now, notes=known, **each) for each in parts.pop("processes", ())]
@@ -94,6 +97,16 @@ async def _replica_set_parts(reader: Reader, name: str, namespace: str) -> Parts
 async def _pod_parts(reader: Reader, name: str, namespace: str) -> Parts:
     found = await reader.get_or_none(kinds.PODS, name, namespace)
     return {"pods": [found] if found is not None else []}
+
+
+async def _schedulers(reader: Reader, pods: Sequence[Object]) -> list[str]:
+    """The cluster's own, when a pod that has no node asks for another than the usual one."""
+    if not any(other_scheduler(pod) for pod in pods):
+        return []
+    with contextlib.suppress(Forbidden):
+        found = await reader.get_or_none(kinds.CONFIGMAPS, SCHEDULERS, "kube-public")
+        return (((found or {}).get("data") or {}).get("names") or "").split()
+    return []
 
 
 async def _claims(reader: Reader, pods: Sequence[Object], namespace: str) -> list[Object]:

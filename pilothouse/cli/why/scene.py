@@ -28,7 +28,8 @@ class Scene:
     of SETS or of `kinds.EXPLAINED`; pods are then those that it made, counts, or is mounted by. jobs: of a CronJob. problems:
     what keeps the gateway from routing the ingress. taken: objects that carry an App's name and are not its own. processes: of
     an App, one scene of kind "Process" for each process beside `web` that runs all the time. inside: by pod, for those that
-    were looked into. claims: of pods without a node, those that have no volume.
+    were looked into. claims: of pods without a node, those that have no volume. schedulers: by which names pods ask for placing
+    here; () when that is not known.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Scene:
     inside: Mapping[str, Inside] = field(default_factory=dict)
     claims: Sequence[Object] = ()
     jobs: Sequence[Object] = ()
+    schedulers: Sequence[str] = ()
 
     @property
     def app_name(self) -> str:

@@ -25,6 +25,7 @@ class Settings:
     allowed_sysctls: patterns of kernel parameters that pods may set beside the safe ones.
     node_config: what nodes are told of parts that the engine does not know.
     auditor: records requests; None when nobody does. metrics_resolution_s: how often nodes are asked what they use, while somebody asks.
+    scheduler_names: by which pods ask for placing here (`schedulerName`).
     """
 
     state: Path
@@ -47,3 +48,4 @@ class Settings:
     allowed_sysctls: Sequence[str] = ()
     auditor: Auditor | None = None
     metrics_resolution_s: float = 15.0
+    scheduler_names: Sequence[str] = ()

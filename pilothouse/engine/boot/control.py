@@ -47,6 +47,7 @@ from pilothouse.engine.controllers.controllers import makers
 from pilothouse.engine.controllers.ipam.ranges import PodRanges
 from pilothouse.engine.controllers.podautoscaler.controller import SYNC_S
 from pilothouse.engine.identities import Identities
+from pilothouse.engine.scheduler.config.types import SchedulerConfig
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.engine.store import keyring
 from pilothouse.engine.store.encryption import Encryption
@@ -55,6 +56,7 @@ from pilothouse.engine.store.rotation import Rotation
 from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES
+from pilothouse.model.scheduling import DEFAULT_SCHEDULER
 from pilothouse.wire import Limits, Server, serve
 from pilothouse.wire.pki import CertificateAuthority
 from pilothouse.wire.tls import server_context
@@ -86,7 +88,7 @@ class ControlConfig:
     dns_address: of the Service kube-dns, "" for none.
     audit: None to record nothing. pod_cidr: of all pods, "" when it is not known. node_cidr: the part of it that the node of this machine
     has, as long as every node's; "": nodes are given none. allowed_sysctls: that pods may set beside the safe ones. node_config: what nodes
-    are told of parts beside the engine's own. autoscaler_sync_s: how often autoscalers look at their metrics.
+    are told of parts beside the engine's own. autoscaler_sync_s: how often autoscalers look at their metrics. scheduler: its profiles.
     """
 
     name: str
@@ -117,6 +119,7 @@ class ControlConfig:
     secret_readers: Sequence[SecretReader] = ()
     audit: AuditConfig | None = None
     autoscaler_sync_s: float = SYNC_S
+    scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
 
 
 class ControlPlane:
@@ -244,6 +247,7 @@ class ControlPlane:
             cluster_role_bindings=self.config.cluster_role_bindings,
             secret_readers=self.config.secret_readers,
             metrics_resolution_s=min(RESOLUTION_S, self.config.autoscaler_sync_s),
+            scheduler_names=self.config.scheduler.names,
         )
 
     async def _listen(self, stack: AsyncExitStack, identities: Identities) -> None:
@@ -282,7 +286,7 @@ class ControlPlane:
         client, scheduling = self.client(CONTROLLER_MANAGER), self.client(SCHEDULER_USER)
         informers = Informers(client)
         recorder = Recorder(client, self.decisions, "controller-manager")
-        placing = Recorder(scheduling, self.decisions, "default-scheduler")
+        placing = Recorder(scheduling, self.decisions, DEFAULT_SCHEDULER)
         makers_of = makers(
             lambda name: self.client(controller(name), _MANAGER),
             informers,
@@ -295,7 +299,8 @@ class ControlPlane:
             autoscaler_sync_s=self.config.autoscaler_sync_s,
         )
         parts = {name: Part(informers, make) for name, make in makers_of.items()}
-        parts[SCHEDULER] = Part(informers, lambda: Scheduler(scheduling, informers, placing, served=SERVED))
+        profiles = self.config.scheduler
+        parts[SCHEDULER] = Part(informers, lambda: Scheduler(scheduling, informers, placing, served=SERVED, config=profiles))
         self._controllers = tuple(parts)
         self.supervisor.start("events", recorder.run)
         self.supervisor.start("scheduler events", placing.run)

@@ -15,11 +15,11 @@ from pilothouse.engine.scheduler.plugins.default_preemption.plugin import budget
 from pilothouse.engine.scheduler.plugins.pod_topology_spread.owners import Owners
 from pilothouse.engine.scheduler.plugins.volume_binding import VolumeBinding
 from pilothouse.engine.scheduler.profile import profile
-from pilothouse.engine.scheduler.snapshot.pod_info import DEFAULT_SCHEDULER
 from pilothouse.engine.scheduler.snapshot.snapshot import Snapshot
 from pilothouse.model import kinds
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
+from pilothouse.model.scheduling import DEFAULT_SCHEDULER
 
 OPTIONAL_OWNERS = (kinds.REPLICATIONCONTROLLERS, kinds.STATEFULSETS)
 

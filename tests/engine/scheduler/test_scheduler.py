@@ -1,14 +1,17 @@
 """Pods find their nodes in a simulated cluster, and those that find none are told why and found a place when there is one."""
 
 import asyncio
+from pathlib import Path
 
 from pilothouse.engine.scheduler.sentence import no_node
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS, NODES, PODS
-from tests.simulation.cluster import NODE, Simulated
+from tests.engine.scheduler.config.test_file import config
+from tests.simulation.cluster import NODE, Simulated, simulated
 from tests.simulation.conftest import Play
 from tests.simulation.objects import IMAGE, container, pod
+from tests.simulation.virtual import virtually
 
 
 def is_bound(found: Object | None) -> bool:
@@ -94,6 +97,29 @@ def test_a_gated_pod_and_one_of_another_scheduler_are_left_alone(play: Play) -> 
         await cluster.until(PODS, "gated", is_bound)
 
     play(scene)
+
+
+def test_each_profile_places_the_pods_that_ask_for_it_under_its_name(tmp_path: Path, state: Path) -> None:
+    plugins = '{multiPoint: {disabled: [{name: NodeAffinity}]}, postFilter: {disabled: [{name: "*"}]}}'
+    scheduling = config(f"profiles: [{{schedulerName: default-scheduler}}, {{schedulerName: careless, plugins: {plugins}}}]")
+
+    async def whole() -> None:
+        async with simulated(tmp_path / "node", state, scheduling) as cluster:
+            await cluster.create(PODS, selecting("careful"))
+            await cluster.create(PODS, selecting("any") | {"spec": selecting()["spec"] | {"schedulerName": "careless"}})
+            await cluster.create(PODS, selecting("nobodys") | {"spec": selecting()["spec"] | {"schedulerName": "unknown"}})
+            await cluster.until(PODS, "any", is_bound)
+            await cluster.until(PODS, "careful", is_refused)
+            # They look alike to all but their scheduler, and what wakes one need not wake the other.
+            await cluster.patch(NODES, NODE, {"metadata": {"labels": {"disk": "ssd"}}})
+            await cluster.until(PODS, "careful", is_bound, 5)
+            events = await cluster.items(EVENTS)
+            placed = {each["involvedObject"]["name"]: each["source"]["component"] for each in events if each["reason"] == "Scheduled"}
+            assert placed == {"careful": "default-scheduler", "any": "careless"}
+            left = await cluster.get(PODS, "nobodys") or {}
+            assert (left["spec"].get("nodeName"), meta.condition(left, "PodScheduled")) == (None, None)
+
+    virtually(whole)
 
 
 def test_reasons_are_counted_in_the_sentence() -> None:

@@ -1,7 +1,13 @@
 """Who has which of the roles of every cluster. Pure."""
 
 from pilothouse.engine.apiserver.bootstrap.controller_roles import CONTROLLERS
-from pilothouse.engine.apiserver.bootstrap.roles import CLUSTER_INFO_READER, ENDPOINT_REPORT_READER, NODE_CONFIG_READER, NODE_VOLUMES
+from pilothouse.engine.apiserver.bootstrap.roles import (
+    CLUSTER_INFO_READER,
+    ENDPOINT_REPORT_READER,
+    NODE_CONFIG_READER,
+    NODE_VOLUMES,
+    SCHEDULERS_READER,
+)
 from pilothouse.model.bootstrap_tokens import NODE_GROUP
 from pilothouse.model.json import Object
 from pilothouse.model.policy import AUTOUPDATE, BOOTSTRAPPING, RBAC, cluster_role_binding
@@ -72,6 +78,7 @@ def role_bindings() -> list[Object]:
         _namespaced(signer, signer, ("ServiceAccount:bootstrap-signer",)),
         _namespaced(signer, signer, ("ServiceAccount:bootstrap-signer",), "kube-public"),
         _namespaced(CLUSTER_INFO_READER, CLUSTER_INFO_READER, ("User:system:anonymous",), "kube-public"),
+        _namespaced(SCHEDULERS_READER, SCHEDULERS_READER, ("Group:system:authenticated",), "kube-public"),
     ]
 
 

@@ -12,6 +12,7 @@ from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_CONFIG
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.kinds import SERVICECIDRS, STORAGECLASSES
 from pilothouse.model.node_objects import DNS_SERVICE
+from pilothouse.model.scheduling import SCHEDULERS
 from pilothouse.model.volumes import DEFAULT_CLASS, ENFORCEMENT, LOCAL_CLASS, LOCAL_PROVISIONER
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -57,7 +58,13 @@ def wanted_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
 
 def kept_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
     """Those that say where the API server is; kept as they are while it runs (`upkeep.own_objects`)."""
-    return _api_service(settings, network) + _dns_service(settings) + _cluster_info(settings) + _node_config(settings, network)
+    return (
+        _api_service(settings, network)
+        + _dns_service(settings)
+        + _cluster_info(settings)
+        + _node_config(settings, network)
+        + _schedulers(settings)
+    )
 
 
 def _own_network(network: IPv4Network) -> Object:
@@ -85,6 +92,14 @@ def _node_config(settings: Settings, network: IPv4Network) -> list[Wanted]:
     data = {"podCIDR": settings.pod_cidr, "serviceCIDR": str(network), "clusterDomain": settings.cluster_domain, **settings.node_config}
     value = {"metadata": {"name": NODE_CONFIG, "namespace": NAMESPACE}, "data": data}
     return [Wanted(f"/configmaps/{NAMESPACE}/{NODE_CONFIG}", value, ("data",))]
+
+
+def _schedulers(settings: Settings) -> list[Wanted]:
+    """By which names pods ask for placing, for whoever wonders why one waits."""
+    if not settings.scheduler_names:
+        return []
+    value = {"metadata": {"name": SCHEDULERS, "namespace": "kube-public"}, "data": {"names": " ".join(settings.scheduler_names)}}
+    return [Wanted(f"/configmaps/kube-public/{SCHEDULERS}", value, ("data",))]
 
 
 def _at(resource: str, namespace: str, value: Object, owned: tuple[str, ...] = ()) -> Wanted:

@@ -6,6 +6,7 @@ from pilothouse.model.bootstrap_tokens import NODE_CONFIG
 from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN
 from pilothouse.model.json import Object
 from pilothouse.model.policy import AUTOUPDATE, BOOTSTRAPPING, EVENTS, READ, WRITE, cluster_role, paths, rule
+from pilothouse.model.scheduling import SCHEDULERS
 
 _ANYTHING = rule("*", "*", "*")
 _ANYWHERE: Object = {"nonResourceURLs": ["*"], "verbs": ["*"]}
@@ -17,6 +18,7 @@ ENDPOINT_REPORT_READER = "pilothouse:endpoint-report-reader"
 """Of nodes' proxies: in Leases, to which endpoints that leave the proxies of others still route."""
 NODE_VOLUMES = "pilothouse:node-volumes"
 NODE_CONFIG_READER = "pilothouse:node-config-reader"
+SCHEDULERS_READER = "pilothouse:schedulers-reader"
 """Of who has a bootstrap token for nodes."""
 _ISSUER = ("/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/")
 _REVIEWS = (rule("create", "tokenreviews", "authentication.k8s.io"), rule("create", "subjectaccessreviews", "authorization.k8s.io"))
@@ -267,6 +269,7 @@ def roles() -> list[Object]:
             EVENTS,
         ),
         _role("kube-public", CLUSTER_INFO_READER, rule("get", "configmaps", names="cluster-info")),
+        _role("kube-public", SCHEDULERS_READER, rule("get", "configmaps", names=SCHEDULERS)),
     ]
 
 

@@ -12,9 +12,9 @@ from pilothouse.engine.scheduler.config.types import ProfileConfig, SchedulerCon
 from pilothouse.engine.scheduler.framework.points import PAIRS, Point
 from pilothouse.engine.scheduler.plugins.default_binder import DefaultBinder
 from pilothouse.engine.scheduler.plugins.priority_sort import PrioritySort
-from pilothouse.engine.scheduler.snapshot.pod_info import DEFAULT_SCHEDULER
 from pilothouse.model.fields import FieldError, Fields, document
 from pilothouse.model.names import dns1123_subdomain
+from pilothouse.model.scheduling import DEFAULT_SCHEDULER
 
 LARGEST_BYTES = 1 << 20
 MOST_PROFILES = 32

@@ -12,7 +12,7 @@ from pilothouse.engine.scheduler.plugins.node_affinity import NodeAffinityArgs
 from pilothouse.engine.scheduler.plugins.node_resources.balanced_allocation import CPU_AND_MEMORY
 from pilothouse.engine.scheduler.plugins.node_resources.fit import FitArgs
 from pilothouse.engine.scheduler.plugins.pod_topology_spread.plugin import SYSTEM_DEFAULTS, DefaultConstraint
-from pilothouse.engine.scheduler.snapshot.pod_info import DEFAULT_SCHEDULER
+from pilothouse.model.scheduling import DEFAULT_SCHEDULER
 
 
 @dataclass(frozen=True, slots=True)

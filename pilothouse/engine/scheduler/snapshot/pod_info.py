@@ -6,10 +6,9 @@ from pilothouse.engine.scheduler.demand import Demand, demand_of
 from pilothouse.engine.scheduler.snapshot.shape import Shape, Shapes
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.scheduling import DEFAULT_SCHEDULER
 
 BY_SCHEDULER = "PreemptionByScheduler"
-DEFAULT_SCHEDULER = "default-scheduler"
-"""By which name pods ask for placing that say none."""
 
 
 @dataclass(frozen=True, slots=True)
