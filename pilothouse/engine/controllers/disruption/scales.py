@@ -80,7 +80,7 @@ class Scales:
     async def _resource(self, owner: Object) -> Resource | None:
         """Of the owner's kind: what is served is asked for again when the kind is not among it."""
         if (found := self._known(owner)) is None:
-            self._served = await discovery.served(self._client)
+            self._served = (await discovery.served(self._client)).resources
             found = self._known(owner)
         return found
 

@@ -19,6 +19,7 @@ from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import (
+    APISERVICES,
     CONTROLLERREVISIONS,
     CRDS,
     CRONJOBS,
@@ -47,6 +48,8 @@ SHARED = (
 IGNORED = ("events", "events.events.k8s.io")
 RETRY_S = 2.0
 SETTLE_S = 0.2
+COMPLETE_S = 30.0
+"""Source: kube-controller-manager, garbagecollector.go, for the caches of kinds that it has only just learnt of."""
 
 log = structlog.get_logger("controllers.garbage")
 
@@ -67,6 +70,7 @@ class Monitors:
         for resource in SHARED:
             self._shared[resource.group_resource].on_change(partial(changed, resource))
         self._shared[CRDS.group_resource].on_change(self._definition_changed)
+        informers.of(APISERVICES).on_change(self._registration_changed)
 
     def resource_of(self, group: str, kind: str) -> Resource | None:
         return self._resources.get((group, kind))
@@ -76,12 +80,22 @@ class Monitors:
         """Entered once every kind is in its cache; follows discovery until the block ends."""
         async with scope() as tasks:
             await self._refresh_until_done(tasks)
-            for informer in (*self._shared.values(), *(informer for informer, _ in self._own.values())):
+            for informer in self._shared.values():
                 await informer.wait_synced()
+            await self._wait_for_own()
             follower = tasks.spawn(self._follow(tasks), name="garbage discovery")
             yield
             follower.cancel()
             tasks.cancel()
+
+    async def _wait_for_own(self) -> None:
+        """For a while: one of another server may never be complete, and holds up the collection of no other kind for longer than that."""
+        try:
+            async with asyncio.timeout(COMPLETE_S):
+                for informer, _ in list(self._own.values()):
+                    await informer.wait_synced()
+        except TimeoutError:
+            log.warning("begun before every kind is known", waited_s=COMPLETE_S)
 
     async def _follow(self, tasks: Scope) -> None:
         while True:
@@ -102,13 +116,16 @@ class Monitors:
                 return
 
     async def _refresh(self, tasks: Scope) -> None:
-        served = [each for each in await discovery.served(self._client) if each.group_resource not in IGNORED]
+        found = await discovery.served(self._client)
+        served = [each for each in found.resources if each.group_resource not in IGNORED]
         self._resources = {(each.group, each.kind): each for each in served}
         wanted = {each.group_resource: each for each in served if discovery.supports(each, "delete", "list", "watch")}
-        for name in [name for name in self._own if name not in wanted]:
-            self._stop(name)
+        for name, (informer, _) in list(self._own.items()):
+            # Of a server that does not answer, what is known stays known: nobody has said that its objects are gone.
+            if name not in wanted and informer.resource.group not in found.stale_groups:
+                self._stop(name)
         for name, resource in wanted.items():
-            if name not in self._shared and name not in self._own:
+            if name not in self._shared and name not in self._own and resource.group not in found.stale_groups:
                 self._start(tasks, resource)
         self._learned()
 
@@ -124,6 +141,16 @@ class Monitors:
         task.cancel()
         for obj in informer.items():
             self._changed(informer.resource, obj, None)
+
+    def _registration_changed(self, old: Object | None, new: Object | None) -> None:
+        """What another server has is known once it answers."""
+
+        def is_available(registration: Object | None) -> bool:
+            return registration is not None and meta.is_true(registration, "Available")
+
+        is_other = any("service" in (each.get("spec") or {}) for each in (old, new) if each is not None)
+        if is_other and (is_available(old) != is_available(new) or (old is None) != (new is None)):
+            self._stale.set()
 
     def _definition_changed(self, old: Object | None, new: Object | None) -> None:
         def is_served(definition: Object | None) -> bool:

@@ -56,12 +56,14 @@ class NamespaceController:
     async def _empty(self, name: str) -> Removal:
         removal = Removal()
         try:
-            resources = [
-                each for each in await discovery.served(self._client) if each.namespaced and discovery.supports(each, "delete", "list")
-            ]
+            found = await discovery.served(self._client)
         except ApiError as error:
             removal.discovery_failures.append(error.message)
             return removal
+        # What other servers may have in the namespace is not known while they do not answer: all else goes, and the namespace stays.
+        removal.discovery_failures += [f"stale GroupVersion discovery: {version}" for version in found.stale]
+        resources = [each for each in found.resources if each.namespaced and discovery.supports(each, "delete", "list")]
+        resources = [each for each in resources if each.group not in found.stale_groups]
         await self._empty_of(PODS, name, removal)
         if removal.left:
             return removal
