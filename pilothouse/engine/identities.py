@@ -3,7 +3,8 @@
 The administrator is in pilothouse:admins, a group like any other that is bound to cluster-admin; the file for the day on which that
 binding is gone is in system:masters, which authorization never refuses. The parts of a node have rights of their own:
 the agent is system:node:NAME, service proxy and DNS are system:kube-proxy (with the group system:cluster-dns), the gateway is
-system:gateway, and each may do what its roles say. Towards the node's kubelet API, the API server is kube-apiserver-kubelet-client.
+system:gateway, and each may do what its roles say. Towards the node's kubelet API, the API server is kube-apiserver-kubelet-client;
+towards other API servers it is front-proxy-client, by an authority of its own, which stands for nothing else.
 """
 
 import time
@@ -23,6 +24,7 @@ ADMIN = ("admin", "pilothouse:admins")
 SUPER_ADMIN = ("super-admin", "system:masters")
 NODE, PROXY, GATEWAY = "node", "kube-proxy", "gateway"
 KUBELET, KUBELET_CLIENT = "kubelet", "kube-apiserver-kubelet-client"
+FRONT_PROXY, FRONT_PROXY_CLIENT = "front-proxy", "front-proxy-client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,15 @@ class Identities:
     def kubelet_client(self) -> tuple[Path, Path]:
         """Certificate and key by which the kubelet API knows the API server."""
         return self._pair(KUBELET_CLIENT)
+
+    @property
+    def front_proxy(self) -> tuple[Path, Path]:
+        """Certificate and key by which other API servers know this one."""
+        return self._pair(FRONT_PROXY_CLIENT)
+
+    @property
+    def front_proxy_ca(self) -> Path:
+        return self.folder / FRONT_PROXY / "ca.crt"
 
     def _pair(self, name: str) -> tuple[Path, Path]:
         return self.folder / f"{name}.crt", self.folder / f"{name}.key"
@@ -88,11 +99,10 @@ class Identities:
         known = noted.read_text() if noted.exists() else ""
         certificate, _ = self.server
         files = [kubeconfig, self.super_admin, certificate, *(self.kubeconfig(client) for client in (NODE, PROXY, GATEWAY))]
-        files += [*self.kubelet, *self.kubelet_client]
+        files += [*self.kubelet, *self.kubelet_client, *self.front_proxy, self.front_proxy_ca]
         if known == wanted and all(file.exists() for file in files) and days_left(certificate.read_bytes(), self.now()) > RENEW_DAYS:
             return False
-        make = CertificateAuthority.load if self.ca.exists() else CertificateAuthority.create
-        authority = make(self.folder, now=self.now)
+        authority = self._authority(self.ca, "pilothouse-ca")
         clients = {
             kubeconfig: ADMIN,
             self.super_admin: SUPER_ADMIN,
@@ -103,11 +113,19 @@ class Identities:
         for path, (user, group) in clients.items():
             _write(authority, path, server_url, user, group, cluster)
         authority.issue_client(KUBELET_CLIENT).write(self.folder, KUBELET_CLIENT)
+        others = self._authority(self.front_proxy_ca, "pilothouse-front-proxy-ca")
+        others.issue_client(FRONT_PROXY_CLIENT).write(self.folder, FRONT_PROXY_CLIENT)
         authority.issue_server([node, "localhost"], node_addresses, common_name=f"system:node:{node}").write(self.folder, KUBELET)
         # Last: its end is what the next renewal goes by, and one that was interrupted is begun again.
         authority.issue_server(names, addresses).write(self.folder, "apiserver")
         noted.write_text(wanted)
         return True
+
+    def _authority(self, certificate: Path, name: str) -> CertificateAuthority:
+        """The one that there is, made when there is none."""
+        if certificate.exists():
+            return CertificateAuthority.load(certificate.parent, now=self.now)
+        return CertificateAuthority.create(certificate.parent, name, now=self.now)
 
 
 def _write(authority: CertificateAuthority, path: Path, server_url: str, user: str, group: str, cluster: str) -> None:

@@ -24,6 +24,10 @@ from pilothouse.engine.apiserver.admission.support import Support
 from pilothouse.engine.apiserver.admission.tolerations import DefaultTolerations
 from pilothouse.engine.apiserver.admission.topology import TopologyLabels
 from pilothouse.engine.apiserver.admission.webhooks.setup import Webhooks
+from pilothouse.engine.apiserver.aggregator.asking import Asker
+from pilothouse.engine.apiserver.aggregator.connecting import Connector
+from pilothouse.engine.apiserver.aggregator.findings import Findings
+from pilothouse.engine.apiserver.aggregator.forwarding import Forwarder
 from pilothouse.engine.apiserver.audit.auditor import Auditor
 from pilothouse.engine.apiserver.authn.authenticate import Authenticator
 from pilothouse.engine.apiserver.authn.bootstrap_tokens import BootstrapTokens
@@ -99,6 +103,8 @@ class Components:
     fairness: Fairness
     auditor: Auditor | None
     upkeep: tuple[Upkeep, ...]
+    connector: Connector
+    forwarder: Forwarder
     webhooks: WebhookClient
     """To be closed by whoever has the components."""
 
@@ -118,7 +124,7 @@ def chain(components: Components, outlet: Outlet) -> Handler:
         Authorized(backend.authorizer),
         Permitted(backend.table),
     )
-    return chained(stages, Dispatch(backend, components.documents, outlet, backend.beside))
+    return chained(stages, Dispatch(backend, components.documents, components.forwarder, outlet, backend.beside))
 
 
 def _admission(
@@ -218,7 +224,8 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     allocation = Allocation(settings.service_cidr, settings.node_ports, pods=settings.pod_cidr)
     tallies, slices = Tallies(store), SlicesOfServices()
     quota = ResourceQuota(objects, tallies)
-    client = WebhookClient(Services(objects, slices))
+    services = Services(objects, slices)
+    client, connector, findings = WebhookClient(services), Connector(services, settings.front_proxy), Findings()
     webhooks = Webhooks.of(client, objects, table, rights.authorizer, schemas=schemas.schema)
     beside = Beside(_THREADS)
     support, ranges = Support(settings.allowed_sysctls), NodeRanges.of(settings.pod_cidr, settings.node_prefix)
@@ -236,10 +243,12 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     _follow_webhooks(store, slices, webhooks)
     fairness = _fairness(settings)
     metrics = _metrics(store, rights.authorizer, fairness, webhooks)
-    documents = _documents(backend, metrics, settings)
+    documents = _documents(backend, findings, metrics, settings)
     kept = OwnObjects(store, kept_objects(settings, allocation.network))
-    upkeep = (*_upkeep(backend, followed, quota), kept, scraper, ApiServices(store, table, Availability(objects, slices)))
-    return Components(backend, Authenticator(tokens), documents, metrics, fairness, settings.auditor, upkeep, client)
+    registered = ApiServices(store, table, Availability(objects, slices), Asker(connector), findings)
+    upkeep = (*_upkeep(backend, followed, quota), kept, scraper, registered)
+    authenticator, forwarder = Authenticator(tokens), Forwarder(connector)
+    return Components(backend, authenticator, documents, metrics, fairness, settings.auditor, upkeep, connector, forwarder, client)
 
 
 async def _tokens(settings: Settings, objects: Objects) -> Tokens:
@@ -264,11 +273,11 @@ def _metrics(store: Store, authorizer: Authorizer, fairness: Fairness, webhooks:
     return Metrics(gauges, lambda: [*authorizer.uses.lines(), *fairness.lines(), *webhooks.metrics.lines()])
 
 
-def _documents(backend: Backend, metrics: Metrics, settings: Settings) -> Documents:
+def _documents(backend: Backend, findings: Findings, metrics: Metrics, settings: Settings) -> Documents:
     checks = {"log": lambda: "", "etcd": backend.store.trouble, "poststarthook/rbac/bootstrap-roles": lambda: ""}
     health = Health(checks, {"informer-sync": lambda: "", "shutdown": lambda: ""})
     address = f"{settings.host}:{settings.port}"
-    return Documents(backend.table, OpenApi(backend.table), health, metrics, backend.tokens, address)
+    return Documents(backend.table, findings, OpenApi(backend.table), health, metrics, backend.tokens, address)
 
 
 def _upkeep(backend: Backend, followed: _Followed, quota: ResourceQuota) -> tuple[Upkeep, ...]:

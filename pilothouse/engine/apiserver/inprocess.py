@@ -13,6 +13,7 @@ from typing import Any
 
 from pilothouse.aio.tasks import TaskSet, begun
 from pilothouse.client.transport import Call, Socket, WatchEvent
+from pilothouse.engine.apiserver.aggregator import decoding
 from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, Stored, StreamResponse
 from pilothouse.engine.apiserver.chain.routes import Answer
 from pilothouse.engine.apiserver.http.frames import list_metadata
@@ -59,14 +60,21 @@ class InProcessTransport:
         return answer
 
     async def call(self, call: Call) -> Any:
-        return _value(await self._answer(call))
+        answer = await self._answer(call)
+        if isinstance(answer, StreamResponse) and (decoding.is_json(answer) or answer.status >= 400):
+            return await decoding.value(answer)
+        return _value(answer)
 
     @asynccontextmanager
     async def watch(self, call: Call) -> AsyncIterator[AsyncIterator[WatchEvent]]:
-        feed = await self._answer(call)
-        if not isinstance(feed, Feed):
+        answer = await self._answer(call)
+        if isinstance(answer, StreamResponse):
+            found = decoding.events(answer)
+        elif isinstance(answer, Feed):
+            found = _events(answer)
+        else:
             raise BadRequest(f"{call.path} is not a watch")
-        async with aclosing(_events(feed)) as events:
+        async with aclosing(found) as events:
             yield events
 
     @asynccontextmanager

@@ -30,6 +30,7 @@ class ApiServer:
     def __init__(self, components: Components) -> None:
         self.backend = components.backend
         self.fairness = components.fairness
+        self.connector = components.connector
         self._authenticator = components.authenticator
         self._over_http = assembly.chain(components, HttpOutlet(components.backend.beside))
         self._in_process = assembly.chain(components, _InProcessOutlet())

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pilothouse.engine.apiserver.aggregator.front_proxy import FrontProxy
 from pilothouse.engine.apiserver.audit.auditor import Auditor
 from pilothouse.engine.apiserver.authz.secrets import SecretReader
 from pilothouse.engine.apiserver.identity import User
@@ -24,6 +25,7 @@ class Settings:
     where one node may have all. cluster_domain: of the names of Services.
     allowed_sysctls: patterns of kernel parameters that pods may set beside the safe ones.
     node_config: what nodes are told of parts that the engine does not know.
+    front_proxy: how other API servers know this one; None: they are asked without a certificate, and believe nothing it says.
     auditor: records requests; None when nobody does. metrics_resolution_s: how often nodes are asked what they use, while somebody asks.
     scheduler_names: by which pods ask for placing here (`schedulerName`).
     """
@@ -49,3 +51,4 @@ class Settings:
     auditor: Auditor | None = None
     metrics_resolution_s: float = 15.0
     scheduler_names: Sequence[str] = ()
+    front_proxy: FrontProxy | None = None

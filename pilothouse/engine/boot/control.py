@@ -24,6 +24,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.parts import Part
 from pilothouse.client.recorder import Recorder
 from pilothouse.decisions.log import DecisionLog
+from pilothouse.engine.apiserver.aggregator.front_proxy import FrontProxy
 from pilothouse.engine.apiserver.authz.secrets import SecretReader
 from pilothouse.engine.apiserver.identity import CONTROLLER_MANAGER, User, controller
 from pilothouse.engine.apiserver.identity import SCHEDULER as SCHEDULER_USER
@@ -248,6 +249,7 @@ class ControlPlane:
             secret_readers=self.config.secret_readers,
             metrics_resolution_s=min(RESOLUTION_S, self.config.autoscaler_sync_s),
             scheduler_names=self.config.scheduler.names,
+            front_proxy=FrontProxy(*identities.front_proxy, identities.front_proxy_ca),
         )
 
     async def _listen(self, stack: AsyncExitStack, identities: Identities) -> None:

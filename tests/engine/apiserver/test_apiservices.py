@@ -1,7 +1,6 @@
 """Which server answers for what, as APIServices say it."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +29,7 @@ def admin(request: pytest.FixtureRequest, api: Api, https: Https) -> Api:
 
 
 async def until(api: Api, name: str, claim: Callable[[Object | None], object]) -> Any:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while True:
             try:
                 found = await api.get(f"{APISERVICES}/{name}")
@@ -73,7 +72,12 @@ async def until_said(api: Api, reason: str) -> str:
     return str(found["message"])
 
 
+async def _refused(*_: object) -> Any:
+    raise ConnectionRefusedError(111, "Connection refused")
+
+
 async def test_an_apiservice_of_another_server_says_what_is_missing(api: Api) -> None:
+    api.server.connector.dial = _refused
     made = await api.post(APISERVICES, apiservice(service=SERVICE, insecureSkipTLSVerify=True))
     assert made["spec"]["service"]["port"] == 443
     assert await until_said(api, "ServiceNotFound") == 'service/s in "default" is not present'
@@ -87,7 +91,8 @@ async def test_an_apiservice_of_another_server_says_what_is_missing(api: Api) ->
     assert await until_said(api, "MissingEndpoints") == 'endpointslices for service/s in "default" have no addresses with port name "a"'
     await api.patch(f"{slices}/s", {"endpoints": [{"addresses": ["10.0.0.1"]}], "ports": [{"name": "a", "port": 8443}]})
     message = await until_said(api, "FailedDiscoveryCheck")
-    assert re.match(r"failing or missing response from https://10\.96\.\d+\.\d+:443/apis/example.org/v1: this server does not ask", message)
+    url = "https://s.default.svc:443/apis/example.org/v1"
+    assert message.startswith(f"failing or missing response from {url}: dial tcp 10.0.0.1:8443: connect: connection refused")
     await api.delete(f"{slices}/s")
     await until_said(api, "EndpointsNotFound")
 
@@ -109,11 +114,11 @@ async def test_who_has_no_right_does_not_learn_that_it_is_unavailable(api: Api, 
     assert (await https.certified("ann").refused("GET", "/apis/example.org/v1/things")).code == 403
 
 
-async def test_what_nobody_answers_for_is_shown_to_who_asks_for_its_group_and_is_not_listed(api: Api) -> None:
+async def test_what_nobody_answers_for_is_listed_all_the_same(api: Api) -> None:
     for name, priority in (("v1.example.org", 1), ("v2alpha1.example.org", 9)):
         await api.post(APISERVICES, apiservice(name, versionPriority=priority, service=SERVICE))
     assert [each["version"] for each in (await api.get("/apis/example.org"))["versions"]] == ["v2alpha1", "v1"]
-    assert "example.org" not in [each["name"] for each in (await api.get("/apis"))["groups"]]
+    assert "example.org" in [each["name"] for each in (await api.get("/apis"))["groups"]]
 
 
 async def test_what_the_server_serves_itself_stays_served(api: Api) -> None:

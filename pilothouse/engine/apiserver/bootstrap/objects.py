@@ -1,9 +1,10 @@
-"""The objects of every cluster, as values. Pure."""
+"""The objects of every cluster, as values. Pure, but for the files of certificates that they show."""
 
 from base64 import b64encode
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from pilothouse.engine.apiserver.aggregator.front_proxy import CONFIGMAP, configuration
 from pilothouse.engine.apiserver.bootstrap.bindings import cluster_role_bindings, role_bindings
 from pilothouse.engine.apiserver.bootstrap.roles import cluster_roles, roles
 from pilothouse.engine.apiserver.services.addresses import DEFAULT
@@ -58,13 +59,8 @@ def wanted_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
 
 def kept_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
     """Those that say where the API server is; kept as they are while it runs (`upkeep.own_objects`)."""
-    return (
-        _api_service(settings, network)
-        + _dns_service(settings)
-        + _cluster_info(settings)
-        + _node_config(settings, network)
-        + _schedulers(settings)
-    )
+    told = _cluster_info(settings) + _authentication(settings) + _node_config(settings, network) + _schedulers(settings)
+    return _api_service(settings, network) + _dns_service(settings) + told
 
 
 def _own_network(network: IPv4Network) -> Object:
@@ -83,6 +79,15 @@ def _cluster_info(settings: Settings) -> list[Wanted]:
     kubeconfig = {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}], "contexts": None, "users": None}
     value = {"metadata": {"name": "cluster-info", "namespace": "kube-public"}, "data": {"kubeconfig": dumps(kubeconfig).decode() + "\n"}}
     return [Wanted("/configmaps/kube-public/cluster-info", value, merged=("data",))]
+
+
+def _authentication(settings: Settings) -> list[Wanted]:
+    """By which other API servers know this one, and whose clients it lets in: they read it at their start."""
+    if settings.front_proxy is None:
+        return []
+    data = configuration(settings.ca, settings.front_proxy.authority.read_text())
+    value = {"metadata": {"name": CONFIGMAP, "namespace": NAMESPACE}, "data": data}
+    return [Wanted(f"/configmaps/{NAMESPACE}/{CONFIGMAP}", value, merged=("data",))]
 
 
 def _node_config(settings: Settings, network: IPv4Network) -> list[Wanted]:

@@ -1,7 +1,8 @@
 """The deadline stage: a request that is to end by itself is cancelled when its time is over.
 
 Most requests have the same time, so they end in the order in which they came: one timer, for the oldest, serves all of them, where
-`asyncio.timeout` would set and take back one for each.
+`asyncio.timeout` would set and take back one for each. A request that has become a connection meanwhile (an upgrade that another server has
+accepted) takes its deadline away, and goes on.
 """
 
 import asyncio
@@ -20,10 +21,11 @@ LONGEST_S = 60.0
 class _Run:
     """A task at work on a request. cancelling: requests to cancel it that were not ours."""
 
-    __slots__ = ("cancelling", "is_expired", "task")
+    __slots__ = ("cancelling", "is_expired", "request", "task")
 
-    def __init__(self, task: "asyncio.Task[Any]") -> None:
+    def __init__(self, task: "asyncio.Task[Any]", request: ApiRequest) -> None:
         self.task = task
+        self.request = request
         self.cancelling = task.cancelling()
         self.is_expired = False
 
@@ -48,7 +50,7 @@ class Deadlined:
         task = asyncio.current_task(loop)
         assert task is not None, "a request is answered in a task"
         request.deadline = loop.time() + self._usual_s
-        run = _Run(task)
+        run = _Run(task, request)
         self._running[run] = request.deadline
         if self._timer is None:
             self._timer = loop.call_at(request.deadline, self._expire, loop)
@@ -70,6 +72,8 @@ class Deadlined:
                 self._timer = loop.call_at(deadline, self._expire, loop)
                 return
             del self._running[run]
+            if run.request.deadline is None:
+                continue
             run.is_expired = True
             run.task.cancel()
 

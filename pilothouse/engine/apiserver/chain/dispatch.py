@@ -3,15 +3,18 @@
 from typing import Any
 
 from pilothouse.aio.beside import Beside
+from pilothouse.engine.apiserver.aggregator.forwarding import Forwarder
 from pilothouse.engine.apiserver.answer import DocumentResponse, ObjectResponse, RawResponse, StreamResponse
 from pilothouse.engine.apiserver.backend import Backend
 from pilothouse.engine.apiserver.chain.routes import Answer, Verb, is_long_running, verb_for
 from pilothouse.engine.apiserver.chain.stage import Outlet
-from pilothouse.engine.apiserver.discovery.documents import Documents, page_not_found, service_unavailable
+from pilothouse.engine.apiserver.discovery.documents import Documents, page_not_found
 from pilothouse.engine.apiserver.request import body as bodies
 from pilothouse.engine.apiserver.request.lookup import check_namespace, served_at
 from pilothouse.engine.apiserver.request.negotiate import Accepted, choose, choose_stream
 from pilothouse.engine.apiserver.request.request import ApiRequest
+from pilothouse.engine.apiserver.request.routing import version_of
+from pilothouse.engine.apiserver.resources.registration import Registration
 from pilothouse.engine.apiserver.resources.served import ServedResource
 from pilothouse.engine.apiserver.subresources import connecting
 from pilothouse.engine.apiserver.verbs.making import write_request
@@ -27,7 +30,8 @@ _LISTS = ("list", "deletecollection")
 class Dispatch:
     """beside: for bodies that take long to be parsed."""
 
-    def __init__(self, backend: Backend, documents: Documents, outlet: Outlet, beside: Beside) -> None:
+    def __init__(self, backend: Backend, documents: Documents, forwarder: Forwarder, outlet: Outlet, beside: Beside) -> None:
+        self._forwarder = forwarder
         self._backend = backend
         self._documents = documents
         self._outlet = outlet
@@ -42,17 +46,25 @@ class Dispatch:
         return await self._outlet.deliver(request, answer, accepted)
 
     async def _answer(self, request: ApiRequest) -> tuple[Answer, Accepted]:
+        if (other := self._answered_by(request)) is not None:
+            return await self._forwarder.forward(request, other, is_long=is_long_running(request)), Accepted()
         if not request.target.is_resource:
             await self._documents.prepare(request, self._beside)
             answer = self._documents.answer(request)
             return answer, Accepted() if isinstance(answer, RawResponse) else choose(request.accept, tables=False)
-        if self._backend.table.is_foreign(request.target.group, request.target.version):
-            return service_unavailable(), Accepted()
         if self._is_no_page(request):
             return page_not_found(), Accepted()
         if not request.too_large and request.target.subresource != "proxy":
             await bodies.prepare(request, self._beside)
         return await carry_out(self._backend, request)
+
+    def _answered_by(self, request: ApiRequest) -> Registration | None:
+        """The other server that answers, None where this one does."""
+        target, table = request.target, self._backend.table
+        if target.is_resource:
+            return table.foreign_at(target.group, target.version)
+        place = version_of(target.path)
+        return None if place is None else table.foreign_at(*place)
 
     def _is_no_page(self, request: ApiRequest) -> bool:
         """A group that nobody serves, a version of a custom group, a custom resource of the cluster in a namespace: nothing is there

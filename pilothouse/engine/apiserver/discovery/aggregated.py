@@ -1,5 +1,6 @@
 """Discovery in one document (apidiscovery.k8s.io/v2). Pure functions of the table."""
 
+from pilothouse.engine.apiserver.aggregator.findings import Finding, Findings
 from pilothouse.engine.apiserver.discovery.legacy import subresource_kind, verbs_of
 from pilothouse.engine.apiserver.kinds.subresource import Subresource
 from pilothouse.engine.apiserver.request.negotiate import clauses
@@ -21,19 +22,29 @@ def wanted(accept: str) -> bool:
     return False
 
 
-def document(table: ServedResources, groups: list[str]) -> Object:
-    items = [_group(table, name) for name in groups]
+def document(table: ServedResources, groups: list[str], findings: Findings) -> Object:
+    """findings: what other servers serve; a version whose server does not answer is shown as it was last, and stale."""
+    items = [_group(table, name, findings) for name in groups]
     return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
 
 
-def _group(table: ServedResources, name: str) -> Object:
-    versions = [_version(table, name, version) for version in table.versions(name)]
+def _group(table: ServedResources, name: str, findings: Findings) -> Object:
+    versions = [_version(table, name, version, findings) for version in table.all_versions(name)]
     return {"metadata": {"name": name} if name else {}, "versions": versions}
 
 
-def _version(table: ServedResources, group: str, version: str) -> Object:
+def _version(table: ServedResources, group: str, version: str, findings: Findings) -> Object:
+    other = table.foreign_at(group, version)
+    if other is not None:
+        return _of_other(version, findings.of(other), is_available=other.is_available)
     resources = [_resource(row) for row in table.rows(group, version)]
     return {"version": version, "resources": resources, "freshness": "Current"}
+
+
+def _of_other(version: str, finding: Finding | None, *, is_available: bool) -> Object:
+    resources = {"resources": list(finding.resources)} if finding is not None and finding.resources else {}
+    is_current = is_available and finding is not None and not finding.failure and not finding.is_outdated
+    return {"version": version, **resources, "freshness": "Current" if is_current else "Stale"}
 
 
 def _resource(row: ServedResource) -> Object:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 
 from pilothouse.aio.beside import Beside
+from pilothouse.engine.apiserver.aggregator.findings import Findings
 from pilothouse.engine.apiserver.answer import DocumentResponse, RawResponse
 from pilothouse.engine.apiserver.authn.tokens import Tokens
 from pilothouse.engine.apiserver.discovery import aggregated, legacy, version
@@ -30,14 +31,21 @@ def page_not_found() -> RawResponse:
     return RawResponse(b"404 page not found\n", _TEXT, 404)
 
 
-def service_unavailable() -> RawResponse:
-    """For what another server is to answer for, which nobody asks. Source: kube-aggregator pkg/apiserver/handler_proxy.go."""
-    return RawResponse(b"service unavailable\n", _TEXT, 503)
-
-
 class Documents:
-    def __init__(self, table: ServedResources, openapi: OpenApi, health: Health, metrics: Metrics, tokens: Tokens, address: str) -> None:
+    """findings: what other servers serve; address: by which clients reach this one."""
+
+    def __init__(
+        self,
+        table: ServedResources,
+        findings: Findings,
+        openapi: OpenApi,
+        health: Health,
+        metrics: Metrics,
+        tokens: Tokens,
+        address: str,
+    ) -> None:
         self._table = table
+        self._findings = findings
         self._openapi = openapi
         self._health = health
         self._metrics = metrics
@@ -88,9 +96,6 @@ class Documents:
     def _below(self, request: ApiRequest, prefix: str, rest: str) -> DocumentResponse | RawResponse:
         """A group, or a group's version."""
         group, _, version = rest.partition("/") if prefix == "apis" else ("", "", rest)
-        own_version, _, _ = version.partition("/")
-        if self._table.is_foreign(group, own_version):
-            return service_unavailable()
         if not self._table.has_group(group) and not self._table.foreign.versions(group):
             return page_not_found()
         choose(request.accept, tables=False)
@@ -104,13 +109,15 @@ class Documents:
 
     def _core(self, request: ApiRequest) -> DocumentResponse | RawResponse:
         if aggregated.wanted(request.accept):
-            return _aggregated(request, aggregated.document(self._table, [""]))
+            return _aggregated(request, aggregated.document(self._table, [""], self._findings))
         choose(request.accept, tables=False)
         return DocumentResponse(legacy.api_versions(self._address))
 
     def _groups(self, request: ApiRequest) -> DocumentResponse | RawResponse:
         if aggregated.wanted(request.accept):
-            return _aggregated(request, aggregated.document(self._table, [name for name in self._table.groups() if name]))
+            return _aggregated(
+                request, aggregated.document(self._table, [name for name in self._table.all_groups() if name], self._findings)
+            )
         choose(request.accept, tables=False)
         return DocumentResponse(legacy.group_list(self._table))
 
@@ -119,6 +126,8 @@ class Documents:
         for row in self._table:
             group, version = row.resource.group, row.resource.version
             paths |= {f"/apis/{group}", f"/apis/{group}/{version}"} if group else {f"/api/{version}"}
+        for other in self._table.foreign.all():
+            paths |= {f"/apis/{other.group}", other.path}
         return DocumentResponse({"paths": sorted(paths)})
 
     def _health_of(self, request: ApiRequest) -> RawResponse:

@@ -16,13 +16,13 @@ def api_versions(address: str) -> Object:
 
 
 def group_list(table: ServedResources) -> Object:
-    """Only of what this server answers for: clients ask for every version that is listed, and complain of one that is unavailable."""
-    groups = [_group(name, table.versions(name)) for name in table.groups() if name]
+    """Also of versions whose servers do not answer, as upstream: who needs one learns that it is unavailable, not that there is none."""
+    groups = [_group(name, table.all_versions(name)) for name in table.all_groups() if name]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
 def group(table: ServedResources, name: str) -> Object:
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, table.versions(name) or table.foreign.versions(name))}
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, table.all_versions(name))}
 
 
 def _group(name: str, found: list[str]) -> Object:

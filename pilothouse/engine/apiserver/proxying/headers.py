@@ -65,6 +65,8 @@ def returned(pairs: Iterable[Pair]) -> list[Pair]:
 
 
 def _is_kept_back(name: str) -> bool:
+    # Many programs take both for one (RFC 3875, 4.1.18), so that `X_Remote_User` would be `X-Remote-User` to them.
+    name = name.replace("_", "-")
     return name in _OURS or name in _OF_THE_CLIENT or name.startswith(_OF_THE_CLIENT_BEGIN)
 
 

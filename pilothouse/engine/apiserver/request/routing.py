@@ -64,6 +64,14 @@ def parse(path: str) -> Target:
     return Target(decoded)
 
 
+def version_of(path: str) -> tuple[str, str] | None:
+    """Group and version of a path that is no resource's but speaks of a version: its discovery document, or its OpenAPI document."""
+    parts = path.removeprefix("/openapi/v3").strip("/").split("/")
+    if parts[0] == "api" and len(parts) >= 2:
+        return "", parts[1]
+    return (parts[1], parts[2]) if parts[0] == "apis" and len(parts) >= 3 else None
+
+
 def _resource(path: str, encoded: str, prefix: str, group: str, version: str, parts: list[str]) -> Target:
     if parts[0] in _BEGINNINGS and len(parts) == 1:
         return Target(path, incomplete=True)

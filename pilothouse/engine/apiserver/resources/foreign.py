@@ -1,50 +1,60 @@
 """Versions of API groups for which other servers answer, as APIServices with a service say; an index of these (see `following`)."""
 
+from pilothouse.engine.apiserver.resources.registration import Registration
 from pilothouse.model.json import Object
 
 
 class ForeignVersions:
-    """Versions that this server serves itself may be among them: it goes on to answer for those."""
+    """Versions that this server serves itself may be among them: see `ServedResources.foreign_at`."""
 
     def __init__(self) -> None:
-        self._groups: dict[str, dict[str, tuple[int, str]]] = {}
+        self._by_name: dict[str, Registration] = {}
+        self._groups: dict[str, dict[str, Registration]] = {}
         self._services: dict[tuple[str, str], set[str]] = {}
-        self._specs: dict[str, Object] = {}
 
     def put(self, namespace: str, name: str, value: Object) -> None:
         self.drop(namespace, name)
-        spec = value["spec"]
-        service = spec.get("service")
-        if service is None:
+        found = Registration.of(value)
+        if found is None:
             return
-        self._specs[name] = spec
-        self._groups.setdefault(spec.get("group") or "", {})[spec["version"]] = -spec["versionPriority"], spec["version"]
-        self._services.setdefault((service["namespace"], service["name"]), set()).add(name)
+        self._by_name[name] = found
+        self._groups.setdefault(found.group, {})[found.version] = found
+        self._services.setdefault((found.service.namespace, found.service.name), set()).add(name)
 
     def drop(self, namespace: str, name: str) -> None:
-        spec = self._specs.pop(name, None)
-        if spec is None:
+        found = self._by_name.pop(name, None)
+        if found is None:
             return
-        group, service = spec.get("group") or "", (spec["service"]["namespace"], spec["service"]["name"])
-        del self._groups[group][spec["version"]]
-        if not self._groups[group]:
-            del self._groups[group]
+        service = found.service.namespace, found.service.name
+        del self._groups[found.group][found.version]
+        if not self._groups[found.group]:
+            del self._groups[found.group]
         self._services[service].discard(name)
         if not self._services[service]:
             del self._services[service]
 
     def clear(self) -> None:
+        self._by_name.clear()
         self._groups.clear()
         self._services.clear()
-        self._specs.clear()
 
-    def has(self, group: str, version: str) -> bool:
-        return version in self._groups.get(group, ())
+    def find(self, group: str, version: str) -> Registration | None:
+        return self._groups.get(group, {}).get(version)
+
+    def named(self, name: str) -> Registration | None:
+        return self._by_name.get(name)
+
+    def all(self) -> list[Registration]:
+        return list(self._by_name.values())
 
     def versions(self, group: str) -> list[str]:
         """The one of the highest priority first."""
         found = self._groups.get(group, {})
-        return sorted(found, key=found.__getitem__)
+        return sorted(found, key=lambda version: (-found[version].version_priority, version))
+
+    def groups(self) -> list[str]:
+        """The one of the highest priority first; that of a group is the highest of its versions'."""
+        return sorted(self._groups, key=lambda group: (-max(each.group_priority for each in self._groups[group].values()), group))
 
     def behind(self, namespace: str, service: str) -> set[str]:
         """Names of the APIServices that name this Service."""

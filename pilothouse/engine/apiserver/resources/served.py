@@ -10,10 +10,14 @@ from typing import Any, Protocol
 
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.resources.foreign import ForeignVersions
+from pilothouse.engine.apiserver.resources.registration import Registration
 from pilothouse.model.errors import Cause, Invalid
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.resource import Resource
 from pilothouse.model.schema import Decoded, Schema
+
+REPLACEABLE = frozenset({"metrics.k8s.io"})
+"""Groups that another server may take over: whoever wants other figures registers a metrics-server. All else that is served stays so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +197,21 @@ class ServedResources:
         """Preferred first."""
         return sorted(self._groups.get(group, {}), key=version_rank)
 
-    def is_foreign(self, group: str, version: str) -> bool:
-        """Whether another server is to answer for the version."""
-        return self.foreign.has(group, version) and version not in self._groups.get(group, {})
+    def foreign_at(self, group: str, version: str) -> Registration | None:
+        """Who is to answer for the version, None where nobody but this server is."""
+        found = self.foreign.find(group, version)
+        if found is not None and group not in REPLACEABLE and version in self._groups.get(group, {}):
+            return None
+        return found
+
+    def all_groups(self) -> list[str]:
+        """Those for which only other servers answer last."""
+        return [*self._groups, *(group for group in self.foreign.groups() if group not in self._groups)]
+
+    def all_versions(self, group: str) -> list[str]:
+        """Preferred first: this server's own, and then those of others, as these rank them."""
+        own = self.versions(group)
+        return [*own, *(version for version in self.foreign.versions(group) if version not in own)]
 
     def rows(self, group: str, version: str) -> list[ServedResource]:
         return list(self._groups.get(group, {}).get(version, {}).values())

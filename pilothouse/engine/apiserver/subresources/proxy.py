@@ -15,15 +15,16 @@ from contextlib import aclosing
 from functools import partial
 from urllib.parse import quote
 
+from pilothouse.engine.apiserver import relay
 from pilothouse.engine.apiserver.answer import RawResponse, StreamResponse, Tunnel
 from pilothouse.engine.apiserver.backend import Backend
-from pilothouse.engine.apiserver.proxying import headers, relay
+from pilothouse.engine.apiserver.proxying import headers
 from pilothouse.engine.apiserver.proxying.dialing import why
 from pilothouse.engine.apiserver.proxying.exchange import Exchange, Outgoing
 from pilothouse.engine.apiserver.proxying.html import LinkRewriter
 from pilothouse.engine.apiserver.proxying.links import Links
 from pilothouse.engine.apiserver.proxying.named import split
-from pilothouse.engine.apiserver.proxying.relay import NO_STORE, Reached
+from pilothouse.engine.apiserver.relay import NO_STORE, Reached
 from pilothouse.engine.apiserver.request import body as bodies
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResource

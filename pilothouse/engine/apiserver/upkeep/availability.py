@@ -1,15 +1,12 @@
 """Whether somebody could answer for an APIService that names a service, as far as its Service and endpoints tell.
 
-Source: kube-aggregator pkg/controllers/status/remote. What upstream does last, asking the other server, is not done here and counts
-as failed.
+What is left then is to ask (`aggregator.checks`). Source: kube-aggregator pkg/controllers/status/remote.
 """
 
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.apiserver.webhooks.services import SlicesOfServices
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
-
-_NOT_ASKED = "this server does not ask aggregated API servers; serve the group by a CustomResourceDefinition instead"
 
 
 class Availability:
@@ -19,8 +16,8 @@ class Availability:
         self._objects = objects
         self._slices = slices
 
-    def missing(self, spec: Object) -> tuple[str, str]:
-        """Reason and message of an APIService's condition Available=False."""
+    def missing(self, spec: Object) -> tuple[str, str] | None:
+        """Reason and message of an APIService's condition Available=False, None where nothing is missing."""
         wanted = spec["service"]
         namespace, name, number = wanted["namespace"], wanted["name"], wanted["port"]
         service = self._objects.get(SERVICES, namespace, name)
@@ -37,16 +34,9 @@ class Availability:
             port_name = port.get("name") or ""
             if not any(_is_ready(each, port_name) for each in slices if each is not None):
                 return "MissingEndpoints", f'endpointslices for {where} have no addresses with port name "{port_name}"'
-        return "FailedDiscoveryCheck", f"failing or missing response from {_url(service, spec)}: {_NOT_ASKED}"
+        return None
 
 
 def _is_ready(found: Object, port_name: str) -> bool:
     is_ready = any((endpoint.get("conditions") or {}).get("ready") is not False for endpoint in found.get("endpoints") or ())
     return is_ready and any((port.get("name") or "") == port_name and port.get("port") for port in found.get("ports") or ())
-
-
-def _url(service: Object, spec: Object) -> str:
-    external, address = service["spec"].get("externalName"), service["spec"].get("clusterIP")
-    group, version = spec.get("group") or "", spec["version"]
-    path = f"/apis/{group}/{version}" if group else f"/api/{version}"
-    return f"https://{external or address}:{spec['service']['port']}{path}"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.apiserver.webhooks.failures import CallFailed
-from pilothouse.engine.apiserver.webhooks.target import ServiceReference
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
+from pilothouse.model.service_reference import ServiceReference
 
 SLICES = f"/{ENDPOINTSLICES.group_resource}/"
 SERVICE_NAME = "kubernetes.io/service-name"

@@ -5,22 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pilothouse.model.json import Object
-
-HTTPS_PORT = 443
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceReference:
-    """port: of the Service, not of its pods."""
-
-    namespace: str
-    name: str
-    port: int = HTTPS_PORT
-
-    @property
-    def host(self) -> str:
-        """The name that the webhook's certificate has to carry."""
-        return f"{self.name}.{self.namespace}.svc"
+from pilothouse.model.service_reference import HTTPS_PORT, ServiceReference
 
 
 @dataclass(frozen=True, slots=True)

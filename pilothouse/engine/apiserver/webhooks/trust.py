@@ -23,7 +23,7 @@ class Trust:
         key = hashlib.sha256(authorities).digest()
         found = self._contexts.get(key)
         if found is None:
-            found = await asyncio.to_thread(_context, authorities)
+            found = await asyncio.to_thread(new_context, authorities)
             self._contexts[key] = found
             if len(self._contexts) > _MOST_CONTEXTS:
                 self._contexts.popitem(last=False)
@@ -31,7 +31,8 @@ class Trust:
         return found
 
 
-def _context(authorities: bytes) -> ssl.SSLContext:
+def new_context(authorities: bytes) -> ssl.SSLContext:
+    """Blocking. authorities: as above. Raises Unusable."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False

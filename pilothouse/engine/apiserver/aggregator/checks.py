@@ -1,0 +1,142 @@
+"""Asks each other server whether it answers, at intervals and when something of it changes; a few at a time, none twice a second.
+
+One that does not answer is asked again soon, at growing intervals, and holds up none of the others.
+Source: kube-aggregator pkg/controllers/status/remote, whose resync this interval is.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from pilothouse.aio.backoff import Backoff
+from pilothouse.aio.tasks import Scope, scope
+from pilothouse.engine.apiserver.aggregator import resource_list
+from pilothouse.engine.apiserver.aggregator.asking import Asker
+from pilothouse.engine.apiserver.aggregator.findings import Finding, Findings
+from pilothouse.engine.apiserver.resources.registration import Registration
+from pilothouse.model.errors import ApiError
+from pilothouse.model.json import Object
+
+EVERY_S = 30.0
+FLOOR_S = 1.0
+AT_A_TIME = 8
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
+_log = structlog.get_logger("apiserver.aggregator")
+
+
+@dataclass(slots=True)
+class _Turn:
+    """due_at, began_at: in the loop's time. is_running: whether it is being asked."""
+
+    due_at: float
+    began_at: float = float("-inf")
+    is_running: bool = False
+    backoff: Backoff = field(default_factory=lambda: Backoff(_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S))
+
+
+class Checks:
+    """registered: the APIService of a name, None without one that names a service. told: called with the name once something is found."""
+
+    def __init__(
+        self, registered: Callable[[str], Registration | None], asker: Asker, findings: Findings, told: Callable[[str], None]
+    ) -> None:
+        self._registered = registered
+        self._asker = asker
+        self._findings = findings
+        self._told = told
+        self._turns: dict[str, _Turn] = {}
+        self._changed = asyncio.Event()
+
+    def ask(self, name: str) -> None:
+        """Soon: something about it has changed. Returns at once."""
+        now = _now()
+        turn = self._turns.setdefault(name, _Turn(now))
+        turn.due_at = min(turn.due_at, max(now, turn.began_at + FLOOR_S))
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        async with scope() as tasks:
+            while True:
+                self._changed.clear()
+                self._begin_due(tasks)
+                try:
+                    async with asyncio.timeout_at(self._next_at()):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+
+    def _begin_due(self, tasks: Scope) -> None:
+        now = _now()
+        places = AT_A_TIME - sum(turn.is_running for turn in self._turns.values())
+        for name, turn in sorted(self._turns.items(), key=lambda item: item[1].due_at):
+            if turn.due_at > now or places <= 0:
+                return
+            if not turn.is_running:
+                places -= 1
+                turn.is_running, turn.began_at, turn.due_at = True, now, now + EVERY_S
+                tasks.spawn(self._check(name, turn))
+
+    def _next_at(self) -> float | None:
+        """None: not before something changes."""
+        waiting = [turn.due_at for turn in self._turns.values() if not turn.is_running]
+        is_full = len(self._turns) - len(waiting) >= AT_A_TIME
+        return None if is_full or not waiting else min(waiting)
+
+    async def _check(self, name: str, turn: _Turn) -> None:
+        try:
+            registration = self._registered(name)
+            if registration is None:
+                del self._turns[name]
+                self._findings.keep(self._turns.keys() - {name})
+                return
+            finding = await self._found(registration)
+            self._findings.put(name, finding)
+            if finding.failure:
+                turn.due_at = min(turn.due_at, _now() + turn.backoff.next_s())
+            else:
+                turn.backoff.reset()
+            self._told(name)
+        except Exception:  # Whatever is wrong with one must not end the asking of all others.
+            _log.exception("another server could not be asked", apiservice=name)
+        finally:
+            turn.is_running = False
+            self._changed.set()
+
+    async def _found(self, registration: Registration) -> Finding:
+        before = self._findings.of(registration)
+        known = () if before is None else before.resources
+        path = "" if before is None else before.openapi
+        try:
+            answer = await self._asker.get(registration, registration.path)
+        except ApiError as error:
+            return Finding(registration, f"failing or missing response from {registration.url}: {error.message}", known, path)
+        if not 200 <= answer.status < 300:
+            why = f"bad status from {registration.url}: {answer.status}"
+            return Finding(registration, f"failing or missing response from {registration.url}: {why}", known, path)
+        resources = resource_list.entries(answer.value, registration.group, registration.version)
+        return Finding(registration, "", resources, await self._openapi(registration))
+
+    async def _openapi(self, registration: Registration) -> str:
+        """Where its document of version 3 is, as its index says."""
+        name = registration.path.strip("/")
+        try:
+            index = (await self._asker.get(registration, "/openapi/v3")).value or {}
+        except ApiError:
+            return ""
+        return _url(index, name)
+
+
+def _url(index: Object, name: str) -> str:
+    """ "" where the index has none, or leads elsewhere."""
+    paths = index.get("paths")
+    stated = paths.get(name) if isinstance(paths, dict) else None
+    url = stated.get("serverRelativeURL") if isinstance(stated, dict) else None
+    own = f"/openapi/v3/{name}"
+    return url if isinstance(url, str) and url.partition("?")[0] == own and len(url) < 1024 else ""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
