@@ -18,6 +18,9 @@ class PlayedUsage:
     def __init__(self, store: Store) -> None:
         self._objects = Objects(store)
 
+    def lacks(self, node: str) -> None:
+        """There is nothing more to come."""
+
     async def usage(self) -> Mapping[str, NodeUsage]:
         pods = [pod for pod in self._objects.all(PODS) if (pod.get("status") or {}).get("phase") == "Running"]
         containers = {

@@ -42,9 +42,12 @@ async def list_usage(backend: Backend, request: ApiRequest, served: ServedResour
     known = await backend.usage.usage()
     shown: list[Unstored] = []
     for at, record in enumerate(backend.store.scan(prefix_of(kind.source, request.namespace)), start=1):
-        value = kind.shown(known, record.peek()) if wanted.finds(served, record) else None
-        if value is not None:
-            shown.append(Unstored(value))
+        if wanted.finds(served, record):
+            value = kind.shown(known, record.peek())
+            if value is None:
+                _say_lacking(backend, record.peek())
+            else:
+                shown.append(Unstored(value))
         if at % _SLICE == 0:
             await request.turn()
     return ListResponse(served, shown, 0)
@@ -57,7 +60,15 @@ async def get_usage(backend: Backend, request: ApiRequest, served: ServedResourc
     found = Objects(backend.store).get(kind.source, request.namespace, request.name)
     value = None if found is None else kind.shown(await backend.usage.usage(), found)
     if value is None:
+        _say_lacking(backend, found or {})
         name = f"{request.namespace}/{request.name}" if request.namespace else request.name
         # In the words of metrics-server, which names the resource after the kind.
         raise NotFound.of(served.resource.kind.lower(), name, served.resource.group)
     return ObjectResponse(served, Unstored(value))
+
+
+def _say_lacking(backend: Backend, obj: Object) -> None:
+    """Of a pod that runs; a node without figures is looked at anyway."""
+    node, phase = (obj.get("spec") or {}).get("nodeName"), (obj.get("status") or {}).get("phase")
+    if node and phase == "Running":
+        backend.usage.lacks(node)

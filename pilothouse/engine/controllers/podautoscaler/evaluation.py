@@ -94,10 +94,11 @@ class Evaluation:
         try:
             usage = await self._metrics.external(metric)
         except MetricError as error:
-            raise MetricError(f"unable to get external metric {metric['name']}: {error}") from error
+            place = f"{self._metrics.namespace}/{metric['name']}/{_go(metric.get('selector'))}"
+            raise MetricError(f"unable to get external metric {place}: {error}") from error
         count, current = self._one_value(source.get("target") or {}, usage)
         status = {"metric": metric, "current": current}
-        return Proposal(count, f"external metric {metric['name']}", {"type": "External", "external": status})
+        return Proposal(count, f"external metric {metric['name']}({_go(metric.get('selector'))})", {"type": "External", "external": status})
 
     def _one_value(self, target: Object, usage: int) -> tuple[int, Object]:
         """Of a metric that has one value for all pods. Raises MetricError."""
@@ -108,6 +109,18 @@ class Evaluation:
         if target.get("value") is None:
             raise MetricError("neither a value target nor an average value target was set")
         return replicas.by_value(usage, milli(target["value"]), self._around), {"value": str(of_milli(usage))}
+
+
+def _go(selector: Object | None) -> str:
+    """A label selector as Go writes it into a text."""
+    if selector is None:
+        return "nil"
+    labels = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))
+    rules = "".join(
+        f"LabelSelectorRequirement{{Key:{each['key']},Operator:{each['operator']},Values:[{' '.join(each.get('values') or ())}],}},"
+        for each in selector.get("matchExpressions") or ()
+    )
+    return f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},MatchExpressions:[]LabelSelectorRequirement{{{rules}}},}}"
 
 
 def _name(source: Object) -> str:

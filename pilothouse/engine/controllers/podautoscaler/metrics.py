@@ -24,7 +24,7 @@ class Metrics:
     def __init__(self, client: Client, targets: Targets, namespace: str, selector: str) -> None:
         self._client = client
         self._targets = targets
-        self._namespace = namespace
+        self.namespace = namespace
         self._selector = selector
         self._pods: ObjectList | None = None
         self._paths: dict[str, str] = {}
@@ -34,7 +34,7 @@ class Metrics:
         """By pod. Raises MetricError."""
         if self._pods is None:
             try:
-                self._pods = await self._client.list(PODMETRICS, self._namespace, label_selector=self._selector)
+                self._pods = await self._client.list(PODMETRICS, self.namespace, label_selector=self._selector)
             except ApiError as error:
                 raise MetricError(f"unable to fetch metrics from resource metrics API: {error.message}") from error
         if not self._pods.items:
@@ -43,7 +43,7 @@ class Metrics:
 
     async def of_pods(self, metric: Object) -> dict[str, Sample]:
         """A custom metric of each pod. Raises MetricError."""
-        path = f"namespaces/{_segment(self._namespace)}/pods/*/{_segment(metric['name'])}"
+        path = f"namespaces/{_segment(self.namespace)}/pods/*/{_segment(metric['name'])}"
         items = await self._items(_CUSTOM, path, metric, labelSelector=self._selector)
         return samples.of_custom(items)
 
@@ -57,14 +57,14 @@ class Metrics:
         if described.get("kind") == "Namespace" and not resource.group:
             path = f"namespaces/{name}/metrics/{_segment(metric['name'])}"
         else:
-            place = f"namespaces/{_segment(self._namespace)}/" if resource.namespaced else ""
+            place = f"namespaces/{_segment(self.namespace)}/" if resource.namespaced else ""
             path = f"{place}{resource.group_resource}/{name}/{_segment(metric['name'])}"
         items = await self._items(_CUSTOM, path, metric)
         return samples.milli(items[0].get("value"))
 
     async def external(self, metric: Object) -> int:
         """The sum of its values, in thousandths. Raises MetricError."""
-        path = f"namespaces/{_segment(self._namespace)}/{_segment(metric['name'])}"
+        path = f"namespaces/{_segment(self.namespace)}/{_segment(metric['name'])}"
         return sum(samples.milli(item.get("value")) for item in await self._items(_EXTERNAL, path, metric))
 
     async def _items(self, group: str, path: str, metric: Object, **query: str) -> list[Object]:
@@ -92,7 +92,8 @@ class Metrics:
                     raise
                 self._unserved.add(group)
         if group in self._unserved:
-            raise MetricError(f"no {group.partition('.')[0]} metrics API ({group}) registered")
+            kind = group.partition(".")[0]
+            raise MetricError(f"unable to fetch metrics from {kind} metrics API: no {kind} metrics API ({group}) registered")
         if group not in self._paths:
             self._paths[group] = f"/apis/{group}/{found['preferredVersion']['version']}"
         return self._paths[group]

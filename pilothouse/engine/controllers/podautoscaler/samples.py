@@ -54,7 +54,8 @@ def of_custom(items: Iterable[Object]) -> dict[str, Sample]:
 
 
 def _custom(item: Object) -> Sample:
-    window_s = item.get("windowSeconds")
+    # v1beta1 of the API calls it otherwise.
+    window_s = item.get("windowSeconds", item.get("window"))
     return Sample(milli(item.get("value")), moment(item.get("timestamp")), WINDOW_S if window_s is None else float(window_s))
 
 

@@ -85,3 +85,30 @@ def test_a_node_keeps_its_rows_for_some_looks_and_gets_them_back_when_it_answers
             tasks.cancel()
 
     virtually(work)
+
+
+def test_who_lacks_figures_brings_two_looks_forward_and_no_more() -> None:
+    async def work() -> None:
+        nodes = Nodes("n1", "n2")
+        scraper = Scraper(nodes.objects, lambda: nodes)
+        async with scope() as tasks:
+            tasks.spawn(scraper.run())
+            await scraper.usage()
+            assert nodes.looks["n1"] == [0, 3]
+            await asyncio.sleep(1)
+            scraper.lacks("n1")
+            await asyncio.sleep(30)
+            assert nodes.looks["n1"] == [0, 3, 6, 9, 24]
+            nodes.away.add("n2")
+            await asyncio.sleep(15)
+            scraper.lacks("n2")
+            scraper.lacks("nobody")
+            await asyncio.sleep(15)
+            assert nodes.looks["n1"] == [0, 3, 6, 9, 24, 39, 54]
+            for _ in range(60):
+                scraper.lacks("n1")
+                await asyncio.sleep(0.5)
+            assert len(nodes.looks["n1"]) <= 7 + 30 / 3
+            tasks.cancel()
+
+    virtually(work)

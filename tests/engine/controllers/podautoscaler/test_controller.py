@@ -41,6 +41,9 @@ class PlayedUsage:
         }
         return {"n1": NodeUsage(Pair(Point()), pairs)}
 
+    def lacks(self, node: str) -> None:
+        """Tests say themselves what there is."""
+
 
 @pytest.fixture
 def usage(server: ApiServer) -> PlayedUsage:
