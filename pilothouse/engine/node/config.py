@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pilothouse.engine.node.own_folders import own_folder
+
+PODS_LOGS, CONTAINERS_LOGS = "/var/log/pods", "/var/log/containers"
+"""Where pods that gather logs look for those of their node."""
 PAUSE_IMAGE = "registry.pilothouse.internal/pause:1"
 KUBELET = "/var/lib/kubelet"
 """The kubelet's folder, as pods name it in hostPath volumes and drivers in paths: each node has one of its own, below its home."""
@@ -112,6 +116,16 @@ class NodeConfig:
         return self.home / "logs" / "pods"
 
     @property
+    def log_links_dir(self) -> Path:
+        """Links to the logs of containers, for pods that gather logs."""
+        return self.home / "logs" / "containers"
+
+    @property
+    def log_folders(self) -> Mapping[str, Path]:
+        """Where pods look for the logs of their node, and where those are."""
+        return {PODS_LOGS: self.logs_dir, CONTAINERS_LOGS: self.log_links_dir}
+
+    @property
     def cni_conf_dir(self) -> Path:
         return self.home / "cni" / "net.d"
 
@@ -141,11 +155,8 @@ class NodeConfig:
 
     def on_node(self, path: str) -> Path:
         """Where a hostPath, or a path that a driver has named, is on this node."""
-        if (own := self.own_folders.get(path)) is not None:
-            return own
-        if path == KUBELET or path.startswith(KUBELET + "/"):
-            return self.kubelet_dir / path.removeprefix(KUBELET).lstrip("/")
-        return Path(path)
+        owned = {**self.own_folders, **self.log_folders, KUBELET: self.kubelet_dir}
+        return own_folder(path, owned) or Path(path)
 
     def pod_dir(self, uid: str) -> Path:
         return self.pods_dir / uid

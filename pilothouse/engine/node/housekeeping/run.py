@@ -8,6 +8,7 @@ import structlog
 
 from pilothouse.engine.node.housekeeping.containers import Ends, collect_containers
 from pilothouse.engine.node.housekeeping.images import collect_images
+from pilothouse.engine.node.housekeeping.links import link_logs
 from pilothouse.engine.node.housekeeping.rotation import rotate_logs
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.engine.node.work.context import Context
@@ -32,6 +33,7 @@ async def keep_collecting(context: Context, workers: Mapping[str, PodWorker]) ->
     while True:
         await asyncio.sleep(COLLECT_S)
         await _attempt("containers", lambda: collect_containers(context, workers, context.config.container_min_age_s, ends=ends))
+        await _attempt("logs", lambda: link_logs(context, workers))
         await _attempt("images", lambda: collect_images(context, workers))
 
 

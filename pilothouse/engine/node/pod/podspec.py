@@ -145,6 +145,10 @@ def image_volumes(pod: Object) -> list[Object]:
     return [each for each in spec(pod).get("volumes") or () if each.get("image") is not None]
 
 
+def host_path_volumes(pod: Object) -> list[Object]:
+    return [each for each in spec(pod).get("volumes") or () if each.get("hostPath") is not None]
+
+
 def has_own_users(pod: Object) -> bool:
     """Whether the pod asks for a user namespace of its own."""
     return spec(pod).get("hostUsers") is False

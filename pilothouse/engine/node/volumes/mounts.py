@@ -7,8 +7,8 @@ import contextlib
 import os
 import stat
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilothouse.engine.node.config import HOSTS_FILE, MESSAGE_FILES
@@ -16,6 +16,7 @@ from pilothouse.engine.node.files.beneath import opened
 from pilothouse.engine.node.files.subpath import bind_subpath
 from pilothouse.engine.node.files.subpath import place as lay_out
 from pilothouse.engine.node.files.trees import copy
+from pilothouse.engine.node.own_folders import folders_below, make_mountpoint
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.environment import ConfigMissing, expand
 from pilothouse.engine.node.runtime import api_pb2 as api
@@ -40,7 +41,8 @@ class Mounted:
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where one container's mounts come from. volumes: name -> path on the node; read_only: those that nobody may write to; images: those
-    that are images. users: path of the pod's own user namespace, "" for the node's.
+    that are images. users: path of the pod's own user namespace, "" for the node's. inside: volume -> path from there -> folder of the
+    node that is seen there instead of what the machine has.
     """
 
     volumes: Mapping[str, Path]
@@ -49,18 +51,24 @@ class Place:
     container: str
     users: str = ""
     images: frozenset[str] = frozenset()
+    inside: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
 
 
 def container_mounts(
-    pod: Object, container: Object, volumes: Mapping[str, Path], variables: Mapping[str, str], pod_dir: Path, hosts: str, users: str = ""
-) -> Mounted:
+    pod: Object, container: Object, volumes: Mapping[str, Path], variables: Mapping[str, str], pod_dir: Path, hosts: str, users: str = "",
+    owned: Mapping[str, Path] | None = None,
+) -> Mounted:  # fmt: skip
     """Makes the files that are mounted. Raises ConfigMissing for a volume or a part of one that cannot be had.
 
-    hosts: the content of /etc/hosts. users: path of the pod's own user namespace, "" for the node's.
+    hosts: the content of /etc/hosts. users: path of the pod's own user namespace, "" for the node's. owned: paths of the machine that mean
+    a folder of the node, and that folder.
     """
     images = frozenset(each["name"] for each in podspec.image_volumes(pod))
-    place = Place(volumes, podspec.read_only_volumes(pod), pod_dir, container["name"], users, images)
-    mounts = [_volume_mount(place, index, mount, variables) for index, mount in enumerate(container.get("volumeMounts") or ())]
+    inside = {each["name"]: dict(folders_below(each["hostPath"]["path"], owned or {})) for each in podspec.host_path_volumes(pod)}
+    place = Place(volumes, podspec.read_only_volumes(pod), pod_dir, container["name"], users, images, inside)
+    stated = list(enumerate(container.get("volumeMounts") or ()))
+    mounts = [_volume_mount(place, index, mount, variables) for index, mount in stated]
+    mounts += [made for index, mount in stated for made in _mounts_inside(place, index, mount)]
     targets = {mount.container_path.rstrip("/") for mount in mounts}
     if HOSTS not in targets:
         mounts.append(api.Mount(container_path=HOSTS, host_path=str(_hosts_file(pod_dir, hosts))))
@@ -82,12 +90,28 @@ def _volume_mount(place: Place, index: int, mount: Object, variables: Mapping[st
     if name in place.images:
         # Nothing can be written to it as it is; a runtime that was asked for that as well would drop the other bars (nothing runs in it).
         return api.Mount(container_path=_absolute(mount["mountPath"]), host_path=str(source))
+    return _mount(place, mount, source, _absolute(mount["mountPath"]), f"{index}-{name}")
+
+
+def _mounts_inside(place: Place, index: int, mount: Object) -> Iterator[api.Mount]:
+    """What is mounted inside of a volume that is a path of the machine. Nothing where mounts of the pod appear on the machine."""
+    name, sub = mount["name"], mount.get("subPath") or mount.get("subPathExpr")
+    if sub or mount.get("mountPropagation") == "Bidirectional":
+        return
+    for number, (path, folder) in enumerate(place.inside.get(name, {}).items()):
+        if make_mountpoint(place.volumes[name] / path):
+            target = f"{_absolute(mount['mountPath']).rstrip('/')}/{path}"
+            yield _mount(place, mount, folder, target, f"{index}-{name}-{number}")
+
+
+def _mount(place: Place, mount: Object, source: Path, target: str, copy_name: str) -> api.Mount:
+    """source: on the node. target: in the container. copy_name: of the folder for a copy of the source, where one is needed."""
     if podspec.is_recursively_read_only(mount) or place.users:
-        source = _copied(source, mount, place, place.pod_dir / COPIES / place.container / f"{index}-{name}")
+        source = _copied(source, mount, place, place.pod_dir / COPIES / place.container / copy_name)
     return api.Mount(
-        container_path=_absolute(mount["mountPath"]),
+        container_path=target,
         host_path=str(source),
-        readonly=bool(mount.get("readOnly")) or name in place.read_only,
+        readonly=bool(mount.get("readOnly")) or mount["name"] in place.read_only,
         propagation=PROPAGATION[mount.get("mountPropagation") or "None"],
     )
 

@@ -17,6 +17,7 @@ from pilothouse.engine.node.pod.state import Tracked, Waiting
 from pilothouse.engine.node.pod.steps import MountVolumes
 from pilothouse.engine.node.request import container, sandbox
 from pilothouse.engine.node.runtime.seam import CREATED, RUNNING, WANTED_IMAGE, Container, Image, RuntimeFailure
+from pilothouse.engine.node.streams.log_links import log_link, make_links
 from pilothouse.engine.node.volumes import mounts
 from pilothouse.engine.node.volumes.env_files import named_files, read_files
 from pilothouse.engine.node.volumes.volumes import Prepared, VolumeFailure
@@ -229,6 +230,15 @@ class Starter:
         if tracked.latest is made:
             tracked.latest = running(made, self._context.clock.stamp())
             self.runs(spec, tracked)
+        await self._link_log(spec["name"], id, attempt)
+
+    async def _link_log(self, name: str, id: str, attempt: int) -> None:
+        """For pods that gather logs. What cannot be made now is made by the housekeeping."""
+        link = log_link(self._handle.object, name, id, attempt)
+        try:
+            await asyncio.to_thread(make_links, self._context.config, [link])
+        except OSError as error:
+            log.warning("log not linked", link=link.name, why=error.strerror)
 
     def _target(self, spec: Object) -> str:
         """Id of the container whose processes it is to share; raises ConfigMissing when that has ended meanwhile."""
@@ -251,7 +261,7 @@ class Starter:
         folder = config.pod_dir(self._handle.uid)
         # Containers start together, and share some of these files.
         async with self._files:
-            made = await asyncio.to_thread(mounts.container_mounts, pod, spec, paths, variables, folder, hosts, users)
+            made = await asyncio.to_thread(mounts.container_mounts, pod, spec, paths, variables, folder, hosts, users, config.log_folders)
         return container.Prepared(variables, made.mounts, made.message_file)
 
     async def _facts(self, ips: tuple[str, ...]) -> Facts:
