@@ -23,6 +23,8 @@ SELECTED_NODE = "volume.kubernetes.io/selected-node"
 CLAIM_PROTECTION, VOLUME_PROTECTION = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
 ATTRIBUTES_CLASS_PROTECTION = "kubernetes.io/vac-protection"
 ONE_POD = "ReadWriteOncePod"
+FILESYSTEM, BLOCK = "Filesystem", "Block"
+"""Modes of volumes."""
 
 LOCAL_CLASS, LOCAL_PROVISIONER = "local", "pilothouse.io/local"
 """The class of claims that name none, and who makes its volumes: each on one node, below the instance's own folder."""
@@ -70,7 +72,7 @@ def shown_bytes(size_bytes: int) -> str:
 
 def mode(obj: Object) -> str:
     """Of a claim or a volume."""
-    return (obj.get("spec") or {}).get("volumeMode") or "Filesystem"
+    return (obj.get("spec") or {}).get("volumeMode") or FILESYSTEM
 
 
 def is_claimed_by(volume: Object, claim: Object) -> bool:

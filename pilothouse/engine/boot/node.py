@@ -29,6 +29,7 @@ from pilothouse.engine.node.kubelet.callers import Callers
 from pilothouse.engine.node.kubelet.configuration import configuration
 from pilothouse.engine.node.kubelet.listener import Listening
 from pilothouse.engine.node.local_volumes import serving
+from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.engine.node.runtime.containerd import Containerd
 from pilothouse.engine.node.runtime.cri import CriRuntime
@@ -63,9 +64,11 @@ class Node:
         self.supervisor = supervisor
         self.socket = socket
         self.volumes = LocalVolumes(config)
-        self.server = NodeServer(partial(serving.answer, self.volumes))
+        self.snapshots = LocalSnapshots(self.volumes)
+        volumes = partial(serving.answer, self.volumes, self.snapshots)
+        self.server = NodeServer(volumes)
         self.listening = listening
-        self.kubelet = KubeletApi(Callers(client, config.node_name), configuration(config, listening), self.volumes)
+        self.kubelet = KubeletApi(Callers(client, config.node_name), configuration(config, listening), volumes)
         self._containerd = Containerd(config)
 
     async def start(self, noted: Callable[[str], None]) -> None:
@@ -99,7 +102,11 @@ class Node:
     async def _serve(self, ready: asyncio.Event) -> None:
         async with await self.server.listen(self.socket):
             ready.set()
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await self.snapshots.close()
+                await self.volumes.close()
 
     async def _serve_kubelet(self, ready: asyncio.Event) -> None:
         """The control plane renews the certificate: it is loaded again from time to time."""

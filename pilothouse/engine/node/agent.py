@@ -222,6 +222,8 @@ class NodeAgent:
         views, claimed = ImageViews(self._config, self._runtime), ClaimedVolumes(self._config, self._sources, self.local_volumes)
         volumes = Volumes(self._config, self._sources, views, self._clock, claimed)
         await volumes.open()
+        # What an agent has left frozen that was killed would hold up whoever writes to it.
+        await self.local_volumes.recover()
         allocatable = facts.allocatable(self._config)
         volumes.allocatable = allocatable
         images = ImageStore(self._runtime, self._config.pulls_dir, self._clock)

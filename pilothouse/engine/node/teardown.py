@@ -22,9 +22,13 @@ from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files.mountpoints import mounts_below, unmount
 from pilothouse.engine.node.files.removal import remove_tree
 from pilothouse.engine.node.host import cgroups
+from pilothouse.engine.node.local_volumes import loops
+from pilothouse.engine.node.local_volumes.freezing import thaw_left
+from pilothouse.engine.node.local_volumes.layout import mode_of
 from pilothouse.engine.node.runtime.containerd import Containerd, ContainerdError
 from pilothouse.engine.node.runtime.cri import CriRuntime
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
+from pilothouse.model.volumes import BLOCK
 
 log = structlog.get_logger("node.teardown")
 
@@ -42,11 +46,20 @@ async def destroy(config: NodeConfig) -> None:
     await _kill_shims(containerd.socket)
     await asyncio.to_thread(remove_shared, containerd.state)
     await _clear_cgroup(cgroups.instance_parent(config.instance))
+    await asyncio.to_thread(_free_volumes, config.volumes_dir)
     for mounted in await asyncio.to_thread(mounts_below, config.home):
         await asyncio.to_thread(unmount, mounted)
     for folder in (config.containerd_dir, config.kubelet_dir, config.memory_dir, config.volumes_dir, config.home / "logs"):
         for left in await asyncio.to_thread(remove_tree, folder):
             log.warning("not removed", what=left)
+
+
+def _free_volumes(volumes: Path) -> None:
+    """What the kernel holds beside mounts: a file system that was frozen for a copy, devices of block volumes."""
+    thaw_left(volumes)
+    for file in volumes.glob("*/image"):
+        if mode_of(file.parent) == BLOCK:
+            loops.detach(file)
 
 
 async def _remove_pods(containerd: Containerd) -> None:

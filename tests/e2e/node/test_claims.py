@@ -19,8 +19,9 @@ from pilothouse.engine.controllers.persistentvolume.ephemeral import EphemeralVo
 from pilothouse.engine.controllers.persistentvolume.expansion import ExpandController
 from pilothouse.engine.controllers.persistentvolume.protection import ClaimProtection, VolumeProtection
 from pilothouse.engine.node.files.mountpoints import mounts_below
-from pilothouse.engine.node.local_volumes import image
-from pilothouse.engine.node.local_volumes.store import LOOP, LocalVolumes
+from pilothouse.engine.node.local_volumes import loops, serving
+from pilothouse.engine.node.local_volumes.copying import Progress
+from pilothouse.engine.node.local_volumes.store import LOOP, LocalVolumes, Wanted
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -40,9 +41,9 @@ class OfAgent:
     def __init__(self, local: LocalVolumes) -> None:
         self._local = local
 
-    async def ensure(self, node: str, name: str, size_bytes: int) -> Object:
-        made = await self._local.ensure(name, size_bytes)
-        return {"sizeBytes": made.size_bytes, "path": str(made.path), "enforcement": made.enforcement, "isPending": made.is_pending}
+    async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "Filesystem", source: str = "") -> Object:
+        made = await self._local.ensure(name, Wanted(size_bytes, mode, source))
+        return {"copiedBytes": made.copied_bytes} if isinstance(made, Progress) else serving.shown(made)
 
     async def remove(self, node: str, name: str) -> None:
         await self._local.remove(name)
@@ -141,7 +142,7 @@ async def test_what_a_pod_writes_the_next_one_reads_and_a_full_volume_hurts_its_
         await gone(cluster, PERSISTENTVOLUMES, meta.name(volume))
         assert not file.parent.exists()
         assert not mounts_below(cluster.config.volumes_dir)
-        assert not image.devices(file)
+        assert not loops.devices(file)
 
 
 async def test_parts_of_a_volume_are_mounted_and_it_grows_when_no_pod_has_it(cluster: Cluster) -> None:

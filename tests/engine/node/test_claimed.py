@@ -69,7 +69,7 @@ def claimed(home: Path, api: Api) -> ClaimedVolumes:
         (claim(deletionTimestamp="2026-01-01T00:00:00Z"), volume(), "is being deleted"),
         (claim(), None, "bound to a volume that is not there for it"),
         (claim(uid="another"), volume(), "bound to a volume that is not there for it"),
-        (claim(), volume(hostPath={"path": "/"}, volumeMode="Block"), "block device"),
+        (claim(), volume(hostPath={"path": "/"}, volumeMode="Block"), "of a kind that cannot be mounted here"),
         (claim(), volume(hostPath={"path": "/"}, nodeAffinity=affinity("slow")), "cannot be reached from node n1"),
         (claim(), volume({PROVISIONED_BY: LOCAL_PROVISIONER, NODE: "n2"}, local={"path": "/etc"}), "cannot be reached from node n1"),
         (claim(), volume(nfs={"server": "s"}), "of a kind that cannot be mounted here"),
@@ -101,7 +101,7 @@ async def test_a_pod_that_has_a_path_of_the_node_keeps_it_while_its_claim_is_bei
     await volumes.mount(POD, SOURCE)
     api.claims["c"] = claim(deletionTimestamp="2026-01-01T00:00:00Z")
     assert await volumes.mount(POD, SOURCE) == tmp_path
-    volumes.forget("pod-uid")
+    await volumes.release("pod-uid")
     with pytest.raises(VolumeMissing, match="is being deleted"):
         await volumes.mount(POD, SOURCE)
 
@@ -139,3 +139,33 @@ async def test_the_claim_of_an_ephemeral_volume_must_be_this_pods(tmp_path: Path
 def test_a_claim_that_is_mounted_read_only_is_so_in_every_container() -> None:
     pod = {"spec": {"volumes": [SOURCE, {"name": "ro", "persistentVolumeClaim": {"claimName": "c", "readOnly": True}}]}}
     assert podspec.read_only_volumes(pod) == {"ro"}
+
+
+def consuming(**container: Any) -> Object:
+    return {"metadata": POD["metadata"], "spec": {"containers": [{"name": "c"} | container]}}
+
+
+@pytest.mark.parametrize(
+    ("mode", "container", "why"),
+    [
+        ("Block", {"volumeMounts": [{"name": "data", "mountPath": "/x"}]}, "has volumeMode Block, but is specified in volumeMounts"),
+        (
+            "Filesystem",
+            {"volumeDevices": [{"name": "data", "devicePath": "/x"}]},
+            "has volumeMode Filesystem, but is specified in volumeDevices",
+        ),
+    ],
+)
+async def test_a_volume_is_used_as_what_it_is(tmp_path: Path, mode: str, container: Object, why: str) -> None:
+    api = Api({"c": claim()}, {"v": volume(local={"path": str(tmp_path)}, volumeMode=mode)})
+    with pytest.raises(VolumeMissing, match=why):
+        await claimed(tmp_path, api).mount(consuming(**container), SOURCE)
+
+
+async def test_what_is_no_block_device_is_not_given_as_one(tmp_path: Path) -> None:
+    api = Api({"c": claim()}, {"v": volume(local={"path": str(tmp_path)}, volumeMode="Block")})
+    device = {"volumeDevices": [{"name": "data", "devicePath": "/dev/xvda"}]}
+    volumes = claimed(tmp_path, api)
+    with pytest.raises(OSError, match="is no block device"):
+        await volumes.mount(consuming(**device), SOURCE)
+    assert not list(tmp_path.glob("**/volumeDevices/*/*"))

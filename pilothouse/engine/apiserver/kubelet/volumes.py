@@ -1,4 +1,4 @@
-"""Asks nodes to make, grow and remove the volumes that lie on them.
+"""Asks nodes to make, grow, copy and remove the volumes that lie on them, and to take snapshots of them.
 
 The node of this machine is asked over its socket, others by their kubelet API.
 """
@@ -6,7 +6,7 @@ The node of this machine is asked over its socket, others by their kubelet API.
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pilothouse.engine.apiserver.kubelet.body import Body
 from pilothouse.engine.apiserver.kubelet.proxy import KubeletProxy
@@ -28,13 +28,39 @@ class NodeVolumes:
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
 
-    async def ensure(self, node: str, name: str, size_bytes: int) -> Object:
-        """sizeBytes, path, enforcement and isPending of the volume as it is then. Raises ApiError, the node's own among them."""
-        return await self._ask(node, "PUT", f"/volumes/{quote(name, safe='')}?sizeBytes={size_bytes}")
+    async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "", source: str = "") -> Object:
+        """sizeBytes, path, enforcement and isPending of the volume as it is then; copiedBytes alone while its content is being copied.
+
+        source: the volume or snapshot of that node whose content it gets. Raises ApiError, the node's own among them.
+        """
+        asked: Object = {"sizeBytes": size_bytes, "mode": mode, "source": source}
+        query = urlencode({key: value for key, value in asked.items() if value or key == "sizeBytes"})
+        return await self._ask(node, "PUT", f"{_volume(name)}?{query}")
 
     async def remove(self, node: str, name: str) -> None:
         """Raises ApiError: Conflict while the volume is in use."""
-        await self._ask(node, "DELETE", f"/volumes/{quote(name, safe='')}")
+        await self._ask(node, "DELETE", _volume(name))
+
+    async def confirm(self, node: str, name: str) -> None:
+        """The volume has a PersistentVolume now. Raises ApiError."""
+        await self._ask(node, "PUT", f"{_volume(name)}/confirmed")
+
+    async def unconfirmed(self, node: str) -> list[str]:
+        """Names of the volumes of the node that nobody has confirmed. Raises ApiError."""
+        found = (await self._ask(node, "GET", "/volumes")).get("new")
+        return [str(name) for name in found] if isinstance(found, list) else []
+
+    async def take_snapshot(self, node: str, name: str, volume: str) -> Object:
+        """sizeBytes, takenNs, mode and volume of the snapshot; copiedBytes alone while it is being copied. Raises ApiError."""
+        return await self._ask(node, "PUT", f"{_snapshot(name)}?{urlencode({'volume': volume})}")
+
+    async def snapshot(self, node: str, name: str) -> Object:
+        """The same of one that has been taken. Raises ApiError: NotFound."""
+        return await self._ask(node, "GET", _snapshot(name))
+
+    async def remove_snapshot(self, node: str, name: str) -> None:
+        """Raises ApiError."""
+        await self._ask(node, "DELETE", _snapshot(name))
 
     async def _ask(self, node: str, method: str, target: str) -> Object:
         reader, writer, host = await self._connect(node)
@@ -44,7 +70,7 @@ class NodeVolumes:
                 writer.write(head.encode())
                 body = Body(reader)
                 status, said = await body.head(), await body.whole()
-            if status != 200:
+            if status not in (200, 202):
                 raise failure(status, said)
             answer = loads(said)
         except (OSError, EOFError, JSONError) as error:  # TimeoutError among them
@@ -52,6 +78,14 @@ class NodeVolumes:
         finally:
             writer.transport.abort()
         return answer if isinstance(answer, dict) else {}
+
+
+def _volume(name: str) -> str:
+    return f"/volumes/{quote(name, safe='')}"
+
+
+def _snapshot(name: str) -> str:
+    return f"/volumes/snapshots/{quote(name, safe='')}"
 
 
 def connecting(own: str, socket: Path, find: Callable[[str], Object | None], proxy: KubeletProxy) -> Connect:

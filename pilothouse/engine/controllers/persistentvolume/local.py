@@ -15,15 +15,19 @@ from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists, ApiError, Conflict, InsufficientStorage, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
-from pilothouse.model.volumes import NODE, SELECTED_NODE, class_of, requested, waits_for_consumer
+from pilothouse.model.volumes import NODE, SELECTED_NODE, class_of, mode, requested, waits_for_consumer
 
 IN_USE_S = 1.0
 """How soon a volume is looked at again that its last pod has not quite left."""
 
 
 class NodeVolumes(Protocol):
-    async def ensure(self, node: str, name: str, size_bytes: int) -> Object:
-        """Makes the volume on the node, or has it grow: its sizeBytes, path, enforcement and isPending then. Raises ApiError."""
+    async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "", source: str = "") -> Object:
+        """Makes the volume on the node, or has it grow: its sizeBytes, path, enforcement and isPending then.
+
+        mode: of a volume that is made. source: the volume or snapshot there whose content it gets; while that is being copied, the answer
+        is copiedBytes alone. Raises ApiError.
+        """
         ...
 
     async def remove(self, node: str, name: str) -> None:
@@ -77,7 +81,7 @@ class LocalProvisioner:
         name, where = provision.name_for(claim), meta.name(node)
         self._recorder.say(claim, "Normal", "Provisioning", f'provisioning volume {name} for claim "{meta.key(claim)}" on node {where}')
         try:
-            made = await self._node_volumes.ensure(where, name, requested(claim).value)
+            made = await self._node_volumes.ensure(where, name, requested(claim).value, mode(claim))
         except ApiError as error:
             self._failed(claim, error.message)
             if isinstance(error, InsufficientStorage) and await self._elsewhere(claim):

@@ -31,8 +31,6 @@ def name_for(claim: Object) -> str:
 def why_not(claim: Object, storage_class: Object) -> str:
     """What the provisioner cannot do for the claim, with a way out; "" for nothing."""
     spec = claim["spec"]
-    if mode(claim) != "Filesystem":
-        return "volumes of this class are file systems, and block devices cannot be given to pods here; ask for volumeMode Filesystem"
     if other := sorted(set(spec.get("accessModes") or ()) - MODES):
         return (
             f"volumes of this class lie on one node, which cannot be {other[0]}; ask for ReadWriteOnce, which all pods of that node share"
@@ -85,7 +83,7 @@ def volume_for(claim: Object, storage_class: Object, node: Object, made: Object)
             "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}},
             "persistentVolumeReclaimPolicy": storage_class.get("reclaimPolicy") or "Delete",
             "storageClassName": class_of(claim),
-            "volumeMode": "Filesystem",
+            "volumeMode": mode(claim),
         },
     }
 

@@ -20,7 +20,7 @@ from pilothouse.engine.node.kubelet.host import Host
 from pilothouse.engine.node.kubelet.pages import TEXT, Asked, page_of
 from pilothouse.engine.node.kubelet.rights import subresources, verb
 from pilothouse.engine.node.local_volumes import serving
-from pilothouse.engine.node.local_volumes.store import LocalVolumes
+from pilothouse.engine.node.streams.server import Volumes
 from pilothouse.model.errors import ApiError, Forbidden, Unauthorized, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.wire.messages import Request, Response
@@ -32,9 +32,9 @@ _DISABLED = {"logs": b"logs endpoint is disabled.\n", "debug": b"profiling and f
 
 
 class KubeletApi:
-    """host: None while no agent runs. configuration: what /configz shows. volumes: that lie on the node."""
+    """host: None while no agent runs. configuration: what /configz shows. volumes: answers what is asked about volumes here."""
 
-    def __init__(self, callers: Callers, configuration: Object, volumes: LocalVolumes | None = None) -> None:
+    def __init__(self, callers: Callers, configuration: Object, volumes: Volumes | None = None) -> None:
         self._volumes = volumes
         self.host: Host | None = None
         self._callers = callers
@@ -53,7 +53,7 @@ class KubeletApi:
         if disabled := _DISABLED.get(words[0]):
             return Response(405, TEXT, disabled)
         if words[0] == serving.WORD and self._volumes is not None:
-            return await serving.answer(self._volumes, request, words)
+            return await self._volumes(request, words)
         page = page_of(words)
         if page is None and words[0] not in sessions.VERBS:
             return Response(404, TEXT, b"404 page not found\n")

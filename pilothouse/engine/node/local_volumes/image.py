@@ -1,34 +1,29 @@
 """A file system of its own in a sparse file: what is written to it never takes more of the disk than the file's size.
 
 The loop device goes by itself with the last mount (autoclear), so that nothing is left behind by an agent that is killed.
-Programs: mkfs.ext4, resize2fs, e2fsck (e2fsprogs), mount, losetup, flock (util-linux), each with fixed words and paths of our own.
+Programs: mkfs.ext4, resize2fs, e2fsck (e2fsprogs), mount, flock (util-linux), each with fixed words and paths of our own.
 """
 
 import asyncio
 import contextlib
 import os
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
-from pilothouse.aio.process import run
 from pilothouse.engine.node.files import durable
+from pilothouse.engine.node.local_volumes import loops, programs
+from pilothouse.engine.node.local_volumes.programs import call
 
-PROGRAMS = ("mkfs.ext4", "resize2fs", "e2fsck", "mount", "losetup", "flock")
-CONTROL = Path("/dev/loop-control")
+PROGRAMS = ("mkfs.ext4", "resize2fs", "e2fsck", "mount", "flock")
 LEAST_BYTES = 4 * 1024 * 1024
 """Of a volume: below that, a file system is mostly its own books."""
 UNIT_BYTES = 4096
-PROGRAM_S = 120.0
-_BLOCK_DEVICES = Path("/sys/block")
 
 
 def missing() -> str:
     """What this machine lacks for such file systems, as a sentence; "" for nothing."""
-    absent = [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
-    if absent:
+    if absent := programs.missing(PROGRAMS):
         return f"{', '.join(absent)} cannot be found: install e2fsprogs and util-linux"
-    if not CONTROL.exists():
+    if not loops.CONTROL.exists():
         return "there are no loop devices: load the kernel module loop"
     return "" if os.geteuid() == 0 else "only root can mount file systems"
 
@@ -38,13 +33,25 @@ def rounded(size_bytes: int) -> int:
     return max(LEAST_BYTES, -(-size_bytes // UNIT_BYTES) * UNIT_BYTES)
 
 
+def fresh_of(image: Path) -> Path:
+    """Where it is made."""
+    return image.with_suffix(".new")
+
+
 async def make(image: Path, size_bytes: int) -> None:
     """An empty file system; `image` appears when it is complete. Raises OSError, ProcessFailed, ProcessTimeout."""
-    fresh = image.with_suffix(".new")
+    fresh = fresh_of(image)
     await asyncio.to_thread(_sparse, fresh, size_bytes)
     # Nothing is kept back for root: a container that runs as root would have more room than another.
-    await _program(("mkfs.ext4", "-q", "-F", "-m", "0", fresh))
-    await asyncio.to_thread(_keep, fresh, image)
+    await call(("mkfs.ext4", "-q", "-F", "-m", "0", fresh))
+    await asyncio.to_thread(keep, fresh, image)
+
+
+def make_bare(image: Path, size_bytes: int) -> None:
+    """Without a file system. Blocking. Raises OSError."""
+    fresh = fresh_of(image)
+    _sparse(fresh, size_bytes)
+    keep(fresh, image)
 
 
 def _sparse(path: Path, size_bytes: int) -> None:
@@ -57,20 +64,26 @@ def _sparse(path: Path, size_bytes: int) -> None:
         os.close(descriptor)
 
 
-def _keep(fresh: Path, image: Path) -> None:
-    descriptor = os.open(fresh, os.O_RDWR | os.O_CLOEXEC)
+def keep(fresh: Path, image: Path) -> None:
+    """The file gets its name once it is on the disk, and the name is there after a crash. Blocking. Raises OSError."""
+    _to_disk(fresh, os.O_RDWR)
+    fresh.replace(image)
+    _to_disk(image.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _to_disk(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    fresh.replace(image)
 
 
 async def attach(image: Path, target: Path) -> None:
     """Raises OSError, ProcessFailed, ProcessTimeout."""
     await asyncio.to_thread(target.mkdir, mode=0o755, exist_ok=True)
     # What is deleted inside is given back to the disk.
-    await _program(("mount", "-t", "ext4", "-o", "loop,nodev,discard", image, target))
+    await call(("mount", "-t", "ext4", "-o", "loop,nodev,discard", image, target))
 
 
 async def grow_mounted(image: Path) -> None:
@@ -78,9 +91,8 @@ async def grow_mounted(image: Path) -> None:
 
     The kernel lets only who has CAP_SYS_RESOURCE do it.
     """
-    for device in await asyncio.to_thread(devices, image):
-        await _program(("losetup", "--set-capacity", device))
-        await _program(("resize2fs", device))
+    for device in await asyncio.to_thread(loops.show_size, image):
+        await call(("resize2fs", device))
 
 
 async def grow_idle(image: Path) -> None:
@@ -97,28 +109,6 @@ async def grow_idle(image: Path) -> None:
     await asyncio.to_thread(mark.unlink)
 
 
-def devices(image: Path) -> list[Path]:
-    """The loop devices that hold the file; as long as there is one, somebody uses it."""
-    wanted, found = str(image.resolve()), []
-    for backing in _BLOCK_DEVICES.glob("loop*/loop/backing_file"):
-        with contextlib.suppress(OSError):
-            # The kernel marks a file that has been removed.
-            if backing.read_text().rstrip("\n").removesuffix(" (deleted)") == wanted:
-                found.append(Path("/dev") / backing.parent.parent.name)
-    return found
-
-
 async def _alone(image: Path, *words: str | Path, fine: tuple[int, ...] = (0,)) -> None:
     """Once a program that has outlived an agent that was killed is done with the file."""
-    await _program(("flock", image, *words), fine)
-
-
-async def _program(words: Sequence[str | Path], fine: tuple[int, ...] = (0,)) -> None:
-    done = await run(words, timeout_s=PROGRAM_S, env=os.environ | {"PATH": _path(), "LC_ALL": "C"})
-    if done.returncode not in fine:
-        done.check()
-
-
-def _path() -> str:
-    """Of users without the folders of system programs, too."""
-    return os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin:/sbin"
+    await call(("flock", image, *words), fine)

@@ -1,43 +1,103 @@
 """What the control plane asks of a node's volumes, over HTTP.
 
-    PUT    /volumes/NAME?sizeBytes=N     makes the volume or has it grow; answers with what there is
+    PUT    /volumes/NAME?sizeBytes=N[&mode=Block][&source=NAME]   makes the volume or has it grow; answers with what there is
     DELETE /volumes/NAME                 removes it, 409 while somebody uses it
+    GET    /volumes                      {"new": names of the volumes that nobody has confirmed}
+    PUT    /volumes/NAME/confirmed       the cluster has a PersistentVolume of it
+    PUT    /volumes/snapshots/NAME?volume=NAME   takes it; answers with what there is
+    GET    /volumes/snapshots/NAME
+    DELETE /volumes/snapshots/NAME
 
-Both may be repeated. Failures are Status objects.
+All may be repeated. A copy that takes long is answered with 202 and {"copiedBytes": N}: it goes on, and is to be asked for again.
+Failures are Status objects.
 """
 
 from collections.abc import Sequence
 from urllib.parse import parse_qs
 
-from pilothouse.engine.node.local_volumes.store import LocalVolumes
+from pilothouse.engine.node.local_volumes.copying import Progress
+from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots, Taken
+from pilothouse.engine.node.local_volumes.store import LocalVolumes, Made, Wanted
 from pilothouse.model.digits import natural
 from pilothouse.model.errors import ApiError, BadRequest, MethodNotAllowed, NotFound
-from pilothouse.model.json import dumps
+from pilothouse.model.json import Object, dumps
+from pilothouse.model.volumes import BLOCK, FILESYSTEM
 from pilothouse.wire.messages import Request, Response
 
 JSON = (("content-type", "application/json"),)
 WORD = "volumes"
+SNAPSHOTS = "snapshots"
 
 
-async def answer(volumes: LocalVolumes, request: Request, words: Sequence[str]) -> Response:
+async def answer(volumes: LocalVolumes, snapshots: LocalSnapshots, request: Request, words: Sequence[str]) -> Response:
     """words: of the decoded path."""
     try:
-        return await _answer(volumes, request, words)
+        if words[1:2] == [SNAPSHOTS]:
+            return await _of_snapshot(snapshots, request, words[2:])
+        return await _of_volume(volumes, request, words[1:])
     except ApiError as error:
         return Response(error.code, JSON, dumps(error.to_status()))
 
 
-async def _answer(volumes: LocalVolumes, request: Request, words: Sequence[str]) -> Response:
-    if len(words) != 2:
+async def _of_volume(volumes: LocalVolumes, request: Request, words: Sequence[str]) -> Response:
+    """words: after the first."""
+    match request.method, *words:
+        case "GET", *rest if not rest:
+            return _said({"new": await volumes.unconfirmed()})
+        case "PUT", name, "confirmed":
+            await volumes.confirm(name)
+            return _said({})
+        case "PUT", name:
+            made = await volumes.ensure(name, _wanted(parse_qs(request.query)))
+            return _copying(made) if isinstance(made, Progress) else _said(shown(made))
+        case "DELETE", name:
+            await volumes.remove(name)
+            return _said({})
+    if len(words) != 1:
         raise NotFound(f"the node serves no {request.path}")
-    if request.method == "DELETE":
-        await volumes.remove(words[1])
-        return Response(200, JSON, b"{}")
-    if request.method != "PUT":
-        raise MethodNotAllowed("volumes are made by PUT and removed by DELETE")
-    size_bytes = natural((parse_qs(request.query).get("sizeBytes") or [""])[0])
+    raise MethodNotAllowed("volumes are made by PUT and removed by DELETE")
+
+
+def _wanted(query: dict[str, list[str]]) -> Wanted:
+    def text(name: str) -> str:
+        return (query.get(name) or [""])[0]
+
+    size_bytes, mode = natural(text("sizeBytes")), text("mode") or FILESYSTEM
     if not size_bytes:
         raise BadRequest("sizeBytes is a number above zero")
-    made = await volumes.ensure(words[1], size_bytes)
-    said = {"sizeBytes": made.size_bytes, "path": str(made.path), "enforcement": made.enforcement, "isPending": made.is_pending}
-    return Response(200, JSON, dumps(said))
+    if mode not in (FILESYSTEM, BLOCK):
+        raise BadRequest(f"mode is {FILESYSTEM} or {BLOCK}")
+    return Wanted(size_bytes, mode, text("source"))
+
+
+async def _of_snapshot(snapshots: LocalSnapshots, request: Request, words: Sequence[str]) -> Response:
+    """words: after the second."""
+    if len(words) != 1:
+        raise NotFound(f"the node serves no {request.path}")
+    name = words[0]
+    match request.method:
+        case "GET":
+            return _said(shown_snapshot(await snapshots.look(name)))
+        case "PUT":
+            taken = await snapshots.ensure(name, (parse_qs(request.query).get("volume") or [""])[0])
+            return _copying(taken) if isinstance(taken, Progress) else _said(shown_snapshot(taken))
+        case "DELETE":
+            await snapshots.remove(name)
+            return _said({})
+    raise MethodNotAllowed("snapshots are taken by PUT, looked at by GET and removed by DELETE")
+
+
+def shown(made: Made) -> Object:
+    return {"sizeBytes": made.size_bytes, "path": str(made.path), "enforcement": made.enforcement, "isPending": made.is_pending}
+
+
+def shown_snapshot(taken: Taken) -> Object:
+    return {"sizeBytes": taken.size_bytes, "takenNs": taken.taken_ns, "mode": taken.mode, "volume": taken.volume}
+
+
+def _said(what: Object) -> Response:
+    return Response(200, JSON, dumps(what))
+
+
+def _copying(progress: Progress) -> Response:
+    return Response(202, JSON, dumps({"copiedBytes": progress.copied_bytes}))

@@ -1,42 +1,56 @@
-"""The node's volumes: a folder each, with a file system in a file and the place where that is mounted.
+"""The node's volumes: a folder each, with a file system or a bare device in a file.
 
-Nothing is remembered: what there is follows from the folders and the kernel's mounts, so that an agent that starts anew, after a kill or
-a restart of the machine, finds its way. Every call may be repeated. Pods get the folder `data` of the file system, bound to a folder of
-their own: what is beside it (lost+found) is none of theirs.
+Nothing is remembered: what there is follows from the folders and the kernel's mounts and devices (`layout`), so that an agent that
+starts anew, after a kill or a restart of the machine, finds its way. Every call may be repeated. Pods get the folder `data` of the file
+system, bound to a folder of their own: what is beside it (lost+found) is none of theirs; or the device of a block volume.
 """
 
 import asyncio
-import errno
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import structlog
 
 from pilothouse.aio.process import ProcessFailed, ProcessTimeout
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files import durable
-from pilothouse.engine.node.files.mountpoints import device_of, is_mounted, mounts_of, unmount_idle
+from pilothouse.engine.node.files.mountpoints import is_mounted
 from pilothouse.engine.node.files.removal import remove_tree
-from pilothouse.engine.node.local_volumes import image
-from pilothouse.model.digits import natural
-from pilothouse.model.errors import BadRequest, Conflict, InsufficientStorage, Internal, NotFound
+from pilothouse.engine.node.local_volumes import image, layout, loops
+from pilothouse.engine.node.local_volumes.copier import Copier
+from pilothouse.engine.node.local_volumes.copying import GivenUp, Progress
+from pilothouse.engine.node.local_volumes.freezing import NotStill, thaw_left
+from pilothouse.engine.node.local_volumes.layout import image_of, mode_of, mount_point, new_mark, noted_size
+from pilothouse.engine.node.local_volumes.room import Room
+from pilothouse.engine.node.local_volumes.works import Works
+from pilothouse.model.errors import BadRequest, Conflict, Internal, NotFound
+from pilothouse.model.volumes import BLOCK, FILESYSTEM
 
 log = structlog.get_logger("node.local_volumes")
 
 LOOP = "loop-mounted-ext4"
 """What keeps volumes to their size, as annotations say it."""
-RESERVED_PERCENT = 5
-"""Of the disk, for everything else: below that, the node begins to evict pods."""
-_NAME = re.compile(r"pvc-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_FAILURES = (ProcessFailed, ProcessTimeout, OSError)
+_UID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_NAME, SNAPSHOT_NAME = re.compile(f"pvc-{_UID}"), re.compile(f"snapshot-{_UID}")
+FAILURES = (ProcessFailed, ProcessTimeout, OSError, NotStill, GivenUp)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """mode: `Filesystem` or `Block`. source: the volume or snapshot of this node whose content it gets when it is made, "" for none."""
+
+    size_bytes: int
+    mode: str = FILESYSTEM
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A volume as it is. path: where it is mounted on the node. enforcement: what keeps it to its size.
+    """A volume as it is. path: where it is mounted on the node, the file of a block volume. enforcement: what keeps it to its size.
 
     is_pending: it was asked to grow, and does when no pod uses it: this machine cannot grow it before.
     """
@@ -48,13 +62,18 @@ class Made:
 
 
 class LocalVolumes:
-    """missing(): what the machine lacks, "" for nothing."""
+    """missing(): what the machine lacks, "" for nothing. The agent that owns it calls `recover` when it starts and `close` at its end."""
 
     def __init__(self, config: NodeConfig, missing: Callable[[], str] = image.missing) -> None:
         self._folder = config.volumes_dir
+        self._pods = config.pods_dir
         self._missing = missing
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._making = asyncio.Lock()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._works: Works[None] = Works()
+        self._recovering = asyncio.Lock()
+        self._is_recovered = False
+        self.room = Room(self._folder)
+        self.copier = Copier(self.room)
 
     @property
     def folder(self) -> Path:
@@ -69,64 +88,123 @@ class LocalVolumes:
         """ "" where no volume can be kept to its size: then none is made."""
         return "" if self._missing() else LOOP
 
-    async def ensure(self, name: str, size_bytes: int) -> Made:
-        """The volume, mounted and at least of that size: made, or grown. Raises ApiError.
+    async def recover(self) -> None:
+        """Once: thaws and clears away what an agent has left that was killed in the middle of a copy."""
+        async with self._recovering:
+            if not self._is_recovered:
+                await asyncio.to_thread(_recover, self._folder)
+                self._is_recovered = True
+
+    async def close(self) -> None:
+        """Copies that go on are given up; they begin anew when they are asked for again."""
+        await self._works.close()
+
+    async def ensure(self, name: str, wanted: Wanted) -> Made | Progress:
+        """The volume, mounted and at least of that size: made, or grown; how far its copy is, when that takes long. Raises ApiError.
 
         InsufficientStorage: the disk has no room for it. Another volume's promise is never given away.
         """
-        _checked(name)
+        checked(name)
         if why := self._missing():
             raise Internal(f"volumes cannot be kept to their size on this node: {why}")
-        wanted = image.rounded(size_bytes)
-        async with self._lock(name), self._making:
-            try:
-                return await self._ensured(self._folder / name, wanted)
-            except _FAILURES as error:
-                raise Internal(f"volume {name} could not be made: {_said(error)}") from error
+        await self.recover()
+        size_bytes = image.rounded(wanted.size_bytes)
+        folder = self._folder / name
+        try:
+            await asyncio.to_thread(layout.open_folder, self._folder)
+            if wanted.source and not await asyncio.to_thread(image_of(folder).exists):
+                copied = await self._works.result(name, lambda progress: self._copy(folder, wanted, size_bytes, progress))
+                if copied is not None:
+                    return copied
+            async with self.lock(name):
+                return await self._ensured(folder, wanted.mode, size_bytes)
+        except FAILURES as error:
+            raise Internal(f"volume {name} could not be made: {said(error)}") from error
 
-    async def _ensured(self, folder: Path, wanted_bytes: int) -> Made:
-        file = _image(folder)
-        await asyncio.to_thread(_open_folder, self._folder)
+    async def _ensured(self, folder: Path, mode: str, wanted_bytes: int) -> Made:
+        file = image_of(folder)
         has_bytes = file.stat().st_size if file.exists() else 0
-        if wanted_bytes > has_bytes:
-            await asyncio.to_thread(self._check_room, wanted_bytes - has_bytes)
-        await asyncio.to_thread(folder.mkdir, mode=0o750, exist_ok=True)
         if not has_bytes:
-            await image.make(file, wanted_bytes)
-            await asyncio.to_thread(_note, folder, wanted_bytes)
+            await self._make(folder, mode, wanted_bytes)
         elif wanted_bytes > has_bytes:
-            await asyncio.to_thread(os.truncate, file, wanted_bytes)
-        data = await self._mounted(folder)
-        grown_bytes = await asyncio.to_thread(_noted, folder)
+            await asyncio.to_thread(self._extend, file, wanted_bytes)
+        if mode_of(folder) == BLOCK:
+            return Made(await asyncio.to_thread(_grown_device, folder), file, LOOP)
+        data = await self.mounted(folder)
+        grown_bytes = await asyncio.to_thread(noted_size, folder)
         return Made(grown_bytes, data, LOOP, is_pending=grown_bytes < wanted_bytes)
 
+    async def _make(self, folder: Path, mode: str, size_bytes: int) -> None:
+        with self.room.held(folder.name, size_bytes):
+            await asyncio.to_thread(_begin, folder, mode)
+            if mode == BLOCK:
+                await asyncio.to_thread(image.make_bare, image_of(folder), size_bytes)
+            else:
+                await image.make(image_of(folder), size_bytes)
+        await asyncio.to_thread(layout.note_size, folder, size_bytes)
+
+    def _extend(self, file: Path, size_bytes: int) -> None:
+        with self.room.held(file.parent.name, size_bytes - file.stat().st_size):
+            os.truncate(file, size_bytes)
+
+    async def _copy(self, folder: Path, wanted: Wanted, size_bytes: int, progress: Progress) -> None:
+        """The image, from what the source has; a file system in it grows when it is mounted. Raises ApiError, FAILURES."""
+        source = self._folder / wanted.source
+        fresh = image.fresh_of(image_of(folder))
+        async with self.lock(folder.name):
+            content = source / "content" if SNAPSHOT_NAME.fullmatch(wanted.source) else image_of(source)
+            if not await asyncio.to_thread(content.exists):
+                raise NotFound(f"the content of volume {folder.name} is not on this node: there is no {wanted.source}")
+            with self.room.held(folder.name, max(size_bytes, content.stat().st_size)):
+                await asyncio.to_thread(_begin, folder, wanted.mode)
+                if content.name == "content":
+                    await self.copier.of_file(content, fresh, size_bytes, progress)
+                else:
+                    await self.rest(source)
+                    await self.copier.of_volume(source, fresh, folder.name, progress)
+                    await asyncio.to_thread(_enlarge, fresh, size_bytes)
+                await asyncio.to_thread(image.keep, fresh, image_of(folder))
+
+    async def rest(self, folder: Path) -> None:
+        """Has a volume in the state in which it can be copied: mounted, if it has a file system. Raises ApiError, FAILURES."""
+        if mode_of(folder) != BLOCK:
+            async with self.lock(folder.name):
+                await self.mounted(folder)
+
     async def mount(self, name: str) -> Path:
-        """Where the data of a volume that has been made is, mounted again after a restart of the machine. Raises ApiError."""
-        _checked(name)
-        async with self._lock(name):
+        """Where the data of a volume that has been made is, mounted again after a restart of the machine; the file of a block volume.
+
+        Raises ApiError.
+        """
+        checked(name)
+        await self.recover()
+        async with self.lock(name):
             folder = self._folder / name
-            if not _image(folder).exists():
+            if not image_of(folder).exists():
                 raise NotFound(f"volume {name} is not on this node: its file is gone from {self._folder}")
             try:
-                return await self._mounted(folder)
-            except _FAILURES as error:
-                raise Internal(f"volume {name} could not be mounted: {_said(error)}") from error
+                if mode_of(folder) == BLOCK:
+                    await asyncio.to_thread(_grown_device, folder)
+                    return image_of(folder)
+                return await self.mounted(folder)
+            except FAILURES as error:
+                raise Internal(f"volume {name} could not be mounted: {said(error)}") from error
 
-    async def _mounted(self, folder: Path) -> Path:
-        """Mounted, and as large as its file if that can be had now."""
-        file, point = _image(folder), _mount_point(folder)
-        if await asyncio.to_thread(_noted, folder) < file.stat().st_size:
+    async def mounted(self, folder: Path) -> Path:
+        """Mounted, and as large as its file if that can be had now. The caller has the volume's lock. Raises FAILURES."""
+        file, point = image_of(folder), mount_point(folder)
+        if await asyncio.to_thread(noted_size, folder) < file.stat().st_size:
             await self._grow(folder)
         if not await asyncio.to_thread(is_mounted, point):
             await image.attach(file, point)
-        return await asyncio.to_thread(_data, point)
+        return await asyncio.to_thread(layout.data_of, point)
 
     async def _grow(self, folder: Path) -> None:
-        file, point = _image(folder), _mount_point(folder)
+        file, point = image_of(folder), mount_point(folder)
         try:
             if await asyncio.to_thread(is_mounted, point):
                 await image.grow_mounted(file)
-            elif await asyncio.to_thread(image.devices, file):
+            elif await asyncio.to_thread(loops.devices, file):
                 # Some container still has it mounted, which is seen by the device alone: its file system must not change under it.
                 return
             else:
@@ -134,117 +212,76 @@ class LocalVolumes:
         except ProcessFailed as error:
             log.info("volume not grown while it is mounted", volume=folder.name, why=str(error))
             try:
-                await asyncio.to_thread(_let_go, folder)
+                await asyncio.to_thread(layout.let_go, folder, self._pods)
             except Conflict:
                 return
             await image.grow_idle(file)
-        await asyncio.to_thread(_note, folder, file.stat().st_size)
+        await asyncio.to_thread(layout.note_size, folder, file.stat().st_size)
 
     async def remove(self, name: str) -> None:
         """All of the volume; one that is not there is no failure. Raises ApiError: Conflict while somebody still uses it."""
-        _checked(name)
-        async with self._lock(name):
+        checked(name)
+        await self.recover()
+        await self._works.stop(name)
+        async with self.lock(name):
             try:
-                await asyncio.to_thread(_remove, self._folder / name)
+                await asyncio.to_thread(layout.remove, self._folder / name, self._pods)
             except OSError as error:
-                raise Internal(f"volume {name} could not be removed: {_said(error)}") from error
+                raise Internal(f"volume {name} could not be removed: {said(error)}") from error
         log.info("volume removed", volume=name)
 
-    def _lock(self, name: str) -> asyncio.Lock:
+    async def confirm(self, name: str) -> None:
+        """The cluster has a PersistentVolume of it: from now on it goes only when it is removed."""
+        checked(name)
+        await asyncio.to_thread(new_mark(self._folder / name).unlink, missing_ok=True)
+
+    async def unconfirmed(self) -> list[str]:
+        """Names of the volumes that were made for a claim, and of which nobody has said yet that the cluster knows them."""
+        found = await asyncio.to_thread(lambda: sorted(each.parent.name for each in self._folder.glob("*/new")))
+        return [name for name in found if _NAME.fullmatch(name)]
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """Of one volume: nothing is done to it by two at once."""
         return self._locks.setdefault(name, asyncio.Lock())
 
-    def _check_room(self, more_bytes: int) -> None:
-        """Raises InsufficientStorage. What other volumes have been promised and have not written yet counts as taken."""
-        disk = os.statvfs(self._folder)
-        promised = sum(_unwritten(each) for each in self._folder.glob("*/image"))
-        free = disk.f_bavail * disk.f_frsize - promised - disk.f_blocks * disk.f_frsize * RESERVED_PERCENT // 100
-        if more_bytes > free:
-            left = f"the {_shown(max(0, free))} that the disk of {self._folder} has left for volumes"
-            raise InsufficientStorage(f"{_shown(more_bytes)} are more than {left}; ask for less, or make room")
 
-
-def _checked(name: str) -> None:
+def checked(name: str) -> None:
     """Raises BadRequest for a name that no volume of ours has: it becomes a part of paths."""
     if not _NAME.fullmatch(name):
         raise BadRequest(f"{name[:64]!r} is no name of a volume that lies on a node")
 
 
-def _image(folder: Path) -> Path:
-    return folder / "image"
+def _begin(folder: Path, mode: str) -> None:
+    folder.mkdir(mode=0o750, exist_ok=True)
+    durable.write(new_mark(folder), b"")
+    layout.note_mode(folder, mode)
 
 
-def _mount_point(folder: Path) -> Path:
-    return folder / "mount"
+def _enlarge(file: Path, size_bytes: int) -> None:
+    if file.stat().st_size < size_bytes:
+        os.truncate(file, size_bytes)
 
 
-def _open_folder(folder: Path) -> None:
-    # Volumes are writable for everybody in their containers; on the node nobody but root gets as far as to them.
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o750)
+def _grown_device(folder: Path) -> int:
+    """Its devices are as large as its file has become; its size."""
+    file = image_of(folder)
+    size_bytes = file.stat().st_size
+    if noted_size(folder) != size_bytes:
+        loops.show_size(file)
+        layout.note_size(folder, size_bytes)
+    return size_bytes
 
 
-def _data(point: Path) -> Path:
-    """Appears with its mode or not at all: whose it is afterwards is the pods' to say."""
-    data, fresh = point / "data", point / "data.new"
-    if not data.exists():
-        fresh.mkdir(exist_ok=True)
-        fresh.chmod(0o777)
-        fresh.rename(data)
-    return data
+def _recover(volumes: Path) -> None:
+    thaw_left(volumes)
+    for left in volumes.glob("*/image.new"):
+        left.unlink(missing_ok=True)
+    for folder in volumes.glob("snapshot-*"):
+        if not (folder / "content").exists():
+            remove_tree(folder)
 
 
-def _note(folder: Path, size_bytes: int) -> None:
-    durable.write(folder / "size", str(size_bytes).encode())
-
-
-def _noted(folder: Path) -> int:
-    """The size that the file system has been made or grown for; 0 for one that is not known."""
-    try:
-        return natural((folder / "size").read_text()) or 0
-    except FileNotFoundError:
-        return 0
-
-
-def _remove(folder: Path) -> None:
-    if not folder.exists():
-        return
-    _let_go(folder)
-    if left := remove_tree(folder):
-        raise OSError(errno.EBUSY, "; ".join(left))
-
-
-def _let_go(folder: Path) -> None:
-    """Mounted nowhere any more. Raises Conflict while somebody uses it, OSError."""
-    file, point = _image(folder), _mount_point(folder)
-    if is_mounted(point):
-        if elsewhere := [each for each in mounts_of(device_of(point)) if each != str(point.resolve())]:
-            raise Conflict(f"volume {folder.name} is still mounted at {elsewhere[0]}")
-        try:
-            unmount_idle(point)
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                raise
-            raise Conflict(f"volume {folder.name} is still in use on its node") from error
-    # A container that is not gone yet has a mount of its own, which only the device tells of.
-    if image.devices(file):
-        raise Conflict(f"volume {folder.name} is still in use on its node")
-
-
-def _unwritten(file: Path) -> int:
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        return 0
-    return max(0, found.st_size - found.st_blocks * 512)
-
-
-def _shown(size_bytes: int) -> str:
-    """In the largest unit of which there is one. So coarse that a disk in use does not give another text each time."""
-    for power, unit in ((40, "TiB"), (30, "GiB")):
-        if size_bytes >= 2**power:
-            return f"{size_bytes / 2**power:.1f} {unit}"
-    return f"{size_bytes / 2**20:.0f} MiB"
-
-
-def _said(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) and not isinstance(error, ProcessTimeout) else str(error)
+def said(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, ProcessTimeout):
+        return error.strerror or str(error)
+    return str(error) or "it was given up"

@@ -135,6 +135,16 @@ def read_only_volumes(pod: Object) -> frozenset[str]:
     )
 
 
+def device_volumes(pod: Object) -> frozenset[str]:
+    """Names of the pod's volumes that some container has as a block device."""
+    return frozenset(each["name"] for container in all_containers(pod) for each in container.get("volumeDevices") or ())
+
+
+def mounted_volumes(pod: Object) -> frozenset[str]:
+    """Names of the pod's volumes that some container mounts."""
+    return frozenset(each["name"] for container in all_containers(pod) for each in container.get("volumeMounts") or ())
+
+
 def memory_volumes(pod: Object) -> frozenset[str]:
     """Names of the pod's volumes that lie in memory."""
     volumes = spec(pod).get("volumes") or ()

@@ -29,11 +29,12 @@ READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trig
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What was made ready for one container: its environment, its mounts and its termination message file."""
+    """What was made ready for one container: its environment, its mounts and devices, and its termination message file."""
 
     environment: dict[str, str]
     mounts: Sequence[api.Mount]
     message_file: str = ""
+    devices: Sequence[api.Device] = ()
 
 
 def container_config(
@@ -55,6 +56,7 @@ def container_config(
         working_dir=container.get("workingDir") or "",
         envs=[api.KeyValue(key=key, value=value) for key, value in variables.items()],
         mounts=prepared.mounts,
+        devices=prepared.devices,
         labels={CONTAINER_NAME: name, POD_NAME: metadata["name"], POD_NAMESPACE: metadata["namespace"], POD_UID: metadata["uid"]},
         annotations={
             RESTARTS: str(attempt),

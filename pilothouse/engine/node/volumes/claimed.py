@@ -18,11 +18,22 @@ from pilothouse.engine.node.files.mountpoints import bind, mounts_below
 from pilothouse.engine.node.files.ownership import give_to_group
 from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.volumes.devices import DeviceVolumes
 from pilothouse.engine.node.volumes.host_paths import host_path
 from pilothouse.engine.node.volumes.projection import VolumeMissing
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.volumes import LOCAL_PROVISIONER, NODE, ONE_POD, PROVISIONED_BY, ephemeral_name, fits_node, is_bound, is_claimed_by
+from pilothouse.model.volumes import (
+    BLOCK,
+    LOCAL_PROVISIONER,
+    NODE,
+    ONE_POD,
+    PROVISIONED_BY,
+    ephemeral_name,
+    fits_node,
+    is_bound,
+    is_claimed_by,
+)
 from pilothouse.model.volumes import is_made_for as is_made_for_pod
 from pilothouse.model.volumes import mode as volume_mode
 
@@ -41,12 +52,14 @@ class ClaimedVolumes:
         self._config = config
         self._claims = claims
         self._local = local
+        self._devices = DeviceVolumes(config)
         self._host_paths: dict[str, dict[str, Path]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def forget(self, uid: str) -> None:
-        """The pod of that uid has ended."""
+    async def release(self, uid: str) -> None:
+        """The pod of that uid has ended. Raises OSError."""
         self._host_paths.pop(uid, None)
+        await self._devices.release(uid)
 
     async def mount(self, pod: Object, volume: Object) -> Path:
         """Where a volume of one of `KINDS` is. Raises VolumeMissing, ApiError, OSError with a sentence for the pod's event."""
@@ -56,7 +69,11 @@ class ClaimedVolumes:
         folder: Path = self._config.pod_dir(uid) / "volumes" / KIND / name
         if await asyncio.to_thread(mounts_below, folder):
             return folder
+        if (given := await asyncio.to_thread(self._devices.given, uid, KIND, name)) is not None:
+            return given
         found = await self._volume(pod, volume)
+        if volume_mode(found) == BLOCK:
+            return await self._give(uid, name, found)
         spec = found["spec"]
         if (source := spec.get("hostPath")) is not None:
             path: Path = await asyncio.to_thread(host_path, str(self._config.on_node(source["path"])), source.get("type") or "")
@@ -73,6 +90,13 @@ class ClaimedVolumes:
                 self._bind, source, folder, group, alone=alone, unless_root_is=policy == "OnRootMismatch", read_only=read_only
             )
         return folder
+
+    async def _give(self, uid: str, name: str, found: Object) -> Path:
+        """A block volume."""
+        alone = set(found["spec"].get("accessModes") or ()) == {ONE_POD}
+        source = await self._source(found)
+        async with self._turns.setdefault(meta.name(found), asyncio.Lock()):
+            return await asyncio.to_thread(self._devices.give, uid, KIND, name, source, alone=alone)
 
     async def _volume(self, pod: Object, volume: Object) -> Object:
         """The PersistentVolume behind a volume of the pod, once it is surely the pod's to use."""
@@ -91,8 +115,8 @@ class ClaimedVolumes:
         found = await self._claims.volume(claim["spec"]["volumeName"])
         if found is None or not is_claimed_by(found, claim):
             raise VolumeMissing(f'persistentvolumeclaim "{name}" is bound to a volume that is not there for it')
-        if volume_mode(found) != "Filesystem":
-            raise VolumeMissing(f'persistentvolumeclaim "{name}" is for a block device, which cannot be given to pods here')
+        if why := _unlike(pod, volume["name"], volume_mode(found)):
+            raise VolumeMissing(why)
         if not await self._is_reached(found):
             raise VolumeMissing(
                 f"volume {meta.name(found)} cannot be reached from node {self._config.node_name}: its node affinity says so"
@@ -129,6 +153,15 @@ class ClaimedVolumes:
             if bound != folder and os.path.samestat(os.stat(bound), source):
                 return bound.parts[-4]
         return ""
+
+
+def _unlike(pod: Object, name: str, mode: str) -> str:
+    """Why the pod cannot use a volume of that mode as its containers say; "" when it can. In upstream's words."""
+    if mode == BLOCK and name in podspec.mounted_volumes(pod):
+        return f"volume {name} has volumeMode Block, but is specified in volumeMounts"
+    if mode != BLOCK and name in podspec.device_volumes(pod):
+        return f"volume {name} has volumeMode {mode}, but is specified in volumeDevices"
+    return ""
 
 
 def _is_made_here(volume: Object) -> bool:

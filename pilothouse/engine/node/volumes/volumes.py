@@ -165,12 +165,16 @@ class Volumes:
         What cannot be removed is logged and left: the next start of the agent finds it among what is `present`.
         """
         self._tokens.pop(uid, None)
-        if self._claimed is not None:
-            self._claimed.forget(uid)
         try:
             await self.views.drop(uid)
         except (RuntimeFailure, OSError) as error:
             log.warning("images not unmounted", uid=uid, why=str(error))
+            return
+        try:
+            if self._claimed is not None:
+                await self._claimed.release(uid)
+        except OSError as error:
+            log.warning("devices not detached", uid=uid, why=str(error))
             return
         for folder in (self._config.pod_dir(uid), self._config.memory_dir / uid):
             for left in await asyncio.to_thread(unmount_and_remove, folder):

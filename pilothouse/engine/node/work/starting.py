@@ -19,6 +19,7 @@ from pilothouse.engine.node.request import container, sandbox
 from pilothouse.engine.node.runtime.seam import CREATED, RUNNING, WANTED_IMAGE, Container, Image, RuntimeFailure
 from pilothouse.engine.node.streams.log_links import log_link, make_links
 from pilothouse.engine.node.volumes import mounts
+from pilothouse.engine.node.volumes.devices import container_devices
 from pilothouse.engine.node.volumes.env_files import named_files, read_files
 from pilothouse.engine.node.volumes.volumes import Prepared, VolumeFailure
 from pilothouse.engine.node.work.context import Handle
@@ -262,7 +263,8 @@ class Starter:
         # Containers start together, and share some of these files.
         async with self._files:
             made = await asyncio.to_thread(mounts.container_mounts, pod, spec, paths, variables, folder, hosts, users, config.log_folders)
-        return container.Prepared(variables, made.mounts, made.message_file)
+        devices = await asyncio.to_thread(container_devices, pod, spec, paths) if spec.get("volumeDevices") else ()
+        return container.Prepared(variables, made.mounts, made.message_file, devices)
 
     async def _facts(self, ips: tuple[str, ...]) -> Facts:
         pod, sources = self._handle.object, self._context.sources

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from pilothouse.engine.node.kubelet.api import KubeletApi
 from pilothouse.engine.node.kubelet.callers import Callers
 from pilothouse.engine.node.kubelet.configuration import configuration
 from pilothouse.engine.node.kubelet.listener import Listening
+from pilothouse.engine.node.local_volumes.serving import answer
+from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.engine.node.runtime.seam import ExecResult
 from pilothouse.engine.node.stats.figures import Figures
@@ -107,7 +110,9 @@ async def kubelet(server: ApiServer, authority: CertificateAuthority, tmp_path: 
     listening = Listening("127.0.0.1", 0, pair, ca)
     config = NodeConfig(home=tmp_path, node_name=NODE, instance="t")
     volumes, host = LocalVolumes(config, missing=lambda: "it is played"), PlayedHost()
-    api = KubeletApi(Callers(client_of(server, node(NODE)), NODE), configuration(config, listening), volumes)
+    api = KubeletApi(
+        Callers(client_of(server, node(NODE)), NODE), configuration(config, listening), partial(answer, volumes, LocalSnapshots(volumes))
+    )
     api.host = host
     async with await listening.serve(api.handle, listening.context()) as serving:
         yield Kubelet(serving, api, host, authority)

@@ -76,7 +76,7 @@ class FakeNodes:
     is_busy: bool = False
     asked: list[str] = field(default_factory=list)
 
-    async def ensure(self, node: str, name: str, size_bytes: int) -> Object:
+    async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "", source: str = "") -> Object:
         self.asked.append(node)
         if node in self.refuses:
             raise self.refuses[node]

@@ -10,8 +10,8 @@ import pytest
 
 from pilothouse.aio.process import ProcessFailed, ProcessTimeout
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.local_volumes import image
-from pilothouse.engine.node.local_volumes.store import LocalVolumes
+from pilothouse.engine.node.local_volumes import image, loops
+from pilothouse.engine.node.local_volumes.store import LocalVolumes, Made, Wanted
 
 MIB = 1 << 20
 SYSTEM = os.defpath + ":/usr/sbin:/sbin"
@@ -53,7 +53,7 @@ async def test_growth_that_was_cut_off_goes_on(file: Path, tmp_path: Path, monke
 
 
 async def test_a_program_that_has_outlived_its_agent_has_the_file_alone(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image, "PROGRAM_S", 0.2)
+    monkeypatch.setattr(image.call, "__kwdefaults__", {"timeout_s": 0.2})
     with file.open("rb") as outlived:
         fcntl.flock(outlived, fcntl.LOCK_EX)
         with pytest.raises(ProcessTimeout):
@@ -66,13 +66,16 @@ async def test_a_file_system_that_a_container_still_has_is_not_changed_under_it(
 
     monkeypatch.setattr(image, "attach", attach)
     local = LocalVolumes(NodeConfig(home=tmp_path, node_name="n1", instance="pilothouse-test"), missing=lambda: "")
-    await local.ensure(NAME, 16 * MIB)
+    await local.ensure(NAME, Wanted(16 * MIB))
     device = tmp_path / "block" / "loop9" / "loop"
     device.mkdir(parents=True)
     (device / "backing_file").write_text(f"{(local.folder / NAME / 'image').resolve()}\n")
-    monkeypatch.setattr(image, "_BLOCK_DEVICES", tmp_path / "block")
-    held = await local.ensure(NAME, 64 * MIB)
+    monkeypatch.setattr(loops, "_BLOCK_DEVICES", tmp_path / "block")
+    monkeypatch.setattr(loops, "_DEVICES", tmp_path / "dev")
+    held = await local.ensure(NAME, Wanted(64 * MIB))
+    assert isinstance(held, Made)
     assert (held.is_pending, held.size_bytes) == (True, 16 * MIB)
     (device / "backing_file").unlink()
-    grown = await local.ensure(NAME, 64 * MIB)
+    grown = await local.ensure(NAME, Wanted(64 * MIB))
+    assert isinstance(grown, Made)
     assert (grown.is_pending, grown.size_bytes) == (False, 64 * MIB)

@@ -11,7 +11,8 @@ from pilothouse.engine.apiserver.kubelet.volumes import NodeVolumes, connecting
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.kubelet.rights import subresources
 from pilothouse.engine.node.local_volumes import serving
-from pilothouse.engine.node.local_volumes.store import LocalVolumes
+from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
+from pilothouse.engine.node.local_volumes.store import LocalVolumes, Wanted
 from pilothouse.engine.node.streams.server import NodeServer
 from pilothouse.model.errors import BadRequest, InsufficientStorage, Internal, NotFound, Unavailable
 
@@ -26,7 +27,7 @@ def local(tmp_path: Path) -> LocalVolumes:
 @pytest.fixture
 async def nodes(tmp_path: Path, local: LocalVolumes) -> AsyncIterator[NodeVolumes]:
     proxy = KubeletProxy((tmp_path, tmp_path), tmp_path, {})
-    async with await NodeServer(partial(serving.answer, local)).listen(tmp_path / "socket"):
+    async with await NodeServer(partial(serving.answer, local, LocalSnapshots(local))).listen(tmp_path / "socket"):
         yield NodeVolumes(connecting("n1", tmp_path / "socket", lambda name: None, proxy))
 
 
@@ -66,7 +67,7 @@ async def test_a_node_that_cannot_keep_volumes_to_their_size_makes_none(tmp_path
     poor = LocalVolumes(NodeConfig(home=tmp_path, node_name="n1", instance="x"), missing=lambda: "mkfs.ext4 cannot be found")
     assert poor.enforcement == ""
     with pytest.raises(Internal, match=r"mkfs\.ext4 cannot be found"):
-        await poor.ensure(NAME, 1)
+        await poor.ensure(NAME, Wanted(1))
 
 
 async def test_a_node_that_is_not_there_is_said(tmp_path: Path) -> None:

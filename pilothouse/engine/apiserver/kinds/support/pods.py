@@ -62,6 +62,7 @@ securityContext.{appArmorProfile,seccompProfile}.{localhostProfile,type}
 *containers[].securityContext.{appArmorProfile,seccompProfile}.{localhostProfile,type}
 *containers[].securityContext.capabilities.{add,drop}
 *containers[].volumeMounts[].{mountPath,mountPropagation,name,readOnly,recursiveReadOnly,subPath,subPathExpr}
+*containers[].volumeDevices[].{devicePath,name}
 ephemeralContainers[].targetContainerName
 volumes[].image.{pullPolicy,reference} volumes[].persistentVolumeClaim.{claimName,readOnly} volumes[].ephemeral
 volumes[].name volumes[].hostPath.{path,type} volumes[].emptyDir.sizeLimit
@@ -121,7 +122,6 @@ REFUSED: Mapping[str, Rule] = {
     "*containers[].resources.claims": refused("there are no device drivers that claims could be made to; leave it out"),
     "ephemeralContainers[].restartPolicy": refused("it is never started again; leave it out"),
     "*containers[].securityContext.seLinuxOptions": refused(_SELINUX),
-    "*containers[].volumeDevices": refused("there are no block devices to give to pods; mount a volume instead"),
     "volumes[].emptyDir.medium": refused(
         "an emptyDir lies on disk or in memory; leave it out or set it to Memory", "huge pages", unless("Memory")
     ),
