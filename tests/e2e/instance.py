@@ -49,11 +49,15 @@ class Instance:
     def https_port(self) -> int:
         return 18100 + self._place
 
+    @property
+    def registry_port(self) -> int:
+        return 15000 + self._place
+
     def up(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         n = self._place
         networks = ["--pod-cidr", f"10.{100 + n}.0.0/16", "--service-cidr", f"10.{200 + n}.0.0/16"]
         ports = ["--port", str(self.api_port), "--http-port", str(self.http_port), "--https-port", str(self.https_port)]
-        ports += ["--registry-port", str(15000 + n), "--kubelet-port", str(15100 + n)]
+        ports += ["--registry-port", str(self.registry_port), "--kubelet-port", str(15100 + n)]
         return self.ph("up", *ports, *networks, *options, check=check)
 
     def ph(self, *args: str, check: bool = True, timeout: float = 300, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
