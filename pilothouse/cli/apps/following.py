@@ -14,6 +14,9 @@ from pilothouse.model.json import Object
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
 
+RETURN_S = 120.0
+"""How long a state that is brought back is waited for."""
+
 
 async def written(client: "Client", rollout: Rollout, secret: Change | None) -> bool:
     """Write the change of the Secret, then the App; False when both were just so.
@@ -31,13 +34,17 @@ async def written(client: "Client", rollout: Rollout, secret: Change | None) -> 
 
 
 async def followed(client: "Client", rollout: Rollout, secret: Change | None, timeout_s: float) -> Object:
-    """The App when it serves. An interrupted change of its Secret is taken back with the App; a failed release shows its log."""
+    """The App when it serves. A change of its Secret is taken back with the App; a failed release shows its log."""
     try:
         return await rollout.follow(timeout_s)
     except asyncio.CancelledError:
         if rollout.was_taken_back and secret is not None:
             await asyncio.shield(secret.take_back(client))
         raise
-    except click.ClickException:
+    except click.ClickException as failed:
         await show_release_log(client, rollout.name, rollout.namespace)
-        raise
+        if not rollout.was_taken_back:
+            raise
+        if secret is not None:
+            await asyncio.shield(secret.take_back(client))
+        raise click.ClickException(f"{failed.message}; {await rollout.returned(RETURN_S)}") from failed

@@ -18,7 +18,7 @@ from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, 
 @TIMEOUT
 @pass_session
 def restart(session: Session, app: str, namespace: str, process: str | None, detach: bool, timeout: float) -> None:
-    """Replace an app's replicas by new ones, without a gap.
+    """Replace an app's replicas by new ones, without a gap unless a volume for one writer is between them.
 
     \b
     Examples:
@@ -29,6 +29,7 @@ def restart(session: Session, app: str, namespace: str, process: str | None, det
 
 
 async def _restart(session: Session, name: str, namespace: str, process: str | None, timeout_s: float | None) -> None:
+    from pilothouse.cli.apps.following import followed
     from pilothouse.cli.apps.lookup import find_app
     from pilothouse.cli.apps.rollout import Rollout
     from pilothouse.model.meta import rfc3339_micro
@@ -44,4 +45,4 @@ async def _restart(session: Session, name: str, namespace: str, process: str | N
         rollout = Rollout(client, app | {"spec": spec}, app)
         await rollout.apply()
         if timeout_s is not None:
-            await rollout.follow(timeout_s)
+            await followed(client, rollout, None, timeout_s)

@@ -16,9 +16,10 @@ from pilothouse.cli.apps.route import gateway
 from pilothouse.cli.session import copyable, is_verbose, placed
 from pilothouse.client.client import Client
 from pilothouse.client.retrying import RetryingTransport
-from pilothouse.model import meta
+from pilothouse.model import kinds, meta
 from pilothouse.model.errors import ApiError, Conflict
 from pilothouse.model.json import Object
+from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.resource import BUILDS
 
@@ -34,8 +35,8 @@ class Rollout:
     """wanted: the App to apply; before: as it was, None for a new one.
 
     expected: resourceVersions of Secrets, by name, that the status must speak of before it counts; set it before `follow`.
-    was_taken_back: the deploy was interrupted, and the App is as it was. route: by which it is asked whether it serves; None where
-    that is not this machine's gateway.
+    was_taken_back: the App is as it was: the deploy was interrupted, or has failed and left nothing that serves. route: by which it is
+    asked whether it serves; None where that is not this machine's gateway.
     """
 
     def __init__(self, client: Client, wanted: Object, before: Object | None) -> None:
@@ -99,7 +100,9 @@ class Rollout:
         finally:
             self._waiting.clear()
         if app is None or not meta.is_true(app, "Ready"):
-            raise click.ClickException(await self._failure(app))
+            failure = await self._failure(app)
+            await self._bring_back(app)
+            raise click.ClickException(failure)
         output.note(placed(_done(app, time.monotonic() - begun), namespace=self.namespace))
         return app
 
@@ -197,6 +200,37 @@ class Rollout:
         with contextlib.suppress(ApiError):
             await self._build_log.follow()
 
+    async def _bring_back(self, app: Object | None) -> None:
+        """The state before, where its replicas had to end for the new ones that do not serve (see `platform.apps.volumes`).
+
+        app: as `_settled` returned it.
+        """
+        reason = (meta.condition(app or {}, "Ready") or {}).get("reason", "")
+        if self.before is None or not meta.is_true(self.before, "Ready") or (app is not None and reason != "ProgressDeadlineExceeded"):
+            return
+        try:
+            if await recreates(self.client, self.wanted):
+                await self._carry_over(self.wanted, self.before)
+                self.was_taken_back = True
+        except ApiError as error:
+            output.note(f"the state before could not be brought back: {error.message}")
+
+    async def returned(self, timeout_s: float) -> str:
+        """How it stands after `was_taken_back`, once the state before serves again or that takes too long: a clause for a sentence."""
+        revision = ((self.before or {}).get("status") or {}).get("revision", 0)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    app = await self.client.get(APPS, self.name, self.namespace)
+                    if is_current(app) and meta.is_true(app, "Ready"):
+                        return f"the state of revision {revision} is back and {'serves' if app['status'].get('url') else 'runs'}"
+                    self._waiting.show(f"the state of revision {revision} is brought back, since the old replica had to end first")
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            return f"the state of revision {revision} is being brought back"
+        finally:
+            self._waiting.clear()
+
     async def _take_back(self) -> None:
         """An interrupted deploy leaves what was there before: the build stops, the app is as it was."""
         try:
@@ -214,6 +248,13 @@ class Rollout:
         else:
             self.was_taken_back = True
             output.note("cancelled; everything is as it was before")
+
+
+async def recreates(client: Client, app: Object) -> bool:
+    """Whether a replica of the app ends before the one that replaces it starts."""
+    names = [processes.deployment_name(app, process.name) for process in processes.lasting(app)]
+    found = [await client.get_or_none(kinds.DEPLOYMENTS, name, meta.namespace(app)) for name in names]
+    return any(each is not None and (each["spec"].get("strategy") or {}).get("type") == "Recreate" for each in found)
 
 
 def _done(app: Object, seconds: float) -> str:

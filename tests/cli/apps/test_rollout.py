@@ -11,6 +11,7 @@ import click
 import pytest
 
 from pilothouse.aio.tasks import scope
+from pilothouse.cli.apps.following import followed
 from pilothouse.cli.apps.outlook import Outlook
 from pilothouse.cli.apps.rollout import Rollout
 from pilothouse.cli.apps.route import Route
@@ -238,3 +239,19 @@ class PortedRoute(Route):
 
     async def is_answered(self, url: str) -> bool:
         return await super().is_answered(f"{url}:{self.port}")
+
+
+async def test_what_had_to_end_for_a_release_that_fails_comes_back(tmp_path: Path) -> None:
+    volumes = {"data": {"path": "/data", "claim": "old"}}
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    async with platform(tmp_path) as cluster:
+        await cluster.create(kinds.PERSISTENTVOLUMECLAIMS, {"metadata": {"name": "old"}, "spec": spec})
+        before = await deployed(cluster, shop(volumes=volumes))
+        async with sick(cluster, "web:2", crash(3)), kubelet(cluster, but="web:2"):
+            made = rollout(cluster, shop(volumes=volumes, image="web:2"), before)
+            await made.apply()
+            with pytest.raises(click.ClickException, match="exit code 3") as failed:
+                await followed(cluster.client, made, None, 30)
+        assert failed.value.message.endswith("; the state of revision 1 is back and serves")
+        app = await cluster.until_one(APPS, "shop", lambda obj: meta.is_true(obj, "Ready"))
+        assert app["spec"]["image"] == "web:1"

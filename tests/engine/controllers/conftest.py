@@ -100,8 +100,8 @@ async def watched(client: Client, resource: Resource, namespace: str | None) -> 
 
 
 @asynccontextmanager
-async def kubelet(cluster: Cluster, ready: bool = True) -> AsyncIterator[None]:
-    """Plays a node for every pod: a pod that is made becomes ready, one that is being deleted goes."""
+async def kubelet(cluster: Cluster, ready: bool = True, but: str = "") -> AsyncIterator[None]:
+    """Plays a node for every pod: a pod that is made becomes ready, unless it is of the image `but`; one that is being deleted goes."""
     queue: asyncio.Queue[Object] = asyncio.Queue()
 
     async def serve() -> None:
@@ -112,7 +112,7 @@ async def kubelet(cluster: Cluster, ready: bool = True) -> AsyncIterator[None]:
             with suppress(NotFound):
                 if meta.is_deleting(pod):
                     await cluster.client.delete(PODS, meta.name(pod), meta.namespace(pod), grace_s=0)
-                elif ready:
+                elif ready and pod["spec"]["containers"][0]["image"] != but:
                     await cluster.make_ready(pod, f"10.1.{number // 250}.{number % 250 + 1}")
 
     def changed(old: Object | None, new: Object | None) -> None:

@@ -1,0 +1,90 @@
+"""Files of an app that outlive its replicas, its deploys and the app itself, in real containers."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.instance import Instance, eventually
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
+SHOP = {
+    "apiVersion": "apps.pilothouse.dev/v1",
+    "kind": "App",
+    "metadata": {"name": "shop"},
+    "spec": {"port": 0, "command": ["/bin/busybox", "sh", "-c", "trap exit TERM; while :; do sleep 0.2; done"]},
+}
+
+
+@pytest.fixture
+def shop(instance: Instance, namespace: str, busybox: str) -> Iterator["Shop"]:
+    instance.load_image(busybox)
+    made = Shop(instance, namespace, busybox)
+    yield made
+    instance.ph("delete", "shop", "-n", namespace, "--volumes", "--yes", check=False)
+
+
+class Shop:
+    """An app of an image with a shell, which does nothing."""
+
+    def __init__(self, instance: Instance, namespace: str, image: str) -> None:
+        self.instance = instance
+        self.namespace = namespace
+        self.image = image
+
+    def deploy(self, *options: str) -> str:
+        """What is said for people."""
+        spec = SHOP["spec"] | {"image": self.image}  # type: ignore[operator]
+        if self.instance.kubectl("get", "app", "shop", "-n", self.namespace, check=False).returncode:
+            self.instance.kubectl("apply", "-n", self.namespace, "-f", "-", input=json.dumps(SHOP | {"spec": spec | {"replicas": 0}}))
+        deploy = ("deploy", "--image", self.image, "--name", "shop", "-n", self.namespace, "--replicas", "1")
+        return self.instance.ph(*deploy, *options).stderr
+
+    def sh(self, script: str) -> str:
+        return self.instance.ph("exec", "-n", self.namespace, "shop", "/bin/busybox", "sh", "-c", script).stdout
+
+    def ph(self, *words: str, check: bool = True) -> tuple[str, str]:
+        done = self.instance.ph(*words, "-n", self.namespace, check=check)
+        return done.stdout, done.stderr
+
+
+def test_what_an_app_writes_to_its_volume_outlives_replicas_deploys_and_the_app(shop: Shop) -> None:
+    assert "volume data of shop is made: 64Mi at /data" in shop.deploy("--volume", "data:/data:64Mi")
+    assert "1000" in shop.sh("id -G").split()
+    assert shop.sh("stat -c %g:%a /data") == "1000:2777\n"
+    shop.sh("echo one > /data/file")
+    shop.deploy("-e", "ROUND=2")
+    assert shop.sh("cat /data/file; ls -A /data") == "one\nfile\n"
+    _, refused = shop.ph("scale", "shop=2", check=False)
+    assert "shop cannot have 2 replicas of web, which would write over each other's files in volume data" in refused
+
+    assert "volume shop/data is kept" in shop.ph("delete", "shop", "--yes")[1]
+    (kept,) = json.loads(shop.ph("volumes", "-o", "json")[0])
+    assert (kept["name"], kept["state"], kept["size"]) == ("shop/data", "Kept", "64Mi")
+    assert "volume data of shop is there already (64Mi" in shop.deploy("--volume", "data:/data")
+    assert shop.sh("cat /data/file") == "one\n"
+
+    assert "shop mounts volume shop/data" in shop.ph("volumes", "delete", "shop/data", "--yes", check=False)[1]
+    assert "volume shop/data is removed" in shop.ph("delete", "shop", "--volumes", "--yes")[0]
+    assert shop.ph("volumes", "-o", "json")[0].strip() == "[]"
+
+
+def test_a_volume_is_taken_out_by_going_back_and_given_again_with_what_is_in_it(shop: Shop) -> None:
+    shop.deploy()
+    shop.deploy("--volume", "data:/data:16Mi")
+    shop.sh("echo one > /data/file")
+    assert "volume data is taken out of shop; what is in it stays" in shop.ph("rollback", "shop")[1]
+    assert shop.sh("ls /data 2>&1 || true") != "file\n"
+    assert "volume data of shop grows from 16Mi to 32Mi" not in shop.deploy("--volume", "data:/data:32Mi")
+    assert shop.sh("cat /data/file") == "one\n"
+    claim = ("pvc", "shop-data", "-n", shop.namespace)
+    eventually(lambda: shop.instance.get(*claim)["status"]["capacity"]["storage"] == "32Mi", 60)
+
+
+def test_a_volume_without_room_ends_the_deploy_with_the_cause(shop: Shop, tmp_path: Path) -> None:
+    shop.deploy()
+    _, said = shop.ph("deploy", "--image", shop.image, "--name", "shop", "--volume", "data:/data:900Ti", check=False)
+    assert "claim shop-data gets no volume" in said.splitlines()[-1]
+    assert "revision 1" in said.splitlines()[-1]
+    assert shop.sh("echo runs") == "runs\n"
