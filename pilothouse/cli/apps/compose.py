@@ -44,7 +44,8 @@ def compose() -> None:
 def up(session: Session, folder: Path, name: str | None, profiles: tuple[str, ...], yes: bool, namespace: str, timeout: float) -> None:
     """Deploy the services of a compose file, each after those that it depends on.
 
-    An app has the name of its service, by which the others reach it. A service with `ports` has a URL too.
+    An app has the name of its service, by which the others reach it. A service with `ports` has a URL too. Named volumes become volumes of
+    the apps, of the size that `x-size` says.
 
     \b
     Examples:
@@ -104,6 +105,7 @@ def wished(service: "Service", folder: Path, namespace: str) -> Wish:
         image=service.image or None,
         command=service.command,
         args=service.args,
+        volumes=service.volumes,
         internal=not service.published,
         origin=f"compose {folder.resolve()}:{service.name}",
     )
@@ -122,22 +124,30 @@ async def _deploy(client: "Client", service: "Service", wish: Wish, timeout_s: f
     from pilothouse.cli.apps.prepare import NOTHING, prepare, upload
     from pilothouse.cli.apps.rollout import Rollout
     from pilothouse.cli.apps.stand_in import built_instead
+    from pilothouse.cli.apps.volumes.hints import hints
+    from pilothouse.cli.apps.volumes.said import require_volumes
     from pilothouse.cli.apps.wish import app
     from pilothouse.platform.apps.resource import APPS
 
     before = await client.get_or_none(APPS, wish.name, wish.namespace)
     origin.confirm(before, wish.origin, yes=yes, otherwise="call the service by another name")
-    gone = ((before or {}).get("spec") or {}).get("env") or {}
-    wish = replace(wish, unset=tuple(key for key in gone if key not in service.env))
+    had = (before or {}).get("spec") or {}
+    wish = replace(wish, unset=tuple(key for key in had.get("env") or {} if key not in service.env))
+    wish = replace(wish, unmounted=tuple(name for name in had.get("volumes") or {} if name not in service.volumes))
     async with AsyncExitStack() as stack:
         wish = await built_instead(client, wish, stack)
         wish, prepared = settled(wish, NOTHING if wish.image else prepare(wish), service)
-        await require_free_hosts(client, app(wish, prepared, before, None), before)
+        sketch = app(wish, prepared, before, None)
+        await require_free_hosts(client, sketch, before)
+        for line in await require_volumes(client, sketch, before, undone="not deployed"):
+            output.note(line)
         place = await upload(client, wish, prepared.tree) if prepared.tree is not None else None
     rollout = Rollout(client, app(wish, prepared, before, place), before)
     changed = await rollout.apply()
     output.note(f"deploying {wish.name}" if changed else f"{wish.name} is as asked for already; nothing has changed")
     done = await followed(client, rollout, None, timeout_s)
+    for line in await hints(client, done):
+        output.note(line)
     _print_place(wish.name, done.get("status") or {})
 
 

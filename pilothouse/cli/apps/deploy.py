@@ -255,6 +255,7 @@ async def _apply(client: "Client", wish: Wish, wanted: Object, before: Object | 
     from pilothouse.cli.apps import own_secret
     from pilothouse.cli.apps.following import followed, written
     from pilothouse.cli.apps.rollout import Rollout
+    from pilothouse.cli.apps.volumes.hints import hints
 
     begun = time.monotonic()
     moved = {*wish.unset, *(key for key in wish.env if key not in wish.secrets)}
@@ -266,6 +267,8 @@ async def _apply(client: "Client", wish: Wish, wanted: Object, before: Object | 
         _print_result(wanted, options["how"], changed=changed, seconds=time.monotonic() - begun)
         return
     app = await followed(client, rollout, secret, options["timeout"])
+    for line in await hints(client, app):
+        output.note(line)
     _print_result(app, options["how"], changed=changed, seconds=time.monotonic() - begun)
 
 

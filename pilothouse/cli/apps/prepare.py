@@ -1,6 +1,5 @@
 """From what `ph deploy` was pointed at to a source that a Build can fetch."""
 
-import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from pilothouse.client.client import Client
     from pilothouse.platform.builds.detect import Process
 
-_VOLUME = re.compile(r"^\s*VOLUME\s", re.IGNORECASE | re.MULTILINE)
-VOLUME_NOTE = "the Dockerfile has a VOLUME: files that the app writes do not outlive a replica; keep them in a database or an object store"
 NOTHING = Prepared(None, "", "", None)
 
 
@@ -72,9 +69,8 @@ def _with_own(tree: Path, own: Path, name: str, target: str) -> Prepared:
         found = detect_with_dockerfile(Tree.at(tree, name), str(own.relative_to(tree)))
     except (CannotDetect, NoStage) as error:
         raise click.ClickException(str(error)) from error
-    warnings = (*found.warnings, *([VOLUME_NOTE] if _VOLUME.search(text) else []))
     made = _as_spec(found.processes)
-    prepared = Prepared(tree, text, "", exposed_port(text), found.why, made, found.health, found.environment, warnings=warnings)
+    prepared = Prepared(tree, text, "", exposed_port(text), found.why, made, found.health, found.environment, warnings=found.warnings)
     return replace(prepared, generated=found.generated, required=found.required)
 
 

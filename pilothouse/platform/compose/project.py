@@ -2,11 +2,12 @@
 
 import graphlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
+from pilothouse.platform.compose import volumes
 from pilothouse.platform.compose.service import Read, Service, service
 from pilothouse.platform.compose.values import ComposeError, env_file, interpolated, listed
 
@@ -38,8 +39,14 @@ def project(file: str, read: Read, environ: Mapping[str, str], profiles: Collect
     if extended:
         raise ComposeError(f"{file}: the service {extended} extends another one, which is not read: write its keys out")
     services = {name: service(name, raw, read, variables) for name, raw in chosen.items()}
+    ordered = [services[name] for name in _ordered(file, services)]
+    top, of_volumes = volumes.declared(file, document.get("volumes"))
+    given, shared = volumes.assigned([(each.name, each.mounts) for each in ordered], top)
     left_out = tuple(name for name in listed if name not in chosen)
-    return Project(tuple(services[name] for name in _ordered(file, services)), _notes(document, services.values(), left_out))
+    notes = [*(line for each in services.values() for line in each.said), *of_volumes, *shared]
+    return Project(
+        tuple(replace(each, volumes=given[each.name]) for each in ordered), (*notes, *_notes(document, services.values(), left_out))
+    )
 
 
 def _document(file: str, read: Read) -> dict[str, Any]:
@@ -77,9 +84,7 @@ def _notes(document: Mapping[str, Any], services: Collection[Service], left_out:
     for found in services:
         for key in found.ignored:
             users.setdefault(key, []).append(found.name)
-    said = [f"{key} is not taken ({', '.join(names)})" for key, names in users.items() if key not in ("volumes", "ports")]
-    if "volumes" in users:
-        said.insert(0, f"volumes are not taken: files of {', '.join(users['volumes'])} do not outlive their replicas")
+    said = [f"{key} is not taken ({', '.join(names)})" for key, names in users.items() if key != "ports"]
     if left_out:
         said.append(f"services of profiles that are not chosen are left out: {', '.join(left_out)}")
     said += [f"{key} at the top is not taken" for key in ("configs", "secrets") if document.get(key)]

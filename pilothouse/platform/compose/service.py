@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.platform.compose.values import ComposeError, env_file, listed, mapping, memory, pairs, whole, words
+from pilothouse.platform.compose.volumes import Mount, mounts
 
 Read = Callable[[str], str | None]
 """The text of a file by its path from the compose file's folder; None when there is none."""
@@ -14,7 +15,7 @@ _NAME = re.compile(r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
 _PORT = re.compile(r"^(?:(?:[\d.]+|\[[^\]]*\]):)?(?:(?P<host>\d+(?:-\d+)?)?:)?(?P<target>\d+)(?:-\d+)?(?:/(?P<protocol>\w+))?$")
 _PATH = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\d+)?(/[^\s\"'|;]*)?")
 TAKEN = frozenset({"image", "build", "ports", "expose", "command", "entrypoint", "environment", "env_file"}) | frozenset(
-    {"depends_on", "healthcheck", "deploy", "scale", "profiles", "mem_limit", "cpus"}
+    {"depends_on", "healthcheck", "deploy", "scale", "profiles", "mem_limit", "cpus", "volumes", "tmpfs"}
 )
 HARMLESS = frozenset({"restart", "container_name", "hostname", "labels", "init", "tty", "stdin_open", "logging"}) | frozenset(
     {"networks", "platform", "pull_policy", "stop_signal", "stop_grace_period", "links"}
@@ -44,6 +45,7 @@ class Service:
 
     context: the folder to build, relative to the compose file's. command, args: in place of the image's entrypoint and command.
     port: what it listens on; None for what the image exposes. published: the file gives it a port outside, which speaks HTTP.
+    mounts: named volumes of the file. volumes: as in an App's spec, once it is known whose each is. said: sentences of what is not taken.
     health: an HTTP path. after: services that have to run before it; healthy: those of them that have to be healthy.
     """
 
@@ -64,7 +66,10 @@ class Service:
     replicas: int | None = None
     cpu: str = ""
     memory: str = ""
+    mounts: tuple[Mount, ...] = ()
+    volumes: Mapping[str, Any] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
 
 
 def service(name: str, raw: Any, read: Read, variables: Mapping[str, str]) -> Service:
@@ -82,6 +87,7 @@ def service(name: str, raw: Any, read: Read, variables: Mapping[str, str]) -> Se
     after, healthy, notes = _depends(name, raw.get("depends_on") or {})
     limits, replicas, unused = _deploy(name, raw)
     health, unread = _health(raw.get("healthcheck"))
+    mounted, said = mounts(name, raw)
     return Service(
         name=name,
         image=image,
@@ -100,6 +106,8 @@ def service(name: str, raw: Any, read: Read, variables: Mapping[str, str]) -> Se
         replicas=replicas,
         cpu=limits.get("cpu", ""),
         memory=limits.get("memory", ""),
+        mounts=mounted,
+        said=tuple(said),
         ignored=(*ignored, *more, *ports, *notes, *unused, *unread),
     )
 

@@ -73,7 +73,6 @@ def test_services_become_apps_in_the_order_in_which_they_start() -> None:
 
 def test_what_is_not_taken_is_said_once() -> None:
     assert read(SHOP, files={"web.env": ""}).notes == (
-        "volumes are not taken: files of redis do not outlive their replicas",
         "healthcheck (it runs a command; an accepting port counts instead) is not taken (db)",
     )
 

@@ -38,7 +38,7 @@ def faults(app: Object, processes: list[str], quantity: Quantity) -> Iterator[st
         yield name(volume.name)
         yield path(volume.path)
         yield quantity("storage", volume.size)
-        yield _claim(volume)
+        yield _claim(volume, volumes)
         unknown = sorted(set(volume.processes) - set(processes))
         if unknown:
             yield f"volume {volume.name} is for process {unknown[0]}, which {meta.name(app)} has not: it has {', '.join(processes)}"
@@ -67,9 +67,11 @@ def path(text: str) -> str:
     return ""
 
 
-def _claim(volume: Volume) -> str:
+def _claim(volume: Volume, volumes: list[Volume]) -> str:
     if volume.is_own:
         return ""
+    if same := next((each.name for each in volumes if each.claim == volume.claim and each.name != volume.name), ""):
+        return f"volumes {volume.name} and {same} are both claim {volume.claim}: give one another claim, or leave it out"
     if dns1123_subdomain(volume.claim):
         return f"{volume.claim[:60]!r} is no name of a claim: `ph kubectl get pvc` lists those that there are"
     if volume.size or volume.access_mode or volume.storage_class:

@@ -78,5 +78,9 @@ def test_a_claim_that_is_there_has_a_size_of_its_own() -> None:
     assert "is no name of a claim" in faults(data={"path": "/x", "claim": "Old_Data"})
 
 
+def test_one_claim_is_one_volume() -> None:
+    assert "volumes b and a are both claim shop-a" in faults(a={"path": "/a"}, b={"path": "/b", "claim": "shop-a"})
+
+
 def test_an_app_has_so_many_volumes_and_no_more() -> None:
     assert "more than 20: use folders of one" in faults(**{f"v{n}": {"path": f"/v{n}"} for n in range(21)})
