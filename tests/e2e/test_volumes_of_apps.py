@@ -56,6 +56,9 @@ def test_what_an_app_writes_to_its_volume_outlives_replicas_deploys_and_the_app(
     shop.sh("echo one > /data/file")
     shop.deploy("-e", "ROUND=2")
     assert shop.sh("cat /data/file; ls -A /data") == "one\nfile\n"
+    shop.sh("dd if=/dev/zero of=/data/zeros bs=1M count=8 2>/dev/null; sync")
+    used = eventually(lambda: json.loads(shop.ph("volumes", "-o", "json")[0])[0].get("usedBytes"), 30, 1)
+    assert 8 << 20 <= used < 32 << 20
     _, refused = shop.ph("scale", "shop=2", check=False)
     assert "shop cannot have 2 replicas of web, which would write over each other's files in volume data" in refused
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from pilothouse.cli.why.claim_causes import full
 from pilothouse.cli.why.finding import AT_ONCE, SOON, Finding, State
 from pilothouse.cli.why.inside import Inside, missing_variable
 from pilothouse.cli.why.notes import Note
@@ -123,6 +124,8 @@ def _ended(pod: Object, container: Object, ended: Object, notes: Sequence[Note],
     said = ended.get("message", "") or inside.telling_line
     cause = f"container {name} ended with exit code {code}{_meaning(said, code)}"
     step = logs(app, meta.name(pod), previous=bool(restarts))
+    if found := full(pod, "\n".join([said, *inside.lines]), app):
+        return Finding((found[0], cause, again), found[1], State.OUT_OF_ROOM, certain_after_s)
     if app and (variable := inside.missing_variable or missing_variable(said.splitlines())):
         step = f"set it with `ph env set {app} {variable}=VALUE`, or {step}"
     return Finding((cause, again), step, State.CRASHING, certain_after_s)

@@ -1,14 +1,16 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pilothouse.cli.why.causes import explain
+from pilothouse.cli.why.inside import Inside
 from pilothouse.cli.why.look import look
 from pilothouse.cli.why.scene import Scene
 from pilothouse.client.client import Client
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS, PERSISTENTVOLUMECLAIMS, PODS
-from tests.cli.shop import NOW, metadata, note
+from tests.cli.shop import NOW, POD, metadata, note, pod, terminated, unready, waiting
 from tests.client.fake_cluster import FakeCluster, FakeTransport
 
 NOT_MADE = '0/1 nodes are available: 1 node(s) could not make the volume of persistentvolumeclaim "data".'
@@ -65,3 +67,30 @@ async def test_claims_without_a_volume_are_read_with_what_was_said_of_them(spec:
     await client.create(EVENTS, said, "default")
     scene = await look(client, "Pod", "db", "default", NOW, [])
     assert ("gets no volume" in explain(scene).sentence) is is_told
+
+
+def crashed(*claims: str) -> Scene:
+    volumes = [{"name": f"v{n}", "persistentVolumeClaim": {"claimName": claim}} for n, claim in enumerate(claims)]
+    mounts = [{"name": f"v{n}", "mountPath": f"/v{n}"} for n in range(len(claims))]
+    seeded = pod(waiting("CrashLoopBackOff"), restarts=3, last=terminated(1))
+    seeded["spec"] |= {"volumes": volumes, "containers": [seeded["spec"]["containers"][0] | {"volumeMounts": mounts}]}
+    lines = ["Traceback (most recent call last):", "OSError: [Errno 28] No space left on device: '/v0/x'"]
+    return replace(unready(seeded), inside={POD: Inside(lines=lines)})
+
+
+def test_a_full_volume_is_named_with_the_way_to_give_it_more_room() -> None:
+    found = explain(crashed("shop-data"))
+    assert found.chain[0] == "volume v0 is full"
+    assert "No space left on device" in found.chain[1]
+    assert found.next_step.startswith("give it more room with `ph deploy ... --volume v0:/v0:SIZE`")
+    assert found.state == "OutOfRoom"
+
+
+def test_of_several_volumes_none_is_said_to_be_the_full_one() -> None:
+    assert explain(crashed("a", "b")).chain[0] == "one of the volumes a, b may be full"
+    assert "full" not in explain(crashed()).sentence
+
+
+def test_a_deploy_need_not_wait_for_a_volume_that_nobody_makes() -> None:
+    assert explain(seen(waiting_pod())).certain_after_s == 15
+    assert explain(seen(waiting_pod(), "ExternalProvisioning", "waiting for a volume to be created")).certain_after_s is None

@@ -135,6 +135,7 @@ class Statistics:
             interfaces=() if podspec.host_network(source.pod) else _interfaces(parent, source.sandbox),
             containers=containers,
             volumes=on_disk.volumes,
+            claimed=on_disk.claimed,
             in_memory=podspec.memory_volumes(source.pod),
             given=on_disk.given,
         )

@@ -6,6 +6,7 @@ Source: k8s.io/kubelet/pkg/apis/stats/v1alpha1. What is not known is left out, a
 from collections.abc import Sequence
 
 from pilothouse.engine.node.stats.figures import (
+    ClaimedFigures,
     ContainerFigures,
     Cpu,
     Disk,
@@ -66,11 +67,16 @@ def _pod(pod: PodFigures, node: NodeFigures) -> Object:
         found["memory"] = _memory(pod.memory, at)
     if pod.interfaces:
         found["network"] = _network(pod.interfaces, at)
-    if pod.volumes:
-        found["volume"] = [_disk(disk, node.fs, at) | {"name": name} for name, disk in sorted(pod.volumes.items())]
+    if pod.volumes or pod.claimed:
+        own = [_disk(disk, node.fs, at) | {"name": name} for name, disk in sorted(pod.volumes.items())]
+        found["volume"] = own + [_claimed(pod, name, each, at) for name, each in sorted(pod.claimed.items())]
     if pod.processes is not None:
         found["process_stats"] = {"process_count": pod.processes}
     return found
+
+
+def _claimed(pod: PodFigures, name: str, volume: ClaimedFigures, at: str) -> Object:
+    return _filesystem(volume.fs, at) | {"name": name, "pvcRef": {"name": volume.claim, "namespace": pod.namespace}}
 
 
 def _container(container: ContainerFigures, node: NodeFigures) -> Object:
