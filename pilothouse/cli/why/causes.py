@@ -74,6 +74,7 @@ def _exists(scene: Scene) -> bool:
 _SAID_BY_APP = {
     "HostTaken": "choose another with `ph deploy --host NAME`",
     "InvalidApp": "correct it and deploy again",
+    "RolledBack": "deploy a state that comes up; `ph rollback {name}` makes what runs the newest",
     "ReleaseFailed": "see `ph logs {name} --process release`, then deploy again",
 }
 """Reasons of an App's Ready condition whose message is the cause, with what to do."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.platform.apps import check, history, objects, processes, schedule, secrets, workloads
+from pilothouse.platform.apps import check, fallback, history, objects, processes, schedule, secrets, workloads
 from pilothouse.platform.apps.images import Image, resolve_image
 from pilothouse.platform.apps.objects import Surroundings
-from pilothouse.platform.apps.ready import count, ready
+from pilothouse.platform.apps.ready import count, ready, rolled_back
 from pilothouse.platform.apps.release import Release, next_release
 from pilothouse.platform.apps.schedule import Agenda
 from pilothouse.platform.apps.secrets import Pinned
@@ -57,7 +57,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """The newest state as far as it has come. wanted: its Deployments; none while there is no image. held: names of Secrets."""
+    """The newest state as far as it has come. wanted: Deployments of the revision in effect; none while there is no image.
+
+    in_effect: the newest of `kept`, or the one that runs in its place (see `fallback`). given_up: name of the newest when it was given
+    up. held: names of Secrets.
+    """
 
     image: Image
     running: Running
@@ -65,6 +69,8 @@ class _State:
     release: Release
     wanted: list[Object]
     kept: list[Object]
+    in_effect: Object | None
+    given_up: str
     held: set[str]
 
     @property
@@ -93,10 +99,32 @@ def _state(app: Object, actual: Actual, around: Surroundings, now: str) -> _Stat
     port = processes.port_of(app["spec"], image.exposed) if processes.has_port(app) else 0
     running = Running(image.reference, port, pinned.names, actual.claims)
     release = next_release(app, running, actual.jobs, around) if image.reference else Release()
-    wanted = [workloads.deployment(app, each, running, around) for each in processes.lasting(app)] if image.reference else []
-    if image.reference and release.is_done:
+    wanted = _deployments(app, running, around) if image.reference else []
+    may_roll_out = bool(image.reference) and release.is_done
+    if may_roll_out:
         revisions = history.with_newest(app, objects.remembered(app, image.reference, pinned.names), revisions, now)
-    return _State(image, running, pinned, release, wanted, revisions[-int(app["spec"].get("history", 10)) :], held)
+    kept = revisions[-int(app["spec"].get("history", 10)) :]
+    given_up = fallback.given_up(app, kept, wanted, {meta.name(each): each for each in actual.deployments}) if may_roll_out else ""
+    in_effect = fallback.in_effect(app, kept)
+    if may_roll_out and in_effect is not None and in_effect is not kept[-1]:
+        before = _as_of(app, in_effect)
+        running = _running(before, in_effect, _port_of(before, actual, around), actual)
+        wanted = _deployments(before, running, around)
+    return _State(image, running, pinned, release, wanted, kept, in_effect, given_up, held)
+
+
+def _deployments(app: Object, running: Running, around: Surroundings) -> list[Object]:
+    return [workloads.deployment(app, each, running, around) for each in processes.lasting(app)]
+
+
+def _port_of(app: Object, actual: Actual, around: Surroundings) -> int:
+    """Of an app as of an earlier revision, whose build is kept as long as the revision is."""
+    return processes.port_of(app["spec"], resolve_image(app, actual.builds, around).exposed) if processes.has_port(app) else 0
+
+
+def _running(app: Object, revision: Object, port: int, actual: Actual) -> Running:
+    """app: as of the revision."""
+    return Running(revision["data"]["image"], port, revision["data"].get("secrets") or {}, actual.claims)
 
 
 def _pinned(app: Object, actual: Actual, revisions: Sequence[Object], held: set[str]) -> Pinned:
@@ -153,16 +181,15 @@ def _unneeded_builds(app: Object, builds: Sequence[Object], kept: Sequence[Objec
 
 
 def _agenda(app: Object, actual: Actual, around: Surroundings, state: _State, now: str) -> Agenda:
-    """Scheduled processes run in the newest revision: not with what is not rolled out yet."""
-    if not state.kept:
+    """Scheduled processes run in the revision in effect: not with what is not rolled out yet."""
+    if state.in_effect is None:
         return Agenda()
-    return _agenda_of(app, state.kept[-1], state.running.port, actual, around, now)
+    return _agenda_of(app, state.in_effect, state.running.port, actual, around, now)
 
 
 def _agenda_of(app: Object, revision: Object, port: int, actual: Actual, around: Surroundings, now: str) -> Agenda:
-    data = revision["data"]
-    running = Running(data["image"], port, data.get("secrets") or {}, actual.claims)
-    return schedule.agenda(_as_of(app, revision), running, actual.jobs, around, meta.parse_rfc3339(now))
+    before = _as_of(app, revision)
+    return schedule.agenda(before, _running(before, revision, port, actual), actual.jobs, around, meta.parse_rfc3339(now))
 
 
 def _as_of(app: Object, revision: Object) -> Object:
@@ -176,7 +203,13 @@ def _status(app: Object, actual: Actual, around: Surroundings, state: _State, co
     deployments = {meta.name(each): each for each in actual.deployments}
     live = deployments.get(meta.name(app)) or {}
     is_released = state.release.is_done and state.release.name
-    said = {"Built": state.image.built, "Ready": ready(app, state.image, state.release, state.wanted, deployments)}
+    is_newest = not state.kept or state.in_effect is state.kept[-1] or not state.may_roll_out
+    said = {
+        "Built": state.image.built,
+        "Ready": ready(app, state.image, state.release, state.wanted, deployments)
+        if is_newest or state.in_effect is None
+        else rolled_back(state.kept[-1], state.in_effect, state.wanted, deployments),
+    }
     return {
         **_observed(app, {name: secret for name, secret in actual.secrets.items() if name not in state.held}, around),
         "image": state.image.reference or old.get("image", ""),
@@ -188,6 +221,7 @@ def _status(app: Object, actual: Actual, around: Surroundings, state: _State, co
         "revisions": history.with_service(history.shown(state.kept, now), old.get("revisions") or (), is_ready=said["Ready"][0] == "True"),
         "processes": _processes(app, deployments, coming),
         "volumes": claims.status(app, actual.claims),
+        "givenUp": state.given_up,
         "release": state.release.name if is_released else old.get("release", ""),
         "conditions": _conditions(app, said, now),
     }

@@ -62,6 +62,21 @@ def _rolling(deployment: Object | None) -> str:
     return f"the new revision is being rolled out{why}"
 
 
+def is_stuck(deployment: Object | None, wanted: Object) -> bool:
+    return bool(_stuck(deployment, wanted))
+
+
+def rolled_back(newest: Object, running: Object, wanted: Sequence[Object], deployments: Mapping[str, Object]) -> Condition:
+    """newest: the revision that was given up. running: the one in its place; wanted: the Deployments of that."""
+    is_there = all((now := deployments.get(meta.name(each))) is not None and rolled_out(now, each) for each in wanted)
+    way = "runs again" if is_there else "is being brought back"
+    return (
+        "False",
+        "RolledBack",
+        f"revision {newest['revision']} made no progress and revision {running['revision']} {way}, whose replicas had ended for it",
+    )
+
+
 def _stuck(deployment: Object | None, wanted: Object) -> str:
     """Why the wanted state does not come; what an earlier state was stuck in does not count."""
     if deployment is None or _state(deployment) != _state(wanted) or count(deployment, "observedGeneration") < meta.generation(deployment):

@@ -185,6 +185,9 @@ class AppStatus(Model):
     volumes: list[VolumeStatus] = Field(
         default_factory=list, description="The app's volumes, and claims of its that no volume names any more."
     )
+    given_up: str | None = Field(
+        None, description="Name of the newest revision's ControllerRevision when it made no progress and an earlier one runs in its place."
+    )
     release: str | None = Field(None, description="Name of the last release Job that has succeeded.")
     observed_secrets: list[ObservedSecret] = Field(default_factory=list, description="The named Secrets as this status speaks of them.")
     conditions: list[Condition] = Field(default_factory=list)
