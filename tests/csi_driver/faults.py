@@ -6,10 +6,10 @@ times: as often (0: until the file is gone). after: what was asked for is done a
 
 import asyncio
 import json
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.csi_driver.serving import Refused
 
@@ -38,19 +38,19 @@ class Faults:
     def clear(self, method: str) -> None:
         (self._folder / method).unlink(missing_ok=True)
 
-    async def around(self, method: str, work: Awaitable[T]) -> T:
+    async def around(self, method: str, work: Coroutine[Any, Any, T]) -> T:
         fault = self._take(method)
-        if fault.hang_s:
-            await asyncio.sleep(fault.hang_s)
-        if not fault.code or fault.after:
+        try:
+            if fault.hang_s:
+                await asyncio.sleep(fault.hang_s)
+            if fault.code and not fault.after:
+                raise Refused(fault.code, fault.why)
             done = await work
-        else:
-            close = getattr(work, "close", None)
-            if close is not None:
-                close()
-        if fault.code:
-            raise Refused(fault.code, fault.why)
-        return done
+            if fault.code:
+                raise Refused(fault.code, fault.why)
+            return done
+        finally:
+            work.close()
 
     def _take(self, method: str) -> Fault:
         try:

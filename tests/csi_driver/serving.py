@@ -1,6 +1,6 @@
 """Methods of the Container Storage Interface behind a unix socket."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from pilothouse.engine.csi.methods import Method
 
-Handler = Callable[[Any], Awaitable[Message]]
+Handler = Callable[[Any], Coroutine[Any, Any, Message]]
 Handlers = list[tuple[Method[Any, Any], Handler]]
 
 

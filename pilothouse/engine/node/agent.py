@@ -22,6 +22,11 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.client.watched import Reference, WatchedObjects
 from pilothouse.engine.node import facts, shutdown
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.csi.attaching import Attaching
+from pilothouse.engine.node.csi.drivers import Drivers
+from pilothouse.engine.node.csi.node_objects import NodeObjects
+from pilothouse.engine.node.csi.registration import Registrations
+from pilothouse.engine.node.csi.volumes import CsiVolumes
 from pilothouse.engine.node.eviction.evictor import Evictor, Reclaim, Signals
 from pilothouse.engine.node.host import cgroups
 from pilothouse.engine.node.housekeeping import run as housekeeping
@@ -127,6 +132,26 @@ class NodeAgent:
         self.view = NodeView(runtime, config, self._workers, self.connector, self.worker)
         self._signals: Signals = self.view.statistics if signals is None else signals
         self._evictor: Evictor | None = None
+        self._drivers = Drivers(config)
+        self._attaching = Attaching(config, self._sources, self._volumes_changed)
+        self._csi = CsiVolumes(config, self._drivers, self._sources, self._attaching, self._volume_over, self._clock)
+        self._node_objects = NodeObjects(client, config, self._drivers, self._clock)
+        self._registrations = Registrations(config, self._drivers, self._drivers_changed, self._clock)
+
+    def _volumes_changed(self) -> None:
+        if self._node is not None:
+            self._node.changed()
+
+    def _volume_over(self, uid: str) -> None:
+        if (worker := self._workers.get(uid)) is not None:
+            worker.refresh()
+
+    def _drivers_changed(self) -> None:
+        """Pods that wait for a driver are tried at once."""
+        self._node_objects.changed()
+        for worker in self._workers.values():
+            if not worker.state.volumes_ready:
+                worker.refresh()
 
     def _tracked(self, uid: str, name: str, *, previous: bool) -> Container | None:
         """A container of a pod, for logs and exec."""
@@ -174,7 +199,7 @@ class NodeAgent:
         self._context = await self._open()
         self._tasks = TaskSet()
         node = self._node = NodeStatus(
-            self._client, self._runtime, self._config, self._recorder, lambda: evictor.conditions, self._annotations()
+            self._client, self._runtime, self._config, self._recorder, lambda: evictor.conditions, self._annotations(), self._attaching
         )
         evictor = self._evictor = self._evictor_of(self._context, node)
         try:
@@ -182,6 +207,7 @@ class NodeAgent:
                 self._found = await self._of_runtime()
                 await self._end_strays()
                 tasks.spawn(self._events(), name="node runtime events")
+                tasks.spawn(self._registrations.run(), name="node plug-in registrations")
                 if self._own_informers:
                     tasks.spawn(self._informers.run(), name="node informers")
                 await self._api_answers()
@@ -197,8 +223,10 @@ class NodeAgent:
                 tasks.spawn(housekeeping.keep_collecting(self._context, self._workers), name="node garbage")
                 tasks.spawn(evictor.run(), name="node eviction")
                 tasks.spawn(node.run(ready), name="node status")
+                tasks.spawn(self._node_objects.run(), name="node storage drivers")
         finally:
             await self._tasks.close()
+            await self._csi.close()
             await self._objects.close()
             await self._context.images.close()
 
@@ -219,8 +247,9 @@ class NodeAgent:
                     self._pod_changed(None, pod)
 
     async def _open(self) -> Context:
-        views, claimed = ImageViews(self._config, self._runtime), ClaimedVolumes(self._config, self._sources, self.local_volumes)
-        volumes = Volumes(self._config, self._sources, views, self._clock, claimed)
+        await self._csi.open()
+        views, claimed = ImageViews(self._config, self._runtime), ClaimedVolumes(self._config, self._sources, self.local_volumes, self._csi)
+        volumes = Volumes(self._config, self._sources, views, self._clock, claimed, self._csi)
         await volumes.open()
         # What an agent has left frozen that was killed would hold up whoever writes to it.
         await self.local_volumes.recover()
@@ -481,6 +510,7 @@ class NodeAgent:
         while True:
             try:
                 await each_of([self._sweep(uid) for uid in await self._orphans()], limit=AT_ONCE)
+                await self._csi.tidy()
             except (RuntimeFailure, OSError) as error:
                 log.warning("orphans not looked for", why=str(error))
             await asyncio.sleep(ORPHANS_S)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 import structlog
 
@@ -46,10 +47,19 @@ PRESSURES = {
 """By condition, what is said while it is not there and while it is: reason and message, upstream's."""
 
 
+class InUse(Protocol):
+    """Volumes that the cluster attaches to nodes, as this node has them in use."""
+
+    def in_use(self) -> list[str]: ...
+    def reported(self, names: Iterable[str]) -> None:
+        """The Node's status says so now."""
+        ...
+
+
 class NodeStatus:
     """Keeps the Node and its Lease. pressures(): the conditions of pressure that the node has, by type.
 
-    annotations: of the Node, beside those that every node has.
+    annotations: of the Node, beside those that every node has. volumes: that the cluster attaches.
     """
 
     def __init__(
@@ -60,7 +70,9 @@ class NodeStatus:
         recorder: Recorder,
         pressures: Callable[[], Collection[str]],
         annotations: Mapping[str, str] | None = None,
+        volumes: InUse | None = None,
     ) -> None:
+        self._volumes = volumes
         self._annotations = dict(annotations or {})
         self._client = client
         self._runtime = runtime
@@ -178,6 +190,8 @@ class NodeStatus:
         if said != self._reported or _is_contradicted(status, self._node) or self._clock() - self._reported_at > FULL_STATUS_S:
             await self._client.patch(NODES, self._config.node_name, {"status": status}, type=STRATEGIC_PATCH, subresource="status")
             self._reported, self._reported_at = said, self._clock()
+        if self._volumes is not None:
+            self._volumes.reported(status["volumesInUse"])
         return meta.is_true({"status": status}, "Ready")
 
     async def _status(self) -> Object:
@@ -197,6 +211,7 @@ class NodeStatus:
             "nodeInfo": facts.node_info(self._version),
             "images": facts.image_list(images),
             **facts.runtime_features(features),
+            **({} if self._volumes is None else {"volumesInUse": self._volumes.in_use()}),
         }
 
     async def _holdings(self) -> tuple[list[Image], Features | None]:
@@ -254,6 +269,8 @@ def _without_times(status: Object) -> Object:
 
 
 def _is_contradicted(status: Object, node: Object) -> bool:
-    """Whether the node's object has conditions other than those: the node controller writes there when it has not heard of the node."""
+    """Whether the node's object says otherwise: the node controller writes conditions there when it has not heard of the node."""
+    if status.get("volumesInUse", []) != ((node.get("status") or {}).get("volumesInUse") or []):
+        return True
     shown = [meta.condition(node, each["type"]) or {} for each in status["conditions"]]
     return any(each["status"] != other.get("status") for each, other in zip(status["conditions"], shown, strict=True))

@@ -141,7 +141,7 @@ def _from_source(source: Object, facts: Facts) -> Iterator[tuple[str, str]]:
             return
         raise ConfigMissing(f'{"configmap" if is_config else "secret"} "{reference["name"]}" not found')
     for key in sorted(data):
-        yield prefix + key, data[key] if is_config else _decoded(data[key])
+        yield prefix + key, data[key] if is_config else decoded(data[key])
 
 
 def _data(found: Object | None) -> Mapping[str, str] | None:
@@ -149,7 +149,8 @@ def _data(found: Object | None) -> Mapping[str, str] | None:
     return None if found is None else found.get("data") or {}
 
 
-def _decoded(value: str) -> str:
+def decoded(value: str) -> str:
+    """A value of a Secret, as text."""
     return base64.b64decode(value).decode(errors="replace")
 
 
@@ -169,7 +170,7 @@ def _value(pod: Object, container: Object, variable: Object, facts: Facts, known
         return _key(pod, reference, _data(facts.configmaps.get(reference["name"])), "ConfigMap")
     if reference := origin.get("secretKeyRef"):
         encoded = _key(pod, reference, _data(facts.secrets.get(reference["name"])), "Secret")
-        return None if encoded is None else _decoded(encoded)
+        return None if encoded is None else decoded(encoded)
     if reference := origin.get("fileKeyRef"):
         return files.value(reference)
     return None

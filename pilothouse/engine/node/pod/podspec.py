@@ -127,12 +127,13 @@ def security(pod: Object) -> Object:
 
 def read_only_volumes(pod: Object) -> frozenset[str]:
     """Names of the pod's volumes that no container may write to."""
-    volumes = spec(pod).get("volumes") or ()
-    return frozenset(
-        each["name"]
-        for each in volumes
-        if (each.get("persistentVolumeClaim") or {}).get("readOnly") or any(each.get(kind) is not None for kind in READ_ONLY_VOLUMES)
-    )
+    return frozenset(each["name"] for each in spec(pod).get("volumes") or () if _is_read_only(each))
+
+
+def _is_read_only(volume: Object) -> bool:
+    if any(volume.get(kind) is not None for kind in READ_ONLY_VOLUMES):
+        return True
+    return any((volume.get(kind) or {}).get("readOnly") for kind in ("persistentVolumeClaim", "csi"))
 
 
 def device_volumes(pod: Object) -> frozenset[str]:

@@ -27,4 +27,6 @@ def referred(pod: Object) -> frozenset[Reference]:
                 name = (part.get(kind) or {}).get(key)
                 if name:
                     found.add(Reference(resource, namespace, name))
+        if name := ((volume.get("csi") or {}).get("nodePublishSecretRef") or {}).get("name"):
+            found.add(Reference(SECRETS, namespace, name))
     return frozenset(found)

@@ -13,18 +13,29 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.watched import WatchedObjects
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CONFIGMAPS, NODES, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, SECRETS, SERVICEACCOUNTS, SERVICES
+from pilothouse.model.kinds import (
+    CONFIGMAPS,
+    CSIDRIVERS,
+    NODES,
+    PERSISTENTVOLUMECLAIMS,
+    PERSISTENTVOLUMES,
+    SECRETS,
+    SERVICEACCOUNTS,
+    SERVICES,
+    VOLUMEATTACHMENTS,
+)
 
 OLDEST_TOKEN_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Times are of the clock that the node decides by."""
+    """Times are of the clock that the node decides by. expires: as the API says it, in RFC 3339."""
 
     text: str
     issued_at: float
     expires_at: float
+    expires: str = ""
 
     @property
     def refresh_at(self) -> float:
@@ -69,6 +80,17 @@ class ApiSources:
     async def volume(self, name: str) -> Object | None:
         return await self._client.get_or_none(PERSISTENTVOLUMES, name)
 
+    async def csi_driver(self, name: str) -> Object | None:
+        return await self._client.get_or_none(CSIDRIVERS, name)
+
+    async def attachment(self, name: str) -> Object | None:
+        return await self._client.get_or_none(VOLUMEATTACHMENTS, name)
+
+    async def claim_grew(self, claim: Object, status: Object) -> None:
+        """Writes a merge patch of a claim's status. Raises ApiError."""
+        name, namespace = meta.name(claim), meta.namespace(claim)
+        await self._client.patch(PERSISTENTVOLUMECLAIMS, name, {"status": status}, namespace=namespace, subresource="status")
+
     async def node(self) -> Object | None:
         return await self._client.get_or_none(NODES, self._node_name)
 
@@ -93,7 +115,7 @@ class ApiSources:
         answer = await self._client.create(SERVICEACCOUNTS, request, metadata["namespace"], subresource="token")
         status = answer["status"]
         life_s = meta.parse_rfc3339(status["expirationTimestamp"]) - stamp
-        return Token(status["token"], issued_at, issued_at + life_s)
+        return Token(status["token"], issued_at, issued_at + life_s, status["expirationTimestamp"])
 
 
 def _namespace_of(obj: Object) -> Iterable[str]:

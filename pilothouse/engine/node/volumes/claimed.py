@@ -13,6 +13,8 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.csi import wanted
+from pilothouse.engine.node.csi.volumes import CsiVolumes
 from pilothouse.engine.node.files.beneath import FOLDER, opened
 from pilothouse.engine.node.files.mountpoints import bind, mounts_below
 from pilothouse.engine.node.files.ownership import give_to_group
@@ -22,6 +24,7 @@ from pilothouse.engine.node.volumes.devices import DeviceVolumes
 from pilothouse.engine.node.volumes.host_paths import host_path
 from pilothouse.engine.node.volumes.projection import VolumeMissing
 from pilothouse.model import meta
+from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.volumes import (
     BLOCK,
@@ -48,7 +51,10 @@ class Claims(Protocol):
 
 
 class ClaimedVolumes:
-    def __init__(self, config: NodeConfig, claims: Claims, local: LocalVolumes) -> None:
+    """csi: mounts the volumes of drivers; None where there are none."""
+
+    def __init__(self, config: NodeConfig, claims: Claims, local: LocalVolumes, csi: CsiVolumes | None = None) -> None:
+        self._csi = csi
         self._config = config
         self._claims = claims
         self._local = local
@@ -69,12 +75,16 @@ class ClaimedVolumes:
         folder: Path = self._config.pod_dir(uid) / "volumes" / KIND / name
         if await asyncio.to_thread(mounts_below, folder):
             return folder
+        if self._csi is not None and (there := await self._csi.published(uid, name)) is not None:
+            return await self._looked_after(self._csi, pod, volume, there)
         if (given := await asyncio.to_thread(self._devices.given, uid, KIND, name)) is not None:
             return given
-        found = await self._volume(pod, volume)
-        if volume_mode(found) == BLOCK:
+        claim, found = await self._volume(pod, volume)
+        if volume_mode(found) == BLOCK and found["spec"].get("csi") is None:
             return await self._give(uid, name, found)
         spec = found["spec"]
+        if spec.get("csi") is not None and self._csi is not None:
+            return await self._csi.mount(pod, wanted.of_claim(found, volume, claim))
         if (source := spec.get("hostPath")) is not None:
             path: Path = await asyncio.to_thread(host_path, str(self._config.on_node(source["path"])), source.get("type") or "")
             self._host_paths.setdefault(uid, {})[name] = path
@@ -91,6 +101,16 @@ class ClaimedVolumes:
             )
         return folder
 
+    async def _looked_after(self, csi: CsiVolumes, pod: Object, volume: Object, there: Path) -> Path:
+        """Where the volume of a driver is: a pod that has it keeps it, whatever becomes of the claim."""
+        if not csi.is_due(meta.uid(pod), volume["name"]):
+            return there
+        try:
+            claim, found = await self._volume(pod, volume)
+        except (VolumeMissing, ApiError):
+            return there
+        return await csi.mount(pod, wanted.of_claim(found, volume, claim))
+
     async def _give(self, uid: str, name: str, found: Object) -> Path:
         """A block volume."""
         alone = set(found["spec"].get("accessModes") or ()) == {ONE_POD}
@@ -98,8 +118,8 @@ class ClaimedVolumes:
         async with self._turns.setdefault(meta.name(found), asyncio.Lock()):
             return await asyncio.to_thread(self._devices.give, uid, KIND, name, source, alone=alone)
 
-    async def _volume(self, pod: Object, volume: Object) -> Object:
-        """The PersistentVolume behind a volume of the pod, once it is surely the pod's to use."""
+    async def _volume(self, pod: Object, volume: Object) -> tuple[Object, Object]:
+        """The claim and the PersistentVolume behind a volume of the pod, once it is surely the pod's to use."""
         namespace = meta.namespace(pod)
         stated = volume.get("persistentVolumeClaim")
         name = stated["claimName"] if stated is not None else ephemeral_name(pod, volume)
@@ -121,7 +141,7 @@ class ClaimedVolumes:
             raise VolumeMissing(
                 f"volume {meta.name(found)} cannot be reached from node {self._config.node_name}: its node affinity says so"
             )
-        return found
+        return claim, found
 
     async def _is_reached(self, volume: Object) -> bool:
         if _is_made_here(volume):

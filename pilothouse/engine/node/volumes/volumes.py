@@ -13,7 +13,12 @@ from pathlib import Path
 import structlog
 
 from pilothouse.aio.clock import Steady
+from pilothouse.engine.csi.driver import CsiFailure
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.csi.failure import SET_UP, MountFailed, MountPending
+from pilothouse.engine.node.csi.growing import Note
+from pilothouse.engine.node.csi.volumes import CsiVolumes
+from pilothouse.engine.node.csi.wanted import inline
 from pilothouse.engine.node.files.mountpoints import is_mounted, mount_memory, mounts_below, unmount
 from pilothouse.engine.node.files.payload import is_written, write_payload
 from pilothouse.engine.node.files.removal import remove_tree
@@ -25,6 +30,7 @@ from pilothouse.engine.node.volumes.claimed import ClaimedVolumes
 from pilothouse.engine.node.volumes.host_paths import host_path
 from pilothouse.engine.node.volumes.images import ImageViews
 from pilothouse.engine.node.volumes.projection import Gathered, Gatherer, Room, VolumeMissing
+from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity
@@ -50,13 +56,16 @@ class Prepared:
     """paths: volume name -> folder or file on the node; without those that could not be made.
 
     refresh_at: when to look again, never in the past; 0.0: never. failures: what to say of volumes that could not be made or brought
-    up to date, one sentence each; a volume that was made before keeps its path and its files.
+    up to date, one sentence each; a volume that was made before keeps its path and its files. pending: likewise, of volumes that are being
+    made: whoever asked is told when that is over. notes: events of the pod.
     """
 
     paths: dict[str, Path] = field(default_factory=dict)
     refresh_at: float = 0.0
     failures: list[str] = field(default_factory=list)
     is_complete: bool = True
+    pending: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     def look_again(self, at: float) -> None:
         self.refresh_at = min(filter(None, (self.refresh_at, at)), default=0.0)
@@ -65,13 +74,20 @@ class Prepared:
 class Volumes:
     """views: of the images that are volumes; they are made by whoever pulls the images, and go with the pod's other volumes.
 
-    claimed: mounts the volumes of claims; None where there are none.
+    claimed: mounts the volumes of claims; None where there are none. csi: those of drivers.
     """
 
     def __init__(
-        self, config: NodeConfig, sources: Sources, views: ImageViews, clock: Steady | None = None, claimed: ClaimedVolumes | None = None
+        self,
+        config: NodeConfig,
+        sources: Sources,
+        views: ImageViews,
+        clock: Steady | None = None,
+        claimed: ClaimedVolumes | None = None,
+        csi: CsiVolumes | None = None,
     ) -> None:
         self._claimed = claimed
+        self._csi = csi
         self.views = views
         self._clock = Steady() if clock is None else clock
         self._config = config
@@ -100,10 +116,17 @@ class Volumes:
             try:
                 result.paths[name], refresh_at = await self._prepare(pod, volume, gatherer)
                 result.look_again(refresh_at)
-            except (VolumeMissing, OSError, ValueError, ApiError) as error:
+            except MountPending as pending:
+                result.pending.append(str(pending))
+                result.is_complete = False
+            except (VolumeMissing, MountFailed, CsiFailure, OSError, ValueError, ApiError) as error:
                 why = error.message if isinstance(error, ApiError) else str(error)
-                result.failures.append(f'MountVolume.SetUp failed for volume "{name}" : {why}')
+                step = error.step if isinstance(error, MountFailed) else SET_UP
+                result.failures.append(f'{step} failed for volume "{name}" : {why}')
                 self._keep(pod, volume, result)
+        if self._csi is not None and self._csi.has(meta.uid(pod)):
+            result.notes = self._csi.take_notes(meta.uid(pod))
+            result.look_again(self._clock() + LOOK_AGAIN_S)
         if result.refresh_at:
             # A token that cannot be renewed is past its time, and must not make anybody look again at once.
             result.refresh_at = max(result.refresh_at, self._clock() + LOOK_AGAIN_S)
@@ -134,6 +157,8 @@ class Volumes:
             return found, 0.0
         if self._claimed is not None and any(volume.get(each) is not None for each in CLAIMED):
             return await self._claimed.mount(pod, volume), 0.0
+        if self._csi is not None and volume.get("csi") is not None:
+            return await self._csi.mount(pod, inline(pod, volume)), 0.0
         kind = next((key for key in volume if key != "name"), "none")
         raise VolumeMissing(f"volumes of type {kind} are not supported by this node")
 
@@ -159,26 +184,31 @@ class Volumes:
             await asyncio.to_thread(empty_on_disk, folder, group)
         return folder
 
-    async def remove(self, uid: str) -> None:
+    async def remove(self, uid: str) -> list[str]:
         """Unmounts and removes all that the pod had on the node; logs stay until the pod's object is gone.
 
-        What cannot be removed is logged and left: the next start of the agent finds it among what is `present`.
+        Returns a sentence for each volume of a driver that could not be let go of: everything stays then, and it is to be tried again. Else
+        what cannot be removed is logged and left: the next start of the agent finds it among what is `present`.
         """
         self._tokens.pop(uid, None)
+        if self._csi is not None and (left := await self._csi.drop(uid)):
+            log.warning("volumes of drivers not unmounted", uid=uid, why="; ".join(left))
+            return left
         try:
             await self.views.drop(uid)
         except (RuntimeFailure, OSError) as error:
             log.warning("images not unmounted", uid=uid, why=str(error))
-            return
+            return []
         try:
             if self._claimed is not None:
                 await self._claimed.release(uid)
         except OSError as error:
             log.warning("devices not detached", uid=uid, why=str(error))
-            return
+            return []
         for folder in (self._config.pod_dir(uid), self._config.memory_dir / uid):
-            for left in await asyncio.to_thread(unmount_and_remove, folder):
-                log.warning("not removed", uid=uid, what=left)
+            for what in await asyncio.to_thread(unmount_and_remove, folder):
+                log.warning("not removed", uid=uid, what=what)
+        return []
 
     def present(self) -> set[str]:
         """Uids of pods that have something on the node."""

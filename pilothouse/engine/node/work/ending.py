@@ -22,6 +22,7 @@ from pilothouse.engine.node.pod.signals import stop_signal
 from pilothouse.engine.node.pod.state import Tracked
 from pilothouse.engine.node.runtime.seam import Container, Runtime, RuntimeFailure
 from pilothouse.engine.node.static.manifest import is_static
+from pilothouse.engine.node.volumes.volumes import VolumeFailure
 from pilothouse.engine.node.work.context import Context, Handle
 from pilothouse.engine.node.work.grace import Grace
 from pilothouse.model.errors import ApiError, Conflict, NotFound
@@ -113,7 +114,8 @@ class Ender:
         if box is not None:
             await self._context.runtime.stop_sandbox(box.id)
             self._state.sandbox = replace(box, ready=False)
-        await self._context.volumes.remove(self._handle.uid)
+        if left := await self._context.volumes.remove(self._handle.uid):
+            raise VolumeFailure("; ".join(left))
         self._state.finished = True
 
     async def _leave_proxies(self, grace: Grace) -> None:
@@ -172,6 +174,18 @@ class Ender:
             else:
                 return
 
+    async def remove_volumes(self) -> None:
+        """Tries until drivers have let go of the pod's volumes: nobody may think before that they can be used elsewhere.
+
+        A pod that is gone from the API by force is not waited for: the rest is an orphan's.
+        """
+        backoff = Backoff(RETRY_FIRST_S, cap_s=RETRY_MOST_S)
+        while left := await self._context.volumes.remove(self._handle.uid):
+            if self._handle.gone:
+                return
+            self._handle.say("Warning", "FailedUnmount", "; ".join(left))
+            await asyncio.sleep(backoff.next_s())
+
     async def delete_object(self) -> None:
         """The last word of a graceful deletion: the object may go. Tries until the API server has taken it.
 
@@ -207,7 +221,9 @@ class Ender:
 async def sweep(context: Context, uid: str) -> None:
     """Removes what the node still has of a pod that is no more: containers, sandboxes, volumes, logs, cgroup."""
     boxes = await _remove_from_runtime(context.runtime, uid)
-    await context.volumes.remove(uid)
+    if await context.volumes.remove(uid):
+        # It stays among what the node has of pods that are no more, and is swept again.
+        return
     for folder in context.config.logs_dir.glob(f"*_{uid}"):
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     await _clear_cgroup(cgroups.pod_parent(context.config.instance, uid))

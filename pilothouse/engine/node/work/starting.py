@@ -91,16 +91,19 @@ class Starter:
         self.prepared = prepared = await self._context.volumes.prepare(self._handle.object, state.ips)
         prepared.paths |= images.paths
         prepared.failures += images.failures
-        prepared.is_complete = prepared.is_complete and not images.failures and not images.missing
+        waits = [*prepared.pending, *images.missing]
+        prepared.is_complete = prepared.is_complete and not images.failures and not waits
         state.volumes_ready = state.volumes_ready or prepared.is_complete
         state.refresh_at = max(prepared.refresh_at, self._context.now() + REFRESH_LEAST_S) if prepared.refresh_at else 0.0
+        for note in prepared.notes:
+            self._handle.say(*note)
         for failure in prepared.failures:
             self._handle.say("Warning", "FailedMount", failure)
         if prepared.failures:
             state.refresh_wanted = state.volumes_ready
             raise VolumeFailure("; ".join(prepared.failures))
-        if images.missing:
-            raise VolumeFailure("; ".join(images.missing))
+        if waits:
+            raise VolumeFailure("; ".join(waits))
 
     async def start(self, spec: Object, attempt: int) -> None:
         """One container, from image to running process; a pull that is needed goes on in the background."""

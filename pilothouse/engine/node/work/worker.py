@@ -329,7 +329,7 @@ class PodWorker:
             await self._ender.end_containers(leave_proxies=True)
             await self._exits.settle()
         await asyncio.gather(self._ender.stop_sandbox(), self._last_status())
-        await self._context.volumes.remove(self._handle.uid)
+        await self._ender.remove_volumes()
         if not self._handle.gone:
             await self._ender.delete_object()
         await self._ender.sweep()

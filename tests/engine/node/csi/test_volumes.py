@@ -1,0 +1,375 @@
+"""Volumes of drivers in pods: in the order that drivers may rely on, once for the node, and let go of whatever happens in between."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from pilothouse.engine.csi.driver import CsiFailure
+from pilothouse.engine.node.csi import records
+from pilothouse.engine.node.csi.failure import MountFailed, MountPending
+from pilothouse.engine.node.files.mountpoints import unmount
+from pilothouse.model.csi import attachment_name, unique_name
+from tests.csi_driver.faults import Fault
+from tests.csi_driver.options import Options
+from tests.engine.node.csi.world import NODE, World, inlined, persistent, pod, world
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+
+MOUNTS = ("NodeStageVolume", "NodePublishVolume", "NodeUnpublishVolume", "NodeUnstageVolume")
+
+
+async def unstaged(made: World) -> None:
+    """What goes on in the background after the last pod has gone."""
+    for _ in range(200):
+        if not made.mounted() and not list(records.staged(made.config)):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"still mounted: {made.mounted()}")
+
+
+async def test_a_volume_is_staged_once_and_published_into_each_pod() -> None:
+    async with world() as made:
+        made.made()
+        first = await made.mount(pod("a"), persistent())
+        second = await made.mount(pod("b"), persistent())
+        (first / "file").write_text("there")
+        assert (second / "file").read_text() == "there"
+        assert made.driver.asked(*MOUNTS) == ["NodeStageVolume", "NodePublishVolume", "NodePublishVolume"]
+
+
+async def test_it_is_unstaged_after_the_last_pod_has_let_go() -> None:
+    async with world() as made:
+        made.made()
+        for uid in ("a", "b"):
+            await made.mount(pod(uid), persistent())
+        assert await made.volumes.drop("a") == []
+        await asyncio.sleep(0.2)
+        assert "NodeUnstageVolume" not in made.driver.asked()
+        assert await made.volumes.drop("b") == []
+        await unstaged(made)
+        assert made.driver.asked(*MOUNTS)[-2:] == ["NodeUnpublishVolume", "NodeUnstageVolume"]
+
+
+async def test_mounted_volumes_are_not_asked_for_again() -> None:
+    async with world() as made:
+        made.made()
+        where = await made.mount(pod(), persistent())
+        settled = await made.volumes.settled("uid-1", "data")
+        assert settled == where == await made.mount(pod(), persistent())
+        assert made.driver.asked(*MOUNTS) == ["NodeStageVolume", "NodePublishVolume"]
+
+
+async def test_a_driver_that_does_not_stage_is_not_asked_to() -> None:
+    async with world(Options(node=())) as made:
+        made.made()
+        await made.mount(pod(), persistent())
+        assert await made.volumes.drop("uid-1") == []
+        assert made.driver.asked(*MOUNTS) == ["NodePublishVolume", "NodeUnpublishVolume"]
+        assert made.driver.request("NodePublishVolume").staging_target_path == ""
+
+
+async def test_an_agent_that_was_killed_is_taken_over_from_whatever_it_was_doing() -> None:
+    for fault in ("NodeStageVolume", "NodePublishVolume"):
+        async with world() as made:
+            made.made()
+            made.driver.faults.set(fault, Fault("UNAVAILABLE", times=1, after=True))
+            with pytest.raises((CsiFailure, MountFailed)):
+                await made.mount(pod(), persistent())
+            again = await made.restarted()
+            assert await again.drop("uid-1") == []
+            await unstaged(made)
+
+
+async def test_an_agent_that_starts_anew_knows_what_is_mounted_and_asks_nobody() -> None:
+    async with world() as made:
+        made.made()
+        where = await made.mount(pod(), persistent())
+        again = await made.restarted()
+        made.driver.calls.clear()
+        assert await again.mount(pod(), persistent()) == where
+        assert made.driver.asked(*MOUNTS) == []
+
+
+async def test_what_was_staged_for_no_pod_any_more_is_tidied_away() -> None:
+    async with world() as made:
+        made.made()
+        await made.mount(pod(), persistent())
+        made.driver.faults.set("NodeUnstageVolume", Fault("INTERNAL", times=1))
+        assert await made.volumes.drop("uid-1") == []
+        await asyncio.sleep(0.2)
+        assert made.mounted()
+        await made.volumes.tidy()
+        await unstaged(made)
+
+
+async def test_after_a_restart_of_the_machine_the_driver_is_asked_for_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world() as made:
+        made.made()
+        await made.mount(pod(), persistent())
+        monkeypatch.setattr(records, "this_boot", lambda: "another")
+        await made.mount(pod(), persistent())
+        assert made.driver.asked(*MOUNTS) == ["NodeStageVolume", "NodePublishVolume"] * 2
+
+
+async def test_a_driver_that_hangs_holds_up_its_own_pod_alone() -> None:
+    async with world(wait_s=0.1) as made:
+        made.made()
+        made.made("vol-2")
+        made.driver.faults.set("NodeStageVolume", Fault(hang_s=1.0, times=1))
+        with pytest.raises(MountPending, match='volume "pv-vol-1" is being mounted by driver'):
+            await made.volumes.mount(pod("a"), persistent())
+        await made.mount(pod("b"), persistent("vol-2"))
+        assert "NodePublishVolume" in made.driver.asked()
+        while not made.over:
+            await asyncio.sleep(0.05)
+        assert made.over[0] == "a"
+        assert (await made.volumes.mount(pod("a"), persistent())).is_dir()
+
+
+async def test_a_pod_that_goes_while_its_volume_is_being_mounted_lets_go_of_it() -> None:
+    async with world(wait_s=0.1) as made:
+        made.made()
+        made.driver.faults.set("NodePublishVolume", Fault(hang_s=30.0, times=1))
+        with pytest.raises(MountPending):
+            await made.volumes.mount(pod(), persistent())
+        assert await made.volumes.drop("uid-1") == []
+        await unstaged(made)
+
+
+async def test_what_a_driver_refuses_is_said_with_the_step_and_tried_again() -> None:
+    async with world() as made:
+        made.made()
+        made.driver.faults.set("NodeStageVolume", Fault("INTERNAL", "no such disk", times=1))
+        with pytest.raises(MountFailed, match="NodeStageVolume: INTERNAL: no such disk") as caught:
+            await made.mount(pod(), persistent())
+        assert caught.value.step == "MountVolume.MountDevice"
+        assert (await made.mount(pod(), persistent())).is_dir()
+
+
+async def test_a_volume_that_is_not_let_go_of_keeps_its_files_and_its_record() -> None:
+    async with world() as made:
+        made.made()
+        where = await made.mount(pod(), persistent())
+        (where / "file").write_text("kept")
+        made.driver.faults.set("NodeUnpublishVolume", Fault("INTERNAL", "busy", times=1))
+        (left,) = await made.volumes.drop("uid-1")
+        assert left == ('UnmountVolume.TearDown failed for volume "pv-vol-1" : driver folders.test: NodeUnpublishVolume: INTERNAL: busy')
+        assert (where / "file").read_text() == "kept"
+        assert await made.volumes.drop("uid-1") == []
+        assert (made.driver.store.data("vol-1") / "file").read_text() == "kept"
+
+
+async def test_without_its_driver_a_volume_waits_and_says_so() -> None:
+    async with world() as made:
+        made.made()
+        await made.mount(pod(), persistent())
+        made.drivers.remove(made.config.registrations_dir / "r.sock")
+        (left,) = await made.volumes.drop("uid-1")
+        assert left.endswith("driver name folders.test not found in the list of registered CSI drivers")
+        with pytest.raises(MountFailed, match="not found in the list of registered CSI drivers"):
+            await made.mount(pod("b"), persistent())
+
+
+async def test_a_volume_that_somebody_has_deleted_under_its_pod_holds_up_nothing() -> None:
+    async with world(Options(node=())) as made:
+        made.made()
+        where = await made.mount(pod(), persistent())
+        made.driver.store.remove("vol-1")
+        (left,) = await made.volumes.drop("uid-1")
+        assert "NOT_FOUND" in left
+        unmount(where)
+        assert await made.volumes.drop("uid-1") == []
+
+
+class TestAttached:
+    """Volumes that the cluster attaches to nodes."""
+
+    OPTIONS = Options(controller=("PUBLISH_UNPUBLISH_VOLUME",))
+
+    def attachment(self, made: World, **status: object) -> None:
+        name = attachment_name("folders.test", "vol-1", NODE)
+        made.api.attachments[name] = {"metadata": {"name": name}, "status": status}
+
+    async def test_nothing_is_mounted_before_the_node_says_that_it_uses_the_volume(self) -> None:
+        async with world(self.OPTIONS, wait_s=0.3) as made:
+            made.made()
+            made.about(attachRequired=True)
+            self.attachment(made, attached=True, attachmentMetadata={"attached": "here"})
+            with pytest.raises(MountPending):
+                await made.volumes.mount(pod(), persistent())
+            assert made.attaching.in_use() == [unique_name("folders.test", "vol-1")]
+            assert made.driver.asked() == []
+            made.attaching.reported(made.attaching.in_use())
+            assert (await made.mount(pod(), persistent())).is_dir()
+            assert dict(made.driver.request("NodeStageVolume").publish_context) == {"attached": "here"}
+            assert dict(made.driver.request("NodePublishVolume").publish_context) == {"attached": "here"}
+
+    async def test_it_counts_as_in_use_until_it_is_unstaged_also_for_an_agent_that_starts_anew(self) -> None:
+        async with world(self.OPTIONS) as made:
+            made.made()
+            made.about(attachRequired=True)
+            self.attachment(made, attached=True, attachmentMetadata={"attached": "here"})
+            made.attaching.reported([unique_name("folders.test", "vol-1")])
+            await made.mount(pod(), persistent())
+            again = await made.restarted()
+            assert made.attaching.in_use() == [unique_name("folders.test", "vol-1")]
+            await again.drop("uid-1")
+            await unstaged(made)
+            assert made.attaching.in_use() == []
+
+    async def test_why_it_is_not_attached_is_said(self) -> None:
+        async with world(self.OPTIONS) as made:
+            made.made()
+            made.about(attachRequired=True)
+            made.attaching.reported([unique_name("folders.test", "vol-1")])
+            self.attachment(made, attached=False, attachError={"message": "no slot is free"})
+            with pytest.raises(MountFailed, match="no slot is free") as caught:
+                await made.mount(pod(), persistent())
+            assert caught.value.step == "MountVolume.WaitForAttach"
+
+
+class TestInline:
+    """Volumes that live and die with their pod."""
+
+    async def test_it_is_made_for_the_pod_and_goes_with_it(self) -> None:
+        async with world() as made:
+            made.about(volumeLifecycleModes=["Ephemeral"], podInfoOnMount=True)
+            of = pod()
+            where = await made.mount(of, inlined(of, volumeAttributes={"size": "1"}))
+            (where / "file").touch()
+            request = made.driver.request("NodePublishVolume")
+            assert dict(request.volume_context) == {
+                "size": "1",
+                "csi.storage.k8s.io/pod.name": "web",
+                "csi.storage.k8s.io/pod.namespace": "default",
+                "csi.storage.k8s.io/pod.uid": "uid-1",
+                "csi.storage.k8s.io/serviceAccount.name": "robot",
+                "csi.storage.k8s.io/ephemeral": "true",
+            }
+            assert await made.volumes.drop("uid-1") == []
+            assert (made.driver.asked(*MOUNTS), list(made.driver.store.volumes())) == (["NodePublishVolume", "NodeUnpublishVolume"], [])
+
+    async def test_a_driver_serves_only_the_kinds_of_volumes_that_it_says(self) -> None:
+        async with world() as made:
+            of = pod()
+            with pytest.raises(MountFailed, match=r'volume mode "Ephemeral" not supported by driver folders.test \(only supports \["Pers'):
+                await made.mount(of, inlined(of))
+            made.about(volumeLifecycleModes=["Ephemeral"])
+            with pytest.raises(MountFailed, match=r'volume mode "Persistent" not supported'):
+                await made.mount(of, persistent())
+
+
+class TestToldToTheDriver:
+    async def test_secrets_are_those_that_the_volume_names(self) -> None:
+        async with world(Options(required_secret="key=s3cret")) as made:
+            made.made()
+            made.api.secrets["vault", "of-volume"] = {"data": {"key": "czNjcmV0"}}
+            reference = {"name": "of-volume", "namespace": "vault"}
+            asked = persistent(csi={"nodeStageSecretRef": reference, "nodePublishSecretRef": reference})
+            assert (await made.mount(pod(), asked)).is_dir()
+
+    async def test_a_secret_that_is_missing_is_named(self) -> None:
+        async with world() as made:
+            made.made()
+            asked = persistent(csi={"nodeStageSecretRef": {"name": "none", "namespace": "vault"}})
+            with pytest.raises(MountFailed, match='secret "vault/none", which nodeStageSecretRef names, not found'):
+                await made.mount(pod(), asked)
+
+    async def test_tokens_are_for_the_audiences_that_the_driver_asks_for_and_kept(self) -> None:
+        async with world() as made:
+            made.made()
+            made.about(tokenRequests=[{"audience": "vault"}], requiresRepublish=True)
+            await made.mount(pod(), persistent())
+            said = '{"vault":{"token":"vault-1","expirationTimestamp":"2030-01-01T00:00:00Z"}}'
+            assert made.driver.request("NodePublishVolume").volume_context["csi.storage.k8s.io/serviceAccount.tokens"] == said
+            made.now[0] += 61
+            await made.mount(pod(), persistent())
+            assert made.api.issued == 1
+
+    async def test_tokens_may_go_into_the_secrets(self) -> None:
+        async with world() as made:
+            made.made()
+            made.about(tokenRequests=[{}], serviceAccountTokenInSecrets=True)
+            await made.mount(pod(), persistent())
+            request = made.driver.request("NodePublishVolume")
+            assert list(request.secrets) == ["csi.storage.k8s.io/serviceAccount.tokens"]
+            assert not request.volume_context
+
+    async def test_a_driver_that_wants_it_is_asked_again_now_and_then(self) -> None:
+        async with world() as made:
+            made.made()
+            made.about(requiresRepublish=True)
+            for later in (0, 30, 31):
+                made.now[0] += later
+                await made.mount(pod(), persistent())
+            assert made.driver.asked(*MOUNTS) == ["NodeStageVolume", "NodePublishVolume", "NodePublishVolume"]
+
+    async def test_options_and_modes_of_the_volume_are_said(self) -> None:
+        async with world() as made:
+            made.made()
+            asked = persistent(mountOptions=["noatime"], accessModes=["ReadWriteOncePod"], csi={"fsType": "xfs"})
+            await made.mount(pod(), asked)
+            said = made.driver.request("NodeStageVolume").volume_capability
+            assert (list(said.mount.mount_flags), said.mount.fs_type, said.access_mode.mode) == (["noatime"], "xfs", 6)
+
+
+class TestGroup:
+    """Whose files they become."""
+
+    def of(self, where: Path) -> int:
+        return where.stat().st_gid
+
+    @pytest.mark.parametrize(
+        ("about", "more", "group"),
+        [
+            ({}, {"csi": {"fsType": "ext4"}}, 2000),
+            ({}, {}, 0),
+            ({}, {"csi": {"fsType": "ext4"}, "accessModes": ["ReadWriteMany"]}, 0),
+            ({"fsGroupPolicy": "File"}, {"accessModes": ["ReadWriteMany"]}, 2000),
+            ({"fsGroupPolicy": "None"}, {"csi": {"fsType": "ext4"}}, 0),
+        ],
+    )
+    async def test_it_follows_the_drivers_policy(self, about: dict[str, str], more: dict[str, object], group: int) -> None:
+        async with world() as made:
+            made.made()
+            made.about(**about)
+            where = await made.mount(pod(securityContext={"fsGroup": 2000}), persistent(**more))
+            assert self.of(where) == group
+
+    async def test_a_driver_that_can_does_it_itself(self) -> None:
+        async with world(Options(node=("STAGE_UNSTAGE_VOLUME", "VOLUME_MOUNT_GROUP"))) as made:
+            made.made()
+            made.about(fsGroupPolicy="File")
+            where = await made.mount(pod(securityContext={"fsGroup": 2000}), persistent())
+            assert (self.of(where), made.driver.request("NodePublishVolume").volume_capability.mount.volume_mount_group) == (2000, "2000")
+
+
+class TestGrowing:
+    async def test_a_mounted_volume_that_has_grown_is_grown_here_and_its_claim_says_so(self) -> None:
+        async with world() as made:
+            made.made()
+            where = await made.mount(pod(), persistent())
+            made.now[0] += 61
+            await made.mount(pod(), persistent(capacity={"storage": "2Gi"}))
+            request = made.driver.request("NodeExpandVolume")
+            assert (request.volume_path, request.capacity_range.required_bytes) == (str(where), 2 << 30)
+            assert made.api.grown == [{"capacity": {"storage": "2Gi"}, "conditions": None}]
+            (note,) = made.volumes.take_notes("uid-1")
+            assert note.reason == "FileSystemResizeSuccessful"
+
+    async def test_what_has_grown_before_it_is_mounted_grows_with_the_mount(self) -> None:
+        async with world() as made:
+            made.made()
+            await made.mount(pod(), persistent(capacity={"storage": "2Gi"}))
+            assert made.driver.asked()[-1] == "NodeExpandVolume"
+
+    async def test_growth_that_fails_is_said_and_the_volume_stays(self) -> None:
+        async with world() as made:
+            made.made()
+            made.driver.faults.set("NodeExpandVolume", Fault("OUT_OF_RANGE", "too much"))
+            assert (await made.mount(pod(), persistent(capacity={"storage": "2Gi"}))).is_dir()
+            (note,) = made.volumes.take_notes("uid-1")
+            assert (note.reason, made.api.grown) == ("VolumeResizeFailed", [])
+            assert "NodeExpandVolume: OUT_OF_RANGE: too much" in note.message
