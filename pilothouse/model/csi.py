@@ -47,3 +47,17 @@ def driver_on(csi_node: Object | None, driver: str) -> Object | None:
     """What a CSINode says of a driver; None when the driver is not registered there."""
     drivers = ((csi_node or {}).get("spec") or {}).get("drivers") or ()
     return next((each for each in drivers if each.get("name") == driver), None)
+
+
+SIDECARS = "csi.pilothouse.dev/sidecars"
+"""Annotation of a CSIDriver: what the platform does for it in place of the sidecar containers that it does not bring; `all` or some of
+`PARTS`, with commas between. Without it the platform does nothing of that, and the driver brings its own."""
+PARTS = ("provisioner", "attacher", "resizer", "snapshotter", "capacity")
+EVERY_PART = "all"
+
+
+def parts_of(driver: Object) -> frozenset[str]:
+    """Which sidecars' work is done here for a CSIDriver. Words that mean nothing are refused when they are written."""
+    words = ((driver.get("metadata") or {}).get("annotations") or {}).get(SIDECARS) or ""
+    found = frozenset(word.strip() for word in words.split(",") if word.strip())
+    return frozenset(PARTS) if EVERY_PART in found else found & frozenset(PARTS)

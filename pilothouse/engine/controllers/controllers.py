@@ -16,6 +16,9 @@ from pilothouse.engine.controllers.certificates.approver import CertificateAppro
 from pilothouse.engine.controllers.certificates.cleaner import CertificateCleaner
 from pilothouse.engine.controllers.certificates.signer import Authority, CertificateSigner
 from pilothouse.engine.controllers.cronjob.controller import CronJobController
+from pilothouse.engine.controllers.csi.attacher import Attacher
+from pilothouse.engine.controllers.csi.drivers import DriverCalls, Drivers
+from pilothouse.engine.controllers.csi.provisioner import Provisioner
 from pilothouse.engine.controllers.daemonset.controller import DaemonSetController
 from pilothouse.engine.controllers.deployment.controller import DeploymentController
 from pilothouse.engine.controllers.disruption.controller import DisruptionController
@@ -54,6 +57,7 @@ def makers(
     pod_ranges: PodRanges | None = None,
     own_addresses: Collection[str] = (),
     node_volumes: NodeVolumes | None = None,
+    driver_calls: DriverCalls | None = None,
     autoscaler_sync_s: float = SYNC_S,
     clock: Callable[[], float] = time.time,
 ) -> dict[str, Callable[[], Runnable]]:
@@ -62,13 +66,15 @@ def makers(
     Each controller writes as itself and may write what its role says; all read from `informers`, and speak through `recorder`.
     root_ca: PEM text that every namespace gets as `kube-root-ca.crt`. authority: signs certificates; None for nobody who does.
     pod_ranges: what nodes are given of the pod network; None for nothing. own_addresses: those of the API
-    server, which no node may serve under. node_volumes: has nodes make volumes; None for nobody who does.
+    server, which no node may serve under. node_volumes: has nodes make volumes; driver_calls: reaches CSI drivers at nodes; None for
+    nobody who does.
     autoscaler_sync_s: how often each autoscaler looks at its metrics.
     """
     named = recorder.named
     accounts, publisher = clients("service-account-controller"), clients("root-ca-cert-publisher")
     certificates = clients("certificate-controller")
     jobs, expiry = clients("job-controller"), clients("ttl-after-finished-controller")
+    drivers = Drivers(informers, driver_calls)
     optional: dict[str, Callable[[], Runnable]] = {}
     if authority is not None:
         optional["certificate-signer"] = lambda: CertificateSigner(certificates, informers, named("certificate-signer"), authority, clock)
@@ -127,6 +133,8 @@ def makers(
         "persistentvolume-attach-detach-controller": lambda: AttachDetachController(
             clients("attachdetach-controller"), informers, named("attachdetach-controller"), clock
         ),
+        "csi-attacher": lambda: Attacher(clients("csi-attacher"), informers, drivers, clock),
+        "csi-provisioner": lambda: Provisioner(clients("csi-provisioner"), informers, named("csi-provisioner"), drivers),
         "persistentvolumeclaim-protection-controller": lambda: ClaimProtection(clients("pvc-protection-controller"), informers),
         "persistentvolume-protection-controller": lambda: VolumeProtection(clients("pv-protection-controller"), informers),
         "ephemeral-volume-controller": lambda: EphemeralVolumeController(
@@ -154,9 +162,19 @@ class Controllers:
         root_ca: str = "",
         authority: Authority | None = None,
         node_volumes: NodeVolumes | None = None,
+        driver_calls: DriverCalls | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        made = makers(clients, informers, recorder, root_ca=root_ca, authority=authority, node_volumes=node_volumes, clock=clock)
+        made = makers(
+            clients,
+            informers,
+            recorder,
+            root_ca=root_ca,
+            authority=authority,
+            node_volumes=node_volumes,
+            driver_calls=driver_calls,
+            clock=clock,
+        )
         self._controllers = {name: make() for name, make in made.items()}
 
     async def run(self, ready: asyncio.Event | None = None) -> None:

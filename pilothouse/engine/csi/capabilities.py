@@ -1,11 +1,19 @@
 """What a driver says that it can do, by the names of the CSI specification."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pilothouse.engine.csi import csi_pb2 as csi
 from pilothouse.engine.csi import methods
-from pilothouse.engine.csi.driver import CALL_S, Driver
+from pilothouse.engine.csi.methods import CALL_S, A, Method, Q
+
+
+class Driver(Protocol):
+    """Whatever reaches a driver: its socket, or the node at which it is."""
+
+    async def call(self, method: Method[Q, A], request: Q, timeout_s: float = CALL_S) -> A:
+        """Raises CsiFailure."""
+        ...
 
 
 class Plugin(NamedTuple):

@@ -8,29 +8,11 @@ from pathlib import Path
 
 from google.protobuf.message import Message
 
-from pilothouse.engine.csi.methods import A, Method, Q
+from pilothouse.engine.csi.failure import CsiFailure
+from pilothouse.engine.csi.methods import CALL_S, A, Method, Q
 from pilothouse.engine.rpc import CallError, open_channel
 
-CALL_S = 120.0
-"""How long the kubelet gives a driver for one call."""
 MOST_WORDS = 1024
-_UNDECIDED = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"})
-
-
-class CsiFailure(Exception):
-    """A driver refused, or could not be asked. method: CreateVolume, ...; code: gRPC's name of the status (NOT_FOUND, UNAVAILABLE, ...)."""
-
-    def __init__(self, driver: str, method: str, why: str, code: str) -> None:
-        super().__init__(f"driver {driver}: {method}: {code}: {why}" if why else f"driver {driver}: {method}: {code}")
-        self.driver = driver
-        self.method = method
-        self.why = why
-        self.code = code
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing has been done or is still being done: after any other failure the driver may finish the work yet."""
-        return self.code not in _UNDECIDED
 
 
 class Driver:

@@ -16,6 +16,8 @@ A = TypeVar("A", bound=Message)
 
 IDENTITY, CONTROLLER, NODE = "csi.v1.Identity", "csi.v1.Controller", "csi.v1.Node"
 REGISTRATION = "pluginregistration.Registration"
+CALL_S = 120.0
+"""How long the kubelet gives a driver for one call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,14 @@ async def test_a_driver_gets_upstreams_defaults_and_counts_changes_of_its_spec(a
             named(spec={"tokenRequests": [{"audience": "a"}, {"audience": "a"}]}),
             ("spec.tokenRequests[1].audience", 'Duplicate value: "a"'),
         ),
+        (
+            DRIVERS,
+            {"metadata": {"name": "d", "annotations": {"csi.pilothouse.dev/sidecars": "attacher, snapshoter"}}, "spec": {}},
+            (
+                "metadata.annotations[csi.pilothouse.dev/sidecars]",
+                'Unsupported value: "snapshoter": supported values: "all", "provisioner", "attacher", "resizer", "snapshotter", "capacity"',
+            ),
+        ),
         (NODES, csi_node(nodeID=""), ("spec.drivers[0].nodeID", "Required value")),
         (
             NODES,

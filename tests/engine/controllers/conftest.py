@@ -18,6 +18,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.controllers.controllers import Controllers
+from pilothouse.engine.controllers.csi.drivers import DriverCalls
 from pilothouse.engine.controllers.persistentvolume.local import NodeVolumes
 from pilothouse.engine.store import Store
 from pilothouse.model import meta
@@ -180,7 +181,10 @@ async def client(server: ApiServer) -> Client:
 
 @asynccontextmanager
 async def controlled(
-    server: ApiServer, authority: CertificateAuthority | None = None, node_volumes: NodeVolumes | None = None
+    server: ApiServer,
+    authority: CertificateAuthority | None = None,
+    node_volumes: NodeVolumes | None = None,
+    driver_calls: DriverCalls | None = None,
 ) -> AsyncIterator[Cluster]:
     """With all controllers, each signed in as itself; the cluster's client is an administrator's. None of them is ever refused."""
     manager = client_of(server, CONTROLLER_MANAGER)
@@ -193,6 +197,7 @@ async def controlled(
         root_ca="PEM",
         authority=None if authority is None else lambda: authority,
         node_volumes=node_volumes,
+        driver_calls=driver_calls,
     )
     async with scope() as tasks:
         tasks.spawn(recorder.run())

@@ -173,6 +173,19 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule(READ, "csinodes", "storage.k8s.io"),
         EVENTS,
     ),
+    # What the stock sidecars do, for drivers that have asked for it. Secrets are those that classes and volumes name for their driver.
+    "csi-provisioner": (
+        rule("get patch update", "persistentvolumeclaims"),
+        rule("create delete get patch", "persistentvolumes"),
+        rule("get", "secrets"),
+        rule("get", "volumesnapshotcontents volumesnapshots", "snapshot.storage.k8s.io"),
+        EVENTS,
+    ),
+    "csi-attacher": (
+        rule("patch", "persistentvolumes"),
+        rule("get", "secrets"),
+        rule("patch", "volumeattachments volumeattachments/status", "storage.k8s.io"),
+    ),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),
 }
 CONTROLLERS = tuple(_RULES)

@@ -64,7 +64,8 @@ class PersistentVolumeController:
         self._of_claims.watches(self._volumes, self._concerned)
         self._of_claims.watches(self._classes, lambda obj: self._unbound())
         self._of_volumes.watches(self._volumes)
-        self._of_volumes.watches(self._claims, lambda claim: claim["spec"].get("volumeName") or None)
+        # Also of a claim that has gone before it knew the volume that was made for it.
+        self._of_volumes.watches(self._claims, lambda claim: claim["spec"].get("volumeName") or provision.name_for(claim))
         for controller in (self._provisioning, self._reclaiming):
             controller.watches(known_nodes, lambda node: None)
 

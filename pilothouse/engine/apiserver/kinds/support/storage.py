@@ -27,7 +27,11 @@ spec.resources.requests status
 
 _VOLUME_RULES: Mapping[str, Rule] = {
     "spec.local.fsType": inert("of block devices, which cannot be mounted here"),
-    "spec.mountOptions": refused("volumes here are folders of nodes, mounted as they are; leave it out"),
+    "spec.mountOptions": refused(
+        "volumes of this kind are folders of nodes, mounted as they are; leave it out",
+        "",
+        lambda value, holder: bool(value) and not holder.get("csi"),
+    ),
     "spec.volumeAttributesClassName": refused(_NO_ATTRIBUTES),
     "spec.persistentVolumeReclaimPolicy": refused(
         "nobody empties volumes here; take Retain or Delete", "`Recycle`", lambda value, holder: value == "Recycle"

@@ -6,7 +6,7 @@ Source: pkg/apis/storage/validation, pkg/apis/storage/v1/defaults.go, pkg/regist
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Context, Kind
 from pilothouse.engine.apiserver.kinds.printers import csi as printer
-from pilothouse.model import kinds, names
+from pilothouse.model import csi, kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 
@@ -48,7 +48,17 @@ def _prepare_update(obj: Object, old: Object, context: Context) -> None:
 
 def _validate(obj: Object) -> list[Cause]:
     causes = metadata.validate(obj, names.dns1123_subdomain, namespaced=False)
-    return causes + _spec(obj.get("spec") or {})
+    return causes + _sidecars(obj) + _spec(obj.get("spec") or {})
+
+
+def _sidecars(obj: Object) -> list[Cause]:
+    """What the platform is asked to do for the driver."""
+    stated = ((obj.get("metadata") or {}).get("annotations") or {}).get(csi.SIDECARS)
+    known = (csi.EVERY_PART, *csi.PARTS)
+    causes: list[Cause] = []
+    for word in field.until_enough(causes, [] if stated is None else stated.split(",")):
+        causes += field.none_or_one_of(f"metadata.annotations[{csi.SIDECARS}]", word.strip(), known)
+    return causes
 
 
 def _spec(spec: Object) -> list[Cause]:
@@ -85,7 +95,7 @@ def _token_requests(requests: list[Object]) -> list[Cause]:
 
 def _validate_update(obj: Object, old: Object) -> list[Cause]:
     spec, before = obj.get("spec") or {}, old.get("spec") or {}
-    causes = metadata.validate_update(obj, old) + _spec(spec)
+    causes = metadata.validate_update(obj, old) + _sidecars(obj) + _spec(spec)
     # Upstream writes the path with this slip.
     causes += field.immutable("spec.attachedRequired", spec.get("attachRequired"), before.get("attachRequired"))
     modes = "volumeLifecycleModes"
