@@ -32,9 +32,10 @@ from pilothouse.engine.apiserver.inprocess import InProcessTransport
 from pilothouse.engine.apiserver.kinds.registry import BUILT_IN
 from pilothouse.engine.apiserver.kubelet.by_node import ByNode
 from pilothouse.engine.apiserver.kubelet.connector import RemoteNode
+from pilothouse.engine.apiserver.kubelet.drivers import NodeDrivers
 from pilothouse.engine.apiserver.kubelet.node import KubeletNode
 from pilothouse.engine.apiserver.kubelet.proxy import KubeletProxy
-from pilothouse.engine.apiserver.kubelet.volumes import NodeVolumes, connecting
+from pilothouse.engine.apiserver.kubelet.volumes import Connect, NodeVolumes, connecting
 from pilothouse.engine.apiserver.nodes import NodeConnector
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.apiserver.resource_metrics.scraper import RESOLUTION_S
@@ -220,10 +221,16 @@ class ControlPlane:
         return KubeletNode(name, lambda: Objects(self._server.backend.store).get(NODES, "", name), proxy)
 
     def _node_volumes(self, identities: Identities) -> NodeVolumes:
+        return NodeVolumes(self._connecting(identities))
+
+    def _connecting(self, identities: Identities) -> Connect:
         def node(name: str) -> Object | None:
             return Objects(self._server.backend.store).get(NODES, "", name)
 
-        return NodeVolumes(connecting(self.config.node_name, self.config.node_socket, node, self._proxy(identities)))
+        return connecting(self.config.node_name, self.config.node_socket, node, self._proxy(identities))
+
+    def _driver_calls(self, identities: Identities) -> NodeDrivers:
+        return NodeDrivers(self._connecting(identities))
 
     def _proxy(self, identities: Identities) -> KubeletProxy:
         hosts = {self.config.node_name: self.config.kubelet_host}
@@ -298,6 +305,7 @@ class ControlPlane:
             pod_ranges=self._pod_ranges(),
             own_addresses=self._addresses(),
             node_volumes=self._node_volumes(identities),
+            driver_calls=self._driver_calls(identities),
             autoscaler_sync_s=self.config.autoscaler_sync_s,
         )
         parts = {name: Part(informers, make) for name, make in makers_of.items()}

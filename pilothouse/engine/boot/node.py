@@ -20,8 +20,10 @@ from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
 from pilothouse.decisions.log import DecisionLog
 from pilothouse.engine.boot.certificates import keep_certificates
+from pilothouse.engine.csi.serving import WORD as DRIVERS
 from pilothouse.engine.node.agent import NodeAgent
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.csi.answering import DriverAnswers
 from pilothouse.engine.node.files.kubelet_root import open_root
 from pilothouse.engine.node.images.archive import load_archive, pause_archive
 from pilothouse.engine.node.kubelet.api import KubeletApi
@@ -33,7 +35,7 @@ from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.engine.node.runtime.containerd import Containerd
 from pilothouse.engine.node.runtime.cri import CriRuntime
-from pilothouse.engine.node.streams.server import NodeServer
+from pilothouse.engine.node.streams.server import NodeServer, Served
 
 log = structlog.get_logger("node")
 
@@ -65,10 +67,11 @@ class Node:
         self.socket = socket
         self.volumes = LocalVolumes(config)
         self.snapshots = LocalSnapshots(self.volumes)
-        volumes = partial(serving.answer, self.volumes, self.snapshots)
-        self.server = NodeServer(volumes)
+        self.drivers = DriverAnswers()
+        served: dict[str, Served] = {serving.WORD: partial(serving.answer, self.volumes, self.snapshots), DRIVERS: self.drivers.answer}
+        self.server = NodeServer(served)
         self.listening = listening
-        self.kubelet = KubeletApi(Callers(client, config.node_name), configuration(config, listening), volumes)
+        self.kubelet = KubeletApi(Callers(client, config.node_name), configuration(config, listening), served)
         self._containerd = Containerd(config)
 
     async def start(self, noted: Callable[[str], None]) -> None:
@@ -126,11 +129,11 @@ class Node:
             stack.push_async_callback(runtime.close)
             tasks = await stack.enter_async_context(scope())
             tasks.spawn(recorder.run(), name="node events")
-            self.server.pods, self.kubelet.host = agent, agent.view
+            self.server.pods, self.kubelet.host, self.drivers.drivers = agent, agent.view, agent.drivers
             try:
                 await agent.run(ready)
             finally:
-                self.server.pods = self.kubelet.host = None
+                self.server.pods = self.kubelet.host = self.drivers.drivers = None
                 tasks.cancel()
 
 

@@ -14,6 +14,8 @@ from pilothouse.engine.rpc import CallError, open_channel
 
 MOST_WORDS = 1024
 
+__all__ = ["CALL_S", "CsiFailure", "Driver"]
+
 
 class Driver:
     """A driver behind a unix socket. Made inside a running event loop and closed by its owner. name: for what is said of it."""

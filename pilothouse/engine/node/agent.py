@@ -132,11 +132,11 @@ class NodeAgent:
         self.view = NodeView(runtime, config, self._workers, self.connector, self.worker)
         self._signals: Signals = self.view.statistics if signals is None else signals
         self._evictor: Evictor | None = None
-        self._drivers = Drivers(config)
+        self.drivers = Drivers(config)
         self._attaching = Attaching(config, self._sources, self._volumes_changed)
-        self._csi = CsiVolumes(config, self._drivers, self._sources, self._attaching, self._volume_over, self._clock)
-        self._node_objects = NodeObjects(client, config, self._drivers, self._clock)
-        self._registrations = Registrations(config, self._drivers, self._drivers_changed, self._clock)
+        self._csi = CsiVolumes(config, self.drivers, self._sources, self._attaching, self._volume_over, self._clock)
+        self._node_objects = NodeObjects(client, config, self.drivers, self._clock)
+        self._registrations = Registrations(config, self.drivers, self._drivers_changed, self._clock)
 
     def _volumes_changed(self) -> None:
         if self._node is not None:

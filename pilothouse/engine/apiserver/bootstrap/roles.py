@@ -173,7 +173,7 @@ def _components() -> list[Object]:
         # Who joins learns that its name is taken before it asks for a certificate, as with kubeadm:get-nodes.
         cluster_role("pilothouse:get-nodes", rule("get", "nodes")),
         # Of the API server's client towards nodes: has them make, grow and remove the volumes that lie on them.
-        cluster_role(NODE_VOLUMES, rule("delete get update", "nodes/volumes")),
+        cluster_role(NODE_VOLUMES, rule("create", "nodes/csi"), rule("delete get update", "nodes/volumes")),
         cluster_role("system:node-bootstrapper", rule("create get list watch", "certificatesigningrequests", signers)),
         *(
             cluster_role(

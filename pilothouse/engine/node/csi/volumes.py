@@ -18,7 +18,7 @@ from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.csi import growing, records
 from pilothouse.engine.node.csi.attaching import Attaching
 from pilothouse.engine.node.csi.drivers import Drivers
-from pilothouse.engine.node.csi.failure import MountFailed, MountPending
+from pilothouse.engine.node.csi.failure import SET_UP, MountFailed, MountPending
 from pilothouse.engine.node.csi.growing import Note
 from pilothouse.engine.node.csi.mounter import Mounter
 from pilothouse.engine.node.csi.records import Key, Place
@@ -31,6 +31,7 @@ from pilothouse.model.json import Object
 
 log = structlog.get_logger("node.csi.volumes")
 
+FAILED = "FailedMount"
 WAIT_S = 2.0
 UPKEEP_S = 60.0
 """Between two looks at a volume that is mounted: whether it has grown, and for drivers that want to be asked again."""
@@ -45,7 +46,7 @@ class _Operation:
 
 @dataclass(slots=True)
 class _Pod:
-    """Of one pod, by name of the volume (as in `Record`). notes: events still to be said. looked_at: when upkeep was last begun."""
+    """Of one pod. operations: by a volume's name, as in `Record`. looked_at: when upkeep began, by its name in the pod. notes: events."""
 
     operations: dict[str, _Operation] = field(default_factory=dict)
     looked_at: dict[str, float] = field(default_factory=dict)
@@ -84,15 +85,13 @@ class CsiVolumes:
     async def close(self) -> None:
         await self._tasks.close()
 
-    async def settled(self, uid: str, pod_volume: str) -> Path | None:
-        """Where a volume of the pod is, by its name in the pod; None when `mount` has something to do for it."""
-        found = await asyncio.to_thread(_published, self._config, uid, pod_volume)
-        if found is None or self._is_upkeep_due(uid, found.folder.name):
-            return None
-        return found.target
+    async def published(self, uid: str, pod_volume: str) -> Path | None:
+        """Where a volume of the pod is, by its name in the pod; None when it is not mounted."""
+        return await asyncio.to_thread(_published, self._config, uid, pod_volume)
 
-    def _is_upkeep_due(self, uid: str, name: str) -> bool:
-        return self._clock() - self._pod(uid).looked_at.get(name, float("-inf")) >= UPKEEP_S
+    def is_due(self, uid: str, pod_volume: str) -> bool:
+        """Whether a volume that is mounted is to be looked after: then it is to be mounted again, which only does that."""
+        return self._clock() - self._pod(uid).looked_at.get(pod_volume, float("-inf")) >= UPKEEP_S
 
     def take_notes(self, uid: str) -> list[Note]:
         pod = self._pods.get(uid)
@@ -104,17 +103,22 @@ class CsiVolumes:
     async def mount(self, pod: Object, asked: Wanted) -> Path:
         """Where the volume is. Raises MountPending while the driver is at work, MountFailed, CsiFailure, ApiError, OSError, ValueError."""
         uid, place = meta.uid(pod), records.published_at(self._config, meta.uid(pod), asked.name)
-        if await asyncio.to_thread(_is_mounted, place):
-            if self._is_upkeep_due(uid, asked.name):
-                self._pod(uid).looked_at[asked.name] = self._clock()
+        if not await asyncio.to_thread(_is_mounted, place):
+            await self._result(uid, asked, self._mount(pod, asked))
+        elif self.is_due(uid, asked.pod_volume):
+            self._pod(uid).looked_at[asked.pod_volume] = self._clock()
+            try:
                 await self._result(uid, asked, self._look_after(pod, asked))
-            return place.target
-        await self._result(uid, asked, self._mount(pod, asked))
+            except MountPending:
+                return place.target
+            except _FAILURES as error:
+                # The pod has its volume all the same.
+                self._pod(uid).notes.append(Note("Warning", FAILED, f'{SET_UP} failed for volume "{asked.name}" : {said(error)}'))
         return place.target
 
     async def _mount(self, pod: Object, asked: Wanted) -> None:
         await self._mounter.mount(pod, asked)
-        self._pod(meta.uid(pod)).looked_at[asked.name] = self._clock()
+        self._pod(meta.uid(pod)).looked_at[asked.pod_volume] = self._clock()
         await self._grow(pod, asked)
 
     async def _look_after(self, pod: Object, asked: Wanted) -> None:
@@ -198,11 +202,11 @@ def said(error: Exception) -> str:
     return error.message if isinstance(error, ApiError) else str(error)
 
 
-def _published(config: NodeConfig, uid: str, pod_volume: str) -> Place | None:
+def _published(config: NodeConfig, uid: str, pod_volume: str) -> Path | None:
     for place in records.of_pod(config, uid):
         record = records.read(place)
         if record is not None and record.pod_volume == pod_volume and _is_mounted(place):
-            return place
+            return place.target
     return None
 
 

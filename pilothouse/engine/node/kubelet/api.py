@@ -3,13 +3,14 @@
     GET  /healthz /pods /runningpods/ /stats/summary /metrics /metrics/{resource,cadvisor,probes} /configz
     GET  /containerLogs/NAMESPACE/POD/CONTAINER
     POST or GET /exec, /attach /NAMESPACE/POD[/UID]/CONTAINER, /portForward/NAMESPACE/POD[/UID];  POST /run/NAMESPACE/POD[/UID]/CONTAINER
-    PUT or DELETE /volumes/NAME, which upstream does not have
+    PUT or DELETE /volumes/NAME, POST /csi/DRIVER/METHOD, which upstream does not have
 
 Sessions speak SPDY, or a WebSocket's channels. They need `create` even when they begin with a GET, as WebSockets do: upstream lets every
 reader of `nodes/proxy` start programs. Errors are plain text, as upstream's kubelet has them.
 Source: kubernetes pkg/kubelet/server/server.go.
 """
 
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 import structlog
@@ -19,8 +20,7 @@ from pilothouse.engine.node.kubelet.callers import Callers
 from pilothouse.engine.node.kubelet.host import Host
 from pilothouse.engine.node.kubelet.pages import TEXT, Asked, page_of
 from pilothouse.engine.node.kubelet.rights import subresources, verb
-from pilothouse.engine.node.local_volumes import serving
-from pilothouse.engine.node.streams.server import Volumes
+from pilothouse.engine.node.streams.server import Served
 from pilothouse.model.errors import ApiError, Forbidden, Unauthorized, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.wire.messages import Request, Response
@@ -32,10 +32,13 @@ _DISABLED = {"logs": b"logs endpoint is disabled.\n", "debug": b"profiling and f
 
 
 class KubeletApi:
-    """host: None while no agent runs. configuration: what /configz shows. volumes: answers what is asked about volumes here."""
+    """host: None while no agent runs. configuration: what /configz shows.
 
-    def __init__(self, callers: Callers, configuration: Object, volumes: Volumes | None = None) -> None:
-        self._volumes = volumes
+    served: by the first word of the path, who answers what upstream's kubelet does not know.
+    """
+
+    def __init__(self, callers: Callers, configuration: Object, served: Mapping[str, Served] | None = None) -> None:
+        self._served = served or {}
         self.host: Host | None = None
         self._callers = callers
         self._configuration = configuration
@@ -52,8 +55,8 @@ class KubeletApi:
         # What is served is what was authorized: one reading of the path for both.
         if disabled := _DISABLED.get(words[0]):
             return Response(405, TEXT, disabled)
-        if words[0] == serving.WORD and self._volumes is not None:
-            return await self._volumes(request, words)
+        if words[0] in self._served:
+            return await self._served[words[0]](request, words)
         page = page_of(words)
         if page is None and words[0] not in sessions.VERBS:
             return Response(404, TEXT, b"404 page not found\n")

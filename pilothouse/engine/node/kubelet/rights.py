@@ -18,6 +18,7 @@ FINE: Mapping[str, tuple[str, ...]] = {
     "logs": ("log",),
     "checkpoint": ("checkpoint",),
     "volumes": ("volumes",),
+    "csi": ("csi",),
 }
 """By the first word of the path."""
 

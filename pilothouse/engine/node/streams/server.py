@@ -5,6 +5,7 @@
     POST /portForward/NAMESPACE/POD/UID?port=N                                           upgrades to SPDY, one stream
     POST /shutdown?seconds=N&criticalSeconds=M                                           ends every pod, {"left": ["NAMESPACE/POD", ...]}
     PUT, DELETE /volumes/NAME                                                            see local_volumes.serving
+    POST /csi/DRIVER/METHOD                                                              see engine.csi.serving
     GET  /containerLogs/NAMESPACE/POD/UID/CONTAINER?follow=true&tailLines=N ...          the log as it comes
 
 It listens on a unix socket that only root may open. Exec and attach are handed to the runtime's streaming server byte by byte. Failures
@@ -38,8 +39,8 @@ from pilothouse.wire.stream import Stream as Answer
 JSON = (("content-type", "application/json"),)
 TEXT = (("content-type", "text/plain"),)
 REFUSAL_S = 0.2
-VOLUMES = "volumes"
-Volumes = Callable[[Request, Sequence[str]], Awaitable[Response]]
+Served = Callable[[Request, Sequence[str]], Awaitable[Response]]
+"""Answers what comes under a word of its own, given the words of the decoded path."""
 
 
 class Pods(Protocol):
@@ -74,12 +75,12 @@ class LogOptions:
 class NodeServer:
     """pods: None while no agent runs; then every request about pods is answered with 503.
 
-    volumes: answers what is asked about volumes that lie on the node, given the words of the path.
+    served: by the first word of the path, who answers what is asked about other things of the node.
     """
 
-    def __init__(self, volumes: Volumes | None = None) -> None:
+    def __init__(self, served: Mapping[str, Served] | None = None) -> None:
         self.pods: Pods | None = None
-        self._volumes = volumes
+        self._served = served or {}
 
     async def listen(self, path: Path) -> Server:
         """Raises OSError."""
@@ -98,8 +99,8 @@ class NodeServer:
             return Response(200, TEXT, b"ok")
         if verb == "shutdown" and request.method == "POST":
             return await self._shut_down(parse_qs(request.query))
-        if verb == VOLUMES and self._volumes is not None:
-            return await self._volumes(request, [verb, *words])
+        if verb in self._served:
+            return await self._served[verb](request, [verb, *words])
         if verb not in VERBS or len(words) != (3 if verb == "portForward" else 4):
             raise NotFound(f"the node serves no {request.path}")
         if self.pods is None:

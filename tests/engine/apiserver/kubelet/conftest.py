@@ -111,7 +111,9 @@ async def kubelet(server: ApiServer, authority: CertificateAuthority, tmp_path: 
     config = NodeConfig(home=tmp_path, node_name=NODE, instance="t")
     volumes, host = LocalVolumes(config, missing=lambda: "it is played"), PlayedHost()
     api = KubeletApi(
-        Callers(client_of(server, node(NODE)), NODE), configuration(config, listening), partial(answer, volumes, LocalSnapshots(volumes))
+        Callers(client_of(server, node(NODE)), NODE),
+        configuration(config, listening),
+        {"volumes": partial(answer, volumes, LocalSnapshots(volumes))},
     )
     api.host = host
     async with await listening.serve(api.handle, listening.context()) as serving:

@@ -56,8 +56,7 @@ async def test_mounted_volumes_are_not_asked_for_again() -> None:
     async with world() as made:
         made.made()
         where = await made.mount(pod(), persistent())
-        settled = await made.volumes.settled("uid-1", "data")
-        assert settled == where == await made.mount(pod(), persistent())
+        assert await made.volumes.published("uid-1", "data") == where == await made.mount(pod(), persistent())
         assert made.driver.asked(*MOUNTS) == ["NodeStageVolume", "NodePublishVolume"]
 
 

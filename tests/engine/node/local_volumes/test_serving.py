@@ -27,7 +27,7 @@ def local(tmp_path: Path) -> LocalVolumes:
 @pytest.fixture
 async def nodes(tmp_path: Path, local: LocalVolumes) -> AsyncIterator[NodeVolumes]:
     proxy = KubeletProxy((tmp_path, tmp_path), tmp_path, {})
-    async with await NodeServer(partial(serving.answer, local, LocalSnapshots(local))).listen(tmp_path / "socket"):
+    async with await NodeServer({serving.WORD: partial(serving.answer, local, LocalSnapshots(local))}).listen(tmp_path / "socket"):
         yield NodeVolumes(connecting("n1", tmp_path / "socket", lambda name: None, proxy))
 
 
