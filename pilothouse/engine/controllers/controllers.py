@@ -34,14 +34,17 @@ from pilothouse.engine.controllers.node.controller import NodeLifecycleControlle
 from pilothouse.engine.controllers.persistentvolume.controller import PersistentVolumeController
 from pilothouse.engine.controllers.persistentvolume.ephemeral import EphemeralVolumeController
 from pilothouse.engine.controllers.persistentvolume.expansion import ExpandController
-from pilothouse.engine.controllers.persistentvolume.local import NodeVolumes
+from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
 from pilothouse.engine.controllers.persistentvolume.protection import ClaimProtection, VolumeProtection
 from pilothouse.engine.controllers.podautoscaler.controller import SYNC_S, HorizontalPodAutoscalerController
 from pilothouse.engine.controllers.podgc.controller import PodGarbageCollector
 from pilothouse.engine.controllers.replicaset.controller import ReplicaSetController
 from pilothouse.engine.controllers.replicaset.family import REPLICATION_CONTROLLERS
 from pilothouse.engine.controllers.serviceaccount import ServiceAccountController
+from pilothouse.engine.controllers.snapshot.controller import SnapshotController
+from pilothouse.engine.controllers.snapshot.local import LocalSnapshotDriver
 from pilothouse.engine.controllers.statefulset.controller import StatefulSetController
+from pilothouse.model.volumes import LOCAL_PROVISIONER
 
 Clients = Callable[[str], Client]
 """A client for the name of a service account in kube-system: that of a controller of upstream's, or of a part of one that has its own."""
@@ -137,6 +140,13 @@ def makers(
         "csi-provisioner": lambda: Provisioner(clients("csi-provisioner"), informers, named("csi-provisioner"), drivers),
         "persistentvolumeclaim-protection-controller": lambda: ClaimProtection(clients("pvc-protection-controller"), informers),
         "persistentvolume-protection-controller": lambda: VolumeProtection(clients("pv-protection-controller"), informers),
+        "volume-snapshot-controller": lambda: SnapshotController(
+            clients("snapshot-controller"),
+            informers,
+            named("snapshot-controller"),
+            {} if node_volumes is None else {LOCAL_PROVISIONER: LocalSnapshotDriver(node_volumes)},
+            clock,
+        ),
         "ephemeral-volume-controller": lambda: EphemeralVolumeController(
             clients("ephemeral-volume-controller"), informers, named("ephemeral_volume")
         ),

@@ -21,6 +21,7 @@ from pilothouse.engine.controllers.persistentvolume.protection import ClaimProte
 from pilothouse.engine.node.files.mountpoints import mounts_below
 from pilothouse.engine.node.local_volumes import loops, serving
 from pilothouse.engine.node.local_volumes.copying import Progress
+from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LOOP, LocalVolumes, Wanted
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.model import meta
@@ -40,6 +41,7 @@ class OfAgent:
 
     def __init__(self, local: LocalVolumes) -> None:
         self._local = local
+        self._snapshots = LocalSnapshots(local)
 
     async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "Filesystem", source: str = "") -> Object:
         made = await self._local.ensure(name, Wanted(size_bytes, mode, source))
@@ -47,6 +49,22 @@ class OfAgent:
 
     async def remove(self, node: str, name: str) -> None:
         await self._local.remove(name)
+
+    async def confirm(self, node: str, name: str) -> None:
+        await self._local.confirm(name)
+
+    async def unconfirmed(self, node: str) -> list[str]:
+        return await self._local.unconfirmed()
+
+    async def take_snapshot(self, node: str, name: str, volume: str) -> Object:
+        taken = await self._snapshots.ensure(name, volume)
+        return {"copiedBytes": taken.copied_bytes} if isinstance(taken, Progress) else serving.shown_snapshot(taken)
+
+    async def snapshot(self, node: str, name: str) -> Object:
+        return serving.shown_snapshot(await self._snapshots.look(name))
+
+    async def remove_snapshot(self, node: str, name: str) -> None:
+        await self._snapshots.remove(name)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.engine.controllers.controllers import Controllers
 from pilothouse.engine.controllers.csi.drivers import DriverCalls
-from pilothouse.engine.controllers.persistentvolume.local import NodeVolumes
+from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
 from pilothouse.engine.store import Store
 from pilothouse.model import meta
 from pilothouse.model.errors import NotFound

@@ -6,6 +6,7 @@ Source: kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_po
 from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN
 from pilothouse.model.json import Object
 from pilothouse.model.policy import EVENTS, READ, cluster_role, rule
+from pilothouse.model.snapshots import GROUP as SNAPSHOTS
 
 _RULES: dict[str, tuple[Object, ...]] = {
     "deployment-controller": (
@@ -185,6 +186,16 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("patch", "persistentvolumes"),
         rule("get", "secrets"),
         rule("patch", "volumeattachments volumeattachments/status", "storage.k8s.io"),
+    ),
+    # Upstream's snapshot controller and the sidecar of a driver in one; the kinds are made by it.
+    "snapshot-controller": (
+        rule("create get patch", "customresourcedefinitions", "apiextensions.k8s.io"),
+        rule("create", "volumesnapshotclasses", SNAPSHOTS),
+        rule("get list update watch", "volumesnapshots", SNAPSHOTS),
+        rule("update", "volumesnapshots/status volumesnapshotcontents/status", SNAPSHOTS),
+        rule("create delete get list update watch", "volumesnapshotcontents", SNAPSHOTS),
+        rule("update", "persistentvolumeclaims"),
+        EVENTS,
     ),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),
 }

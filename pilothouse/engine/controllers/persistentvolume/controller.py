@@ -18,7 +18,8 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.persistentvolume import binding, provision
 from pilothouse.engine.controllers.persistentvolume.claims import Bind, Lose, Provision, Wait, decide
-from pilothouse.engine.controllers.persistentvolume.local import LocalProvisioner, NodeVolumes
+from pilothouse.engine.controllers.persistentvolume.local import LocalProvisioner
+from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
 from pilothouse.engine.controllers.persistentvolume.protection import claims_of
 from pilothouse.model import meta
 from pilothouse.model.errors import NotFound

@@ -12,7 +12,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
-from pilothouse.engine.controllers.persistentvolume.local import NodeVolumes
+from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
 from pilothouse.engine.controllers.persistentvolume.provision import is_provisioned
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError

@@ -4,13 +4,12 @@ The node is asked first and the PersistentVolume made of its answer, so that a v
 the volume's name follows from the claim's uid.
 """
 
-from typing import Protocol
-
 from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
 from pilothouse.client.outcome import Retry
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.persistentvolume import binding, provision
+from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
 from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists, ApiError, Conflict, InsufficientStorage, NotFound
 from pilothouse.model.json import Object
@@ -19,20 +18,6 @@ from pilothouse.model.volumes import NODE, SELECTED_NODE, class_of, mode, reques
 
 IN_USE_S = 1.0
 """How soon a volume is looked at again that its last pod has not quite left."""
-
-
-class NodeVolumes(Protocol):
-    async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "", source: str = "") -> Object:
-        """Makes the volume on the node, or has it grow: its sizeBytes, path, enforcement and isPending then.
-
-        mode: of a volume that is made. source: the volume or snapshot there whose content it gets; while that is being copied, the answer
-        is copiedBytes alone. Raises ApiError.
-        """
-        ...
-
-    async def remove(self, node: str, name: str) -> None:
-        """Raises ApiError: Conflict while it is in use."""
-        ...
 
 
 class LocalProvisioner:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilothouse.model.errors import ApiError
+from pilothouse.model.errors import ApiError, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.volumes import ENFORCEMENT
 
@@ -67,7 +67,8 @@ def node(name: str = "n1", enforcement: str = "loop") -> Object:
 class FakeNodes:
     """Nodes that keep their volumes in memory. refuses: errors that are answered, by node. in_use: names of volumes that are mounted.
 
-    is_busy: volumes cannot grow now. asked: nodes that were to make or grow one, in order.
+    is_busy: volumes cannot grow now. asked: nodes that were to make or grow one, in order. sources: what volumes were made of.
+    snapshots: the volume of each. new: volumes that nobody has confirmed. is_copying: copies are not ready yet.
     """
 
     volumes: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -75,12 +76,21 @@ class FakeNodes:
     in_use: dict[str, ApiError] = field(default_factory=dict)
     is_busy: bool = False
     asked: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    snapshots: dict[tuple[str, str], str] = field(default_factory=dict)
+    new: set[tuple[str, str]] = field(default_factory=set)
+    is_copying: bool = False
 
     async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "", source: str = "") -> Object:
         self.asked.append(node)
         if node in self.refuses:
             raise self.refuses[node]
         had = self.volumes.get((node, name))
+        if had is None:
+            if source and self.is_copying:
+                return {"copiedBytes": 1}
+            self.sources[name] = source
+            self.new.add((node, name))
         if had is None or not self.is_busy:
             self.volumes[node, name] = size_bytes
         has = self.volumes[node, name]
@@ -90,3 +100,27 @@ class FakeNodes:
         if name in self.in_use:
             raise self.in_use[name]
         self.volumes.pop((node, name), None)
+        self.new.discard((node, name))
+
+    async def confirm(self, node: str, name: str) -> None:
+        self.new.discard((node, name))
+
+    async def unconfirmed(self, node: str) -> list[str]:
+        return [name for at, name in self.new if at == node]
+
+    async def take_snapshot(self, node: str, name: str, volume: str) -> Object:
+        if node in self.refuses:
+            raise self.refuses[node]
+        if self.is_copying:
+            return {"copiedBytes": 1}
+        self.snapshots.setdefault((node, name), volume)
+        return await self.snapshot(node, name)
+
+    async def snapshot(self, node: str, name: str) -> Object:
+        volume = self.snapshots.get((node, name))
+        if volume is None:
+            raise NotFound(f"snapshot {name} is not on this node")
+        return {"sizeBytes": self.volumes.get((node, volume), 1 << 30), "takenNs": 1_800_000_000_000_000_000, "mode": "Filesystem"}
+
+    async def remove_snapshot(self, node: str, name: str) -> None:
+        self.snapshots.pop((node, name), None)

@@ -1,0 +1,39 @@
+"""What the controllers have nodes do with the volumes that lie on them. Every call may be repeated."""
+
+from typing import Protocol
+
+from pilothouse.model.json import Object
+
+
+class NodeVolumes(Protocol):
+    async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "", source: str = "") -> Object:
+        """Makes the volume on the node, or has it grow: its sizeBytes, path, enforcement and isPending then.
+
+        mode: of a volume that is made. source: the volume or snapshot there whose content it gets; while that is being copied, the answer
+        is copiedBytes alone. Raises ApiError.
+        """
+        ...
+
+    async def remove(self, node: str, name: str) -> None:
+        """Raises ApiError: Conflict while it is in use."""
+        ...
+
+    async def confirm(self, node: str, name: str) -> None:
+        """The volume has a PersistentVolume now. Raises ApiError."""
+        ...
+
+    async def unconfirmed(self, node: str) -> list[str]:
+        """Names of the volumes of the node that nobody has confirmed. Raises ApiError."""
+        ...
+
+    async def take_snapshot(self, node: str, name: str, volume: str) -> Object:
+        """sizeBytes, takenNs and mode of the snapshot; copiedBytes alone while it is being copied. Raises ApiError."""
+        ...
+
+    async def snapshot(self, node: str, name: str) -> Object:
+        """The same of one that has been taken. Raises ApiError: NotFound."""
+        ...
+
+    async def remove_snapshot(self, node: str, name: str) -> None:
+        """Also one that is being copied; one that is not there is no failure. Raises ApiError."""
+        ...
