@@ -34,7 +34,7 @@ def best_match(claim: Object, volumes: Iterable[Object], *, delayed: bool = Fals
 def _suits(claim: Object, volume: Object, selector: Selector | None) -> bool:
     if (volume.get("status") or {}).get("phase") != "Available" or requested(claim) > capacity(volume):
         return False
-    if (class_of(volume) or "") != (class_of(claim) or "") or not _has_modes(claim, volume):
+    if (class_of(volume) or "") != (class_of(claim) or "") or not _has_modes(claim, volume) or not _has_attributes(claim, volume):
         return False
     return selector is None or selector.matches(meta.labels(volume))
 
@@ -47,7 +47,14 @@ def why_not(claim: Object, volume: Object) -> str:
         return "requested PV is too small"
     if (class_of(volume) or "") != (class_of(claim) or ""):
         return "storageClassName does not match"
+    if not _has_attributes(claim, volume):
+        return "volumeAttributesClassName does not match"
     return "" if _has_modes(claim, volume) else "incompatible accessMode"
+
+
+def _has_attributes(claim: Object, volume: Object) -> bool:
+    wanted, found = ((each.get("spec") or {}).get("volumeAttributesClassName") or "" for each in (claim, volume))
+    return bool(wanted == found)
 
 
 def _has_modes(claim: Object, volume: Object) -> bool:

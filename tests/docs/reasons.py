@@ -27,7 +27,7 @@ _OTHERS = (
     "RunPodSandbox RuntimeDefault RuntimeReady ServiceAccount ServiceProxy ServiceProxyConfig StartContainer StopContainer "
     "StopPodSandbox StopSignal SuccessCriteriaMet TokenRequest WorkingDir "
     "FileSystemResizePending OnRootMismatch PersistentVolumeClaim ReadWriteOnce "
-    "CreateVolume ReadOnlyMany ReadWriteMany ReadWriteOncePod VolumeSnapshot VolumeSnapshotContent "
+    "ControllerExpandVolume ControllerResizeInProgress CreateVolume ModifyVolumeError ModifyingVolume NodeResizePending ReadOnlyMany ReadWriteMany ReadWriteOncePod VolumeSnapshot VolumeSnapshotContent "
     "AbleToScale ContainerResource ScalingActive ScalingLimited "
     "DisruptionAllowed PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources "
     "DefaultBinder DefaultPreemption DoNotSchedule ImageLocality InterPodAffinity "

@@ -18,7 +18,9 @@ from pilothouse.engine.controllers.certificates.signer import Authority, Certifi
 from pilothouse.engine.controllers.cronjob.controller import CronJobController
 from pilothouse.engine.controllers.csi.attacher import Attacher
 from pilothouse.engine.controllers.csi.drivers import DriverCalls, Drivers
+from pilothouse.engine.controllers.csi.modifier import Modifier
 from pilothouse.engine.controllers.csi.provisioner import Provisioner
+from pilothouse.engine.controllers.csi.resizer import Resizer
 from pilothouse.engine.controllers.daemonset.controller import DaemonSetController
 from pilothouse.engine.controllers.deployment.controller import DeploymentController
 from pilothouse.engine.controllers.disruption.controller import DisruptionController
@@ -35,7 +37,7 @@ from pilothouse.engine.controllers.persistentvolume.controller import Persistent
 from pilothouse.engine.controllers.persistentvolume.ephemeral import EphemeralVolumeController
 from pilothouse.engine.controllers.persistentvolume.expansion import ExpandController
 from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
-from pilothouse.engine.controllers.persistentvolume.protection import ClaimProtection, VolumeProtection
+from pilothouse.engine.controllers.persistentvolume.protection import AttributesClassProtection, ClaimProtection, VolumeProtection
 from pilothouse.engine.controllers.podautoscaler.controller import SYNC_S, HorizontalPodAutoscalerController
 from pilothouse.engine.controllers.podgc.controller import PodGarbageCollector
 from pilothouse.engine.controllers.replicaset.controller import ReplicaSetController
@@ -138,6 +140,11 @@ def makers(
         ),
         "csi-attacher": lambda: Attacher(clients("csi-attacher"), informers, drivers, clock),
         "csi-provisioner": lambda: Provisioner(clients("csi-provisioner"), informers, named("csi-provisioner"), drivers),
+        "csi-resizer": lambda: Resizer(clients("csi-resizer"), informers, named("csi-resizer"), drivers, clock),
+        "csi-modifier": lambda: Modifier(clients("csi-resizer"), informers, named("csi-resizer"), drivers, clock),
+        "volumeattributesclass-protection-controller": lambda: AttributesClassProtection(
+            clients("volumeattributesclass-protection-controller"), informers
+        ),
         "persistentvolumeclaim-protection-controller": lambda: ClaimProtection(clients("pvc-protection-controller"), informers),
         "persistentvolume-protection-controller": lambda: VolumeProtection(clients("pv-protection-controller"), informers),
         "volume-snapshot-controller": lambda: SnapshotController(

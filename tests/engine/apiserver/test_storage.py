@@ -62,7 +62,6 @@ async def test_a_claim_without_a_class_gets_the_youngest_default_class(api: Api)
             claim(accessModes=["ReadWriteOncePod", "ReadWriteOnce"]),
             [("spec.accessModes", "Forbidden: may not use ReadWriteOncePod with other access modes")],
         ),
-        (CLAIMS, claim(volumeAttributesClassName="gold"), [("spec.volumeAttributesClassName", "")]),
         (VOLUMES, volume(accessModes=[]), [("spec.accessModes", "Required value")]),
         (VOLUMES, volume(capacity={"storage": "0"}), [("spec.capacity[storage]", 'Invalid value: "0": must be greater than zero')]),
         (VOLUMES, volume(hostPath=None), [("spec", "Required value: must specify a volume type")]),

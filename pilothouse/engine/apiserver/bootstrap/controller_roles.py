@@ -197,6 +197,17 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("update", "persistentvolumeclaims"),
         EVENTS,
     ),
+    "csi-resizer": (
+        rule("patch", "persistentvolumeclaims/status persistentvolumes"),
+        rule("get", "secrets"),
+        EVENTS,
+    ),
+    "volumeattributesclass-protection-controller": (
+        rule("get list watch", "persistentvolumeclaims"),
+        rule("get list watch", "persistentvolumes"),
+        rule("get list update watch", "volumeattributesclasses", "storage.k8s.io"),
+        EVENTS,
+    ),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),
 }
 CONTROLLERS = tuple(_RULES)

@@ -51,6 +51,8 @@ def claim_status(claim: Object, phase: str, volume: Object | None = None) -> Obj
     wanted = status | {"phase": phase, "accessModes": volume["spec"].get("accessModes") or []}
     if status.get("phase") != phase or not status.get("capacity"):
         wanted["capacity"] = volume["spec"].get("capacity") or {}
+        if name := volume["spec"].get("volumeAttributesClassName"):
+            wanted["currentVolumeAttributesClassName"] = name
     return None if wanted == status else claim | {"status": wanted}
 
 

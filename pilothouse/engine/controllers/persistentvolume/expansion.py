@@ -12,19 +12,18 @@ from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
+from pilothouse.engine.controllers.persistentvolume.growth import Growth, wants_more
 from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
 from pilothouse.engine.controllers.persistentvolume.provision import is_provisioned
-from pilothouse.model import meta
+from pilothouse.model import csi, meta
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
-from pilothouse.model.quantity import Quantity
-from pilothouse.model.volumes import NODE, capacity, requested, shown_bytes
+from pilothouse.model.kinds import CSIDRIVERS, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
+from pilothouse.model.volumes import NODE, requested
 
 PENDING_S = 10.0
 """How soon a volume is looked at again that grows when its pod has left."""
-RESIZING, PENDING = "Resizing", "FileSystemResizePending"
-_WAITS = "Waiting for user to (re-)start a pod to finish file system resize of volume on node."
+RESIZER = "resizer"
 
 
 class ExpandController:
@@ -38,28 +37,33 @@ class ExpandController:
         nodes: NodeVolumes | None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._client = client
         self._recorder = recorder
         self._nodes = nodes
-        self._clock = clock
+        self._growth = Growth(client, recorder, clock)
+        self._drivers = informers.of(CSIDRIVERS)
         self._claims = informers.of(PERSISTENTVOLUMECLAIMS)
         self._volumes = informers.of(PERSISTENTVOLUMES)
         self._controller = Controller("volume-expand", self.reconcile, workers=2)
         self._controller.watches(self._claims, lambda claim: meta.key(claim) if wants_more(claim) else None)
         self._controller.watches(self._volumes, lambda volume: None)
+        self._controller.watches(self._drivers, lambda driver: None)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         await self._controller.run(ready)
 
     async def reconcile(self, key: str) -> float | None:
         claim = self._claims.get(key)
-        if claim is None or meta.is_deleting(claim) or not wants_more(claim) or self._nodes is None:
+        if claim is None or meta.is_deleting(claim) or not wants_more(claim):
             return None
         volume = self._volumes.get(claim["spec"].get("volumeName") or "")
-        if volume is None or not is_provisioned(volume):
+        if volume is None:
             return None
-        if meta.condition(claim, PENDING) is None:
-            claim = await self._say(claim, RESIZING, "")
+        if not is_provisioned(volume):
+            self._left_to_others(claim, volume)
+            return None
+        if self._nodes is None:
+            return None
+        claim = await self._growth.begin(claim, f"resizing volume {claim['spec']['volumeName']}")
         try:
             made = await self._nodes.ensure(meta.annotations(volume).get(NODE) or "", meta.name(volume), requested(claim).value)
         except ApiError as error:
@@ -67,44 +71,15 @@ class ExpandController:
             self._recorder.say(claim, "Warning", "VolumeResizeFailed", why)
             raise
         if made.get("isPending"):
-            await self._say(claim, PENDING, _WAITS)
+            await self._growth.leave_to_node(claim)
             return PENDING_S
-        await self._grown(claim, volume, int(made["sizeBytes"]))
+        await self._growth.enlarge(volume, int(made["sizeBytes"]))
+        await self._growth.finish(claim, volume)
         return None
 
-    async def _grown(self, claim: Object, volume: Object, size_bytes: int) -> None:
-        size = shown_bytes(size_bytes)
-        if capacity(volume) < Quantity.of(size):
-            await self._client.patch(PERSISTENTVOLUMES, meta.name(volume), {"spec": {"capacity": {"storage": size}}})
-        # The claim is shown what it asks for when it got it: a volume may be somewhat larger.
-        status = {"capacity": {"storage": str(requested(claim))}, "conditions": self._others(claim) or None}
-        await self._write(claim, status)
-        self._recorder.say(claim, "Normal", "VolumeResizeSuccessful", f"Resize volume {meta.name(volume)} succeeded")
-
-    async def _say(self, claim: Object, type_: str, message: str) -> Object:
-        """One of the two conditions holds at a time."""
-        known = meta.condition(claim, type_)
-        if known is not None and known.get("status") == "True":
-            return claim
-        new = {"type": type_, "status": "True"} | ({"message": message} if message else {})
-        conditions = meta.with_condition(self._others(claim), new, meta.rfc3339(self._clock()))
-        if message:
-            self._recorder.say(claim, "Normal", "FileSystemResizeRequired", "Require file system resize of volume on node")
-        else:
-            self._recorder.say(claim, "Normal", "Resizing", f"resizing volume {claim['spec']['volumeName']}")
-        return await self._write(claim, {"conditions": conditions})
-
-    def _others(self, claim: Object) -> list[Object]:
-        conditions = (claim.get("status") or {}).get("conditions") or []
-        return [each for each in conditions if each.get("type") not in (RESIZING, PENDING)]
-
-    async def _write(self, claim: Object, status: Object) -> Object:
-        return await self._client.patch(
-            PERSISTENTVOLUMECLAIMS, meta.name(claim), {"status": status}, namespace=meta.namespace(claim), subresource="status"
-        )
-
-
-def wants_more(claim: Object) -> bool:
-    status = claim.get("status") or {}
-    has = (status.get("capacity") or {}).get("storage")
-    return status.get("phase") == "Bound" and has is not None and requested(claim) > Quantity.of(has)
+    def _left_to_others(self, claim: Object, volume: Object) -> None:
+        """Of a volume that is not made here."""
+        source = csi.source_of(volume)
+        driver = self._drivers.get(source["driver"]) if source is not None else None
+        if source is not None and (driver is None or RESIZER not in csi.parts_of(driver)):
+            self._recorder.say(claim, "Normal", "ExternalExpanding", "waiting for an external controller to expand this PVC")

@@ -1,6 +1,6 @@
-"""Claims that pods use and volumes that claims have stay until they are left, however they were deleted.
+"""Claims that pods use, volumes that claims have, and classes that both name stay until they are left, however they were deleted.
 
-Source: kubernetes pkg/controller/volume/pvcprotection, pvprotection.
+Source: kubernetes pkg/controller/volume/pvcprotection, pvprotection, vacprotection.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from pilothouse.engine.controllers.persistentvolume.provision import without_fin
 from pilothouse.model import meta
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS
+from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS, VOLUMEATTRIBUTESCLASSES
 from pilothouse.model.resource import Resource
-from pilothouse.model.volumes import CLAIM_PROTECTION, VOLUME_PROTECTION, claim_names
+from pilothouse.model.volumes import ATTRIBUTES_CLASS_PROTECTION, CLAIM_PROTECTION, VOLUME_PROTECTION, claim_names
 
 
 class ClaimProtection:
@@ -66,6 +66,31 @@ class VolumeProtection:
         return None
 
 
+class AttributesClassProtection:
+    """A class of attributes stays while a claim or a volume names it, as wanted or as had."""
+
+    def __init__(self, client: Client, informers: Informers) -> None:
+        self._client = client
+        self._classes = informers.of(VOLUMEATTRIBUTESCLASSES)
+        self._claims = informers.of(PERSISTENTVOLUMECLAIMS, indexes={"class of attributes": attributes_classes_of})
+        self._volumes = informers.of(PERSISTENTVOLUMES, indexes={"class of attributes": attributes_classes_of})
+        self._controller = Controller("vac-protection", self.reconcile)
+        self._controller.watches(self._classes)
+        self._controller.watches(self._claims, attributes_classes_of)
+        self._controller.watches(self._volumes, attributes_classes_of)
+
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        await self._controller.run(ready)
+
+    async def reconcile(self, name: str) -> float | None:
+        found = self._classes.get(name)
+        if found is None or not meta.is_deleting(found) or ATTRIBUTES_CLASS_PROTECTION not in meta.finalizers(found):
+            return None
+        if not any(informer.by_index("class of attributes", name) for informer in (self._claims, self._volumes)):
+            await _release(self._client, VOLUMEATTRIBUTESCLASSES, found, ATTRIBUTES_CLASS_PROTECTION)
+        return None
+
+
 async def _release(client: Client, resource: Resource, obj: Object, finalizer: str) -> None:
     try:
         await client.update(resource, without_finalizer(obj, finalizer))
@@ -76,6 +101,17 @@ async def _release(client: Client, resource: Resource, obj: Object, finalizer: s
 def claims_of(pod: Object) -> Iterable[str]:
     """Keys of the claims that the pod's volumes name."""
     return [f"{meta.namespace(pod)}/{name}" for name in claim_names(pod)]
+
+
+def attributes_classes_of(obj: Object) -> list[str]:
+    """Names of the classes of attributes that a claim or a volume wants, has or is being given."""
+    status = obj.get("status") or {}
+    found = (
+        (obj.get("spec") or {}).get("volumeAttributesClassName"),
+        status.get("currentVolumeAttributesClassName"),
+        (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"),
+    )
+    return [*dict.fromkeys(filter(None, found))]
 
 
 def _is_placed(pod: Object) -> bool:

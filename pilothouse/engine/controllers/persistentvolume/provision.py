@@ -39,6 +39,8 @@ def why_not(claim: Object, storage_class: Object) -> str:
         return "volumes are made without labels to select by; leave spec.selector out"
     if spec.get("dataSource") is not None or spec.get("dataSourceRef") is not None:
         return "volumes are made empty; leave spec.dataSource and spec.dataSourceRef out"
+    if spec.get("volumeAttributesClassName"):
+        return "volumes of this class have no attributes that could be changed; leave spec.volumeAttributesClassName out"
     if storage_class.get("mountOptions"):
         return "Mount options are not supported by the provisioner but StorageClass has mount options"
     if unknown := sorted(storage_class.get("parameters") or ()):

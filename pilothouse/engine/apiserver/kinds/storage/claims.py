@@ -59,7 +59,18 @@ def _validate_update(obj: Object, old: Object) -> list[Cause]:
     has = ((old.get("status") or {}).get("capacity") or {}).get("storage")
     if amount(wanted) < amount(stated) and amount(wanted) <= amount(has):
         causes.append(field.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"))
-    return causes + field.immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
+    causes += field.immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
+    return causes + _attributes_class(spec.get("volumeAttributesClassName"), old)
+
+
+def _attributes_class(name: str | None, old: Object) -> list[Cause]:
+    """A class that has been carried out is left for another one only."""
+    path, current = "spec.volumeAttributesClassName", "status.currentVolumeAttributesClassName"
+    if name or (old.get("status") or {}).get("currentVolumeAttributesClassName") is None:
+        return []
+    if (old.get("spec") or {}).get("volumeAttributesClassName") == name:
+        return []
+    return [field.forbidden(path, f"update to {'nil' if name is None else 'empty string'} is forbidden when {current} is not nil")]
 
 
 def _storage(spec: Object) -> str | None:

@@ -138,6 +138,8 @@ def _validate_update(obj: Object, old: Object) -> list[Cause]:
         what = "spec.persistentvolumesource"
         causes.append(field.forbidden(what, f"{what} is immutable after creation"))
     causes += field.immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
+    if before.get("volumeAttributesClassName") is not None and spec.get("volumeAttributesClassName") is None:
+        causes.append(field.forbidden("spec.volumeAttributesClassName", "update from non-nil value to nil is forbidden"))
     if before.get("nodeAffinity") is not None:
         causes += field.immutable("nodeAffinity", spec.get("nodeAffinity"), before["nodeAffinity"])
     return causes

@@ -7,12 +7,12 @@ from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, refused
 from pilothouse.engine.apiserver.kinds.support.table import Table, joined
 
 MOUNTED = ("hostPath", "local", "csi")
-_NO_ATTRIBUTES = "volumes have no attributes that classes could set; leave it out"
 _OF_PROVISIONERS = "for the provisioner of the class; the one of class `local` says in an event of the claim that it does not take it"
 
 CLAIMS = Table(
     """
-spec.{accessModes,storageClassName,volumeMode,volumeName} spec.selector.matchLabels spec.selector.matchExpressions[].{key,operator,values}
+spec.{accessModes,storageClassName,volumeAttributesClassName,volumeMode,volumeName}
+spec.selector.matchLabels spec.selector.matchExpressions[].{key,operator,values}
 spec.resources.requests status
 """,
     joined(
@@ -20,7 +20,6 @@ spec.resources.requests status
             "spec.resources.limits": inert("a volume is as large as was requested, and no larger"),
             "spec.dataSource": inert(_OF_PROVISIONERS),
             "spec.dataSourceRef": inert(_OF_PROVISIONERS),
-            "spec.volumeAttributesClassName": refused(_NO_ATTRIBUTES),
         }
     ),
 )
@@ -32,7 +31,6 @@ _VOLUME_RULES: Mapping[str, Rule] = {
         "",
         lambda value, holder: bool(value) and not holder.get("csi"),
     ),
-    "spec.volumeAttributesClassName": refused(_NO_ATTRIBUTES),
     "spec.persistentVolumeReclaimPolicy": refused(
         "nobody empties volumes here; take Retain or Delete", "`Recycle`", lambda value, holder: value == "Recycle"
     ),
@@ -45,7 +43,7 @@ _VOLUME_RULES: Mapping[str, Rule] = {
 
 VOLUMES = Table(
     """
-spec.{accessModes,capacity,persistentVolumeReclaimPolicy,storageClassName,volumeMode} spec.claimRef
+spec.{accessModes,capacity,persistentVolumeReclaimPolicy,storageClassName,volumeAttributesClassName,volumeMode} spec.claimRef
 spec.hostPath.{path,type} spec.local.path
 spec.csi.{driver,volumeHandle,fsType,readOnly,volumeAttributes}
 spec.csi.{controllerPublishSecretRef,controllerExpandSecretRef,nodeStageSecretRef,nodePublishSecretRef,nodeExpandSecretRef}.{name,namespace}
