@@ -6,8 +6,9 @@ Source: kubernetes-csi/external-snapshotter client/apis/volumesnapshot/v1, pkg/u
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
+from pilothouse.model.volumes import SNAPSHOTS, data_source
 
-GROUP = "snapshot.storage.k8s.io"
+GROUP = SNAPSHOTS
 VOLUMESNAPSHOTS = Resource(
     GROUP,
     "v1",
@@ -84,7 +85,7 @@ def is_ready(obj: Object) -> bool:
 
 def is_source_of(snapshot: Object, claim: Object) -> bool:
     """Whether the claim asks for a volume that is made of the snapshot."""
-    source = claim["spec"].get("dataSourceRef") or claim["spec"].get("dataSource") or {}
+    source = data_source(claim) or {}
     if (source.get("apiGroup"), source.get("kind"), source.get("name")) != (GROUP, VOLUMESNAPSHOTS.kind, meta.name(snapshot)):
         return False
     return (source.get("namespace") or meta.namespace(claim)) == meta.namespace(snapshot)

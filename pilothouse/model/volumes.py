@@ -23,6 +23,7 @@ SELECTED_NODE = "volume.kubernetes.io/selected-node"
 CLAIM_PROTECTION, VOLUME_PROTECTION = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
 ATTRIBUTES_CLASS_PROTECTION = "kubernetes.io/vac-protection"
 ONE_POD = "ReadWriteOncePod"
+SNAPSHOTS = "snapshot.storage.k8s.io"
 FILESYSTEM, BLOCK = "Filesystem", "Block"
 """Modes of volumes."""
 
@@ -32,6 +33,8 @@ ENFORCEMENT = "local.pilothouse.io/enforcement"
 """Annotation of a Node, and of the volumes made there: what keeps them to their size."""
 FOLDER = "local.pilothouse.io/folder"
 """Annotation of a Node: where its volumes lie."""
+SOURCE_NODE = "local.pilothouse.io/source-node"
+"""Annotation of a claim whose volume is made of another one or of a snapshot: the node that has that, and can make it."""
 NODE = "local.pilothouse.io/node"
 """Annotation of a volume: on which node it lies."""
 
@@ -73,6 +76,18 @@ def shown_bytes(size_bytes: int) -> str:
 def mode(obj: Object) -> str:
     """Of a claim or a volume."""
     return (obj.get("spec") or {}).get("volumeMode") or FILESYSTEM
+
+
+def data_source(claim: Object) -> Object | None:
+    """What the claim wants its volume to be made of: apiGroup, kind and name; None for an empty one."""
+    found: Object | None = claim["spec"].get("dataSourceRef") or claim["spec"].get("dataSource")
+    return found
+
+
+def is_copied(claim: Object) -> bool:
+    """Whether its volume is made of another one or of a snapshot, by whoever makes the volumes of its class."""
+    source = data_source(claim) or {}
+    return (source.get("apiGroup") or "", source.get("kind")) in (("", "PersistentVolumeClaim"), (SNAPSHOTS, "VolumeSnapshot"))
 
 
 def is_claimed_by(volume: Object, claim: Object) -> bool:

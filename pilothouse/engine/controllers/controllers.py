@@ -33,10 +33,12 @@ from pilothouse.engine.controllers.ipam.ranges import PodRanges
 from pilothouse.engine.controllers.job.controller import JobController
 from pilothouse.engine.controllers.namespace.controller import NamespaceController
 from pilothouse.engine.controllers.node.controller import NodeLifecycleController
+from pilothouse.engine.controllers.persistentvolume.clones import CloneProtection
 from pilothouse.engine.controllers.persistentvolume.controller import PersistentVolumeController
 from pilothouse.engine.controllers.persistentvolume.ephemeral import EphemeralVolumeController
 from pilothouse.engine.controllers.persistentvolume.expansion import ExpandController
 from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
+from pilothouse.engine.controllers.persistentvolume.orphans import OrphanedVolumes
 from pilothouse.engine.controllers.persistentvolume.protection import AttributesClassProtection, ClaimProtection, VolumeProtection
 from pilothouse.engine.controllers.podautoscaler.controller import SYNC_S, HorizontalPodAutoscalerController
 from pilothouse.engine.controllers.podgc.controller import PodGarbageCollector
@@ -154,6 +156,8 @@ def makers(
             {} if node_volumes is None else {LOCAL_PROVISIONER: LocalSnapshotDriver(node_volumes)},
             clock,
         ),
+        "clone-protection-controller": lambda: CloneProtection(clients("persistent-volume-binder"), informers),
+        "orphaned-volume-controller": lambda: OrphanedVolumes(informers, named("persistentvolume-controller"), node_volumes),
         "ephemeral-volume-controller": lambda: EphemeralVolumeController(
             clients("ephemeral-volume-controller"), informers, named("ephemeral_volume")
         ),

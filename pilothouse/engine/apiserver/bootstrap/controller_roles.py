@@ -147,6 +147,8 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule(READ, "pods"),
         rule("get list", "nodes"),
         rule(READ, "storageclasses", "storage.k8s.io"),
+        rule("get", "volumesnapshotcontents volumesnapshots", SNAPSHOTS),
+        rule("list", "volumepopulators", "populator.storage.k8s.io"),
         EVENTS,
     ),
     "pvc-protection-controller": (rule("get list update watch", "persistentvolumeclaims"), rule(READ, "pods"), EVENTS),

@@ -34,6 +34,7 @@ from pilothouse.model.volumes import (
     STORAGE_PROVISIONER,
     class_of,
     default_class,
+    waits_for_consumer,
 )
 
 REPAIR_S = 60.0
@@ -102,10 +103,19 @@ class PersistentVolumeController:
             case Wait(reason, message, type_):
                 if reason:
                     self._recorder.say(claim, type_, reason, message)
+                if (again_s := await self._place(claim)) is not None:
+                    return again_s
             case Lose(reason, message):
                 await self._lose(claim, reason, message)
                 return None
         return REPAIR_S
+
+    async def _place(self, claim: Object) -> float | None:
+        """Of a claim whose node is still to be chosen; see `LocalProvisioner.place`."""
+        storage_class = self._classes.get(class_of(claim) or "")
+        if not waits_for_consumer(storage_class) or (storage_class or {}).get("provisioner") != LOCAL_PROVISIONER:
+            return None
+        return await self.local.place(claim)
 
     async def _give_class(self, claim: Object) -> bool:
         """A claim that was made before there was a default class gets the class of today."""
@@ -211,7 +221,8 @@ class PersistentVolumeController:
             self._recorder.say(volume, "Warning", "VolumeFailedDelete", why)
             await self._show(volume, "Failed", "VolumeFailedDelete", why)
         elif meta.is_deleting(volume) and provision.DATA_FINALIZER in meta.finalizers(volume):
-            # Whoever deletes a volume that is to be retained keeps its data on the node.
+            # Whoever deletes a volume that is to be retained keeps its data on the node, where it must not be taken for an orphan.
+            await self.local.keep(volume)
             try:
                 await self._client.update(PERSISTENTVOLUMES, provision.without_finalizer(volume, provision.DATA_FINALIZER))
             except NotFound:

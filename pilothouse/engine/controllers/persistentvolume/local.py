@@ -4,18 +4,31 @@ The node is asked first and the PersistentVolume made of its answer, so that a v
 the volume's name follows from the claim's uid.
 """
 
+from contextlib import suppress
+
 from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
 from pilothouse.client.outcome import Retry
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.persistentvolume import binding, provision
+from pilothouse.engine.controllers.persistentvolume.clones import CLONING
+from pilothouse.engine.controllers.persistentvolume.data_source import (
+    PROVISIONING_FAILED,
+    DataSources,
+    Populated,
+    Source,
+    Unusable,
+)
 from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
 from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists, ApiError, Conflict, InsufficientStorage, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
-from pilothouse.model.volumes import NODE, SELECTED_NODE, class_of, mode, requested, waits_for_consumer
+from pilothouse.model.volumes import NODE, SELECTED_NODE, SOURCE_NODE, class_of, is_copied, mode, requested, waits_for_consumer
 
+SOURCE_S = 2.0
+"""How soon a source is looked at again of which no volume can be made yet."""
+COPYING_S = 1.0
 IN_USE_S = 1.0
 """How soon a volume is looked at again that its last pod has not quite left."""
 
@@ -40,6 +53,7 @@ class LocalProvisioner:
         self._nodes = nodes
         self._recorder = recorder
         self._node_volumes = node_volumes
+        self._sources = DataSources(client, claims, volumes)
 
     async def provision(self, key: str) -> float | None:
         claim = self._claims.get(key)
@@ -53,44 +67,80 @@ class LocalProvisioner:
         if why := provision.why_not(claim, storage_class):
             self._failed(claim, why)
             return None
-        node = provision.node_for(claim, storage_class, self._nodes.items())
+        try:
+            source = await self._sources.of(claim)
+        except Unusable as error:
+            self._say_unusable(claim, error)
+            return SOURCE_S
+        except Populated:
+            return None
+        node = provision.node_for(claim, storage_class, self._nodes.items(), "" if source is None else source.node)
         if node is None or not provision.enforcement_of(node) or self._node_volumes is None:
-            self._failed(claim, _no_node(claim, node))
+            self._failed(claim, _no_node(claim, node, source))
             await self._elsewhere(claim)
             return None
-        await self._make(claim, storage_class, node)
+        if source is not None and source.claim:
+            await self._protect(source.claim)
+        await self._make(claim, storage_class, node, source)
         return None
 
-    async def _make(self, claim: Object, storage_class: Object, node: Object) -> None:
+    async def place(self, claim: Object) -> float | None:
+        """Notes on a claim that waits for its first pod where that has to go, since what its volume is made of is there.
+
+        Returns when to look again, None when it is noted or does not matter. Raises ApiError.
+        """
+        if not is_copied(claim) or SOURCE_NODE in meta.annotations(claim):
+            return None
+        try:
+            source = await self._sources.of(claim)
+        except Unusable as error:
+            self._say_unusable(claim, error)
+            return SOURCE_S
+        if source is not None:
+            await self._client.update(PERSISTENTVOLUMECLAIMS, binding.annotated(claim, SOURCE_NODE, source.node))
+        return None
+
+    def _say_unusable(self, claim: Object, error: Unusable) -> None:
+        if error.reason == PROVISIONING_FAILED:
+            self._failed(claim, error.message)
+        else:
+            self._recorder.say(claim, "Warning", error.reason, error.message)
+
+    async def _protect(self, key: str) -> None:
+        """The claim that is cloned stays until the clone is made (`clones`)."""
+        source = self._claims.get(key)
+        if source is not None and CLONING not in meta.finalizers(source):
+            metadata = source["metadata"] | {"finalizers": [*meta.finalizers(source), CLONING]}
+            await self._client.update(PERSISTENTVOLUMECLAIMS, source | {"metadata": metadata})
+
+    async def _make(self, claim: Object, storage_class: Object, node: Object, source: Source | None) -> None:
         assert self._node_volumes is not None
         name, where = provision.name_for(claim), meta.name(node)
         self._recorder.say(claim, "Normal", "Provisioning", f'provisioning volume {name} for claim "{meta.key(claim)}" on node {where}')
         try:
-            made = await self._node_volumes.ensure(where, name, requested(claim).value, mode(claim))
+            made = await self._node_volumes.ensure(where, name, requested(claim).value, mode(claim), "" if source is None else source.name)
         except ApiError as error:
             self._failed(claim, error.message)
             if isinstance(error, InsufficientStorage) and await self._elsewhere(claim):
                 return
             raise
+        if "copiedBytes" in made:
+            raise Retry(COPYING_S, f"volume {name} is being copied: {made['copiedBytes']} bytes")
         try:
             await self._client.create(PERSISTENTVOLUMES, provision.volume_for(claim, storage_class, node, made))
         except AlreadyExists:
             return
-        except ApiError:
-            # Nothing would ever tell of what the node has made.
-            await self._node_volumes.remove(where, name)
-            raise
         self._recorder.say(claim, "Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
+        with suppress(ApiError):  # What is not confirmed now is later (`orphans`).
+            await self._node_volumes.confirm(where, name)
 
     def _failed(self, claim: Object, why: str) -> None:
         message = f'failed to provision volume with StorageClass "{class_of(claim)}": {why}'
         self._recorder.say(claim, "Warning", "ProvisioningFailed", message)
 
     async def _elsewhere(self, claim: Object) -> bool:
-        """Lets the scheduler choose again, where it has a choice: else it would only choose the same node again. Returns whether it has."""
-        selected = meta.annotations(claim).get(SELECTED_NODE)
-        others = [node for node in self._nodes.items() if meta.name(node) != selected and provision.enforcement_of(node)]
-        if selected is None or not others:
+        """Lets the scheduler choose again, which leaves the node out for a while and says so of the pod. Returns whether it does."""
+        if meta.annotations(claim).get(SELECTED_NODE) is None:
             return False
         await self._client.update(PERSISTENTVOLUMECLAIMS, binding.unannotated(claim, SELECTED_NODE))
         return True
@@ -112,6 +162,12 @@ class LocalProvisioner:
                 return None
         return None
 
+    async def keep(self, volume: Object) -> None:
+        """Its data stays on its node though its PersistentVolume goes. Raises ApiError."""
+        if self._node_volumes is not None:
+            with suppress(NotFound):  # The node has gone, and the data with it.
+                await self._node_volumes.confirm(meta.annotations(volume).get(NODE) or "", meta.name(volume))
+
     async def _remove(self, volume: Object) -> None:
         node = meta.annotations(volume).get(NODE) or ""
         try:
@@ -128,8 +184,8 @@ class LocalProvisioner:
             raise
 
 
-def _no_node(claim: Object, node: Object | None) -> str:
-    selected = meta.annotations(claim).get(SELECTED_NODE)
+def _no_node(claim: Object, node: Object | None, source: Source | None) -> str:
+    selected = meta.annotations(claim).get(SELECTED_NODE) if source is None else source.node
     if node is None:
         return f'node "{selected}" is not there' if selected else "no node is ready that can keep volumes to their size"
     return f"node {meta.name(node)} cannot keep volumes to their size: it needs e2fsprogs, loop devices and root"

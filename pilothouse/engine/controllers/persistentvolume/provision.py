@@ -37,8 +37,6 @@ def why_not(claim: Object, storage_class: Object) -> str:
         )
     if spec.get("selector") is not None:
         return "volumes are made without labels to select by; leave spec.selector out"
-    if spec.get("dataSource") is not None or spec.get("dataSourceRef") is not None:
-        return "volumes are made empty; leave spec.dataSource and spec.dataSourceRef out"
     if spec.get("volumeAttributesClassName"):
         return "volumes of this class have no attributes that could be changed; leave spec.volumeAttributesClassName out"
     if storage_class.get("mountOptions"):
@@ -48,9 +46,12 @@ def why_not(claim: Object, storage_class: Object) -> str:
     return ""
 
 
-def node_for(claim: Object, storage_class: Object, nodes: Iterable[Object]) -> Object | None:
-    """Where to make the volume: the node that the scheduler chose; without one (a class that does not wait) the first that can."""
-    selected = meta.annotations(claim).get(SELECTED_NODE)
+def node_for(claim: Object, storage_class: Object, nodes: Iterable[Object], source_node: str = "") -> Object | None:
+    """Where to make the volume: the node that has what it is made of, or that the scheduler chose; without one the first that can.
+
+    source_node: "" for an empty volume.
+    """
+    selected = source_node or meta.annotations(claim).get(SELECTED_NODE)
     if selected is not None:
         return next((node for node in nodes if meta.name(node) == selected), None)
     able = (node for node in nodes if enforcement_of(node) and meta.is_true(node, "Ready") and allows_node(storage_class, node))

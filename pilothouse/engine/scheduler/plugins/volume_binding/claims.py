@@ -18,13 +18,16 @@ from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PO
 from pilothouse.model.volume_matching import best_match
 from pilothouse.model.volumes import (
     BOUND_BY_CONTROLLER,
+    LOCAL_PROVISIONER,
     ONE_POD,
     SELECTED_NODE,
+    SOURCE_NODE,
     allows_node,
     claim_names,
     class_of,
     fits_node,
     is_bound,
+    is_copied,
     is_ephemeral,
     is_made_for,
     waits_for_consumer,
@@ -34,6 +37,7 @@ CONFLICT = "node(s) didn't match PersistentVolume's node affinity"
 NOT_MADE = "node(s) could not make the volume of persistentvolumeclaim"
 NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
 SELECTED_ELSEWHERE = "node(s) are not the one that the pod's volumes are being made on"
+SOURCE_ELSEWHERE = "node(s) do not have the data source that the pod's volumes are made of"
 IMMEDIATE = "pod has unbound immediate PersistentVolumeClaims"
 TAKEN = "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
 _ENDED = ("Succeeded", "Failed")
@@ -105,6 +109,8 @@ class Claims:
         storage_class = self._classes.get(class_of(claim) or "")
         if storage_class is None or volume_name or not waits_for_consumer(storage_class):
             return IMMEDIATE
+        if _is_local_copy(claim, storage_class) and SOURCE_NODE not in meta.annotations(claim):
+            return f'persistentvolumeclaim "{name}" waits for the data source that its volume is made of'
         found.open.append((claim, storage_class))
         return ""
 
@@ -123,6 +129,8 @@ class Claims:
             selected = meta.annotations(claim).get(SELECTED_NODE)
             if selected is not None and selected != meta.name(node):
                 return SELECTED_ELSEWHERE
+            if _is_local_copy(claim, storage_class) and meta.annotations(claim).get(SOURCE_NODE) != meta.name(node):
+                return SOURCE_ELSEWHERE
             if best_match(claim, self._volumes.items(), node=node) is not None:
                 continue
             if self._failures.has(meta.uid(claim), meta.name(node)):
@@ -167,6 +175,11 @@ class Claims:
         metadata = {"annotations": {BOUND_BY_CONTROLLER: "yes"}, "resourceVersion": meta.resource_version(volume)}
         patch = {"metadata": metadata, "spec": {"claimRef": reference | {"uid": meta.uid(claim)}}}
         await self._client.patch(PERSISTENTVOLUMES, meta.name(volume), patch)
+
+
+def _is_local_copy(claim: Object, storage_class: Object) -> bool:
+    """Whether its volume is a copy of what lies on one node: the binder notes on the claim on which (`SOURCE_NODE`)."""
+    return storage_class.get("provisioner") == LOCAL_PROVISIONER and is_copied(claim)
 
 
 def _can_be_made(storage_class: Object, node: Object) -> bool:
