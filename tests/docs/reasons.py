@@ -34,6 +34,8 @@ _OTHERS = (
     "DefaultBinder DefaultPreemption DoNotSchedule ImageLocality InterPodAffinity "
     "NodeResourcesBalancedAllocation NodeResourcesFit NodeTerm NodeUnschedulable PodInfo "
     "KubeSchedulerConfiguration LeastAllocated MostAllocated RequestedToCapacityRatio ScheduleAnyway SchedulingGates "
+    "ReadyToUse RestoreSize DeletionPolicy VolumeSnapshot VolumeSnapshotClass VolumeSnapshotContent VolumeSnapshotNamespace "
+    "SourcePVC SourceSnapshotContent SnapshotClass SnapshotContent CreationTime VolumePopulator "
     "PodTopologySpread PrioritySort ReplicationController RequiredNodes TaintToleration VolumeBinding"
 )
 NO_REASONS = frozenset(_OTHERS.split())

@@ -72,7 +72,7 @@ async def test_a_claim_without_a_class_gets_the_youngest_default_class(api: Api)
             [("spec.nodeAffinity", "Required value: Local volume requires node affinity")],
         ),
         (VOLUMES, volume(nodeAffinity={}), [("spec.nodeAffinity.required", "Required value: must specify required node constraints")]),
-        (VOLUMES, volume(hostPath=None, nfs={"server": "s", "path": "/p"}), [("spec.nfs", "")]),
+        (VOLUMES, volume(hostPath=None, cephfs={"monitors": ["m"]}), [("spec.cephfs", "")]),
         (VOLUMES, volume(persistentVolumeReclaimPolicy="Recycle"), [("spec.persistentVolumeReclaimPolicy", "")]),
         (VOLUMES, volume(mountOptions=["ro"]), [("spec.mountOptions", "")]),
         (CLASSES, storage_class(provisioner=""), [("provisioner", "Required value")]),
@@ -131,3 +131,8 @@ async def test_pods_may_name_claims_and_have_claims_made_for_them(api: Api) -> N
     ]
     made = await api.post(PODS, pod("p", volumes=volumes, securityContext={"fsGroup": 1, "fsGroupChangePolicy": "OnRootMismatch"}))
     assert [sorted(each) for each in made["spec"]["volumes"][:2]] == [["name", "persistentVolumeClaim"], ["ephemeral", "name"]]
+
+
+async def test_options_of_a_mount_are_taken_where_there_is_one(api: Api) -> None:
+    made = volume(hostPath=None, nfs={"server": "s", "path": "/p"}, mountOptions=["nfsvers=4.2"])
+    assert (await api.post(VOLUMES, made))["spec"]["mountOptions"] == ["nfsvers=4.2"]

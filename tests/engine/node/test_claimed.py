@@ -72,7 +72,7 @@ def claimed(home: Path, api: Api) -> ClaimedVolumes:
         (claim(), volume(hostPath={"path": "/"}, volumeMode="Block"), "of a kind that cannot be mounted here"),
         (claim(), volume(hostPath={"path": "/"}, nodeAffinity=affinity("slow")), "cannot be reached from node n1"),
         (claim(), volume({PROVISIONED_BY: LOCAL_PROVISIONER, NODE: "n2"}, local={"path": "/etc"}), "cannot be reached from node n1"),
-        (claim(), volume(nfs={"server": "s"}), "of a kind that cannot be mounted here"),
+        (claim(), volume(cephfs={"monitors": ["m"]}), "of a kind that cannot be mounted here"),
     ],
 )
 async def test_what_is_not_surely_the_pods_is_not_mounted(tmp_path: Path, found: Object | None, behind: Object | None, why: str) -> None:

@@ -133,7 +133,7 @@ def read_only_volumes(pod: Object) -> frozenset[str]:
 def _is_read_only(volume: Object) -> bool:
     if any(volume.get(kind) is not None for kind in READ_ONLY_VOLUMES):
         return True
-    return any((volume.get(kind) or {}).get("readOnly") for kind in ("persistentVolumeClaim", "csi"))
+    return any((volume.get(kind) or {}).get("readOnly") for kind in ("persistentVolumeClaim", "csi", "nfs"))
 
 
 def device_volumes(pod: Object) -> frozenset[str]:

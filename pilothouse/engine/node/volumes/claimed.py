@@ -16,10 +16,11 @@ from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.csi import wanted
 from pilothouse.engine.node.csi.volumes import CsiVolumes
 from pilothouse.engine.node.files.beneath import FOLDER, opened
-from pilothouse.engine.node.files.mountpoints import bind, mounts_below
+from pilothouse.engine.node.files.mountpoints import bind, is_mount_point
 from pilothouse.engine.node.files.ownership import give_to_group
 from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.volumes import nfs
 from pilothouse.engine.node.volumes.devices import DeviceVolumes
 from pilothouse.engine.node.volumes.host_paths import host_path
 from pilothouse.engine.node.volumes.projection import VolumeMissing
@@ -72,13 +73,10 @@ class ClaimedVolumes:
         uid, name = meta.uid(pod), volume["name"]
         if (known := self._host_paths.get(uid, {}).get(name)) is not None:
             return known
-        folder: Path = self._config.pod_dir(uid) / "volumes" / KIND / name
-        if await asyncio.to_thread(mounts_below, folder):
-            return folder
+        if (present := await asyncio.to_thread(self._present, uid, name)) is not None:
+            return present
         if self._csi is not None and (there := await self._csi.published(uid, name)) is not None:
             return await self._looked_after(self._csi, pod, volume, there)
-        if (given := await asyncio.to_thread(self._devices.given, uid, KIND, name)) is not None:
-            return given
         claim, found = await self._volume(pod, volume)
         if volume_mode(found) == BLOCK and found["spec"].get("csi") is None:
             return await self._give(uid, name, found)
@@ -89,11 +87,14 @@ class ClaimedVolumes:
             path: Path = await asyncio.to_thread(host_path, str(self._config.on_node(source["path"])), source.get("type") or "")
             self._host_paths.setdefault(uid, {})[name] = path
             return path
+        read_only = bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
+        if spec.get("nfs") is not None:
+            return await self._mount_nfs(uid, name, found, read_only=read_only)
+        folder: Path = self._config.pod_dir(uid) / "volumes" / KIND / name
         group = podspec.security(pod).get("fsGroup")
         policy = podspec.security(pod).get("fsGroupChangePolicy")
         source = await self._source(found)
         alone = set(spec.get("accessModes") or ()) == {ONE_POD}
-        read_only = bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
         # One pod after the other: two that come at once would each find the volume free.
         async with self._turns.setdefault(meta.name(found), asyncio.Lock()):
             await asyncio.to_thread(
@@ -110,6 +111,19 @@ class ClaimedVolumes:
         except (VolumeMissing, ApiError):
             return there
         return await csi.mount(pod, wanted.of_claim(found, volume, claim))
+
+    def _present(self, uid: str, name: str) -> Path | None:
+        """What the pod has of the volume already. Blocking."""
+        for kind in (KIND, nfs.KIND):
+            folder: Path = self._config.pod_dir(uid) / "volumes" / kind / name
+            if is_mount_point(folder):
+                return folder
+        return self._devices.given(uid, KIND, name)
+
+    async def _mount_nfs(self, uid: str, name: str, found: Object, *, read_only: bool) -> Path:
+        folder: Path = self._config.pod_dir(uid) / "volumes" / nfs.KIND / name
+        await nfs.mount(found["spec"]["nfs"], folder, found["spec"].get("mountOptions") or (), read_only=read_only)
+        return folder
 
     async def _give(self, uid: str, name: str, found: Object) -> Path:
         """A block volume."""

@@ -25,6 +25,7 @@ from pilothouse.engine.node.files.removal import remove_tree
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.sources import Sources, Token
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
+from pilothouse.engine.node.volumes import nfs
 from pilothouse.engine.node.volumes.claimed import KINDS as CLAIMED
 from pilothouse.engine.node.volumes.claimed import ClaimedVolumes
 from pilothouse.engine.node.volumes.host_paths import host_path
@@ -155,6 +156,10 @@ class Volumes:
             path = str(self._config.on_node(source["path"]))
             found: Path = await asyncio.to_thread(host_path, path, source.get("type") or "")
             return found, 0.0
+        if (source := volume.get("nfs")) is not None:
+            folder: Path = self._config.pod_dir(pod["metadata"]["uid"]) / "volumes" / nfs.KIND / volume["name"]
+            await nfs.mount(source, folder)
+            return folder, 0.0
         if self._claimed is not None and any(volume.get(each) is not None for each in CLAIMED):
             return await self._claimed.mount(pod, volume), 0.0
         if self._csi is not None and volume.get("csi") is not None:

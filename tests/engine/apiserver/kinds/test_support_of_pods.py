@@ -45,7 +45,7 @@ def projected(**source: Any) -> Object:
         (container(ports=[{"containerPort": 80, "hostPort": 80, "protocol": "SCTP"}]), "spec.containers[0].ports[0].protocol"),
         (container(ports=[{"containerPort": 80, "hostPort": 80, "hostIP": "::1"}]), "spec.containers[0].ports[0].hostIP"),
         (volume(emptyDir={"medium": "HugePages"}), "spec.volumes[0].emptyDir.medium"),
-        (volume(nfs={"server": "s", "path": "/p"}), "spec.volumes[0].nfs"),
+        (volume(cephfs={"monitors": ["m"]}), "spec.volumes[0].cephfs"),
         (projected(clusterTrustBundle={"name": "b", "path": "p"}), "spec.volumes[0].projected.sources[0].clusterTrustBundle"),
         (
             projected(podCertificate={"signerName": "a/b", "keyType": "ED25519", "credentialBundlePath": "p"}),

@@ -11,7 +11,7 @@ from pilothouse.engine.apiserver.kinds.support.table import Table, joined
 from pilothouse.model import names, sysctls
 from pilothouse.model.json import Object
 
-VOLUMES = ("configMap", "downwardAPI", "emptyDir", "ephemeral", "hostPath", "image", "persistentVolumeClaim", "projected", "secret")
+VOLUMES = ("configMap", "downwardAPI", "emptyDir", "ephemeral", "hostPath", "image", "nfs", "persistentVolumeClaim", "projected", "secret")
 HONOURED = """
 activeDeadlineSeconds automountServiceAccountToken dnsPolicy enableServiceLinks hostIPC hostNetwork hostPID hostname hostnameOverride
 nodeName nodeSelector preemptionPolicy priority priorityClassName
@@ -139,6 +139,9 @@ NODE: Mapping[str, Rule] = {
         "containerd 1.7 with runc 1.1, or later ones, and file systems that can be mounted with other ids; the pod waits on other nodes, "
         "and an event of the reason FailedCreatePodSandBox says why",
         "`false`",
+    ),
+    "volumes[].nfs": on_node(
+        "mount.nfs (nfs-common) and a kernel that knows NFS; the pod waits on other nodes, and an event of the reason FailedMount says why"
     ),
     "securityContext.supplementalGroupsPolicy": on_node(
         "containerd 2.0; the pod fails on other nodes with the reason SupplementalGroupsPolicyNotSupported", "`Strict`"

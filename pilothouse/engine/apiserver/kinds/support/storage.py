@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from pilothouse.engine.apiserver.kinds.storage.volume_sources import RULES as SOURCES
-from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, refused
+from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, is_given, on_node, refused
 from pilothouse.engine.apiserver.kinds.support.table import Table, joined
 
-MOUNTED = ("hostPath", "local", "csi")
+MOUNTED = ("hostPath", "local", "nfs", "csi")
 _OF_PROVISIONERS = "for the provisioner of the class; the one of class `local` says in an event of the claim that it does not take it"
 
 CLAIMS = Table(
@@ -27,9 +27,12 @@ spec.resources.requests status
 _VOLUME_RULES: Mapping[str, Rule] = {
     "spec.local.fsType": inert("of block devices, which cannot be mounted here"),
     "spec.mountOptions": refused(
-        "volumes of this kind are folders of nodes, mounted as they are; leave it out",
-        "",
-        lambda value, holder: bool(value) and not holder.get("csi"),
+        "volumes of these kinds are folders of nodes, mounted as they are; leave it out",
+        "with hostPath or local",
+        lambda value, holder: is_given(value, holder) and any(holder.get(kind) is not None for kind in ("hostPath", "local")),
+    ),
+    "spec.nfs": on_node(
+        "mount.nfs (nfs-common) and a kernel that knows NFS; pods wait on other nodes, and an event of the reason FailedMount says why"
     ),
     "spec.persistentVolumeReclaimPolicy": refused(
         "nobody empties volumes here; take Retain or Delete", "`Recycle`", lambda value, holder: value == "Recycle"
