@@ -3,6 +3,9 @@
 By the names of the objects in kube-system it is held to its own.
 """
 
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+
 NAMESPACE = "kube-system"
 DNS_SERVICE = "kube-dns"
 REACHED_BY = "network.pilothouse.dev/reached-by"
@@ -17,3 +20,16 @@ def report_name(node: str) -> str:
 def dns_slice_name(node: str) -> str:
     """Of the EndpointSlice that leads the DNS Service to the node's own server."""
     return f"{DNS_SERVICE}-{node}"
+
+
+SIMULATED = "node.pilothouse.dev/simulated"
+"""Label, and key of a taint, of Nodes that are no machines: nothing runs there, and nothing answers."""
+SIMULATED_PREFIX, MOST_SIMULATED = "simulated-", 5_000
+"""How their names begin, and how many there can be."""
+SIMULATED_LEASE = "simulated-nodes"
+"""The one Lease in kube-node-lease by which all of them are alive."""
+
+
+def is_simulated(node: Object) -> bool:
+    """A label alone makes no machine one of them."""
+    return meta.name(node).startswith(SIMULATED_PREFIX) and meta.labels(node).get(SIMULATED) == "true"

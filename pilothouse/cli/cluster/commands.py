@@ -26,6 +26,7 @@ from pilothouse.cli.further import wanted
 from pilothouse.cli.further.place import MOST
 from pilothouse.cli.session import Session, pass_session, run
 from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.model.node_objects import MOST_SIMULATED
 
 PROGRAMS = {
     "containerd": "containerd",
@@ -66,6 +67,12 @@ def need_root(command: str) -> None:
     metavar="FILE",
     callback=lambda context, parameter, value: str(Path(value).absolute()) if value else value,
     help="Profiles of the scheduler (a KubeSchedulerConfiguration), read at each start ('' for the default one).",
+)
+@click.option(
+    "--simulate-nodes",
+    type=click.IntRange(0, MOST_SIMULATED),
+    metavar="N",
+    help="So many nodes that are no machines, on which pods run nothing, for rehearsals (default: as many as there are, none at first).",
 )
 @click.option("--nodes", type=click.IntRange(1, MOST), help="How many nodes there are to be on this machine, the first included.")
 @click.option("--node-name", metavar="NAME", help="Name of the node (default: the host's name).")

@@ -138,12 +138,15 @@ async def _counted(client: "Client") -> Facts:
     """apps: None on a cluster without the platform."""
     from pilothouse.model import kinds, meta
     from pilothouse.model.errors import NotFound
+    from pilothouse.model.node_objects import is_simulated
     from pilothouse.platform.apps.resource import APPS
 
     def is_ready(obj: Object) -> bool:
         return (meta.condition(obj, "Ready") or {}).get("status") == "True"
 
-    nodes = (await client.list_all(kinds.NODES)).items
+    every_node = (await client.list_all(kinds.NODES)).items
+    nodes = [node for node in every_node if not is_simulated(node)]
+    simulated = [node for node in every_node if is_simulated(node)]
     pods = [pod for pod in (await client.list_all(kinds.PODS)).items if not is_over(pod)]
     try:
         apps = (await client.list_all(APPS)).items
@@ -153,6 +156,7 @@ async def _counted(client: "Client") -> Facts:
         "nodes": {meta.name(node): is_ready(node) for node in nodes},
         "pressure": {meta.name(node): found for node in nodes if (found := _pressure(node))},
         "cordoned": [meta.name(node) for node in nodes if (node.get("spec") or {}).get("unschedulable")],
+        "simulated": {"ready": sum(map(is_ready, simulated)), "all": len(simulated)},
         "pods": {"running": sum(phase(pod) == "Running" for pod in pods), "all": len(pods)},
         "apps": None if apps is None else {"ready": sum(map(is_ready, apps)), "all": len(apps)},
     }
@@ -212,12 +216,13 @@ def _show(facts: Facts) -> None:
     nodes = ", ".join(
         _node(name, ready, name in facts["cordoned"], facts["pressure"].get(name, [])) for name, ready in facts["nodes"].items()
     )
-    apps, pods = facts["apps"], facts["pods"]
+    apps, pods, simulated = facts["apps"], facts["pods"], facts["simulated"]
     rows = [
         ("cluster", _life(facts)),
         ("version", facts.get("version")),
         ("api", f"{facts['api']}   KUBECONFIG={facts['kubeconfig']}"),
         ("nodes", nodes or output.bad("none")),
+        ("simulated", f"{simulated['ready']} of {simulated['all']} nodes ready" if simulated["all"] else ""),
         ("gateway", "   ".join(each for each in (facts.get("gateway"), facts.get("gatewayTls")) if each)),
         ("trust", facts.get("trust")),
         ("registry", facts.get("registry")),

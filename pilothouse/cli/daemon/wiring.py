@@ -148,6 +148,7 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
         allowed_sysctls=settings.allow_sysctls,
         autoscaler_sync_s=settings.autoscaler_sync_s,
         scheduler=scheduler_config(settings),
+        simulated_nodes=settings.simulate_nodes,
     )
     if not settings.platform:
         return config

@@ -18,6 +18,7 @@ from typing import Any
 from pilothouse.engine.node.config import HARD
 from pilothouse.engine.node.eviction import thresholds
 from pilothouse.model.names import dns1123_subdomain
+from pilothouse.model.node_objects import MOST_SIMULATED
 from pilothouse.model.sysctls import wrong_pattern
 
 SYNC_BOUNDS_S = (3, 300)
@@ -179,7 +180,7 @@ class Settings:
     by which other nodes reach this one; "" to find it out. parent: the home of the instance of which this is a further node here.
     audit_mode: whether requests wait for their records (blocking-strict), or not (batch), or are not recorded (off).
     autoscaler_sync_s: how often autoscalers look at their metrics. scheduler_config: the file with the scheduler's profiles, absolute; ""
-    for the default one.
+    for the default one. simulate_nodes: how many nodes there are to be that are no machines.
     """
 
     api_host: str = "127.0.0.1"
@@ -218,6 +219,7 @@ class Settings:
     allow_sysctls: tuple[str, ...] = ()
     autoscaler_sync_s: int = 15
     scheduler_config: str = ""
+    simulate_nodes: int = 0
 
     def __post_init__(self) -> None:
         _types(self)
@@ -238,6 +240,8 @@ class Settings:
         least_s, most_s = SYNC_BOUNDS_S
         if not _is_number(self.autoscaler_sync_s) or not least_s <= self.autoscaler_sync_s <= most_s:
             raise SettingsError(f"autoscaler_sync_s {self.autoscaler_sync_s!r} is no whole number of seconds from {least_s} to {most_s}")
+        if not _is_number(self.simulate_nodes) or not 0 <= self.simulate_nodes <= MOST_SIMULATED:
+            raise SettingsError(f"--simulate-nodes {self.simulate_nodes!r} is no whole number from 0 to {MOST_SIMULATED}")
         for pattern in self.allow_sysctls:
             if why := wrong_pattern(pattern):
                 raise SettingsError(f"--allow-sysctls: {pattern!r} {why}")

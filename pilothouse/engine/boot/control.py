@@ -91,6 +91,7 @@ class ControlConfig:
     audit: None to record nothing. pod_cidr: of all pods, "" when it is not known. node_cidr: the part of it that the node of this machine
     has, as long as every node's; "": nodes are given none. allowed_sysctls: that pods may set beside the safe ones. node_config: what nodes
     are told of parts beside the engine's own. autoscaler_sync_s: how often autoscalers look at their metrics. scheduler: its profiles.
+    simulated_nodes: how many nodes there are to be that are no machines.
     """
 
     name: str
@@ -122,6 +123,7 @@ class ControlConfig:
     audit: AuditConfig | None = None
     autoscaler_sync_s: float = SYNC_S
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
+    simulated_nodes: int = 0
 
 
 class ControlPlane:
@@ -307,6 +309,7 @@ class ControlPlane:
             node_volumes=self._node_volumes(identities),
             driver_calls=self._driver_calls(identities),
             autoscaler_sync_s=self.config.autoscaler_sync_s,
+            simulated_nodes=self.config.simulated_nodes,
         )
         parts = {name: Part(informers, make) for name, make in makers_of.items()}
         profiles = self.config.scheduler

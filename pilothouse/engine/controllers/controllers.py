@@ -45,6 +45,7 @@ from pilothouse.engine.controllers.podgc.controller import PodGarbageCollector
 from pilothouse.engine.controllers.replicaset.controller import ReplicaSetController
 from pilothouse.engine.controllers.replicaset.family import REPLICATION_CONTROLLERS
 from pilothouse.engine.controllers.serviceaccount import ServiceAccountController
+from pilothouse.engine.controllers.simulation.controller import SimulatedNodesController
 from pilothouse.engine.controllers.snapshot.controller import SnapshotController
 from pilothouse.engine.controllers.snapshot.local import LocalSnapshotDriver
 from pilothouse.engine.controllers.statefulset.controller import StatefulSetController
@@ -66,6 +67,7 @@ def makers(
     node_volumes: NodeVolumes | None = None,
     driver_calls: DriverCalls | None = None,
     autoscaler_sync_s: float = SYNC_S,
+    simulated_nodes: int | None = None,
     clock: Callable[[], float] = time.time,
 ) -> dict[str, Callable[[], Runnable]]:
     """Name -> how to build that controller. informers, recorder: run by the caller, after all are built once.
@@ -74,8 +76,8 @@ def makers(
     root_ca: PEM text that every namespace gets as `kube-root-ca.crt`. authority: signs certificates; None for nobody who does.
     pod_ranges: what nodes are given of the pod network; None for nothing. own_addresses: those of the API
     server, which no node may serve under. node_volumes: has nodes make volumes; driver_calls: reaches CSI drivers at nodes; None for
-    nobody who does.
-    autoscaler_sync_s: how often each autoscaler looks at its metrics.
+    nobody who does. autoscaler_sync_s: how often each autoscaler looks at its metrics. simulated_nodes: how many there are to be;
+    None for nobody who looks after any.
     """
     named = recorder.named
     accounts, publisher = clients("service-account-controller"), clients("root-ca-cert-publisher")
@@ -90,6 +92,9 @@ def makers(
         optional["node-ipam-controller"] = lambda: NodeIPAMController(
             clients("node-controller"), informers, named("node-ipam-controller"), ranges
         )
+    if simulated_nodes is not None:
+        count = simulated_nodes
+        optional["simulated-nodes"] = lambda: SimulatedNodesController(clients("simulated-nodes"), informers, count, clock)
     return optional | {
         "certificate-approver": lambda: CertificateApprover(certificates, informers, named("certificate-approver"), clock, own_addresses),
         "token-cleaner": lambda: TokenCleaner(clients("token-cleaner"), informers, named("token-cleaner"), clock),

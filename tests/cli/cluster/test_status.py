@@ -58,6 +58,7 @@ async def test_the_status_of_another_cluster_says_nothing_of_this_machine(tmp_pa
         "nodes": {},
         "pressure": {},
         "cordoned": [],
+        "simulated": {"ready": 0, "all": 0},
         "pods": {"running": 1, "all": 1},
         "apps": {"ready": 0, "all": 0},
     }

@@ -112,6 +112,13 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("delete list get", "pods"),
         EVENTS,
     ),
+    "simulated-nodes": (
+        rule("create delete", "nodes"),
+        rule("patch", "nodes/status"),
+        rule("delete", "pods"),
+        rule("patch", "pods/status"),
+        rule("create patch", "leases", "coordination.k8s.io"),
+    ),
     "disruption-controller": (
         rule(READ, "deployments", "apps extensions"),
         rule(READ, "replicasets", "apps extensions"),

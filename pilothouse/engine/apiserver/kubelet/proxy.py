@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pilothouse.model.errors import Unavailable
 from pilothouse.model.json import Object
+from pilothouse.model.node_objects import is_simulated
 from pilothouse.model.proxyable import is_proxyable
 from pilothouse.wire.peer import keep_alive_probes
 from pilothouse.wire.tls import client_context
@@ -35,6 +36,8 @@ class KubeletProxy:
     async def connect(self, node: Object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, str]:
         """A connection to the node's kubelet API, and the value of the Host header for it. Raises Unavailable."""
         name = node["metadata"]["name"]
+        if is_simulated(node):
+            raise Unavailable(f"node {name} is simulated: its pods run nothing, so there are no logs, no sessions and no figures")
         host, port = self._hosts.get(name) or self._stated(node), _port(node)
         try:
             async with asyncio.timeout(CONNECT_S):

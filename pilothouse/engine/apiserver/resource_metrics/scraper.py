@@ -19,6 +19,7 @@ from pilothouse.engine.apiserver.resource_metrics.rates import NodeUsage, joined
 from pilothouse.engine.apiserver.resource_metrics.scrape import scrape
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
+from pilothouse.model.node_objects import is_simulated
 
 log = structlog.get_logger("apiserver.resource_metrics")
 
@@ -118,7 +119,7 @@ class Scraper:
         """Returns how many seconds it took."""
         began = _now()
         proxy = self._proxy()
-        nodes = {node["metadata"]["name"]: node for node in self._nodes()}
+        nodes = {node["metadata"]["name"]: node for node in self._nodes() if not is_simulated(node)}
         self._known = {name: known for name, known in self._known.items() if name in nodes}
         self._silent &= nodes.keys()
         if proxy is not None:

@@ -1,7 +1,7 @@
 """Gives each node its part of the cluster's pod network, as `spec.podCIDR`.
 
-A node that brings a range of its own keeps it, and nobody else gets one that overlaps it. Nothing is stored beside the nodes: who has
-what is read from them, with this controller's own writes laid over its cache, so that no range is given twice.
+A node that brings a range of its own keeps it, and nobody else gets one that overlaps it. Simulated nodes need none. Nothing is stored
+beside the nodes: who has what is read from them, with this controller's own writes laid over its cache, so that no range is given twice.
 Source: kubernetes pkg/controller/nodeipam/ipam/range_allocator.go.
 """
 
@@ -18,6 +18,7 @@ from pilothouse.model import meta
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES
+from pilothouse.model.node_objects import is_simulated
 
 AGAIN_S = 30.0
 """After which a node for which there is no range is looked at again. One that goes brings all others here at once."""
@@ -40,7 +41,7 @@ class NodeIPAMController:
 
     async def reconcile(self, name: str) -> float | None:
         node = self._nodes.get(name)
-        if node is None or meta.is_deleting(node):
+        if node is None or meta.is_deleting(node) or is_simulated(node):
             return None
         others = {meta.name(each): found for each in self._all() if meta.name(each) != name and (found := range_of(each)) is not None}
         own = range_of(node)
@@ -55,7 +56,7 @@ class NodeIPAMController:
         return None
 
     def _all(self) -> list[Object]:
-        names = [meta.name(node) for node in self._nodes.informer.items()]
+        names = [meta.name(node) for node in self._nodes.informer.items() if not is_simulated(node)]
         return [node for name in names if (node := self._nodes.get(name)) is not None]
 
     async def _give(self, node: Object, chosen: IPv4Network) -> None:
@@ -87,7 +88,7 @@ class NodeIPAMController:
         """A range has come free: those that wait for one are asked again."""
         if new is None:
             for node in self._nodes.informer.items():
-                if range_of(node) is None:
+                if not is_simulated(node) and range_of(node) is None:
                     self._controller.queue.add(meta.name(node))
 
 

@@ -22,6 +22,7 @@ from pilothouse.model import meta
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import LEASES, NODES, PODS
+from pilothouse.model.node_objects import SIMULATED_LEASE, is_simulated
 
 LEASE_NAMESPACE = "kube-node-lease"
 GRACE_S = 40.0
@@ -49,6 +50,8 @@ class NodeLifecycleController:
         self._clock = clock
         self._grace_s = grace_s
         self._heartbeats: dict[str, Heartbeat] = {}
+        self._all: set[str] = set()
+        self._unready: set[str] = set()
         self._leases = informers.of(LEASES)
         self._nodes = Fresh(informers.of(NODES))
         self._pods = Fresh(informers.of(PODS), "node", pods.by_node)
@@ -70,7 +73,7 @@ class NodeLifecycleController:
         if node is None:
             self._heartbeats.pop(name, None)
             return None
-        silent_s = self._silent_s(name)
+        silent_s = self._silent_s(SIMULATED_LEASE if is_simulated(node) else name)
         if silent_s >= self._grace_s:
             node = await self._lose(node)
         node = await self._taint(node)
@@ -117,8 +120,7 @@ class NodeLifecycleController:
         return written
 
     async def _taint(self, node: Object) -> Object:
-        evicts = not plan.is_disrupted(self._nodes.informer.items())
-        tainted = plan.tainted(node, evicts=evicts, now=self._clock())
+        tainted = plan.tainted(node, evicts=not self._is_disrupted(), now=self._clock())
         if tainted is None:
             return node
         written = await self._client.update(NODES, tainted)
@@ -137,6 +139,7 @@ class NodeLifecycleController:
             self._recorder.say(pod, "Warning", "NodeNotReady", "Node is not ready", node=meta.name(node))
 
     def _silent_s(self, name: str) -> float:
+        """name: of the Lease."""
         now = asyncio.get_running_loop().time()
         return now - self._heartbeats.setdefault(name, Heartbeat(None, now)).seen
 
@@ -151,15 +154,26 @@ class NodeLifecycleController:
             self._seen(meta.name(new), (new.get("spec") or {}).get("renewTime"))
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
-        """A status written by the node itself is a sign of life, too; one change of readiness can turn the fate of all nodes."""
+        """A status written by the node itself is a sign of life, too; one change of readiness can turn the fate of all that are unready."""
         if new is not None and plan.readiness(new) == "True":
             heard = (meta.condition(new, "Ready") or {}).get("lastHeartbeatTime")
             if old is None or heard != (meta.condition(old, "Ready") or {}).get("lastHeartbeatTime"):
                 self._seen(meta.name(new), ("status", heard))
-        was = "" if old is None else plan.readiness(old)
-        if was != ("" if new is None else plan.readiness(new)):
-            for each in self._nodes.informer.items():
-                self._controller.queue.add(meta.key(each))
+        was_disrupted = self._is_disrupted()
+        self._count(meta.name(new or old or {}), new)
+        if self._is_disrupted() != was_disrupted:
+            for name in self._unready:
+                self._controller.queue.add(name)
+
+    def _count(self, name: str, node: Object | None) -> None:
+        for names, is_one in ((self._all, node is not None), (self._unready, node is not None and plan.readiness(node) != "True")):
+            if is_one:
+                names.add(name)
+            else:
+                names.discard(name)
+
+    def _is_disrupted(self) -> bool:
+        return plan.is_disrupted(len(self._unready), len(self._all))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         """A pod may come to a node that is tainted already."""

@@ -54,14 +54,13 @@ def lost(node: Object, now: float) -> Object | None:
     return None if conditions == (status.get("conditions") or []) else status | {"conditions": conditions}
 
 
-def is_disrupted(nodes: Sequence[Object]) -> bool:
-    """Whether so many nodes are unready that the fault is more likely the network's or ours: all, or most of them and more than two.
+def is_disrupted(unready: int, nodes: int) -> bool:
+    """Whether so many of the nodes are unready that the fault is more likely the network's or ours: all, or most of them and more than two.
 
     Pods that were moved then would fill the nodes that are left, and run twice where theirs are only cut off.
     Source: ComputeZoneState, for a cluster of up to 50 nodes in one zone; of larger ones upstream moves pods slowly.
     """
-    unready = sum(readiness(each) != "True" for each in nodes)
-    return unready == len(nodes) or (unready > _FEW and unready / len(nodes) >= _MOST)
+    return unready == nodes or (unready > _FEW and unready / nodes >= _MOST)
 
 
 def tainted(node: Object, *, evicts: bool, now: float) -> Object | None:

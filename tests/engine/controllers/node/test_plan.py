@@ -88,7 +88,7 @@ def test_a_pod_leaves_a_tainted_node_when_its_toleration_ends(toleration: dict[s
     [(1, 0, True), (1, 1, False), (2, 1, False), (3, 1, True), (3, 2, True), (3, 3, False), (5, 4, True), (5, 5, False)],
 )
 def test_pods_stay_where_they_are_while_most_nodes_are_lost_at_once(unready: int, ready: int, disrupted: bool) -> None:
-    assert plan.is_disrupted([node("Unknown")] * unready + [node()] * ready) == disrupted
+    assert plan.is_disrupted(unready, unready + ready) == disrupted
 
 
 def test_a_taint_that_only_keeps_pods_away_evicts_none() -> None:
