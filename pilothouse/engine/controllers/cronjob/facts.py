@@ -1,18 +1,10 @@
 """What is read from a CronJob and its Jobs."""
 
 from pilothouse.engine.controllers.job.facts import finished
+from pilothouse.engine.controllers.sections import spec as spec
+from pilothouse.engine.controllers.sections import status as status
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-
-
-def spec(cron_job: Object) -> Object:
-    found: Object = cron_job.get("spec") or {}
-    return found
-
-
-def status(cron_job: Object) -> Object:
-    found: Object = cron_job.get("status") or {}
-    return found
 
 
 def active(status: Object) -> list[Object]:

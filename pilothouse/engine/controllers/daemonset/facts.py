@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from pilothouse.engine.controllers import pods
+from pilothouse.engine.controllers.sections import spec as spec
+from pilothouse.engine.controllers.sections import status as status
 from pilothouse.model import meta
 from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
@@ -15,16 +17,6 @@ from pilothouse.model.json import Object
 HASH_LABEL = "controller-revision-hash"
 GENERATION_LABEL = "pod-template-generation"
 GENERATION = "deprecated.daemonset.template.generation"
-
-
-def spec(obj: Object) -> Object:
-    found: Object = obj.get("spec") or {}
-    return found
-
-
-def status(obj: Object) -> Object:
-    found: Object = obj.get("status") or {}
-    return found
 
 
 def template(daemon_set: Object) -> Object:

@@ -6,6 +6,8 @@ Source: Kubernetes 1.36, deployment_util.go.
 import math
 from collections.abc import Iterable
 
+from pilothouse.engine.controllers.sections import spec as spec
+from pilothouse.engine.controllers.sections import status as status
 from pilothouse.model import meta
 from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
@@ -16,16 +18,6 @@ DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAXIMUM = "deployment.kubernetes.io/max-replicas"
 HASH_LABEL = "pod-template-hash"
 NO_DEADLINE = 2**31 - 1
-
-
-def spec(obj: Object) -> Object:
-    found: Object = obj.get("spec") or {}
-    return found
-
-
-def status(obj: Object) -> Object:
-    found: Object = obj.get("status") or {}
-    return found
 
 
 def size(obj: Object) -> int:

@@ -1,20 +1,12 @@
 """What is read from a Job and its pods."""
 
 from pilothouse.engine.controllers import pods
+from pilothouse.engine.controllers.sections import spec as spec
+from pilothouse.engine.controllers.sections import status as status
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 FINALIZER = "batch.kubernetes.io/job-tracking"
-
-
-def spec(job: Object) -> Object:
-    found: Object = job.get("spec") or {}
-    return found
-
-
-def status(job: Object) -> Object:
-    found: Object = job.get("status") or {}
-    return found
 
 
 def count(job: Object, field: str, default: int) -> int:

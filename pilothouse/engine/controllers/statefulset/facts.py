@@ -7,6 +7,8 @@ import math
 import re
 
 from pilothouse.engine.controllers import pods
+from pilothouse.engine.controllers.sections import spec as spec
+from pilothouse.engine.controllers.sections import status as status
 from pilothouse.model import meta
 from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
@@ -16,16 +18,6 @@ POD_INDEX_LABEL = "apps.kubernetes.io/pod-index"
 REVISION_LABEL = "controller-revision-hash"
 _MEMBER = re.compile(r"(.*)-([0-9]+)", re.DOTALL)
 _MOST_ORDINAL = 2**31 - 1
-
-
-def spec(obj: Object) -> Object:
-    found: Object = obj.get("spec") or {}
-    return found
-
-
-def status(obj: Object) -> Object:
-    found: Object = obj.get("status") or {}
-    return found
 
 
 def replicas(stateful_set: Object) -> int:
