@@ -86,7 +86,7 @@ class JobController:
         now = self._clock()
         tally = job_plan.tally(job, self._owned(job))
         verdict = job_plan.verdict(job, tally, now)
-        job = await self._count(job, tally)
+        job = await self._count(job, job_plan.countable(job, self._owned(job), tally, verdict))
         again_s = None
         errors: list[ApiError] = []
         if verdict is not None:

@@ -1,11 +1,11 @@
 """A limit of failures for each index of a Job: one bad index fails alone, the others run on.
 
 How often an index has failed is written on its pods, so that it survives a restart: each replacement carries one more than
-the pod it replaces.
+the pod it replaces, which is held until then.
 Source: Kubernetes 1.36, pkg/controller/job/backoff_utils.go and indexed_job_utils.go; KEP-3850.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -88,6 +88,33 @@ def failures_of(pod: Object) -> Failures:
     """How often the index had failed before this pod."""
     counts = (natural(meta.annotations(pod).get(name, "")) or 0 for name in (FAILURES, IGNORED))
     return Failures(*counts)
+
+
+def held(job: Object, owned: Iterable[Object], decided: Collection[int]) -> set[str]:
+    """Uids of failed pods that have to stay until they are replaced, since only they know how often their indexes have failed.
+
+    Of each index that is to be tried again it is the one that knows of the most failures. decided: indexes that are not tried again, since
+    they have succeeded or are given up.
+    """
+    if limit(job) is None:
+        return set()
+    busy, latest = set[int](), dict[int, Object]()
+    for pod in owned:
+        index = indexes.index_of(pod)
+        if index is None or index in decided:
+            continue
+        if not pods.is_finished(pod) and not facts.has_failed(job, pod):
+            busy.add(index)
+        elif facts.has_failed(job, pod) and facts.is_tracked(pod) and _knows_more(pod, latest.get(index)):
+            latest[index] = pod
+    return {meta.uid(pod) for index, pod in latest.items() if index not in busy}
+
+
+def _knows_more(pod: Object, other: Object | None) -> bool:
+    """Of two that follow the same number of failures the one that ended later."""
+    if other is None:
+        return True
+    return (failures_of(pod).total, facts.finish_time(pod) or 0.0) > (failures_of(other).total, facts.finish_time(other) or 0.0)
 
 
 def ready(found: IndexBackoff, candidates: Sequence[int], now: float) -> tuple[list[int], float | None]:

@@ -6,7 +6,7 @@ Source: Kubernetes 1.36, pkg/controller/job/job_controller.go; KEP-2307.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pilothouse.engine.controllers import pods
 from pilothouse.engine.controllers.job import facts, index_backoff, indexes, policy
@@ -88,6 +88,17 @@ def _sort_in_failed(job: Object, pod: Object, found: Tally) -> None:
         found.fatal = matched.message
     found.new_failed.append(pod)
     found.failed += 1
+
+
+def countable(job: Object, owned: Sequence[Object], found: Tally, decided: Verdict | None) -> Tally:
+    """The tally with those of its finished pods alone that may go: until the job is decided, some have to wait for their replacements."""
+    if decided is not None:
+        return found
+    held = index_backoff.held(job, owned, found.succeeded_indexes | found.backoff.failed)
+    if not held:
+        return found
+    failed, ignored = ([pod for pod in pods_of if meta.uid(pod) not in held] for pods_of in (found.new_failed, found.ignored))
+    return replace(found, new_failed=failed, ignored=ignored)
 
 
 def verdict(job: Object, found: Tally, now: float) -> Verdict | None:

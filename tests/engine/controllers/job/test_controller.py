@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 from pilothouse.model import meta
@@ -107,6 +108,20 @@ async def test_each_index_of_an_indexed_job_runs_once(cluster: Cluster) -> None:
         await finish(cluster, pod)
     job = await cluster.until_one(JOBS, "once", has("Complete", "CompletionsReached"))
     assert job["status"]["completedIndexes"] == "0-2"
+
+
+async def test_a_failed_pod_of_an_index_that_is_deleted_before_its_replacement_is_made_has_failed_all_the_same(cluster: Cluster) -> None:
+    await cluster.create(JOBS, once(completions=1, completionMode="Indexed", backoffLimitPerIndex=3))
+    (pod,) = await cluster.until(PODS, running(1))
+    ended = {"exitCode": 1, "finishedAt": meta.rfc3339(time.time() - 8.5), "reason": "Error"}
+    await cluster.set_pod(pod, phase="Failed", containerStatuses=[_status(ended)])
+    await cluster.client.delete(PODS, meta.name(pod), "default", grace_s=0)
+    held = await cluster.until_one(PODS, meta.name(pod), meta.is_deleting)
+    assert TRACKING in meta.finalizers(held)
+    (second,) = await cluster.until(PODS, running(1))
+    assert meta.annotations(second)["batch.kubernetes.io/job-index-failure-count"] == "1"
+    await cluster.until(PODS, lambda items: [meta.name(each) for each in items] == [meta.name(second)])
+    await cluster.until_one(JOBS, "once", lambda job: job["status"].get("failed") == 1)
 
 
 async def test_a_suspended_job_ends_its_pods_and_goes_on_when_resumed(cluster: Cluster) -> None:

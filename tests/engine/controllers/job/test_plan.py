@@ -197,6 +197,26 @@ def test_an_ignored_failure_delays_the_next_try_of_its_index_and_does_not_give_i
     assert index_backoff.failures_of(made) == found.failures[0]
 
 
+def test_the_last_failed_pod_of_an_index_is_held_until_it_is_replaced() -> None:
+    wanted = per_index(3)
+    pods = [failed("old", 0, 0), failed("last", 0, 1), failed("up", 1, 3), worker("c", "Succeeded", index=2)]
+    found = plan.tally(wanted, pods)
+    assert found.failed == 3
+    assert [each["metadata"]["name"] for each in plan.countable(wanted, pods, found, None).new_failed] == ["old", "up"]
+    replaced = [*pods, worker("new", index=0)]
+    found = plan.tally(wanted, replaced)
+    assert len(plan.countable(wanted, replaced, found, None).new_failed) == 3
+
+
+def test_nothing_is_held_once_the_job_is_decided_or_where_failures_count_for_the_whole_job() -> None:
+    pods = [failed("a", 0, 0)]
+    wanted = per_index(3)
+    decided = plan.Verdict("Failed", "DeadlineExceeded", "")
+    assert len(plan.countable(wanted, pods, plan.tally(wanted, pods), decided).new_failed) == 1
+    plain = job(completions=3, completionMode="Indexed")
+    assert len(plan.countable(plain, pods, plan.tally(plain, pods), None).new_failed) == 1
+
+
 def test_a_job_fails_when_all_indexes_are_decided_and_one_has_failed() -> None:
     pods = [failed("a", 0, 1), worker("b", "Succeeded", index=1), worker("c", "Succeeded", index=2)]
     assert verdict(per_index(), *pods) == "FailedIndexes"
