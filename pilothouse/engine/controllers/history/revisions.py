@@ -11,12 +11,15 @@ from typing import NamedTuple
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import STATEFULSETS
 from pilothouse.model.resource import Resource
 
 HASH_LABEL = "controller.kubernetes.io/hash"
 POD_LABEL = "controller-revision-hash"
 MOST_PREFIX = 223
 """Characters of the owner's name in a revision's, so that the hash always fits."""
+MOST_LABELLED_PREFIX = 52
+"""Of a StatefulSet's: its pods are labelled with the name of their revision, and a label has 63 characters at most."""
 _REPLACE = "$patch"
 
 
@@ -58,8 +61,10 @@ def hash_of(data: Object, collisions: int) -> str:
     return "".join(letters[ord(digit) % len(letters)] for digit in digits)
 
 
-def name_of(owner: Object, hash_: str) -> str:
-    return f"{meta.name(owner)[:MOST_PREFIX]}-{hash_}"
+def name_of(owner: Object, resource: Resource, hash_: str) -> str:
+    """Unlike upstream's, pods of a StatefulSet with a long name can have their revision's name as a label."""
+    most = MOST_LABELLED_PREFIX if resource == STATEFULSETS else MOST_PREFIX
+    return f"{meta.name(owner)[:most]}-{hash_}"
 
 
 def build(owner: Object, resource: Resource, number: int, collisions: int) -> Object:
@@ -68,7 +73,7 @@ def build(owner: Object, resource: Resource, number: int, collisions: int) -> Ob
     hash_ = hash_of(data, collisions)
     labels = ((owner["spec"].get("template") or {}).get("metadata") or {}).get("labels") or {}
     metadata: Object = {
-        "name": name_of(owner, hash_),
+        "name": name_of(owner, resource, hash_),
         "namespace": meta.namespace(owner),
         "labels": labels | {HASH_LABEL: hash_, POD_LABEL: hash_},
         "ownerReferences": [meta.owner_reference(owner, resource.api_version, resource.kind)],

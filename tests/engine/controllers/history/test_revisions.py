@@ -5,7 +5,7 @@ import pytest
 from pilothouse.engine.controllers.history import revisions
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import STATEFULSETS
+from pilothouse.model.kinds import DAEMONSETS, STATEFULSETS
 from tests.engine.controllers.objects import ago, template
 
 
@@ -55,7 +55,13 @@ def test_the_hash_differs_by_template_and_by_collisions_and_not_by_the_order_of_
 
 
 def test_a_long_name_leaves_room_for_the_hash() -> None:
-    assert len(revisions.name_of({"metadata": {"name": "x" * 253}}, "abcdefghij")) <= 253
+    long: Object = {"metadata": {"name": "x" * 253}}
+    assert len(revisions.name_of(long, DAEMONSETS, "abcdefghij")) <= 253
+
+
+def test_the_name_of_a_stateful_sets_revision_can_be_a_label() -> None:
+    assert revisions.name_of({"metadata": {"name": "x" * 60}}, STATEFULSETS, "abcdefghij") == f"{'x' * 52}-abcdefghij"
+    assert revisions.name_of({"metadata": {"name": "db"}}, STATEFULSETS, "abcdefghij") == "db-abcdefghij"
 
 
 def test_the_first_revision_is_made_with_number_one() -> None:

@@ -57,6 +57,14 @@ async def test_pods_come_one_after_the_other(cluster: Cluster) -> None:
     await cluster.until_one(STATEFULSETS, "db", rolled_out(3))
 
 
+async def test_a_set_with_a_long_name_has_pods(cluster: Cluster) -> None:
+    name = "d" * 58
+    await cluster.create(STATEFULSETS, db(1) | {"metadata": {"name": name}})
+    pod = await cluster.until_one(PODS, f"{name}-0", lambda _: True)
+    found = await cluster.until_one(STATEFULSETS, name, lambda each: each["status"].get("updateRevision"))
+    assert meta.labels(pod)["controller-revision-hash"] == found["status"]["updateRevision"]
+
+
 async def test_parallel_pods_come_together(cluster: Cluster) -> None:
     await cluster.create(STATEFULSETS, db(podManagementPolicy="Parallel"))
     await cluster.until(PODS, all_of(3))
