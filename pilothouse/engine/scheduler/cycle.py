@@ -62,8 +62,20 @@ class Cycle:
         start, wanted = self._start % max(1, len(nodes)), enough(len(nodes), self.profile.percentage)
         refusals: dict[str, Refusal] = {}
         fitting: list[NodeInfo] = []
+        known = verdicts.known
         for node in chain(islice(nodes, start, None), islice(nodes, start)):
-            refusal = self._refusal(pod, node, verdicts, filters)
+            # As `_refusal`, written out: thousands of nodes are looked at for each pod.
+            verdict = known.get(node.name)
+            if verdict is None or verdict.generation != node.generation:
+                verdict = verdicts.of(node)
+            refusal = verdict.refusal
+            if refusal is None:
+                for judge in filters:
+                    if (refusal := judge(node)) is not None:
+                        break
+                else:
+                    if node.nominated:
+                        refusal = self._beside_nominated(pod, node, [*verdicts.filters, *filters])
             if refusal is not None:
                 refusals[node.name] = refusal
             else:
@@ -163,14 +175,15 @@ class Verdict:
 
 
 class Verdicts:
-    """What nodes say to one way of asking of them. fresh: how many were asked anew since it was set to 0."""
+    """What nodes say to one way of asking of them. known: what they have said, each good for one generation of its node. fresh: how many
+    were asked anew since it was set to 0."""
 
     def __init__(self, profile: Profile, needs: Needs) -> None:
         self.filters = _present(each.filter_locally(needs) for each in profile.local_filters)
         self.fresh = 0
         self._plain: list[tuple[int, NodeScore]] = []
         self._others: list[tuple[int, Normalising, NodeScore]] = []
-        self._known: dict[str, Verdict] = {}
+        self.known: dict[str, Verdict] = {}
         for plugin, weight, normalising in profile.local_scores:
             if (score := plugin.score_locally(needs)) is None:
                 continue
@@ -180,16 +193,17 @@ class Verdicts:
                 self._others.append((weight, normalising, score))
 
     def of(self, node: NodeInfo) -> Verdict:
-        found = self._known.get(node.name)
+        found = self.known.get(node.name)
         if found is not None and found.generation == node.generation:
             return found
         self.fresh += 1
-        found = self._known[node.name] = self._judged(node)
+        found = self.known[node.name] = self._judged(node)
         return found
 
     def scores(self, nodes: Sequence[NodeInfo]) -> list[int]:
         """Of nodes that fit, each at most MAX_SCORE times the weights."""
-        found = [self.of(node) for node in nodes]
+        # Those that fit have been judged since they changed.
+        found = [self.known[node.name] for node in nodes]
         totals = [each.plain for each in found]
         for number, (weight, normalising, _) in enumerate(self._others):
             _add(totals, [each.others[number] for each in found], normalising, weight)

@@ -40,14 +40,15 @@ class Question:
 
 
 class Tally:
-    """counts: pods by place. total: in all places."""
+    """counts: pods by place. total: in all places. changes: another number after each change."""
 
-    __slots__ = ("_domains", "_levels", "counts", "question", "total")
+    __slots__ = ("_domains", "_levels", "changes", "counts", "question", "total")
 
     def __init__(self, question: Question) -> None:
         self.question = question
         self.counts: dict[str, int] = {}
         self.total = 0
+        self.changes = 0
         self._domains: dict[str, int] = {}
         self._levels: Counter[int] = Counter()
 
@@ -66,6 +67,7 @@ class Tally:
         value = self._place(node)
         if value is None:
             return
+        self.changes += 1
         before = self.counts.get(value, 0)
         now = before + pods
         self.total += pods
@@ -85,6 +87,7 @@ class Tally:
         """The node comes (1) without its pods, or goes (-1) after them."""
         if not self.question.has_domains or (value := self._place(node)) is None:
             return
+        self.changes += 1
         before = self._domains.get(value, 0)
         if before + sign:
             self._domains[value] = before + sign

@@ -15,6 +15,7 @@ from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
 from pilothouse.engine.scheduler.snapshot.shape import Shape
 from pilothouse.engine.scheduler.snapshot.snapshot import Snapshot
 from pilothouse.engine.scheduler.snapshot.spread import HOSTNAME, ZONE, Constraint
+from pilothouse.engine.scheduler.snapshot.tally import Tally
 from pilothouse.model.selector import Selector
 
 
@@ -53,16 +54,19 @@ class PodTopologySpread:
         if not hard:
             return None
         keys = tuple(each.topology_key for each in hard)
-        bounds = [(each, snapshot.tallies.get(hard_question(each, keys, shape)), int(each.selector.matches(shape.labels))) for each in hard]
+        bounds = [_Bound(each, snapshot.tallies.get(hard_question(each, keys, shape)), shape) for each in hard]
+        missing, skewed = self._missing, self._skewed
 
         def judge(node: NodeInfo) -> Refusal | None:
-            for constraint, tally, itself in bounds:
-                value = node.labels.get(constraint.topology_key)
+            labels = node.labels
+            for bound in bounds:
+                value = labels.get(bound.key)
                 if value is None:
-                    return self._missing
-                lowest = tally.lowest if tally.domains >= constraint.min_domains else 0
-                if tally.counts.get(value, 0) + itself - lowest > constraint.max_skew:
-                    return self._skewed
+                    return missing
+                if bound.tally.changes != bound.seen:
+                    bound.look()
+                if bound.counts.get(value, 0) > bound.most:
+                    return skewed
             return None
 
         return judge
@@ -119,6 +123,25 @@ class PodTopologySpread:
             return []
         mark, selector = found
         return [Constraint(mark, each.topology_key, each.max_skew, selector, each.is_hard) for each in self._defaults]
+
+
+class _Bound:
+    """Of one hard constraint. most: how many alike a place may have before the pod comes; right while the tally's `changes` are `seen`."""
+
+    __slots__ = ("_borne", "_min_domains", "counts", "key", "most", "seen", "tally")
+
+    def __init__(self, constraint: Constraint, tally: Tally, shape: Shape) -> None:
+        self.key = constraint.topology_key
+        self.counts = tally.counts
+        self.tally = tally
+        self._min_domains = constraint.min_domains
+        self._borne = constraint.max_skew - int(constraint.selector.matches(shape.labels))
+        self.look()
+
+    def look(self) -> None:
+        tally = self.tally
+        self.seen = tally.changes
+        self.most = self._borne + (tally.lowest if tally.domains >= self._min_domains else 0)
 
 
 def _weight(key: str, nodes: Sequence[NodeInfo]) -> float:
