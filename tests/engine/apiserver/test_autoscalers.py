@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilothouse.client.transport import MERGE_PATCH
+from pilothouse.client.transport import APPLY_PATCH, MERGE_PATCH
 from pilothouse.model.json import Object
 from tests.engine.apiserver.api import Api
 
@@ -70,3 +70,71 @@ async def test_an_autoscaler_that_makes_no_sense_is_refused(api: Api) -> None:
     assert "spec.maxReplicas: Required value: must be set and greater than 0" in refused.message
     refused = await api.refused("POST", V2, autoscaler(behavior={"scaleUp": {"policies": []}}))
     assert "spec.behavior.scaleUp.policies: Required value: must specify at least one Policy" in refused.message
+
+
+def stated(version: str, **spec: object) -> Object:
+    return {"apiVersion": f"autoscaling/{version}", "kind": "HorizontalPodAutoscaler", **autoscaler(**spec)}
+
+
+async def apply(api: Api, place: str, config: Object, manager: str, **query: str) -> Object:
+    found: Object = await api.patch(f"{place}/a", config, APPLY_PATCH, fieldManager=manager, **query)
+    return found
+
+
+def owned(obj: Object, manager: str) -> tuple[str, Object]:
+    """The version in which the manager knows its fields, and those of the spec."""
+    found = next(each for each in obj["metadata"]["managedFields"] if each["manager"] == manager)
+    return found["apiVersion"], found["fieldsV1"].get("f:spec")
+
+
+async def test_v1_can_be_applied_to(api: Api) -> None:
+    made = await apply(api, V1, stated("v1", targetCPUUtilizationPercentage=50), "a")
+    assert made["spec"]["targetCPUUtilizationPercentage"] == 50
+    fields = {"f:maxReplicas": {}, "f:scaleTargetRef": {}, "f:targetCPUUtilizationPercentage": {}}
+    assert owned(made, "a") == ("autoscaling/v1", fields)
+    assert (await api.get(f"{V2}/a"))["spec"]["metrics"] == [CPU_50]
+    again = await apply(api, V1, stated("v1", targetCPUUtilizationPercentage=50), "a")
+    assert again["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+    given_up = await apply(api, V1, stated("v1"), "a")
+    assert given_up["spec"]["targetCPUUtilizationPercentage"] == 80
+
+
+async def test_managers_of_two_versions_meet_in_conflicts(api: Api) -> None:
+    await apply(api, V2, stated("v2", metrics=[MEMORY_60, CPU_50]), "new")
+    error = await api.refused("PATCH", f"{V1}/a", stated("v1", maxReplicas=9), APPLY_PATCH, fieldManager="old")
+    assert error.details is not None
+    assert (error.code, error.details["causes"][0]["field"]) == (409, ".spec.maxReplicas")
+    shown = await apply(api, V1, stated("v1", targetCPUUtilizationPercentage=70), "old", force="true")
+    assert owned(shown, "old")[0] == "autoscaling/v1"
+    version, fields = owned(shown, "new")
+    assert (version, "f:metrics" in fields) == ("autoscaling/v2", False)
+    stored = await api.get(f"{V2}/a")
+    assert [each["resource"]["target"]["averageUtilization"] for each in stored["spec"]["metrics"]] == [60, 70]
+    error = await api.refused("PATCH", f"{V2}/a", stated("v2", metrics=[CPU_50]), APPLY_PATCH, fieldManager="new")
+    assert 'conflict with "old"' in error.message
+
+
+async def test_who_updates_v1_owns_what_is_changed_in_the_names_of_v1(api: Api) -> None:
+    await api.post(V2, autoscaler(metrics=[CPU_50]), fieldManager="maker")
+    await api.patch(f"{V1}/a", {"spec": {"targetCPUUtilizationPercentage": 70}}, fieldManager="old")
+    stored = await api.get(f"{V2}/a")
+    assert owned(stored, "old") == ("autoscaling/v1", {"f:targetCPUUtilizationPercentage": {}})
+    assert "f:metrics" not in owned(stored, "maker")[1]
+
+
+async def test_events_are_applied_to_in_the_newer_group(api: Api) -> None:
+    place = "/apis/events.k8s.io/v1/namespaces/default/events/e"
+    about = {"kind": "Pod", "namespace": "default", "name": "p"}
+    config = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": "e"},
+        "regarding": about,
+        "note": "a",
+        "type": "Normal",
+    }
+    config |= {"eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "c.d/e", "reportingInstance": "i", "reason": "R"}
+    made = await api.patch(place, config | {"action": "A"}, APPLY_PATCH, fieldManager="a")
+    assert made["note"] == "a"
+    assert made["metadata"]["managedFields"][0]["apiVersion"] == "events.k8s.io/v1"
+    assert (await api.get("/api/v1/namespaces/default/events/e"))["message"] == "a"

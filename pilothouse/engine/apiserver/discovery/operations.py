@@ -252,6 +252,6 @@ def _parameter(name: str, place: str, style: Style) -> Object:
 
 
 def _patches(row: ServedResource) -> list[str]:
-    """Custom resources know no strategic merge; what is stored in another shape cannot be applied to."""
+    """Custom resources know no strategic merge."""
     own = _PATCHES[:2] if row.custom else _PATCHES
-    return [*own, _APPLY] if row.kind.to_stored is None else own
+    return [*own, _APPLY]

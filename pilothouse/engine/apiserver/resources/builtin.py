@@ -1,5 +1,7 @@
 """The table's first rows: every built-in resource that is served, with its schema and its place in the store."""
 
+from collections import defaultdict
+
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.registry import SERVED
 from pilothouse.engine.apiserver.resources.served import ServedResource, ServedResources
@@ -8,7 +10,14 @@ from pilothouse.model.schema.crd import from_crd
 
 
 def built_in_table(schemas: Catalog) -> ServedResources:
-    return ServedResources(_row(kind, schemas) for kind in SERVED)
+    rows = [_row(kind, schemas) for kind in SERVED]
+    sharing: dict[str, dict[str, ServedResource]] = defaultdict(dict)
+    for row in rows:
+        sharing[row.prefix][row.resource.api_version] = row
+    for row in rows:
+        if len(siblings := sharing[row.prefix]) > 1:
+            row.siblings = siblings
+    return ServedResources(rows)
 
 
 def _row(kind: Kind, schemas: Catalog) -> ServedResource:

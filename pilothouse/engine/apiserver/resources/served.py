@@ -4,7 +4,7 @@
 CustomResourceDefinition is a row in it; readers always see a consistent one, since everything happens on one event loop.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -73,7 +73,8 @@ class ServedResource:
     """One resource at one version.
 
     openapi: a custom resource's schema as its definition has it; of others one that upstream's definitions lack.
-    shape: None where objects are shown as they are stored.
+    shape: None where objects are shown as they are stored. siblings: by `apiVersion`, the built-in resources that share its objects in
+    another form, itself among them; none where there are no others.
     ended: callbacks for the time when it is not served any more, or otherwise.
     """
 
@@ -85,6 +86,7 @@ class ServedResource:
     scale: ScalePaths | None = None
     openapi: Object | None = None
     shape: Shape | None = None
+    siblings: Mapping[str, "ServedResource"] = field(default_factory=dict)
     is_current: bool = True
     ended: set[Callable[[], None]] = field(default_factory=set)
     resource: Resource = field(init=False)

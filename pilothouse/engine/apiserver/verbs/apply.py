@@ -191,6 +191,8 @@ class _Change:
         except DecodeError as error:
             raise self._shapeless(error.message) from error
         value = decode.without_type(decoded.value)
+        if served.kind.to_stored is not None:
+            value = served.kind.to_stored(value)
         served.kind.default(value)
         return value
 

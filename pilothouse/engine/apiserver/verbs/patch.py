@@ -34,7 +34,7 @@ Apply = Callable[[Any], Any]
 
 async def patch(backend: Backend, request: ApiRequest, served: ServedResource) -> ObjectResponse:
     check_name(request.name)
-    if request.content_type == APPLY_PATCH and served.kind.to_stored is None:
+    if _media_type(request) == APPLY_PATCH:
         return await applies.apply(backend, request, served)
     chosen = media(request, custom=served.custom)
     dry_run, strictness, _ = queries.patch_options(request.query, is_apply=False)
@@ -48,17 +48,19 @@ async def patch(backend: Backend, request: ApiRequest, served: ServedResource) -
     return ObjectResponse(served, outcome.record)
 
 
+def _media_type(request: ApiRequest) -> str:
+    return request.content_type.partition(";")[0].strip()
+
+
 def media(request: ApiRequest, *, custom: bool) -> str:
     """The patch format; custom resources know no strategic merge. Raises UnsupportedMediaType.
 
     What a built-in kind does not take, upstream's router refuses before its handler sees it, and says less.
     """
-    stated = request.content_type.partition(";")[0].strip()
+    stated = _media_type(request)
     kinds = [JSON_PATCH, MERGE_PATCH] if custom else [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH]
     if stated in kinds:
         return stated
-    if stated == APPLY_PATCH:
-        raise UnsupportedMediaType(f"this cannot be applied to: accepted media types include: {', '.join(kinds)}")
     if not custom:
         raise UnsupportedMediaType("415: Unsupported Media Type", details={})
     accepted = ", ".join([*kinds, APPLY_PATCH])

@@ -41,11 +41,10 @@ def by_update(request: ApiRequest, served: ServedResource) -> Manage:
     """Of creates, updates and patches."""
 
     async def manage(old: Object | None, value: Object) -> None:
-        if served.kind.to_stored is not None or request.target.subresource in _UNTRACKED:
-            # The shape of the version is not the one that is stored.
+        if request.target.subresource in _UNTRACKED:
             write(value, managers_of(old))
             return
-        before, after = without_managers(old), without_managers(value)
+        before, after = shown(served, without_managers(old)), shown(served, without_managers(value))
         managers = managers_of(old) if old is None else _stated(old, value)
         own, now = manager(request, served, UPDATE), rfc3339(time.time())
         try:
@@ -56,6 +55,35 @@ def by_update(request: ApiRequest, served: ServedResource) -> Manage:
         write(value, found)
 
     return manage
+
+
+def shown(served: ServedResource, stored: Object | None) -> Object | None:
+    """A stored value as the version shows it, without a type."""
+    convert = served.kind.from_stored
+    return stored if stored is None or convert is None else convert(stored)
+
+
+class _SharedVersions:
+    """Of a built-in resource that has its objects in common with others of another form."""
+
+    def __init__(self, served: ServedResource) -> None:
+        self.own = served.resource.api_version
+        self._served = served
+
+    def schema(self, version: str) -> Node:
+        return self._served.siblings[version].schema().whole
+
+    async def converted(self, values: Sequence[Object], source: str, target: str) -> list[Object] | None:
+        known = self._served.siblings
+        if target not in known:
+            return None
+        return list(values) if source == target else [_converted(each, known[source], known[target]) for each in values]
+
+
+def _converted(value: Object, source: ServedResource, target: ServedResource) -> Object:
+    stored = value if source.kind.to_stored is None else source.kind.to_stored(value)
+    found = shown(target, stored) or {}
+    return found | {"apiVersion": target.resource.api_version} if "apiVersion" in found else found
 
 
 class _ConvertedVersions:
@@ -75,7 +103,9 @@ class _ConvertedVersions:
 
 
 def versions_of(served: ServedResource) -> Versions:
-    """Built-in resources have one version, or the same fields in each."""
+    """Most built-in resources have one version, or the same fields in each."""
+    if served.siblings:
+        return _SharedVersions(served)
     if served.shape is None:
         return OneVersion(served.resource.api_version, served.schema().whole)
     return _ConvertedVersions(served, served.shape)
