@@ -36,6 +36,7 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule(_KEPT, "services"),
         rule(_KEPT, "ingresses", _NET),
         rule(_MADE, "jobs", "batch"),
+        rule(_KEPT, "horizontalpodautoscalers", "autoscaling"),
         rule("create delete", "secrets"),
         rule("create list patch watch", "persistentvolumeclaims"),
     ),

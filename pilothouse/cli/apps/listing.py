@@ -78,11 +78,17 @@ def counted(app: Object) -> str:
 
 
 def processes_of(app: Object) -> str:
-    """`web 2/2, worker 1/1, nightly @daily`."""
+    """`web 2/2 (1 to 5 replicas by CPU at 80%), worker 1/1, nightly @daily`."""
+    from pilothouse.cli.apps.autoscale import shown
     from pilothouse.platform.apps import processes
 
     ready = {each["name"]: each.get("readyReplicas", 0) for each in (app.get("status") or {}).get("processes") or ()}
-    lasting = [f"{process.name} {ready.get(process.name, 0)}/{process.replicas}" for process in processes.lasting(app)]
+    asked = app["spec"].get("autoscale")
+    by_load = {processes.WEB: f" ({shown(asked)})"} if asked else {}
+    lasting = [
+        f"{process.name} {ready.get(process.name, 0)}/{process.replicas}{by_load.get(process.name, '')}"
+        for process in processes.lasting(app)
+    ]
     return ", ".join([*lasting, *(f"{process.name} ({process.schedule})" for process in processes.scheduled(app))])
 
 

@@ -1,13 +1,14 @@
 """`ph scale`: how many replicas of an app's processes run."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import click
 
 from pilothouse.aio.tasks import scope
 from pilothouse.cli import names, output
+from pilothouse.cli.apps.autoscale import MOST, PERCENT, autoscaled, shown, single_app
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, placed, run
 from pilothouse.model.digits import natural
 from pilothouse.model.json import Object
@@ -16,27 +17,51 @@ if TYPE_CHECKING:
     from pilothouse.client.client import Client
 
 POLL_S = 0.1
-MOST = 10_000
 Counts = dict[str, dict[str, int]]
 """App -> process -> replicas."""
 
 
 @click.command()
-@click.argument("targets", metavar="APP=REPLICAS... | APP PROCESS=REPLICAS...", shell_complete=names.apps, nargs=-1, required=True)
+@click.argument("targets", metavar="APP=REPLICAS... | APP PROCESS=REPLICAS... | APP", shell_complete=names.apps, nargs=-1, required=True)
 @NAMESPACE
+@click.option("--min", "least", type=click.IntRange(1, MOST), help="The fewest replicas, for an app that scales with its load.")
+@click.option("--max", "most", type=click.IntRange(1, MOST), help="The most replicas; the load decides how many there are.")
+@click.option(
+    "--cpu", type=PERCENT, metavar="PERCENT", help="How much each replica is to use of its CPU limit, or of one core without one."
+)
+@click.option("--memory", type=PERCENT, metavar="PERCENT", help="Likewise of its memory limit.")
 @click.option("--wait/--no-wait", default=True, help="Wait until the replicas are ready.")
 @click.option("--timeout", type=click.FloatRange(1), default=300, show_default=True, metavar="SECONDS", help="How long to wait.")
 @pass_session
-def scale(session: Session, targets: tuple[str, ...], namespace: str, wait: bool, timeout: float) -> None:
-    """Change the number of replicas.
+def scale(
+    session: Session,
+    targets: tuple[str, ...],
+    namespace: str,
+    least: int | None,
+    most: int | None,
+    cpu: int | None,
+    memory: int | None,
+    wait: bool,
+    timeout: float,
+) -> None:
+    """Change the number of replicas, or let the load decide it.
+
+    A number takes the place of what the load has decided so far.
 
     \b
     Examples:
       ph scale shop=3
       ph scale shop=2 blog=5
       ph scale shop web=2 worker=5
+      ph scale shop --min 2 --max 10 --cpu 70%
     """
-    run(_scale(session, wanted_counts(targets), namespace, timeout if wait else None))
+    asked = {"min": least, "max": most, "cpu": cpu, "memory": memory}
+    stated = {name: value for name, value in asked.items() if value is not None}
+    timeout_s = timeout if wait else None
+    if stated:
+        run(_autoscale(session, single_app(targets), stated, namespace, timeout_s))
+    else:
+        run(_scale(session, wanted_counts(targets), namespace, timeout_s))
 
 
 def wanted_counts(targets: tuple[str, ...]) -> Counts:
@@ -62,25 +87,39 @@ async def _scale(session: Session, wanted: Counts, namespace: str, timeout_s: fl
     from pilothouse.platform.apps.resource import APPS
 
     async with connected(session) as client:
-        patches = {}
+        apps, patches = {}, {}
         for name, counts in wanted.items():
-            app = await find_app(client, name, namespace)
+            app = apps[name] = await find_app(client, name, namespace)
             patches[name] = patch(app, counts)
             await require_volumes(client, app | {"spec": scaled(app["spec"], patches[name])}, app, undone="not scaled")
         for name, spec in patches.items():
             await client.patch(APPS, name, {"spec": spec}, namespace=namespace)
+            if "autoscale" in spec:
+                output.note(f"{name} does not scale with its load any more ({shown(apps[name]['spec']['autoscale'])} before)")
         async with scope() as tasks:
             for name, counts in wanted.items():
                 tasks.spawn(_follow(client, name, namespace, counts, timeout_s))
 
 
+async def _autoscale(session: Session, name: str, stated: Mapping[str, int], namespace: str, timeout_s: float | None) -> None:
+    from pilothouse.cli.apps.lookup import find_app
+    from pilothouse.platform.apps.resource import APPS
+
+    async with connected(session) as client:
+        spec = autoscaled(await find_app(client, name, namespace), stated)
+        await client.patch(APPS, name, {"spec": spec}, namespace=namespace)
+        if timeout_s is not None:
+            await _until(client, name, namespace, lambda app: {"web": app["spec"]["replicas"]}, timeout_s)
+    click.echo(f"{name} has {shown(spec['autoscale'])}, as the load asks for")
+
+
 async def _follow(client: "Client", name: str, namespace: str, counts: Mapping[str, int], timeout_s: float | None) -> None:
     """timeout_s: None: do not wait."""
     if timeout_s is not None:
-        await _until(client, name, namespace, counts, timeout_s)
+        await _until(client, name, namespace, lambda _: counts, timeout_s)
     for process, count in counts.items():
-        shown = name if process == "web" else f"process {process} of {name}"
-        click.echo(f"{shown} has {count} replica{'' if count == 1 else 's'}")
+        said = name if process == "web" else f"process {process} of {name}"
+        click.echo(f"{said} has {count} replica{'' if count == 1 else 's'}")
 
 
 def patch(app: Object, counts: Mapping[str, int]) -> Object:
@@ -97,7 +136,9 @@ def patch(app: Object, counts: Mapping[str, int]) -> Object:
                 f"process {name} does not run all the time and has no replicas; {has}" if ran else f"there is no process {name}; {has}"
             )
     others = {name: {"replicas": count} for name, count in counts.items() if name != processes.WEB}
-    web = {"replicas": counts[processes.WEB]} if processes.WEB in counts else {}
+    web: Object = {"replicas": counts[processes.WEB]} if processes.WEB in counts else {}
+    if web and app["spec"].get("autoscale"):
+        web["autoscale"] = None
     return web | ({"processes": others} if others else {})
 
 
@@ -108,8 +149,8 @@ def scaled(spec: Object, change: Object) -> Object:
     return spec | change | {"processes": now | changed}
 
 
-async def _until(client: "Client", name: str, namespace: str, counts: Mapping[str, int], timeout_s: float) -> None:
-    """Until so many replicas are ready; raises ClickException with the reason when they will not be."""
+async def _until(client: "Client", name: str, namespace: str, counts_of: Callable[[Object], Mapping[str, int]], timeout_s: float) -> None:
+    """Until as many replicas are ready as the app is to have; raises ClickException with the reason when they will not be."""
     from pilothouse.cli.apps.lookup import find_app, is_current
     from pilothouse.cli.apps.outlook import Outlook
     from pilothouse.client.client import Client
@@ -122,6 +163,7 @@ async def _until(client: "Client", name: str, namespace: str, counts: Mapping[st
         async with asyncio.timeout(timeout_s):
             while True:
                 app = await find_app(patient, name, namespace)
+                counts = counts_of(app)
                 if is_current(app) and all(ready_of(app, process) == count for process, count in counts.items()):
                     return
                 if is_current(app):

@@ -155,6 +155,9 @@ def _settings(wish: Wish, spec: Object) -> None:
         spec["port"] = None if wish.port == AUTO_PORT else wish.port
     if wish.replicas is not None:
         spec["replicas"] = wish.replicas
+        if spec.get("autoscale"):
+            # A number takes the place of what the load decides, as with `ph scale`.
+            spec["autoscale"] = None
     spec |= {key: list(value) for key, value in (("command", wish.command), ("args", wish.args)) if value is not None}
     if wish.internal is not None:
         spec["internal"] = wish.internal or None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import QuantityError, parse
-from pilothouse.platform.apps import cron, processes
+from pilothouse.platform.apps import autoscale, cron, processes
 from pilothouse.platform.apps.patterns import HOST, IMAGE, NAME, QUANTITY
 from pilothouse.platform.apps.processes import RELEASE, WEB, deployment_name
 from pilothouse.platform.apps.volumes import check as volumes
@@ -33,7 +33,7 @@ def app(obj: Object) -> list[str]:
     found += [host(each) for each in spec.get("hosts") or ()]
     found += [quantity(key, value) for key, value in (spec.get("resources") or {}).items()]
     found += [health((spec.get("health") or {}).get("path") or "")]
-    found += [*_processes(obj), *volumes.faults(obj, [each.name for each in processes.of(obj)], quantity)]
+    found += [*_processes(obj), *autoscale.faults(obj), *volumes.faults(obj, [each.name for each in processes.of(obj)], quantity)]
     return [fault for fault in found if fault]
 
 

@@ -26,7 +26,10 @@ BUILDS = Resource("builds.pilothouse.dev", "v1", "builds", "Build", custom=True)
 """Known to apps by its API only, like every other capability's objects."""
 REFUSED = (BadRequest, Forbidden, Invalid)
 """What the server says to an object that it will not have: shown in the app's Ready condition, and tried again."""
-OWNED = (BUILDS, kinds.CONTROLLERREVISIONS, kinds.DEPLOYMENTS, kinds.SERVICES, kinds.INGRESSES, kinds.JOBS, kinds.SECRETS)
+OWNED = (
+    *(BUILDS, kinds.CONTROLLERREVISIONS, kinds.DEPLOYMENTS, kinds.SERVICES, kinds.INGRESSES, kinds.JOBS, kinds.SECRETS),
+    kinds.HORIZONTALPODAUTOSCALERS,
+)
 MADE_ONCE = (kinds.JOBS, kinds.SECRETS)
 """What is never changed: a Job's template cannot be, and a copy of a Secret may not be."""
 COPIES = f"{objects.MANAGER_LABEL}={objects.MANAGER}"
@@ -115,6 +118,7 @@ class AppController:
             owned("Secret"),
             one("Service"),
             one("Ingress"),
+            one("HorizontalPodAutoscaler"),
             {ref.name: secret for ref in _secrets(app) if (secret := self.secrets.known(ref)) is not None},
             self._taken(app),
             self._claims(app),

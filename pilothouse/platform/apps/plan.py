@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.platform.apps import check, fallback, history, objects, processes, schedule, secrets, workloads
+from pilothouse.platform.apps import autoscale, check, fallback, history, objects, processes, schedule, secrets, workloads
 from pilothouse.platform.apps.images import Image, resolve_image
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.ready import count, ready, rolled_back
@@ -37,6 +37,7 @@ class Actual:
     copies: Sequence[Object] = ()
     service: Object | None = None
     ingress: Object | None = None
+    autoscaler: Object | None = None
     secrets: Mapping[str, Object] = field(default_factory=dict)
     taken: str = ""
     claims: Claims = field(default_factory=dict)
@@ -154,12 +155,17 @@ def _ensure(app: Object, actual: Actual, around: Surroundings, state: _State) ->
             [objects.service(app, state.running.port)] if processes.has_port(app) and (state.may_roll_out or not actual.service) else []
         )
         ensure += [objects.ingress(app, around)] if processes.has_route(app) else []
+        wanted = autoscale.autoscaler(app)
+        ensure += [wanted] if wanted is not None else []
     return ensure
 
 
 def _remove(app: Object, actual: Actual, state: _State) -> list[Object]:
     gone = [r for r in actual.revisions if meta.name(r) not in {meta.name(kept) for kept in state.kept}]
     gone += _unneeded_builds(app, actual.builds, state.kept)
+    if actual.autoscaler is not None and not app["spec"].get("autoscale") and not meta.is_deleting(actual.autoscaler):
+        # At once, also while there is no new state: it would go on to write over a number that somebody has set.
+        gone.append(actual.autoscaler)
     if not state.may_roll_out:
         return gone
     wanted = {meta.name(each) for each in state.wanted}

@@ -60,6 +60,15 @@ class Health(Model):
     path: str = Field("", pattern="^(/.*)?$", description="A path that answers below 400.")
 
 
+class Autoscale(Model):
+    """Between min and max replicas of `web`, so many that each uses about this much; 80 percent of its CPU when neither is given."""
+
+    min: int = Field(1, ge=1, le=10_000, description="The fewest replicas.")
+    max: int = Field(ge=1, le=10_000, description="The most replicas.")
+    cpu: int | None = Field(None, ge=1, le=1000, description="Percent of a replica's CPU limit; of one core where it has no limit.")
+    memory: int | None = Field(None, ge=1, le=1000, description="Percent of a replica's memory limit, which it must have.")
+
+
 class Process(Model):
     """One of the programs that an app consists of; all run from the app's image with its environment.
 
@@ -109,7 +118,8 @@ class AppSpec(Model):
         description="The port that the application listens on, also in its environment as PORT. "
         "Without one: what the built image exposes, or 8080. 0: it has no port and no route.",
     )
-    replicas: int = Field(1, ge=0, description="How many replicas run.")
+    replicas: int = Field(1, ge=0, description="How many replicas run; with autoscale, the number that the load asks for is set here.")
+    autoscale: Autoscale | None = Field(None, description="Lets the load decide how many replicas of `web` run.")
     command: list[str] = Field(default_factory=list, description="Replaces the image's entrypoint.")
     args: list[str] = Field(default_factory=list, description="Replaces the image's command.")
     processes: dict[str, Process] = Field(default_factory=dict, description="The app's processes by name, when it has more than one.")

@@ -139,3 +139,12 @@ def test_the_port_of_an_app_of_the_first_release_is_kept_when_somebody_may_have_
 def test_no_field_is_empty() -> None:
     stored = {"metadata": {}, "spec": {"image": "", "source": ONE | {"path": ""}, "build": {"dockerfile": "Dockerfile", "inline": ""}}}
     assert deployed(stored)["spec"] == {"source": ONE}
+
+
+def test_an_app_goes_on_to_scale_with_its_load_until_a_number_is_asked_for() -> None:
+    first = deployed()
+    first["spec"] |= {"autoscale": {"min": 2, "max": 5}, "replicas": 4}
+    again = deployed(first)["spec"]
+    assert (again["autoscale"], again["replicas"]) == ({"min": 2, "max": 5}, 4)
+    fixed = deployed(first, replicas=3)["spec"]
+    assert (fixed.get("autoscale"), fixed["replicas"]) == (None, 3)

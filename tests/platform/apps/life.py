@@ -57,7 +57,8 @@ class Life:
         copies = [secret for secret in self.of("Secret") if copy_of(secret)]
         named = {name: secret for name in self.app["spec"].get("secrets", []) if (secret := self.objects.get(("Secret", name)))}
         claims = {meta.name(claim): claim for claim in self.of("PersistentVolumeClaim")}
-        actual = Actual(builds, revisions, deployments, jobs, copies, self.one("Service"), self.one("Ingress"), named, self.taken, claims)
+        single = (self.one(kind) for kind in ("Service", "Ingress", "HorizontalPodAutoscaler"))
+        actual = Actual(builds, revisions, deployments, jobs, copies, *single, named, self.taken, claims)
         todo = plan(copy.deepcopy(self.app), copy.deepcopy(actual), self.around, self.now)
         for wanted in todo.ensure:
             self._ensure(copy.deepcopy(wanted))

@@ -100,3 +100,16 @@ def test_the_schema_refuses_what_the_checks_refuse() -> None:
     assert "pattern" in schema["metadata"]["properties"]["name"]
     assert "pattern" in schema["spec"]["properties"]["hosts"]["items"]
     assert "pattern" in schema["spec"]["properties"]["resources"]["properties"]["memory"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"autoscale": {"min": 5, "max": 2}}, "autoscale.max 2 is less than autoscale.min 5: let it be 5 or more"),
+        ({"autoscale": {"max": 2, "memory": 80}}, "autoscale.memory is a share of the memory limit"),
+        ({"autoscale": {"max": 2}, "processes": {"worker": {}}}, "there is none: leave it out"),
+    ],
+)
+def test_an_app_that_cannot_follow_its_load_is_told_why(spec: dict[str, Any], said: str) -> None:
+    obj = {"metadata": {"name": "shop"}, "spec": {"image": "web:1", **spec}}
+    assert any(said in fault for fault in check.app(obj))

@@ -11,6 +11,8 @@ from tests.engine.controllers.conftest import Cluster, kubelet
 from tests.platform.apps.life import DIGESTS, source
 from tests.platform.live import platform
 
+AUTOSCALERS = kinds.HORIZONTALPODAUTOSCALERS
+
 
 def serves(obj: Object) -> bool:
     observed = (obj.get("status") or {}).get("observedGeneration") == meta.generation(obj)
@@ -230,3 +232,17 @@ async def test_an_app_waits_for_a_claim_that_somebody_has_yet_to_make(tmp_path: 
         spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
         await cluster.create(kinds.PERSISTENTVOLUMECLAIMS, {"metadata": {"name": "old"}, "spec": spec})
         await cluster.until_one(kinds.DEPLOYMENTS, "shop", bool)
+
+
+async def test_an_autoscaler_comes_goes_and_comes_back_with_the_apps_wish(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "autoscale": {"min": 2, "max": 4}}})
+        # Its autoscaler sets the number of the App, and the App's controller the Deployment's.
+        app = await cluster.until_one(APPS, "shop", lambda obj: serves(obj) and obj["status"]["readyReplicas"] == 2)
+        assert app["spec"]["replicas"] == 2
+        scaler = await cluster.until_one(AUTOSCALERS, "shop", lambda obj: (obj.get("status") or {}).get("desiredReplicas") == 2)
+        await cluster.client.delete(AUTOSCALERS, "shop", "default")
+        await cluster.until_one(AUTOSCALERS, "shop", lambda obj: meta.uid(obj) != meta.uid(scaler))
+        await cluster.patch(APPS, "shop", {"spec": {"replicas": 3, "autoscale": None}})
+        await cluster.until(AUTOSCALERS, lambda items: not items)
+        await cluster.until_one(APPS, "shop", lambda obj: serves(obj) and obj["status"]["readyReplicas"] == 3)

@@ -1,6 +1,7 @@
 from typing import Any
 
 from pilothouse.platform.apps import objects
+from pilothouse.platform.apps.autoscale import autoscaler
 from pilothouse.platform.apps.history import with_service
 from pilothouse.platform.apps.objects import ROLLED_FIELDS, Surroundings
 from tests.platform.apps.life import DIGESTS, Life, app, image_of, source
@@ -231,3 +232,48 @@ def test_a_password_in_a_repositorys_url_is_not_in_the_list_of_revisions() -> No
     life = Life(app(source={"git": {"url": "https://me:s3cret@git.example.org/shop.git", "revision": "main"}}))
     life.deploy(DIGESTS[0])
     assert life.status["revisions"][0]["note"] == "https://git.example.org/shop.git main"
+
+
+def serve(life: Life) -> None:
+    """An app of an image that is there."""
+    life.settle()
+    life.roll()
+    life.settle()
+
+
+def test_an_app_that_scales_with_its_load_has_an_autoscaler_of_its_own_until_it_does_not_any_more() -> None:
+    life = Life(app(image="web:1", autoscale={"min": 2, "max": 10, "cpu": 70}))
+    serve(life)
+    (made,) = life.of("HorizontalPodAutoscaler")
+    assert made["spec"]["scaleTargetRef"] == {"apiVersion": "apps.pilothouse.dev/v1", "kind": "App", "name": "shop"}
+    assert (made["spec"]["minReplicas"], made["spec"]["maxReplicas"]) == (2, 10)
+    assert made["metadata"]["ownerReferences"][0]["uid"] == life.app["metadata"]["uid"]
+    life.change(autoscale={"min": 2, "max": 20, "memory": 60}, resources={"memory": "256Mi"})
+    life.settle()
+    (made,) = life.of("HorizontalPodAutoscaler")
+    assert made["spec"]["maxReplicas"] == 20
+    assert [each["resource"]["name"] for each in made["spec"]["metrics"]] == ["memory"]
+    life.change(autoscale=None, source=source(), image="")
+    life.settle()
+    assert life.of("HorizontalPodAutoscaler") == []
+
+
+def test_what_an_autoscaler_sets_is_carried_out() -> None:
+    life = Life(app(image="web:1", autoscale={"max": 10}))
+    serve(life)
+    life.change(replicas=7)
+    life.settle()
+    assert life.of("Deployment")[0]["spec"]["replicas"] == 7
+
+
+def test_cpu_is_a_share_of_the_limit_or_of_one_core() -> None:
+    def target(**spec: Any) -> Any:
+        made = autoscaler(app(image="web:1", **spec))
+        assert made is not None
+        return [each["resource"]["target"] for each in made["spec"]["metrics"]]
+
+    assert target(autoscale={"max": 3, "cpu": 70}) == [{"type": "AverageValue", "averageValue": "700m"}]
+    assert target(autoscale={"max": 3}, resources={"cpu": "250m"}) == [{"type": "Utilization", "averageUtilization": 80}]
+    assert target(autoscale={"max": 3, "cpu": 50}, processes={"web": {"resources": {"cpu": "1"}}}) == [
+        {"type": "Utilization", "averageUtilization": 50}
+    ]

@@ -20,7 +20,7 @@ from pilothouse.engine.controllers.podautoscaler.plan import ABLE, ACTIVE, Condi
 from pilothouse.engine.controllers.podautoscaler.replicas import Situation
 from pilothouse.engine.controllers.podautoscaler.targets import NoTarget, Targets
 from pilothouse.model import meta
-from pilothouse.model.errors import ApiError, NotFound
+from pilothouse.model.errors import ApiError, Conflict, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import HORIZONTALPODAUTOSCALERS, PODS
 from pilothouse.model.resource import Resource
@@ -29,6 +29,7 @@ from pilothouse.model.selector import Selector, SelectorError, parse_labels
 SYNC_S = 15.0
 WORKERS = 5
 DEADLINE_S = 60.0
+ATTEMPTS = 4
 TOLD = 8
 """Metrics that could not be had and have an Event of their own in a round; how many there are in all is said as well."""
 _GET_FAILED = "the HPA controller was unable to get the target's current scale"
@@ -183,9 +184,8 @@ class HorizontalPodAutoscalerController:
         before, after = facts.replicas(scale.get("spec") or {}), decision.replicas
         if after is None or after == before:
             return None
-        wanted = scale | {"spec": {"replicas": after}}
         try:
-            await self._client.update(target, wanted, meta.namespace(hpa), subresource="scale")
+            await self._set(target, scale, after)
         except ApiError as error:
             why = f"the HPA controller was unable to update the target scale: {error.message}"
             text = f"New size: {after}; reason: {decision.why}; error: {error.message}"
@@ -196,6 +196,20 @@ class HorizontalPodAutoscalerController:
             history.scaled(before, after, _now(), rules.longest_s)
         self._recorder.say(hpa, "Normal", "SuccessfulRescale", f"New size: {after}; reason: {decision.why}")
         return Condition(ABLE, True, "SucceededRescale", f"the HPA controller was able to update the target scale to {after}")
+
+    async def _set(self, target: Resource, scale: Object, replicas: int) -> None:
+        """Raises ApiError. Somebody else may write the target all the time, its status say: only another number is a conflict."""
+        before = facts.replicas(scale.get("spec") or {})
+        for _ in range(ATTEMPTS):
+            try:
+                await self._client.update(target, scale | {"spec": {"replicas": replicas}}, meta.namespace(scale), subresource="scale")
+            except Conflict:
+                scale = await self._client.get(target, meta.name(scale), meta.namespace(scale), subresource="scale")
+                if facts.replicas(scale.get("spec") or {}) != before:
+                    raise
+            else:
+                return
+        raise Conflict(f"{target.group_resource} {meta.name(scale)} was written {ATTEMPTS} times while its number was to be set")
 
     def _tell(self, hpa: Object, decision: Decision) -> None:
         for failure in decision.events[:TOLD]:
