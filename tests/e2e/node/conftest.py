@@ -21,6 +21,7 @@ from pilothouse.cli.containerd.place import kept
 from pilothouse.cli.containerd.provide import provide
 from pilothouse.engine.node import teardown
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.files.kubelet_root import open_root
 from pilothouse.engine.node.files.mountpoints import mounts_below
 from pilothouse.engine.node.host import cgroups
 from pilothouse.engine.node.images.archive import busybox_archive, load_archive, pause_archive
@@ -50,6 +51,7 @@ def _network(config: NodeConfig, bridge: str, subnet: str) -> None:
 
 
 async def _start(config: NodeConfig) -> Containerd:
+    await asyncio.to_thread(open_root, config)
     containerd = Containerd(config)
     await containerd.start()
     archive = config.home / "image.tar"

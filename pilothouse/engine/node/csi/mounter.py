@@ -58,6 +58,8 @@ class Mounter:
             await asyncio.to_thread(records.write, place, record)
         context = await self._attaching.attached(record.key) if attaches else {}
         async with self._turn(record.key):
+            if asked.is_for_one_pod and await asyncio.to_thread(self._has_another, record.key, place):
+                raise MountFailed("volume uses the ReadWriteOncePod access mode and is already in use by another pod")
             if driver.can(STAGES) and not asked.is_inline:
                 await self._stage(pod, asked, driver, context, attaches)
             await self._publish(pod, asked, driver, context, about)
@@ -169,6 +171,9 @@ class Mounter:
 
     def _is_used(self, key: Key) -> bool:
         return any(record.key == key for _, record in records.published(self._config))
+
+    def _has_another(self, key: Key, own: Place) -> bool:
+        return any(record.key == key and record.done and place != own for place, record in records.published(self._config))
 
     def _turn(self, key: Key) -> asyncio.Lock:
         return self._turns.setdefault(key, asyncio.Lock())

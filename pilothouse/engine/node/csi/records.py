@@ -17,6 +17,7 @@ from pathlib import Path
 from pilothouse.aio.identity import this_boot
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files import durable
+from pilothouse.engine.node.files.mountpoints import mounts_below
 
 KIND, FILE = "kubernetes.io~csi", "vol_data.json"
 Key = tuple[str, str]
@@ -112,6 +113,14 @@ def remove(place: Place) -> None:
             (place.folder / FILE).unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             folder.rmdir() if folder.is_dir() else folder.unlink()
+
+
+def is_there(place: Place) -> bool:
+    """Whether the driver has put the volume there in this life of the machine: a mount, or a block device."""
+    record = read(place)
+    if record is None or not record.is_current:
+        return False
+    return bool(mounts_below(place.target)) or place.target.is_block_device()
 
 
 def of_pod(config: NodeConfig, uid: str) -> list[Place]:

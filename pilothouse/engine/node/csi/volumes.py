@@ -24,7 +24,6 @@ from pilothouse.engine.node.csi.mounter import Mounter
 from pilothouse.engine.node.csi.records import Key, Place
 from pilothouse.engine.node.csi.sources import CsiSources
 from pilothouse.engine.node.csi.wanted import Wanted
-from pilothouse.engine.node.files.mountpoints import mounts_below
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
@@ -103,7 +102,7 @@ class CsiVolumes:
     async def mount(self, pod: Object, asked: Wanted) -> Path:
         """Where the volume is. Raises MountPending while the driver is at work, MountFailed, CsiFailure, ApiError, OSError, ValueError."""
         uid, place = meta.uid(pod), records.published_at(self._config, meta.uid(pod), asked.name)
-        if not await asyncio.to_thread(_is_mounted, place):
+        if not await asyncio.to_thread(records.is_there, place):
             await self._result(uid, asked, self._mount(pod, asked))
         elif self.is_due(uid, asked.pod_volume):
             self._pod(uid).looked_at[asked.pod_volume] = self._clock()
@@ -205,14 +204,9 @@ def said(error: Exception) -> str:
 def _published(config: NodeConfig, uid: str, pod_volume: str) -> Path | None:
     for place in records.of_pod(config, uid):
         record = records.read(place)
-        if record is not None and record.pod_volume == pod_volume and _is_mounted(place):
+        if record is not None and record.pod_volume == pod_volume and records.is_there(place):
             return place.target
     return None
-
-
-def _is_mounted(place: Place) -> bool:
-    record = records.read(place)
-    return record is not None and record.is_current and bool(mounts_below(place.target))
 
 
 def _attached(config: NodeConfig) -> set[Key]:

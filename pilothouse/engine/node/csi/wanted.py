@@ -12,7 +12,7 @@ from pilothouse.engine.node.csi.failure import MountFailed
 from pilothouse.engine.node.pod import podspec
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.volumes import ONE_POD
+from pilothouse.model.volumes import BLOCK, ONE_POD, mode
 
 POD_INFO = "csi.storage.k8s.io/"
 TOKENS = POD_INFO + "serviceAccount.tokens"
@@ -49,6 +49,14 @@ class Wanted:
         return self.volume is None
 
     @property
+    def is_block(self) -> bool:
+        return self.volume is not None and mode(self.volume) == BLOCK
+
+    @property
+    def is_for_one_pod(self) -> bool:
+        return self.access_modes == (ONE_POD,)
+
+    @property
     def access_modes(self) -> tuple[str, ...]:
         return tuple(((self.volume or {}).get("spec") or {}).get("accessModes") or ())
 
@@ -81,14 +89,17 @@ def check_lifecycle(wanted: Wanted, about: Object | None) -> None:
 
 def capability(wanted: Wanted, driver: Registered, group: int | None) -> csi.VolumeCapability:
     """group: that the driver is to give the files to, None where that is not its work."""
+    first = next(iter(wanted.access_modes), "ReadWriteOnce")
+    modes = _MODES | (_OF_ONE_NODE if driver.can(MANY_WRITERS) else {})
+    access = csi.VolumeCapability.AccessMode(mode=modes[first])
+    if wanted.is_block:
+        return csi.VolumeCapability(block=csi.VolumeCapability.BlockVolume(), access_mode=access)
     mount = csi.VolumeCapability.MountVolume(
         fs_type=wanted.fs_type,
         mount_flags=((wanted.volume or {}).get("spec") or {}).get("mountOptions") or (),
         volume_mount_group="" if group is None else str(group),
     )
-    first = next(iter(wanted.access_modes), "ReadWriteOnce")
-    modes = _MODES | (_OF_ONE_NODE if driver.can(MANY_WRITERS) else {})
-    return csi.VolumeCapability(mount=mount, access_mode=csi.VolumeCapability.AccessMode(mode=modes[first]))
+    return csi.VolumeCapability(mount=mount, access_mode=access)
 
 
 def delegated_group(pod: Object, driver: Registered) -> int | None:
@@ -99,7 +110,7 @@ def delegated_group(pod: Object, driver: Registered) -> int | None:
 def gives_to_group(pod: Object, wanted: Wanted, driver: Registered, about: Object | None) -> bool:
     """Whether the node gives the files to the pod's fsGroup. Source: csi_mounter.go (supportsFSGroup)."""
     policy = ((about or {}).get("spec") or {}).get("fsGroupPolicy") or "ReadWriteOnceWithFSType"
-    if podspec.security(pod).get("fsGroup") is None or driver.can(MOUNT_GROUP) or policy == "None" or wanted.read_only:
+    if podspec.security(pod).get("fsGroup") is None or wanted.is_block or driver.can(MOUNT_GROUP) or policy == "None" or wanted.read_only:
         return False
     if policy == "File":
         return True

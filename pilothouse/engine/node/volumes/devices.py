@@ -58,8 +58,8 @@ class DeviceVolumes:
 
 
 def device_of(link: Path) -> Path:
-    """The device that a link of a pod leads to now. Blocking. Raises OSError."""
-    target = Path(os.readlink(link))
+    """The device that a link of a pod leads to now, or that its driver has put there. Blocking. Raises OSError."""
+    target = Path(os.readlink(link)) if link.is_symlink() else link
     mode = target.stat().st_mode
     if stat.S_ISBLK(mode):
         return target

@@ -372,3 +372,28 @@ class TestGrowing:
             (note,) = made.volumes.take_notes("uid-1")
             assert (note.reason, made.api.grown) == ("VolumeResizeFailed", [])
             assert "NodeExpandVolume: OUT_OF_RANGE: too much" in note.message
+
+
+class TestModes:
+    async def test_a_volume_for_one_pod_is_not_given_to_a_second(self) -> None:
+        async with world() as made:
+            made.made()
+            asked = persistent(accessModes=["ReadWriteOncePod"])
+            await made.mount(pod("a"), asked)
+            with pytest.raises(MountFailed, match="ReadWriteOncePod access mode and is already in use by another pod"):
+                await made.mount(pod("b"), asked)
+            assert await made.volumes.drop("a") == []
+            assert (await made.mount(pod("b"), asked)).is_dir()
+
+    @pytest.mark.skipif(not Path("/dev/loop-control").exists(), reason="needs loop devices")
+    async def test_a_block_volume_is_a_device(self) -> None:
+        async with world() as made:
+            made.made(bytes=1 << 20, block=True)
+            asked = persistent(volumeMode="Block")
+            where = await made.mount(pod(), asked)
+            assert where.is_block_device()
+            assert await made.volumes.published("uid-1", "data") == where
+            assert made.driver.request("NodeStageVolume").volume_capability.HasField("block")
+            assert await made.volumes.drop("uid-1") == []
+            await unstaged(made)
+            assert not where.exists()

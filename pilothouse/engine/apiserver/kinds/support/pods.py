@@ -11,7 +11,7 @@ from pilothouse.engine.apiserver.kinds.support.table import Table, joined
 from pilothouse.model import names, sysctls
 from pilothouse.model.json import Object
 
-VOLUMES = ("configMap", "downwardAPI", "emptyDir", "ephemeral", "hostPath", "image", "nfs", "persistentVolumeClaim", "projected", "secret")
+VOLUMES = tuple(["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "hostPath", "image", "nfs", "persistentVolumeClaim", "projected", "secret"])
 HONOURED = """
 activeDeadlineSeconds automountServiceAccountToken dnsPolicy enableServiceLinks hostIPC hostNetwork hostPID hostname hostnameOverride
 nodeName nodeSelector preemptionPolicy priority priorityClassName
@@ -65,6 +65,7 @@ securityContext.{appArmorProfile,seccompProfile}.{localhostProfile,type}
 *containers[].volumeDevices[].{devicePath,name}
 ephemeralContainers[].targetContainerName
 volumes[].image.{pullPolicy,reference} volumes[].persistentVolumeClaim.{claimName,readOnly} volumes[].ephemeral
+volumes[].csi.{driver,fsType,readOnly,volumeAttributes} volumes[].csi.nodePublishSecretRef.name
 volumes[].name volumes[].hostPath.{path,type} volumes[].emptyDir.sizeLimit
 volumes[].configMap.{defaultMode,name,optional} volumes[].configMap.items[].{key,mode,path}
 volumes[].secret.{defaultMode,optional,secretName} volumes[].secret.items[].{key,mode,path}
