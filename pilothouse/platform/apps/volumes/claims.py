@@ -11,6 +11,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.quantity import canonical, parse
 from pilothouse.model.volumes import class_of, requested
 from pilothouse.platform.apps import objects, processes
+from pilothouse.platform.apps.processes import Process
 from pilothouse.platform.apps.volumes import spec
 from pilothouse.platform.apps.volumes.spec import SHARED, Volume
 
@@ -99,12 +100,19 @@ def crowded(app: Object, claims: Claims) -> Iterator[str]:
     """Replicas of one process that would write to the same files."""
     for process in processes.lasting(app):
         volume = next((each for each in spec.of_process(app, process.name) if not each.read_only and not is_shared(each, claims)), None)
-        if process.replicas > 1 and volume is not None:
+        most = _most(app, process)
+        if most > 1 and volume is not None:
             yield (
-                f"{meta.name(app)} cannot have {process.replicas} replicas of {process.name}, which would write over each other's files in "
+                f"{meta.name(app)} cannot have {most} replicas of {process.name}, which would write over each other's files in "
                 f"volume {volume.name} ({ONE_NODE}): run one, keep what they share in a database, or give them a volume of mode "
                 f"{SHARED} (`--volume NAME:{volume.path}:rwx`, of a storage class that can)"
             )
+
+
+def _most(app: Object, process: Process) -> int:
+    """Replicas that there may be, also by the load."""
+    scaled = app["spec"].get("autoscale") if process.name == processes.WEB else None
+    return max(process.replicas, scaled["max"] if scaled else 0)
 
 
 def status(app: Object, claims: Claims) -> list[Object]:

@@ -213,3 +213,9 @@ def test_no_claim_is_made_for_an_app_that_is_not_built() -> None:
     found.build("Failed", reason="BuildFailed")
     found.settle()
     assert not found.of("PersistentVolumeClaim")
+
+
+def test_the_load_may_not_bring_a_second_replica_to_a_volume_of_one() -> None:
+    found = life(volumes={"data": DATA}, autoscale={"min": 1, "max": 4})
+    assert found.condition("Ready") == ("False", "InvalidApp")
+    assert "shop cannot have 4 replicas of web" in ready(found)

@@ -11,7 +11,10 @@ from pilothouse.engine.apiserver.kinds.support.table import Table, joined
 from pilothouse.model import names, sysctls
 from pilothouse.model.json import Object
 
-VOLUMES = tuple(["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "hostPath", "image", "nfs", "persistentVolumeClaim", "projected", "secret"])
+VOLUMES = (
+    *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "hostPath", "image", "nfs"),
+    *("persistentVolumeClaim", "projected", "secret"),
+)
 HONOURED = """
 activeDeadlineSeconds automountServiceAccountToken dnsPolicy enableServiceLinks hostIPC hostNetwork hostPID hostname hostnameOverride
 nodeName nodeSelector preemptionPolicy priority priorityClassName
