@@ -59,17 +59,21 @@ async def _delete(session: Session, names: tuple[str, ...], namespace: str, with
 
 
 async def _claims(client: "Client", names: tuple[str, ...], namespace: str, *, required: bool) -> list[Object]:
-    """Those that were made for the apps. Where they may not be seen, none, unless they are required."""
-    from pilothouse.cli.apps.volumes.listed import made_claims
+    """Those that were made for the apps and that no other app mounts. Where they may not be seen, none, unless they are required."""
+    from pilothouse.cli.apps.volumes.listed import listed
     from pilothouse.model.errors import Forbidden
     from pilothouse.platform.apps.volumes.claims import app_of
 
     try:
-        return [claim for claim in await made_claims(client, namespace) if app_of(claim) in names]
+        found = [one for one in await listed(client, namespace) if app_of(one.claim) in names]
     except Forbidden:
         if required:
             raise
         return []
+    shared = {one.document()["name"]: others for one in found if (others := sorted({*one.users} - {*names}))}
+    for volume, others in shared.items():
+        output.note(f"volume {volume} stays: {_listed(others)} mounts it as well")
+    return [one.claim for one in found if one.document()["name"] not in shared]
 
 
 def _fate(claims: Sequence[Object], *, gone: bool) -> str:

@@ -22,7 +22,7 @@ def apps(session: Session, namespace: str, all_namespaces: bool, how: str) -> No
     \b
     Examples:
       ph apps
-      ph apps -o wide          with processes and images
+      ph apps -o wide          with processes, volumes and images
       ph apps -A -o json
     """
     run(_apps(session, None if all_namespaces else namespace, how))
@@ -45,7 +45,7 @@ async def _apps(session: Session, namespace: str | None, how: str) -> None:
     if not found:
         output.note(f"no apps yet: deploy one with `{copyable('deploy PATH', namespace or 'default')}`")
         return
-    headings = ["name", "state", "ready", "revision", "url", "age", *(["processes", "image"] if how == "wide" else [])]
+    headings = ["name", "state", "ready", "revision", "url", "age", *(["processes", "volumes", "image"] if how == "wide" else [])]
     rows = [_row(app, each.state, how) for app, each in zip(found, known, strict=True)]
     if namespace is None:
         headings, rows = ["namespace", *headings], [[meta.namespace(app), *row] for app, row in zip(found, rows, strict=True)]
@@ -57,7 +57,7 @@ def _row(app: Object, state: str, how: str) -> list[object]:
 
     status = app.get("status") or {}
     row = [meta.name(app), coloured(state), counted(app), status.get("revision"), status.get("url"), _age(app)]
-    return [*row, processes_of(app), short_image(status.get("image", ""))] if how == "wide" else row
+    return [*row, processes_of(app), volumes_of(app), short_image(status.get("image", ""))] if how == "wide" else row
 
 
 def coloured(state: str) -> str:
@@ -90,6 +90,18 @@ def processes_of(app: Object) -> str:
         for process in processes.lasting(app)
     ]
     return ", ".join([*lasting, *(f"{process.name} ({process.schedule})" for process in processes.scheduled(app))])
+
+
+def volumes_of(app: Object) -> str:
+    """`data 2Gi, logs 1Gi (Pending)`; kept ones are no more the app's."""
+    shown = [each for each in (app.get("status") or {}).get("volumes") or () if not each.get("kept")]
+    return ", ".join(_volume(each) for each in shown)
+
+
+def _volume(status: Object) -> str:
+    size = status.get("capacity") or status.get("requested")
+    named = f"{status['name']} {size}" if size else str(status["name"])
+    return named if status["phase"] == "Bound" else f"{named} ({status['phase']})"
 
 
 def short_image(image: str) -> str:

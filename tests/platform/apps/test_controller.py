@@ -211,6 +211,22 @@ async def test_a_volume_is_a_claim_that_outlives_its_app_and_grows(tmp_path: Pat
         assert meta.uid(again) == meta.uid(claim)
 
 
+async def test_a_raised_size_is_asked_of_the_claim_where_its_class_lets_it_grow(tmp_path: Path) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        growing = {"metadata": {"name": "growing"}, "provisioner": "x", "allowVolumeExpansion": True}
+        await cluster.client.create(kinds.STORAGECLASSES, growing)
+        volume = {"path": "/data", "storageClass": "growing"}
+        await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "volumes": {"data": volume}}})
+        claim = await cluster.until_one(kinds.PERSISTENTVOLUMECLAIMS, "shop-data", bool)
+        bound = {"status": {"phase": "Bound", "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"]}}
+        await cluster.client.patch(kinds.PERSISTENTVOLUMECLAIMS, "shop-data", bound, namespace="default", subresource="status")
+        await cluster.patch(APPS, "shop", {"spec": {"volumes": {"data": {"size": "2Gi"}}}})
+        await cluster.until_one(
+            kinds.PERSISTENTVOLUMECLAIMS, "shop-data", lambda obj: obj["spec"]["resources"]["requests"]["storage"] == "2Gi"
+        )
+        assert claim["spec"]["storageClassName"] == "growing"
+
+
 async def test_a_volume_can_be_taken_out_and_given_back(tmp_path: Path) -> None:
     async with platform(tmp_path) as cluster, kubelet(cluster):
         await cluster.create(APPS, {"metadata": {"name": "shop"}, "spec": {"image": "web:1", "volumes": {"data": {"path": "/data"}}}})
