@@ -186,8 +186,10 @@ async def test_the_claim_of_an_ephemeral_volume_is_its_pods_and_goes_with_it(clu
 async def placing(server: ApiServer, cluster: Cluster, scene: Any) -> None:
     client = client_of(server, SCHEDULER)
     informers = Informers(client_of(server, CONTROLLER_MANAGER))
-    scheduler = Scheduler(client, informers, Recorder(None, None, "scheduler"), served=SERVED)
+    recorder = Recorder(client, None, "default-scheduler")
+    scheduler = Scheduler(client, informers, recorder, served=SERVED)
     async with scope() as tasks:
+        tasks.spawn(recorder.run())
         await tasks.start(informers.run)
         await tasks.start(scheduler.run)
         await scene()
@@ -258,6 +260,19 @@ async def test_nodes_without_room_are_asked_and_then_left_alone_for_a_while(
         failures.append(lambda: self._forget((claim_uid, name)))
 
     monkeypatch.setattr(Failures, "note", noted)
+    await placing(server, cluster, scene)
+
+
+async def test_a_pod_whose_volume_has_no_room_on_the_only_node_is_told_so(server: ApiServer, cluster: Cluster, nodes: FakeNodes) -> None:
+    async def scene() -> None:
+        await cluster.create(NODES, node("n1"))
+        nodes.refuses["n1"] = InsufficientStorage("full")
+        await cluster.create(CLAIMS, fresh(claim(storage_class="local")))
+        await cluster.create(PODS, using("web", "data"))
+        why = '0/1 nodes are available: 1 node(s) could not make the volume of persistentvolumeclaim "data".'
+        await cluster.until_one(PODS, "web", refused(why))
+        assert await said(cluster, "FailedScheduling") == why
+
     await placing(server, cluster, scene)
 
 
