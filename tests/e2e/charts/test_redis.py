@@ -81,16 +81,3 @@ def test_redis_keeps_its_data_through_deaths_restarts_and_a_second_install(redis
     helm.install("r", "redis", "--set", "auth.existingSecret=mine")
     has(redis, "kept", MASTER, FIRST)
     helm.uninstall("r")
-
-
-@pytest.mark.slow
-def test_an_upgrade_that_fails_is_rolled_back_by_helm(redis: Release) -> None:
-    helm = redis.helm
-    helm.install("r", "redis", "--set", "replica.replicaCount=1")
-    broken = ["--set", "image.tag=absent", "--set", "replica.replicaCount=1", *(o for s in helm.settings for o in ("--set", s))]
-    failed = helm.attempt("upgrade", "r", str(helm.chart("redis")), "--rollback-on-failure", "--wait", "--timeout=25s", *broken)
-    assert failed.returncode != 0
-    assert "has been rolled back" in failed.stderr
-    redis.is_ready(2)
-    assert redis.sh(MASTER, "echo $IMAGE_TAG") == "7.0"
-    assert [state for _, state in helm.history("r")][-1] == "deployed"
