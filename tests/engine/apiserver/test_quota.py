@@ -25,6 +25,7 @@ from tests.cpu import takes_under
 from tests.engine.apiserver.api import CONFIGMAPS, PODS, Api, configmap, pod
 
 QUOTAS = "/api/v1/namespaces/default/resourcequotas"
+CLAIMS = "/api/v1/namespaces/default/persistentvolumeclaims"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 CPU_S = 0.1
 """A create takes a millisecond; counting the pods of the test anew takes several times this."""
@@ -179,12 +180,41 @@ def asking(side: str = "requests", **amounts: str) -> Object:
             {"type": "LoadBalancer", "ports": [{}, {"nodePort": 30000}], "allocateLoadBalancerNodePorts": False},
             "services.loadbalancers=1 services.nodeports=1",
         ),
+        (
+            "persistentvolumeclaims",
+            {"storageClassName": "gold", "resources": {"requests": {"storage": "1Gi"}}},
+            "gold.storageclass.storage.k8s.io/persistentvolumeclaims=1 gold.storageclass.storage.k8s.io/requests.storage=1Gi"
+            " requests.storage=1Gi",
+        ),
+        ("persistentvolumeclaims", {"resources": {"requests": {"storage": "1Gi"}}}, "requests.storage=1Gi"),
     ],
 )
 def test_what_an_object_counts_for(resource: str, spec: Object, expected: str) -> None:
     found = counts(resource, {"metadata": {"name": "x"}, "spec": spec})
     assert found.pop(f"count/{resource}") == found.pop(resource)
     assert " ".join(f"{name}={amount}" for name, amount in sorted(found.items())) == expected
+
+
+def test_a_claim_counts_for_what_it_was_given_though_it_asks_for_less_again() -> None:
+    status = {"allocatedResources": {"storage": "3Gi"}}
+    found = counts("persistentvolumeclaims", {"spec": {"resources": {"requests": {"storage": "2Gi"}}}, "status": status})
+    assert str(found["requests.storage"]) == "3Gi"
+
+
+async def test_a_quota_bounds_the_claims_of_one_class(api: Api) -> None:
+    hard = {"gold.storageclass.storage.k8s.io/persistentvolumeclaims": "2", "gold.storageclass.storage.k8s.io/requests.storage": "2Gi"}
+    await api.post(QUOTAS, {"metadata": {"name": "q"}, "spec": {"hard": hard}})
+    await api.post(CLAIMS, claim("a", "gold", "1Gi"))
+    await api.post(CLAIMS, claim("other", "silver", "5Gi"))
+    used = "used: gold.storageclass.storage.k8s.io/requests.storage=1Gi"
+    assert used in (await api.refused("POST", CLAIMS, claim("b", "gold", "2Gi"))).message
+    await api.post(CLAIMS, claim("b", "gold", "1Gi"))
+    assert (await api.refused("POST", CLAIMS, claim("c", "gold", "1Mi"))).code == 403
+
+
+def claim(name: str, storage_class: str, size: str) -> Object:
+    spec = {"storageClassName": storage_class, "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    return {"metadata": {"name": name}, "spec": spec}
 
 
 TERM = {"topologyKey": "zone", "labelSelector": {}}

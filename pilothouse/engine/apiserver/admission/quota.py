@@ -10,7 +10,7 @@ from functools import partial
 from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.apiserver.quota.tallies import Tallies
-from pilothouse.engine.apiserver.quota.usage import Amounts, counts, in_scopes, scope_of, unstated
+from pilothouse.engine.apiserver.quota.usage import OF_CLASS, Amounts, counts, in_scopes, scope_of, unstated
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import RESOURCEQUOTAS
@@ -109,7 +109,7 @@ def _resource_of(name: str) -> str:
         return name.removeprefix("count/")
     if name.startswith("services."):
         return "services"
-    if name == "requests.storage" or name.endswith("storageclass.storage.k8s.io/requests.storage"):
+    if name == "requests.storage" or OF_CLASS in name:
         return "persistentvolumeclaims"
     if name in _POD_AMOUNTS or name.startswith(("requests.", "limits.", "hugepages-")):
         return "pods"

@@ -6,8 +6,11 @@ from typing import NamedTuple
 from pilothouse.engine.apiserver.kinds.quantities import CONTAINER_RESOURCES, is_extended, is_huge_page
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity, whole
+from pilothouse.model.volumes import class_of
 
 Amounts = dict[str, Quantity]
+OF_CLASS = ".storageclass.storage.k8s.io/"
+"""Between a storage class and the name of what is limited of its claims."""
 _ONE = whole(1)
 _NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
 
@@ -62,10 +65,16 @@ def _service(service: Object) -> Amounts:
 
 
 def _claim(claim: Object) -> Amounts:
+    """Both amounts by themselves, and under the name of the claim's class."""
     usage = {"persistentvolumeclaims": _ONE}
     requests = ((claim.get("spec") or {}).get("resources") or {}).get("requests") or {}
     if "storage" in requests:
-        usage["requests.storage"] = Quantity.of(requests["storage"])
+        # A claim whose growth failed may ask for less again: what it was given meanwhile goes on to count.
+        given = ((claim.get("status") or {}).get("allocatedResources") or {}).get("storage") or "0"
+        usage["requests.storage"] = max(Quantity.of(requests["storage"]), Quantity.of(given))
+    storage_class = class_of(claim)
+    if storage_class:
+        usage |= {f"{storage_class}{OF_CLASS}{name}": amount for name, amount in usage.items()}
     return usage
 
 
