@@ -18,7 +18,7 @@ from pilothouse.engine.node.images.archive import load_archive
 from tests.conformance import images
 from tests.conformance.specs import FAILED, Results, chosen, is_serial
 from tests.conformance.suite import Suite
-from tests.conformance.table import failures, table, write_junit
+from tests.conformance.table import failures, put, table, write_junit
 
 BATCH = 150
 """Specs of one run of the program: its start takes seconds, and what a run that was ended had not finished runs again."""
@@ -46,7 +46,7 @@ class Wanted:
 @click.option("--home", default=Path("/var/tmp/pilothouse-conformance"), type=Path, show_default=True, help="Home of the instance.")
 @click.option("--keep", is_flag=True, help="Leave the instance running; the next call uses it.")
 @click.option("--junit", type=Path, help="A junit file of all results so far.")
-@click.option("--table", "table_file", type=Path, help="A Markdown file with the table and what failed.")
+@click.option("--table", "table_file", type=Path, help="A Markdown file for the table and what failed.")
 @click.option("--cache", type=Path, required=True, hidden=True)
 def main(
     focus: str,
@@ -72,7 +72,7 @@ def main(
         write_junit(junit, found)
     text = f"{table(found)}\n\n{failures(found)}\n"
     if table_file is not None:
-        table_file.write_text(text)
+        put(table_file, text)
     click.echo(text)
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from tests.conformance.reasons import OURS, REMOVED, reason_of
 from tests.conformance.specs import FAILED, PASSED, SKIPPED, Result
 
+BEGIN, END = "<!-- results -->", "<!-- end -->"
 HEAD = (
     "| group | specs | passed | failed | of these removed upstream | skipped themselves | minutes of specs |\n|---|---|---|---|---|---|---|"
 )
@@ -41,6 +42,13 @@ def _row(name: str, results: Sequence[Result]) -> str:
 def _group(result: Result) -> str:
     found = re.search(r"\[(sig-[a-z-]+)", result.spec)
     return found.group(1) if found else "no group"
+
+
+def put(path: Path, text: str) -> None:
+    """Between the lines of a document that mark the results, or as the whole file where there are no such lines."""
+    before, mark, rest = (path.read_text() if path.exists() else "").partition(BEGIN)
+    after = rest.partition(END)[2]
+    path.write_text(f"{before}{BEGIN}\n{text}{END}{after}" if mark else text)
 
 
 def write_junit(path: Path, results: Sequence[Result]) -> None:

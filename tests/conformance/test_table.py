@@ -53,6 +53,15 @@ def test_what_was_removed_upstream_is_counted_by_itself(monkeypatch: pytest.Monk
     ]
 
 
+def test_a_document_keeps_what_stands_around_the_results(tmp_path: Path) -> None:
+    path = tmp_path / "doc.md"
+    shown.put(path, "alone\n")
+    assert path.read_text() == "alone\n"
+    path.write_text("head\n<!-- results -->\nold\n<!-- end -->\ntail\n")
+    shown.put(path, "new\n")
+    assert path.read_text() == "head\n<!-- results -->\nnew\n<!-- end -->\ntail\n"
+
+
 def test_serial_and_disruptive_specs_run_alone() -> None:
     assert [is_serial(spec) for spec in ("a [Serial]", "a [Disruptive]", "a [Slow]")] == [True, True, False]
 
