@@ -129,12 +129,12 @@ class NodeAgent:
         self._unread = UnreadInput(config.containerd_dir / "state")
         self._static = StaticPods(client, config, recorder, self)
         self.connector = Connector(runtime, config, self._tracked)
-        self.view = NodeView(runtime, config, self._workers, self.connector, self.worker)
-        self._signals: Signals = self.view.statistics if signals is None else signals
         self._evictor: Evictor | None = None
         self.drivers = Drivers(config)
         self._attaching = Attaching(config, self._sources, self._volumes_changed)
         self._csi = CsiVolumes(config, self.drivers, self._sources, self._attaching, self._volume_over, self._clock)
+        self.view = NodeView(runtime, config, self._workers, self.connector, self.worker, self._csi.rooms)
+        self._signals: Signals = self.view.statistics if signals is None else signals
         self._node_objects = NodeObjects(client, config, self.drivers, self._clock)
         self._registrations = Registrations(config, self.drivers, self._drivers_changed, self._clock)
 

@@ -7,6 +7,7 @@ from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.runtime.seam import EXITED, RUNNING, Runtime, RuntimeFailure
 from pilothouse.engine.node.stats.exposition.text import Family
 from pilothouse.engine.node.stats.gather import Statistics
+from pilothouse.engine.node.stats.rooms import OfDrivers, no_drivers
 from pilothouse.engine.node.stats.source import PodSource
 from pilothouse.engine.node.streams.connector import Connector
 from pilothouse.engine.node.work.worker import PodWorker
@@ -27,7 +28,7 @@ def own_families() -> tuple[Family, Family, Family]:
 class NodeView:
     """workers: of the pods that the node has something of, by uid; the agent's own, read only.
 
-    find: one of them by any uid that its pod is known by.
+    find: one of them by any uid that its pod is known by. of_drivers: the room in a pod's volumes of drivers.
     """
 
     def __init__(
@@ -37,13 +38,14 @@ class NodeView:
         workers: Mapping[str, PodWorker],
         connector: Connector,
         find: Callable[[str], PodWorker | None],
+        of_drivers: OfDrivers = no_drivers,
     ) -> None:
         self._runtime = runtime
         self._config = config
         self._workers = workers
         self._find = find
         self.connector = connector
-        self.statistics = Statistics(runtime, config, self.sources)
+        self.statistics = Statistics(runtime, config, self.sources, of_drivers=of_drivers)
 
     def pod(self, uid: str) -> Object | None:
         worker = self._find(uid)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,12 +24,17 @@ DRIVER = "folders.test"
 @asynccontextmanager
 async def driven(cluster: Cluster, *words: str, **spec: Any) -> AsyncIterator[Store]:
     """With the driver as a pod, registered. spec: of its CSIDriver."""
-    root = cluster.config.home / "driver"
+    root = root_of(cluster)
     about = {"metadata": {"name": DRIVER}, "spec": {"attachRequired": False, "podInfoOnMount": True} | spec}
     await cluster.client.create(CSIDRIVERS, about)
     await cluster.run(driver_pod("driver", BUSYBOX, root, *words, nodeName="n1"))
     await shown(cluster, DRIVER)
     yield Store(root)
+
+
+def root_of(cluster: Cluster) -> Path:
+    """Of the driver's own files: the node outlives the clusters of the tests."""
+    return cluster.config.home / f"driver-{id(cluster)}"
 
 
 async def shown(cluster: Cluster, *names: str) -> Object:
@@ -104,7 +110,7 @@ async def test_a_volume_of_a_pods_own_comes_and_goes_with_it(cluster: Cluster) -
 
 
 async def test_a_pod_waits_for_its_driver_and_starts_when_that_comes(cluster: Cluster) -> None:
-    store = Store(cluster.config.home / "driver")
+    store = Store(root_of(cluster))
     await bound(cluster, store)
     await cluster.create(using("early", "echo there > /data/file"))
     said = await cluster.said("early", "FailedMount")
@@ -124,6 +130,6 @@ async def test_a_driver_that_goes_is_shown_to_be_gone_and_its_volumes_wait_for_i
         assert (await cluster.shell("web", "cat /data/file"))[0] == "kept\n"
         await cluster.client.delete(PODS, "web", "default")
         await cluster.said("web", "FailedUnmount")
-        await cluster.run(driver_pod("driver", BUSYBOX, cluster.config.home / "driver", nodeName="n1"))
+        await cluster.run(driver_pod("driver", BUSYBOX, root_of(cluster), nodeName="n1"))
         await cluster.gone("web", 40)
         await let_go(cluster)

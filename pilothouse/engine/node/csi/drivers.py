@@ -11,6 +11,7 @@ from pilothouse.engine.node.config import KUBELET, NodeConfig
 from pilothouse.engine.node.csi.failure import MountFailed
 
 STAGES, STATS, EXPANDS = "STAGE_UNSTAGE_VOLUME", "GET_VOLUME_STATS", "EXPAND_VOLUME"
+CONDITION = "VOLUME_CONDITION"
 MOUNT_GROUP, MANY_WRITERS = "VOLUME_MOUNT_GROUP", "SINGLE_NODE_MULTI_WRITER"
 
 

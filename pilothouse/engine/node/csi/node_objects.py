@@ -35,6 +35,7 @@ class NodeObjects:
         self._drivers = drivers
         self._clock = clock
         self._began_at = clock()
+        self._seen: set[str] = set()
         self._changed = asyncio.Event()
 
     def changed(self) -> None:
@@ -55,13 +56,17 @@ class NodeObjects:
 
     async def _round(self) -> None:
         registered = self._drivers.all()
-        keeps = self._clock() - self._began_at < SETTLED_S
+        self._seen |= {each.name for each in registered}
         node = await self._client.get(NODES, self._name)
-        if patch := node_patch(node, registered, keeps_unknown=keeps):
+        if patch := node_patch(node, registered, self._may_come_back):
             await self._client.patch(NODES, self._name, {"metadata": patch})
-        await self._keep_csi_node(node, registered, keeps_unknown=keeps)
+        await self._keep_csi_node(node, registered)
 
-    async def _keep_csi_node(self, node: Object, registered: Collection[Registered], *, keeps_unknown: bool) -> None:
+    def _may_come_back(self, name: str) -> bool:
+        """Whether a driver that an earlier agent has known may have had no time to register again."""
+        return name not in self._seen and self._clock() - self._began_at < SETTLED_S
+
+    async def _keep_csi_node(self, node: Object, registered: Collection[Registered]) -> None:
         found = await self._client.get_or_none(CSINODES, self._name)
         owner = meta.owner_reference(node, "v1", "Node", False)
         if found is None:
@@ -71,7 +76,7 @@ class NodeObjects:
             return
         before = (found.get("spec") or {}).get("drivers") or []
         found = found | {"metadata": found["metadata"] | {"ownerReferences": [owner]}}
-        for wanted in steps(before, entries(before if keeps_unknown else (), registered)):
+        for wanted in steps(before, entries([each for each in before if self._may_come_back(each["name"])], registered)):
             found = await self._client.update(CSINODES, found | {"spec": {"drivers": wanted}})
 
 
@@ -100,8 +105,8 @@ def steps(before: Iterable[Object], wanted: list[Object]) -> list[list[Object]]:
     return [wanted] if len(stay) == len(wanted) else [stay, wanted]
 
 
-def node_patch(node: Object, registered: Collection[Registered], *, keeps_unknown: bool = False) -> Object:
-    """A merge patch of the Node's metadata; empty when it says all that it should.
+def node_patch(node: Object, registered: Collection[Registered], stays: Callable[[str], bool] = lambda name: False) -> Object:
+    """A merge patch of the Node's metadata; empty when it says all that it should. stays: of a driver that is not registered now.
 
     A label that says something else already stays: it is the administrator's, or another driver's.
     """
@@ -112,7 +117,7 @@ def node_patch(node: Object, registered: Collection[Registered], *, keeps_unknow
     if missing := {key: value for key, value in topology.items() if key not in labels}:
         patch["labels"] = missing
     said = _ids(meta.annotations(node).get(NODE_ID) or "{}")
-    ids = (said if keeps_unknown else {}) | {each.name: each.node_id for each in registered}
+    ids = {name: id for name, id in said.items() if stays(name)} | {each.name: each.node_id for each in registered}
     if said != ids:
         patch["annotations"] = {NODE_ID: dumps(ids).decode() if ids else None}
     return patch

@@ -15,14 +15,15 @@ import structlog
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.engine.csi.driver import CsiFailure
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.csi import growing, records
+from pilothouse.engine.node.csi import growing, records, stats
 from pilothouse.engine.node.csi.attaching import Attaching
-from pilothouse.engine.node.csi.drivers import Drivers
+from pilothouse.engine.node.csi.drivers import STATS, Drivers
 from pilothouse.engine.node.csi.failure import SET_UP, MountFailed, MountPending
 from pilothouse.engine.node.csi.growing import Note
 from pilothouse.engine.node.csi.mounter import Mounter
-from pilothouse.engine.node.csi.records import Key, Place
+from pilothouse.engine.node.csi.records import Key, Place, Record
 from pilothouse.engine.node.csi.sources import CsiSources
+from pilothouse.engine.node.csi.stats import VolumeRoom
 from pilothouse.engine.node.csi.wanted import Wanted
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
@@ -163,6 +164,23 @@ class CsiVolumes:
             operation.task.exception()
             self._over(uid)
 
+    async def rooms(self, uid: str) -> dict[str, VolumeRoom]:
+        """Of the pod's volumes, by their names in the pod, as far as their drivers say."""
+        found = await asyncio.to_thread(_there, self._config, uid)
+        rooms = await asyncio.gather(*(self._room(place, record) for place, record in found))
+        return {record.pod_volume: room for (_, record), room in zip(found, rooms, strict=True) if room is not None}
+
+    async def _room(self, place: Place, record: Record) -> VolumeRoom | None:
+        driver = self._drivers.find(record.driver)
+        if driver is None or not driver.can(STATS):
+            return None
+        staged = records.staged_at(self._config, record.driver, record.handle)
+        try:
+            return await stats.room(self._drivers, driver, place, record, staged)
+        except CsiFailure as error:
+            log.debug("no figures of a volume", volume=record.name, why=str(error))
+            return None
+
     async def drop(self, uid: str) -> list[str]:
         """Lets go of all that the pod has of drivers. Returns a sentence for each volume that is left; doing it again is no failure."""
         pod = self._pods.pop(uid, None)
@@ -207,6 +225,12 @@ def _published(config: NodeConfig, uid: str, pod_volume: str) -> Path | None:
         if record is not None and record.pod_volume == pod_volume and records.is_there(place):
             return place.target
     return None
+
+
+def _there(config: NodeConfig, uid: str) -> list[tuple[Place, Record]]:
+    """Those of its volumes that are mounted and have files."""
+    found = [(place, records.read(place)) for place in records.of_pod(config, uid)]
+    return [(place, record) for place, record in found if record is not None and records.is_there(place) and place.target.is_dir()]
 
 
 def _attached(config: NodeConfig) -> set[Key]:

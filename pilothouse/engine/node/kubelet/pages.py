@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from pilothouse.aio import meters
 from pilothouse.engine.node.kubelet import host as hosts
 from pilothouse.engine.node.kubelet.host import Host
-from pilothouse.engine.node.stats.exposition import cadvisor, resource
+from pilothouse.engine.node.stats.exposition import cadvisor, resource, volumes
 from pilothouse.engine.node.stats.exposition.text import CONTENT_TYPE
 from pilothouse.engine.node.stats.figures import Figures
 from pilothouse.engine.node.stats.summary import summary
@@ -62,7 +62,9 @@ async def _summary(asked: Asked) -> Response:
 
 
 async def _own_metrics(asked: Asked) -> Response:
-    lines = [*asked.host.metrics(), *meters.exposition()]
+    rooms = asked.host.statistics.rooms
+    await rooms.refresh()
+    lines = [*asked.host.metrics(), *volumes.lines(rooms.all()), *meters.exposition()]
     return Response(200, METRICS, ("\n".join(lines) + "\n").encode())
 
 

@@ -34,6 +34,8 @@ log = structlog.get_logger("node.local_volumes")
 
 LOOP = "loop-mounted-ext4"
 """What keeps volumes to their size, as annotations say it."""
+KIND = "kubernetes.io~local-volume"
+"""The folder of a pod's volumes of claims, as upstream names such folders."""
 _UID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAME, SNAPSHOT_NAME = re.compile(f"pvc-{_UID}"), re.compile(f"snapshot-{_UID}")
 FAILURES = (ProcessFailed, ProcessTimeout, OSError, NotStill, GivenUp)

@@ -7,6 +7,7 @@ drop at once (inactive file pages), as cAdvisor counts it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pilothouse.engine.node.stats.rooms import PodRoom
 from pilothouse.model.json import Object
 
 
@@ -99,18 +100,10 @@ class ContainerFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimedFigures:
-    """A volume of a claim, mounted in a pod. fs: that of the volume alone."""
-
-    claim: str
-    fs: Filesystem
-
-
-@dataclass(frozen=True, slots=True)
 class PodFigures:
     """pod: its object. volumes: what its volumes on this node take, by name; in_memory: those of them that lie in memory.
 
-    claimed: volumes of claims, by name, that are file systems of their own.
+    rooms: how much is left in its volumes of claims and drivers.
     given: what the files take that the node gives its containers (hosts file, termination messages), which they may write to.
     """
 
@@ -125,7 +118,7 @@ class PodFigures:
     volumes: Mapping[str, Disk] = field(default_factory=dict)
     in_memory: frozenset[str] = frozenset()
     given: Disk = field(default_factory=Disk)
-    claimed: Mapping[str, ClaimedFigures] = field(default_factory=dict)
+    rooms: tuple[PodRoom, ...] = ()
 
     @property
     def name(self) -> str:

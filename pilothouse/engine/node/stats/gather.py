@@ -29,6 +29,7 @@ from pilothouse.engine.node.stats.figures import (
     Throttling,
 )
 from pilothouse.engine.node.stats.rates import Rates
+from pilothouse.engine.node.stats.rooms import OfDrivers, Rooms, no_drivers
 from pilothouse.engine.node.stats.source import PodSource
 from pilothouse.engine.node.stats.volumes import OnDisk, VolumeUsage
 
@@ -39,10 +40,15 @@ IMAGES_S = 30.0
 
 
 class Statistics:
-    """pods: what the node has at the moment. clock: seconds on a clock that never goes back."""
+    """pods: what the node has at the moment. clock: seconds on a clock that never goes back. of_drivers: the room in volumes of drivers."""
 
     def __init__(
-        self, runtime: Runtime, config: NodeConfig, pods: Callable[[], Sequence[PodSource]], clock: Callable[[], float] = time.monotonic
+        self,
+        runtime: Runtime,
+        config: NodeConfig,
+        pods: Callable[[], Sequence[PodSource]],
+        clock: Callable[[], float] = time.monotonic,
+        of_drivers: OfDrivers = no_drivers,
     ) -> None:
         self._runtime = runtime
         self._config = config
@@ -55,6 +61,7 @@ class Statistics:
         self._images = (float("-inf"), 0)
         self._gathering: Shared[Figures] | None = None
         self.volumes = VolumeUsage(config, clock)
+        self.rooms = Rooms(config, pods, of_drivers, clock)
 
     async def figures(self) -> Figures:
         """At most `FRESH_S` old."""
@@ -85,6 +92,7 @@ class Statistics:
             await self._count_images()
         except RuntimeFailure as error:
             log.warning("the runtime gives no figures", why=str(error))
+        await self.rooms.refresh()
         found = await asyncio.to_thread(self._read, sources)
         self._last, self._taken_at = found, self._clock()
         return found
@@ -135,9 +143,9 @@ class Statistics:
             interfaces=() if podspec.host_network(source.pod) else _interfaces(parent, source.sandbox),
             containers=containers,
             volumes=on_disk.volumes,
-            claimed=on_disk.claimed,
             in_memory=podspec.memory_volumes(source.pod),
             given=on_disk.given,
+            rooms=self.rooms.of(source.uid),
         )
 
     def _container(self, source: PodSource, container: Container, on_disk: OnDisk) -> ContainerFigures:

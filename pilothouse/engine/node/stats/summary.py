@@ -3,10 +3,9 @@
 Source: k8s.io/kubelet/pkg/apis/stats/v1alpha1. What is not known is left out, as upstream leaves out what it has not got.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pilothouse.engine.node.stats.figures import (
-    ClaimedFigures,
     ContainerFigures,
     Cpu,
     Disk,
@@ -67,16 +66,11 @@ def _pod(pod: PodFigures, node: NodeFigures) -> Object:
         found["memory"] = _memory(pod.memory, at)
     if pod.interfaces:
         found["network"] = _network(pod.interfaces, at)
-    if pod.volumes or pod.claimed:
-        own = [_disk(disk, node.fs, at) | {"name": name} for name, disk in sorted(pod.volumes.items())]
-        found["volume"] = own + [_claimed(pod, name, each, at) for name, each in sorted(pod.claimed.items())]
+    if volumes := [*(_disk(disk, node.fs, at) | {"name": name} for name, disk in sorted(pod.volumes.items())), *_rooms(pod, at)]:
+        found["volume"] = volumes
     if pod.processes is not None:
         found["process_stats"] = {"process_count": pod.processes}
     return found
-
-
-def _claimed(pod: PodFigures, name: str, volume: ClaimedFigures, at: str) -> Object:
-    return _filesystem(volume.fs, at) | {"name": name, "pvcRef": {"name": volume.claim, "namespace": pod.namespace}}
 
 
 def _container(container: ContainerFigures, node: NodeFigures) -> Object:
@@ -118,6 +112,20 @@ def _filesystem(fs: Filesystem, at: str) -> Object:
 
 def _disk(disk: Disk, on: Filesystem, at: str) -> Object:
     return _filesystem(on, at) | {"usedBytes": disk.used_bytes, "inodesUsed": disk.inodes}
+
+
+def _rooms(pod: PodFigures, at: str) -> Iterator[Object]:
+    for each in pod.rooms:
+        room = each.room
+        shown: Object = {"time": at, "name": each.name}
+        shown |= {"capacityBytes": room.capacity_bytes, "availableBytes": room.available_bytes, "usedBytes": room.used_bytes}
+        if room.inodes:
+            shown |= {"inodes": room.inodes, "inodesFree": room.inodes_free, "inodesUsed": room.inodes_used}
+        if each.claim:
+            shown["pvcRef"] = {"name": each.claim, "namespace": pod.namespace}
+        if room.abnormal is not None:
+            shown["volumeHealthStats"] = {"abnormal": bool(room.abnormal)}
+        yield shown
 
 
 def _network(interfaces: Sequence[Interface], at: str) -> Object:

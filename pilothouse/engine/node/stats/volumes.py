@@ -8,34 +8,26 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilothouse.aio.sharing import Shared
 from pilothouse.engine.node.config import HOSTS_FILE, MESSAGE_FILES, NodeConfig
 from pilothouse.engine.node.pod import podspec
-from pilothouse.engine.node.stats.figures import ClaimedFigures, Disk
-from pilothouse.engine.node.stats.machine import filesystem
+from pilothouse.engine.node.stats.figures import Disk
 from pilothouse.engine.node.stats.source import PodSource
 from pilothouse.engine.node.stats.trees import measure
-from pilothouse.model.json import Object
-from pilothouse.model.volumes import ephemeral_name
 
-EMPTY_DIR, CLAIMED = "kubernetes.io~empty-dir", "kubernetes.io~local-volume"
+EMPTY_DIR = "kubernetes.io~empty-dir"
 
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """Of one pod. logs: by container. given: its hosts file and termination messages, which containers may write to.
-
-    claimed: volumes of claims that are file systems of their own, as the kernel says it.
-    """
+    """Of one pod. logs: by container. given: its hosts file and termination messages, which containers may write to."""
 
     volumes: Mapping[str, Disk] = field(default_factory=dict)
     logs: Mapping[str, Disk] = field(default_factory=dict)
     given: Disk = field(default_factory=Disk)
-    claimed: Mapping[str, ClaimedFigures] = field(default_factory=dict)
 
 
 class VolumeUsage:
@@ -80,21 +72,7 @@ def _on_disk(config: NodeConfig, source: PodSource) -> OnDisk:
     names = [each["name"] for each in podspec.spec(source.pod).get("volumes") or () if each.get("emptyDir") is not None]
     logs = config.pod_logs(metadata["namespace"], metadata["name"], source.uid)
     containers = [each["name"] for each in podspec.all_containers(source.pod)]
-    claimed = _claimed(config.pod_dir(source.uid) / "volumes" / CLAIMED, source.pod)
-    return OnDisk(_each(folder, names), _each(logs, containers), _given(config.pod_dir(source.uid)), claimed)
-
-
-def _claimed(folder: Path, pod: Object) -> dict[str, ClaimedFigures]:
-    found: dict[str, ClaimedFigures] = {}
-    for volume in podspec.spec(pod).get("volumes") or ():
-        claim = (volume.get("persistentVolumeClaim") or {}).get("claimName") or (
-            ephemeral_name(pod, volume) if "ephemeral" in volume else ""
-        )
-        # A folder of a larger file system says nothing of what is in it.
-        if claim and os.path.ismount(folder / volume["name"]):
-            with suppress(OSError):
-                found[volume["name"]] = ClaimedFigures(claim, filesystem(folder / volume["name"]))
-    return found
+    return OnDisk(_each(folder, names), _each(logs, containers), _given(config.pod_dir(source.uid)))
 
 
 def _given(folder: Path) -> Disk:

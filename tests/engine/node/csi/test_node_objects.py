@@ -40,7 +40,7 @@ def test_a_driver_that_has_gone_is_no_longer_said_to_be_there() -> None:
     node = {"metadata": {"name": "n", "annotations": {NODE_ID: '{"a":"id","gone":"id"}'}}}
     assert node_patch(node, [registered("a")]) == {"annotations": {NODE_ID: '{"a":"id"}'}}
     assert node_patch(node, []) == {"annotations": {NODE_ID: None}}
-    assert node_patch(node, [registered("a")], keeps_unknown=True) == {}
+    assert node_patch(node, [registered("a")], lambda name: True) == {}
 
 
 def test_an_annotation_that_somebody_has_damaged_is_written_anew() -> None:

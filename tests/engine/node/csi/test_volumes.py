@@ -9,6 +9,7 @@ import pytest
 from pilothouse.engine.csi.driver import CsiFailure
 from pilothouse.engine.node.csi import records
 from pilothouse.engine.node.csi.failure import MountFailed, MountPending
+from pilothouse.engine.node.csi.stats import VolumeRoom
 from pilothouse.engine.node.files.mountpoints import unmount
 from pilothouse.model.csi import attachment_name, unique_name
 from tests.csi_driver.faults import Fault
@@ -397,3 +398,20 @@ class TestModes:
             assert await made.volumes.drop("uid-1") == []
             await unstaged(made)
             assert not where.exists()
+
+
+class TestRoom:
+    async def test_a_driver_says_what_is_left_and_whether_all_is_well(self) -> None:
+        async with world() as made:
+            volume = made.made(bytes=1000, abnormal="the disk is failing")
+            where = await made.mount(pod(), persistent())
+            (where / "file").write_text("12345")
+            assert (await made.volumes.rooms("uid-1"))["data"] == VolumeRoom(1000, 995, 5, 1000, 999, 1, abnormal=volume.abnormal)
+
+    async def test_a_driver_that_fails_or_cannot_shows_nothing(self) -> None:
+        for options in (Options(), Options(node=("STAGE_UNSTAGE_VOLUME",))):
+            async with world(options) as made:
+                made.made()
+                await made.mount(pod(), persistent())
+                made.driver.faults.set("NodeGetVolumeStats", Fault("INTERNAL"))
+                assert await made.volumes.rooms("uid-1") == {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.runtime.seam import RUNNING, Container, Image, RuntimeFailure, Usage
 from pilothouse.engine.node.stats.exposition import cadvisor, resource
-from pilothouse.engine.node.stats.figures import ClaimedFigures, Cpu, Figures
+from pilothouse.engine.node.stats.figures import Cpu, Figures
 from pilothouse.engine.node.stats.gather import Statistics
 from pilothouse.engine.node.stats.rates import Rates
 from pilothouse.engine.node.stats.source import PodSource
@@ -183,10 +183,3 @@ async def test_files_that_the_node_gives_to_containers_count_as_the_pods_storage
     assert 5 * MIB <= pod.given.used_bytes < 5 * MIB + 64 * 1024
     assert pod.local.used_bytes >= 5 * MIB
     assert pod.disk.used_bytes >= 5 * MIB
-
-
-def test_a_volume_of_a_claim_is_told_as_the_file_system_that_it_is() -> None:
-    pod = replace(figures("p"), claimed={"data": ClaimedFigures("shop-data", replace(plenty().fs, used_bytes=5 * MIB))})
-    (found,) = summary(Figures(plenty(), (pod,)))["pods"][0]["volume"]
-    assert (found["name"], found["pvcRef"], found["usedBytes"]) == ("data", {"name": "shop-data", "namespace": "default"}, 5 * MIB)
-    assert found["capacityBytes"] == plenty().fs.capacity_bytes

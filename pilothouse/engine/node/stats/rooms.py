@@ -1,0 +1,114 @@
+"""How much room is left in the volumes of claims and drivers: asked for once a minute while somebody reads figures.
+
+A driver that does not answer within a moment shows no figures. Source: kubernetes pkg/kubelet/server/stats/volume_stat_calculator.go.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.aio.sharing import Shared
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.csi.stats import VolumeRoom
+from pilothouse.engine.node.files.mountpoints import mounts_below
+from pilothouse.engine.node.local_volumes.store import KIND
+from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.stats.source import PodSource
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.model.volumes import ephemeral_name
+
+AGE_S = 60.0
+OfDrivers = Callable[[str], Awaitable[dict[str, VolumeRoom]]]
+"""By uid of a pod, its volumes of drivers, by their names in the pod."""
+
+
+async def no_drivers(uid: str) -> dict[str, VolumeRoom]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class PodRoom:
+    """Of one volume. name: in the pod. claim: its name, "" for a volume without one."""
+
+    name: str
+    claim: str
+    room: VolumeRoom
+
+
+class Rooms:
+    """clock: seconds that never go back."""
+
+    def __init__(
+        self, config: NodeConfig, pods: Callable[[], Sequence[PodSource]], of_drivers: OfDrivers, clock: Callable[[], float]
+    ) -> None:
+        self._config = config
+        self._pods = pods
+        self._of_drivers = of_drivers
+        self._clock = clock
+        self._known: dict[str, tuple[PodRoom, ...]] = {}
+        self._round: Shared[None] | None = None
+        self._ended_at = float("-inf")
+
+    def of(self, uid: str) -> tuple[PodRoom, ...]:
+        return self._known.get(uid, ())
+
+    def all(self) -> list[tuple[Object, PodRoom]]:
+        """With the pod of each."""
+        return [(source.pod, each) for source in self._pods() for each in self.of(source.uid)]
+
+    async def refresh(self) -> None:
+        """Returns when what is known is young enough."""
+        if self._clock() - self._ended_at < AGE_S:
+            return
+        if self._round is None:
+            self._round = Shared(self._measure(list(self._pods())), name="node volume rooms")
+            self._round.when_done(self._over)
+        await self._round.result()
+
+    def _over(self) -> None:
+        self._round = None
+        self._ended_at = self._clock()
+
+    async def _measure(self, pods: Sequence[PodSource]) -> None:
+        found = await asyncio.gather(*(self._of_pod(source) for source in pods))
+        self._known = {source.uid: rooms for source, rooms in zip(pods, found, strict=True) if rooms}
+
+    async def _of_pod(self, source: PodSource) -> tuple[PodRoom, ...]:
+        claims = _claims(source.pod)
+        if not claims and not any(each.get("csi") is not None for each in podspec.spec(source.pod).get("volumes") or ()):
+            return ()
+        here = await asyncio.to_thread(_mounted_here, self._config.pod_dir(source.uid) / "volumes" / KIND)
+        rooms = here | await self._of_drivers(source.uid)
+        return tuple(PodRoom(name, claims.get(name, ""), room) for name, room in sorted(rooms.items()))
+
+
+def _claims(pod: Object) -> dict[str, str]:
+    """By the volume's name in the pod."""
+    found = {}
+    for volume in podspec.spec(pod).get("volumes") or ():
+        if volume.get("persistentVolumeClaim") is not None:
+            found[volume["name"]] = volume["persistentVolumeClaim"]["claimName"]
+        elif volume.get("ephemeral") is not None:
+            found[volume["name"]] = ephemeral_name(pod, volume)
+    return found
+
+
+def _mounted_here(folder: Path) -> dict[str, VolumeRoom]:
+    """Volumes that lie on this node: their file systems say it."""
+    found = {}
+    for each in folder.iterdir() if folder.is_dir() else ():
+        if not mounts_below(each):
+            continue
+        disk = os.statvfs(each)
+        used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+        inodes = (disk.f_files, disk.f_favail, disk.f_files - disk.f_ffree)
+        found[each.name] = VolumeRoom(disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize, used, *inodes)
+    return found
+
+
+def key_of(pod: Object, room: PodRoom) -> dict[str, str]:
+    """The labels of a claim's figures."""
+    return {"namespace": meta.namespace(pod), "persistentvolumeclaim": room.claim}
