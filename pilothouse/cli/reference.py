@@ -30,7 +30,7 @@ from pilothouse.engine.apiserver.kinds.support.storage import CLAIMS, CLASSES, V
 from pilothouse.engine.apiserver.kinds.support.table import Table
 from pilothouse.engine.apiserver.metrics import Metrics
 from pilothouse.engine.apiserver.resources.builtin import built_in_table
-from pilothouse.engine.node.stats.exposition import cadvisor, resource
+from pilothouse.engine.node.stats.exposition import cadvisor, resource, volumes
 from pilothouse.engine.node.view import PROBES, own_families
 from pilothouse.model.json import Object
 from pilothouse.model.schema import Catalog
@@ -253,6 +253,7 @@ def node_metrics() -> str:
     import_module("pilothouse.engine.node.eviction.evictor")
     own = {family.name: (family.type, family.help) for family in own_families()}
     own["kubelet_evictions"] = ("counter", "Pods that were evicted, by the signal that called for it.")
+    own |= {name: ("gauge", meaning) for name, meaning in volumes.NAMES.items()}
     pages = {"/metrics": own, "/metrics/resource": resource.NAMES, "/metrics/cadvisor": cadvisor.NAMES, "/metrics/probes": PROBES}
     rows = [
         [f"`{name}`", page, kind, meaning[:1].lower() + meaning[1:].rstrip(".")]
