@@ -7,7 +7,7 @@ import click
 import pytest
 
 from pilothouse.cli.apps import own_secret
-from pilothouse.cli.apps.delete import _remove
+from pilothouse.cli.apps.delete import _claims, _fate, _remove, _say_kept
 from pilothouse.cli.apps.following import written
 from pilothouse.cli.apps.hosts import require_free_hosts
 from pilothouse.cli.apps.lookup import find_app, is_current, require_namespace
@@ -182,3 +182,19 @@ async def test_volumes_that_an_app_mounts_are_not_removed_and_kept_ones_are(tmp_
         await remove(cluster.client, [one.claim], 20)
         assert await listed(cluster.client, "default") == []
         assert "volume shop/data is removed" in capsys.readouterr().out
+
+
+async def test_what_becomes_of_volumes_is_said_before_an_app_is_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with platform(tmp_path) as cluster, kubelet(cluster):
+        await cluster.create(APPS, of_shop(size="2Gi"))
+        await cluster.until_one(kinds.PERSISTENTVOLUMECLAIMS, "shop-data", bool)
+        claims = await _claims(cluster.client, ("shop",), "default", required=True)
+        assert _fate(claims, gone=False) == " The volume shop/data (2Gi) is kept."
+        assert _fate(claims, gone=True) == " All that is in volume shop/data (2Gi) goes with it, for good."
+        _say_kept(claims, "default")
+        assert "an app of the same name finds it again: `ph volumes delete shop/data` removes it" in capsys.readouterr().err
+        blog = {"metadata": {"name": "blog"}, "spec": {"image": "web:1", "volumes": {"data": {"path": "/data", "claim": "shop-data"}}}}
+        await cluster.create(APPS, blog)
+        assert await _claims(cluster.client, ("shop",), "default", required=True) == []
+        assert "volume shop/data stays: blog mounts it as well" in capsys.readouterr().err
+        assert len(await _claims(cluster.client, ("shop", "blog"), "default", required=True)) == 1
