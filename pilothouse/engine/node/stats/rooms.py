@@ -1,6 +1,7 @@
-"""How much room is left in the volumes of claims and drivers: asked for once a minute while somebody reads figures.
+"""How much room is left in the volumes of claims and drivers, while somebody reads figures.
 
-A driver that does not answer within a moment shows no figures. Source: kubernetes pkg/kubelet/server/stats/volume_stat_calculator.go.
+File systems of this node are asked each time, drivers once a minute: one that does not answer within a moment shows no figures.
+Source: kubernetes pkg/kubelet/server/stats/volume_stat_calculator.go.
 """
 
 import asyncio
@@ -49,8 +50,8 @@ class Rooms:
         self._of_drivers = of_drivers
         self._clock = clock
         self._known: dict[str, tuple[PodRoom, ...]] = {}
+        self._asked: dict[str, tuple[float, dict[str, VolumeRoom]]] = {}
         self._round: Shared[None] | None = None
-        self._ended_at = float("-inf")
 
     def of(self, uid: str) -> tuple[PodRoom, ...]:
         return self._known.get(uid, ())
@@ -61,8 +62,6 @@ class Rooms:
 
     async def refresh(self) -> None:
         """Returns when what is known is young enough."""
-        if self._clock() - self._ended_at < AGE_S:
-            return
         if self._round is None:
             self._round = Shared(self._measure(list(self._pods())), name="node volume rooms")
             self._round.when_done(self._over)
@@ -70,19 +69,26 @@ class Rooms:
 
     def _over(self) -> None:
         self._round = None
-        self._ended_at = self._clock()
 
     async def _measure(self, pods: Sequence[PodSource]) -> None:
         found = await asyncio.gather(*(self._of_pod(source) for source in pods))
         self._known = {source.uid: rooms for source, rooms in zip(pods, found, strict=True) if rooms}
+        self._asked = {uid: each for uid, each in self._asked.items() if uid in self._known}
 
     async def _of_pod(self, source: PodSource) -> tuple[PodRoom, ...]:
         claims = _claims(source.pod)
         if not claims and not any(each.get("csi") is not None for each in podspec.spec(source.pod).get("volumes") or ()):
             return ()
         here = await asyncio.to_thread(_mounted_here, self._config.pod_dir(source.uid) / "volumes" / KIND)
-        rooms = here | await self._of_drivers(source.uid)
+        rooms = here | await self._asked_drivers(source.uid)
         return tuple(PodRoom(name, claims.get(name, ""), room) for name, room in sorted(rooms.items()))
+
+    async def _asked_drivers(self, uid: str) -> dict[str, VolumeRoom]:
+        at, rooms = self._asked.get(uid, (float("-inf"), {}))
+        if self._clock() - at >= AGE_S:
+            rooms = await self._of_drivers(uid)
+            self._asked[uid] = (self._clock(), rooms)
+        return rooms
 
 
 def _claims(pod: Object) -> dict[str, str]:
