@@ -21,6 +21,7 @@ from pilothouse.engine.controllers.csi.drivers import DriverCalls, Drivers
 from pilothouse.engine.controllers.csi.modifier import Modifier
 from pilothouse.engine.controllers.csi.provisioner import Provisioner
 from pilothouse.engine.controllers.csi.resizer import Resizer
+from pilothouse.engine.controllers.csi.snapshotter import SnapshotDrivers
 from pilothouse.engine.controllers.daemonset.controller import DaemonSetController
 from pilothouse.engine.controllers.deployment.controller import DeploymentController
 from pilothouse.engine.controllers.disruption.controller import DisruptionController
@@ -158,7 +159,12 @@ def makers(
             clients("snapshot-controller"),
             informers,
             named("snapshot-controller"),
-            {} if node_volumes is None else {LOCAL_PROVISIONER: LocalSnapshotDriver(node_volumes)},
+            SnapshotDrivers(
+                clients("csi-snapshotter"),
+                informers,
+                drivers,
+                {} if node_volumes is None else {LOCAL_PROVISIONER: LocalSnapshotDriver(node_volumes)},
+            ),
             clock,
         ),
         "clone-protection-controller": lambda: CloneProtection(clients("persistent-volume-binder"), informers),

@@ -188,7 +188,7 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("get patch update", "persistentvolumeclaims"),
         rule("create delete get patch", "persistentvolumes"),
         rule("get", "secrets"),
-        rule("get", "volumesnapshotcontents volumesnapshots", "snapshot.storage.k8s.io"),
+        rule("get", "volumesnapshotcontents volumesnapshots", SNAPSHOTS),
         EVENTS,
     ),
     "csi-attacher": (
@@ -206,6 +206,7 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("update", "persistentvolumeclaims"),
         EVENTS,
     ),
+    "csi-snapshotter": (rule("get", "secrets"), rule("get", "volumesnapshotclasses", SNAPSHOTS)),
     "csi-resizer": (
         rule("patch", "persistentvolumeclaims/status persistentvolumes"),
         rule("get", "secrets"),

@@ -36,16 +36,21 @@ class SecretTrouble(Exception):
 
 def reference(parameters: Mapping[str, str], which: str, volume: str, claim: Object) -> Object | None:
     """namespace and name of one of the class's Secrets; None when it names none. Raises SecretTrouble."""
+    known = {"pv.name": volume, "pvc.namespace": meta.namespace(claim)}
+    more = known | {"pvc.name": meta.name(claim)}
+    more |= {f"pvc.annotations['{key}']": value for key, value in meta.annotations(claim).items()}
+    return named(parameters, which, more, known)
+
+
+def named(parameters: Mapping[str, str], which: str, for_name: Mapping[str, str], for_namespace: Mapping[str, str]) -> Object | None:
+    """The same, given what tokens stand for. Raises SecretTrouble."""
     fields = {field: parameters.get(f"{PREFIX}{which}-secret-{field}") for field in ("name", "namespace")}
     if not any(fields.values()):
         return None
     missing = [field for field, value in fields.items() if not value]
     if missing:
         raise SecretTrouble(f"the class names a Secret without its {missing[0]}: add the parameter {PREFIX}{which}-secret-{missing[0]}")
-    known = {"pv.name": volume, "pvc.namespace": meta.namespace(claim)}
-    more = known | {"pvc.name": meta.name(claim)}
-    more |= {f"pvc.annotations['{key}']": value for key, value in meta.annotations(claim).items()}
-    return {"name": _resolved(fields["name"] or "", more), "namespace": _resolved(fields["namespace"] or "", known)}
+    return {"name": _resolved(fields["name"] or "", for_name), "namespace": _resolved(fields["namespace"] or "", for_namespace)}
 
 
 def _resolved(template: str, known: Mapping[str, str]) -> str:

@@ -9,13 +9,10 @@ from pilothouse.engine.csi import csi_pb2 as csi
 from pilothouse.model import csi as names
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS
 from pilothouse.model.quantity import Quantity
-from pilothouse.model.resource import Resource
+from pilothouse.model.snapshots import MODE_CHANGE, VOLUMESNAPSHOTCONTENTS, VOLUMESNAPSHOTS
 from pilothouse.model.volumes import is_bound, mode, requested
-
-_GROUP = "snapshot.storage.k8s.io"
-SNAPSHOTS = Resource(_GROUP, "v1", "volumesnapshots", "VolumeSnapshot")
-CONTENTS = Resource(_GROUP, "v1", "volumesnapshotcontents", "VolumeSnapshotContent", namespaced=False)
 
 
 class SourceTrouble(Exception):
@@ -34,7 +31,10 @@ def reference(claim: Object) -> Object | None:
 
 def is_for_others(stated: Object) -> bool:
     """Whether it is something that a populator of somebody else's fills the volume from."""
-    return (stated.get("apiGroup") or "", stated.get("kind")) not in (("", "PersistentVolumeClaim"), (_GROUP, "VolumeSnapshot"))
+    return (stated.get("apiGroup") or "", stated.get("kind")) not in (
+        ("", PERSISTENTVOLUMECLAIMS.kind),
+        (VOLUMESNAPSHOTS.group, VOLUMESNAPSHOTS.kind),
+    )
 
 
 class Sources:
@@ -55,7 +55,7 @@ class Sources:
             raise SourceTrouble(
                 "a volume is copied from claims and snapshots of its claim's own namespace; leave dataSourceRef.namespace out"
             )
-        if stated.get("kind") == "PersistentVolumeClaim":
+        if stated.get("kind") == PERSISTENTVOLUMECLAIMS.kind:
             return self._of_claim(claim, stated["name"], driver)
         return await self._of_snapshot(claim, stated["name"], driver)
 
@@ -74,18 +74,19 @@ class Sources:
         return csi.VolumeContentSource(volume=csi.VolumeContentSource.VolumeSource(volume_id=found["volumeHandle"]))
 
     async def _of_snapshot(self, claim: Object, name: str, driver: str) -> csi.VolumeContentSource:
-        snapshot = await self._client.get_or_none(SNAPSHOTS, name, meta.namespace(claim)) or {}
+        snapshot = await self._client.get_or_none(VOLUMESNAPSHOTS, name, meta.namespace(claim)) or {}
         status = snapshot.get("status") or {}
         if not status.get("readyToUse") or not status.get("boundVolumeSnapshotContentName"):
             raise SourceTrouble(f"snapshot {name} is not ready", is_waited_for=True)
-        content = await self._client.get_or_none(CONTENTS, status["boundVolumeSnapshotContentName"]) or {}
+        content = await self._client.get_or_none(VOLUMESNAPSHOTCONTENTS, status["boundVolumeSnapshotContentName"]) or {}
         spec, taken = content.get("spec") or {}, content.get("status") or {}
         bound = spec.get("volumeSnapshotRef") or {}
         if bound.get("uid") != meta.uid(snapshot):
             raise SourceTrouble(f"the content of snapshot {name} belongs to another snapshot")
         if spec.get("driver") != driver:
             raise SourceTrouble(f"snapshot {name} is one of driver {spec.get('driver')}, and only that one can restore it")
-        if spec.get("sourceVolumeMode") not in (None, mode(claim)):
+        may_differ = meta.annotations(content).get(MODE_CHANGE) == "true"
+        if spec.get("sourceVolumeMode") not in (None, mode(claim)) and not may_differ:
             raise SourceTrouble(f"snapshot {name} was taken with volumeMode {spec['sourceVolumeMode']}, and its copy cannot have another")
         handle = taken.get("snapshotHandle")
         if not handle:
