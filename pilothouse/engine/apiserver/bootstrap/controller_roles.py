@@ -196,16 +196,6 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("get", "secrets"),
         rule("patch", "volumeattachments volumeattachments/status", "storage.k8s.io"),
     ),
-    # Upstream's snapshot controller and the sidecar of a driver in one; the kinds are made by it.
-    "snapshot-controller": (
-        rule("create get patch", "customresourcedefinitions", "apiextensions.k8s.io"),
-        rule("create", "volumesnapshotclasses", SNAPSHOTS),
-        rule("get list update watch", "volumesnapshots", SNAPSHOTS),
-        rule("update", "volumesnapshots/status volumesnapshotcontents/status", SNAPSHOTS),
-        rule("create delete get list update watch", "volumesnapshotcontents", SNAPSHOTS),
-        rule("update", "persistentvolumeclaims"),
-        EVENTS,
-    ),
     "csi-snapshotter": (rule("get", "secrets"), rule("get", "volumesnapshotclasses", SNAPSHOTS)),
     "csi-resizer": (
         rule("patch", "persistentvolumeclaims/status persistentvolumes"),
@@ -216,6 +206,16 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("get list watch", "persistentvolumeclaims"),
         rule("get list watch", "persistentvolumes"),
         rule("get list update watch", "volumeattributesclasses", "storage.k8s.io"),
+        EVENTS,
+    ),
+    # Upstream's snapshot controller and the sidecar of a driver in one; the kinds are made by it.
+    "snapshot-controller": (
+        rule("create get patch", "customresourcedefinitions", "apiextensions.k8s.io"),
+        rule("create", "volumesnapshotclasses", SNAPSHOTS),
+        rule("get list update watch", "volumesnapshots", SNAPSHOTS),
+        rule("update", "volumesnapshots/status volumesnapshotcontents/status", SNAPSHOTS),
+        rule("create delete get list update watch", "volumesnapshotcontents", SNAPSHOTS),
+        rule("update", "persistentvolumeclaims"),
         EVENTS,
     ),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),
