@@ -212,9 +212,9 @@ _RULES: dict[str, tuple[Object, ...]] = {
     "snapshot-controller": (
         rule("create get patch", "customresourcedefinitions", "apiextensions.k8s.io"),
         rule("create", "volumesnapshotclasses", SNAPSHOTS),
-        rule("get list update watch", "volumesnapshots", SNAPSHOTS),
+        rule("update", "volumesnapshots", SNAPSHOTS),
         rule("update", "volumesnapshots/status volumesnapshotcontents/status", SNAPSHOTS),
-        rule("create delete get list update watch", "volumesnapshotcontents", SNAPSHOTS),
+        rule("create delete update", "volumesnapshotcontents", SNAPSHOTS),
         rule("update", "persistentvolumeclaims"),
         EVENTS,
     ),

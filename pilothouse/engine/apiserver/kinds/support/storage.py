@@ -13,13 +13,11 @@ CLAIMS = Table(
     """
 spec.{accessModes,storageClassName,volumeAttributesClassName,volumeMode,volumeName}
 spec.selector.matchLabels spec.selector.matchExpressions[].{key,operator,values}
-spec.resources.requests status
+spec.resources.requests status spec.dataSource.{apiGroup,kind,name} spec.dataSourceRef.{apiGroup,kind,name,namespace}
 """,
     joined(
         {
             "spec.resources.limits": inert("a volume is as large as was requested, and no larger"),
-            "spec.dataSource": inert(_OF_PROVISIONERS),
-            "spec.dataSourceRef": inert(_OF_PROVISIONERS),
         }
     ),
 )
