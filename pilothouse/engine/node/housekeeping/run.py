@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import structlog
 
 from pilothouse.engine.node.housekeeping.containers import Ends, collect_containers
+from pilothouse.engine.node.housekeeping.full_volumes import FullVolumes
 from pilothouse.engine.node.housekeeping.images import collect_images
 from pilothouse.engine.node.housekeeping.links import link_logs
 from pilothouse.engine.node.housekeeping.rotation import rotate_logs
@@ -28,13 +29,14 @@ async def keep_rotating(context: Context, workers: Mapping[str, PodWorker]) -> N
 
 async def keep_collecting(context: Context, workers: Mapping[str, PodWorker]) -> NoReturn:
     """workers: of all pods of the node, so that nothing goes that one of them needs."""
-    ends = Ends()
+    ends, full = Ends(), FullVolumes(context.config, context.client, context.recorder)
     await _attempt("images", context.images.look)
     while True:
         await asyncio.sleep(COLLECT_S)
         await _attempt("containers", lambda: collect_containers(context, workers, context.config.container_min_age_s, ends=ends))
         await _attempt("logs", lambda: link_logs(context, workers))
         await _attempt("images", lambda: collect_images(context, workers))
+        await _attempt("full volumes", lambda: full.look([worker.pod for worker in workers.values()]))
 
 
 async def _attempt(what: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
