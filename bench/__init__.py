@@ -16,6 +16,8 @@ NAMES = (
     "objects",
     "pods",
     "scheduler",
+    "simulation",
+    "workloads",
     "services",
     "recovery",
     "full_node",
