@@ -137,6 +137,46 @@ async def test_a_suspended_job_ends_its_pods_and_goes_on_when_resumed(cluster: C
         await cluster.until(PODS, running(1))
 
 
+async def test_a_job_that_was_suspended_from_the_beginning_runs_by_the_template_that_it_has_when_it_is_resumed(cluster: Cluster) -> None:
+    await cluster.create(JOBS, once(suspend=True))
+    await cluster.until_one(JOBS, "once", has("Suspended", "JobSuspended"))
+    await cluster.patch(JOBS, "once", {"spec": {"template": {"spec": {"nodeSelector": {"disk": "ssd"}}}}})
+    await cluster.patch(JOBS, "once", {"spec": {"suspend": False}})
+    (pod,) = await cluster.until(PODS, running(1))
+    assert pod["spec"]["nodeSelector"] == {"disk": "ssd"}
+
+
+async def test_a_job_that_replaces_failed_pods_alone_waits_for_one_that_is_ending(cluster: Cluster) -> None:
+    await cluster.create(JOBS, once(podReplacementPolicy="Failed"))
+    (pod,) = await cluster.until(PODS, running(1))
+    await cluster.set_pod(pod, phase="Running")
+    await cluster.patch(PODS, meta.name(pod), {"metadata": {"finalizers": [TRACKING, "example.com/slow"]}})
+    await cluster.client.delete(PODS, meta.name(pod), "default", grace_s=5)
+    job = await cluster.until_one(JOBS, "once", lambda each: each["status"].get("terminating") == 1)
+    assert (job["status"].get("failed"), len(await cluster.items(PODS))) == (None, 1)
+    await finish(cluster, pod, "Failed", 1)
+    await cluster.until_one(JOBS, "once", lambda each: each["status"].get("failed") == 1)
+
+
+async def test_a_job_is_left_to_the_controller_that_it_names(cluster: Cluster) -> None:
+    await cluster.create(JOBS, once(managedBy="example.com/queue"))
+    await cluster.create(JOBS, once(managedBy="kubernetes.io/job-controller") | {"metadata": {"name": "ours"}})
+    await cluster.until_one(JOBS, "ours", lambda each: each["status"].get("active") == 1)
+    assert "startTime" not in ((await cluster.get(JOBS, "once") or {}).get("status") or {})
+
+
+async def test_a_job_that_has_succeeded_enough_ends_its_other_pods(cluster: Cluster) -> None:
+    policy = {"rules": [{"succeededIndexes": "0"}]}
+    async with kubelet(cluster):
+        await cluster.create(JOBS, once(completions=3, parallelism=3, completionMode="Indexed", successPolicy=policy))
+        pods = await cluster.until(PODS, running(3))
+        first = next(each for each in pods if each["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] == "0")
+        await finish(cluster, first)
+        job = await cluster.until_one(JOBS, "once", has("Complete", "SuccessPolicy"))
+        assert meta.condition(job, "SuccessCriteriaMet") is not None
+        await cluster.until(PODS, lambda items: not alive(items))
+
+
 async def test_a_finished_job_goes_when_its_time_to_live_is_over(cluster: Cluster) -> None:
     async with kubelet(cluster):
         await cluster.create(JOBS, once(ttlSecondsAfterFinished=1))
