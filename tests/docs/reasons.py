@@ -30,6 +30,7 @@ _OTHERS = (
     "ControllerExpandVolume ControllerResizeInProgress CreateVolume InProgress ModifyVolumeError ModifyingVolume NodeResizePending "
     "ReadOnlyMany ReadWriteMany ReadWriteOncePod VolumeSnapshot VolumeSnapshotContent "
     "AbleToScale ContainerResource ScalingActive ScalingLimited "
+    "AbleToScale AverageValue HorizontalPodAutoscaler ContainerResource ScalingActive ScalingLimited "
     "DisruptionAllowed PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources "
     "DefaultBinder DefaultPreemption DoNotSchedule ImageLocality InterPodAffinity "
     "NodeResourcesBalancedAllocation NodeResourcesFit NodeTerm NodeUnschedulable PodInfo "

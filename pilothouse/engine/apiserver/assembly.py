@@ -277,7 +277,7 @@ def _documents(backend: Backend, findings: Findings, metrics: Metrics, settings:
     checks = {"log": lambda: "", "etcd": backend.store.trouble, "poststarthook/rbac/bootstrap-roles": lambda: ""}
     health = Health(checks, {"informer-sync": lambda: "", "shutdown": lambda: ""})
     address = f"{settings.host}:{settings.port}"
-    return Documents(backend.table, findings, OpenApi(backend.table), health, metrics, backend.tokens, address)
+    return Documents(backend.table, findings, OpenApi(backend.table, findings), health, metrics, backend.tokens, address)
 
 
 def _upkeep(backend: Backend, followed: _Followed, quota: ResourceQuota) -> tuple[Upkeep, ...]:

@@ -126,10 +126,10 @@ class Checks:
             index = (await self._asker.get(registration, "/openapi/v3")).value or {}
         except ApiError:
             return ""
-        return _url(index, name)
+        return description_in(index, name)
 
 
-def _url(index: Object, name: str) -> str:
+def description_in(index: Object, name: str) -> str:
     """ "" where the index has none, or leads elsewhere."""
     paths = index.get("paths")
     stated = paths.get(name) if isinstance(paths, dict) else None

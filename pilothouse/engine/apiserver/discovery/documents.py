@@ -126,7 +126,7 @@ class Documents:
         for row in self._table:
             group, version = row.resource.group, row.resource.version
             paths |= {f"/apis/{group}", f"/apis/{group}/{version}"} if group else {f"/api/{version}"}
-        for other in self._table.foreign.all():
+        for other in self._table.others():
             paths |= {f"/apis/{other.group}", other.path}
         return DocumentResponse({"paths": sorted(paths)})
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pilothouse.aio.beside import Beside
+from pilothouse.engine.apiserver.aggregator.findings import Findings
 from pilothouse.engine.apiserver.answer import RawResponse
 from pilothouse.engine.apiserver.discovery import gnostic, plain_paths
 from pilothouse.engine.apiserver.discovery.custom import custom_schemas
@@ -52,8 +53,11 @@ class _Wanted(NamedTuple):
 
 
 class OpenApi:
-    def __init__(self, table: ServedResources) -> None:
+    """findings: where other servers have their documents of version 3, which are listed here and asked of them."""
+
+    def __init__(self, table: ServedResources, findings: Findings) -> None:
         self._table = table
+        self._findings = findings
         self._documents: dict[str, tuple[str, bytes]] = {}
         self._making = asyncio.Lock()
 
@@ -70,7 +74,11 @@ class OpenApi:
         hashes = {name: self._hash(self._table.rows(group, version)) for name, group, version in self._names()}
         hashes |= dict.fromkeys(plain_paths.documents(self._table.groups()), self._hash([]))
         paths = {name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={hash}"} for name, hash in sorted(hashes.items())}
-        return RawResponse(dumps({"paths": paths}), "application/json")
+        return RawResponse(dumps({"paths": dict(sorted((paths | self._of_others()).items()))}), "application/json")
+
+    def _of_others(self) -> dict[str, Object]:
+        found = ((each, self._findings.of(each)) for each in self._table.others())
+        return {each.path.strip("/"): {"serverRelativeURL": known.openapi} for each, known in found if known is not None and known.openapi}
 
     def v3(self, request: ApiRequest, path: str) -> RawResponse:
         name = path.strip("/")
@@ -111,11 +119,12 @@ class OpenApi:
         return _Wanted("v2", list(self._table), Style(2, V2), plain_paths.documents(self._table.groups()))
 
     def _names(self) -> list[tuple[str, str, str]]:
-        """(path in the index, group, version) of every document."""
+        """(path in the index, group, version) of every document of this server's own."""
         return [
             (f"apis/{group}/{version}" if group else f"api/{version}", group, version)
             for group in self._table.groups()
             for version in self._table.versions(group)
+            if self._table.foreign_at(group, version) is None
         ]
 
     def _hash(self, rows: list[ServedResource]) -> str:

@@ -206,6 +206,10 @@ class ServedResources:
             return None
         return found
 
+    def others(self) -> list[Registration]:
+        """All of other servers that are to answer, not those whose versions this server serves itself."""
+        return [each for each in self.foreign.all() if self.foreign_at(each.group, each.version) is not None]
+
     def all_groups(self) -> list[str]:
         """Those for which only other servers answer last."""
         return [*self._groups, *(group for group in self.foreign.groups() if group not in self._groups)]

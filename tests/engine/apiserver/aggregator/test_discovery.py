@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from pilothouse.client.transport import Call
+from pilothouse.engine.apiserver.aggregator.checks import description_in
 from pilothouse.engine.apiserver.aggregator.resource_list import entries
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, dumps
 from tests.engine.apiserver.aggregator.conftest import Network, expose, until_available
 from tests.engine.apiserver.aggregator.other import APISERVICES, PORT, SLICES, THINGS, Other, slice_of
 from tests.engine.apiserver.api import Api
@@ -133,3 +134,25 @@ async def test_servers_of_others_learn_whom_to_believe(api: Api, front_proxy: An
 )
 def test_a_list_of_resources_is_taken_as_far_as_it_has_the_shape(document: Object | None, found: list[str]) -> None:
     assert [each["resource"] for each in entries(document, "g", "v")] == found
+
+
+async def test_the_description_of_another_server_is_listed_and_asked_of_it(registered: Other, api: Api, admin: Person) -> None:
+    name = "apis/example.org/v1"
+    described = {"openapi": "3.0.0", "info": {"title": "other"}, "paths": {}}
+    url = f"/openapi/v3/{name}?hash=ABC"
+    registered.documents = {"/openapi/v3": {"paths": {name: {"serverRelativeURL": url}}}, f"/openapi/v3/{name}": described}
+    await api.patch(f"{SLICES}/other-1", {"metadata": {"labels": {"x": "y"}}})
+    async with asyncio.timeout(10):
+        while (found := (await api.get("/openapi/v3"))["paths"].get(name)) is None:
+            await asyncio.sleep(0.05)
+    assert found == {"serverRelativeURL": url}
+    assert (await admin.ask(url)).body == dumps(described)
+    assert registered.checked[-1].headers["x-remote-user"] == "admin"
+
+
+@pytest.mark.parametrize(
+    "index",
+    [{}, {"paths": []}, {"paths": {"apis/example.org/v1": "x"}}, {"paths": {"apis/example.org/v1": {"serverRelativeURL": "/api/v1"}}}],
+)
+def test_an_index_of_descriptions_leads_nowhere_else(document: Any) -> None:
+    assert description_in({"paths": document}, "apis/example.org/v1") == ""
