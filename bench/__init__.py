@@ -19,6 +19,7 @@ NAMES = (
     "simulation",
     "workloads",
     "services",
+    "autoscaling",
     "recovery",
     "full_node",
     "build",

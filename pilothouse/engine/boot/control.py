@@ -38,7 +38,7 @@ from pilothouse.engine.apiserver.kubelet.proxy import KubeletProxy
 from pilothouse.engine.apiserver.kubelet.volumes import Connect, NodeVolumes, connecting
 from pilothouse.engine.apiserver.nodes import NodeConnector
 from pilothouse.engine.apiserver.objects import Objects
-from pilothouse.engine.apiserver.resource_metrics.scraper import RESOLUTION_S
+from pilothouse.engine.apiserver.resource_metrics.scraper import LEAST_S, RESOLUTION_S
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.apiserver.settings import Settings as ApiSettings
 from pilothouse.engine.boot import store_room
@@ -256,7 +256,7 @@ class ControlPlane:
             cluster_roles=self.config.cluster_roles,
             cluster_role_bindings=self.config.cluster_role_bindings,
             secret_readers=self.config.secret_readers,
-            metrics_resolution_s=min(RESOLUTION_S, self.config.autoscaler_sync_s),
+            metrics_resolution_s=_resolution_s(self.config.autoscaler_sync_s),
             scheduler_names=self.config.scheduler.names,
             front_proxy=FrontProxy(*identities.front_proxy, identities.front_proxy_ca),
         )
@@ -320,3 +320,8 @@ class ControlPlane:
         self.supervisor.start("informers", informers.run)
         for name, part in parts.items():
             self.supervisor.start(name, part.run)
+
+
+def _resolution_s(sync_s: float) -> float:
+    """How often nodes are asked what they use: for quick autoscalers twice a round, so that figures are half a round old on average."""
+    return RESOLUTION_S if sync_s >= RESOLUTION_S else max(LEAST_S, sync_s / 2)
