@@ -14,6 +14,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.outcome import Retry
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers import discovery
+from pilothouse.engine.controllers.discovery import Discovered
 from pilothouse.engine.controllers.endpoints.facts import by_namespace
 from pilothouse.engine.controllers.namespace import plan
 from pilothouse.engine.controllers.namespace.plan import FINALIZER, Removal
@@ -61,9 +62,8 @@ class NamespaceController:
             removal.discovery_failures.append(error.message)
             return removal
         # What other servers may have in the namespace is not known while they do not answer: all else goes, and the namespace stays.
-        removal.discovery_failures += [f"stale GroupVersion discovery: {version}" for version in found.stale]
-        resources = [each for each in found.resources if each.namespaced and discovery.supports(each, "delete", "list")]
-        resources = [each for each in resources if each.group not in found.stale_groups]
+        removal.discovery_failures += [f"stale GroupVersion discovery: {version}" for version in in_doubt(found)]
+        resources = [each for each in found.resources if _is_emptied(each) and each.group not in found.stale_groups]
         await self._empty_of(PODS, name, removal)
         if removal.left:
             return removal
@@ -118,6 +118,19 @@ class NamespaceController:
         """The last pod that goes lets the rest begin."""
         if new is None and old is not None and not self._pods.by_index("namespace", meta.namespace(old)):
             self._controller.queue.add(meta.namespace(old))
+
+
+def _is_emptied(resource: Resource) -> bool:
+    return resource.namespaced and discovery.supports(resource, "delete", "list")
+
+
+def in_doubt(found: Discovered) -> list[str]:
+    """Versions of servers that do not answer, without those that were known to have nothing that could be deleted: adapters, say."""
+    known: dict[str, list[Resource]] = {version: [] for version in found.stale}
+    for each in found.resources:
+        if each.api_version in known:
+            known[each.api_version].append(each)
+    return [version for version, resources in known.items() if not resources or any(map(_is_emptied, resources))]
 
 
 def _finalizers(namespace: Object) -> list[str]:

@@ -2,7 +2,7 @@ from typing import Any
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CONFIGMAPS, CRDS, SECRETS
+from pilothouse.model.kinds import APISERVICES, CONFIGMAPS, CRDS, SECRETS
 from pilothouse.model.resource import Resource
 from tests.engine.controllers.conftest import Cluster
 
@@ -99,3 +99,12 @@ async def test_custom_kinds_are_collected_as_soon_as_they_are_served(cluster: Cl
     await owned(cluster, "child", widget, "Widget", "example.com/v1")
     await cluster.client.delete(widgets, "w", "default")
     await cluster.until(CONFIGMAPS, lambda items: not names(items))
+
+
+async def test_a_server_of_others_that_does_not_answer_holds_up_no_collection(cluster: Cluster) -> None:
+    spec: dict[str, Any] = {"group": "example.org", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1}
+    spec["service"] = {"namespace": "default", "name": "gone"}
+    await cluster.create(APISERVICES, {"metadata": {"name": "v1.example.org"}, "spec": spec})
+    await family(cluster)
+    await cluster.client.delete(CONFIGMAPS, "parent", "default", propagation="Background")
+    await cluster.until(CONFIGMAPS, lambda items: not {"parent", "child"} & set(map(meta.name, items)))
