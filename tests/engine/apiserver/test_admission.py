@@ -47,6 +47,20 @@ async def test_a_pod_needs_a_service_account_that_exists(api: Api) -> None:
     assert error.message.endswith('serviceaccount "none" not found')
 
 
+async def test_a_pod_of_a_namespace_made_just_now_waits_for_the_default_account(api: Api) -> None:
+    await api.post("/api/v1/namespaces", {"metadata": {"name": "new"}})
+    made = asyncio.ensure_future(api.post("/api/v1/namespaces/new/pods", pod("p")))
+    await asyncio.sleep(0.1)
+    assert not made.done()
+    await api.post("/api/v1/namespaces/new/serviceaccounts", {"metadata": {"name": "default"}})
+    assert (await made)["spec"]["serviceAccountName"] == "default"
+
+
+async def test_a_pod_without_a_default_account_is_refused_in_the_end(api: Api) -> None:
+    await api.post("/api/v1/namespaces", {"metadata": {"name": "new"}})
+    assert (await api.refused("POST", "/api/v1/namespaces/new/pods", pod("p"))).message.endswith('serviceaccount "default" not found')
+
+
 async def test_a_pods_priority_is_its_class(api: Api) -> None:
     classes = "/apis/scheduling.k8s.io/v1/priorityclasses"
     await api.post(classes, {"metadata": {"name": "high"}, "value": 1000})

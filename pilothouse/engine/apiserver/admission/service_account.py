@@ -3,6 +3,7 @@
 Source: kubernetes plugin/pkg/admission/serviceaccount.
 """
 
+import asyncio
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,10 @@ MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TRUE = ("1", "t", "true")
 _NEW_CONTAINERS = (("CREATE", ""), ("UPDATE", "ephemeralcontainers"))
 _VOLUME = "kube-api-access-"
+_DEFAULT = "default"
+_LOOKS, _PAUSE_S = 20, 0.05
+"""How often a namespace's default account is looked for, and the time between: whoever makes a namespace and at once a pod in it comes
+before the controller that makes the account."""
 
 
 class ServiceAccounts:
@@ -36,9 +41,9 @@ class ServiceAccounts:
             if why := _beyond_static_pods(pod, spec):
                 raise Forbidden.of("pods", write.name, why)
             return
-        name = spec.setdefault("serviceAccountName", "default") or "default"
+        name = spec.setdefault("serviceAccountName", _DEFAULT) or _DEFAULT
         spec["serviceAccountName"] = spec["serviceAccount"] = name
-        account = self._account(write, name)
+        account = await self._account(write, name)
         if _automounts(spec, account):
             _mount(spec)
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
@@ -56,12 +61,16 @@ class ServiceAccounts:
         if why := next(_beyond_account(judged, account), ""):
             raise Forbidden.of("pods", write.name, why)
 
-    def _account(self, write: Write, name: str) -> Object:
-        found = self._objects.get(SERVICEACCOUNTS, write.namespace, name)
-        if found is None:
-            why = f'error looking up service account {write.namespace}/{name}: serviceaccount "{name}" not found'
-            raise Forbidden.of("pods", write.name, why)
-        return found
+    async def _account(self, write: Write, name: str) -> Object:
+        """Waits for the default account, a second at most. Raises Forbidden without the account."""
+        for look in range(_LOOKS if name == _DEFAULT else 1):
+            if look:
+                await asyncio.sleep(_PAUSE_S)
+            found = self._objects.get(SERVICEACCOUNTS, write.namespace, name)
+            if found is not None:
+                return found
+        why = f'error looking up service account {write.namespace}/{name}: serviceaccount "{name}" not found'
+        raise Forbidden.of("pods", write.name, why)
 
 
 def _beyond_static_pods(pod: Object, spec: Object) -> str:
