@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +8,9 @@ from tests.clients.objects import boat, boats, pod
 
 
 def test_version_tells_the_served_kubernetes(kubectl: Kubectl) -> None:
-    assert kubectl.json("version")["serverVersion"]["gitVersion"].startswith("v1.36.")
+    version = kubectl.json("version")["serverVersion"]
+    assert version["gitVersion"].startswith("v1.36.")
+    assert re.fullmatch("[0-9a-f]{40}", version["gitCommit"])
 
 
 def test_cluster_info_names_the_address(kubectl: Kubectl) -> None:

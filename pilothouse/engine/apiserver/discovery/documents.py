@@ -71,6 +71,8 @@ class Documents:
         name = request.target.path.strip("/")
         if name.startswith("openapi/"):
             await self._openapi.prepare(request, name.removeprefix("openapi/"), beside)
+        elif name == "version":
+            await beside.run(version.digest, is_large=not version.digest.cache_info().currsize)
 
     def answer(self, request: ApiRequest) -> DocumentResponse | RawResponse:
         """Raises NotFound, MethodNotAllowed, NotAcceptable; an unknown path is a plain 404."""
