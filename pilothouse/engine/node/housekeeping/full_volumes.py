@@ -11,8 +11,8 @@ from pathlib import Path
 from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.local_volumes.store import KIND
 from pilothouse.engine.node.pod import podspec
-from pilothouse.engine.node.volumes.claimed import KIND
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
