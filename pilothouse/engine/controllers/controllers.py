@@ -17,6 +17,7 @@ from pilothouse.engine.controllers.certificates.cleaner import CertificateCleane
 from pilothouse.engine.controllers.certificates.signer import Authority, CertificateSigner
 from pilothouse.engine.controllers.cronjob.controller import CronJobController
 from pilothouse.engine.controllers.csi.attacher import Attacher
+from pilothouse.engine.controllers.csi.capacity import CapacityReporter
 from pilothouse.engine.controllers.csi.drivers import DriverCalls, Drivers
 from pilothouse.engine.controllers.csi.modifier import Modifier
 from pilothouse.engine.controllers.csi.provisioner import Provisioner
@@ -149,6 +150,7 @@ def makers(
         "csi-attacher": lambda: Attacher(clients("csi-attacher"), informers, drivers, clock),
         "csi-provisioner": lambda: Provisioner(clients("csi-provisioner"), informers, named("csi-provisioner"), drivers),
         "csi-resizer": lambda: Resizer(clients("csi-resizer"), informers, named("csi-resizer"), drivers, clock),
+        "csi-capacity": lambda: CapacityReporter(clients("csi-provisioner"), informers, named("csi-provisioner"), drivers),
         "csi-modifier": lambda: Modifier(clients("csi-resizer"), informers, named("csi-resizer"), drivers, clock),
         "volumeattributesclass-protection-controller": lambda: AttributesClassProtection(
             clients("volumeattributesclass-protection-controller"), informers

@@ -1,6 +1,6 @@
 """The profiles by the names under which pods ask for them: each has plug-ins of its own, all work on one snapshot."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from pilothouse.client.client import Client
@@ -8,12 +8,12 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.scheduler.config.types import ProfileConfig, SchedulerConfig
 from pilothouse.engine.scheduler.cycle import Cycle
+from pilothouse.engine.scheduler.framework.plugin import Plugin
 from pilothouse.engine.scheduler.placing import Placing
 from pilothouse.engine.scheduler.plugins.default_binder import DefaultBinder
 from pilothouse.engine.scheduler.plugins.default_preemption import DefaultPreemption
 from pilothouse.engine.scheduler.plugins.default_preemption.plugin import budgets_of
 from pilothouse.engine.scheduler.plugins.pod_topology_spread.owners import Owners
-from pilothouse.engine.scheduler.plugins.volume_binding import VolumeBinding
 from pilothouse.engine.scheduler.profile import profile
 from pilothouse.engine.scheduler.snapshot.snapshot import Snapshot
 from pilothouse.model import kinds
@@ -34,7 +34,7 @@ class Track:
 
 
 class Profiles:
-    """volumes: None where claims are not served. served: see `Scheduler`."""
+    """volumes: the plug-ins that look at claims, none where claims are not served. served: see `Scheduler`."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Profiles:
         client: Client,
         informers: Informers,
         recorder: Recorder,
-        volumes: VolumeBinding | None,
+        volumes: Sequence[Plugin],
         served: Container[Resource],
     ) -> None:
         self._snapshot = snapshot
@@ -81,7 +81,6 @@ class Profiles:
             recorder,
             config.args.preemption,
         )
-        volumes = () if self._volumes is None else (self._volumes,)
-        edges = (*volumes, preemption, DefaultBinder(self._client))
+        edges = (*self._volumes, preemption, DefaultBinder(self._client))
         cycle = Cycle(profile(config, self._snapshot.labels_of, self._owners.selector, *edges), self._snapshot)
         return Track(cycle, Placing(cycle.profile, self._snapshot), recorder)

@@ -19,7 +19,7 @@ from pilothouse.engine.scheduler.config.types import SchedulerConfig
 from pilothouse.engine.scheduler.cycle import Fit
 from pilothouse.engine.scheduler.framework.plugin import Unfit
 from pilothouse.engine.scheduler.line import SortedLine
-from pilothouse.engine.scheduler.plugins.volume_binding import VolumeBinding
+from pilothouse.engine.scheduler.plugins.volumes import Volumes
 from pilothouse.engine.scheduler.profiles import Profiles, Track
 from pilothouse.engine.scheduler.sentence import no_node, reasons_of, troubles_of
 from pilothouse.engine.scheduler.snapshot.events import Event, VolumesChanged
@@ -58,8 +58,9 @@ class Scheduler:
         self.snapshot = Snapshot()
         self._known_unfit: OrderedDict[tuple[str, Shape, int], tuple[int, Unfit]] = OrderedDict()
         self._backoff = BackOff(config.first_backoff_s, config.most_backoff_s)
-        self._volumes = VolumeBinding(client, informers) if kinds.PERSISTENTVOLUMECLAIMS in served else None
-        self.profiles = Profiles(config, self.snapshot, client, informers, recorder, self._volumes, served)
+        volumes = Volumes(client, informers) if kinds.PERSISTENTVOLUMECLAIMS in served else None
+        plugins = () if volumes is None else volumes.plugins
+        self.profiles = Profiles(config, self.snapshot, client, informers, recorder, plugins, served)
         self._waiting = Waiting({name: each.cycle.profile.hinting for name, each in self.profiles.tracks})
         self._queue_sort = self.profiles.of(config.profiles[0].name).cycle.profile.queue_sort
         self.controller = Controller("scheduler", self.schedule, workers=16, queue=WorkQueue(line=SortedLine(self._rank)))
@@ -67,10 +68,9 @@ class Scheduler:
         namespaces.on_change(self._namespace_changed)
         nodes.on_change(self._node_changed)
         self.pods.on_change(self._pod_changed)
-        volumes = () if self._volumes is None else self._volumes.claims.informers
-        if self._volumes is not None:
-            self._volumes.on_change(self._volumes_changed)
-        for informer in (namespaces, nodes, self.pods, *volumes):
+        if volumes is not None:
+            volumes.on_change(self._volumes_changed)
+        for informer in (namespaces, nodes, self.pods, *(() if volumes is None else volumes.informers)):
             # Work begins when all of them are known; what is added to the queue is decided above.
             self.controller.watches(informer, lambda obj: None)
 

@@ -189,6 +189,7 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("create delete get patch", "persistentvolumes"),
         rule("get", "secrets"),
         rule("get", "volumesnapshotcontents volumesnapshots", SNAPSHOTS),
+        rule("create delete patch", "csistoragecapacities", "storage.k8s.io"),
         EVENTS,
     ),
     "csi-attacher": (

@@ -23,10 +23,13 @@ from pilothouse.engine.scheduler.plugins.priority_sort import PrioritySort
 from pilothouse.engine.scheduler.plugins.scheduling_gates import SchedulingGates
 from pilothouse.engine.scheduler.plugins.taint_toleration import TaintToleration
 from pilothouse.engine.scheduler.plugins.volume_binding import VolumeBinding
+from pilothouse.engine.scheduler.plugins.volume_limits import NodeVolumeLimits
+from pilothouse.engine.scheduler.plugins.volume_zone import VolumeZone
 
 ALL = "*"
 _CLASSES = (
-    *(SchedulingGates, PrioritySort, NodeUnschedulable, TaintToleration, NodeAffinity, NodePorts, NodeResourcesFit, VolumeBinding),
+    *(SchedulingGates, PrioritySort, NodeUnschedulable, TaintToleration, NodeAffinity, NodePorts, NodeResourcesFit),
+    *(NodeVolumeLimits, VolumeBinding, VolumeZone),
     *(PodTopologySpread, InterPodAffinity, DefaultPreemption, BalancedAllocation, ImageLocality, DefaultBinder),
 )
 POINTS: Mapping[str, frozenset[Point]] = {each.name: points_of(each.name, each) for each in _CLASSES}

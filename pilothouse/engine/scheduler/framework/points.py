@@ -38,7 +38,10 @@ _METHODS: dict[Point, tuple[str, ...]] = {
 }
 _PREPARING: dict[Point, frozenset[str]] = {
     Point.PRE_FILTER: frozenset(
-        ("NodeAffinity", "NodePorts", "NodeResourcesFit", "VolumeBinding", "PodTopologySpread", "InterPodAffinity"),
+        (
+            *("NodeAffinity", "NodePorts", "NodeResourcesFit", "NodeVolumeLimits", "VolumeBinding", "VolumeZone"),
+            *("PodTopologySpread", "InterPodAffinity"),
+        )
     ),
     Point.PRE_SCORE: frozenset(
         ("TaintToleration", "NodeAffinity", "NodeResourcesFit", "PodTopologySpread", "InterPodAffinity", "NodeResourcesBalancedAllocation"),

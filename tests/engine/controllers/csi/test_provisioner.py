@@ -9,7 +9,7 @@ from pilothouse.engine.controllers.csi.drivers import MOST_CALLS
 from pilothouse.engine.controllers.csi.provisioner import IN_THE_MAKING
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CSIDRIVERS, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, SECRETS
+from pilothouse.model.kinds import CSIDRIVERS, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, SECRETS, VOLUMEATTACHMENTS
 from pilothouse.model.volumes import SELECTED_NODE
 from tests.csi_driver.faults import Fault
 from tests.csi_driver.options import Options
@@ -226,7 +226,6 @@ async def test_a_volume_can_be_a_copy_of_another_claims(place: Place) -> None:
 
 async def test_a_volume_that_is_attached_is_not_removed(place: Place) -> None:
     """Its attachment's end is waited for."""
-    from pilothouse.model.kinds import VOLUMEATTACHMENTS
 
     await place.register("n1")
     await place.serve("provisioner")

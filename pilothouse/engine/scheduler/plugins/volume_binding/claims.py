@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
+from pilothouse.engine.scheduler.plugins.volume_binding.capacities import Capacities
 from pilothouse.engine.scheduler.plugins.volume_binding.failures import Failures
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -35,6 +36,7 @@ from pilothouse.model.volumes import (
 
 CONFLICT = "node(s) didn't match PersistentVolume's node affinity"
 NOT_MADE = "node(s) could not make the volume of persistentvolumeclaim"
+NO_ROOM = "node(s) did not have enough free storage"
 NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
 SELECTED_ELSEWHERE = "node(s) are not the one that the pod's volumes are being made on"
 SOURCE_ELSEWHERE = "node(s) do not have the data source that the pod's volumes are made of"
@@ -65,7 +67,8 @@ class Claims:
         self._claims = informers.of(PERSISTENTVOLUMECLAIMS)
         self._volumes = informers.of(PERSISTENTVOLUMES)
         self._classes = informers.of(STORAGECLASSES)
-        self.informers = (self._claims, self._volumes, self._classes)
+        self._capacities = Capacities(informers)
+        self.informers = (self._claims, self._volumes, self._classes, *self._capacities.informers)
         self._pods = informers.of(PODS, indexes={"claim": _claims_of})
         self._failures = Failures()
 
@@ -137,6 +140,8 @@ class Claims:
                 return f'{NOT_MADE} "{meta.name(claim)}"'
             if not _can_be_made(storage_class, node):
                 return NO_VOLUME
+            if not self._capacities.has_room(claim, storage_class, node):
+                return NO_ROOM
         return None
 
     def given_back(self, wanted: PodVolumes, node: Object, told: Mapping[str, str]) -> bool:
