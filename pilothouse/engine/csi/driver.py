@@ -4,6 +4,7 @@ Nothing is tried again here: the caller knows what may be repeated and how long 
 Requests may carry secrets, so neither requests nor answers are logged.
 """
 
+import os
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -13,6 +14,8 @@ from pilothouse.engine.csi.methods import CALL_S, A, Method, Q
 from pilothouse.engine.rpc import CallError, open_channel
 
 MOST_WORDS = 1024
+PATH_BYTES = 108
+"""What the address of a unix socket has room for, with the zero at its end. Source: unix(7)."""
 
 __all__ = ["CALL_S", "CsiFailure", "Driver"]
 
@@ -23,7 +26,8 @@ class Driver:
     def __init__(self, name: str, socket: Path) -> None:
         self.name = name
         self.socket = socket
-        self._channel = open_channel(f"unix://{socket}")
+        self._folder = _folder_of(socket)
+        self._channel = open_channel(f"unix://{socket}" if self._folder < 0 else f"unix:///proc/self/fd/{self._folder}/{socket.name}")
 
     async def call(self, method: Method[Q, A], request: Q, timeout_s: float = CALL_S) -> A:
         """The driver's answer. Raises CsiFailure: DEADLINE_EXCEEDED after timeout_s, UNAVAILABLE when nobody listens at the socket."""
@@ -45,6 +49,19 @@ class Driver:
 
     async def close(self) -> None:
         await self._channel.close()
+        if self._folder >= 0:
+            os.close(self._folder)
+            self._folder = -1
+
+
+def _folder_of(socket: Path) -> int:
+    """An open descriptor of the socket's folder, by which a path is short that the kernel would not take; -1 where it takes it as it is."""
+    if len(os.fsencode(socket)) < PATH_BYTES:
+        return -1
+    try:
+        return os.open(socket.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return -1
 
 
 def _bytes(message: Message) -> bytes:

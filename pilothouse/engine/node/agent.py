@@ -13,7 +13,7 @@ import structlog
 
 from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.clock import Steady
-from pilothouse.aio.tasks import TaskSet, scope
+from pilothouse.aio.tasks import TaskSet, is_set, scope
 from pilothouse.aio.tasks import each as each_of
 from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.client import Client
@@ -71,7 +71,7 @@ from pilothouse.model.volumes import ENFORCEMENT, FOLDER
 log = structlog.get_logger("node.agent")
 
 EVENTS_RETRY_S, AFTER_RECONNECT_S = 0.2, 1.0
-API_PATIENCE_S, ORPHANS_S = 10.0, 60.0
+API_PATIENCE_S, ORPHANS_S, ORPHANS_LEAST_S = 10.0, 60.0, 1.0
 CRASH_FIRST_S, CRASH_MOST_S = 5.0, 300.0
 AT_ONCE = 8
 
@@ -130,6 +130,7 @@ class NodeAgent:
         self._static = StaticPods(client, config, recorder, self)
         self.connector = Connector(runtime, config, self._tracked)
         self._evictor: Evictor | None = None
+        self._orphans_wake = asyncio.Event()
         self.drivers = Drivers(config)
         self._attaching = Attaching(config, self._sources, self._volumes_changed)
         self._csi = CsiVolumes(config, self.drivers, self._sources, self._attaching, self._volume_over, self._clock)
@@ -147,8 +148,9 @@ class NodeAgent:
             worker.refresh()
 
     def _drivers_changed(self) -> None:
-        """Pods that wait for a driver are tried at once."""
+        """Pods that wait for a driver are tried at once, and so is what is left of pods that are no more."""
         self._node_objects.changed()
+        self._orphans_wake.set()
         for worker in self._workers.values():
             if not worker.state.volumes_ready:
                 worker.refresh()
@@ -513,7 +515,9 @@ class NodeAgent:
                 await self._csi.tidy()
             except (RuntimeFailure, OSError) as error:
                 log.warning("orphans not looked for", why=str(error))
-            await asyncio.sleep(ORPHANS_S)
+            await asyncio.sleep(ORPHANS_LEAST_S)
+            await is_set(self._orphans_wake, ORPHANS_S)
+            self._orphans_wake.clear()
 
     async def _orphans(self) -> set[str]:
         assert self._context is not None

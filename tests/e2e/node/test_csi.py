@@ -11,22 +11,20 @@ import pytest
 from pilothouse.engine.node.files.mountpoints import mounts_below
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CSIDRIVERS, CSINODES, NODES, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS
-from pilothouse.model.volumes import BIND_COMPLETED
+from pilothouse.model.kinds import CSINODES, NODES, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS
 from tests.csi_driver.pod import driver_pod
 from tests.csi_driver.store import Store, Volume
-from tests.e2e.node.pods import BUSYBOX, Cluster, pod, shell
+from tests.e2e.node.bound import DRIVER, bind, introduce, source
+from tests.e2e.node.pods import BUSYBOX, SLEEPER, Cluster, pod, shell
 
 pytestmark = pytest.mark.containers
-DRIVER = "folders.test"
 
 
 @asynccontextmanager
 async def driven(cluster: Cluster, *words: str, **spec: Any) -> AsyncIterator[Store]:
     """With the driver as a pod, registered. spec: of its CSIDriver."""
     root = root_of(cluster)
-    about = {"metadata": {"name": DRIVER}, "spec": {"attachRequired": False, "podInfoOnMount": True} | spec}
-    await cluster.client.create(CSIDRIVERS, about)
+    await introduce(cluster.client, **spec)
     await cluster.run(driver_pod("driver", BUSYBOX, root, *words, nodeName="n1"))
     await shown(cluster, DRIVER)
     yield Store(root)
@@ -47,38 +45,22 @@ async def shown(cluster: Cluster, *names: str) -> Object:
             await asyncio.sleep(0.05)
 
 
-async def bound(cluster: Cluster, store: Store, handle: str = "vol-1", **source: Any) -> None:
+async def bound(cluster: Cluster, store: Store, handle: str = "vol-1", **more: Any) -> None:
     """A claim `data` of a volume that the driver has."""
     store.write(Volume(handle))
-    name = f"pv-{handle}"
-    claimed = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "volumeName": name, "storageClassName": ""}
-    claim = {"metadata": {"name": "data", "namespace": "default", "annotations": {BIND_COMPLETED: "yes"}}, "spec": claimed}
-    made = await cluster.client.create(PERSISTENTVOLUMECLAIMS, claim)
-    volume = {
-        "metadata": {"name": name},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "capacity": {"storage": "1Gi"},
-            "claimRef": {"namespace": "default", "name": "data", "uid": meta.uid(made)},
-            "csi": {"driver": DRIVER, "volumeHandle": handle} | source,
-        },
-    }
-    await cluster.client.create(PERSISTENTVOLUMES, volume)
-    status = {"phase": "Bound", "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"]}
-    await cluster.client.patch(PERSISTENTVOLUMECLAIMS, "data", {"status": status}, namespace="default", subresource="status")
+    await bind(cluster.client, "data", f"pv-{handle}", **source(handle, **more))
 
 
-def using(name: str, script: str, **more: Any) -> Object:
-    container = shell(script, volumeMounts=[{"name": "v", "mountPath": "/data"}])
+def using(name: str, script: str, *, mount: Object | None = None, **more: Any) -> Object:
+    container = shell(script, volumeMounts=[{"name": "v", "mountPath": "/data"} | (mount or {})])
     return pod(name, container, volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}], restartPolicy="Never", **more)
 
 
 async def let_go(cluster: Cluster) -> None:
     """Nothing of a driver's volumes is mounted any more."""
     async with asyncio.timeout(20):
-        while left := [each for each in mounts_below(cluster.config.kubelet_dir) if "kubernetes.io" in each and "csi" in each]:
+        while any("kubernetes.io" in each and "csi" in each for each in mounts_below(cluster.config.kubelet_dir)):
             await asyncio.sleep(0.05)
-    assert not left
 
 
 async def test_what_a_pod_writes_to_a_drivers_volume_the_next_one_reads(cluster: Cluster) -> None:
@@ -94,7 +76,7 @@ async def test_what_a_pod_writes_to_a_drivers_volume_the_next_one_reads(cluster:
         await cluster.delete("writes")
         await let_go(cluster)
         assert (store.data("vol-1") / "file").stat().st_gid == 77
-        await cluster.finish(using("reads", "cat /data/file"))
+        await cluster.finish(using("reads", "cat /data/file", mount={"subPath": "file", "mountPath": "/data/file", "readOnly": True}))
         assert await cluster.logs("reads") == "kept\n"
         await cluster.delete("reads")
         await let_go(cluster)
@@ -110,8 +92,7 @@ async def test_a_volume_of_a_pods_own_comes_and_goes_with_it(cluster: Cluster) -
 
 
 async def test_a_pod_waits_for_its_driver_and_starts_when_that_comes(cluster: Cluster) -> None:
-    store = Store(root_of(cluster))
-    await bound(cluster, store)
+    await bound(cluster, Store(root_of(cluster)))
     await cluster.create(using("early", "echo there > /data/file"))
     said = await cluster.said("early", "FailedMount")
     assert f"driver name {DRIVER} not found in the list of registered CSI drivers" in said["message"]
@@ -124,7 +105,7 @@ async def test_a_pod_waits_for_its_driver_and_starts_when_that_comes(cluster: Cl
 async def test_a_driver_that_goes_is_shown_to_be_gone_and_its_volumes_wait_for_it(cluster: Cluster) -> None:
     async with driven(cluster) as store:
         await bound(cluster, store)
-        await cluster.run(using("web", "echo kept > /data/file; trap 'exit 0' TERM; sleep 1000 & wait"))
+        await cluster.run(using("web", f"echo kept > /data/file; {SLEEPER}"))
         await cluster.delete("driver")
         await shown(cluster)
         assert (await cluster.shell("web", "cat /data/file"))[0] == "kept\n"
@@ -132,4 +113,31 @@ async def test_a_driver_that_goes_is_shown_to_be_gone_and_its_volumes_wait_for_i
         await cluster.said("web", "FailedUnmount")
         await cluster.run(driver_pod("driver", BUSYBOX, root_of(cluster), nodeName="n1"))
         await cluster.gone("web", 40)
+        await let_go(cluster)
+
+
+async def test_a_block_volume_is_a_device_in_its_pod(cluster: Cluster) -> None:
+    async with driven(cluster) as store:
+        store.write(Volume("vol-b", bytes=1 << 20, block=True))
+        await bind(cluster.client, "data", "pv-b", volumeMode="Block", **source("vol-b"))
+        script = "test -b /dev/xvda && echo written > /dev/xvda && head -c 7 /dev/xvda"
+        container = shell(script, volumeDevices=[{"name": "v", "devicePath": "/dev/xvda"}])
+        volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+        await cluster.finish(pod("raw", container, volumes=volumes, restartPolicy="Never"))
+        assert await cluster.logs("raw") == "written"
+        await cluster.delete("raw")
+        await let_go(cluster)
+        assert store.image("vol-b").read_bytes()[:7] == b"written"
+
+
+async def test_a_volume_that_has_grown_grows_here_and_its_claim_says_so(cluster: Cluster) -> None:
+    async with driven(cluster) as store:
+        await bound(cluster, store)
+        await cluster.client.patch(PERSISTENTVOLUMES, "pv-vol-1", {"spec": {"capacity": {"storage": "2Gi"}}})
+        await cluster.run(using("web", SLEEPER))
+        await cluster.said("web", "FileSystemResizeSuccessful")
+        claim = await cluster.client.get(PERSISTENTVOLUMECLAIMS, "data", "default")
+        assert claim["status"]["capacity"] == {"storage": "2Gi"}
+        assert store.volume("vol-1").node_bytes == 2 << 30
+        await cluster.delete("web", 1)
         await let_go(cluster)

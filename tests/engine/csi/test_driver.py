@@ -1,6 +1,8 @@
 """What the client of a driver makes of its answers and of its silence."""
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -97,6 +99,23 @@ async def test_a_driver_that_has_come_back_is_asked_again(tmp_path: Path) -> Non
                 await create(driver)
     finally:
         await driver.close()
+
+
+async def test_a_socket_may_lie_deep_below_a_long_home(tmp_path: Path) -> None:
+    async def made(request: csi.CreateVolumeRequest) -> csi.CreateVolumeResponse:
+        return csi.CreateVolumeResponse()
+
+    deep = tmp_path / ("a" * 100) / ("b" * 100)
+    deep.mkdir(parents=True)
+    short = Path(tempfile.mkdtemp(prefix="csi-")) / "link"
+    short.symlink_to(deep)
+    driver = Driver("a.test", deep / "csi.sock")
+    try:
+        async with serving(short / "csi.sock", [(methods.CREATE_VOLUME, made)]):
+            await create(driver)
+    finally:
+        await driver.close()
+        shutil.rmtree(short.parent)
 
 
 async def test_capabilities_have_names_and_unknown_ones_are_left_out(tmp_path: Path) -> None:

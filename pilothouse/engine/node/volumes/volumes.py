@@ -30,6 +30,7 @@ from pilothouse.engine.node.volumes.claimed import KINDS as CLAIMED
 from pilothouse.engine.node.volumes.claimed import ClaimedVolumes
 from pilothouse.engine.node.volumes.host_paths import host_path
 from pilothouse.engine.node.volumes.images import ImageViews
+from pilothouse.engine.node.volumes.mounts import COPIES, SUBPATHS
 from pilothouse.engine.node.volumes.projection import Gathered, Gatherer, Room, VolumeMissing
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
@@ -196,6 +197,8 @@ class Volumes:
         what cannot be removed is logged and left: the next start of the agent finds it among what is `present`.
         """
         self._tokens.pop(uid, None)
+        # What containers had of parts of volumes would keep a file system in use that its driver is to let go of.
+        await asyncio.to_thread(_unmount_parts, self._config.pod_dir(uid))
         if self._csi is not None and (left := await self._csi.drop(uid)):
             log.warning("volumes of drivers not unmounted", uid=uid, why="; ".join(left))
             return left
@@ -276,6 +279,15 @@ def empty_in_memory(folder: Path, group: int | None, limit_bytes: int) -> None:
         return
     options = "mode=777" if group is None else f"mode=2777,gid={group}"
     mount_memory(folder, options + (f",size={limit_bytes}" if limit_bytes else ""))
+
+
+def _unmount_parts(pod: Path) -> None:
+    for folder in (pod / SUBPATHS, pod / COPIES):
+        for mounted in mounts_below(folder):
+            try:
+                unmount(mounted)
+            except OSError as error:
+                log.warning("part of a volume not unmounted", what=mounted, why=error.strerror)
 
 
 def unmount_and_remove(folder: Path) -> list[str]:

@@ -216,3 +216,28 @@ LIMITED = {"resources": {"limits": {"memory": "64Mi"}}}
 )
 def test_a_volume_in_memory_grows_to_what_its_pod_and_the_node_have(wanted: Object, source: Object, mib: int) -> None:
     assert memory_volume_bytes(wanted, source, {"memory": "512Mi"}) == mib * 1024**2
+
+
+class Held:
+    """Stands for the volumes of drivers: at what moment they are let go of is what counts."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self._config = config
+        self.found: list[str] = []
+
+    async def drop(self, uid: str) -> list[str]:
+        self.found = mounts_below(self._config.pod_dir(uid) / "volume-subpaths")
+        return ["it is busy"]
+
+
+async def test_parts_of_volumes_go_before_their_drivers_are_asked_and_what_is_not_let_go_of_stays(tmp_path: Path, cluster: Cluster) -> None:
+    config = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test")
+    held = Held(config)
+    volumes = Volumes(config, cluster, ImageViews(config, FakeRuntime()), csi=held)  # type: ignore[arg-type]
+    part = config.pod_dir("u") / "volume-subpaths" / "main" / "0-v"
+    part.mkdir(parents=True)
+    (config.pod_dir("u") / "file").touch()
+    empty_in_memory(part, None, 4096)
+    assert await volumes.remove("u") == ["it is busy"]
+    assert (held.found, (config.pod_dir("u") / "file").exists()) == ([], True)
+    assert not mounts_below(config.pod_dir("u"))
