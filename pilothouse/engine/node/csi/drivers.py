@@ -1,7 +1,7 @@
 """The storage drivers that are registered on this node now. In memory: an agent that starts anew finds the sockets of their registrars."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pilothouse.engine.csi import capabilities, methods
@@ -47,6 +47,12 @@ async def ask(config: NodeConfig, driver: Driver, registration: Path, endpoint: 
     return Registered(driver, registration, endpoint.startswith(KUBELET + "/"), can, info.node_id, info.max_volumes_per_node, topology)
 
 
+async def asked_again(registered: Registered, timeout_s: float) -> Registered:
+    """With the number of volumes that it takes now. Raises CsiFailure."""
+    info = await registered.driver.call(methods.NODE_GET_INFO, csi.NodeGetInfoRequest(), timeout_s)
+    return replace(registered, max_volumes=info.max_volumes_per_node)
+
+
 class Drivers:
     def __init__(self, config: NodeConfig) -> None:
         self._config = config
@@ -70,6 +76,11 @@ class Drivers:
         before = self._known.get(registered.name)
         self._known[registered.name] = registered
         return before
+
+    def refresh(self, before: Registered, now: Registered) -> None:
+        """Unless another registration has taken its place meanwhile."""
+        if self._known.get(before.name) is before:
+            self._known[before.name] = now
 
     def remove(self, registration: Path) -> Registered | None:
         """The driver that was made known through that socket, unless another one has made it known since."""

@@ -13,17 +13,18 @@ import structlog
 
 from pilothouse.aio.tasks import is_set
 from pilothouse.client.client import Client
+from pilothouse.engine.csi.failure import CsiFailure
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.csi.drivers import Drivers, Registered
+from pilothouse.engine.node.csi.drivers import Drivers, Registered, asked_again
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object, dumps, loads
-from pilothouse.model.kinds import CSINODES, NODES
+from pilothouse.model.kinds import CSIDRIVERS, CSINODES, NODES
 
 log = structlog.get_logger("node.csi.node_objects")
 
 NODE_ID = "csi.volume.kubernetes.io/nodeid"
-LOOK_S, RETRY_S, SETTLED_S = 60.0, 1.0, 60.0
+LOOK_S, RETRY_S, SETTLED_S, ASK_S = 60.0, 1.0, 60.0, 10.0
 
 
 class NodeObjects:
@@ -36,6 +37,7 @@ class NodeObjects:
         self._clock = clock
         self._began_at = clock()
         self._seen: set[str] = set()
+        self._asked_at: dict[str, float] = {}
         self._changed = asyncio.Event()
 
     def changed(self) -> None:
@@ -47,12 +49,33 @@ class NodeObjects:
             self._changed.clear()
             pause_s = LOOK_S
             try:
+                pause_s = await self._ask_again()
                 await self._round()
             except ApiError as error:
                 log.warning("storage drivers not shown", node=self._name, why=error.message)
                 pause_s = RETRY_S
             await is_set(self._changed, pause_s)
             await asyncio.sleep(RETRY_S / 10)
+
+    async def _ask_again(self) -> float:
+        """Drivers whose CSIDriver says that the number of volumes they take may change. Returns how long until the next one is due."""
+        nearest_s = LOOK_S
+        for each in self._drivers.all():
+            about = await self._client.get_or_none(CSIDRIVERS, each.name)
+            period_s = ((about or {}).get("spec") or {}).get("nodeAllocatableUpdatePeriodSeconds")
+            if not period_s:
+                continue
+            if self._clock() - self._asked_at.setdefault(each.name, self._clock()) >= period_s:
+                await self._ask(each)
+            nearest_s = min(nearest_s, max(RETRY_S, self._asked_at[each.name] + period_s - self._clock()))
+        return nearest_s
+
+    async def _ask(self, driver: Registered) -> None:
+        self._asked_at[driver.name] = self._clock()
+        try:
+            self._drivers.refresh(driver, await asked_again(driver, ASK_S))
+        except CsiFailure as error:
+            log.warning("storage driver not asked for its limit", driver=driver.name, why=str(error))
 
     async def _round(self) -> None:
         registered = self._drivers.all()
@@ -96,13 +119,21 @@ def _entry(driver: Registered) -> Object:
 
 
 def steps(before: Iterable[Object], wanted: list[Object]) -> list[list[Object]]:
-    """What to write, one after the other: an entry may not change, so one that is another now goes first. Empty: nothing."""
-    was = {each["name"]: {key: value for key, value in each.items() if value is not None} for each in before}
-    now = {each["name"]: {key: value for key, value in each.items() if value is not None} for each in wanted}
+    """What to write, one after the other: of an entry only the limit may change, so one that is another now goes first. Empty: nothing."""
+    was = {each["name"]: _stated(each) for each in before}
+    now = {each["name"]: _stated(each) for each in wanted}
     if was == now:
         return []
-    stay = [each for each in wanted if was.get(each["name"], now[each["name"]]) == now[each["name"]]]
+    stay = [each for each in wanted if _identity(was.get(each["name"], now[each["name"]])) == _identity(now[each["name"]])]
     return [wanted] if len(stay) == len(wanted) else [stay, wanted]
+
+
+def _stated(entry: Object) -> Object:
+    return {key: value for key, value in entry.items() if value is not None}
+
+
+def _identity(entry: Object) -> Object:
+    return {key: value for key, value in entry.items() if key != "allocatable"}
 
 
 def node_patch(node: Object, registered: Collection[Registered], stays: Callable[[str], bool] = lambda name: False) -> Object:
