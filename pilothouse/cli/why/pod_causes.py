@@ -17,6 +17,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 _VOLUME = re.compile(r'volume "([^"]+)"')
+_NO_DRIVER, _OF_DRIVER = "not found in the list of registered CSI drivers", re.compile(r" : driver \S+: Node\w+: ")
 _NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _INSUFFICIENT = re.compile(r"Insufficient ([\w./-]+)")
 
@@ -30,7 +31,7 @@ def of_pod(pod: Object, notes: Sequence[Note], now: float, app: str = "", *, ins
     if status.get("reason") == "Evicted":
         text = status.get("message") or "the node was short of a resource"
         return Finding((f"pod {meta.name(pod)} was evicted: {text.rstrip('. ')}",), "free that resource on the node, or ask for more of it")
-    found = _not_scheduled(pod) or _not_set_up(pod, notes) or of_containers(pod, notes, inside, app, now)
+    found = _not_let_go(pod, notes) or _not_scheduled(pod) or _not_set_up(pod, notes) or of_containers(pod, notes, inside, app, now)
     return found or _lost(pod) or of_answer(pod, inside, app, now)
 
 
@@ -144,7 +145,23 @@ def _set_up_finding(note: Note) -> Finding:
     if missing := MISSING.search(note.message):
         cause = f"{missing[1]} {missing[2]!r}, which volume {volume} is made from, does not exist".replace("'", '"')
         return Finding((cause, f"pod {note.name} cannot start"), create(missing[1], missing[2], ""), State.CONFIG_MISSING, SOON)
-    return Finding((f"volume {volume} cannot be mounted: {note.message.rstrip('. ')}",), "correct the volume in the pod's spec")
+    said = f"volume {volume} cannot be mounted: {note.message.rstrip('. ')}"
+    if _NO_DRIVER in note.message:
+        return Finding(
+            (said,), "see whether the driver's pod runs on that node (`ph kubectl get csinodes`); the pod starts when it has registered"
+        )
+    if _OF_DRIVER.search(note.message):
+        return Finding((said,), "see the logs of the driver's pods")
+    return Finding((said,), "correct the volume in the pod's spec")
+
+
+def _not_let_go(pod: Object, notes: Sequence[Note]) -> Finding | None:
+    """A pod that is being deleted and waits for a storage driver."""
+    telling = [each for each in notes if each.reason == "FailedUnmount"]
+    if not meta.is_deleting(pod) or not telling:
+        return None
+    cause = f"pod {meta.name(pod)} cannot end: {telling[-1].message.rstrip('. ')}"
+    return Finding((cause,), "bring the storage driver back; the node tries again by itself")
 
 
 def _lost(pod: Object) -> Finding | None:

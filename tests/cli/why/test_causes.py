@@ -5,6 +5,7 @@ import pytest
 
 from pilothouse.cli.why.causes import explain
 from pilothouse.cli.why.notes import Note, belongs_to, from_decision, from_event, merged
+from pilothouse.cli.why.pod_causes import of_pod
 from pilothouse.cli.why.pull_causes import image_meant
 from pilothouse.cli.why.scene import Scene
 from pilothouse.decisions.log import DecisionLog, Ref, read_decisions
@@ -150,6 +151,32 @@ SEEDED: dict[str, tuple[Scene, list[str]]] = {
             notes=[note(("Pod", POD), "FailedMount", 'MountVolume.SetUp failed for volume "cfg" : configmap "settings" not found')],
         ),
         ['configmap "settings", which volume cfg is made from, does not exist', "`ph kubectl create configmap settings"],
+    ),
+    "a storage driver that is not there": (
+        unready(
+            pod(waiting("ContainerCreating"), phase="Pending"),
+            notes=[
+                note(
+                    ("Pod", POD),
+                    "FailedMount",
+                    'MountVolume.SetUp failed for volume "v" : driver name a.b not found in the list of registered CSI drivers',
+                )
+            ],
+        ),
+        ["volume v cannot be mounted", "driver name a.b not found", "`ph kubectl get csinodes`"],
+    ),
+    "a storage driver that refuses": (
+        unready(
+            pod(waiting("ContainerCreating"), phase="Pending"),
+            notes=[
+                note(
+                    ("Pod", POD),
+                    "FailedMount",
+                    'MountVolume.MountDevice failed for volume "v" : driver a.b: NodeStageVolume: INTERNAL: no disk',
+                )
+            ],
+        ),
+        ["INTERNAL: no disk", "see the logs of the driver's pods"],
     ),
     "no such program": (
         unready(pod(waiting("RunContainerError", RUNC), last=terminated(128, "StartError", RUNC), restarts=3)),
@@ -417,3 +444,13 @@ def test_the_image_of_a_volume_is_the_one_that_is_named() -> None:
     assert image_meant("app:1", message) == "data:1"
     assert image_meant("app:1", 'volume "v": couldn\'t parse image name "D": invalid reference format') == "D"
     assert image_meant("app:1", 'Back-off pulling image "app:1"') == "app:1"
+
+
+def test_a_pod_that_cannot_end_for_its_storage_driver_says_so() -> None:
+    said = 'UnmountVolume.TearDown failed for volume "v" : driver name a.b not found in the list of registered CSI drivers'
+    running: dict[str, Any] = {"metadata": {"name": POD}, "spec": {}, "status": {"phase": "Running"}}
+    notes = [note(("Pod", POD), "FailedUnmount", said)]
+    assert of_pod(running, notes, 0.0) is None
+    found = of_pod({**running, "metadata": {"name": POD, "deletionTimestamp": "2026-01-01T00:00:00Z"}}, notes, 0.0)
+    assert found is not None
+    assert f"pod {POD} cannot end: {said}" in found.chain[0]
