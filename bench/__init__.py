@@ -15,6 +15,7 @@ NAMES = (
     "watch",
     "objects",
     "pods",
+    "volumes",
     "scheduler",
     "simulation",
     "workloads",
