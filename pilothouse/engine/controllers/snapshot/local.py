@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
 from pilothouse.engine.controllers.snapshot.taking import Taken
-from pilothouse.model.errors import BadRequest
+from pilothouse.model import meta
+from pilothouse.model.errors import BadRequest, NotFound
 from pilothouse.model.json import Object
 
 
@@ -29,7 +30,11 @@ class LocalSnapshotDriver:
 
     async def remove(self, content: Object) -> None:
         node, name = _place(content)
-        await self._nodes.remove_snapshot(node, name)
+        try:
+            await self._nodes.remove_snapshot(node, name)
+        except NotFound as error:
+            gone = f"{error.message}; when the node is gone for good, take the finalizers off VolumeSnapshotContent {meta.name(content)}"
+            raise NotFound(gone) from error
 
 
 def _place(content: Object) -> tuple[str, str]:

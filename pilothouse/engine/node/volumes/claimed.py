@@ -168,7 +168,13 @@ class ClaimedVolumes:
         if _is_made_here(volume):
             return await self._local.mount(meta.name(volume))
         if (local := volume["spec"].get("local")) is not None:
-            return Path(local["path"])
+            path = Path(local["path"])
+            if volume_mode(volume) != BLOCK and await asyncio.to_thread(path.is_block_device):
+                raise VolumeMissing(
+                    f"{path} is a block device, and file systems on devices are not mounted here: mount it on the node and name the "
+                    "folder, or make the volume and its claim with volumeMode Block"
+                )
+            return path
         raise VolumeMissing(f"volume {meta.name(volume)} is of a kind that cannot be mounted here")
 
     def _bind(self, source: Path, folder: Path, group: int | None, *, alone: bool, unless_root_is: bool, read_only: bool) -> None:

@@ -23,7 +23,7 @@ spec.resources.requests status spec.dataSource.{apiGroup,kind,name} spec.dataSou
 )
 
 _VOLUME_RULES: Mapping[str, Rule] = {
-    "spec.local.fsType": inert("of block devices, which cannot be mounted here"),
+    "spec.local.fsType": inert("of file systems on block devices, which are not mounted here"),
     "spec.mountOptions": refused(
         "volumes of these kinds are folders of nodes, mounted as they are; leave it out",
         "with hostPath or local",

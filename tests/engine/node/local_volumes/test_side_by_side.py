@@ -1,0 +1,48 @@
+"""Volumes that are made at once: none waits for another, and no room is given away twice."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from pilothouse.engine.node.local_volumes import image
+from pilothouse.engine.node.local_volumes.room import Room
+from pilothouse.engine.node.local_volumes.store import LocalVolumes, Wanted
+from pilothouse.model.errors import InsufficientStorage
+from tests.engine.node.local_volumes.conftest import MIB, NAMES, needs_loops
+
+
+@needs_loops
+async def test_one_that_takes_long_holds_up_no_other_and_no_lock_is_kept(local: LocalVolumes, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, released = image.make, asyncio.Event()
+
+    async def slow(file: Path, size_bytes: int) -> None:
+        if file.parent.name == NAMES[0]:
+            await released.wait()
+        await make(file, size_bytes)
+
+    monkeypatch.setattr(image, "make", slow)
+    first = asyncio.ensure_future(local.ensure(NAMES[0], Wanted(16 * MIB)))
+    await local.ensure(NAMES[1], Wanted(16 * MIB))
+    assert not first.done()
+    released.set()
+    await first
+    del first
+    assert len(local._locks) == 0
+
+
+def test_room_is_promised_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Disk:
+        f_bavail, f_frsize, f_blocks = 100, MIB, 100
+
+    monkeypatch.setattr("os.statvfs", lambda folder: Disk)
+    room = Room(tmp_path)
+    with room.held("one", 60 * MIB):
+        with pytest.raises(InsufficientStorage, match="60 MiB are more than the 35 MiB"), room.held("two", 60 * MIB):
+            pass
+        room.hold("one", 90 * MIB)
+        room.hold("one", 10 * MIB)
+        with pytest.raises(InsufficientStorage), room.held("two", 6 * MIB):
+            pass
+    with room.held("two", 95 * MIB):
+        pass
