@@ -43,7 +43,7 @@ class OfAgent:
         self._local = local
         self._snapshots = LocalSnapshots(local)
 
-    async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "Filesystem", source: str = "") -> Object:
+    async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "", source: str = "") -> Object:
         made = await self._local.ensure(name, Wanted(size_bytes, mode, source))
         return {"copiedBytes": made.copied_bytes} if isinstance(made, Progress) else serving.shown(made)
 

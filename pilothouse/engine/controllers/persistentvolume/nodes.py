@@ -9,8 +9,8 @@ class NodeVolumes(Protocol):
     async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "", source: str = "") -> Object:
         """Makes the volume on the node, or has it grow: its sizeBytes, path, enforcement and isPending then.
 
-        mode: of a volume that is made. source: the volume or snapshot there whose content it gets; while that is being copied, the answer
-        is copiedBytes alone. Raises ApiError.
+        mode: of a volume that may be made; "" for one that must be there. source: the volume or snapshot there whose content it gets;
+        while that is being copied, the answer is copiedBytes alone. Raises ApiError.
         """
         ...
 

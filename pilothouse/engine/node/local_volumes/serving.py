@@ -1,6 +1,7 @@
 """What the control plane asks of a node's volumes, over HTTP.
 
-    PUT    /volumes/NAME?sizeBytes=N[&mode=Block][&source=NAME]   makes the volume or has it grow; answers with what there is
+    PUT    /volumes/NAME?sizeBytes=N[&mode=MODE][&source=NAME]   makes the volume or has it grow; answers with what there is. Without a
+                                         mode it is not made, and 404 where it is not there
     DELETE /volumes/NAME                 removes it, 409 while somebody uses it
     GET    /volumes                      {"new": names of the volumes that nobody has confirmed}
     PUT    /volumes/NAME/confirmed       the cluster has a PersistentVolume of it
@@ -62,10 +63,10 @@ def _wanted(query: dict[str, list[str]]) -> Wanted:
     def text(name: str) -> str:
         return (query.get(name) or [""])[0]
 
-    size_bytes, mode = natural(text("sizeBytes")), text("mode") or FILESYSTEM
+    size_bytes, mode = natural(text("sizeBytes")), text("mode")
     if not size_bytes:
         raise BadRequest("sizeBytes is a number above zero")
-    if mode not in (FILESYSTEM, BLOCK):
+    if mode not in ("", FILESYSTEM, BLOCK):
         raise BadRequest(f"mode is {FILESYSTEM} or {BLOCK}")
     return Wanted(size_bytes, mode, text("source"))
 

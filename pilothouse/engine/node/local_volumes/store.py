@@ -43,7 +43,10 @@ FAILURES = (ProcessFailed, ProcessTimeout, OSError, NotStill, GivenUp)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """mode: `Filesystem` or `Block`. source: the volume or snapshot of this node whose content it gets when it is made, "" for none."""
+    """mode: `Filesystem` or `Block`; "" for a volume that must be there already.
+
+    source: the volume or snapshot of this node whose content it gets when it is made, "" for none.
+    """
 
     size_bytes: int
     mode: str = FILESYSTEM
@@ -126,6 +129,9 @@ class LocalVolumes:
     async def _ensured(self, folder: Path, mode: str, wanted_bytes: int) -> Made:
         file = image_of(folder)
         has_bytes = file.stat().st_size if file.exists() else 0
+        if not has_bytes and not mode:
+            # An empty one in its place would hide that its data is lost.
+            raise NotFound(f"volume {folder.name} is not on this node: its file is gone from {self._folder}")
         if not has_bytes:
             await self._make(folder, mode, wanted_bytes)
         elif wanted_bytes > has_bytes:

@@ -50,7 +50,7 @@ async def test_a_size_is_a_number_above_zero(nodes: NodeVolumes) -> None:
 
 async def test_more_than_the_disk_has_is_refused_before_anything_is_made(nodes: NodeVolumes, local: LocalVolumes) -> None:
     with pytest.raises(InsufficientStorage, match=r"^1048576\.0 TiB are more than the .* has left for volumes; ask for less"):
-        await nodes.ensure("n1", NAME, 2**60)
+        await nodes.ensure("n1", NAME, 2**60, "Filesystem")
     assert list(local.folder.iterdir()) == []
 
 
@@ -60,7 +60,7 @@ async def test_what_others_have_been_promised_is_not_promised_again(nodes: NodeV
     with other.open("wb") as file:
         file.truncate(2**43)
     with pytest.raises(InsufficientStorage, match="than the 0 MiB"):
-        await nodes.ensure("n1", NAME, 2**20)
+        await nodes.ensure("n1", NAME, 2**20, "Filesystem")
 
 
 async def test_a_node_that_cannot_keep_volumes_to_their_size_makes_none(tmp_path: Path) -> None:
@@ -80,3 +80,24 @@ async def test_a_node_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 def test_volumes_need_a_right_of_their_own() -> None:
     assert subresources(["volumes", NAME]) == ("volumes",)
+
+
+async def test_a_volume_whose_file_is_gone_is_not_replaced_by_an_empty_one(nodes: NodeVolumes, local: LocalVolumes) -> None:
+    with pytest.raises(NotFound, match="its file is gone"):
+        await nodes.ensure("n1", NAME, 2**20)
+    assert list(local.folder.iterdir()) == []
+    with pytest.raises(BadRequest, match="mode is Filesystem or Block"):
+        await nodes.ensure("n1", NAME, 2**20, "Tape")
+
+
+async def test_snapshots_are_asked_for_by_their_names(nodes: NodeVolumes) -> None:
+    name = NAME.replace("pvc", "snapshot")
+    with pytest.raises(NotFound, match="is not on this node"):
+        await nodes.snapshot("n1", name)
+    with pytest.raises(NotFound, match=f"volume {NAME} is not on this node"):
+        await nodes.take_snapshot("n1", name, NAME)
+    await nodes.remove_snapshot("n1", name)
+    with pytest.raises(BadRequest):
+        await nodes.remove_snapshot("n1", "..")
+    assert await nodes.unconfirmed("n1") == []
+    await nodes.confirm("n1", NAME)
