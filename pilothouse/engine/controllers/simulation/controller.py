@@ -30,7 +30,8 @@ log = structlog.get_logger("controllers.simulation")
 LEASE_NAMESPACE = "kube-node-lease"
 RENEW_S, LEASE_S = 10.0, 40
 FULL_S = 30.0
-WORKERS = 16
+WORKERS = 4
+"""Of nodes, and of pods. More would push the requests of other controllers out of the API server's queue, which they share."""
 
 
 class SimulatedNodesController:
