@@ -9,21 +9,34 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.scheduler.framework.plugin import Unfit
 from pilothouse.engine.scheduler.plugins.default_preemption import DefaultPreemption
 from pilothouse.engine.scheduler.plugins.default_preemption.budgets import Budget
-from pilothouse.engine.scheduler.plugins.default_preemption.plugin import budgets_of
+from pilothouse.engine.scheduler.plugins.default_preemption.plugin import PreemptionArgs, budgets_of
 from pilothouse.engine.scheduler.snapshot.node_info import NodeInfo
 from pilothouse.engine.scheduler.snapshot.pod_info import PodInfo
 from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
 from tests.engine.scheduler.objects import World, affinity, node, pod, term
+
+
+class FakeClient:
+    """patched: names of pods and what was written of them."""
+
+    def __init__(self) -> None:
+        self.patched: list[tuple[str, Object]] = []
+
+    async def patch(self, resource: Resource, name: str, patch: Object, **where: str) -> Object:
+        self.patched.append((name, patch))
+        return {}
 
 
 class Preempting:
     """tried: nodes on which it was tried out. Victims are not told: nobody knows their objects."""
 
-    def __init__(self, known: World, budgets: Sequence[Budget] = ()) -> None:
+    def __init__(self, known: World, budgets: Sequence[Budget] = (), args: PreemptionArgs | None = None) -> None:
         self.tried: list[str] = []
+        self.client = FakeClient()
         self.known = known
         self.plugin = DefaultPreemption(
-            known.snapshot, self._trial, lambda: budgets, lambda key: None, cast("Client", None), Recorder(None, None, "test")
+            known.snapshot, self._trial, lambda: budgets, lambda key: None, cast("Client", self.client), Recorder(None, None, "test"), args
         )
 
     async def room_for(self, wanted: Object) -> str:
@@ -57,6 +70,21 @@ async def test_a_pod_that_may_not_preempt_or_is_no_more_important_gets_none() ->
     assert await preempting.room_for(pod("p", cpu="2", priority=9, preemptionPolicy="Never")) == ""
     assert await preempting.room_for(pod("p", cpu="2", priority=5)) == ""
     assert preempting.tried == []
+
+
+async def test_a_lesser_pod_that_was_promised_the_room_waits_again() -> None:
+    known = World(node("a"), pod("on-a", on="a", cpu="2"))
+    preempting = Preempting(known)
+    assert await preempting.room_for(pod("middle", cpu="2", priority=5)) == "a"
+    assert await preempting.room_for(pod("urgent", cpu="2", priority=9)) == "a"
+    assert (known.snapshot.nominated_node("ns/middle"), known.snapshot.nominated_node("ns/urgent")) == ("", "a")
+    assert preempting.client.patched == [("middle", {"status": {"nominatedNodeName": None}})]
+
+
+async def test_as_many_nodes_are_compared_as_the_arguments_say() -> None:
+    preempting = Preempting(full(10), args=PreemptionArgs(least=3, percent=0))
+    await preempting.room_for(pod("p", cpu="2", priority=5))
+    assert len(set(preempting.tried)) == 3
 
 
 async def test_a_trial_leaves_no_trace() -> None:
