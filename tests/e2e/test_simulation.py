@@ -28,6 +28,7 @@ profiles:
     args: {scoringStrategy: {type: MostAllocated, resources: [{name: cpu}]}}
 """
 SIMULATED = "node.pilothouse.dev/simulated"
+TOLERATION = {"key": SIMULATED, "operator": "Exists"}
 REPLICAS = 60
 
 
@@ -41,7 +42,7 @@ def cluster(tmp_path: Path) -> Iterator[Instance]:
 
 def crowd(scheduler: str) -> dict[str, Any]:
     container = {"name": "main", "image": "nothing:1", "resources": {"requests": {"cpu": "1"}}}
-    pod = {"schedulerName": scheduler, "nodeSelector": {SIMULATED: "true"}, "tolerations": [{"key": SIMULATED}], "containers": [container]}
+    pod = {"schedulerName": scheduler, "nodeSelector": {SIMULATED: "true"}, "tolerations": [TOLERATION], "containers": [container]}
     labels = {"app": scheduler}
     template = {"metadata": {"labels": labels}, "spec": pod}
     wanted = {"replicas": REPLICAS, "selector": {"matchLabels": labels}, "template": template}
