@@ -217,6 +217,7 @@ HOME_MEANINGS: Mapping[str, str] = {
     "node_socket": "where the API server asks the node for logs, exec, attach and port-forward",
     "audit_log": "the audit log: `audit.log`, and the files before it, compressed",
     "audit_policy": "what is recorded; without the file, what `ph audit-policy show` prints",
+    "scheduler_config": "the scheduler's profiles, as the last `ph up` found them (`--scheduler-config`)",
     "unproven": "there until the instance has come up for the first time: its settings are not kept before",
     "node": "containerd's root, state and socket, pod volumes and container logs",
     "registry": "the image registry's storage",

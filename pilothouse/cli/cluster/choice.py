@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from ipaddress import IPv4Network
-from pathlib import Path
 from typing import Any
 
 from pilothouse.aio.identity import Identity
 from pilothouse.cli import output
-from pilothouse.cli.cluster import networks, node_names, ports
+from pilothouse.cli.cluster import networks, node_names, ports, scheduler_profiles
 from pilothouse.cli.cluster.neighbours import neighbours
 from pilothouse.cli.settings.home import Home, Settings, SettingsError
 
@@ -32,7 +31,7 @@ def first_settings(home: Home, asked: dict[str, Any]) -> Settings:
     """Ports and networks that were asked for must be free; the others move out of the way of what is there. Raises SettingsError."""
     settings = Settings().changed(**_networks(home, asked)).changed(**asked | {"node_name": node_names.chosen(asked.get("node_name"))})
     _check_addresses(settings)
-    _check_scheduler(settings)
+    scheduler_profiles.check(home, settings)
     given = {name: int(asked[name]) for name in PORTS if asked.get(name) is not None}
     _refuse_one_port_twice(given, asked)
     chosen: dict[str, int] = {}
@@ -58,18 +57,6 @@ def _check_addresses(settings: Settings) -> None:
             raise SettingsError(
                 f"{named} {address} is no address of this machine: give one that `ip -4 address` shows, or {other}, with {named}"
             )
-
-
-def _check_scheduler(settings: Settings) -> None:
-    """Raises SettingsError for profiles that the control plane could not start with."""
-    if not settings.scheduler_config:
-        return
-    from pilothouse.engine.scheduler.config.file import ConfigError, read
-
-    try:
-        read(Path(settings.scheduler_config))
-    except ConfigError as error:
-        raise SettingsError(str(error)) from error
 
 
 def _refuse_one_port_twice(wanted: Mapping[str, int], asked: Mapping[str, Any]) -> None:
@@ -151,7 +138,7 @@ def next_settings(home: Home, stored: Settings, asked: dict[str, Any]) -> Settin
     refuse_misspelt(home)
     settings = stored.changed(**_new_ports(home, stored, asked)).changed(**asked)
     _check_addresses(settings)
-    _check_scheduler(settings)
+    scheduler_profiles.check(home, settings)
     _refuse_one_port_twice({name: getattr(settings, name) for name in PORTS}, asked)
     ours = own_pids(home)
     for name in PORTS:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pilothouse.cli import asking, output
-from pilothouse.cli.cluster import choice, draining, health, service
+from pilothouse.cli.cluster import choice, draining, health, scheduler_profiles, service
 from pilothouse.cli.cluster.first_start import first_start
 from pilothouse.cli.cluster.membership import is_known
 from pilothouse.cli.cluster.turn import turn
@@ -66,7 +66,7 @@ def need_root(command: str) -> None:
     "--scheduler-config",
     metavar="FILE",
     callback=lambda context, parameter, value: str(Path(value).absolute()) if value else value,
-    help="Profiles of the scheduler (a KubeSchedulerConfiguration), read at each start ('' for the default one).",
+    help="Profiles of the scheduler (a KubeSchedulerConfiguration), read by each `ph up` ('' for the default one).",
 )
 @click.option(
     "--simulate-nodes",
@@ -206,6 +206,7 @@ def _start(session: Session, asked: dict[str, Any], held: ExitStack, nodes: int 
         settings = choice.with_nodes_network(home, settings)
     if stored is None:
         note_first(home)
+    scheduler_profiles.keep(home, settings)
     settings.save(home)
     service.start(home)
     return settings, stored is None or is_joining

@@ -147,7 +147,7 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
         audit=audit_config(home, settings),
         allowed_sysctls=settings.allow_sysctls,
         autoscaler_sync_s=settings.autoscaler_sync_s,
-        scheduler=scheduler_config(settings),
+        scheduler=scheduler_config(home),
         simulated_nodes=settings.simulate_nodes,
     )
     if not settings.platform:
@@ -165,12 +165,12 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
     )
 
 
-def scheduler_config(settings: Settings) -> "SchedulerConfig":
+def scheduler_config(home: Home) -> "SchedulerConfig":
     """Raises ConfigError for a file that cannot be read or is not valid."""
     from pilothouse.engine.scheduler.config.file import read
     from pilothouse.engine.scheduler.config.types import SchedulerConfig
 
-    return read(Path(settings.scheduler_config)) if settings.scheduler_config else SchedulerConfig()
+    return read(home.scheduler_config) if home.scheduler_config.exists() else SchedulerConfig()
 
 
 def node_routes_config(settings: Settings) -> "NodeRoutesConfig":

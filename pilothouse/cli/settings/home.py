@@ -131,6 +131,10 @@ class Home:
         return self.path / "audit-policy.yaml"
 
     @property
+    def scheduler_config(self) -> Path:
+        return self.path / "scheduler-config.yaml"
+
+    @property
     def unproven(self) -> Path:
         return self.path / "first-start"
 
@@ -180,7 +184,7 @@ class Settings:
     by which other nodes reach this one; "" to find it out. parent: the home of the instance of which this is a further node here.
     audit_mode: whether requests wait for their records (blocking-strict), or not (batch), or are not recorded (off).
     autoscaler_sync_s: how often autoscalers look at their metrics. scheduler_config: the file with the scheduler's profiles, absolute; ""
-    for the default one. simulate_nodes: how many nodes there are to be that are no machines.
+    for the default one; the home has a copy. simulate_nodes: how many nodes there are to be that are no machines.
     """
 
     api_host: str = "127.0.0.1"
