@@ -24,7 +24,7 @@ from pilothouse.model.kinds import DEPLOYMENTS, HORIZONTALPODAUTOSCALERS, NAMESP
 
 SYNC_S = 3
 NAME = "work"
-CALM_S = 12.0
+CALM_S = 7.0
 """After a round: the new pod has gone, and what was used during the load counts no more."""
 CLIENTS = 3
 REQUEST_S = 20.0
@@ -43,7 +43,7 @@ async def run(context: Context) -> Figures:
         async with instance.client() as client, following(client, PODS) as follower:
             address = await prepared(client)
             ups, downs = [], []
-            for number in range(context.pick(12, 2)):
+            for number in range(context.pick(10, 2)):
                 up, down = await one_step(client, follower, address)
                 context.say(f"step {number}: up after {up:.1f} s, down after {down:.1f} s")
                 ups.append(up)
@@ -72,7 +72,7 @@ async def prepared(client: Client) -> str:
     made = await client.create(SERVICES, service(NAME))
     await client.create(HORIZONTALPODAUTOSCALERS, autoscaler())
     async with asyncio.timeout(120):
-        while not (await _hpa(client)).get("status", {}).get("currentMetrics", [{}])[0].get("resource"):
+        while not await _is_known(client):
             await asyncio.sleep(0.5)
     return str(made["spec"]["clusterIP"])
 
@@ -125,5 +125,7 @@ async def _ask_on_and_on(address: str) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _hpa(client: Client) -> Object:
-    return await client.get(HORIZONTALPODAUTOSCALERS, NAME, NAMESPACE)
+async def _is_known(client: Client) -> bool:
+    """Whether the autoscaler has a figure of the pods."""
+    status = (await client.get(HORIZONTALPODAUTOSCALERS, NAME, NAMESPACE)).get("status") or {}
+    return any(each.get("resource") for each in status.get("currentMetrics") or ())
