@@ -103,10 +103,13 @@ async def _scale(session: Session, wanted: Counts, namespace: str, timeout_s: fl
 
 async def _autoscale(session: Session, name: str, stated: Mapping[str, int], namespace: str, timeout_s: float | None) -> None:
     from pilothouse.cli.apps.lookup import find_app
+    from pilothouse.cli.apps.volumes.said import require_volumes
     from pilothouse.platform.apps.resource import APPS
 
     async with connected(session) as client:
-        spec = autoscaled(await find_app(client, name, namespace), stated)
+        app = await find_app(client, name, namespace)
+        spec = autoscaled(app, stated)
+        await require_volumes(client, app | {"spec": app["spec"] | spec}, app, undone="not scaled")
         await client.patch(APPS, name, {"spec": spec}, namespace=namespace)
         if timeout_s is not None:
             await _until(client, name, namespace, lambda app: {"web": app["spec"]["replicas"]}, timeout_s)

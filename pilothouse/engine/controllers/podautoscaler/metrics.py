@@ -4,6 +4,7 @@ The last two are served by whoever an APIService names; where nobody does, the f
 Source: Kubernetes 1.36, pkg/controller/podautoscaler/metrics/client.go; k8s.io/metrics pkg/client.
 """
 
+import asyncio
 from urllib.parse import quote
 
 from pilothouse.client.client import Client, ObjectList
@@ -15,6 +16,8 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODMETRICS
 from pilothouse.model.selector import SelectorError, from_label_selector
 
+ASK_S = 10.0
+"""For one answer of an adapter: one that hangs costs its autoscalers this much, and no others their turn for longer."""
 _CUSTOM, _EXTERNAL = "custom.metrics.k8s.io", "external.metrics.k8s.io"
 
 
@@ -74,7 +77,10 @@ class Metrics:
         if labels:
             query["labelSelector" if group == _EXTERNAL else "metricLabelSelector"] = labels
         try:
-            answer = await self._client.call("GET", f"{await self._root(group)}/{path}", query=tuple(query.items()))
+            async with asyncio.timeout(ASK_S):
+                answer = await self._client.call("GET", f"{await self._root(group)}/{path}", query=tuple(query.items()))
+        except TimeoutError as error:
+            raise MetricError(f"unable to fetch metrics from {kind} metrics API: context deadline exceeded") from error
         except ApiError as error:
             raise MetricError(f"unable to fetch metrics from {kind} metrics API: {error.message}") from error
         items = answer.get("items") if isinstance(answer, dict) else None

@@ -1,5 +1,6 @@
 """An adapter for custom and external metrics: another API server, with figures that a test sets or pods report."""
 
+import asyncio
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
@@ -14,7 +15,7 @@ _NOW = "2026-01-01T00:00:00Z"
 @dataclass
 class Adapter:
     """pods: labels of pods by name. of_pods: by metric and pod; of_objects: by metric and `resource/name`; external: by metric, label sets
-    and their values. asked: paths and queries, in order.
+    and their values. asked: paths and queries, in order. hangs: until which it answers no question for a metric.
 
     Values are quantities as text. Answers for namespace `default` alone, and only to the front proxy.
     """
@@ -25,12 +26,15 @@ class Adapter:
     of_objects: dict[str, dict[str, str]] = field(default_factory=dict)
     external: dict[str, list[tuple[dict[str, str], str]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    hangs: asyncio.Event | None = None
 
     async def handle(self, request: Request) -> Response:
         certificate = request.peer.certificate
         if certificate is None or certificate.common_name != "front-proxy-client":
             return _answer(401, _status(401, "Unauthorized"))
         parts = request.path.strip("/").split("/")
+        if self.hangs is not None and "namespaces" in parts:
+            await self.hangs.wait()
         query = parse_qs(request.query)
         match parts:
             case ["apis", group, version]:

@@ -1,5 +1,6 @@
 """Autoscalers by the figures of an adapter: another API server behind a Service, asked with the controller's own rights."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.engine.apiserver.aggregator.front_proxy import FrontProxy
+from pilothouse.engine.controllers.podautoscaler import metrics
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import APISERVICES, DEPLOYMENTS, ENDPOINTSLICES, HORIZONTALPODAUTOSCALERS, SERVICES
 from pilothouse.wire.pki import CertificateAuthority
@@ -142,3 +144,13 @@ async def test_an_adapter_that_has_gone_keeps_the_number_and_comes_back(web: Clu
     assert found["spec"]["replicas"] == 4
     network.ports[ADDRESS, PORT] = port
     await until_it_says(web, "ScalingActive", "True", "ValidMetricFound")
+
+
+async def test_an_adapter_that_hangs_costs_its_autoscaler_a_moment(web: Cluster, adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "ASK_S", 0.2)
+    adapter.hangs = asyncio.Event()
+    adapter.external["queue"] = [({}, "40")]
+    await web.create(HORIZONTALPODAUTOSCALERS, autoscaler(metrics=[external_metric(averageValue="10")]))
+    await until_it_says(web, "ScalingActive", "False", "FailedGetExternalMetric", "context deadline exceeded")
+    adapter.hangs.set()
+    await until_replicas(web, 4)
