@@ -6,6 +6,7 @@ from cryptography.x509.oid import NameOID
 
 from pilothouse.client.kubeconfig import load
 from pilothouse.engine.identities import GATEWAY, NODE, PROXY, Identities
+from pilothouse.wire.pki import CertificateAuthority
 
 
 def ensure(folder: Path) -> Identities:
@@ -34,7 +35,16 @@ def test_only_the_break_glass_file_is_beyond_authorization(tmp_path: Path) -> No
     assert not {group for _, group in others} & {"system:masters", "pilothouse:admins"}
 
 
-@pytest.mark.parametrize("missing", ["version", "super-admin.kubeconfig", "kubelet.crt"])
+def test_the_front_proxy_is_of_an_authority_that_stands_for_nothing_else(tmp_path: Path) -> None:
+    made = ensure(tmp_path)
+    own = CertificateAuthority.load(made.front_proxy_ca.parent)
+    certificate, key = made.front_proxy
+    assert own.has_issued(certificate.read_bytes())
+    assert not CertificateAuthority.load(made.folder).has_issued(certificate.read_bytes())
+    assert [key.stat().st_mode & 0o077, (made.front_proxy_ca.parent / "ca.key").stat().st_mode & 0o077] == [0, 0]
+
+
+@pytest.mark.parametrize("missing", ["version", "super-admin.kubeconfig", "kubelet.crt", "front-proxy-client.crt", "front-proxy/ca.crt"])
 def test_files_of_an_earlier_version_are_made_anew_under_the_same_authority(tmp_path: Path, missing: str) -> None:
     made = ensure(tmp_path)
     authority = made.ca.read_bytes()
