@@ -78,13 +78,13 @@ class Release:
     def claims(self) -> list[str]:
         return sorted(each["metadata"]["name"] for each in self.get("pvc")["items"])
 
-    def is_gone(self) -> None:
-        """Waits until nothing is left but claims: helm does not wait for what belongs to the objects that it removes."""
+    def is_gone(self, *kept: str) -> None:
+        """Waits until nothing is left but claims and what the chart keeps: helm does not wait for what its objects own."""
 
-        def nothing_is_left() -> bool:
-            return not self._left()
+        def nothing_else_is_left() -> bool:
+            return set(self._left()) <= set(kept)
 
-        eventually(nothing_is_left, 60, 0.3)
+        eventually(nothing_else_is_left, 60, 0.3)
 
     def _left(self) -> list[str]:
         kinds = "pods,services,statefulsets,deployments,daemonsets,replicasets,jobs,cronjobs,configmaps,secrets,serviceaccounts,roles,"

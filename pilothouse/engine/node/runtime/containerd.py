@@ -133,8 +133,7 @@ class Containerd:
         if shutil.which("containerd") is None or shutil.which("runc") is None:
             raise ContainerdUnusable("containerd or runc is not installed: apt-get install containerd runc")
         config = self.config
-        logs = (config.logs_dir, config.log_links_dir)
-        for folder in (config.containerd_dir / "certs.d", config.cni_conf_dir, config.cni_bin_dir, config.pods_dir, *logs):
+        for folder in (config.containerd_dir / "certs.d", config.cni_conf_dir, config.cni_bin_dir, config.pods_dir, config.logs_dir):
             folder.mkdir(parents=True, exist_ok=True)
         self._settings.write_text(render(config))
         self.socket.unlink(missing_ok=True)

@@ -98,7 +98,12 @@ class Volumes:
         self.allocatable: Object = {}
 
     async def open(self) -> None:
-        """Mounts the memory that secrets live in. A host that does not allow it lets pods wait: nothing secret goes to the disk."""
+        """Mounts the memory that secrets live in, and makes the folders that pods may ask for.
+
+        A host that does not allow the memory lets pods wait: nothing secret goes to the disk.
+        """
+        for folder in self._config.log_folders.values():
+            folder.mkdir(parents=True, exist_ok=True)
         # Volumes are writable for everybody in their containers; on the node nobody but root gets as far as to them.
         self._config.pods_dir.mkdir(parents=True, exist_ok=True)
         self._config.pods_dir.chmod(0o750)

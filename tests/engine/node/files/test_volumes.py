@@ -72,6 +72,12 @@ async def test_files_lie_in_memory(volumes: Volumes, tmp_path: Path) -> None:
     assert is_mounted(tmp_path / "memory")
 
 
+async def test_the_logs_of_the_node_are_where_pods_look_for_them_from_the_agents_start_on(volumes: Volumes, tmp_path: Path) -> None:
+    listed = [{"name": name, "hostPath": {"path": f"/var/log/{name}", "type": "Directory"}} for name in ("pods", "containers")]
+    found = await volumes.prepare(pod(volumes=listed), ())
+    assert (found.paths, found.failures) == ({name: tmp_path / "logs" / name for name in ("pods", "containers")}, [])
+
+
 async def test_a_path_that_each_node_has_for_itself_is_the_nodes_own_folder(volumes: Volumes, tmp_path: Path) -> None:
     of_each, other = tmp_path / "own", tmp_path / "other"
     paths = {"own": "/of/each", "other": str(other)}
