@@ -20,7 +20,7 @@ from tests.conformance.specs import FAILED, Results, chosen, is_serial
 from tests.conformance.suite import Suite
 from tests.conformance.table import failures, put, table, write_junit
 
-BATCH = 150
+BATCH = 200
 """Specs of one run of the program: its start takes seconds, and what a run that was ended had not finished runs again."""
 
 

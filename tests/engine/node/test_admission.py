@@ -1,9 +1,11 @@
 """What a node rejects, and the signals by which pods end their containers."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
+from pilothouse.engine.node.host import selinux
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.pod.allocation import asks
 from pilothouse.engine.node.pod.signals import number, stop_signal
@@ -29,6 +31,25 @@ def test_strict_groups_need_a_runtime_that_knows_them() -> None:
     assert why.reason == "SupplementalGroupsPolicyNotSupported"
     assert rejection(pod(**STRICT), (), Features(supplemental_groups_policy=True)) is None
     assert (needs_features(pod(**STRICT)), needs_features(pod())) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "asking_for_labels",
+    [
+        pod(securityContext={"seLinuxOptions": {"level": "s0"}}),
+        pod(securityContext={"seLinuxChangePolicy": "Recursive"}),
+        pod(initContainers=[spec("i", securityContext={"seLinuxOptions": {"level": "s0"}})]),
+    ],
+)
+def test_labels_are_no_matter_unless_the_kernel_goes_by_them(asking_for_labels: Object, tmp_path: Path) -> None:
+    assert rejection(asking_for_labels, (), Features()) is None
+    assert rejection(pod(), (), Features(), has_selinux=True) is None
+    why = rejection(asking_for_labels, (), Features(), has_selinux=True)
+    assert why is not None
+    assert why.reason == "SELinuxNotSupported"
+    assert not selinux.is_enabled(tmp_path / "enforce")
+    (tmp_path / "enforce").touch()
+    assert selinux.is_enabled(tmp_path / "enforce")
 
 
 @pytest.mark.parametrize(

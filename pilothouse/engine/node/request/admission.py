@@ -24,8 +24,8 @@ def needs_features(pod: Object) -> bool:
     return podspec.security(pod).get("supplementalGroupsPolicy") == "Strict"
 
 
-def rejection(pod: Object, allowed_sysctls: Sequence[str], features: Features) -> Waiting | None:
-    """Reason and message with which the pod fails; None when the node takes it."""
+def rejection(pod: Object, allowed_sysctls: Sequence[str], features: Features, *, has_selinux: bool = False) -> Waiting | None:
+    """Reason and message with which the pod fails; None when the node takes it. has_selinux: whether the kernel goes by labels."""
     security = podspec.security(pod)
     for each in security.get("sysctls") or ():
         if not sysctls.is_allowed(each["name"], allowed_sysctls):
@@ -33,7 +33,14 @@ def rejection(pod: Object, allowed_sysctls: Sequence[str], features: Features) -
     if security.get("supplementalGroupsPolicy") == "Strict" and not features.supplemental_groups_policy:
         message = "Pod was rejected: SupplementalGroupsPolicy=Strict is not supported in this node"
         return Waiting("SupplementalGroupsPolicyNotSupported", message)
+    if has_selinux and _asks_for_labels(pod):
+        return Waiting("SELinuxNotSupported", "Pod was rejected: SELinux labels are not given to pods of this node")
     return None
+
+
+def _asks_for_labels(pod: Object) -> bool:
+    asked = (podspec.security(pod), *(each.get("securityContext") or {} for each in podspec.all_containers(pod)))
+    return any(security.get("seLinuxOptions") or security.get("seLinuxChangePolicy") for security in asked)
 
 
 def shortage(asked: Mapping[str, int], others: Sequence[Mapping[str, int]], allocatable: Object) -> Waiting | None:

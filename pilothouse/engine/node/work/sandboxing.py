@@ -5,7 +5,7 @@ from pathlib import Path
 
 import structlog
 
-from pilothouse.engine.node.host import pod_limits
+from pilothouse.engine.node.host import pod_limits, selinux
 from pilothouse.engine.node.host.cgroups import weigh
 from pilothouse.engine.node.pod import allocation, podspec
 from pilothouse.engine.node.pod.state import Waiting
@@ -123,7 +123,8 @@ class SandboxMaker:
         pod, context = self._handle.object, self._context
         features = await context.runtime.features() if admission.needs_features(pod) else Features()
         misplaced = await self._misplaced()
-        why = admission.rejection(pod, context.config.allowed_sysctls, features) or context.pressure(pod) or self._shortage() or misplaced
+        why = admission.rejection(pod, context.config.allowed_sysctls, features, has_selinux=selinux.is_enabled())
+        why = why or context.pressure(pod) or self._shortage() or misplaced
         why = why or (None if self._state.admitted else admission.taken(pod, context.taken_ports(self._handle.uid)))
         if why is None:
             # Nothing is awaited since the others were counted: two pods are never given the same room.

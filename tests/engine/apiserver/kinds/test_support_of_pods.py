@@ -39,9 +39,7 @@ def projected(**source: Any) -> Object:
     [
         ({"os": {"name": "windows"}}, "spec.os.name"),
         ({"resourceClaims": [{"name": "gpu", "resourceClaimName": "gpu"}]}, "spec.resourceClaims"),
-        ({"securityContext": {"seLinuxOptions": {"level": "s0"}}}, "spec.securityContext.seLinuxOptions"),
         ({"securityContext": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}}, "spec.securityContext.sysctls[0].name"),
-        (container(securityContext={"seLinuxOptions": {"level": "s0"}}), "spec.containers[0].securityContext.seLinuxOptions"),
         (container(ports=[{"containerPort": 80, "hostPort": 80, "protocol": "SCTP"}]), "spec.containers[0].ports[0].protocol"),
         (container(ports=[{"containerPort": 80, "hostPort": 80, "hostIP": "::1"}]), "spec.containers[0].ports[0].hostIP"),
         (volume(emptyDir={"medium": "HugePages"}), "spec.volumes[0].emptyDir.medium"),
@@ -93,7 +91,8 @@ async def test_a_stop_signal_is_one_of_the_systems(api: Api, signal: str, os_nam
     [
         {"hostUsers": False},
         {"os": {"name": "linux"}},
-        {"securityContext": {"supplementalGroupsPolicy": "Merge", "seLinuxOptions": {}}},
+        {"securityContext": {"supplementalGroupsPolicy": "Merge", "seLinuxOptions": {"level": "s0"}, "seLinuxChangePolicy": "Recursive"}},
+        container(securityContext={"seLinuxOptions": {"level": "s0"}}),
         {"securityContext": {"sysctls": [{"name": "net/ipv4/tcp_syncookies", "value": "1"}]}},
         container(securityContext={"procMount": "Unmasked"}) | {"hostUsers": False},
         container(ports=[{"containerPort": 80, "protocol": "SCTP"}]),

@@ -109,15 +109,11 @@ def _is_sctp_on_host(value: str, holder: Object) -> bool:
     return bool(holder.get("hostPort")) and value == "SCTP"
 
 
-_SELINUX = "SELinux labels are not applied here; leave it out"
-
 REFUSED: Mapping[str, Rule] = {
     "os.name": refused("this node runs Linux; leave it out or set it to linux", "`windows`", unless("linux")),
     "resourceClaims": refused("there are no device drivers that claims could be made to; leave it out"),
     "resources.claims": refused("there are no device drivers that claims could be made to; leave it out"),
     "schedulingGroup": refused("pods are placed one by one; leave it out"),
-    "securityContext.seLinuxOptions": refused(_SELINUX),
-    "securityContext.seLinuxChangePolicy": refused(_SELINUX),
     "securityContext.sysctls[].name": UNSAFE_SYSCTL,
     "*containers[].ports[].hostIP": refused("ports of the node are IPv4; leave it out or name an IPv4 address", "IPv6", _is_other_family),
     "*containers[].ports[].protocol": refused(
@@ -125,7 +121,6 @@ REFUSED: Mapping[str, Rule] = {
     ),
     "*containers[].resources.claims": refused("there are no device drivers that claims could be made to; leave it out"),
     "ephemeralContainers[].restartPolicy": refused("it is never started again; leave it out"),
-    "*containers[].securityContext.seLinuxOptions": refused(_SELINUX),
     "volumes[].emptyDir.medium": refused(
         "an emptyDir lies on disk or in memory; leave it out or set it to Memory", "huge pages", unless("Memory")
     ),
@@ -138,7 +133,15 @@ REFUSED: Mapping[str, Rule] = {
     },
 }
 
+_SELINUX = on_node(
+    "nothing where the kernel has no SELinux, as with every kubelet: there are no labels then; where it has, the pod fails with the reason "
+    "SELinuxNotSupported"
+)
+
 NODE: Mapping[str, Rule] = {
+    "securityContext.seLinuxOptions": _SELINUX,
+    "securityContext.seLinuxChangePolicy": _SELINUX,
+    "*containers[].securityContext.seLinuxOptions": _SELINUX,
     "hostUsers": on_node(
         "containerd 1.7 with runc 1.1, or later ones, and file systems that can be mounted with other ids; the pod waits on other nodes, "
         "and an event of the reason FailedCreatePodSandBox says why",
