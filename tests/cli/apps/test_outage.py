@@ -60,4 +60,4 @@ async def test_scaling_waits_on_once_the_api_server_is_back(tmp_path: Path) -> N
         await cluster.client.create(APPS, shop())
         transport = Restarting(cluster.client.transport)
         transport.away_for = 4
-        await _until(Client(transport), "shop", "default", {"web": 1}, 30)
+        await _until(Client(transport), "shop", "default", lambda _: {"web": 1}, 30)

@@ -170,7 +170,7 @@ async def test_scaling_beyond_the_room_ends_with_the_cause(tmp_path: Path) -> No
         async with sick(cluster, "web:1", {"conditions": UNSCHEDULED}):
             await cluster.patch(APPS, "shop", {"spec": {"replicas": 3}})
             with pytest.raises(click.ClickException, match=r"shop has . of 3 replicas of web, and that stays so: no node can take"):
-                await _until(cluster.client, "shop", "default", {"web": 3}, 30)
+                await _until(cluster.client, "shop", "default", lambda _: {"web": 3}, 30)
 
 
 @asynccontextmanager
