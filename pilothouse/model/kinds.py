@@ -175,6 +175,7 @@ VOLUMEATTRIBUTESCLASSES = Resource(
 )
 
 INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress", singular="ingress", short_names=("ing",), subresources=_STATUS)
+NETWORKPOLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", singular="networkpolicy", short_names=("netpol",))
 INGRESSCLASSES = Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", namespaced=False, singular="ingressclass")
 SERVICECIDRS = Resource(
     "networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", namespaced=False, singular="servicecidr", subresources=_STATUS

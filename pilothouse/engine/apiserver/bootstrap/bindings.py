@@ -6,6 +6,7 @@ from pilothouse.engine.apiserver.bootstrap.roles import (
     ENDPOINT_REPORT_READER,
     NODE_CONFIG_READER,
     NODE_VOLUMES,
+    POLICY_READER,
     SCHEDULERS_READER,
 )
 from pilothouse.model.bootstrap_tokens import NODE_GROUP
@@ -39,6 +40,7 @@ _NODES = (
     ("pilothouse:node-autoapprove-bootstrap", f"{_REQUESTS}:nodeclient", (f"Group:{NODE_GROUP}",)),
     ("pilothouse:node-autoapprove-renewal", f"{_REQUESTS}:selfnodeclient", ("Group:system:nodes",)),
     ("pilothouse:kubelet-api-admin", "system:kubelet-api-admin", ("User:kube-apiserver-kubelet-client",)),
+    (POLICY_READER, POLICY_READER, ("User:system:kube-proxy",)),
     (NODE_VOLUMES, NODE_VOLUMES, ("User:kube-apiserver-kubelet-client",)),
 )
 """Name, role and subjects: how a node gets a certificate with a bootstrap token, and renews it; what the API server may ask of nodes.

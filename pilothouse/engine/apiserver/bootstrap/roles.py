@@ -16,6 +16,8 @@ CLUSTER_INFO_READER = "system:cluster-info-reader"
 """Of who has not signed in yet: reads where the cluster is and by which authority to know it."""
 ENDPOINT_REPORT_READER = "pilothouse:endpoint-report-reader"
 """Of nodes' proxies: in Leases, to which endpoints that leave the proxies of others still route."""
+POLICY_READER = "pilothouse:network-policy-reader"
+"""Of nodes' proxies, which carry out NetworkPolicies, too: who the pods are that these name."""
 NODE_VOLUMES = "pilothouse:node-volumes"
 NODE_CONFIG_READER = "pilothouse:node-config-reader"
 SCHEDULERS_READER = "pilothouse:schedulers-reader"
@@ -170,6 +172,7 @@ def _components() -> list[Object]:
             rule(READ, "storageclasses", "storage.k8s.io"),
             rule("get list patch update watch", "persistentvolumeclaims"),
         ),
+        cluster_role(POLICY_READER, rule("list watch", "namespaces pods"), rule("list watch", "networkpolicies", "networking.k8s.io")),
         # Who joins learns that its name is taken before it asks for a certificate, as with kubeadm:get-nodes.
         cluster_role("pilothouse:get-nodes", rule("get", "nodes")),
         # Of the API server's client towards nodes: has them make, grow and remove the volumes that lie on them.

@@ -123,7 +123,8 @@ proxy              | watch            | api/v1/services                         
 proxy              | watch            | apis/discovery.k8s.io/v1/endpointslices |                                    | yes
 proxy              | create           | api/v1/namespaces/kube-system/services  |                                    | no
 proxy              | create           | {_HERE}/services                        |                                    | no
-proxy              | list             | api/v1/pods                             |                                    | no
+proxy              | list             | api/v1/pods                             |                                    | yes
+proxy              | create           | {_HERE}/pods                            |                                    | no
 proxy              | get              | {_HERE}/secrets/tls                     |                                    | no
 gateway            | watch            | {_NET}/ingresses                        |                                    | yes
 gateway            | get              | {_HERE}/secrets/tls                     |                                    | yes

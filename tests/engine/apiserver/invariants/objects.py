@@ -77,6 +77,9 @@ OBJECTS: dict[str, Object] = {
     "/apis/networking.k8s.io/v1/namespaces/default/ingresses": {
         "spec": {"rules": [{"host": "a.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": BACKEND}]}}]}
     },
+    "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies": {
+        "spec": {"podSelector": {"matchLabels": LABELS}, "ingress": [{"ports": [{"port": 80, "endPort": 90}]}]}
+    },
     "/apis/networking.k8s.io/v1/ingressclasses": {"spec": {"controller": "example.com/c"}},
     "/apis/node.k8s.io/v1/runtimeclasses": {"handler": "h", "scheduling": {"nodeSelector": LABELS}},
     "/apis/policy/v1/namespaces/default/poddisruptionbudgets": {"spec": {"minAvailable": "50%", "selector": {"matchLabels": LABELS}}},

@@ -4,7 +4,18 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.engine.apiserver.kinds.kind import NAME_COLUMN, Column
-from pilothouse.engine.apiserver.kinds.printers.text import AGE_COLUMN, NONE, SHOWN_MAX, UNKNOWN, UNSET, age, labels, name, shortened
+from pilothouse.engine.apiserver.kinds.printers.text import (
+    AGE_COLUMN,
+    NONE,
+    SHOWN_MAX,
+    UNKNOWN,
+    UNSET,
+    age,
+    labels,
+    name,
+    selector,
+    shortened,
+)
 from pilothouse.model.json import Object
 
 SERVICE_COLUMNS = (
@@ -38,8 +49,13 @@ CLASS_COLUMNS = (
     Column("Parameters", "A reference to a resource with additional parameters"),
     AGE_COLUMN,
 )
+POLICY_COLUMNS = (NAME_COLUMN, Column("Pod-Selector", "Labels of the pods that the policy is for."), AGE_COLUMN)
 SERVICECIDR_COLUMNS = (NAME_COLUMN, Column("CIDRs", "The networks from which Services get addresses."), AGE_COLUMN)
 IPADDRESS_COLUMNS = (NAME_COLUMN, Column("ParentRef", "What has the address."))
+
+
+def policy_cells(obj: Object, now: datetime) -> list[Any]:
+    return [name(obj), selector((obj.get("spec") or {}).get("podSelector")), age(obj, now)]
 
 
 def servicecidr_cells(obj: Object, now: datetime) -> list[Any]:
