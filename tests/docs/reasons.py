@@ -24,6 +24,7 @@ _OTHERS = (
     "PodNetwork "
     "PodNetworkConfig PodReadyToStartContainers PodSandboxStatus PodScheduled PodWorker PreferNoSchedule PullImage RemoveContainer "
     "RemoveImage RemovePodSandbox ReopenContainerLog ReplicaFailure ReplicaSet RestartAllContainers RollingUpdate RouteSocket "
+    "NetworkPolicies NetworkPolicyConfig "
     "RunPodSandbox RuntimeDefault RuntimeReady ServiceAccount ServiceProxy ServiceProxyConfig StartContainer StopContainer "
     "StopPodSandbox StopSignal SuccessCriteriaMet TokenRequest WorkingDir "
     "FileSystemResizePending OnRootMismatch PersistentVolumeClaim ReadWriteOnce "

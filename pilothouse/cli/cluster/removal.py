@@ -173,14 +173,16 @@ async def _remove_containers(home: Home, settings: Settings) -> None:
 
 def _network_parts(home: Home, settings: Settings) -> Iterator[Callable[[], None]]:
     """What takes the rules, links and routes away; each part stands for itself."""
-    from pilothouse.cli.daemon.wiring import node_routes_config, pod_network_config, service_proxy_config
+    from pilothouse.cli.daemon.wiring import network_policy_config, node_routes_config, pod_network_config, service_proxy_config
     from pilothouse.network.pod import kernel as pod_kernel
+    from pilothouse.network.policy import kernel as policy_kernel
     from pilothouse.network.routes import kernel as routes_kernel
     from pilothouse.network.service import kernel as service_kernel
 
     if Settings.is_readable(home):
         # In a pod network that is only supposed lie the routes of another instance, perhaps.
         yield lambda: routes_kernel.teardown(node_routes_config(settings))
+    yield lambda: policy_kernel.teardown(network_policy_config(home, settings))
     yield lambda: service_kernel.teardown(service_proxy_config(home, settings))
     yield lambda: pod_kernel.teardown(pod_network_config(home, settings))
 

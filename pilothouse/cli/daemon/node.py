@@ -38,6 +38,8 @@ from pilothouse.engine.node.runtime.cri import CriRuntime
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.network.dns import ClusterDNS
 from pilothouse.network.pod import PodNetwork
+from pilothouse.network.policy import Gate, NetworkPolicies
+from pilothouse.network.policy.kernel import is_enforced
 from pilothouse.network.routes import NodeRoutes
 from pilothouse.network.service import ServiceProxy
 from pilothouse.network.withdrawal import Withdrawal
@@ -54,10 +56,11 @@ async def work(process: Process) -> None:
     async with AsyncExitStack() as stack:
         decisions = stack.enter_context(DecisionLog(home.decisions))
         identities = Identities(home.pki)
+        gate = Gate(partial(is_enforced, wiring.network_policy_config(home, settings)))
         if settings.server:
             supervisor.start(joined.CREDENTIALS, joined.credentials(home, settings).run)
         else:
-            _start_pod_network(process)
+            _start_pod_network(process, gate)
         if settings.nodes_cidr:
             between = partial(further_network.keep_bridge, Place.first(home, settings))
             supervisor.start("network between nodes", between)
@@ -70,15 +73,15 @@ async def work(process: Process) -> None:
         node = Node(client, wiring.node_config(home, settings), decisions, barrier, supervisor, home.node_socket, listening)
         await node.start(steps.done)
         if settings.server and not api_answers:
-            _start_pod_network(process)
+            _start_pod_network(process, gate)
             await _confirm_range(process, client)
         elif settings.server:
             settings = await supervisor.persist(joined.RANGE, partial(joined.granted_range, client, home, settings))
             process = replace(process, settings=settings)
-            _start_pod_network(process)
+            _start_pod_network(process, gate)
         await supervisor.ready("pod network")
         routing = await _client(stack, identities.kubeconfig(PROXY))
-        _start_network(process, client, routing, barrier, decisions)
+        _start_network(process, client, routing, barrier, decisions, gate)
         if settings.reaches_registry:
             await _start_registry(process)
         if settings.platform:
@@ -100,10 +103,11 @@ async def work(process: Process) -> None:
         await asyncio.Event().wait()
 
 
-def _start_pod_network(process: Process) -> None:
+def _start_pod_network(process: Process, gate: Gate) -> None:
     network = wiring.pod_network_config(process.home, process.settings)
     socket = Containerd(wiring.node_config(process.home, process.settings)).socket
-    process.supervisor.start("pod network", lambda ready: PodNetwork(network, partial(_sandboxes, socket)).run(ready))
+    make = partial(PodNetwork, network, partial(_sandboxes, socket), gate.admit_from_thread)
+    process.supervisor.start("pod network", lambda ready: make().run(ready))
 
 
 async def _sandboxes(socket: Path) -> frozenset[str] | None:
@@ -174,19 +178,21 @@ async def _client(stack: AsyncExitStack, kubeconfig: Path, manager: str = "") ->
     return client
 
 
-def _start_network(process: Process, node: Client, routing: Client, barrier: EndpointBarrier, decisions: DecisionLog) -> None:
+def _start_network(process: Process, node: Client, routing: Client, barrier: EndpointBarrier, decisions: DecisionLog, gate: Gate) -> None:
     """node: signed in as the node, which writes what it says of itself. routing: with the proxies' identity, which reads."""
     home, settings, supervisor = process.home, process.settings, process.supervisor
     informers = Informers(routing)
     recorder = Recorder(routing, decisions, "kube-proxy", settings.node_name)
     proxying, naming = wiring.service_proxy_config(home, settings), wiring.dns_config(settings)
-    reaching = wiring.node_routes_config(settings)
+    reaching, policing = wiring.node_routes_config(settings), wiring.network_policy_config(home, settings)
     withdrawal = Part(informers, lambda: Withdrawal(node, informers, barrier, settings.node_name))
     proxy = Part(informers, lambda: ServiceProxy(informers, barrier, proxying, recorder=recorder))
     dns = Part(informers, lambda: ClusterDNS(node, informers, naming))
+    policies = Part(informers, lambda: NetworkPolicies(informers, policing, gate, recorder=recorder))
     supervisor.start("network events", recorder.run)
     supervisor.start("network informers", informers.run)
     supervisor.start("service proxy", proxy.run)
+    supervisor.start("network policies", policies.run)
     supervisor.start("endpoint reports", withdrawal.run)
     if not settings.parent:
         # A further node of this machine reaches all others through the host.

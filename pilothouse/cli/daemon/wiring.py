@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pilothouse.engine.scheduler.config.types import SchedulerConfig
     from pilothouse.network.dns.config import ClusterDNSConfig
     from pilothouse.network.pod.config import PodNetworkConfig
+    from pilothouse.network.policy.config import NetworkPolicyConfig
     from pilothouse.network.routes.config import NodeRoutesConfig
     from pilothouse.network.service.config import ServiceProxyConfig
     from pilothouse.platform.gateway.controller import GatewayConfig
@@ -103,6 +104,14 @@ def service_proxy_config(home: Home, settings: Settings) -> "ServiceProxyConfig"
         cluster_cidr=settings.pod_cidr,
         service_cidr=settings.service_cidr,
         node_port_addresses=tuple(dict.fromkeys(("127.0.0.1", str(settings.gateway_address), settings.address))),
+    )
+
+
+def network_policy_config(home: Home, settings: Settings) -> "NetworkPolicyConfig":
+    from pilothouse.network.policy.config import NetworkPolicyConfig
+
+    return NetworkPolicyConfig(
+        instance=home.instance, node=settings.node_name, dns_address=str(settings.gateway_address), dns_port=DNS_PORT
     )
 
 

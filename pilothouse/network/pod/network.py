@@ -40,6 +40,14 @@ async def _unknown() -> None:
     return None
 
 
+Admitted = Callable[[str, str], None]
+"""Called with a pod (`namespace/name`) that has got an address, before anything runs in it; blocks until it may send. Raises OSError."""
+
+
+def _at_once(pod: str, address: str) -> None:
+    """Nothing holds a pod back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unended:
     """Ports of the host that were opened or closed, and whose UDP flows of before go on. A kernel without conntrack's netlink has none to
@@ -51,10 +59,11 @@ class Unended:
 
 
 class PodNetwork:
-    """sandboxes: what leases are compared with; without it no lease is collected."""
+    """sandboxes: what leases are compared with; without it no lease is collected. admitted: holds a pod back until it may send."""
 
-    def __init__(self, config: PodNetworkConfig, sandboxes: Sandboxes = _unknown) -> None:
+    def __init__(self, config: PodNetworkConfig, sandboxes: Sandboxes = _unknown, admitted: Admitted = _at_once) -> None:
         self.config = config
+        self._admitted = admitted
         self._sandboxes = sandboxes
         self._unclaimed = Unclaimed()
         self._pool = AddressPool(config.pod_cidr)
@@ -225,6 +234,8 @@ class PodNetwork:
                 kernel.open_ports(self.config, lease.address, request.ports)
                 self._ports[lease.address] = request.ports
                 self._end_flows(lease.address, Unended(request.ports, are_open=True))
+            if request.pod:
+                self._admitted(request.pod, lease.address)
         log.info("pod joined", pod=request.pod, address=lease.address, link=lease.link)
         return cni.result(request, link=lease.link, link_mac=link_mac, mac=mac_of(lease.address), address=lease.address, gateway=gateway)
 
