@@ -13,6 +13,7 @@ from pilothouse.aio.identity import this_boot
 from pilothouse.engine.csi import csi_pb2 as csi
 from pilothouse.engine.csi import methods
 from pilothouse.engine.csi.driver import CsiFailure
+from pilothouse.engine.csi.methods import A, Method, Q
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.csi import records, wanted
 from pilothouse.engine.node.csi.attaching import Attaching
@@ -60,6 +61,8 @@ class Mounter:
         async with self._turn(record.key):
             if asked.is_for_one_pod and await asyncio.to_thread(self._has_another, record.key, place):
                 raise MountFailed("volume uses the ReadWriteOncePod access mode and is already in use by another pod")
+            record = replace(record, asked=True)
+            await asyncio.to_thread(records.write, place, record)
             if driver.can(STAGES) and not asked.is_inline:
                 await self._stage(pod, asked, driver, context, attaches)
             await self._publish(pod, asked, driver, context, about)
@@ -71,7 +74,7 @@ class Mounter:
         known = await asyncio.to_thread(records.read, place)
         if known is not None and known.is_current:
             return
-        record = Record(asked.driver, asked.handle, asked.name, attached=attaches)
+        record = Record(asked.driver, asked.handle, asked.name, attached=attaches, asked=True)
         await asyncio.to_thread(records.write, place, record)
         await asyncio.to_thread(place.target.mkdir, mode=0o750, exist_ok=True)
         request = csi.NodeStageVolumeRequest(
@@ -136,18 +139,14 @@ class Mounter:
                 driver = self._drivers.get(record.driver)
                 target = self._drivers.path_for(driver, place.target)
                 request = csi.NodeUnpublishVolumeRequest(volume_id=record.handle, target_path=target)
-                try:
-                    await driver.driver.call(methods.NODE_UNPUBLISH_VOLUME, request)
-                except CsiFailure as error:
-                    # A volume that somebody has deleted under its pod: what is left to do is done by hand.
-                    left: list[str] = await asyncio.to_thread(mounts_below, place.target)
-                    if error.code != "NOT_FOUND" or left:
-                        raise
+                await _let_go(driver, methods.NODE_UNPUBLISH_VOLUME, request, place)
             await asyncio.to_thread(records.remove, place)
         return record
 
     async def _is_gone(self, place: Place, record: Record) -> bool:
-        """Nothing of it is left to let go of: the machine was restarted since, and its driver is not there to be asked."""
+        """Nothing of it is left to let go of: nobody was asked for it, or the machine was restarted since and its driver is not there."""
+        if not record.asked:
+            return True
         if record.boot == this_boot() or self._drivers.find(record.driver) is not None:
             return False
         left: list[str] = await asyncio.to_thread(mounts_below, place.target)
@@ -164,7 +163,7 @@ class Mounter:
                 driver = self._drivers.get(record.driver)
                 target = self._drivers.path_for(driver, place.target)
                 request = csi.NodeUnstageVolumeRequest(volume_id=record.handle, staging_target_path=target)
-                await driver.driver.call(methods.NODE_UNSTAGE_VOLUME, request)
+                await _let_go(driver, methods.NODE_UNSTAGE_VOLUME, request, place)
             if record is not None:
                 await asyncio.to_thread(records.remove, place)
             self._attaching.let_go(key)
@@ -177,6 +176,16 @@ class Mounter:
 
     def _turn(self, key: Key) -> asyncio.Lock:
         return self._turns.setdefault(key, asyncio.Lock())
+
+
+async def _let_go(driver: Registered, method: Method[Q, A], request: Q, place: Place) -> None:
+    """Raises CsiFailure, but not for a volume that the driver does not know (any more) and of which nothing is mounted."""
+    try:
+        await driver.driver.call(method, request)
+    except CsiFailure as error:
+        left: list[str] = await asyncio.to_thread(mounts_below, place.target)
+        if error.code not in ("NOT_FOUND", "UNIMPLEMENTED") or left:
+            raise
 
 
 def _done(record: Record) -> Record:

@@ -28,7 +28,8 @@ Key = tuple[str, str]
 class Record:
     """name: of the PersistentVolume, or of an inline volume in its pod. pod_volume: its name in the pod. attached: the cluster attaches it.
 
-    boot: of the machine, when the driver was asked; what it had mounted is gone in another one. done: the driver has said that it is there.
+    asked: the driver has been asked for it, or is about to be. done: it has said that it is there. boot: of the machine, when that was
+    noted; what was mounted is gone in another one.
     """
 
     driver: str
@@ -37,6 +38,7 @@ class Record:
     pod_volume: str = ""
     ephemeral: bool = False
     attached: bool = False
+    asked: bool = False
     done: bool = False
     boot: str = ""
 
@@ -78,6 +80,7 @@ def write(place: Place, record: Record) -> None:
         "volumeLifecycleMode": "Ephemeral" if record.ephemeral else "Persistent",
         "podVolume": record.pod_volume,
         "attached": record.attached,
+        "asked": record.asked,
         "done": record.done,
         "boot": this_boot(),
     }
@@ -99,6 +102,7 @@ def read(place: Place) -> Record | None:
             said.get("podVolume") or "",
             said.get("volumeLifecycleMode") == "Ephemeral",
             bool(said.get("attached")),
+            bool(said.get("asked", True)),
             bool(said.get("done")),
             said.get("boot") or "",
         )

@@ -149,8 +149,10 @@ class CsiVolumes:
         else:
             work.close()
         operation.is_waited_for = True
-        await asyncio.wait([operation.task], timeout=self._wait_s)
-        operation.is_waited_for = False
+        try:
+            await asyncio.wait([operation.task], timeout=self._wait_s)
+        finally:
+            operation.is_waited_for = False
         if not operation.task.done():
             raise MountPending(f'volume "{asked.name}" is being mounted by driver {asked.driver}')
         operations.pop(asked.name, None)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_SHARED = 1, 2, 4, 8, 4096, 1 << 20
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_RECURSIVE, MS_SHARED = 1, 2, 4, 8, 4096, 16384, 1 << 20
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 MOST_LAYERS = 64
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
@@ -19,24 +19,19 @@ def bind(descriptor: int, target: Path) -> None:
     _mount(f"/proc/self/fd/{descriptor}".encode(), target, None, MS_BIND, None)
 
 
-def share(folder: Path) -> bool:
-    """What is mounted below the folder appears in containers that have it with propagation, and the other way round. Raises OSError.
+def is_shared(folder: Path) -> bool:
+    """Whether what is mounted below the folder appears in copies of its mount."""
+    return _mount_of(folder)[1]
 
-    On a mount that is not shared already the folder is bound to itself first. False: something is mounted below it that this would hide.
-    """
-    point, is_shared = _mount_of(folder)
-    if is_shared:
-        return True
-    if point != str(folder.resolve()):
-        if mounts_below(folder):
-            return False
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            bind(descriptor, folder)
-        finally:
-            os.close(descriptor)
-    _mount(b"none", folder, None, MS_SHARED, None)
-    return True
+
+def is_bound(folder: Path) -> bool:
+    """Whether a mount of its own begins at the folder."""
+    return _mount_of(folder)[0] == str(folder.resolve())
+
+
+def share(folder: Path) -> None:
+    """What is mounted in a mount point, or below it, appears in its copies, and the other way round. Raises OSError."""
+    _mount(b"none", folder, None, MS_SHARED | MS_RECURSIVE, None)
 
 
 def _mount_of(folder: Path) -> tuple[str, bool]:
@@ -78,6 +73,13 @@ def unmount(target: Path | str) -> None:
             return
         raise OSError(number, os.strerror(number), str(target))
     raise OSError(errno.EBUSY, f"more than {MOST_LAYERS} mounts upon each other", str(target))
+
+
+def unmount_open(descriptor: int) -> None:
+    """The mount that is open, though another may lie upon it; users of it keep it until they end. Raises OSError."""
+    if _libc.umount2(f"/proc/self/fd/{descriptor}".encode(), MNT_DETACH) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def unmount_idle(target: Path) -> None:

@@ -183,6 +183,18 @@ async def test_a_volume_that_somebody_has_deleted_under_its_pod_holds_up_nothing
         assert await made.volumes.drop("uid-1") == []
 
 
+async def test_what_a_driver_stages_no_longer_is_not_waited_for() -> None:
+    async with world() as made:
+        made.made()
+        await made.mount(pod(), persistent())
+        where = records.staged_at(made.config, "folders.test", "vol-1")
+        made.driver.faults.set("NodeUnstageVolume", Fault("UNIMPLEMENTED"))
+        assert await made.volumes.drop("uid-1") == []
+        unmount(where.target)
+        await made.volumes.tidy()
+        await unstaged(made)
+
+
 class TestAttached:
     """Volumes that the cluster attaches to nodes."""
 
@@ -228,6 +240,17 @@ class TestAttached:
             with pytest.raises(MountFailed, match="no slot is free") as caught:
                 await made.mount(pod(), persistent())
             assert caught.value.step == "MountVolume.WaitForAttach"
+
+    async def test_a_pod_whose_volume_nobody_has_attached_ends_without_its_driver(self) -> None:
+        async with world(self.OPTIONS, wait_s=0.2) as made:
+            made.made()
+            made.about(attachRequired=True)
+            with pytest.raises(MountPending):
+                await made.volumes.mount(pod(), persistent())
+            made.drivers.remove(made.config.registrations_dir / "r.sock")
+            assert await made.volumes.drop("uid-1") == []
+            await asyncio.sleep(0.1)
+            assert made.attaching.in_use() == []
 
 
 class TestInline:

@@ -9,7 +9,7 @@ import pytest
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files.beneath import opened
 from pilothouse.engine.node.files.kubelet_root import open_root
-from pilothouse.engine.node.files.mountpoints import bind, mount_memory, mounts_below, share, unmount
+from pilothouse.engine.node.files.mountpoints import bind, is_shared, mount_memory, mounts_below, unmount
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 
@@ -52,13 +52,29 @@ def test_pods_of_an_earlier_release_are_taken_over_with_their_mounts(config: Nod
     assert mounts_below(config.pods_dir) == [str(config.pods_dir / "u" / "volume")]
 
 
-def test_what_is_mounted_below_is_never_hidden(config: NodeConfig) -> None:
-    inner = config.kubelet_dir / "inner"
-    inner.mkdir(parents=True)
-    mount_memory(inner, "size=4096")
-    (inner / "file").touch()
-    assert share(config.kubelet_dir) is False or (inner / "file").exists()
-    assert (inner / "file").exists()
+def test_opening_it_is_for_good_and_leaves_no_mount_twice(config: NodeConfig) -> None:
+    open_root(config)
+    open_root(config)
+    assert Path("/proc/self/mountinfo").read_text().count(f" {config.kubelet_dir} ") <= 1
+
+
+def test_what_is_mounted_below_already_is_seen_all_the_time_and_once(config: NodeConfig, tmp_path: Path) -> None:
+    outer = config.home / "pods" / "u" / "outer"
+    outer.mkdir(parents=True)
+    mount_memory(outer, "size=64k")
+    (outer / "inner").mkdir()
+    mount_memory(outer / "inner", "size=4096")
+    (outer / "inner" / "file").touch()
+    open_root(config)
+    here = config.pods_dir / "u" / "outer"
+    assert (here / "inner" / "file").exists()
+    assert is_shared(here)
+    table = Path("/proc/self/mountinfo").read_text()
+    assert table.count(f" {here} ") == table.count(f" {here}/inner ") == 1
+    bound(here, tmp_path / "container")
+    (here / "later").mkdir()
+    mount_memory(here / "later", "size=4096")
+    assert str(tmp_path / "container" / "later") in mounts_below(tmp_path)
 
 
 @pytest.mark.parametrize(
