@@ -35,6 +35,8 @@ FOLDER = "local.pilothouse.io/folder"
 """Annotation of a Node: where its volumes lie."""
 SOURCE_NODE = "local.pilothouse.io/source-node"
 """Annotation of a claim whose volume is made of another one or of a snapshot: the node that has that, and can make it."""
+FROM_IMAGE = "pilothouse.io/volumes-from-image"
+"""Annotation of a pod: names of its volumes, by commas, of claims whose parts (`subPath`) begin with what the image has at their place."""
 NODE = "local.pilothouse.io/node"
 """Annotation of a volume: on which node it lies."""
 

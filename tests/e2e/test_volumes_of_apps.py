@@ -1,11 +1,14 @@
 """Files of an app that outlive its replicas, its deploys and the app itself, in real containers."""
 
+import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pilothouse.engine.node.images.archive import load_archive, write_archive
 from tests.e2e.instance import Instance, eventually
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
@@ -91,3 +94,17 @@ def test_a_volume_without_room_ends_the_deploy_with_the_cause(shop: Shop, tmp_pa
     assert "claim shop-data gets no volume" in said.splitlines()[-1]
     assert "revision 1" in said.splitlines()[-1]
     assert shop.sh("echo runs") == "runs\n"
+
+
+def test_an_empty_volume_begins_with_what_the_image_has_there_and_a_user_of_its_own_can_write(shop: Shop) -> None:
+    name = f"docker.io/test/files-{shop.namespace}:1"
+    archive = shop.instance.home / "files.tar"
+    files = {"bin/busybox": Path(shutil.which("busybox") or "").read_bytes(), "srv/files/seed": b"of the image\n"}
+    write_archive(archive, name, files, {"bin/sh": "busybox"}, {"Cmd": ["sh"], "Env": ["PATH=/bin"], "User": "1234:1234"})
+    asyncio.run(load_archive(shop.instance.home / "node" / "containerd" / "containerd.sock", archive))
+    shop.image = name
+    shop.deploy("--volume", "files:/srv/files:64Mi", "--volume", "empty:/srv/other:16Mi")
+    assert shop.sh("cat /srv/files/seed; id -u") == "of the image\n1234\n"
+    shop.sh("rm -f /srv/files/seed; echo two > /srv/files/own; echo three > /srv/other/own")
+    shop.deploy("-e", "ROUND=2")
+    assert shop.sh("cd /srv/files; busybox ls -A; busybox cat /srv/other/own") == "own\nthree\n"

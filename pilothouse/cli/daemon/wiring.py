@@ -213,7 +213,12 @@ def platform_options(home: Home, settings: Settings) -> "PlatformOptions":
     return PlatformOptions(
         registry=registry,
         around=Surroundings(
-            registry=registry, domain=settings.domain, url_port=settings.http_port, asks_replicas=True, hosts_by_namespace=True
+            registry=registry,
+            domain=settings.domain,
+            url_port=settings.http_port,
+            asks_replicas=True,
+            hosts_by_namespace=True,
+            fills_volumes=True,
         ),
         builder_image=BUILDER,
         local=LocalParts(home.path, architecture(), settings.registry_port, settings.https_port),

@@ -35,6 +35,7 @@ class Surroundings:
     asks_replicas: whether the platform can reach pods; then a replica with a route and without a health check counts once it has
     answered a request. proven_s: how long every other replica without a health check must stay up until it counts: a port may
     accept before the program has loaded what it serves. hosts_by_namespace: whether the gateway gives a host to one namespace alone.
+    fills_volumes: whether nodes give an empty volume what the image has at its place (`model.volumes.FROM_IMAGE`).
     """
 
     registry: str
@@ -45,6 +46,7 @@ class Surroundings:
     proven_s: int = 3
     asks_replicas: bool = False
     hosts_by_namespace: bool = False
+    fills_volumes: bool = False
 
 
 def fingerprint(value: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import QuantityError, canonical
+from pilothouse.model.volumes import FROM_IMAGE
 from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.objects import Surroundings, fingerprint, identity, labels, metadata, selector, within
 from pilothouse.platform.apps.processes import RELEASE, WEB, Process, deployment_name
@@ -48,7 +49,7 @@ def deployment(app: Object, process: Process, running: Running, around: Surround
     template = _template(app, process, running, around)
     restarted = (app["spec"].get("restarts") or {}).get(process.name)
     if restarted:
-        template["metadata"]["annotations"] = {RESTARTED: restarted}
+        template["metadata"]["annotations"] = template["metadata"].get("annotations", {}) | {RESTARTED: restarted}
     template["metadata"]["annotations"] = {STATE: fingerprint(template)} | template["metadata"].get("annotations", {})
     # Present also where there is none, like a container's `envFrom`; they are no part of the state then.
     template["spec"] = {"readinessGates": [], "volumes": [], "affinity": None} | template["spec"]
@@ -115,6 +116,8 @@ def _template(app: Object, process: Process, running: Running, around: Surroundi
         }
         | mounts.of_pod(app, process.name, running.claims),
     }
+    if around.fills_volumes and (filled := mounts.filled(app, process.name, running.claims)):
+        template["metadata"]["annotations"] = {FROM_IMAGE: ",".join(filled)}
     if around.drain_s and _is_served(process, running):
         # What a pod waits counts against its time to end.
         template["spec"]["terminationGracePeriodSeconds"] = GRACE_S + around.drain_s

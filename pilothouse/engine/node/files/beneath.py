@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 NO_CROSSING, NO_MAGIC_LINKS, NO_LINKS, BENEATH = 0x01, 0x02, 0x04, 0x08
 """RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH."""
+IN_ROOT = 0x10
+"""RESOLVE_IN_ROOT: the open folder is `/` to links, as it is to a program inside."""
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPENAT2 = 437
 _TRIES = 128

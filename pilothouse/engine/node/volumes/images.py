@@ -38,6 +38,14 @@ class ImageViews:
         await asyncio.to_thread(mount_layers, layers, empty, path)
         return path
 
+    async def unmount(self, uid: str, name: str) -> None:
+        """One of the pod's, before its end; doing it again is no failure. Raises RuntimeFailure, OSError."""
+        path = self._folder(uid) / name
+        if await asyncio.to_thread(path.is_dir):
+            await asyncio.to_thread(unmount, path)
+            await self._runtime.drop_view(_key(uid, name))
+            await asyncio.to_thread(path.rmdir)
+
     async def drop(self, uid: str) -> None:
         """Everything that the pod had of images; doing it again is no failure. Raises RuntimeFailure, OSError."""
         for path in await asyncio.to_thread(_folders, self._folder(uid)):

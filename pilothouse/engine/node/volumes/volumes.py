@@ -28,6 +28,7 @@ from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.engine.node.volumes import nfs
 from pilothouse.engine.node.volumes.claimed import KINDS as CLAIMED
 from pilothouse.engine.node.volumes.claimed import ClaimedVolumes
+from pilothouse.engine.node.volumes.filled import VolumeFiller
 from pilothouse.engine.node.volumes.host_paths import host_path
 from pilothouse.engine.node.volumes.images import ImageViews
 from pilothouse.engine.node.volumes.mounts import COPIES, SUBPATHS
@@ -91,6 +92,7 @@ class Volumes:
         self._claimed = claimed
         self._csi = csi
         self.views = views
+        self.filler = VolumeFiller(views)
         self._clock = Steady() if clock is None else clock
         self._config = config
         self._sources = sources

@@ -212,6 +212,7 @@ class Starter:
         assert box is not None
         await self._sandboxes.look_up_users()
         users = await runtime.users(box.id) if self._sandboxes.users is not None else None
+        await self._fill_volumes(spec, image)
         prepared = await self._prepare(spec, "" if users is None else users.path)
         config = container.container_config(
             pod, spec, attempt=attempt, prepared=prepared, image=image, profiles=self._context.config.seccomp_dir,
@@ -243,6 +244,11 @@ class Starter:
             await asyncio.to_thread(make_links, self._context.config, [link])
         except OSError as error:
             log.warning("log not linked", link=link.name, why=error.strerror)
+
+    async def _fill_volumes(self, spec: Object, image: Image) -> None:
+        """Before a container sees them. Raises ConfigMissing, RuntimeFailure, OSError."""
+        if self.prepared is not None:
+            await self._context.volumes.filler.fill(self._handle.object, spec, image, self.prepared.paths)
 
     def _target(self, spec: Object) -> str:
         """Id of the container whose processes it is to share; raises ConfigMissing when that has ended meanwhile."""

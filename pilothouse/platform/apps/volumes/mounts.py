@@ -50,6 +50,11 @@ def of_container(app: Object, process: str, claims: Claims) -> list[Object]:
     return [_mount(each, claims) for each in spec.of_process(app, process)]
 
 
+def filled(app: Object, process: str, claims: Claims) -> list[str]:
+    """Names of the volumes that may begin with what the image has at their place: those that are mounted by a folder of their own."""
+    return [each.name for each in spec.of_process(app, process) if not each.read_only and _mount(each, claims).get("subPath") == FOLDER]
+
+
 def _mount(volume: Volume, claims: Claims) -> Object:
     mount: Object = {"name": volume.name, "mountPath": volume.path.rstrip("/")}
     mount |= {"readOnly": True} if volume.read_only else {}

@@ -1,12 +1,13 @@
 """An app's life with volumes: claims are made and grow, outlive the app, and have one writer unless they can have several."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from tests.platform.apps.life import Life, app
+from tests.platform.apps.life import AROUND, Life, app
 
 DATA = {"path": "/data"}
 
@@ -205,6 +206,15 @@ def test_a_claim_of_another_app_is_mounted_where_that_one_has_its_files_and_on_i
     assert pod(found)["containers"][0]["volumeMounts"][0]["subPath"] == "data"
     labels = found.objects["Deployment", "shop"]["spec"]["template"]["metadata"]["labels"]
     assert labels["apps.pilothouse.dev/volumes-with"] == "blog"
+
+
+def test_an_empty_volume_begins_with_what_the_image_has_where_nodes_can_do_that() -> None:
+    volumes = {"data": DATA, "seen": {"path": "/seen", "readOnly": True}}
+    for around, annotation in ((AROUND, None), (replace(AROUND, fills_volumes=True), "data")):
+        found = Life(app(image="web:1", volumes=volumes), around)
+        found.settle()
+        marks = found.objects["Deployment", "shop"]["spec"]["template"]["metadata"]["annotations"]
+        assert marks.get("pilothouse.io/volumes-from-image") == annotation
 
 
 def test_no_claim_is_made_for_an_app_that_is_not_built() -> None:
