@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli.cluster.kube import offered
-from tests.cli.answers import answering, app
+from tests.cli.answers import answering, app, saying
 from tests.cli.pseudo_terminal import PH
 
 
@@ -48,7 +48,10 @@ def test_words_of_kubectl_come_with_their_meanings_and_file_names_where_they_bel
     assert offered("", "x") == []
 
 
-SHOP, BLOG = app("shop", env={"A": "1", "B": "2"}, processes={"worker": {}}), app("blog")
+CLAIMS = "/api/v1/namespaces/default/persistentvolumeclaims"
+LABELS = {"app.kubernetes.io/name": "shop", "app.kubernetes.io/managed-by": "pilothouse", "apps.pilothouse.dev/volume": "data"}
+CLAIM = {"metadata": {"name": "shop-data", "namespace": "default", "labels": LABELS}, "spec": {}}
+SHOP, BLOG = app("shop", env={"A": "1", "B": "2"}, processes={"worker": {}}, volumes={"data": {"path": "/d"}}), app("blog")
 
 
 @pytest.mark.parametrize(
@@ -60,11 +63,15 @@ SHOP, BLOG = app("shop", env={"A": "1", "B": "2"}, processes={"worker": {}}), ap
         (["apps", "-n", "kube"], ["kube-system"]),
         (["logs", "shop", "--process", ""], ["web", "worker"]),
         (["env", "unset", "shop", "A", ""], ["B"]),
+        (["deploy", "--name", "shop", "--no-volume", ""], ["data"]),
+        (["deploy", "--name", "blog", "--no-volume", ""], []),
+        (["volumes", "delete", ""], ["shop/data"]),
     ],
     ids=" ".join,
 )
 async def test_names_are_those_of_the_cluster(tmp_path: Path, words: list[str], offers: list[str]) -> None:
-    async with answering(tmp_path, apps=[SHOP, BLOG], namespaces=["default", "kube-system"]):
+    async with answering(tmp_path, apps=[SHOP, BLOG], namespaces=["default", "kube-system"]) as server:
+        server.overrides[CLAIMS] = saying({"items": [CLAIM]})
         assert sorted(await asyncio.to_thread(completed, *words, home=tmp_path)) == offers
 
 

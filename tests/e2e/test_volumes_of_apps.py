@@ -59,6 +59,8 @@ def test_what_an_app_writes_to_its_volume_outlives_replicas_deploys_and_the_app(
     shop.sh("echo one > /data/file")
     shop.deploy("-e", "ROUND=2")
     assert shop.sh("cat /data/file; ls -A /data") == "one\nfile\n"
+    shop.instance.kubectl("delete", "pod", "-n", shop.namespace, "-l", "apps.pilothouse.dev/app=shop", "--grace-period=0", "--force")
+    eventually(lambda: shop.ph("exec", "shop", "/bin/busybox", "cat", "/data/file", check=False)[0] == "one\n", 60, 0.5)
     shop.sh("dd if=/dev/zero of=/data/zeros bs=1M count=8 2>/dev/null; sync")
     used = eventually(lambda: json.loads(shop.ph("volumes", "-o", "json")[0])[0].get("usedBytes"), 30, 1)
     assert 8 << 20 <= used < 32 << 20
@@ -108,3 +110,38 @@ def test_an_empty_volume_begins_with_what_the_image_has_there_and_a_user_of_its_
     shop.sh("rm -f /srv/files/seed; echo two > /srv/files/own; echo three > /srv/other/own")
     shop.deploy("-e", "ROUND=2")
     assert shop.sh("cd /srv/files; busybox ls -A; busybox cat /srv/other/own") == "own\nthree\n"
+
+
+COMPOSE = """
+services:
+  reader:
+    image: {image}
+    command: &runs [/bin/busybox, sh, -c, "trap exit TERM; while :; do sleep 0.2; done"]
+    volumes: ["shared_files:/seen:ro", "./here:/there"]
+    depends_on: [writer]
+  writer:
+    image: {image}
+    command: *runs
+    volumes: [{{source: shared_files, target: /files}}]
+volumes: {{shared_files: {{x-size: 16Mi}}}}
+"""
+
+
+def test_services_of_a_compose_file_share_a_named_volume(instance: Instance, namespace: str, busybox: str, tmp_path: Path) -> None:
+    def sh(app: str, script: str) -> str:
+        return instance.ph("exec", "-n", namespace, app, "/bin/busybox", "sh", "-c", script).stdout
+
+    instance.load_image(busybox)
+    (tmp_path / "compose.yaml").write_text(COMPOSE.format(image=busybox))
+    said = instance.ph("compose", "up", str(tmp_path), "-n", namespace).stderr
+    assert "volume shared_files is shared by writer and reader, which run on one node for that" in said
+    assert "./here is a folder or file of this machine, which replicas cannot have" in said
+    sh("writer", "echo one > /files/file")
+    assert sh("reader", "cat /seen/file; touch /seen/x 2>&1 | grep -o 'Read-only file system'") == "one\nRead-only file system\n"
+    again = instance.ph("compose", "up", str(tmp_path), "-n", namespace).stderr
+    assert again.count("nothing has changed") == 2
+    left = instance.ph("delete", "writer", "-n", namespace, "--volumes", "--yes").stderr
+    assert "volume writer/shared-files stays: reader mounts it as well" in left
+    assert sh("reader", "cat /seen/file") == "one\n"
+    instance.ph("delete", "reader", "-n", namespace, "--yes")
+    assert "volume writer/shared-files is removed" in instance.ph("volumes", "delete", "writer/shared-files", "-n", namespace, "-y").stdout

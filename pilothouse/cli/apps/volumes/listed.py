@@ -1,7 +1,7 @@
 """The claims that were made for apps, and what each stands for."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,9 +97,9 @@ def users_of(claim: Object, apps: Iterable[Object]) -> tuple[str, ...]:
     return tuple(sorted(meta.name(app) for app in near if meta.name(claim) in claims_of(app)))
 
 
-def node_of(volume: Mapping[str, Object]) -> str:
-    """The one node that can reach it; "" for several."""
-    if own := meta.annotations(dict(volume)).get(NODE):
+def node_of(volume: Object) -> str:
+    """The one node that can reach a PersistentVolume; "" for several."""
+    if own := meta.annotations(volume).get(NODE):
         return own
     required = ((volume.get("spec") or {}).get("nodeAffinity") or {}).get("required") or {}
     named = [

@@ -8,10 +8,8 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.names import dns1123_subdomain
 from pilothouse.platform.apps.volumes import spec
-from pilothouse.platform.apps.volumes.spec import Volume
+from pilothouse.platform.apps.volumes.spec import MOST, Volume
 
-MOST = 20
-"""Volumes of an app."""
 MOST_PATH = 255
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,28}[a-z0-9])?")
 _KERNEL = ("/proc", "/sys", "/dev")

@@ -16,6 +16,8 @@ from pilothouse.platform.apps.volumes import spec
 from pilothouse.platform.apps.volumes.spec import SHARED, Volume
 
 DEFAULT_SIZE = "1Gi"
+MOST_KEPT = 100
+"""Claims that are listed in an app's status beside those of its volumes."""
 ONE_NODE = "ReadWriteOnce"
 VOLUME_LABEL = "apps.pilothouse.dev/volume"
 """Label of a claim that was made for an app's volume: the volume's name. `objects.NAME_LABEL` is the app's."""
@@ -116,10 +118,11 @@ def _most(app: Object, process: Process) -> int:
 
 
 def status(app: Object, claims: Claims) -> list[Object]:
-    """As the app's status lists them, those that were taken out of the spec last."""
+    """As the app's status lists them, those that were taken out of the spec last; no more than a status has room for."""
     named = {volume.claim: volume.name for volume in spec.of(app)}
-    found = [_shown(volume.name, volume.claim, claims.get(volume.claim)) for volume in spec.of(app)]
-    return found + [_shown(meta.labels(each)[VOLUME_LABEL], meta.name(each), each) | {"kept": True} for each in kept(app, claims, named)]
+    found = [_shown(volume.name, volume.claim, claims.get(volume.claim)) for volume in spec.of(app)[: spec.MOST]]
+    left = kept(app, claims, named)[:MOST_KEPT]
+    return found + [_shown(meta.labels(each)[VOLUME_LABEL], meta.name(each), each) | {"kept": True} for each in left]
 
 
 def kept(app: Object, claims: Claims, named: Mapping[str, str]) -> Sequence[Object]:

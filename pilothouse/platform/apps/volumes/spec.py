@@ -4,12 +4,13 @@ A volume is a folder of the app's processes whose files outlive them. Behind eac
 after both, or one that is there already and is named in `claim`. What a spec leaves out of size, access mode and class stays as it is.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
+MOST = 20
+"""Volumes of an app."""
 SHARED = "ReadWriteMany"
 VOLATILE = ("size", "accessMode", "storageClass")
 """What belongs to the claim, and is no part of a revision: nobody goes back to a smaller volume."""
@@ -65,11 +66,6 @@ def restored(state: Object, now: Object) -> Object:
     """`spec.volumes` of a revision, with what is true of their claims as `now`, the current one, has it."""
     kept = {name: {key: given[key] for key in VOLATILE if given.get(key)} for name, given in now.items()}
     return {name: given | kept.get(name, {}) for name, given in state.items()}
-
-
-def without(volumes: Object, names: Iterable[str]) -> Object:
-    gone = set(names)
-    return {name: given for name, given in volumes.items() if name not in gone}
 
 
 def _volume(app: Object, name: str, given: Object) -> Volume:

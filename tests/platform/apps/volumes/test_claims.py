@@ -229,3 +229,9 @@ def test_the_load_may_not_bring_a_second_replica_to_a_volume_of_one() -> None:
     found = life(volumes={"data": DATA}, autoscale={"min": 1, "max": 4})
     assert found.condition("Ready") == ("False", "InvalidApp")
     assert "shop cannot have 4 replicas of web" in ready(found)
+
+
+def test_a_spec_with_more_volumes_than_there_may_be_makes_no_large_status() -> None:
+    found = life(volumes={f"v{n}": {"path": f"/v{n}"} for n in range(500)})
+    assert found.condition("Ready") == ("False", "InvalidApp")
+    assert len(found.status["volumes"]) == 20
