@@ -26,6 +26,8 @@ from pilothouse.model.node_objects import SIMULATED_LEASE, is_simulated
 
 LEASE_NAMESPACE = "kube-node-lease"
 GRACE_S = 40.0
+EVERY_SIMULATED = "every simulated node"
+"""A key that no Node can have as its name."""
 
 
 @dataclass(slots=True)
@@ -69,10 +71,14 @@ class NodeLifecycleController:
             tasks.spawn(self._evictions.run(), name="taint-eviction")
 
     async def reconcile(self, name: str) -> float | None:
+        if name == EVERY_SIMULATED:
+            return self._watch_simulated()
         node = self._nodes.get(name)
         if node is None:
             self._heartbeats.pop(name, None)
             return None
+        if is_simulated(node) and SIMULATED_LEASE not in self._heartbeats:
+            self._controller.queue.add(EVERY_SIMULATED)
         silent_s = self._silent_s(SIMULATED_LEASE if is_simulated(node) else name)
         if silent_s >= self._grace_s:
             node = await self._lose(node)
@@ -83,7 +89,19 @@ class NodeLifecycleController:
             # Without such a taint nobody's time is running out; pods that wait for theirs come round by themselves.
             for pod in self._pods.indexed(name):
                 self._evictions.queue.add(meta.key(pod))
-        return max(0.1, self._grace_s - silent_s) if silent_s < self._grace_s else None
+        if silent_s >= self._grace_s or is_simulated(node):
+            return None
+        return max(0.1, self._grace_s - silent_s)
+
+    def _watch_simulated(self) -> float | None:
+        """One look for all nodes that live by one Lease; they are thousands."""
+        silent_s = self._silent_s(SIMULATED_LEASE)
+        if silent_s < self._grace_s:
+            return max(0.1, self._grace_s - silent_s)
+        for node in self._nodes.informer.items():
+            if is_simulated(node):
+                self._controller.queue.add(meta.name(node))
+        return None
 
     async def evict(self, key: str) -> float | None:
         """Delete a pod that does not tolerate its node's NoExecute taints, once its time is up."""
@@ -152,6 +170,8 @@ class NodeLifecycleController:
     def _lease_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and meta.namespace(new) == LEASE_NAMESPACE:
             self._seen(meta.name(new), (new.get("spec") or {}).get("renewTime"))
+            if meta.name(new) == SIMULATED_LEASE:
+                self._controller.queue.add(EVERY_SIMULATED)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         """A status written by the node itself is a sign of life, too; one change of readiness can turn the fate of all that are unready."""

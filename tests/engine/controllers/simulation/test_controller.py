@@ -83,7 +83,7 @@ async def test_pods_of_other_nodes_are_left_alone(server: ApiServer) -> None:
 async def test_all_nodes_live_by_one_lease_and_come_back_after_it_was_silent(server: ApiServer) -> None:
     async with simulating(server, 2) as cluster:
         await cluster.until(NODES, lambda items: len(items) == 2)
-        assert names(await cluster.items(LEASES, "kube-node-lease")) == ["simulated-nodes"]
+        await cluster.until(LEASES, lambda items: names(items) == ["simulated-nodes"], namespace="kube-node-lease")
         # Silent for longer than the node controller's patience here: the nodes are lost, and say again that they are well.
         lost = [each for each in await cluster.items(NODES, None) if not meta.is_true(each, "Ready")]
         await cluster.until(NODES, lambda items: any(not meta.is_true(each, "Ready") for each in items) or lost)
