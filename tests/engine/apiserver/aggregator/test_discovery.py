@@ -150,9 +150,6 @@ async def test_the_description_of_another_server_is_listed_and_asked_of_it(regis
     assert registered.checked[-1].headers["x-remote-user"] == "admin"
 
 
-@pytest.mark.parametrize(
-    "index",
-    [{}, {"paths": []}, {"paths": {"apis/example.org/v1": "x"}}, {"paths": {"apis/example.org/v1": {"serverRelativeURL": "/api/v1"}}}],
-)
+@pytest.mark.parametrize("document", [{}, [], {"apis/example.org/v1": "x"}, {"apis/example.org/v1": {"serverRelativeURL": "/api/v1"}}])
 def test_an_index_of_descriptions_leads_nowhere_else(document: Any) -> None:
     assert description_in({"paths": document}, "apis/example.org/v1") == ""
