@@ -6,7 +6,7 @@ Source: kube-aggregator pkg/controllers/status/remote, whose resync this interva
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -14,10 +14,12 @@ from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.tasks import Scope, scope
 from pilothouse.engine.apiserver.aggregator import resource_list
 from pilothouse.engine.apiserver.aggregator.asking import Asker
+from pilothouse.engine.apiserver.aggregator.described import MOST_BYTES as MOST_DESCRIBED_BYTES
+from pilothouse.engine.apiserver.aggregator.described import Described, described
 from pilothouse.engine.apiserver.aggregator.findings import Finding, Findings
 from pilothouse.engine.apiserver.resources.registration import Registration
 from pilothouse.model.errors import ApiError
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, dumps
 
 EVERY_S = 30.0
 FLOOR_S = 1.0
@@ -37,11 +39,20 @@ class _Turn:
 
 
 class Checks:
-    """registered: the APIService of a name, None without one that names a service. told: called with the name once something is found."""
+    """registered: the APIService of a name, None without one that names a service. told: called with the name once something is found.
+
+    encode: writes descriptions of version 2; what it cannot write is not taken.
+    """
 
     def __init__(
-        self, registered: Callable[[str], Registration | None], asker: Asker, findings: Findings, told: Callable[[str], None]
+        self,
+        registered: Callable[[str], Registration | None],
+        asker: Asker,
+        findings: Findings,
+        told: Callable[[str], None],
+        encode: Callable[[Object], bytes] = dumps,
     ) -> None:
+        self._encode = encode
         self._registered = registered
         self._asker = asker
         self._findings = findings
@@ -106,18 +117,16 @@ class Checks:
             self._changed.set()
 
     async def _found(self, registration: Registration) -> Finding:
-        before = self._findings.of(registration)
-        known = () if before is None else before.resources
-        path = "" if before is None else before.openapi
+        before = self._findings.of(registration) or Finding(registration)
         try:
             answer = await self._asker.get(registration, registration.path)
         except ApiError as error:
-            return Finding(registration, f"failing or missing response from {registration.url}: {error.message}", known, path)
+            return _failed(before, registration, error.message)
         if not 200 <= answer.status < 300:
-            why = f"bad status from {registration.url}: {answer.status}"
-            return Finding(registration, f"failing or missing response from {registration.url}: {why}", known, path)
+            return _failed(before, registration, f"bad status from {registration.url}: {answer.status}")
         resources = resource_list.entries(answer.value, registration.group, registration.version)
-        return Finding(registration, "", resources, await self._openapi(registration))
+        openapi = await self._openapi(registration)
+        return Finding(registration, "", resources, openapi, await self._described(registration, openapi, before))
 
     async def _openapi(self, registration: Registration) -> str:
         """Where its document of version 3 is, as its index says."""
@@ -127,6 +136,24 @@ class Checks:
         except ApiError:
             return ""
         return description_in(index, name)
+
+    async def _described(self, registration: Registration, openapi: str, before: Finding) -> Described | None:
+        """Asked again only when the hash of its description has changed: the document may be large."""
+        if before.described is not None and before.openapi == openapi:
+            return before.described
+        try:
+            document = (await self._asker.get(registration, "/openapi/v2", most_bytes=MOST_DESCRIBED_BYTES)).value
+        except ApiError:
+            return None
+        if document is None:
+            return None
+        return await asyncio.to_thread(described, document, registration.name, registration.path, self._encode)
+
+
+def _failed(before: Finding, registration: Registration, why: str) -> Finding:
+    """What was known of what it serves stays so."""
+    said = f"failing or missing response from {registration.url}: {why}"
+    return replace(before, of=registration, failure=said, is_outdated=False)
 
 
 def description_in(index: Object, name: str) -> str:

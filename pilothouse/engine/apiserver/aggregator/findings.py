@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from pilothouse.engine.apiserver.aggregator.described import Described
 from pilothouse.engine.apiserver.resources.registration import Registration
 from pilothouse.model.json import Object
 
@@ -11,13 +12,15 @@ class Finding:
     """of: whom it is about, as it was registered then. failure: why it does not answer, "" where it does.
 
     resources: as in the aggregated discovery document (apidiscovery.k8s.io/v2), of the last time that it answered. openapi: where it has
-    its OpenAPI document of version 3, path and query, "" without one. is_outdated: what is behind it has gone since, or has come anew.
+    its OpenAPI document of version 3, path and query, "" without one. described: what it says of itself in version
+    2. is_outdated: what is behind it has gone since, or has come anew.
     """
 
     of: Registration
     failure: str = ""
     resources: tuple[Object, ...] = ()
     openapi: str = ""
+    described: Described | None = None
     is_outdated: bool = False
 
     def is_about(self, registration: Registration) -> bool:

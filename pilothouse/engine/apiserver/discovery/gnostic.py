@@ -17,9 +17,13 @@ _REQUIRED, _ADDITIONAL, _TYPE, _ITEMS, _ALL_OF, _PROPERTIES, _EXTENSION = 19, 21
 def encode(document: Object) -> bytes:
     """A version 2 document without its paths."""
     info = document["info"]
-    definitions = b"".join(_bytes(1, _named(name, _schema(schema))) for name, schema in document["definitions"].items())
     head = _text(1, document["swagger"]) + _bytes(2, _text(1, info["title"]) + _text(2, info["version"]))
-    return head + _bytes(8, b"") + _bytes(9, definitions)
+    return head + _bytes(8, b"") + _bytes(9, definitions(document))
+
+
+def definitions(document: Object) -> bytes:
+    """Those of a document, or of a part of one. Raises AttributeError, TypeError, ValueError for what has not the shape."""
+    return b"".join(_bytes(1, _named(name, _schema(schema))) for name, schema in document["definitions"].items())
 
 
 def _schema(schema: Object) -> bytes:

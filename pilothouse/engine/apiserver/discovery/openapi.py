@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pilothouse.aio.beside import Beside
+from pilothouse.engine.apiserver.aggregator.described import Described
+from pilothouse.engine.apiserver.aggregator.description import merged
 from pilothouse.engine.apiserver.aggregator.findings import Findings
 from pilothouse.engine.apiserver.answer import RawResponse
 from pilothouse.engine.apiserver.discovery import gnostic, plain_paths
@@ -39,17 +41,21 @@ _INFO = {"title": "Kubernetes", "version": KUBERNETES}
 
 
 class _Wanted(NamedTuple):
-    """A document that is asked for. plain: the paths in it that are no resources, by their names."""
+    """A document that is asked for. plain: the paths in it that are no resources, by their names. others: parts of other servers."""
 
     name: str
     rows: list[ServedResource]
     style: Style
     plain: Mapping[str, DescribedDocument] = MappingProxyType({})
     encode: Callable[[Object], bytes] = dumps
+    others: tuple[Described, ...] = ()
 
     def made(self) -> bytes:
         """The document, compressed; in any thread, since nothing that it is made of changes."""
-        return gzip.compress(self.encode(_build(self.rows, self.plain, self.style)), 6)
+        document = _build(self.rows, self.plain, self.style)
+        for each in self.others:
+            document = merged(document, each.name, each.part())
+        return gzip.compress(self.encode(document), 6)
 
 
 class OpenApi:
@@ -66,7 +72,7 @@ class OpenApi:
         async with self._making:
             version, _, name = path.strip("/").partition("/")
             wanted = self._wanted_v2(request) if version == "v2" else self._wanted_v3(name) if version == "v3" else None
-            if wanted is None or self._kept(wanted.name, hash := self._hash(wanted.rows)) is not None:
+            if wanted is None or self._kept(wanted.name, hash := self._hash_of(wanted)) is not None:
                 return
             self._keep(wanted.name, hash, await beside.run(wanted.made))
 
@@ -113,10 +119,18 @@ class OpenApi:
         """None for a client that takes no form of it."""
         accepted = [clause.media for clause in clauses(request.accept)]
         if accepted[:1] == [gnostic.ACCEPTED]:
-            return _Wanted("v2 protobuf", list(self._table), Style(2, V2), encode=gnostic.encode)
+            return _Wanted("v2 protobuf", self._own_rows(), Style(2, V2), encode=gnostic.encode, others=self._parts_of_others())
         if accepted and not {"application/json", "*/*", "application/*"} & set(accepted):
             return None
-        return _Wanted("v2", list(self._table), Style(2, V2), plain_paths.documents(self._table.groups()))
+        plain = plain_paths.documents(self._table.groups())
+        return _Wanted("v2", self._own_rows(), Style(2, V2), plain, others=self._parts_of_others())
+
+    def _own_rows(self) -> list[ServedResource]:
+        return [row for row in self._table if self._table.foreign_at(row.resource.group, row.resource.version) is None]
+
+    def _parts_of_others(self) -> tuple[Described, ...]:
+        found = (self._findings.of(each) for each in self._table.others())
+        return tuple(known.described for known in found if known is not None and known.described is not None)
 
     def _names(self) -> list[tuple[str, str, str]]:
         """(path in the index, group, version) of every document of this server's own."""
@@ -131,9 +145,14 @@ class OpenApi:
         facts = [[row.resource.path(), list(row.resource.subresources), row.openapi] for row in rows]
         return hashlib.sha512(dumps([KUBERNETES, facts])).hexdigest()[:128].upper()
 
+    def _hash_of(self, wanted: _Wanted) -> str:
+        own = self._hash(wanted.rows)
+        digests = [each.digest for each in wanted.others]
+        return hashlib.sha512(dumps([own, *digests])).hexdigest()[:128].upper() if digests else own
+
     def _document(self, wanted: _Wanted) -> tuple[str, bytes]:
         """The document's hash, and the document, compressed."""
-        hash = self._hash(wanted.rows)
+        hash = self._hash_of(wanted)
         body = self._kept(wanted.name, hash)
         # `prepare` has made it, unless what it describes has changed since.
         return hash, self._keep(wanted.name, hash, wanted.made()) if body is None else body

@@ -12,6 +12,7 @@ from pilothouse.engine.apiserver.aggregator.asking import Asker
 from pilothouse.engine.apiserver.aggregator.checks import Checks
 from pilothouse.engine.apiserver.aggregator.findings import Findings
 from pilothouse.engine.apiserver.crds.serving import PREFIX as DEFINITIONS
+from pilothouse.engine.apiserver.discovery import gnostic
 from pilothouse.engine.apiserver.kinds.apiservices import AVAILABLE, LOCAL, name_of, service_of
 from pilothouse.engine.apiserver.resources.keys import place_of, prefix_of
 from pilothouse.engine.apiserver.resources.served import ServedResources
@@ -43,7 +44,7 @@ class ApiServices:
         self._table = table
         self._availability = availability
         self._findings = findings
-        self._checks = Checks(table.foreign.named, asker, findings, self._note_name)
+        self._checks = Checks(table.foreign.named, asker, findings, self._note_name, gnostic.definitions)
         self._queue = Reconciler("apiservices", self._mend)
 
     async def run(self) -> None:
