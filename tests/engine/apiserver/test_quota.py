@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pilothouse.aio.tasks import TaskSet
+from pilothouse.client.transport import MERGE_PATCH
 from pilothouse.engine.apiserver.admission.quota import ResourceQuota
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.apiserver.quota.tallies import Tallies
@@ -210,6 +211,43 @@ async def test_a_quota_bounds_the_claims_of_one_class(api: Api) -> None:
     assert used in (await api.refused("POST", CLAIMS, claim("b", "gold", "2Gi"))).message
     await api.post(CLAIMS, claim("b", "gold", "1Gi"))
     assert (await api.refused("POST", CLAIMS, claim("c", "gold", "1Mi"))).code == 403
+
+
+ATTRIBUTES: Object = {"spec": {"volumeAttributesClassName": "fast"}, "status": {"currentVolumeAttributesClassName": "slow"}}
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "claim", "expected"),
+    [
+        ("Exists", [], {}, False),
+        ("Exists", [], ATTRIBUTES, True),
+        ("DoesNotExist", [], {}, True),
+        ("In", ["fast"], ATTRIBUTES, True),
+        ("In", ["slow"], ATTRIBUTES, True),
+        ("In", ["other"], ATTRIBUTES, False),
+        ("In", ["next"], {"status": {"modifyVolumeStatus": {"targetVolumeAttributesClassName": "next"}}}, True),
+        ("NotIn", ["fast"], {}, True),
+    ],
+)
+def test_which_claims_a_narrowed_quota_means(operator: str, values: list[str], claim: Object, expected: bool) -> None:
+    selector = {"scopeName": "VolumeAttributesClass", "operator": operator, "values": values}
+    narrowed = {"spec": {"scopeSelector": {"matchExpressions": [selector]}}}
+    assert in_scopes(narrowed, scope_of("persistentvolumeclaims", claim)) is expected
+
+
+def test_a_quota_for_pods_means_no_claims() -> None:
+    assert not in_scopes({"spec": {"scopes": ["NotTerminating"]}}, scope_of("persistentvolumeclaims", ATTRIBUTES))
+
+
+async def test_a_claim_that_takes_a_class_of_attributes_later_counts_then(api: Api) -> None:
+    narrowed = {"hard": {"persistentvolumeclaims": "1"}, "scopes": ["VolumeAttributesClass"]}
+    await api.post(QUOTAS, {"metadata": {"name": "q"}, "spec": narrowed})
+    for name in ("a", "b"):
+        await api.post(CLAIMS, claim(name, "gold", "1Gi"))
+        await api.patch(f"{CLAIMS}/{name}/status", {"status": {"phase": "Bound"}})
+    change = {"spec": {"volumeAttributesClassName": "fast"}}
+    await api.patch(f"{CLAIMS}/a", change)
+    assert "exceeded quota: q" in (await api.refused("PATCH", f"{CLAIMS}/b", change, MERGE_PATCH)).message
 
 
 def claim(name: str, storage_class: str, size: str) -> Object:

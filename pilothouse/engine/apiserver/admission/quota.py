@@ -34,9 +34,8 @@ class ResourceQuota:
         quotas = self._quotas(write)
         if not quotas:
             return
-        wanted = _added(write.group_resource, write.new(), write.old)
         for quota in quotas:
-            self._check(write, quota, wanted)
+            self._check(write, quota)
 
     def _quotas(self, write: Write) -> list[Object]:
         """Those that govern the write."""
@@ -44,7 +43,7 @@ class ResourceQuota:
             return []
         return self._objects.all(RESOURCEQUOTAS, write.namespace)
 
-    def _check(self, write: Write, quota: Object, wanted: Amounts) -> None:
+    def _check(self, write: Write, quota: Object) -> None:
         resource, value = write.group_resource, write.new()
         stated: Object = (quota.get("spec") or {}).get("hard") or {}
         if not in_scopes(quota, scope_of(resource, value)):
@@ -52,6 +51,9 @@ class ResourceQuota:
         name = quota["metadata"]["name"]
         if resource == "pods" and write.operation == "CREATE":
             _check_stated(write, name, stated, value)
+        # What the quota did not mean before is as good as new to it.
+        old = write.old if write.old is not None and in_scopes(quota, scope_of(resource, write.old)) else None
+        wanted = _added(resource, value, old)
         asked = {key: wanted[key] for key in sorted(wanted.keys() & stated.keys()) if wanted[key] > _ZERO}
         if not asked:
             return

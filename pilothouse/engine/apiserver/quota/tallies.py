@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import structlog
 
-from pilothouse.engine.apiserver.quota.usage import Amounts, PodScope, added, counts, is_only_counted, number_of, scope_of
+from pilothouse.engine.apiserver.quota.usage import Amounts, Scope, added, counts, is_only_counted, number_of, scope_of
 from pilothouse.engine.store.record import Change
 from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
@@ -23,7 +23,7 @@ _WEIGHED = ("pods", "services", "persistentvolumeclaims")
 _AT_ONCE = 200
 """Objects that are counted before the event loop does something else, where there is time: some milliseconds."""
 
-Matches = Callable[[PodScope | None], bool]
+Matches = Callable[[Scope | None], bool]
 
 
 class Tally:
@@ -35,8 +35,8 @@ class Tally:
     def __init__(self, group_resource: str, uncounted: list[str]) -> None:
         self.uncounted = uncounted
         self._group_resource = group_resource
-        self._objects: dict[str, tuple[PodScope | None, Amounts]] = {}
-        self._sums: dict[PodScope | None, Amounts] = {}
+        self._objects: dict[str, tuple[Scope | None, Amounts]] = {}
+        self._sums: dict[Scope | None, Amounts] = {}
 
     def put(self, key: str, obj: Object) -> None:
         scope, amounts = scope_of(self._group_resource, obj), counts(self._group_resource, obj)

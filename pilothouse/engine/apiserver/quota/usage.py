@@ -32,13 +32,31 @@ class PodScope(NamedTuple):
     """Whether its affinity goes by pods of other namespaces."""
 
 
-def scope_of(group_resource: str, obj: Object) -> PodScope | None:
-    """None of what is no pod, which no narrowed quota means."""
+class ClaimScope(NamedTuple):
+    """What quotas that are narrowed to some claims go by. classes: of attributes, asked for, given or on their way, by name."""
+
+    classes: tuple[str, ...]
+
+
+Scope = PodScope | ClaimScope
+
+
+def scope_of(group_resource: str, obj: Object) -> Scope | None:
+    """None of what is neither pod nor claim, which no narrowed quota means."""
+    if group_resource == "persistentvolumeclaims":
+        return ClaimScope(_attributes_classes(obj))
     if group_resource != "pods":
         return None
     spec = obj.get("spec") or {}
     is_terminating = (spec.get("activeDeadlineSeconds") or 0) >= 0 and spec.get("activeDeadlineSeconds") is not None
     return PodScope(is_terminating, _is_best_effort(spec), spec.get("priorityClassName") or "", _looks_elsewhere(spec))
+
+
+def _attributes_classes(claim: Object) -> tuple[str, ...]:
+    spec, status = claim.get("spec") or {}, claim.get("status") or {}
+    target = (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName")
+    named = (spec.get("volumeAttributesClassName"), status.get("currentVolumeAttributesClassName"), target)
+    return tuple(sorted({name for name in named if name}))
 
 
 def is_only_counted(group_resource: str) -> bool:
@@ -154,16 +172,18 @@ def added(parts: Iterable[Amounts]) -> Amounts:
     return total
 
 
-def in_scopes(quota: Object, scope: PodScope | None) -> bool:
-    """Whether a quota that is narrowed to some pods means objects of this scope."""
+def in_scopes(quota: Object, scope: Scope | None) -> bool:
+    """Whether a quota that is narrowed to some pods or claims means objects of this scope."""
     spec = quota.get("spec") or {}
     selectors = [{"scopeName": name, "operator": "Exists"} for name in spec.get("scopes") or ()]
     selectors += (spec.get("scopeSelector") or {}).get("matchExpressions") or []
     return all(scope is not None and _in_scope(selector, scope) for selector in selectors)
 
 
-def _in_scope(selector: Object, scope: PodScope) -> bool:
+def _in_scope(selector: Object, scope: Scope) -> bool:
     name: str = selector["scopeName"]
+    if isinstance(scope, ClaimScope):
+        return name == "VolumeAttributesClass" and any(_selects(selector, each) for each in scope.classes or ("",))
     if name in ("Terminating", "NotTerminating"):
         return scope.is_terminating == (name == "Terminating")
     if name in ("BestEffort", "NotBestEffort"):
