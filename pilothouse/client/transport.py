@@ -39,11 +39,11 @@ class WatchEvent(NamedTuple):
 
 
 class Socket(Protocol):
-    """A WebSocket of an exec, attach or port-forward session; messages are binary."""
+    """A WebSocket of an exec, attach or port-forward session; messages are binary, but for a str, which is text."""
 
     @property
     def subprotocol(self) -> str: ...
-    async def send(self, data: bytes) -> None: ...
+    async def send(self, data: bytes | str) -> None: ...
     async def receive(self) -> bytes | None:
         """The next message, or None when the peer has closed."""
         ...

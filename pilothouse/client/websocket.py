@@ -16,9 +16,9 @@ class HttpSocket:
     def subprotocol(self) -> str:
         return self._upgraded.protocol or ""
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes | str) -> None:
         try:
-            await self._upgraded.send_bytes(data)
+            await (self._upgraded.send_str(data) if isinstance(data, str) else self._upgraded.send_bytes(data))
         except ConnectionError as error:
             raise ConnectionLost("the session was closed by the other side") from error
 

@@ -85,6 +85,7 @@ class StreamResponse:
     """A body of any length; the iterator is closed when the client goes away.
 
     headers: all that it has, None for the content type and what the server says of every answer of its own. length: in bytes, where known.
+    as_messages: whether a client may have the pieces as messages of a WebSocket.
     """
 
     chunks: AsyncIterator[bytes]
@@ -92,6 +93,7 @@ class StreamResponse:
     status: int = 200
     headers: list[tuple[str, str]] | None = None
     length: int | None = None
+    as_messages: bool = False
 
 
 @dataclass(slots=True)

@@ -268,8 +268,8 @@ class _Channel:
     def subprotocol(self) -> str:
         return self._protocol
 
-    async def send(self, data: bytes) -> None:
-        await self._outbox.put(data)
+    async def send(self, data: bytes | str) -> None:
+        await self._outbox.put(data.encode() if isinstance(data, str) else data)
 
     async def receive(self) -> bytes | None:
         return await self._inbox.take()

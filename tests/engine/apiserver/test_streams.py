@@ -68,6 +68,8 @@ async def test_a_session_can_be_left_in_the_middle_of_its_output(calm: Client) -
 class Upgraded:
     """A request whose client has closed its WebSocket, which nobody has been told yet."""
 
+    subprotocol = "v5.channel.k8s.io"
+
     def upgrades_to(self, protocol: str) -> bool:
         return False
 
@@ -110,6 +112,95 @@ async def test_a_log_that_is_not_there_is_an_error_and_no_empty_log(https: Https
     error = await admin.refused("GET", f"{POD}/log", previous="true")
     assert error.code == 400
     assert 'previous terminated container "main" in pod "calm" not found' in error.message
+
+
+class Talkative(PlayedNode):
+    """Says two things, and then nothing for a long time when it is followed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = asyncio.Event()
+
+    async def logs(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
+        try:
+            yield b"one\n"
+            yield b"two\n"
+            if options.follow:
+                await asyncio.Event().wait()
+        finally:
+            self.left.set()
+
+
+@pytest.mark.usefixtures("calm")
+@pytest.mark.parametrize(
+    ("protocol", "pieces"),
+    [
+        ("", [b"", b"one\n", b"two\n"]),
+        ("binary.k8s.io", [b"", b"one\n", b"two\n"]),
+        ("base64.binary.k8s.io", [b"", b"b25lCg==", b"dHdvCg=="]),
+    ],
+)
+async def test_a_log_comes_as_messages_of_a_websocket(https: Https, server: ApiServer, protocol: str, pieces: list[bytes]) -> None:
+    server.backend.nodes = Talkative()
+    admin = https.certified("admin", ADMINS)
+    async with asyncio.timeout(WAIT_S), admin.transport.connect(Call("GET", f"{POD}/log"), (protocol,) if protocol else ()) as socket:
+        found = []
+        while (message := await socket.receive()) is not None:
+            found.append(message)
+    assert found == pieces
+
+
+@pytest.mark.usefixtures("calm")
+@pytest.mark.parametrize(
+    ("protocol", "command", "messages"),
+    [
+        ("channel.k8s.io", "echo hi", [b"\x01hi\n"]),
+        ("", "echo hi", [b"\x01hi\n"]),
+        ("channel.k8s.io", "exit 3", [b"\x03command terminated with non-zero exit code: exit status 3"]),
+        ("base64.channel.k8s.io", "echo hi", [b"1aGkK"]),
+        ("v4.base64.channel.k8s.io", "true", [b"3eyJtZXRhZGF0YSI6e30sInN0YXR1cyI6IlN1Y2Nlc3MifQ=="]),
+    ],
+)
+async def test_the_older_channel_protocols_are_spoken(https: Https, protocol: str, command: str, messages: list[bytes]) -> None:
+    query = (*(("command", word) for word in ("sh", "-c", command)), ("stdout", "true"))
+    call = Call("GET", f"{POD}/exec", query)
+    async with asyncio.timeout(WAIT_S), https.certified("admin", ADMINS).transport.connect(call, (protocol,) if protocol else ()) as socket:
+        found = []
+        while (message := await socket.receive()) is not None:
+            found.append(message)
+    assert found == messages
+
+
+@pytest.mark.usefixtures("calm")
+async def test_what_a_client_writes_in_base64_reaches_the_process(https: Https) -> None:
+    query = (("command", "head"), ("command", "-c3"), ("stdin", "true"), ("stdout", "true"))
+    admin = https.certified("admin", ADMINS)
+    async with asyncio.timeout(WAIT_S):
+        async with admin.transport.connect(Call("GET", f"{POD}/exec", query), ("base64.channel.k8s.io",)) as socket:
+            await socket.send("0YWI=")
+            await socket.send("no channel")
+            await socket.send("0Yw==")
+            assert await socket.receive() == b"1YWJj"
+
+
+@pytest.mark.usefixtures("calm")
+async def test_a_log_is_let_go_when_its_websocket_is_closed(https: Https, server: ApiServer) -> None:
+    node = server.backend.nodes = Talkative()
+    admin = https.certified("admin", ADMINS)
+    async with asyncio.timeout(WAIT_S):
+        async with admin.transport.connect(Call("GET", f"{POD}/log", (("follow", "true"),)), ()) as socket:
+            assert await socket.receive() == b""
+            assert not node.left.is_set()
+        await node.left.wait()
+
+
+@pytest.mark.usefixtures("calm")
+async def test_a_log_that_is_not_there_is_an_error_for_a_websocket_too(https: Https, server: ApiServer) -> None:
+    server.backend.nodes = Forgetful()
+    admin = https.certified("admin", ADMINS)
+    with pytest.raises(ApiError, match="previous terminated container"):
+        async with admin.transport.connect(Call("GET", f"{POD}/log", (("previous", "true"),)), ()):
+            pass
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ _TRUE = ("1", "t", "true")
 _NEW_CONTAINERS = (("CREATE", ""), ("UPDATE", "ephemeralcontainers"))
 _VOLUME = "kube-api-access-"
 _DEFAULT = "default"
-_LOOKS, _PAUSE_S = 20, 0.05
+_LOOKS, _PAUSE_S = 40, 0.05
 """How often a namespace's default account is looked for, and the time between: whoever makes a namespace and at once a pod in it comes
 before the controller that makes the account."""
 
@@ -62,7 +62,7 @@ class ServiceAccounts:
             raise Forbidden.of("pods", write.name, why)
 
     async def _account(self, write: Write, name: str) -> Object:
-        """Waits for the default account, a second at most. Raises Forbidden without the account."""
+        """Waits for the default account, two seconds at most. Raises Forbidden without the account."""
         for look in range(_LOOKS if name == _DEFAULT else 1):
             if look:
                 await asyncio.sleep(_PAUSE_S)

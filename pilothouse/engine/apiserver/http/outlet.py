@@ -3,7 +3,7 @@
 from pilothouse.aio.beside import Beside
 from pilothouse.engine.apiserver.answer import DocumentResponse, ListResponse, ObjectResponse, RawResponse, Session, StreamResponse, Tunnel
 from pilothouse.engine.apiserver.chain.routes import Answer
-from pilothouse.engine.apiserver.http import long_list, respond, stream_watch
+from pilothouse.engine.apiserver.http import long_list, messages, respond, stream_watch
 from pilothouse.engine.apiserver.http.backlog import Backlog
 from pilothouse.engine.apiserver.http.frames import FrameCache, json_frame, protobuf_frame
 from pilothouse.engine.apiserver.request.negotiate import JSON, PROTOBUF, Accepted, media_of_error
@@ -40,7 +40,8 @@ class HttpOutlet:
             frames = self._frames.setdefault((answer.served.resource.path(), accepted.media), FrameCache(framed))
             await stream_watch.serve(http, answer, accepted, include, frames, self._backlog, request)
         elif isinstance(answer, StreamResponse):
-            await respond.stream_bytes(http, answer)
+            is_for_socket = answer.as_messages and http.upgrades_to(messages.WEBSOCKET)
+            await (messages.send if is_for_socket else respond.stream_bytes)(http, answer)
         elif isinstance(answer, Session):
             await respond.open_session(http, answer)
         elif isinstance(answer, Tunnel):

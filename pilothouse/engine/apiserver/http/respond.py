@@ -2,8 +2,8 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -153,46 +153,59 @@ def raw(answer: RawResponse) -> Response:
 
 
 async def stream_bytes(http: Request, answer: StreamResponse) -> None:
-    """Send pieces as they come until there are no more or the client has gone.
+    """Send pieces as they come until there are no more or the client has gone."""
+    async with begun_pieces(answer.chunks) as pieces:
+        own = (_CACHE, ("content-type", answer.content_type))
+        stream = http.stream(answer.status, own if answer.headers is None else answer.headers, answer.length)
+        await while_open(stream.closed(), lambda: _copy(stream, pieces))
+        await stream.finish()
 
-    The head waits a moment for the first piece: what fails at once (no such container, no previous one) is answered with its Status.
+
+@asynccontextmanager
+async def begun_pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """All pieces, once the first one has been waited for a moment: what fails at once (no such container, no previous one) is raised here,
+    before a head is out, and answered with its Status.
     """
     # An iterator that is not exhausted holds a file or a process: it is closed before the answer ends.
-    chunks: Any = answer.chunks
-    async with aclosing(chunks), begun(_next(chunks)) as first:
+    held: Any = chunks
+    async with aclosing(held), begun(_next(chunks)) as first:
         await asyncio.wait([first], timeout=HEAD_DELAY_S)
         if first.done():
             first.result()
-        own = (_CACHE, ("content-type", answer.content_type))
-        stream = http.stream(answer.status, own if answer.headers is None else answer.headers, answer.length)
-        await while_open(stream, lambda: _copy(stream, first, chunks))
-        await stream.finish()
+        async with aclosing(_all_pieces(first, chunks)) as pieces:
+            yield pieces
 
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
     return await anext(chunks, None)
 
 
-async def _copy(stream: Stream, first: asyncio.Future[bytes | None], chunks: AsyncIterator[bytes]) -> None:
-    """Raises Disconnected when the reader goes, and for what fails once the head is out: only a body without its end tells of it."""
+async def _all_pieces(first: asyncio.Future[bytes | None], chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Raises Disconnected for what fails once the head is out: only a body without its end tells of it."""
     try:
         chunk = await first
         while chunk is not None:
-            stream.write(chunk)
-            await stream.drain()
+            yield chunk
             chunk = await anext(chunks, None)
     except ApiError as failure:
         raise Disconnected(f"the answer is cut short: {failure.message}") from failure
 
 
-async def while_open(stream: Stream, work: Callable[[], Any]) -> None:
-    """Run the work until it ends or nobody reads the stream any more; raises Disconnected when the work gave the reader up."""
+async def _copy(stream: Stream, pieces: AsyncIterator[bytes]) -> None:
+    """Raises Disconnected when the reader goes."""
+    async for piece in pieces:
+        stream.write(piece)
+        await stream.drain()
+
+
+async def while_open(closed: Coroutine[Any, Any, None], work: Callable[[], Any]) -> None:
+    """Run the work until it ends or the reader is gone, when `closed` returns; raises Disconnected when the work gave the reader up."""
     gone: list[Disconnected] = []
     try:
         async with scope() as tasks:
-            closed = tasks.spawn(stream.closed())
+            gone_away = tasks.spawn(closed)
             running = tasks.spawn(work())
-            await asyncio.wait((closed, running), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((gone_away, running), return_when=asyncio.FIRST_COMPLETED)
             tasks.cancel()
     except* Disconnected as failures:
         gone.append(Disconnected(str(failures.exceptions[0])))

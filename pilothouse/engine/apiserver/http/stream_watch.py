@@ -151,5 +151,5 @@ async def serve(http: Request, feed: Feed, accepted: Accepted, include: str, fra
     """Stream a watch to its end: its time is up, its history is gone, or its client is."""
     stream = http.stream(200, _HEADERS[accepted.media])
     watcher = Watcher(feed, stream, accepted, include, frames, backlog, start=request)
-    await while_open(stream, watcher.run)
+    await while_open(stream.closed(), watcher.run)
     await stream.finish()

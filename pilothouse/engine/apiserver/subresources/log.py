@@ -22,7 +22,7 @@ async def get(backend: Backend, request: ApiRequest, served: ServedResource) -> 
     name = container.choose(pod, request.option("container"))
     if not container.scheduled(pod):
         return RawResponse(b"", "", 204)
-    return StreamResponse(container.connector(backend, pod).logs(pod, name, options))
+    return StreamResponse(container.connector(backend, pod).logs(pod, name, options), as_messages=True)
 
 
 def _options(request: ApiRequest) -> LogOptions:

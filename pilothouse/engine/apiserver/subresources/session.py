@@ -54,7 +54,7 @@ def _session(wanted: Mapping[str, bool], start: Callable[[], Awaitable[ExecSessi
     async def run_streams(pipe: Pipe) -> None:
         await processes.serve(pipe, wanted, start)
 
-    return Session(channels.PROTOCOLS, run, channels.PROTOCOLS, run_streams)
+    return Session(channels.PROTOCOLS, run, channels.STREAM_PROTOCOLS, run_streams)
 
 
 def _streams(request: ApiRequest) -> dict[str, bool]:
