@@ -1,6 +1,8 @@
 """OpenAPI version 2 in the protobuf form that kubectl asks for before it validates a List.
 
-Only what a client validates with: the definitions. Field numbers are those of google/gnostic's OpenAPIv2.proto. Pure.
+Only what a client goes by: the definitions, by which it validates, and of the paths what may be asked of a patch, by which a kubectl before
+1.27 finds out whether a kind can be changed in a dry run (`diff`, `--dry-run=server`).
+Field numbers are those of google/gnostic's OpenAPIv2.proto. Pure.
 """
 
 from typing import Any
@@ -15,15 +17,26 @@ _REQUIRED, _ADDITIONAL, _TYPE, _ITEMS, _ALL_OF, _PROPERTIES, _EXTENSION = 19, 21
 
 
 def encode(document: Object) -> bytes:
-    """A version 2 document without its paths."""
+    """A version 2 document; of its paths those that can be patched."""
     info = document["info"]
     head = _text(1, document["swagger"]) + _bytes(2, _text(1, info["title"]) + _text(2, info["version"]))
-    return head + _bytes(8, b"") + _bytes(9, definitions(document))
+    patches = [(path, item["patch"]) for path, item in document["paths"].items() if "patch" in item]
+    paths = b"".join(_bytes(2, _named(path, _bytes(8, _patch(operation)))) for path, operation in patches)
+    return head + _bytes(8, paths) + _bytes(9, definitions(document))
 
 
 def definitions(document: Object) -> bytes:
     """Those of a document, or of a part of one. Raises AttributeError, TypeError, ValueError for what has not the shape."""
     return b"".join(_bytes(1, _named(name, _schema(schema))) for name, schema in document["definitions"].items())
+
+
+def _patch(operation: Object) -> bytes:
+    """Its query parameters by name, and which kind it is about."""
+    asked = [each for each in operation.get("parameters") or () if each.get("in") == "query"]
+    queries = (_text(2, "query") + _text(4, each["name"]) + _text(6, each["type"]) for each in asked)
+    parameters = [_bytes(8, _bytes(1, _bytes(2, _bytes(3, query)))) for query in queries]
+    extensions = (_named(name, _yaml(value)) for name, value in operation.items() if name == "x-kubernetes-group-version-kind")
+    return b"".join(parameters + [_bytes(13, extension) for extension in extensions])
 
 
 def _schema(schema: Object) -> bytes:
