@@ -47,6 +47,17 @@ def class_of(obj: Object) -> str | None:
     return (obj.get("spec") or {}).get("storageClassName") if found is None else found
 
 
+def attributes_classes_of(obj: Object) -> list[str]:
+    """Names of the classes of attributes that a claim or a volume wants, has or is being given."""
+    status = obj.get("status") or {}
+    found = (
+        (obj.get("spec") or {}).get("volumeAttributesClassName"),
+        status.get("currentVolumeAttributesClassName"),
+        (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"),
+    )
+    return [*dict.fromkeys(filter(None, found))]
+
+
 def is_default_class(obj: Object) -> bool:
     annotations = meta.annotations(obj)
     return any(annotations.get(name) == "true" for name in (DEFAULT_CLASS, BETA_DEFAULT_CLASS))

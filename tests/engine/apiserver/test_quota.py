@@ -310,3 +310,21 @@ async def test_a_quota_whose_status_does_not_fit_holds_up_no_other(api: Api) -> 
         while not (await api.get(f"{QUOTAS}/q")).get("status"):
             await asyncio.sleep(0.01)
     assert not (await api.get(f"{QUOTAS}/large")).get("status")
+
+
+async def test_a_quota_of_a_class_of_attributes_counts_the_claims_that_name_it(api: Api) -> None:
+    expression = {"scopeName": "VolumeAttributesClass", "operator": "In", "values": ["gold"]}
+    spec = {"hard": {"persistentvolumeclaims": "1"}, "scopeSelector": {"matchExpressions": [expression]}}
+    await api.post(QUOTAS, {"metadata": {"name": "q"}, "spec": spec})
+
+    def claim(name: str, of_class: str | None) -> Object:
+        wanted: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": ""}
+        return {"metadata": {"name": name}, "spec": wanted | ({"volumeAttributesClassName": of_class} if of_class else {})}
+
+    for name, of_class in (("plain", None), ("silver", "silver"), ("first", "gold")):
+        await api.post(CLAIMS, claim(name, of_class))
+    assert "exceeded quota: q" in (await api.refused("POST", CLAIMS, claim("second", "gold"))).message
+    await api.patch(f"{CLAIMS}/silver/status", {"status": {"phase": "Bound"}})
+    changed = {"spec": {"volumeAttributesClassName": "gold"}}
+    error = await api.refused("PATCH", f"{CLAIMS}/silver", changed, "application/merge-patch+json")
+    assert "exceeded quota: q" in error.message

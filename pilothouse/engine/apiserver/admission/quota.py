@@ -48,6 +48,8 @@ class ResourceQuota:
         stated: Object = (quota.get("spec") or {}).get("hard") or {}
         if not in_scopes(quota, scope_of(resource, value)):
             return
+        if write.old is not None and not in_scopes(quota, scope_of(resource, write.old)):
+            wanted = counts(resource, value)  # It comes under this quota only now.
         name = quota["metadata"]["name"]
         if resource == "pods" and write.operation == "CREATE":
             _check_stated(write, name, stated, value)

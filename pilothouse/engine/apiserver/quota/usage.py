@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pilothouse.engine.apiserver.kinds.quantities import CONTAINER_RESOURCES, is_extended, is_huge_page
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity, whole
-from pilothouse.model.volumes import class_of
+from pilothouse.model.volumes import attributes_classes_of, class_of
 
 Amounts = dict[str, Quantity]
 OF_CLASS = ".storageclass.storage.k8s.io/"
@@ -33,30 +33,23 @@ class PodScope(NamedTuple):
 
 
 class ClaimScope(NamedTuple):
-    """What quotas that are narrowed to some claims go by. classes: of attributes, asked for, given or on their way, by name."""
+    """What quotas that are narrowed to some claims go by: the classes of attributes that a claim wants, has or is being given."""
 
-    classes: tuple[str, ...]
+    attributes_classes: tuple[str, ...]
 
 
 Scope = PodScope | ClaimScope
 
 
 def scope_of(group_resource: str, obj: Object) -> Scope | None:
-    """None of what is neither pod nor claim, which no narrowed quota means."""
+    """None of what is neither a pod nor a claim, which no narrowed quota means."""
     if group_resource == "persistentvolumeclaims":
-        return ClaimScope(_attributes_classes(obj))
+        return ClaimScope(tuple(sorted(attributes_classes_of(obj))))
     if group_resource != "pods":
         return None
     spec = obj.get("spec") or {}
     is_terminating = (spec.get("activeDeadlineSeconds") or 0) >= 0 and spec.get("activeDeadlineSeconds") is not None
     return PodScope(is_terminating, _is_best_effort(spec), spec.get("priorityClassName") or "", _looks_elsewhere(spec))
-
-
-def _attributes_classes(claim: Object) -> tuple[str, ...]:
-    spec, status = claim.get("spec") or {}, claim.get("status") or {}
-    target = (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName")
-    named = (spec.get("volumeAttributesClassName"), status.get("currentVolumeAttributesClassName"), target)
-    return tuple(sorted({name for name in named if name}))
 
 
 def is_only_counted(group_resource: str) -> bool:
@@ -183,7 +176,7 @@ def in_scopes(quota: Object, scope: Scope | None) -> bool:
 def _in_scope(selector: Object, scope: Scope) -> bool:
     name: str = selector["scopeName"]
     if isinstance(scope, ClaimScope):
-        return name == "VolumeAttributesClass" and any(_selects(selector, each) for each in scope.classes or ("",))
+        return name == "VolumeAttributesClass" and any(_selects(selector, each) for each in scope.attributes_classes or ("",))
     if name in ("Terminating", "NotTerminating"):
         return scope.is_terminating == (name == "Terminating")
     if name in ("BestEffort", "NotBestEffort"):

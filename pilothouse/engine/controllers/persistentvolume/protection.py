@@ -15,7 +15,7 @@ from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS, VOLUMEATTRIBUTESCLASSES
 from pilothouse.model.resource import Resource
-from pilothouse.model.volumes import ATTRIBUTES_CLASS_PROTECTION, CLAIM_PROTECTION, VOLUME_PROTECTION, claim_names
+from pilothouse.model.volumes import ATTRIBUTES_CLASS_PROTECTION, CLAIM_PROTECTION, VOLUME_PROTECTION, attributes_classes_of, claim_names
 
 
 class ClaimProtection:
@@ -101,17 +101,6 @@ async def _release(client: Client, resource: Resource, obj: Object, finalizer: s
 def claims_of(pod: Object) -> Iterable[str]:
     """Keys of the claims that the pod's volumes name."""
     return [f"{meta.namespace(pod)}/{name}" for name in claim_names(pod)]
-
-
-def attributes_classes_of(obj: Object) -> list[str]:
-    """Names of the classes of attributes that a claim or a volume wants, has or is being given."""
-    status = obj.get("status") or {}
-    found = (
-        (obj.get("spec") or {}).get("volumeAttributesClassName"),
-        status.get("currentVolumeAttributesClassName"),
-        (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"),
-    )
-    return [*dict.fromkeys(filter(None, found))]
 
 
 def _is_placed(pod: Object) -> bool:
