@@ -109,7 +109,7 @@ def test_data_of_a_pod_lies_with_a_driver_that_has_no_sidecars(deployed: Deploye
 
     bigger = json.dumps({"spec": {"resources": {"requests": {"storage": "2Gi"}}}})
     instance.kubectl("patch", "pvc", "data", "-n", deployed.namespace, "-p", bigger)
-    deployed.until("pvc", "data", lambda claim: claim["status"]["capacity"]["storage"] == "2Gi")
+    deployed.until("pvc", "data", lambda claim: claim["status"]["capacity"]["storage"] == "2Gi", 100)
     (volume,) = deployed.store.volumes()
     assert (volume.bytes, volume.node_bytes) == (2 << 30, 2 << 30)
 

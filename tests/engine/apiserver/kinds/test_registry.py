@@ -56,7 +56,10 @@ def test_unknown_selectors_are_refused_in_upstreams_words() -> None:
                 "pods",
                 "persistentvolumeclaims",
                 "persistentvolumes",
-                *(f"{plural}.storage.k8s.io" for plural in ("storageclasses", "csidrivers", "csinodes", "volumeattributesclasses")),
+                *(
+                    f"{plural}.storage.k8s.io"
+                    for plural in ("storageclasses", "csidrivers", "csinodes", "volumeattachments", "volumeattributesclasses")
+                ),
                 "podtemplates",
                 "replicationcontrollers",
                 "services",

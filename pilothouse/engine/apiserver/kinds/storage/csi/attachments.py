@@ -92,4 +92,5 @@ VOLUMEATTACHMENT = Kind(
     columns=printer.ATTACHMENT_COLUMNS,
     cells=printer.attachment_cells,
     unconditional_update=False,
+    returns_object_on_delete=True,
 )
