@@ -55,14 +55,17 @@ class Mounter:
         place = records.published_at(self._config, meta.uid(pod), asked.name)
         record = Record(asked.driver, asked.handle, asked.name, asked.pod_volume, asked.is_inline, attaches)
         # Before anything else: from now on the volume is not let go under this pod.
-        if await asyncio.to_thread(records.read, place) is None:
-            await asyncio.to_thread(records.write, place, record)
+        known = await asyncio.to_thread(records.read, place)
+        if known is None:
+            known = replace(record, asked=not attaches)
+            await asyncio.to_thread(records.write, place, known)
         context = await self._attaching.attached(record.key) if attaches else {}
         async with self._turn(record.key):
             if asked.is_for_one_pod and await asyncio.to_thread(self._has_another, record.key, place):
                 raise MountFailed("volume uses the ReadWriteOncePod access mode and is already in use by another pod")
             record = replace(record, asked=True)
-            await asyncio.to_thread(records.write, place, record)
+            if not known.asked:
+                await asyncio.to_thread(records.write, place, record)
             if driver.can(STAGES) and not asked.is_inline:
                 await self._stage(pod, asked, driver, context, attaches)
             await self._publish(pod, asked, driver, context, about)
