@@ -144,7 +144,8 @@ def _ensure(app: Object, actual: Actual, around: Surroundings, state: _State) ->
     # Nothing runs before there is an image, and a build that fails is to leave no claims.
     ensure += claims.wanted(app, actual.claims) if state.image.reference else []
     if state.may_roll_out:
-        ensure += [state.kept[-1], *state.wanted]
+        current = {meta.name(each): each for each in actual.deployments}
+        ensure += [state.kept[-1], *(workloads.without_resets(each, current.get(meta.name(each))) for each in state.wanted)]
     else:
         existing = {meta.name(each) for each in actual.deployments}
         ensure += [state.release.job] if state.release.job is not None else []

@@ -7,7 +7,7 @@ from pilothouse.model.json import Object
 from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.images import Image
 from pilothouse.platform.apps.release import Release
-from pilothouse.platform.apps.workloads import STATE
+from pilothouse.platform.apps.workloads import state_of
 
 Condition = tuple[str, str, str]
 """status, reason, message."""
@@ -41,7 +41,7 @@ def _without_image(image: Image, deployments: Mapping[str, Object]) -> Condition
 
 def rolled_out(deployment: Object, wanted: Object) -> bool:
     """Whether a Deployment has the wanted state in all its pods, as many as are wanted, and no others."""
-    current = _state(deployment) == _state(wanted) and deployment["spec"].get("replicas", 1) == wanted["spec"]["replicas"]
+    current = state_of(deployment) == state_of(wanted) and deployment["spec"].get("replicas", 1) == wanted["spec"]["replicas"]
     observed = count(deployment, "observedGeneration") >= meta.generation(deployment)
     counts = [count(deployment, name) for name in ("updatedReplicas", "replicas", "availableReplicas")]
     return current and observed and counts == [wanted["spec"]["replicas"]] * 3
@@ -49,10 +49,6 @@ def rolled_out(deployment: Object, wanted: Object) -> bool:
 
 def count(deployment: Object, name: str) -> int:
     return int((deployment.get("status") or {}).get(name) or 0)
-
-
-def _state(deployment: Object) -> str:
-    return meta.annotations(deployment["spec"]["template"]).get(STATE, "")
 
 
 def _rolling(deployment: Object | None) -> str:
@@ -79,7 +75,11 @@ def rolled_back(newest: Object, running: Object, wanted: Sequence[Object], deplo
 
 def _stuck(deployment: Object | None, wanted: Object) -> str:
     """Why the wanted state does not come; what an earlier state was stuck in does not count."""
-    if deployment is None or _state(deployment) != _state(wanted) or count(deployment, "observedGeneration") < meta.generation(deployment):
+    if (
+        deployment is None
+        or state_of(deployment) != state_of(wanted)
+        or count(deployment, "observedGeneration") < meta.generation(deployment)
+    ):
         return ""
     condition = meta.condition(deployment, "Progressing")
     if condition is not None and condition["status"] == "False":

@@ -66,6 +66,24 @@ def deployment(app: Object, process: Process, running: Running, around: Surround
     }
 
 
+def without_resets(wanted: Object, current: Object | None) -> Object:
+    """A Deployment without the fields that only take off what an earlier state had, where it has the wanted state already.
+
+    What is there then was added by somebody else, such as a webhook, who would add it again and again.
+    """
+    if current is None or state_of(current) != state_of(wanted):
+        return wanted
+    template = wanted["spec"]["template"]
+    pod = {key: value for key, value in template["spec"].items() if value or key not in ("readinessGates", "volumes", "affinity")}
+    pod["securityContext"] = {key: value for key, value in pod["securityContext"].items() if value is not None}
+    return wanted | {"spec": wanted["spec"] | {"template": template | {"spec": pod}}}
+
+
+def state_of(deployment: Object) -> str:
+    """By which it is known what its pods are to be; "" for one that is no app's."""
+    return meta.annotations(deployment["spec"]["template"]).get(STATE, "")
+
+
 def _strategy(app: Object, process: Process, running: Running) -> Object:
     if mounts.recreates(app, process.name, running.claims):
         return {"type": "Recreate", "rollingUpdate": None}

@@ -235,3 +235,16 @@ def test_a_spec_with_more_volumes_than_there_may_be_makes_no_large_status() -> N
     found = life(volumes={f"v{n}": {"path": f"/v{n}"} for n in range(500)})
     assert found.condition("Ready") == ("False", "InvalidApp")
     assert len(found.status["volumes"]) == 20
+
+
+def test_what_somebody_else_adds_to_a_deployment_is_not_taken_off_again_and_again() -> None:
+    found = life()
+    added = {"affinity": {"nodeAffinity": {}}, "volumes": [{"name": "injected", "emptyDir": {}}]}
+    pod(found).update(added)
+    before = found.objects["Deployment", "shop"]["metadata"]["generation"]
+    found.settle()
+    assert found.objects["Deployment", "shop"]["metadata"]["generation"] == before
+    assert pod(found)["volumes"] == added["volumes"]
+    found.change(env={"A": "1"})
+    found.settle()
+    assert pod(found)["volumes"] == []
