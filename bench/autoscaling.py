@@ -41,14 +41,16 @@ async def run(context: Context) -> Figures:
     async with context.planned_instance() as instance:
         await started(instance)
         async with instance.client() as client, following(client, PODS) as follower:
-            address = await prepared(client)
+            address, first_s = await prepared(client, follower)
+            context.say(f"the first figure after {first_s:.1f} s")
             ups, downs = [], []
             for number in range(context.pick(10, 2)):
                 up, down = await one_step(client, follower, address)
                 context.say(f"step {number}: up after {up:.1f} s, down after {down:.1f} s")
                 ups.append(up)
                 downs.append(down)
-            return {"sync_s": SYNC_S, "load_to_new_pod_ready": latencies(ups), "load_gone_to_pod_gone": latencies(downs)}
+            steps = {"load_to_new_pod_ready": latencies(ups), "load_gone_to_pod_gone": latencies(downs)}
+            return {"sync_s": SYNC_S, "first_pod_ready_to_first_figure_s": round(first_s, 1), **steps}
 
 
 async def started(instance: Instance) -> None:
@@ -61,8 +63,8 @@ async def started(instance: Instance) -> None:
     await instance.import_image()
 
 
-async def prepared(client: Client) -> str:
-    """The address of a Service whose one pod is Ready and known to its autoscaler."""
+async def prepared(client: Client, follower: Follower) -> tuple[str, float]:
+    """The address of a Service whose one pod is Ready and known to its autoscaler, and how many seconds lay between the two."""
     await client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
     wanted = deployment(NAME, 1, SERVE_WORK, grace_s=1)
     container = wanted["spec"]["template"]["spec"]["containers"][0]
@@ -71,10 +73,11 @@ async def prepared(client: Client) -> str:
     await client.create(DEPLOYMENTS, wanted)
     made = await client.create(SERVICES, service(NAME))
     await client.create(HORIZONTALPODAUTOSCALERS, autoscaler())
+    ready_at = await follower.until(lambda _, pod: is_ready(pod))
     async with asyncio.timeout(120):
         while not await _is_known(client):
-            await asyncio.sleep(0.5)
-    return str(made["spec"]["clusterIP"])
+            await asyncio.sleep(0.2)
+    return str(made["spec"]["clusterIP"]), now() - ready_at
 
 
 def autoscaler() -> Object:
