@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pilothouse.engine.apiserver.kinds.storage.csi.drivers import CSIDRIVER
 from pilothouse.model.json import Object
 from tests.engine.apiserver.api import Api
 from tests.engine.apiserver.test_storage import VOLUMES, causes, volume
@@ -149,3 +150,14 @@ async def test_a_reported_capacity_changes_while_what_was_asked_for_stays(api: A
     assert (await api.patch(f"{CAPACITIES}/c", {"capacity": "2Gi"}))["capacity"] == "2Gi"
     error = await api.refused("PATCH", f"{CAPACITIES}/c", {"storageClassName": "y"}, "application/merge-patch+json")
     assert causes(error) == [("storageClassName", 'Invalid value: "y": field is immutable')]
+
+
+async def test_a_node_without_drivers_is_shown_as_upstream_shows_it(api: Api) -> None:
+    made = await api.post(NODES, named("n1", spec={"drivers": []}))
+    assert made["spec"] == {"drivers": None}
+    assert (await api.get(f"{NODES}/n1"))["spec"] == {"drivers": None}
+
+
+@pytest.mark.parametrize(("spec", "warned"), [({}, 0), ({"tokenRequests": [{"audience": "a"}]}, 1)])
+def test_tokens_among_a_volumes_attributes_are_warned_of(spec: Object, warned: int) -> None:
+    assert len(CSIDRIVER.warnings({"metadata": {"name": "d"}, "spec": spec})) == warned

@@ -102,6 +102,14 @@ def _validate_update(obj: Object, old: Object) -> list[Cause]:
     return causes + field.immutable(f"spec.{modes}", spec.get(modes), before.get(modes))
 
 
+def _warnings(obj: Object) -> list[str]:
+    spec = obj.get("spec") or {}
+    if not spec.get("tokenRequests") or spec.get("serviceAccountTokenInSecrets") is not None:
+        return []
+    way_out = "if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes"
+    return [f"spec.serviceAccountTokenInSecrets is unset; {way_out}"]
+
+
 CSIDRIVER = Kind(
     kinds.CSIDRIVERS,
     "io.k8s.api.storage.v1.CSIDriver",
@@ -110,6 +118,7 @@ CSIDRIVER = Kind(
     prepare_update=_prepare_update,
     validate=_validate,
     validate_update=_validate_update,
+    warnings=_warnings,
     columns=printer.DRIVER_COLUMNS,
     cells=printer.driver_cells,
     unconditional_update=False,

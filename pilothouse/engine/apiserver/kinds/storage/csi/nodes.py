@@ -14,6 +14,12 @@ from pilothouse.model.json import Object
 _NODE_ID_MAX_BYTES = 256
 
 
+def _default(obj: Object) -> None:
+    """An empty list of drivers is shown as upstream shows what it has stored of one."""
+    spec = obj.setdefault("spec", {})
+    spec["drivers"] = spec.get("drivers") or None
+
+
 def _validate(obj: Object) -> list[Cause]:
     causes = metadata.validate(obj, names.dns1123_subdomain, namespaced=False)
     known = field.Unique()
@@ -62,6 +68,7 @@ def _identity(driver: Object) -> Object:
 CSINODE = Kind(
     kinds.CSINODES,
     "io.k8s.api.storage.v1.CSINode",
+    default=_default,
     prepare_update=strategy.plain_update,
     validate=_validate,
     validate_update=_validate_update,
