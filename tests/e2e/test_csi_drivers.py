@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,15 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
 
 DRIVER = "folders.test"
 STORAGE, SNAPSHOTS = "storage.k8s.io/v1", "snapshot.storage.k8s.io/v1"
+
+
+OURS = "test=csi-drivers"
+
+
+def named(name: str) -> dict[str, Any]:
+    """Metadata of what goes before the driver does."""
+    key, _, value = OURS.partition("=")
+    return {"name": name, "labels": {key: value}}
 
 
 @dataclass
@@ -37,7 +45,7 @@ class Deployed:
 
     def claim(self, name: str, **spec: Any) -> dict[str, Any]:
         wanted = {"accessModes": ["ReadWriteOnce"], "storageClassName": DRIVER, "resources": {"requests": {"storage": "1Gi"}}}
-        return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": wanted | spec}
+        return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": named(name), "spec": wanted | spec}
 
     def pod(self, name: str, script: str) -> dict[str, Any]:
         """With the claim of its name at /data."""
@@ -45,7 +53,7 @@ class Deployed:
         container["volumeMounts"] = [{"name": "v", "mountPath": "/data"}]
         volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": name}}]
         spec = {"containers": [container], "volumes": volumes, "terminationGracePeriodSeconds": 1}
-        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": named(name), "spec": spec}
 
     def until(self, kind: str, name: str, holds: Any, deadline_s: float = 60) -> Any:
         def found() -> Any:
@@ -91,8 +99,8 @@ def deployed(instance: Instance, namespace: str, busybox: str, tmp_path: Path) -
         driver_pod("driver", busybox, tmp_path, *words, namespace=namespace),
     )
     yield found
-    with suppress(AssertionError):
-        found.instance.kubectl("delete", "-n", namespace, "pods,pvc,volumesnapshots", "-l", "!driver", "--wait=false", check=False)
+    # The driver goes last: it has the volumes.
+    instance.kubectl("delete", "-n", namespace, "pods,pvc,volumesnapshots", "-l", OURS, "--timeout=60s", check=False)
     instance.kubectl("delete", "pod", "-n", namespace, "driver", check=False)
     instance.kubectl("delete", f"csidriver/{DRIVER}", f"storageclass/{DRIVER}", f"volumesnapshotclass/{DRIVER}", check=False)
 
@@ -115,7 +123,7 @@ def test_data_of_a_pod_lies_with_a_driver_that_has_no_sidecars(deployed: Deploye
 
     source = {"persistentVolumeClaimName": "data"}
     spec = {"volumeSnapshotClassName": DRIVER, "source": source}
-    deployed.apply({"apiVersion": SNAPSHOTS, "kind": "VolumeSnapshot", "metadata": {"name": "s"}, "spec": spec})
+    deployed.apply({"apiVersion": SNAPSHOTS, "kind": "VolumeSnapshot", "metadata": named("s"), "spec": spec})
     deployed.until("volumesnapshot", "s", lambda snapshot: (snapshot.get("status") or {}).get("readyToUse"))
     instance.kubectl("exec", "-n", deployed.namespace, "data", "--", "sh", "-c", "echo later > /data/file")
     room = {"resources": {"requests": {"storage": "2Gi"}}}
@@ -128,8 +136,8 @@ def test_data_of_a_pod_lies_with_a_driver_that_has_no_sidecars(deployed: Deploye
     names = ("data", "restored", "cloned")
     instance.kubectl("delete", "-n", deployed.namespace, "volumesnapshot/s", *(f"pod/{name}" for name in names))
     instance.kubectl("delete", "-n", deployed.namespace, *(f"pvc/{name}" for name in names))
-    eventually(lambda: not list(deployed.store.volumes()) and not list(deployed.store.snapshots()))
-    eventually(lambda: not instance.get("volumeattachments")["items"])
+    eventually(lambda: not list(deployed.store.volumes()) and not list(deployed.store.snapshots()), 90)
+    eventually(lambda: not instance.get("volumeattachments")["items"], 60)
     eventually(lambda: not [each for each in instance.get("pv")["items"] if each["spec"].get("csi")])
 
 
@@ -149,6 +157,6 @@ def test_a_claim_says_what_keeps_its_volume_from_being_made(deployed: Deployed, 
         deployed.apply(driver_pod("driver", deployed.image, deployed.store.root, *words, namespace=deployed.namespace))
         deployed.until("pvc", "early", lambda claim: claim["status"]["phase"] == "Bound", 90)
         instance.kubectl("delete", "-n", deployed.namespace, "pvc/early")
-        eventually(lambda: not list(deployed.store.volumes()))
+        eventually(lambda: not list(deployed.store.volumes()), 60)
     finally:
         instance.kubectl("delete", f"storageclass/{DRIVER}-now", check=False)

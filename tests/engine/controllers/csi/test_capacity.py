@@ -96,6 +96,16 @@ async def test_a_pod_goes_where_there_is_room_for_its_volume_or_waits_until_ther
         await place.cluster.until_one(PODS, "q", placed("n2"))
 
 
+async def test_a_driver_that_is_the_same_everywhere_has_room_on_every_node(server: ApiServer, place: Place) -> None:
+    await place.register("n1")
+    await place.serve(storageCapacity=True)
+    await place.storage_class(volumeBindingMode=DELAYED)
+    async with scheduling(server):
+        await place.claim()
+        await place.cluster.create(PODS, using("p", "data"))
+        await place.cluster.until_one(PODS, "p", placed("n1"))
+
+
 async def test_a_node_takes_no_more_volumes_than_its_driver_allows(server: ApiServer, place: Place) -> None:
     await place.register("n1", allocatable=1)
     await place.serve(attachRequired=False)
