@@ -165,6 +165,8 @@ class Mounter:
             if record is not None and not await self._is_gone(place, record):
                 driver = self._drivers.get(record.driver)
                 target = self._drivers.path_for(driver, place.target)
+                # Who is killed after the driver's answer must not leave a note that it is staged: nothing else would tell.
+                await asyncio.to_thread(records.write, place, replace(record, done=False))
                 request = csi.NodeUnstageVolumeRequest(volume_id=record.handle, staging_target_path=target)
                 await _let_go(driver, methods.NODE_UNSTAGE_VOLUME, request, place)
             if record is not None:
