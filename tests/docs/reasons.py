@@ -28,7 +28,7 @@ _OTHERS = (
     "RunPodSandbox RuntimeDefault RuntimeReady ServiceAccount ServiceProxy ServiceProxyConfig StartContainer StopContainer "
     "StopPodSandbox StopSignal SuccessCriteriaMet TokenRequest WorkingDir "
     "FileSystemResizePending OnRootMismatch PersistentVolumeClaim ReadWriteOnce "
-    "ControllerExpandVolume ControllerResizeInProgress CreateVolume InProgress ModifyVolumeError ModifyingVolume NodeResizePending "
+    "ControllerExpandVolume ControllerResizeInProgress CreateVolume InProgress ModifyVolumeError ModifyingVolume NodeResizeError NodeResizeInfeasible NodeResizePending "
     "ReadOnlyMany ReadWriteMany ReadWriteOncePod VolumeSnapshot VolumeSnapshotContent "
     "AbleToScale ContainerResource ScalingActive ScalingLimited "
     "AbleToScale AverageValue HorizontalPodAutoscaler ContainerResource ScalingActive ScalingLimited "

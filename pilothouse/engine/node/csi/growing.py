@@ -6,6 +6,8 @@ Source: kubernetes pkg/volume/csi/expander.go, pkg/volume/util/operationexecutor
 import time
 from typing import NamedTuple
 
+import structlog
+
 from pilothouse.engine.csi import csi_pb2 as csi
 from pilothouse.engine.csi import methods
 from pilothouse.engine.csi.driver import CsiFailure
@@ -22,7 +24,13 @@ from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity
 from pilothouse.model.volumes import capacity
 
-PENDING, RESIZING = "FileSystemResizePending", "Resizing"
+log = structlog.get_logger("node.csi.growing")
+
+PENDING, RESIZING, ERROR = "FileSystemResizePending", "Resizing", "NodeResizeError"
+"""Conditions of a claim that are over once the node has done its part."""
+INFEASIBLE = "NodeResizeInfeasible"
+_INFEASIBLE = ("INVALID_ARGUMENT", "OUT_OF_RANGE", "NOT_FOUND")
+"""After these the driver will not do it, however often it is asked."""
 DONE, FAILED = "FileSystemResizeSuccessful", "VolumeResizeFailed"
 """Upstream's reasons of events."""
 
@@ -63,17 +71,40 @@ async def grow(config: NodeConfig, drivers: Drivers, sources: CsiSources, pod: O
             secrets=await secrets(sources, asked, pod, "nodeExpandSecretRef"),
         )
         await driver.driver.call(methods.NODE_EXPAND_VOLUME, request)
-        await sources.claim_grew(claim, grown_status(claim, str(volume["spec"]["capacity"]["storage"]), time.time()))
+        await sources.patch_claim_status(claim, grown_status(claim, str(volume["spec"]["capacity"]["storage"])))
     except (CsiFailure, MountFailed, ApiError) as error:
-        why = error.message if isinstance(error, ApiError) else str(error)
-        return Note("Warning", FAILED, f'NodeExpandVolume failed for volume "{asked.name}" : {why}')
+        return await _failed(sources, asked, claim, error)
     return Note("Normal", DONE, f'MountVolume.NodeExpandVolume succeeded for volume "{asked.name}" {config.node_name}')
 
 
-def grown_status(claim: Object, size: str, now: float) -> Object:
+async def _failed(sources: CsiSources, asked: Wanted, claim: Object, error: CsiFailure | MountFailed | ApiError) -> Note:
+    why = error.message if isinstance(error, ApiError) else str(error)
+    note = Note("Warning", FAILED, f'NodeExpandVolume failed for volume "{asked.name}" : {why}')
+    if isinstance(error, CsiFailure) and (patch := failed_status(claim, why, error.code, meta.rfc3339(time.time()))):
+        try:
+            await sources.patch_claim_status(claim, patch)
+        except ApiError as unwritten:
+            log.warning("growth that failed not shown", claim=meta.name(claim), why=unwritten.message)
+    return note
+
+
+def failed_status(claim: Object, why: str, code: str, now: str) -> Object:
+    """A merge patch of the claim's status; empty when it says so already. now: in RFC 3339."""
+    status = claim.get("status") or {}
+    patch: Object = {}
+    if (meta.condition(claim, ERROR) or {}).get("message") != why:
+        condition = {"type": ERROR, "status": "True", "message": why}
+        patch["conditions"] = meta.with_condition(status.get("conditions"), condition, now)
+    pending = (status.get("allocatedResourceStatuses") or {}).get("storage")
+    if code in _INFEASIBLE and pending not in (None, INFEASIBLE):
+        patch["allocatedResourceStatuses"] = {"storage": INFEASIBLE}
+    return patch
+
+
+def grown_status(claim: Object, size: str) -> Object:
     """A merge patch of the claim's status: it is that large now, and waits for nothing any more."""
     status = claim.get("status") or {}
-    conditions = [each for each in status.get("conditions") or () if each["type"] not in (PENDING, RESIZING)]
+    conditions = [each for each in status.get("conditions") or () if each["type"] not in (PENDING, RESIZING, ERROR)]
     patch: Object = {"capacity": {"storage": size}, "conditions": conditions or None}
     if "storage" in (status.get("allocatedResourceStatuses") or {}):
         patch["allocatedResourceStatuses"] = {"storage": None}

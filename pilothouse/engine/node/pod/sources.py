@@ -86,7 +86,7 @@ class ApiSources:
     async def attachment(self, name: str) -> Object | None:
         return await self._client.get_or_none(VOLUMEATTACHMENTS, name)
 
-    async def claim_grew(self, claim: Object, status: Object) -> None:
+    async def patch_claim_status(self, claim: Object, status: Object) -> None:
         """Writes a merge patch of a claim's status. Raises ApiError."""
         name, namespace = meta.name(claim), meta.namespace(claim)
         await self._client.patch(PERSISTENTVOLUMECLAIMS, name, {"status": status}, namespace=namespace, subresource="status")

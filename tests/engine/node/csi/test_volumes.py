@@ -9,9 +9,11 @@ import pytest
 from pilothouse.engine.csi.driver import CsiFailure
 from pilothouse.engine.node.csi import records
 from pilothouse.engine.node.csi.failure import MountFailed, MountPending
+from pilothouse.engine.node.csi.growing import failed_status, grown_status
 from pilothouse.engine.node.csi.stats import VolumeRoom
 from pilothouse.engine.node.files.mountpoints import unmount
 from pilothouse.model.csi import attachment_name, unique_name
+from pilothouse.model.json import Object
 from tests.csi_driver.faults import Fault
 from tests.csi_driver.options import Options
 from tests.engine.node.csi.world import NODE, World, inlined, persistent, pod, world
@@ -394,8 +396,23 @@ class TestGrowing:
             made.driver.faults.set("NodeExpandVolume", Fault("OUT_OF_RANGE", "too much"))
             assert (await made.mount(pod(), persistent(capacity={"storage": "2Gi"}))).is_dir()
             (note,) = made.volumes.take_notes("uid-1")
-            assert (note.reason, made.api.grown) == ("VolumeResizeFailed", [])
+            assert note.reason == "VolumeResizeFailed"
             assert "NodeExpandVolume: OUT_OF_RANGE: too much" in note.message
+            (status,) = made.api.grown
+            (condition,) = status["conditions"]
+            assert (condition["type"], condition["status"], "too much" in condition["message"]) == ("NodeResizeError", "True", True)
+
+    def test_a_claim_says_once_what_failed_and_no_more_once_it_has_grown(self) -> None:
+        claim: Object = {"status": {"allocatedResourceStatuses": {"storage": "NodeResizePending"}}}
+        said = failed_status(claim, "no room", "OUT_OF_RANGE", "2026-01-01T00:00:00Z")
+        assert said["allocatedResourceStatuses"] == {"storage": "NodeResizeInfeasible"}
+        claim = {"status": claim["status"] | said}
+        assert failed_status(claim, "no room", "OUT_OF_RANGE", "2026-01-02T00:00:00Z") == {}
+        assert grown_status(claim, "2Gi") == {
+            "capacity": {"storage": "2Gi"},
+            "conditions": None,
+            "allocatedResourceStatuses": {"storage": None},
+        }
 
 
 class TestModes:

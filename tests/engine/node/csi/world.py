@@ -50,7 +50,7 @@ class Api:
     async def attachment(self, name: str) -> Object | None:
         return self.attachments.get(name)
 
-    async def claim_grew(self, claim: Object, status: Object) -> None:
+    async def patch_claim_status(self, claim: Object, status: Object) -> None:
         self.grown.append(status)
 
 
