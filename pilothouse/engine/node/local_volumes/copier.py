@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from pilothouse.engine.node.files.beneath import opened
-from pilothouse.engine.node.local_volumes import copying, loops
+from pilothouse.engine.node.local_volumes import copying, freezing, loops
 from pilothouse.engine.node.local_volumes.copying import Progress
-from pilothouse.engine.node.local_volumes.freezing import frozen
-from pilothouse.engine.node.local_volumes.layout import image_of, mode_of
+from pilothouse.engine.node.local_volumes.layout import image_of, mode_of, mount_point
 from pilothouse.engine.node.local_volumes.room import Room, written
 from pilothouse.model.errors import Conflict
 from pilothouse.model.volumes import BLOCK
@@ -60,9 +59,13 @@ class Copier:
 
     async def _copy_mounted(self, folder: Path, source: int, target: int, held: str, progress: Progress) -> None:
         can_share = await self._in_thread(progress, partial(copying.share, source, target))
+        write_out = partial(freezing.write_out, mount_point(folder))
         if not can_share:
+            # What is still in memory would be left to copy while nothing may be written.
+            await self._in_thread(progress, write_out)
             await self._in_thread(progress, partial(copying.copy, source, target, progress))
-        async with frozen(folder):
+        await self._in_thread(progress, write_out)
+        async with freezing.frozen(folder):
             if can_share:
                 await self._in_thread(progress, partial(copying.share, source, target))
             else:
