@@ -95,6 +95,11 @@ async def test_a_path_of_the_node_is_mounted_as_it_is(tmp_path: Path) -> None:
     assert await claimed(tmp_path, Api({"c": claim()}, {"v": behind})).mount(POD, SOURCE) == tmp_path / "there"
 
 
+async def test_a_claim_whose_phase_is_still_to_be_written_is_bound(tmp_path: Path) -> None:
+    api = Api({"c": claim() | {"status": {"phase": "Pending"}}}, {"v": volume(hostPath={"path": str(tmp_path)})})
+    assert await claimed(tmp_path, api).mount(POD, SOURCE) == tmp_path
+
+
 async def test_a_pod_that_has_a_path_of_the_node_keeps_it_while_its_claim_is_being_deleted(tmp_path: Path) -> None:
     api = Api({"c": claim()}, {"v": volume(hostPath={"path": str(tmp_path)})})
     volumes = claimed(tmp_path, api)

@@ -143,7 +143,8 @@ class ClaimedVolumes:
             raise VolumeMissing(f'persistentvolumeclaim "{name}" was not made for this pod; delete one of the two')
         if meta.is_deleting(claim):
             raise VolumeMissing(f'persistentvolumeclaim "{name}" is being deleted')
-        if not is_bound(claim) or (claim.get("status") or {}).get("phase") != "Bound":
+        # The phase is written last, and the scheduler does not wait for it: the pod would lose a second here whenever it comes first.
+        if not is_bound(claim) or (claim.get("status") or {}).get("phase") == "Lost":
             raise VolumeMissing(f'persistentvolumeclaim "{name}" is not bound to a volume yet')
         found = await self._claims.volume(claim["spec"]["volumeName"])
         if found is None or not is_claimed_by(found, claim):
