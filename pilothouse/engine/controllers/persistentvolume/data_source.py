@@ -113,7 +113,9 @@ class DataSources:
         if content["spec"]["driver"] != LOCAL_PROVISIONER:
             raise Unusable(f"snapshot {name} is of driver {content['spec']['driver']}, and the class of {LOCAL_PROVISIONER}")
         _check_content(claim, name, content)
-        node, _, at = content["status"]["snapshotHandle"].partition("/")
+        node, _, at = (content["status"].get("snapshotHandle") or "").partition("/")
+        if not at:
+            raise Unusable(f"snapshot {name} has a handle that is no NODE/NAME")
         return Source(node, at)
 
     async def _check_populator(self, source: Object) -> None:

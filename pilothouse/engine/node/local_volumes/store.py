@@ -110,6 +110,8 @@ class LocalVolumes:
         InsufficientStorage: the disk has no room for it. Another volume's promise is never given away.
         """
         checked(name)
+        if wanted.source and not SNAPSHOT_NAME.fullmatch(wanted.source):
+            checked(wanted.source)
         if why := self._missing():
             raise Internal(f"volumes cannot be kept to their size on this node: {why}")
         await self.recover()

@@ -223,8 +223,9 @@ async def test_what_is_not_there_cannot_be_copied(local: LocalVolumes, snapshots
         await taken(snapshots)
     with pytest.raises(NotFound, match="is not on this node"):
         await made(local, FIRST, source=SNAPSHOT)
-    with pytest.raises(NotFound, match="is not on this node"):
-        await made(local, FIRST, source="../../etc")
+    for elsewhere in ("../../etc", f"{SNAPSHOT}/..", f"{SECOND}\n"):
+        with pytest.raises(BadRequest):
+            await made(local, FIRST, source=elsewhere)
 
 
 async def test_a_block_volume_is_copied_only_when_no_pod_has_it_and_grows_while_one_has(
