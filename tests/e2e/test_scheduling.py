@@ -81,22 +81,18 @@ def test_the_pod_goes_that_no_budget_protects_in_its_own_time_and_a_protected_on
         conditions = pod(name)["status"].get("conditions") or ()
         return any(each["type"] == "PodScheduled" and each.get("reason") == "Unschedulable" for each in conditions)
 
-    budget = {"minAvailable": 1, "selector": {"matchLabels": {"app": "guarded"}}}
-    apply(
-        instance,
-        namespace,
-        deployment("guarded", busybox, share),
-        deployment("other", busybox, share),
-        {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "guard"}, "spec": budget},
-    )
-    for name in ("guarded", "other"):
+    budget = {"minAvailable": 1, "selector": {"matchLabels": {"app": "protected"}}}
+    apply(instance, namespace, {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "guard"}, "spec": budget})
+    # The older pod counts as the more important one: without the budget the other would go.
+    for name in ("other", "protected"):
+        apply(instance, namespace, deployment(name, busybox, share))
         instance.kubectl("rollout", "status", f"deployment/{name}", "-n", namespace, "--timeout=60s")
     eventually(lambda: instance.get("pdb", "guard", "-n", namespace)["status"].get("currentHealthy") == 1)
-    (guarded,), (other,) = running("guarded"), running("other")
+    (protected,), (other,) = running("protected"), running("other")
 
     apply(instance, namespace, bare("patient", busybox, share, classes["patient"]))
     eventually(lambda: waits("patient"))
-    assert (running("guarded"), running("other")) == ([guarded], [other])
+    assert (running("protected"), running("other")) == ([protected], [other])
     assert not pod("patient")["status"].get("nominatedNodeName")
 
     apply(instance, namespace, bare("urgent", busybox, share, classes["urgent"]))
@@ -108,11 +104,11 @@ def test_the_pod_goes_that_no_budget_protects_in_its_own_time_and_a_protected_on
     # It has its grace, and the room is not given away before it has ended.
     assert not pod("urgent")["spec"].get("nodeName")
     eventually(lambda: runs("urgent"))
-    assert running("guarded") == [guarded]
+    assert running("protected") == [protected]
     events = instance.get("events", "-n", namespace)["items"]
     assert [each["involvedObject"]["uid"] for each in events if each["reason"] == "Preempted"] == [other]
 
     instance.kubectl("delete", "pod", "patient", "-n", namespace)
     apply(instance, namespace, bare("second", busybox, share, classes["urgent"]))
     eventually(lambda: runs("second"))
-    assert guarded not in running("guarded")
+    assert protected not in running("protected")

@@ -1,10 +1,11 @@
 """More important pods get room in a simulated cluster, and keep it until they are there."""
 
+import asyncio
 from typing import Any
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import DEPLOYMENTS, EVENTS, NODES, PODS, PRIORITYCLASSES
+from pilothouse.model.kinds import DEPLOYMENTS, EVENTS, NODES, PODDISRUPTIONBUDGETS, PODS, PRIORITYCLASSES
 from tests.simulation.cluster import NODE, Simulated
 from tests.simulation.conftest import Play
 from tests.simulation.objects import IMAGE, container, deployment, pod
@@ -80,6 +81,25 @@ def test_nobody_goes_for_a_pod_whose_class_never_preempts_nor_for_an_equal(play:
         first = await cluster.get(PODS, "first")
         assert first is not None
         assert not meta.is_deleting(first)
+
+    play(scene)
+
+
+def test_a_pod_that_a_budget_protects_goes_when_nothing_else_helps(play: Play) -> None:
+    async def scene(cluster: Simulated) -> None:
+        await classes(cluster)
+        budget = {"minAvailable": 1, "selector": {"matchLabels": {"app": "protected"}}}
+        await cluster.create(PODDISRUPTIONBUDGETS, {"metadata": {"name": "guard"}, "spec": budget})
+        await cluster.runs(pod("other", await whole(cluster, 0.4)))
+        await asyncio.sleep(5)  # The older one counts as the more important: without the budget the protected one would go.
+        protected = pod("protected", await whole(cluster, 0.4))
+        await cluster.runs(protected | {"metadata": protected["metadata"] | {"labels": {"app": "protected"}}})
+        await cluster.until(PODDISRUPTIONBUDGETS, "guard", lambda found: bool((found or {}).get("status", {}).get("currentHealthy") == 1))
+        for name in ("urgent-1", "urgent-2"):
+            await cluster.create(PODS, pod(name, await whole(cluster, 0.4), priorityClassName="urgent"))
+            await cluster.until(PODS, name, is_bound)
+            left = {"urgent-1": {"protected", "urgent-1"}, "urgent-2": {"urgent-1", "urgent-2"}}[name]
+            assert {meta.name(each) for each in await cluster.items(PODS) if not meta.is_deleting(each)} == left
 
     play(scene)
 
