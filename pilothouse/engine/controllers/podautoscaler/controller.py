@@ -7,6 +7,7 @@ last one ended: what it lacks (metrics, pods, its target) comes by itself, and n
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
@@ -29,6 +30,8 @@ from pilothouse.model.selector import Selector, SelectorError, parse_labels
 SYNC_S = 15.0
 WORKERS = 5
 DEADLINE_S = 60.0
+AWAITED_S, NEW_S = 3.0, 60.0
+"""Between two rounds while nothing can be decided and a pod is no older than that: its first figures come soon, and need not wait."""
 ATTEMPTS = 4
 TOLD = 8
 """Metrics that could not be had and have an Event of their own in a round; how many there are in all is said as well."""
@@ -87,10 +90,10 @@ class HorizontalPodAutoscalerController:
         hpa = self._autoscalers.get(key)
         if hpa is None or meta.is_deleting(hpa):
             return None
-        await self._round(key, hpa)
-        return self._sync_s
+        decision = await self._round(key, hpa)
+        return min(self._sync_s, AWAITED_S) if decision.is_awaited else self._sync_s
 
-    async def _round(self, key: str, hpa: Object) -> None:
+    async def _round(self, key: str, hpa: Object) -> Decision:
         conditions = list(facts.status(hpa).get("conditions") or ())
         current: int | None = None
         decision = Decision(None)
@@ -110,6 +113,7 @@ class HorizontalPodAutoscalerController:
             decision = Decision(None, metrics=decision.metrics)
         await self._show(hpa, current, decision, conditions)
         self._tell(hpa, decision)
+        return decision
 
     async def _scale(self, hpa: Object) -> tuple[Resource, Object]:
         """Raises _Stuck."""
@@ -146,9 +150,16 @@ class HorizontalPodAutoscalerController:
             # What one metric takes depends on the pods, and there may be many of either: others have their turn in between.
             await asyncio.sleep(0)
         decision = plan.by_metrics(hpa, current, found, history, now)
+        if decision.replicas is None and any(self._is_new(pod) for pod in pods):
+            return replace(decision, is_awaited=True)
         if decision.recommended is not None:
             history.recommended(decision.recommended, now, pace.keep_s(facts.behavior(hpa)))
         return decision
+
+    def _is_new(self, pod: Object) -> bool:
+        """Whether its first figures are on their way."""
+        created = pod["metadata"].get("creationTimestamp")
+        return bool(created) and self._clock() - meta.parse_rfc3339(created) < NEW_S
 
     def _selector(self, key: str, text: str) -> Selector:
         """Raises _Stuck."""

@@ -44,6 +44,7 @@ class Decision:
     """replicas: None when nothing could be decided. why: of a change. metrics: the status of each metric, None where none was asked.
 
     recommended: what the metrics ask for, before anything holds it back. trouble: of metrics that could not be had, "" for none.
+    is_awaited: figures of a new pod are on their way.
     """
 
     replicas: int | None
@@ -53,6 +54,7 @@ class Decision:
     recommended: int | None = None
     trouble: str = ""
     events: tuple[Failure, ...] = field(default=())
+    is_awaited: bool = False
 
 
 def without_metrics(hpa: Object, current: int) -> Decision | None:

@@ -14,6 +14,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.resource_metrics.points import ContainerKey, Point
 from pilothouse.engine.apiserver.resource_metrics.rates import NodeUsage, Pair
 from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.controllers.podautoscaler import controller as controller_module
 from pilothouse.engine.controllers.podautoscaler.controller import HorizontalPodAutoscalerController
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -52,12 +53,12 @@ def usage(server: ApiServer) -> PlayedUsage:
 
 
 @asynccontextmanager
-async def scaled(server: ApiServer) -> AsyncIterator[Cluster]:
+async def scaled(server: ApiServer, sync_s: float = SYNC_S, clock: Callable[[], float] = time.time) -> AsyncIterator[Cluster]:
     """With the controller of autoscalers alone, which is never refused."""
     manager = client_of(server, CONTROLLER_MANAGER)
     informers, recorder = Informers(manager), Recorder(manager, None, "controllers")
     own = controller_client(server, "horizontal-pod-autoscaler")
-    controller = HorizontalPodAutoscalerController(own, informers, recorder.named("horizontal-pod-autoscaler"), sync_s=SYNC_S)
+    controller = HorizontalPodAutoscalerController(own, informers, recorder.named("horizontal-pod-autoscaler"), clock, sync_s)
     cluster = Cluster(client_of(server, ADMIN), informers)
     async with scope() as tasks:
         tasks.spawn(recorder.run())
@@ -97,11 +98,15 @@ async def add_pod(cluster: Cluster, name: str) -> None:
 
 @pytest.fixture
 async def web(scaling: Cluster) -> Cluster:
-    await scaling.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}})
-    await scaling.create(DEPLOYMENTS, deployment(2))
-    for name in ("w1", "w2"):
-        await add_pod(scaling, name)
+    await make_web(scaling)
     return scaling
+
+
+async def make_web(cluster: Cluster) -> None:
+    await cluster.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}})
+    await cluster.create(DEPLOYMENTS, deployment(2))
+    for name in ("w1", "w2"):
+        await add_pod(cluster, name)
 
 
 def says(kind: str, status: str, reason: str, words: str = "") -> Callable[[Object], bool]:
@@ -192,6 +197,31 @@ async def test_what_is_missing_is_said_and_comes_by_itself(web: Cluster, usage: 
     )
     usage.milli |= {"w1": 800, "w2": 800}
     await until_it_says(web, "ScalingActive", "True", "ValidMetricFound")
+
+
+async def test_the_first_figures_of_a_new_pod_are_looked_for_sooner(
+    server: ApiServer, usage: PlayedUsage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller_module, "AWAITED_S", 0.1)
+    async with scaled(server, sync_s=3600) as cluster:
+        await make_web(cluster)
+        await cluster.create(HORIZONTALPODAUTOSCALERS, autoscaler())
+        await until_it_says(cluster, "ScalingActive", "False", "FailedGetResourceMetric")
+        usage.milli = {"w1": 800, "w2": 800}
+        await until_it_says(cluster, "ScalingActive", "True", "ValidMetricFound")
+
+
+async def test_pods_that_have_had_no_figures_for_long_are_not_looked_for_sooner(
+    server: ApiServer, usage: PlayedUsage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller_module, "AWAITED_S", 0.1)
+    async with scaled(server, sync_s=3600, clock=lambda: time.time() + 3600) as cluster:
+        await make_web(cluster)
+        await cluster.create(HORIZONTALPODAUTOSCALERS, autoscaler())
+        await until_it_says(cluster, "ScalingActive", "False", "FailedGetResourceMetric")
+        looked = requests(server, "get", "deployments.apps/scale")
+        await asyncio.sleep(0.5)
+        assert requests(server, "get", "deployments.apps/scale") == looked
 
 
 async def test_a_target_that_is_not_there_is_named(scaling: Cluster) -> None:
