@@ -26,7 +26,11 @@ REASONS: list[Reason] = [
         REMOVED,
         "it patches the note of an event through events.k8s.io, which is immutable since 1.21 (the spec of 1.21 patches the series).",
     ),
-    Reason(r"ServiceAccounts should ensure a single API token exists", REMOVED, "no Secret with a token is made by itself since 1.24."),
+    Reason(
+        r"ServiceAccounts should (ensure a single API token|mount an API token|allow opting out)",
+        REMOVED,
+        "it waits for the Secret with a token of an account, which is not made by itself since 1.24.",
+    ),
     Reason(r"DisruptionController", REMOVED, "it uses policy/v1beta1, which went in 1.25."),
     Reason(r"CronJob|cronjob|cronJobs", REMOVED, "it uses batch/v1beta1, which went in 1.25."),
     Reason(r"PodSecurityPolicy|Metadata Concealment", REMOVED, "PodSecurityPolicy went in 1.25."),
@@ -36,7 +40,7 @@ REASONS: list[Reason] = [
         "the checks of /healthz, /livez and /readyz are named after this server's own parts, not after kube-apiserver's hooks.",
     ),
     Reason(r"MetricsGrabber", OURS, "scheduler and controllers are no pods of kube-system, where the spec looks for them."),
-    Reason(r"Aggregator Should be able", OURS, "API servers of others are not aggregated yet."),
+    Reason(r"NetworkPolicy API", OURS, "NetworkPolicies are not served yet."),
     Reason(r"private image|private registry|invalid registry", MACHINE, "it pulls from a registry of the public Internet."),
 ]
 

@@ -52,10 +52,19 @@ class Suite:
         text = log.read_text(errors="replace")
         with (self.work / "log.txt").open("a") as all_logs:
             all_logs.write(text)
+        if not ended:
+            await self._tidy()
         # Workers that were told to end write no report: what they had finished by then stands in the log alone.
         reported = {each.spec: each for each in read_junit(reports, set(specs))} if ended else {}
         shutil.rmtree(reports)
         return list(({each.spec: each for each in read_log(text, set(specs))} | reported).values())
+
+    async def _tidy(self) -> None:
+        """What specs that were ended have left and what would get in the way of others: they remove their own namespaces and webhooks."""
+        for what in (("namespaces", "--selector=e2e-run"), ("validatingwebhookconfigurations,mutatingwebhookconfigurations", "--all")):
+            delete = ("delete", *what, "--wait=false", "--kubeconfig", str(self.kubeconfig))
+            process = await asyncio.create_subprocess_exec(self.bin / "kubectl", *delete, stdout=asyncio.subprocess.DEVNULL)
+            await process.wait()
 
     def _command(self, specs: Sequence[str], workers: int, reports: Path) -> list[str]:
         focus = f"({'|'.join(re.escape(spec) for spec in specs)})$"

@@ -5,12 +5,13 @@ One table from path to answer. Some of these paths answer any method (their hand
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 
 from pilothouse.aio.beside import Beside
 from pilothouse.engine.apiserver.aggregator.findings import Findings
 from pilothouse.engine.apiserver.answer import DocumentResponse, RawResponse
 from pilothouse.engine.apiserver.authn.tokens import Tokens
-from pilothouse.engine.apiserver.discovery import aggregated, legacy, version
+from pilothouse.engine.apiserver.discovery import aggregated, legacy, sources, version
 from pilothouse.engine.apiserver.discovery.health import Health
 from pilothouse.engine.apiserver.discovery.openapi import OpenApi
 from pilothouse.engine.apiserver.metrics import CONTENT_TYPE as METRICS_TYPE
@@ -72,7 +73,7 @@ class Documents:
         if name.startswith("openapi/"):
             await self._openapi.prepare(request, name.removeprefix("openapi/"), beside)
         elif name == "version":
-            await beside.run(version.digest, is_large=not version.digest.cache_info().currsize)
+            await beside.run(partial(sources.digest, version.PROGRAM))
 
     def answer(self, request: ApiRequest) -> DocumentResponse | RawResponse:
         """Raises NotFound, MethodNotAllowed, NotAcceptable; an unknown path is a plain 404."""

@@ -8,6 +8,7 @@ import asyncio
 import gzip
 import hashlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from pilothouse.engine.apiserver.aggregator.described import Described
 from pilothouse.engine.apiserver.aggregator.description import merged
 from pilothouse.engine.apiserver.aggregator.findings import Findings
 from pilothouse.engine.apiserver.answer import RawResponse
-from pilothouse.engine.apiserver.discovery import gnostic, plain_paths
+from pilothouse.engine.apiserver.discovery import gnostic, plain_paths, sources
 from pilothouse.engine.apiserver.discovery.custom import custom_schemas
 from pilothouse.engine.apiserver.discovery.operations import paths_of
 from pilothouse.engine.apiserver.discovery.plain_paths import DescribedDocument
@@ -25,6 +26,7 @@ from pilothouse.engine.apiserver.request import query as queries
 from pilothouse.engine.apiserver.request.negotiate import clauses, has_already
 from pilothouse.engine.apiserver.request.request import ApiRequest
 from pilothouse.engine.apiserver.resources.served import ServedResource, ServedResources
+from pilothouse.model import schema
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.schema.openapi import V2, V3, definitions
 from pilothouse.model.version import KUBERNETES
@@ -37,6 +39,8 @@ _OF_VERBS = {
     "patch": ("Patch",),
     "watch": ("WatchEvent",),
 }
+_WRITERS = (Path(__file__).parent, Path(schema.__file__).parent)
+"""What writes documents. Clients keep them across updates of the server, which may write the same in another way."""
 _INFO = {"title": "Kubernetes", "version": KUBERNETES}
 
 
@@ -143,7 +147,7 @@ class OpenApi:
 
     def _hash(self, rows: list[ServedResource]) -> str:
         facts = [[row.resource.path(), list(row.resource.subresources), row.openapi] for row in rows]
-        return hashlib.sha512(dumps([KUBERNETES, facts])).hexdigest()[:128].upper()
+        return hashlib.sha512(dumps([KUBERNETES, sources.digest(*_WRITERS), facts])).hexdigest()[:128].upper()
 
     def _hash_of(self, wanted: _Wanted) -> str:
         own = self._hash(wanted.rows)
