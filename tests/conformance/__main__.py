@@ -18,7 +18,7 @@ from pilothouse.engine.node.images.archive import load_archive
 from tests.conformance import images
 from tests.conformance.specs import FAILED, Results, chosen, is_serial
 from tests.conformance.suite import Suite
-from tests.conformance.table import failures, put, table, write_junit
+from tests.conformance.table import failures, not_run, put, table, write_junit
 
 BATCH = 200
 """Specs of one run of the program: its start takes seconds, and what a run that was ended had not finished runs again."""
@@ -66,17 +66,18 @@ def main(
     results = Results(cache / "results.json")
     if failed:
         again, focus = True, "|".join(_exactly(each.spec) for each in results.by_spec.values() if each.state == FAILED) or "$^"
-    asyncio.run(_run(Wanted(focus, skip, again, workers, seconds), results, cache, home, nodes, keep))
+    specs = asyncio.run(_run(Wanted(focus, skip, again, workers, seconds), results, cache, home, nodes, keep))
     found = list(results.by_spec.values())
     if junit is not None:
         write_junit(junit, found)
-    text = f"{table(found)}\n\n{failures(found)}\n"
+    text = f"{table(found)}\n\n{failures(found)}\n{not_run(specs, results.by_spec)}\n"
     if table_file is not None:
         put(table_file, text)
     click.echo(text)
 
 
-async def _run(wanted: Wanted, results: Results, cache: Path, home: Path, nodes: int, keep: bool) -> None:
+async def _run(wanted: Wanted, results: Results, cache: Path, home: Path, nodes: int, keep: bool) -> list[str]:
+    """All specs that there are."""
     end = time.monotonic() + wanted.seconds
     instance = Instance(Home(home), ()) if (home / "settings.json").exists() else planned(home, platform=False)
     try:
@@ -84,10 +85,12 @@ async def _run(wanted: Wanted, results: Results, cache: Path, home: Path, nodes:
         work = cache / "work"
         work.mkdir(exist_ok=True)
         suite = Suite(cache / "bin", work, instance.home.kubeconfig)
-        specs = [spec for spec in chosen(await suite.specs(), wanted.focus, wanted.skip) if wanted.again or spec not in results.by_spec]
+        there = await suite.specs()
+        specs = [spec for spec in chosen(there, wanted.focus, wanted.skip) if wanted.again or spec not in results.by_spec]
         click.echo(f"{len(specs)} specs to run", err=True)
         for serial in (False, True):
             await _in_batches(suite, [spec for spec in specs if is_serial(spec) is serial], 1 if serial else wanted.workers, results, end)
+        return there
     finally:
         if not keep:
             click.echo(await destroy(instance), err=True)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -27,6 +27,12 @@ def failures(results: Iterable[Result]) -> str:
             reason = reason_of(each.spec)
             lines.append(f"- `{each.spec}`: " + (f"{reason.kind}: {reason.why}" if reason else f"{OURS}: not explained yet"))
     return "\n".join(lines)
+
+
+def not_run(specs: Iterable[str], results: Container[str]) -> str:
+    """A line for each conformance spec that has no result."""
+    left = sorted(spec for spec in specs if "[Conformance]" in spec and spec not in results)
+    return "\n".join(["", "Conformance specs that were not run:", "", *(f"- `{spec}`" for spec in left)]) if left else ""
 
 
 def _row(name: str, results: Sequence[Result]) -> str:
