@@ -30,6 +30,8 @@ _OTHERS = (
     "FileSystemResizePending OnRootMismatch PersistentVolumeClaim ReadWriteOnce "
     "ControllerExpandVolume ControllerResizeInProgress CreateVolume InProgress ModifyVolumeError ModifyingVolume NodeResizeError NodeResizeInfeasible NodeResizePending "
     "ReadOnlyMany ReadWriteMany ReadWriteOncePod VolumeSnapshot VolumeSnapshotContent "
+    "ControllerExpandVolume ControllerResizeInProgress CreateVolume GetCapacity InProgress ModifyVolumeError ModifyingVolume "
+    "NodeResizePending ReadOnlyMany ReadWriteMany ReadWriteOncePod VolumeSnapshot VolumeSnapshotContent "
     "AbleToScale ContainerResource ScalingActive ScalingLimited "
     "AbleToScale AverageValue HorizontalPodAutoscaler ContainerResource ScalingActive ScalingLimited "
     "DisruptionAllowed PodResizeInProgress PodResizePending RestartContainer UpdateContainerResources "
@@ -38,7 +40,7 @@ _OTHERS = (
     "KubeSchedulerConfiguration LeastAllocated MostAllocated RequestedToCapacityRatio ScheduleAnyway SchedulingGates "
     "ReadyToUse RestoreSize DeletionPolicy VolumeSnapshot VolumeSnapshotClass VolumeSnapshotContent VolumeSnapshotNamespace "
     "SourcePVC SourceSnapshotContent SnapshotClass SnapshotContent CreationTime VolumePopulator "
-    "PodTopologySpread PrioritySort ReplicationController RequiredNodes TaintToleration VolumeBinding"
+    "NodeVolumeLimits VolumeZone PodTopologySpread PrioritySort ReplicationController RequiredNodes TaintToleration VolumeBinding"
 )
 NO_REASONS = frozenset(_OTHERS.split())
 """Kinds, types of conditions, values of fields, calls of the container runtime, plug-ins of the scheduler."""
