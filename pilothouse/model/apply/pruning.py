@@ -6,7 +6,7 @@ Source: sigs.k8s.io/structured-merge-diff/merge, update.go, prune.
 from typing import NamedTuple
 
 from pilothouse.model.apply.fields import fields_of
-from pilothouse.model.apply.fieldset import FieldSet, difference, intersection, union
+from pilothouse.model.apply.fieldset import FieldSet, below, difference, field, intersection, node, union
 from pilothouse.model.apply.managers import Managers, Owned
 from pilothouse.model.apply.removal import remove, with_named
 from pilothouse.model.apply.versions import Versions, version_of
@@ -29,7 +29,7 @@ async def pruned(merged: Object, owners: Managers, last: Owned, versions: Versio
     if there is None:
         return merged
     (whole,), schema = there, versions.schema(version)
-    gone = with_named(last.fields, schema)
+    gone = _within_metadata(with_named(last.fields, schema))
     state = _State(whole, remove(whole, gone, schema), version)
     for each, owned in _by_version(owners, version, versions.own).items():
         state = await _with_owned(state, each, owned, versions)
@@ -40,6 +40,14 @@ async def pruned(merged: Object, owners: Managers, last: Owned, versions: Versio
     missing = difference(_everything(whole, schema), _everything(back[0], schema))
     found = await _converted([remove(whole, intersection(missing, gone), schema)], version, versions.own, versions)
     return merged if found is None else found[0]
+
+
+def _within_metadata(gone: FieldSet) -> FieldSet:
+    """Metadata as a whole never goes: every configuration has a name in it, though names are kept out of what managers own."""
+    name = field("metadata")
+    left = node(below(gone[name]), is_member=False) if name in gone else None
+    kept = {each: found for each, found in gone.items() if each != name}
+    return kept if left is None else kept | {name: left}
 
 
 async def _with_owned(state: _State, version: str, owned: FieldSet, versions: Versions) -> _State:

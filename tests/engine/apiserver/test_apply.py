@@ -50,6 +50,16 @@ async def test_an_apply_creates_changes_and_leaves_alone(api: Api) -> None:
     assert (gone["data"], managers(gone)) == ({"l": "w"}, [("b", "Apply", "")])
 
 
+async def test_what_nobody_has_applied_stays_when_the_last_applied_field_beside_it_goes(api: Api) -> None:
+    """A finalizer that the server itself has put there, when labels are applied no more."""
+    volumes = "/api/v1/persistentvolumes"
+    spec = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/x"}}
+    config: Object = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v"}, "spec": spec}
+    await apply(api, f"{volumes}/v", config | {"metadata": {"name": "v", "labels": {"a": "b"}}})
+    left = (await apply(api, f"{volumes}/v", config))["metadata"]
+    assert ("labels" in left, left["finalizers"]) == (False, ["kubernetes.io/pv-protection"])
+
+
 async def test_the_fields_of_another_manager_are_a_conflict(api: Api) -> None:
     await api.call("POST", CONFIGMAPS, wanted(k="v"), fieldManager="maker")
     error = await refused(api, f"{CONFIGMAPS}/m", wanted(k="w"))
