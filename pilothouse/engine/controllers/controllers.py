@@ -21,6 +21,7 @@ from pilothouse.engine.controllers.csi.capacity import CapacityReporter
 from pilothouse.engine.controllers.csi.drivers import DriverCalls, Drivers
 from pilothouse.engine.controllers.csi.modifier import Modifier
 from pilothouse.engine.controllers.csi.provisioner import Provisioner
+from pilothouse.engine.controllers.csi.reclaimer import Reclaimer
 from pilothouse.engine.controllers.csi.resizer import Resizer
 from pilothouse.engine.controllers.csi.snapshotter import SnapshotDrivers
 from pilothouse.engine.controllers.daemonset.controller import DaemonSetController
@@ -150,6 +151,7 @@ def makers(
         "csi-attacher": lambda: Attacher(clients("csi-attacher"), informers, drivers, clock),
         "csi-provisioner": lambda: Provisioner(clients("csi-provisioner"), informers, named("csi-provisioner"), drivers),
         "csi-resizer": lambda: Resizer(clients("csi-resizer"), informers, named("csi-resizer"), drivers, clock),
+        "csi-reclaimer": lambda: Reclaimer(clients("csi-provisioner"), informers, named("csi-provisioner"), drivers),
         "csi-capacity": lambda: CapacityReporter(clients("csi-provisioner"), informers, named("csi-provisioner"), drivers),
         "csi-modifier": lambda: Modifier(clients("csi-resizer"), informers, named("csi-resizer"), drivers, clock),
         "volumeattributesclass-protection-controller": lambda: AttributesClassProtection(

@@ -1,7 +1,6 @@
-"""Makes and removes volumes: what external-provisioner does, for drivers that have no provisioner of their own.
+"""Makes volumes: what external-provisioner does, for drivers that have no provisioner of their own.
 
     claim that wants a volume of the driver's    -> CreateVolume, then a PersistentVolume that is kept for the claim
-    PersistentVolume that is to be deleted       -> DeleteVolume, then it may go
 
 The volume's name follows from the claim's uid, so that every call may be repeated. A finalizer is on the claim while the driver may be
 making its volume: a claim that is deleted meanwhile, or a crash, leaves nothing behind at the driver.
@@ -10,14 +9,14 @@ Source: kubernetes-csi external-provisioner; sigs.k8s.io/sig-storage-lib-externa
 
 import asyncio
 
-from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
-from pilothouse.client.outcome import Retry, Stop
+from pilothouse.client.outcome import Retry
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.csi import creation, finalizers, secrets, topology
 from pilothouse.engine.controllers.csi.drivers import TOPOLOGY, Drivers, Instance
+from pilothouse.engine.controllers.csi.reclaimer import KEPT, PART, delete_volume
 from pilothouse.engine.controllers.csi.secrets import SecretTrouble
 from pilothouse.engine.controllers.csi.sources import Sources, SourceTrouble, is_for_others, reference
 from pilothouse.engine.controllers.persistentvolume import binding
@@ -26,16 +25,15 @@ from pilothouse.engine.csi import methods
 from pilothouse.engine.csi.failure import CsiFailure
 from pilothouse.model import csi as names
 from pilothouse.model import meta
-from pilothouse.model.errors import AlreadyExists, ApiError, NotFound, Unavailable
+from pilothouse.model.errors import AlreadyExists, ApiError, Unavailable
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, STORAGECLASSES, VOLUMEATTACHMENTS, VOLUMEATTRIBUTESCLASSES
-from pilothouse.model.volumes import PROVISIONED_BY, SELECTED_NODE, STORAGE_PROVISIONER, class_of, waits_for_consumer
+from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, STORAGECLASSES, VOLUMEATTRIBUTESCLASSES
+from pilothouse.model.volumes import SELECTED_NODE, STORAGE_PROVISIONER, class_of, waits_for_consumer
 
-PART = "provisioner"
 IN_THE_MAKING = "csi.pilothouse.dev/provisioning"
 """Finalizer of a claim whose volume the driver may be making."""
 WAITS_S = 5.0
-_FAILED, _KEPT = "ProvisioningFailed", "VolumeFailedDelete"
+_FAILED = "ProvisioningFailed"
 _ABANDONED = (
     f"volume {{volume}} may be left at driver {{driver}}, which is not served here any more; set the annotation {names.SIDECARS} of its "
     f"CSIDriver again, or remove the volume by hand and then the finalizer {IN_THE_MAKING} of this claim"
@@ -52,7 +50,6 @@ class Provisioner:
         self._volumes = informers.of(PERSISTENTVOLUMES)
         self._classes = informers.of(STORAGECLASSES)
         self._attributes = informers.of(VOLUMEATTRIBUTESCLASSES)
-        self._attachments = informers.of(VOLUMEATTACHMENTS, indexes={"csi volume": _volume_of})
         self._sources = Sources(client, self._claims, self._volumes)
         self._making = Controller("csi provisioning", self.provision, workers=16)
         self._making.watches(self._claims, lambda claim: meta.key(claim) if _driver_of(claim) else None)
@@ -62,17 +59,9 @@ class Provisioner:
         self._making.watches(drivers.objects, self._claims_of)
         self._making.watches(drivers.csi_nodes, self._claims_on)
         self._making.watches(drivers.nodes, lambda node: None)
-        self._removing = Controller("csi reclaiming", self.reclaim, workers=16)
-        self._removing.watches(self._volumes, lambda volume: meta.name(volume) if names.source_of(volume) else None)
-        self._removing.watches(self._attachments, _volume_of)
-        self._removing.watches(drivers.objects, self._volumes_of)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
-        async with scope() as tasks:
-            for controller in (self._making, self._removing):
-                await tasks.start(controller.run, name=f"controller of {controller.name}")
-            if ready is not None:
-                ready.set()
+        await self._making.run(ready)
 
     def _claims_of(self, driver: Object) -> list[str]:
         return [meta.key(claim) for claim in self._claims.items() if _driver_of(claim) == meta.name(driver)]
@@ -82,15 +71,12 @@ class Provisioner:
         drivers = {each.get("name") for each in (csi_node.get("spec") or {}).get("drivers") or ()}
         return [meta.key(claim) for claim in self._claims.items() if _driver_of(claim) in drivers and not claim["spec"].get("volumeName")]
 
-    def _volumes_of(self, driver: Object) -> list[str]:
-        return [meta.name(each) for each in self._volumes.items() if (names.source_of(each) or {}).get("driver") == meta.name(driver)]
-
     async def provision(self, key: str) -> float | None:
         claim = self._claims.get(key)
         driver = _driver_of(claim) if claim is not None else ""
         if claim is None or not self._drivers.does(driver, PART):
             if claim is not None and meta.is_deleting(claim) and IN_THE_MAKING in meta.finalizers(claim):
-                self._recorder.say(claim, "Warning", _KEPT, _ABANDONED.format(driver=driver, volume=creation.name_for(claim)))
+                self._recorder.say(claim, "Warning", KEPT, _ABANDONED.format(driver=driver, volume=creation.name_for(claim)))
             return None
         if claim["spec"].get("volumeName") or self._volumes.get(creation.name_for(claim)) is not None:
             await finalizers.take(self._client, PERSISTENTVOLUMECLAIMS, claim, IN_THE_MAKING)
@@ -120,7 +106,7 @@ class Provisioner:
         claim = await finalizers.put(self._client, PERSISTENTVOLUMECLAIMS, claim, IN_THE_MAKING)
         answer = await self._drivers.call(instance, methods.CREATE_VOLUME, request)
         if why := creation.why_not(answer, request):
-            await self._delete(instance, answer.volume.volume_id, dict(request.secrets))
+            await delete_volume(self._drivers, instance, answer.volume.volume_id, dict(request.secrets))
             raise CsiFailure(driver, "CreateVolume", why, "INTERNAL")
         try:
             await self._client.create(PERSISTENTVOLUMES, creation.volume_for(claim, storage_class, driver, named, answer.volume))
@@ -198,13 +184,13 @@ class Provisioner:
             why = (
                 f"its class has gone; volume {creation.name_for(claim)} may be left at driver {driver}, and is to be removed there by hand"
             )
-            self._recorder.say(claim, "Warning", _KEPT, why)
+            self._recorder.say(claim, "Warning", KEPT, why)
         else:
             try:
                 await self._unmake(claim, storage_class, driver)
             except (CsiFailure, SecretTrouble, SourceTrouble) as error:
                 if not isinstance(error, CsiFailure) or not error.is_final:
-                    self._recorder.say(claim, "Warning", _KEPT, f"the volume that was begun cannot be removed: {error}")
+                    self._recorder.say(claim, "Warning", KEPT, f"the volume that was begun cannot be removed: {error}")
                     raise Unavailable(str(error)) from error
         await finalizers.take(self._client, PERSISTENTVOLUMECLAIMS, claim, IN_THE_MAKING)
 
@@ -213,60 +199,12 @@ class Provisioner:
         request = await self._request(claim, storage_class, instance)
         request.secrets.update(await secrets.read(self._client, creation.named_secrets(claim, storage_class).provisioner))
         answer = await self._drivers.call(instance, methods.CREATE_VOLUME, request)
-        await self._delete(instance, answer.volume.volume_id, dict(request.secrets))
-
-    async def _delete(self, instance: Instance, handle: str, known: dict[str, str]) -> None:
-        if handle:
-            await self._drivers.call(instance, methods.DELETE_VOLUME, csi.DeleteVolumeRequest(volume_id=handle, secrets=known))
-
-    async def reclaim(self, name: str) -> float | None:
-        volume = self._volumes.get(name)
-        source = names.source_of(volume) if volume is not None else None
-        if volume is None or source is None or meta.annotations(volume).get(PROVISIONED_BY) != source["driver"]:
-            return None
-        if not self._drivers.does(source["driver"], PART):
-            return None
-        if volume["spec"].get("persistentVolumeReclaimPolicy") != "Delete":
-            if meta.is_deleting(volume):
-                await finalizers.take(self._client, PERSISTENTVOLUMES, volume, creation.FINALIZER)
-            return None
-        if (volume.get("status") or {}).get("phase") not in ("Released", "Failed"):
-            return None
-        if meta.is_deleting(volume) and creation.FINALIZER not in meta.finalizers(volume):
-            return None
-        await self._remove(volume, source)
-        return None
-
-    async def _remove(self, volume: Object, source: Object) -> None:
-        name = meta.name(volume)
-        if attached := self._attachments.by_index("csi volume", name):
-            node = attached[0]["spec"].get("nodeName")
-            raise Stop(f"persistentvolume {name} is still attached to node {node}")  # Its attachment's end brings it here again.
-        try:
-            instance = await self._drivers.near(source["driver"], volume=volume)
-            known = await secrets.read(self._client, creation.deletion_secret(volume))
-            await self._delete(instance, source["volumeHandle"], known)
-        except (CsiFailure, SecretTrouble) as error:
-            self._recorder.say(volume, "Warning", _KEPT, str(error))
-            raise Unavailable(str(error)) from error
-        if not meta.is_deleting(volume):
-            try:
-                await self._client.delete(PERSISTENTVOLUMES, name, uid=meta.uid(volume))
-            except NotFound:
-                return
-        found = await self._client.get_or_none(PERSISTENTVOLUMES, name)
-        if found is not None:
-            await finalizers.take(self._client, PERSISTENTVOLUMES, found, creation.FINALIZER)
+        await delete_volume(self._drivers, instance, answer.volume.volume_id, dict(request.secrets))
 
 
 def _driver_of(claim: Object) -> str:
     """Who is to make the claim's volume, as the binder has noted; "" for nobody yet."""
     return meta.annotations(claim).get(STORAGE_PROVISIONER) or ""
-
-
-def _volume_of(attachment: Object) -> list[str]:
-    name = (attachment["spec"].get("source") or {}).get("persistentVolumeName")
-    return [name] if name else []
 
 
 def _check_copy(source: csi.VolumeContentSource, instance: Instance) -> None:
