@@ -9,6 +9,7 @@ import pytest
 from pilothouse.aio.tasks import scope
 from pilothouse.client.informers import Informers
 from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.node.csi import growing
 from pilothouse.engine.node.csi.attaching import Attaching
 from pilothouse.engine.node.csi.volumes import CsiVolumes
 from pilothouse.engine.node.csi.wanted import of_claim
@@ -62,7 +63,7 @@ async def test_a_pod_of_the_node_gets_the_volume_and_gives_it_back(server: ApiSe
     await place.cluster.create(SECRETS, {"metadata": {"name": "key"}, "stringData": {"token": "t0p"}})
     await place.serve()
     where = {"name": "key", "namespace": "default"}
-    kinds = ("provisioner", "controller-publish", "node-stage", "node-publish")
+    kinds = ("provisioner", "controller-publish", "controller-expand", "node-stage", "node-publish", "node-expand")
     await place.storage_class(
         parameters={f"csi.storage.k8s.io/{kind}-secret-{key}": value for kind in kinds for key, value in where.items()}
     )
@@ -95,6 +96,18 @@ async def test_a_pod_of_the_node_gets_the_volume_and_gives_it_back(server: ApiSe
         (attachment,) = await place.cluster.items(VOLUMEATTACHMENTS, None)
         assert attachment["status"]["attached"] is True
         assert next(there.driver.store.volumes()).attached == ["here"]
+
+        bigger = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
+        await place.cluster.patch(PERSISTENTVOLUMECLAIMS, "data", bigger)
+        waiting = await place.cluster.until_one(PERSISTENTVOLUMECLAIMS, "data", lambda obj: meta.is_true(obj, "FileSystemResizePending"))
+        volume = await client.get(PERSISTENTVOLUMES, bound["spec"]["volumeName"])
+        asked = of_claim(volume, made["spec"]["volumes"][0], waiting)
+        assert growing.is_due(asked)
+        note = await growing.grow(there.config, there.drivers, sources, made, asked)
+        assert note is not None
+        assert note.type == "Normal", note
+        grown = await place.cluster.until_one(PERSISTENTVOLUMECLAIMS, "data", lambda obj: obj["status"]["capacity"]["storage"] == "2Gi")
+        assert "conditions" not in grown["status"]
 
         await place.cluster.client.delete(PODS, "p", "default", grace_s=0)
         await asyncio.sleep(0.2)
