@@ -88,6 +88,7 @@ async def test_a_volume_of_a_pods_own_comes_and_goes_with_it(cluster: Cluster) -
         await cluster.finish(pod("own", container, volumes=[{"name": "v", "csi": {"driver": DRIVER}}], restartPolicy="Never"))
         assert await cluster.logs("own") == "mine\n"
         await cluster.delete("own")
+        await let_go(cluster)
         assert list(store.volumes()) == []
 
 

@@ -14,7 +14,7 @@ import pytest
 from pilothouse.aio.child import Child
 from pilothouse.engine.node.files.mountpoints import mounts_below
 from pilothouse.engine.node.local_volumes import loops
-from pilothouse.engine.node.local_volumes.store import LocalVolumes
+from pilothouse.engine.node.local_volumes.store import LocalVolumes, Wanted
 from pilothouse.engine.node.runtime.cri import CriRuntime
 from tests.csi_driver.faults import Fault, Faults
 from tests.csi_driver.pod import REPOSITORY, command
@@ -67,7 +67,7 @@ async def test_volumes_outlive_their_agent(machine: Machine, tmp_path: Path, met
     root, volume, local = tmp_path / "driver", f"pvc-{uuid.uuid4()}", LocalVolumes(machine.config)
     if why := local.trouble():
         pytest.skip(why)
-    await local.ensure(volume, 16 << 20)
+    await local.ensure(volume, Wanted(16 << 20))
     runtime = CriRuntime(machine.containerd.socket)
     async with driver(machine, root, tmp_path / "driver.log") as store:
         store.write(Volume("vol-1"))
