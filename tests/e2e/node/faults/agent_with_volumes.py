@@ -36,7 +36,8 @@ async def main(home: Path, address: str, folder: Path, volume: str, verb: str) -
         await introduce(cluster.client)
         await bind(cluster.client, "remote", "pv-remote", **source("vol-1"))
         made_here = {PROVISIONED_BY: LOCAL_PROVISIONER, NODE: "n1"}
-        required = {"required": {"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}]}}
+        here = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["n1"]}
+        required = {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}}
         local = {"local": {"path": str(config.volumes_dir / volume)}, "nodeAffinity": required}
         await bind(cluster.client, "here", volume, annotations=made_here, **local)
         await cluster.run(wanted())
