@@ -129,7 +129,7 @@ class Node:
             stack.push_async_callback(runtime.close)
             tasks = await stack.enter_async_context(scope())
             tasks.spawn(recorder.run(), name="node events")
-            self.server.pods, self.kubelet.host, self.drivers.drivers = agent, agent.view, agent.drivers
+            self.server.pods, self.kubelet.host, self.drivers.drivers = agent, agent.view, agent.storage.registered
             try:
                 await agent.run(ready)
             finally:

@@ -22,11 +22,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.client.watched import Reference, WatchedObjects
 from pilothouse.engine.node import facts, shutdown
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.csi.attaching import Attaching
-from pilothouse.engine.node.csi.drivers import Drivers
-from pilothouse.engine.node.csi.node_objects import NodeObjects
-from pilothouse.engine.node.csi.registration import Registrations
-from pilothouse.engine.node.csi.volumes import CsiVolumes
+from pilothouse.engine.node.csi.parts import News, StorageDrivers
 from pilothouse.engine.node.eviction.evictor import Evictor, Reclaim, Signals
 from pilothouse.engine.node.host import cgroups
 from pilothouse.engine.node.housekeeping import run as housekeeping
@@ -131,13 +127,10 @@ class NodeAgent:
         self.connector = Connector(runtime, config, self._tracked)
         self._evictor: Evictor | None = None
         self._orphans_wake = asyncio.Event()
-        self.drivers = Drivers(config)
-        self._attaching = Attaching(config, self._sources, self._volumes_changed)
-        self._csi = CsiVolumes(config, self.drivers, self._sources, self._attaching, self._volume_over, self._clock)
-        self.view = NodeView(runtime, config, self._workers, self.connector, self.worker, self._csi.rooms)
+        news = News(self._drivers_changed, self._volumes_changed, self._volume_over)
+        self.storage = StorageDrivers(client, config, self._sources, self._clock, news)
+        self.view = NodeView(runtime, config, self._workers, self.connector, self.worker, self.storage.volumes.rooms)
         self._signals: Signals = self.view.statistics if signals is None else signals
-        self._node_objects = NodeObjects(client, config, self.drivers, self._clock)
-        self._registrations = Registrations(config, self.drivers, self._drivers_changed, self._clock)
 
     def _volumes_changed(self) -> None:
         if self._node is not None:
@@ -148,8 +141,7 @@ class NodeAgent:
             worker.refresh()
 
     def _drivers_changed(self) -> None:
-        """Pods that wait for a driver are tried at once, and so is what is left of pods that are no more."""
-        self._node_objects.changed()
+        """Pods that wait for one are tried at once, and so is what is left of pods that are no more."""
         self._orphans_wake.set()
         for worker in self._workers.values():
             if not worker.state.volumes_ready:
@@ -201,7 +193,13 @@ class NodeAgent:
         self._context = await self._open()
         self._tasks = TaskSet()
         node = self._node = NodeStatus(
-            self._client, self._runtime, self._config, self._recorder, lambda: evictor.conditions, self._annotations(), self._attaching
+            self._client,
+            self._runtime,
+            self._config,
+            self._recorder,
+            lambda: evictor.conditions,
+            self._annotations(),
+            self.storage.attaching,
         )
         evictor = self._evictor = self._evictor_of(self._context, node)
         try:
@@ -209,7 +207,7 @@ class NodeAgent:
                 self._found = await self._of_runtime()
                 await self._end_strays()
                 tasks.spawn(self._events(), name="node runtime events")
-                tasks.spawn(self._registrations.run(), name="node plug-in registrations")
+                tasks.spawn(self.storage.registrations.run(), name="node plug-in registrations")
                 if self._own_informers:
                     tasks.spawn(self._informers.run(), name="node informers")
                 await self._api_answers()
@@ -225,10 +223,10 @@ class NodeAgent:
                 tasks.spawn(housekeeping.keep_collecting(self._context, self._workers), name="node garbage")
                 tasks.spawn(evictor.run(), name="node eviction")
                 tasks.spawn(node.run(ready), name="node status")
-                tasks.spawn(self._node_objects.run(), name="node storage drivers")
+                tasks.spawn(self.storage.objects.run(), name="node storage drivers")
         finally:
             await self._tasks.close()
-            await self._csi.close()
+            await self.storage.volumes.close()
             await self._objects.close()
             await self._context.images.close()
 
@@ -249,9 +247,10 @@ class NodeAgent:
                     self._pod_changed(None, pod)
 
     async def _open(self) -> Context:
-        await self._csi.open()
-        views, claimed = ImageViews(self._config, self._runtime), ClaimedVolumes(self._config, self._sources, self.local_volumes, self._csi)
-        volumes = Volumes(self._config, self._sources, views, self._clock, claimed, self._csi)
+        await self.storage.volumes.open()
+        csi, views = self.storage.volumes, ImageViews(self._config, self._runtime)
+        claimed = ClaimedVolumes(self._config, self._sources, self.local_volumes, csi)
+        volumes = Volumes(self._config, self._sources, views, self._clock, claimed, csi)
         await volumes.open()
         # What an agent has left frozen that was killed would hold up whoever writes to it.
         await self.local_volumes.recover()
@@ -512,7 +511,7 @@ class NodeAgent:
         while True:
             try:
                 await each_of([self._sweep(uid) for uid in await self._orphans()], limit=AT_ONCE)
-                await self._csi.tidy()
+                await self.storage.volumes.tidy()
             except (RuntimeFailure, OSError) as error:
                 log.warning("orphans not looked for", why=str(error))
             await asyncio.sleep(ORPHANS_LEAST_S)

@@ -80,7 +80,7 @@ async def test_volumes_outlive_their_agent(machine: Machine, tmp_path: Path, met
                 await cluster.delete(NAME, 1)
             await cluster.gone(NAME, 40)
             # A volume that was left staged is let go of by the next round that looks for what nobody has.
-            await cluster.agent._csi.tidy()
+            await cluster.agent.storage.volumes.tidy()
             async with asyncio.timeout(20):
                 while await left(machine, runtime) or mounts_below(machine.config.plugins_dir):
                     await asyncio.sleep(0.05)
