@@ -35,17 +35,21 @@ class Copier:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._threads = ThreadPoolExecutor(AT_ONCE, "volume copy")
 
-    async def of_volume(self, folder: Path, fresh: Path, held: str, progress: Progress) -> int:
+    async def of_volume(self, folder: Path, fresh: Path, held: str, lock: asyncio.Lock, progress: Progress) -> int:
         """`fresh` becomes what the volume is; its size in bytes. folder: of the volume, which is mounted if it has a file system.
 
-        held: the name under which the room for it is held. Raises Conflict, InsufficientStorage, NotStill, OSError, GivenUp.
+        held: the name under which the room for it is held. lock: the volume's, held while nothing may be done to it.
+        Raises Conflict, InsufficientStorage, NotStill, OSError, GivenUp.
         """
         async with self._turns:
             source = os.open(image_of(folder), os.O_RDONLY | os.O_CLOEXEC)
             target = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with opened(source), opened(target):
-                copy = self._copy_block if mode_of(folder) == BLOCK else self._copy_mounted
-                await copy(folder, source, target, held, progress)
+                if mode_of(folder) == BLOCK:
+                    async with lock:
+                        await self._copy_block(folder, source, target, progress)
+                else:
+                    await self._copy_mounted(folder, source, target, held, lock, progress)
                 return os.fstat(target).st_size
 
     async def of_file(self, content: Path, fresh: Path, size_bytes: int, progress: Progress) -> None:
@@ -57,7 +61,7 @@ class Copier:
                 await self._in_thread(progress, partial(_copy, source, target, progress))
                 os.truncate(target, max(size_bytes, os.fstat(target).st_size))
 
-    async def _copy_mounted(self, folder: Path, source: int, target: int, held: str, progress: Progress) -> None:
+    async def _copy_mounted(self, folder: Path, source: int, target: int, held: str, lock: asyncio.Lock, progress: Progress) -> None:
         can_share = await self._in_thread(progress, partial(copying.share, source, target))
         write_out = partial(freezing.write_out, mount_point(folder))
         if not can_share:
@@ -65,7 +69,7 @@ class Copier:
             await self._in_thread(progress, write_out)
             await self._in_thread(progress, partial(copying.copy, source, target, progress))
         await self._in_thread(progress, write_out)
-        async with freezing.frozen(folder):
+        async with lock, freezing.frozen(folder):
             if can_share:
                 await self._in_thread(progress, partial(copying.share, source, target))
             else:
@@ -73,7 +77,7 @@ class Copier:
                 await self._in_thread(progress, lambda: self._room.hold(held, written(image_of(folder))))
                 await self._in_thread(progress, partial(copying.mend, source, target, progress))
 
-    async def _copy_block(self, folder: Path, source: int, target: int, held: str, progress: Progress) -> None:
+    async def _copy_block(self, folder: Path, source: int, target: int, progress: Progress) -> None:
         file = image_of(folder)
         is_used = bool(await self._in_thread(progress, partial(loops.devices, file)))
         await self._in_thread(progress, partial(loops.write_back, file))
@@ -96,9 +100,6 @@ class Copier:
             await asyncio.wait([future])
             raise
         return future.result()
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _copy(source: int, target: int, progress: Progress) -> None:

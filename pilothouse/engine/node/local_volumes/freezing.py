@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,6 @@ from pathlib import Path
 import structlog
 
 from pilothouse.aio.process import signal_group
-from pilothouse.engine.node.files import durable
 from pilothouse.engine.node.files.beneath import FOLDER, opened
 from pilothouse.engine.node.files.mountpoints import is_mounted
 from pilothouse.engine.node.local_volumes.layout import frozen_mark, mount_point
@@ -28,15 +28,15 @@ log = structlog.get_logger("node.local_volumes")
 
 MOST_S = 60
 """How long a file system is held still at most."""
-SPARE_S = 15.0
+SPARE_S, LOOK_S = 15.0, 0.05
 _FITHAW = 0xC0045878
 _libc = ctypes.CDLL(None, use_errno=True)
 _KEEPER = """
-fsfreeze --freeze "$1" || exit 3
+fsfreeze --freeze "/proc/self/fd/$1" || exit 3
 echo frozen
 timeout "$2" cat > /dev/null
 over=$?
-fsfreeze --unfreeze "$1" || exit 4
+fsfreeze --unfreeze "/proc/self/fd/$1" || exit 4
 exit $over
 """
 
@@ -47,19 +47,18 @@ class NotStill(Exception):
 
 @asynccontextmanager
 async def frozen(folder: Path, most_s: int = MOST_S) -> AsyncIterator[None]:
-    """The mounted file system of the volume is still for the block. folder: of the volume.
+    """The mounted file system of the volume is still for the block. folder: of the volume, which nobody unmounts meanwhile.
 
     Raises NotStill at the end when it was not still all the while: what was copied is worth nothing then.
     """
-    mark = frozen_mark(folder)
-    await asyncio.to_thread(durable.write, mark, b"")
     keeper: asyncio.subprocess.Process | None = None
-    try:
-        keeper = await _keeper(mount_point(folder), most_s)
-        yield
-    finally:
-        code = 0 if keeper is None else await _end(keeper)
-        await asyncio.to_thread(_forget, folder)
+    with opened(await asyncio.to_thread(_claim, frozen_mark(folder))) as mark:
+        try:
+            keeper = await _keeper(mount_point(folder), mark, most_s)
+            yield
+        finally:
+            code = 0 if keeper is None else await _end(keeper)
+            await asyncio.to_thread(_forget, folder)
     if code:
         raise NotStill(f"its file system could not be held still for the time that its copy needs (at most {most_s} s); end its pods first")
 
@@ -70,12 +69,48 @@ def _forget(folder: Path) -> None:
     frozen_mark(folder).unlink(missing_ok=True)
 
 
-async def _keeper(point: Path, most_s: int) -> asyncio.subprocess.Process:
+def _claim(mark: Path) -> int:
+    """The open mark, locked. A keeper has it, too, and so has the lock until it ends: an earlier one must not thaw what is frozen now.
+
+    Blocking, for `SPARE_S` at most. Raises NotStill, OSError.
+    """
+    descriptor = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    for _ in range(int(SPARE_S / LOOK_S)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOOK_S)
+        else:
+            return descriptor
+    os.close(descriptor)
+    raise NotStill("a copy that was begun earlier still holds its file system")
+
+
+async def _keeper(point: Path, mark: int, most_s: int) -> asyncio.subprocess.Process:
     """Returns once the file system is frozen. Raises NotStill, OSError."""
-    words = ("sh", "-c", _KEEPER, "sh", str(point), str(most_s))
+    with opened(await asyncio.to_thread(_root_of, point)) as root:
+        return await _kept(root, mark, most_s)
+
+
+def _root_of(point: Path) -> int:
+    """The open root of what is mounted there. Raises NotStill, OSError.
+
+    What is frozen is what was opened and looked at: where nothing is mounted, the path would lead to the disk of the whole machine.
+    """
+    root = os.open(point, FOLDER)
+    if os.fstat(root).st_dev == point.parent.stat().st_dev:
+        os.close(root)
+        raise NotStill("its file system is not mounted")
+    return root
+
+
+async def _kept(root: int, mark: int, most_s: int) -> asyncio.subprocess.Process:
+    words = ("sh", "-c", _KEEPER, "sh", str(root), str(most_s))
     pipe = asyncio.subprocess.PIPE
     # A session of its own: what is sent to the agent's group does not end it.
-    keeper = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(), start_new_session=True)
+    keeper = await asyncio.create_subprocess_exec(
+        *words, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(), start_new_session=True, pass_fds=(root, mark)
+    )
     assert keeper.stdout is not None
     try:
         async with asyncio.timeout(SPARE_S):
@@ -132,8 +167,9 @@ def thaw_left(volumes: Path) -> None:
     """Thaws what an agent that was killed has left frozen. volumes: the folder of the volumes. Blocking."""
     for mark in volumes.glob("*/frozen"):
         try:
-            if thaw(mount_point(mark.parent)):
-                log.warning("file system thawed that a copy had left frozen", volume=mark.parent.name)
-            mark.unlink(missing_ok=True)
-        except OSError as error:
-            log.error("file system not thawed", volume=mark.parent.name, why=error.strerror)
+            with opened(_claim(mark)):
+                if thaw(mount_point(mark.parent)):
+                    log.warning("file system thawed that a copy had left frozen", volume=mark.parent.name)
+                mark.unlink(missing_ok=True)
+        except (OSError, NotStill) as error:
+            log.error("file system not thawed", volume=mark.parent.name, why=str(error))

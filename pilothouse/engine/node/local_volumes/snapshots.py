@@ -64,7 +64,8 @@ class LocalSnapshots:
             with room.held(folder.name, written(image_of(source))):
                 await asyncio.to_thread(folder.mkdir, mode=0o750, exist_ok=True)
                 await self._volumes.rest(source)
-                size_bytes = await self._volumes.copier.of_volume(source, fresh, folder.name, progress)
+                lock = self._volumes.lock(source.name)
+                size_bytes = await self._volumes.copier.of_volume(source, fresh, folder.name, lock, progress)
                 taken = Taken(size_bytes, self._clock(), mode_of(source), source.name)
                 await asyncio.to_thread(durable.write, folder / "about", dumps(asdict(taken)))
                 await asyncio.to_thread(image.keep, fresh, folder / "content")

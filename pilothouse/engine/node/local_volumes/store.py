@@ -171,7 +171,7 @@ class LocalVolumes:
                     await self.copier.of_file(content, fresh, size_bytes, progress)
                 else:
                     await self.rest(source)
-                    await self.copier.of_volume(source, fresh, folder.name, progress)
+                    await self.copier.of_volume(source, fresh, folder.name, self.lock(source.name), progress)
                     await asyncio.to_thread(_enlarge, fresh, size_bytes)
                 await asyncio.to_thread(image.keep, fresh, image_of(folder))
 

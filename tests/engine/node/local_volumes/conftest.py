@@ -1,5 +1,6 @@
 """Volumes on a real disk, each test with its own folder; nothing stays mounted or attached afterwards, whatever a test does."""
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ from pilothouse.engine.node.local_volumes import image, loops
 from pilothouse.engine.node.local_volumes.freezing import thaw_left
 from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LocalVolumes
+from pilothouse.model.errors import Conflict
 
 NAMES = [f"pvc-{digit * 8}-2222-3333-4444-555555555555" for digit in "123"]
 SNAPSHOT = "snapshot-11111111-2222-3333-4444-555555555555"
@@ -32,6 +34,16 @@ def home() -> Iterator[Path]:
     for file in volumes.glob("*/image"):
         loops.detach(file)
     shutil.rmtree(folder)
+
+
+async def removed(volumes: LocalVolumes, name: str) -> None:
+    """Also while somebody else's mount namespace, of another test, still has what was mounted when that was made."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await volumes.remove(name)
+            except Conflict:
+                await asyncio.sleep(0.1)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.local_volumes import loops
 from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LocalVolumes
-from tests.engine.node.local_volumes.conftest import MIB, NAMES, SNAPSHOT, needs_loops
+from tests.engine.node.local_volumes.conftest import MIB, NAMES, SNAPSHOT, needs_loops, removed
 from tests.engine.node.local_volumes.test_snapshots import is_frozen, made, taken
 
 pytestmark = needs_loops
@@ -59,6 +59,6 @@ async def test_what_is_begun_again_after_a_kill_is_done(
         assert (second.path / "file").read_bytes() == b"kept" * 4096
     await retaken.remove(SNAPSHOT)
     for name in (FIRST, SECOND):
-        await again.remove(name)
+        await removed(again, name)
     assert list(local.folder.iterdir()) == []
     assert not loops.devices(local.folder / FIRST / "image")

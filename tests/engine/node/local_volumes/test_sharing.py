@@ -11,7 +11,7 @@ from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.local_volumes import loops
 from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots, Taken
 from pilothouse.engine.node.local_volumes.store import LocalVolumes, Made, Wanted
-from tests.engine.node.local_volumes.conftest import MIB, NAMES, SNAPSHOT, needs_loops
+from tests.engine.node.local_volumes.conftest import MIB, NAMES, SNAPSHOT, needs_loops, removed
 
 MKFS = shutil.which("mkfs.xfs", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
 pytestmark = [needs_loops, pytest.mark.skipif(MKFS is None, reason="xfsprogs is not installed")]
@@ -62,4 +62,4 @@ async def test_a_file_system_is_shared_with_its_snapshot_and_its_clone(shared: N
     assert (clone.path / "file").read_bytes() == (made.path / "file").read_bytes()
     assert (before - os.statvfs(shared.home).f_bavail) * os.statvfs(shared.home).f_frsize < 16 * MIB
     for name in NAMES[:2]:
-        await volumes.remove(name)
+        await removed(volumes, name)

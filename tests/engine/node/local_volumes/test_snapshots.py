@@ -1,6 +1,7 @@
 """Snapshots, volumes made of them and of one another, block volumes; and what is left when an agent is killed on the way."""
 
 import asyncio
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pilothouse.engine.node.local_volumes.copying import Progress
 from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots, Taken
 from pilothouse.engine.node.local_volumes.store import LocalVolumes, Made, Wanted
 from pilothouse.model.errors import BadRequest, Conflict, InsufficientStorage, Internal, NotFound
-from tests.engine.node.local_volumes.conftest import MIB, NAMES, SNAPSHOT, needs_loops
+from tests.engine.node.local_volumes.conftest import MIB, NAMES, SNAPSHOT, needs_loops, removed
 
 pytestmark = needs_loops
 FIRST, SECOND, THIRD = NAMES
@@ -64,7 +65,7 @@ async def test_a_snapshot_stays_as_it_was_and_a_larger_volume_is_made_of_it(loca
     assert (second.path / "file").read_text() == "before"
     assert second.size_bytes == 64 * MIB
     assert os.statvfs(second.path).f_blocks * os.statvfs(second.path).f_frsize > 48 * MIB
-    await local.remove(FIRST)
+    await removed(local, FIRST)
     await snapshots.remove(SNAPSHOT)
     await snapshots.remove(SNAPSHOT)
     assert sorted(each.name for each in local.folder.iterdir()) == [SECOND]
@@ -103,7 +104,7 @@ async def test_what_is_written_while_a_snapshot_is_taken_is_in_it_as_a_whole_or_
     a, b = (int((second.path / name).read_text()) for name in ("a", "b"))
     assert 0 <= a - b <= 1
     assert (second.path / "ballast").read_bytes() == (first.path / "ballast").read_bytes()
-    await local.remove(SECOND)
+    await removed(local, SECOND)
     check = subprocess.run(["/sbin/e2fsck", "-f", "-n", local.folder / SNAPSHOT / "content"], capture_output=True, check=False)
     assert check.returncode in (0, 1), check.stdout
 
@@ -147,12 +148,19 @@ async def test_an_agent_that_is_killed_leaves_no_file_system_frozen(local: Local
     """The keeper thaws when the pipe of the agent closes."""
     first = await made(local, FIRST)
     folder = local.folder / FIRST
-    keeper = await freezing._keeper(folder / "mount", 30)
+    mark = freezing._claim(folder / "frozen")
+    keeper = await freezing._keeper(folder / "mount", mark, 30)
+    os.close(mark)
     assert is_frozen(first.path)
+    # Whoever comes next waits until it has ended: it would thaw what the next one freezes.
+    with pytest.raises(BlockingIOError), (folder / "frozen").open("r+") as again:
+        fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert keeper.stdin is not None
     keeper.stdin.close()  # As the kernel does it when the agent is killed.
     assert await keeper.wait() == 0
     assert not is_frozen(first.path)
+    freezing.thaw_left(local.folder)
+    assert not (folder / "frozen").exists()
 
 
 async def test_a_new_agent_thaws_what_was_left_frozen_and_clears_away_what_was_half_copied(local: LocalVolumes, config: NodeConfig) -> None:
@@ -249,7 +257,7 @@ async def test_a_block_volume_is_copied_only_when_no_pod_has_it_and_grows_while_
     assert (await taken(snapshots)).mode == "Block"
     second = await made(local, SECOND, 32 * MIB, "Block", SNAPSHOT)
     assert second.path.read_bytes()[:4096] == b"bare" * 1024
-    await local.remove(FIRST)
+    await removed(local, FIRST)
     assert not loops.devices(first.path)
 
 
@@ -259,3 +267,38 @@ def can_share(folder: Path) -> bool:
     (folder / "one").unlink()
     (folder / "two").unlink()
     return found
+
+
+async def test_nothing_is_frozen_where_nothing_is_mounted(local: LocalVolumes, home: Path) -> None:
+    """The disk of the whole machine would be."""
+    folder = home / "volumes" / FIRST
+    (folder / "mount").mkdir(parents=True)
+    with pytest.raises(freezing.NotStill, match="is not mounted"):
+        async with freezing.frozen(folder):
+            pass
+    assert not is_frozen(home)
+    assert not (folder / "frozen").exists()
+
+
+async def test_a_volume_is_neither_removed_nor_unmounted_while_it_is_still(
+    local: LocalVolumes, snapshots: LocalSnapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mend, held = copying.mend, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(source: int, target: int, progress: Progress) -> None:
+        loop.call_soon_threadsafe(held.set)
+        progress.stop.wait(0.5)
+        mend(source, target, progress)
+
+    await made(local, FIRST)
+    monkeypatch.setattr(copying, "mend", slow)
+    taking = asyncio.ensure_future(taken(snapshots))
+    await held.wait()
+    removing = asyncio.ensure_future(removed(local, FIRST))
+    await asyncio.sleep(0.2)
+    assert not removing.done()
+    await taking
+    await removing
+    assert sorted(each.name for each in local.folder.iterdir()) == [SNAPSHOT]
+    assert not loops.devices(local.folder / FIRST / "image")
