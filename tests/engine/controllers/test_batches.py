@@ -1,3 +1,8 @@
+import asyncio
+from typing import Any
+
+import pytest
+
 from pilothouse.engine.controllers import batches
 from pilothouse.model.errors import Forbidden
 
@@ -33,3 +38,19 @@ async def test_errors_do_not_keep_the_rest_of_a_batch_from_being_tried() -> None
 
     assert len(await batches.slow_start(range(10), do)) == 1
     assert tried == [0, 1, 2]
+
+
+@pytest.mark.parametrize("start", [batches.each, batches.slow_start])
+async def test_no_more_than_some_are_on_their_way_at_once(start: Any) -> None:
+    running, most, done = 0, 0, list[int]()
+
+    async def do(item: int) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        done.append(item)
+
+    assert await start(range(500), do) == []
+    assert (most, sorted(done)) == (batches.AT_ONCE, list(range(500)))
