@@ -56,6 +56,17 @@ def moved(known: World, old: Object | None, new: Object | None) -> Sequence[Even
         ("PodTopologySpread", pod("w", topologySpreadConstraints=[SPREAD]), [], None, node("m"), True),
         ("PodTopologySpread", pod("w", topologySpreadConstraints=[SPREAD]), [], node("m"), None, True),
         ("NodeResourcesFit", CPU, [], node("m"), None, False),
+        # What upstream's plug-ins register for, and what they do not.
+        ("NodeUnschedulable", pod("w"), [], None, node("m", unschedulable=True), False),
+        ("TaintToleration", pod("w"), [], None, node("m"), True),
+        ("TaintToleration", pod("w"), [], TAINTED, TAINTED | {"spec": TAINTED["spec"] | {"unschedulable": True}}, False),
+        ("NodePorts", PORT, [], None, node("m"), True),
+        ("NodePorts", PORT, [], node("n"), node("n", cpu="9"), False),
+        ("NodeResourcesFit", CPU, [], node("n"), node("n", labels={"disk": "ssd"}), False),
+        ("InterPodAffinity", NEAR, [], None, node("m"), True),
+        ("InterPodAffinity", NEAR, [], node("n"), node("n", cpu="9"), False),
+        ("PodTopologySpread", pod("w", topologySpreadConstraints=[SPREAD]), [], TAINTED, node("n"), True),
+        ("PodTopologySpread", pod("w", topologySpreadConstraints=[SPREAD]), [], node("n"), node("n", cpu="9"), False),
         ("SomeOther", pod("w"), [], None, node("m"), True),
     ],
 )
