@@ -257,6 +257,8 @@ async def test_an_autoscaler_comes_goes_and_comes_back_with_the_apps_wish(tmp_pa
         app = await cluster.until_one(APPS, "shop", lambda obj: serves(obj) and obj["status"]["readyReplicas"] == 2)
         assert app["spec"]["replicas"] == 2
         scaler = await cluster.until_one(AUTOSCALERS, "shop", lambda obj: (obj.get("status") or {}).get("desiredReplicas") == 2)
+        await cluster.patch(APPS, "shop", {"spec": {"autoscale": {"max": 5}}})
+        await cluster.until_one(AUTOSCALERS, "shop", lambda obj: obj["spec"]["maxReplicas"] == 5)
         await cluster.client.delete(AUTOSCALERS, "shop", "default")
         await cluster.until_one(AUTOSCALERS, "shop", lambda obj: meta.uid(obj) != meta.uid(scaler))
         await cluster.patch(APPS, "shop", {"spec": {"replicas": 3, "autoscale": None}})

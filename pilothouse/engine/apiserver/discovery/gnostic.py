@@ -20,14 +20,15 @@ def encode(document: Object) -> bytes:
     """A version 2 document; of its paths those that can be patched."""
     info = document["info"]
     head = _text(1, document["swagger"]) + _bytes(2, _text(1, info["title"]) + _text(2, info["version"]))
+    return head + body(document)
+
+
+def body(document: Object) -> bytes:
+    """Paths and definitions, of a document or of a part of one. Raises AttributeError, KeyError, TypeError, ValueError for other shapes."""
     patches = [(path, item["patch"]) for path, item in document["paths"].items() if "patch" in item]
     paths = b"".join(_bytes(2, _named(path, _bytes(8, _patch(operation)))) for path, operation in patches)
-    return head + _bytes(8, paths) + _bytes(9, definitions(document))
-
-
-def definitions(document: Object) -> bytes:
-    """Those of a document, or of a part of one. Raises AttributeError, TypeError, ValueError for what has not the shape."""
-    return b"".join(_bytes(1, _named(name, _schema(schema))) for name, schema in document["definitions"].items())
+    definitions = b"".join(_bytes(1, _named(name, _schema(schema))) for name, schema in document["definitions"].items())
+    return _bytes(8, paths) + _bytes(9, definitions)
 
 
 def _patch(operation: Object) -> bytes:

@@ -44,7 +44,7 @@ class ApiServices:
         self._table = table
         self._availability = availability
         self._findings = findings
-        self._checks = Checks(table.foreign.named, asker, findings, self._note_name, gnostic.definitions)
+        self._checks = Checks(table.foreign.named, asker, findings, self._note_name, gnostic.body)
         self._queue = Reconciler("apiservices", self._mend)
 
     async def run(self) -> None:

@@ -61,6 +61,8 @@ def _deep(depth: int) -> Object:
         {},
         {"paths": [], "definitions": {}},
         {"paths": {f"{PATH}/": "x"}, "definitions": {}},
+        {"paths": {f"{PATH}/": {"patch": {"parameters": [{"in": "query"}]}}}, "definitions": {}},
+        {"paths": {f"{PATH}/": {"patch": "x"}}, "definitions": {}},
         document(Meta="none"),  # type: ignore[arg-type]
         document(Meta={"required": 7}),
         document(Meta={"properties": {"a": "b"}}),
@@ -69,7 +71,7 @@ def _deep(depth: int) -> Object:
     ],
 )
 def test_a_document_of_another_shape_is_left_out_as_a_whole(wrong: Object) -> None:
-    assert described(wrong, "n", PATH, gnostic.definitions) is None
+    assert described(wrong, "n", PATH, gnostic.body) is None
 
 
 @pytest.mark.parametrize("accept", ["application/json", gnostic.ACCEPTED])
