@@ -60,7 +60,8 @@ def test_what_an_app_writes_to_its_volume_outlives_replicas_deploys_and_the_app(
     shop.deploy("-e", "ROUND=2")
     assert shop.sh("cat /data/file; ls -A /data") == "one\nfile\n"
     shop.instance.kubectl("delete", "pod", "-n", shop.namespace, "-l", "apps.pilothouse.dev/app=shop", "--grace-period=0", "--force")
-    eventually(lambda: shop.ph("exec", "shop", "/bin/busybox", "cat", "/data/file", check=False)[0] == "one\n", 60, 0.5)
+    look = ("exec", "-n", shop.namespace, "shop", "/bin/busybox", "cat", "/data/file")
+    eventually(lambda: shop.instance.ph(*look, check=False).stdout == "one\n", 60, 0.5)
     shop.sh("dd if=/dev/zero of=/data/zeros bs=1M count=8 2>/dev/null; sync")
     used = eventually(lambda: json.loads(shop.ph("volumes", "-o", "json")[0])[0].get("usedBytes"), 30, 1)
     assert 8 << 20 <= used < 32 << 20
