@@ -60,7 +60,8 @@ def _covers(grant: Grant, use: Use) -> bool:
     _, verb, resource, namespace = grant
     _, used_verb, used_resource, used_namespace = use
     is_of_any = resource.startswith("*.*/") and used_resource.endswith(resource.removeprefix("*.*"))
-    return verb == used_verb and (is_of_any or resource in ("*.*", used_resource)) and namespace in ("", used_namespace)
+    is_of_group = resource.startswith("*.") and used_resource.partition(".")[2].partition("/")[0] == resource.removeprefix("*.")
+    return verb == used_verb and (is_of_any or is_of_group or resource in ("*.*", used_resource)) and namespace in ("", used_namespace)
 
 
 def _unused() -> set[Grant]:
