@@ -31,11 +31,6 @@ REASONS: list[Reason] = [
         REMOVED,
         "it waits for the Secret with a token of an account, which is not made by itself since 1.24.",
     ),
-    Reason(
-        r"Namespaces \[Serial\] should ensure that all",
-        REMOVED,
-        "it waits for the Secret with a token of a namespace's default account, which is not made by itself since 1.24.",
-    ),
     Reason(r"DisruptionController", REMOVED, "it uses policy/v1beta1, which went in 1.25."),
     Reason(r"CronJob|cronjob|cronJobs", REMOVED, "it uses batch/v1beta1, which went in 1.25."),
     Reason(r"PodSecurityPolicy|Metadata Concealment", REMOVED, "PodSecurityPolicy went in 1.25."),

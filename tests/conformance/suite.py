@@ -73,8 +73,6 @@ class Suite:
             *("--kubeconfig", str(self.kubeconfig), "--provider", "local", "--report-dir", str(reports)),
             *("--kubectl-path", str(self.bin / "kubectl"), "--disable-log-dump", "--allowed-not-ready-nodes", "0"),
             *("--container-runtime", "remote", "--e2e-output-dir", str(self.work)),
-            # It waits for a Secret with a token in each namespace, which no server makes by itself since 1.24.
-            "--e2e-verify-service-account=false",
         ]
 
 
