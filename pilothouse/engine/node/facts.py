@@ -63,6 +63,20 @@ def allocatable(config: NodeConfig) -> Object:
     }
 
 
+def announced(status: Object) -> Object:
+    """What a Node's allocatable says of extended resources (`example.com/gpu`), which somebody has written into its capacity.
+
+    All of them can be had; None for one that is not in the capacity any more. Source: kubelet/nodestatus/setters.go.
+    """
+    there, shown = status.get("capacity") or {}, status.get("allocatable") or {}
+    gone: Object = {name: None for name in shown if _is_extended(name) and name not in there}
+    return gone | {name: amount for name, amount in there.items() if _is_extended(name)}
+
+
+def _is_extended(name: str) -> bool:
+    return "/" in name and "kubernetes.io/" not in name
+
+
 def node_info(runtime_version: str) -> Object:
     return {
         "architecture": architecture(),

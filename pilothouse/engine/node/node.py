@@ -149,6 +149,8 @@ class NodeStatus:
         annotations |= {REACHED_BY: config.reached_by} if config.reached_by else {}
         metadata = {"name": config.node_name, "labels": facts.labels(config), "annotations": annotations}
         status = await self._status()
+        # What an earlier Node of that name said last is no matter to a new one.
+        status["allocatable"] = facts.allocatable(config)
         wanted: Object = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec, "status": status}
         try:
             self._node = await self._client.create(NODES, wanted)
@@ -205,7 +207,7 @@ class NodeStatus:
         return {
             "addresses": facts.addresses(config),
             "capacity": facts.capacity(config),
-            "allocatable": facts.allocatable(config),
+            "allocatable": facts.allocatable(config) | facts.announced(self._node.get("status") or {}),
             "conditions": self._conditions(readiness),
             "daemonEndpoints": {"kubeletEndpoint": {"Port": config.port}},
             "nodeInfo": facts.node_info(self._version),

@@ -8,6 +8,7 @@ import pytest
 from pilothouse.engine.node import facts
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.host import cgroups, processors
+from pilothouse.model.json import Object
 
 MIB = 1024**2
 
@@ -45,3 +46,12 @@ def test_processors_are_no_more_than_the_topmost_cgroup_may_use(
 def test_processors_are_those_that_may_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3})
     assert facts.capacity(NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test"))["cpu"] == "1"
+
+
+def test_extended_resources_of_the_capacity_can_be_had_and_go_with_it() -> None:
+    status: Object = {
+        "capacity": {"cpu": "2", "example.com/gpu": "3", "attachable-volumes-csi.kubernetes.io/x": "1"},
+        "allocatable": {"cpu": "2", "example.com/gpu": "1", "example.com/old": "1"},
+    }
+    assert facts.announced(status) == {"example.com/gpu": "3", "example.com/old": None}
+    assert facts.announced({}) == {}
