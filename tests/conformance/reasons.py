@@ -31,6 +31,11 @@ REASONS: list[Reason] = [
         REMOVED,
         "it waits for the Secret with a token of an account, which is not made by itself since 1.24.",
     ),
+    Reason(
+        r"Daemon set \[Serial\] should update pod when spec was updated and update strategy is RollingUpdate",
+        REMOVED,
+        "it compares the bytes of a ControllerRevision with what 1.20's types give (`creationTimestamp: null`), which 1.36 does not write.",
+    ),
     Reason(r"DisruptionController", REMOVED, "it uses policy/v1beta1, which went in 1.25."),
     Reason(r"CronJob|cronjob|cronJobs", REMOVED, "it uses batch/v1beta1, which went in 1.25."),
     Reason(r"PodSecurityPolicy|Metadata Concealment", REMOVED, "PodSecurityPolicy went in 1.25."),
