@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +62,22 @@ class Release:
         return found
 
     def kill(self, pod: str) -> None:
-        """Ends the first process of each container without a word; the container starts anew."""
-        self.kubectl("exec", pod, "--", "sh", "-c", "kill -9 -1 || true; kill -9 1 || true", check=False)
+        """Kills the first process of the pod's first container from outside, and waits until it runs again and is ready."""
+
+        def status() -> Any:
+            return self.get("pod", pod)["status"]["containerStatuses"][0]
+
+        before = status()
+        socket = self.instance.home / "node" / "containerd" / "containerd.sock"
+        id = before["containerID"].removeprefix("containerd://")
+        ctr = ["ctr", "--address", str(socket), "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", id]
+        subprocess.run(ctr, check=True, timeout=30)
+
+        def runs_again() -> bool:
+            now = status()
+            return bool(now["restartCount"] > before["restartCount"] and now["ready"])
+
+        eventually(runs_again, 90, 0.3)
 
     def replace(self, pod: str) -> None:
         """Deletes the pod and waits until another one of its name is ready."""

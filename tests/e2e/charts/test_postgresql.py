@@ -43,7 +43,6 @@ def test_a_database_is_installed_migrated_upgraded_rolled_back_and_found_again(d
 
     database.replace(POD)
     database.kill(POD)
-    database.is_ready(1, "primary")
     restart_node(database.instance)
     before = database.identity(POD)
     down_and_up(database.instance)
