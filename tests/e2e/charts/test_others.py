@@ -33,7 +33,6 @@ def test_a_generic_chart_of_pypi_runs_two_services_with_a_claim_and_a_scaler(
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
     chart = GENERIC.unpack(tmp_path / "wheel") / "ragleap_app_chart" / "helm" / "ragleap-app-chart"
     made = release("g")
-    # NetworkPolicies are not served yet, and this chart has no switch for them.
     text = made.helm("template", "g", str(chart), "-f", str(tmp_path / "values.yaml"))
     objects = [each for each in yaml.safe_load_all(text) if each]
     made.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(objects))
