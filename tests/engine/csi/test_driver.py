@@ -77,6 +77,45 @@ async def test_a_driver_that_is_silent_is_not_waited_for(tmp_path: Path) -> None
             await create(driver, 0.2)
 
 
+def hanging(begun: asyncio.Event) -> tuple[methods.Method, Handler]:
+    async def hang(request: csi.CreateVolumeRequest) -> csi.CreateVolumeResponse:
+        begun.set()
+        await asyncio.sleep(60)
+        raise AssertionError("nobody waits so long")
+
+    return methods.CREATE_VOLUME, hang
+
+
+async def test_a_client_that_is_closed_under_a_call_fails_it_and_cancels_nobody(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+    async with asking(tmp_path / "s", hanging(begun)) as driver:
+        call = asyncio.ensure_future(create(driver))
+        await begun.wait()
+        await driver.close()
+        await asyncio.wait([call])
+        assert not call.cancelled()
+        with pytest.raises(CsiFailure, match="CreateVolume: UNAVAILABLE: its registration at this node ended") as caught:
+            call.result()
+        assert not caught.value.is_final
+
+
+async def test_a_client_that_is_closed_is_asked_nothing(tmp_path: Path) -> None:
+    async with asking(tmp_path / "s") as driver:
+        await driver.close()
+        with pytest.raises(CsiFailure, match="UNAVAILABLE"):
+            await create(driver)
+
+
+async def test_whoever_asks_can_be_cancelled(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+    async with asking(tmp_path / "s", hanging(begun)) as driver:
+        call = asyncio.ensure_future(create(driver))
+        await begun.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        assert call.cancelled()
+
+
 async def test_a_socket_without_a_driver_is_named(tmp_path: Path) -> None:
     driver = Driver("a.test", tmp_path / "none.sock")
     try:
