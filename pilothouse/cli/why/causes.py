@@ -101,7 +101,9 @@ def _own_trouble(scene: Scene) -> Finding | None:
         return Finding((cause,), "change what is refused and deploy again", State.REFUSED, AT_ONCE)
     if ready.get("reason") in _SAID_BY_APP:
         step = _SAID_BY_APP[ready["reason"]].format(name=scene.name)
-        return Finding((ready["message"].partition(": choose")[0],), step, ready["reason"], AT_ONCE)
+        # An app may be invalid for the moment: the claim that it names was made just now.
+        certain_after_s = SOON if ready["reason"] == "InvalidApp" else AT_ONCE
+        return Finding((ready["message"].partition(": choose")[0],), step, ready["reason"], certain_after_s)
     if scene.taken:
         cause = f"{' and '.join(scene.taken)} exists and is not this app's"
         return Finding((cause,), "rename the app, or remove what has its name", "NameTaken", AT_ONCE)

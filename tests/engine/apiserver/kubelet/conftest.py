@@ -21,6 +21,7 @@ from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.engine.node.runtime.seam import ExecResult
 from pilothouse.engine.node.stats.figures import Figures
+from pilothouse.engine.node.stats.rooms import PodRoom
 from pilothouse.model.json import Object
 from pilothouse.wire.pki import CertificateAuthority
 from pilothouse.wire.server import Server
@@ -48,7 +49,17 @@ class PlayedConnector:
         return ExecResult(" ".join(command).encode() + b"\n", b"", 1 if command[0] == "false" else 0)
 
 
+class PlayedRooms:
+    async def refresh(self) -> None:
+        return None
+
+    def all(self) -> list[tuple[Object, PodRoom]]:
+        return []
+
+
 class PlayedFigures:
+    rooms = PlayedRooms()
+
     async def figures(self) -> Figures:
         return Figures(plenty(NODE))
 
