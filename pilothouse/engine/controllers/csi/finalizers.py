@@ -8,6 +8,9 @@ from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 
+IN_THE_MAKING = "csi.pilothouse.dev/provisioning"
+"""Of a claim whose volume the driver may be making."""
+
 
 async def put(client: Client, resource: Resource, obj: Object, finalizer: str, annotations: Mapping[str, str] | None = None) -> Object:
     """The object with it, and with the annotations. Raises NotFound when it has gone, Conflict when it has changed since."""

@@ -16,10 +16,12 @@ from pilothouse.client.outcome import Retry
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.csi import creation, finalizers, secrets, topology
 from pilothouse.engine.controllers.csi.drivers import TOPOLOGY, Drivers, Instance
+from pilothouse.engine.controllers.csi.finalizers import IN_THE_MAKING
 from pilothouse.engine.controllers.csi.reclaimer import KEPT, PART, delete_volume
 from pilothouse.engine.controllers.csi.secrets import SecretTrouble
 from pilothouse.engine.controllers.csi.sources import Sources, SourceTrouble, is_for_others, reference
 from pilothouse.engine.controllers.persistentvolume import binding
+from pilothouse.engine.controllers.persistentvolume.clones import CLONING, cloned
 from pilothouse.engine.csi import csi_pb2 as csi
 from pilothouse.engine.csi import methods
 from pilothouse.engine.csi.failure import CsiFailure
@@ -30,8 +32,6 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, STORAGECLASSES, VOLUMEATTRIBUTESCLASSES
 from pilothouse.model.volumes import SELECTED_NODE, STORAGE_PROVISIONER, class_of, waits_for_consumer
 
-IN_THE_MAKING = "csi.pilothouse.dev/provisioning"
-"""Finalizer of a claim whose volume the driver may be making."""
 WAITS_S = 5.0
 _FAILED = "ProvisioningFailed"
 _ABANDONED = (
@@ -103,6 +103,7 @@ class Provisioner:
         request = await self._request(claim, storage_class, instance)
         request.secrets.update(await secrets.read(self._client, named.provisioner))
         self._recorder.say(claim, "Normal", "Provisioning", f'External provisioner is provisioning volume for claim "{meta.key(claim)}"')
+        await self._protect(claim)
         claim = await finalizers.put(self._client, PERSISTENTVOLUMECLAIMS, claim, IN_THE_MAKING)
         answer = await self._drivers.call(instance, methods.CREATE_VOLUME, request)
         if why := creation.why_not(answer, request):
@@ -117,6 +118,12 @@ class Provisioner:
             self._recorder.say(claim, "Warning", _FAILED, why)
             raise
         self._recorder.say(claim, "Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
+
+    async def _protect(self, claim: Object) -> None:
+        """The claim that it is a copy of stays until the copy is made (`clones`)."""
+        for key in cloned(claim):
+            if (source := self._claims.get(key)) is not None and not meta.is_deleting(source):
+                await finalizers.put(self._client, PERSISTENTVOLUMECLAIMS, source, CLONING)
 
     async def _request(self, claim: Object, storage_class: Object, instance: Instance) -> csi.CreateVolumeRequest:
         if _CAN_MAKE not in instance.can:

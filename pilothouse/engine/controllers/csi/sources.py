@@ -5,6 +5,8 @@ Source: kubernetes-csi external-provisioner (getVolumeContentSource).
 
 from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
+from pilothouse.engine.controllers.csi.finalizers import IN_THE_MAKING
+from pilothouse.engine.controllers.persistentvolume.clones import volume_to_clone
 from pilothouse.engine.csi import csi_pb2 as csi
 from pilothouse.model import csi as names
 from pilothouse.model import meta
@@ -12,7 +14,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS
 from pilothouse.model.quantity import Quantity
 from pilothouse.model.snapshots import MODE_CHANGE, VOLUMESNAPSHOTCONTENTS, VOLUMESNAPSHOTS
-from pilothouse.model.volumes import is_bound, mode, requested
+from pilothouse.model.volumes import capacity, mode, requested
 
 
 class SourceTrouble(Exception):
@@ -61,16 +63,17 @@ class Sources:
 
     def _of_claim(self, claim: Object, name: str, driver: str) -> csi.VolumeContentSource:
         source = self._claims.get(f"{meta.namespace(claim)}/{name}")
-        if source is None or not is_bound(source):
+        volume = None if source is None else volume_to_clone(source, self._volumes)
+        if source is None or volume is None:
             raise SourceTrouble(f"claim {name}, which is to be copied, has no volume yet", is_waited_for=True)
-        volume = self._volumes.get(source["spec"]["volumeName"]) or {}
+        if meta.is_deleting(source) and IN_THE_MAKING not in meta.finalizers(claim):
+            raise SourceTrouble(f"claim {name}, which is to be copied, is being deleted; name another one")
         found = names.source_of(volume) or {}
         if found.get("driver") != driver:
             raise SourceTrouble(f"the volume of claim {name} is not one of driver {driver}, which copies its own volumes only")
         if mode(source) != mode(claim):
             raise SourceTrouble(f"claim {name} has volumeMode {mode(source)}, and its copy cannot have another")
-        has = ((source.get("status") or {}).get("capacity") or {}).get("storage") or "0"
-        _check_size(claim, Quantity.of(has), f"claim {name}")
+        _check_size(claim, capacity(volume), f"claim {name}")
         return csi.VolumeContentSource(volume=csi.VolumeContentSource.VolumeSource(volume_id=found["volumeHandle"]))
 
     async def _of_snapshot(self, claim: Object, name: str, driver: str) -> csi.VolumeContentSource:

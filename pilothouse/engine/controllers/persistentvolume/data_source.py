@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
+from pilothouse.engine.controllers.persistentvolume.clones import volume_to_clone
 from pilothouse.model import meta
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
@@ -19,8 +20,6 @@ from pilothouse.model.volumes import (
     PROVISIONED_BY,
     capacity,
     data_source,
-    is_bound,
-    is_claimed_by,
     mode,
     requested,
 )
@@ -79,8 +78,8 @@ class DataSources:
             raise Unusable(f'error getting PVC {name} from api server: persistentvolumeclaim "{name}" not found')
         if meta.is_deleting(source):
             raise Unusable(f"the PVC DataSource {name} is currently being deleted")
-        volume = self._volumes.get(source["spec"].get("volumeName") or "")
-        if volume is None or not is_bound(source) or not is_claimed_by(volume, source):
+        volume = volume_to_clone(source, self._volumes)
+        if volume is None:
             raise Unusable(f"the PVC DataSource {name} must have a status of Bound. Got {(source.get('status') or {}).get('phase')}")
         if meta.annotations(volume).get(PROVISIONED_BY) != LOCAL_PROVISIONER:
             raise Unusable(

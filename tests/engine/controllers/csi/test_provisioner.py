@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 
 from pilothouse.engine.controllers.csi.drivers import MOST_CALLS
-from pilothouse.engine.controllers.csi.provisioner import IN_THE_MAKING
+from pilothouse.engine.controllers.csi.finalizers import IN_THE_MAKING
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CSIDRIVERS, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, SECRETS, VOLUMEATTACHMENTS
-from pilothouse.model.volumes import SELECTED_NODE
+from pilothouse.model.kinds import CSIDRIVERS, NAMESPACES, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, SECRETS, VOLUMEATTACHMENTS
+from pilothouse.model.volumes import BIND_COMPLETED, SELECTED_NODE
 from tests.csi_driver.faults import Fault
 from tests.csi_driver.options import Options
 from tests.engine.controllers.csi.conftest import DRIVER, ZONE, Place
+from tests.engine.controllers.persistentvolume.objects import claim, fresh
 
 CLAIMS, VOLUMES = PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
 
@@ -222,6 +223,59 @@ async def test_a_volume_can_be_a_copy_of_another_claims(place: Place) -> None:
     await place.bound("copy")
     asked = place.driver.request("CreateVolume").volume_content_source
     assert asked.volume.volume_id == first["spec"]["csi"]["volumeHandle"]
+
+
+async def test_a_claim_that_only_says_it_has_a_volume_is_not_copied(place: Place) -> None:
+    await place.register("n1")
+    await place.serve()
+    await place.storage_class()
+    await place.claim()
+    bound = await place.bound()
+    await place.cluster.create(NAMESPACES, {"metadata": {"name": "other"}})
+    said = fresh(claim("mine", storage_class="folders", volumeName=bound["spec"]["volumeName"]))
+    said["metadata"] |= {"namespace": "other", "annotations": {BIND_COMPLETED: "yes"}}
+    await place.cluster.create(CLAIMS, said, "other")
+    copy = fresh(claim("copy", storage_class="folders", dataSource={"kind": "PersistentVolumeClaim", "name": "mine"}))
+    copy["metadata"]["namespace"] = "other"
+    await place.cluster.create(CLAIMS, copy, "other")
+    assert "has no volume yet" in await place.said("ProvisioningFailed", namespace="other")
+    assert len(place.volumes()) == 1
+
+
+async def test_a_claim_that_is_being_copied_stays_until_the_copy_is_made(place: Place) -> None:
+    await place.register("n1")
+    await place.serve()
+    await place.storage_class()
+    await place.claim()
+    await place.bound()
+    source = {"kind": "PersistentVolumeClaim", "name": "data"}
+    place.driver.faults.set("CreateVolume", Fault(code="DEADLINE_EXCEEDED"))
+    await place.claim("copy", dataSource=source)
+    await place.said("ProvisioningFailed", "DEADLINE_EXCEEDED")
+    await place.cluster.client.delete(CLAIMS, "data", "default")
+    await place.claim("late", dataSource=source)
+    assert "is being deleted" in await place.said("ProvisioningFailed", "is being deleted")
+    place.driver.faults.clear("CreateVolume")
+    await place.bound("copy")
+    await place.cluster.client.delete(CLAIMS, "late", "default")
+    await place.cluster.until(CLAIMS, lambda items: [meta.name(each) for each in items] == ["copy"])
+
+
+async def test_a_copy_that_was_begun_is_undone_before_its_source_goes(place: Place) -> None:
+    await place.register("n1")
+    await place.serve()
+    await place.storage_class()
+    await place.claim()
+    await place.bound()
+    place.driver.faults.set("CreateVolume", Fault(code="DEADLINE_EXCEEDED", after=True))
+    await place.claim("copy", dataSource={"kind": "PersistentVolumeClaim", "name": "data"})
+    await place.said("ProvisioningFailed", "DEADLINE_EXCEEDED")
+    for name in ("copy", "data"):
+        await place.cluster.client.delete(CLAIMS, name, "default")
+    await asyncio.sleep(0.2)
+    place.driver.faults.clear("CreateVolume")
+    await place.cluster.until(CLAIMS, lambda items: not items)
+    await place.until_removed()
 
 
 async def test_a_volume_that_is_attached_is_not_removed(place: Place) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.engine.apiserver.server import ApiServer
-from pilothouse.engine.controllers.csi.provisioner import IN_THE_MAKING
+from pilothouse.engine.controllers.csi.finalizers import IN_THE_MAKING
 from pilothouse.engine.csi.driver import Driver
 from pilothouse.model import csi, meta
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS, VOLUMEATTACHMENTS
