@@ -85,8 +85,7 @@ class Provisioner:
             await self._undo(claim, driver)
             return None
         storage_class = self._classes.get(class_of(claim) or "")
-        stated = reference(claim)
-        if storage_class is None or storage_class.get("provisioner") != driver or (stated is not None and is_for_others(stated)):
+        if storage_class is None or not _is_made_by(driver, claim, storage_class):
             return None
         if waits_for_consumer(storage_class) and SELECTED_NODE not in meta.annotations(claim):
             return None
@@ -187,10 +186,11 @@ class Provisioner:
         if IN_THE_MAKING not in meta.finalizers(claim):
             return
         storage_class = self._classes.get(class_of(claim) or "")
-        if storage_class is None:
-            why = (
-                f"its class has gone; volume {creation.name_for(claim)} may be left at driver {driver}, and is to be removed there by hand"
-            )
+        if storage_class is None or not _is_made_by(driver, claim, storage_class):
+            # Another provisioner's class names Secrets that this driver is not to see.
+            of_class = "its class has gone" if storage_class is None else "its class is for others"
+            left = f"volume {creation.name_for(claim)} may be left at driver {driver}"
+            why = f"{of_class}; {left}, and is to be removed there by hand"
             self._recorder.say(claim, "Warning", KEPT, why)
         else:
             try:
@@ -212,6 +212,12 @@ class Provisioner:
 def _driver_of(claim: Object) -> str:
     """Who is to make the claim's volume, as the binder has noted; "" for nobody yet."""
     return meta.annotations(claim).get(STORAGE_PROVISIONER) or ""
+
+
+def _is_made_by(driver: str, claim: Object, storage_class: Object) -> bool:
+    """Whether the class has the driver make the claim's volume, whatever the claim's annotations say."""
+    stated = reference(claim)
+    return storage_class.get("provisioner") == driver and (stated is None or not is_for_others(stated))
 
 
 def _check_copy(source: csi.VolumeContentSource, instance: Instance) -> None:

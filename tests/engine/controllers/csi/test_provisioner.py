@@ -10,7 +10,7 @@ from pilothouse.engine.controllers.csi.finalizers import IN_THE_MAKING
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CSIDRIVERS, NAMESPACES, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, SECRETS, VOLUMEATTACHMENTS
-from pilothouse.model.volumes import BIND_COMPLETED, SELECTED_NODE
+from pilothouse.model.volumes import BIND_COMPLETED, SELECTED_NODE, STORAGE_PROVISIONER
 from tests.csi_driver.faults import Fault
 from tests.csi_driver.options import Options
 from tests.engine.controllers.csi.conftest import DRIVER, ZONE, Place
@@ -145,6 +145,21 @@ async def test_a_claim_that_is_deleted_while_its_volume_is_being_made_leaves_non
     await place.cluster.until(CLAIMS, lambda items: not items)
     await place.until_removed()
     await until_none(place)
+
+
+async def test_a_driver_never_gets_the_secrets_of_another_ones_class(place: Place) -> None:
+    await place.register("n1")
+    await place.serve()
+    await place.cluster.create(SECRETS, {"metadata": {"name": "key"}, "stringData": {"token": "t0p"}})
+    parameters = {f"csi.storage.k8s.io/provisioner-secret-{each}": value for each, value in (("name", "key"), ("namespace", "default"))}
+    await place.storage_class("others", parameters, provisioner="others.test", volumeBindingMode="WaitForFirstConsumer")
+    said = fresh(claim(storage_class="others"))
+    said["metadata"] |= {"annotations": {STORAGE_PROVISIONER: DRIVER}, "finalizers": [IN_THE_MAKING]}
+    await place.cluster.create(CLAIMS, said)
+    await place.cluster.client.delete(CLAIMS, "data", "default")
+    await place.cluster.until(CLAIMS, lambda items: not items)
+    assert "its class is for others" in await place.said("VolumeFailedDelete")
+    assert place.driver.asked("CreateVolume") == []
 
 
 async def test_a_driver_that_fails_to_remove_says_so_and_is_asked_again(place: Place) -> None:
