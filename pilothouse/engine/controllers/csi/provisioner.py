@@ -104,9 +104,16 @@ class Provisioner:
         self._recorder.say(claim, "Normal", "Provisioning", f'External provisioner is provisioning volume for claim "{meta.key(claim)}"')
         await self._protect(claim)
         claim = await finalizers.put(self._client, PERSISTENTVOLUMECLAIMS, claim, IN_THE_MAKING)
-        answer = await self._drivers.call(instance, methods.CREATE_VOLUME, request)
+        try:
+            answer = await self._drivers.call(instance, methods.CREATE_VOLUME, request)
+        except CsiFailure as error:
+            is_full = error.code == "RESOURCE_EXHAUSTED"
+            if is_full or error.is_final:
+                await self._settle(claim, elsewhere=is_full)
+            raise
         if why := creation.why_not(answer, request):
             await delete_volume(self._drivers, instance, answer.volume.volume_id, dict(request.secrets))
+            await self._settle(claim, elsewhere=False)
             raise CsiFailure(driver, "CreateVolume", why, "INTERNAL")
         try:
             await self._client.create(PERSISTENTVOLUMES, creation.volume_for(claim, storage_class, driver, named, answer.volume))
@@ -162,12 +169,12 @@ class Provisioner:
         return dict(found.get("parameters") or {})
 
     async def _failed(self, claim: Object, error: CsiFailure | SecretTrouble | SourceTrouble) -> None:
-        """Raises, so that it is tried again."""
+        """Raises, so that it is tried again.
+
+        What fails before the driver is asked says nothing of an earlier call, which the driver may still be carrying out.
+        """
         message = f'failed to provision volume with StorageClass "{class_of(claim)}": {error}'
         self._recorder.say(claim, "Warning", _FAILED, message)
-        is_full = isinstance(error, CsiFailure) and error.code == "RESOURCE_EXHAUSTED" and error.method == "CreateVolume"
-        if is_full or not isinstance(error, CsiFailure) or error.is_final:
-            await self._settle(claim, elsewhere=is_full)
         if isinstance(error, SourceTrouble) and error.is_waited_for:
             raise Retry(WAITS_S, str(error)) from error
         raise Unavailable(str(error)) from error
@@ -196,16 +203,20 @@ class Provisioner:
             try:
                 await self._unmake(claim, storage_class, driver)
             except (CsiFailure, SecretTrouble, SourceTrouble) as error:
-                if not isinstance(error, CsiFailure) or not error.is_final:
-                    self._recorder.say(claim, "Warning", KEPT, f"the volume that was begun cannot be removed: {error}")
-                    raise Unavailable(str(error)) from error
+                self._recorder.say(claim, "Warning", KEPT, f"the volume that was begun cannot be removed: {error}")
+                raise Unavailable(str(error)) from error
         await finalizers.take(self._client, PERSISTENTVOLUMECLAIMS, claim, IN_THE_MAKING)
 
     async def _unmake(self, claim: Object, storage_class: Object, driver: str) -> None:
         instance = await self._drivers.near(driver, node=meta.annotations(claim).get(SELECTED_NODE) or "")
         request = await self._request(claim, storage_class, instance)
         request.secrets.update(await secrets.read(self._client, creation.named_secrets(claim, storage_class).provisioner))
-        answer = await self._drivers.call(instance, methods.CREATE_VOLUME, request)
+        try:
+            answer = await self._drivers.call(instance, methods.CREATE_VOLUME, request)
+        except CsiFailure as error:
+            if error.is_final:
+                return  # Nothing has been made.
+            raise
         await delete_volume(self._drivers, instance, answer.volume.volume_id, dict(request.secrets))
 
 

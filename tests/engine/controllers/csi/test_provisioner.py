@@ -147,6 +147,40 @@ async def test_a_claim_that_is_deleted_while_its_volume_is_being_made_leaves_non
     await until_none(place)
 
 
+async def test_a_volume_that_was_begun_is_not_forgotten_when_its_secret_goes(place: Place) -> None:
+    await place.register("n1")
+    await place.serve()
+    secret = {"metadata": {"name": "key"}, "stringData": {"token": "t0p"}}
+    await place.cluster.create(SECRETS, secret)
+    parameters = {f"csi.storage.k8s.io/provisioner-secret-{each}": value for each, value in (("name", "key"), ("namespace", "default"))}
+    await place.storage_class(parameters=parameters)
+    place.driver.faults.set("CreateVolume", Fault(code="DEADLINE_EXCEEDED", after=True))
+    await place.claim()
+    await place.said("ProvisioningFailed", "DEADLINE_EXCEEDED")
+    await place.cluster.client.delete(SECRETS, "key", "default")
+    await place.said("ProvisioningFailed", "there is no Secret")
+    await place.cluster.client.delete(CLAIMS, "data", "default")
+    assert "there is no Secret" in await place.said("VolumeFailedDelete")
+    place.driver.faults.clear("CreateVolume")
+    await place.cluster.create(SECRETS, secret)
+    await place.cluster.until(CLAIMS, lambda items: not items)
+    await place.until_removed()
+
+
+async def test_a_volume_that_was_begun_is_not_forgotten_when_it_cannot_be_removed(place: Place) -> None:
+    await place.register("n1")
+    await place.serve()
+    await place.storage_class()
+    place.driver.faults.set("CreateVolume", Fault(code="DEADLINE_EXCEEDED", after=True))
+    await place.claim()
+    await place.said("ProvisioningFailed", "DEADLINE_EXCEEDED")
+    place.driver.faults.set("DeleteVolume", Fault(code="FAILED_PRECONDITION", times=2))
+    await place.cluster.client.delete(CLAIMS, "data", "default")
+    place.driver.faults.clear("CreateVolume")
+    await place.cluster.until(CLAIMS, lambda items: not items)
+    await place.until_removed()
+
+
 async def test_a_driver_never_gets_the_secrets_of_another_ones_class(place: Place) -> None:
     await place.register("n1")
     await place.serve()
