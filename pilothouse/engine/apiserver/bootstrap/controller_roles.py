@@ -197,7 +197,11 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("get", "secrets"),
         rule("patch", "volumeattachments volumeattachments/status", "storage.k8s.io"),
     ),
-    "csi-snapshotter": (rule("get", "secrets"), rule("get", "volumesnapshotclasses", SNAPSHOTS)),
+    "csi-snapshotter": (
+        rule("get", "secrets"),
+        rule("get", "volumesnapshotclasses", SNAPSHOTS),
+        rule("patch", "volumesnapshotcontents", SNAPSHOTS),
+    ),
     "csi-resizer": (
         rule("patch", "persistentvolumeclaims/status persistentvolumes"),
         rule("get", "secrets"),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
+from pilothouse.client.outcome import Retry
 from pilothouse.engine.controllers.csi import secrets
 from pilothouse.engine.controllers.csi.drivers import Drivers, Instance
 from pilothouse.engine.controllers.csi.secrets import PREFIX, SecretTrouble
@@ -20,11 +21,15 @@ from pilothouse.model import meta
 from pilothouse.model.errors import NotFound, Unavailable
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMES
-from pilothouse.model.snapshots import VOLUMESNAPSHOTCLASSES
+from pilothouse.model.snapshots import VOLUMESNAPSHOTCLASSES, VOLUMESNAPSHOTCONTENTS
 
 PART = "snapshotter"
 FOR_DELETION = "snapshot.storage.kubernetes.io/deletion-secret-{}"
 """Annotations of a content: where the Secret is by which its snapshot is removed."""
+ASKED = "csi.pilothouse.dev/asked"
+"""Annotation of a content: its driver has been asked for the snapshot, and may have it. Without, there is nothing to be removed."""
+NOTED_S = 1.0
+"""How soon a content comes again that has just been annotated; the change itself brings it sooner."""
 _CAN, _LISTS = "CREATE_DELETE_SNAPSHOT", "LIST_SNAPSHOTS"
 
 
@@ -58,7 +63,10 @@ class CsiSnapshots:
         self._volumes = informers.of(PERSISTENTVOLUMES, indexes={"csi handle": _handle_of})
 
     async def take(self, content: Object, parameters: Mapping[str, str]) -> Taken:
-        return _taken((await self._create(content, parameters)).snapshot)
+        try:
+            return _taken((await self._create(content, parameters)).snapshot)
+        except (CsiFailure, SecretTrouble) as error:
+            raise Unavailable(str(error)) from error
 
     async def look(self, content: Object) -> Taken:
         handle = content["spec"]["source"]["snapshotHandle"]
@@ -79,29 +87,40 @@ class CsiSnapshots:
     async def remove(self, content: Object) -> None:
         source, status = content["spec"]["source"], content.get("status") or {}
         handle = status.get("snapshotHandle") or source.get("snapshotHandle")
-        parameters = await self._parameters(content)
-        if not handle:
-            handle = (await self._create(content, parameters)).snapshot.snapshot_id
+        if not handle and ASKED not in meta.annotations(content):
+            return
         try:
+            parameters = await self._parameters(content)
+            if not handle and not (handle := await self._begun(content, parameters)):
+                return
             instance = await self._near(content)
             request = csi.DeleteSnapshotRequest(snapshot_id=handle, secrets=await self._secret(content, parameters))
             await self._drivers.call(instance, methods.DELETE_SNAPSHOT, request)
         except (CsiFailure, SecretTrouble) as error:
             raise Unavailable(str(error)) from error
 
-    async def _create(self, content: Object, parameters: Mapping[str, str]) -> csi.CreateSnapshotResponse:
-        """Raises ApiError."""
+    async def _begun(self, content: Object, parameters: Mapping[str, str]) -> str:
+        """The handle of a snapshot that may be being taken, as the driver says when it is asked once more; "" when it takes none."""
         try:
-            instance = await self._near(content)
-            request = csi.CreateSnapshotRequest(
-                source_volume_id=content["spec"]["source"]["volumeHandle"],
-                name=f"snapshot-{content['spec']['volumeSnapshotRef'].get('uid')}",
-                parameters={key: value for key, value in parameters.items() if not key.startswith(PREFIX)},
-                secrets=await self._secret(content, parameters),
-            )
-            return await self._drivers.call(instance, methods.CREATE_SNAPSHOT, request)
-        except (CsiFailure, SecretTrouble) as error:
-            raise Unavailable(str(error)) from error
+            return (await self._create(content, parameters)).snapshot.snapshot_id
+        except CsiFailure as error:
+            if error.is_final and error.method == methods.CREATE_SNAPSHOT.name:
+                return ""
+            raise
+
+    async def _create(self, content: Object, parameters: Mapping[str, str]) -> csi.CreateSnapshotResponse:
+        """Raises CsiFailure, SecretTrouble, ApiError; Retry once, when it has noted that the driver is asked."""
+        instance = await self._near(content)
+        request = csi.CreateSnapshotRequest(
+            source_volume_id=content["spec"]["source"]["volumeHandle"],
+            name=f"snapshot-{content['spec']['volumeSnapshotRef'].get('uid')}",
+            parameters={key: value for key, value in parameters.items() if not key.startswith(PREFIX)},
+            secrets=await self._secret(content, parameters),
+        )
+        if ASKED not in meta.annotations(content):
+            await self._client.patch(VOLUMESNAPSHOTCONTENTS, meta.name(content), {"metadata": {"annotations": {ASKED: "yes"}}})
+            raise Retry(NOTED_S, f"the driver is asked for the snapshot of {meta.name(content)} next")
+        return await self._drivers.call(instance, methods.CREATE_SNAPSHOT, request)
 
     async def _near(self, content: Object) -> Instance:
         """Where the volume is reached, as the snapshot may lie beside it."""

@@ -86,6 +86,26 @@ async def test_a_snapshot_whose_id_nobody_has_heard_is_removed_all_the_same(plac
     assert taken(place) == []
 
 
+async def test_a_snapshot_that_its_driver_refuses_can_be_deleted(place: Place) -> None:
+    await prepared(place)
+    place.driver.faults.set("CreateSnapshot", Fault(code="INVALID_ARGUMENT", why="no snapshots of this volume"))
+    await place.cluster.create(VOLUMESNAPSHOTS, snapshot(volumeSnapshotClassName="folders"))
+    await place.said("SnapshotCreationFailed", "no snapshots of this volume")
+    await place.cluster.client.delete(VOLUMESNAPSHOTS, "s", "default")
+    await place.cluster.until(VOLUMESNAPSHOTS, lambda items: not items)
+    await place.cluster.until(VOLUMESNAPSHOTCONTENTS, lambda items: not items, "gone", None)
+
+
+async def test_a_snapshot_whose_secret_was_never_there_can_be_deleted(place: Place) -> None:
+    named = {f"csi.storage.k8s.io/snapshotter-secret-{each}": "missing" for each in ("name", "namespace")}
+    await prepared(place, **named)
+    await place.cluster.create(VOLUMESNAPSHOTS, snapshot(volumeSnapshotClassName="folders"))
+    await place.said("SnapshotCreationFailed", "there is no Secret missing/missing")
+    await place.cluster.client.delete(VOLUMESNAPSHOTS, "s", "default")
+    await place.cluster.until(VOLUMESNAPSHOTS, lambda items: not items)
+    assert place.driver.asked("CreateSnapshot") == []
+
+
 async def test_a_driver_with_a_snapshotter_of_its_own_is_left_to_it(place: Place) -> None:
     await prepared(place, "provisioner")
     await place.cluster.create(VOLUMESNAPSHOTS, snapshot(volumeSnapshotClassName="folders"))
