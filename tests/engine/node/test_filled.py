@@ -1,6 +1,8 @@
 """Volumes that begin with what the image has: for the mounts that ask for it, once, and nothing is left mounted."""
 
+import asyncio
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files.mountpoints import mounts_below, unmount
 from pilothouse.engine.node.pod.environment import ConfigMissing
 from pilothouse.engine.node.runtime.seam import Image
+from pilothouse.engine.node.volumes import filled
 from pilothouse.engine.node.volumes.filled import VolumeFiller
 from pilothouse.engine.node.volumes.images import ImageViews
 from pilothouse.model.json import Object
@@ -101,3 +104,57 @@ async def test_what_does_not_fit_is_said_with_the_volume(runtime: OneLayer, tmp_
         await fill(runtime, tmp_path, pod())
     assert os.listdir(tmp_path / "volume") == []
     assert not mounts_below(tmp_path)
+
+
+async def test_a_volume_that_never_answers_holds_up_neither_the_agent_nor_other_pods(
+    runtime: OneLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, real, hung, other = threading.Event(), os.path.lexists, tmp_path / "hung", pod()
+    monkeypatch.setattr(os.path, "lexists", lambda path: gate.wait(10.0) if path.is_relative_to(hung) else real(path))
+    filler = VolumeFiller(ImageViews(NodeConfig(home=tmp_path / "node", node_name="n1", instance="i"), runtime), look_s=0.3)
+    container = other["spec"]["containers"][0]
+    waits = asyncio.ensure_future(filler.fill(pod(), container, IMAGE, {"v": hung}))
+    try:
+        await asyncio.sleep(0.05)
+        assert not waits.done()
+        await asyncio.wait_for(filler.fill(other, container, IMAGE, {"v": tmp_path / "volume"}), 20.0)
+        assert os.listdir(tmp_path / "volume") == ["data"]
+        with pytest.raises(ConfigMissing, match=r'volume "v" cannot be looked into: no answer within 0\.3 s'):
+            await waits
+    finally:
+        gate.set()
+
+
+async def test_a_copy_that_is_stuck_holds_up_its_own_claim_alone(
+    runtime: OneLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, stuck, real = threading.Event(), threading.Event(), filled.fill
+
+    def hanging(root: int, path: str, volume: int, name: str, stop: threading.Event) -> bool:
+        if name == "hangs":
+            stuck.set()
+            gate.wait(30.0)
+        return real(root, path, volume, name, stop)
+
+    monkeypatch.setattr(filled, "fill", hanging)
+    monkeypatch.setattr(filled, "STOP_S", 0.1)
+    filler = VolumeFiller(ImageViews(NodeConfig(home=tmp_path / "node", node_name="n1", instance="i"), runtime))
+    volumes, first, same, other = {"v": tmp_path / "volume"}, pod(subPath="hangs"), pod(), pod()
+    for number, each in enumerate((first, same, other)):
+        each["metadata"]["uid"] = f"u{number}"
+    other["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] = "other"
+    (tmp_path / "others").mkdir()
+    tasks = [asyncio.ensure_future(filler.fill(each, each["spec"]["containers"][0], IMAGE, volumes)) for each in (first, same)]
+    try:
+        assert await asyncio.to_thread(stuck.wait, 10.0)
+        await asyncio.wait_for(filler.fill(other, other["spec"]["containers"][0], IMAGE, {"v": tmp_path / "others"}), 20.0)
+        assert os.listdir(tmp_path / "others") == ["data"]
+        # Its pod is deleted: that does not wait, and the claim is still busy.
+        tasks[0].cancel()
+        await asyncio.wait([tasks[0]], timeout=5.0)
+        assert tasks[0].cancelled()
+        assert not tasks[1].done()
+    finally:
+        gate.set()
+    await asyncio.wait_for(tasks[1], 20.0)
+    assert sorted(os.listdir(tmp_path / "volume")) == ["data"]
