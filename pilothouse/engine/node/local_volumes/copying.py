@@ -58,9 +58,9 @@ def copy(source: int, target: int, progress: Progress) -> None:
             unflushed = 0
 
 
-def mend(source: int, target: int, progress: Progress) -> None:
-    """Makes an older copy equal to the source. Raises OSError, GivenUp."""
-    progress.copied_bytes = 0
+def mend(source: int, target: int, progress: Progress) -> int:
+    """Makes an older copy equal to the source; how many bytes were in pieces that differed. Raises OSError, GivenUp."""
+    progress.copied_bytes = differed = 0
     size_bytes, end = os.fstat(source).st_size, 0
     os.ftruncate(target, size_bytes)
     for offset, length in _pieces(source):
@@ -69,8 +69,10 @@ def mend(source: int, target: int, progress: Progress) -> None:
         content = os.pread(source, length, offset)
         if os.pread(target, length, offset) != content:
             _write(target, content, offset)
+            differed += length
         _step(progress, length)
     _punch(target, end, size_bytes - end)
+    return differed
 
 
 def _pieces(source: int) -> Iterator[tuple[int, int]]:

@@ -27,7 +27,8 @@ from pilothouse.engine.node.local_volumes.programs import environment
 log = structlog.get_logger("node.local_volumes")
 
 MOST_S = 60
-"""How long a file system is held still at most."""
+"""How long a file system is held still at most that somebody uses."""
+NO_LIMIT = 0
 SPARE_S, LOOK_S = 15.0, 0.05
 _FITHAW = 0xC0045878
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -46,9 +47,10 @@ class NotStill(Exception):
 
 
 @asynccontextmanager
-async def frozen(folder: Path, most_s: int = MOST_S) -> AsyncIterator[None]:
+async def frozen(folder: Path, most_s: int) -> AsyncIterator[None]:
     """The mounted file system of the volume is still for the block. folder: of the volume, which nobody unmounts meanwhile.
 
+    most_s: `NO_LIMIT` for one that nobody uses.
     Raises NotStill at the end when it was not still all the while: what was copied is worth nothing then.
     """
     keeper: asyncio.subprocess.Process | None = None

@@ -91,7 +91,7 @@ def let_go(folder: Path, pods: Path) -> None:
     if users := users_of(pods, file):
         raise Conflict(f"volume {folder.name} is still in use by pod {users[0]}")
     if is_mounted(point):
-        if elsewhere := [each for each in mounts_of(device_of(point)) if each != str(point.resolve())]:
+        if elsewhere := mounted_elsewhere(folder):
             raise Conflict(f"volume {folder.name} is still mounted at {elsewhere[0]}")
         try:
             unmount_idle(point)
@@ -104,3 +104,9 @@ def let_go(folder: Path, pods: Path) -> None:
     # A container that is not gone yet has a mount of its own, which only the device tells of.
     if loops.devices(file):
         raise Conflict(f"volume {folder.name} is still in use on its node")
+
+
+def mounted_elsewhere(folder: Path) -> list[str]:
+    """Where pods have the file system of the volume, which is mounted. Raises OSError."""
+    point = mount_point(folder)
+    return [each for each in mounts_of(device_of(point)) if each != str(point.resolve())]

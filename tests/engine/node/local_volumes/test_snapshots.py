@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.local_volumes import copying, freezing, loops, users
+from pilothouse.engine.node.files.mountpoints import unmount
+from pilothouse.engine.node.local_volumes import copier, copying, freezing, loops, users
 from pilothouse.engine.node.local_volumes.copying import Progress
 from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots, Taken
 from pilothouse.engine.node.local_volumes.store import LocalVolumes, Made, Wanted
@@ -125,23 +126,70 @@ async def test_a_copy_that_fails_leaves_the_volume_thawed_and_nothing_half_made(
     assert not (local.folder / FIRST / "frozen").exists()
 
 
+@pytest.fixture
+def used(home: Path) -> Path:
+    """Where a pod has a volume, once it is bound there; the fixture `home` unmounts it."""
+    point = home / "pod"
+    point.mkdir()
+    return point
+
+
 async def test_a_copy_that_takes_too_long_while_nothing_may_be_written_is_refused(
-    local: LocalVolumes, snapshots: LocalSnapshots, monkeypatch: pytest.MonkeyPatch
+    local: LocalVolumes, snapshots: LocalSnapshots, used: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mend = copying.mend
 
-    def slow(source: int, target: int, progress: Progress) -> None:
+    def slow(source: int, target: int, progress: Progress) -> int:
         progress.stop.wait(2)
-        mend(source, target, progress)
+        return mend(source, target, progress)
 
     first = await made(local, FIRST)
+    bind(first.path, used)
     monkeypatch.setattr(copying, "mend", slow)
-    monkeypatch.setattr(freezing.frozen.__wrapped__, "__defaults__", (1,))  # type: ignore[attr-defined]
+    monkeypatch.setattr(freezing, "MOST_S", 1)
     with pytest.raises(Internal, match="could not be held still"):
         await taken(snapshots)
     assert not is_frozen(first.path)
     with pytest.raises(NotFound):
         await snapshots.look(SNAPSHOT)
+
+
+async def test_pods_that_would_wait_too_long_for_a_copy_never_do_and_it_is_not_tried_again_and_again(
+    local: LocalVolumes, snapshots: LocalSnapshots, used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mend, copy, keeper = copying.mend, copying.copy, freezing._keeper
+    copies, frozen = [], []
+
+    def slow(source: int, target: int, progress: Progress) -> int:
+        progress.stop.wait(1.5)
+        return mend(source, target, progress)
+
+    def counted(source: int, target: int, progress: Progress) -> None:
+        copies.append(source)
+        copy(source, target, progress)
+
+    async def froze(point: Path, mark: int, most_s: int) -> asyncio.subprocess.Process:
+        frozen.append(most_s)
+        return await keeper(point, mark, most_s)
+
+    first = await made(local, FIRST)
+    bind(first.path, used)
+    monkeypatch.setattr(copying, "mend", slow)
+    monkeypatch.setattr(copying, "copy", counted)
+    monkeypatch.setattr(freezing, "_keeper", froze)
+    monkeypatch.setattr(freezing, "MOST_S", 1)
+    monkeypatch.setattr(copier, "SHORT_S", 0.0)
+    for _ in range(3):
+        with pytest.raises(Internal, match=r"would have to wait for longer than 1 s .* end its pods first"):
+            await taken(snapshots)
+    assert (len(copies), frozen) == (1, [])
+    unmount(used)
+    assert (await taken(snapshots)).volume == FIRST, "nobody waits: it may take as long as it does"
+    assert frozen == [freezing.NO_LIMIT]
+
+
+def bind(path: Path, target: Path) -> None:
+    subprocess.run(["mount", "--bind", path, target], check=True)
 
 
 async def test_an_agent_that_is_killed_leaves_no_file_system_frozen(local: LocalVolumes) -> None:
@@ -274,7 +322,7 @@ async def test_nothing_is_frozen_where_nothing_is_mounted(local: LocalVolumes, h
     folder = home / "volumes" / FIRST
     (folder / "mount").mkdir(parents=True)
     with pytest.raises(freezing.NotStill, match="is not mounted"):
-        async with freezing.frozen(folder):
+        async with freezing.frozen(folder, 1):
             pass
     assert not is_frozen(home)
     assert not (folder / "frozen").exists()
