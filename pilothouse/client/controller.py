@@ -96,8 +96,8 @@ class Controller:
                 again_s = await self._reconcile(key)
         except Retry as retry:
             self._note("retry")
-            log.info("waits", controller=self.name, key=key, why=retry.why, again_s=retry.after_s)
-            self.queue.add_after(key, retry.after_s)
+            again_s = self._again(key, retry)
+            log.info("waits", controller=self.name, key=key, why=retry.why, again_s=again_s)
         except Stop as stop:
             self._note("stop")
             log.warning("stopped", controller=self.name, key=key, why=stop.why)
@@ -109,6 +109,12 @@ class Controller:
             self._failed(key, error)
         else:
             self._done(key, again_s)
+
+    def _again(self, key: str, retry: Retry) -> float:
+        if retry.grows:
+            return round(self.queue.add_backoff(key, retry.after_s), 3)
+        self.queue.add_after(key, retry.after_s)
+        return retry.after_s
 
     def _note(self, outcome: str) -> None:
         self.outcomes[outcome] += 1

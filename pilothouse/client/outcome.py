@@ -2,12 +2,16 @@
 
 
 class Retry(Exception):
-    """Expected: what is waited for is not there yet. The key comes again after `after_s`."""
+    """Expected: what is waited for is not there yet. The key comes again after `after_s`.
 
-    def __init__(self, after_s: float, why: str) -> None:
+    grows: that doubles each time up to the queue's longest delay, for what may never come.
+    """
+
+    def __init__(self, after_s: float, why: str, *, grows: bool = False) -> None:
         super().__init__(why)
         self.after_s = after_s
         self.why = why
+        self.grows = grows
 
 
 class Stop(Exception):

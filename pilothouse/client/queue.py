@@ -100,11 +100,15 @@ class WorkQueue:
         """Add the key later, after LEAST_DELAY_S at the soonest; of several times for a key the earliest counts."""
         self._add_at(key, asyncio.get_running_loop().time() + max(LEAST_DELAY_S, delay_s))
 
-    def add_backoff(self, key: str) -> float:
-        """Add the key after a delay that doubles with each failure since the last `forget`. Returns the delay in seconds."""
+    def add_backoff(self, key: str, first_delay_s: float | None = None) -> float:
+        """Add the key after a delay that doubles with each failure since the last `forget`. Returns the delay in seconds.
+
+        first_delay_s: what it begins with, if not as all keys do.
+        """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        doubled_s = min(self._first_delay_s * float(2 ** min(failures, 32)), self._max_delay_s)
+        first_s = self._first_delay_s if first_delay_s is None else first_delay_s
+        doubled_s = min(first_s * float(2 ** min(failures, 32)), self._max_delay_s)
         delay_s = doubled_s * (1 + random.random() / 10)
         self._add_at(key, asyncio.get_running_loop().time() + delay_s)
         return delay_s

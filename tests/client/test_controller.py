@@ -70,6 +70,17 @@ async def test_retry_comes_again_after_its_time() -> None:
         assert await reconcile.until(2) == pytest.approx([0, 7], abs=0.1)
 
 
+async def test_what_may_never_come_is_looked_for_ever_more_seldom() -> None:
+    reconcile = Reconciler(*(Retry(2, "the snapshot is not there", grows=True) for _ in range(12)))
+    async with controlled(reconcile) as controller:
+        controller.queue.add("a")
+        times = await reconcile.until(13)
+        gaps = [after - before for before, after in pairwise(times)]
+        assert gaps[:3] == pytest.approx([2, 4, 8], rel=0.15)
+        assert gaps[-1] == pytest.approx(120, rel=0.15)
+        assert controller.outcomes == {"retry": 12, "done": 1}
+
+
 async def test_stop_rests_until_the_object_changes() -> None:
     reconcile = Reconciler(Stop("the name is taken"))
     async with controlled(reconcile) as controller:

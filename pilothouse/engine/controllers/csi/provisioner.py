@@ -32,7 +32,8 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, STORAGECLASSES, VOLUMEATTRIBUTESCLASSES
 from pilothouse.model.volumes import SELECTED_NODE, STORAGE_PROVISIONER, class_of, waits_for_consumer
 
-WAITS_S = 5.0
+WAITS_S = 2.0
+"""How soon a source is looked at again at first that is not there yet."""
 _FAILED = "ProvisioningFailed"
 _ABANDONED = (
     f"volume {{volume}} may be left at driver {{driver}}, which is not served here any more; set the annotation {names.SIDECARS} of its "
@@ -176,7 +177,7 @@ class Provisioner:
         message = f'failed to provision volume with StorageClass "{class_of(claim)}": {error}'
         self._recorder.say(claim, "Warning", _FAILED, message)
         if isinstance(error, SourceTrouble) and error.is_waited_for:
-            raise Retry(WAITS_S, str(error)) from error
+            raise Retry(WAITS_S, str(error), grows=True) from error
         raise Unavailable(str(error)) from error
 
     async def _settle(self, claim: Object, *, elsewhere: bool) -> None:

@@ -103,19 +103,18 @@ class PersistentVolumeController:
             case Wait(reason, message, type_):
                 if reason:
                     self._recorder.say(claim, type_, reason, message)
-                if (again_s := await self._place(claim)) is not None:
-                    return again_s
+                await self._place(claim)
             case Lose(reason, message):
                 await self._lose(claim, reason, message)
                 return None
         return REPAIR_S
 
-    async def _place(self, claim: Object) -> float | None:
+    async def _place(self, claim: Object) -> None:
         """Of a claim whose node is still to be chosen; see `LocalProvisioner.place`."""
         storage_class = self._classes.get(class_of(claim) or "")
         if not waits_for_consumer(storage_class) or (storage_class or {}).get("provisioner") != LOCAL_PROVISIONER:
-            return None
-        return await self.local.place(claim)
+            return
+        await self.local.place(claim)
 
     async def _give_class(self, claim: Object) -> bool:
         """A claim that was made before there was a default class gets the class of today."""

@@ -27,7 +27,7 @@ from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
 from pilothouse.model.volumes import NODE, SELECTED_NODE, SOURCE_NODE, class_of, is_copied, mode, requested, waits_for_consumer
 
 SOURCE_S = 2.0
-"""How soon a source is looked at again of which no volume can be made yet."""
+"""How soon a source is looked at again at first, of which no volume can be made yet."""
 COPYING_S = 1.0
 IN_USE_S = 1.0
 """How soon a volume is looked at again that its last pod has not quite left."""
@@ -70,8 +70,7 @@ class LocalProvisioner:
         try:
             source = await self._sources.of(claim)
         except Unusable as error:
-            self._say_unusable(claim, error)
-            return SOURCE_S
+            raise self._unusable(claim, error) from error
         except Populated:
             return None
         node = provision.node_for(claim, storage_class, self._nodes.items(), "" if source is None else source.node)
@@ -84,27 +83,27 @@ class LocalProvisioner:
         await self._make(claim, storage_class, node, source)
         return None
 
-    async def place(self, claim: Object) -> float | None:
+    async def place(self, claim: Object) -> None:
         """Notes on a claim that waits for its first pod where that has to go, since what its volume is made of is there.
 
-        Returns when to look again, None when it is noted or does not matter. Raises ApiError.
+        Raises ApiError; Retry when nothing can be made of it yet.
         """
         if not is_copied(claim) or SOURCE_NODE in meta.annotations(claim):
-            return None
+            return
         try:
             source = await self._sources.of(claim)
         except Unusable as error:
-            self._say_unusable(claim, error)
-            return SOURCE_S
+            raise self._unusable(claim, error) from error
         if source is not None:
             await self._client.update(PERSISTENTVOLUMECLAIMS, binding.annotated(claim, SOURCE_NODE, source.node))
-        return None
 
-    def _say_unusable(self, claim: Object, error: Unusable) -> None:
+    def _unusable(self, claim: Object, error: Unusable) -> Retry:
+        """Says so of the claim. The source may come in a moment, or never: it is looked for ever more seldom."""
         if error.reason == PROVISIONING_FAILED:
             self._failed(claim, error.message)
         else:
             self._recorder.say(claim, "Warning", error.reason, error.message)
+        return Retry(SOURCE_S, error.message, grows=True)
 
     async def _protect(self, key: str) -> None:
         """The claim that is cloned stays until the clone is made (`clones`)."""

@@ -1,7 +1,7 @@
 """Volumes that are made of other claims' volumes and of snapshots, in a cluster with all controllers; and what nobody needs any more."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from typing import Any
 
 import pytest
@@ -130,6 +130,17 @@ async def test_why_no_volume_can_be_made_of_a_source_is_said(cluster: Cluster, s
     await cluster.until_one(VOLUMESNAPSHOTS, "s", is_ready)
     await cluster.create(CLAIMS, copy(source, **spec))
     assert why in await said(cluster, "ProvisioningFailed")
+
+
+@pytest.mark.parametrize("storage_class", ["now", "local"])
+async def test_a_source_that_does_not_come_is_looked_for_ever_more_seldom(
+    cluster: Cluster, logs: list[MutableMapping[str, Any]], storage_class: str
+) -> None:
+    await cluster.create(CLAIMS, copy(of_snapshot("nothing"), storage_class=storage_class))
+    async with asyncio.timeout(10):
+        while len(waits := [each["again_s"] for each in logs if each.get("event") == "waits"]) < 5:
+            await asyncio.sleep(0.05)
+    assert waits[4] > 8 * waits[0]
 
 
 async def test_a_change_of_the_mode_is_allowed_by_the_content(cluster: Cluster) -> None:
