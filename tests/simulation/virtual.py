@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import looptime
 import pytest
 
+from pilothouse.aio import apart
+
 T = TypeVar("T")
 
 
@@ -22,6 +24,7 @@ def virtually(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", lambda: began + loop.time())
         patch.setattr(asyncio, "to_thread", in_place)
+        patch.setattr(apart, "begin", begun_in_place)
         try:
             return loop.run_until_complete(work())
         finally:
@@ -32,6 +35,15 @@ def virtually(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 async def in_place(work: Callable[..., T], /, *args: Any, **named: Any) -> T:
     await asyncio.sleep(0)
     return work(*args, **named)
+
+
+def begun_in_place(work: Callable[[], T], name: str) -> "asyncio.Future[T]":
+    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    try:
+        future.set_result(work())
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 async def until(holds: Callable[[], Any], seconds: float = 600.0) -> None:

@@ -7,8 +7,10 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from weakref import WeakValueDictionary
 
+from pilothouse.aio import apart
 from pilothouse.aio.identity import this_boot
 from pilothouse.engine.csi import csi_pb2 as csi
 from pilothouse.engine.csi import methods
@@ -53,7 +55,7 @@ class Mounter:
         wanted.check_lifecycle(asked, about)
         attaches = not asked.is_inline and needs_attachment(about)
         place = records.published_at(self._config, meta.uid(pod), asked.name)
-        record = Record(asked.driver, asked.handle, asked.name, asked.pod_volume, asked.is_inline, attaches)
+        record = Record(asked.driver, asked.handle, asked.name, asked.pod_volume, asked.is_inline, attaches, block=asked.is_block)
         # Before anything else: from now on the volume is not let go under this pod.
         known = await asyncio.to_thread(records.read, place)
         if known is None:
@@ -69,7 +71,8 @@ class Mounter:
             if driver.can(STAGES) and not asked.is_inline:
                 await self._stage(pod, asked, driver, context, attaches)
             await self._publish(pod, asked, driver, context, about)
-            await asyncio.to_thread(self._give, pod, asked, driver, about, place)
+            if wanted.gives_to_group(pod, asked, driver, about):
+                await apart.begin(partial(_give, pod, place), f"group of {place.target}")
             await asyncio.to_thread(records.write, place, _done(record))
 
     async def _stage(self, pod: Object, asked: Wanted, driver: Registered, context: Mapping[str, str], attaches: bool) -> None:
@@ -79,7 +82,7 @@ class Mounter:
             return
         record = Record(asked.driver, asked.handle, asked.name, attached=attaches, asked=True)
         await asyncio.to_thread(records.write, place, record)
-        await asyncio.to_thread(place.target.mkdir, mode=0o750, exist_ok=True)
+        await apart.begin(partial(place.target.mkdir, mode=0o750, exist_ok=True), f"folder {place.target}")
         request = csi.NodeStageVolumeRequest(
             volume_id=asked.handle,
             publish_context=context,
@@ -122,14 +125,6 @@ class Mounter:
             if not asked.is_inline and needs_attachment(about):
                 context = dict(await self._attaching.attached((asked.driver, asked.handle)))
             await self._publish(pod, asked, driver, context, about)
-
-    def _give(self, pod: Object, asked: Wanted, driver: Registered, about: Object | None, place: Place) -> None:
-        if not wanted.gives_to_group(pod, asked, driver, about):
-            return
-        security = podspec.security(pod)
-        unless = security.get("fsGroupChangePolicy") == "OnRootMismatch"
-        with opened(os.open(place.target, FOLDER)) as root:
-            give_to_group(root, security["fsGroup"], unless_root_is=unless)
 
     async def unpublish(self, place: Place) -> Record | None:
         """The volume is out of the pod when this returns. Raises CsiFailure, MountFailed, OSError, ValueError."""
@@ -181,6 +176,14 @@ class Mounter:
 
     def _turn(self, key: Key) -> asyncio.Lock:
         return self._turns.setdefault(key, asyncio.Lock())
+
+
+def _give(pod: Object, place: Place) -> None:
+    """Blocking for as long as the volume's files take."""
+    security = podspec.security(pod)
+    unless = security.get("fsGroupChangePolicy") == "OnRootMismatch"
+    with opened(os.open(place.target, FOLDER)) as root:
+        give_to_group(root, security["fsGroup"], unless_root_is=unless)
 
 
 async def _let_go(driver: Registered, method: Method[Q, A], request: Q, place: Place) -> None:

@@ -9,6 +9,7 @@ Source: kubernetes pkg/volume/csi (csi_mounter.go, csi_attacher.go, csi_util.go)
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,7 +18,7 @@ from pathlib import Path
 from pilothouse.aio.identity import this_boot
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files import durable
-from pilothouse.engine.node.files.mountpoints import mounts_below
+from pilothouse.engine.node.files.mountpoints import is_mount_point
 
 KIND, FILE = "kubernetes.io~csi", "vol_data.json"
 Key = tuple[str, str]
@@ -29,7 +30,7 @@ class Record:
     """name: of the PersistentVolume, or of an inline volume in its pod. pod_volume: its name in the pod. attached: the cluster attaches it.
 
     asked: the driver has been asked for it, or is about to be. done: it has said that it is there. boot: of the machine, when that was
-    noted; what was mounted is gone in another one.
+    noted; what was mounted is gone in another one. block: it is a device, not files.
     """
 
     driver: str
@@ -41,6 +42,7 @@ class Record:
     asked: bool = False
     done: bool = False
     boot: str = ""
+    block: bool = False
 
     @property
     def key(self) -> Key:
@@ -83,6 +85,7 @@ def write(place: Place, record: Record) -> None:
         "asked": record.asked,
         "done": record.done,
         "boot": this_boot(),
+        "block": record.block,
     }
     place.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     durable.write(place.folder / FILE, json.dumps(said).encode())
@@ -105,6 +108,7 @@ def read(place: Place) -> Record | None:
             bool(said.get("asked", True)),
             bool(said.get("done")),
             said.get("boot") or "",
+            bool(said.get("block")),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"{place.folder / FILE} is no record of a volume: {error}") from error
@@ -116,15 +120,26 @@ def remove(place: Place) -> None:
         if folder is place.folder:
             (place.folder / FILE).unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            folder.rmdir() if folder.is_dir() else folder.unlink()
+            _remove(folder)
+
+
+def _remove(path: Path) -> None:
+    """An empty folder, or a file. Without a look at it: a driver that has not let go may have left what does not answer. Raises OSError."""
+    try:
+        os.rmdir(path)
+    except NotADirectoryError:
+        os.unlink(path)
 
 
 def is_there(place: Place) -> bool:
-    """Whether the driver has put the volume there in this life of the machine: a mount, or a block device."""
+    """Whether the driver has put the volume there in this life of the machine: a mount, or a block device.
+
+    What is mounted is not looked at, since it may not answer.
+    """
     record = read(place)
     if record is None or not record.is_current:
         return False
-    return bool(mounts_below(place.target)) or place.target.is_block_device()
+    return is_mount_point(place.target) or place.target.is_block_device()
 
 
 def of_pod(config: NodeConfig, uid: str) -> list[Place]:

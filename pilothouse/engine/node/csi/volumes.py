@@ -232,7 +232,7 @@ def _published(config: NodeConfig, uid: str, pod_volume: str) -> Path | None:
 def _there(config: NodeConfig, uid: str) -> list[tuple[Place, Record]]:
     """Those of its volumes that are mounted and have files."""
     found = [(place, records.read(place)) for place in records.of_pod(config, uid)]
-    return [(place, record) for place, record in found if record is not None and records.is_there(place) and place.target.is_dir()]
+    return [(place, record) for place, record in found if record is not None and not record.block and records.is_there(place)]
 
 
 def _attached(config: NodeConfig) -> set[Key]:

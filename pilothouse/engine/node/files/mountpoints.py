@@ -103,9 +103,14 @@ def device_of(folder: Path) -> str:
 
 
 def mounts_below(folder: Path) -> list[str]:
-    """Mount points at or below a folder, innermost first. Links in the folder's own path are followed, as the kernel lists them."""
-    prefix = os.fsencode(folder.resolve())
+    """Mount points at or below a folder, innermost first. Links in the folder's own path are followed, as the kernel lists them.
+
+    What is mounted there is not looked at: a server that is away would hold that up.
+    """
     points = {_plain(line.split(b" ")[4]) for line in Path("/proc/self/mountinfo").read_bytes().splitlines()}
+    prefix = os.fsencode(folder.parent.resolve() / folder.name)
+    if prefix not in points:
+        prefix = os.fsencode(folder.resolve())
     found = [os.fsdecode(point) for point in points if point == prefix or point.startswith(prefix + b"/")]
     return sorted(found, key=len, reverse=True)
 

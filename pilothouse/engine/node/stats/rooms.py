@@ -1,6 +1,7 @@
 """How much room is left in the volumes of claims and drivers, while somebody reads figures.
 
-File systems of this node are asked each time, drivers once a minute: one that does not answer within a moment shows no figures.
+File systems of this node are asked each time, drivers once a minute: one that does not answer within a moment shows no figures, and holds
+up nobody else's.
 Source: kubernetes pkg/kubelet/server/stats/volume_stat_calculator.go.
 """
 
@@ -8,12 +9,14 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from pilothouse.aio.apart import Apart
 from pilothouse.aio.sharing import Shared
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.csi.stats import VolumeRoom
-from pilothouse.engine.node.files.mountpoints import mounts_below
+from pilothouse.engine.node.files.mountpoints import is_mount_point
 from pilothouse.engine.node.local_volumes.store import KIND
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.stats.source import PodSource
@@ -22,6 +25,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.volumes import ephemeral_name
 
 AGE_S = 60.0
+LOOK_S, MOST_LOOKS = 2.0, 16
 OfDrivers = Callable[[str], Awaitable[dict[str, VolumeRoom]]]
 """By uid of a pod, its volumes of drivers, by their names in the pod."""
 
@@ -40,11 +44,19 @@ class PodRoom:
 
 
 class Rooms:
-    """clock: seconds that never go back."""
+    """clock: seconds that never go back. look_s: how long a file system may take."""
 
     def __init__(
-        self, config: NodeConfig, pods: Callable[[], Sequence[PodSource]], of_drivers: OfDrivers, clock: Callable[[], float]
+        self,
+        config: NodeConfig,
+        pods: Callable[[], Sequence[PodSource]],
+        of_drivers: OfDrivers,
+        clock: Callable[[], float],
+        *,
+        look_s: float = LOOK_S,
     ) -> None:
+        self._look_s = look_s
+        self._looks = Apart(MOST_LOOKS)
         self._config = config
         self._pods = pods
         self._of_drivers = of_drivers
@@ -79,9 +91,20 @@ class Rooms:
         claims = _claims(source.pod)
         if not claims and not any(each.get("csi") is not None for each in podspec.spec(source.pod).get("volumes") or ()):
             return ()
-        here = await asyncio.to_thread(_mounted_here, self._config.pod_dir(source.uid) / "volumes" / KIND)
+        mounted = await asyncio.to_thread(_mounted_here, self._config.pod_dir(source.uid) / "volumes" / KIND)
+        looked = await asyncio.gather(*(self._room(each) for each in mounted))
+        here = {each.name: room for each, room in zip(mounted, looked, strict=True) if room is not None}
         rooms = here | await self._asked_drivers(source.uid)
         return tuple(PodRoom(name, claims.get(name, ""), room) for name, room in sorted(rooms.items()))
+
+    async def _room(self, volume: Path) -> VolumeRoom | None:
+        try:
+            disk = await self._looks.run(volume, partial(os.statvfs, volume), self._look_s)
+        except OSError:
+            return None
+        used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+        inodes = (disk.f_files, disk.f_favail, disk.f_files - disk.f_ffree)
+        return VolumeRoom(disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize, used, *inodes)
 
     async def _asked_drivers(self, uid: str) -> dict[str, VolumeRoom]:
         at, rooms = self._asked.get(uid, (float("-inf"), {}))
@@ -102,17 +125,9 @@ def _claims(pod: Object) -> dict[str, str]:
     return found
 
 
-def _mounted_here(folder: Path) -> dict[str, VolumeRoom]:
-    """Volumes that lie on this node: their file systems say it."""
-    found = {}
-    for each in folder.iterdir() if folder.is_dir() else ():
-        if not mounts_below(each):
-            continue
-        disk = os.statvfs(each)
-        used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
-        inodes = (disk.f_files, disk.f_favail, disk.f_files - disk.f_ffree)
-        found[each.name] = VolumeRoom(disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize, used, *inodes)
-    return found
+def _mounted_here(folder: Path) -> list[Path]:
+    """Volumes that lie on this node: their file systems say how large they are."""
+    return [each for each in folder.iterdir() if is_mount_point(each)] if folder.is_dir() else []
 
 
 def key_of(pod: Object, room: PodRoom) -> dict[str, str]:

@@ -8,10 +8,12 @@ follows from its name alone. Source: kubernetes pkg/kubelet/volumemanager, pkg/v
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 from weakref import WeakValueDictionary
 
+from pilothouse.aio import apart
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.csi import wanted
 from pilothouse.engine.node.csi.volumes import CsiVolumes
@@ -83,7 +85,9 @@ class ClaimedVolumes:
         if spec.get("csi") is not None and self._csi is not None:
             return await self._csi.mount(pod, wanted.of_claim(found, volume, claim))
         if (source := spec.get("hostPath")) is not None:
-            path: Path = await asyncio.to_thread(host_path, str(self._config.on_node(source["path"])), source.get("type") or "")
+            path: Path = await apart.begin(
+                partial(host_path, str(self._config.on_node(source["path"])), source.get("type") or ""), f"path {source['path']}"
+            )
             self._host_paths.setdefault(uid, {})[name] = path
             return path
         read_only = bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
@@ -96,9 +100,8 @@ class ClaimedVolumes:
         alone = set(spec.get("accessModes") or ()) == {ONE_POD}
         # One pod after the other: two that come at once would each find the volume free.
         async with self._turns.setdefault(meta.name(found), asyncio.Lock()):
-            await asyncio.to_thread(
-                self._bind, source, folder, group, alone=alone, unless_root_is=policy == "OnRootMismatch", read_only=read_only
-            )
+            bound = partial(self._bind, source, folder, group, alone=alone, unless_root_is=policy == "OnRootMismatch", read_only=read_only)
+            await apart.begin(bound, f"binding of {folder}")
         return folder
 
     async def _looked_after(self, csi: CsiVolumes, pod: Object, volume: Object, there: Path) -> Path:
@@ -170,7 +173,7 @@ class ClaimedVolumes:
             return await self._local.mount(meta.name(volume))
         if (local := volume["spec"].get("local")) is not None:
             path = Path(local["path"])
-            if volume_mode(volume) != BLOCK and await asyncio.to_thread(path.is_block_device):
+            if volume_mode(volume) != BLOCK and await apart.begin(path.is_block_device, str(path)):
                 raise VolumeMissing(
                     f"{path} is a block device, and file systems on devices are not mounted here: mount it on the node and name the "
                     "folder, or make the volume and its claim with volumeMode Block"

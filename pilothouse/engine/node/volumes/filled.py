@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from pilothouse.aio.apart import Apart, begin
+from pilothouse.aio import apart
 from pilothouse.engine.node.files.beneath import FOLDER, opened
 from pilothouse.engine.node.files.filling import Stopped, fill
 from pilothouse.engine.node.pod.environment import ConfigMissing
@@ -39,7 +39,7 @@ class VolumeFiller:
     def __init__(self, views: ImageViews, *, look_s: float = LOOK_S) -> None:
         self._views = views
         self._look_s = look_s
-        self._looks = Apart(MOST_LOOKS)
+        self._looks = apart.Apart(MOST_LOOKS)
         self._turns: WeakValueDictionary[Claim, asyncio.Lock] = WeakValueDictionary()
         self._few = asyncio.Semaphore(AT_ONCE)
 
@@ -72,7 +72,7 @@ class VolumeFiller:
         stop, work = threading.Event(), None
         try:
             async with self._few:
-                work = begin(partial(_fill, image, mount, volume, stop), f"filling of {claim[1]}")
+                work = apart.begin(partial(_fill, image, mount, volume, stop), f"filling of {claim[1]}")
                 await asyncio.wait([work], timeout=TURN_S)
             await asyncio.shield(work)
         except asyncio.CancelledError:

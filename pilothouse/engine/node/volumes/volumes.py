@@ -7,11 +7,15 @@ directory. Nothing is remembered but tokens: what a volume is follows from the p
 import asyncio
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
+from pilothouse.aio import apart
 from pilothouse.aio.clock import Steady
 from pilothouse.engine.csi.driver import CsiFailure
 from pilothouse.engine.node.config import NodeConfig
@@ -23,6 +27,7 @@ from pilothouse.engine.node.files.mountpoints import is_mounted, mount_memory, m
 from pilothouse.engine.node.files.payload import is_written, write_payload
 from pilothouse.engine.node.files.removal import remove_tree
 from pilothouse.engine.node.pod import podspec
+from pilothouse.engine.node.pod.environment import ConfigMissing
 from pilothouse.engine.node.pod.sources import Sources, Token
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.engine.node.volumes import nfs
@@ -40,7 +45,11 @@ from pilothouse.model.quantity import Quantity
 
 log = structlog.get_logger("node.volumes")
 
+T = TypeVar("T")
 LOOK_AGAIN_S = 60.0
+LOOK_S, MOST_LOOKS = 60.0, 64
+FOREIGN = (*CLAIMED, "csi", "nfs", "hostPath")
+"""Kinds of volumes whose files may be somebody else's to serve, who may be away."""
 KINDS = {
     "configMap": "kubernetes.io~configmap",
     "secret": "kubernetes.io~secret",
@@ -93,6 +102,7 @@ class Volumes:
         self._csi = csi
         self.views = views
         self.filler = VolumeFiller(views)
+        self._looks = apart.Apart(MOST_LOOKS)
         self._clock = Steady() if clock is None else clock
         self._config = config
         self._sources = sources
@@ -162,8 +172,7 @@ class Volumes:
             return await self._empty(pod, volume["name"], source), 0.0
         if source := volume.get("hostPath"):
             path = str(self._config.on_node(source["path"]))
-            found: Path = await asyncio.to_thread(host_path, path, source.get("type") or "")
-            return found, 0.0
+            return await apart.begin(partial(host_path, path, source.get("type") or ""), f"path {path}"), 0.0
         if (source := volume.get("nfs")) is not None:
             folder: Path = self._config.pod_dir(pod["metadata"]["uid"]) / "volumes" / nfs.KIND / volume["name"]
             await nfs.mount(source, folder)
@@ -196,6 +205,16 @@ class Volumes:
         else:
             await asyncio.to_thread(empty_on_disk, folder, group)
         return folder
+
+    async def looked_into(self, pod: Object, work: Callable[[], T]) -> T:
+        """What work returns, or raises, that looks into volumes of the pod. Raises ConfigMissing when one of them does not answer."""
+        volumes = podspec.spec(pod).get("volumes") or ()
+        if not any(each.get(kind) is not None for each in volumes for kind in FOREIGN):
+            return await asyncio.to_thread(work)
+        try:
+            return await self._looks.run(meta.uid(pod), work, LOOK_S)
+        except apart.Unanswered as error:
+            raise ConfigMissing(f"volumes cannot be mounted into the container: {error.strerror}; the server of one may be away") from error
 
     async def remove(self, uid: str) -> list[str]:
         """Unmounts and removes all that the pod had on the node; logs stay until the pod's object is gone.

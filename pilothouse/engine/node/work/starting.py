@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -271,7 +272,9 @@ class Starter:
         folder = config.pod_dir(self._handle.uid)
         # Containers start together, and share some of these files.
         async with self._files:
-            made = await asyncio.to_thread(mounts.container_mounts, pod, spec, paths, variables, folder, hosts, users, config.log_folders)
+            made = await self._context.volumes.looked_into(
+                pod, partial(mounts.container_mounts, pod, spec, paths, variables, folder, hosts, users, config.log_folders)
+            )
         devices = await asyncio.to_thread(container_devices, pod, spec, paths) if spec.get("volumeDevices") else ()
         return container.Prepared(variables, made.mounts, made.message_file, devices)
 
