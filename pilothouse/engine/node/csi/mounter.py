@@ -59,7 +59,8 @@ class Mounter:
         # Before anything else: from now on the volume is not let go under this pod.
         known = await asyncio.to_thread(records.read, place)
         if known is None:
-            known = replace(record, asked=not attaches)
+            # What is for one pod is asked for once it is known to be this one's turn: two that come at once would each find the other.
+            known = replace(record, asked=not attaches and not asked.is_for_one_pod)
             await asyncio.to_thread(records.write, place, known)
         context = await self._attaching.attached(record.key) if attaches else {}
         async with self._turn(record.key):
@@ -172,7 +173,8 @@ class Mounter:
         return any(record.key == key for _, record in records.published(self._config))
 
     def _has_another(self, key: Key, own: Place) -> bool:
-        return any(record.key == key and record.done and place != own for place, record in records.published(self._config))
+        """Whether another pod has it, or may: a driver that was asked and gave no answer may have mounted it all the same."""
+        return any(record.key == key and record.asked and place != own for place, record in records.published(self._config))
 
     def _turn(self, key: Key) -> asyncio.Lock:
         return self._turns.setdefault(key, asyncio.Lock())

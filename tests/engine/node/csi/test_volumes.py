@@ -426,6 +426,24 @@ class TestModes:
             assert await made.volumes.drop("a") == []
             assert (await made.mount(pod("b"), asked)).is_dir()
 
+    async def test_nor_while_its_driver_may_have_mounted_it_without_an_answer(self) -> None:
+        async with world() as made:
+            made.made()
+            asked = persistent(accessModes=["ReadWriteOncePod"])
+            made.driver.faults.set("NodePublishVolume", Fault("UNAVAILABLE", times=1, after=True))
+            with pytest.raises(CsiFailure):
+                await made.mount(pod("a"), asked)
+            with pytest.raises(MountFailed, match="already in use by another pod"):
+                await made.mount(pod("b"), asked)
+            assert (await made.mount(pod("a"), asked)).is_dir()
+
+    async def test_of_two_that_come_at_once_one_gets_it(self) -> None:
+        async with world() as made:
+            made.made()
+            asked = persistent(accessModes=["ReadWriteOncePod"])
+            found = await asyncio.gather(*(made.mount(pod(uid), asked) for uid in "ab"), return_exceptions=True)
+            assert [isinstance(each, MountFailed) for each in found].count(True) == 1
+
     @pytest.mark.skipif(not Path("/dev/loop-control").exists(), reason="needs loop devices")
     async def test_a_block_volume_is_a_device(self) -> None:
         async with world() as made:
