@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.local_volumes.store import LocalVolumes
+from pilothouse.engine.node.local_volumes.store import KIND, LocalVolumes
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.volumes import claimed as of_claims
 from pilothouse.engine.node.volumes.claimed import ClaimedVolumes
@@ -129,6 +129,19 @@ async def test_of_two_pods_that_come_at_once_one_has_a_volume_for_one_pod(tmp_pa
     pods = [{"metadata": POD["metadata"] | {"uid": uid}, "spec": {"securityContext": {"fsGroup": 7}}} for uid in ("first", "second")]
     ends = await asyncio.gather(*(volumes.mount(each, SOURCE) for each in pods), return_exceptions=True)
     assert sorted(type(each).__name__ for each in ends) == ["PosixPath", "VolumeMissing"]
+
+
+async def test_another_pod_that_is_just_leaving_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_claims, "bind", lambda descriptor, folder: None)
+    (tmp_path / "disk").mkdir()
+    behind = volume(local={"path": str(tmp_path / "disk")}, accessModes=["ReadWriteOncePod"])
+    config = NodeConfig(home=tmp_path, node_name="n1", instance="pilothouse-test")
+    left = config.pod_dir("leaving") / "volumes" / KIND / "data"
+    left.parent.mkdir(parents=True)
+    # Listed, and gone when it is looked at.
+    left.symlink_to(tmp_path / "gone")
+    found = await claimed(tmp_path, Api({"c": claim()}, {"v": behind})).mount(POD, SOURCE)
+    assert found == config.pod_dir("pod-uid") / "volumes" / KIND / "data"
 
 
 async def test_the_claim_of_an_ephemeral_volume_must_be_this_pods(tmp_path: Path) -> None:

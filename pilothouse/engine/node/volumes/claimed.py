@@ -193,9 +193,17 @@ class ClaimedVolumes:
     def _other_pod(self, source: os.stat_result, folder: Path) -> str:
         """The uid of a pod that has the same folder bound; "" for none."""
         for bound in self._config.pods_dir.glob(f"*/volumes/{KIND}/*"):
-            if bound != folder and os.path.samestat(os.stat(bound), source):
+            if bound != folder and _is_same(bound, source):
                 return bound.parts[-4]
         return ""
+
+
+def _is_same(bound: Path, source: os.stat_result) -> bool:
+    """Not of what cannot be looked at: its pod has just gone, or it is of a file system that fails, which the source does not."""
+    try:
+        return os.path.samestat(os.stat(bound), source)
+    except OSError:
+        return False
 
 
 def _unlike(pod: Object, name: str, mode: str) -> str:
