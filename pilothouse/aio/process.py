@@ -63,13 +63,14 @@ async def run(
     argv: Sequence[str | Path],
     *,
     input: bytes | None = None,
-    timeout_s: float = 60.0,
+    timeout_s: float | None = 60.0,
     env: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
     on_line: OnLine | None = None,
 ) -> Completed:
     """Run a program to its end. env replaces the environment when given; input None is an empty standard input.
 
+    timeout_s: None for no limit.
     Raises FileNotFoundError when the program is missing, ProcessTimeout at the deadline, OutputTooLarge.
     """
     words = tuple(str(word) for word in argv)

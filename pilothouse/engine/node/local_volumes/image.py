@@ -96,19 +96,28 @@ async def grow_mounted(image: Path) -> None:
 
 
 async def grow_idle(image: Path) -> None:
-    """The same while it is mounted nowhere, after a check: resize2fs asks for one. Raises OSError, ProcessFailed, ProcessTimeout.
+    """The same while it is mounted nowhere, after a check: resize2fs asks for one. Raises OSError, ProcessFailed.
 
+    There is no limit to the time: a check reads all of the file system, and what is cut off begins anew.
     What a resize2fs leaves that was killed is mended without loss, but e2fsck does that only when it may mend everything: a mark beside
     the file says when it may.
     """
-    mark = image.with_suffix(".growing")
-    was_cut = await asyncio.to_thread(mark.exists)
-    await _alone(image, "e2fsck", "-f", "-y" if was_cut else "-p", image, fine=(0, 1))
-    await asyncio.to_thread(durable.write, mark, b"")
+    is_cut_off = await asyncio.to_thread(was_cut, image)
+    await _alone(image, "e2fsck", "-f", "-y" if is_cut_off else "-p", image, fine=(0, 1))
+    await asyncio.to_thread(durable.write, _mark(image), b"")
     await _alone(image, "resize2fs", image)
-    await asyncio.to_thread(mark.unlink)
+    await asyncio.to_thread(_mark(image).unlink)
+
+
+def was_cut(image: Path) -> bool:
+    """Whether `grow_idle` was killed in the middle: it must not be mounted before that is done again. Blocking."""
+    return _mark(image).exists()
+
+
+def _mark(image: Path) -> Path:
+    return image.with_suffix(".growing")
 
 
 async def _alone(image: Path, *words: str | Path, fine: tuple[int, ...] = (0,)) -> None:
     """Once a program that has outlived an agent that was killed is done with the file."""
-    await call(("flock", image, *words), fine)
+    await call(("flock", image, *words), fine, timeout_s=None)

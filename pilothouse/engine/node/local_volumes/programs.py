@@ -15,8 +15,8 @@ def missing(names: Sequence[str]) -> list[str]:
     return [name for name in names if shutil.which(name, path=_path()) is None]
 
 
-async def call(words: Sequence[str | Path], fine: Sequence[int] = (0,), *, timeout_s: float = PROGRAM_S) -> None:
-    """fine: exit codes that are no failure. Raises OSError, ProcessFailed, ProcessTimeout."""
+async def call(words: Sequence[str | Path], fine: Sequence[int] = (0,), *, timeout_s: float | None = PROGRAM_S) -> None:
+    """fine: exit codes that are no failure. timeout_s: None for no limit. Raises OSError, ProcessFailed, ProcessTimeout."""
     done = await run(words, timeout_s=timeout_s, env=environment())
     if done.returncode not in fine:
         done.check()

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -24,6 +25,7 @@ from pilothouse.engine.node.local_volumes import image, layout, loops
 from pilothouse.engine.node.local_volumes.copier import Copier
 from pilothouse.engine.node.local_volumes.copying import GivenUp, Progress
 from pilothouse.engine.node.local_volumes.freezing import NotStill, thaw_left
+from pilothouse.engine.node.local_volumes.growing import IdleGrowth, MustGrowIdle
 from pilothouse.engine.node.local_volumes.layout import image_of, mode_of, mount_point, new_mark, noted_size
 from pilothouse.engine.node.local_volumes.room import Room
 from pilothouse.engine.node.local_volumes.works import Works
@@ -75,6 +77,7 @@ class LocalVolumes:
         self._missing = missing
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._works: Works[None] = Works()
+        self._growth = IdleGrowth(self.lock)
         self._recovering = asyncio.Lock()
         self._is_recovered = False
         self.room = Room(self._folder)
@@ -101,8 +104,9 @@ class LocalVolumes:
                 self._is_recovered = True
 
     async def close(self) -> None:
-        """Copies that go on are given up; they begin anew when they are asked for again."""
+        """Copies and growth that go on are given up; they begin anew when they are asked for again."""
         await self._works.close()
+        await self._growth.close()
 
     async def ensure(self, name: str, wanted: Wanted) -> Made | Progress:
         """The volume, mounted and at least of that size: made, or grown; how far its copy is, when that takes long. Raises ApiError.
@@ -123,8 +127,7 @@ class LocalVolumes:
                 copied = await self._works.result(name, lambda progress: self._copy(folder, wanted, size_bytes, progress))
                 if copied is not None:
                     return copied
-            async with self.lock(name):
-                return await self._ensured(folder, wanted.mode, size_bytes)
+            return await self._growth.around(folder, partial(self._ensured, folder, wanted.mode, size_bytes))
         except FAILURES as error:
             raise Internal(f"volume {name} could not be made: {said(error)}") from error
 
@@ -140,7 +143,7 @@ class LocalVolumes:
             await asyncio.to_thread(self._extend, file, wanted_bytes)
         if mode_of(folder) == BLOCK:
             return Made(await asyncio.to_thread(_grown_device, folder), file, LOOP)
-        data = await self.mounted(folder)
+        data = await self._mounted(folder)
         grown_bytes = await asyncio.to_thread(noted_size, folder)
         return Made(grown_bytes, data, LOOP, is_pending=grown_bytes < wanted_bytes)
 
@@ -178,8 +181,7 @@ class LocalVolumes:
     async def rest(self, folder: Path) -> None:
         """Has a volume in the state in which it can be copied: mounted, if it has a file system. Raises ApiError, FAILURES."""
         if mode_of(folder) != BLOCK:
-            async with self.lock(folder.name):
-                await self.mounted(folder)
+            await self._growth.around(folder, partial(self._mounted, folder))
 
     async def mount(self, name: str) -> Path:
         """Where the data of a volume that has been made is, mounted again after a restart of the machine; the file of a block volume.
@@ -188,51 +190,54 @@ class LocalVolumes:
         """
         checked(name)
         await self.recover()
-        async with self.lock(name):
-            folder = self._folder / name
-            if not image_of(folder).exists():
-                raise NotFound(f"volume {name} is not on this node: its file is gone from {self._folder}")
-            try:
-                if mode_of(folder) == BLOCK:
-                    await asyncio.to_thread(_grown_device, folder)
-                    return image_of(folder)
-                return await self.mounted(folder)
-            except FAILURES as error:
-                raise Internal(f"volume {name} could not be mounted: {said(error)}") from error
+        folder = self._folder / name
+        try:
+            return await self._growth.around(folder, partial(self._mount, folder))
+        except FAILURES as error:
+            raise Internal(f"volume {name} could not be mounted: {said(error)}") from error
 
-    async def mounted(self, folder: Path) -> Path:
-        """Mounted, and as large as its file if that can be had now. The caller has the volume's lock. Raises FAILURES."""
+    async def _mount(self, folder: Path) -> Path:
+        if not image_of(folder).exists():
+            raise NotFound(f"volume {folder.name} is not on this node: its file is gone from {self._folder}")
+        if mode_of(folder) == BLOCK:
+            await asyncio.to_thread(_grown_device, folder)
+            return image_of(folder)
+        return await self._mounted(folder)
+
+    async def _mounted(self, folder: Path) -> Path:
+        """Mounted, and as large as its file if that can be had now. The caller has the volume's lock. Raises FAILURES, MustGrowIdle."""
         file, point = image_of(folder), mount_point(folder)
+        if not await asyncio.to_thread(is_mounted, point):
+            if await asyncio.to_thread(image.was_cut, file):
+                raise MustGrowIdle
+            await image.attach(file, point)
         if await asyncio.to_thread(noted_size, folder) < file.stat().st_size:
             await self._grow(folder)
-        if not await asyncio.to_thread(is_mounted, point):
-            await image.attach(file, point)
         return await asyncio.to_thread(layout.data_of, point)
 
     async def _grow(self, folder: Path) -> None:
-        file, point = image_of(folder), mount_point(folder)
+        """Of a volume that is mounted. Raises OSError, MustGrowIdle."""
+        file = image_of(folder)
         try:
-            if await asyncio.to_thread(is_mounted, point):
-                await image.grow_mounted(file)
-            elif await asyncio.to_thread(loops.devices, file):
-                # Some container still has it mounted, which is seen by the device alone: its file system must not change under it.
-                return
-            else:
-                await image.grow_idle(file)
+            await image.grow_mounted(file)
+        except ProcessTimeout as error:
+            log.warning("volume not grown in time", volume=folder.name, why=str(error))
         except ProcessFailed as error:
             log.info("volume not grown while it is mounted", volume=folder.name, why=str(error))
             try:
                 await asyncio.to_thread(layout.let_go, folder, self._pods)
             except Conflict:
-                return
-            await image.grow_idle(file)
-        await asyncio.to_thread(layout.note_size, folder, file.stat().st_size)
+                return  # A pod has it, and it grows when that has ended.
+            raise MustGrowIdle from error
+        else:
+            await asyncio.to_thread(layout.note_size, folder, file.stat().st_size)
 
     async def remove(self, name: str) -> None:
         """All of the volume; one that is not there is no failure. Raises ApiError: Conflict while somebody still uses it."""
         checked(name)
         await self.recover()
         await self._works.stop(name)
+        await self._growth.stop(name)
         async with self.lock(name):
             try:
                 await asyncio.to_thread(layout.remove, self._folder / name, self._pods)

@@ -23,9 +23,10 @@ class _Work(Generic[T]):
 
 
 class Works(Generic[T]):
-    """For one event loop."""
+    """For one event loop. wait_s: how long whoever asks waits, `WAIT_S` where it is not given."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait_s: float | None = None) -> None:
+        self._wait_s = wait_s
         self._works: dict[str, _Work[T]] = {}
         self._tasks: TaskSet | None = None
 
@@ -37,7 +38,7 @@ class Works(Generic[T]):
             self._tasks = self._tasks or TaskSet()
             work.task = self._tasks.start(self._run(work, begin(work.progress)), name=f"volume work {name}")
         assert work.task is not None
-        await asyncio.wait([work.task], timeout=WAIT_S)
+        await asyncio.wait([work.task], timeout=WAIT_S if self._wait_s is None else self._wait_s)
         if not work.task.done():
             return work.progress
         self._works.pop(name, None)
@@ -46,6 +47,10 @@ class Works(Generic[T]):
         if not work.result:
             raise OSError("it was given up")
         return work.result[0]
+
+    def goes_on(self, name: str) -> bool:
+        """Or has ended, and nobody has asked for its result yet."""
+        return name in self._works
 
     async def _run(self, work: _Work[T], coroutine: Coroutine[Any, Any, T]) -> None:
         try:

@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pilothouse.aio.process import Completed, ProcessFailed
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.local_volumes import image
 from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LocalVolumes, Wanted
 from tests.engine.node.local_volumes.conftest import MIB, NAMES, SNAPSHOT
@@ -23,7 +25,14 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+async def refused(file: Path) -> None:
+    """A kernel that lets nobody grow a file system while it is mounted."""
+    raise ProcessFailed(Completed(("resize2fs",), 1, b"", b"Permission denied to resize filesystem"))
+
+
 def plant(step: str) -> None:
+    if step.endswith("grow_idle"):
+        image.grow_mounted = refused
     module_name, name = step.lstrip("+").rsplit(".", 1)
     module: Any = importlib.import_module(ROOM + module_name)
     whole = getattr(module, name)

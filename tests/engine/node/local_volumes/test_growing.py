@@ -1,17 +1,23 @@
 """File systems in files that grow while nobody uses them: what is cut off on the way, and who else has the file."""
 
+import asyncio
 import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from pilothouse.aio.process import ProcessFailed, ProcessTimeout
 from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.files.mountpoints import unmount
 from pilothouse.engine.node.local_volumes import image, loops
 from pilothouse.engine.node.local_volumes.store import LocalVolumes, Made, Wanted
+from pilothouse.model.errors import Unavailable
+from tests.engine.node.local_volumes.conftest import needs_loops
+from tests.engine.node.local_volumes.killed import refused
 
 MIB = 1 << 20
 SYSTEM = os.defpath + ":/usr/sbin:/sbin"
@@ -52,20 +58,32 @@ async def test_growth_that_was_cut_off_goes_on(file: Path, tmp_path: Path, monke
     assert [each.name for each in tmp_path.glob("image*")] == ["image"]
 
 
-async def test_a_program_that_has_outlived_its_agent_has_the_file_alone(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image.call, "__kwdefaults__", {"timeout_s": 0.2})
+async def test_a_program_that_has_outlived_its_agent_has_the_file_alone(file: Path) -> None:
     with file.open("rb") as outlived:
         fcntl.flock(outlived, fcntl.LOCK_EX)
-        with pytest.raises(ProcessTimeout):
-            await image.grow_idle(file)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await image.grow_idle(file)
 
 
-async def test_a_file_system_that_a_container_still_has_is_not_changed_under_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+async def unmounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalVolumes]:
+    """Volumes of which none is really mounted, on a machine whose kernel grows no file system that is."""
+
     async def attach(file: Path, target: Path) -> None:
         target.mkdir(exist_ok=True)
 
     monkeypatch.setattr(image, "attach", attach)
-    local = LocalVolumes(NodeConfig(home=tmp_path, node_name="n1", instance="pilothouse-test"), missing=lambda: "")
+    monkeypatch.setattr(image, "grow_mounted", refused)
+    volumes = LocalVolumes(NodeConfig(home=tmp_path, node_name="n1", instance="pilothouse-test"), missing=lambda: "")
+    yield volumes
+    await volumes.close()
+
+
+async def test_a_file_system_that_a_container_still_has_is_not_changed_under_it(
+    unmounted: LocalVolumes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = unmounted
     await local.ensure(NAME, Wanted(16 * MIB))
     device = tmp_path / "block" / "loop9" / "loop"
     device.mkdir(parents=True)
@@ -79,3 +97,49 @@ async def test_a_file_system_that_a_container_still_has_is_not_changed_under_it(
     grown = await local.ensure(NAME, Wanted(64 * MIB))
     assert isinstance(grown, Made)
     assert (grown.is_pending, grown.size_bytes) == (False, 64 * MIB)
+
+
+async def test_a_check_that_takes_long_goes_on_though_nobody_waits_and_is_done_once(
+    unmounted: LocalVolumes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks, done = [], asyncio.Event()
+    grow_idle = image.grow_idle
+
+    async def slow(file: Path) -> None:
+        checks.append(file)
+        await done.wait()
+        await grow_idle(file)
+
+    await unmounted.ensure(NAME, Wanted(16 * MIB))
+    monkeypatch.setattr(image, "grow_idle", slow)
+    monkeypatch.setattr(unmounted._growth._works, "_wait_s", 0.05)
+    for call in (unmounted.ensure(NAME, Wanted(64 * MIB)), unmounted.mount(NAME), unmounted.mount(NAME)):
+        with pytest.raises(Unavailable, match="is being checked and made larger"):
+            await call
+    monkeypatch.setattr(unmounted._growth._works, "_wait_s", 20.0)
+    done.set()
+    await unmounted.mount(NAME)
+    assert len(checks) == 1
+    assert is_sound(unmounted.folder / NAME / "image")
+    grown = await unmounted.ensure(NAME, Wanted(64 * MIB))
+    assert isinstance(grown, Made)
+    assert (grown.is_pending, grown.size_bytes) == (False, 64 * MIB)
+
+
+@needs_loops
+async def test_a_volume_is_mounted_before_it_grows_and_stays_so_when_that_takes_too_long(
+    local: LocalVolumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def too_long(file: Path) -> None:
+        assert (local.folder / NAME / "mount").is_mount()
+        raise ProcessTimeout("resize2fs was killed after 120 s")
+
+    first = await local.ensure(NAME, Wanted(16 * MIB))
+    assert isinstance(first, Made)
+    (first.path / "file").write_text("kept")
+    unmount(local.folder / NAME / "mount")
+    monkeypatch.setattr(image, "grow_mounted", too_long)
+    held = await local.ensure(NAME, Wanted(64 * MIB))
+    assert isinstance(held, Made)
+    assert (held.is_pending, held.size_bytes) == (True, 16 * MIB)
+    assert (await local.mount(NAME) / "file").read_text() == "kept"

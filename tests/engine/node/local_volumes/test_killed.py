@@ -27,7 +27,7 @@ COPY = [
 ]
 STEPS = {
     "make": ["image.make", "+image.make", "image.keep", "+image.keep", "image.attach", "layout.note_size", "layout.data_of"],
-    "clone": [*COPY, "image.keep", "+image.keep", "image.grow_idle", "+image.grow_idle"],
+    "clone": [*COPY, "image.keep", "+image.keep", "image.grow_mounted", "image.grow_idle", "+image.grow_idle"],
     "restore": ["copying.copy", "+copying.copy", "image.keep", "+image.keep", "image.grow_idle", "layout.note_size"],
     "snapshot": [*COPY, "image.keep", "+image.keep"],
 }
