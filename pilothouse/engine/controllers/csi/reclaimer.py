@@ -59,11 +59,9 @@ class Reclaimer:
             if meta.is_deleting(volume):
                 await finalizers.take(self._client, PERSISTENTVOLUMES, volume, creation.FINALIZER)
             return None
-        if (volume.get("status") or {}).get("phase") not in ("Released", "Failed"):
-            return None
-        if meta.is_deleting(volume) and creation.FINALIZER not in meta.finalizers(volume):
-            return None
-        await self._remove(volume, source)
+        # The cache may not know yet that it is to be retained, and what is removed is gone.
+        if _is_to_go(volume) and _is_to_go(await self._client.get_or_none(PERSISTENTVOLUMES, name)):
+            await self._remove(volume, source)
         return None
 
     async def _remove(self, volume: Object, source: Object) -> None:
@@ -86,6 +84,15 @@ class Reclaimer:
         found = await self._client.get_or_none(PERSISTENTVOLUMES, name)
         if found is not None:
             await finalizers.take(self._client, PERSISTENTVOLUMES, found, creation.FINALIZER)
+
+
+def _is_to_go(volume: Object | None) -> bool:
+    """Whether the driver is to remove it: by its policy, and as no claim has it any more."""
+    if volume is None or volume["spec"].get("persistentVolumeReclaimPolicy") != "Delete":
+        return False
+    if (volume.get("status") or {}).get("phase") not in ("Released", "Failed"):
+        return False
+    return not meta.is_deleting(volume) or creation.FINALIZER in meta.finalizers(volume)
 
 
 async def delete_volume(drivers: Drivers, instance: Instance, handle: str, known: dict[str, str]) -> None:

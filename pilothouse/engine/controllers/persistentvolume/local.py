@@ -146,10 +146,11 @@ class LocalProvisioner:
 
     async def reclaim(self, name: str) -> float | None:
         """Only what is no claim's, is to be deleted, and lies on a node of ours."""
-        volume = self._volumes.get(name)
-        if volume is None or not provision.is_provisioned(volume) or volume["spec"].get("persistentVolumeReclaimPolicy") != "Delete":
+        if not _is_to_go(self._volumes.get(name)):
             return None
-        if (volume.get("status") or {}).get("phase") not in ("Released", "Failed") and not meta.is_deleting(volume):
+        # The cache may not know yet that it is to be retained, and what is removed is gone.
+        volume = await self._client.get_or_none(PERSISTENTVOLUMES, name)
+        if volume is None or not _is_to_go(volume):
             return None
         if provision.DATA_FINALIZER in meta.finalizers(volume):
             await self._remove(volume)
@@ -181,6 +182,13 @@ class LocalProvisioner:
             if (shown := binding.volume_status(volume, "Failed", "VolumeFailedDelete", error.message)) is not None:
                 await self._client.update_status(PERSISTENTVOLUMES, shown)
             raise
+
+
+def _is_to_go(volume: Object | None) -> bool:
+    """Whether its data is to be removed: by its policy, and as no claim has it any more."""
+    if volume is None or not provision.is_provisioned(volume) or volume["spec"].get("persistentVolumeReclaimPolicy") != "Delete":
+        return False
+    return (volume.get("status") or {}).get("phase") in ("Released", "Failed") or meta.is_deleting(volume)
 
 
 def _no_node(claim: Object, node: Object | None, source: Source | None) -> str:
