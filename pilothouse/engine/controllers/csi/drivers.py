@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from pilothouse.client.informers import Informers
 from pilothouse.client.outcome import Retry
+from pilothouse.engine.controllers.csi.topology import Segments, segments_of
 from pilothouse.engine.csi import capabilities
 from pilothouse.engine.csi.failure import CsiFailure
 from pilothouse.engine.csi.methods import Method
@@ -33,6 +34,7 @@ KNOWN_S = 60.0
 MOST_CALLS = 4
 BUSY_S = 2.0
 _NOWHERE = "it is registered on no node; look whether its pods run"
+_NOWHERE_NEAR = "it is registered on no node that reaches the volume; look whether those nodes are there and its pods run on them"
 _NO_CONTROLLER = (
     "its socket on the nodes does not answer for its controller; run the sidecars that belong to the driver, and take the annotation "
     f"{names.SIDECARS} from its CSIDriver"
@@ -85,16 +87,15 @@ class Drivers:
         found = [node for name in registered if (node := self.nodes.get(name)) is not None]
         return sorted(found, key=lambda node: (not meta.is_true(node, "Ready"), meta.name(node)))
 
-    async def near(self, driver: str, *, volume: Object | None = None, node: str = "") -> Instance:
-        """An instance that answers for the controller's part: at `node` if it can, else from where the volume is reached, else anywhere.
+    async def near(self, driver: str, *, volume: Object | None = None, node: str = "", beside: str = "") -> Instance:
+        """An instance that answers for the controller's part.
 
-        Raises CsiFailure where there is none.
+        volume: only where it is reached, as elsewhere a driver may say that there is no such volume. node: there if it can, else as near
+        to the volume as can be. beside: at that node, or at another one of the same topology. Raises CsiFailure where there is none.
         """
-        hosts = self.hosts(driver)
-        if volume is not None:
-            hosts.sort(key=lambda each: not fits_node(volume, each))
-        hosts.sort(key=lambda each: meta.name(each) != node)
-        failure = CsiFailure(driver, "", _NOWHERE, "UNAVAILABLE")
+        hosts = self._hosts_near(driver, volume, node, beside)
+        why = _NOWHERE if not self.hosts(driver) else _NOWHERE_NEAR
+        failure = CsiFailure(driver, "", why, "UNAVAILABLE")
         for host in hosts:
             try:
                 found = await self.instance(driver, meta.name(host))
@@ -105,6 +106,21 @@ class Drivers:
                 return found
             failure = CsiFailure(driver, "", _NO_CONTROLLER, "UNIMPLEMENTED")
         raise failure
+
+    def _hosts_near(self, driver: str, volume: Object | None, node: str, beside: str) -> list[Object]:
+        hosts = self.hosts(driver)
+        if volume is not None:
+            hosts.sort(key=lambda each: not fits_node(volume, each))
+            if not node:
+                hosts = [each for each in hosts if fits_node(volume, each)]
+        place = self._segments(driver, beside)
+        if place is not None:
+            hosts = [each for each in hosts if self._segments(driver, meta.name(each)) == place]
+        return sorted(hosts, key=lambda each: meta.name(each) != (node or beside))
+
+    def _segments(self, driver: str, node: str) -> Segments | None:
+        found = self.nodes.get(node)
+        return None if found is None else segments_of(driver, found, self.csi_nodes.get(node))
 
     async def instance(self, driver: str, node: str) -> Instance:
         """Raises CsiFailure."""

@@ -98,7 +98,7 @@ class Provisioner:
 
     async def _make(self, claim: Object, storage_class: Object, driver: str) -> None:
         name = creation.name_for(claim)
-        instance = await self._drivers.near(driver, node=meta.annotations(claim).get(SELECTED_NODE) or "")
+        instance = await self._drivers.near(driver, beside=meta.annotations(claim).get(SELECTED_NODE) or "")
         named = creation.named_secrets(claim, storage_class)
         request = await self._request(claim, storage_class, instance)
         request.secrets.update(await secrets.read(self._client, named.provisioner))
@@ -209,7 +209,7 @@ class Provisioner:
         await finalizers.take(self._client, PERSISTENTVOLUMECLAIMS, claim, IN_THE_MAKING)
 
     async def _unmake(self, claim: Object, storage_class: Object, driver: str) -> None:
-        instance = await self._drivers.near(driver, node=meta.annotations(claim).get(SELECTED_NODE) or "")
+        instance = await self._drivers.near(driver, beside=meta.annotations(claim).get(SELECTED_NODE) or "")
         request = await self._request(claim, storage_class, instance)
         request.secrets.update(await secrets.read(self._client, creation.named_secrets(claim, storage_class).provisioner))
         try:

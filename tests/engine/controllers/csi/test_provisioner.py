@@ -9,7 +9,7 @@ from pilothouse.engine.controllers.csi.drivers import MOST_CALLS
 from pilothouse.engine.controllers.csi.finalizers import IN_THE_MAKING
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CSIDRIVERS, NAMESPACES, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, SECRETS, VOLUMEATTACHMENTS
+from pilothouse.model.kinds import CSIDRIVERS, CSINODES, NAMESPACES, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, SECRETS, VOLUMEATTACHMENTS
 from pilothouse.model.volumes import BIND_COMPLETED, SELECTED_NODE, STORAGE_PROVISIONER
 from tests.csi_driver.faults import Fault
 from tests.csi_driver.options import Options
@@ -246,6 +246,43 @@ async def test_a_volume_is_made_where_its_first_pod_goes_and_is_reached_from_the
     expression = {"key": ZONE, "operator": "In", "values": ["a"]}
     assert volume["spec"]["nodeAffinity"] == {"required": {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}}
     assert ("n2", "CreateVolume") in place.sockets.asked
+
+
+@pytest.mark.parametrize("options", [Options(topology={ZONE: "a"})])
+async def test_a_volume_is_removed_only_from_where_it_is_reached(place: Place) -> None:
+    await place.register("n1", zone="a")
+    await place.register("n2", zone="b")
+    await place.serve()
+    await place.storage_class()
+    await place.claim()
+    await place.bound()
+    await place.cluster.client.delete(CSINODES, "n1")
+    async with asyncio.timeout(10):
+        while place.cluster.informers.of(CSINODES).get("n1") is not None:
+            await asyncio.sleep(0.01)
+    place.sockets.asked.clear()
+    await place.cluster.client.delete(CLAIMS, "data", "default")
+    assert "registered on no node that reaches the volume" in await place.said("VolumeFailedDelete")
+    assert ("n2", "DeleteVolume") not in place.sockets.asked
+    entry = {"name": DRIVER, "nodeID": "id-of-n1", "topologyKeys": [ZONE]}
+    await place.cluster.create(CSINODES, {"metadata": {"name": "n1"}, "spec": {"drivers": [entry]}})
+    await place.until_removed()
+
+
+@pytest.mark.parametrize("options", [Options(topology={ZONE: "a"})])
+async def test_a_volume_is_made_only_where_its_first_pod_goes(place: Place) -> None:
+    await place.register("n1", "n3", zone="a")
+    await place.register("n2", zone="b")
+    await place.serve()
+    await place.storage_class(volumeBindingMode="WaitForFirstConsumer")
+    place.sockets.away = {"n1", "n3"}
+    await place.claim()
+    await place.cluster.patch(CLAIMS, "data", {"metadata": {"annotations": {SELECTED_NODE: "n1"}}})
+    assert "does not answer" in await place.said("ProvisioningFailed")
+    assert {node for node, _ in place.sockets.asked} == {"n1", "n3"}
+    place.sockets.away = {"n1"}
+    await place.bound()
+    assert ("n3", "CreateVolume") in place.sockets.asked
 
 
 @pytest.mark.parametrize("options", [Options(topology={ZONE: "a"}, capacity_bytes=1 << 20)])
