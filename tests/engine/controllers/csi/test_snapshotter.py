@@ -1,9 +1,13 @@
 """Snapshots of volumes whose driver has no snapshotter of its own, and volumes made of them."""
 
+import asyncio
+
 import pytest
 
+from pilothouse.engine.controllers.csi.drivers import MOST_CALLS
 from pilothouse.model import meta
-from pilothouse.model.kinds import CRDS, PERSISTENTVOLUMECLAIMS, SECRETS
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import CRDS, CSIDRIVERS, CSINODES, PERSISTENTVOLUMECLAIMS, SECRETS
 from pilothouse.model.snapshots import VOLUMESNAPSHOTCLASSES, VOLUMESNAPSHOTCONTENTS, VOLUMESNAPSHOTS
 from tests.csi_driver.faults import Fault
 from tests.csi_driver.options import Options
@@ -104,6 +108,31 @@ async def test_a_snapshot_whose_secret_was_never_there_can_be_deleted(place: Pla
     await place.cluster.client.delete(VOLUMESNAPSHOTS, "s", "default")
     await place.cluster.until(VOLUMESNAPSHOTS, lambda items: not items)
     assert place.driver.asked("CreateSnapshot") == []
+
+
+def content(name: str, driver: str, **source: str) -> Object:
+    reference = {"namespace": "default", "name": name, "uid": f"uid-of-{name}"}
+    spec = {"deletionPolicy": "Retain", "driver": driver, "source": source, "volumeSnapshotRef": reference}
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+async def test_a_driver_that_hangs_leaves_the_others_their_snapshots(place: Place) -> None:
+    await prepared(place)
+    entries = [{"name": name, "nodeID": "id-of-n1", "topologyKeys": []} for name in (DRIVER, "other.test")]
+    await place.cluster.patch(CSINODES, "n1", {"spec": {"drivers": entries}})
+    place.sockets.drivers["n1", "other.test"] = place.sockets.drivers["n1", DRIVER]
+    made = {"metadata": {"name": "other.test", "annotations": {"csi.pilothouse.dev/sidecars": "all"}}, "spec": {}}
+    await place.cluster.create(CSIDRIVERS, made)
+    place.driver.faults.set("CreateSnapshot", Fault(hang_s=8))
+    for number in range(8):
+        await place.cluster.create(VOLUMESNAPSHOTCONTENTS, content(f"stuck-{number}", DRIVER, volumeHandle=place.volumes()[0]))
+    async with asyncio.timeout(10):
+        while len(place.driver.asked("CreateSnapshot")) < MOST_CALLS:
+            await asyncio.sleep(0.02)
+    await place.cluster.create(VOLUMESNAPSHOTCONTENTS, content("free", "other.test", snapshotHandle="nothing"))
+    async with asyncio.timeout(6):
+        await place.cluster.until_one(VOLUMESNAPSHOTCONTENTS, "free", lambda each: bool(each.get("status")))
+    assert len(place.driver.asked("CreateSnapshot")) == MOST_CALLS
 
 
 async def test_a_driver_with_a_snapshotter_of_its_own_is_left_to_it(place: Place) -> None:
