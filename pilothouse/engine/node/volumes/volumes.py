@@ -228,21 +228,28 @@ class Volumes:
         if self._csi is not None and (left := await self._csi.drop(uid)):
             log.warning("volumes of drivers not unmounted", uid=uid, why="; ".join(left))
             return left
-        try:
-            await self.views.drop(uid)
-        except (RuntimeFailure, OSError) as error:
-            log.warning("images not unmounted", uid=uid, why=str(error))
-            return []
-        try:
-            if self._claimed is not None:
-                await self._claimed.release(uid)
-        except OSError as error:
-            log.warning("devices not detached", uid=uid, why=str(error))
+        if not await self._let_go(uid):
             return []
         for folder in (self._config.pod_dir(uid), self._config.memory_dir / uid):
             for what in await asyncio.to_thread(unmount_and_remove, folder):
                 log.warning("not removed", uid=uid, what=what)
         return []
+
+    async def _let_go(self, uid: str) -> bool:
+        """Of images and devices, each whatever becomes of the other. False, and logged, when the pod still has one of them."""
+        is_free = True
+        try:
+            await self.views.drop(uid)
+        except (RuntimeFailure, OSError) as error:
+            log.warning("images not unmounted", uid=uid, why=str(error))
+            is_free = False
+        try:
+            if self._claimed is not None:
+                await self._claimed.release(uid)
+        except OSError as error:
+            log.warning("devices not detached", uid=uid, why=str(error))
+            is_free = False
+        return is_free
 
     def present(self) -> set[str]:
         """Uids of pods that have something on the node."""

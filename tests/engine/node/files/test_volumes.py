@@ -247,3 +247,28 @@ async def test_parts_of_volumes_go_before_their_drivers_are_asked_and_what_is_no
     assert await volumes.remove("u") == ["it is busy"]
     assert (held.found, (config.pod_dir("u") / "file").exists()) == ([], True)
     assert not mounts_below(config.pod_dir("u"))
+
+
+class Released:
+    """Stands for the volumes of claims, whose devices are to be detached."""
+
+    def __init__(self) -> None:
+        self.uids: list[str] = []
+
+    async def release(self, uid: str) -> None:
+        self.uids.append(uid)
+
+
+async def test_devices_are_detached_although_an_image_cannot_be_unmounted(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(uid: str) -> None:
+        raise OSError("it is busy")
+
+    config, released = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test"), Released()
+    volumes = Volumes(config, cluster, ImageViews(config, FakeRuntime()), claimed=released)  # type: ignore[arg-type]
+    monkeypatch.setattr(volumes.views, "drop", fail)
+    config.pod_dir("u").mkdir(parents=True)
+    assert await volumes.remove("u") == []
+    # What is left of it is found by the next start of the agent.
+    assert (released.uids, config.pod_dir("u").exists()) == (["u"], True)
