@@ -17,6 +17,8 @@ from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.snapshots import BEING_DELETED, CONTENT_BOUND, DELETE, VOLUMESNAPSHOTCONTENTS, is_ready
 
+WORKERS = 16
+"""Several times as many as one driver is given at a time (`csi.drivers.MOST_CALLS`): one that hangs leaves room for the others."""
 LOOK_S = 2.0
 """How soon a snapshot is looked at again that is still being copied."""
 
@@ -63,7 +65,7 @@ class Taker:
         self._recorder = recorder
         self._drivers = drivers
         self._clock = clock
-        self._controller = Controller("snapshot contents", self.reconcile, workers=4)
+        self._controller = Controller("snapshot contents", self.reconcile, workers=WORKERS)
         self._controller.watches(contents)
 
     async def run(self) -> None:

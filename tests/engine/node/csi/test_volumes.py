@@ -201,10 +201,17 @@ class TestAttached:
     """Volumes that the cluster attaches to nodes."""
 
     OPTIONS = Options(controller=("PUBLISH_UNPUBLISH_VOLUME",))
+    NAME = unique_name("folders.test", "vol-1")
 
     def attachment(self, made: World, **status: object) -> None:
         name = attachment_name("folders.test", "vol-1", NODE)
         made.api.attachments[name] = {"metadata": {"name": name}, "status": status}
+        made.api.listed = [self.NAME] if status.get("attached") else []
+
+    def reported(self, made: World) -> None:
+        """The node has said that it uses the volume."""
+        made.attaching.take([("folders.test", "vol-1")])
+        made.attaching.reported(made.attaching.in_use())
 
     async def test_nothing_is_mounted_before_the_node_says_that_it_uses_the_volume(self) -> None:
         async with world(self.OPTIONS, wait_s=0.3) as made:
@@ -225,7 +232,7 @@ class TestAttached:
             made.made()
             made.about(attachRequired=True)
             self.attachment(made, attached=True, attachmentMetadata={"attached": "here"})
-            made.attaching.reported([unique_name("folders.test", "vol-1")])
+            self.reported(made)
             await made.mount(pod(), persistent())
             again = await made.restarted()
             assert made.attaching.in_use() == [unique_name("folders.test", "vol-1")]
@@ -237,11 +244,58 @@ class TestAttached:
         async with world(self.OPTIONS) as made:
             made.made()
             made.about(attachRequired=True)
-            made.attaching.reported([unique_name("folders.test", "vol-1")])
+            self.reported(made)
             self.attachment(made, attached=False, attachError={"message": "no slot is free"})
             with pytest.raises(MountFailed, match="no slot is free") as caught:
                 await made.mount(pod(), persistent())
             assert caught.value.step == "MountVolume.WaitForAttach"
+
+    async def test_nothing_is_mounted_that_the_nodes_status_does_not_list_as_attached(self) -> None:
+        async with world(self.OPTIONS, wait_s=0.3) as made:
+            made.made()
+            made.about(attachRequired=True)
+            self.attachment(made, attached=True, attachmentMetadata={"attached": "here"})
+            # Its detachment has begun: the attachment goes next.
+            made.api.listed = []
+            self.reported(made)
+            with pytest.raises(MountPending):
+                await made.volumes.mount(pod(), persistent())
+            assert made.driver.asked() == []
+            self.attachment(made, attached=True, attachmentMetadata={"attached": "here"})
+            assert (await made.mount(pod(), persistent())).is_dir()
+
+    async def test_the_attachment_is_read_after_the_list(self) -> None:
+        async with world(self.OPTIONS) as made:
+            made.made()
+            made.about(attachRequired=True)
+            self.reported(made)
+            self.attachment(made, attached=True, attachmentMetadata={"attached": "elsewhere"})
+            listing = made.api.node
+
+            async def attached_anew() -> Object | None:
+                self.attachment(made, attached=True, attachmentMetadata={"attached": "here"})
+                return await listing()
+
+            made.api.node = attached_anew  # type: ignore[method-assign]
+            await made.mount(pod(), persistent())
+            assert dict(made.driver.request("NodePublishVolume").publish_context) == {"attached": "here"}
+
+    @pytest.mark.parametrize("is_under_way", [True, False])
+    async def test_a_report_of_what_was_let_go_since_does_not_count_when_it_is_taken_again(self, is_under_way: bool) -> None:
+        async with world(self.OPTIONS, wait_s=0.3) as made:
+            made.made()
+            made.about(attachRequired=True)
+            self.attachment(made, attached=True)
+            made.attaching.take([("folders.test", "vol-1")])
+            names = made.attaching.in_use()
+            if not is_under_way:
+                made.attaching.reported(names)
+            made.attaching.let_go(("folders.test", "vol-1"))
+            if is_under_way:
+                made.attaching.reported(names)
+            with pytest.raises(MountPending):
+                await made.volumes.mount(pod(), persistent())
+            assert made.driver.asked() == []
 
     async def test_a_pod_whose_volume_nobody_has_attached_ends_without_its_driver(self) -> None:
         async with world(self.OPTIONS, wait_s=0.2) as made:

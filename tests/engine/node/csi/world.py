@@ -29,12 +29,16 @@ NODE = "n1"
 
 @dataclass
 class Api:
-    """What the node asks the API for. drivers: CSIDrivers by name. attachments: by name. grown: patches of claims' status."""
+    """What the node asks the API for. drivers: CSIDrivers by name. attachments: by name. grown: patches of claims' status.
+
+    listed: as attached, in the node's status.
+    """
 
     drivers: dict[str, Object] = field(default_factory=dict)
     attachments: dict[str, Object] = field(default_factory=dict)
     secrets: dict[tuple[str, str], Object] = field(default_factory=dict)
     grown: list[Object] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
     issued: int = 0
 
     async def secret(self, namespace: str, name: str) -> Object | None:
@@ -49,6 +53,9 @@ class Api:
 
     async def attachment(self, name: str) -> Object | None:
         return self.attachments.get(name)
+
+    async def node(self) -> Object | None:
+        return {"metadata": {"name": NODE}, "status": {"volumesAttached": [{"name": each, "devicePath": ""} for each in self.listed]}}
 
     async def patch_claim_status(self, claim: Object, status: Object) -> None:
         self.grown.append(status)
