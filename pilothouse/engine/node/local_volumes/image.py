@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from pilothouse.engine.node.files import durable
+from pilothouse.engine.node.host.capabilities import has_capability
 from pilothouse.engine.node.local_volumes import loops, programs
 from pilothouse.engine.node.local_volumes.programs import call
 
@@ -17,6 +18,7 @@ PROGRAMS = ("mkfs.ext4", "resize2fs", "e2fsck", "mount", "flock")
 LEAST_BYTES = 4 * 1024 * 1024
 """Of a volume: below that, a file system is mostly its own books."""
 UNIT_BYTES = 4096
+_CAP_SYS_RESOURCE = 24
 
 
 def missing() -> str:
@@ -87,12 +89,14 @@ async def attach(image: Path, target: Path) -> None:
 
 
 async def grow_mounted(image: Path) -> None:
-    """The file system takes the whole of its file while it is used. Raises OSError, ProcessFailed, ProcessTimeout.
-
-    The kernel lets only who has CAP_SYS_RESOURCE do it.
-    """
+    """The file system takes the whole of its file while it is used. Raises OSError, ProcessFailed, ProcessTimeout."""
     for device in await asyncio.to_thread(loops.show_size, image):
         await call(("resize2fs", device))
+
+
+def can_grow_mounted() -> bool:
+    """The kernel lets only who has CAP_SYS_RESOURCE do it. Blocking."""
+    return has_capability(_CAP_SYS_RESOURCE)
 
 
 async def grow_idle(image: Path) -> None:

@@ -29,7 +29,7 @@ from pilothouse.engine.node.local_volumes.growing import IdleGrowth, MustGrowIdl
 from pilothouse.engine.node.local_volumes.layout import image_of, mode_of, mount_point, new_mark, noted_size
 from pilothouse.engine.node.local_volumes.room import Room
 from pilothouse.engine.node.local_volumes.works import Works
-from pilothouse.model.errors import BadRequest, Conflict, Internal, NotFound
+from pilothouse.model.errors import BadRequest, Conflict, Internal, NotFound, Unavailable
 from pilothouse.model.volumes import BLOCK, FILESYSTEM
 
 log = structlog.get_logger("node.local_volumes")
@@ -145,6 +145,8 @@ class LocalVolumes:
             return Made(await asyncio.to_thread(_grown_device, folder), file, LOOP)
         data = await self._mounted(folder)
         grown_bytes = await asyncio.to_thread(noted_size, folder)
+        if not grown_bytes:
+            raise Unavailable(f"volume {folder.name} has its content and cannot be made larger yet: it is still in use on its node")
         return Made(grown_bytes, data, LOOP, is_pending=grown_bytes < wanted_bytes)
 
     async def _make(self, folder: Path, mode: str, size_bytes: int) -> None:
@@ -208,7 +210,7 @@ class LocalVolumes:
         """Mounted, and as large as its file if that can be had now. The caller has the volume's lock. Raises FAILURES, MustGrowIdle."""
         file, point = image_of(folder), mount_point(folder)
         if not await asyncio.to_thread(is_mounted, point):
-            if await asyncio.to_thread(image.was_cut, file):
+            if await asyncio.to_thread(_must_grow_idle, folder):
                 raise MustGrowIdle
             await image.attach(file, point)
         if await asyncio.to_thread(noted_size, folder) < file.stat().st_size:
@@ -270,6 +272,14 @@ def _begin(folder: Path, mode: str) -> None:
     folder.mkdir(mode=0o750, exist_ok=True)
     durable.write(new_mark(folder), b"")
     layout.note_mode(folder, mode)
+
+
+def _must_grow_idle(folder: Path) -> bool:
+    """Of a volume that is not mounted. One that some container still has, which is seen by the device alone, must not change under it."""
+    file = image_of(folder)
+    if image.was_cut(file):
+        return True
+    return noted_size(folder) < file.stat().st_size and not image.can_grow_mounted() and not loops.devices(file)
 
 
 def _enlarge(file: Path, size_bytes: int) -> None:

@@ -31,8 +31,7 @@ async def refused(file: Path) -> None:
 
 
 def plant(step: str) -> None:
-    if step.endswith("grow_idle"):
-        image.grow_mounted = refused
+    image.can_grow_mounted = lambda: not step.endswith("grow_idle")
     module_name, name = step.lstrip("+").rsplit(".", 1)
     module: Any = importlib.import_module(ROOM + module_name)
     whole = getattr(module, name)

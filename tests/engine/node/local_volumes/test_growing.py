@@ -75,6 +75,7 @@ async def unmounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
     monkeypatch.setattr(image, "attach", attach)
     monkeypatch.setattr(image, "grow_mounted", refused)
+    monkeypatch.setattr(image, "can_grow_mounted", lambda: False)
     volumes = LocalVolumes(NodeConfig(home=tmp_path, node_name="n1", instance="pilothouse-test"), missing=lambda: "")
     yield volumes
     await volumes.close()
@@ -139,7 +140,36 @@ async def test_a_volume_is_mounted_before_it_grows_and_stays_so_when_that_takes_
     (first.path / "file").write_text("kept")
     unmount(local.folder / NAME / "mount")
     monkeypatch.setattr(image, "grow_mounted", too_long)
+    monkeypatch.setattr(image, "can_grow_mounted", lambda: True)
     held = await local.ensure(NAME, Wanted(64 * MIB))
     assert isinstance(held, Made)
     assert (held.is_pending, held.size_bytes) == (True, 16 * MIB)
     assert (await local.mount(NAME) / "file").read_text() == "kept"
+
+
+@needs_loops
+async def test_a_volume_that_this_machine_cannot_grow_while_it_is_mounted_is_not_mounted_before(
+    local: LocalVolumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers that begin then would have it, too, and it could not be grown."""
+    grow_idle, attach, steps = image.grow_idle, image.attach, []
+
+    async def growing(file: Path) -> None:
+        steps.append("grow")
+        await grow_idle(file)
+
+    async def attaching(file: Path, target: Path) -> None:
+        steps.append("attach")
+        await attach(file, target)
+
+    await local.ensure(NAME, Wanted(16 * MIB))
+    unmount(local.folder / NAME / "mount")
+    async with asyncio.timeout(30):
+        while loops.devices(local.folder / NAME / "image"):
+            await asyncio.sleep(0.1)
+    monkeypatch.setattr(image, "grow_idle", growing)
+    monkeypatch.setattr(image, "attach", attaching)
+    monkeypatch.setattr(image, "can_grow_mounted", lambda: False)
+    grown = await local.ensure(NAME, Wanted(64 * MIB))
+    assert isinstance(grown, Made)
+    assert (grown.size_bytes, steps) == (64 * MIB, ["grow", "attach"])
