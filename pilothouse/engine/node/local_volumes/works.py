@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.engine.node.local_volumes.copying import Progress
 
-WAIT_S = 20.0
-"""How long whoever asks waits for it at a time."""
+WAIT_S = 1.0
+"""How long whoever asks waits for it at a time. One of the few workers of a controller does, and others have their turn meanwhile."""
 
 T = TypeVar("T")
 

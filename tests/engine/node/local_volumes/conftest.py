@@ -10,7 +10,7 @@ import pytest
 
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files.mountpoints import mounts_below, unmount
-from pilothouse.engine.node.local_volumes import image, loops
+from pilothouse.engine.node.local_volumes import image, loops, works
 from pilothouse.engine.node.local_volumes.freezing import thaw_left
 from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LocalVolumes
@@ -19,7 +19,14 @@ from pilothouse.model.errors import Conflict
 NAMES = [f"pvc-{digit * 8}-2222-3333-4444-555555555555" for digit in "123"]
 SNAPSHOT = "snapshot-11111111-2222-3333-4444-555555555555"
 MIB = 1 << 20
+WAIT_S = works.WAIT_S
 needs_loops = pytest.mark.skipif(bool(image.missing()), reason=image.missing())
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for a copy gets it, however slow the machine is."""
+    monkeypatch.setattr(works, "WAIT_S", 60.0)
 
 
 @pytest.fixture

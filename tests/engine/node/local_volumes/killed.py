@@ -13,7 +13,7 @@ from typing import Any
 
 from pilothouse.aio.process import Completed, ProcessFailed
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.local_volumes import image
+from pilothouse.engine.node.local_volumes import image, works
 from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LocalVolumes, Wanted
 from tests.engine.node.local_volumes.conftest import MIB, NAMES, SNAPSHOT
@@ -64,4 +64,5 @@ async def work(home: Path, what: str) -> None:
 
 if __name__ == "__main__":
     plant(sys.argv[3])
+    works.WAIT_S = 60.0
     asyncio.run(work(Path(sys.argv[1]), sys.argv[2]))
