@@ -11,9 +11,11 @@ from urllib.parse import quote, urlencode
 from pilothouse.engine.apiserver.kubelet.body import Body
 from pilothouse.engine.apiserver.kubelet.proxy import KubeletProxy
 from pilothouse.engine.apiserver.kubelet.queries import failure
+from pilothouse.engine.apiserver.kubelet.turns import NodeTurns
 from pilothouse.model.errors import NotFound, Unavailable
 from pilothouse.model.json import JSONError, Object, loads
 
+_SNAPSHOTS = "/volumes/snapshots/"
 ANSWER_S = 150.0
 """To make a large file system, or to remove a large file, takes a while."""
 
@@ -27,6 +29,7 @@ class NodeVolumes:
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
+        self._turns = NodeTurns()
 
     async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "", source: str = "") -> Object:
         """sizeBytes, path, enforcement and isPending of the volume as it is then; copiedBytes alone while its content is being copied.
@@ -63,6 +66,12 @@ class NodeVolumes:
         await self._ask(node, "DELETE", _snapshot(name))
 
     async def _ask(self, node: str, method: str, target: str) -> Object:
+        # Snapshots, removals and all else are others' work: a slow one of one kind holds up none of another.
+        kind = f"{method} {'snapshot' if target.startswith(_SNAPSHOTS) else 'volume'}"
+        async with self._turns.of(node, kind):
+            return await self._answer(node, method, target)
+
+    async def _answer(self, node: str, method: str, target: str) -> Object:
         reader, writer, host = await self._connect(node)
         try:
             async with asyncio.timeout(ANSWER_S):
@@ -85,7 +94,7 @@ def _volume(name: str) -> str:
 
 
 def _snapshot(name: str) -> str:
-    return f"/volumes/snapshots/{quote(name, safe='')}"
+    return f"{_SNAPSHOTS}{quote(name, safe='')}"
 
 
 def connecting(own: str, socket: Path, find: Callable[[str], Object | None], proxy: KubeletProxy) -> Connect:

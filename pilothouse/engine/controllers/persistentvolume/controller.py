@@ -19,7 +19,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.persistentvolume import binding, provision
 from pilothouse.engine.controllers.persistentvolume.claims import Bind, Lose, Provision, Wait, decide
 from pilothouse.engine.controllers.persistentvolume.local import LocalProvisioner
-from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
+from pilothouse.engine.controllers.persistentvolume.nodes import WORKERS, NodeVolumes
 from pilothouse.engine.controllers.persistentvolume.protection import claims_of
 from pilothouse.model import meta
 from pilothouse.model.errors import NotFound
@@ -58,8 +58,8 @@ class PersistentVolumeController:
         self._pods = informers.of(PODS, indexes={"claim": claims_of})
         known_nodes = informers.of(NODES)
         self.local = LocalProvisioner(client, self._claims, self._volumes, self._classes, known_nodes, recorder, nodes)
-        self._provisioning = Controller("volume provisioning", self.local.provision, workers=4)
-        self._reclaiming = Controller("volume reclaiming", self.local.reclaim, workers=4)
+        self._provisioning = Controller("volume provisioning", self.local.provision, workers=WORKERS)
+        self._reclaiming = Controller("volume reclaiming", self.local.reclaim, workers=WORKERS)
         self._of_claims = Controller("claims", self.reconcile_claim)
         self._of_volumes = Controller("volumes", self.reconcile_volume)
         self._of_claims.watches(self._claims)

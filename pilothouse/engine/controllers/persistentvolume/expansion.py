@@ -13,7 +13,7 @@ from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.persistentvolume.growth import Growth, wants_more
-from pilothouse.engine.controllers.persistentvolume.nodes import NodeVolumes
+from pilothouse.engine.controllers.persistentvolume.nodes import WORKERS, NodeVolumes
 from pilothouse.engine.controllers.persistentvolume.provision import is_provisioned
 from pilothouse.model import csi, meta
 from pilothouse.model.errors import ApiError
@@ -43,7 +43,7 @@ class ExpandController:
         self._drivers = informers.of(CSIDRIVERS)
         self._claims = informers.of(PERSISTENTVOLUMECLAIMS)
         self._volumes = informers.of(PERSISTENTVOLUMES)
-        self._controller = Controller("volume-expand", self.reconcile, workers=2)
+        self._controller = Controller("volume-expand", self.reconcile, workers=WORKERS)
         self._controller.watches(self._claims, lambda claim: meta.key(claim) if wants_more(claim) else None)
         self._controller.watches(self._volumes, lambda volume: None)
         self._controller.watches(self._drivers, lambda driver: None)

@@ -4,6 +4,9 @@ from typing import Protocol
 
 from pilothouse.model.json import Object
 
+WORKERS = 16
+"""Of a controller that asks nodes: a few nodes that do not answer hold some of them, since each has only so many calls at a time."""
+
 
 class NodeVolumes(Protocol):
     async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "", source: str = "") -> Object:
