@@ -99,8 +99,20 @@ def prepare_update(obj: Object, old: Object, context: Context) -> None:
     for name in ("qosClass", "observedGeneration"):
         if not status.get(name) and (known := before.get(name)):
             status = status | {name: known}
-    obj["status"] = status
+    obj["status"] = status = _with_addresses_aligned(status)
     _keep_observed(status.get("conditions") or [], before.get("conditions") or [])
+
+
+def _with_addresses_aligned(status: Object) -> Object:
+    """podIP is the first of podIPs, which are what is judged; one that differs from them is all that there is.
+
+    Source: pkg/apis/core/v1/conversion.go (Convert_v1_PodStatus_To_core_PodStatus).
+    """
+    address, entries = status.get("podIP") or "", status.get("podIPs") or []
+    first = (entries[0].get("ip") or "") if entries else ""
+    if address and address != first:
+        return status | {"podIPs": [{"ip": address}]}
+    return status | {"podIP": first} if first else status
 
 
 def _keep_observed(conditions: list[Object], before: list[Object]) -> None:

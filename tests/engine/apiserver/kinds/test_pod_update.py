@@ -56,6 +56,36 @@ def test_an_update_keeps_the_status_and_counts_changes_of_the_spec() -> None:
     assert updated(POD, old, changed(old, "metadata.labels", {"a": "b"}))["metadata"]["generation"] == 1
 
 
+def _addressed(**status: object) -> Object:
+    old = created(POD, pod())
+    return updated(POD, old, old | {"status": old["status"] | status}, "status")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"podIP": "10.0.0.4"}, ["10.0.0.4"]),
+        ({"podIPs": [{"ip": "10.0.0.4"}, {"ip": "fd00::4"}]}, ["10.0.0.4", "fd00::4"]),
+        ({"podIP": "10.0.0.4", "podIPs": [{"ip": "10.0.0.4"}, {"ip": "fd00::4"}]}, ["10.0.0.4", "fd00::4"]),
+        ({"podIP": "10.0.0.5", "podIPs": [{"ip": "10.0.0.4"}, {"ip": "fd00::4"}]}, ["10.0.0.5"]),
+    ],
+)
+def test_the_address_of_a_pod_is_the_first_of_its_addresses(status: Object, expected: list[str]) -> None:
+    found = _addressed(**status)["status"]
+    assert (found["podIP"], [each["ip"] for each in found["podIPs"]]) == (expected[0], expected)
+
+
+def test_a_pod_without_addresses_gets_none_by_its_status() -> None:
+    assert not {"podIP", "podIPs"} & _addressed(phase="Running")["status"].keys()
+
+
+@pytest.mark.parametrize("address", ["10.0.0.4 }; flush ruleset", "10.0.0.4/24", "010.0.0.4", "here"])
+def test_the_address_of_a_pod_is_an_ip_address(address: str) -> None:
+    for status in ({"podIP": address}, {"podIP": address, "podIPs": [{"ip": "10.0.0.4"}]}, {"podIPs": [{"ip": address}]}):
+        old = created(POD, pod())
+        assert brief(POD.validate_status_update(_addressed(**status), old)) == ["status.podIPs[0] Invalid"]
+
+
 def test_a_status_update_changes_nothing_else() -> None:
     old = created(POD, pod())
     new = changed(changed(old, "status.phase", "Running"), "spec.nodeName", "other")
