@@ -106,7 +106,7 @@ async def work(process: Process) -> None:
 def _start_pod_network(process: Process, gate: Gate) -> None:
     network = wiring.pod_network_config(process.home, process.settings)
     socket = Containerd(wiring.node_config(process.home, process.settings)).socket
-    make = partial(PodNetwork, network, partial(_sandboxes, socket), gate.admit_from_thread)
+    make = partial(PodNetwork, network, partial(_sandboxes, socket), gate.admit)
     process.supervisor.start("pod network", lambda ready: make().run(ready))
 
 

@@ -55,6 +55,11 @@ class CniRequest:
         names = (self.arguments.get("K8S_POD_NAMESPACE", ""), self.arguments.get("K8S_POD_NAME", ""))
         return "/".join(names) if all(names) else ""
 
+    @property
+    def uid(self) -> str:
+        """Of the pod, "" when the runtime does not say it."""
+        return self.arguments.get("K8S_POD_UID", "")
+
 
 def parse_request(data: bytes) -> CniRequest:
     """data: a line each for the values of HEADER, then the network configuration. Raises CniError."""

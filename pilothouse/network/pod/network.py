@@ -1,7 +1,8 @@
 """The pod network as a component: prepares the node, then answers CNI requests until cancelled.
 
-Requests run in a few threads, since netlink and nft block. DEL is answered before the kernel has taken the link away (which
-costs it 15 ms and happens anyway when the namespace ends); the address stays taken until then.
+Requests run in a few threads, since netlink and nft block; a pod that is held back until it may send holds none of them. DEL is
+answered before the kernel has taken the link away (which costs it 15 ms and happens anyway when the namespace ends); the address
+stays taken until then.
 """
 
 import asyncio
@@ -40,12 +41,24 @@ async def _unknown() -> None:
     return None
 
 
-Admitted = Callable[[str, str], None]
-"""Called with a pod (`namespace/name`) that has got an address, before anything runs in it; blocks until it may send. Raises OSError."""
+Admitted = Callable[[str, str, str], Awaitable[None]]
+"""Called in the loop with a pod (`namespace/name`), its uid ("" where the runtime does not say it) and the address that it has got.
+
+Before anything runs in the pod; returns when it may send. Raises OSError.
+"""
 
 
-def _at_once(pod: str, address: str) -> None:
+async def _at_once(pod: str, uid: str, address: str) -> None:
     """Nothing holds a pod back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """A pod that has its link, and nothing that leads to it from outside yet."""
+
+    request: cni.CniRequest
+    lease: Lease
+    link_mac: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +201,7 @@ class PodNetwork:
         try:
             async with asyncio.timeout(REQUEST_DEADLINE_S):
                 data = await reader.read(-1)
-                status, answer = await asyncio.get_running_loop().run_in_executor(threads, self.answer, data)
+                status, answer = await self._answer(threads, data)
                 writer.write(b"%d %s" % (status, dumps(answer) if answer else b""))
                 await writer.drain()
         except (TimeoutError, OSError) as error:
@@ -196,14 +209,17 @@ class PodNetwork:
         finally:
             writer.close()
 
-    def answer(self, data: bytes) -> tuple[int, Object]:
+    async def _answer(self, threads: ThreadPoolExecutor, data: bytes) -> tuple[int, Object]:
         """Exit status and output of the plug-in for a request as the script sends it."""
         began = time.perf_counter()
         version = cni.VERSIONS[-2]
         try:
             request = cni.parse_request(data)
             version = request.version
-            output = self._execute(request)
+            if request.command == "ADD":
+                output = await self._add(threads, request)
+            else:
+                output = await asyncio.get_running_loop().run_in_executor(threads, self._execute, request)
         except cni.CniError as error:
             log.warning("CNI request failed", error=error.message)
             return 1, error.to_dict(version)
@@ -213,8 +229,6 @@ class PodNetwork:
 
     def _execute(self, request: cni.CniRequest) -> Object:
         match request.command:
-            case "ADD":
-                return self._add(request)
             case "DEL":
                 return self._delete(request)
             case "CHECK":
@@ -225,19 +239,42 @@ class PodNetwork:
                 return {}
         raise cni.CniError(cni.INVALID_ENVIRONMENT, f"CNI_COMMAND {request.command!r} is not known")
 
-    def _add(self, request: cni.CniRequest) -> Object:
+    async def _add(self, threads: ThreadPoolExecutor, request: cni.CniRequest) -> Object:
+        """In two steps, between which the pod is held back: no thread waits with it, and no port of the host leads to it yet."""
+        loop = asyncio.get_running_loop()
+        joined = await loop.run_in_executor(threads, self._join, request)
+        try:
+            if request.pod:
+                await self._admitted(request.pod, request.uid, joined.lease.address)
+        except OSError as error:
+            await loop.run_in_executor(threads, self._undo, joined.lease)
+            raise _refusal(request, error) from error
+        except asyncio.CancelledError:
+            # It takes too long. What this part leaves when it ends is for the runtime to delete.
+            with contextlib.suppress(RuntimeError):
+                threads.submit(self._undo, joined.lease)
+            raise
+        return await loop.run_in_executor(threads, self._opened, joined)
+
+    def _join(self, request: cni.CniRequest) -> _Joined:
         lease = self._lease(request)
-        gateway = self.config.gateway
         with self._undone_on_failure(request, lease):
-            link_mac = self._attach(lease, request.netns)
+            return _Joined(request, lease, self._attach(lease, request.netns))
+
+    def _opened(self, joined: _Joined) -> Object:
+        request, lease = joined.request, joined.lease
+        with self._lock:
+            is_kept = self._is_held(lease) and lease not in self._released
+        if not is_kept:
+            raise cni.CniError(cni.UNKNOWN_CONTAINER, f"pod {request.pod or request.container}: deleted while it was being added")
+        with self._undone_on_failure(request, lease):
             if request.ports:
                 kernel.open_ports(self.config, lease.address, request.ports)
                 self._ports[lease.address] = request.ports
                 self._end_flows(lease.address, Unended(request.ports, are_open=True))
-            if request.pod:
-                self._admitted(request.pod, lease.address)
         log.info("pod joined", pod=request.pod, address=lease.address, link=lease.link)
-        return cni.result(request, link=lease.link, link_mac=link_mac, mac=mac_of(lease.address), address=lease.address, gateway=gateway)
+        gateway, mac = self.config.gateway, mac_of(lease.address)
+        return cni.result(request, link=lease.link, link_mac=joined.link_mac, mac=mac, address=lease.address, gateway=gateway)
 
     def _attach(self, lease: Lease, netns: str) -> str:
         """Returns the hardware address of the host's end. Raises OSError, NetworkFailure."""
@@ -288,13 +325,21 @@ class PodNetwork:
         try:
             yield
         except (OSError, kernel.NetworkFailure) as error:
-            kernel.remove_link(lease.link)
-            with self._lock:
-                self._forget(lease)
-            missing = isinstance(error, FileNotFoundError)
-            code = cni.UNKNOWN_CONTAINER if missing else cni.KERNEL_REFUSED
-            what = f"network namespace {request.netns} is not there" if missing else str(error)
-            raise cni.CniError(code, f"pod {request.pod or request.container}: {what}") from error
+            self._undo(lease)
+            raise _refusal(request, error) from error
+
+    def _undo(self, lease: Lease) -> None:
+        with self._lock:
+            if not self._is_held(lease):
+                return  # Deleted meanwhile, and the address may be another pod's.
+        self._ports_closed(lease.address)
+        kernel.remove_link(lease.link)
+        with self._lock:
+            self._released.pop(lease, None)
+            self._forget(lease)
+
+    def _is_held(self, lease: Lease) -> bool:
+        return self._pool.of(lease.container, lease.interface) == lease
 
     def _delete(self, request: cni.CniRequest) -> Object:
         with self._lock:
@@ -329,3 +374,9 @@ class PodNetwork:
         if lease is None or not kernel.has_link(lease.link):
             raise cni.CniError(cni.UNKNOWN_CONTAINER, f"container {request.container} has no interface {request.interface} here")
         return {}
+
+
+def _refusal(request: cni.CniRequest, error: Exception) -> cni.CniError:
+    missing = isinstance(error, FileNotFoundError)
+    what = f"network namespace {request.netns} is not there" if missing else str(error)
+    return cni.CniError(cni.UNKNOWN_CONTAINER if missing else cni.KERNEL_REFUSED, f"pod {request.pod or request.container}: {what}")

@@ -170,7 +170,7 @@ async def world(namespace: Make, tmp_path: Path) -> AsyncIterator[World]:
     cluster = FakeCluster()
     informers = cluster.informers()
     gate = Gate(partial(is_enforced, CONFIG))
-    network = PodNetwork(pod_config(tmp_path), admitted=gate.admit_from_thread)
+    network = PodNetwork(pod_config(tmp_path), admitted=gate.admit)
     policies = NetworkPolicies(informers, CONFIG, gate)
     async with running(network), running(informers), running(policies):
         runtime, namespaces = Runtime(network), [namespace() for _ in range(6)]
@@ -263,7 +263,7 @@ async def test_a_new_pod_has_its_policy_before_its_first_packet(host: None, name
     """Its object has no address yet when its network is asked for."""
     cluster = FakeCluster()
     informers, gate = cluster.informers(), Gate(partial(is_enforced, CONFIG))
-    network = PodNetwork(pod_config(tmp_path), admitted=gate.admit_from_thread)
+    network = PodNetwork(pod_config(tmp_path), admitted=gate.admit)
     policies = NetworkPolicies(informers, CONFIG, gate)
     async with running(network), running(informers), running(policies):
         runtime = Runtime(network)
