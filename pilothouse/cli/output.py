@@ -5,6 +5,7 @@ import re
 import sys
 import textwrap
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -74,11 +75,29 @@ def tick() -> str:
 
 
 def folded(text: str, *, indent: int = 0) -> str:
-    """Lines as wide as the terminal, all but the first indented; one line where there is none."""
+    """Lines as wide as the terminal, all but the first indented; one line where there is none. What steers a terminal is escaped."""
+    text = harmless(text)
     width = terminal.columns(sys.stdout)
     if width is None:
         return text
     return textwrap.fill(text, max(20, width), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+
+
+def harmless(text: str) -> str:
+    """A text of anybody's, such as a message of an Event: what steers a terminal or changes the order of letters is shown escaped.
+
+    Ends of lines and tabs stay.
+    """
+    return text if text.isprintable() else "".join(_escaped(each) if _is_steering(each) else each for each in text)
+
+
+def _is_steering(char: str) -> bool:
+    category = unicodedata.category(char)
+    return char not in "\n\t" and (category.startswith("C") or category in ("Zl", "Zp"))
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()
 
 
 def age(seconds: float) -> str:

@@ -81,3 +81,21 @@ def test_colours_do_not_move_columns(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_a_pipe_gets_a_sentence_as_one_line() -> None:
     assert output.folded("word " * 100) == "word " * 100
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;owned\x07red \x1b[31m", r"\x1b]0;owned\x07red \x1b[31m"),
+        ("gone\r\x9b2K\x7f", r"gone\r\x9b2K\x7f"),
+        ("a\u202eb\u2028c", r"a\u202eb\u2028c"),
+        ("\u955c\u50cf\u3000caf\xe9\n\tplain", "\u955c\u50cf\u3000caf\xe9\n\tplain"),
+    ],
+)
+def test_a_message_of_anybody_does_not_steer_the_terminal(text: str, shown: str) -> None:
+    assert output.folded(text) == shown
+
+
+def test_a_message_does_not_steer_a_terminal_that_lines_are_folded_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output.terminal, "columns", lambda stream: 30)
+    assert output.folded("first words of it \x1b[2J and of\nthe rest") == "first words of it \\x1b[2J and\nof the rest"
