@@ -12,6 +12,8 @@ from pilothouse.model.json import Object
 from pilothouse.model.node_objects import SIMULATED, SIMULATED_PREFIX
 
 POD_ADDRESSES, NODE_ADDRESSES = IPv4Network("198.18.0.0/16"), IPv4Network("198.19.0.0/16")
+MOST = NODE_ADDRESSES.num_addresses - 2
+"""Nodes that there are addresses for: the first one and the last one of a network are nobody's."""
 ZONES = 3
 CPU, MEMORY, PODS = "32", "128Gi", "110"
 TAINT: Object = {"key": SIMULATED, "value": "true", "effect": "NoSchedule"}
@@ -27,9 +29,9 @@ def name_of(number: int) -> str:
 
 
 def number_of(name: str) -> int | None:
-    """None for a node of another name."""
+    """None for a node of another name, and for one whose number is beyond the network: it is somebody else's."""
     number = natural(name.removeprefix(SIMULATED_PREFIX)) if name.startswith(SIMULATED_PREFIX) else None
-    return number if number is not None and name == name_of(number) else None
+    return number if number is not None and number < MOST and name == name_of(number) else None
 
 
 def address_of(number: int) -> str:

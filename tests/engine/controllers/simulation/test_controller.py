@@ -80,6 +80,18 @@ async def test_pods_of_other_nodes_are_left_alone(server: ApiServer) -> None:
         assert other["status"]["phase"] == "Pending"
 
 
+async def test_a_node_of_somebody_with_a_number_beyond_the_network_and_its_pods_are_left_alone(server: ApiServer) -> None:
+    async with simulating(server, 1) as cluster:
+        labels = {"node.pilothouse.dev/simulated": "true"}
+        await cluster.create(NODES, {"metadata": {"name": "simulated-70000", "labels": labels}})
+        await cluster.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}})
+        await cluster.create(PODS, wanted("beyond", "simulated-70000"))
+        await cluster.create(PODS, wanted("here", "simulated-0000"))
+        await cluster.until_one(PODS, "here", lambda each: meta.is_true(each, "Ready"))
+        assert await cluster.get(NODES, "simulated-70000", None) is not None
+        assert ((await cluster.get(PODS, "beyond")) or {})["status"]["phase"] == "Pending"
+
+
 async def test_all_nodes_live_by_one_lease_and_come_back_after_it_was_silent(server: ApiServer) -> None:
     async with simulating(server, 2) as cluster:
         await cluster.until(NODES, lambda items: len(items) == 2)

@@ -63,6 +63,11 @@ def test_nodes_are_told_by_name_and_label_and_keep_others_away() -> None:
     assert nodes.address_of(4_999) == "198.19.19.136"
 
 
+def test_every_number_has_an_address_and_there_are_none_beyond_the_network() -> None:
+    assert (nodes.number_of("simulated-65533"), nodes.address_of(65_533)) == (65_533, "198.19.255.254")
+    assert [nodes.number_of(f"simulated-{each}") for each in (65_534, 65_535, 70_000)] == [None] * 3
+
+
 def test_an_address_is_given_once_until_it_is_released() -> None:
     addresses = Addresses(nodes.IPv4Network("198.18.0.0/30"))
     addresses.take("198.18.0.1")
