@@ -156,7 +156,8 @@ def _ensure(app: Object, actual: Actual, around: Surroundings, state: _State) ->
             [objects.service(app, state.running.port)] if processes.has_port(app) and (state.may_roll_out or not actual.service) else []
         )
         ensure += [objects.ingress(app, around)] if processes.has_route(app) else []
-        wanted = autoscale.autoscaler(app)
+        # Its targets are shares of the limits that the replicas have.
+        wanted = autoscale.autoscaler(_as_of(app, state.in_effect) if state.in_effect is not None else app)
         ensure += [wanted] if wanted is not None else []
     return ensure
 

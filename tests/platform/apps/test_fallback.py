@@ -67,6 +67,29 @@ def test_scaling_and_going_back_work_while_an_earlier_state_runs() -> None:
     assert life.status["revision"] == 3
 
 
+def test_the_autoscaler_goes_by_the_limits_of_the_state_that_runs() -> None:
+    def target() -> Object:
+        (made,) = life.of("HorizontalPodAutoscaler")
+        (metric,) = made["spec"]["metrics"]
+        return dict(metric["resource"]["target"])
+
+    life = Life(app(image="web:1", volumes=DATA, resources={"cpu": "250m"}, autoscale={"max": 1, "cpu": 70}))
+    life.settle()
+    life.roll()
+    life.settle()
+    assert target() == {"type": "Utilization", "averageUtilization": 70}
+    life.change(image="web:2", resources={})
+    life.settle()
+    assert target() == {"type": "AverageValue", "averageValue": "700m"}
+    stuck(life)
+    life.settle()
+    assert image_of(life) == "web:1"
+    assert target() == {"type": "Utilization", "averageUtilization": 70}
+    life.change(autoscale={"max": 1, "cpu": 50})
+    life.settle()
+    assert target() == {"type": "Utilization", "averageUtilization": 50}
+
+
 def test_without_a_volume_nothing_had_to_end_and_nothing_is_brought_back() -> None:
     life = failing({})
     life.settle()
