@@ -111,7 +111,12 @@ def network_policy_config(home: Home, settings: Settings) -> "NetworkPolicyConfi
     from pilothouse.network.policy.config import NetworkPolicyConfig
 
     return NetworkPolicyConfig(
-        instance=home.instance, node=settings.node_name, dns_address=str(settings.gateway_address), dns_port=DNS_PORT
+        instance=home.instance,
+        node=settings.node_name,
+        dns_address=str(settings.gateway_address),
+        local_cidr=str(settings.node_network),
+        cluster_cidr=settings.pod_cidr,
+        dns_port=DNS_PORT,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pilothouse.network.policy.world import DIRECTIONS, Changed, Where, World
 
-SELF, JUDGE = "self", "judge"
+SELF, LEAVING, ENTERING = "self", "leaving", "entering"
 _BATCH = 1000
 _ADDRESS, _ADDRESS_AND_PORT = "ipv4_addr", "ipv4_addr . inet_proto . inet_service"
 
@@ -39,27 +39,38 @@ class Book:
 
     def _frame(self) -> Sequence[str]:
         t = self._table
-        judged = (
+        answers = (
             # An answer passes; what goes on in a connection's own direction is judged again, so that policies end connections.
             "ct state established ct direction reply accept",
             "ct state related accept",
             f"ip saddr . ip daddr @{SELF} accept",
-            "ip saddr vmap @egress",
-            "ip daddr vmap @ingress",
         )
+        # A packet that one of these accepts still meets those that come after it.
         chains = (
-            (JUDGE, "", judged),
-            ("forward", "type filter hook forward priority 0", (f"jump {JUDGE}",)),
+            (LEAVING, "type filter hook forward priority 0", (*answers, "ip saddr vmap @egress")),
+            (ENTERING, "type filter hook forward priority 1", (*answers, "ip daddr vmap @ingress")),
             # To this host, its DNS server above all. What the host itself sends to a pod passes, as upstream's rule is.
-            ("input", "type filter hook input priority 0", (*judged[:2], "ip saddr vmap @egress")),
+            ("input", "type filter hook input priority 0", (*answers, "ip saddr vmap @egress")),
         )
         return (
             f"add table ip {t}",
             f"add set ip {t} {SELF} {{ type ipv4_addr . ipv4_addr; }}",
             *(f"add map ip {t} {direction} {{ type ipv4_addr : verdict; }}" for direction in DIRECTIONS),
-            *(f"add chain ip {t} {name}" + (f" {{ {hook}; policy accept; }}" if hook else "") for name, hook, _ in chains),
+            *(f"add chain ip {t} {name}" + f" {{ {hook}; policy accept; }}" for name, hook, _ in chains),
             *(f"add rule ip {t} {name} {rule}" for name, _, rules in chains for rule in rules),
         )
+
+    def is_in_place(self, listed: str) -> bool:
+        """listed: what nft shows for `look`."""
+        filled = {direction for direction, _ in self._verdicts}
+        hooks = "vmap @egress" in listed and "vmap @ingress" in listed
+        return hooks and listed.count("elements = ") >= len(filled)
+
+    @property
+    def look(self) -> str:
+        """Commands that list what somebody may have flushed."""
+        chains = "".join(f"list chain ip {self._table} {name}\n" for name in (LEAVING, ENTERING))
+        return chains + "".join(f"list map ip {self._table} {direction}\n" for direction in DIRECTIONS)
 
     def _new_sets(self, sets: Mapping[str, frozenset[str] | None]) -> list[str]:
         fresh = [name for name, members in sets.items() if members is not None and name not in self._sets]

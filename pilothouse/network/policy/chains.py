@@ -1,22 +1,27 @@
-"""The lines of a chain that judges the packets of pods which the same policies hold for. Pure text.
+"""The lines of chains: of each policy one in each direction, of each group of pods one that asks those of its policies. Pure text.
 
-A line that allows ends with `return`; the last one drops and counts.
+A line that allows ends with `accept`, which ends the judgement in this direction; the last line of a group drops and counts.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pilothouse.network.policy.config import NetworkPolicyConfig
 from pilothouse.network.policy.policy import Block, Policy, Port, Rule
 
-ALLOW, REFUSE = "return", "counter drop"
-DNS_LABELS, DNS_NAMESPACE_LABELS = {"k8s-app": "kube-dns"}, {"kubernetes.io/metadata.name": "kube-system"}
+ALLOW, REFUSE = "accept", "counter drop"
+DNS_NAMESPACE, DNS_LABELS = "kube-system", {"k8s-app": "kube-dns"}
 """Whom policies name to let pods ask for names: the pods that run DNS elsewhere. Here it is each node's own server."""
 
 
-def lines(policies: Iterable[Policy], direction: str, config: NetworkPolicyConfig) -> tuple[str, ...]:
-    """Of a chain for pods that all of these policies, and no others, hold for. direction: ingress or egress."""
-    found = [line for policy in policies for rule in policy.rules(direction) or () for line in _rule(rule, direction, config)]
-    return (*dict.fromkeys(found), REFUSE)
+def lines(policy: Policy, direction: str, config: NetworkPolicyConfig, dns_namespace: Mapping[str, str]) -> tuple[str, ...]:
+    """What the policy allows. direction: ingress or egress. dns_namespace: labels of the namespace in which DNS runs elsewhere."""
+    found = [line for rule in policy.rules(direction) or () for line in _rule(rule, direction, config, dns_namespace)]
+    return tuple(dict.fromkeys(found))
+
+
+def of_group(chains: Iterable[str]) -> tuple[str, ...]:
+    """chains: of the policies that hold for the pods."""
+    return (*(f"jump {chain}" for chain in chains), REFUSE)
 
 
 def port_set(protocol: str, name: str) -> str:
@@ -24,12 +29,12 @@ def port_set(protocol: str, name: str) -> str:
     return f"port-{protocol}-{name}"
 
 
-def _rule(rule: Rule, direction: str, config: NetworkPolicyConfig) -> Iterator[str]:
+def _rule(rule: Rule, direction: str, config: NetworkPolicyConfig, dns_namespace: Mapping[str, str]) -> Iterator[str]:
     field = "ip saddr" if direction == "ingress" else "ip daddr"
     ports = list(_ports(rule.ports))
     for who in _who(rule, field):
         yield from (" ".join(filter(None, (who, port, ALLOW))) for port in ports)
-    if direction == "egress" and any(_means_dns(rule)):
+    if direction == "egress" and any(_means_dns(rule, dns_namespace)):
         yield from _dns(rule, config)
 
 
@@ -85,10 +90,10 @@ def _spans(spans: Iterable[tuple[int, int]]) -> list[str]:
     return [str(first) if first == last else f"{first}-{last}" for first, last in merged]
 
 
-def _means_dns(rule: Rule) -> Iterator[bool]:
+def _means_dns(rule: Rule, dns_namespace: Mapping[str, str]) -> Iterator[bool]:
     """Whether each of its peers means the cluster's DNS, had it pods."""
     for peers in rule.peers or ():
-        yield peers.match("kube-system", DNS_NAMESPACE_LABELS, DNS_LABELS)
+        yield peers.match(DNS_NAMESPACE, dns_namespace, DNS_LABELS)
 
 
 def _dns(rule: Rule, config: NetworkPolicyConfig) -> Iterator[str]:

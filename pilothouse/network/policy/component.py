@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -25,7 +26,7 @@ from pilothouse.network.policy.book import Book
 from pilothouse.network.policy.config import NetworkPolicyConfig
 from pilothouse.network.policy.gate import PATIENCE_S, Gate, NotAdmitted
 from pilothouse.network.policy.pods import facts
-from pilothouse.network.policy.policy import MOST_RULES, Policy, parse, size
+from pilothouse.network.policy.policy import MOST_OF_NAMESPACE, MOST_POLICIES, MOST_RULES, Policy, parse, size
 from pilothouse.network.policy.watch import Watch
 from pilothouse.network.policy.world import World
 
@@ -58,10 +59,12 @@ class NetworkPolicies:
         self._watch: Watch | None = None
         self._broken: BaseException | None = None
         self._leases: dict[str, str] = {}
+        self._sizes: dict[str, dict[str, int]] = {}
         self._whole = True
         self._failures = 0
+        self._looked_at = 0.0
         self._wake = asyncio.Event()
-        self._pod_news = asyncio.Condition()
+        self._expected: dict[str, asyncio.Future[None]] = {}
         self._waiting: list[asyncio.Future[None]] = []
         self._policies = informers.of(NETWORKPOLICIES)
         self._policies.on_change(self._policy_changed)
@@ -89,45 +92,68 @@ class NetworkPolicies:
         """Take the table away. Blocks; call it after `run` has ended."""
         kernel.teardown(self.config)
 
-    async def admit(self, pod: str, address: str) -> None:
+    async def admit(self, pod: str, uid: str, address: str) -> None:
         """See `gate.Admitting`. A pod whose namespace has no policy waits for nothing."""
+        if self._watch is not None and uid:
+            self._leases[uid] = address
         if not self._world.has_policies(pod.partition("/")[0]):
             return
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await self._lease(pod, address)
+                await self._judged(pod, uid, address)
         except TimeoutError as error:
+            self._leases.pop(uid, None)
             raise NotAdmitted(f"the network policies of pod {pod} are not in force yet") from error
 
-    async def _lease(self, pod: str, address: str) -> None:
-        self._leases[pod] = address
-        async with self._pod_news:
-            await self._pod_news.wait_for(lambda: self._watch is not None and self._watch.is_synced and self._watch.pod(pod) is not None)
-        assert self._watch is not None
-        found = self._watch.pod(pod)
-        self._world.set_pod(pod, facts(found, address) if found is not None else None)
+    async def _judged(self, pod: str, uid: str, address: str) -> None:
+        """Returns when what holds for the pod at that address is in the kernel."""
+        while (found := self._seen(pod, uid)) is None:
+            news = self._expected.setdefault(pod, asyncio.get_running_loop().create_future())
+            await asyncio.shield(news)
+        self._leases[meta.uid(found)] = address
+        self._world.set_pod(pod, facts(found, self.config, address))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
         self._wake.set()
         await done
 
+    def _seen(self, pod: str, uid: str) -> Object | None:
+        """The pod's object, once it is the one that is meant: another one of the name may have been there before."""
+        if self._watch is None or not self._watch.is_synced:
+            return None
+        found = self._watch.pod(pod)
+        return found if found is not None and uid in ("", meta.uid(found)) else None
+
     # What the API server tells.
 
     def _policy_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
+        if new is None:
+            self._sizes.get(meta.namespace(obj), {}).pop(meta.key(obj), None)
         self._world.set_policy(meta.key(obj), None if new is None else self._parsed(new))
         self._wake.set()
 
     def _parsed(self, obj: Object) -> Policy:
         try:
-            policy = parse(obj)
+            if why := self._too_much(obj):
+                self._refuse(obj, why)
+                return self._closed(obj)
+            return parse(obj)
         except _FAULTS_OF_DATA as error:
             self._refuse(obj, f"no rules can be made of it: {error}")
             return self._closed(obj)
-        if size(policy) > MOST_RULES:
-            self._refuse(obj, f"it makes {size(policy)} rules, {MOST_RULES} are the most; split it, or name networks and ports by ranges")
-            return self._closed(obj)
-        return policy
+
+    def _too_much(self, obj: Object) -> str:
+        """Why so large a policy cannot be carried out, "" when it can."""
+        own, made = self._sizes.setdefault(meta.namespace(obj), {}), size(obj)
+        own.pop(meta.key(obj), None)
+        if made > MOST_RULES:
+            return f"it makes {made} rules, {MOST_RULES} are the most; split it, or name networks and ports by ranges"
+        if len(own) >= MOST_POLICIES or sum(own.values()) + made > MOST_OF_NAMESPACE:
+            there = f"its namespace has {len(own)} policies with {sum(own.values())} rules"
+            return f"{there}; {MOST_POLICIES} and {MOST_OF_NAMESPACE} are the most"
+        own[meta.key(obj)] = made
+        return ""
 
     def _closed(self, obj: Object) -> Policy:
         """One that allows nothing, for all pods of the namespace when it cannot be read for which."""
@@ -145,25 +171,22 @@ class NetworkPolicies:
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
-        key = meta.key(obj)
-        if new is None or (new.get("status") or {}).get("podIP") == self._leases.get(key):
-            self._leases.pop(key, None)
-        self._world.set_pod(key, None if new is None else facts(new, self._leases.get(key, "")))
-        self._tell_news()
+        key, uid = meta.key(obj), meta.uid(obj)
+        if new is None or (new.get("status") or {}).get("podIP") == self._leases.get(uid):
+            self._leases.pop(uid, None)
+        self._world.set_pod(key, None if new is None else facts(new, self.config, self._leases.get(uid, "")))
+        self._tell(key)
         self._wake.set()
+
+    def _tell(self, pod: str) -> None:
+        """Whoever waits for the pod looks again."""
+        if (news := self._expected.pop(pod, None)) is not None and not news.done():
+            news.set_result(None)
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
         self._world.set_namespace(meta.name(obj), None if new is None else meta.labels(new))
         self._wake.set()
-
-    def _tell_news(self) -> None:
-        if self._leases:
-            asyncio.ensure_future(self._notify())  # noqa: RUF006 - it ends at once
-
-    async def _notify(self) -> None:
-        async with self._pod_news:
-            self._pod_news.notify_all()
 
     async def _follow_pods(self) -> None:
         """Watch for pods while there are policies."""
@@ -180,7 +203,8 @@ class NetworkPolicies:
         if self._watch is not None and not self._watch.is_synced:
             # Rules for half of the pods would shut out the other half.
             await self._watch.wait_synced()
-            await self._notify()
+            for pod in list(self._expected):
+                self._tell(pod)
 
     def _watch_failed(self, error: BaseException) -> None:
         self._broken = error
@@ -190,22 +214,26 @@ class NetworkPolicies:
 
     async def _next_change(self, thread: ThreadPoolExecutor, nft: Nft) -> None:
         """Until there is something to do: a change, a failure's retry, or a table that is not there any more."""
-        first_s, most_s = RETRY_S
-        wait_s = min(first_s * 2 ** min(self._failures - 1, 10), most_s) if self._failures else INSPECT_S
-        try:
-            async with asyncio.timeout(wait_s):
+        if self._failures:
+            first_s, most_s = RETRY_S
+            await asyncio.sleep(min(first_s * 2 ** min(self._failures - 1, 10), most_s))
+            return
+        loop = asyncio.get_running_loop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self._looked_at + INSPECT_S - loop.time())):
                 await self._wake.wait()
-        except TimeoutError:
-            if not self._failures and self._watch is not None and not await _in(thread, lambda: self._is_in_place(nft)):
-                log.warning("the rules of network policies are gone, perhaps by a reload of the firewall: writing them again")
-                self._whole = True
+        if loop.time() - self._looked_at < INSPECT_S:
+            return
+        self._looked_at = loop.time()
+        if self._watch is not None and not await _in(thread, lambda: self._is_in_place(nft)):
+            log.warning("the rules of network policies are gone, perhaps by a reload of the firewall: writing them again")
+            self._whole = True
 
     def _is_in_place(self, nft: Nft) -> bool:
         try:
-            nft.run(f"list chain ip {self.config.table} forward\n")
+            return self._book.is_in_place(nft.run(self._book.look))
         except NftFailure:
             return False
-        return True
 
     async def _apply(self, thread: ThreadPoolExecutor, nft: Nft) -> bool:
         """Bring the kernel to the world's state. False: it could not be done and is tried again later."""

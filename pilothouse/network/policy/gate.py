@@ -8,7 +8,8 @@ import structlog
 
 log = structlog.get_logger("network.policy")
 
-PATIENCE_S = 5.0
+PATIENCE_S, FIRST_PATIENCE_S = 5.0, 15.0
+"""For the rules of one pod; and for the part that makes them, after the node has started."""
 
 
 class NotAdmitted(OSError):
@@ -16,20 +17,19 @@ class NotAdmitted(OSError):
 
 
 class Admitting(Protocol):
-    async def admit(self, pod: str, address: str) -> None:
+    async def admit(self, pod: str, uid: str, address: str) -> None:
         """Returns when what the policies say of the pod holds for the address. Raises NotAdmitted."""
         ...
 
 
 class Gate:
-    """Made in the loop, before the policies' part is, which opens it with `serve`.
+    """Made before the policies' part is, which opens it with `serve`.
 
     is_enforced: whether rules of policies are in the kernel, from a run before. While nothing is known of policies (a node that begins
     without its API server) pods are held back where there were some, and let go where there were none. It may block.
     """
 
     def __init__(self, is_enforced: Callable[[], bool]) -> None:
-        self._loop = asyncio.get_running_loop()
         self._is_enforced = is_enforced
         self._part: Admitting | None = None
         self._served = asyncio.Event()
@@ -44,20 +44,16 @@ class Gate:
             self._served.set()
             self._has_waited = False
 
-    def admit_from_thread(self, pod: str, address: str) -> None:
-        """`admit` for a thread beside the loop. Blocks."""
-        asyncio.run_coroutine_threadsafe(self.admit(pod, address), self._loop).result()
-
-    async def admit(self, pod: str, address: str) -> None:
-        """pod: `namespace/name`. Raises NotAdmitted, at the latest after twice PATIENCE_S."""
+    async def admit(self, pod: str, uid: str, address: str) -> None:
+        """pod: `namespace/name`; uid: "" when it is not known. Raises NotAdmitted, at the latest after both patiences."""
         if self._part is None and not self._has_waited:
             try:
-                async with asyncio.timeout(PATIENCE_S):
+                async with asyncio.timeout(FIRST_PATIENCE_S):
                     await self._served.wait()
             except TimeoutError:
                 self._has_waited = True
         if self._part is not None:
-            await self._part.admit(pod, address)
+            await self._part.admit(pod, uid, address)
         elif await asyncio.to_thread(self._is_enforced):
             raise NotAdmitted("network policies are not known yet: the API server does not answer")
         else:

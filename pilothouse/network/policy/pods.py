@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.network.policy.config import NetworkPolicyConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +18,20 @@ class PodFacts:
     node: str
     address: str
     ports: tuple[tuple[str, str, int], ...]
-    order: tuple[bool, str]
+    order: tuple[bool, bool, str]
 
 
-def facts(pod: Object, lease: str = "") -> PodFacts | None:
-    """None for a pod without an address of its own. lease: the address that it has been given, before its status shows it."""
+def facts(pod: Object, config: NetworkPolicyConfig, lease: str = "") -> PodFacts | None:
+    """None for a pod without an address of its own that it may have.
+
+    lease: the address that this node has given it, before its status shows it; it beats what any status says.
+    """
     spec, status = pod["spec"], pod.get("status") or {}
-    address = lease or status.get("podIP") or ""
-    if spec.get("hostNetwork") or status.get("phase") in ("Succeeded", "Failed") or not address or ":" in address:
+    node, address = spec.get("nodeName") or "", lease or status.get("podIP") or ""
+    if spec.get("hostNetwork") or status.get("phase") in ("Succeeded", "Failed") or not config.may_have(node, address):
         return None
     containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
     named = [port for container in containers for port in container.get("ports") or () if port.get("name")]
     ports = tuple((str(port.get("protocol") or "TCP").lower(), port["name"], port["containerPort"]) for port in named)
-    order = (not meta.is_deleting(pod), str(pod["metadata"].get("creationTimestamp") or ""))
-    return PodFacts(meta.key(pod), meta.namespace(pod), meta.labels(pod), spec.get("nodeName") or "", address, ports, order)
+    order = (bool(lease), not meta.is_deleting(pod), str(pod["metadata"].get("creationTimestamp") or ""))
+    return PodFacts(meta.key(pod), meta.namespace(pod), meta.labels(pod), node, address, ports, order)

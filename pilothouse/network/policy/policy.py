@@ -5,7 +5,7 @@ Source: networking.k8s.io/v1 NetworkPolicySpec.
 
 import hashlib
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pilothouse.model import meta
@@ -13,7 +13,9 @@ from pilothouse.model.json import Object, dumps
 from pilothouse.model.selector import Selector, from_label_selector
 
 MOST_RULES = 2000
-"""Lines that one policy may make in a chain; one with more allows nothing, and is told so."""
+"""Lines, networks and exceptions that one policy may make; one with more allows nothing, and is told so."""
+MOST_POLICIES, MOST_OF_NAMESPACE = 500, 20_000
+"""Policies of one namespace, and what they may make together: what comes above that allows nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,16 @@ def parse(obj: Object) -> Policy:
     return Policy(meta.key(obj), namespace, from_label_selector(spec.get("podSelector") or {}), ingress, egress)
 
 
-def size(policy: Policy) -> int:
-    """Lines that it makes, at most."""
-    rules = (*(policy.ingress or ()), *(policy.egress or ()))
-    return sum((len(rule.peers or ()) + len(rule.blocks or ()) + 1) * (len(rule.ports) or 1) for rule in rules)
+def size(obj: Object) -> int:
+    """What the policy makes, at most; counted before anything is made of it."""
+    spec = obj["spec"]
+    rules = [(rule, rule.get("from")) for rule in spec.get("ingress") or ()] + [(rule, rule.get("to")) for rule in spec.get("egress") or ()]
+    return sum(_size(peers or (), len(rule.get("ports") or ()) or 1) for rule, peers in rules)
+
+
+def _size(peers: Sequence[Object], ports: int) -> int:
+    exceptions = sum(len((peer.get("ipBlock") or {}).get("except") or ()) for peer in peers)
+    return (len(peers) + exceptions + 1) * ports
 
 
 def _rule(rule: Object, peers: str, namespace: str) -> Rule:

@@ -29,6 +29,16 @@ class Watch:
         return self._pods.synced and self._namespaces.synced
 
     async def wait_synced(self) -> None:
+        """Raises what has ended the watching, when that comes first."""
+        synced = asyncio.ensure_future(self._both())
+        try:
+            await asyncio.wait({synced, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            if not synced.done():
+                self._task.result()
+        finally:
+            synced.cancel()
+
+    async def _both(self) -> None:
         await self._namespaces.wait_synced()
         await self._pods.wait_synced()
 

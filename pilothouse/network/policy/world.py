@@ -57,6 +57,7 @@ class World:
         self._port_uses: Counter[str] = Counter()
         self._groups: dict[Where, Group] = {}
         self._members: Counter[Group] = Counter()
+        self._policy_uses: Counter[tuple[str, str]] = Counter()
         self.sets: dict[str, dict[str, None]] = {}
         self.chains: dict[str, tuple[str, ...]] = {}
         self.changed = Changed()
@@ -90,8 +91,7 @@ class World:
         self._use_peers(old, policy)
         self._use_ports(old, policy)
         self._regroup(facts for facts in self._owners.values() if facts.namespace == namespace and self._is_here(facts))
-        for group in [group for group in self._members if key in group.policies]:
-            self._write_chain(group)
+        self._write_policy(key)
 
     def _use_peers(self, old: Policy | None, new: Policy | None) -> None:
         for peers in new.all_peers if new is not None else ():
@@ -138,6 +138,9 @@ class World:
             self._namespaces.pop(name, None)
         else:
             self._namespaces[name] = labels
+        if name == chains.DNS_NAMESPACE:
+            for key in {key for key, _ in self._policy_uses}:
+                self._write_policy(key)
         pods = [facts for facts in self._owners.values() if facts.namespace == name]
         for peers in self._peers.get("", {}).values() if pods else ():
             for facts in pods:
@@ -230,22 +233,54 @@ class World:
         self.changed.verdicts.add(where)
         if group is not None:
             self._members[group] += 1
-            if group.chain not in self.chains:
-                self._write_chain(group)
+            if self._members[group] == 1:
+                self._enter(group)
         if old is not None:
             self._members[old] -= 1
             if not self._members[old]:
                 del self._members[old]
-                self.chains.pop(old.chain, None)
-                self.changed.chains.add(old.chain)
+                self._leave(old)
 
-    def _write_chain(self, group: Group) -> None:
-        known = self._policies.get(group.policies[0].partition("/")[0], {})
-        policies = [known[key] for key in group.policies if key in known]
-        written = chains.lines(policies, group.direction, self._config)
-        if self.chains.get(group.chain) != written:
-            self.chains[group.chain] = written
-            self.changed.chains.add(group.chain)
+    def _enter(self, group: Group) -> None:
+        """The group's chain, and those of policies that held for nobody here before."""
+        for key in group.policies:
+            self._policy_uses[key, group.direction] += 1
+            self._write(_policy_chain(key, group.direction), self._lines(key, group.direction))
+        self._write(group.chain, chains.of_group(_policy_chain(key, group.direction) for key in group.policies))
+
+    def _leave(self, group: Group) -> None:
+        self._write(group.chain, None)
+        for key in group.policies:
+            self._policy_uses[key, group.direction] -= 1
+            if not self._policy_uses[key, group.direction]:
+                del self._policy_uses[key, group.direction]
+                self._write(_policy_chain(key, group.direction), None)
+
+    def _write_policy(self, key: str) -> None:
+        for direction in DIRECTIONS:
+            if self._policy_uses[key, direction]:
+                self._write(_policy_chain(key, direction), self._lines(key, direction))
+
+    def _lines(self, key: str, direction: str) -> tuple[str, ...]:
+        policy = self._policies.get(key.partition("/")[0], {}).get(key)
+        if policy is None:
+            return ()
+        of_dns = {"kubernetes.io/metadata.name": chains.DNS_NAMESPACE, **self._namespaces.get(chains.DNS_NAMESPACE, {})}
+        return chains.lines(policy, direction, self._config, of_dns)
+
+    def _write(self, chain: str, lines: tuple[str, ...] | None) -> None:
+        """None takes the chain away."""
+        if lines is None:
+            self.chains.pop(chain, None)
+        elif self.chains.get(chain) == lines:
+            return
+        else:
+            self.chains[chain] = lines
+        self.changed.chains.add(chain)
+
+
+def _policy_chain(key: str, direction: str) -> str:
+    return f"{direction}-of-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def _port_elements(facts: PodFacts | None, name: str) -> list[str]:

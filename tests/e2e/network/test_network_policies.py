@@ -18,6 +18,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import NAMESPACES, NETWORKPOLICIES, PODS
 from pilothouse.network.pod import PodNetwork
 from pilothouse.network.policy import Gate, NetworkPolicies, NetworkPolicyConfig
+from pilothouse.network.policy.gate import NotAdmitted
 from pilothouse.network.policy.kernel import is_enforced, missing
 from tests.e2e.network.conftest import Namespace, sh
 from tests.e2e.network.pods import Make, Runtime, pod_config, running
@@ -26,7 +27,9 @@ from tests.network.policy import random_policies
 from tests.network.policy.judge import Pod, allows
 
 pytestmark = pytest.mark.containers
-CONFIG = NetworkPolicyConfig(instance="pht", node="here", dns_address="10.244.7.1")
+CONFIG = NetworkPolicyConfig(
+    instance="pht", node="here", dns_address="10.244.7.1", local_cidr="10.244.7.0/24", cluster_cidr="10.244.0.0/16"
+)
 Probe = tuple[str, str, int]
 """Address, protocol, port."""
 
@@ -280,18 +283,60 @@ async def test_a_new_pod_has_its_policy_before_its_first_packet(host: None, name
     await asyncio.to_thread(network.teardown)
 
 
-async def test_rules_outlive_the_process_and_a_flushed_table_comes_back(host: None, namespace: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flush", ["delete table", "flush table"])
+async def test_a_table_that_somebody_has_flushed_comes_back(
+    host: None, namespace: Make, tmp_path: Path, flush: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while pods come and go all the time."""
+    monkeypatch.setattr("pilothouse.network.policy.component.INSPECT_S", 0.5)
     async with world(namespace, tmp_path) as here:
         await here.set(policy(ingress=[]))
         await here.check()
-        sh("nft", "delete", "table", "ip", CONFIG.table)
-        here.policies._whole = True
-        here.policies._wake.set()
+        sh("nft", *flush.split(), "ip", CONFIG.table)
+        async with asyncio.timeout(10):
+            while not is_enforced(CONFIG):
+                await here.show(Pod("busy", "z", {"n": str(asyncio.get_running_loop().time())}, "10.244.9.9"))
+                await asyncio.sleep(0.05)
         await here.check()
-    # While the process does not run, pods of a node that had policies are held back.
-    sh("nft", "add", "table", "ip", CONFIG.table)
+
+
+async def test_rules_outlive_the_process(host: None, namespace: Make, tmp_path: Path) -> None:
+    cluster = FakeCluster()
+    informers, gate = cluster.informers(), Gate(partial(is_enforced, CONFIG))
+    policies = NetworkPolicies(informers, CONFIG, gate)
+    await cluster.put(NAMESPACES, {"metadata": {"name": "x", "labels": {}}})
+    await cluster.put(PODS, pod_object(Pod("a", "x", {}, "10.244.7.9")))
+    await cluster.put(NETWORKPOLICIES, policy(ingress=[]))
+    async with running(informers), running(policies), asyncio.timeout(10):
+        while not is_enforced(CONFIG):
+            await asyncio.sleep(0.01)
+    assert is_enforced(CONFIG)
+    with pytest.raises(NotAdmitted, match="not known yet"):
+        await gate.admit("x/new", "", "10.244.7.10")
+    await asyncio.to_thread(policies.teardown)
     assert not is_enforced(CONFIG)
-    sh("nft", "delete", "table", "ip", CONFIG.table)
+    await gate.admit("x/new", "", "10.244.7.10")
+
+
+async def test_a_pod_that_is_made_again_is_judged_by_its_own_object(host: None, tmp_path: Path) -> None:
+    """The one before it had its name, and the news of its end comes late."""
+    cluster = FakeCluster()
+    informers, gate = cluster.informers(), Gate(partial(is_enforced, CONFIG))
+    policies = NetworkPolicies(informers, CONFIG, gate)
+    await cluster.put(NAMESPACES, {"metadata": {"name": "x", "labels": {}}})
+    await cluster.put(NETWORKPOLICIES, policy(ingress=[]))
+    old = pod_object(Pod("db-0", "x", {}, "10.244.7.9"))
+    new = old | {"metadata": old["metadata"] | {"uid": "new"}, "status": {}}
+    await cluster.put(PODS, old)
+    async with running(informers), running(policies):
+        admitted = asyncio.create_task(gate.admit("x/db-0", "new", "10.244.7.10"))
+        await asyncio.sleep(0.2)
+        assert not admitted.done()
+        await cluster.delete(PODS, "x", "db-0")
+        await cluster.put(PODS, new)
+        await asyncio.wait_for(admitted, 5)
+        assert "10.244.7.10" in sh("nft", "list", "map", "ip", CONFIG.table, "ingress")
+    await asyncio.to_thread(policies.teardown)
 
 
 async def test_changes_leave_the_table_that_a_new_start_would_write(host: None, namespace: Make, tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ from pilothouse.model.json import Object
 from pilothouse.network.policy.book import Book
 from pilothouse.network.policy.config import NetworkPolicyConfig
 from pilothouse.network.policy.pods import PodFacts
-from pilothouse.network.policy.policy import parse
+from pilothouse.network.policy.pods import facts as read
+from pilothouse.network.policy.policy import MOST_RULES, parse, size
 from pilothouse.network.policy.world import World
 from tests.network.policy import random_policies
 from tests.network.policy.judge import Pod, allows
 
-CONFIG = NetworkPolicyConfig(instance="t", node="here", dns_address="10.9.0.1")
+CONFIG = NetworkPolicyConfig(instance="t", node="here", dns_address="10.9.0.1", local_cidr="10.9.0.0/24", cluster_cidr="10.9.0.0/16")
 ADDRESSES = [f"10.9.0.{number}" for number in range(2, 8)]
 _PART = re.compile(
     r"ip daddr \. meta l4proto \. th dport @(?P<portset>\S+)"
@@ -27,7 +28,7 @@ _PART = re.compile(
 
 
 def facts(pod: Pod, node: str = "here") -> PodFacts:
-    return PodFacts(pod.key, pod.namespace, pod.labels, node, pod.address, pod.ports, (True, ""))
+    return PodFacts(pod.key, pod.namespace, pod.labels, node, pod.address, pod.ports, (False, True, ""))
 
 
 def passes(world: World, source: Pod, target: Pod, protocol: str, port: int) -> bool:
@@ -36,13 +37,17 @@ def passes(world: World, source: Pod, target: Pod, protocol: str, port: int) -> 
     packet = (source.address, target.address, protocol, port)
     for where in (("egress", source.address), ("ingress", target.address)):
         chain = world.verdicts.get(where)
-        if chain is not None and not any(_holds(world, line, packet) for line in world.chains[chain] if line.endswith("return")):
+        if chain is not None and not any(_accepts(world, line.removeprefix("jump "), packet) for line in world.chains[chain][:-1]):
             return False
     return True
 
 
+def _accepts(world: World, chain: str, packet: tuple[str, str, str, int]) -> bool:
+    return any(_holds(world, line, packet) for line in world.chains[chain])
+
+
 def _holds(world: World, line: str, packet: tuple[str, str, str, int]) -> bool:
-    rest = line.removesuffix("return").strip()
+    rest = line.removesuffix("accept").strip()
     found = list(_PART.finditer(rest))
     assert "".join(match[0] for match in found).replace(" ", "") == rest.replace(" ", ""), line
     return all(_part(world, match, packet) for match in found)
@@ -134,10 +139,10 @@ def test_a_pod_of_another_node_is_a_peer_but_not_judged_here() -> None:
 def test_of_two_pods_that_show_one_address_the_one_that_stays_has_it() -> None:
     world, (a, b, *_) = World(CONFIG), random_policies.pods(ADDRESSES)
     world.set_policy("x/a", parse(_policy("a", {"matchLabels": {"pod": "a"}}, [])))
-    old = PodFacts(a.key, a.namespace, a.labels, "here", a.address, (), (False, "2026-01-01T00:00:00Z"))
+    old = PodFacts(a.key, a.namespace, a.labels, "here", a.address, (), (False, False, "2026-01-01T00:00:00Z"))
     world.set_pod(a.key, old)
     assert ("ingress", a.address) in world.verdicts
-    new = PodFacts(b.key, b.namespace, b.labels, "here", a.address, (), (True, "2026-01-01T00:00:01Z"))
+    new = PodFacts(b.key, b.namespace, b.labels, "here", a.address, (), (False, True, "2026-01-01T00:00:01Z"))
     world.set_pod(b.key, new)
     assert not world.verdicts
     world.set_pod(b.key, None)
@@ -160,9 +165,65 @@ def test_who_may_reach_the_dns_pods_of_other_clusters_reaches_the_nodes_server(
     world.set_pod(a.key, facts(a))
     spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [peer], "ports": ports}]}
     world.set_policy("x/out", parse({"metadata": {"name": "out", "namespace": "x"}, "spec": spec}))
-    (lines,) = world.chains.values()
+    lines = [line for lines in world.chains.values() for line in lines]
     assert {line.split()[3] for line in lines if line.startswith("ip daddr 10.9.0.1 ")} == reached
 
 
 def _policy(name: str, selector: Object, ingress: list[Object]) -> Object:
     return {"metadata": {"name": name, "namespace": "x"}, "spec": {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": ingress}}
+
+
+def test_a_policy_is_written_once_however_many_pods_it_holds_for() -> None:
+    world, pods = World(CONFIG), random_policies.pods(ADDRESSES)
+    for number in range(20):
+        world.set_policy(f"x/p{number}", parse(_policy(f"p{number}", {"matchLabels": {f"l{number}": "1"}}, [{"ports": PORTS}])))
+    for number in range(20):
+        labels = {f"l{other}": "1" for other in range(20) if other != number}
+        world.set_pod(f"x/q{number}", PodFacts(f"x/q{number}", "x", labels, "here", f"10.9.0.{100 + number}", (), (False, True, "")))
+    assert pods
+    assert sum(map(len, world.chains.values())) == 20 * 1 + 20 * (19 + 1)
+
+
+PORTS: list[Object] = [{"protocol": "TCP", "port": 80}, {"protocol": "TCP", "port": 90}]
+
+
+@pytest.mark.parametrize(
+    ("node", "address", "known"),
+    [
+        ("here", "10.9.0.9", True),
+        ("there", "10.9.1.9", True),
+        ("there", "10.9.0.9", False),
+        ("here", "10.9.1.9", False),
+        ("there", "192.0.2.1", False),
+        ("there", "10.9.1.9 }\nadd table ip pwned", False),
+        ("there", "fd00::1", False),
+    ],
+)
+def test_what_a_node_says_of_its_pods_is_not_believed_beyond_its_network(node: str, address: str, known: bool) -> None:
+    pod = {"metadata": {"name": "p", "namespace": "x"}, "spec": {"nodeName": node}, "status": {"podIP": address}}
+    assert (read(pod, CONFIG) is not None) == known
+
+
+def test_an_address_that_this_node_has_given_beats_what_a_status_says() -> None:
+    old = {"metadata": {"name": "a", "namespace": "x", "creationTimestamp": "2026-02-01T00:00:00Z"}, "spec": {"nodeName": "here"}}
+    new = {"metadata": {"name": "b", "namespace": "x", "creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"nodeName": "here"}}
+    shown, leased = read(old | {"status": {"podIP": "10.9.0.9"}}, CONFIG), read(new, CONFIG, "10.9.0.9")
+    assert shown is not None
+    assert leased is not None
+    assert leased.order > shown.order
+
+
+def test_labels_of_the_namespace_of_dns_count_as_they_are() -> None:
+    world, (a, *_) = World(CONFIG), random_policies.pods(ADDRESSES)
+    world.set_pod(a.key, facts(a))
+    to = [{"namespaceSelector": {"matchLabels": {"name": "kube-system"}}}]
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": to}]}
+    world.set_policy("x/out", parse({"metadata": {"name": "out", "namespace": "x"}, "spec": spec}))
+    assert not any("10.9.0.1 " in line for lines in world.chains.values() for line in lines)
+    world.set_namespace("kube-system", {"name": "kube-system"})
+    assert any("10.9.0.1 " in line for lines in world.chains.values() for line in lines)
+
+
+def test_exceptions_count_among_what_a_policy_makes() -> None:
+    block = {"ipBlock": {"cidr": "10.0.0.0/8", "except": [f"10.0.{n // 256}.{n % 256}/32" for n in range(3000)]}}
+    assert size(_policy("large", {}, [{"from": [block]}])) > MOST_RULES
