@@ -67,10 +67,10 @@ class Book:
         return hooks and listed.count("elements = ") >= len(filled)
 
     @property
-    def look(self) -> str:
-        """Commands that list what somebody may have flushed."""
-        chains = "".join(f"list chain ip {self._table} {name}\n" for name in (LEAVING, ENTERING))
-        return chains + "".join(f"list map ip {self._table} {direction}\n" for direction in DIRECTIONS)
+    def look(self) -> Sequence[str]:
+        """Commands that list what somebody may have flushed; one at a time, since nft reads no more of the kernel than the first needs."""
+        chains = [f"list chain ip {self._table} {name}\n" for name in (LEAVING, ENTERING)]
+        return chains + [f"list map ip {self._table} {direction}\n" for direction in DIRECTIONS]
 
     def _new_sets(self, sets: Mapping[str, frozenset[str] | None]) -> list[str]:
         fresh = [name for name, members in sets.items() if members is not None and name not in self._sets]

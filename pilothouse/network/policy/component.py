@@ -231,7 +231,7 @@ class NetworkPolicies:
 
     def _is_in_place(self, nft: Nft) -> bool:
         try:
-            return self._book.is_in_place(nft.run(self._book.look))
+            return self._book.is_in_place("".join(map(nft.run, self._book.look)))
         except NftFailure:
             return False
 

@@ -294,7 +294,7 @@ async def test_a_table_that_somebody_has_flushed_comes_back(
         await here.check()
         sh("nft", *flush.split(), "ip", CONFIG.table)
         async with asyncio.timeout(10):
-            while not is_enforced(CONFIG):
+            while "vmap" not in sh("nft", "list", "chain", "ip", CONFIG.table, "entering", check=False) or not is_enforced(CONFIG):
                 await here.show(Pod("busy", "z", {"n": str(asyncio.get_running_loop().time())}, "10.244.9.9"))
                 await asyncio.sleep(0.05)
         await here.check()
