@@ -3,10 +3,11 @@
 What is being made has its room held in memory until its file stands for itself; an agent that is killed has nothing in the making.
 """
 
+import asyncio
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from pilothouse.model.errors import InsufficientStorage
@@ -25,13 +26,36 @@ class Room:
 
     @contextmanager
     def held(self, name: str, more_bytes: int) -> Iterator[None]:
-        """Keeps the room free of others' promises for the block. name: of the work, one block at a time. Raises InsufficientStorage."""
+        """Keeps the room free of others' promises for the block. name: of the work, one block at a time. Blocking.
+
+        Raises InsufficientStorage.
+        """
         self.hold(name, more_bytes)
         try:
             yield
         finally:
-            with self._turn:
-                self._held.pop(name, None)
+            self._give_back(name)
+
+    @asynccontextmanager
+    async def holding(self, name: str, more_bytes: int) -> AsyncIterator[None]:
+        """`held` for the event loop: the disk and every volume are looked at in a thread. Raises InsufficientStorage."""
+        looking = asyncio.get_running_loop().run_in_executor(None, self.hold, name, more_bytes)
+        try:
+            try:
+                await asyncio.wait([looking])
+            except asyncio.CancelledError:
+                # It holds what nobody would give back, if it is not waited for.
+                await asyncio.wait([looking])
+                looking.exception()
+                raise
+            looking.result()
+            yield
+        finally:
+            self._give_back(name)
+
+    def _give_back(self, name: str) -> None:
+        # Without the turn, which a thread may have that waits for the disk.
+        self._held.pop(name, None)
 
     def hold(self, name: str, more_bytes: int) -> None:
         """So much at least, with what it holds already. Raises InsufficientStorage; then it holds what it did."""
@@ -47,7 +71,7 @@ class Room:
     def _free(self, name: str) -> int:
         disk = os.statvfs(self._folder)
         promised = sum(_unwritten(each) for each in self._folder.glob("*/image"))
-        held = sum(held_bytes for other, held_bytes in self._held.items() if other != name)
+        held = sum(held_bytes for other, held_bytes in list(self._held.items()) if other != name)
         return disk.f_bavail * disk.f_frsize - promised - held - disk.f_blocks * disk.f_frsize * RESERVED_PERCENT // 100
 
 

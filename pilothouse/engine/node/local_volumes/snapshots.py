@@ -61,7 +61,7 @@ class LocalSnapshots:
         room, fresh = self._volumes.room, folder / "content.new"
         await asyncio.to_thread(layout.open_folder, self._volumes.folder)
         try:
-            with room.held(folder.name, written(image_of(source))):
+            async with room.holding(folder.name, written(image_of(source))):
                 await asyncio.to_thread(folder.mkdir, mode=0o750, exist_ok=True)
                 await self._volumes.rest(source)
                 lock = self._volumes.lock(source.name)

@@ -150,7 +150,7 @@ class LocalVolumes:
         return Made(grown_bytes, data, LOOP, is_pending=grown_bytes < wanted_bytes)
 
     async def _make(self, folder: Path, mode: str, size_bytes: int) -> None:
-        with self.room.held(folder.name, size_bytes):
+        async with self.room.holding(folder.name, size_bytes):
             await asyncio.to_thread(_begin, folder, mode)
             if mode == BLOCK:
                 await asyncio.to_thread(image.make_bare, image_of(folder), size_bytes)
@@ -170,7 +170,7 @@ class LocalVolumes:
             content = source / "content" if SNAPSHOT_NAME.fullmatch(wanted.source) else image_of(source)
             if not await asyncio.to_thread(content.exists):
                 raise NotFound(f"the content of volume {folder.name} is not on this node: there is no {wanted.source}")
-            with self.room.held(folder.name, max(size_bytes, content.stat().st_size)):
+            async with self.room.holding(folder.name, max(size_bytes, content.stat().st_size)):
                 await asyncio.to_thread(_begin, folder, wanted.mode)
                 if content.name == "content":
                     await self.copier.of_file(content, fresh, size_bytes, progress)

@@ -1,10 +1,12 @@
 """Volumes that are made at once: none waits for another, and no room is given away twice."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
+from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.local_volumes import image
 from pilothouse.engine.node.local_volumes.room import Room
 from pilothouse.engine.node.local_volumes.store import LocalVolumes, Wanted
@@ -46,3 +48,24 @@ def test_room_is_promised_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             pass
     with room.held("two", 95 * MIB):
         pass
+
+
+async def test_room_is_looked_for_in_a_thread_and_given_back_when_nobody_wants_it_any_more(tmp_path: Path) -> None:
+    local = LocalVolumes(NodeConfig(home=tmp_path, node_name="n1", instance="pilothouse-test"), missing=lambda: "")
+    begun, over = threading.Event(), threading.Event()
+
+    def look(name: str) -> int:
+        begun.set()
+        assert over.wait(20), "the event loop waits for the disk"
+        return 1 << 40
+
+    local.room._free = look  # type: ignore[method-assign]
+    making = asyncio.ensure_future(local.ensure(NAMES[0], Wanted(16 * MIB)))
+    while not begun.is_set():
+        await asyncio.sleep(0.01)
+    making.cancel()
+    await asyncio.sleep(0.01)
+    over.set()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    assert local.room._held == {}
