@@ -41,7 +41,8 @@ class Works(Generic[T]):
         await asyncio.wait([work.task], timeout=WAIT_S if self._wait_s is None else self._wait_s)
         if not work.task.done():
             return work.progress
-        self._works.pop(name, None)
+        if self._works.get(name) is work:  # Another who waited may have begun it anew.
+            del self._works[name]
         if work.error is not None:
             raise work.error
         if not work.result:
