@@ -86,6 +86,8 @@ class Metrics:
         items = answer.get("items") if isinstance(answer, dict) else None
         if not isinstance(items, list) or not items:
             raise MetricError(f"no metrics returned from {kind} metrics API")
+        if not all(isinstance(item, dict) for item in items):
+            raise MetricError(f"unable to fetch metrics from {kind} metrics API: the answer has items that are no objects")
         return items
 
     async def _root(self, group: str) -> str:

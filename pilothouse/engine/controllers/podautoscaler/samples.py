@@ -13,6 +13,9 @@ from pilothouse.model.quantity import Quantity, QuantityError
 
 WINDOW_S = 60.0
 """Of a metric that does not say over which time it was measured."""
+_LONGEST_S = 2**31
+_SHOWN = 100
+"""Characters of a value in a sentence."""
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?)(ms|us|µs|ns|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -49,14 +52,26 @@ def of_pods(items: Iterable[Object], resource: str, container: str = "") -> dict
 
 
 def of_custom(items: Iterable[Object]) -> dict[str, Sample]:
-    """The values of a custom metric, by the name of what they describe."""
-    return {(item.get("describedObject") or {}).get("name") or "": _custom(item) for item in items}
+    """The values of a custom metric, by the name of what they describe. Raises MetricError."""
+    return {_described(item): _custom(item) for item in items}
+
+
+def _described(item: Object) -> str:
+    described = item.get("describedObject") or {}
+    name = (described.get("name") or "") if isinstance(described, dict) else None
+    if not isinstance(name, str):
+        raise MetricError(f"the metrics API has given a value of {_shown(described)}, which names no object")
+    return name
 
 
 def _custom(item: Object) -> Sample:
     # v1beta1 of the API calls it otherwise.
     window_s = item.get("windowSeconds", item.get("window"))
-    return Sample(milli(item.get("value")), moment(item.get("timestamp")), WINDOW_S if window_s is None else float(window_s))
+    if window_s is None:
+        window_s = WINDOW_S
+    elif not isinstance(window_s, int) or isinstance(window_s, bool) or abs(window_s) > _LONGEST_S:
+        raise MetricError(f"the metrics API has given a window of {_shown(window_s)}, which is no number of seconds")
+    return Sample(milli(item.get("value")), moment(item.get("timestamp")), float(window_s))
 
 
 def milli(value: object) -> int:
@@ -64,7 +79,13 @@ def milli(value: object) -> int:
     try:
         return Quantity.of(value).milli_value
     except QuantityError as error:
-        raise MetricError(f"the metrics API has given {value!r}, which is no quantity") from error
+        raise MetricError(f"the metrics API has given {_shown(value)}, which is no quantity") from error
+
+
+def _shown(value: object) -> str:
+    """Whoever serves the API may have sent much."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def moment(text: object) -> float:

@@ -179,6 +179,23 @@ def test_custom_metrics_name_what_they_describe() -> None:
         of_custom([item | {"value": "much"}])
 
 
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        ({"windowSeconds": "1m"}, "has given a window of '1m', which is no number of seconds"),
+        ({"window": [60]}, r"a window of \[60\]"),
+        ({"windowSeconds": 10**400}, "a window of 1000"),
+        ({"windowSeconds": True}, "a window of True"),
+        ({"describedObject": "p"}, "a value of 'p', which names no object"),
+        ({"describedObject": {"name": ["p"]}}, "which names no object"),
+        ({"value": {"of": "w" * 9000}}, r"has given {'of': 'w{90,100}\.\.\., which is no quantity$"),
+    ],
+)
+def test_an_odd_answer_of_an_adapter_says_what_is_odd(odd: Object, why: str) -> None:
+    with pytest.raises(MetricError, match=why):
+        of_custom([{"describedObject": {"kind": "Pod", "name": "p"}, "timestamp": OLD, "value": "1500m"} | odd])
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("15s", 15.0), ("1m15.5s", 75.5), ("1h", 3600.0), ("250ms", 0.25), ("", 0.0), (None, 0.0)])
 def test_windows_are_read_as_go_writes_them(text: object, seconds: float) -> None:
     assert duration_s(text) == seconds
