@@ -61,20 +61,20 @@ class Mounter:
         if known is None:
             # What is for one pod is asked for once it is known to be this one's turn: two that come at once would each find the other.
             known = replace(record, asked=not attaches and not asked.is_for_one_pod)
-            await asyncio.to_thread(records.write, place, known)
+            await _write(place, known)
         context = await self._attaching.attached(record.key) if attaches else {}
         async with self._turn(record.key):
             if asked.is_for_one_pod and await asyncio.to_thread(self._has_another, record.key, place):
                 raise MountFailed("volume uses the ReadWriteOncePod access mode and is already in use by another pod")
             record = replace(record, asked=True)
             if not known.asked:
-                await asyncio.to_thread(records.write, place, record)
+                await _write(place, record)
             if driver.can(STAGES) and not asked.is_inline:
                 await self._stage(pod, asked, driver, context, attaches)
             await self._publish(pod, asked, driver, context, about)
             if wanted.gives_to_group(pod, asked, driver, about):
                 await apart.begin(partial(_give, pod, place), f"group of {place.target}")
-            await asyncio.to_thread(records.write, place, _done(record))
+            await _write(place, _done(record))
 
     async def _stage(self, pod: Object, asked: Wanted, driver: Registered, context: Mapping[str, str], attaches: bool) -> None:
         place = records.staged_at(self._config, asked.driver, asked.handle)
@@ -82,7 +82,7 @@ class Mounter:
         if known is not None and known.is_current:
             return
         record = Record(asked.driver, asked.handle, asked.name, attached=attaches, asked=True)
-        await asyncio.to_thread(records.write, place, record)
+        await _write(place, record)
         await apart.begin(partial(place.target.mkdir, mode=0o750, exist_ok=True), f"folder {place.target}")
         request = csi.NodeStageVolumeRequest(
             volume_id=asked.handle,
@@ -96,7 +96,7 @@ class Mounter:
             await driver.driver.call(methods.NODE_STAGE_VOLUME, request)
         except CsiFailure as error:
             raise MountFailed(str(error), STAGE) from error
-        await asyncio.to_thread(records.write, place, _done(record))
+        await _write(place, _done(record))
 
     async def _publish(self, pod: Object, asked: Wanted, driver: Registered, context: Mapping[str, str], about: Object | None) -> None:
         place = records.published_at(self._config, meta.uid(pod), asked.name)
@@ -162,7 +162,7 @@ class Mounter:
                 driver = self._drivers.get(record.driver)
                 target = self._drivers.path_for(driver, place.target)
                 # Who is killed after the driver's answer must not leave a note that it is staged: nothing else would tell.
-                await asyncio.to_thread(records.write, place, replace(record, done=False))
+                await _write(place, replace(record, done=False))
                 request = csi.NodeUnstageVolumeRequest(volume_id=record.handle, staging_target_path=target)
                 await _let_go(driver, methods.NODE_UNSTAGE_VOLUME, request, place)
             if record is not None:
@@ -178,6 +178,16 @@ class Mounter:
 
     def _turn(self, key: Key) -> asyncio.Lock:
         return self._turns.setdefault(key, asyncio.Lock())
+
+
+async def _write(place: Place, record: Record) -> None:
+    """Over when this ends, also for who is cancelled: whoever lets go next reads what there is. Raises OSError."""
+    work = asyncio.ensure_future(asyncio.to_thread(records.write, place, record))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
 def _give(pod: Object, place: Place) -> None:

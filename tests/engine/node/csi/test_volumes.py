@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,6 +140,28 @@ async def test_a_pod_that_goes_while_its_volume_is_being_mounted_lets_go_of_it()
             await made.volumes.mount(pod(), persistent())
         assert await made.volumes.drop("uid-1") == []
         await unstaged(made)
+
+
+async def test_a_record_that_is_being_written_while_its_pod_goes_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, write = threading.Event(), records.write
+
+    def slow(*what: Any) -> None:
+        gate.wait(10.0)
+        write(*what)
+
+    async with world(wait_s=0.1) as made:
+        made.made()
+        monkeypatch.setattr(records, "write", slow)
+        with pytest.raises(MountPending):
+            await made.volumes.mount(pod(), persistent())
+        dropping = asyncio.ensure_future(made.volumes.drop("uid-1"))
+        await asyncio.sleep(0.2)
+        gate.set()
+        assert await dropping == []
+        # Time for what goes on behind it.
+        await asyncio.sleep(0.2)
+        assert list(records.published(made.config)) == []
+        assert records.of_pod(made.config, "uid-1") == []
 
 
 async def test_what_a_driver_refuses_is_said_with_the_step_and_tried_again() -> None:
