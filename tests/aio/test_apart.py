@@ -33,14 +33,14 @@ async def test_work_returns_what_it_found_or_raises_what_it_met() -> None:
 
 
 async def test_what_hangs_costs_one_thread_however_often_it_is_asked(gate: threading.Event) -> None:
-    apart, before = Apart(2), threading.active_count()
+    apart, hung = Apart(2), f"hung {id(gate)}"
     for _ in range(3):
         with pytest.raises(Unanswered, match=r"no answer within 0\.05 s"):
-            await apart.run("hung", gate.wait, 0.05)
-    assert threading.active_count() == before + 1
+            await apart.run(hung, gate.wait, 0.05)
+    assert [each.name for each in threading.enumerate()].count(hung) == 1
     assert await apart.run("another", lambda: "there", 5.0) == "there"
     gate.set()
-    assert await apart.run("hung", lambda: "back", 5.0) == "back"
+    assert await apart.run(hung, lambda: "back", 5.0) == "back"
 
 
 async def test_no_more_threads_than_that(gate: threading.Event) -> None:

@@ -64,13 +64,13 @@ async def test_figures_of_other_volumes_are_there_while_one_hangs(tmp_path: Path
 async def test_containers_whose_volumes_do_not_answer_are_told_so_and_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, gate = NodeConfig(home=tmp_path, node_name="n", instance="i"), threading.Event()
     made = Volumes(config, Sources.__new__(Sources), ImageViews(config, FakeRuntime()))
-    monkeypatch.setattr(volumes, "LOOK_S", 0.1)
     try:
-        before = threading.active_count()
+        monkeypatch.setattr(volumes, "LOOK_S", 0.1)
         for _ in range(3):
             with pytest.raises(ConfigMissing, match="volumes cannot be mounted into the container: no answer within"):
-                await made.looked_into(pod(volumes=[CLAIM]), lambda: gate.wait(10.0))
-        assert threading.active_count() == before + 1
+                await made.looked_into(pod("stuck", volumes=[CLAIM]), lambda: gate.wait(10.0))
+        assert [each.name for each in threading.enumerate()].count("stuck") == 1
+        monkeypatch.setattr(volumes, "LOOK_S", 10.0)
         assert await made.looked_into(pod("other", volumes=[CLAIM]), lambda: "mounted") == "mounted"
         assert await made.looked_into(pod("plain"), lambda: "mounted") == "mounted"
     finally:
