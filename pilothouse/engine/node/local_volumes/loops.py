@@ -20,6 +20,7 @@ CONTROL = Path("/dev/loop-control")
 _SET_FD, _CLR_FD, _GET_STATUS64, _SET_CAPACITY, _CTL_GET_FREE = 0x4C00, 0x4C01, 0x4C05, 0x4C07, 0x4C82
 _STATUS = struct.Struct("=5Q4I64s64s32s2Q")
 """struct loop_info64; it begins with the device and the inode of the backing file."""
+_FILE_NAME = 9
 _TRIES = 64
 """Another program may take the free device that the kernel has named."""
 _BLOCK_DEVICES = Path("/sys/block")
@@ -103,6 +104,23 @@ def detach(file: Path) -> None:
         with _held(device, file, os.O_RDONLY) as found:
             if found is not None:
                 fcntl.ioctl(found, _CLR_FD)
+
+
+def detach_own(file: Path) -> None:
+    """The same for a file that others may have attached, too: of its devices only those that were made by `attach`. Raises OSError.
+
+    losetup and mount note the file's name in theirs; `attach` notes none.
+    """
+    for device in devices(file):
+        with _held(device, file, os.O_RDONLY) as found:
+            if found is not None and not _file_name(found):
+                fcntl.ioctl(found, _CLR_FD)
+
+
+def _file_name(device: int) -> bytes:
+    """Raises OSError."""
+    name: bytes = _STATUS.unpack(fcntl.ioctl(device, _GET_STATUS64, bytes(_STATUS.size)))[_FILE_NAME]
+    return name.rstrip(b"\0")
 
 
 def show_size(file: Path) -> list[Path]:

@@ -53,8 +53,17 @@ class DeviceVolumes:
         for link in (pod / users.FOLDER).glob("*/*"):
             link.unlink()
         for target in targets:
-            if target.is_relative_to(self._config.volumes_dir) and not users.users_of(self._config.pods_dir, target):
+            if users.users_of(self._config.pods_dir, target):
+                continue
+            if target.is_relative_to(self._config.volumes_dir):
                 loops.detach(target)
+            elif target.is_file() and not self._is_used_by_another_name(target):
+                loops.detach_own(target)
+
+    def _is_used_by_another_name(self, file: Path) -> bool:
+        """A file of the node's, which volumes of kind `local` may name by several paths."""
+        others = [each for pod in self._config.pods_dir.glob("*") for each in users.targets_of(pod)]
+        return any(each.exists() and each.samefile(file) for each in others if not each.is_relative_to(self._config.volumes_dir))
 
 
 def device_of(link: Path) -> Path:

@@ -1,5 +1,6 @@
 """Block volumes of pods: which device a container gets."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,38 @@ async def test_a_device_of_the_node_is_given_as_it_is_and_left_alone(local: Loca
     assert given(pod(), link) == [("/dev/xvda", str(by_id), "mrw")]
     await volumes.release("one")
     assert loops.devices(config.home / "disk") == [disk]
+
+
+async def test_a_file_of_the_node_has_a_device_for_as_long_as_a_pod_has_it(local: LocalVolumes, config: NodeConfig, home: Path) -> None:
+    file, link = home / "file", home / "by-another-name"
+    file.write_bytes(b"\0" * MIB)
+    link.symlink_to(file)
+    volumes = ClaimedVolumes(config, bound("v", local={"path": str(file)}), local)
+    others = ClaimedVolumes(config, bound("w", local={"path": str(link)}), local)
+    try:
+        await volumes.mount(pod("one"), SOURCE)
+        await volumes.mount(pod("two"), SOURCE)
+        await others.mount(pod("three"), SOURCE)
+        for uid in ("one", "two"):
+            await volumes.release(uid)
+            assert loops.devices(file)
+        await others.release("three")
+        assert not loops.devices(file)
+    finally:
+        loops.detach(file)
+
+
+async def test_a_device_that_somebody_else_has_made_of_a_file_is_left_to_them(local: LocalVolumes, config: NodeConfig, home: Path) -> None:
+    file = home / "file"
+    file.write_bytes(b"\0" * MIB)
+    subprocess.run(["losetup", "--find", file], check=True)
+    try:
+        volumes = ClaimedVolumes(config, bound("v", local={"path": str(file)}), local)
+        await volumes.mount(pod(), SOURCE)
+        await volumes.release("one")
+        assert len(loops.devices(file)) == 1
+    finally:
+        loops.detach(file)
 
 
 async def test_a_file_system_on_a_device_is_not_mounted_and_says_what_to_do(local: LocalVolumes, config: NodeConfig, disk: Path) -> None:
