@@ -1,5 +1,7 @@
 """The room that the disk has for volumes. What other volumes have been promised and have not written yet counts as taken.
 
+So does what they share with their snapshots and clones (reflink): it takes new room of the disk when it is written over.
+
 What is being made has its room held in memory until its file stands for itself; an agent that is killed has nothing in the making.
 """
 
@@ -10,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from pilothouse.engine.node.local_volumes import extents
 from pilothouse.model.errors import InsufficientStorage
 
 RESERVED_PERCENT = 5
@@ -23,6 +26,7 @@ class Room:
         self._folder = folder
         self._held: dict[str, int] = {}
         self._turn = threading.Lock()
+        self._can_share: bool | None = None
 
     @contextmanager
     def held(self, name: str, more_bytes: int) -> Iterator[None]:
@@ -70,7 +74,9 @@ class Room:
 
     def _free(self, name: str) -> int:
         disk = os.statvfs(self._folder)
-        promised = sum(_unwritten(each) for each in self._folder.glob("*/image"))
+        if self._can_share is None:
+            self._can_share = extents.can_share(self._folder)
+        promised = sum(_promised(each, can_share=self._can_share) for each in self._folder.glob("*/image"))
         held = sum(held_bytes for other, held_bytes in list(self._held.items()) if other != name)
         return disk.f_bavail * disk.f_frsize - promised - held - disk.f_blocks * disk.f_frsize * RESERVED_PERCENT // 100
 
@@ -80,12 +86,14 @@ def written(file: Path) -> int:
     return file.stat().st_blocks * 512
 
 
-def _unwritten(file: Path) -> int:
+def _promised(file: Path, *, can_share: bool) -> int:
+    """What the volume may take of the disk beside what it has taken for itself alone."""
     try:
         found = file.stat()
+        shared = extents.shared_bytes(file) if can_share else 0
     except FileNotFoundError:
         return 0
-    return max(0, found.st_size - found.st_blocks * 512)
+    return max(0, found.st_size - max(0, found.st_blocks * 512 - shared))
 
 
 def shown(size_bytes: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.local_volumes import loops
+from pilothouse.engine.node.local_volumes import extents, loops, room
 from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots, Taken
 from pilothouse.engine.node.local_volumes.store import LocalVolumes, Made, Wanted
 from tests.engine.node.local_volumes.conftest import MIB, NAMES, SNAPSHOT, needs_loops, removed
@@ -61,5 +61,10 @@ async def test_a_file_system_is_shared_with_its_snapshot_and_its_clone(shared: N
     assert isinstance(clone, Made)
     assert (clone.path / "file").read_bytes() == (made.path / "file").read_bytes()
     assert (before - os.statvfs(shared.home).f_bavail) * os.statvfs(shared.home).f_frsize < 16 * MIB
+    # What is shared may be written over by each, and is promised for that.
+    for name in NAMES[:2]:
+        image = shared.volumes_dir / name / "image"
+        assert extents.shared_bytes(image) >= 32 * MIB
+        assert room._promised(image, can_share=True) > 56 * MIB
     for name in NAMES[:2]:
         await removed(volumes, name)

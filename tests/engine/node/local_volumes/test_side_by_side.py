@@ -1,13 +1,14 @@
 """Volumes that are made at once: none waits for another, and no room is given away twice."""
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.local_volumes import image
+from pilothouse.engine.node.local_volumes import copying, extents, image
 from pilothouse.engine.node.local_volumes.room import Room
 from pilothouse.engine.node.local_volumes.store import LocalVolumes, Wanted
 from pilothouse.model.errors import InsufficientStorage
@@ -48,6 +49,34 @@ def test_room_is_promised_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             pass
     with room.held("two", 95 * MIB):
         pass
+
+
+def test_what_is_shared_with_a_copy_stays_promised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To write it over takes new room."""
+
+    class Disk:
+        f_bavail, f_frsize, f_blocks = 100, MIB, 100
+
+    image = tmp_path / NAMES[0] / "image"
+    image.parent.mkdir()
+    image.write_bytes(b"x" * 40 * MIB)
+    monkeypatch.setattr("os.statvfs", lambda folder: Disk)
+    monkeypatch.setattr(extents, "can_share", lambda folder: True)
+    monkeypatch.setattr(extents, "shared_bytes", lambda file: 30 * MIB)
+    room = Room(tmp_path)
+    with pytest.raises(InsufficientStorage, match="66 MiB are more than the 65 MiB"):
+        room.hold("two", 66 * MIB)
+    room.hold("two", 65 * MIB)
+
+
+def test_a_disk_is_asked_what_it_can_share(home: Path) -> None:
+    one, two = home / "one", home / "two"
+    one.write_bytes(os.urandom(4 * MIB))
+    with one.open("rb") as source, two.open("w+b") as target:
+        is_shared = copying.share(source.fileno(), target.fileno())
+    assert extents.can_share(home) is is_shared
+    assert extents.shared_bytes(one) == (4 * MIB if is_shared else 0)
+    assert sorted(each.name for each in home.iterdir()) == ["one", "two"]
 
 
 async def test_room_is_looked_for_in_a_thread_and_given_back_when_nobody_wants_it_any_more(tmp_path: Path) -> None:
