@@ -14,8 +14,8 @@ from pilothouse.engine.node.local_volumes.layout import image_of
 from pilothouse.engine.node.local_volumes.works import Works
 from pilothouse.model.errors import Unavailable
 
-AT_ONCE = 1
-"""Checks: each takes memory for the size of its file system, and all of the disk."""
+AT_ONCE = 4
+"""Checks: each takes memory for the size of its file system. A large one holds up no small one."""
 WAIT_S = 5.0
 """How long whoever asks for the volume waits for it at a time: most file systems are small."""
 
