@@ -6,9 +6,10 @@ last one ended: what it lacks (metrics, pods, its target) comes by itself, and n
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
@@ -16,10 +17,11 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.podautoscaler import facts, pace, plan
 from pilothouse.engine.controllers.podautoscaler.evaluation import Evaluation
 from pilothouse.engine.controllers.podautoscaler.history import History
-from pilothouse.engine.controllers.podautoscaler.metrics import Metrics
-from pilothouse.engine.controllers.podautoscaler.plan import ABLE, ACTIVE, Condition, Decision
+from pilothouse.engine.controllers.podautoscaler.metrics import CUSTOM, EXTERNAL, Metrics
+from pilothouse.engine.controllers.podautoscaler.plan import ABLE, ACTIVE, Condition, Decision, Failure, Proposal
 from pilothouse.engine.controllers.podautoscaler.replicas import Situation
 from pilothouse.engine.controllers.podautoscaler.targets import NoTarget, Targets
+from pilothouse.engine.controllers.podautoscaler.turns import Turns
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, Conflict, NotFound
 from pilothouse.model.json import Object
@@ -29,6 +31,9 @@ from pilothouse.model.selector import Selector, SelectorError, parse_labels
 
 SYNC_S = 15.0
 WORKERS = 5
+"""More than all that may ask adapters at a time (see `turns`)."""
+METRICS_AT_A_TIME = 8
+"""Of one autoscaler."""
 DEADLINE_S = 60.0
 AWAITED_S, NEW_S = 3.0, 60.0
 """Between two rounds while nothing can be decided and a pod is no older than that: its first figures come soon, and need not wait."""
@@ -70,6 +75,7 @@ class HorizontalPodAutoscalerController:
         self._autoscalers = informers.of(HORIZONTALPODAUTOSCALERS)
         self._pods = informers.of(PODS, indexes={"namespace": lambda pod: (meta.namespace(pod) or "",)})
         self._controller = Controller("horizontal-pod-autoscaler", self.reconcile, workers=WORKERS, deadline_s=DEADLINE_S)
+        self._turns = Turns(self._controller.queue.add)
         self._controller.watches(self._autoscalers, lambda _: ())
         self._controller.watches(self._pods, lambda _: ())
         self._autoscalers.on_change(self._changed)
@@ -83,14 +89,21 @@ class HorizontalPodAutoscalerController:
             key = meta.key(old or {})
             self._histories.pop(key, None)
             self._selectors.pop(key, None)
+            self._turns.leave(key)
         elif old is None or facts.spec(old) != facts.spec(new):
             self._controller.queue.add(meta.key(new))
 
     async def reconcile(self, key: str) -> float | None:
         hpa = self._autoscalers.get(key)
         if hpa is None or meta.is_deleting(hpa):
+            self._turns.leave(key)
             return None
-        decision = await self._round(key, hpa)
+        if (apis := _adapters(hpa)) and not self._turns.take(key, apis):
+            return None  # Its turn comes by itself.
+        try:
+            decision = await self._round(key, hpa)
+        finally:
+            self._turns.leave(key)
         return min(self._sync_s, AWAITED_S) if decision.is_awaited else self._sync_s
 
     async def _round(self, key: str, hpa: Object) -> Decision:
@@ -144,11 +157,7 @@ class HorizontalPodAutoscalerController:
         metrics = Metrics(self._client, self._targets, namespace, text)
         situation = Situation(current, pods, self._clock(), facts.tolerances(hpa))
         evaluation = Evaluation(metrics, situation, facts.replicas(scale.get("status") or {}))
-        found = []
-        for spec in facts.spec(hpa).get("metrics") or ():
-            found.append(await evaluation.evaluate(spec))
-            # What one metric takes depends on the pods, and there may be many of either: others have their turn in between.
-            await asyncio.sleep(0)
+        found = await _evaluated(evaluation, facts.spec(hpa).get("metrics") or ())
         decision = plan.by_metrics(hpa, current, found, history, now)
         if decision.replicas is None and any(self._is_new(pod) for pod in pods):
             return replace(decision, is_awaited=True)
@@ -248,6 +257,30 @@ class HorizontalPodAutoscalerController:
             await self._client.update_status(HORIZONTALPODAUTOSCALERS, hpa | {"status": status})
         except NotFound:
             return
+
+
+async def _evaluated(evaluation: Evaluation, specs: Sequence[Object]) -> list[Proposal | Failure]:
+    """Side by side: what an adapter does not answer keeps no other metric waiting."""
+    found: dict[int, Proposal | Failure] = {}
+    left = iter(enumerate(specs))
+
+    async def work() -> None:
+        for number, spec in left:
+            found[number] = await evaluation.evaluate(spec)
+            # What one metric takes depends on the pods, and there may be many of either: others have their turn in between.
+            await asyncio.sleep(0)
+
+    async with scope() as tasks:
+        for _ in range(min(METRICS_AT_A_TIME, len(specs))):
+            tasks.spawn(work())
+    return [found[number] for number in range(len(specs))]
+
+
+def _adapters(hpa: Object) -> frozenset[str]:
+    """The APIs of adapters that its metrics are of."""
+    kinds = {"Pods": CUSTOM, "Object": CUSTOM, "External": EXTERNAL}
+    stated = {metric.get("type") or "" for metric in facts.spec(hpa).get("metrics") or ()}
+    return frozenset(api for kind, api in kinds.items() if kind in stated)
 
 
 def _bare(status: Object) -> Object:

@@ -17,12 +17,15 @@ from pilothouse.model.kinds import PODMETRICS
 from pilothouse.model.selector import SelectorError, from_label_selector
 
 ASK_S = 10.0
-"""For one answer of an adapter: one that hangs costs its autoscalers this much, and no others their turn for longer."""
-_CUSTOM, _EXTERNAL = "custom.metrics.k8s.io", "external.metrics.k8s.io"
+"""For all answers of adapters that a round needs: one that hangs costs its autoscalers this much, however many metrics they have."""
+CUSTOM, EXTERNAL = "custom.metrics.k8s.io", "external.metrics.k8s.io"
 
 
 class Metrics:
-    """For one round of one autoscaler: what pods use is asked once. selector: of its pods."""
+    """For one round of one autoscaler, which begins now: what pods use is asked once. selector: of its pods.
+
+    Metrics may be asked for side by side.
+    """
 
     def __init__(self, client: Client, targets: Targets, namespace: str, selector: str) -> None:
         self._client = client
@@ -32,14 +35,17 @@ class Metrics:
         self._pods: ObjectList | None = None
         self._paths: dict[str, str] = {}
         self._unserved: set[str] = set()
+        self._lock = asyncio.Lock()
+        self._ends_at = asyncio.get_running_loop().time() + ASK_S
 
     async def resource(self, resource: str, container: str = "") -> dict[str, Sample]:
         """By pod. Raises MetricError."""
-        if self._pods is None:
-            try:
-                self._pods = await self._client.list(PODMETRICS, self.namespace, label_selector=self._selector)
-            except ApiError as error:
-                raise MetricError(f"unable to fetch metrics from resource metrics API: {error.message}") from error
+        async with self._lock:
+            if self._pods is None:
+                try:
+                    self._pods = await self._client.list(PODMETRICS, self.namespace, label_selector=self._selector)
+                except ApiError as error:
+                    raise MetricError(f"unable to fetch metrics from resource metrics API: {error.message}") from error
         if not self._pods.items:
             raise MetricError("no metrics returned from resource metrics API")
         return samples.of_pods(self._pods.items, resource, container)
@@ -47,7 +53,7 @@ class Metrics:
     async def of_pods(self, metric: Object) -> dict[str, Sample]:
         """A custom metric of each pod. Raises MetricError."""
         path = f"namespaces/{_segment(self.namespace)}/pods/*/{_segment(metric['name'])}"
-        items = await self._items(_CUSTOM, path, metric, labelSelector=self._selector)
+        items = await self._items(CUSTOM, path, metric, labelSelector=self._selector)
         return samples.of_custom(items)
 
     async def of_object(self, metric: Object, described: Object) -> int:
@@ -62,22 +68,24 @@ class Metrics:
         else:
             place = f"namespaces/{_segment(self.namespace)}/" if resource.namespaced else ""
             path = f"{place}{resource.group_resource}/{name}/{_segment(metric['name'])}"
-        items = await self._items(_CUSTOM, path, metric)
+        items = await self._items(CUSTOM, path, metric)
         return samples.milli(items[0].get("value"))
 
     async def external(self, metric: Object) -> int:
         """The sum of its values, in thousandths. Raises MetricError."""
         path = f"namespaces/{_segment(self.namespace)}/{_segment(metric['name'])}"
-        return sum(samples.milli(item.get("value")) for item in await self._items(_EXTERNAL, path, metric))
+        return sum(samples.milli(item.get("value")) for item in await self._items(EXTERNAL, path, metric))
 
     async def _items(self, group: str, path: str, metric: Object, **query: str) -> list[Object]:
         """At least one value. Raises MetricError."""
         kind = group.partition(".")[0]
         labels = _labels(metric)
         if labels:
-            query["labelSelector" if group == _EXTERNAL else "metricLabelSelector"] = labels
+            query["labelSelector" if group == EXTERNAL else "metricLabelSelector"] = labels
         try:
-            async with asyncio.timeout(ASK_S):
+            async with asyncio.timeout_at(self._ends_at):
+                # Once the time is over nothing more is sent.
+                await asyncio.sleep(0)
                 answer = await self._client.call("GET", f"{await self._root(group)}/{path}", query=tuple(query.items()))
         except TimeoutError as error:
             raise MetricError(f"unable to fetch metrics from {kind} metrics API: context deadline exceeded") from error

@@ -9,6 +9,7 @@ import pytest
 
 from pilothouse.engine.apiserver.aggregator.front_proxy import FrontProxy
 from pilothouse.engine.controllers.podautoscaler import metrics
+from pilothouse.engine.controllers.podautoscaler.controller import WORKERS
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import APISERVICES, DEPLOYMENTS, ENDPOINTSLICES, HORIZONTALPODAUTOSCALERS, SERVICES
 from pilothouse.wire.pki import CertificateAuthority
@@ -21,6 +22,7 @@ from tests.engine.controllers.conftest import Cluster
 from tests.engine.controllers.podautoscaler.adapter import CUSTOM, EXTERNAL, Adapter
 from tests.engine.controllers.podautoscaler.test_controller import (
     autoscaler,
+    deployment,
     scaling,
     until_it_says,
     until_told,
@@ -154,3 +156,34 @@ async def test_an_adapter_that_hangs_costs_its_autoscaler_a_moment(web: Cluster,
     await until_it_says(web, "ScalingActive", "False", "FailedGetExternalMetric", "context deadline exceeded")
     adapter.hangs.set()
     await until_replicas(web, 4)
+
+
+CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}
+
+
+async def scaled_by(cluster: Cluster, name: str, *wanted: Object) -> None:
+    """A Deployment without pods, and its autoscaler."""
+    made = deployment(2)
+    made["metadata"]["name"] = name
+    made["spec"]["selector"]["matchLabels"] = made["spec"]["template"]["metadata"]["labels"] = {"app": name}
+    await cluster.create(DEPLOYMENTS, made)
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    await cluster.create(HORIZONTALPODAUTOSCALERS, autoscaler(name, target, metrics=[*wanted]))
+
+
+async def test_an_adapter_that_hangs_keeps_no_worker_from_those_that_go_by_the_processor(
+    web: Cluster, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "ASK_S", 30.0)
+    adapter.hangs = asyncio.Event()
+    try:
+        for number in range(WORKERS + 1):
+            await scaled_by(web, f"h{number}", external_metric(averageValue="10"))
+        await scaled_by(web, "cpu", CPU)
+        async with asyncio.timeout(15):
+            await until_it_says(web, "ScalingActive", "False", "FailedGetResourceMetric", name="cpu")
+    finally:
+        adapter.hangs.set()
+    adapter.external["queue"] = [({}, "40")]
+    for number in range(WORKERS + 1):
+        await until_it_says(web, "ScalingActive", "True", "ValidMetricFound", name=f"h{number}")
