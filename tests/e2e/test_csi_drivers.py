@@ -12,7 +12,7 @@ from tests.csi_driver.pod import driver_pod
 from tests.csi_driver.store import Store
 from tests.e2e.instance import Instance, eventually
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(280)]
 
 DRIVER = "folders.test"
 STORAGE, SNAPSHOTS = "storage.k8s.io/v1", "snapshot.storage.k8s.io/v1"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.instance import Instance, eventually, require_rights, started
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(280)]
 
 PROFILES = """
 apiVersion: kubescheduler.config.k8s.io/v1

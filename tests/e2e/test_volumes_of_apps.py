@@ -79,6 +79,7 @@ def test_what_an_app_writes_to_its_volume_outlives_replicas_deploys_and_the_app(
     assert shop.ph("volumes", "-o", "json")[0].strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_volume_is_taken_out_by_going_back_and_given_again_with_what_is_in_it(shop: Shop) -> None:
     shop.deploy()
     shop.deploy("--volume", "data:/data:16Mi")
@@ -91,6 +92,7 @@ def test_a_volume_is_taken_out_by_going_back_and_given_again_with_what_is_in_it(
     eventually(lambda: shop.instance.get(*claim)["status"]["capacity"]["storage"] == "32Mi", 60)
 
 
+@pytest.mark.slow
 def test_a_volume_without_room_ends_the_deploy_with_the_cause(shop: Shop, tmp_path: Path) -> None:
     shop.deploy()
     _, said = shop.ph("deploy", "--image", shop.image, "--name", "shop", "--volume", "data:/data:900Ti", check=False)
@@ -128,6 +130,7 @@ volumes: {{shared_files: {{x-size: 16Mi}}}}
 """
 
 
+@pytest.mark.slow
 def test_services_of_a_compose_file_share_a_named_volume(instance: Instance, namespace: str, busybox: str, tmp_path: Path) -> None:
     def sh(app: str, script: str) -> str:
         return instance.ph("exec", "-n", namespace, app, "/bin/busybox", "sh", "-c", script).stdout
