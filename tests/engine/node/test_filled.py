@@ -144,9 +144,10 @@ async def test_a_copy_that_is_stuck_holds_up_its_own_claim_alone(
         each["metadata"]["uid"] = f"u{number}"
     other["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] = "other"
     (tmp_path / "others").mkdir()
-    tasks = [asyncio.ensure_future(filler.fill(each, each["spec"]["containers"][0], IMAGE, volumes)) for each in (first, same)]
+    tasks = [asyncio.ensure_future(filler.fill(first, first["spec"]["containers"][0], IMAGE, volumes))]
     try:
         assert await asyncio.to_thread(stuck.wait, 10.0)
+        tasks.append(asyncio.ensure_future(filler.fill(same, same["spec"]["containers"][0], IMAGE, volumes)))
         await asyncio.wait_for(filler.fill(other, other["spec"]["containers"][0], IMAGE, {"v": tmp_path / "others"}), 20.0)
         assert os.listdir(tmp_path / "others") == ["data"]
         # Its pod is deleted: that does not wait, and the claim is still busy.
