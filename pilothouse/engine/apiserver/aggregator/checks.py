@@ -22,6 +22,8 @@ from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object, dumps
 
 EVERY_S = 30.0
+DESCRIBED_AGAIN_S = 180.0
+"""Between two readings of a description whose hash nobody says, or that could not be used: it may be large."""
 FLOOR_S = 1.0
 AT_A_TIME = 8
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
@@ -30,11 +32,16 @@ _log = structlog.get_logger("apiserver.aggregator")
 
 @dataclass(slots=True)
 class _Turn:
-    """due_at, began_at: in the loop's time. is_running: whether it is being asked."""
+    """due_at, began_at, described_at: in the loop's time, the last when its description was read. is_running: whether it is being asked.
+
+    is_changed: whether something about it has changed since its description was read.
+    """
 
     due_at: float
     began_at: float = float("-inf")
     is_running: bool = False
+    described_at: float = float("-inf")
+    is_changed: bool = False
     backoff: Backoff = field(default_factory=lambda: Backoff(_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S))
 
 
@@ -65,6 +72,7 @@ class Checks:
         now = _now()
         turn = self._turns.setdefault(name, _Turn(now))
         turn.due_at = min(turn.due_at, max(now, turn.began_at + FLOOR_S))
+        turn.is_changed = True
         self._changed.set()
 
     async def run(self) -> None:
@@ -103,7 +111,7 @@ class Checks:
                 del self._turns[name]
                 self._findings.keep(self._turns.keys() - {name})
                 return
-            finding = await self._found(registration)
+            finding = await self._found(registration, turn)
             self._findings.put(name, finding)
             if finding.failure:
                 turn.due_at = min(turn.due_at, _now() + turn.backoff.next_s())
@@ -116,7 +124,7 @@ class Checks:
             turn.is_running = False
             self._changed.set()
 
-    async def _found(self, registration: Registration) -> Finding:
+    async def _found(self, registration: Registration, turn: _Turn) -> Finding:
         before = self._findings.of(registration) or Finding(registration)
         try:
             answer = await self._asker.get(registration, registration.path)
@@ -126,7 +134,7 @@ class Checks:
             return _failed(before, registration, f"bad status from {registration.url}: {answer.status}")
         resources = resource_list.entries(answer.value, registration.group, registration.version)
         openapi = await self._openapi(registration)
-        return Finding(registration, "", resources, openapi, await self._described(registration, openapi, before))
+        return Finding(registration, "", resources, openapi, await self._described(registration, openapi, before, turn))
 
     async def _openapi(self, registration: Registration) -> str:
         """Where its document of version 3 is, as its index says."""
@@ -137,14 +145,18 @@ class Checks:
             return ""
         return description_in(index, name)
 
-    async def _described(self, registration: Registration, openapi: str, before: Finding) -> Described | None:
-        """Asked again only when the hash of its description has changed: the document may be large."""
-        if before.described is not None and before.openapi == openapi:
+    async def _described(self, registration: Registration, openapi: str, before: Finding, turn: _Turn) -> Described | None:
+        """Asked again when the hash of its description has changed, and seldom where there is none or it was of no use."""
+        is_same = before.openapi == openapi
+        if is_same and openapi and before.described is not None:
             return before.described
+        if is_same and not turn.is_changed and _now() < turn.described_at + DESCRIBED_AGAIN_S:
+            return before.described
+        turn.is_changed, turn.described_at = False, _now()
         try:
             document = (await self._asker.get(registration, "/openapi/v2", most_bytes=MOST_DESCRIBED_BYTES)).value
         except ApiError:
-            return None
+            return before.described if is_same else None
         if document is None:
             return None
         return await asyncio.to_thread(described, document, registration.name, registration.path, self._encode)
