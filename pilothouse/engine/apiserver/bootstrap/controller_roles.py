@@ -219,7 +219,7 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("create", "volumesnapshotclasses", SNAPSHOTS),
         rule("update", "volumesnapshots", SNAPSHOTS),
         rule("update", "volumesnapshots/status volumesnapshotcontents/status", SNAPSHOTS),
-        rule("create delete update", "volumesnapshotcontents", SNAPSHOTS),
+        rule("create delete get update", "volumesnapshotcontents", SNAPSHOTS),
         rule("update", "persistentvolumeclaims"),
         EVENTS,
     ),

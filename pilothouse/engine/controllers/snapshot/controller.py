@@ -19,13 +19,15 @@ from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.snapshot.install import install
-from pilothouse.engine.controllers.snapshot.plan import Create, Delete, Facts, Fail, Say, Write, plan
+from pilothouse.engine.controllers.snapshot.plan import Create, Delete, Facts, Fail, Say, Write, may_have_begun, plan
 from pilothouse.engine.controllers.snapshot.taking import SnapshotDriver, Taker
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
 from pilothouse.model.snapshots import (
+    AS_SOURCE,
+    CLAIM_AS_SOURCE,
     VOLUMESNAPSHOTCLASSES,
     VOLUMESNAPSHOTCONTENTS,
     VOLUMESNAPSHOTS,
@@ -101,7 +103,7 @@ class SnapshotController:
         snapshot = self._snapshots.get(key)
         if snapshot is None:
             return None
-        for action in plan(self._facts(snapshot)):
+        for action in plan(await self._facts(snapshot)):
             match action:
                 case Write(obj, is_status):
                     await self._write(obj, is_status=is_status)
@@ -115,28 +117,37 @@ class SnapshotController:
                     await self._fail(snapshot, reason, message)
         return None if is_ready(snapshot) and not meta.is_deleting(snapshot) else REPAIR_S
 
-    def _facts(self, snapshot: Object) -> Facts:
+    async def _facts(self, snapshot: Object) -> Facts:
         claim = self._claims.get(f"{meta.namespace(snapshot)}/{source_claim(snapshot)}")
         volume = None if claim is None else self._volumes.get(claim["spec"].get("volumeName") or "")
         claims = self._claims.items() if meta.is_deleting(snapshot) else []
+        is_kept = claim is not None and CLAIM_AS_SOURCE in meta.finalizers(claim)
         return Facts(
             snapshot,
-            self._contents.get(content_name(snapshot)),
+            await self._content(snapshot) if is_kept else self._contents.get(content_name(snapshot)),
             claim,
             volume,
             self._classes.items(),
             is_restored=any(_is_pending(each) and is_source_of(snapshot, each) for each in claims),
-            claim_is_needed=claim is not None and any(self._is_being_taken(each, snapshot) for each in self._others(claim)),
+            claim_is_needed=claim is not None and is_kept and await self._is_needed(claim, snapshot),
         )
 
-    def _others(self, claim: Object) -> list[Object]:
-        return self._snapshots.by_index("claim", meta.key(claim))
+    async def _content(self, snapshot: Object) -> Object | None:
+        """Asked for when the cache has none that may have been made a moment ago: the claim may not go then."""
+        found = self._contents.get(content_name(snapshot))
+        if found is not None or is_ready(snapshot) or AS_SOURCE not in meta.finalizers(snapshot):
+            return found
+        return await self._client.get_or_none(VOLUMESNAPSHOTCONTENTS, content_name(snapshot))
 
-    def _is_being_taken(self, other: Object, snapshot: Object) -> bool:
-        if meta.uid(other) == meta.uid(snapshot) or meta.is_deleting(other):
-            return False
-        content = self._contents.get(content_name(other))
-        return content is not None and not is_ready(content)
+    async def _is_needed(self, claim: Object, snapshot: Object) -> bool:
+        """Whether another snapshot is being taken of the claim, or is about to be: none begins of a claim that is being deleted."""
+        for other in self._snapshots.by_index("claim", meta.key(claim)):
+            if meta.uid(other) == meta.uid(snapshot) or meta.is_deleting(other):
+                continue
+            content = await self._content(other)
+            if (may_have_begun(other) and not meta.is_deleting(claim)) if content is None else not is_ready(content):
+                return True
+        return False
 
     async def _write(self, obj: Object, *, is_status: bool) -> None:
         resource = _KINDS[obj["kind"]]

@@ -83,9 +83,16 @@ def plan(facts: Facts) -> list[Action]:
     if meta.is_deleting(facts.snapshot):
         return [*_let_go(facts), *_free_claim(facts)]
     try:
-        return [*_taken(facts), *_free_claim(facts)]
+        found = _taken(facts)
     except Refused as refused:
         return [Fail(refused.reason, refused.message), *_free_claim(facts)]
+    # Without a content it is being begun, and has its claim kept by the same actions.
+    return found if facts.content is None else [*found, *_free_claim(facts)]
+
+
+def may_have_begun(snapshot: Object) -> bool:
+    """Whether a content may have been made for it that nobody has seen yet."""
+    return AS_SOURCE in meta.finalizers(snapshot) and not _was_bound(snapshot)
 
 
 def _taken(facts: Facts) -> list[Action]:

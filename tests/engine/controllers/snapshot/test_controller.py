@@ -1,10 +1,12 @@
 """Snapshots in a cluster with all controllers, each with its own rights; the nodes that have the volumes are played."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from pilothouse.client.informer import Informer
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.controllers.snapshot.definitions import DEFINITIONS
 from pilothouse.engine.controllers.snapshot.install import install
@@ -130,6 +132,21 @@ async def test_a_content_of_another_driver_is_left_to_its_sidecar(cluster: Clust
     content = await cluster.get(CONTENTS, "theirs") or {}
     await cluster.client.update_status(CONTENTS, content | {"status": {"readyToUse": True, "snapshotHandle": "x", "restoreSize": 5}})
     assert (await cluster.until_one(SNAPSHOTS, "theirs", is_ready))["status"]["restoreSize"] == "5"
+
+
+async def test_a_claim_stays_while_a_snapshot_is_taken_whose_content_no_cache_has_yet(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Informer.get
+    monkeypatch.setattr(Informer, "get", lambda self, key: None if self.resource is CONTENTS else known(self, key))
+    await cluster.create(SNAPSHOTS, snapshot())
+    await cluster.until(CONTENTS, lambda items: len(items) == 1, "made", None)
+    await cluster.until_one(CLAIMS, "data", lambda each: CLAIM_AS_SOURCE in meta.finalizers(each))
+    await cluster.create(SNAPSHOTS, snapshot("t", volumeSnapshotClassName="nothing"))
+    await cluster.until_one(SNAPSHOTS, "t", lambda each: bool((each.get("status") or {}).get("error")))
+    await cluster.client.delete(CLAIMS, "data", "default")
+    await asyncio.sleep(0.3)
+    assert CLAIM_AS_SOURCE in meta.finalizers(await cluster.get(CLAIMS, "data") or {})
 
 
 async def test_a_missing_claim_is_said_in_an_event(cluster: Cluster) -> None:

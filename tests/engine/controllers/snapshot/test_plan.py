@@ -119,6 +119,10 @@ def test_a_claim_of_which_another_snapshot_is_being_taken_is_kept() -> None:
     assert plan(facts) == []
 
 
+def test_a_claim_that_an_earlier_snapshot_has_kept_stays_for_one_that_begins() -> None:
+    assert [type(each) for each in plan(Facts(snapshot(AS_SOURCE), **(source() | {"claim": claim(CLAIM_AS_SOURCE)})))] == [Create, Say]
+
+
 def test_an_error_is_shown_until_it_is_ready() -> None:
     error = {"message": "full", "time": "2026-01-01T00:00:00Z"}
     failing = content(status={"readyToUse": False, "error": error})
