@@ -9,7 +9,7 @@ from pilothouse.cli.why.kinds.reading import PARTS
 from pilothouse.cli.why.notes import Note, belongs_to, from_event, merged
 from pilothouse.cli.why.reader import Parts, Reader, owned
 from pilothouse.cli.why.scene import Scene
-from pilothouse.cli.why.scheduler_causes import other_scheduler
+from pilothouse.cli.why.scheduler_causes import unseen_by
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
@@ -100,8 +100,8 @@ async def _pod_parts(reader: Reader, name: str, namespace: str) -> Parts:
 
 
 async def _schedulers(reader: Reader, pods: Sequence[Object]) -> list[str]:
-    """The cluster's own, when a pod that has no node asks for another than the usual one."""
-    if not any(other_scheduler(pod) for pod in pods):
+    """The cluster's own, when no scheduler has looked at a pod."""
+    if not any(unseen_by(pod) for pod in pods):
         return []
     with contextlib.suppress(Forbidden):
         found = await reader.get_or_none(kinds.CONFIGMAPS, SCHEDULERS, "kube-public")

@@ -7,17 +7,18 @@ from pilothouse.model.json import Object
 from pilothouse.model.scheduling import DEFAULT_SCHEDULER
 
 
-def other_scheduler(pod: Object) -> str:
-    """The name that a pod without a node asks for and that is not the usual one; "" for none."""
+def unseen_by(pod: Object) -> str:
+    """The name of the scheduler that a pod without a node asks for and that has not looked at it; "" for none."""
     spec = pod["spec"]
-    name = spec.get("schedulerName") or DEFAULT_SCHEDULER
-    return "" if spec.get("nodeName") or name == DEFAULT_SCHEDULER or meta.condition(pod, "PodScheduled") is not None else str(name)
+    if spec.get("nodeName") or meta.condition(pod, "PodScheduled") is not None:
+        return ""
+    return str(spec.get("schedulerName") or DEFAULT_SCHEDULER)
 
 
 def of_scheduler(scene: Scene, pod: Object) -> Finding | None:
     """None for a pod that a scheduler of the cluster looks at."""
-    name = other_scheduler(pod)
-    if not name or name in scene.schedulers:
+    name = unseen_by(pod)
+    if not name or name in scene.schedulers or (name == DEFAULT_SCHEDULER and not scene.schedulers):
         return None
     known = f": there are {' and '.join(scene.schedulers)}" if scene.schedulers else ""
     cause = f"pod {meta.name(pod)} asks for scheduler {name}, which has not looked at it{known}"

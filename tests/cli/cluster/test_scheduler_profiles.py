@@ -22,6 +22,7 @@ def test_the_control_plane_starts_by_a_copy_that_outlives_the_file(tmp_path: Pat
     home, path = Home(tmp_path), tmp_path / "given.yaml"
     assert scheduler_config(home) == SchedulerConfig()
     settings = named(path, "default-scheduler", "packing")
+    settings.save(home)
     for _ in range(2):
         check(home, settings)
         keep(home, settings)
@@ -43,3 +44,17 @@ def test_a_file_that_is_not_valid_or_was_never_there_is_refused(tmp_path: Path) 
     with pytest.raises(SettingsError, match=r"given.yaml is not valid: it has to begin with"):
         check(home, Settings(scheduler_config=str(path)))
     assert scheduler_config(home).names == ["packing"]
+
+
+def test_a_path_that_is_given_for_the_first_time_must_be_there(tmp_path: Path) -> None:
+    home, path = Home(tmp_path), tmp_path / "given.yaml"
+    settings = named(path, "default-scheduler")
+    settings.save(home)
+    keep(home, settings)
+    with pytest.raises(SettingsError, match=r"given.yml cannot be read"):
+        check(home, Settings(scheduler_config=str(tmp_path / "given.yml")))
+
+
+def test_who_waits_for_a_profile_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(Home(tmp_path), named(tmp_path / "given.yaml", "packing"))
+    assert "pods that name no scheduler wait; there are packing" in capsys.readouterr().err

@@ -40,6 +40,12 @@ def test_a_pod_that_somebody_looks_at_is_not_told_so(pod: Object) -> None:
     assert "asks for scheduler" not in explain(seen(pod, "default-scheduler", "packing")).sentence
 
 
+def test_a_pod_that_names_none_is_told_that_nobody_has_the_usual_name() -> None:
+    found = explain(seen(asking("default-scheduler"), "packing"))
+    assert found.chain == ("pod p asks for scheduler default-scheduler, which has not looked at it: there are packing",)
+    assert "asks for scheduler" not in explain(seen(asking("default-scheduler"))).sentence
+
+
 async def test_their_names_are_read_for_a_pod_that_asks_for_another() -> None:
     client = Client(FakeTransport(FakeCluster()))
     await client.create(PODS, asking("volcano") | {"metadata": {"name": "p"}}, "default")

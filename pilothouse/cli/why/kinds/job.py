@@ -72,7 +72,8 @@ def _failed(scene: Scene, job: Object, condition: Object) -> Finding:
         return Finding((limit,), f"allow more time, or {_AGAIN}", State.FAILED, AT_ONCE)
     worst = _worst(scene)
     if worst is None:
-        return Finding((effect,), f"see `ph kubectl logs job/{meta.name(job)}`; {_AGAIN}", State.FAILED, AT_ONCE)
+        step = f"see `ph kubectl logs job/{meta.name(job)}`" if scene.pods else "its pods are gone, and their logs with them"
+        return Finding((effect,), f"{step}; {_AGAIN}", State.FAILED, AT_ONCE)
     return Finding((*worst.chain, effect), f"{worst.next_step}; {_AGAIN}", State.FAILED, AT_ONCE)
 
 

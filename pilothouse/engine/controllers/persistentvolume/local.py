@@ -24,6 +24,7 @@ from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists, ApiError, Conflict, InsufficientStorage, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
+from pilothouse.model.node_objects import is_simulated
 from pilothouse.model.volumes import NODE, SELECTED_NODE, SOURCE_NODE, class_of, is_copied, mode, requested, waits_for_consumer
 
 SOURCE_S = 2.0
@@ -195,4 +196,6 @@ def _no_node(claim: Object, node: Object | None, source: Source | None) -> str:
     selected = meta.annotations(claim).get(SELECTED_NODE) if source is None else source.node
     if node is None:
         return f'node "{selected}" is not there' if selected else "no node is ready that can keep volumes to their size"
+    if is_simulated(node):
+        return f"node {meta.name(node)} is simulated: there are no volumes"
     return f"node {meta.name(node)} cannot keep volumes to their size: it needs e2fsprogs, loop devices and root"
