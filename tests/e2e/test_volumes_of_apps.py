@@ -86,7 +86,7 @@ def test_a_volume_is_taken_out_by_going_back_and_given_again_with_what_is_in_it(
     shop.sh("echo one > /data/file")
     assert "volume data is taken out of shop; what is in it stays" in shop.ph("rollback", "shop")[1]
     assert shop.sh("ls /data 2>&1 || true") != "file\n"
-    assert "volume data of shop grows from 16Mi to 32Mi" not in shop.deploy("--volume", "data:/data:32Mi")
+    assert "volume data of shop is to have 32Mi instead of 16Mi" not in shop.deploy("--volume", "data:/data:32Mi")
     assert shop.sh("cat /data/file") == "one\n"
     claim = ("pvc", "shop-data", "-n", shop.namespace)
     eventually(lambda: shop.instance.get(*claim)["status"]["capacity"]["storage"] == "32Mi", 60)

@@ -93,7 +93,7 @@ def _say_kept(claims: Sequence[Object], namespace: str) -> None:
     for claim in claims:
         name = shown_name(claim)
         remove = copyable(f"volumes delete {name}", namespace)
-        output.note(f"volume {name} is kept, and an app of the same name finds it again: `{remove}` removes it")
+        output.note(f"volume {name} is kept, and an app of the same name finds it again with --volume: `{remove}` removes it")
 
 
 async def _remove(client: "Client", names: tuple[str, ...], namespace: str, timeout_s: float) -> None:

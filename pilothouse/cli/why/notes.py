@@ -23,6 +23,8 @@ ROUTINE = frozenset(
         "Completed",
         "SandboxChanged",
         "TaintManagerEviction",
+        *("WaitForFirstConsumer", "ExternalProvisioning", "Provisioning", "ProvisioningSucceeded"),
+        *("Resizing", "FileSystemResizeRequired", "FileSystemResizeSuccessful", "VolumeResizeSuccessful"),
     }
 )
 """Reasons that tell of work as it should go: no cause of anything."""

@@ -56,7 +56,8 @@ def of_note(note: Note, app: str = "") -> Finding | None:
         return no_program("app", program)
     if not note.is_trouble or note.reason == "BackOff":
         return None
-    return Finding((f"{note.kind.lower()} {note.name}: {note.reason}: {note.message.rstrip('. ')}",), logs(app, note.name))
+    step = logs(app, note.name) if app or note.kind == "Pod" else "what is said below tells more"
+    return Finding((f"{note.kind.lower()} {note.name}: {note.reason}: {note.message.rstrip('. ')}",), step)
 
 
 def _not_scheduled(pod: Object) -> Finding | None:

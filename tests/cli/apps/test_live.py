@@ -149,7 +149,7 @@ async def test_volumes_that_cannot_be_are_refused_before_anything_is_written(tmp
         await cluster.until_one(kinds.PERSISTENTVOLUMECLAIMS, "shop-data", bool)
         app = await find_app(cluster.client, "shop", "default")
         with pytest.raises(
-            click.ClickException, match="shop is not deployed: volume data of shop has 2Gi and volumes never become smaller"
+            click.ClickException, match="shop is not deployed: volume data of shop was asked for with 2Gi and is not made yet"
         ):
             await require_volumes(cluster.client, of_shop(size="1Gi"), app, undone="not deployed")
         with pytest.raises(click.ClickException, match="shop is not scaled: shop cannot have 2 replicas of web"):
@@ -192,7 +192,7 @@ async def test_what_becomes_of_volumes_is_said_before_an_app_is_deleted(tmp_path
         assert _fate(claims, gone=False) == " The volume shop/data (2Gi) is kept."
         assert _fate(claims, gone=True) == " All that is in volume shop/data (2Gi) goes with it, for good."
         _say_kept(claims, "default")
-        assert "an app of the same name finds it again: `ph volumes delete shop/data` removes it" in capsys.readouterr().err
+        assert "an app of the same name finds it again with --volume: `ph volumes delete shop/data` removes it" in capsys.readouterr().err
         blog = {"metadata": {"name": "blog"}, "spec": {"image": "web:1", "volumes": {"data": {"path": "/data", "claim": "shop-data"}}}}
         await cluster.create(APPS, blog)
         assert await _claims(cluster.client, ("shop",), "default", required=True) == []

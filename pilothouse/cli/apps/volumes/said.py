@@ -28,7 +28,7 @@ async def require_volumes(client: "Client", wanted: Object, before: Object | Non
 
     What the user may not see of claims is left to the platform to tell.
     """
-    if not wanted["spec"].get("volumes") and not ((before or {}).get("spec") or {}).get("volumes"):
+    if before is not None and not wanted["spec"].get("volumes") and not before["spec"].get("volumes"):
         return []
     try:
         found: Claims = await claims_of_app(client, wanted)
@@ -51,11 +51,28 @@ def changes(wanted: Object, before: Object | None, claims: Claims) -> Iterator[s
         if known is None or known.claim != volume.claim:
             yield _given(name, volume, claims.get(volume.claim))
         elif volume.size and volume.claim in claims and parse(volume.size).amount > requested(claims[volume.claim]).amount:
-            yield f"volume {volume.name} of {name} grows from {requested(claims[volume.claim])} to {volume.size}"
+            yield _growing(name, volume, claims[volume.claim])
     yield from _one_by_one(wanted, before, claims)
     for volume in old.values():
         if volume.name not in new:
             yield _left(name, volume)
+    if before is None:
+        mounted = {volume.claim for volume in new.values()}
+        yield from (_kept(name, claim) for key, claim in claims.items() if key not in mounted and rules.app_of(claim) == name)
+
+
+def _growing(app: str, volume: Volume, claim: Object) -> str:
+    restart = copyable(f"restart {app}")
+    return (
+        f"volume {volume.name} of {app} is to have {volume.size} instead of {requested(claim)}: `{copyable('volumes')}` shows when it has; "
+        f"where a machine cannot let it grow in use, `{restart}` does"
+    )
+
+
+def _kept(app: str, claim: Object) -> str:
+    """Of a volume that an earlier app of the name has left."""
+    volume, path = meta.labels(claim)[rules.VOLUME_LABEL], meta.annotations(claim).get(rules.PATH) or "PATH"
+    return f"volume {app}/{volume} of an earlier {app} is kept and not mounted: `--volume {volume}:{path}` gives it back"
 
 
 def _given(app: str, volume: Volume, claim: Object | None) -> str:

@@ -35,6 +35,8 @@ def explain(scene: Scene) -> Why:
     if trouble := job_causes.finding(own):
         failed = meta.is_true(newest, "Failed")
         effect = f"job {meta.name(newest)}, its last run, {'failed' if failed else 'does not get on'}"
+        anew = f"correct the cronjob's template; {_next(cron_job, scene.now)}"
+        trouble = replace(trouble, next_step=trouble.next_step.replace(job_causes.AGAIN, anew))
         return told(f"{scene.subject} {'failed' if failed else 'waits'}", replace(trouble, chain=(*trouble.chain, effect)))
     return Why(f"{scene.subject} {_last(newest, scene.now)}; {_next(cron_job, scene.now)}", state=State.RUNNING)
 

@@ -16,7 +16,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 OWN_CONTROLLER = "kubernetes.io/job-controller"
-_AGAIN = "correct it, and make the job anew: `ph kubectl replace --force -f FILE`"
+AGAIN = "correct it, and make the job anew: `ph kubectl replace --force -f FILE`"
 
 
 def explain(scene: Scene) -> Why:
@@ -69,12 +69,12 @@ def _failed(scene: Scene, job: Object, condition: Object) -> Finding:
     effect = f"the job gave up ({reason}: {message})"
     if reason == "DeadlineExceeded":
         limit = f"it was not done within its activeDeadlineSeconds of {job['spec'].get('activeDeadlineSeconds')}"
-        return Finding((limit,), f"allow more time, or {_AGAIN}", State.FAILED, AT_ONCE)
+        return Finding((limit,), f"allow more time, or {AGAIN}", State.FAILED, AT_ONCE)
     worst = _worst(scene)
     if worst is None:
         step = f"see `ph kubectl logs job/{meta.name(job)}`" if scene.pods else "its pods are gone, and their logs with them"
-        return Finding((effect,), f"{step}; {_AGAIN}", State.FAILED, AT_ONCE)
-    return Finding((*worst.chain, effect), f"{worst.next_step}; {_AGAIN}", State.FAILED, AT_ONCE)
+        return Finding((effect,), f"{step}; {AGAIN}", State.FAILED, AT_ONCE)
+    return Finding((*worst.chain, effect), f"{worst.next_step}; {AGAIN}", State.FAILED, AT_ONCE)
 
 
 def _is_held(job: Object) -> Finding | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
-from pilothouse.model.quantity import canonical, parse
+from pilothouse.model.quantity import Quantity, canonical, parse
 from pilothouse.model.volumes import class_of, requested
 from pilothouse.platform.apps import objects, processes
 from pilothouse.platform.apps.processes import Process
@@ -21,6 +21,9 @@ MOST_KEPT = 100
 ONE_NODE = "ReadWriteOnce"
 VOLUME_LABEL = "apps.pilothouse.dev/volume"
 """Label of a claim that was made for an app's volume: the volume's name. `objects.NAME_LABEL` is the app's."""
+
+PATH = "apps.pilothouse.dev/path"
+"""Annotation of such a claim: where the volume was when it was made."""
 
 Claims = Mapping[str, Object]
 """By name: those that an app's volumes name, and those that were made for it, as far as they exist."""
@@ -43,7 +46,7 @@ def wanted(app: Object, claims: Claims) -> list[Object]:
 
 
 def _wanted(app: Object, volume: Volume, current: Object | None) -> Object | None:
-    if current is not None and not (volume.size and parse(volume.size).amount > requested(current).amount):
+    if current is not None and not _changes_size(volume, current):
         return None
     labels = objects.labels(app) | {VOLUME_LABEL: volume.name}
     claim: Object = {
@@ -53,9 +56,28 @@ def _wanted(app: Object, volume: Volume, current: Object | None) -> Object | Non
         "spec": {"resources": {"requests": {"storage": canonical(volume.size or DEFAULT_SIZE)}}},
     }
     if current is None:
+        claim["metadata"]["annotations"] = {PATH: volume.path}
         claim["spec"] |= {"accessModes": [volume.access_mode or ONE_NODE]}
         claim["spec"] |= {"storageClassName": volume.storage_class} if volume.storage_class else {}
     return claim
+
+
+def _changes_size(volume: Volume, current: Object) -> bool:
+    """More is asked for, or less than was asked for in vain: what a volume has it keeps."""
+    if not volume.size:
+        return False
+    size, asked = parse(volume.size).amount, requested(current).amount
+    return size > asked or (size < asked and _has_volume(current) and size >= least(current).amount)
+
+
+def _has_volume(current: Object) -> bool:
+    return (current.get("status") or {}).get("phase") == "Bound"
+
+
+def least(current: Object) -> Quantity:
+    """The least that a claim may ask for: what its volume has; what was asked for, while it has none."""
+    has = ((current.get("status") or {}).get("capacity") or {}).get("storage")
+    return requested(current) if has is None else min(parse(has), requested(current), key=lambda each: each.amount)
 
 
 def is_shared(volume: Volume, claims: Claims) -> bool:
@@ -84,9 +106,16 @@ def _unlike(app: str, volume: Volume, current: Object) -> Iterator[str]:
             f"or mount that claim with `claim: {name}` (`--volume {volume.name}:{volume.path}:claim={name}`)"
         )
         return
-    has = requested(current)
+    has = least(current)
     if volume.size and parse(volume.size).amount < has.amount:
-        yield f"volume {volume.name} of {app} has {has} and volumes never become smaller: leave the size out, or ask for more than {has}"
+        if _has_volume(current):
+            smaller = f"volume {volume.name} of {app} has {has} and volumes never become smaller"
+            yield f"{smaller}: leave the size out, or ask for more than {has}"
+        else:
+            yield (
+                f"volume {volume.name} of {app} was asked for with {has} and is not made yet: "
+                f"`ph volumes delete {app}/{volume.name}`, then deploy again"
+            )
     modes: list[str] = current["spec"].get("accessModes") or []
     if volume.access_mode and volume.access_mode not in modes:
         yield f"volume {volume.name} of {app} is {', '.join(modes)} for good, not {volume.access_mode}: {_anew(volume)}"

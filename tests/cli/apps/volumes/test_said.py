@@ -40,8 +40,19 @@ def test_a_kept_volume_is_said_to_be_found_again() -> None:
 
 
 def test_a_volume_that_grows_and_one_that_goes_are_said() -> None:
-    assert said(shop(volumes={"data": {"path": "/data", "size": "2Gi"}}), WITH, claim()) == "volume data of shop grows from 1Gi to 2Gi"
+    grown = said(shop(volumes={"data": {"path": "/data", "size": "2Gi"}}), WITH, claim())
+    assert grown.startswith("volume data of shop is to have 2Gi instead of 1Gi: `ph volumes` shows when it has; ")
     assert said(shop(), WITH, claim()) == ("volume data is taken out of shop; what is in it stays until `ph volumes delete shop/data`")
+
+
+def test_a_new_app_is_told_of_what_an_earlier_one_has_left() -> None:
+    left = claim()
+    assert said(shop(), None, left).endswith("`--volume data:PATH` gives it back")
+    left["metadata"]["annotations"] = {"apps.pilothouse.dev/path": "/var/lib/shop"}
+    told = "volume shop/data of an earlier shop is kept and not mounted: `--volume data:/var/lib/shop` gives it back"
+    assert said(shop(), None, left) == told
+    assert told not in said(WITH, None, left)
+    assert told not in said(shop(image="web:2"), shop(), left)
 
 
 def test_volumes_of_a_deploy_are_merged_with_those_that_the_app_has() -> None:

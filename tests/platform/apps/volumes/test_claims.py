@@ -95,12 +95,33 @@ def test_a_raised_size_lets_the_claim_grow_and_replaces_no_replica() -> None:
 )
 def test_what_a_claim_cannot_become_is_refused_and_what_runs_goes_on(change: Object, said: str) -> None:
     found = life(volumes={"data": DATA | {"size": "2Gi"}})
-    claim(found)["spec"]["storageClassName"] = "local"
+    bound(found)
+    claim(found)["spec"] |= {"storageClassName": "local", "volumeName": "v"}
     found.change(volumes={"data": DATA | change}, image="web:2")
     found.settle()
     assert found.condition("Ready") == ("False", "InvalidApp")
     assert said in ready(found)
     assert pod(found)["containers"][0]["image"] == "web:1"
+
+
+def test_a_growth_that_the_disk_has_no_room_for_can_be_taken_back() -> None:
+    found = life(volumes={"data": DATA})
+    bound(found)
+    claim(found)["spec"]["volumeName"] = "v"
+    for size in ("900Gi", "2Gi"):
+        found.change(volumes={"data": DATA | {"size": size}})
+        found.settle()
+        assert claim(found)["spec"]["resources"]["requests"]["storage"] == size
+    found.change(volumes={"data": DATA | {"size": "512Mi"}})
+    found.settle()
+    assert "volume data of shop has 1Gi and volumes never become smaller" in ready(found)
+
+
+def test_a_claim_that_was_never_made_is_deleted_to_ask_for_less() -> None:
+    found = life(volumes={"data": DATA | {"size": "900Gi"}})
+    found.change(volumes={"data": DATA | {"size": "2Gi"}})
+    found.settle()
+    assert "`ph volumes delete shop/data`, then deploy again" in ready(found)
 
 
 def test_replicas_that_would_write_to_one_volume_are_refused_with_the_ways_out() -> None:
