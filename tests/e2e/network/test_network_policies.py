@@ -184,10 +184,12 @@ async def world(namespace: Make, tmp_path: Path) -> AsyncIterator[World]:
             await made.space(name, {"ns": name})
         for pod in made.pods:
             await made.show(pod)
-        yield made
-        for speaker in speakers:
-            speaker.process.kill()
-            speaker.process.communicate()
+        try:
+            yield made
+        finally:
+            for speaker in speakers:
+                speaker.process.kill()
+                speaker.process.communicate()
     await asyncio.to_thread(policies.teardown)
     await asyncio.to_thread(network.teardown)
     assert sh("nft", "list", "ruleset") == ""
