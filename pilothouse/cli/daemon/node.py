@@ -27,6 +27,7 @@ from pilothouse.client.choice import transport_to
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.kubeconfig import load
+from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.client.parts import Part
 from pilothouse.client.recorder import Recorder
 from pilothouse.decisions.log import DecisionLog
@@ -56,6 +57,7 @@ async def work(process: Process) -> None:
     async with AsyncExitStack() as stack:
         decisions = stack.enter_context(DecisionLog(home.decisions))
         identities = Identities(home.pki)
+        conditions = NodeConditions(settings.node_name)
         gate = Gate(partial(is_enforced, wiring.network_policy_config(home, settings)))
         if settings.server:
             supervisor.start(joined.CREDENTIALS, joined.credentials(home, settings).run)
@@ -81,6 +83,7 @@ async def work(process: Process) -> None:
             _start_pod_network(process, gate)
         await supervisor.ready("pod network")
         routing = await _client(stack, identities.kubeconfig(PROXY))
+        supervisor.start("node conditions", partial(conditions.run, client))
         _start_network(process, client, routing, barrier, decisions, gate)
         if settings.reaches_registry:
             await _start_registry(process)
