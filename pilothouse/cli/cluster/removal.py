@@ -57,10 +57,10 @@ def _refusals() -> tuple[type[Exception], ...]:
     """How the parts of the machine say no, or nothing in time. Imported here: other commands do not pay for it."""
     from pilothouse.cli.further.namespaces import NamespaceFailure
     from pilothouse.linux.nft import NftFailure
+    from pilothouse.network.backends.seam import BackendFailure
     from pilothouse.network.pod.kernel import NetworkFailure
-    from pilothouse.network.routes.kernel import RouteFailure
 
-    return NetworkFailure, NftFailure, RouteFailure, NamespaceFailure, click.ClickException, OSError
+    return NetworkFailure, NftFailure, BackendFailure, NamespaceFailure, click.ClickException, OSError
 
 
 def _texts(error: BaseException) -> list[str]:
@@ -173,15 +173,15 @@ async def _remove_containers(home: Home, settings: Settings) -> None:
 
 def _network_parts(home: Home, settings: Settings) -> Iterator[Callable[[], None]]:
     """What takes the rules, links and routes away; each part stands for itself."""
-    from pilothouse.cli.daemon.wiring import network_policy_config, node_routes_config, pod_network_config, service_proxy_config
+    from pilothouse.cli.daemon.wiring import backend_config, network_policy_config, pod_network_config, service_proxy_config
+    from pilothouse.network.backends import teardown as backends
     from pilothouse.network.pod import kernel as pod_kernel
     from pilothouse.network.policy import kernel as policy_kernel
-    from pilothouse.network.routes import kernel as routes_kernel
     from pilothouse.network.service import kernel as service_kernel
 
     if Settings.is_readable(home):
         # In a pod network that is only supposed lie the routes of another instance, perhaps.
-        yield lambda: routes_kernel.teardown(node_routes_config(settings))
+        yield lambda: backends.teardown(backend_config(home, settings))
     yield lambda: policy_kernel.teardown(network_policy_config(home, settings))
     yield lambda: service_kernel.teardown(service_proxy_config(home, settings))
     yield lambda: pod_kernel.teardown(pod_network_config(home, settings))

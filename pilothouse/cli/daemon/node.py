@@ -37,11 +37,11 @@ from pilothouse.engine.identities import NODE as NODE_IDENTITY
 from pilothouse.engine.node.runtime.containerd import Containerd, ContainerdUnusable
 from pilothouse.engine.node.runtime.cri import CriRuntime
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
+from pilothouse.network.backends import NodeBackends
 from pilothouse.network.dns import ClusterDNS
 from pilothouse.network.pod import PodNetwork
 from pilothouse.network.policy import Gate, NetworkPolicies
 from pilothouse.network.policy.kernel import is_enforced
-from pilothouse.network.routes import NodeRoutes
 from pilothouse.network.service import ServiceProxy
 from pilothouse.network.withdrawal import Withdrawal
 from pilothouse.wire.tls import client_context
@@ -84,7 +84,7 @@ async def work(process: Process) -> None:
         await supervisor.ready("pod network")
         routing = await _client(stack, identities.kubeconfig(PROXY))
         supervisor.start("node conditions", partial(conditions.run, client))
-        _start_network(process, client, routing, barrier, decisions, gate)
+        _start_network(process, client, routing, barrier, decisions, gate, conditions)
         if settings.reaches_registry:
             await _start_registry(process)
         if settings.platform:
@@ -181,13 +181,21 @@ async def _client(stack: AsyncExitStack, kubeconfig: Path, manager: str = "") ->
     return client
 
 
-def _start_network(process: Process, node: Client, routing: Client, barrier: EndpointBarrier, decisions: DecisionLog, gate: Gate) -> None:
+def _start_network(
+    process: Process,
+    node: Client,
+    routing: Client,
+    barrier: EndpointBarrier,
+    decisions: DecisionLog,
+    gate: Gate,
+    conditions: NodeConditions,
+) -> None:
     """node: signed in as the node, which writes what it says of itself. routing: with the proxies' identity, which reads."""
     home, settings, supervisor = process.home, process.settings, process.supervisor
     informers = Informers(routing)
     recorder = Recorder(routing, decisions, "kube-proxy", settings.node_name)
     proxying, naming = wiring.service_proxy_config(home, settings), wiring.dns_config(settings)
-    reaching, policing = wiring.node_routes_config(settings), wiring.network_policy_config(home, settings)
+    reaching, policing = wiring.backend_config(home, settings), wiring.network_policy_config(home, settings)
     withdrawal = Part(informers, lambda: Withdrawal(node, informers, barrier, settings.node_name))
     proxy = Part(informers, lambda: ServiceProxy(informers, barrier, proxying, recorder=recorder))
     dns = Part(informers, lambda: ClusterDNS(node, informers, naming))
@@ -197,10 +205,8 @@ def _start_network(process: Process, node: Client, routing: Client, barrier: End
     supervisor.start("service proxy", proxy.run)
     supervisor.start("network policies", policies.run)
     supervisor.start("endpoint reports", withdrawal.run)
-    if not settings.parent:
-        # A further node of this machine reaches all others through the host.
-        routes = Part(informers, lambda: NodeRoutes(informers, reaching, recorder=recorder))
-        supervisor.start("node routes", routes.run)
+    backends = Part(informers, lambda: NodeBackends(informers, node, reaching, conditions=conditions, recorder=recorder))
+    supervisor.start("node routes", backends.run)
     supervisor.start("cluster DNS", dns.run)
 
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pilothouse.engine.boot.control import ControlConfig
     from pilothouse.engine.node.kubelet.listener import Listening
     from pilothouse.engine.scheduler.config.types import SchedulerConfig
+    from pilothouse.network.backends.config import BackendConfig
     from pilothouse.network.dns.config import ClusterDNSConfig
     from pilothouse.network.pod.config import PodNetworkConfig
     from pilothouse.network.policy.config import NetworkPolicyConfig
-    from pilothouse.network.routes.config import NodeRoutesConfig
     from pilothouse.network.service.config import ServiceProxyConfig
     from pilothouse.platform.gateway.controller import GatewayConfig
 
@@ -187,10 +187,17 @@ def scheduler_config(home: Home) -> "SchedulerConfig":
     return read(home.scheduler_config) if home.scheduler_config.exists() else SchedulerConfig()
 
 
-def node_routes_config(settings: Settings) -> "NodeRoutesConfig":
-    from pilothouse.network.routes.config import NodeRoutesConfig
+def backend_config(home: Home, settings: Settings) -> "BackendConfig":
+    from pilothouse.network.backends.config import BackendConfig
 
-    return NodeRoutesConfig(node=settings.node_name, cluster_cidr=settings.pod_cidr)
+    parent = Settings.load(Home(Path(settings.parent))) if settings.parent else None
+    return BackendConfig(
+        instance=home.instance,
+        node=settings.node_name,
+        cluster_cidrs=(settings.pod_cidr,),
+        state=home.node / "network",
+        host_addresses=() if parent is None else (parent.nodes_gateway,),
+    )
 
 
 def addresses_for_nodes(settings: Settings) -> tuple[str, ...]:

@@ -1,0 +1,39 @@
+"""Settings of how a node reaches the pods of other nodes. Pure."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from pathlib import Path
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendConfig:
+    """instance: short and unique on the machine; links carry it in their names. node: this node's name.
+
+    cluster_cidrs: the addresses of all pods, one range per family at most; nothing outside of them is ever routed. state: folder for what
+    a back end keeps on the machine's disk, made when it is needed. host_addresses: of a further node, the addresses by which it reaches
+    its machine; () for a node that is its machine.
+    """
+
+    instance: str
+    node: str
+    cluster_cidrs: tuple[str, ...]
+    state: Path
+    host_addresses: tuple[str, ...] = ()
+
+    @cached_property
+    def clusters(self) -> tuple[Network, ...]:
+        return tuple(ip_network(each) for each in self.cluster_cidrs)
+
+    def holds(self, network: Network) -> bool:
+        """Whether all its addresses are pods'."""
+        return any(is_inside(network, cluster) for cluster in self.clusters)
+
+
+def is_inside(network: Network, other: Network) -> bool:
+    if isinstance(network, IPv4Network) and isinstance(other, IPv4Network):
+        return network.subnet_of(other)
+    return isinstance(network, IPv6Network) and isinstance(other, IPv6Network) and network.subnet_of(other)

@@ -1,0 +1,111 @@
+"""The edge to the kernel's main routing table. Everything here blocks: call it in a thread.
+
+Routes carry a protocol number of our own (rtnetlink(7), rtm_protocol), one for each back end, and those of an instance lie in its pod
+network: by that they are found again after a restart, and nobody else's is touched. The same destination has one route whichever back end
+made it: `replace` takes the place of another one's without a moment in between.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+from pilothouse.network.backends.config import BackendConfig
+from pilothouse.network.backends.seam import BackendFailure
+
+ROUTES, VXLAN = "114", "115"
+_TIMEOUT_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """To the addresses of a node's pods. destination: a CIDR. device: with it, the gateway is taken to be on that link."""
+
+    destination: str
+    gateway: str
+    device: str = ""
+
+    @property
+    def family(self) -> str:
+        return "-6" if ":" in self.destination else "-4"
+
+
+def present(config: BackendConfig, protocol: str) -> list[Route]:
+    """Those that this instance has made. Raises BackendFailure."""
+    return [route for family in ("-4", "-6") for route in _present(family, protocol) if config.holds(ip_network(route.destination))]
+
+
+def _present(family: str, protocol: str) -> list[Route]:
+    found: list[Any] = json.loads(ip("-json", family, "route", "show", "proto", protocol) or "[]")
+    return [_shown(each) for each in found if each["dst"] != "default"]
+
+
+def _shown(route: Any) -> Route:
+    """The device only where it was given: of others the kernel has found it out."""
+    device = route["dev"] if "onlink" in route.get("flags", ()) else ""
+    return Route(str(ip_network(route["dst"])), route.get("gateway", ""), device)
+
+
+def reconcile(wanted: dict[str, list[Route]], config: BackendConfig, protocol: str) -> dict[str, str]:
+    """wanted: by node. Why a node's route was refused, by node. Old routes go first: a range may have passed to another node."""
+    there = present(config, protocol)
+    kept = {route for routes in wanted.values() for route in routes}
+    destinations = {route.destination for route in kept}
+    for route in there:
+        if route.destination not in destinations:
+            remove(route, protocol)
+    refused = {}
+    for node, routes in wanted.items():
+        for route in routes:
+            if route in there:
+                continue
+            try:
+                put(route, protocol)
+            except BackendFailure as failure:
+                refused[node] = str(failure)
+                _drop(destinations={route.destination}, there=there, protocol=protocol)
+    return refused
+
+
+def _drop(destinations: set[str], there: Iterable[Route], protocol: str) -> None:
+    """What led elsewhere before is not left behind where the new one was refused."""
+    for route in there:
+        if route.destination in destinations:
+            remove(route, protocol)
+
+
+def put(route: Route, protocol: str) -> None:
+    """In the place of another one to the same addresses. Raises BackendFailure."""
+    device = ["dev", route.device, "onlink"] if route.device else []
+    ip(route.family, "route", "replace", route.destination, "via", route.gateway, *device, "proto", protocol)
+
+
+def remove(route: Route, protocol: str) -> None:
+    """One that is gone already is no error. Raises BackendFailure."""
+    try:
+        ip(route.family, "route", "delete", route.destination, "proto", protocol)
+    except BackendFailure as failure:
+        if "No such process" not in str(failure):
+            raise
+
+
+def withdraw(config: BackendConfig, protocol: str) -> None:
+    """All of an instance that one back end has made."""
+    for route in present(config, protocol):
+        remove(route, protocol)
+
+
+def ip(*words: str) -> str:
+    """Raises BackendFailure with ip's own words."""
+    command: Sequence[str] = ["ip", *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise BackendFailure(f"ip has not answered within {_TIMEOUT_S} s: this machine is slow or busy") from error
+    except OSError as error:
+        raise BackendFailure(f"ip: {error}") from error
+    if done.returncode:
+        raise BackendFailure(f"{' '.join(words[1:])}: {done.stderr.strip() or f'exit status {done.returncode}'}")
+    return done.stdout
