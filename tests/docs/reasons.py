@@ -12,7 +12,7 @@ AREAS = ("engine/controllers", "engine/scheduler", "engine/node", "platform", "n
 _SEVERAL_WORDS = re.compile(r"(?:[A-Z][a-z]+|OOM|CIDR|PID|URL|SE)(?:[A-Z][a-z]+|OOM|CIDR|PID|URL|IP|DNS)+")
 
 _OTHERS = (
-    "AbleToScale AllContainersRestarting AnonPages AverageValue BestEffort BlockDevice CharDevice ClientIP ClusterDNS "
+    "AbleToScale AllContainersRestarting AnonPages AverageValue BackendConfig BestEffort BlockDevice CharDevice ClientIP ClusterDNS "
     "ClusterDNSConfig ClusterFirst ClusterFirstWithHostNet ClusterIP ConfigMap ContainerResource ContainerStatus ContainersReady "
     "ControllerExpandVolume ControllerResizeInProgress ControllerRevision CoreDNS CreateContainer CreateVolume CreationTime "
     "DefaultBinder DefaultPreemption DeleteOptions DeletionPolicy DirectoryOrCreate DiskPressure DisruptionAllowed "
@@ -24,8 +24,8 @@ _OTHERS = (
     "ModifyVolumeError ModifyingVolume MostAllocated NamespaceContentRemaining NamespaceDeletionContentFailure "
     "NamespaceDeletionDiscoveryFailure NamespaceDeletionGroupVersionParsingFailure NamespaceFinalizersRemaining "
     "NamespaceTerminating NetworkPolicies NetworkPolicyConfig NetworkReady NetworkUnavailable NoExecute NoSchedule NodePort "
-    "NodeResizeError NodeResizeInfeasible NodeResizePending NodeResourcesBalancedAllocation NodeResourcesFit NodeRoutes "
-    "NodeRoutesConfig NodeTerm NodeUnschedulable NodeVolumeLimits NonIndexed NotIn OnDelete OnFailure OnRootMismatch OrderedReady "
+    "NodeBackends NodeResizeError NodeResizeInfeasible NodeResizePending NodeResourcesBalancedAllocation NodeResourcesFit "
+    "NodeTerm NodeUnschedulable NodeVolumeLimits NonIndexed NotIn OnDelete OnFailure OnRootMismatch OrderedReady "
     "PIDPressure PersistentVolumeClaim PodInfo PodList PodNetwork PodNetworkConfig PodReadyToStartContainers PodResizeInProgress "
     "PodResizePending PodSandboxStatus PodScheduled PodTopologySpread PodWorker PreferNoSchedule PreferSameNode PrioritySort "
     "PullImage ReadOnlyMany ReadWriteMany ReadWriteOnce ReadWriteOncePod ReadyToUse RemoveContainer RemoveImage RemovePodSandbox "
