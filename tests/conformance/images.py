@@ -15,7 +15,8 @@ HTDOCS, NGINX_ROOT = "usr/local/apache2/htdocs", "usr/share/nginx/html"
 PAGE = b"<html><body><h1>It works!</h1></body></html>\n"
 PATH = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
 BUSYBOX_NAMES = ("wget", "ping", "ifconfig", "route", "telnet", "traceroute", "vi")
-"""What Alpine has, which the public images are made from, and our Debian file system has not."""
+"""What Alpine has, which the public images are made from, and our Debian file system has not. Debian's busybox stands in, the one with
+shared libraries: the static one ends with a fault when it looks up a name."""
 
 APACHE = f"""
 ServerRoot "/etc/apache2"
@@ -75,12 +76,11 @@ def _agnhost(cache: Path, root: bytes) -> list[bytes]:
     porter = cache / "go/src/k8s.io/kubernetes/test/images/agnhost/porter"
     files = {
         "agnhost": (cache / "bin/agnhost").read_bytes(),
-        "usr/local/bin/busybox": Path("/bin/busybox").read_bytes(),
         "uploads/.keep": b"",
     }
     files |= {name: (porter / name).read_bytes() for name in ("localhost.crt", "localhost.key")}
     links = {"agnhost-2": "agnhost", "usr/local/bin/iperf": "/usr/bin/iperf"} | {
-        f"usr/local/bin/{name}": "busybox" for name in BUSYBOX_NAMES
+        f"usr/local/bin/{name}": "/bin/busybox" for name in BUSYBOX_NAMES
     }
     return [root, make_layer(files, links)]
 

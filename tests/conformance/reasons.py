@@ -45,7 +45,16 @@ REASONS: list[Reason] = [
         "the checks of /healthz, /livez and /readyz are named after this server's own parts, not after kube-apiserver's hooks.",
     ),
     Reason(r"MetricsGrabber", OURS, "scheduler and controllers are no pods of kube-system, where the spec looks for them."),
-    Reason(r"NetworkPolicy API", OURS, "NetworkPolicies are not served yet."),
+    Reason(
+        r"EndpointSlice should create and delete Endpoints|EndpointSliceMirroring should mirror|EndpointSlice should have Endpoints",
+        REMOVED,
+        "it asks for EndpointSlices of discovery.k8s.io/v1beta1, which went in 1.25.",
+    ),
+    Reason(r"SCTP \[Feature:SCTP\]", MACHINE, "the kernel of the machine has no SCTP; where a kernel has it the ports are served."),
+    Reason(r"ClusterDns \[Feature:Example\]", MACHINE, "it applies manifests of the repository kubernetes/examples, which the sources have not."),
+    Reason(r"provide Internet connection", MACHINE, "it asks a server of the public Internet."),
+    Reason(r"should proxy logs on node", OURS, "the node does not show its machine's log files (/logs) to who may proxy to it."),
+    Reason(r"Ingress API", REMOVED, "it uses networking.k8s.io/v1beta1, which went in 1.22."),
     Reason(r"private image|private registry|invalid registry", MACHINE, "it pulls from a registry of the public Internet."),
 ]
 
