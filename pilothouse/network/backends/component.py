@@ -1,30 +1,42 @@
-"""The way to other nodes as a component: it follows the Node objects, and what somebody takes away is put back.
+"""The way to other nodes as a component: it follows Nodes and the ClusterNetwork, and what somebody takes away is put back.
 
 Level-triggered: after each change, and now and then without one, the back end compares what the Nodes say with what the kernel has. A node
-that cannot be reached leaves the others alone, and is told as an Event.
+that cannot be reached leaves the others alone, and is told as an Event. What this node has carried out stands in annotations of its Node,
+by which the others send to it.
 """
 
 import asyncio
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import structlog
 
+from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import meta
+from pilothouse.model.cluster_network import CANNOT, CLUSTERNETWORKS, FOLLOWS, GROUP, HOST, NAME, ROUTES, VXLAN, Following
+from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES
-from pilothouse.model.node_objects import REACHED_BY
 from pilothouse.network.backends.config import BackendConfig
-from pilothouse.network.backends.peers import peers
+from pilothouse.network.backends.driver import Driver
+from pilothouse.network.backends.host import Host
+from pilothouse.network.backends.memory import Memory, Remembered
+from pilothouse.network.backends.peers import Peers, peers
+from pilothouse.network.backends.probes import inabilities
 from pilothouse.network.backends.routes import Routes
-from pilothouse.network.backends.seam import Backend, BackendFailure, Surroundings, View
+from pilothouse.network.backends.seam import Backend, BackendFailure, Outcome, Surroundings, View
+from pilothouse.network.backends.vxlan import VXLAN as Tunnels
 
 log = structlog.get_logger("network.backends")
-INSPECT_S, SETTLE_S = 15.0, 0.1
+INSPECT_S, SETTLE_S, LEARN_S = 15.0, 0.1, 5.0
 REASON = "NodeNotRouted"
+UNAVAILABLE = "NetworkUnavailable"
+MAKERS: Mapping[str, Callable[[Surroundings], Backend]] = {ROUTES: Routes, VXLAN: Tunnels, HOST: Host}
 
 
 class NodeBackends:
@@ -40,35 +52,91 @@ class NodeBackends:
         recorder: Recorder | None = None,
     ) -> None:
         self.config = config
+        self._client = node
         self._recorder = recorder
+        self._conditions = conditions
         self._nodes = informers.of(NODES)
+        # Of its own: an API server that does not know the kind holds up nothing else.
+        self._settings = Informers(informers.client).of(CLUSTERNETWORKS)
+        self._memory = Memory(config.state)
         self._wake = asyncio.Event()
         self._told: dict[str, str] = {}
-        around = Surroundings(config, informers.client, node, conditions, recorder, self._wake.set)
-        self._backend: Backend = Routes(around)
+        self._cannot: dict[str, str] = {}
+        self._around = Surroundings(config, informers.client, node, conditions, recorder, self._wake.set)
         self._nodes.on_change(self._changed)
+        self._settings.on_change(lambda old, new: self._wake.set())
 
     async def run(self, ready: asyncio.Event) -> None:
         """What is made stays when this ends."""
         await self._nodes.wait_synced()
-        while True:
-            self._wake.clear()
-            found = peers(self._nodes.items(), self.config)
-            view = View(found.own, found.others, {})
-            try:
-                outcome = await self._backend.apply(view)
-            except BackendFailure as failure:
-                log.warning("the ways to other nodes are left as they are", why=str(failure))
-            else:
-                self._tell({**outcome.problems, **found.problems})
-            ready.set()
-            await asyncio.sleep(SETTLE_S)
-            try:
-                # Where no node has to be reached, nothing can be taken away.
-                async with asyncio.timeout(INSPECT_S if view.peers else None):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+        self._cannot = await asyncio.to_thread(inabilities, self.config)
+        async with scope() as tasks:
+            tasks.spawn(self._settings.run(), name="informer of the ClusterNetwork")
+            await self._learn()
+            driver = Driver({name: partial(make, self._around) for name, make in MAKERS.items()}, self.config.node, tasks)
+            while True:
+                self._wake.clear()
+                has_peers = await self._round(driver)
+                ready.set()
+                await asyncio.sleep(SETTLE_S)
+                try:
+                    # Where no node has to be reached, nothing can be taken away.
+                    async with asyncio.timeout(INSPECT_S if has_peers else None):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+
+    async def _learn(self) -> None:
+        """What was carried out before goes on where nobody says anything else in time."""
+        await asyncio.to_thread(self._memory.load)
+        try:
+            async with asyncio.timeout(LEARN_S):
+                await self._settings.wait_synced()
+        except TimeoutError:
+            log.info("no ClusterNetwork is served: going by what was set before", backend=self._memory.last.spec["backend"])
+
+    async def _round(self, driver: Driver) -> bool:
+        """Whether there is a node to be reached."""
+        setting = self._setting()
+        found = peers(self._nodes.items(), self.config)
+        view = View(found.own, found.others, setting.spec)
+        try:
+            outcome = await driver.step(view)
+        except BackendFailure as failure:
+            log.warning("the ways to other nodes are left as they are", why=str(failure))
+            self._conditions.set(UNAVAILABLE, True, "BackendFailed", f"{driver.current}: {failure}")
+            await self._publish(found, driver, Following("", setting.generation, problem=str(failure)))
+        else:
+            self._tell({**outcome.problems, **found.problems})
+            self._conditions.set(UNAVAILABLE, False, "BackendWorks", f"the pods of other nodes are reached by {driver.current}")
+            await asyncio.to_thread(self._memory.save, setting)
+            await self._publish(found, driver, _following(driver.current, setting, outcome))
+        return bool(view.peers)
+
+    def _setting(self) -> Remembered:
+        """What is set, or was last."""
+        found = self._settings.get(NAME)
+        if found is None:
+            return self._memory.last
+        setting = Remembered.of(found)
+        if setting.spec["backend"] not in MAKERS:
+            # One of a later version: it is not for this node to guess.
+            return self._memory.last
+        return setting
+
+    async def _publish(self, found: Peers, driver: Driver, following: Following) -> None:
+        """What is not written now is tried with the next round."""
+        if found.own is None:
+            return
+        wanted = {FOLLOWS: following.shown(), CANNOT: json.dumps(self._cannot), **driver.facts()}
+        shown = meta.annotations(found.own.node)
+        changes = {key: value or None for key, value in wanted.items() if shown.get(key, "") != value}
+        if not changes:
+            return
+        try:
+            await self._client.patch(NODES, self.config.node, {"metadata": {"annotations": changes}})
+        except ApiError as error:
+            log.warning("annotations of the node not written", error=error.message)
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         if _place(old) != _place(new):
@@ -87,10 +155,16 @@ class NodeBackends:
         self._told = dict(problems)
 
 
+def _following(backend: str, setting: Remembered, outcome: Outcome) -> Following:
+    unserved = sorted(outcome.waiting | outcome.problems.keys())
+    return Following(backend, setting.generation, tuple(unserved), next(iter(outcome.problems.values()), ""))
+
+
 def _place(node: Object | None) -> object:
     """What ways depend on."""
     if node is None:
         return None
-    machine = (node["metadata"].get("annotations") or {}).get(REACHED_BY)
+    annotations = {key: value for key, value in meta.annotations(node).items() if key.startswith(f"{GROUP}/")}
     spec = node.get("spec") or {}
-    return spec.get("podCIDR"), spec.get("podCIDRs"), (node.get("status") or {}).get("addresses"), machine
+    is_ready = (meta.condition(node, "Ready") or {}).get("status")
+    return spec.get("podCIDR"), spec.get("podCIDRs"), (node.get("status") or {}).get("addresses"), annotations, meta.labels(node), is_ready

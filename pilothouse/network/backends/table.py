@@ -99,13 +99,22 @@ def withdraw(config: BackendConfig, protocol: str) -> None:
 
 def ip(*words: str) -> str:
     """Raises BackendFailure with ip's own words."""
-    command: Sequence[str] = ["ip", *words]
+    return run("ip", *words)
+
+
+def batch(program: str, lines: Sequence[str]) -> None:
+    """Lines for `ip -batch` or `bridge -batch`. Each is tried; raises BackendFailure for the first that is refused."""
+    if lines:
+        run(program, "-force", "-batch", "-", text="\n".join(lines) + "\n")
+
+
+def run(*command: str, text: str = "") -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise BackendFailure(f"ip has not answered within {_TIMEOUT_S} s: this machine is slow or busy") from error
+        raise BackendFailure(f"{command[0]} has not answered within {_TIMEOUT_S} s: this machine is slow or busy") from error
     except OSError as error:
-        raise BackendFailure(f"ip: {error}") from error
+        raise BackendFailure(f"{command[0]}: {error}") from error
     if done.returncode:
-        raise BackendFailure(f"{' '.join(words[1:])}: {done.stderr.strip() or f'exit status {done.returncode}'}")
+        raise BackendFailure(f"{' '.join(command[1:])}: {done.stderr.strip()[:300] or f'exit status {done.returncode}'}")
     return done.stdout

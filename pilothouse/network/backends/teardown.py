@@ -2,9 +2,10 @@
 
 from pilothouse.network.backends import table
 from pilothouse.network.backends.config import BackendConfig
+from pilothouse.network.backends.vxlan import kernel as vxlan
 
 
 def teardown(config: BackendConfig) -> None:
     """Raises BackendFailure."""
-    for protocol in (table.ROUTES, table.VXLAN):
-        table.withdraw(config, protocol)
+    table.withdraw(config, table.ROUTES)
+    vxlan.teardown(config)

@@ -1,0 +1,65 @@
+"""One node's back ends as a process of their own, to be run in a network namespace: objects come by standard input, a JSON line each;
+what the node writes to the API goes to standard output."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from pilothouse.client.client import Client
+from pilothouse.client.node_conditions import NodeConditions
+from pilothouse.client.transport import Call
+from pilothouse.model.cluster_network import CLUSTERNETWORKS
+from pilothouse.model.kinds import NODES
+from pilothouse.network.backends import BackendConfig, NodeBackends
+from tests.network.cluster import FakeCluster
+
+KINDS = {"Node": NODES, "ClusterNetwork": CLUSTERNETWORKS}
+
+
+class Pipe(FakeCluster):
+    """Answers reads from memory and prints every write."""
+
+    async def call(self, call: Call) -> Any:
+        if call.method != "PATCH":
+            return await super().call(call)
+        sys.stdout.write(json.dumps({"path": call.path, "body": call.body}) + "\n")
+        sys.stdout.flush()
+        return {}
+
+
+async def main() -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    config = json.loads(sys.argv[1])
+    cluster = Pipe()
+    lines: asyncio.StreamReader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    # The first lines are what is there already.
+    while (line := (await lines.readline()).decode().strip()) != "go":
+        await _put(cluster, json.loads(line))
+    informers = cluster.informers()
+    conditions = NodeConditions(config["node"])
+    state = Path(config.pop("state"))
+    own = BackendConfig(state=state, **{key: tuple(value) if isinstance(value, list) else value for key, value in config.items()})
+    backends = NodeBackends(informers, Client(cluster), own, conditions=conditions)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(informers.run())
+        group.create_task(conditions.run(Client(cluster), asyncio.Event()))
+        group.create_task(backends.run(asyncio.Event()))
+        while line := (await lines.readline()).decode().strip():
+            await _put(cluster, json.loads(line))
+        sys.exit(0)
+
+
+async def _put(cluster: FakeCluster, obj: Any) -> None:
+    resource = KINDS[obj["kind"]]
+    if obj.get("gone"):
+        await cluster.delete(resource, "", obj["metadata"]["name"])
+    else:
+        await cluster.put(resource, obj)
+
+
+asyncio.run(main())

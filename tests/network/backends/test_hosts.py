@@ -1,0 +1,129 @@
+"""Real packets between hosts in network namespaces, with the back ends' real processes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.network.backends.hosts import Stream, hosts, reaches, until
+
+VERSIONS = {"4": (4,), "6": (6,), "46": (4, 6)}
+
+
+@pytest.mark.parametrize("backend", ["Routes", "VXLAN"])
+@pytest.mark.parametrize("families", ["4", "6", "46"])
+def test_pods_of_two_hosts_reach_each_other(tmp_path: Path, backend: str, families: str) -> None:
+    with hosts(tmp_path, families=families) as cluster:
+        cluster.set(backend=backend)
+        first, second = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        assert all(reaches(first, second, version) for version in VERSIONS[families])
+        assert bool(second.ip("link", "show", "type", "vxlan")) is (backend == "VXLAN")
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_open_connections_outlive_every_change_of_back_end(tmp_path: Path, version: int) -> None:
+    with hosts(tmp_path, families=str(version)) as cluster:
+        first, second = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        until(lambda: reaches(first, second, version), "a datagram comes through")
+        stream = Stream(first, second, version)
+        other: list[dict[str, Any]] = [{"vxlan": {"vni": 9, "port": 4789}}, {"vxlan": {"directRouting": True}}]
+        for spec in ({"backend": "VXLAN"}, *({"backend": "VXLAN", **each} for each in other), {"backend": "Routes"}, {"backend": "VXLAN"}):
+            cluster.set(**spec)
+            until(cluster.settled, f"both follow {spec}")
+            before = stream.received
+            until(lambda before=before: stream.received > before + 1_000_000, f"a megabyte more by {spec}")
+        cluster.set(backend="Routes")
+        until(cluster.settled, "both follow back")
+        until(lambda: not any("phv" in host.ip("link") for host in cluster.hosts), "the tunnels are retired")
+        stream.close()
+        assert stream.longest_s < 1
+
+
+def test_large_packets_are_told_how_large_they_may_be_in_a_tunnel(tmp_path: Path) -> None:
+    with hosts(tmp_path) as cluster:
+        cluster.set(backend="VXLAN")
+        first, second = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        until(lambda: reaches(first, second), "a datagram comes through")
+        assert reaches(first, second, size=1450 - 28, whole=True)
+        assert not reaches(first, second, size=1450 - 27, whole=True)
+        assert reaches(first, second, size=4000)
+
+
+def test_killed_agents_leave_the_data_path_and_come_back_without_a_gap(tmp_path: Path) -> None:
+    with hosts(tmp_path) as cluster:
+        cluster.set(backend="VXLAN")
+        first, second = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        until(lambda: reaches(first, second), "a datagram comes through")
+        stream = Stream(first, second)
+        before = [host.ip("-details", "link", "show", "phv-test") for host in cluster.hosts]
+        for host in cluster.hosts:
+            cluster.kill(host)
+        assert reaches(first, second)
+        for host in cluster.hosts:
+            host.node["metadata"]["annotations"].pop("network.pilothouse.dev/follows")
+            cluster.start(host)
+        until(cluster.settled, "both follow again")
+        assert [host.ip("-details", "link", "show", "phv-test") for host in cluster.hosts] == before
+        stream.close()
+        assert stream.longest_s < 0.5
+
+
+def test_a_node_that_is_lost_and_comes_back_under_another_address_is_reached_there(tmp_path: Path) -> None:
+    with hosts(tmp_path, 3) as cluster:
+        cluster.set(backend="VXLAN")
+        first, second, third = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "all follow")
+        until(lambda: reaches(first, second) and reaches(third, second), "datagrams come through")
+        node = second.node
+        cluster.kill(second)
+        cluster.gone(second)
+        until(lambda: second.cidrs[0] not in first.ip("route"), "its route is gone")
+        assert "192.0.2.2" not in first.inside("bridge", "fdb", "show", "dev", "phv-test")
+        second.ip("address", "delete", "192.0.2.2/24", "dev", "eth0")
+        second.ip("address", "add", "192.0.2.77/24", "dev", "eth0")
+        second.node = node | {"status": node["status"] | {"addresses": [{"type": "InternalIP", "address": "192.0.2.77"}]}}
+        second.node["metadata"]["annotations"] = {}
+        cluster.put(second)
+        cluster.start(second)
+        until(lambda: reaches(first, second) and reaches(second, third), "it is reached under its new address")
+
+
+def test_a_partition_between_hosts_heals(tmp_path: Path) -> None:
+    with hosts(tmp_path) as cluster:
+        cluster.set(backend="VXLAN")
+        first, second = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        until(lambda: reaches(first, second), "a datagram comes through")
+        second.ip("link", "set", "eth0", "down")
+        assert not reaches(first, second, within_s=0.2)
+        second.ip("link", "set", "eth0", "up")
+        until(lambda: reaches(first, second, within_s=0.1), "the partition heals")
+
+
+def test_what_somebody_takes_away_is_put_back(tmp_path: Path) -> None:
+    with hosts(tmp_path) as cluster:
+        cluster.set(backend="VXLAN")
+        first, second = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        first.ip("link", "delete", "phv-test")
+        second.node["metadata"]["labels"] = {"news": "of any kind"}
+        cluster.put(second)
+        until(lambda: reaches(first, second), "the tunnel is there again")
