@@ -151,7 +151,7 @@ def printer_columns(custom: CustomType) -> str:
 
 def served() -> str:
     """Every built-in resource with its verbs and subresources, group by group."""
-    found = built_in_table(_no_schemas())
+    found = built_in_table(_no_schemas(), ("IPv4",))
     parts = []
     for group in sorted(found.groups()):
         for version in found.versions(group):

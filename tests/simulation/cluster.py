@@ -101,7 +101,7 @@ async def simulated(folder: Path, state: Path, scheduling: SchedulerConfig | Non
     """folder: for the node's files. state: kept between clusters, since a key and the schemas take long to make. scheduling: the
     scheduler's profiles, one default without it."""
     store = MemoryStore()
-    config = NodeConfig(home=folder, node_name=NODE, instance="pilothouse-test", addresses=("192.0.2.1",), pod_cidr="10.9.0.0/16")
+    config = NodeConfig(home=folder, node_name=NODE, instance="pilothouse-test", addresses=("192.0.2.1",), pod_cidrs=("10.9.0.0/16",))
     config.containerd_dir.mkdir(parents=True, exist_ok=True)
     runtime, barrier = FakeRuntime(), EndpointBarrier()
     async with _without_the_machine(), ApiServer.open(store, Settings(state=state)) as server, scope() as tasks:

@@ -1,10 +1,9 @@
 """What an instance is started with: as asked, out of the way of what is there, and kept from then on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
-from ipaddress import IPv4Network
 from typing import Any
 
 from pilothouse.aio.identity import Identity
@@ -12,6 +11,10 @@ from pilothouse.cli import output
 from pilothouse.cli.cluster import networks, node_names, ports, scheduler_profiles
 from pilothouse.cli.cluster.neighbours import neighbours
 from pilothouse.cli.settings.home import Home, Settings, SettingsError
+from pilothouse.cli.settings.networks import LONGEST_SHARED, NetworkError, are_shared, first_ranges, parse
+from pilothouse.model.networks import Network, shown, split
+from pilothouse.model.networks import families as families_of
+from pilothouse.model.networks import of as networks_of
 
 PORTS = {
     "api_port": ("--port", range(6444, 6543)),
@@ -29,7 +32,9 @@ def option(setting: str) -> str:
 
 def first_settings(home: Home, asked: dict[str, Any]) -> Settings:
     """Ports and networks that were asked for must be free; the others move out of the way of what is there. Raises SettingsError."""
-    settings = Settings().changed(**_networks(home, asked)).changed(**asked | {"node_name": node_names.chosen(asked.get("node_name"))})
+    named = {"node_name": node_names.chosen(asked.get("node_name"))}
+    settings = Settings().changed(**{name: value for name, value in (_networks(home, asked) | asked | named).items() if value is not None})
+    networks.require_families(settings.families)
     _check_addresses(settings)
     scheduler_profiles.check(home, settings)
     given = {name: int(asked[name]) for name in PORTS if asked.get(name) is not None}
@@ -46,16 +51,17 @@ def first_settings(home: Home, asked: dict[str, Any]) -> Settings:
         if chosen[name] != wanted:
             owner = ports.holder(wanted)
             output.note(f"port {wanted} is taken{f' by {owner}' if owner else ''}: using {chosen[name]} instead")
-    return settings.changed(**chosen, node_cidr=networks.first_range(settings.pod_cidr))
+    return settings.changed(**chosen, node_cidr=shown(first_ranges(settings.pod_networks)))
 
 
 def _check_addresses(settings: Settings) -> None:
     """Raises SettingsError when a server is to listen where this machine is not."""
-    instead = {"--listen": (settings.listen, "0.0.0.0 for all of them"), "--api-listen": (settings.api_listen, "'' for none")}
-    for named, (address, other) in instead.items():
-        if address and not ports.is_of_this_machine(address):
+    instead = [("--listen", settings.listen, "0.0.0.0 for all of them")]
+    instead += [("--api-listen", address, "'' for none") for address in split(settings.api_listen)]
+    for named, address, other in instead:
+        if not ports.is_of_this_machine(address):
             raise SettingsError(
-                f"{named} {address} is no address of this machine: give one that `ip -4 address` shows, or {other}, with {named}"
+                f"{named} {address} is no address of this machine: give one that `ip address` shows, or {other}, with {named}"
             )
 
 
@@ -68,51 +74,51 @@ def _refuse_one_port_twice(wanted: Mapping[str, int], asked: Mapping[str, Any]) 
 
 def with_nodes_network(home: Home, settings: Settings) -> Settings:
     """With a network between the nodes of this machine. Raises SettingsError where there are no addresses for pods of further nodes."""
-    if not networks.is_shared(settings.pod_cidr, settings.node_cidr):
+    if not are_shared(settings.pod_networks, networks_of(settings.node_cidr)):
+        least = " and ".join(f"/{LONGEST_SHARED[network.version]}" for network in settings.pod_networks)
         raise SettingsError(
             f"all of the pod network {settings.pod_cidr} is the first node's: several nodes take a new instance, with a --pod-cidr of at "
-            f"least a /{networks.LONGEST_SHARED}"
+            f"least a {least}"
         )
     if settings.nodes_cidr:
         return settings
     uses = [
-        *networks.in_use(neighbours(home), networks.route_lines()),
-        *(networks.Use(network, "this instance") for network in _valid((settings.pod_cidr, settings.service_cidr))),
+        *networks.in_use(neighbours(home), networks.routed()),
+        *(networks.Use(network, "this instance") for network in (*settings.pod_networks, *settings.service_networks)),
     ]
-    return settings.changed(nodes_cidr=networks.choose("--pod-cidr", networks.NODES_NETWORKS, uses))
+    chosen = (networks.choose("--pod-cidr", networks.NODES_NETWORKS[family], uses) for family in settings.families)
+    return settings.changed(nodes_cidr=shown(chosen))
 
 
 def _networks(home: Home, asked: dict[str, Any]) -> dict[str, str]:
-    uses = networks.in_use(neighbours(home), networks.route_lines())
+    """Those that were not asked for: of the families of those that were, else of IPv4."""
+    uses = networks.in_use(neighbours(home), networks.routed())
+    stated = {name: _stated(name, asked[name]) for name in ("pod_cidr", "service_cidr") if asked.get(name) is not None}
+    for name, found in stated.items():
+        networks.refuse_used(option(name), found, uses)
+    families = next((families_of(found) for found in stated.values() if found), ("IPv4",))
+    uses += [networks.Use(network, "this instance") for found in stated.values() for network in found]
     chosen: dict[str, str] = {}
     for name, candidates in (("pod_cidr", networks.POD_NETWORKS), ("service_cidr", networks.SERVICE_NETWORKS)):
-        if asked.get(name) is not None:
-            _check(option(name), asked[name], uses)
-            continue
-        taken = [networks.Use(network, "this instance") for network in _valid(asked.values())]
-        chosen[name] = networks.choose(option(name), candidates, [*uses, *taken])
-        if chosen[name] != candidates[0]:
-            use = networks.holder(candidates[0], [*uses, *taken])
-            output.note(f"network {candidates[0]} is used by {use.holder if use else 'this machine'}: using {chosen[name]} instead")
+        if name not in stated:
+            chosen[name] = shown(_choose(option(name), candidates[family], uses) for family in families)
     return chosen
 
 
-def _check(named: str, cidr: str, uses: list[networks.Use]) -> None:
-    try:
-        networks.refuse_used(named, cidr, uses)
-    except ValueError:
-        return  # No network at all: the settings say so.
-
-
-def _valid(values: Any) -> list[IPv4Network]:
-    found = []
-    for value in values:
-        if isinstance(value, str) and "/" in value:
-            try:
-                found.append(IPv4Network(value))
-            except ValueError:
-                continue
+def _choose(named: str, candidates: Sequence[str], uses: Sequence[networks.Use]) -> str:
+    found = networks.choose(named, candidates, uses)
+    if found != candidates[0]:
+        use = next((use for network in networks_of(candidates[0]) if (use := networks.holder(network, uses)) is not None), None)
+        output.note(f"network {candidates[0]} is used by {use.holder if use else 'this machine'}: using {found} instead")
     return found
+
+
+def _stated(name: str, text: str) -> tuple[Network, ...]:
+    """Raises SettingsError."""
+    try:
+        return parse(name.replace("_", "-"), text)
+    except NetworkError as error:
+        raise SettingsError(str(error)) from error
 
 
 def refuse_misspelt(home: Home) -> None:
@@ -136,6 +142,7 @@ def next_settings(home: Home, stored: Settings, asked: dict[str, Any]) -> Settin
                 f"this instance was made with {option(name)} {getattr(stored, name)}, which cannot change: use another --home"
             )
     refuse_misspelt(home)
+    networks.require_families(stored.families)
     settings = stored.changed(**_new_ports(home, stored, asked)).changed(**asked)
     _check_addresses(settings)
     scheduler_profiles.check(home, settings)

@@ -53,8 +53,16 @@ def need_root(command: str) -> None:
 @click.option("--domain", help="Apps are reached as NAME.DOMAIN (default localhost).")
 @click.option("--registry-port", type=click.IntRange(1, 65535), help="Port of the image registry (default 5000, or the next free one).")
 @click.option("--kubelet-port", type=click.IntRange(1, 65535), help="Port of the node's kubelet API (default 10250, or the next free one).")
-@click.option("--pod-cidr", metavar="CIDR", help="Network of the pods (default 10.244.0.0/16, or the next free one).")
-@click.option("--service-cidr", metavar="CIDR", help="Network of the services (default 10.96.0.0/16, or the next free one).")
+@click.option(
+    "--pod-cidr",
+    metavar="CIDR[,CIDR]",
+    help="Network of the pods, or one of each IP family, the primary one first (default 10.244.0.0/16, or the next free one).",
+)
+@click.option(
+    "--service-cidr",
+    metavar="CIDR[,CIDR]",
+    help="Network of the services, likewise, of the same families (default 10.96.0.0/16, or the next free one).",
+)
 @click.option(
     "--allow-sysctls",
     metavar="NAMES",
@@ -95,6 +103,7 @@ def up(session: Session, /, if_needed: bool, nodes: int | None, **asked: Any) ->
       ph up --api-listen 10.0.0.1
       ph --home /var/lib/second up
       ph --home /var/lib/third up --port 7443 --pod-cidr 10.245.0.0/16 --service-cidr 10.97.0.0/16
+      ph up --pod-cidr 10.244.0.0/16,fd00:10:244::/56 --service-cidr 10.96.0.0/16,fd00:10:96::/112
     """
     need_root("up")
     home = session.home

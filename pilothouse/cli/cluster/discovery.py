@@ -21,6 +21,8 @@ from pilothouse.model.digits import natural
 from pilothouse.model.errors import ApiError, Forbidden, NotFound, Unauthorized, Unavailable
 from pilothouse.model.json import JSONError, Object, loads
 from pilothouse.model.kinds import CONFIGMAPS, NODES
+from pilothouse.model.networks import Network
+from pilothouse.model.networks import of as networks_of
 
 INFO_NAMESPACE, INFO = "kube-public", "cluster-info"
 ANOTHER = "`ph token create --print-join-command` on the first machine prints a line with another one"
@@ -41,6 +43,15 @@ class Cluster:
     service_cidr: str
     cluster_domain: str
     registry_port: int = 0
+
+    @property
+    def pod_networks(self) -> tuple[Network, ...]:
+        return networks_of(self.pod_cidr)
+
+    @property
+    def networks(self) -> tuple[tuple[str, tuple[Network, ...]], ...]:
+        """What each is for, and one of each IP family, the primary one first."""
+        return ("pod", self.pod_networks), ("service", networks_of(self.service_cidr))
 
 
 async def discover(server: str, token: BootstrapToken, hashes: tuple[str, ...], node_name: str) -> Cluster:

@@ -1,6 +1,7 @@
 """What makes a home a node of a cluster: its settings, the authority to believe, and the token to sign in with at first."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from pilothouse.cli.cluster import ports
@@ -10,12 +11,13 @@ from pilothouse.cli.settings.home import Home, Settings
 from pilothouse.client import kubeconfig_file
 from pilothouse.client.kubeconfig import Kubeconfig
 from pilothouse.engine.identities import Identities
+from pilothouse.model.networks import shown
 
 DEFAULTS = Settings()
 KUBELET_PORT = 10250
 
 
-def write(home: Home, cluster: Cluster, token: str, *, node_name: str, node_address: str, parent: str = "") -> Settings:
+def write(home: Home, cluster: Cluster, token: str, *, node_name: str, node_addresses: Sequence[str], parent: str = "") -> Settings:
     """Files only; nothing is started. The settings come last: with them the home is a node."""
     identities = Identities(home.pki)
     home.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -28,13 +30,13 @@ def write(home: Home, cluster: Cluster, token: str, *, node_name: str, node_addr
         registry_port=cluster.registry_port or DEFAULTS.registry_port,
         reaches_registry=bool(cluster.registry_port),
         # A further node has a network namespace, with all ports, of its own.
-        kubelet_port=KUBELET_PORT if parent else ports.choose(node_address, KUBELET_PORT, others),
+        kubelet_port=KUBELET_PORT if parent else ports.choose(node_addresses[0], KUBELET_PORT, others),
         pod_cidr=cluster.pod_cidr,
         service_cidr=cluster.service_cidr,
         cluster_domain=cluster.cluster_domain,
         server=cluster.server,
         node_name=node_name,
-        node_address=node_address,
+        node_address=shown(node_addresses),
         parent=parent,
     )
     settings.save(home)

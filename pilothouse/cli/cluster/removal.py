@@ -13,6 +13,7 @@ from pilothouse.cli import output
 from pilothouse.cli.cluster.trust import TrustStores, store_name
 from pilothouse.cli.daemon.logs import configure
 from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.model.networks import with_port
 
 log = structlog.get_logger("removal")
 
@@ -128,7 +129,8 @@ def to_remove(home: Home) -> Settings:
 
     parent = Home(home.path.parents[1])
     above = Settings.salvaged(parent)
-    server = found.server or f"https://{above.nodes_gateway}:{above.api_port}"
+    gateway = next(iter(above.nodes_gateways), "")
+    server = found.server or f"https://{with_port(gateway, above.api_port)}"
     return found.changed(server=server, parent=str(parent.path), node_name=wanted.name(above, home))
 
 

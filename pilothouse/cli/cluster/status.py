@@ -14,6 +14,7 @@ from pilothouse.cli.daemon.state import State, running_pid
 from pilothouse.cli.session import Session, connected, copyable, pass_session, run
 from pilothouse.cli.settings.home import Home, Settings
 from pilothouse.model.json import Object
+from pilothouse.model.networks import shown
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
@@ -98,7 +99,7 @@ def _of_joined(home: Home, settings: Settings) -> Facts:
         "uptimeSeconds": round(time.time() - state.started) if state else None,
         "failures": dict(state.failures) if state else {},
         "server": settings.server,
-        "node": {"name": settings.node_name, "address": settings.address, "podCIDR": settings.node_cidr},
+        "node": {"name": settings.node_name, "address": shown(settings.addresses), "podCIDR": settings.node_cidr},
         "logs": str(home.log),
     }
 
@@ -226,6 +227,7 @@ def _show(facts: Facts) -> None:
         ("gateway", "   ".join(each for each in (facts.get("gateway"), facts.get("gatewayTls")) if each)),
         ("trust", facts.get("trust")),
         ("registry", facts.get("registry")),
+        ("networks", _networks(facts)),
         ("apps", f"{apps['ready']} of {apps['all']} ready" if apps is not None else ""),
         ("pods", f"{pods['running']} of {pods['all']} running"),
         ("logs", facts.get("logs")),
@@ -243,6 +245,12 @@ def _node(name: str, is_ready: bool, is_cordoned: bool, pressure: list[str]) -> 
     if pressure or not is_ready:
         return f"{name} {state} (`{copyable(f'kubectl describe node {name}')}` says why)"
     return f"{name} {state}"
+
+
+def _networks(facts: Facts) -> str:
+    """Of one family, or of both with a comma; nothing of a cluster that only its API is known of."""
+    found = facts.get("networks")
+    return f"pods {found['pods']}   services {found['services']}" if found else ""
 
 
 def _life(facts: Facts) -> str:

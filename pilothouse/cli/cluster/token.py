@@ -16,6 +16,7 @@ from pilothouse.cli.session import Session, connected, copyable, pass_session, r
 from pilothouse.cli.settings.home import Settings
 from pilothouse.model import bootstrap_tokens, meta
 from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_GROUP, SECRET_TYPE, USAGES, BadToken, BootstrapToken
+from pilothouse.model.networks import split, with_port
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
@@ -101,13 +102,13 @@ def _place(session: Session) -> tuple[str, str]:
     place = urlsplit(found.server).netloc
     if session.is_local:
         settings = Settings.load(session.home)
-        address = "" if settings is None else settings.api_listen or settings.nodes_gateway
+        address = "" if settings is None else next(iter((*split(settings.api_listen), *settings.nodes_gateways)), "")
         if settings is None or not address:
             raise click.ClickException(
                 f"the API server listens on loopback alone: `{session.command('down')}`, and then "
                 f"`{session.command('up --api-listen ADDRESS')}` with an address by which the other machine reaches this one"
             )
-        place = f"{address}:{settings.api_port}"
+        place = with_port(address, settings.api_port)
     return place, public_key_hash(found.certificate_authority)
 
 

@@ -28,7 +28,7 @@ def prepare(home: Home) -> list[str]:
     network.ensure_bridge(place)
     holder = namespaces.hold(place)
     network.ensure_link(place, holder)
-    network.ensure_resolver(place, holder, str(above.gateway_address))
+    network.ensure_resolver(place, holder, above.gateway_address)
     return [*namespaces.entering(holder.pid), sys.executable, "-m", NODE.module, str(home.path)]
 
 

@@ -12,11 +12,12 @@ from pilothouse.client.certificates.files import KubeconfigFile, PairFiles
 from pilothouse.client.certificates.keeper import CertificateKeeper, Kept
 from pilothouse.client.certificates.request import Subject
 from pilothouse.client.client import Client
-from pilothouse.engine.controllers.ipam.controller import range_of
+from pilothouse.engine.controllers.ipam.ranges import ranges_of
 from pilothouse.engine.identities import KUBELET, NODE, PROXY, Identities
 from pilothouse.model.certificates import PROXY_GROUPS, PROXY_USER
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES
+from pilothouse.model.networks import shown
 from pilothouse.network.pod import kernel
 
 log = structlog.get_logger("daemon")
@@ -118,8 +119,8 @@ async def is_granted(client: Client, settings: Settings) -> bool:
 
 
 def _range(node: Object) -> str:
-    found = range_of(node)
-    return "" if found is None else str(found)
+    """Of each IP family, with a comma."""
+    return shown(ranges_of(node))
 
 
 def _noted(home: Home, settings: Settings, node_cidr: str) -> Settings:

@@ -12,6 +12,7 @@ from pilothouse.cli.containerd import place
 from pilothouse.cli.settings.home import BUILDER, Home, Settings
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.node.config import EvictionConfig, NodeConfig
+from pilothouse.model.networks import split
 
 if TYPE_CHECKING:
     from pilothouse.cli.daemon.platform import PlatformOptions
@@ -34,7 +35,7 @@ REGISTRY_PORT = "registryPort"
 def reached_by(settings: Settings) -> str:
     """By which other machines reach a further node of this one; "" for others, and where no other machine does."""
     parent = Settings.load(Home(Path(settings.parent))) if settings.parent else None
-    return "" if parent is None else parent.api_listen
+    return "" if parent is None else next(iter(split(parent.api_listen)), "")
 
 
 def node_config(home: Home, settings: Settings) -> NodeConfig:
@@ -42,10 +43,10 @@ def node_config(home: Home, settings: Settings) -> NodeConfig:
         home=home.node,
         node_name=settings.node_name,
         instance=f"pilothouse-{home.instance}",
-        addresses=(settings.address,),
-        cluster_dns=(str(settings.dns_address),),
+        addresses=settings.addresses,
+        cluster_dns=settings.dns_addresses[:1],
         cluster_domain=settings.cluster_domain,
-        pod_cidr=settings.node_cidr if settings.server else str(settings.node_network),
+        pod_cidrs=split(settings.node_cidr) if settings.server else settings.node_cidrs,
         reached_by=reached_by(settings),
         programs=place.kept(),
         port=settings.kubelet_port,
@@ -82,13 +83,13 @@ def pod_network_config(home: Home, settings: Settings) -> "PodNetworkConfig":
     node = node_config(home, settings)
     config = PodNetworkConfig(
         instance=home.instance,
-        pod_cidr=str(settings.node_network),
-        cluster_cidr=settings.pod_cidr,
+        pod_cidr=settings.node_cidrs[0],
+        cluster_cidr=settings.pod_cidrs[0],
         bridge=f"ph-{home.instance}",
         socket=home.run / "cni.sock",
         conf_dir=node.cni_conf_dir,
         bin_dir=node.cni_bin_dir,
-        reached=(settings.service_cidr,),
+        reached=settings.service_cidrs[:1],
     )
     # A further node has a network namespace, and with it settings of the kernel, of its own.
     return replace(config, shared_state=home.run / "kernel") if settings.parent else config
@@ -100,10 +101,10 @@ def service_proxy_config(home: Home, settings: Settings) -> "ServiceProxyConfig"
     return ServiceProxyConfig(
         instance=home.instance,
         node=settings.node_name,
-        local_cidr=str(settings.node_network),
-        cluster_cidr=settings.pod_cidr,
-        service_cidr=settings.service_cidr,
-        node_port_addresses=tuple(dict.fromkeys(("127.0.0.1", str(settings.gateway_address), settings.address))),
+        local_cidr=settings.node_cidrs[0],
+        cluster_cidr=settings.pod_cidrs[0],
+        service_cidr=settings.service_cidrs[0],
+        node_port_addresses=tuple(dict.fromkeys(("127.0.0.1", settings.gateway_address, settings.address))),
     )
 
 
@@ -113,9 +114,9 @@ def network_policy_config(home: Home, settings: Settings) -> "NetworkPolicyConfi
     return NetworkPolicyConfig(
         instance=home.instance,
         node=settings.node_name,
-        dns_address=str(settings.gateway_address),
-        local_cidr=str(settings.node_network),
-        cluster_cidr=settings.pod_cidr,
+        dns_address=settings.gateway_address,
+        local_cidr=settings.node_cidrs[0],
+        cluster_cidr=settings.pod_cidrs[0],
         dns_port=DNS_PORT,
     )
 
@@ -125,11 +126,11 @@ def dns_config(settings: Settings) -> "ClusterDNSConfig":
 
     return ClusterDNSConfig(
         node=settings.node_name,
-        address=str(settings.gateway_address),
+        address=settings.gateway_address,
         port=DNS_PORT,
-        cluster_ip=str(settings.dns_address),
+        cluster_ip=settings.dns_addresses[0],
         zone=settings.cluster_domain,
-        networks=(settings.pod_cidr, settings.service_cidr),
+        networks=(settings.pod_cidrs[0], settings.service_cidrs[0]),
     )
 
 
@@ -145,13 +146,13 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
         kubeconfig=home.kubeconfig,
         addresses=(settings.api_host,),
         for_nodes=addresses_for_nodes(settings),
-        internal=str(settings.gateway_address),
+        internal=settings.gateway_addresses,
         port=settings.api_port,
-        service_cidr=settings.service_cidr,
-        pod_cidr=settings.pod_cidr,
-        node_cidr=str(settings.node_network),
-        service_address=str(settings.api_address),
-        dns_address=str(settings.dns_address),
+        service_cidrs=settings.service_cidrs,
+        pod_cidrs=settings.pod_cidrs,
+        node_cidrs=settings.node_cidrs,
+        service_addresses=settings.api_addresses,
+        dns_addresses=settings.dns_addresses,
         node_ports=settings.node_port_range,
         cluster_domain=settings.cluster_domain,
         node_name=settings.node_name,
@@ -194,15 +195,15 @@ def backend_config(home: Home, settings: Settings) -> "BackendConfig":
     return BackendConfig(
         instance=home.instance,
         node=settings.node_name,
-        cluster_cidrs=(settings.pod_cidr,),
+        cluster_cidrs=settings.pod_cidrs,
         state=home.node / "network",
-        host_addresses=() if parent is None else (parent.nodes_gateway,),
+        host_addresses=() if parent is None else parent.nodes_gateways,
     )
 
 
 def addresses_for_nodes(settings: Settings) -> tuple[str, ...]:
     """By which nodes reach this machine that are not on it, or in a network namespace of it."""
-    return tuple(address for address in (settings.api_listen, settings.nodes_gateway) if address)
+    return (*split(settings.api_listen), *settings.nodes_gateways)
 
 
 def audit_config(home: Home, settings: Settings) -> "AuditConfig | None":

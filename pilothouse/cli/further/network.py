@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import json
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +18,7 @@ import structlog
 from pilothouse.aio.identity import Identity
 from pilothouse.cli.further.namespaces import NamespaceFailure, run
 from pilothouse.cli.further.place import Place
+from pilothouse.model.networks import Network
 from pilothouse.network.pod import firewall
 
 log = structlog.get_logger("daemon")
@@ -28,7 +30,9 @@ def ensure_bridge(place: Place) -> None:
     """Raises NamespaceFailure."""
     if not _has_link(place.bridge):
         run(["ip", "link", "add", place.bridge, "type", "bridge"])
-    run(["ip", "address", "replace", f"{place.gateway}/{place.network.prefixlen}", "dev", place.bridge])
+    for address in _with_prefixes(place, place.gateways):
+        # Nobody else gives out addresses there: without the search for duplicates they work at once.
+        run(["ip", "address", "replace", address, "dev", place.bridge, *(["nodad"] if ":" in address else [])])
     run(["ip", "link", "set", place.bridge, "up"])
     run(["nft", "-f", "-"], rules(place))
     firewall.admit(place.bridge, place.table, run(["nft", "list", "tables", "ip"]))
@@ -48,17 +52,34 @@ async def keep_bridge(place: Place, ready: asyncio.Event) -> NoReturn:
 def is_in_place(place: Place) -> bool:
     try:
         socket.if_nametoindex(place.bridge)
-        return f'"{place.bridge}"' in run(["nft", "list", "chain", "ip", place.table, "leave"])
+        return all(
+            f'"{place.bridge}"' in run(["nft", "list", "chain", _table_family(each), place.table, "leave"]) for each in place.networks
+        )
     except (OSError, NamespaceFailure):
         return False
 
 
 def rules(place: Place) -> str:
     """Pods of this machine see a further node under its own address; who is on another machine has no way back to that."""
-    name, own = place.table, place.network
+    return "".join(_rules(place, network) for network in place.networks)
+
+
+def _rules(place: Place, own: Network) -> str:
+    kind = _table_family(own)
+    table, multicast = f"{kind} {place.table}", "ff00::/8" if own.version == 6 else "224.0.0.0/4"
     chain = "leave { type nat hook postrouting priority 100; policy accept; }"
-    leave = f'oifname != {{ "{place.bridge}", "{place.pods_bridge}" }} ip saddr {own} ip daddr != {{ {own}, 224.0.0.0/4 }} masquerade'
-    return f"add table ip {name}\nadd chain ip {name} {chain}\nflush chain ip {name} leave\nadd rule ip {name} leave {leave}\n"
+    ways = f'"{place.bridge}", "{place.pods_bridge}"'
+    leave = f"oifname != {{ {ways} }} {kind} saddr {own} {kind} daddr != {{ {own}, {multicast} }} masquerade"
+    return f"add table {table}\nadd chain {table} {chain}\nflush chain {table} leave\nadd rule {table} leave {leave}\n"
+
+
+def _table_family(network: Network) -> str:
+    """As nftables and its expressions name it."""
+    return "ip6" if network.version == 6 else "ip"
+
+
+def _with_prefixes(place: Place, addresses: Iterable[str]) -> list[str]:
+    return [f"{address}/{network.prefixlen}" for address, network in zip(addresses, place.networks, strict=True)]
 
 
 def ensure_link(place: Place, holder: Identity) -> None:
@@ -71,8 +92,8 @@ def ensure_link(place: Place, holder: Identity) -> None:
     inside = [
         "link set lo up",
         f"link set {UPLINK} up",
-        f"address replace {place.address}/{place.network.prefixlen} dev {UPLINK}",
-        f"route replace default via {place.gateway} dev {UPLINK}",
+        *(f"address replace {each} dev {UPLINK}{' nodad' if ':' in each else ''}" for each in _with_prefixes(place, place.addresses)),
+        *(f"route replace {'::/0' if ':' in gateway else 'default'} via {gateway} dev {UPLINK}" for gateway in place.gateways),
     ]
     run(["ip", "-batch", "-"], "\n".join(inside) + "\n", inside=holder)
 
@@ -118,5 +139,7 @@ def remove_bridge(bridge: str, table: str) -> None:
     """What nodes of an instance have in common on the host. What is gone already is no error."""
     with suppress(NamespaceFailure):
         run(["ip", "link", "delete", bridge])
-    run(["nft", "-f", "-"], f"add table ip {table}\ndelete table ip {table}\n")
+    for kind in ("ip", "ip6"):
+        with suppress(NamespaceFailure):  # A kernel without IPv6 has no such tables.
+            run(["nft", "-f", "-"], f"add table {kind} {table}\ndelete table {kind} {table}\n")
     firewall.withdraw(table, run(["nft", "list", "tables", "ip"]))

@@ -1,10 +1,10 @@
 """What a further node is called, and where it is in the network between the nodes of its machine. Pure."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from pathlib import Path
 
 from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.model.networks import Network
 
 MOST = 250
 """Of nodes on one machine: what the network between them has addresses for."""
@@ -12,11 +12,12 @@ MOST = 250
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """home: of the further node. parent: of its instance. network: between the machine's nodes, the first address is the host's."""
+    """home: of the further node. parent: of its instance. networks: between the machine's nodes, one of each IP family, the primary one
+    first; the first address of each is the host's."""
 
     home: Home
     parent: Home
-    network: IPv4Network
+    networks: tuple[Network, ...]
 
     @classmethod
     def of(cls, home: Home) -> "Place":
@@ -28,7 +29,7 @@ class Place:
         above = Settings.load(parent)
         if above is None or not above.nodes_cidr:
             raise ValueError(f"the instance at {parent.path} has no network between nodes")
-        return cls(home, parent, IPv4Network(above.nodes_cidr))
+        return cls(home, parent, above.nodes_networks)
 
     @classmethod
     def to_remove(cls, home: Home) -> "Place | None":
@@ -36,12 +37,12 @@ class Place:
         parent = Home(home.path.parents[1])
         if home.path.parent != parent.further_nodes or not home.path.name.isdigit():
             return None
-        return cls(home, parent, IPv4Network(Settings.salvaged(parent).nodes_cidr or "0.0.0.0/0"))
+        return cls(home, parent, Settings.salvaged(parent).nodes_networks)
 
     @classmethod
     def first(cls, home: Home, settings: Settings) -> "Place":
         """Of the instance's first node, which is the host. settings: with a network between nodes."""
-        return cls(Home(home.further_nodes / "1"), home, settings.nodes_network)
+        return cls(Home(home.further_nodes / "1"), home, settings.nodes_networks)
 
     @property
     def number(self) -> int:
@@ -67,12 +68,12 @@ class Place:
         return f"pilothouse-{self.parent.instance}-nodes"
 
     @property
-    def gateway(self) -> str:
-        return str(self.network[1])
+    def gateways(self) -> tuple[str, ...]:
+        return tuple(str(network[1]) for network in self.networks)
 
     @property
-    def address(self) -> str:
-        return str(self.network[self.number])
+    def addresses(self) -> tuple[str, ...]:
+        return tuple(str(network[self.number]) for network in self.networks)
 
     @property
     def holder(self) -> Path:

@@ -22,6 +22,7 @@ from pilothouse.model import bootstrap_tokens
 from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_GROUP, BootstrapToken
 from pilothouse.model.errors import NotFound
 from pilothouse.model.kinds import NODES, SECRETS
+from pilothouse.model.networks import with_port
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
@@ -73,7 +74,7 @@ def is_ready(home: Home) -> bool:
 
 async def _prepare(session: Session, settings: Settings, homes: list[Home]) -> list[BootstrapToken]:
     """The tokens that the nodes sign in with at first."""
-    server = f"https://{settings.nodes_gateway}:{settings.api_port}"
+    server = f"https://{with_port(settings.nodes_gateways[0], settings.api_port)}"
     authority = Identities(session.home.pki).ca.read_bytes()
     cluster = Cluster(
         server,
@@ -86,10 +87,10 @@ async def _prepare(session: Session, settings: Settings, homes: list[Home]) -> l
     tokens = []
     async with connected(session) as client:
         for home in homes:
-            name, address = wanted.name(settings, home), str(settings.nodes_network[int(home.path.name)])
-            await take_old_away(client, name, address)
+            name, addresses = wanted.name(settings, home), [str(network[int(home.path.name)]) for network in settings.nodes_networks]
+            await take_old_away(client, name, addresses[0])
             tokens.append(await _token(client, f"node {home.path.name} on this machine"))
-            write(home, cluster, str(tokens[-1]), node_name=name, node_address=address, parent=str(session.home.path))
+            write(home, cluster, str(tokens[-1]), node_name=name, node_addresses=addresses, parent=str(session.home.path))
     return tokens
 
 

@@ -4,9 +4,10 @@ from itertools import count as numbers_from
 
 import click
 
-from pilothouse.cli.cluster import networks, node_names
+from pilothouse.cli.cluster import node_names
 from pilothouse.cli.session import Session
 from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.cli.settings.networks import most_nodes
 
 
 def homes(instance: Home, count: int) -> list[Home]:
@@ -31,7 +32,7 @@ def check(session: Session, settings: Settings, count: int) -> None:
     there = session.home.further()
     if count <= len(there):
         _refuse_fewer(session, settings, count, there)
-    if count > (most := networks.most_nodes(settings.pod_cidr)) > 1:
+    if count > (most := most_nodes(settings.pod_networks)) > 1:
         raise click.ClickException(
             f"the pod network {settings.pod_cidr} has addresses for {most} nodes: more take a new instance, with a larger --pod-cidr"
         )

@@ -11,13 +11,16 @@ import re
 import shlex
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any
 
+from pilothouse.cli.settings import networks
 from pilothouse.engine.node.config import HARD
 from pilothouse.engine.node.eviction import thresholds
 from pilothouse.model.names import dns1123_subdomain
+from pilothouse.model.networks import Network, families, in_order, split
+from pilothouse.model.networks import of as networks_of
 from pilothouse.model.node_objects import MOST_SIMULATED
 from pilothouse.model.sysctls import wrong_pattern
 
@@ -177,7 +180,8 @@ class Settings:
     server, the registry and Envoy's administration stay on loopback. domain: under it an app without a host gets its own.
     kubelet_address: where the node's kubelet API is opened. eviction_*: in the syntax of kubelet's flags.
     allow_sysctls: kernel parameters, or beginnings of some with a `*` at the end, that pods may set beside those that are safe.
-    api_listen: a further address of the API server, for nodes of other machines; "" for none. node_cidr: this node's part of pod_cidr; "":
+    pod_cidr, service_cidr, and all other networks and node addresses: one, or one of each IP family with a comma, the primary one first.
+    api_listen: further addresses of the API server, for nodes of other machines; "" for none. node_cidr: this node's part of pod_cidr; "":
     all of it, or not known yet. nodes_cidr: the network between the nodes of this machine, "" while there is one node only.
     server: the API server of the cluster that this node has joined; "" for an instance with a control plane of its own.
     reaches_registry: whether such a cluster has a registry, at registry_port. node_address:
@@ -249,11 +253,10 @@ class Settings:
         for pattern in self.allow_sysctls:
             if why := wrong_pattern(pattern):
                 raise SettingsError(f"--allow-sysctls: {pattern!r} {why}")
-        pods, services = _network("pod-cidr", self.pod_cidr), _network("service-cidr", self.service_cidr)
-        if pods.overlaps(services):
-            raise SettingsError(
-                f"pod network {pods} and service network {services} overlap: choose others with --pod-cidr and --service-cidr"
-            )
+        try:
+            networks.check(networks.parse("pod-cidr", self.pod_cidr), networks.parse("service-cidr", self.service_cidr))
+        except networks.NetworkError as error:
+            raise SettingsError(str(error)) from error
 
     def _check_eviction(self) -> None:
         """Raises SettingsError."""
@@ -275,37 +278,73 @@ class Settings:
         return self.listen if port in ("http_port", "https_port") else self.api_host
 
     @property
-    def api_address(self) -> IPv4Address:
-        """The ClusterIP of the `kubernetes` Service: the service network's first address."""
-        return IPv4Network(self.service_cidr)[1]
+    def pod_networks(self) -> tuple[Network, ...]:
+        """One of each IP family that the instance has, the primary one first; so with all properties of several values here."""
+        return networks_of(self.pod_cidr)
 
     @property
-    def dns_address(self) -> IPv4Address:
-        return IPv4Network(self.service_cidr)[10]
+    def service_networks(self) -> tuple[Network, ...]:
+        return networks_of(self.service_cidr)
 
     @property
-    def node_network(self) -> IPv4Network:
+    def pod_cidrs(self) -> tuple[str, ...]:
+        return tuple(map(str, self.pod_networks))
+
+    @property
+    def service_cidrs(self) -> tuple[str, ...]:
+        return tuple(map(str, self.service_networks))
+
+    @property
+    def node_cidrs(self) -> tuple[str, ...]:
+        return tuple(map(str, self.node_networks))
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """IPv4, IPv6 or both."""
+        return families(self.pod_networks)
+
+    @property
+    def api_addresses(self) -> tuple[str, ...]:
+        """The service networks' first addresses; the primary one is the ClusterIP of the `kubernetes` Service."""
+        return tuple(str(network[1]) for network in self.service_networks)
+
+    @property
+    def dns_addresses(self) -> tuple[str, ...]:
+        return tuple(str(network[10]) for network in self.service_networks)
+
+    @property
+    def node_networks(self) -> tuple[Network, ...]:
         """The addresses of this node's pods."""
-        return IPv4Network(self.node_cidr or self.pod_cidr)
+        return networks_of(self.node_cidr or self.pod_cidr)
 
     @property
-    def gateway_address(self) -> IPv4Address:
-        """The pod bridge's own address: how pods reach the node."""
-        return self.node_network[1]
+    def gateway_addresses(self) -> tuple[str, ...]:
+        """The pod network's own addresses on this node: how pods reach it."""
+        return tuple(str(network[1]) for network in self.node_networks)
 
     @property
-    def nodes_network(self) -> IPv4Network:
-        return IPv4Network(self.nodes_cidr)
+    def gateway_address(self) -> str:
+        return self.gateway_addresses[0]
 
     @property
-    def nodes_gateway(self) -> str:
-        """This machine's address in the network between its nodes; "" where there is none."""
-        return str(self.nodes_network[1]) if self.nodes_cidr else ""
+    def nodes_networks(self) -> tuple[Network, ...]:
+        """Between the nodes of this machine."""
+        return networks_of(self.nodes_cidr)
+
+    @property
+    def nodes_gateways(self) -> tuple[str, ...]:
+        """This machine's addresses in the network between its nodes; none where there is none."""
+        return tuple(str(network[1]) for network in self.nodes_networks)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """By which other nodes reach this one, one of a family; where there can be none, the pods' gateways."""
+        stated = split(self.node_address) or split(self.api_listen) or self.nodes_gateways
+        return in_order(stated or self.gateway_addresses, self.families)
 
     @property
     def address(self) -> str:
-        """By which other nodes reach this one; where there can be none, the pods' gateway."""
-        return self.node_address or self.api_listen or self.nodes_gateway or str(self.gateway_address)
+        return self.addresses[0]
 
     @classmethod
     def load(cls, home: Home) -> "Settings | None":
@@ -400,16 +439,18 @@ def _listen(text: str) -> None:
 
 
 def _api_listen(text: object) -> None:
-    """One address, since the API server's certificate holds it and `ph token create` hands it on."""
-    way_out = "give the IPv4 address by which other machines reach this one, such as 10.0.0.1"
+    """One address of a family, since the API server's certificate holds them and `ph token create` hands the first one on."""
+    way_out = "give the address by which other machines reach this one, such as 10.0.0.1, or one of each IP family with a comma"
     try:
         if not isinstance(text, str):
             raise ValueError(text)
-        address = IPv4Address(text)
+        addresses = [ip_address(part) for part in split(text)]
     except ValueError as error:
-        raise SettingsError(f"--api-listen {text!r} is no IPv4 address: {way_out}") from error
-    if address.is_unspecified or address.is_loopback:
+        raise SettingsError(f"--api-listen {text!r} is no IP address: {way_out}") from error
+    if any(address.is_unspecified or address.is_loopback or address.is_link_local for address in addresses):
         raise SettingsError(f"--api-listen {text} is no address that another machine could ask: {way_out}")
+    if len({address.version for address in addresses}) < len(addresses):
+        raise SettingsError(f"--api-listen {text} has two addresses of one family: {way_out}")
 
 
 def _kubelet_address(text: object) -> None:
@@ -419,13 +460,3 @@ def _kubelet_address(text: object) -> None:
         IPv4Address(text)
     except ValueError as error:
         raise SettingsError(f"kubelet_address {text!r} is not an IPv4 address such as 127.0.0.1 (0.0.0.0: all of this machine)") from error
-
-
-def _network(option: str, text: str) -> IPv4Network:
-    try:
-        network = IPv4Network(text)
-    except ValueError as error:
-        raise SettingsError(f"--{option} {text!r} is not an IPv4 network such as 10.244.0.0/16") from error
-    if network.prefixlen > 24:
-        raise SettingsError(f"--{option} {text} is too small: it needs at least a /24")
-    return network

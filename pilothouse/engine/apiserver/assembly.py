@@ -81,6 +81,7 @@ from pilothouse.engine.apiserver.webhooks.services import SLICES, Services, Slic
 from pilothouse.engine.apiserver.write.path import Follower, WritePath
 from pilothouse.engine.store.store import Store
 from pilothouse.model.kinds import APISERVICES, NODES
+from pilothouse.model.networks import families, parse, with_port
 from pilothouse.model.schema import Catalog
 
 _THREADS = 2
@@ -218,17 +219,17 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     """A server's components, with the cluster's own objects in the store."""
     settings.state.mkdir(parents=True, exist_ok=True)
     schemas = await asyncio.to_thread(Catalog.load, settings.state)
-    objects, table = Objects(store), built_in_table(schemas)
+    objects, table = Objects(store), built_in_table(schemas, families(parse(settings.service_cidrs)))
     tokens = await _tokens(settings, objects)
     rights = _Rights.of(store, settings)
-    allocation = Allocation(settings.service_cidr, settings.node_ports, pods=settings.pod_cidr)
+    allocation = Allocation(settings.service_cidrs, settings.node_ports, pods=settings.pod_cidrs)
     tallies, slices = Tallies(store), SlicesOfServices()
     quota = ResourceQuota(objects, tallies)
     services = Services(objects, slices)
     client, connector, findings = WebhookClient(services), Connector(services, settings.front_proxy), Findings()
     webhooks = Webhooks.of(client, objects, table, rights.authorizer, schemas=schemas.schema)
     beside = Beside(_THREADS)
-    support, ranges = Support(settings.allowed_sysctls), NodeRanges.of(settings.pod_cidr, settings.node_prefix)
+    support, ranges = Support(settings.allowed_sysctls), NodeRanges.of(settings.pod_cidrs, settings.node_prefixes)
     admission = _admission(objects, rights.authorizer, allocation, quota, webhooks, beside, support, ranges)
     followed = _Followed.of(store, allocation)
     writes = WritePath(store, admission, followed.by_name(), beside)
@@ -244,7 +245,7 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     fairness = _fairness(settings)
     metrics = _metrics(store, rights.authorizer, fairness, webhooks)
     documents = _documents(backend, findings, metrics, settings)
-    kept = OwnObjects(store, kept_objects(settings, allocation.network))
+    kept = OwnObjects(store, kept_objects(settings, allocation.networks))
     registered = ApiServices(store, table, Availability(objects, slices), Asker(connector), findings)
     upkeep = (*_upkeep(backend, followed, quota), kept, scraper, registered)
     authenticator, forwarder = Authenticator(tokens), Forwarder(connector)
@@ -276,7 +277,7 @@ def _metrics(store: Store, authorizer: Authorizer, fairness: Fairness, webhooks:
 def _documents(backend: Backend, findings: Findings, metrics: Metrics, settings: Settings) -> Documents:
     checks = {"log": lambda: "", "etcd": backend.store.trouble, "poststarthook/rbac/bootstrap-roles": lambda: ""}
     health = Health(checks, {"informer-sync": lambda: "", "shutdown": lambda: ""})
-    address = f"{settings.host}:{settings.port}"
+    address = with_port(settings.host, settings.port)
     return Documents(backend.table, findings, OpenApi(backend.table, findings), health, metrics, backend.tokens, address)
 
 

@@ -20,9 +20,10 @@ class Settings:
     node_ports: first inclusive, last exclusive. static_tokens: bearer tokens for those who can have no certificate.
     cluster_roles, cluster_role_bindings: kept as the cluster's own are, for parts that the engine does not know; secret_readers: likewise.
     platform_namespace: of the service accounts that are served with the controllers, apart from everybody's workloads.
-    dns_address: of the Service kube-system/kube-dns; "": there is none, or whoever runs the DNS makes it.
-    pod_cidr: of all pods, "" when it is not known: Services get no addresses of it. node_prefix: of the part of it that each node has, 0
-    where one node may have all. cluster_domain: of the names of Services.
+    service_cidrs, pod_cidrs: one, or one of each IP family, the primary one first. pod_cidrs: of all pods, none when they are not known:
+    Services get no addresses of them. node_prefixes: of the part of each that a node has, none where one node may have all.
+    dns_addresses: of the Service kube-system/kube-dns, as service_cidrs; none: there is none, or whoever runs the DNS makes it.
+    cluster_domain: of the names of Services.
     allowed_sysctls: patterns of kernel parameters that pods may set beside the safe ones.
     node_config: what nodes are told of parts that the engine does not know.
     front_proxy: how other API servers know this one; None: they are asked without a certificate, and believe nothing it says.
@@ -35,10 +36,10 @@ class Settings:
     port: int = 6443
     ca: str = ""
     issuer: str = DEFAULT_ISSUER
-    service_cidr: str = "10.96.0.0/16"
-    dns_address: str = ""
-    pod_cidr: str = ""
-    node_prefix: int = 0
+    service_cidrs: Sequence[str] = ("10.96.0.0/16",)
+    dns_addresses: Sequence[str] = ()
+    pod_cidrs: Sequence[str] = ()
+    node_prefixes: Sequence[int] = ()
     cluster_domain: str = "cluster.local"
     node_config: Mapping[str, str] = field(default_factory=dict)
     node_ports: range = range(30000, 32768)

@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from ipaddress import IPv4Network
 from pathlib import Path
 
 from pilothouse.aio.clock import Clock, SystemClock
@@ -46,7 +45,7 @@ from pilothouse.engine.boot.audit import AuditConfig, auditing
 from pilothouse.engine.boot.certificates import keep_certificates
 from pilothouse.engine.boot.store_room import StoreRoom
 from pilothouse.engine.controllers.controllers import makers
-from pilothouse.engine.controllers.ipam.ranges import PodRanges
+from pilothouse.engine.controllers.ipam.ranges import PodRanges, pod_ranges
 from pilothouse.engine.controllers.podautoscaler.controller import SYNC_S
 from pilothouse.engine.identities import Identities
 from pilothouse.engine.scheduler.config.types import SchedulerConfig
@@ -58,6 +57,7 @@ from pilothouse.engine.store.rotation import Rotation
 from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES
+from pilothouse.model.networks import parse
 from pilothouse.model.scheduling import DEFAULT_SCHEDULER
 from pilothouse.wire import Limits, Server, serve
 from pilothouse.wire.pki import CertificateAuthority
@@ -83,14 +83,16 @@ class ControlConfig:
     """name: of the cluster in kubeconfigs. addresses: that the API server listens on, the first one for the administrator.
 
     for_nodes: further addresses, by which nodes reach it that are not on this machine, or in a network namespace of it; likewise.
-    internal: by which pods reach it; it need not be there yet. node_name, node_socket: the node of this machine and its server.
-    kubelet_host: where that node's kubelet API listens.
+    internal: by which pods reach it, an address of each family, the primary one first; they need not be there yet. node_name,
+    node_socket: the node of this machine and its server. kubelet_host: where that node's kubelet API listens.
     keys: the file with the keys that encrypt Secrets in the store; made when it is missing. store_quota_bytes: of all API objects
     together, as JSON. cluster_roles, cluster_role_bindings, secret_readers: of parts beside the engine's own.
-    dns_address: of the Service kube-dns, "" for none.
-    audit: None to record nothing. pod_cidr: of all pods, "" when it is not known. node_cidr: the part of it that the node of this machine
-    has, as long as every node's; "": nodes are given none. allowed_sysctls: that pods may set beside the safe ones. node_config: what nodes
-    are told of parts beside the engine's own. autoscaler_sync_s: how often autoscalers look at their metrics. scheduler: its profiles.
+    service_cidrs, pod_cidrs, node_cidrs: one, or one of each IP family, the primary one first. service_addresses: of the Service
+    `kubernetes`, which has the first of them. dns_addresses: of the Service kube-dns, none for none.
+    audit: None to record nothing. pod_cidrs: of all pods, none when they are not known. node_cidrs: the part of each that the node of this
+    machine has, as long as every node's; none: nodes are given none. allowed_sysctls: that pods may set beside the safe ones.
+    node_config: what nodes are told of parts beside the engine's own. autoscaler_sync_s: how often autoscalers look at their metrics.
+    scheduler: its profiles.
     simulated_nodes: how many nodes there are to be that are no machines.
     """
 
@@ -101,19 +103,19 @@ class ControlConfig:
     cache: Path
     kubeconfig: Path
     addresses: tuple[str, ...]
-    internal: str
+    internal: tuple[str, ...]
     port: int
-    service_cidr: str
-    service_address: str
+    service_cidrs: tuple[str, ...]
+    service_addresses: tuple[str, ...]
     node_ports: tuple[int, int]
     cluster_domain: str
     node_name: str
     node_socket: Path
     for_nodes: tuple[str, ...] = ()
     kubelet_host: str = "127.0.0.1"
-    dns_address: str = ""
-    pod_cidr: str = ""
-    node_cidr: str = ""
+    dns_addresses: tuple[str, ...] = ()
+    pod_cidrs: tuple[str, ...] = ()
+    node_cidrs: tuple[str, ...] = ()
     allowed_sysctls: Sequence[str] = ()
     node_config: Mapping[str, str] = field(default_factory=dict)
     store_quota_bytes: int = QUOTA_BYTES
@@ -204,13 +206,13 @@ class ControlPlane:
             self._addresses(),
             cluster=config.name,
             node=config.node_name,
-            node_addresses=sorted({"127.0.0.1", config.internal, config.kubelet_host}),
+            node_addresses=sorted({"127.0.0.1", *config.internal, config.kubelet_host}),
         )
 
     def _addresses(self) -> list[str]:
         """Under which the API server is reached."""
         config = self.config
-        return sorted({*config.addresses, *config.for_nodes, config.internal, config.service_address, "127.0.0.1"})
+        return sorted({*config.addresses, *config.for_nodes, *config.internal, *config.service_addresses, "127.0.0.1"})
 
     async def _keep_certificates(self, identities: Identities, context: ssl.SSLContext, ready: asyncio.Event) -> None:
         ready.set()
@@ -242,13 +244,13 @@ class ControlPlane:
         first, last = self.config.node_ports
         return ApiSettings(
             state=self.config.cache,
-            host=self.config.internal,
+            host=self.config.internal[0],
             port=self.config.port,
             ca=identities.ca.read_text(),
-            service_cidr=self.config.service_cidr,
-            dns_address=self.config.dns_address,
-            pod_cidr=self.config.pod_cidr,
-            node_prefix=IPv4Network(self.config.node_cidr).prefixlen if self.config.node_cidr else 0,
+            service_cidrs=self.config.service_cidrs,
+            dns_addresses=self.config.dns_addresses,
+            pod_cidrs=self.config.pod_cidrs,
+            node_prefixes=[network.prefixlen for network in parse(self.config.node_cidrs)],
             allowed_sysctls=self.config.allowed_sysctls,
             cluster_domain=self.config.cluster_domain,
             node_config=self.config.node_config,
@@ -281,16 +283,16 @@ class ControlPlane:
                 ready.set()
                 await asyncio.Event().wait()
 
-        later = {self.config.internal: "API for pods"} | {address: f"API for nodes on {address}" for address in self.config.for_nodes}
+        later = {address: f"API for pods on {address}" if place else "API for pods" for place, address in enumerate(self.config.internal)}
+        later |= {address: f"API for nodes on {address}" for address in self.config.for_nodes}
         for address, name in later.items():
             if address not in self.config.addresses:
                 self.supervisor.start(name, partial(keep_listening, address))
 
-    def _pod_ranges(self) -> PodRanges | None:
-        if not self.config.node_cidr:
-            return None
-        own = IPv4Network(self.config.node_cidr)
-        return PodRanges(IPv4Network(self.config.pod_cidr), own.prefixlen, ((self.config.node_name, own),))
+    def _pod_ranges(self) -> tuple[PodRanges, ...]:
+        if not self.config.node_cidrs:
+            return ()
+        return pod_ranges(parse(self.config.pod_cidrs), parse(self.config.node_cidrs), self.config.node_name)
 
     def _start_controllers(self, identities: Identities) -> None:
         """All read from one set of caches, which is the controller manager's; each writes as itself."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
@@ -65,7 +65,7 @@ def makers(
     *,
     root_ca: str = "",
     authority: Authority | None = None,
-    pod_ranges: PodRanges | None = None,
+    pod_ranges: Sequence[PodRanges] = (),
     own_addresses: Collection[str] = (),
     node_volumes: NodeVolumes | None = None,
     driver_calls: DriverCalls | None = None,
@@ -77,7 +77,7 @@ def makers(
 
     Each controller writes as itself and may write what its role says; all read from `informers`, and speak through `recorder`.
     root_ca: PEM text that every namespace gets as `kube-root-ca.crt`. authority: signs certificates; None for nobody who does.
-    pod_ranges: what nodes are given of the pod network; None for nothing. own_addresses: those of the API
+    pod_ranges: what nodes are given of each pod network; none for nothing. own_addresses: those of the API
     server, which no node may serve under. node_volumes: has nodes make volumes; driver_calls: reaches CSI drivers at nodes; None for
     nobody who does. autoscaler_sync_s: how often each autoscaler looks at its metrics. simulated_nodes: how many there are to be;
     None for nobody who looks after any.
@@ -90,10 +90,9 @@ def makers(
     optional: dict[str, Callable[[], Runnable]] = {}
     if authority is not None:
         optional["certificate-signer"] = lambda: CertificateSigner(certificates, informers, named("certificate-signer"), authority, clock)
-    if pod_ranges is not None:
-        ranges = pod_ranges
+    if pod_ranges:
         optional["node-ipam-controller"] = lambda: NodeIPAMController(
-            clients("node-controller"), informers, named("node-ipam-controller"), ranges
+            clients("node-controller"), informers, named("node-ipam-controller"), pod_ranges
         )
     if simulated_nodes is not None:
         count = simulated_nodes

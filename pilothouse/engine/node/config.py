@@ -41,7 +41,7 @@ class NodeConfig:
     """Settings of one node. `home` is the instance's state directory; all that the agent writes lies under it.
 
     instance: a name that is unique on the machine, for cgroups and mounts. cluster_dns: addresses given to pods as name servers; empty:
-    pods use the host's.
+    pods use the host's. addresses, pod_cidrs: one, or one of each IP family, the primary first; without pod_cidrs the node is given some.
     port: of the kubelet API, as the Node's status names it.
     programs: a folder of containerds that came with Pilothouse, a folder a version; None: there is only the machine's own.
     log_max_bytes, log_files: a container's log is rotated at that size, and that many files are kept. image_min_age_s, container_min_age_s:
@@ -58,7 +58,7 @@ class NodeConfig:
     labels: dict[str, str] = field(default_factory=dict)
     cluster_dns: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
-    pod_cidr: str = ""
+    pod_cidrs: tuple[str, ...] = ()
     reached_by: str = ""
     port: int = 10250
     max_pods: int = 250

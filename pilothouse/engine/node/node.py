@@ -143,8 +143,8 @@ class NodeStatus:
         config = self._config
         self._version = await self._runtime.version()
         # One that was given, and is still ours when somebody has deleted the Node under us.
-        pod_cidr = config.pod_cidr or (self._node.get("spec") or {}).get("podCIDR") or ""
-        spec = {"podCIDR": pod_cidr, "podCIDRs": [pod_cidr]} if pod_cidr else {}
+        pod_cidrs = list(config.pod_cidrs or (self._node.get("spec") or {}).get("podCIDRs") or ())
+        spec = {"podCIDR": pod_cidrs[0], "podCIDRs": pod_cidrs} if pod_cidrs else {}
         annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"} | self._annotations
         annotations |= {REACHED_BY: config.reached_by} if config.reached_by else {}
         metadata = {"name": config.node_name, "labels": facts.labels(config), "annotations": annotations}

@@ -43,7 +43,7 @@ def test_the_platform_can_be_left_out_and_brought_back(tmp_path: Path) -> None:
         ({"node_name": "Foo Bar"}, "--node-name 'Foo Bar' is no name of a node: use lower case letters"),
         ({"node_name": ""}, "--node-name '' is no name of a node"),
         ({"node_name": "a" * 53}, "is too long for the name of a node: give one of at most 52 characters"),
-        ({"listen": "192.0.2.1"}, "--listen 192.0.2.1 is no address of this machine: give one that `ip -4 address` shows, or 0.0.0.0"),
+        ({"listen": "192.0.2.1"}, "--listen 192.0.2.1 is no address of this machine: give one that `ip address` shows, or 0.0.0.0"),
         ({"api_listen": "192.0.2.1"}, "--api-listen 192.0.2.1 is no address of this machine"),
     ],
 )

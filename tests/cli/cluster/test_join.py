@@ -28,7 +28,7 @@ TOKEN, HASH = "abcdef.0123456789abcdef", "sha256:" + "0" * 64
         (["10.0.0.1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-name", "A_b"], "is no name of a node"),
         (["10.0.0.1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-name", "a" * 53], "at most 52 characters with --node-name"),
         (["me@10.0.0.1", "--token", TOKEN, "--ca-cert-hash", HASH], "is no address of an API server"),
-        (["127.0.0.1:1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-ip", "x"], "--node-ip 'x' is no IPv4 address"),
+        (["127.0.0.1:1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-ip", "x"], "--node-ip 'x' is no IP address"),
         (["127.0.0.1:1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-ip", "192.0.2.1"], "192.0.2.1 is no address of this machine"),
         (["127.0.0.1:1", "--token", TOKEN, "--ca-cert-hash", HASH, "--node-ip", "127.0.0.1"], "127.0.0.1 is no address of this machine"),
         (

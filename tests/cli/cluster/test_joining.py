@@ -17,7 +17,7 @@ TOKEN = "abcdef.0123456789abcdef"
 def test_a_home_that_joins_can_be_read_again_with_and_without_a_registry(tmp_path: Path, registry_port: int, reached: bool) -> None:
     cluster = Cluster("https://192.0.2.1:6443", b"PEM", "10.244.0.0/16", "10.96.0.0/16", "cluster.local", registry_port)
     home = Home(tmp_path)
-    write(home, cluster, TOKEN, node_name="n", node_address="127.0.0.1")
+    write(home, cluster, TOKEN, node_name="n", node_addresses=["127.0.0.1"])
     settings = Settings.load(home)
     assert settings is not None
     assert (settings.server, settings.address, settings.node_cidr) == ("https://192.0.2.1:6443", "127.0.0.1", "")

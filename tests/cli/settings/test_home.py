@@ -91,9 +91,16 @@ def test_of_damaged_settings_what_can_be_read_serves_the_removal(tmp_path: Path,
     ("values", "message"),
     [
         ({"pod_cidr": "10.96.0.0/12"}, "overlap"),
-        ({"pod_cidr": "not a network"}, "--pod-cidr 'not a network' is not an IPv4 network"),
+        ({"pod_cidr": "not a network"}, "--pod-cidr 'not a network' is no network"),
         ({"service_cidr": "10.1.0.0/30"}, "--service-cidr 10.1.0.0/30 is too small"),
         ({"service_cidr": "10.96.0.1/16"}, "--service-cidr"),
+        ({"pod_cidr": ""}, "--pod-cidr '' names no network"),
+        ({"pod_cidr": "10.8.0.0/16,10.9.0.0/16"}, "more than one network of a family"),
+        ({"pod_cidr": "10.8.0.0/16,fd00:8::/56"}, "pods have IPv4 and IPv6 and services IPv4 addresses"),
+        ({"pod_cidr": "fd00:8::/56,10.8.0.0/16", "service_cidr": "10.96.0.0/16,fd00:9::/112"}, "in the same order"),
+        ({"pod_cidr": "10.8.0.0/16,fd00:8::/56", "service_cidr": "10.96.0.0/16,fd00:8::/112"}, "fd00:8::/56 and .* fd00:8::/112 overlap"),
+        ({"pod_cidr": "fd00:8::/120", "service_cidr": "fd00:9::/112"}, "fd00:8::/120 is too small: it needs at least a /112"),
+        ({"pod_cidr": "fe80::/64", "service_cidr": "fd00:9::/112"}, "is for links, loopback or multicast"),
     ],
 )
 def test_networks_that_cannot_be_are_refused(values: dict[str, str], message: str) -> None:
@@ -103,7 +110,7 @@ def test_networks_that_cannot_be_are_refused(values: dict[str, str], message: st
 
 def test_addresses_follow_from_the_networks() -> None:
     settings = Settings(pod_cidr="10.8.0.0/16", service_cidr="10.9.0.0/16")
-    assert [str(a) for a in (settings.api_address, settings.dns_address, settings.gateway_address)] == ["10.9.0.1", "10.9.0.10", "10.8.0.1"]
+    assert (settings.api_addresses, settings.dns_addresses, settings.gateway_addresses) == (("10.9.0.1",), ("10.9.0.10",), ("10.8.0.1",))
 
 
 def test_kubeconfigs_name_the_cluster_after_its_home() -> None:
@@ -164,3 +171,14 @@ def test_kernel_parameters_of_the_machine_cannot_be_allowed_to_pods(tmp_path: Pa
 
 def test_a_node_of_a_cluster_without_a_registry_has_none() -> None:
     assert Settings(server="https://192.0.2.1:6443", registry_port=0).registry_port == 0
+
+
+def test_addresses_of_both_families_follow_from_the_networks() -> None:
+    settings = Settings(
+        pod_cidr="10.8.0.0/16, fd00:8::/56", service_cidr="10.9.0.0/16,fd00:9::/112", node_cidr="10.8.4.0/22,fd00:8:0:1::/64"
+    )
+    assert settings.families == ("IPv4", "IPv6")
+    assert settings.gateway_addresses == ("10.8.4.1", "fd00:8:0:1::1")
+    assert settings.dns_addresses == ("10.9.0.10", "fd00:9::a")
+    assert settings.addresses == settings.gateway_addresses
+    assert settings.changed(node_address="fd00:7::2,192.0.2.2").addresses == ("192.0.2.2", "fd00:7::2")

@@ -163,7 +163,7 @@ async def test_an_address_has_one_name(api: Api, name: str, said: str) -> None:
 
 async def test_no_address_is_given_twice_nor_lost_whatever_becomes_of_the_writes(tmp_path: Path, state: Path) -> None:
     """Half of the clients go away in the middle, and the server goes down before its reconcilers have followed."""
-    settings = Settings(state, service_cidr="10.96.0.0/26")
+    settings = Settings(state, service_cidrs=["10.96.0.0/26"])
     async with Store.open(tmp_path / "store.db") as store, ApiServer.open(store, settings) as server:
         api = Api(server, ADMIN)
         calls = [asyncio.ensure_future(api.post(SERVICES, service(f"s{number}"))) for number in range(40)]
@@ -188,7 +188,7 @@ async def are(api: Api, addresses: list[str]) -> bool:
 async def test_services_keep_their_addresses_when_the_clusters_network_is_another(tmp_path: Path, state: Path) -> None:
     async with Store.open(tmp_path / "store.db") as store, ApiServer.open(store, Settings(state)) as server:
         made = (await Api(server, ADMIN).post(SERVICES, service("s")))["spec"]["clusterIP"]
-    async with Store.open(tmp_path / "store.db") as store, ApiServer.open(store, Settings(state, service_cidr="10.99.0.0/16")) as server:
+    async with Store.open(tmp_path / "store.db") as store, ApiServer.open(store, Settings(state, service_cidrs=["10.99.0.0/16"])) as server:
         api = Api(server, ADMIN)
         assert (await api.get(f"{CIDRS}/kubernetes"))["spec"]["cidrs"] == ["10.99.0.0/16"]
         assert (await api.patch(f"{SERVICES}/s", {"spec": {"selector": {"a": "b"}}}))["spec"]["clusterIP"] == made
@@ -199,7 +199,7 @@ async def test_services_keep_their_addresses_when_the_clusters_network_is_anothe
 
 @pytest.mark.parametrize("overlapping", ["10.244.8.0/24", "10.244.0.0/16", "10.240.0.0/12"])
 async def test_a_network_that_overlaps_the_pods_is_not_ready_and_gives_no_address(store: Store, state: Path, overlapping: str) -> None:
-    async with ApiServer.open(store, Settings(state, pod_cidr="10.244.0.0/16")) as server:
+    async with ApiServer.open(store, Settings(state, pod_cidrs=["10.244.0.0/16"])) as server:
         api = Api(server, ADMIN)
         await api.post(CIDRS, cidr("extra", overlapping))
         await until_ready(api, "extra", "False", "OverlapsPodNetwork")
@@ -212,7 +212,33 @@ async def test_a_network_that_overlaps_the_pods_is_not_ready_and_gives_no_addres
 
 
 async def test_a_network_beside_the_pods_is_ready(store: Store, state: Path) -> None:
-    async with ApiServer.open(store, Settings(state, pod_cidr="10.244.0.0/16")) as server:
+    async with ApiServer.open(store, Settings(state, pod_cidrs=["10.244.0.0/16"])) as server:
         api = Api(server, ADMIN)
         await api.post(CIDRS, cidr("extra", "10.245.0.0/24"))
         await until_ready(api, "extra")
+
+
+async def test_a_network_of_the_second_family_may_be_added_and_its_addresses_have_their_ip_addresses(store: Store, state: Path) -> None:
+    async with ApiServer.open(store, Settings(state, service_cidrs=["10.96.0.0/16", "fd00:10:96::/112"])) as server:
+        api = Api(server, ADMIN)
+        assert (await api.get(f"{CIDRS}/kubernetes"))["spec"]["cidrs"] == ["10.96.0.0/16", "fd00:10:96::/112"]
+        await api.post(CIDRS, cidr("more", "10.97.0.0/24", "fd00:10:97::/120"))
+        await until_ready(api, "more")
+        made = await api.post(
+            SERVICES, service("s", ipFamilyPolicy="RequireDualStack", clusterIPs=["10.97.0.5", "fd00:10:97::5"], clusterIP="10.97.0.5")
+        )
+        assert made["spec"]["ipFamilies"] == ["IPv4", "IPv6"]
+        await until(lambda: has_address(api, "fd00:10:97::5"))
+        found = await api.get(f"{IPS}/fd00:10:97::5")
+        assert found["metadata"]["labels"]["ipaddress.kubernetes.io/ip-family"] == "IPv6"
+        await api.delete(f"{CIDRS}/more")
+        await until_ready(api, "more", "False", "Terminating")
+        await api.delete(f"{SERVICES}/s")
+        await until(lambda: is_gone(api, f"{CIDRS}/more"))
+
+
+async def test_an_ipv4_address_and_an_ipv6_address_with_the_same_bits_are_two(store: Store, state: Path) -> None:
+    async with ApiServer.open(store, Settings(state, service_cidrs=["10.96.0.0/16", "::/96"])) as server:
+        api = Api(server, ADMIN)
+        await api.post(SERVICES, service("four", clusterIP="10.96.0.50"))
+        assert (await api.post(SERVICES, service("six", clusterIP="::a60:32")))["spec"]["clusterIP"] == "::a60:32"

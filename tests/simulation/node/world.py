@@ -112,7 +112,7 @@ class World:
     def start_agent(self) -> None:
         assert self.life is None
         assert self._server is not None
-        config = NodeConfig(self.folder, NODE, "pilothouse-test", addresses=(HOST_IP,), pod_cidr="10.9.0.0/16")
+        config = NodeConfig(self.folder, NODE, "pilothouse-test", addresses=(HOST_IP,), pod_cidrs=("10.9.0.0/16",))
         config.containerd_dir.mkdir(parents=True, exist_ok=True)
         api = ApiWire(InProcessTransport(self._server, node(NODE)), self.api_troubles)
         runtime = RuntimeWire(self.runtime, self.runtime_troubles)

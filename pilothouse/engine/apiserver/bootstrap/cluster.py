@@ -21,7 +21,7 @@ from pilothouse.model.json import Object
 async def bootstrap(store: Store, settings: Settings, allocation: Allocation) -> None:
     """All at once: the store makes one transaction of what is queued together."""
     async with asyncio.timeout(60):
-        await asyncio.gather(*(_ensure_if_room(store, wanted) for wanted in wanted_objects(settings, allocation.network)))
+        await asyncio.gather(*(_ensure_if_room(store, wanted) for wanted in wanted_objects(settings, allocation.networks)))
         await asyncio.gather(*(_retire(store, key) for key in RETIRED))
     await aggregation.refresh(store)
 

@@ -1,8 +1,9 @@
 """The objects of every cluster, as values. Pure, but for the files of certificates that they show."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import ip_address
 
 from pilothouse.engine.apiserver.aggregator.front_proxy import CONFIGMAP, configuration
 from pilothouse.engine.apiserver.bootstrap.bindings import cluster_role_bindings, role_bindings
@@ -12,6 +13,7 @@ from pilothouse.engine.apiserver.settings import Settings
 from pilothouse.model.bootstrap_tokens import NAMESPACE, NODE_CONFIG
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.kinds import SERVICECIDRS, STORAGECLASSES
+from pilothouse.model.networks import Network, family, shown, with_port
 from pilothouse.model.node_objects import DNS_SERVICE
 from pilothouse.model.scheduling import SCHEDULERS
 from pilothouse.model.volumes import DEFAULT_CLASS, ENFORCEMENT, LOCAL_CLASS, LOCAL_PROVISIONER
@@ -44,7 +46,7 @@ class Wanted:
     merged: tuple[str, ...] = ()
 
 
-def wanted_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
+def wanted_objects(settings: Settings, networks: Sequence[Network]) -> list[Wanted]:
     found = [namespace(name) for name in NAMESPACES]
     found += [_at(f"clusterroles.{_RBAC}", "", role) for role in (*cluster_roles(), *settings.cluster_roles)]
     bindings = (*cluster_role_bindings(), *settings.cluster_role_bindings)
@@ -53,19 +55,19 @@ def wanted_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
     found += [_at(f"rolebindings.{_RBAC}", binding["metadata"]["namespace"], binding) for binding in role_bindings()]
     found += [_at("priorityclasses.scheduling.k8s.io", "", each) for each in _priority_classes()]
     found.append(_at(STORAGECLASSES.group_resource, "", _local_class()))
-    found.append(_at(SERVICECIDRS.group_resource, "", _own_network(network), ("spec",)))
-    return found + kept_objects(settings, network)
+    found.append(_at(SERVICECIDRS.group_resource, "", _own_networks(networks), ("spec",)))
+    return found + kept_objects(settings, networks)
 
 
-def kept_objects(settings: Settings, network: IPv4Network) -> list[Wanted]:
+def kept_objects(settings: Settings, networks: Sequence[Network]) -> list[Wanted]:
     """Those that say where the API server is; kept as they are while it runs (`upkeep.own_objects`)."""
-    told = _cluster_info(settings) + _authentication(settings) + _node_config(settings, network) + _schedulers(settings)
-    return _api_service(settings, network) + _dns_service(settings) + told
+    told = _cluster_info(settings) + _authentication(settings) + _node_config(settings, networks) + _schedulers(settings)
+    return _api_service(settings, networks[0]) + _dns_service(settings) + told
 
 
-def _own_network(network: IPv4Network) -> Object:
+def _own_networks(networks: Sequence[Network]) -> Object:
     """The ServiceCIDR of the settings, which may have changed: its Services keep their addresses all the same."""
-    return {"metadata": {"name": DEFAULT}, "spec": {"cidrs": [str(network)]}, "status": {}}
+    return {"metadata": {"name": DEFAULT}, "spec": {"cidrs": [str(network) for network in networks]}, "status": {}}
 
 
 def _cluster_info(settings: Settings) -> list[Wanted]:
@@ -75,7 +77,10 @@ def _cluster_info(settings: Settings) -> list[Wanted]:
     """
     if not settings.ca:
         return []
-    cluster = {"certificate-authority-data": b64encode(settings.ca.encode()).decode(), "server": f"https://{settings.host}:{settings.port}"}
+    cluster = {
+        "certificate-authority-data": b64encode(settings.ca.encode()).decode(),
+        "server": f"https://{with_port(settings.host, settings.port)}",
+    }
     kubeconfig = {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}], "contexts": None, "users": None}
     value = {"metadata": {"name": "cluster-info", "namespace": "kube-public"}, "data": {"kubeconfig": dumps(kubeconfig).decode() + "\n"}}
     return [Wanted("/configmaps/kube-public/cluster-info", value, merged=("data",))]
@@ -90,11 +95,12 @@ def _authentication(settings: Settings) -> list[Wanted]:
     return [Wanted(f"/configmaps/{NAMESPACE}/{CONFIGMAP}", value, merged=("data",))]
 
 
-def _node_config(settings: Settings, network: IPv4Network) -> list[Wanted]:
+def _node_config(settings: Settings, networks: Sequence[Network]) -> list[Wanted]:
     """What a machine must know of the cluster to become a node of it; readable for who has a bootstrap token for nodes."""
-    if not settings.pod_cidr:
+    if not settings.pod_cidrs:
         return []
-    data = {"podCIDR": settings.pod_cidr, "serviceCIDR": str(network), "clusterDomain": settings.cluster_domain, **settings.node_config}
+    pods, services = shown(settings.pod_cidrs), shown(networks)
+    data = {"podCIDR": pods, "serviceCIDR": services, "clusterDomain": settings.cluster_domain, **settings.node_config}
     value = {"metadata": {"name": NODE_CONFIG, "namespace": NAMESPACE}, "data": data}
     return [Wanted(f"/configmaps/{NAMESPACE}/{NODE_CONFIG}", value, ("data",))]
 
@@ -147,7 +153,7 @@ def _local_class() -> Object:
     }
 
 
-def _api_service(settings: Settings, network: IPv4Network) -> list[Wanted]:
+def _api_service(settings: Settings, network: Network) -> list[Wanted]:
     """The Service `kubernetes` at the network's first address, and where it leads."""
     address = str(network[1])
     port = {"name": "https", "protocol": "TCP", "port": settings.port}
@@ -158,7 +164,7 @@ def _api_service(settings: Settings, network: IPv4Network) -> list[Wanted]:
         "clusterIPs": [address],
         "type": "ClusterIP",
         "sessionAffinity": "None",
-        "ipFamilies": ["IPv4"],
+        "ipFamilies": [family(network)],
         "ipFamilyPolicy": "SingleStack",
         "internalTrafficPolicy": "Cluster",
     }
@@ -177,7 +183,7 @@ def _api_service(settings: Settings, network: IPv4Network) -> list[Wanted]:
             "default",
             {
                 "metadata": metadata | {"generation": 1, "labels": {"kubernetes.io/service-name": "kubernetes"}},
-                "addressType": "IPv4",
+                "addressType": family(ip_address(settings.host)),
                 "endpoints": [{"addresses": [settings.host], "conditions": {"ready": True}}],
                 "ports": [port],
             },
@@ -188,19 +194,20 @@ def _api_service(settings: Settings, network: IPv4Network) -> list[Wanted]:
 
 def _dns_service(settings: Settings) -> list[Wanted]:
     """The Service by which pods know the cluster's DNS. Each node leads it to its own server, which answers the pods of that node."""
-    if not settings.dns_address:
+    if not settings.dns_addresses:
         return []
+    families = [family(ip_address(address)) for address in settings.dns_addresses]
     labels = {"k8s-app": DNS_SERVICE, "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
     spec = {
         "ports": [
             {"name": name, "protocol": protocol, "port": 53, "targetPort": 53} for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP"))
         ],
-        "clusterIP": settings.dns_address,
-        "clusterIPs": [settings.dns_address],
+        "clusterIP": settings.dns_addresses[0],
+        "clusterIPs": list(settings.dns_addresses),
         "type": "ClusterIP",
         "sessionAffinity": "None",
-        "ipFamilies": ["IPv4"],
-        "ipFamilyPolicy": "SingleStack",
+        "ipFamilies": families,
+        "ipFamilyPolicy": "SingleStack" if len(families) == 1 else "RequireDualStack",
         "internalTrafficPolicy": "Local",
     }
     metadata = {"name": DNS_SERVICE, "namespace": NAMESPACE, "labels": labels}

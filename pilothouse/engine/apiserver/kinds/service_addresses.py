@@ -1,12 +1,15 @@
 """Cluster addresses and IP families of a Service: each well-formed, one a family, in agreement with one another."""
 
+from collections.abc import Sequence
+
 from pilothouse.engine.apiserver.kinds import field
 from pilothouse.engine.apiserver.kinds.addresses import validate_address
 from pilothouse.engine.apiserver.kinds.service_shape import (
-    CLUSTER_FAMILIES,
     HEADLESS,
     family_of,
     is_headless,
+    is_reduced,
+    keeps_families,
     leads_nowhere,
 )
 from pilothouse.model.errors import Cause
@@ -85,34 +88,48 @@ def _matching(addresses: list[str], families: list[str]) -> list[Cause]:
     ]
 
 
-def validate_allocation(spec: Object) -> list[Cause]:
-    """What stands in the way of giving addresses to a service. Upstream finds it first, and then looks for nothing else."""
-    if spec.get("type") == "ExternalName":
+def validate_allocation(spec: Object, cluster: Sequence[str], old: Object | None = None) -> list[Cause]:
+    """What stands in the way of giving addresses to a service. Upstream finds it first, and then looks for nothing else.
+
+    cluster: the families of its addresses. old: the stored spec of an update.
+    """
+    if spec.get("type") == "ExternalName" or keeps_families(spec, old):
         return []
-    return validate_addresses(spec) or _stack(spec) + _foreign(spec) or _cluster(spec)
+    return validate_addresses(spec) or _released(spec, old) + _stack(spec) + _foreign(spec, cluster) or _cluster(spec, cluster)
 
 
-def _foreign(spec: Object) -> list[Cause]:
+def _released(spec: Object, old: Object | None) -> list[Cause]:
+    """A second address or family is given up by the policy, and not by leaving it out."""
+    if old is None or spec.get("ipFamilyPolicy") == "SingleStack":
+        return []
+    return [
+        field.invalid(_POLICY, spec.get("ipFamilyPolicy"), f"must be 'SingleStack' to release the secondary {what}")
+        for name, what in (("clusterIPs", "cluster IP"), ("ipFamilies", "IP family"))
+        if is_reduced(spec, old, name)
+    ]
+
+
+def _foreign(spec: Object, cluster: Sequence[str]) -> list[Cause]:
     """Addresses that name, without saying it, a family that the cluster does not have."""
     addresses, families = spec.get("clusterIPs") or [], spec.get("ipFamilies") or []
     return [
         field.invalid(f"{_IPS}[{i}]", addresses, f"{family_of(address)} is not configured on this cluster")
         for i, address in enumerate(addresses)
-        if i >= len(families) and address != HEADLESS and family_of(address) not in CLUSTER_FAMILIES
+        if i >= len(families) and address != HEADLESS and family_of(address) not in cluster
     ]
 
 
-def _cluster(spec: Object) -> list[Cause]:
+def _cluster(spec: Object, cluster: Sequence[str]) -> list[Cause]:
     """Whether this cluster has what a service asks for."""
     if leads_nowhere(spec):
         return []
     causes: list[Cause] = []
-    if spec.get("ipFamilyPolicy") == "RequireDualStack" and len(CLUSTER_FAMILIES) < 2:
+    if spec.get("ipFamilyPolicy") == "RequireDualStack" and len(cluster) < 2:
         causes.append(field.invalid(_POLICY, "RequireDualStack", "this cluster is not configured for dual-stack services"))
     return causes + [
         field.invalid(f"{_FAMILIES}[{i}]", family, "not configured on this cluster")
         for i, family in enumerate(spec.get("ipFamilies") or ())
-        if family not in CLUSTER_FAMILIES
+        if family not in cluster
     ]
 
 

@@ -3,6 +3,9 @@
 Source: pkg/apis/networking/validation, pkg/registry/networking/{servicecidr,ipaddress}.
 """
 
+from collections.abc import Sequence
+from functools import partial
+
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds.kind import Kind
 from pilothouse.engine.apiserver.kinds.printers import networking as printer
@@ -21,8 +24,18 @@ def _spec(obj: Object) -> Object:
     return obj.get("spec") or {}
 
 
-def _validate_cidr(obj: Object) -> list[Cause]:
-    return metadata.validate(obj, names.dns1123_subdomain, namespaced=False) + _networks(_spec(obj).get("cidrs") or [])
+def _validate_cidr(obj: Object, cluster: Sequence[str]) -> list[Cause]:
+    cidrs = _spec(obj).get("cidrs") or []
+    return metadata.validate(obj, names.dns1123_subdomain, namespaced=False) + (_networks(cidrs) or _foreign(cidrs, cluster))
+
+
+def _foreign(cidrs: list[str], cluster: Sequence[str]) -> list[Cause]:
+    """Networks from which no Service of this cluster would get an address."""
+    return [
+        field.invalid(f"{_CIDRS}[{index}]", cidr, f"this cluster gives Services {' and '.join(cluster)} addresses only")
+        for index, cidr in enumerate(cidrs)
+        if (found := names.parse_cidr(cidr)) is not None and f"IPv{found.version}" not in cluster
+    ]
 
 
 def _networks(cidrs: list[str]) -> list[Cause]:
@@ -40,35 +53,39 @@ def _network(path: str, cidr: str) -> list[Cause]:
     found = names.parse_cidr(cidr)
     if found is None:
         return field.each_invalid(path, cidr, names.cidr(cidr))
-    if found.version != 4:
-        return [field.invalid(path, cidr, "this cluster gives Services IPv4 addresses only: name an IPv4 network, such as 10.9.0.0/24")]
     canonical = str(found.network)
     return [] if cidr == canonical else [field.invalid(path, cidr, f'must be in canonical form ("{canonical}")')]
 
 
-def _validate_cidr_update(obj: Object, old: Object) -> list[Cause]:
+def _validate_cidr_update(obj: Object, old: Object, cluster: Sequence[str]) -> list[Cause]:
     cidrs, before = _spec(obj).get("cidrs") or [], _spec(old).get("cidrs") or []
     causes = metadata.validate_update(obj, old)
     if len(before) == 1 and len(cidrs) == 2:
-        return causes + field.immutable(f"{_CIDRS}[0]", cidrs[0], before[0]) + _networks(cidrs)
+        return causes + field.immutable(f"{_CIDRS}[0]", cidrs[0], before[0]) + (_networks(cidrs) or _foreign(cidrs, cluster))
     if len(cidrs) != len(before):
         return causes + field.immutable(_CIDRS, cidrs, before)
     pairs = enumerate(zip(cidrs, before, strict=True))
     return causes + [cause for index, (new, stored) in pairs for cause in field.immutable(f"{_CIDRS}[{index}]", new, stored)]
 
 
-SERVICECIDR = Kind(
-    kinds.SERVICECIDRS,
-    "io.k8s.api.networking.v1.ServiceCIDR",
-    prepare_create=strategy.create(status={}, generation=False),
-    prepare_update=strategy.update(generation=False),
-    validate=_validate_cidr,
-    validate_update=_validate_cidr_update,
-    columns=printer.SERVICECIDR_COLUMNS,
-    cells=printer.servicecidr_cells,
-    finalizers_on_delete=(FINALIZER,),
-    followed_by="service-cidrs",
-)
+def cidr_kind(cluster: Sequence[str]) -> Kind:
+    """Of a cluster whose Services have addresses of these families."""
+    return Kind(
+        kinds.SERVICECIDRS,
+        "io.k8s.api.networking.v1.ServiceCIDR",
+        prepare_create=strategy.create(status={}, generation=False),
+        prepare_update=strategy.update(generation=False),
+        validate=partial(_validate_cidr, cluster=cluster),
+        validate_update=partial(_validate_cidr_update, cluster=cluster),
+        columns=printer.SERVICECIDR_COLUMNS,
+        cells=printer.servicecidr_cells,
+        finalizers_on_delete=(FINALIZER,),
+        followed_by="service-cidrs",
+    )
+
+
+SERVICECIDR = cidr_kind(("IPv4",))
+"""Of a cluster of IPv4; see `services.SERVICE`."""
 
 
 def _address_name(name: str) -> list[str]:

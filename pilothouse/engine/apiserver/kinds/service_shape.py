@@ -5,13 +5,13 @@ dropped). What is still missing afterwards is for the allocator to fill.
 Source: pkg/registry/core/service/storage/storage.go, strategy.go.
 """
 
+from collections.abc import Sequence
+
 from pilothouse.model.json import Object
+from pilothouse.model.networks import BOTH_FAMILIES
 
 HEADLESS = "None"
-CLUSTER_FAMILIES = ("IPv4",)
-"""What the cluster's own addresses are of; the first is the default."""
-
-BOTH_FAMILIES = ("IPv4", "IPv6")
+SINGLE = "SingleStack"
 WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 
 
@@ -59,26 +59,64 @@ def _put(spec: Object, name: str, value: object) -> None:
         spec.pop(name, None)
 
 
-def choose_families(spec: Object) -> None:
-    """Fill in families and policy: the cluster's own, unless nobody but the service's maker knows what is behind it.
+def choose_families(spec: Object, cluster: Sequence[str], old: Object | None = None) -> None:
+    """Fill in policy and families. cluster: the families of its addresses, the default one first. old: the stored spec of an update.
 
-    Addresses that are stated and of no family of the cluster, or several of one, leave the families out.
+    A Service goes from one family to two, or back, only when its policy says so. What is in contradiction is left as it is, for
+    `service_addresses.validate_allocation`. Source: initIPFamilyFields in kubernetes pkg/registry/core/service/storage/alloc.go.
     """
-    if not has_cluster_ip(spec):
+    if not has_cluster_ip(spec) or keeps_families(spec, old):
         return
+    policy = spec["ipFamilyPolicy"] = spec.get("ipFamilyPolicy") or _default_policy(spec, old)
+    if old is not None and policy == SINGLE:
+        _release_second(spec, old)
+    if old is not None and policy != SINGLE and (is_reduced(spec, old, "clusterIPs") or is_reduced(spec, old, "ipFamilies")):
+        return
+    families = _inferred(spec, cluster)
+    if families is not None:
+        known = BOTH_FAMILIES if leads_nowhere(spec) else cluster
+        families = families or [cluster[0]]
+        if policy != SINGLE and len(families) == 1:
+            families += [family for family in known if family not in families]
+        spec["ipFamilies"] = families
+
+
+def keeps_families(spec: Object, old: Object | None) -> bool:
+    """A Service that prefers two families stays as it is when only the cluster has changed."""
+    policies = (spec.get("ipFamilyPolicy"), (old or {}).get("ipFamilyPolicy"))
+    if old is None or not has_cluster_ip(old) or policies != ("PreferDualStack", "PreferDualStack"):
+        return False
+    return all((spec.get(name) or []) == (old.get(name) or []) for name in ("clusterIPs", "ipFamilies"))
+
+
+def is_reduced(spec: Object, old: Object, name: str) -> bool:
+    """Whether an update states fewer of `clusterIPs` or `ipFamilies` than there are; none at all states nothing."""
+    return 0 < len(spec.get(name) or ()) < len(old.get(name) or ())
+
+
+def _default_policy(spec: Object, old: Object | None) -> str:
+    before: str = (old or {}).get("ipFamilyPolicy") or ""
+    return before or ("RequireDualStack" if leads_nowhere(spec) else SINGLE)
+
+
+def _release_second(spec: Object, old: Object) -> None:
+    """What the client has left as it was loses its second value: the policy is clear enough."""
+    for name in ("clusterIPs", "ipFamilies"):
+        values = spec.get(name) or []
+        if len(values) > 1 and values == old.get(name):
+            spec[name] = values[:1]
+
+
+def _inferred(spec: Object, cluster: Sequence[str]) -> list[str] | None:
+    """The families that are stated, and those of further addresses; None when these are not the cluster's, or twice the same."""
     families = list(spec.get("ipFamilies") or ())
-    if leads_nowhere(spec):
-        spec["ipFamilyPolicy"] = spec.get("ipFamilyPolicy") or "RequireDualStack"
-        families = families or [CLUSTER_FAMILIES[0]]
-        if spec["ipFamilyPolicy"] != "SingleStack":
-            families += [family for family in BOTH_FAMILIES if family not in families]
-    else:
-        spec["ipFamilyPolicy"] = spec.get("ipFamilyPolicy") or "SingleStack"
-        if not families:
-            families = [family_of(address) for address in spec.get("clusterIPs") or () if address != HEADLESS]
-            if any(family not in CLUSTER_FAMILIES for family in families) or len(set(families)) < len(families):
-                return
-    spec["ipFamilies"] = families or [CLUSTER_FAMILIES[0]]
+    addresses = [address for address in spec.get("clusterIPs") or () if address != HEADLESS]
+    if spec["ipFamilyPolicy"] == SINGLE and len(addresses) > 1:
+        addresses = addresses[:1]
+    more = [family_of(address) for address in addresses[len(families) :]]
+    if any(family not in cluster or family in families for family in more) or len(set(more)) < len(more):
+        return None
+    return families + more
 
 
 def leads_nowhere(spec: Object) -> bool:

@@ -3,6 +3,10 @@
 Source: pkg/apis/core/v1/defaults.go, pkg/apis/core/validation (ValidateService), pkg/api/service/warnings.go.
 """
 
+from collections.abc import Sequence
+from functools import partial
+from typing import TypeAlias
+
 from pilothouse.engine.apiserver.kinds import field, metadata, strategy
 from pilothouse.engine.apiserver.kinds import service_shape as shape
 from pilothouse.engine.apiserver.kinds.addresses import address_warnings, network_warnings, validate_address
@@ -14,6 +18,7 @@ from pilothouse.model import kinds, names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
 
+Families: TypeAlias = Sequence[str]
 AFFINITY_TIMEOUT_S = 10800
 IP_MODES = ("Proxy", "VIP")
 
@@ -50,16 +55,16 @@ def _default_affinity(spec: Object) -> None:
     spec["sessionAffinityConfig"] = config | {"clientIP": client}
 
 
-def prepare_create(obj: Object, context: Context) -> None:
+def prepare_create(obj: Object, context: Context, cluster: Families) -> None:
     obj["status"] = {"loadBalancer": {}}
     shape.sync_addresses(obj["spec"])
-    shape.choose_families(obj["spec"])
+    shape.choose_families(obj["spec"], cluster)
 
 
 _update = strategy.update(generation=False)
 
 
-def prepare_update(obj: Object, old: Object, context: Context) -> None:
+def prepare_update(obj: Object, old: Object, context: Context, cluster: Families) -> None:
     _update(obj, old, context)
     if context.subresource == "status":
         return
@@ -69,12 +74,12 @@ def prepare_update(obj: Object, old: Object, context: Context) -> None:
     shape.inherit_allocated(spec, before)
     shape.sync_addresses(spec, before)
     shape.drop_unused(spec, before)
-    shape.choose_families(spec)
+    shape.choose_families(spec, cluster, before)
 
 
-def validate(obj: Object) -> list[Cause]:
+def validate(obj: Object, cluster: Families) -> list[Cause]:
     spec = obj.get("spec") or {}
-    if causes := validate_allocation(spec):
+    if causes := validate_allocation(spec, cluster):
         return causes
     return metadata.validate(obj, names.dns1123_label) + validate_spec(spec, _annotations(obj))
 
@@ -84,9 +89,9 @@ def _annotations(obj: Object) -> Object:
     return found
 
 
-def validate_update(obj: Object, old: Object) -> list[Cause]:
+def validate_update(obj: Object, old: Object, cluster: Families) -> list[Cause]:
     spec, before = obj.get("spec") or {}, old.get("spec") or {}
-    if causes := validate_allocation(spec):
+    if causes := validate_allocation(spec, cluster, before):
         return causes
     causes = metadata.validate_update(obj, old) + validate_addresses_update(spec, before) + validate_class(spec, before)
     if (
@@ -170,22 +175,28 @@ def selectable(obj: Object) -> dict[str, str]:
     return metadata.selectable(obj) | {"spec.clusterIP": spec.get("clusterIP") or "", "spec.type": spec.get("type") or ""}
 
 
-SERVICE = Kind(
-    kinds.SERVICES,
-    "io.k8s.api.core.v1.Service",
-    default=default,
-    prepare_create=prepare_create,
-    prepare_update=prepare_update,
-    validate=validate,
-    validate_update=validate_update,
-    validate_status_update=validate_status_update,
-    warnings=warnings,
-    columns=printer.SERVICE_COLUMNS,
-    cells=printer.service_cells,
-    selectable=selectable,
-    selectable_fields=frozenset(selectable({"metadata": {}})),
-    selector_refusal=UNSUPPORTED_LABEL,
-    create_on_update=True,
-    returns_object_on_delete=True,
-    followed_by="ip-addresses",
-)
+def kind(cluster: Families) -> Kind:
+    """Of a cluster whose Services have addresses of these families, one or both, the default one first."""
+    return Kind(
+        kinds.SERVICES,
+        "io.k8s.api.core.v1.Service",
+        default=default,
+        prepare_create=partial(prepare_create, cluster=cluster),
+        prepare_update=partial(prepare_update, cluster=cluster),
+        validate=partial(validate, cluster=cluster),
+        validate_update=partial(validate_update, cluster=cluster),
+        validate_status_update=validate_status_update,
+        warnings=warnings,
+        columns=printer.SERVICE_COLUMNS,
+        cells=printer.service_cells,
+        selectable=selectable,
+        selectable_fields=frozenset(selectable({"metadata": {}})),
+        selector_refusal=UNSUPPORTED_LABEL,
+        create_on_update=True,
+        returns_object_on_delete=True,
+        followed_by="ip-addresses",
+    )
+
+
+SERVICE = kind(("IPv4",))
+"""Of a cluster of IPv4; what is served is made for the families that the settings state (`resources.builtin`)."""

@@ -5,19 +5,22 @@ back, whether its IPAddress is gone already or not); those that others have made
 """
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pilothouse.engine.apiserver.following import follow_resource
 from pilothouse.engine.apiserver.kinds.service_networks import ALLOCATOR, MANAGED_BY
-from pilothouse.engine.apiserver.services.pool import Pool, Span
+from pilothouse.engine.apiserver.services.pool import Pool, Span, size
 from pilothouse.engine.store.store import Store
-from pilothouse.model import meta
+from pilothouse.model import meta, networks
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import IPADDRESSES, SERVICECIDRS
+from pilothouse.model.networks import Address, Network
 
 DEFAULT = "kubernetes"
-"""The ServiceCIDR of the cluster's own network; addresses are taken from it first."""
+"""The ServiceCIDR of the cluster's own networks; addresses are taken from them first."""
 _SERVICE = "services/"
+_IPV6 = 1 << 128
+"""What is added to the number of an IPv6 address: it is another than the IPv4 address with the same bits."""
 
 
 def owner_of(namespace: str, name: str) -> str:
@@ -25,53 +28,67 @@ def owner_of(namespace: str, name: str) -> str:
     return f"{_SERVICE}{namespace}/{name}"
 
 
-def networks_of(cidr: Object) -> list[ipaddress.IPv4Network]:
-    return [ipaddress.IPv4Network(text) for text in (cidr.get("spec") or {}).get("cidrs") or ()]
+def networks_of(cidr: Object) -> list[Network]:
+    return list(networks.parse((cidr.get("spec") or {}).get("cidrs") or ()))
+
+
+def number_of(address: Address) -> int:
+    """How the pool knows an address: those of both families are in one pool."""
+    return int(address) + (_IPV6 if address.version == 6 else 0)
+
+
+def address_at(number: int) -> Address:
+    return ipaddress.IPv6Address(number - _IPV6) if number >= _IPV6 else ipaddress.IPv4Address(number)
 
 
 def of_service(service: Object) -> Iterator[int]:
     for text in (service.get("spec") or {}).get("clusterIPs") or ():
         if text != "None":
-            yield int(ipaddress.ip_address(text))
+            yield number_of(ipaddress.ip_address(text))
 
 
 class Addresses:
     """pool: of addresses as numbers; who writes Services reserves in it and fills it (see `allocation`).
 
-    pods: the network of all pods, "" when it is not known. A ServiceCIDR that overlaps it gives no addresses: Service and pod would
-    have the same one.
+    pods: the networks of all pods, none when they are not known. A ServiceCIDR that overlaps one gives no addresses: Service and pod
+    would have the same one.
     """
 
-    def __init__(self, pods: str = "") -> None:
+    def __init__(self, pods: Sequence[str] = ()) -> None:
         self.pool = Pool()
-        self._pods = ipaddress.IPv4Network(pods) if pods else None
-        self._networks: dict[str, list[ipaddress.IPv4Network]] = {}
+        self._pods = networks.parse(pods)
+        self._networks: dict[str, list[Network]] = {}
+        self._given: dict[Network, Span] = {}
 
     def follow(self, store: Store) -> None:
         follow_resource(store, SERVICECIDRS, _Cidrs(self))
         follow_resource(store, IPADDRESSES, _Claims(self.pool))
 
-    def set_networks(self, name: str, networks: list[ipaddress.IPv4Network]) -> None:
+    def set_networks(self, name: str, found: list[Network]) -> None:
         """Of one ServiceCIDR; none for one that is ending or gone."""
         self._networks.pop(name, None)
-        if networks:
-            self._networks[name] = networks
-        self.pool.spans = tuple(_span(network) for network in self.networks)
-
-    @property
-    def networks(self) -> list[ipaddress.IPv4Network]:
-        """From which addresses are given."""
+        if found:
+            self._networks[name] = found
         names = sorted(self._networks, key=lambda name: (name != DEFAULT, name))
-        return list(dict.fromkeys(network for name in names for network in self._networks[name]))
+        self._given = {network: _span(network) for name in names for network in self._networks[name]}
+        self.pool.spans = tuple(self._given.values())
+
+    def networks(self, family: str) -> list[Network]:
+        """From which addresses of a family are given, the cluster's own first."""
+        return [network for network in self._given if networks.family(network) == family]
+
+    def pick(self, family: str) -> Address | None:
+        """A free address, None when all are taken."""
+        number = self.pool.pick(self._given[network] for network in self.networks(family))
+        return None if number is None else address_at(number)
 
     def overlap(self, cidr: Object) -> str:
         """Why a ServiceCIDR gives no addresses, though it is not ending; "" when it does."""
         for network in networks_of(cidr):
-            if self._pods is not None and network.overlaps(self._pods):
-                what = f"{network} overlaps the network of the pods, {self._pods}"
-                return (
-                    f"{what}, so that no Service gets an address from it: delete it, and create one with a network outside of {self._pods}"
-                )
+            pods = next((each for each in self._pods if networks.overlap(network, each)), None)
+            if pods is not None:
+                what = f"{network} overlaps the network of the pods, {pods}"
+                return f"{what}, so that no Service gets an address from it: delete it, and create one with a network outside of {pods}"
         return ""
 
     def service_at(self, number: int, preferred: str = "") -> tuple[str, str] | None:
@@ -83,30 +100,33 @@ class Addresses:
         namespace, _, name = owner.removeprefix(_SERVICE).partition("/")
         return namespace, name
 
-    def is_needed(self, name: str, networks: list[ipaddress.IPv4Network]) -> bool:
+    def is_needed(self, name: str, own: list[Network]) -> bool:
         """Whether a Service has an address that is in these networks, of the ServiceCIDR of that name, and in none of the others'."""
-        return self._is_among(self.pool.held(), name, networks)
+        return self._is_among(self.pool.held(), name, own)
 
-    def is_reserved(self, name: str, networks: list[ipaddress.IPv4Network]) -> bool:
+    def is_reserved(self, name: str, own: list[Network]) -> bool:
         """Whether a Service is about to get such an address, or not."""
-        return self._is_among(self.pool.reserved(), name, networks)
+        return self._is_among(self.pool.reserved(), name, own)
 
-    def _is_among(self, taken: Iterator[tuple[int, str]], name: str, networks: list[ipaddress.IPv4Network]) -> bool:
-        spans = [_whole(network) for network in networks]
+    def _is_among(self, taken: Iterator[tuple[int, str]], name: str, own: list[Network]) -> bool:
+        spans = [_whole(network) for network in own]
         # Its own may still count here: who asks can know of its end before it has been told here.
         others = [_whole(network) for other, found in self._networks.items() if other != name for network in found]
         numbers = (number for number, owner in taken if owner.startswith(_SERVICE))
         return any(any(number in span for span in spans) and not any(number in other for other in others) for number in numbers)
 
 
-def _span(network: ipaddress.IPv4Network) -> Span:
-    """Without the network's first address and its last. Of the others a sixteenth, at least 16 and at most 256, is left to who asks."""
+def _span(network: Network) -> Span:
+    """Without the network's first address and, of IPv4, its last: that of the network itself or of all routers, and that of all hosts.
+
+    Of the others a sixteenth, at least 16 and at most 256, is left to who asks.
+    """
     whole = _whole(network)
-    return Span(whole[1:-1], min(max(16, len(whole) // 16), 256))
+    return Span(whole[1:-1] if network.version == 4 else whole[1:], min(max(16, size(whole) // 16), 256))
 
 
-def _whole(network: ipaddress.IPv4Network) -> range:
-    first = int(network.network_address)
+def _whole(network: Network) -> range:
+    first = number_of(network.network_address)
     return range(first, first + network.num_addresses)
 
 
@@ -132,7 +152,7 @@ class _Cidrs:
 
 
 class _Claims:
-    """An index (see `follow_resource`) of the IPv4 addresses that are claimed by others than Services."""
+    """An index (see `follow_resource`) of the addresses that are claimed by others than Services."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -141,7 +161,7 @@ class _Claims:
     def put(self, namespace: str, name: str, value: Object) -> None:
         self.drop(namespace, name)
         number = claimed(name)
-        if number is not None and not is_followed(value):
+        if not is_followed(value):
             self._held[name] = number
             self._pool.hold(number, f"ipaddresses/{name}", owner_of_parent(name, value))
 
@@ -155,10 +175,9 @@ class _Claims:
             self.drop("", name)
 
 
-def claimed(name: str) -> int | None:
-    """The number of an IPAddress's name, None for addresses that no Service of this cluster can have."""
-    address = ipaddress.ip_address(name)
-    return int(address) if address.version == 4 else None
+def claimed(name: str) -> int:
+    """The number of the address that an IPAddress is named by."""
+    return number_of(ipaddress.ip_address(name))
 
 
 def is_followed(value: Object) -> bool:

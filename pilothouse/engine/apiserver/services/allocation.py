@@ -4,7 +4,7 @@ A create is given what it does not state; an update keeps what it had. Source: k
 """
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pilothouse.engine.apiserver.admission.context import Write
 from pilothouse.engine.apiserver.following import follow_resource
@@ -13,8 +13,9 @@ from pilothouse.engine.apiserver.services import addresses
 from pilothouse.engine.apiserver.services.addresses import Addresses, owner_of
 from pilothouse.engine.apiserver.services.pool import Pool, Span
 from pilothouse.engine.store.store import Store
+from pilothouse.model import networks
 from pilothouse.model.errors import AlreadyExists, Cause, Internal, Invalid
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, dumps
 from pilothouse.model.kinds import IPADDRESSES, SERVICECIDRS, SERVICES
 
 _WITH_PORTS = ("NodePort", "LoadBalancer")
@@ -23,11 +24,12 @@ _WITH_PORTS = ("NodePort", "LoadBalancer")
 class Allocation:
     """An index (see `follow_resource`) of what Services hold, and the plugin that takes it.
 
-    cidr: the network of the ServiceCIDR `kubernetes` (IPv4); node_ports: inclusive first, exclusive last. pods: see `addresses`.
+    cidrs: the networks of the ServiceCIDR `kubernetes`, one or one of each family, the default one first; node_ports: inclusive first,
+    exclusive last. pods: see `addresses`.
     """
 
-    def __init__(self, cidr: str, node_ports: range, *, pods: str = "") -> None:
-        self.network = ipaddress.IPv4Network(cidr)
+    def __init__(self, cidrs: Sequence[str], node_ports: range, *, pods: Sequence[str] = ()) -> None:
+        self.networks = networks.parse(cidrs)
         self.addresses = Addresses(pods)
         self._ports = Pool([Span(node_ports, 0 if len(node_ports) < 32 else min(max(16, len(node_ports) // 32), 128))])
         self._port_numbers = node_ports
@@ -73,8 +75,6 @@ class Allocation:
         """An address that somebody takes without a Service, which may have it only while no other has."""
         name = write.new()["metadata"]["name"]
         number = addresses.claimed(name)
-        if number is None:
-            return
         owner = addresses.owner_of_parent(name, write.new())
         if not self.addresses.pool.is_free(number, owner):
             raise AlreadyExists.of(IPADDRESSES.plural, name, IPADDRESSES.group)
@@ -84,45 +84,48 @@ class Allocation:
         service = write.new()
         spec = service["spec"]
         owner = owner_of(write.namespace, write.name or service["metadata"]["name"])
-        if spec.get("type") != "ExternalName":
-            _families(write, spec)
-            if spec.get("clusterIP") != "None":
-                self._address(write, spec, owner)
+        if spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
+            self._cluster_addresses(write, spec, owner)
         if spec.get("type") in _WITH_PORTS:
             self._node_ports(write, spec, owner)
         if service_shape.has_health_port(spec):
             self._health_check_port(write, spec, owner)
 
-    def _address(self, write: Write, spec: Object, owner: str) -> None:
-        pool = self.addresses.pool
-        stated = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
-        if stated:
-            number = self._stated_address(write, stated, owner)
-        else:
-            chosen = pool.pick()
-            if chosen is None:
-                text = f"failed to allocate a serviceIP: range is full ({self._shown_networks()})"
-                raise Internal(f"Internal error occurred: {text}")
-            number = chosen
-        self._reserve(write, pool, number, owner)
-        spec["clusterIP"] = str(ipaddress.IPv4Address(number))
-        spec["clusterIPs"] = [spec["clusterIP"]]
+    def _cluster_addresses(self, write: Write, spec: Object, owner: str) -> None:
+        """One of each of the Service's families; stated ones, and those that it has, are in `clusterIPs`, in the order of the families."""
+        stated = list(spec.get("clusterIPs") or ())
+        found = [
+            self._stated_address(write, stated, index, owner) if index < len(stated) else self._next_address(write, family, owner)
+            for index, family in enumerate(spec["ipFamilies"])
+        ]
+        spec["clusterIP"], spec["clusterIPs"] = found[0], found
 
-    def _shown_networks(self) -> str:
-        return ", ".join(map(str, self.addresses.networks))
+    def _next_address(self, write: Write, family: str, owner: str) -> str:
+        chosen = self.addresses.pick(family)
+        if chosen is None:
+            text = f"failed to allocate a serviceIP: range is full ({self._shown_networks(family)})"
+            raise Internal(f"Internal error occurred: {text}")
+        self._reserve(write, self.addresses.pool, addresses.number_of(chosen), owner)
+        return str(chosen)
 
-    def _stated_address(self, write: Write, stated: str, owner: str) -> int:
+    def _shown_networks(self, family: str) -> str:
+        return ", ".join(map(str, self.addresses.networks(family)))
+
+    def _stated_address(self, write: Write, stated: Sequence[str], index: int, owner: str) -> str:
         """A Service keeps the address that it has, also when its network is no longer one of the cluster's."""
-        number, pool = int(ipaddress.ip_address(stated)), self.addresses.pool
+        address = ipaddress.ip_address(stated[index])
+        number, pool = addresses.number_of(address), self.addresses.pool
         problem = ""
         if not pool.has(number) and not pool.is_held_by(number, owner):
-            problem = f"provided IP is not in the valid range. The range of valid IPs is {self._shown_networks()}"
+            valid = self._shown_networks(networks.family(address))
+            problem = f"provided IP is not in the valid range. The range of valid IPs is {valid}"
         elif not pool.is_free(number, owner):
             problem = "provided IP is already allocated"
         if problem:
-            text = f'Invalid value: ["{stated}"]: failed to allocate IP {stated}: {problem}'
+            text = f"Invalid value: {dumps(list(stated)).decode()}: failed to allocate IP {stated[index]}: {problem}"
             raise _invalid(write, Cause("spec.clusterIPs", "FieldValueInvalid", text))
-        return number
+        self._reserve(write, pool, number, owner)
+        return stated[index]
 
     def _node_ports(self, write: Write, spec: Object, owner: str) -> None:
         """Ports that are stated are taken also for a load balancer that is to be given none."""
@@ -161,19 +164,6 @@ class Allocation:
     def _reserve(self, write: Write, pool: Pool, number: int, owner: str) -> None:
         pool.reserve(number, owner)
         write.on_release(lambda: pool.unreserve(number, owner))
-
-
-def _families(write: Write, spec: Object) -> None:
-    """The cluster has one address family; a headless Service without selector may name addresses of both."""
-    policy = spec.get("ipFamilyPolicy") or "SingleStack"
-    families = spec.get("ipFamilies") or []
-    headless_alone = spec.get("clusterIP") == "None" and not spec.get("selector")
-    if "IPv6" in families and not headless_alone:
-        index, text = families.index("IPv6"), 'Invalid value: "IPv6": not configured on this cluster'
-        raise _invalid(write, Cause(f"spec.ipFamilies[{index}]", "FieldValueInvalid", text))
-    if headless_alone and not families:
-        policy, families = spec.get("ipFamilyPolicy") or "RequireDualStack", ["IPv4", "IPv6"]
-    spec["ipFamilyPolicy"], spec["ipFamilies"] = policy, families or ["IPv4"]
 
 
 def _invalid(write: Write, cause: Cause) -> Invalid:

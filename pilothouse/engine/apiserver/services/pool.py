@@ -18,8 +18,13 @@ class Span:
 
     def parts(self) -> tuple[range, range]:
         """In the order in which they are given."""
-        low = min(self.kept_low, len(self.numbers))
+        low = min(self.kept_low, size(self.numbers))
         return self.numbers[low:], self.numbers[:low]
+
+
+def size(numbers: range) -> int:
+    """How many; `len` counts no further than a machine word, and an IPv6 network has more."""
+    return max(0, numbers.stop - numbers.start)
 
 
 class Pool:
@@ -75,9 +80,9 @@ class Pool:
         if not owners:
             del self._reserved[number]
 
-    def pick(self) -> int | None:
-        """A free number, by chance, from the first span that has one; None when all are taken."""
-        for span in self.spans:
+    def pick(self, spans: Iterable[Span] | None = None) -> int | None:
+        """A free number, by chance, from the first span that has one; None when all are taken. spans: None for all of the pool's."""
+        for span in self.spans if spans is None else spans:
             for part in span.parts():
                 found = self._pick_from(part)
                 if found is not None:
@@ -87,9 +92,10 @@ class Pool:
     def _pick_from(self, part: range) -> int | None:
         if not part:
             return None
-        start = random.randrange(len(part))
-        for offset in range(len(part)):
-            number = part[(start + offset) % len(part)]
+        count = size(part)
+        start = random.randrange(count)
+        for offset in range(count):
+            number = part[(start + offset) % count]
             if number not in self._held and number not in self._reserved:
                 return number
         return None

@@ -23,8 +23,9 @@ from pilothouse.engine.store.store import Store
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import IPADDRESSES, SERVICES
+from pilothouse.model.networks import family
 
-_LABELS = {MANAGED_BY: ALLOCATOR, "ipaddress.kubernetes.io/ip-family": "IPv4"}
+_FAMILY = "ipaddress.kubernetes.io/ip-family"
 
 
 class IpAddresses:
@@ -70,8 +71,6 @@ class IpAddresses:
 
     async def _mend(self, name: str) -> None:
         number = addresses.claimed(name)
-        if number is None:
-            return  # An IPv6 address: no Service has one.
         key = key_of(IPADDRESSES, "", name)
         record = self._store.latest(key)
         referred = addresses.owner_of_parent(name, record.value) if record is not None else ""
@@ -87,16 +86,17 @@ class IpAddresses:
     def _is_wrong(self, value: Object, service: tuple[str, str] | None) -> bool:
         if service is None:
             return addresses.is_followed(value)
-        wanted = _followed("", *service)
+        wanted = _followed(meta.name(value), *service)
         has_labels = wanted["metadata"]["labels"].items() <= meta.labels(value).items()
         return not has_labels or (value.get("spec") or {}) != wanted["spec"]
 
 
 def _of(service: Object) -> set[str]:
-    return {str(ipaddress.ip_address(number)) for number in addresses.of_service(service)}
+    return {str(addresses.address_at(number)) for number in addresses.of_service(service)}
 
 
 def _followed(name: str, namespace: str, service: str) -> Object:
-    metadata = {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": meta.rfc3339(time.time()), "labels": dict(_LABELS)}
+    labels = {MANAGED_BY: ALLOCATOR, _FAMILY: family(ipaddress.ip_address(name))}
+    metadata = {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": meta.rfc3339(time.time()), "labels": labels}
     parent = {"resource": SERVICES.plural, "namespace": namespace, "name": service}
     return {"metadata": metadata, "spec": {"parentRef": parent}}

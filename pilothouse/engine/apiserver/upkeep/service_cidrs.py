@@ -84,11 +84,11 @@ class ServiceCidrs:
                 await self._write(record, record.value["metadata"] | {"finalizers": _with_ours(record.value)}, state)
 
     async def _restore(self, name: str) -> None:
-        """Of the cluster's own network; raises KeyExists."""
+        """Of the cluster's own networks; raises KeyExists."""
         if name == DEFAULT:
             made_at = meta.rfc3339(time.time())
             metadata = {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": made_at, "finalizers": [FINALIZER]}
-            value: Object = {"metadata": metadata, "spec": {"cidrs": [str(self._allocation.network)]}, "status": {}}
+            value: Object = {"metadata": metadata, "spec": {"cidrs": [str(network) for network in self._allocation.networks]}, "status": {}}
             await self._store.create(key_of(SERVICECIDRS, "", name), value)
 
     async def _end(self, record: Record) -> None:

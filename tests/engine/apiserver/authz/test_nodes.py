@@ -150,9 +150,25 @@ async def test_a_node_brings_no_addresses_but_a_free_part_of_the_pod_network(tex
     nodes = [
         {"metadata": {"name": name}, "spec": {"podCIDRs": [range_]}} for name, range_ in (("n1", "10.1.8.0/22"), ("n2", "10.1.4.0/22"))
     ]
-    said = NodeRanges.of("10.1.0.0/16", 22).why_not("n1", [text], nodes)
+    said = NodeRanges.of(["10.1.0.0/16"], [22]).why_not("n1", [text], nodes)
     assert why in said
     assert bool(said) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (["10.1.8.0/22", "fd00:1:0:8::/64"], ""),
+        (["10.1.8.0/22", "10.1.12.0/22"], "one range of pods' addresses of each family"),
+        (["10.1.8.0/22", "fd00:2::/64"], "fd00:2::/64 is not inside the pod network 10.1.0.0/16,fd00:1::/56"),
+        (["10.1.8.0/22", "fd00:1::/60"], "which is a /64"),
+        (["10.1.8.0/22", "fd00:1:0:4::/64"], "overlaps the range of node n2"),
+    ],
+)
+def test_of_two_families_a_node_brings_a_free_part_of_each(wanted: list[str], why: str) -> None:
+    nodes = [{"metadata": {"name": "n2"}, "spec": {"podCIDRs": ["10.1.4.0/22", "fd00:1:0:4::/64"]}}]
+    said = NodeRanges.of(["10.1.0.0/16", "fd00:1::/56"], [22, 64]).why_not("n1", wanted, nodes)
+    assert (why in said, bool(said)) == (True, bool(why)), said
 
 
 async def test_a_node_does_not_take_the_addresses_of_anothers_pods(api: Api, node: Api, https: Https) -> None:

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 
@@ -9,8 +9,8 @@ from pilothouse.aio.tasks import scope
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.server import ApiServer
-from pilothouse.engine.controllers.ipam.controller import NodeIPAMController, range_of
-from pilothouse.engine.controllers.ipam.ranges import PodRanges
+from pilothouse.engine.controllers.ipam.controller import NodeIPAMController
+from pilothouse.engine.controllers.ipam.ranges import PodRanges, ranges_of
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS, NODES
 from tests.engine.controllers.conftest import Cluster, held
@@ -21,10 +21,10 @@ RANGES = PodRanges(IPv4Network("10.1.0.0/20"), 22, (("first", IPv4Network("10.1.
 
 
 @asynccontextmanager
-async def running(server: ApiServer) -> AsyncIterator[Cluster]:
+async def running(server: ApiServer, *ranges: PodRanges) -> AsyncIterator[Cluster]:
     informers = Informers(client_of(server, CONTROLLER_MANAGER))
     recorder = Recorder(client_of(server, CONTROLLER_MANAGER), None, "node-ipam-controller")
-    controller = NodeIPAMController(controller_client(server, "node-controller"), informers, recorder, RANGES)
+    controller = NodeIPAMController(controller_client(server, "node-controller"), informers, recorder, ranges)
     async with scope() as tasks:
         tasks.spawn(recorder.run())
         tasks.spawn(informers.run())
@@ -36,7 +36,7 @@ async def running(server: ApiServer) -> AsyncIterator[Cluster]:
 
 @pytest.fixture
 async def cluster(server: ApiServer) -> AsyncIterator[Cluster]:
-    async with held(running(server)) as found:
+    async with held(running(server, RANGES)) as found:
         yield found
 
 
@@ -45,7 +45,7 @@ async def add(cluster: Cluster, name: str, **spec: str) -> None:
 
 
 async def range_given(cluster: Cluster, name: str) -> str:
-    node = await cluster.until_one(NODES, name, range_of)
+    node = await cluster.until_one(NODES, name, ranges_of)
     assert node["spec"]["podCIDR"] == node["spec"]["podCIDRs"][0]
     return str(node["spec"]["podCIDR"])
 
@@ -87,3 +87,26 @@ async def test_overlapping_ranges_are_told(cluster: Cluster) -> None:
         return [event["message"] for event in events if event["reason"] == "CIDRConflict"]
 
     assert "delete one Node" in (await cluster.until(EVENTS, said, namespace=None))[0]
+
+
+SIX = PodRanges(IPv6Network("fd00:10:244::/62"), 64, (("first", IPv6Network("fd00:10:244::/64")),))
+
+
+async def test_a_node_has_a_range_of_each_family(server: ApiServer) -> None:
+    async with held(running(server, RANGES, SIX)) as cluster:
+        await add(cluster, "a")
+        assert (await cluster.until_one(NODES, "a", ranges_of))["spec"]["podCIDRs"] == ["10.1.4.0/22", "fd00:10:244:1::/64"]
+
+
+async def test_a_node_gets_no_range_while_one_family_has_none_left(server: ApiServer) -> None:
+    one = PodRanges(IPv6Network("fd00:10:244::/64"), 64)
+    async with held(running(server, RANGES, one)) as cluster:
+        await add(cluster, "a")
+        await range_given(cluster, "a")
+        await add(cluster, "late")
+
+        def said(events: list[Object]) -> list[str]:
+            return [event["message"] for event in events if event["reason"] == "CIDRNotAvailable"]
+
+        assert "fd00:10:244::/64 has 1 range of /64" in (await cluster.until(EVENTS, said, namespace=None))[0]
+        assert not ranges_of(await cluster.client.get(NODES, "late"))

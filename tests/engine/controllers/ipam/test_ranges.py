@@ -1,4 +1,4 @@
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 
@@ -44,3 +44,9 @@ def test_a_cluster_of_one_range_has_one_node() -> None:
 
 def test_a_narrower_range_that_somebody_has_is_stepped_over() -> None:
     assert PodRanges(CLUSTER, 22).choose("n", networks("10.1.1.0/24")) == IPv4Network("10.1.4.0/22")
+
+
+def test_ranges_of_ipv6_are_found_without_counting_them() -> None:
+    ranges = PodRanges(IPv6Network("fd00::/8"), 64)
+    taken = [IPv6Network("fd00::/64"), IPv6Network("fd00:0:0:1::/64")]
+    assert ranges.choose("n", [*taken, CLUSTER]) == IPv6Network("fd00:0:0:2::/64")
