@@ -34,6 +34,7 @@ from pilothouse.engine.controllers.garbage.collector import GarbageCollector
 from pilothouse.engine.controllers.ipam.controller import NodeIPAMController
 from pilothouse.engine.controllers.ipam.ranges import PodRanges
 from pilothouse.engine.controllers.job.controller import JobController
+from pilothouse.engine.controllers.loadbalancer.controller import LoadBalancerController
 from pilothouse.engine.controllers.namespace.controller import NamespaceController
 from pilothouse.engine.controllers.node.controller import NodeLifecycleController
 from pilothouse.engine.controllers.persistentvolume.clones import CloneProtection
@@ -67,6 +68,7 @@ def makers(
     authority: Authority | None = None,
     pod_ranges: Sequence[PodRanges] = (),
     own_addresses: Collection[str] = (),
+    own_networks: Collection[str] = (),
     node_volumes: NodeVolumes | None = None,
     driver_calls: DriverCalls | None = None,
     autoscaler_sync_s: float = SYNC_S,
@@ -78,9 +80,9 @@ def makers(
     Each controller writes as itself and may write what its role says; all read from `informers`, and speak through `recorder`.
     root_ca: PEM text that every namespace gets as `kube-root-ca.crt`. authority: signs certificates; None for nobody who does.
     pod_ranges: what nodes are given of each pod network; none for nothing. own_addresses: those of the API
-    server, which no node may serve under. node_volumes: has nodes make volumes; driver_calls: reaches CSI drivers at nodes; None for
-    nobody who does. autoscaler_sync_s: how often each autoscaler looks at its metrics. simulated_nodes: how many there are to be;
-    None for nobody who looks after any.
+    server, which no node may serve under. own_networks: of pods and Services, where no address pool may lie. node_volumes: has nodes
+    make volumes; driver_calls: reaches CSI drivers at nodes; None for nobody who does. autoscaler_sync_s: how often each autoscaler
+    looks at its metrics. simulated_nodes: how many there are to be; None for nobody who looks after any.
     """
     named = recorder.named
     accounts, publisher = clients("service-account-controller"), clients("root-ca-cert-publisher")
@@ -104,6 +106,9 @@ def makers(
         "certificate-cleaner": lambda: CertificateCleaner(certificates, informers, named("certificate-cleaner"), clock),
         "serviceaccount-controller": lambda: ServiceAccountController(
             accounts, publisher, informers, named("serviceaccount-controller"), root_ca
+        ),
+        "load-balancer-controller": lambda: LoadBalancerController(
+            clients("load-balancer-controller"), informers, named("load-balancer-controller"), own_networks, clock
         ),
         "namespace-controller": lambda: NamespaceController(
             clients("namespace-controller"), informers, named("namespace-controller"), clock

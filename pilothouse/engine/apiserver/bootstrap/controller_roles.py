@@ -5,6 +5,7 @@ Source: kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_po
 
 from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN
 from pilothouse.model.json import Object
+from pilothouse.model.load_balancers import GROUP as LOAD_BALANCERS
 from pilothouse.model.policy import EVENTS, READ, cluster_role, rule
 from pilothouse.model.snapshots import GROUP as SNAPSHOTS
 
@@ -221,6 +222,17 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("update", "volumesnapshots/status volumesnapshotcontents/status", SNAPSHOTS),
         rule("create delete get update", "volumesnapshotcontents", SNAPSHOTS),
         rule("update", "persistentvolumeclaims"),
+        EVENTS,
+    ),
+    # Upstream's service controller and MetalLB's controller in one; the kinds are made by it.
+    "load-balancer-controller": (
+        rule("create get patch", "customresourcedefinitions", "apiextensions.k8s.io"),
+        rule("create get", "namespaces"),
+        rule("patch", "services services/status"),
+        rule("update", "ipaddresspools/status", LOAD_BALANCERS),
+        rule("create get", "configurationstates", LOAD_BALANCERS),
+        rule("update", "configurationstates/status", LOAD_BALANCERS),
+        rule("delete", "servicel2statuses", LOAD_BALANCERS),
         EVENTS,
     ),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),

@@ -1,0 +1,93 @@
+"""Which Service has which address, as their statuses say: what has been given out is kept nowhere else. Pure.
+
+Of two Services that may not have one address both, the older one keeps it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.model.load_balancers import SHARING, Address, annotation, ingress_addresses, is_balanced, is_local, port_names
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What of a Service decides whether it may have an address. age: of two claims the lower one is older."""
+
+    service: str
+    age: tuple[str, str]
+    ports: frozenset[str]
+    sharing: str
+    is_local: bool
+    selector: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, service: Object) -> "Claim":
+        spec = service.get("spec") or {}
+        age = (str(service["metadata"].get("creationTimestamp") or ""), meta.uid(service))
+        chosen = frozenset((spec.get("selector") or {}).items())
+        return cls(meta.key(service), age, port_names(service), annotation(service, SHARING), is_local(service), chosen)
+
+    def shares(self, other: "Claim") -> bool:
+        """Whether both may have an address of a pool. Source: metallb.io, usage, "IP address sharing"."""
+        if not self.sharing or self.sharing != other.sharing or self.ports & other.ports:
+            return False
+        return self.selector == other.selector if self.is_local or other.is_local else True
+
+
+class Assignments:
+    """Owned by one controller. Services by their keys."""
+
+    def __init__(self) -> None:
+        self._addresses: dict[str, frozenset[Address]] = {}
+        self._claims: dict[Address, dict[str, Claim]] = {}
+        self._sharing: dict[str, Counter[Address]] = {}
+
+    def put(self, service: Object) -> bool:
+        """Note what the Service has now. Returns whether it has given up an address."""
+        key = meta.key(service)
+        now = frozenset(ingress_addresses(service)) if is_balanced(service) and not meta.is_deleting(service) else frozenset()
+        freed = self.remove(key, but=now)
+        if now:
+            claim = Claim.of(service)
+            self._addresses[key] = now
+            for address in now:
+                self._claims.setdefault(address, {})[key] = claim
+                if claim.sharing:
+                    self._sharing.setdefault(claim.sharing, Counter())[address] += 1
+        return freed
+
+    def remove(self, key: str, but: frozenset[Address] = frozenset()) -> bool:
+        """Forget the Service. Returns whether it had an address that is not in `but`."""
+        before = self._addresses.pop(key, frozenset())
+        for address in before:
+            holders = self._claims[address]
+            self._unshare(holders.pop(key).sharing, address)
+            if not holders:
+                del self._claims[address]
+        return bool(before - but)
+
+    def has(self, key: str) -> frozenset[Address]:
+        return self._addresses.get(key, frozenset())
+
+    def others(self, address: Address, key: str) -> Iterator[Claim]:
+        """Claims of Services other than that one."""
+        return (claim for service, claim in self._claims.get(address, {}).items() if service != key)
+
+    def shared_by(self, sharing: str) -> Iterable[Address]:
+        """Addresses of Services with that sharing key."""
+        return self._sharing.get(sharing, {}).keys()
+
+    def _unshare(self, sharing: str, address: Address) -> None:
+        if sharing:
+            counts = self._sharing[sharing]
+            counts[address] -= 1
+            if not counts[address]:
+                del counts[address]
+            if not counts:
+                del self._sharing[sharing]
+
+    def addresses(self) -> Iterator[Address]:
+        return iter(self._claims)

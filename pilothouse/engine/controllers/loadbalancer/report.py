@@ -1,0 +1,99 @@
+"""What is said of the pools: how full each is, which are left out and why, and whether the configuration as a whole is of use.
+
+Source: metallb/metallb api/v1beta1 (IPAddressPoolStatus, ConfigurationStateStatus).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from pilothouse.client.client import Client
+from pilothouse.client.recorder import Recorder
+from pilothouse.engine.controllers.loadbalancer.assignments import Assignments
+from pilothouse.engine.controllers.loadbalancer.pools import Pool, Pools
+from pilothouse.model import meta
+from pilothouse.model.errors import AlreadyExists, NotFound
+from pilothouse.model.json import Object
+from pilothouse.model.load_balancers import CONFIGURATIONSTATES, IPADDRESSPOOLS, NAMESPACE, Address
+
+STATE = "controller"
+VALID = "poolReconcilerValid"
+_MOST = (1 << 63) - 1
+"""Of an int64: a /64 has more addresses."""
+
+
+class PoolReport:
+    def __init__(self, client: Client, recorder: Recorder, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._clock = clock
+        self._told: dict[str, str] = {}
+        self._state = ""
+
+    async def tell(self, objects: Sequence[Object], found: Pools, given: Assignments, reserved: frozenset[Address]) -> None:
+        """objects: the pools as the cache has them. Raises ApiError."""
+        used = _used(found, given)
+        for obj in objects:
+            pool = found.named(meta.name(obj))
+            self._say(obj, pool, found, reserved)
+            status = {} if pool is None else _status(pool, used.get(pool.name, []), reserved)
+            if status != (obj.get("status") or {}):
+                try:
+                    await self._client.update_status(IPADDRESSPOOLS, obj | {"status": status})
+                except NotFound:
+                    continue
+        self._told = {name: why for name, why in self._told.items() if any(meta.name(each) == name for each in objects)}
+        await self._tell_state(found)
+
+    def _say(self, obj: Object, pool: Pool | None, found: Pools, reserved: frozenset[Address]) -> None:
+        name = meta.name(obj)
+        why = found.problems.get(name, "")
+        inside = sorted(str(each) for each in reserved if pool is not None and pool.holds(each))
+        note = f"{', '.join(inside[:5])} is a node's own address and given to no Service" if inside else ""
+        if (why or note) and self._told.get(name) != (why or note):
+            if why:
+                self._recorder.say(obj, "Warning", "PoolNotUsed", f"no Service gets addresses of this pool: {why}")
+            else:
+                self._recorder.say(obj, "Normal", "AddressReserved", note)
+        self._told[name] = why or note
+
+    async def _tell_state(self, found: Pools) -> None:
+        error = "; ".join(f"pool {name}: {why}" for name, why in sorted(found.problems.items()))[:4000]
+        if not found.given and not self._state:
+            return
+        valid = "False" if error else "True"
+        said = f"{valid} {error}"
+        if said == self._state:
+            return
+        obj = await self._client.get_or_none(CONFIGURATIONSTATES, STATE, NAMESPACE)
+        if obj is None:
+            try:
+                obj = await self._client.create(
+                    CONFIGURATIONSTATES, {"metadata": {"name": STATE, "namespace": NAMESPACE}, "spec": {"type": "Controller"}}
+                )
+            except AlreadyExists:
+                obj = await self._client.get(CONFIGURATIONSTATES, STATE, NAMESPACE)
+        condition = {"type": VALID, "status": valid, "reason": "ConfigError" if error else "SyncStateSuccess", "message": error}
+        before = obj.get("status") or {}
+        conditions = meta.with_condition(before.get("conditions"), condition, meta.rfc3339(self._clock()))
+        status = {"conditions": conditions, "validConfig": not error, "lastError": error}
+        await self._client.update_status(CONFIGURATIONSTATES, obj | {"status": status})
+        self._state = said
+
+
+def _used(found: Pools, given: Assignments) -> dict[str, list[Address]]:
+    used: dict[str, list[Address]] = {}
+    for address in given.addresses():
+        pool = found.of(address)
+        if pool is not None:
+            used.setdefault(pool.name, []).append(address)
+    return used
+
+
+def _status(pool: Pool, used: Sequence[Address], reserved: frozenset[Address]) -> Object:
+    status = {}
+    for version in (4, 6):
+        taken = sum(1 for each in used if each.version == version)
+        barred = sum(1 for each in reserved if each.version == version and pool.holds(each))
+        status[f"assignedIPv{version}"] = taken
+        status[f"availableIPv{version}"] = min(max(pool.size(version) - taken - barred, 0), _MOST)
+    return status
