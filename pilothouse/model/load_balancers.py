@@ -4,10 +4,11 @@ Source: metallb/metallb api/v1beta1, website/content/usage and /configuration; K
 """
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.node_objects import is_simulated
 from pilothouse.model.resource import Resource
 
 GROUP = "metallb.io"
@@ -15,6 +16,7 @@ NAMESPACE = "metallb-system"
 """The only one whose pools and advertisements count: who may write objects of a namespace of their own gets no addresses by that."""
 CLASS = "network.pilothouse.dev/load-balancer"
 """The `loadBalancerClass` by which a Service asks for this implementation; one without a class gets it as well."""
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 CLEANUP = "service.kubernetes.io/load-balancer-cleanup"
 """Finalizer of a Service that may have addresses."""
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -23,6 +25,8 @@ NODE_ADDRESSES = "network.pilothouse.dev/load-balancer-addresses"
 """Annotation of a Node: its addresses towards others, with commas; Services get these while there are no pools."""
 PORTS_IN_USE = "network.pilothouse.dev/ports-in-use"
 """Annotation of a Node: what its processes listen on at those addresses, such as `tcp/22 udp/68`."""
+LINKS = "network.pilothouse.dev/links"
+"""Annotation of a Node: the links on which it can announce addresses, as JSON: a list of objects with name, mac and networks."""
 SHARING, POOL, ADDRESSES, ALLOCATED_FROM = "allow-shared-ip", "address-pool", "loadBalancerIPs", "ip-allocated-from-pool"
 """Annotations of Services, below metallb.io/ (or, until MetalLB 0.13, metallb.universe.tf/)."""
 
@@ -83,6 +87,37 @@ def node_addresses(node: Object) -> list[Address]:
 
 def ports_in_use(node: Object) -> frozenset[str]:
     return frozenset((meta.annotations(node).get(PORTS_IN_USE) or "").split())
+
+
+def usable_nodes(nodes: Iterable[Object]) -> list[Object]:
+    """Those that traffic may be led to, by name: ready, real, and not excluded by their label.
+
+    Where all are excluded the label is passed over: installers put it on each control plane, also on the only node.
+    """
+    present = [node for node in nodes if is_usable(node)]
+    included = [node for node in present if EXCLUDED not in meta.labels(node)] or present
+    return sorted(included, key=meta.name)
+
+
+def is_usable(node: Object) -> bool:
+    """But for the label that excludes it."""
+    return not is_simulated(node) and not meta.is_deleting(node) and meta.is_true(node, "Ready")
+
+
+def serving_nodes(slices: Iterable[Object]) -> set[str]:
+    """Names of the nodes with a ready endpoint. slices: EndpointSlices of one Service."""
+    return {
+        endpoint["nodeName"]
+        for each in slices
+        for endpoint in each.get("endpoints") or ()
+        if endpoint.get("nodeName") and (endpoint.get("conditions") or {}).get("ready") is not False
+    }
+
+
+def service_keys(slice_: Object) -> list[str]:
+    """The Service of an EndpointSlice, as the values of an index."""
+    name = meta.labels(slice_).get(SERVICE_NAME_LABEL)
+    return [f"{meta.namespace(slice_)}/{name}"] if name else []
 
 
 def port_names(service: Object) -> frozenset[str]:

@@ -175,7 +175,14 @@ async def _remove_containers(home: Home, settings: Settings) -> None:
 
 def _network_parts(home: Home, settings: Settings) -> Iterator[Callable[[], None]]:
     """What takes the rules, links and routes away; each part stands for itself."""
-    from pilothouse.cli.daemon.wiring import backend_config, network_policy_config, pod_network_config, service_proxy_config
+    from pilothouse.cli.daemon.wiring import (
+        announcer_config,
+        backend_config,
+        network_policy_config,
+        pod_network_config,
+        service_proxy_config,
+    )
+    from pilothouse.network.announce import teardown as announce
     from pilothouse.network.backends import teardown as backends
     from pilothouse.network.pod import kernel as pod_kernel
     from pilothouse.network.policy import kernel as policy_kernel
@@ -184,6 +191,7 @@ def _network_parts(home: Home, settings: Settings) -> Iterator[Callable[[], None
     if Settings.is_readable(home):
         # In a pod network that is only supposed lie the routes of another instance, perhaps.
         yield lambda: backends.teardown(backend_config(home, settings))
+    yield lambda: announce.teardown(announcer_config(home, settings))
     yield lambda: policy_kernel.teardown(network_policy_config(home, settings))
     yield lambda: service_kernel.teardown(service_proxy_config(home, settings))
     yield lambda: pod_kernel.teardown(pod_network_config(home, settings))

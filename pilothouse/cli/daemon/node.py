@@ -37,6 +37,7 @@ from pilothouse.engine.identities import NODE as NODE_IDENTITY
 from pilothouse.engine.node.runtime.containerd import Containerd, ContainerdUnusable
 from pilothouse.engine.node.runtime.cri import CriRuntime
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
+from pilothouse.network.announce import Announcer
 from pilothouse.network.backends import NodeBackends
 from pilothouse.network.dns import ClusterDNS
 from pilothouse.network.pod import PodNetwork
@@ -207,6 +208,9 @@ def _start_network(
     supervisor.start("endpoint reports", withdrawal.run)
     backends = Part(informers, lambda: NodeBackends(informers, node, reaching, conditions=conditions, recorder=recorder))
     supervisor.start("node routes", backends.run)
+    announcing = wiring.announcer_config(home, settings)
+    announcer = Part(informers, lambda: Announcer(node, informers, announcing, conditions=conditions, recorder=recorder))
+    supervisor.start("load balancer addresses", announcer.run)
     supervisor.start("cluster DNS", dns.run)
 
 

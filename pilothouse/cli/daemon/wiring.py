@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pilothouse.engine.boot.control import ControlConfig
     from pilothouse.engine.node.kubelet.listener import Listening
     from pilothouse.engine.scheduler.config.types import SchedulerConfig
+    from pilothouse.network.announce.config import AnnouncerConfig
     from pilothouse.network.backends.config import BackendConfig
     from pilothouse.network.dns.config import ClusterDNSConfig
     from pilothouse.network.pod.config import PodNetworkConfig
@@ -105,6 +106,18 @@ def service_proxy_config(home: Home, settings: Settings) -> "ServiceProxyConfig"
         cluster_cidr=settings.pod_cidrs[0],
         service_cidr=settings.service_cidrs[0],
         node_port_addresses=tuple(dict.fromkeys(("127.0.0.1", settings.gateway_address, settings.address))),
+    )
+
+
+def announcer_config(home: Home, settings: Settings) -> "AnnouncerConfig":
+    from pilothouse.network.announce.config import AnnouncerConfig
+
+    stated = settings.node_address or settings.api_listen
+    return AnnouncerConfig(
+        instance=home.instance,
+        node=settings.node_name,
+        own_cidrs=tuple(f"{settings.pod_cidr},{settings.service_cidr}".split(",")),
+        addresses=tuple(each for each in stated.split(",") if each),
     )
 
 

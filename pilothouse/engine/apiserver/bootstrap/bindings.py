@@ -4,6 +4,8 @@ from pilothouse.engine.apiserver.bootstrap.controller_roles import CONTROLLERS
 from pilothouse.engine.apiserver.bootstrap.roles import (
     CLUSTER_INFO_READER,
     ENDPOINT_REPORT_READER,
+    LOAD_BALANCER_ANNOUNCER,
+    LOAD_BALANCER_READER,
     NODE_CONFIG_READER,
     NODE_VOLUMES,
     POLICY_READER,
@@ -40,6 +42,8 @@ _NODES = (
     ("pilothouse:node-autoapprove-bootstrap", f"{_REQUESTS}:nodeclient", (f"Group:{NODE_GROUP}",)),
     ("pilothouse:node-autoapprove-renewal", f"{_REQUESTS}:selfnodeclient", ("Group:system:nodes",)),
     ("pilothouse:kubelet-api-admin", "system:kubelet-api-admin", ("User:kube-apiserver-kubelet-client",)),
+    (LOAD_BALANCER_READER, LOAD_BALANCER_READER, ("User:system:kube-proxy",)),
+    (LOAD_BALANCER_ANNOUNCER, LOAD_BALANCER_ANNOUNCER, ("Group:system:nodes",)),
     (POLICY_READER, POLICY_READER, ("User:system:kube-proxy",)),
     (NODE_VOLUMES, NODE_VOLUMES, ("User:kube-apiserver-kubelet-client",)),
 )

@@ -5,6 +5,7 @@ from pilothouse.engine.apiserver.bootstrap.controller_roles import controller_ro
 from pilothouse.model.bootstrap_tokens import NODE_CONFIG
 from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN
 from pilothouse.model.json import Object
+from pilothouse.model.load_balancers import GROUP as LOAD_BALANCERS
 from pilothouse.model.policy import AUTOUPDATE, BOOTSTRAPPING, EVENTS, READ, WRITE, cluster_role, paths, rule
 from pilothouse.model.scheduling import SCHEDULERS
 
@@ -18,6 +19,10 @@ ENDPOINT_REPORT_READER = "pilothouse:endpoint-report-reader"
 """Of nodes' proxies: in Leases, to which endpoints that leave the proxies of others still route."""
 POLICY_READER = "pilothouse:network-policy-reader"
 """Of nodes' proxies, which carry out NetworkPolicies, too: who the pods are that these name."""
+LOAD_BALANCER_READER = "pilothouse:load-balancer-reader"
+"""Of nodes' proxies, which know by it for which addresses their node is to answer."""
+LOAD_BALANCER_ANNOUNCER = "pilothouse:load-balancer-announcer"
+"""Of nodes: to say for which Services they answer."""
 NODE_VOLUMES = "pilothouse:node-volumes"
 NODE_CONFIG_READER = "pilothouse:node-config-reader"
 SCHEDULERS_READER = "pilothouse:schedulers-reader"
@@ -173,6 +178,12 @@ def _components() -> list[Object]:
             rule("get list patch update watch", "persistentvolumeclaims"),
         ),
         cluster_role(POLICY_READER, rule("list watch", "namespaces pods"), rule("list watch", "networkpolicies", "networking.k8s.io")),
+        cluster_role(LOAD_BALANCER_READER, rule("list watch", "ipaddresspools l2advertisements servicel2statuses", LOAD_BALANCERS)),
+        cluster_role(
+            LOAD_BALANCER_ANNOUNCER,
+            rule("create delete", "servicel2statuses", LOAD_BALANCERS),
+            rule("patch", "servicel2statuses/status", LOAD_BALANCERS),
+        ),
         # Who joins learns that its name is taken before it asks for a certificate, as with kubeadm:get-nodes.
         cluster_role("pilothouse:get-nodes", rule("get", "nodes")),
         # Of the API server's client towards nodes: has them make, grow and remove the volumes that lie on them.

@@ -21,12 +21,13 @@ from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.fresh import Fresh
-from pilothouse.engine.controllers.loadbalancer import from_nodes, from_pools, pools
+from pilothouse.engine.controllers.loadbalancer import from_nodes, from_pools
 from pilothouse.engine.controllers.loadbalancer.assignments import Assignments
 from pilothouse.engine.controllers.loadbalancer.from_pools import Grant
 from pilothouse.engine.controllers.loadbalancer.install import install
 from pilothouse.engine.controllers.loadbalancer.report import PoolReport
 from pilothouse.engine.controllers.loadbalancer.wish import Refused
+from pilothouse.model import address_pools as pools
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, NotFound
 from pilothouse.model.json import Object
@@ -46,6 +47,9 @@ from pilothouse.model.load_balancers import (
     ingress,
     is_balanced,
     is_local,
+    is_usable,
+    service_keys,
+    serving_nodes,
 )
 from pilothouse.model.node_objects import is_simulated
 
@@ -56,7 +60,6 @@ INSTALL_S = 5.0
 SETTLE_S = 0.2
 ALL, WAITING = "*all", "*waiting"
 """Keys that stand for all Services with load balancers, and for those that have not what they ask for."""
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
 class LoadBalancerController:
@@ -76,7 +79,7 @@ class LoadBalancerController:
         self._services = Fresh(informers.of(SERVICES))
         self._nodes = informers.of(NODES)
         self._namespaces = informers.of(NAMESPACES)
-        self._slices = informers.of(ENDPOINTSLICES, indexes={"service": _service_of})
+        self._slices = informers.of(ENDPOINTSLICES, indexes={"service": service_keys})
         self._own = Informers(informers.client)
         self._pools = self._own.of(IPADDRESSPOOLS, namespace=NAMESPACE)
         self._announced = self._own.of(SERVICEL2STATUSES, namespace=NAMESPACE)
@@ -144,7 +147,7 @@ class LoadBalancerController:
     def _choose(self, service: Object) -> Grant:
         found = self._pools_read()
         if not found.given:
-            serving = self._serving_nodes(service) if is_local(service) else None
+            serving = serving_nodes(self._slices.by_index("service", meta.key(service))) if is_local(service) else None
             own = set(self._ports_of(service))
             node_ports = {port for port, count in self._node_ports.items() if count > (port in own)}
             return from_nodes.choose(service, from_nodes.Nodes(self._nodes.items(), serving, node_ports), self._given)
@@ -253,14 +256,6 @@ class LoadBalancerController:
             self._read = pools.read(self._pools.items(), self._networks)
         return self._read
 
-    def _serving_nodes(self, service: Object) -> set[str]:
-        return {
-            endpoint["nodeName"]
-            for each in self._slices.by_index("service", meta.key(service))
-            for endpoint in each.get("endpoints") or ()
-            if endpoint.get("nodeName") and (endpoint.get("conditions") or {}).get("ready") is not False
-        }
-
     def _later(self, key: str) -> None:
         self._controller.queue.add_after(key, SETTLE_S)
 
@@ -305,15 +300,10 @@ class LoadBalancerController:
             self._later(ALL)
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
-        for key in _service_of(new or old or {"metadata": {}}):
+        for key in service_keys(new or old or {"metadata": {}}):
             service = self._services.get(key)
             if service is not None and is_balanced(service) and is_local(service) and not self._pools.items():
                 self._controller.queue.add(key)
-
-
-def _service_of(slice_: Object) -> list[str]:
-    name = meta.labels(slice_).get(SERVICE_NAME_LABEL)
-    return [f"{meta.namespace(slice_)}/{name}"] if name else []
 
 
 def _entries(service: Object, addresses: Iterable[Address]) -> list[Object]:
@@ -327,7 +317,7 @@ def _node_facts(node: Object | None) -> object:
         return None
     annotations = meta.annotations(node)
     return (
-        from_nodes.is_usable(node),
+        is_usable(node),
         EXCLUDED in meta.labels(node),
         annotations.get(NODE_ADDRESSES),
         annotations.get(PORTS_IN_USE),

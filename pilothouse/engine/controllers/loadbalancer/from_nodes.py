@@ -12,8 +12,7 @@ from pilothouse.engine.controllers.loadbalancer.from_pools import Grant
 from pilothouse.engine.controllers.loadbalancer.wish import Refused, Wish
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.load_balancers import EXCLUDED, Address, node_addresses, ports_in_use
-from pilothouse.model.node_objects import is_simulated
+from pilothouse.model.load_balancers import Address, node_addresses, ports_in_use, usable_nodes
 
 MOST = 16
 """Addresses of one Service: more than that nobody looks at, and each is written into the Service again when a node changes."""
@@ -51,17 +50,9 @@ def choose(service: Object, nodes: Nodes, given: Assignments) -> Grant:
     return Grant(tuple(found[:MOST]), remark="; ".join(problems[:5]))
 
 
-def is_usable(node: Object) -> bool:
-    """Whether traffic may be led to the node, but for the label that excludes it."""
-    return not is_simulated(node) and not meta.is_deleting(node) and meta.is_true(node, "Ready")
-
-
 def _usable(nodes: Nodes) -> list[Object]:
-    """By name. Where all nodes are excluded the label is passed over: kubeadm puts it on each control plane, also the only node."""
-    present = [node for node in nodes.all if is_usable(node)]
-    included = [node for node in present if EXCLUDED not in meta.labels(node)] or present
-    serving = included if nodes.serving is None else [node for node in included if meta.name(node) in nodes.serving]
-    return sorted(serving, key=meta.name)
+    found = usable_nodes(nodes.all)
+    return found if nodes.serving is None else [node for node in found if meta.name(node) in nodes.serving]
 
 
 def _hindrance(claim: Claim, node: Object, address: Address, nodes: Nodes, given: Assignments) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pilothouse.engine.controllers.loadbalancer.assignments import Assignments, Claim
-from pilothouse.engine.controllers.loadbalancer.pools import Pool, Pools
 from pilothouse.engine.controllers.loadbalancer.wish import Refused, Wish
+from pilothouse.model.address_pools import Pool, Pools
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import Address
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.loadbalancer.assignments import Assignments
-from pilothouse.engine.controllers.loadbalancer.pools import Pool, Pools
 from pilothouse.model import meta
+from pilothouse.model.address_pools import Pool, Pools
 from pilothouse.model.errors import AlreadyExists, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import CONFIGURATIONSTATES, IPADDRESSPOOLS, NAMESPACE, Address

@@ -1,0 +1,339 @@
+"""The announcer as a component: says what its node has to offer, and holds the addresses that are its node's to answer for.
+
+It stands guard for others: of the addresses for which this node is second it asks the first one once a second, straight, whether he still
+has one of them. Three times no answer: the machine or its link is gone, and this node takes over, whatever the API says meanwhile.
+Level-triggered: each look compares what the objects say with what the kernel has.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from pilothouse.aio.tasks import scope
+from pilothouse.client.client import Client
+from pilothouse.client.informers import Informers
+from pilothouse.client.node_conditions import NodeConditions
+from pilothouse.client.recorder import Recorder
+from pilothouse.linux import interfaces
+from pilothouse.linux.interfaces import Address, InterfaceFailure
+from pilothouse.model import address_pools, meta
+from pilothouse.model.errors import ApiError
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import ENDPOINTSLICES, NODES, SERVICES
+from pilothouse.model.load_balancers import (
+    EXCLUDED,
+    IPADDRESSPOOLS,
+    L2ADVERTISEMENTS,
+    LINKS,
+    NAMESPACE,
+    SERVICEL2STATUSES,
+    is_balanced,
+    is_local,
+    is_usable,
+    service_keys,
+    serving_nodes,
+)
+from pilothouse.network.announce import records, surroundings
+from pilothouse.network.announce.config import AnnouncerConfig
+from pilothouse.network.announce.holder import Holder
+from pilothouse.network.announce.plan import Announced, World, places_of, plan
+
+log = structlog.get_logger("network.announce")
+
+PUBLISH_S, LOOK_S, SETTLE_S, RENEW_S = 5.0, 5.0, 0.02, 10.0
+GUARD_S, MOST_MISSES = 1.0, 3
+LOST_S = 60.0
+"""For how long a node that has not answered is passed over; its successor has said by then that it has the addresses."""
+YOUNG_S = 3.0
+"""An address taken so short a time ago is not given up for what a predecessor has announced."""
+YIELD_S = 5.0
+OTHERS_S = 60.0
+"""For how long somebody else with an address of ours is told of after he was last heard."""
+CONDITION = "LoadBalancerAddressConflict"
+
+
+class Announcer:
+    """node: signed in as the node. informers: of the proxies' identity, asked for what is needed when this is made."""
+
+    def __init__(
+        self,
+        node: Client,
+        informers: Informers,
+        config: AnnouncerConfig,
+        *,
+        conditions: NodeConditions,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.config = config
+        self._client = node
+        self._conditions = conditions
+        self._recorder = recorder
+        self._services = informers.of(SERVICES)
+        self._nodes = informers.of(NODES)
+        self._slices = informers.of(ENDPOINTSLICES, indexes={"service": service_keys})
+        # The kinds are custom ones: their caches begin when they are served, and nothing else of the node waits for them.
+        self._own = Informers(informers.client)
+        self._pools = self._own.of(IPADDRESSPOOLS, namespace=NAMESPACE)
+        self._advertisements = self._own.of(L2ADVERTISEMENTS, namespace=NAMESPACE)
+        self._records = self._own.of(SERVICEL2STATUSES, namespace=NAMESPACE)
+        self._wake = asyncio.Event()
+        self._unsaid = asyncio.Event()
+        self._lost: dict[str, float] = {}
+        self._misses: dict[str, int] = {}
+        self._yielded: dict[Address, float] = {}
+        self._others: dict[Address, tuple[str, float]] = {}
+        self._defended: dict[Address, float] = {}
+        self._told: dict[Address, str] = {}
+        self._plan: Mapping[Address, Announced] = {}
+        self._services.on_change(self._service_changed)
+        self._nodes.on_change(self._node_changed)
+        self._slices.on_change(self._slice_changed)
+        for informer in self._own.all():
+            informer.on_change(lambda old, new: self._wake.set())
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Until cancelled; what the node holds stays for its lifetime."""
+        await self._nodes.wait_synced()
+        await self._services.wait_synced()
+        with ThreadPoolExecutor(1, "announcer") as thread:
+            holder = Holder(self.config.table, self.config.valid_s, thread, self._heard)
+            self._holder = holder
+            try:
+                async with scope() as tasks:
+                    tasks.spawn(self._publish(), name="node's addresses")
+                    tasks.spawn(self._own.run(), name="informers of announcements")
+                    ready.set()
+                    await self._slices.wait_synced()
+                    await self._own.wait_synced()
+                    tasks.spawn(self._say(), name="who answers for load balancers")
+                    tasks.spawn(self._guard(), name="guard of load balancers")
+                    await self._hold()
+            finally:
+                holder.close()
+
+    async def _publish(self) -> None:
+        """Addresses, ports in use and links of the node, as annotations of its Node."""
+        while True:
+            links = await asyncio.to_thread(interfaces.links)
+            said = await asyncio.to_thread(surroundings.annotations, self.config, links)
+            node = self._nodes.get(self.config.node)
+            if node is not None and not said.items() <= meta.annotations(node).items():
+                try:
+                    await self._client.patch(NODES, self.config.node, {"metadata": {"annotations": said}})
+                except ApiError as error:
+                    log.warning("the node's addresses are not said", error=error.message)
+            # A Node that is not there yet is looked for more often: Services wait for its addresses.
+            await asyncio.sleep(PUBLISH_S if node is not None else 0.2)
+
+    async def _hold(self) -> None:
+        renewed_at, loop = -RENEW_S, asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            pause_s = LOOK_S
+            try:
+                await self._holder.look()
+                pause_s = await self._settle()
+                if self._holder.held and loop.time() - renewed_at >= RENEW_S - 0.5:
+                    await self._holder.renew()
+                    renewed_at = loop.time()
+            except (InterfaceFailure, OSError) as failure:
+                log.error("addresses of load balancers not held", error=str(failure))
+            self._tell_condition()
+            await asyncio.sleep(SETTLE_S)
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _settle(self) -> float:
+        """Hold what is this node's. Returns after how many seconds to look again at the latest."""
+        now = asyncio.get_running_loop().time()
+        self._lost = {name: at for name, at in self._lost.items() if now - at < LOST_S}
+        self._yielded = {address: at for address, at in self._yielded.items() if now - at < YIELD_S}
+        self._plan = found = await asyncio.to_thread(plan, self._world(), self.config.node, dict(self._lost))
+        wanted = {
+            address: links
+            for address, each in found.items()
+            if each.owner == self.config.node and address not in self._yielded and (links := self._links_for(each))
+        }
+        taken = await self._holder.settle(wanted, found)
+        self._told = {address: said for address, said in self._told.items() if address in taken or address in self._others}
+        for address, mac in taken.items():
+            self._tell_taken(found[address], mac)
+        self._watch_second()
+        self._unsaid.set()
+        # Whoever has to give it up does so at once, unless it is somebody who never will.
+        return min((0.1 if self._node_of(mac) else LOOK_S for mac in taken.values()), default=LOOK_S)
+
+    def _world(self) -> World:
+        pools = address_pools.read(self._pools.items(), self.config.own_networks)
+        services = [each for each in self._services.items() if is_balanced(each)] if pools.usable else []
+        serving = {meta.key(each): serving_nodes(self._slices.by_index("service", meta.key(each))) for each in services if is_local(each)}
+        labels = {meta.name(each): meta.labels(each) for each in self._pools.items()}
+        held = records.holders(self._records.items())
+        return World(services, self._nodes.items(), pools, labels, self._advertisements.items(), serving, held)
+
+    def _links_for(self, found: Announced) -> frozenset[str]:
+        """Names of the links on which this node is to hold the address."""
+        links = [link for link in self._holder.links.values() if link.is_up and not link.is_loopback and len(link.mac) == 6]
+        if found.interfaces is not None:
+            return frozenset(link.name for link in links if link.name in found.interfaces)
+        near = [link.name for link in links if link.reaches(found.address)]
+        if near:
+            return frozenset(near)
+        # No link has its network: somebody routes it to this node, by the address that others know it by.
+        own = list(surroundings.own_addresses(self.config, links))
+        return frozenset(link.name for link in links if any(link.has(each) for each in own))
+
+    def _watch_second(self) -> None:
+        guarded: dict[str, set[Address]] = {}
+        for address, (link, _mac) in self._watched().values():
+            guarded.setdefault(link, set()).add(address)
+        self._holder.guard(guarded)
+
+    def _watched(self) -> dict[str, tuple[Address, tuple[str, bytes]]]:
+        """One address of each node that this one is second to, the link that leads there, and the MAC address there."""
+        found: dict[str, tuple[Address, tuple[str, bytes]]] = {}
+        for address in sorted(self._plan, key=lambda each: (each.version, int(each))):
+            each = self._plan[address]
+            if each.second != self.config.node or each.owner in found:
+                continue
+            way = self._way_to(each)
+            if way is not None:
+                found[each.owner] = address, way
+        return found
+
+    def _way_to(self, found: Announced) -> tuple[str, bytes] | None:
+        node = self._nodes.get(found.owner)
+        mine = self._links_for(found)
+        for place in places_of(node) if node is not None else ():
+            for name in sorted(mine):
+                link = self._holder.links[name]
+                if {str(each.interface.network) for each in link.addresses if not each.is_ours} & set(place.networks):
+                    return name, place.mac
+        return None
+
+    async def _guard(self) -> None:
+        while True:
+            await asyncio.sleep(GUARD_S)
+            watched = self._watched()
+            self._misses = {name: count for name, count in self._misses.items() if name in watched}
+            for name, (address, (link, mac)) in watched.items():
+                holds = records.holders(self._records.items())
+                if not any(holds.get(key) == name for key in self._plan[address].services):
+                    # It has never said that it has the address: perhaps it is only about to.
+                    continue
+                misses = self._misses.get(name, 0)
+                if misses >= MOST_MISSES:
+                    log.warning("a node does not answer for its addresses any more: taking over", node=name)
+                    self._lost[name] = asyncio.get_running_loop().time()
+                    del self._misses[name]
+                    self._wake.set()
+                    continue
+                self._misses[name] = misses + 1
+                self._holder.ask(link, address, mac)
+
+    def _heard(self, link: str, address: Address, mac: bytes) -> None:
+        """Somebody says that he has the address. Called by the loop."""
+        now = asyncio.get_running_loop().time()
+        node = self._node_of(mac)
+        found = self._plan.get(address)
+        if found is not None and node == found.owner:
+            self._misses.pop(node, None)
+        held = self._holder.held.get(address)
+        if held is None:
+            return
+        if node:
+            if now - held.since > YOUNG_S:
+                log.warning("another node has taken an address", address=str(address), node=node)
+                self._yielded[address] = now
+                self._wake.set()
+            return
+        self._others[address] = mac.hex(":"), now
+        if now - self._defended.get(address, -OTHERS_S) > 10:
+            self._defended[address] = now
+            self._holder.defend(address)
+            self._wake.set()
+
+    def _node_of(self, mac: bytes) -> str:
+        """The other node of the cluster that has a link with that MAC address; "" for none."""
+        for node in self._nodes.items():
+            if meta.name(node) != self.config.node and any(place.mac == mac for place in places_of(node)):
+                return meta.name(node)
+        return ""
+
+    def _tell_taken(self, found: Announced, mac: bytes) -> None:
+        """An address that cannot be taken, since somebody answers for it."""
+        node = self._node_of(mac)
+        is_own = any(link.mac == mac for link in self._holder.links.values())
+        if node:
+            log.info("address not free yet", address=str(found.address), node=node)
+            return
+        who = "this machine itself has it" if is_own else f"{mac.hex(':')} answers for it on the link"
+        self._others[found.address] = ("this machine" if is_own else mac.hex(":"), asyncio.get_running_loop().time())
+        self._tell(found, f"{found.address} is not announced: {who}; take it out of the IPAddressPool, or away from there")
+
+    def _tell(self, found: Announced, message: str) -> None:
+        if self._told.get(found.address) == message:
+            return
+        self._told[found.address] = message
+        log.error("an address of a load balancer is somebody else's", address=str(found.address), message=message)
+        for key in found.services[:10]:
+            service = self._services.get(key)
+            if service is not None and self._recorder is not None:
+                self._recorder.say(service, "Warning", "AddressInUse", message)
+
+    def _tell_condition(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._others = {address: (who, at) for address, (who, at) in self._others.items() if now - at < OTHERS_S and address in self._plan}
+        node = self._nodes.get(self.config.node)
+        if self._others:
+            shown = "; ".join(f"{who} also has {address}" for address, (who, _) in sorted(self._others.items(), key=str)[:5])
+            self._conditions.set(CONDITION, True, "AddressInUse", f"addresses of load balancers that others have: {shown}")
+            for address, (who, _) in self._others.items():
+                if address in self._holder.held:
+                    message = f"{address} is announced by node {self.config.node} and by {who} as well: clients reach one or the other"
+                    self._tell(self._plan[address], message)
+        elif node is not None and meta.condition(node, CONDITION) is not None:
+            self._conditions.set(CONDITION, False, "NoConflict", "nobody else answers for addresses of this node's load balancers")
+
+    async def _say(self) -> None:
+        """Keep the records in step. What cannot be written is tried again."""
+        while True:
+            await self._unsaid.wait()
+            self._unsaid.clear()
+            wanted: dict[str, set[str]] = {}
+            for address, held in self._holder.held.items():
+                for key in self._plan[address].services if address in self._plan else ():
+                    wanted.setdefault(key, set()).update(held.links)
+            try:
+                await records.write(self._client, self._records.items(), self.config.node, wanted)
+            except ApiError as error:
+                log.warning("not said who answers for load balancers", error=error.message)
+                self._unsaid.set()
+                await asyncio.sleep(2.0)
+            await asyncio.sleep(0.1)
+
+    def _service_changed(self, old: Object | None, new: Object | None) -> None:
+        if any(each is not None and is_balanced(each) for each in (old, new)):
+            self._wake.set()
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        if _facts(old) != _facts(new):
+            self._wake.set()
+
+    def _slice_changed(self, old: Object | None, new: Object | None) -> None:
+        for key in service_keys(new or old or {"metadata": {}}):
+            service = self._services.get(key)
+            if service is not None and is_balanced(service) and is_local(service):
+                self._wake.set()
+
+
+def _facts(node: Object | None) -> object:
+    """What it depends on whether the node answers for addresses."""
+    if node is None:
+        return None
+    return is_usable(node), EXCLUDED in meta.labels(node), meta.labels(node), meta.annotations(node).get(LINKS)

@@ -1,0 +1,224 @@
+"""The addresses that this node holds: taken after a probe, announced, renewed, given up.
+
+Taking an address: ask the link three times within a fifth of a second whether somebody has it; nobody answers: the kernel gets the address
+with a lifetime, and the link is told, now and a few times more for switches that were busy. Somebody answers: the address is not taken.
+Source: RFC 5227, 2.1 and 2.3, with shorter times: the nodes have agreed before who takes it.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from pilothouse.linux import interfaces
+from pilothouse.linux.interfaces import Address, InterfaceFailure, Link
+from pilothouse.linux.nft import NftFailure, open_nft
+from pilothouse.network.announce import frames, rules
+from pilothouse.network.announce.wire import OnClaim, Wire
+
+log = structlog.get_logger("network.announce")
+
+T = TypeVar("T")
+
+PROBES, PROBE_S = 3, 0.06
+REPEATS_S = (1.0, 2.0, 4.0)
+"""After which an address is announced again."""
+
+
+@dataclass(slots=True)
+class Held:
+    """links: names of those that have it. since: when it was taken, in the loop's time."""
+
+    links: frozenset[str]
+    since: float
+
+
+class Holder:
+    """Owned by the loop; what blocks runs in `thread`. heard: hears of everybody who claims a watched address."""
+
+    def __init__(self, table: str, valid_s: int, thread: Executor, heard: OnClaim) -> None:
+        self.held: dict[Address, Held] = {}
+        self.links: Mapping[str, Link] = {}
+        self._table = table
+        self._valid_s = valid_s
+        self._thread = thread
+        self._heard = heard
+        self._wires: dict[str, Wire] = {}
+        self._guarded: Mapping[str, Collection[Address]] = {}
+        self._probed: dict[Address, bytes] | None = None
+        self._probing: dict[str, set[Address]] = {}
+        self._ruled: frozenset[Address] | None = None
+        self._repeats: list[asyncio.TimerHandle] = []
+
+    async def look(self) -> None:
+        """See which links there are. Raises InterfaceFailure."""
+        found = await self._in_thread(interfaces.links)
+        self.links = {link.name: link for link in found}
+        for name in [name for name, wire in self._wires.items() if wire.link.index != getattr(self.links.get(name), "index", -1)]:
+            self._wires.pop(name).close()
+
+    async def settle(self, wanted: Mapping[Address, frozenset[str]], known: Collection[Address]) -> dict[Address, bytes]:
+        """Hold these addresses on these links, and of `known` no others. Returns those that somebody else has: his MAC address.
+
+        Raises InterfaceFailure, when the kernel refuses one; the others are held.
+        """
+        present_ours = {each.interface.ip for link in self.links.values() for each in link.addresses if each.is_ours}
+        for address in ((present_ours & set(known)) | set(self.held)) - set(wanted):
+            await self._drop(address)
+        present = {address: self._present(address, links) for address, links in wanted.items()}
+        for address, links in present.items():
+            if links and address not in self.held:
+                # From before a restart: the kernel has answered for it all the time.
+                self.held[address] = Held(links, asyncio.get_running_loop().time())
+        missing = {address: links for address, links in wanted.items() if not links <= present[address]}
+        taken = await self._probe(missing)
+        failures = [why for address, links in missing.items() if address not in taken and (why := await self._take(address, links))]
+        await self._write_rules()
+        self._watch()
+        if failures:
+            raise InterfaceFailure("; ".join(failures[:3]))
+        return taken
+
+    async def renew(self) -> None:
+        """Each address has its whole lifetime before it again. Raises InterfaceFailure."""
+        due = [(self.links[name].index, address) for address, held in self.held.items() for name in held.links if name in self.links]
+
+        def renew() -> None:
+            for index, address in due:
+                interfaces.hold(index, address, self._valid_s)
+
+        await self._in_thread(renew)
+        await self._write_rules(again=True)
+
+    def guard(self, guarded: Mapping[str, Collection[Address]]) -> None:
+        """Addresses of others to hear of, by link."""
+        self._guarded = guarded
+        self._watch()
+
+    def ask(self, link: str, address: Address, mac: bytes) -> None:
+        """Whether that one still answers for the address; the answer is heard as a claim."""
+        if (wire := self._wires.get(link)) is not None:
+            wire.send(frames.probe(wire.link.mac, address, mac))
+
+    def defend(self, address: Address) -> None:
+        self._announce(address)
+
+    async def release(self, address: Address) -> None:
+        await self._drop(address)
+        await self._write_rules()
+        self._watch()
+
+    def close(self) -> None:
+        """The addresses stay until their lifetime ends."""
+        for repeat in self._repeats:
+            repeat.cancel()
+        for wire in self._wires.values():
+            wire.close()
+        self._wires.clear()
+
+    def heard(self, link: str, address: Address, mac: bytes) -> None:
+        if any(each.mac == mac for each in self.links.values()):
+            return
+        if self._probed is not None and address in self._probing.get(link, ()):
+            self._probed[address] = mac
+        self._heard(link, address, mac)
+
+    def _present(self, address: Address, links: Collection[str]) -> frozenset[str]:
+        return frozenset(
+            name for name in links if (link := self.links.get(name)) is not None and (found := link.has(address)) and found.is_ours
+        )
+
+    async def _probe(self, missing: Mapping[Address, Collection[str]]) -> dict[Address, bytes]:
+        found: dict[Address, bytes] = {}
+        if not missing:
+            return found
+        self._probed, self._probing = found, {}
+        for address, links in missing.items():
+            for name in links:
+                self._probing.setdefault(name, set()).add(address)
+        self._watch()
+        try:
+            for _ in range(PROBES):
+                for name, addresses in self._probing.items():
+                    if (wire := self._wires.get(name)) is not None:
+                        for address in addresses - found.keys():
+                            wire.send(frames.probe(wire.link.mac, address))
+                await asyncio.sleep(PROBE_S)
+        finally:
+            self._probed, self._probing = None, {}
+        for address, links in missing.items():
+            for name in links:
+                # The machine's own, by whomever it was given: ours are present, not missing.
+                other = self.links[name].has(address) if name in self.links else None
+                if other is not None and not other.is_ours:
+                    found[address] = self.links[name].mac
+        return found
+
+    async def _take(self, address: Address, links: Collection[str]) -> str:
+        """Returns why not; "" when it is held."""
+        present = [self.links[name] for name in sorted(links) if name in self.links]
+        try:
+            for link in present:
+                await self._in_thread(interfaces.hold, link.index, address, self._valid_s)
+        except InterfaceFailure as failure:
+            return f"{address}: {failure}"
+        loop = asyncio.get_running_loop()
+        self.held[address] = Held(frozenset(link.name for link in present), loop.time())
+        self._watch()
+        self._announce(address)
+        self._repeats = [each for each in self._repeats if not each.cancelled() and each.when() > loop.time()]
+        self._repeats += [loop.call_later(after_s, self._announce, address) for after_s in REPEATS_S]
+        log.info("address taken", address=str(address), links=[link.name for link in present])
+        return ""
+
+    def _announce(self, address: Address) -> None:
+        for name in getattr(self.held.get(address), "links", ()):
+            if (wire := self._wires.get(name)) is not None:
+                wire.send(frames.announcement(wire.link.mac, address))
+
+    async def _drop(self, address: Address) -> None:
+        was_held = self.held.pop(address, None)
+        for link in self.links.values():
+            found = link.has(address)
+            if (found is not None and found.is_ours) or (was_held is not None and link.name in was_held.links):
+                try:
+                    await self._in_thread(interfaces.drop, link.index, address)
+                except InterfaceFailure as failure:
+                    log.warning("address not given up", address=str(address), error=str(failure))
+                else:
+                    log.info("address given up", address=str(address), link=link.name)
+
+    def _watch(self) -> None:
+        by_link: dict[str, set[Address]] = {name: set(addresses) for name, addresses in self._guarded.items()}
+        for name, addresses in self._probing.items():
+            by_link.setdefault(name, set()).update(addresses)
+        for address, held in self.held.items():
+            for name in held.links:
+                by_link.setdefault(name, set()).add(address)
+        for name, addresses in by_link.items():
+            if name in self.links:
+                self._wire(name).watch(addresses)
+        for name in self._wires.keys() - by_link.keys():
+            self._wires[name].watch(())
+
+    def _wire(self, name: str) -> Wire:
+        if name not in self._wires:
+            self._wires[name] = Wire(self.links[name], self.heard)
+        return self._wires[name]
+
+    async def _write_rules(self, *, again: bool = False) -> None:
+        held = frozenset(self.held)
+        if held == self._ruled and not (again and held):
+            return
+        try:
+            await self._in_thread(lambda: open_nft().run(rules.table(self._table, held)))
+        except NftFailure as failure:
+            log.error("rules for addresses of load balancers refused", error=str(failure))
+        else:
+            self._ruled = held
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
