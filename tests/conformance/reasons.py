@@ -51,7 +51,11 @@ REASONS: list[Reason] = [
         "it asks for EndpointSlices of discovery.k8s.io/v1beta1, which went in 1.25.",
     ),
     Reason(r"SCTP \[Feature:SCTP\]", MACHINE, "the kernel of the machine has no SCTP; where a kernel has it the ports are served."),
-    Reason(r"ClusterDns \[Feature:Example\]", MACHINE, "it applies manifests of the repository kubernetes/examples, which the sources have not."),
+    Reason(
+        r"ClusterDns \[Feature:Example\]",
+        MACHINE,
+        "it applies manifests of the repository kubernetes/examples, which the sources have not.",
+    ),
     Reason(r"provide Internet connection", MACHINE, "it asks a server of the public Internet."),
     Reason(r"should proxy logs on node", OURS, "the node does not show its machine's log files (/logs) to who may proxy to it."),
     Reason(r"Ingress API", REMOVED, "it uses networking.k8s.io/v1beta1, which went in 1.22."),
