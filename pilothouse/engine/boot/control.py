@@ -308,7 +308,7 @@ class ControlPlane:
             authority=partial(CertificateAuthority.load, self.config.pki, now=self.clock.now),
             pod_ranges=self._pod_ranges(),
             own_addresses=self._addresses(),
-            own_networks=tuple(f"{self.config.pod_cidr},{self.config.service_cidr}".split(",")),
+            own_networks=(*self.config.pod_cidrs, *self.config.service_cidrs),
             node_volumes=self._node_volumes(identities),
             driver_calls=self._driver_calls(identities),
             autoscaler_sync_s=self.config.autoscaler_sync_s,
