@@ -86,6 +86,11 @@ def filled(spec: Object) -> Object:
     return {**DEFAULTS, **spec, "vxlan": {**DEFAULTS["vxlan"], **(spec.get("vxlan") or {})}}
 
 
+def encrypts(spec: Object) -> tuple[str, ...]:
+    """The encryption that is asked for, if any."""
+    return (spec["encryption"],) if spec["encryption"] != NO_ENCRYPTION else ()
+
+
 def _read(node: Object, annotation: str) -> dict[str, object]:
     try:
         found = json.loads(meta.annotations(node).get(annotation) or "{}")

@@ -15,6 +15,7 @@ from pilothouse.engine.controllers.bootstrap.token_cleaner import TokenCleaner
 from pilothouse.engine.controllers.certificates.approver import CertificateApprover
 from pilothouse.engine.controllers.certificates.cleaner import CertificateCleaner
 from pilothouse.engine.controllers.certificates.signer import Authority, CertificateSigner
+from pilothouse.engine.controllers.clusternetwork.controller import ClusterNetworkController
 from pilothouse.engine.controllers.cronjob.controller import CronJobController
 from pilothouse.engine.controllers.csi.attacher import Attacher
 from pilothouse.engine.controllers.csi.capacity import CapacityReporter
@@ -110,6 +111,7 @@ def makers(
         "load-balancer-controller": lambda: LoadBalancerController(
             clients("load-balancer-controller"), informers, named("load-balancer-controller"), own_networks, clock
         ),
+        "cluster-network-controller": lambda: ClusterNetworkController(clients("cluster-network-controller"), informers, clock),
         "namespace-controller": lambda: NamespaceController(
             clients("namespace-controller"), informers, named("namespace-controller"), clock
         ),

@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.node_objects import REACHED_BY
+from pilothouse.model.node_objects import REACHED_BY, is_simulated
 from pilothouse.network.backends.config import Address, BackendConfig, Network
 from pilothouse.network.backends.seam import Peer
 
@@ -26,7 +26,7 @@ class Peers:
 
 
 def peers(nodes: Iterable[Object], config: BackendConfig) -> Peers:
-    ordered = sorted(nodes, key=lambda each: _rank(each, config))
+    ordered = sorted((node for node in nodes if not is_simulated(node)), key=lambda each: _rank(each, config))
     own = next((node for node in ordered if meta.name(node) == config.node), None)
     by_address = {str(address): meta.name(node) for node in reversed(ordered) for address in _addresses(node)}
     others: dict[str, Peer] = {}

@@ -6,6 +6,7 @@ from pilothouse.engine.apiserver.bootstrap.roles import (
     ENDPOINT_REPORT_READER,
     LOAD_BALANCER_ANNOUNCER,
     LOAD_BALANCER_READER,
+    NETWORK_READER,
     NODE_CONFIG_READER,
     NODE_VOLUMES,
     POLICY_READER,
@@ -44,6 +45,7 @@ _NODES = (
     ("pilothouse:kubelet-api-admin", "system:kubelet-api-admin", ("User:kube-apiserver-kubelet-client",)),
     (LOAD_BALANCER_READER, LOAD_BALANCER_READER, ("User:system:kube-proxy",)),
     (LOAD_BALANCER_ANNOUNCER, LOAD_BALANCER_ANNOUNCER, ("Group:system:nodes",)),
+    (NETWORK_READER, NETWORK_READER, ("User:system:kube-proxy",)),
     (POLICY_READER, POLICY_READER, ("User:system:kube-proxy",)),
     (NODE_VOLUMES, NODE_VOLUMES, ("User:kube-apiserver-kubelet-client",)),
 )

@@ -4,6 +4,7 @@ Source: kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_po
 """
 
 from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN
+from pilothouse.model.cluster_network import GROUP as NETWORK
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import GROUP as LOAD_BALANCERS
 from pilothouse.model.policy import EVENTS, READ, cluster_role, rule
@@ -234,6 +235,12 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("update", "configurationstates/status", LOAD_BALANCERS),
         rule("delete", "servicel2statuses", LOAD_BALANCERS),
         EVENTS,
+    ),
+    # What it makes is the kind and its one object.
+    "cluster-network-controller": (
+        rule("create get patch", "customresourcedefinitions", "apiextensions.k8s.io"),
+        rule("create get", "clusternetworks", NETWORK),
+        rule("patch", "clusternetworks/status", NETWORK),
     ),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),
 }

@@ -18,6 +18,7 @@ CLUSTER_INFO_READER = "system:cluster-info-reader"
 ENDPOINT_REPORT_READER = "pilothouse:endpoint-report-reader"
 """Of nodes' proxies: in Leases, to which endpoints that leave the proxies of others still route."""
 POLICY_READER = "pilothouse:network-policy-reader"
+NETWORK_READER = "pilothouse:cluster-network-reader"
 """Of nodes' proxies, which carry out NetworkPolicies, too: who the pods are that these name."""
 LOAD_BALANCER_READER = "pilothouse:load-balancer-reader"
 """Of nodes' proxies, which know by it for which addresses their node is to answer."""
@@ -177,6 +178,7 @@ def _components() -> list[Object]:
             rule(READ, "storageclasses", "storage.k8s.io"),
             rule("get list patch update watch", "persistentvolumeclaims"),
         ),
+        cluster_role(NETWORK_READER, rule("list watch", "clusternetworks", "network.pilothouse.dev")),
         cluster_role(POLICY_READER, rule("list watch", "namespaces pods"), rule("list watch", "networkpolicies", "networking.k8s.io")),
         cluster_role(LOAD_BALANCER_READER, rule("list watch", "ipaddresspools l2advertisements servicel2statuses", LOAD_BALANCERS)),
         cluster_role(

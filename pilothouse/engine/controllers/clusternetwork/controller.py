@@ -1,0 +1,87 @@
+"""Keeps the ClusterNetwork: makes the kind and the object, and says in its status how far the nodes have come."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from pilothouse.aio.tasks import scope
+from pilothouse.client.client import Client
+from pilothouse.client.informers import Informers
+from pilothouse.engine.controllers.clusternetwork.install import ensure_object, install
+from pilothouse.engine.controllers.clusternetwork.report import report
+from pilothouse.model import meta
+from pilothouse.model.cluster_network import CANNOT, CLUSTERNETWORKS, FOLLOWS, NAME
+from pilothouse.model.errors import ApiError
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import NODES
+
+log = structlog.get_logger("controllers.clusternetwork")
+FIRST_S, RETRY_S = 0.2, 5.0
+SETTLE_S = 0.5
+"""Nodes follow nearly at once, and each is a change."""
+
+
+class ClusterNetworkController:
+    """The kind is a custom one: nothing of the control plane waits for it."""
+
+    def __init__(self, client: Client, informers: Informers, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._clock = clock
+        self._nodes = informers.of(NODES)
+        self._networks = Informers(informers.client).of(CLUSTERNETWORKS)
+        self._wake = asyncio.Event()
+        self._nodes.on_change(self._node_changed)
+        self._networks.on_change(lambda old, new: self._wake.set())
+
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        if ready is not None:
+            ready.set()
+        await self._install()
+        async with scope() as tasks:
+            tasks.spawn(self._networks.run(), name="informer of the ClusterNetwork")
+            await self._networks.wait_synced()
+            await self._nodes.wait_synced()
+            while True:
+                self._wake.clear()
+                try:
+                    await self._reconcile()
+                except ApiError as error:
+                    log.warning("status of the ClusterNetwork not written", why=error.message)
+                    self._wake.set()
+                    await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(SETTLE_S)
+                await self._wake.wait()
+
+    async def _install(self) -> None:
+        pause_s = FIRST_S
+        while True:
+            try:
+                return await install(self._client)
+            except ApiError as error:
+                # A kind is served a moment after its definition was written.
+                if error.code != 404 or pause_s >= RETRY_S:
+                    log.warning("the kind ClusterNetwork is not made", why=error.message)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_S)
+
+    async def _reconcile(self) -> None:
+        network = self._networks.get(NAME)
+        if network is None:
+            return await ensure_object(self._client)
+        status = report(network, self._nodes.items(), meta.rfc3339(self._clock()))
+        if status != network.get("status"):
+            await self._client.patch(CLUSTERNETWORKS, NAME, {"status": status}, subresource="status")
+        return None
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        if _said(old) != _said(new):
+            self._wake.set()
+
+
+def _said(node: Object | None) -> object:
+    if node is None:
+        return None
+    annotations = meta.annotations(node)
+    return annotations.get(FOLLOWS), annotations.get(CANNOT), meta.is_true(node, "Ready")

@@ -1,0 +1,99 @@
+"""The ClusterNetwork in a cluster with all controllers, each with its own rights."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.controllers.clusternetwork.definitions import DEFINITION, MADE_HERE
+from pilothouse.engine.controllers.clusternetwork.install import install
+from pilothouse.model.cluster_network import CANNOT, CLUSTERNETWORKS, FOLLOWS, filled
+from pilothouse.model.errors import ApiError
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import CRDS, NODES
+from tests.engine.controllers.conftest import Cluster, controlled, held
+from tests.people import controller_client
+
+
+@pytest.fixture
+async def cluster(server: ApiServer) -> AsyncIterator[Cluster]:
+    async with held(controlled(server)) as found:
+        await found.until_one(CLUSTERNETWORKS, "default", lambda _: True)
+        yield found
+
+
+def node(name: str, *, says: Object | None = None, cannot: Object | None = None) -> Object:
+    annotations = {FOLLOWS: json.dumps(says or {}), CANNOT: json.dumps(cannot or {})}
+    ready = [{"type": "Ready", "status": "True"}]
+    return {"metadata": {"name": name, "annotations": annotations}, "status": {"conditions": ready}}
+
+
+async def applied(cluster: Cluster, status: str) -> Object:
+    def is_so(network: Object) -> bool:
+        conditions = (network.get("status") or {}).get("conditions") or [{}]
+        return bool(conditions[0].get("status") == status)
+
+    return await cluster.until_one(CLUSTERNETWORKS, "default", is_so)
+
+
+async def test_the_network_is_there_with_its_defaults_and_comes_back_when_it_is_deleted(cluster: Cluster) -> None:
+    found = await cluster.client.get(CLUSTERNETWORKS, "default")
+    assert filled({}) | {"bgp": found["spec"]["bgp"]} == found["spec"]
+    await cluster.client.delete(CLUSTERNETWORKS, "default")
+    await cluster.until_one(CLUSTERNETWORKS, "default", lambda each: each["metadata"]["uid"] != found["metadata"]["uid"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"backend": "Pigeons"}, 'supported values: "Routes", "VXLAN", "BGP", "Host"'),
+        ({"vxlan": {"vni": 0}}, "should be greater than or equal to 1"),
+        ({"mtu": 68}, "mtu is 0 or at least 1280"),
+        ({"encryption": "WireGuard", "backend": "VXLAN"}, "it goes with backend Routes"),
+    ],
+)
+async def test_what_no_network_can_be_is_refused(cluster: Cluster, spec: Object, why: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        await cluster.client.patch(CLUSTERNETWORKS, "default", {"spec": spec})
+    assert why in refused.value.message
+
+
+async def test_a_cluster_has_one_network(cluster: Cluster) -> None:
+    with pytest.raises(ApiError) as refused:
+        await cluster.client.create(CLUSTERNETWORKS, {"metadata": {"name": "second"}, "spec": {}})
+    assert "a cluster has one network, and that is named default" in refused.value.message
+
+
+async def test_its_status_says_which_nodes_do_not_follow_and_why(cluster: Cluster) -> None:
+    generation = (await cluster.client.get(CLUSTERNETWORKS, "default"))["metadata"]["generation"]
+    follows = {"backend": "Routes", "generation": generation}
+    await cluster.client.create(NODES, node("a", says=follows))
+    await cluster.client.create(NODES, node("b", says={**follows, "waiting": ["a"]}))
+    found = await applied(cluster, "False")
+    assert found["status"]["progress"] == "1/2"
+    assert found["status"]["waiting"] == [{"node": "b", "why": "it waits for a"}]
+    await cluster.client.patch(NODES, "b", {"metadata": {"annotations": {FOLLOWS: json.dumps(follows)}}})
+    assert (await applied(cluster, "True"))["status"]["progress"] == "2/2"
+
+
+async def test_what_a_node_cannot_do_stands_in_the_condition(cluster: Cluster) -> None:
+    await cluster.client.create(NODES, node("a", cannot={"VXLAN": "its kernel makes no VXLAN tunnels"}))
+    await cluster.client.patch(CLUSTERNETWORKS, "default", {"spec": {"backend": "VXLAN"}})
+
+    def is_told(network: Object) -> Any:
+        return "cannot do VXLAN" in ((network.get("status") or {}).get("conditions") or [{}])[0].get("message", "")
+
+    found = await cluster.until_one(CLUSTERNETWORKS, "default", is_told)
+    assert found["status"]["conditions"][0]["message"] == "a: it cannot do VXLAN: its kernel makes no VXLAN tunnels"
+
+
+async def test_the_definition_of_another_version_is_replaced(cluster: Cluster, server: ApiServer) -> None:
+    name = CLUSTERNETWORKS.group_resource
+    (version,) = DEFINITION["spec"]["versions"]
+    older = {"metadata": {"annotations": {MADE_HERE: "older"}}, "spec": {"versions": [version | {"additionalPrinterColumns": []}]}}
+    await cluster.client.patch(CRDS, name, older)
+    await install(controller_client(server, "cluster-network-controller"))
+    (now,) = (await cluster.client.get(CRDS, name))["spec"]["versions"]
+    assert now["additionalPrinterColumns"] == version["additionalPrinterColumns"]
