@@ -91,6 +91,23 @@ def encrypts(spec: Object) -> tuple[str, ...]:
     return (spec["encryption"],) if spec["encryption"] != NO_ENCRYPTION else ()
 
 
+def why_not(network: Object, node: Object) -> str:
+    """Why a node has not carried out the whole of what is set; "" when it has."""
+    spec, said = network["spec"], following(node)
+    for asked in (spec["backend"], *encrypts(spec)):
+        if why := cannot(node).get(asked):
+            return f"it cannot do {asked}: {why}"
+    if not meta.is_true(node, "Ready"):
+        return "it is not ready"
+    if said.generation != network["metadata"]["generation"]:
+        return f"it still follows generation {said.generation}" if said.generation else "its agent has not said anything about it yet"
+    if said.problem:
+        return said.problem
+    if said.waiting:
+        return f"it waits for {', '.join(said.waiting[:MOST_NAMED])}"
+    return ""
+
+
 def _read(node: Object, annotation: str) -> dict[str, object]:
     try:
         found = json.loads(meta.annotations(node).get(annotation) or "{}")

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 
 from pilothouse.model import meta
-from pilothouse.model.cluster_network import MOST_NAMED, cannot, encrypts, following
+from pilothouse.model.cluster_network import MOST_NAMED, why_not
 from pilothouse.model.json import Object
 from pilothouse.model.node_objects import is_simulated
 
 APPLIED = "Applied"
-_PATIENCE = "its agent has not said anything about it yet"
 
 
 def report(network: Object, nodes: Iterable[Object], now: str) -> Object:
@@ -25,23 +24,6 @@ def report(network: Object, nodes: Iterable[Object], now: str) -> Object:
         "waiting": waiting[:MOST_NAMED],
     }
     return status | {"conditions": [_condition(network, waiting, now)]}
-
-
-def why_not(network: Object, node: Object) -> str:
-    """Why a node has not carried out the whole of what is set; "" when it has."""
-    spec, said = network["spec"], following(node)
-    for asked in (spec["backend"], *encrypts(spec)):
-        if why := cannot(node).get(asked):
-            return f"it cannot do {asked}: {why}"
-    if not meta.is_true(node, "Ready"):
-        return "it is not ready"
-    if said.generation != network["metadata"]["generation"]:
-        return f"it still follows generation {said.generation}" if said.generation else _PATIENCE
-    if said.problem:
-        return said.problem
-    if said.waiting:
-        return f"it waits for {', '.join(said.waiting[:MOST_NAMED])}"
-    return ""
 
 
 def _condition(network: Object, waiting: list[dict[str, str]], now: str) -> Object:

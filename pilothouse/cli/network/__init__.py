@@ -1,0 +1,1 @@
+"""`ph network`: how nodes reach each other's pods."""

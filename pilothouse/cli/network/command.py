@@ -1,0 +1,21 @@
+"""`ph network`: the group and what is in it."""
+
+import click
+
+from pilothouse.cli.network.setting import set_
+from pilothouse.cli.network.show import show
+
+
+@click.group()
+def network() -> None:
+    """Show and change how nodes reach each other's pods.
+
+    \b
+    Examples:
+      ph network show
+      ph network set --backend vxlan
+    """
+
+
+network.add_command(show)
+network.add_command(set_)

@@ -1,0 +1,84 @@
+"""`ph network` against an API server; nodes are played."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from pilothouse.client.client import Client
+from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.controllers.clusternetwork.install import install
+from pilothouse.model.cluster_network import CANNOT, CLUSTERNETWORKS, FOLLOWS
+from pilothouse.model.errors import ApiError
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import NODES
+from tests.cli.test_ending import ph
+from tests.engine.apiserver.conftest import kubeconfig, server, state, store  # noqa: F401 -- fixtures
+from tests.people import ADMIN, client_of
+
+
+@pytest.fixture
+async def client(server: ApiServer) -> Client:  # noqa: F811
+    """Of a cluster with two nodes that follow; the second has no WireGuard."""
+    found = client_of(server, ADMIN)
+    for _ in range(50):
+        try:
+            await install(found)
+            break
+        except ApiError:
+            await asyncio.sleep(0.1)
+    network = await found.get(CLUSTERNETWORKS, "default")
+    await found.create(NODES, node("a", network))
+    await found.create(NODES, node("b", network, {"WireGuard": "its kernel has no WireGuard"}))
+    return found
+
+
+def node(name: str, network: Object, cannot: Object | None = None) -> Object:
+    says = {"backend": network["spec"]["backend"], "generation": network["metadata"]["generation"]}
+    annotations = {FOLLOWS: json.dumps(says), CANNOT: json.dumps(cannot or {})}
+    status = {"conditions": [{"type": "Ready", "status": "True"}], "addresses": [{"type": "InternalIP", "address": "192.0.2.1"}]}
+    return {"metadata": {"name": name, "annotations": annotations}, "status": status}
+
+
+async def network(kubeconfig: Path, *words: str, fails: bool = False) -> str:  # noqa: F811
+    done = await asyncio.to_thread(ph, "--kubeconfig", str(kubeconfig), "network", *words)
+    assert bool(done.returncode) == fails, done.stderr
+    return done.stderr if fails else done.stdout
+
+
+async def test_what_is_set_is_shown_with_every_node(kubeconfig: Path, client: Client) -> None:  # noqa: F811
+    said = await network(kubeconfig, "show")
+    assert said.startswith("Nodes reach each other's pods by Routes.\n")
+    assert "a     192.0.2.1  Routes             follows" in said
+    shown = json.loads(await network(kubeconfig, "show", "-o", "json"))
+    assert [each["follows"] for each in shown["nodes"]] == [True, True]
+
+
+async def test_a_dry_run_says_what_would_change_and_changes_nothing(kubeconfig: Path, client: Client) -> None:  # noqa: F811
+    said = await network(kubeconfig, "set", "--backend", "vxlan", "--vni", "7", "--dry-run")
+    assert "would be set: backend: Routes -> VXLAN\nwould be set: vxlan.vni: 4114 -> 7\n" in said
+    assert (await client.get(CLUSTERNETWORKS, "default"))["spec"]["backend"] == "Routes"
+
+
+async def test_what_a_node_cannot_do_is_refused_with_its_reason(kubeconfig: Path, client: Client) -> None:  # noqa: F811
+    said = await network(kubeconfig, "set", "--encryption", "wireguard", fails=True)
+    assert "node b cannot do WireGuard: its kernel has no WireGuard" in said
+    assert (await client.get(CLUSTERNETWORKS, "default"))["spec"]["encryption"] == "None"
+
+
+async def test_it_waits_for_every_node_and_says_which_does_not_follow(kubeconfig: Path, client: Client) -> None:  # noqa: F811
+    said = await network(kubeconfig, "set", "--backend", "vxlan", "--timeout", "1s", fails=True)
+    assert "a: it still follows generation 1" in said
+    assert "after 1 s not every node follows" in said
+    waiting = asyncio.create_task(network(kubeconfig, "set", "--backend", "host"))
+    while (found := await client.get(CLUSTERNETWORKS, "default"))["spec"]["backend"] != "Host":
+        await asyncio.sleep(0.05)
+    for name in ("a", "b"):
+        await client.patch(NODES, name, {"metadata": {"annotations": node(name, found)["metadata"]["annotations"]}})
+    assert "set: backend: VXLAN -> Host" in await waiting
+
+
+async def test_nothing_to_set_and_words_that_are_none_are_refused(kubeconfig: Path, client: Client) -> None:  # noqa: F811
+    assert "nothing to set" in await network(kubeconfig, "set", fails=True)
+    assert "'pigeons' is none of routes, vxlan, bgp, host" in await network(kubeconfig, "set", "--backend", "pigeons", fails=True)
