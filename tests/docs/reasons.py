@@ -27,7 +27,7 @@ _OTHERS = (
     "NodeBackends NodeResizeError NodeResizeInfeasible NodeResizePending NodeResourcesBalancedAllocation NodeResourcesFit "
     "NodeTerm NodeUnschedulable NodeVolumeLimits NonIndexed NotIn OnDelete OnFailure OnRootMismatch OrderedReady "
     "PIDPressure PersistentVolumeClaim PodInfo PodList PodNetwork PodNetworkConfig PodReadyToStartContainers PodResizeInProgress "
-    "PodResizePending PodSandboxStatus PodScheduled PodTopologySpread PodWorker PreferNoSchedule PreferSameNode PrioritySort "
+    "PodResizePending PodSandboxStatus PodScheduled PodTopologySpread PodWorker PreferClose PreferNoSchedule PreferSameNode PreferSameZone PrioritySort "
     "PullImage ReadOnlyMany ReadWriteMany ReadWriteOnce ReadWriteOncePod ReadyToUse RemoveContainer RemoveImage RemovePodSandbox "
     "ReopenContainerLog ReplicaFailure ReplicaSet ReplicationController RequestedToCapacityRatio RequiredNodes "
     "RestartAllContainers RestartContainer RestoreSize RollingUpdate RouteSocket RunPodSandbox RuntimeDefault RuntimeReady "

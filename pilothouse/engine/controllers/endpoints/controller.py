@@ -7,7 +7,7 @@ from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.endpoints import facts, plan
-from pilothouse.engine.controllers.endpointslice.controller import services_of
+from pilothouse.engine.controllers.endpoints.selectors import Selectors
 from pilothouse.engine.controllers.fresh import Fresh
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, Conflict, Forbidden, NotFound
@@ -21,12 +21,13 @@ class EndpointsController:
     def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
         self._client = client
         self._recorder = recorder
-        self._services = informers.of(SERVICES, indexes={"namespace": facts.by_namespace})
+        self._services = informers.of(SERVICES)
         self._pods = informers.of(PODS, indexes={"namespace": facts.by_namespace})
         self._endpoints = Fresh(informers.of(ENDPOINTS))
         self._controller = Controller("endpoints", self.reconcile, workers=WORKERS)
         self._controller.watches(self._services)
         self._controller.watches(self._endpoints.informer)
+        self._selectors = Selectors(self._services)
         self._pods.on_change(self._pod_changed)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
@@ -75,5 +76,5 @@ class EndpointsController:
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if facts.affected(old, new):
-            for key in services_of(self._services.by_index("namespace", meta.namespace(new or old or {})), old, new):
+            for key in self._selectors.of(old, new):
                 self._controller.queue.add(key)

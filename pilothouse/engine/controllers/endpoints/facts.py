@@ -11,7 +11,6 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 HEADLESS_LABEL = "service.kubernetes.io/headless"
-ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
 def by_namespace(obj: Object) -> list[str]:
@@ -35,10 +34,6 @@ def is_headless(service: Object) -> bool:
 
 def publishes_not_ready(service: Object) -> bool:
     return bool((service.get("spec") or {}).get("publishNotReadyAddresses"))
-
-
-def prefers_same_node(service: Object) -> bool:
-    return (service.get("spec") or {}).get("trafficDistribution") == "PreferSameNode"
 
 
 def families(service: Object) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from pilothouse.engine.controllers import pods as pod_facts
 from pilothouse.engine.controllers.endpoints import facts
+from pilothouse.engine.controllers.endpointslice import hints
 from pilothouse.model import meta
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.kinds import SERVICES
@@ -21,28 +22,60 @@ MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 
 ZoneOf: TypeAlias = Callable[[str], str | None]
+Wanted: TypeAlias = dict[bytes, tuple[list[Object], list[Object]]]
+"""Ports and endpoints, by what the ports are."""
 
 
 @dataclass(slots=True)
 class Plan:
+    """hints: of a Service whose endpoints are shared between zones, by family, why they are not; "" where they are."""
+
     create: list[Object] = field(default_factory=list)
     update: list[Object] = field(default_factory=list)
     delete: list[Object] = field(default_factory=list)
+    hints: dict[str, str] = field(default_factory=dict)
 
 
-def plan(service: Object, selected: Iterable[Object], slices: Sequence[Object], zone_of: ZoneOf) -> Plan:
-    """selected: pods of `facts.chosen`. slices: those of this Service that this controller manages."""
+def plan(service: Object, selected: Iterable[Object], slices: Sequence[Object], zone_of: ZoneOf, shares: hints.Shares) -> Plan:
+    """selected: pods of `facts.chosen`. slices: those of this Service that this controller manages. shares: of the nodes' zones."""
     selected = list(selected)
     found = Plan()
     for family in facts.families(service):
         existing = [each for each in slices if each.get("addressType") == family]
-        _plan_family(service, family, selected, existing, zone_of, found)
+        wanted = _by_ports(service, family, selected, zone_of)
+        if hints.is_automatic(service):
+            found.hints[family] = _share(wanted, existing, shares)
+        else:
+            for _, endpoints in wanted.values():
+                _mean_close(service, endpoints)
+        _plan_family(service, family, wanted, existing, found)
     found.delete += [each for each in slices if each.get("addressType") not in facts.families(service)]
     return found
 
 
-def _plan_family(service: Object, family: str, selected: list[Object], existing: list[Object], zone_of: ZoneOf, found: Plan) -> None:
-    wanted = _by_ports(service, family, selected, zone_of)
+def _mean_close(service: Object, endpoints: list[Object]) -> None:
+    for each in endpoints:
+        if (meant := hints.by_distribution(service, each)) is not None:
+            each["hints"] = meant
+
+
+def _share(wanted: Wanted, existing: list[Object], shares: hints.Shares) -> str:
+    """Says of each endpoint, in place, for which zone it is meant; "" or why of none."""
+    endpoints = [each for _, found in wanted.values() for each in found]
+    before = {
+        (each.get("targetRef") or {}).get("uid", ""): (each["hints"].get("forZones") or [{}])[0].get("name", "")
+        for slice_ in existing
+        for each in slice_.get("endpoints") or ()
+        if each.get("hints")
+    }
+    chosen, why = hints.automatic(endpoints, before, shares)
+    for each in endpoints:
+        if zone := chosen.get(each["targetRef"]["uid"]):
+            each["hints"] = {"forZones": [{"name": zone}]}
+    return why
+
+
+def _plan_family(service: Object, family: str, wanted: Wanted, existing: list[Object], found: Plan) -> None:
     by_ports: dict[bytes, list[Object]] = {}
     for each in existing:
         by_ports.setdefault(_key(each.get("ports") or []), []).append(each)
@@ -59,9 +92,9 @@ def _key(ports: list[Object]) -> bytes:
     return dumps(sorted([each.get("name", ""), each.get("protocol", "TCP"), each.get("port"), each.get("appProtocol")] for each in ports))
 
 
-def _by_ports(service: Object, family: str, selected: list[Object], zone_of: ZoneOf) -> dict[bytes, tuple[list[Object], list[Object]]]:
-    """Ports and endpoints, by what the ports are: with named target ports pods may differ."""
-    found: dict[bytes, tuple[list[Object], list[Object]]] = {}
+def _by_ports(service: Object, family: str, selected: list[Object], zone_of: ZoneOf) -> Wanted:
+    """With named target ports pods may differ."""
+    found: Wanted = {}
     shapes = facts.Shapes(service)
     of_shape: dict[facts.Shape, list[Object]] = {}
     for pod in selected:
@@ -87,13 +120,10 @@ def endpoint(service: Object, pod: Object, addresses: list[str], zone_of: ZoneOf
         "targetRef": facts.reference(pod),
     }
     node = pod_facts.node(pod)
-    # Source: KEP-3015. What is not ready is meant for nobody.
-    is_for_its_node = node and is_ready and not is_ending and facts.prefers_same_node(service)
     optional = {
         "hostname": facts.hostname(service, pod),
         "nodeName": node,
         "zone": zone_of(node) if node else None,
-        "hints": {"forNodes": [{"name": node}]} if is_for_its_node else None,
     }
     return shown | {name: value for name, value in optional.items() if value}
 

@@ -36,7 +36,6 @@ async def warned(api: Api, new: Object, old: Object | None = None, *, of: tuple[
         ({"ports": [{"port": 9, "protocol": "SCTP"}]}, "spec.ports"),
         ({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 31000}, "spec.healthCheckNodePort"),
         ({"type": "LoadBalancer", "loadBalancerIP": "192.0.2.1"}, "spec.loadBalancerIP"),
-        ({"trafficDistribution": "PreferClose"}, "spec.trafficDistribution"),
     ],
 )
 async def test_what_the_proxy_does_not_do_is_said(api: Api, spec: Object, path: str) -> None:
@@ -46,19 +45,21 @@ async def test_what_the_proxy_does_not_do_is_said(api: Api, spec: Object, path: 
 async def test_ordinary_services_are_taken_without_a_word(api: Api) -> None:
     assert await warned(api, service()) == []
     assert await warned(api, service(clusterIP="None", ports=[{"port": 9, "protocol": "SCTP"}])) == []
-    assert await warned(api, service(trafficDistribution="PreferSameNode")) == []
+    assert await warned(api, service(trafficDistribution="PreferClose")) == []
     assert await warned(api, service(sessionAffinity="ClientIP", externalTrafficPolicy="Local", type="NodePort")) == []
 
 
 async def test_a_service_is_warned_of_once(api: Api) -> None:
-    old = service(trafficDistribution="PreferClose")
+    sctp = {"ports": [{"port": 9, "protocol": "SCTP"}]}
+    old = service(**sctp)
     assert await warned(api, old | {"metadata": {"name": "s", "labels": {"a": "b"}}}, old) == []
-    assert await warned(api, service(trafficDistribution="PreferClose", loadBalancerIP="192.0.2.1"), old) == ["spec.loadBalancerIP"]
+    assert await warned(api, service(**sctp, loadBalancerIP="192.0.2.1"), old) == ["spec.loadBalancerIP"]
 
 
 async def test_endpoints_that_the_proxy_does_not_lead_to_are_said(api: Api) -> None:
     of = ("discovery.k8s.io", "endpointslices")
     hinted = endpoints(endpoints=[{"addresses": ["10.0.0.1"], "hints": {"forZones": [{"name": "a"}]}}])
     assert await warned(api, endpoints(), of=of) == []
-    assert await warned(api, endpoints(addressType="IPv6", endpoints=[{"addresses": ["fd00::1"]}]), of=of) == ["addressType"]
-    assert await warned(api, hinted, of=of) == ["endpoints[0].hints.forZones"]
+    assert await warned(api, hinted, of=of) == []
+    assert await warned(api, endpoints(addressType="IPv6", endpoints=[{"addresses": ["fd00::1"]}]), of=of) == []
+    assert await warned(api, endpoints(addressType="FQDN", endpoints=[{"addresses": ["db.example.com"]}]), of=of) == ["addressType"]

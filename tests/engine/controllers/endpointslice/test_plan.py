@@ -9,7 +9,7 @@ from tests.engine.controllers.objects import pod, service
 
 
 def planned(wanted: dict[str, Any], pods: list[dict[str, Any]], slices: list[dict[str, Any]] | None = None) -> plan.Plan:
-    return plan.plan(wanted, facts.chosen(wanted, pods), slices or [], {"n1": "here"}.get)
+    return plan.plan(wanted, facts.chosen(wanted, pods), slices or [], {"n1": "here"}.get, {})
 
 
 def stored(slices: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -116,16 +116,26 @@ def test_a_service_without_a_selector_selects_nothing() -> None:
     assert not facts.selector(service(type="ExternalName"))
 
 
-def test_endpoints_of_a_service_that_prefers_its_own_node_are_meant_for_that_while_they_are_ready() -> None:
-    wanted = service()
+@pytest.mark.parametrize(
+    ("distribution", "hints"),
+    [
+        ("PreferSameNode", {"forZones": [{"name": "here"}], "forNodes": [{"name": "n1"}]}),
+        ("PreferSameZone", {"forZones": [{"name": "here"}]}),
+        ("PreferClose", {"forZones": [{"name": "here"}]}),
+    ],
+)
+def test_a_ready_endpoint_is_meant_for_its_own_zone_and_node(distribution: str, hints: dict[str, Any]) -> None:
+    wanted = service(trafficDistribution=distribution)
     pods = [pod("a", ip="10.1.0.1", ready_s=1), pod("b", ip="10.1.0.2")]
-    hints = [{"forNodes": [{"name": "n1"}]}, None]
-    wanted["spec"]["trafficDistribution"] = "PreferSameNode"
     (made,) = planned(wanted, pods).create
-    assert sorted((each.get("hints") for each in made["endpoints"]), key=bool, reverse=True) == hints
-    wanted["spec"]["trafficDistribution"] = "PreferSameZone"
-    (changed,) = planned(wanted, pods, stored([made])).update
+    assert [each.get("hints") for each in made["endpoints"]] == [hints, None]
+    (changed,) = planned(service(), pods, stored([made])).update
     assert not any("hints" in each for each in changed["endpoints"])
+
+
+def test_an_endpoint_on_a_node_without_zone_is_meant_for_its_node_alone() -> None:
+    (made,) = planned(service(trafficDistribution="PreferSameNode"), [pod("a", ip="10.1.0.1", ready_s=1, node="n2")]).create
+    assert made["endpoints"][0]["hints"] == {"forNodes": [{"name": "n2"}]}
 
 
 def test_ports_are_worked_out_once_for_all_pods_that_have_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,24 +6,22 @@ from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, unless, 
 from pilothouse.engine.apiserver.kinds.support.table import Table, joined
 
 HONOURED = """
-addressType endpoints[].{addresses,hostname,nodeName} endpoints[].conditions.{ready,serving,terminating} endpoints[].hints.forNodes[].name
+addressType endpoints[].{addresses,hostname,nodeName} endpoints[].conditions.{ready,serving,terminating} endpoints[].hints.{forNodes,forZones}[].name endpoints[].zone
 ports[].{name,port,protocol}
 """
 
 INERT: Mapping[str, Rule] = {
     "endpoints[].deprecatedTopology": inert("what v1beta1 kept there"),
     "endpoints[].targetRef": inert("which object an endpoint stands for, for whoever reads it; traffic goes to the address"),
-    "endpoints[].zone": inert("for whoever reads it; zones make no difference to where traffic goes"),
     "ports[].appProtocol": inert("for whoever reads it; the gateway speaks HTTP/1.1 and WebSocket to every backend"),
 }
 
 WARNED: Mapping[str, Rule] = {
     "addressType": warned(
-        "not carried out by the service proxy, which leads to IPv4 addresses; a headless Service's name shows them",
-        "`IPv6`, `FQDN`",
-        unless("IPv4"),
+        "not carried out by the service proxy, which leads to addresses; a headless Service's name shows them",
+        "`FQDN`",
+        unless("IPv4", "IPv6"),
     ),
-    "endpoints[].hints.forZones": warned("not carried out: zones make no difference, traffic goes to all endpoints alike"),
 }
 
 ENDPOINT_SLICES = Table(HONOURED, joined(INERT, WARNED))

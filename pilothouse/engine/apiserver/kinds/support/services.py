@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, unless, warned
+from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, warned
 from pilothouse.engine.apiserver.kinds.support.table import Table, joined
 from pilothouse.model.json import Object
 
@@ -46,11 +46,6 @@ WARNED: Mapping[str, Rule] = {
         "not carried out: nothing answers health checks of a load balancer on this port", "of a `LoadBalancer`", _is_kept_local
     ),
     "spec.loadBalancerIP": warned("not carried out: no load balancer gives out addresses that are asked for by this field"),
-    "spec.trafficDistribution": warned(
-        "not carried out: zones make no difference, traffic goes to all endpoints alike; PreferSameNode is carried out",
-        "others than `PreferSameNode`",
-        unless("PreferSameNode"),
-    ),
 }
 
 SERVICES = Table(HONOURED, joined(INERT, WARNED))
