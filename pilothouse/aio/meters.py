@@ -5,9 +5,11 @@ One registry a process, as with loggers: a part makes its meter at import time a
 """
 
 import threading
+from bisect import bisect_left
 from collections.abc import Callable
+from itertools import accumulate
 
-_METERS: dict[str, "Counter | Gauge"] = {}
+_METERS: dict[str, "Counter | Gauge | Histogram | Lines"] = {}
 
 
 class Counter:
@@ -54,12 +56,56 @@ class Gauge:
         return [f"# HELP {self.name} {self.help}", f"# TYPE {self.name} gauge", f"{self.name} {self._read():g}"]
 
 
+class Histogram:
+    """How often a value was at most each of the bounds, for each combination of its labels' values. May be used from any thread."""
+
+    def __init__(self, name: str, help: str, bounds: tuple[float, ...], *labels: str) -> None:
+        self.name = name
+        self.help = help
+        self._bounds = bounds
+        self._labels = labels
+        self._series: dict[tuple[str, ...], list[float]] = {}
+        self._lock = threading.Lock()
+        _register(self)
+
+    def observe(self, value: float, *values: str, times: int = 1) -> None:
+        """values: of the labels, in their order; times: how often. Raises ValueError for another number of labels."""
+        if len(values) != len(self._labels):
+            raise ValueError(f"{self.name} has the labels {self._labels}, not {values}")
+        with self._lock:
+            series = self._series.get(values)
+            if series is None:
+                series = self._series[values] = [0.0] * (len(self._bounds) + 2)
+            series[bisect_left(self._bounds, value)] += times
+            series[-1] += value * times
+
+    def lines(self) -> list[str]:
+        with self._lock:
+            found = sorted((values, tuple(series)) for values, series in self._series.items())
+        lines = [f"# HELP {self.name} {self.help}", f"# TYPE {self.name} histogram"]
+        for values, series in found:
+            for bound, count in zip((*self._bounds, "+Inf"), accumulate(series[:-1]), strict=True):
+                lines.append(f"{self.name}_bucket{labelled((*self._labels, 'le'), (*values, str(bound)))} {count:g}")
+            labels = labelled(self._labels, values)
+            lines += [f"{self.name}_sum{labels} {series[-1]:g}", f"{self.name}_count{labels} {sum(series[:-1]):g}"]
+        return lines
+
+
+class Lines:
+    """A metric that its part counts by itself. read: its lines, with HELP and TYPE."""
+
+    def __init__(self, name: str, read: Callable[[], list[str]]) -> None:
+        self.name = name
+        self.lines = read
+        _register(self)
+
+
 def exposition() -> list[str]:
     """The lines of all meters that this process has."""
     return [line for name in sorted(_METERS) for line in _METERS[name].lines()]
 
 
-def _register(meter: Counter | Gauge) -> None:
+def _register(meter: Counter | Gauge | Histogram | Lines) -> None:
     if meter.name in _METERS:
         raise ValueError(f"there is a meter {meter.name} already")
     _METERS[meter.name] = meter

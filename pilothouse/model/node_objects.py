@@ -8,6 +8,8 @@ from pilothouse.model.json import Object
 
 NAMESPACE = "kube-system"
 DNS_SERVICE = "kube-dns"
+DNS_CONFIG = "coredns"
+"""The ConfigMap of the DNS servers' configuration."""
 REACHED_BY = "network.pilothouse.dev/reached-by"
 """Annotation of a Node: the address by which other machines reach it, where its own is in a network within its machine."""
 
@@ -17,9 +19,9 @@ def report_name(node: str) -> str:
     return f"endpoints-{node}"
 
 
-def dns_slice_name(node: str) -> str:
-    """Of the EndpointSlice that leads the DNS Service to the node's own server."""
-    return f"{DNS_SERVICE}-{node}"
+def dns_slice_names(node: str) -> tuple[str, str]:
+    """Of the EndpointSlices that lead the DNS Service to the node's own server, with its IPv4 and its IPv6 address."""
+    return f"{DNS_SERVICE}-{node}", f"{DNS_SERVICE}.ipv6.{node}"
 
 
 SIMULATED = "node.pilothouse.dev/simulated"

@@ -14,7 +14,7 @@ _SEVERAL_WORDS = re.compile(r"(?:[A-Z][a-z]+|OOM|CIDR|PID|URL|SE)(?:[A-Z][a-z]+|
 _OTHERS = (
     "AbleToScale AllContainersRestarting AnonPages AverageValue BackendConfig BestEffort BlockDevice CharDevice ClientIP ClusterDNS "
     "ClusterDNSConfig ClusterFirst ClusterFirstWithHostNet ClusterIP ConfigMap ContainerResource ContainerStatus ContainersReady "
-    "ControllerExpandVolume ControllerResizeInProgress ControllerRevision CoreDNS CreateContainer CreateVolume CreationTime "
+    "ControllerExpandVolume ControllerResizeInProgress ControllerRevision CoreDNS CorefileError CreateContainer CreateVolume CreationTime "
     "DefaultBinder DefaultPreemption DeleteOptions DeletionPolicy DirectoryOrCreate DiskPressure DisruptionAllowed "
     "DisruptionTarget DoNotSchedule DoesNotExist EndpointBarrier EndpointSlice ExecSync ExitCode ExposedPorts ExternalIP "
     "ExternalName FailIndex FailJob FailedTo FailureTarget FallbackToLogsOnError FileOrCreate FileSystemResizePending GetCapacity "

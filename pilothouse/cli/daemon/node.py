@@ -199,7 +199,7 @@ def _start_network(
     reaching, policing = wiring.backend_config(home, settings), wiring.network_policy_config(home, settings)
     withdrawal = Part(informers, lambda: Withdrawal(node, informers, barrier, settings.node_name))
     proxy = Part(informers, lambda: ServiceProxy(informers, barrier, proxying, recorder=recorder))
-    dns = Part(informers, lambda: ClusterDNS(node, informers, naming))
+    dns = Part(informers, lambda: ClusterDNS(node, informers, naming, recorder=recorder))
     policies = Part(informers, lambda: NetworkPolicies(informers, policing, gate, recorder=recorder))
     supervisor.start("network events", recorder.run)
     supervisor.start("network informers", informers.run)

@@ -139,11 +139,11 @@ def dns_config(settings: Settings) -> "ClusterDNSConfig":
 
     return ClusterDNSConfig(
         node=settings.node_name,
-        address=settings.gateway_address,
+        addresses=(settings.gateway_address,),
         port=DNS_PORT,
-        cluster_ip=settings.dns_addresses[0],
+        cluster_ips=settings.dns_addresses,
         zone=settings.cluster_domain,
-        networks=(settings.pod_cidrs[0], settings.service_cidrs[0]),
+        networks=(*settings.pod_cidrs, *settings.service_cidrs),
     )
 
 

@@ -3,7 +3,7 @@
 An answer is kept as it came. Who gets it later sees its own identifier and spelling of the name, and the time that is left.
 Not kept: truncated answers, failures of servers, negative answers without an SOA record, and answers to questions with EDNS options,
 which may be meant for the one who asked.
-Source: RFC 1035 section 7.4, RFC 2308 sections 3 and 5 (negative answers), RFC 6891 (an OPT record's TTL is none).
+Source: RFC 1035 section 7.4, RFC 2308 sections 3 and 5 (negative answers), RFC 8767 (stale ones), RFC 6891 (an OPT record's TTL is none).
 """
 
 import asyncio
@@ -21,6 +21,8 @@ MOST_BYTES = 4 << 20
 LONGEST_BYTES = 16 << 10
 LONGEST_S, LONGEST_NEGATIVE_S = 300, 30
 """Of answers that say more. The machine may move to a network whose servers know other names, without a word to this one."""
+STALE_TTL_S = 30
+"""Source: RFC 8767 section 4."""
 ENTRY_BYTES = 400
 """What an entry takes beside its answer, about."""
 
@@ -35,6 +37,7 @@ class Entry:
     ttls: tuple[int, ...]
     since: float
     until: float
+    stale_s: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -67,16 +70,39 @@ class Cache:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if self._now() >= entry.until:
-            self._drop(key)
+        now = self._now()
+        if now >= entry.until:
+            if now >= entry.until + entry.stale_s:
+                self._drop(key)
             return None
         if len(entry.answer) > limit_bytes:
             return None
         self._entries.move_to_end(key)
         return self._aged(entry, question)
 
-    async def ask(self, question: Question, *, limit_bytes: int, fetch: Callable[[], Awaitable[bytes]]) -> bytes:
-        """fetch: asks upstream. Only one is under way for the same question; what it raises is raised for all who wait for it."""
+    def stale(self, question: Question, *, limit_bytes: int) -> bytes | None:
+        """An answer whose time is over, for as long as it was said to be of use then; clients are to ask again soon."""
+        entry = self._entries.get(_key(question))
+        if entry is None or self._now() >= entry.until + entry.stale_s or len(entry.answer) > limit_bytes:
+            return None
+        answer = bytearray(_addressed(entry.answer, question))
+        for offset in entry.ttls:
+            struct.pack_into("!I", answer, offset, STALE_TTL_S)
+        return bytes(answer)
+
+    async def ask(
+        self,
+        question: Question,
+        *,
+        limit_bytes: int,
+        fetch: Callable[[], Awaitable[bytes]],
+        longest_s: int = LONGEST_S,
+        stale_s: int = 0,
+    ) -> bytes:
+        """fetch: asks upstream. longest_s, stale_s: see `put`.
+
+        Only one is under way for the same question; what it raises is raised for all who wait for it.
+        """
         flight: Key = (*_key(question), limit_bytes)
         if question.has_options:
             return await fetch()
@@ -96,23 +122,24 @@ class Cache:
             raise
         else:
             answered.set_result(answer)
-            self.put(question, answer)
+            self.put(question, answer, longest_s=longest_s, stale_s=stale_s)
             return answer
         finally:
             del self._asked[flight]
 
-    def put(self, question: Question, answer: bytes) -> None:
-        """Keep the answer to the question, if it may be kept."""
+    def put(self, question: Question, answer: bytes, *, longest_s: int = LONGEST_S, stale_s: int = 0) -> None:
+        """Keep the answer to the question, if it may be kept: for at most longest_s, and then as a stale one for stale_s."""
         if question.has_options or len(answer) > LONGEST_BYTES:
             return
         try:
             life_s, ttls = lifetime(answer)
+            life_s = min(life_s, longest_s)
         except MalformedMessage:
             return
         if life_s <= 0:
             return
         now = self._now()
-        entry = Entry(answer, ttls, now, now + life_s)
+        entry = Entry(answer, ttls, now, now + life_s, stale_s)
         key = _key(question)
         self._drop(key)
         self._entries[key] = entry

@@ -8,9 +8,9 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-A, NS, CNAME, SOA, PTR, TXT, AAAA, SRV, OPT, ANY = 1, 2, 5, 6, 12, 16, 28, 33, 41, 255
+A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, OPT, ANY = 1, 2, 5, 6, 12, 15, 16, 28, 33, 41, 255
 INTERNET = 1
-NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
 QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 ANSWER, AUTHORITY, ADDITIONAL = 1, 2, 3
 _SIGNATURES = 0x8000
@@ -23,6 +23,8 @@ _POINTER = 0xC0
 _LONGEST_NAME = 255
 _LONGEST_LABEL = 63
 _OPT_BYTES = 11
+_NAMES_IN_DATA = {NS: 0, CNAME: 0, PTR: 0, MX: 2, SRV: 6}
+"""Types whose data end in a name that a sender may have compressed, and how many bytes stand before it."""
 
 Name = tuple[str, ...]
 
@@ -40,7 +42,7 @@ class Question:
     """raw: the question section as it came; letters keep their case in the answer, for resolvers that check it.
 
     limit_bytes: the longest answer that the asker takes over UDP. edns: it has sent an OPT record and gets one back; has_options: with
-    options in it, or of a later version; wants_signatures: with the bit DO.
+    options in it, or of a later version; wants_signatures: with the bit DO; edns_version: 0 is the one that is known here.
     """
 
     identifier: int
@@ -53,6 +55,7 @@ class Question:
     limit_bytes: int = UDP_BYTES
     has_options: bool = False
     wants_signatures: bool = False
+    edns_version: int = 0
 
     @property
     def opcode(self) -> int:
@@ -61,12 +64,19 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """value: address as text (A, AAAA), name (NS, CNAME, PTR), bytes (TXT), or the tuples `Service` and `Authority`."""
+    """value: address as text (A, AAAA), name (NS, CNAME, PTR), bytes (TXT), the tuples `Service` and `Authority`, or `Data` of any type."""
 
     name: Name
     type: int
     ttl_s: int
-    value: "str | bytes | Name | Service | Authority"
+    value: "str | bytes | Name | Service | Authority | Data"
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A record's data as they go over the wire, without compressed names."""
+
+    wire: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +135,16 @@ def is_truncated(message: bytes) -> bool:
     return len(message) >= 4 and bool(int.from_bytes(message[2:4], "big") & TC)
 
 
+def is_of_use(message: bytes) -> bool:
+    """Whether the sender answers the question, rather than that it cannot or may not."""
+    return len(message) >= 4 and message[3] & 0xF in (NOERROR, NXDOMAIN)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record of a message is. ttl_offset, start, end: of its TTL and its data, in bytes."""
+    """Where a record of a message is. owner, ttl_offset, start, end: of its name, its TTL and its data, in bytes."""
 
+    owner: int
     section: int
     type: int
     ttl_s: int
@@ -147,10 +163,11 @@ def records(message: bytes) -> tuple[int, list[Place]]:
         found: list[Place] = []
         for section, count in zip((ANSWER, AUTHORITY, ADDITIONAL), counts, strict=True):
             for _ in range(count):
+                owner = offset
                 _, offset = _read_name(message, offset)
                 type_, _, ttl_s, length = struct.unpack_from("!HHIH", message, offset)
                 start = offset + 10
-                found.append(Place(section, type_, ttl_s, offset + 4, start, start + length))
+                found.append(Place(owner, section, type_, ttl_s, offset + 4, start, start + length))
                 offset = start + length
         if offset > len(message):
             raise MalformedMessage("ends too early")
@@ -161,17 +178,23 @@ def records(message: bytes) -> tuple[int, list[Place]]:
 
 def _with_edns(question: Question, data: bytes, offset: int, records: int) -> Question:
     for _ in range(records):
-        _, offset = _read_name(data, offset)
+        owner, offset = _read_name(data, offset)
         type_, class_, ttl, length = struct.unpack_from("!HHIH", data, offset)
         offset += 10 + length
-        if type_ == OPT:
-            return replace(
-                question,
-                edns=True,
-                limit_bytes=max(UDP_BYTES, min(class_, EDNS_BYTES)),
-                has_options=bool(length or ttl & ~_SIGNATURES),
-                wants_signatures=bool(ttl & _SIGNATURES),
-            )
+        if type_ != OPT:
+            continue
+        if question.edns or owner:
+            raise MalformedMessage("an OPT record with a name, or more than one of them")
+        question = replace(
+            question,
+            edns=True,
+            limit_bytes=max(UDP_BYTES, min(class_, EDNS_BYTES)),
+            has_options=bool(length or ttl & ~_SIGNATURES),
+            wants_signatures=bool(ttl & _SIGNATURES),
+            edns_version=(ttl >> 16) & 0xFF,
+        )
+    if offset > len(data):
+        raise MalformedMessage("ends too early")
     return question
 
 
@@ -192,7 +215,7 @@ def _read_name(data: bytes, offset: int) -> tuple[Name, int]:
         size += length + 1
         if size >= _LONGEST_NAME:
             raise MalformedMessage("a name is too long")
-        labels.append(data[offset + 1 : offset + 1 + length].decode("latin-1").lower())
+        labels.append(data[offset + 1 : offset + 1 + length].lower().decode("latin-1"))
         offset += length + 1
     return tuple(labels), end or offset + 1
 
@@ -217,10 +240,7 @@ class _Writer:
         if compress:
             self._note(name, len(self.data), start)
         for label in name[:start]:
-            encoded = label.encode("latin-1")
-            if len(encoded) > _LONGEST_LABEL:
-                raise ValueError(f"{text_of(name)} has a label of more than {_LONGEST_LABEL} bytes")
-            self.data += bytes((len(encoded),)) + encoded
+            self.data += _label(label, name)
         self.data += struct.pack("!H", 0xC000 | self._places[name[start:]]) if start < len(name) else b"\0"
 
     def section(self, records: Iterable[Record], most_bytes: int, *, may_be_cut: bool) -> tuple[int, bool]:
@@ -248,6 +268,8 @@ class _Writer:
                 self.data += socket.inet_pton(socket.AF_INET if record.type == A else socket.AF_INET6, address)
             case bytes(text):
                 self.data += bytes((len(text),)) + text
+            case Data(wire):
+                self.data += wire
             case Service(priority, weight, port, target):
                 self.data += struct.pack("!HHH", priority, weight, port)
                 self.name(target, compress=False)
@@ -274,7 +296,7 @@ def encode(
     Left-out answers set the truncation flag; those that fit are there for askers that know no TCP (musl before 1.2.4). The work is
     bounded by the limit, not by the records. Raises ValueError for a name that no message can hold.
     """
-    flags = QR | RA | (AA if authoritative else 0) | (question.flags & (RD | 0x7800)) | code
+    flags = QR | RA | (AA if authoritative else 0) | (question.flags & (RD | 0x7800)) | code & 0xF
     room = limit_bytes - (_OPT_BYTES if question.edns else 0)
     writer = _Writer(struct.pack("!6H", question.identifier, flags, 1, 0, 0, 0) + question.raw, question.name)
     counts = [0, 0, 0]
@@ -286,11 +308,13 @@ def encode(
             break
     struct.pack_into("!4H", writer.data, 2, flags, 1, counts[0], counts[1])
     struct.pack_into("!H", writer.data, 10, counts[2] + question.edns)
-    return bytes(writer.data) + (_opt() if question.edns else b"")
+    return bytes(writer.data) + (_opt(question, code) if question.edns else b"")
 
 
-def _opt() -> bytes:
-    return struct.pack("!BHHIH", 0, OPT, EDNS_BYTES, 0, 0)
+def _opt(question: Question, code: int) -> bytes:
+    """With the upper bits of the code, and DO as it was asked (RFC 3225)."""
+    more = (code >> 4) << 24 | (_SIGNATURES if question.wants_signatures else 0)
+    return struct.pack("!BHHIH", 0, OPT, EDNS_BYTES, more, 0)
 
 
 def encode_failure(identifier: int, code: int) -> bytes:
@@ -300,29 +324,58 @@ def encode_failure(identifier: int, code: int) -> bytes:
 
 def query(name: Name, type_: int, identifier: int) -> bytes:
     """A question of our own, recursion desired."""
-    labels = b"".join(bytes((len(label),)) + label.encode("latin-1") for label in name)
-    return struct.pack("!6H", identifier, RD, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", type_, INTERNET)
+    return struct.pack("!6H", identifier, RD, 1, 0, 0, 0) + wire_of(name) + struct.pack("!HH", type_, INTERNET)
 
 
-def parse_addresses(data: bytes) -> tuple[int, list[Record]]:
-    """Code and records (A, AAAA, CNAME) of an answer to a question of our own. Raises MalformedMessage."""
+def wire_of(name: Name) -> bytes:
+    """Without compression. Raises ValueError for a name that no message can hold."""
+    labels = b"".join(_label(label, name) for label in name)
+    if len(labels) >= _LONGEST_NAME:
+        raise ValueError(f"{text_of(name)[:_LONGEST_LABEL]}... is longer than {_LONGEST_NAME} bytes")
+    return labels + b"\0"
+
+
+def _label(label: str, name: Name) -> bytes:
+    encoded = label.encode("latin-1")
+    if len(encoded) > _LONGEST_LABEL:
+        raise ValueError(f"{text_of(name)} has a label of more than {_LONGEST_LABEL} bytes")
+    return bytes((len(encoded),)) + encoded
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to a question of our own. negative: SOA records of the authority section, which say how long an absence holds."""
+
+    code: int
+    answers: tuple[Record, ...]
+    negative: tuple[Record, ...]
+
+
+def parse_reply(data: bytes) -> Reply:
+    """Raises MalformedMessage."""
+    flags, places = records(data)
+    answers = tuple(_record(data, place) for place in places if place.section == ANSWER)
+    negative = tuple(_record(data, place) for place in places if place.section == AUTHORITY and place.type == SOA)
+    return Reply(flags & 0xF, answers, negative)
+
+
+def _record(data: bytes, place: Place) -> Record:
     try:
-        _, flags, questions, answers, _, _ = struct.unpack_from("!6H", data)
-        offset = 12
-        for _ in range(questions):
-            _, offset = _read_name(data, offset)
-            offset += 4
-        records: list[Record] = []
-        for _ in range(answers):
-            name, offset = _read_name(data, offset)
-            type_, _, ttl_s, length = struct.unpack_from("!HHIH", data, offset)
-            offset += 10
-            if type_ in (A, AAAA):
-                family = socket.AF_INET if type_ == A else socket.AF_INET6
-                records.append(Record(name, type_, ttl_s, socket.inet_ntop(family, data[offset : offset + length])))
-            elif type_ == CNAME:
-                records.append(Record(name, type_, ttl_s, _read_name(data, offset)[0]))
-            offset += length
+        return Record(_read_name(data, place.owner)[0], place.type, place.ttl_s, _value_at(data, place))
     except (struct.error, IndexError, ValueError) as error:
-        raise MalformedMessage("ends too early") from error
-    return flags & 0xF, records
+        raise MalformedMessage("a record's data are not of its type") from error
+
+
+def _value_at(data: bytes, place: Place) -> "str | Name | Data":
+    wire = data[place.start : place.end]
+    if place.type in (A, AAAA):
+        return socket.inet_ntop(socket.AF_INET if place.type == A else socket.AF_INET6, wire)
+    if place.type == CNAME:
+        return _read_name(data, place.start)[0]
+    if place.type == SOA:
+        server, offset = _read_name(data, place.start)
+        mailbox, offset = _read_name(data, offset)
+        return Data(wire_of(server) + wire_of(mailbox) + data[offset : offset + 20])
+    if (before := _NAMES_IN_DATA.get(place.type)) is not None:
+        return Data(wire[:before] + wire_of(_read_name(data, place.start + before)[0]))
+    return Data(wire)

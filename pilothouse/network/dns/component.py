@@ -4,18 +4,22 @@ import asyncio
 
 import structlog
 
-from pilothouse.aio.tasks import TaskSet, first_of, is_set
+from pilothouse.aio.tasks import TaskSet, is_set
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
+from pilothouse.client.recorder import Recorder
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import ENDPOINTSLICES
-from pilothouse.model.node_objects import NAMESPACE, dns_slice_name
+from pilothouse.model.kinds import CONFIGMAPS, ENDPOINTSLICES, PODS
+from pilothouse.model.node_objects import DNS_CONFIG, NAMESPACE, dns_slice_names
 from pilothouse.network.dns import server
 from pilothouse.network.dns.config import ClusterDNSConfig
+from pilothouse.network.dns.configured import Configured
+from pilothouse.network.dns.corefile.types import RESOLV_CONF, Forward
 from pilothouse.network.dns.publish import publish
 from pilothouse.network.dns.resolver import Resolver
+from pilothouse.network.dns.searching import BY_ADDRESS, SearchPaths, pod_addresses
 from pilothouse.network.dns.upstream import Upstream
 from pilothouse.network.dns.zone import Zone
 
@@ -25,53 +29,74 @@ INSPECT_S = 60.0
 """How often what is shown is looked at without news of it: the slice may name a Node that is gone."""
 
 
+CONFIGURATION_PATIENCE_S = 5.0
+"""An API server that does not show configuration or pods does not keep names from being answered."""
+
+
 class CannotListen(Exception):
     """The DNS server's address is taken or not there; the text names it."""
 
 
 class ClusterDNS:
-    """client: signed in as the node. informers: asked for what is needed when this is made.
+    """client: signed in as the node. informers: asked for what is needed when this is made. recorder: hears of configurations refused.
 
-    The address must be there (the pod network's bridge) when it runs.
+    The addresses must be there (the pod network's) when it runs.
     """
 
-    def __init__(self, client: Client, informers: Informers, config: ClusterDNSConfig) -> None:
+    def __init__(self, client: Client, informers: Informers, config: ClusterDNSConfig, *, recorder: Recorder | None = None) -> None:
         self.config = config
         self._client = client
         self._zone = Zone(informers, config)
         self._lost = asyncio.Event()
+        self._slice_keys = {f"{NAMESPACE}/{name}" for name in dns_slice_names(config.node)}
         informers.of(ENDPOINTSLICES).on_change(self._slice_changed)
-        ours = {(config.address, config.port), (config.cluster_ip, 53)}
-        self._resolver = Resolver(self._zone, Upstream(config.upstream, config.resolv_conf, ours))
+        self._pods = informers.of(PODS, field_selector=f"spec.nodeName={config.node}", indexes={BY_ADDRESS: pod_addresses})
+        self._maps = informers.of(CONFIGMAPS, namespace=NAMESPACE, field_selector=f"metadata.name={DNS_CONFIG}")
+        searches = SearchPaths(self._pods, self._zone.origin, config.resolv_conf)
+        self._resolver = Resolver(self._zone, self._upstream, searches=searches)
+        Configured(self._maps, config, recorder, self._resolver.configure)
 
     async def run(self, ready: asyncio.Event) -> None:
         """Raises CannotListen, publish.AddressTaken."""
         await self._zone.wait_synced()
+        await self._wait_configured()
         tasks = TaskSet()
-        transport, stream_server = await self._listen(tasks)
+        listening = await self._listen(tasks)
         try:
-            port = transport.get_extra_info("sockname")[1]
-            await self._publish(port)
-            log.info("cluster DNS ready", address=self.config.address, port=port, zone=self.config.zone)
+            await self._publish(listening.port)
+            log.info("cluster DNS ready", addresses=self.config.addresses, port=listening.port, zone=self.config.zone)
             ready.set()
-            await first_of(stream_server.serve_forever(), self._keep_published(port))
+            await self._keep_published(listening.port)
         finally:
-            stream_server.close()
-            transport.close()
+            listening.close()
             await tasks.close()
 
     def teardown(self) -> None:
         """Nothing of this part stays on the machine: its sockets end with `run`."""
 
+    def _upstream(self, forward: Forward) -> Upstream:
+        config = self.config
+        ours = {*((address, config.port) for address in config.addresses), *((address, 53) for address in config.cluster_ips)}
+        servers = config.upstream if forward.servers == (RESOLV_CONF,) else forward.servers
+        return Upstream(servers, config.resolv_conf, ours, most=forward.max_concurrent)
+
+    async def _wait_configured(self) -> None:
+        try:
+            async with asyncio.timeout(CONFIGURATION_PATIENCE_S):
+                await self._maps.wait_synced()
+                await self._pods.wait_synced()
+        except TimeoutError:
+            log.warning("cluster DNS begins without its configuration: the API server does not show it yet")
+
     async def _listen(self, tasks: TaskSet) -> server.Listening:
         try:
-            return await server.listen(self._resolver, tasks, self.config.address, self.config.port)
+            return await server.listen(self._resolver, tasks, self.config.addresses, self.config.port)
         except OSError as error:
-            where = f"{self.config.address}:{self.config.port}"
+            where = f"{' and '.join(self.config.addresses)}, port {self.config.port}"
             raise CannotListen(f"cluster DNS cannot listen on {where}: {error.strerror or error}") from error
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is None and old is not None and meta.key(old) == f"{NAMESPACE}/{dns_slice_name(self.config.node)}":
+        if new is None and old is not None and meta.key(old) in self._slice_keys:
             self._lost.set()
 
     async def _keep_published(self, port: int) -> None:

@@ -6,15 +6,16 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterDNSConfig:
-    """address, port: where this node's server listens, reachable for pods. cluster_ip: of the Service kube-dns, as pods know it.
+    """addresses, port: where this node's server listens, reachable for pods; one address for each IP family, the primary one first.
 
-    networks: CIDRs of services and pods, for which reverse questions are answered here. upstream: servers for other names, as
-    `address` or `address:port`; None: those of resolv_conf, read again when it changes.
+    cluster_ips: of the Service kube-dns, as pods know it, likewise. networks: CIDRs of services and pods, for which reverse questions are
+    answered here. upstream: servers for other names, as `address` or `address:port`; None: those of resolv_conf, read again when it
+    changes.
     """
 
     node: str
-    address: str
-    cluster_ip: str
+    addresses: tuple[str, ...]
+    cluster_ips: tuple[str, ...]
     port: int = 53
     zone: str = "cluster.local"
     networks: tuple[str, ...] = ()

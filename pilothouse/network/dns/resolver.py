@@ -1,136 +1,314 @@
-"""From a DNS message to its answer: the zone first, the host's name servers for the rest."""
+"""From a DNS message to its answer: the configuration's rewrites and hosts, the zone, and other name servers for the rest.
 
-from dataclasses import dataclass
+The way to an answer is written once, as a generator that yields what has to be asked elsewhere. As long as the caches know it, it is
+driven to its end within the packet's arrival; the first question that they do not know makes a task of it.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
 import structlog
 
-from pilothouse.network.dns import codec
+from pilothouse.network.dns import codec, metrics
+from pilothouse.network.dns.answers import ORDERS, AnswerCache
 from pilothouse.network.dns.cache import Cache
 from pilothouse.network.dns.codec import MalformedMessage, Name, Question, Record
+from pilothouse.network.dns.corefile import Block, Configuration, Forward, default
+from pilothouse.network.dns.corefile.rewriting import rewritten
+from pilothouse.network.dns.local import Found, Local
+from pilothouse.network.dns.logging import QueryLog
+from pilothouse.network.dns.searching import SearchPaths
 from pilothouse.network.dns.upstream import NoAnswer, Server, Upstream
-from pilothouse.network.dns.zone import Found, Zone
+from pilothouse.network.dns.zone import NAMESPACE_SET, Zone
 
-log = structlog.get_logger("network.dns")
 LONGEST_CHAIN = 8
+STALE_AFTER_S = 1.0
+"""A stale answer is given when no other has come after so long. Source: RFC 8767 section 5 (1.8 s at most)."""
 FAULTS_OF_DATA = (ValueError, LookupError, TypeError, AttributeError)
 """What code raises that is given an object of a shape it does not expect."""
+
+Upstreams = Callable[[Forward], Upstream]
+log = structlog.get_logger("network.dns")
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What is asked elsewhere. message: the same question as bytes; limit_bytes: the longest answer that is of use."""
+
+    block: Block
+    question: Question
+    message: bytes
+    limit_bytes: int
+    stream: bool
+
+
+Way = Generator[Inquiry, bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """The answer is not known here. message: to ask with; answers: what is known so far, when a CNAME leads out of the zone."""
+    """The answer is not known here: `ask` goes on from the first thing that has to be asked."""
 
     question: Question
-    message: bytes
-    answers: tuple[Record, ...] = ()
-    target: Name = ()
+    way: Way
+    inquiry: Inquiry
+    stream: bool
+
+
+@dataclass(slots=True)
+class Trail:
+    """What an answer was made of. lasting: by the informers' caches alone; keys: the objects, as the cache of answers knows them."""
+
+    lasting: bool = True
+    keys: set[str] = field(default_factory=set)
 
 
 class Resolver:
-    """cache: of what upstream has answered; one of its own by default."""
+    """zone: of the cluster. upstreams: makes the one for a `forward` of the configuration. searches: of the pods of this node.
 
-    def __init__(self, zone: Zone, upstream: Upstream, cache: Cache | None = None) -> None:
+    cache: of what others have answered. configuration: what holds until `configure`.
+    """
+
+    def __init__(
+        self,
+        zone: Zone,
+        upstreams: Upstreams,
+        *,
+        searches: SearchPaths | None = None,
+        cache: Cache | None = None,
+        configuration: Configuration | None = None,
+    ) -> None:
         self._zone = zone
-        self._upstream = upstream
+        self._make = upstreams
+        self._searches = searches
         self._cache = Cache() if cache is None else cache
-        self._asked: list[Server] = []
+        self._answers = AnswerCache()
+        self._upstreams: dict[Forward, Upstream] = {}
+        self._asked: Mapping[Forward, list[Server]] = {}
+        self._queries = QueryLog()
+        zone.on_change(self._forget)
+        self.configure(configuration or default(zone.ttl_s))
 
-    def answer(self, message: bytes, *, stream: bool) -> bytes | Elsewhere | None:
-        """Without waiting. None: the message deserves no answer."""
+    def configure(self, configuration: Configuration) -> None:
+        """From the next question on."""
+        self._configuration = configuration
+        self._logs = any(block.log for block in configuration.blocks)
+        forwards = {block.forward for block in configuration.blocks if block.forward is not None}
+        # What is known of servers that stay is kept.
+        self._upstreams = {each: self._upstreams.get(each) or self._make(each) for each in forwards}
+        self._local = {id(block): Local(self._zone, block) for block in configuration.blocks}
+        self._answers.clear()
+        self._cache.clear()
+
+    def quick(self, message: bytes, family: int) -> bytes | None:
+        """The answer to a datagram that has been answered before, if nothing has changed since. family: 1 for IPv4, 2 for IPv6."""
+        found = self._answers.get(message[2:])
+        if found is None:
+            return None
+        answer, entry = found
+        metrics.requests["udp", family, entry.type] += 1
+        metrics.responses[entry.code] += 1
+        return message[:2] + answer
+
+    def answer(self, message: bytes, *, stream: bool, asker: str = "") -> bytes | Elsewhere | None:
+        """Without waiting. asker: the address that it came from. None: the message deserves no answer."""
         try:
             question = codec.parse(message)
         except MalformedMessage as error:
             return None if error.identifier is None else codec.encode_failure(error.identifier, codec.FORMERR)
+        metrics.requests["tcp" if stream else "udp", 2 if ":" in asker else 1, question.type] += 1
+        found = self._answered(question, message, stream, asker)
+        if isinstance(found, bytes):
+            metrics.responses[found[3] & 0xF] += 1
+        return found
+
+    def _answered(self, question: Question, message: bytes, stream: bool, asker: str) -> bytes | Elsewhere:
         if question.opcode:
             return codec.encode(question, codec.NOTIMP, authoritative=False)
+        if question.edns_version:
+            return codec.encode(question, codec.BADVERS, authoritative=False)
         if question.class_ != codec.INTERNET:
             return codec.encode(question, codec.REFUSED, authoritative=False)
+        if self._logs:
+            self._note(question, asker, stream)
+        way = self._way(question, message, stream, asker)
         try:
-            return self._known(question, message, stream)
+            inquiry = next(way)
+            while (known := self._known(inquiry)) is not None:
+                metrics.CACHE_HITS.add("denial" if known[3] & 0xF == codec.NXDOMAIN else "success")
+                inquiry = way.send(known)
+        except StopIteration as done:
+            answer: bytes = done.value
+            return answer
         except FAULTS_OF_DATA as error:
             return _senseless(question, error)
+        metrics.CACHE_MISSES.add()
+        return Elsewhere(question, way, inquiry, stream)
 
-    def _known(self, question: Question, message: bytes, stream: bool) -> bytes | Elsewhere:
-        address = self._zone.reverse_address(question.name)
-        if address is not None:
-            found = self._zone.reverse(question.name, address, question.type)
-            return self._encoded(question, found, question.name, stream)
-        if not self._zone.contains(question.name):
-            return self._kept(question, _limit(question, stream)) or Elsewhere(question, message)
-        return self._inside(question, stream)
-
-    def _kept(self, question: Question, limit_bytes: int) -> bytes | None:
-        """What upstream has answered before, unless it is another upstream by now."""
-        servers = self._upstream.known()
+    def _known(self, inquiry: Inquiry) -> bytes | None:
+        """What another server has answered before, unless others are asked by now."""
+        servers = {forward: upstream.known() for forward, upstream in self._upstreams.items()}
         if servers != self._asked:
             self._asked = servers
             self._cache.clear()
-        return self._cache.get(question, limit_bytes=limit_bytes)
+        return self._cache.get(inquiry.question, limit_bytes=inquiry.limit_bytes)
 
-    async def ask(self, elsewhere: Elsewhere, *, stream: bool) -> bytes:
-        """The answer from upstream; SERVFAIL when there is none."""
+    async def ask(self, elsewhere: Elsewhere) -> bytes:
+        """The answer with the help of other servers; SERVFAIL when they have none."""
+        answer = await self._asked_for(elsewhere)
+        metrics.responses[answer[3] & 0xF] += 1
+        return answer
+
+    async def _asked_for(self, elsewhere: Elsewhere) -> bytes:
+        way, inquiry = elsewhere.way, elsewhere.inquiry
         try:
-            return await self._ask(elsewhere, stream)
+            while True:
+                try:
+                    found = self._known(inquiry) or await self._fetched(inquiry)
+                except NoAnswer as error:
+                    self._tell(inquiry, error)
+                    inquiry = way.throw(error)
+                else:
+                    inquiry = way.send(found)
+        except StopIteration as done:
+            answer: bytes = done.value
+            return answer
+        except NoAnswer:
+            return codec.encode(elsewhere.question, codec.SERVFAIL, authoritative=False)
         except FAULTS_OF_DATA as error:
             return _senseless(elsewhere.question, error)
+        finally:
+            way.close()
 
-    async def _ask(self, elsewhere: Elsewhere, stream: bool) -> bytes:
-        question = elsewhere.question
+    async def _fetched(self, inquiry: Inquiry) -> bytes:
+        """Raises NoAnswer."""
+        forward = inquiry.block.forward
+        if forward is None:
+            raise NoAnswer("no servers are named for it")
+        upstream, question, limit = self._upstreams.get(forward) or self._make(forward), inquiry.question, inquiry.limit_bytes
+        stale = self._cache.stale(question, limit_bytes=limit) if inquiry.block.stale_s else None
         try:
-            if not elsewhere.target:
-                return await self._outside(question, elsewhere.message, stream=stream)
-            inquiry = codec.query(elsewhere.target, question.type, SystemRandom().randrange(1 << 16))
-            code, records = codec.parse_addresses(await self._followed(inquiry, stream=stream))
-        except (NoAnswer, MalformedMessage) as error:
-            log.debug("name not resolved", name=codec.text_of(question.name), why=str(error))
-            return codec.encode(question, codec.SERVFAIL, elsewhere.answers, limit_bytes=_limit(question, stream), authoritative=False)
-        return codec.encode(question, code, [*elsewhere.answers, *records], limit_bytes=_limit(question, stream))
+            async with asyncio.timeout(None if stale is None else STALE_AFTER_S):
+                return await self._cache.ask(
+                    question,
+                    limit_bytes=limit,
+                    fetch=lambda: upstream.ask(inquiry.message, stream=inquiry.stream),
+                    longest_s=inquiry.block.longest_s,
+                    stale_s=inquiry.block.stale_s,
+                )
+        except (NoAnswer, TimeoutError):
+            if stale is None:
+                raise
+            metrics.STALE.add()
+            return stale
 
-    async def _outside(self, question: Question, message: bytes, *, stream: bool) -> bytes:
-        """question: the one that the message carries."""
-        limit = _limit(question, stream)
-        return await self._cache.ask(question, limit_bytes=limit, fetch=lambda: self._upstream.ask(message, stream=stream))
+    def _way(self, question: Question, message: bytes, stream: bool, asker: str) -> Way:
+        block = self._configuration.block_of(question.name)
+        if block is None:
+            return codec.encode(question, codec.REFUSED, authoritative=False)
+        name = rewritten(question.name, block.rewrites) if block.rewrites else question.name
+        limit, trail = codec.STREAM_BYTES if stream else question.limit_bytes, Trail()
+        if name is question.name and self._local[id(block)].leaves(name):
+            answer: bytes = yield Inquiry(block, question, message, limit, stream)
+            return answer
+        found = yield from self._found(block, name, question.type, trail)
+        if found.code == codec.NXDOMAIN and block.autopath and self._searches is not None:
+            found = yield from self._completed(block, name, question.type, asker, found, trail)
+        if name is not question.name:
+            found = replace(found, answers=[replace(each, name=question.name) if each.name == name else each for each in found.answers])
+        is_kept = trail.lasting and not stream and not question.has_options
+        answers = _in_turn(found.answers, self._answers.turn(message[2:])) if is_kept else found.answers
+        encoded = codec.encode(
+            question,
+            found.code,
+            answers,
+            found.authority,
+            found.additional,
+            limit_bytes=limit,
+            authoritative=found.authoritative,
+        )
+        if is_kept:
+            self._answers.put(message[2:], encoded[2:], trail.keys, records=len(answers), type=question.type, code=found.code)
+        return encoded
 
-    async def _followed(self, inquiry: bytes, *, stream: bool) -> bytes:
-        """The whole answer to a question of our own, whatever its length."""
-        question = codec.parse(inquiry)
-        known = self._kept(question, codec.STREAM_BYTES)
-        if known is not None:
-            return known
-        answer = await self._outside(question, inquiry, stream=stream)
-        return answer if stream or not codec.is_truncated(answer) else await self._outside(question, inquiry, stream=True)
-
-    def _inside(self, question: Question, stream: bool) -> bytes | Elsewhere:
-        """Follows CNAMEs (services of type ExternalName) as long as they stay in the zone."""
-        chain: list[Record] = []
-        name = question.name
+    def _found(self, block: Block, name: Name, type_: int, trail: Trail) -> Generator[Inquiry, bytes, Found]:
+        """Follows CNAMEs (services of type ExternalName) as long as they stay inside. Raises NoAnswer only when nothing is known at all."""
+        local, chain = self._local[id(block)], list[Record]()
         for _ in range(LONGEST_CHAIN):
-            found = self._zone.resolve(name, question.type)
-            if not found or found[0].type != codec.CNAME or question.type in (codec.CNAME, codec.ANY):
-                whole = found if found is None and not chain else [*chain, *(found or ())]
-                return self._encoded(question, whole, self._zone.origin, stream)
-            chain += found
-            target = found[0].value
+            found = local.resolve(name, type_, trail.keys)
+            if found is None:
+                trail.lasting = False
+                return (yield from self._outside(block, name, type_, chain))
+            trail.lasting = trail.lasting and found.lasting
+            if not found.is_alias_for(type_):
+                return replace(found, answers=[*chain, *found.answers])
+            chain += found.answers
+            target = found.answers[0].value
             assert isinstance(target, tuple)
-            if not self._zone.contains(target):
-                return Elsewhere(question, b"", tuple(chain), target)
             name = target
-        return codec.encode(question, codec.SERVFAIL, authoritative=False)
+        return Found(codec.SERVFAIL, authoritative=False)
 
-    def _encoded(self, question: Question, found: Found, owner: Name, stream: bool) -> bytes:
-        """owner: of the SOA record by which a negative answer says how long it holds."""
-        code = codec.NXDOMAIN if found is None else codec.NOERROR
-        authority = [] if found else [self._zone.authority(owner)]
-        additional = self._zone.targets(found or ()) if question.type == codec.SRV else ()
-        return codec.encode(question, code, found or (), authority, additional, limit_bytes=_limit(question, stream))
+    def _outside(self, block: Block, name: Name, type_: int, chain: list[Record]) -> Generator[Inquiry, bytes, Found]:
+        inquiry = codec.query(name, type_, SystemRandom().randrange(1 << 16))
+        question = codec.parse(inquiry)
+        try:
+            answer = yield Inquiry(block, question, inquiry, codec.STREAM_BYTES, False)
+            if codec.is_truncated(answer):
+                answer = yield Inquiry(block, question, inquiry, codec.STREAM_BYTES, True)
+            reply = codec.parse_reply(answer)
+        except (NoAnswer, MalformedMessage) as error:
+            if not chain:
+                raise NoAnswer(str(error)) from error
+            return Found(codec.SERVFAIL, chain, authoritative=False)
+        authority = () if reply.answers and reply.code == codec.NOERROR else reply.negative
+        return Found(reply.code, [*chain, *reply.answers], authority, authoritative=bool(chain))
+
+    def _completed(self, block: Block, name: Name, type_: int, asker: str, found: Found, trail: Trail) -> Generator[Inquiry, bytes, Found]:
+        """What the asker's resolver would find further on its search path, as the target of an alias; else what was found at first."""
+        assert self._searches is not None
+        candidates = self._searches.candidates(name, asker)
+        # Who asks decides: the next asker of the same name may be another pod's.
+        trail.lasting = trail.lasting and not self._searches.may_complete(name)
+        for candidate in candidates:
+            there = self._configuration.block_of(candidate) or block
+            try:
+                other = yield from self._found(there, candidate, type_, trail)
+            except NoAnswer:
+                break
+            if other.code == codec.NOERROR:
+                metrics.AUTOPATH.add()
+                alias = Record(name, codec.CNAME, min((each.ttl_s for each in other.answers), default=block.ttl_s), candidate)
+                return replace(other, answers=[alias, *other.answers])
+        return found
+
+    def _forget(self, key: str) -> None:
+        if key == NAMESPACE_SET:
+            self._answers.clear()
+        else:
+            self._answers.forget(key)
+
+    def _note(self, question: Question, asker: str, stream: bool) -> None:
+        block = self._configuration.block_of(question.name)
+        if block is not None and block.log:
+            self._queries.note(question, asker, stream)
+
+    def _tell(self, inquiry: Inquiry, error: NoAnswer) -> None:
+        if inquiry.block.errors:
+            self._queries.failed(inquiry.question, str(error))
+
+
+def _in_turn(answers: Sequence[Record], turn: int) -> Sequence[Record]:
+    """Addresses in an order in which another one is the first each time; an alias stays in front of what it stands for."""
+    if len(answers) < 2 or any(each.type not in (codec.A, codec.AAAA) for each in answers):
+        return answers
+    ordered = sorted(answers, key=lambda each: str(each.value))
+    start = turn * max(len(ordered) // ORDERS, 1) % len(ordered)
+    return ordered[start:] + ordered[:start]
 
 
 def _senseless(question: Question, error: Exception) -> bytes:
     """An object that makes no sense costs its own name an answer, and nobody else anything."""
     log.warning("name cannot be answered", name=codec.text_of(question.name)[:255], error=repr(error)[:255])
     return codec.encode(question, codec.SERVFAIL, authoritative=False)
-
-
-def _limit(question: Question, stream: bool) -> int:
-    return codec.STREAM_BYTES if stream else question.limit_bytes

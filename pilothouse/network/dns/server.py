@@ -1,25 +1,34 @@
-"""The sockets: DNS over UDP and over TCP on one address.
+"""The sockets: DNS over UDP and over TCP, on one address of each IP family.
 
-A question that the caches answer is answered in the callback that received it. Others become tasks, at most `MOST_WAITING` at a
-time; when there are more, the newest is told to ask again (SERVFAIL), so that a dead upstream cannot fill the memory. No asker has more
-than a part of these, nor of the connections: one pod takes the names away from itself alone.
+A question that the caches answer is answered in the callback that received it, and what has come meanwhile with it. Others become tasks,
+at most `MOST_WAITING` at a time; when there are more, the newest is told to ask again (SERVFAIL), so that a dead upstream cannot fill the
+memory. No asker has more than a part of these, nor of the connections: one pod takes the names away from itself alone.
 """
 
 import asyncio
 import contextlib
+import socket
 import struct
+import time
 from collections import Counter
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pilothouse.aio.tasks import TaskSet
-from pilothouse.network.dns import codec
+from pilothouse.network.dns import codec, metrics
 from pilothouse.network.dns.resolver import Elsewhere, Resolver
 
 MOST_WAITING, MOST_WAITING_OF_ONE = 1000, 200
 MOST_CONNECTIONS, MOST_CONNECTIONS_OF_ONE = 200, 20
+MOST_OF_CONNECTION = 16
+"""Questions of one connection that wait for other servers; no more are read meanwhile. Source: RFC 7766 section 6.2.1.1 (pipelining)."""
 IDLE_S = 10.0
-
+BATCH = 64
+"""Datagrams that are answered before the event loop goes on to others."""
+LONGEST_QUESTION = 4096
+RECEIVE_BYTES = 4 << 20
+"""Of the socket's buffer, for questions that come while the loop is busy."""
+_SO_RCVBUFFORCE = 33
 FREE_PORT_TRIES = 10
 
 
@@ -48,97 +57,215 @@ class Places:
             del self._taken[address]
 
 
-class DatagramServer(asyncio.DatagramProtocol):
-    def __init__(self, resolver: Resolver, tasks: TaskSet) -> None:
+class DatagramServer:
+    """Owns the socket, which is bound and does not block."""
+
+    def __init__(self, resolver: Resolver, tasks: TaskSet, places: Places, bound: socket.socket) -> None:
         self._resolver = resolver
         self._tasks = tasks
-        self._places = Places(MOST_WAITING, MOST_WAITING_OF_ONE)
-        self._transport: asyncio.DatagramTransport | None = None
+        self._places = places
+        self._socket = bound
+        self._family = 2 if bound.family == socket.AF_INET6 else 1
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(bound.fileno(), self._receive)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.DatagramTransport", transport)
+    def close(self) -> None:
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        answer = self._resolver.answer(data, stream=False)
-        if isinstance(answer, Elsewhere):
-            answer = self._forward(answer, addr)
-        if answer is not None:
-            self._send(answer, addr)
+    def _receive(self) -> None:
+        began, answered = time.perf_counter(), 0
+        receive, quick, family = self._socket.recvfrom, self._resolver.quick, self._family
+        for _ in range(BATCH):
+            try:
+                message, asker = receive(LONGEST_QUESTION)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                continue  # An asker has gone before its answer came.
+            answer = quick(message, family)
+            if answer is None:
+                answer = self._answered(message, asker)
+            if answer is not None:
+                self._send(answer, asker)
+                answered += 1
+        if answered:
+            metrics.DURATION.observe(time.perf_counter() - began, times=answered)
 
-    def error_received(self, exc: Exception) -> None:
-        """An asker has gone before its answer came."""
+    def _answered(self, message: bytes, asker: tuple[str, int]) -> bytes | None:
+        """What is known at once; None when a task sends the answer, or nobody."""
+        answer = self._resolver.answer(message, stream=False, asker=asker[0])
+        return self._forward(answer, asker) if isinstance(answer, Elsewhere) else answer
 
-    def _forward(self, elsewhere: Elsewhere, address: tuple[str, int]) -> bytes | None:
-        if not self._places.take(address[0]):
+    def _forward(self, elsewhere: Elsewhere, asker: tuple[str, int]) -> bytes | None:
+        if not self._places.take(asker[0]):
+            elsewhere.way.close()
             return codec.encode(elsewhere.question, codec.SERVFAIL, authoritative=False)
-        self._tasks.start(self._ask(elsewhere, address))
+        self._tasks.start(self._ask(elsewhere, asker))
         return None
 
-    async def _ask(self, elsewhere: Elsewhere, address: tuple[str, int]) -> None:
+    async def _ask(self, elsewhere: Elsewhere, asker: tuple[str, int]) -> None:
+        began = time.perf_counter()
         try:
-            self._send(await self._resolver.ask(elsewhere, stream=False), address)
+            self._send(await self._resolver.ask(elsewhere), asker)
         finally:
-            self._places.give(address[0])
+            self._places.give(asker[0])
+            metrics.DURATION.observe(time.perf_counter() - began)
 
-    def _send(self, answer: bytes, address: tuple[str, int]) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(answer, address)
+    def _send(self, answer: bytes, asker: tuple[str, int]) -> None:
+        # A full buffer or an asker that is gone: the answer is lost, and whoever still wants it asks again.
+        with contextlib.suppress(OSError):
+            self._socket.sendto(answer, asker)
 
 
 class StreamServer:
-    """One connection may carry many questions; they are answered in turn."""
+    """One connection may carry many questions, and gets the answers as they come: each has the identifier of its question."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, places: Places, waiting: Places) -> None:
         self._resolver = resolver
-        self._places = Places(MOST_CONNECTIONS, MOST_CONNECTIONS_OF_ONE)
+        self._places = places
+        self._waiting = waiting
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
         if peer is None or not self._places.take(peer[0]):
             writer.close()
             return
+        tasks = TaskSet()
         try:
-            while await self._answer_one(reader, writer):
+            connection = _Connection(self._resolver, reader, writer, peer[0], tasks, self._waiting)
+            while await connection.answer_one():
                 pass
+            await connection.finish()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass
         finally:
             self._places.give(peer[0])
             writer.close()
+            await tasks.close()
 
-    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        async with asyncio.timeout(IDLE_S):
-            (length,) = struct.unpack("!H", await reader.readexactly(2))
-            message = await reader.readexactly(length)
-        answer = self._resolver.answer(message, stream=True)
-        if isinstance(answer, Elsewhere):
-            answer = await self._resolver.ask(answer, stream=True)
+
+class _Connection:
+    def __init__(
+        self,
+        resolver: Resolver,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        asker: str,
+        tasks: TaskSet,
+        waiting: Places,
+    ) -> None:
+        self._resolver = resolver
+        self._reader = reader
+        self._writer = writer
+        self._asker = asker
+        self._tasks = tasks
+        self._waiting = waiting
+        self._slots = asyncio.Semaphore(MOST_OF_CONNECTION)
+
+    async def answer_one(self) -> bool:
+        """False: no more will come, or what came is no question."""
+        try:
+            async with asyncio.timeout(IDLE_S):
+                (length,) = struct.unpack("!H", await self._reader.readexactly(2))
+                message = await self._reader.readexactly(length)
+        except asyncio.IncompleteReadError:
+            return False
+        began = time.perf_counter()
+        answer = self._resolver.answer(message, stream=True, asker=self._asker)
         if answer is None:
             return False
-        async with asyncio.timeout(IDLE_S):
-            writer.write(struct.pack("!H", len(answer)) + answer)
-            await writer.drain()
+        if isinstance(answer, Elsewhere):
+            await self._forward(answer, began)
+        else:
+            await self._send(answer)
+            metrics.DURATION.observe(time.perf_counter() - began)
         return True
 
+    async def finish(self) -> None:
+        """Who has closed one direction still gets what is under way."""
+        for _ in range(MOST_OF_CONNECTION):
+            await self._slots.acquire()
 
-Listening = tuple[asyncio.DatagramTransport, asyncio.Server]
+    async def _forward(self, elsewhere: Elsewhere, began: float) -> None:
+        if not self._waiting.take(self._asker):
+            elsewhere.way.close()
+            await self._send(codec.encode(elsewhere.question, codec.SERVFAIL, authoritative=False))
+            return
+        try:
+            await self._slots.acquire()
+        except asyncio.CancelledError:
+            self._waiting.give(self._asker)
+            raise
+        self._tasks.start(self._ask(elsewhere, began))
+
+    async def _ask(self, elsewhere: Elsewhere, began: float) -> None:
+        try:
+            answer = await self._resolver.ask(elsewhere)
+            with contextlib.suppress(OSError, TimeoutError):
+                await self._send(answer)
+        finally:
+            self._slots.release()
+            self._waiting.give(self._asker)
+            metrics.DURATION.observe(time.perf_counter() - began)
+
+    async def _send(self, answer: bytes) -> None:
+        async with asyncio.timeout(IDLE_S):
+            self._writer.write(struct.pack("!H", len(answer)) + answer)
+            await self._writer.drain()
 
 
-async def listen(resolver: Resolver, tasks: TaskSet, address: str, port: int) -> Listening:
-    """port 0: any that is free for both. Raises OSError when the address is taken or not there."""
+@dataclass(frozen=True, slots=True)
+class Listening:
+    port: int
+    datagrams: tuple[DatagramServer, ...]
+    streams: tuple[asyncio.Server, ...]
+
+    def close(self) -> None:
+        for datagram in self.datagrams:
+            datagram.close()
+        for stream in self.streams:
+            stream.close()
+
+
+async def listen(resolver: Resolver, tasks: TaskSet, addresses: Sequence[str], port: int) -> Listening:
+    """port 0: any that is free for all. Raises OSError when an address is taken or not there."""
     for _ in range(FREE_PORT_TRIES - 1 if port == 0 else 0):
         with contextlib.suppress(OSError):
-            return await _listen(resolver, tasks, address, 0)
-    return await _listen(resolver, tasks, address, port)
+            return await _listen(resolver, tasks, addresses, 0)
+    return await _listen(resolver, tasks, addresses, port)
 
 
-async def _listen(resolver: Resolver, tasks: TaskSet, address: str, port: int) -> Listening:
-    loop = asyncio.get_running_loop()
-    make: Callable[[], DatagramServer] = lambda: DatagramServer(resolver, tasks)  # noqa: E731
-    transport, _ = await loop.create_datagram_endpoint(make, local_addr=(address, port))
+async def _listen(resolver: Resolver, tasks: TaskSet, addresses: Sequence[str], port: int) -> Listening:
+    waiting, connections = Places(MOST_WAITING, MOST_WAITING_OF_ONE), Places(MOST_CONNECTIONS, MOST_CONNECTIONS_OF_ONE)
+    async with contextlib.AsyncExitStack() as undo:
+        datagrams, streams = [], []
+        for address in addresses:
+            bound = datagram_socket(address, port)
+            port = bound.getsockname()[1]
+            datagrams.append(DatagramServer(resolver, tasks, waiting, bound))
+            undo.callback(datagrams[-1].close)
+            serve = StreamServer(resolver, connections, waiting).serve
+            streams.append(await asyncio.start_server(serve, address, port, limit=2 * codec.STREAM_BYTES))
+            undo.callback(streams[-1].close)
+        undo.pop_all()
+        return Listening(port, tuple(datagrams), tuple(streams))
+
+
+def datagram_socket(address: str, port: int) -> socket.socket:
+    """Bound, and never blocking. Raises OSError."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_DGRAM)
     try:
-        server = await asyncio.start_server(StreamServer(resolver).serve, address, transport.get_extra_info("sockname")[1])
+        bound.setblocking(False)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BYTES)
+        except PermissionError:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        bound.bind((address, port))
     except OSError:
-        transport.close()
+        bound.close()
         raise
-    return transport, server
+    return bound

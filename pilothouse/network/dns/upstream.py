@@ -1,7 +1,8 @@
-"""Questions that are not the cluster's go to the host's name servers, unchanged, and the answers come back unchanged.
+"""Questions that are not the cluster's go to other name servers, unchanged, and the answers come back unchanged.
 
-Each question has a socket of its own, connected and on a random port, so that nobody else's packet passes for the answer. Without
-a server that answers, failure is said within a few seconds; without any server, at once.
+Each question has a socket of its own, connected and on a random port, so that nobody else's packet passes for the answer. The server
+that has answered quickest is asked first; when it is slower than it should be, the next one is asked as well, and the first answer
+counts. Without a server that answers, failure is said within a few seconds; without any server, at once.
 """
 
 import asyncio
@@ -12,11 +13,22 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from pilothouse.network.dns import codec
+import structlog
 
-TRY_S = 1.5
-SILENCE_S = 30.0
+from pilothouse.network.dns import codec, metrics
+
+log = structlog.get_logger("network.dns")
+PATIENCE_S = 4.0
+"""For one question, all servers and rounds together; resolvers in pods wait 5 s."""
+HEDGE_S = 0.3
+"""After so long without an answer the next server is asked, too."""
 ROUNDS = 2
+MOST_ASKED = 4
+"""Of one question, sockets at a time and in all."""
+SILENCE_S, MOST_SILENCE_S = 30.0, 300.0
+"""A server that did not answer is asked after all others for so long; twice as long each time, up to the second."""
+SMOOTHING = 0.2
+"""Weight of the newest of a server's times in the mean that orders servers."""
 LONGEST = 65535
 Server = tuple[str, int]
 
@@ -51,20 +63,54 @@ def _is_address(text: str) -> bool:
     return True
 
 
-class Upstream:
-    """ours: addresses where this very server answers, to which nothing is forwarded."""
+class _Health:
+    """What is known of one server. mean_s: of its answers, None without any; failures: since its last answer."""
 
-    def __init__(self, servers: Iterable[str] | None, resolv_conf: Path, ours: Iterable[Server]) -> None:
+    __slots__ = ("failures", "mean_s", "silent_until")
+
+    def __init__(self) -> None:
+        self.mean_s: float | None = None
+        self.failures = 0
+        self.silent_until = 0.0
+
+    def answered(self, took_s: float) -> None:
+        self.failures, self.silent_until = 0, 0.0
+        self.mean_s = took_s if self.mean_s is None else self.mean_s + SMOOTHING * (took_s - self.mean_s)
+
+    def failed(self, now: float) -> None:
+        if now >= self.silent_until:
+            self.silent_until = now + min(SILENCE_S * 2 ** min(self.failures, 8), MOST_SILENCE_S)
+            self.failures += 1
+
+
+class Upstream:
+    """servers: None for those of resolv_conf. ours: addresses where this very server answers, to which nothing is forwarded.
+
+    most: questions under way at a time; who comes when there are as many is told that there is no answer.
+    """
+
+    def __init__(self, servers: Iterable[str] | None, resolv_conf: Path, ours: Iterable[Server], *, most: int = 1000) -> None:
         self._fixed = None if servers is None else [parse_server(server) for server in servers]
         self._resolv_conf = resolv_conf
         self._ours = frozenset(ours)
+        self._most = most
+        self._under_way = 0
         self._read: tuple[int, list[Server]] = (-1, [])
-        self._silent: dict[Server, float] = {}
+        self._health: dict[Server, _Health] = {}
 
     def servers(self) -> list[Server]:
-        """In the order in which they are asked: one that did not answer a moment ago comes after those that did."""
-        since = time.monotonic() - SILENCE_S
-        return sorted(self.known(), key=lambda server: self._silent.get(server, -SILENCE_S) > since)
+        """In the order in which they are asked: those that did not answer lately last, the others by the time that their answers take.
+
+        One without an answer so far comes first, so that each of them is tried.
+        """
+        now = time.monotonic()
+
+        def rank(server: Server) -> tuple[bool, float]:
+            health = self._health.get(server) or _Health()
+            # In steps, so that servers which are as good as each other stay in the order in which they are written.
+            return now < health.silent_until, round((health.mean_s or 0.0) / HEDGE_S * 10)
+
+        return sorted(self.known(), key=rank)
 
     def known(self) -> list[Server]:
         """As they are configured, in that order."""
@@ -83,22 +129,81 @@ class Upstream:
     async def ask(self, message: bytes, *, stream: bool) -> bytes:
         """The answer to a whole DNS message, with the message's own identifier. stream: over TCP. Raises NoAnswer."""
         servers = self.servers()
-        for server in servers * ROUNDS:
-            try:
-                async with asyncio.timeout(TRY_S):
-                    answer = await (_ask_stream(server, message) if stream else _ask_datagram(server, message))
-            except (OSError, TimeoutError, asyncio.IncompleteReadError):
-                self._silent[server] = time.monotonic()
-                continue
-            self._silent.pop(server, None)
-            return answer
-        raise NoAnswer("no name server is configured" if not servers else f"none of {len(servers)} name servers answers")
+        if not servers:
+            raise NoAnswer("no name server is configured")
+        if self._under_way >= self._most:
+            raise NoAnswer(f"{self._most} questions are under way already")
+        self._health = {server: self._health.get(server) or _Health() for server in self.known()}
+        self._under_way += 1
+        try:
+            return await self._first_answer((servers * ROUNDS)[:MOST_ASKED], message, stream)
+        finally:
+            self._under_way -= 1
+
+    async def _first_answer(self, servers: list[Server], message: bytes, stream: bool) -> bytes:
+        """Of servers that are asked one after the other, each as soon as those before have failed or been silent for a moment."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE_S
+        waiting: set[asyncio.Task[bytes | None]] = set()
+        unwilling: bytes | None = None
+        try:
+            while servers or waiting:
+                left_s = until - loop.time()
+                if left_s <= 0:
+                    break
+                if servers:
+                    waiting.add(loop.create_task(self._try(servers.pop(0), message, stream, left_s)))
+                done, waiting = await asyncio.wait(
+                    waiting, timeout=min(HEDGE_S, left_s) if servers else left_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                for answer in (task.result() for task in done):
+                    if answer is not None and codec.is_of_use(answer):
+                        return answer
+                    unwilling = unwilling or answer
+        finally:
+            for task in waiting:
+                task.cancel()
+            if waiting:
+                await asyncio.gather(*waiting, return_exceptions=True)
+        if unwilling is not None:
+            return unwilling
+        raise NoAnswer(f"none of {len(self._health)} name servers answers")
+
+    async def _try(self, server: Server, message: bytes, stream: bool, patience_s: float) -> bytes | None:
+        """None: it has not answered."""
+        began, health = time.monotonic(), self._health.setdefault(server, _Health())
+        try:
+            async with asyncio.timeout(patience_s):
+                answer = await (_ask_stream(server, message) if stream else _ask_datagram(server, message))
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            self._failed(server, health, error)
+            return None
+        except asyncio.CancelledError:
+            # Another server's answer came first: this one was too slow.
+            if time.monotonic() - began >= HEDGE_S:
+                health.failed(time.monotonic())
+            raise
+        took_s = time.monotonic() - began
+        health.answered(took_s)
+        metrics.FORWARDED.observe(took_s, _shown(server), str(answer[3] & 0xF))
+        return answer
+
+    def _failed(self, server: Server, health: _Health, error: Exception) -> None:
+        if not health.failures:
+            log.warning("name server does not answer", server=_shown(server), why=str(error) or type(error).__name__)
+        health.failed(time.monotonic())
+        metrics.FAILED.add(_shown(server))
+
+
+def _shown(server: Server) -> str:
+    address, port = server
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _answers(message: bytes, answer: bytes) -> bool:
     """Whether the answer repeats the message's identifier and question, in whatever case."""
     end = 12 + codec.question_bytes(message)
-    return answer[:2] == message[:2] and answer[12:end].lower() == message[12:end].lower()
+    return len(answer) >= end and answer[:2] == message[:2] and answer[12:end].lower() == message[12:end].lower()
 
 
 class _Answer(asyncio.DatagramProtocol):

@@ -4,19 +4,22 @@ Source: Kubernetes DNS-Based Service Discovery, version 1.1.0. A name that is no
 type asked for ([]) are different answers: a resolver goes on searching only after the first.
 """
 
-import ipaddress
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pilothouse.client.informers import Informers
+from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, NAMESPACES, SERVICES
 from pilothouse.network.dns.codec import AAAA, ANY, CNAME, NS, PTR, SOA, SRV, TXT, A, Authority, Name, Record, Service, name_of
 from pilothouse.network.dns.config import ClusterDNSConfig
+from pilothouse.network.dns.reverse import ReverseZones, dashed, pod_address
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 SCHEMA_VERSION = b"1.1.0"
+NAMESPACE_SET = "*"
+"""Key of names that hang on which namespaces there are, or on nothing that changes."""
 Found = list[Record] | None
 
 
@@ -39,11 +42,39 @@ def cluster_addresses(service: Object) -> list[str]:
 class Zone:
     def __init__(self, informers: Informers, config: ClusterDNSConfig) -> None:
         self.origin = name_of(config.zone)
+        self.ttl_s = config.ttl_s
         self._config = config
         self._services = informers.of(SERVICES, indexes={"cluster-address": cluster_addresses})
         self._slices = informers.of(ENDPOINTSLICES, indexes={"service": _service_key, "address": _endpoint_addresses})
         self._namespaces = informers.of(NAMESPACES)
-        self._networks = [ipaddress.ip_network(network) for network in config.networks]
+        self.reverse_zones = ReverseZones(config.networks)
+
+    def on_change(self, forget: Callable[[str], None]) -> None:
+        """forget: hears `key` of the names whose answers may have changed."""
+
+        def service_changed(old: Object | None, new: Object | None) -> None:
+            service = old or new
+            if service is not None:
+                forget(meta.key(service))
+
+        def slice_changed(old: Object | None, new: Object | None) -> None:
+            for key in {key for slice_ in (old, new) if slice_ is not None for key in _service_key(slice_)}:
+                forget(key)
+
+        def namespace_changed(old: Object | None, new: Object | None) -> None:
+            if old is None or new is None:
+                forget(NAMESPACE_SET)
+
+        self._services.on_change(service_changed)
+        self._slices.on_change(slice_changed)
+        self._namespaces.on_change(namespace_changed)
+
+    def key(self, name: Name) -> str:
+        """What the answer for a name inside the zone is made of: `namespace/name` of a Service, or NAMESPACE_SET."""
+        match name[: -len(self.origin)]:
+            case (*_, service, namespace, "svc"):
+                return f"{namespace}/{service}"
+        return NAMESPACE_SET
 
     async def wait_synced(self) -> None:
         for informer in (self._services, self._slices, self._namespaces):
@@ -51,16 +82,6 @@ class Zone:
 
     def contains(self, name: Name) -> bool:
         return name[-len(self.origin) :] == self.origin
-
-    def reverse_address(self, name: Name) -> str | None:
-        """The address that a reverse name asks for, if it is one of the cluster's."""
-        if name[-2:] != ("in-addr", "arpa") or len(name) != 6:
-            return None
-        try:
-            address = ipaddress.IPv4Address(".".join(reversed(name[:4])))
-        except ValueError:
-            return None
-        return str(address) if any(address in network for network in self._networks) else None
 
     def authority(self, name: Name | None = None) -> Record:
         server, mailbox = ("ns", "dns", *self.origin), ("hostmaster", *self.origin)
@@ -80,11 +101,11 @@ class Zone:
             case ("svc",) | ("pod",) | ("dns",):
                 return []
             case ("ns", "dns"):
-                return self._addresses(name, [self._config.cluster_ip], type_)
+                return self._addresses(name, self._config.cluster_ips, type_)
             case (namespace, "svc") | (namespace, "pod"):
                 return [] if self._namespaces.get(namespace) is not None else None
-            case (dashed, namespace, "pod"):
-                return self._pod(name, dashed, namespace, type_)
+            case (label, namespace, "pod"):
+                return self._pod(name, label, namespace, type_)
             case (*front, service, namespace, "svc"):
                 return self._service(name, tuple(front), f"{namespace}/{service}", type_)
         return None
@@ -104,15 +125,12 @@ class Zone:
         random.shuffle(records)
         return [record for record in records if type_ in (record.type, ANY)]
 
-    def _pod(self, name: Name, dashed: str, namespace: str, type_: int) -> Found:
+    def _pod(self, name: Name, label: str, namespace: str, type_: int) -> Found:
         """The address is in the name itself; no pod needs to have it (as upstream's default, "insecure")."""
         if self._namespaces.get(namespace) is None:
             return None
-        try:
-            address = ipaddress.IPv4Address(dashed.replace("-", "."))
-        except ValueError:
-            return None
-        return self._addresses(name, [str(address)], type_)
+        address = pod_address(label)
+        return None if address is None else self._addresses(name, [address], type_)
 
     def _service(self, name: Name, front: Name, key: str, type_: int) -> Found:
         service = self._services.get(key)
@@ -124,13 +142,13 @@ class Zone:
         match front:
             case ():
                 return self._addresses(name, addresses, type_) if addresses else self._headless(name, service, key, type_)
-            case (port, protocol) if port.startswith("_") and protocol.startswith("_"):
+            case (port, protocol) if len(port) > 1 and port[0] == protocol[:1] == "_":
                 return self._ports(name, service, key, (port[1:], protocol[1:]), type_)
             case (host,) if not host.startswith("_"):
                 found = [address for hostname, address in self._hosts(service, key) if hostname == host]
                 return self._addresses(name, found, type_) if found else None
-            case (protocol,) if protocol in ("_tcp", "_udp", "_sctp"):
-                return []
+            case (protocol,):
+                return [] if any(_offers(port, protocol[1:]) for port in service["spec"].get("ports") or ()) else None
         return None
 
     def _headless(self, name: Name, service: Object, key: str, type_: int) -> Found:
@@ -156,12 +174,12 @@ class Zone:
         of_service: dict[Name, dict[str, list[str]]] = {}
         for host in hosts:
             if len(host) == len(self.origin) + 3:
-                yield from self.resolve(host, A) or ()
+                yield from self.resolve(host, ANY) or ()
                 continue
             name, base = host[0], host[1:]
             if base not in of_service:
                 of_service[base] = self._host_addresses(f"{base[1]}/{base[0]}")
-            yield from self._addresses(host, of_service[base].get(name, ()), A)
+            yield from self._addresses(host, of_service[base].get(name, ()), ANY)
 
     def _host_addresses(self, key: str) -> dict[str, list[str]]:
         """Of a headless service's endpoints, by their names."""
@@ -173,11 +191,8 @@ class Zone:
 
     def _usable(self, service: Object, key: str) -> Iterator[tuple[Object, Object]]:
         """Slice and endpoint, for each endpoint that has a name."""
-        unready_too = service["spec"].get("publishNotReadyAddresses", False)
         for slice_ in self._slices.by_index("service", key):
-            for endpoint in slice_.get("endpoints") or ():
-                if unready_too or (endpoint.get("conditions") or {}).get("ready") is not False:
-                    yield slice_, endpoint
+            yield from ((slice_, endpoint) for endpoint in slice_.get("endpoints") or () if _is_usable(service, endpoint))
 
     def _hosts(self, service: Object, key: str) -> Iterator[tuple[str, str]]:
         for _, endpoint in self._usable(service, key):
@@ -207,8 +222,20 @@ class Zone:
                     continue
                 namespace, _, name = key.partition("/")
                 for endpoint in slice_["endpoints"]:
-                    if address in endpoint["addresses"] and endpoint.get("hostname"):
+                    if address in endpoint["addresses"] and endpoint.get("hostname") and _is_usable(service, endpoint):
                         yield (endpoint["hostname"].lower(), name, namespace, "svc", *self.origin)
+
+
+def _is_usable(service: Object, endpoint: Object) -> bool:
+    """What the specification calls ready."""
+    if service["spec"].get("publishNotReadyAddresses"):
+        return True
+    return (endpoint.get("conditions") or {}).get("ready") is not False
+
+
+def _offers(port: Object, protocol: str) -> bool:
+    """Whether names of a port lie below the protocol's, which is then there without records of its own."""
+    return bool(port.get("name")) and _port_names(port)[1] == protocol
 
 
 def _port_names(port: Object) -> tuple[str, str]:
@@ -216,4 +243,4 @@ def _port_names(port: Object) -> tuple[str, str]:
 
 
 def _hostname(endpoint: Object, address: str) -> str:
-    return str(endpoint.get("hostname") or "").lower() or address.replace(".", "-").replace(":", "-")
+    return str(endpoint.get("hostname") or "").lower() or dashed(address)

@@ -34,7 +34,7 @@ async def test_a_pod_resolves_a_service_at_the_address_of_kube_dns(host: None, n
     informers = cluster.informers()
     proxy_config = ServiceProxyConfig(instance="pht", node="here", local_cidr="10.244.7.0/24", service_cidr="10.96.0.0/12")
     proxy = ServiceProxy(informers, EndpointBarrier(), proxy_config)
-    dns = ClusterDNS(informers.client, informers, ClusterDNSConfig(node="here", address=gateway, cluster_ip="10.96.0.2"))
+    dns = ClusterDNS(informers.client, informers, ClusterDNSConfig(node="here", addresses=(gateway,), cluster_ips=("10.96.0.2",)))
     await cluster.put(NAMESPACES, {"metadata": {"name": "default", "uid": "default"}})
     await cluster.put(NODES, {"metadata": {"name": "here", "uid": "here"}})
     ports = [{"name": name, "protocol": protocol, "port": 53} for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP"))]

@@ -48,12 +48,11 @@ class Dns:
 @contextlib.asynccontextmanager
 async def serving(resolver: Resolver) -> AsyncIterator[Dns]:
     tasks = TaskSet()
-    transport, streams = await server.listen(resolver, tasks, "127.0.0.1", 0)
+    listening = await server.listen(resolver, tasks, ("127.0.0.1",), 0)
     try:
-        yield Dns(transport.get_extra_info("sockname")[1])
+        yield Dns(listening.port)
     finally:
-        streams.close()
-        transport.close()
+        listening.close()
         await tasks.close()
         await asyncio.sleep(0)
 
@@ -82,10 +81,10 @@ async def cluster_dns(*upstream: str, resolv_conf: Path | None = None) -> AsyncI
     cluster = FakeCluster()
     await fill(cluster)
     networks = ("10.96.0.0/12", "10.244.0.0/16")
-    config = ClusterDNSConfig(node="here", address="127.0.0.1", cluster_ip="10.96.0.10", port=0, networks=networks)
+    config = ClusterDNSConfig(node="here", addresses=("127.0.0.1",), cluster_ips=("10.96.0.10",), port=0, networks=networks)
     informers = cluster.informers()
     zone = Zone(informers, config)
-    resolver = Resolver(zone, Upstream(None if resolv_conf else upstream, resolv_conf or Path("/"), ()))
+    resolver = Resolver(zone, lambda _: Upstream(None if resolv_conf else upstream, resolv_conf or Path("/"), ()))
     async with running(informers.run), serving(resolver) as asked:
         yield asked
 
@@ -243,10 +242,10 @@ async def test_an_answer_from_upstream_is_asked_for_once() -> None:
 async def test_what_one_upstream_said_is_forgotten_when_there_is_another_one(tmp_path: Path) -> None:
     cluster = FakeCluster()
     informers = cluster.informers()
-    config = ClusterDNSConfig(node="here", address="127.0.0.1", cluster_ip="10.96.0.10", port=0)
+    config = ClusterDNSConfig(node="here", addresses=("127.0.0.1",), cluster_ips=("10.96.0.10",), port=0)
     async with authority() as (first, first_asked), authority() as (second, second_asked):
         upstream = Moving([first], Path("/"), ())
-        resolver = Resolver(Zone(informers, config), upstream)
+        resolver = Resolver(Zone(informers, config), lambda _: upstream)
         async with running(informers.run), serving(resolver) as asked:
             await asked.ask("example.org")
             upstream.move(second)
@@ -373,7 +372,7 @@ async def test_a_service_of_thousands_of_endpoints_costs_a_question_little_and_i
         addresses = (f"10.{number}.{each // 250}.{each % 250}" for each in range(1000))
         await cluster.put(ENDPOINTSLICES, endpoint_slice("huge", [HTTP], *map(endpoint, addresses), suffix=str(number)))
     informers = cluster.informers()
-    zone = Zone(informers, ClusterDNSConfig(node="here", address="127.0.0.1", cluster_ip="10.96.0.10", port=0))
+    zone = Zone(informers, ClusterDNSConfig(node="here", addresses=("127.0.0.1",), cluster_ips=("10.96.0.10",), port=0))
     looked = 0
     hosts = zone._hosts
 
@@ -383,7 +382,7 @@ async def test_a_service_of_thousands_of_endpoints_costs_a_question_little_and_i
         return hosts(*arguments)
 
     zone._hosts = counted  # type: ignore[method-assign]
-    async with running(informers.run), serving(Resolver(zone, Upstream((), Path("/"), ()))) as asked:
+    async with running(informers.run), serving(Resolver(zone, lambda _: Upstream((), Path("/"), ()))) as asked:
         await zone.wait_synced()
         for tcp, few in ((False, 1), (True, 500)):
             srv = await asked.message(f"_http._tcp.huge.default.{ORIGIN}", "SRV", tcp=tcp)

@@ -19,13 +19,13 @@ from pilothouse.network.dns.publish import AddressTaken, publish
 from tests.network.cluster import FakeCluster
 from tests.people import ADMIN, client_of, node, refused_parts
 
-CONFIG = ClusterDNSConfig(address="10.1.0.1", cluster_ip="10.96.0.10", node="n")
+CONFIG = ClusterDNSConfig(addresses=("10.1.0.1",), cluster_ips=("10.96.0.10",), node="n")
 DNS = node("n")
 
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    settings = Settings(tmp_path / "state", dns_address=CONFIG.cluster_ip)
+    settings = Settings(tmp_path / "state", dns_address=CONFIG.cluster_ips[0])
     async with Store.open(tmp_path / "store.db") as store, ApiServer.open(store, settings) as server:
         yield server
         assert not refused_parts(server)
@@ -48,7 +48,7 @@ async def test_the_service_and_its_endpoint_follow_what_is_configured(server: Ap
     await publish(client, CONFIG, 53)
     shown = await client.get(SERVICES, "kube-dns", "kube-system")
     assert (shown["spec"]["clusterIP"], await addresses(server)) == ("10.96.0.10", ["10.1.0.1"])
-    await publish(client, replace(CONFIG, address="10.1.0.2"), 53)
+    await publish(client, replace(CONFIG, addresses=("10.1.0.2",)), 53)
     assert await addresses(server) == ["10.1.0.2"]
 
 
@@ -58,7 +58,7 @@ async def test_what_is_right_is_not_written_again(server: ApiServer) -> None:
     await client_of(server, ADMIN).create(VALIDATING_WEBHOOKS, refusing_everything())
     await publish(client, CONFIG, 53)
     with pytest.raises(ApiError, match="failed calling webhook"):
-        await publish(client, replace(CONFIG, address="10.1.0.2"), 53)
+        await publish(client, replace(CONFIG, addresses=("10.1.0.2",)), 53)
 
 
 async def test_the_endpoint_goes_with_the_node_that_it_is_of(server: ApiServer) -> None:
@@ -74,14 +74,14 @@ async def test_the_endpoint_goes_with_the_node_that_it_is_of(server: ApiServer) 
 
 async def test_a_service_at_another_address_than_pods_are_told_is_said(server: ApiServer) -> None:
     with pytest.raises(AddressTaken, match="pods are told"):
-        await publish(client_of(server, DNS), replace(CONFIG, cluster_ip="10.96.0.11"), 53)
+        await publish(client_of(server, DNS), replace(CONFIG, cluster_ips=("10.96.0.11",)), 53)
 
 
 async def test_an_endpoint_that_was_deleted_comes_again() -> None:
     cluster = FakeCluster()
     await cluster.put(NODES, {"metadata": {"name": "n", "uid": "n"}})
     informers = cluster.informers()
-    dns = ClusterDNS(informers.client, informers, replace(CONFIG, address="127.0.0.1", port=0))
+    dns = ClusterDNS(informers.client, informers, replace(CONFIG, addresses=("127.0.0.1",), port=0))
     async with running(informers.run), running(dns.run), asyncio.timeout(10):
         await cluster.delete(ENDPOINTSLICES, "kube-system", "kube-dns-n")
         while await informers.client.get_or_none(ENDPOINTSLICES, "kube-dns-n", "kube-system") is None:

@@ -30,7 +30,7 @@ from pilothouse.model.kinds import (
     PERSISTENTVOLUMES,
     PODS,
 )
-from pilothouse.model.node_objects import DNS_SERVICE, NAMESPACE, dns_slice_name, report_name
+from pilothouse.model.node_objects import DNS_SERVICE, NAMESPACE, dns_slice_names, report_name
 from pilothouse.model.volumes import claim_names
 from pilothouse.wire import certificate_request
 from pilothouse.wire.certificate_request import BadRequestError
@@ -253,8 +253,8 @@ def _without_growth(claim: Object) -> Object:
 
 
 def _endpoint_slice(node: str, write: Write) -> None:
-    if (write.namespace, write.name) != (NAMESPACE, dns_slice_name(node)):
-        raise _refused(write, f'can only access the endpoint slice "{NAMESPACE}/{dns_slice_name(node)}"')
+    if write.namespace != NAMESPACE or write.name not in dns_slice_names(node):
+        raise _refused(write, f'can only access the endpoint slice "{NAMESPACE}/{dns_slice_names(node)[0]}"')
     if write.operation not in ("CREATE", "UPDATE"):
         return
     if _labels(write.new()).get(_SERVICE_NAME) != DNS_SERVICE:

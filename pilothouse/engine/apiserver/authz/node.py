@@ -15,7 +15,7 @@ from pilothouse.engine.apiserver.authz.graph import NodeGraph
 from pilothouse.engine.apiserver.authz.references import ACCOUNTS, CLAIMS, CONFIGMAPS, SECRETS
 from pilothouse.engine.apiserver.authz.rules import allows
 from pilothouse.model.json import Object
-from pilothouse.model.node_objects import NAMESPACE, dns_slice_name, report_name
+from pilothouse.model.node_objects import NAMESPACE, dns_slice_names, report_name
 
 LEASE_NAMESPACE = "kube-node-lease"
 _READ = ("get", "list", "watch")
@@ -131,13 +131,13 @@ def _lease(node: str, asked: Attributes) -> str | None:
 
 def _endpoint_slice(node: str, asked: Attributes) -> str | None:
     if asked.verb not in ("get", "create", "update", "patch") or asked.subresource or asked.namespace != NAMESPACE:
-        return f'can only get, create, update, or patch the endpoint slice of its own DNS server, in the "{NAMESPACE}" namespace'
-    return _own(asked, dns_slice_name(node))
+        return f'can only get, create, update, or patch the endpoint slices of its own DNS server, in the "{NAMESPACE}" namespace'
+    return _own(asked, *dns_slice_names(node))
 
 
-def _own(asked: Attributes, name: str) -> str | None:
+def _own(asked: Attributes, *names: str) -> str | None:
     """What a create is to be called is NodeRestriction's to see."""
-    return None if asked.verb == "create" or asked.name == name else f'can only access "{name}" there'
+    return None if asked.verb == "create" or asked.name in names else f'can only access "{names[0]}" there'
 
 
 def _csi_node(node: str, asked: Attributes) -> str | None:

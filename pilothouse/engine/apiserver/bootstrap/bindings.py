@@ -3,6 +3,7 @@
 from pilothouse.engine.apiserver.bootstrap.controller_roles import CONTROLLERS
 from pilothouse.engine.apiserver.bootstrap.roles import (
     CLUSTER_INFO_READER,
+    DNS_CONFIG_READER,
     ENDPOINT_REPORT_READER,
     LOAD_BALANCER_ANNOUNCER,
     LOAD_BALANCER_READER,
@@ -81,6 +82,7 @@ def role_bindings() -> list[Object]:
     return [
         _namespaced(f"system::{reader}", reader, users),
         _namespaced(ENDPOINT_REPORT_READER, ENDPOINT_REPORT_READER, ("User:system:kube-proxy",)),
+        _namespaced(DNS_CONFIG_READER, DNS_CONFIG_READER, ("User:system:kube-proxy",)),
         _namespaced(NODE_CONFIG_READER, NODE_CONFIG_READER, (f"Group:{NODE_GROUP}",)),
         _namespaced("system:controller:token-cleaner", "system:controller:token-cleaner", ("ServiceAccount:token-cleaner",)),
         _namespaced(signer, signer, ("ServiceAccount:bootstrap-signer",)),

@@ -6,6 +6,7 @@ from pilothouse.model.bootstrap_tokens import NODE_CONFIG
 from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import GROUP as LOAD_BALANCERS
+from pilothouse.model.node_objects import DNS_CONFIG
 from pilothouse.model.policy import AUTOUPDATE, BOOTSTRAPPING, EVENTS, READ, WRITE, cluster_role, paths, rule
 from pilothouse.model.scheduling import SCHEDULERS
 
@@ -17,6 +18,8 @@ CLUSTER_INFO_READER = "system:cluster-info-reader"
 """Of who has not signed in yet: reads where the cluster is and by which authority to know it."""
 ENDPOINT_REPORT_READER = "pilothouse:endpoint-report-reader"
 """Of nodes' proxies: in Leases, to which endpoints that leave the proxies of others still route."""
+DNS_CONFIG_READER = "pilothouse:dns-config-reader"
+"""Of nodes' DNS servers: the one ConfigMap that they are configured by."""
 POLICY_READER = "pilothouse:network-policy-reader"
 NETWORK_READER = "pilothouse:cluster-network-reader"
 """Of nodes' proxies, which carry out NetworkPolicies, too: who the pods are that these name."""
@@ -275,6 +278,7 @@ def roles() -> list[Object]:
         _role("kube-system", f"{reader}-reader", rule(READ, "configmaps", names=reader)),
         _role("kube-system", "system:controller:bootstrap-signer", rule(READ, "secrets")),
         _role("kube-system", ENDPOINT_REPORT_READER, rule("list watch", "leases", "coordination.k8s.io")),
+        _role("kube-system", DNS_CONFIG_READER, rule("list watch", "configmaps", names=DNS_CONFIG)),
         _role("kube-system", NODE_CONFIG_READER, rule("get", "configmaps", names=NODE_CONFIG)),
         _role("kube-system", "system:controller:token-cleaner", rule("delete get list watch", "secrets"), EVENTS),
         _role(
