@@ -28,7 +28,7 @@ STUB = "corp {\n  forward . 10.0.0.1\n}\n"
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    settings = Settings(tmp_path / "state", dns_address=CONFIG.cluster_ips[0])
+    settings = Settings(tmp_path / "state", dns_addresses=CONFIG.cluster_ips)
     async with Store.open(tmp_path / "store.db") as store, ApiServer.open(store, settings) as server:
         yield server
         assert not refused_parts(server)
