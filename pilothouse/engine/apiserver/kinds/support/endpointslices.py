@@ -6,8 +6,8 @@ from pilothouse.engine.apiserver.kinds.support.rule import Rule, inert, unless, 
 from pilothouse.engine.apiserver.kinds.support.table import Table, joined
 
 HONOURED = """
-addressType endpoints[].{addresses,hostname,nodeName} endpoints[].conditions.{ready,serving,terminating} endpoints[].hints.{forNodes,forZones}[].name endpoints[].zone
-ports[].{name,port,protocol}
+addressType endpoints[].{addresses,hostname,nodeName} endpoints[].conditions.{ready,serving,terminating} endpoints[].zone
+endpoints[].hints.{forNodes,forZones}[].name ports[].{name,port,protocol}
 """
 
 INERT: Mapping[str, Rule] = {
