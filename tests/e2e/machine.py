@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.cli.settings.home import Home
+from pilothouse.network.pod.config import group_of
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ def look(home: Path) -> Machine:
     marks = [Home(path).instance for path in (home, *(home / "nodes" / str(number) for number in range(2, FURTHER)))]
     links, tables = _links(), _lines(["nft", "list", "tables"], str)
     is_shared = any(name.startswith("ph-") and not _is_marked(name, marks) for name in links)
-    loose = [name for name, master in links.items() if name.startswith("ph") and not master and not is_shared]
+    groups = [str(group_of(mark)) for mark in marks]
+    loose = [name for name, owner in links.items() if name.startswith("ph") and not owner and not is_shared]
     return Machine(
-        links=frozenset([*loose, *(name for name in links if _is_marked(name, marks))]),
+        links=frozenset([*loose, *(name for name, owner in links.items() if _is_marked(name, marks) or owner in groups)]),
         mounts=frozenset(path for path in _mounts() if path.startswith(f"{home}/")),
         namespaces=frozenset(_lines(["ip", "netns", "list"], lambda line: line.split()[0])),
         tables=frozenset(table for table in tables if _is_marked(table, marks)),
@@ -63,10 +65,15 @@ def _is_marked(name: str, marks: list[str]) -> bool:
 
 
 def _links() -> dict[str, str]:
-    """Name -> the bridge that it is a port of, "" for none; an end of a pair that nobody has taken away is a port of none."""
+    """Name -> whose it is: the group of a pod's link, the bridge of a port, "" for an end of a pair that nobody has taken away."""
     said = subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, check=True).stdout
-    bridges = {link["ifname"] for link in json.loads(said) if link["ifname"].startswith(("ph-", "phn-"))}
-    return {link["ifname"]: link["ifname"] if link["ifname"] in bridges else link.get("master", "") for link in json.loads(said)}
+    found = json.loads(said)
+    bridges = {link["ifname"] for link in found if link["ifname"].startswith(("ph-", "phn-"))}
+    return {link["ifname"]: link["ifname"] if link["ifname"] in bridges else _owner(link) for link in found}
+
+
+def _owner(link: dict[str, str]) -> str:
+    return link.get("master", "") or ("" if link["group"] == "default" else link["group"])
 
 
 def _mounts() -> list[str]:

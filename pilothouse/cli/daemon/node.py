@@ -63,7 +63,7 @@ async def work(process: Process) -> None:
         if settings.server:
             supervisor.start(joined.CREDENTIALS, joined.credentials(home, settings).run)
         else:
-            _start_pod_network(process, gate)
+            _start_pod_network(process, gate, conditions)
         if settings.nodes_cidr:
             between = partial(further_network.keep_bridge, Place.first(home, settings))
             supervisor.start("network between nodes", between)
@@ -76,12 +76,12 @@ async def work(process: Process) -> None:
         node = Node(client, wiring.node_config(home, settings), decisions, barrier, supervisor, home.node_socket, listening)
         await node.start(steps.done)
         if settings.server and not api_answers:
-            _start_pod_network(process, gate)
+            _start_pod_network(process, gate, conditions)
             await _confirm_range(process, client)
         elif settings.server:
             settings = await supervisor.persist(joined.RANGE, partial(joined.granted_range, client, home, settings))
             process = replace(process, settings=settings)
-            _start_pod_network(process, gate)
+            _start_pod_network(process, gate, conditions)
         await supervisor.ready("pod network")
         routing = await _client(stack, identities.kubeconfig(PROXY))
         supervisor.start("node conditions", partial(conditions.run, client))
@@ -107,10 +107,10 @@ async def work(process: Process) -> None:
         await asyncio.Event().wait()
 
 
-def _start_pod_network(process: Process, gate: Gate) -> None:
+def _start_pod_network(process: Process, gate: Gate, conditions: NodeConditions) -> None:
     network = wiring.pod_network_config(process.home, process.settings)
     socket = Containerd(wiring.node_config(process.home, process.settings)).socket
-    make = partial(PodNetwork, network, partial(_sandboxes, socket), gate.admit)
+    make = partial(PodNetwork, network, partial(_sandboxes, socket), gate.admit, conditions)
     process.supervisor.start("pod network", lambda ready: make().run(ready))
 
 

@@ -84,13 +84,13 @@ def pod_network_config(home: Home, settings: Settings) -> "PodNetworkConfig":
     node = node_config(home, settings)
     config = PodNetworkConfig(
         instance=home.instance,
-        pod_cidr=settings.node_cidrs[0],
-        cluster_cidr=settings.pod_cidrs[0],
-        bridge=f"ph-{home.instance}",
+        pod_cidrs=settings.node_cidrs,
+        cluster_cidrs=settings.pod_cidrs,
+        device=f"ph-{home.instance}",
         socket=home.run / "cni.sock",
         conf_dir=node.cni_conf_dir,
         bin_dir=node.cni_bin_dir,
-        reached=settings.service_cidrs[:1],
+        reached=settings.service_cidrs,
     )
     # A further node has a network namespace, and with it settings of the kernel, of its own.
     return replace(config, shared_state=home.run / "kernel") if settings.parent else config

@@ -20,6 +20,7 @@ from pilothouse.cli.further.namespaces import NamespaceFailure, run
 from pilothouse.cli.further.place import Place
 from pilothouse.model.networks import Network
 from pilothouse.network.pod import firewall
+from pilothouse.network.pod.config import group_of
 
 log = structlog.get_logger("daemon")
 UPLINK = "eth0"
@@ -68,8 +69,8 @@ def _rules(place: Place, own: Network) -> str:
     kind = _table_family(own)
     table, multicast = f"{kind} {place.table}", "ff00::/8" if own.version == 6 else "224.0.0.0/4"
     chain = "leave { type nat hook postrouting priority 100; policy accept; }"
-    ways = f'"{place.bridge}", "{place.pods_bridge}"'
-    leave = f"oifname != {{ {ways} }} {kind} saddr {own} {kind} daddr != {{ {own}, {multicast} }} masquerade"
+    outside = f'oifname != "{place.bridge}" meta oifgroup != {group_of(place.parent.instance)}'
+    leave = f"{outside} {kind} saddr {own} {kind} daddr != {{ {own}, {multicast} }} masquerade"
     return f"add table {table}\nadd chain {table} {chain}\nflush chain {table} leave\nadd rule {table} leave {leave}\n"
 
 

@@ -53,11 +53,6 @@ class Place:
         return f"phn-{self.parent.instance}"
 
     @property
-    def pods_bridge(self) -> str:
-        """Of the first node's pods, on the host."""
-        return f"ph-{self.parent.instance}"
-
-    @property
     def link(self) -> str:
         """The host's end of the pair to the node."""
         return f"phn{self.number}-{self.parent.instance}"

@@ -4,10 +4,12 @@ Source: CNI specification 1.0.0, sections 2 (execution protocol) and 5 (result t
 """
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.model.json import JSONError, Object, loads
+from pilothouse.network.pod.family import IPV6, family_of
 
 VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 HEADER = ("CNI_COMMAND", "CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS")
@@ -114,26 +116,25 @@ def _port_mapping(mapping: dict[str, Any]) -> PortMapping:
     if address in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound to
         address = ""
     if address:
-        address = str(ipaddress.IPv4Address(address))
+        address = str(ipaddress.ip_address(address))
     ports = int(mapping["hostport"]), int(mapping["containerport"])
     if not all(0 < port < 65536 for port in ports):
         raise ValueError(f"ports {ports[0]} and {ports[1]} are not both between 1 and 65535")
     return PortMapping(protocol, *ports, host_address=address)
 
 
-def result(request: CniRequest, *, link: str, link_mac: str, mac: str, address: str, gateway: str) -> Object:
-    """What ADD answers. Addresses carried a version before CNI 1.0."""
-    ip: Object = {"address": f"{address}/32", "gateway": gateway, "interface": 1}
-    if request.version.startswith("0."):
-        ip["version"] = "4"
+def result(request: CniRequest, *, link: str, link_mac: str, mac: str, addresses: Sequence[str]) -> Object:
+    """What ADD answers: the addresses in their order, each with its way out. Addresses carried a version before CNI 1.0."""
+    ips = [_shown(address, request.version) for address in addresses]
     interfaces = [{"name": link, "mac": link_mac}, {"name": request.interface, "mac": mac, "sandbox": request.netns}]
-    return {
-        "cniVersion": request.version,
-        "interfaces": interfaces,
-        "ips": [ip],
-        "routes": [{"dst": "0.0.0.0/0", "gw": gateway}],
-        "dns": {},
-    }
+    routes = [{"dst": "::/0" if family_of(address) is IPV6 else "0.0.0.0/0", "gw": family_of(address).next_hop} for address in addresses]
+    return {"cniVersion": request.version, "interfaces": interfaces, "ips": ips, "routes": routes, "dns": {}}
+
+
+def _shown(address: str, version: str) -> Object:
+    family = family_of(address)
+    shown: Object = {"address": f"{address}/{family.bits}", "gateway": family.next_hop, "interface": 1}
+    return shown | ({"version": "6" if family is IPV6 else "4"} if version.startswith("0.") else {})
 
 
 def versions(version: str) -> Object:

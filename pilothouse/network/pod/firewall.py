@@ -7,35 +7,69 @@ in only where packets are dropped, carry the instance's name as a comment, and a
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import structlog
 
 from pilothouse.model.json import Object
+from pilothouse.model.pod_links import LINK_PREFIX
+from pilothouse.network.pod.family import FAMILIES, IPV4, Family
 
 log = structlog.get_logger("network.pod")
 
-LEGACY_TABLES = Path("/proc/net/ip_tables_names")
+LEGACY_TABLES = Path("/proc/net")
 _TIMEOUT_S = 20
 
 
-def admit(bridge: str, comment: str, tables: str) -> None:
-    """tables: what `nft list tables ip` says. Pods may send and receive, and reach this host."""
-    for program in _programs(tables):
+Opening = tuple[str, str]
+"""A chain, and the packets that it takes, as `iptables -S` prints them."""
+
+
+def admit(interface: str, comment: str, tables: str) -> None:
+    """tables: what `nft list tables` says. Those behind the interface may send and receive by IPv4, and reach this host."""
+    _open(IPV4, [("FORWARD", f"-i {interface}"), ("FORWARD", f"-o {interface}"), ("INPUT", f"-i {interface}")], comment, tables)
+
+
+def admit_pods(networks: Sequence[str], comment: str, tables: str) -> None:
+    """As `admit` for pods of the networks, whose links have our prefix in common and nothing else that iptables could tell them by.
+
+    What else carries the comment is an earlier version's, and goes.
+    """
+    for family in FAMILIES:
+        openings = [opening for network in family.of(networks) for opening in _pods(network)]
+        _open(family, openings, comment, tables)
+        for program in _programs(family, tables):
+            for words in _commented(program, comment):
+                if not any(words[1] == chain and " ".join(words[2:]).startswith(match) for chain, match in openings):
+                    _run(program, "-D", *words[1:])
+
+
+def _pods(network: str) -> list[Opening]:
+    sent, received = f"-s {network} -i {LINK_PREFIX}+", f"-d {network} -o {LINK_PREFIX}+"
+    return [("FORWARD", sent), ("FORWARD", received), ("INPUT", sent)]
+
+
+def _open(family: Family, openings: Sequence[Opening], comment: str, tables: str) -> None:
+    for program in _programs(family, tables):
         rules = _list(program)
-        for chain, match in (("FORWARD", f"-i {bridge}"), ("FORWARD", f"-o {bridge}"), ("INPUT", f"-i {bridge}")):
+        for chain, match in openings:
             if is_closed(chain, rules) and not any(rule.startswith(f"-A {chain} {match} ") and comment in rule for rule in rules):
                 _run(program, "-I", chain, "1", *match.split(), "-m", "comment", "--comment", comment, "-j", "ACCEPT")
                 log.info("firewall opened for pods", program=program, chain=chain, match=match)
 
 
 def withdraw(comment: str, tables: str) -> None:
-    for program in _programs(tables):
-        for rule in _list(program):
-            words = shlex.split(rule)
-            if words[0] == "-A" and comment in words:
+    for family in FAMILIES:
+        for program in _programs(family, tables):
+            for words in _commented(program, comment):
                 _run(program, "-D", *words[1:])
+
+
+def _commented(program: str, comment: str) -> list[list[str]]:
+    """Words of the rules that carry the comment, as `iptables -S` prints them."""
+    found = [shlex.split(rule) for rule in _list(program)]
+    return [words for words in found if words[0] == "-A" and comment in words]
 
 
 def is_closed(chain: str, rules: list[str]) -> bool:
@@ -48,15 +82,20 @@ def foreign_drops(chains: Object) -> list[str]:
     """chains: what `nft --json list chains` says. Tables other than iptables' own that drop what is forwarded."""
     found = (entry["chain"] for entry in chains["nftables"] if "chain" in entry)
     dropping = (chain for chain in found if chain.get("hook") == "forward" and chain.get("policy") == "drop")
-    return [f"{chain['family']} {chain['table']}" for chain in dropping if (chain["family"], chain["table"]) != ("ip", "filter")]
+    return [f"{chain['family']} {chain['table']}" for chain in dropping if (chain["family"], chain["table"]) not in _IPTABLES]
 
 
-def _programs(tables: str) -> Iterator[str]:
+_IPTABLES = (("ip", "filter"), ("ip6", "filter"))
+
+
+def _programs(family: Family, tables: str) -> Iterator[str]:
     """The iptables programs whose filter table is in use; asking the others would create theirs."""
-    if "table ip filter" in tables.splitlines():
-        yield from _installed("iptables-nft", "iptables")
-    if LEGACY_TABLES.exists() and "filter" in LEGACY_TABLES.read_text().split():
-        yield from _installed("iptables-legacy", "iptables")
+    name = "iptables" if family is IPV4 else "ip6tables"
+    if f"table {family.nft} filter" in tables.splitlines():
+        yield from _installed(f"{name}-nft", name)
+    legacy = LEGACY_TABLES / ("ip_tables_names" if family is IPV4 else "ip6_tables_names")
+    if legacy.exists() and "filter" in legacy.read_text().split():
+        yield from _installed(f"{name}-legacy", name)
 
 
 def _installed(*names: str) -> Iterator[str]:

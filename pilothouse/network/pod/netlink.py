@@ -1,4 +1,4 @@
-"""The few rtnetlink messages that join a pod to the bridge, packed by hand.
+"""The few rtnetlink messages that give a pod its link and its routes, packed by hand.
 
 A pod's start waits for this, and a general netlink library takes three times as long as the kernel does. A socket belongs to
 the network namespace of the thread that opened it; that is how a pod's own interfaces are set from here.
@@ -9,35 +9,38 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pilothouse.linux.netlink import ACK, CREATE, DONE, DUMP, ERROR, EXCLUSIVE, NESTED, REPLACE, REQUEST, attribute, attributes, refusal
 from pilothouse.linux.netlink import message as packed
 from pilothouse.linux.netlink import messages as unpacked
+from pilothouse.network.pod.family import family_of
+from pilothouse.network.pod.family import packed as packed_address
 
 NEWLINK, DELLINK, GETLINK, SETLINK = 16, 17, 18, 19
-NEWADDR, GETADDR, NEWROUTE, GETROUTE, NEWNEIGH = 20, 22, 24, 26, 28
+NEWADDR, DELADDR, GETADDR, NEWROUTE, DELROUTE, GETROUTE, NEWNEIGH, DELNEIGH = 20, 21, 22, 24, 25, 26, 28, 29
 IFF_UP = 1
 SCOPE_GLOBAL, SCOPE_LINK = 0, 253
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD, _IFLA_PROTINFO = (
-    1,
-    3,
-    4,
-    10,
-    18,
-    20,
-    28,
-    12,
-)
-_AF_BRIDGE = 7
+PROTOCOL = 115
+"""Of the routes that are made here (rtnetlink(7), rtm_protocol); those to other nodes' pods have 114."""
+
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
+_IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_LINK_NETNSID, _IFLA_TARGET_NETNSID = 20, 26, 27, 28, 37, 46
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
-_BRPORT_HAIRPIN, _BRPORT_LEARNING, _BRPORT_UNICAST_FLOOD, _BRPORT_ISOLATED = 4, 8, 9, 33
-_NDA_DST, _NDA_LLADDR, _NUD_NOARP, _NUD_PERMANENT, _NTF_MASTER = 1, 2, 0x40, 0x80, 0x4
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC = 1, 4, 5, 7
-_IFA_ADDRESS, _IFA_LOCAL = 1, 2
-_MAIN_TABLE, _PROTO_STATIC, _UNICAST, _ONLINK = 254, 4, 1, 4
-_RECEIVE_BYTES = 1 << 18
+_INET_CONF, _INET6_ADDR_GEN_MODE, _GEN_MODE_NONE = 1, 8, 1
+ACCEPT_REDIRECTS, SEND_REDIRECTS, RP_FILTER, ROUTE_LOCALNET = 4, 6, 8, 26
+"""Settings of a link (linux/ip.h, IPV4_DEVCONF_*)."""
+
+_NDA_DST, _NDA_LLADDR, _NUD_PERMANENT = 1, 2, 0x80
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC = 1, 4, 5, 6, 7
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_F_NODAD = 1, 2, 0x02
+_MAIN_TABLE, _UNICAST, _UNREACHABLE = 254, 1, 7
+_LAST_PRIORITY = 4278198272
+"""Behind every route that somebody may have to the same addresses."""
+
+_RECEIVE_BYTES, _BATCH = 1 << 18, 50
 
 
 class KernelRefusal(OSError):
@@ -56,12 +59,18 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Link:
+    """master: the bridge that it is a port of, or 0. peer, peer_netns: a pair's other end, its index and the kernel's number for its
+    namespace (-1: this one)."""
+
     index: int
     name: str
     master: int
     mtu: int
     mac: str
     alias: str
+    group: int
+    peer: int
+    peer_netns: int
 
 
 def _text(kind: int, value: str) -> bytes:
@@ -87,8 +96,8 @@ def add_bridge(name: str, mtu: int, mac: str) -> Message:
     return Message(NEWLINK, CREATE | EXCLUSIVE, body, f"create bridge {name}")
 
 
-def add_veth(name: str, bridge: int, mtu: int, peer: str, peer_mac: str, peer_netns: int) -> Message:
-    """One message: both ends, each in its namespace, the near one up and a port of the bridge.
+def add_veth(name: str, mac: str, group: int, mtu: int, peer: str, peer_mac: str, peer_netns: int) -> Message:
+    """One message: both ends, each in its namespace, the near one up.
 
     The far end cannot be up yet: the kernel refuses to open it before the pair is tied together.
     """
@@ -96,30 +105,44 @@ def add_veth(name: str, bridge: int, mtu: int, peer: str, peer_mac: str, peer_ne
     far += attribute(_IFLA_ADDRESS, _mac(peer_mac)) + _number(_IFLA_NET_NS_FD, peer_netns)
     info = attribute(_IFLA_LINKINFO, _text(_INFO_KIND, "veth") + attribute(_INFO_DATA, attribute(_VETH_PEER, far)))
     body = _link_header(flags=IFF_UP, change=IFF_UP) + _text(_IFLA_IFNAME, name) + _number(_IFLA_MTU, mtu)
-    return Message(NEWLINK, CREATE | EXCLUSIVE, body + _number(_IFLA_MASTER, bridge) + info, f"create veth {name} with peer {peer}")
+    body += attribute(_IFLA_ADDRESS, _mac(mac)) + _number(_IFLA_GROUP, group)
+    return Message(NEWLINK, CREATE | EXCLUSIVE, body + info, f"create veth {name} with peer {peer}")
 
 
-def set_port(index: int, *, isolated: bool) -> Message:
-    """How a bridge treats the port of a pod. It learns nothing from the pod's frames and sends it none for hardware addresses that it does
-    not know: `add_forwarding` says where a pod is.
+def set_link(index: int, *, alias: str = "", settings: Mapping[int, int] | None = None, mutes_ipv6: bool = False) -> Message:
+    """settings: of IPv4, by their numbers. mutes_ipv6: the link makes no address of its own."""
+    families = b""
+    if settings:
+        conf = attribute(_INET_CONF | NESTED, b"".join(_number(number, value) for number, value in settings.items()))
+        families += attribute(socket.AF_INET | NESTED, conf)
+    if mutes_ipv6:
+        families += attribute(socket.AF_INET6 | NESTED, attribute(_INET6_ADDR_GEN_MODE, bytes((_GEN_MODE_NONE,))))
+    body = _link_header(index) + (_text(_IFLA_IFALIAS, alias) if alias else b"")
+    return Message(SETLINK, 0, body + (attribute(_IFLA_AF_SPEC | NESTED, families) if families else b""), f"settings of link {index}")
 
-    isolated: no frame passes between this port and another isolated one. Otherwise a frame may also leave by the port that it came in by.
-    """
-    settings = {_BRPORT_HAIRPIN: not isolated, _BRPORT_LEARNING: False, _BRPORT_UNICAST_FLOOD: False, _BRPORT_ISOLATED: isolated}
-    port = attribute(_IFLA_PROTINFO | NESTED, b"".join(attribute(kind, bytes((value,))) for kind, value in settings.items()))
-    return Message(SETLINK, 0, _link_header(index, family=_AF_BRIDGE) + port, f"settings of bridge port {index}")
+
+def set_mac(index: int, mac: str) -> Message:
+    return Message(SETLINK, 0, _link_header(index) + attribute(_IFLA_ADDRESS, _mac(mac)), f"hardware address of link {index}")
 
 
-def add_forwarding(index: int, mac: str) -> Message:
-    """Frames to the hardware address leave the bridge by this port, whatever others say. Goes with the port."""
-    body = struct.pack("=BxHiHBB", _AF_BRIDGE, 0, index, _NUD_NOARP, _NTF_MASTER, 0) + attribute(_NDA_LLADDR, _mac(mac))
-    return Message(NEWNEIGH, CREATE | REPLACE, body, f"forward {mac} to port {index}")
+def set_group(index: int, group: int) -> Message:
+    return Message(SETLINK, 0, _link_header(index) + _number(_IFLA_GROUP, group), f"group of link {index}")
+
+
+def leave_bridge(index: int) -> Message:
+    return Message(SETLINK, 0, _link_header(index) + _number(_IFLA_MASTER, 0), f"take link {index} off its bridge")
+
+
+def set_mtu(index: int, mtu: int, netns: int = -1) -> Message:
+    """netns: the kernel's number for another namespace, in which the link is."""
+    where = struct.pack("=HHi", 8, _IFLA_TARGET_NETNSID, netns) if netns >= 0 else b""
+    return Message(NEWLINK, 0, _link_header(index) + where + _number(_IFLA_MTU, mtu), f"MTU of link {index}")
 
 
 def add_neighbour(index: int, address: str, mac: str) -> Message:
-    """The host asks nobody on the link for the hardware address."""
-    body = struct.pack("=BxHiHBB", socket.AF_INET, 0, index, _NUD_PERMANENT, 0, 0)
-    body += attribute(_NDA_DST, socket.inet_aton(address)) + attribute(_NDA_LLADDR, _mac(mac))
+    """Nobody on the link is asked for the hardware address, and nobody can say another one."""
+    body = struct.pack("=BxHiHBB", family_of(address).number, 0, index, _NUD_PERMANENT, 0, 0)
+    body += attribute(_NDA_DST, packed_address(address)) + attribute(_NDA_LLADDR, _mac(mac))
     return Message(NEWNEIGH, CREATE | REPLACE, body, f"neighbour {address} is {mac}")
 
 
@@ -128,31 +151,63 @@ def set_up(index: int, mtu: int = 0) -> Message:
     return Message(NEWLINK, 0, body, f"set link {index} up")
 
 
-def set_alias(index: int, alias: str) -> Message:
-    return Message(SETLINK, 0, _link_header(index) + _text(_IFLA_IFALIAS, alias), f"name link {index} {alias}")
+def delete_neighbour(index: int, address: str) -> Message:
+    body = struct.pack("=BxHiHBB", family_of(address).number, 0, index, 0, 0, 0) + attribute(_NDA_DST, packed_address(address))
+    return Message(DELNEIGH, 0, body, f"forget neighbour {address}")
 
 
 def delete_link(index: int) -> Message:
     return Message(DELLINK, 0, _link_header(index), f"delete link {index}")
 
 
-def add_address(index: int, address: str, prefix: int) -> Message:
-    packed = socket.inet_aton(address)
-    body = struct.pack("=BBBBI", socket.AF_INET, prefix, 0, SCOPE_GLOBAL, index)
-    body += attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
-    return Message(NEWADDR, CREATE | REPLACE, body, f"add address {address}/{prefix}")
+def add_address(index: int, address: str) -> Message:
+    """Of one host, without a network around it."""
+    family, octets = family_of(address), packed_address(address)
+    return Message(NEWADDR, CREATE | REPLACE, _address(index, octets, family.number, family.bits), f"add address {address}")
 
 
-def add_route(index: int, *, destination: str = "", prefix: int = 0, gateway: str = "", source: str = "") -> Message:
-    """destination "": the default route. source: the address that packets without one are sent from."""
-    scope = SCOPE_GLOBAL if gateway else SCOPE_LINK
-    body = struct.pack("=BBBBBBBBI", socket.AF_INET, prefix, 0, 0, _MAIN_TABLE, _PROTO_STATIC, scope, _UNICAST, 0)
-    body += b"".join(
-        attribute(kind, socket.inet_aton(value))
-        for kind, value in ((_RTA_DST, destination), (_RTA_GATEWAY, gateway), (_RTA_PREFSRC, source))
-        if value
-    )
-    return Message(NEWROUTE, CREATE | REPLACE, body + _number(_RTA_OIF, index), f"add route {destination or 'default'}/{prefix}")
+def delete_address(index: int, address: str, prefix: int) -> Message:
+    body = _address(index, packed_address(address), family_of(address).number, prefix)
+    return Message(DELADDR, 0, body, f"delete address {address}/{prefix}")
+
+
+def _address(index: int, octets: bytes, family: int, prefix: int) -> bytes:
+    flags = _IFA_F_NODAD if family == socket.AF_INET6 else 0
+    body = struct.pack("=BBBBI", family, prefix, flags, SCOPE_GLOBAL, index)
+    return body + attribute(_IFA_LOCAL, octets) + attribute(_IFA_ADDRESS, octets)
+
+
+def add_route(index: int, destination: str, *, gateway: str = "", source: str = "", replaces: bool = True) -> Message:
+    """destination: an address or a network, of prefix 0 for the default route. source: the address that packets without one are sent from.
+
+    replaces False: one that is there already is refused with EEXIST, and nothing changes.
+    """
+    family, body = _route(destination, _UNICAST, SCOPE_GLOBAL if gateway or ":" in destination else SCOPE_LINK)
+    more = ((_RTA_GATEWAY, gateway), (_RTA_PREFSRC, source))
+    body += b"".join(attribute(kind, packed_address(value)) for kind, value in more if value)
+    flags = CREATE | (REPLACE if replaces else EXCLUSIVE)
+    return Message(NEWROUTE, flags, body + _number(_RTA_OIF, index), f"add {family} route to {destination}")
+
+
+def add_unreachable(network: str) -> Message:
+    """Packets to addresses of the network that no other route leads to are refused, with an answer to their sender."""
+    return Message(NEWROUTE, CREATE | REPLACE, _unreachable(network), f"refuse packets to {network}")
+
+
+def delete_unreachable(network: str) -> Message:
+    return Message(DELROUTE, 0, _unreachable(network), f"refuse packets to {network} no more")
+
+
+def _unreachable(network: str) -> bytes:
+    return _route(network, _UNREACHABLE, SCOPE_GLOBAL)[1] + _number(_RTA_PRIORITY, _LAST_PRIORITY)
+
+
+def _route(destination: str, kind: int, scope: int) -> tuple[str, bytes]:
+    family = family_of(destination)
+    address, _, prefix = destination.partition("/")
+    length = int(prefix or family.bits)
+    body = struct.pack("=BBBBBBBBI", family.number, length, 0, 0, _MAIN_TABLE, PROTOCOL, scope, kind, 0)
+    return family.nft, body + (attribute(_RTA_DST, packed_address(address)) if length else b"")
 
 
 class RouteSocket:
@@ -170,7 +225,20 @@ class RouteSocket:
         self._socket.close()
 
     def send(self, messages: Iterable[Message]) -> None:
-        """Send all in one datagram; the kernel works through them in order. Raises KernelRefusal for the first that it refuses."""
+        """Send all in one datagram; the kernel works through them in order, those after a refused one as well.
+
+        Raises KernelRefusal for the first that it refuses.
+        """
+        refusals = self.try_all(messages)
+        if refusals:
+            raise refusals[0]
+
+    def try_all(self, messages: Iterable[Message]) -> list[KernelRefusal]:
+        """As `send`; answers what was refused. The kernel answers each message before it takes the next datagram, so these are short."""
+        waiting = list(messages)
+        return [each for start in range(0, len(waiting), _BATCH) for each in self._try(waiting[start : start + _BATCH])]
+
+    def _try(self, messages: Sequence[Message]) -> list[KernelRefusal]:
         pending: dict[int, Message] = {}
         data = bytearray()
         for message in messages:
@@ -178,9 +246,7 @@ class RouteSocket:
             pending[self._sequence] = message
             data += self._packed(message, REQUEST | ACK)
         self._socket.send(data)
-        refusals = [refusal for refusal in self._acknowledgements(pending) if refusal is not None]
-        if refusals:
-            raise refusals[0]
+        return [refusal for refusal in self._acknowledgements(pending) if refusal is not None]
 
     def links(self) -> list[Link]:
         self._sequence += 1
@@ -196,10 +262,10 @@ class RouteSocket:
                 return _link(body)
         raise KernelRefusal(errno.ENODEV, f"link {index} is not there")
 
-    def default_route_link(self) -> int | None:
-        """Index of the link that the default route leaves by."""
+    def default_route_link(self, family: int = socket.AF_INET) -> int | None:
+        """Index of the link that the default route leaves by; None also where it leaves by several."""
         self._sequence += 1
-        header = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
+        header = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 0, 0)
         self._socket.send(self._packed(Message(GETROUTE, DUMP, header, "list routes"), REQUEST))
         found: int | None = None
         for kind, body in self._dump():
@@ -210,14 +276,20 @@ class RouteSocket:
                     found = struct.unpack("=I", value)[0]
         return found
 
-    def addresses(self) -> list[str]:
-        """All IPv4 addresses of the host."""
+    def addresses(self, family: int = socket.AF_INET) -> list[str]:
+        """All of the host, of one family."""
+        return [address for _, address, _ in self.addresses_of_links(family)]
+
+    def addresses_of_links(self, family: int) -> list[tuple[int, str, int]]:
+        """Index of the link, address, length of the prefix."""
         self._sequence += 1
-        self._socket.send(
-            self._packed(Message(GETADDR, DUMP, struct.pack("=BBBBI", socket.AF_INET, 0, 0, 0, 0), "list addresses"), REQUEST)
-        )
-        bodies = [body for kind, body in self._dump() if kind == NEWADDR]
-        return [socket.inet_ntoa(value) for body in bodies for kind, value in attributes(body[8:]) if kind == _IFA_LOCAL]
+        self._socket.send(self._packed(Message(GETADDR, DUMP, struct.pack("=BBBBI", family, 0, 0, 0, 0), "list addresses"), REQUEST))
+        found = []
+        for body in [body for kind, body in self._dump() if kind == NEWADDR]:
+            named = dict(attributes(body[8:]))
+            octets = named.get(_IFA_LOCAL) or named[_IFA_ADDRESS]
+            found.append((struct.unpack_from("=I", body, 4)[0], socket.inet_ntop(family, octets), body[1]))
+        return found
 
     def _packed(self, message: Message, flags: int) -> bytes:
         return packed(message.kind, message.flags | flags, self._sequence, message.body)
@@ -250,16 +322,22 @@ class RouteSocket:
 
 def _link(body: bytes) -> Link:
     index = struct.unpack_from("=i", body, 4)[0]
-    name, master, mtu, mac, alias = "", 0, 0, "", ""
-    for kind, value in attributes(body[16:]):
-        if kind == _IFLA_IFNAME:
-            name = value.rstrip(b"\0").decode()
-        elif kind == _IFLA_MASTER:
-            master = struct.unpack("=I", value)[0]
-        elif kind == _IFLA_MTU:
-            mtu = struct.unpack("=I", value)[0]
-        elif kind == _IFLA_ADDRESS:
-            mac = value.hex(":")
-        elif kind == _IFLA_IFALIAS:
-            alias = value.rstrip(b"\0").decode(errors="replace")
-    return Link(index, name, master, mtu, mac, alias)
+    named = dict(attributes(body[16:]))
+
+    def number(kind: int, otherwise: int = 0) -> int:
+        return int.from_bytes(named[kind], sys.byteorder, signed=kind == _IFLA_LINK_NETNSID) if kind in named else otherwise
+
+    def text(kind: int) -> str:
+        return named.get(kind, b"").rstrip(b"\0").decode(errors="replace")
+
+    return Link(
+        index=index,
+        name=text(_IFLA_IFNAME),
+        master=number(_IFLA_MASTER),
+        mtu=number(_IFLA_MTU),
+        mac=named.get(_IFLA_ADDRESS, b"").hex(":"),
+        alias=text(_IFLA_IFALIAS),
+        group=number(_IFLA_GROUP),
+        peer=number(_IFLA_LINK),
+        peer_netns=number(_IFLA_LINK_NETNSID, -1),
+    )

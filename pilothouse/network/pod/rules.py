@@ -1,124 +1,125 @@
 """The nftables rules of a node's pods: the way out, ports of the host that lead in, what stays closed. Pure text.
 
-Two tables of the same name: that of family `ip` translates, that of family `bridge` looks at each frame before the bridge does. From a
-pod's port the bridge takes IPv4 and ARP alone, only to the host, and only from the pod's own addresses. So a pod can neither answer for
-another one nor send in its name, nor reach a neighbour past the host's rules.
+A table of each family, of the same name. The links of pods are known by their group (`PodNetworkConfig.group`), so that a pod that comes
+or goes changes no rule. From such a link only packets pass whose source the kernel would send back through it, which are those of the pod's
+own addresses, for each has a route of its own: no pod sends in another's name, nor a router's advertisements.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pilothouse.network.pod.addresses import Lease, mac_of
 from pilothouse.network.pod.cni import PortMapping
+from pilothouse.network.pod.config import PodNetworkConfig
+from pilothouse.network.pod.family import IPV4, Family, family_of
 
 ANY_ADDRESS, ONE_ADDRESS, SELF = "host-ports", "host-ports-at", "self"
-PORTS, SENDERS, FRAMES = "ports", "senders", "frames"
-_BATCH = 500
+LOCAL, HONEST = "fib daddr type local", "fib saddr . iif oif missing drop"
+GUARD = "guard"
 
 
-def table(name: str, bridge: str, pod_cidr: str, cluster_cidr: str, local: str) -> str:
-    """Commands that bring the table to its wanted state and keep the ports of pods that run.
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """How packets to this host are told from others, and packets with a pod's own source: see `LOCAL` and `HONEST`."""
 
-    local: the match for packets to this host, see `LOCAL` and `local_by_address`.
-    """
-    maps = (
-        f"add map ip {name} {ANY_ADDRESS} {{ type inet_proto . inet_service : ipv4_addr . inet_service; }}",
-        f"add map ip {name} {ONE_ADDRESS} {{ type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }}",
-        f"add set ip {name} {SELF} {{ type ipv4_addr . ipv4_addr; }}",
-    )
-    enter = (
-        f"meta l4proto {{ tcp, udp }} dnat ip to ip daddr . meta l4proto . th dport map @{ONE_ADDRESS}",
-        f"{local} meta l4proto {{ tcp, udp }} dnat ip to meta l4proto . th dport map @{ANY_ADDRESS}",
-    )
-    leave = (
-        f"ip saddr . ip daddr @{SELF} masquerade",
-        f'oifname "{bridge}" ip saddr 127.0.0.0/8 masquerade',
-        f'oifname != "{bridge}" ip saddr {pod_cidr} ip daddr != {{ {cluster_cidr}, 224.0.0.0/4 }} masquerade',
-    )
-    chains = (
-        *_chain(name, "enter", "", enter),
-        *_chain(name, "arrive", "type nat hook prerouting priority -100", ("jump enter",)),
-        *_chain(name, "depart", "type nat hook output priority -100", ("jump enter",)),
-        *_chain(name, "leave", "type nat hook postrouting priority 100", leave),
-        *_chain(name, "guard", "type filter hook prerouting priority -300", _guard(bridge, pod_cidr)),
-    )
-    return "\n".join((f"add table ip {name}", *maps, *chains)) + "\n"
+    local: str = LOCAL
+    honest: str = HONEST
+
+    @classmethod
+    def by_address(cls, family: Family, addresses: Sequence[str], cidrs: Sequence[str]) -> "Matches":
+        """For kernels without the fib lookup. addresses: all of the host; cidrs: of its pods."""
+        return cls(f"{family.nft} daddr {_set(addresses)}", f"{family.nft} saddr != {_set(cidrs)} drop")
 
 
-def _guard(bridge: str, pod_cidr: str) -> Sequence[str]:
-    # The bridge routes packets of the loopback network (for host ports on 127.0.0.1): none may come from a pod.
-    loopback = f'iifname "{bridge}" ip daddr 127.0.0.0/8 drop'
-    # Whose address exactly a pod may use is known by the table of family `bridge`, which not every kernel takes.
-    return loopback, f'iifname "{bridge}" ip saddr != {pod_cidr} drop'
+def table(config: PodNetworkConfig, family: Family, matches: Matches) -> str:
+    """Commands that bring the table to its wanted state and keep the ports of pods that run."""
+    name = config.table
+    lines = [f"add table {family.nft} {name}"]
+    for chain, hook, rules in _chains(config, family, matches) if config.gateway_of(family) else _shut(config):
+        lines += _chain(family, name, chain, hook, rules)
+    maps = _maps(family, name) if config.gateway_of(family) else []
+    return "\n".join([lines[0], *maps, *lines[1:]]) + "\n"
 
 
-def frames(name: str, gateway: str, leases: Iterable[Lease]) -> str:
-    """Commands that bring the table of family `bridge` to its wanted state, in one step. leases: those of all pods."""
-    known = list(leases)
-    mac = mac_of(gateway)
-    honest_arp = f"iifname . ether saddr . arp saddr ip @{SENDERS} iifname . arp saddr ether . arp saddr ip @{SENDERS}"
-    lines = [
-        f"add table bridge {name}",
-        f"add set bridge {name} {PORTS} {{ type ifname; }}",
-        f"add set bridge {name} {SENDERS} {{ type ifname . ether_addr . ipv4_addr; }}",
-        f"add chain bridge {name} {FRAMES} {{ type filter hook prerouting priority -300; policy accept; }}",
-        *(f"flush {kind} bridge {name} {what}" for kind, what in (("set", PORTS), ("set", SENDERS), ("chain", FRAMES))),
-        f"add rule bridge {name} {FRAMES} iifname != @{PORTS} accept",
-        f"add rule bridge {name} {FRAMES} ether daddr {mac} iifname . ether saddr . ip saddr @{SENDERS} accept",
-        f"add rule bridge {name} {FRAMES} arp daddr ip {gateway} {honest_arp} accept",
-        f"add rule bridge {name} {FRAMES} ether daddr {mac} {honest_arp} accept",
-        f"add rule bridge {name} {FRAMES} drop",
+Chain = tuple[str, str, Sequence[str]]
+"""Name, hook or "", rules."""
+
+
+def _maps(family: Family, name: str) -> list[str]:
+    target = f"{family.type} . inet_service"
+    return [
+        f"add map {family.nft} {name} {ANY_ADDRESS} {{ type inet_proto . inet_service : {target}; }}",
+        f"add map {family.nft} {name} {ONE_ADDRESS} {{ type {family.type} . inet_proto . inet_service : {target}; }}",
+        f"add set {family.nft} {name} {SELF} {{ type {family.type} . {family.type}; }}",
     ]
-    for start in range(0, len(known), _BATCH):
-        lines += _senders("add", name, known[start : start + _BATCH])
-    return "\n".join(lines) + "\n"
 
 
-def admit(name: str, lease: Lease) -> str:
-    """What comes in by the lease's link is the pod's, and held to its addresses. The link need not be there yet."""
-    return "\n".join(_senders("add", name, [lease])) + "\n"
+def _chains(config: PodNetworkConfig, family: Family, matches: Matches) -> list[Chain]:
+    ip, gateway, ports = family.nft, config.gateway_of(family), "meta l4proto { tcp, udp } dnat"
+    own, cluster = family.of(config.pod_cidrs), family.of(config.cluster_cidrs or config.pod_cidrs)
+    enter = [
+        f"{ports} {ip} to {ip} daddr . meta l4proto . th dport map @{ONE_ADDRESS}",
+        f"{matches.local} {ports} {ip} to meta l4proto . th dport map @{ANY_ADDRESS}",
+    ]
+    if family is IPV4:
+        # A pod that speaks to its default gateway means its host. For IPv6 it would do so from an address that only its link knows.
+        enter.append(f"meta iifgroup {config.group} ip daddr {family.next_hop} dnat to {gateway}")
+    leave = [
+        f"{ip} saddr . {ip} daddr @{SELF} snat to {gateway}",
+        *([f"meta oifgroup {config.group} ip saddr 127.0.0.0/8 snat to {gateway}"] if family is IPV4 else []),
+        f"meta oifgroup != {config.group} {ip} saddr {_set(own)} {ip} daddr != {_set([*cluster, family.beyond])} masquerade",
+    ]
+    # Pods' links route packets of the loopback network (for host ports on 127.0.0.1): none may come from a pod.
+    loopback = [f"meta iifgroup {config.group} ip daddr 127.0.0.0/8 drop"] if family is IPV4 else []
+    return [
+        ("enter", "", enter),
+        ("arrive", "type nat hook prerouting priority -100", ["jump enter"]),
+        ("depart", "type nat hook output priority -100", ["jump enter"]),
+        ("leave", "type nat hook postrouting priority 100", leave),
+        (GUARD, _GUARD_HOOK, [*loopback, f"meta iifgroup {config.group} {matches.honest}"]),
+    ]
 
 
-def dismiss(name: str, lease: Lease) -> str:
-    """Right whether the lease was admitted or not."""
-    return "\n".join([*_senders("add", name, [lease]), *_senders("delete", name, [lease])]) + "\n"
+_GUARD_HOOK = "type filter hook prerouting priority -300"
 
 
-def _senders(verb: str, name: str, leases: Sequence[Lease]) -> list[str]:
-    links = ", ".join(f'"{lease.link}"' for lease in leases)
-    senders = ", ".join(f'"{lease.link}" . {mac_of(lease.address)} . {lease.address}' for lease in leases)
-    return [f"{verb} element bridge {name} {PORTS} {{ {links} }}", f"{verb} element bridge {name} {SENDERS} {{ {senders} }}"]
+def _shut(config: PodNetworkConfig) -> list[Chain]:
+    """Pods have no address of the family: what they send in it is somebody else's."""
+    return [(GUARD, _GUARD_HOOK, [f"meta iifgroup {config.group} drop"])]
 
 
-LOCAL = "fib daddr type local"
+def _chain(family: Family, table: str, name: str, hook: str, rules: Sequence[str]) -> list[str]:
+    declared = f"add chain {family.nft} {table} {name}" + (f" {{ {hook}; policy accept; }}" if hook else "")
+    return [declared, f"flush chain {family.nft} {table} {name}", *(f"add rule {family.nft} {table} {name} {rule}" for rule in rules)]
 
 
-def local_by_address(addresses: Sequence[str]) -> str:
-    """For kernels without the fib lookup."""
-    return f"ip daddr {{ {', '.join(addresses)} }}"
-
-
-def _chain(table: str, name: str, hook: str, rules: Sequence[str]) -> list[str]:
-    declared = f"add chain ip {table} {name}" + (f" {{ {hook}; policy accept; }}" if hook else "")
-    return [declared, f"flush chain ip {table} {name}", *(f"add rule ip {table} {name} {rule}" for rule in rules)]
+def _set(values: Sequence[str]) -> str:
+    return f"{{ {', '.join(values)} }}"
 
 
 def open_ports(name: str, address: str, ports: Sequence[PortMapping]) -> str:
-    lines = [f"add element ip {name} {_map(port)} {{ {_key(port)} : {address} . {port.container_port} }}" for port in ports]
-    return "\n".join((*lines, f"add element ip {name} {SELF} {{ {address} . {address} }}")) + "\n"
+    """ports: those that can lead to an address of this family, see `ports_to`."""
+    ip = family_of(address).nft
+    lines = [f"add element {ip} {name} {_map(port)} {{ {_key(port)} : {address} . {port.container_port} }}" for port in ports]
+    return "\n".join((*lines, f"add element {ip} {name} {SELF} {{ {address} . {address} }}")) + "\n"
 
 
 def close_ports(name: str, address: str, ports: Sequence[PortMapping]) -> str:
     """Adding before deleting makes this right whether the elements are there or not."""
-    element = f"{SELF} {{ {address} . {address} }}"
+    ip, element = family_of(address).nft, f"{SELF} {{ {address} . {address} }}"
     pairs = [
         *((f"{_map(port)} {{ {_key(port)} : {address} . {port.container_port} }}", f"{_map(port)} {{ {_key(port)} }}") for port in ports)
     ]
     lines = [
-        f"{verb} element ip {name} {what}"
+        f"{verb} element {ip} {name} {what}"
         for add, delete in (*pairs, (element, element))
         for verb, what in (("add", add), ("delete", delete))
     ]
     return "\n".join(lines) + "\n"
+
+
+def ports_to(address: str, ports: Sequence[PortMapping]) -> tuple[PortMapping, ...]:
+    """Those that can lead to the pod's address: translation stays within a family."""
+    return tuple(port for port in ports if not port.host_address or family_of(port.host_address) is family_of(address))
 
 
 def delete_table(name: str, family: str = "ip") -> str:

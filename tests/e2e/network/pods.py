@@ -18,7 +18,7 @@ class Component(Protocol):
 
 
 def pod_config(tmp_path: Path, **more: Any) -> PodNetworkConfig:
-    settings: dict[str, Any] = {"instance": "pht", "pod_cidr": "10.244.7.0/24", "bridge": "pht0", "shared_state": tmp_path / "shared"}
+    settings: dict[str, Any] = {"instance": "pht", "pod_cidrs": ("10.244.7.0/24",), "device": "pht0", "shared_state": tmp_path / "shared"}
     settings |= {"socket": tmp_path / "cni.sock", "conf_dir": tmp_path / "net.d", "bin_dir": tmp_path / "bin"}
     return PodNetworkConfig(**(settings | more))
 
@@ -56,7 +56,13 @@ class Runtime:
     async def add(self, container: str, pod: Namespace, **runtime: object) -> str:
         status, answer = await self.call("ADD", container, pod.path, **runtime)
         assert status == 0, answer
-        return str(answer["ips"][0]["address"]).removesuffix("/32")
+        return str(answer["ips"][0]["address"]).partition("/")[0]
+
+    async def add_all(self, container: str, pod: Namespace, **runtime: object) -> tuple[str, ...]:
+        """The addresses of all families."""
+        status, answer = await self.call("ADD", container, pod.path, **runtime)
+        assert status == 0, answer
+        return tuple(str(each["address"]).partition("/")[0] for each in answer["ips"])
 
 
 Make = Callable[[], Namespace]

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from pilothouse.network.pod import PodNetwork, PodNetworkConfig, kernel
+from pilothouse.client.node_conditions import NodeConditions
+from pilothouse.network.pod import PodNetwork, PodNetworkConfig, host_ports, kernel, links, nft, rules
 from pilothouse.network.pod.addresses import Lease
 from pilothouse.network.pod.cni import PortMapping
+from pilothouse.network.pod.network import Admitted
 from tests.network.pod.test_cni import request
 
 PORTS = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}
@@ -23,36 +25,32 @@ class Machine:
         self.links: set[str] = set()
         self.ports: dict[PortMapping, str] = {}
 
-    def attach(self, lease: Lease, netns: str, **settings: object) -> str:
+    def attach(self, lease: Lease, netns: str, config: PodNetworkConfig, mtu: int) -> str:
         self.links.add(lease.link)
         return "0a:00:00:00:00:01"
 
-    def open_ports(self, config: PodNetworkConfig, address: str, ports: Sequence[PortMapping]) -> None:
+    def open_ports(self, table: str, address: str, ports: Sequence[PortMapping]) -> str:
         if any(self.ports.get(port, address) != address for port in ports):
             raise kernel.NetworkFailure("File exists")
         self.ports |= dict.fromkeys(ports, address)
+        return ""
 
-    def close_ports(self, config: PodNetworkConfig, address: str, ports: Sequence[PortMapping]) -> None:
+    def close_ports(self, table: str, address: str, ports: Sequence[PortMapping]) -> str:
         for port in ports:
             del self.ports[port]
-
-
-class Frames:
-    isolated = True
-
-    def admit(self, lease: Lease) -> None: ...
-
-    def dismiss(self, lease: Lease) -> None: ...
+        return ""
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine()
-    for name in ("attach", "open_ports", "close_ports"):
-        monkeypatch.setattr(kernel, name, getattr(made, name))
-    monkeypatch.setattr(kernel, "remove_link", made.links.discard)
-    monkeypatch.setattr(kernel, "has_link", made.links.__contains__)
-    monkeypatch.setattr(kernel, "end_flows", lambda *args, **options: None)
+    for name in ("open_ports", "close_ports"):
+        monkeypatch.setattr(rules, name, getattr(made, name))
+    monkeypatch.setattr(nft, "apply", lambda commands: None)
+    monkeypatch.setattr(links, "attach", made.attach)
+    monkeypatch.setattr(links, "remove", made.links.discard)
+    monkeypatch.setattr(links, "has", made.links.__contains__)
+    monkeypatch.setattr(host_ports, "end_flows", lambda *args, **options: None)
     return made
 
 
@@ -65,12 +63,17 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 Asking = Callable[..., Awaitable[tuple[int, Any]]]
 
 
-def network_with(admitted: Callable[[str, str, str], Awaitable[None]], threads: ThreadPoolExecutor, tmp_path: Path) -> Asking:
+def network_with(
+    admitted: Admitted,
+    threads: ThreadPoolExecutor,
+    tmp_path: Path,
+    cidrs: tuple[str, ...] = ("10.244.7.0/24",),
+    conditions: NodeConditions | None = None,
+) -> Asking:
     config = PodNetworkConfig(
-        instance="t", pod_cidr="10.244.7.0/24", bridge="b", socket=tmp_path / "s", conf_dir=tmp_path / "c", bin_dir=tmp_path / "b"
+        instance="t", pod_cidrs=cidrs, device="b", socket=tmp_path / "s", conf_dir=tmp_path / "c", bin_dir=tmp_path / "b"
     )
-    network = PodNetwork(config, admitted=admitted)
-    network._frames = Frames()  # type: ignore[assignment]
+    network = PodNetwork(config, admitted=admitted, conditions=conditions)
 
     async def ask(command: str, container: str, **runtime: object) -> tuple[int, Any]:
         arguments = f"K8S_POD_NAMESPACE=default;K8S_POD_NAME={container};K8S_POD_UID=u-{container}"
@@ -102,7 +105,7 @@ async def test_a_pod_that_is_not_admitted_leaves_no_port_of_the_host_open(
 async def test_pods_that_are_held_back_hold_up_no_other_request(machine: Machine, threads: ThreadPoolExecutor, tmp_path: Path) -> None:
     let_go = asyncio.Event()
 
-    async def admitted(pod: str, uid: str, address: str) -> None:
+    async def admitted(pod: str, uid: str, *addresses: str) -> None:
         await let_go.wait()
 
     ask = network_with(admitted, threads, tmp_path)
@@ -121,7 +124,7 @@ async def test_a_pod_that_is_deleted_while_it_is_held_back_gets_no_ports(
 ) -> None:
     let_go = asyncio.Event()
 
-    async def admitted(pod: str, uid: str, address: str) -> None:
+    async def admitted(pod: str, uid: str, *addresses: str) -> None:
         await let_go.wait()
 
     ask = network_with(admitted, threads, tmp_path)
@@ -134,3 +137,24 @@ async def test_a_pod_that_is_deleted_while_it_is_held_back_gets_no_ports(
         status, answer = await held
     assert (status, answer["msg"]) == (1, "pod default/one: deleted while it was being added")
     assert machine.ports == {}
+
+
+async def test_a_node_says_when_its_addresses_run_short(machine: Machine, threads: ThreadPoolExecutor, tmp_path: Path) -> None:
+    said: list[tuple[str, bool, str, str]] = []
+
+    class Conditions(NodeConditions):
+        def set(self, type: str, is_true: bool, reason: str, message: str) -> None:
+            said.append((type, is_true, reason, message))
+
+    async def admitted(pod: str, uid: str, *addresses: str) -> None: ...
+
+    ask = network_with(admitted, threads, tmp_path, ("10.244.7.0/30",), Conditions("here"))
+    assert (await ask("ADD", "one"))[0] == 0
+    status, answer = await ask("ADD", "two")
+    assert (status, answer["code"]) == (1, 100)
+    sentence = "all 1 IPv4 pod addresses of this node are in use (range 10.244.7.0/30)"
+    assert answer["msg"] == f"{sentence}: pods that end give theirs back"
+    assert said[-1] == ("PodAddressPressure", True, "NoPodAddressLeft", sentence)
+    await ask("DEL", "one")
+    machine.links.clear()
+    assert (await ask("ADD", "two"))[0] == 0

@@ -3,7 +3,7 @@
 from pilothouse.network.pod.addresses import Lease
 from pilothouse.network.pod.unclaimed import Unclaimed
 
-ONE, TWO = Lease("10.0.0.2", "ph1", "one", "eth0"), Lease("10.0.0.3", "ph2", "two", "eth0")
+ONE, TWO = Lease(("10.0.0.2",), "ph1", "one", "eth0"), Lease(("10.0.0.3",), "ph2", "two", "eth0")
 
 
 def test_a_lease_goes_once_no_sandbox_has_had_it_for_longer_than_one_takes_to_be_made() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pilothouse.engine.node.stats.figures import Cpu, Filesystem, Interface, Memory
+from pilothouse.model.pod_links import is_pod_link
 
 PROC = Path("/proc")
 _TICK_NS = 10**9 // os.sysconf("SC_CLK_TCK")
@@ -71,13 +72,11 @@ def interfaces(proc: Path = PROC, pid: str = "self") -> tuple[Interface, ...]:
 
     The one that the default route goes out by comes first.
     """
-    found = [each for each in _interfaces((proc / pid / "net/dev").read_text().splitlines()[2:]) if pid != "self" or not _is_bridged(each)]
+    found = [
+        each for each in _interfaces((proc / pid / "net/dev").read_text().splitlines()[2:]) if pid != "self" or not is_pod_link(each.name)
+    ]
     default = _default(proc / pid / "net/route")
     return tuple(sorted(found, key=lambda each: each.name != default))
-
-
-def _is_bridged(interface: Interface) -> bool:
-    return (Path("/sys/class/net") / interface.name / "brport").exists()
 
 
 def _default(table: Path) -> str:
