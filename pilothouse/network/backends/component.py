@@ -18,10 +18,11 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import meta
-from pilothouse.model.cluster_network import CANNOT, CLUSTERNETWORKS, FOLLOWS, GROUP, HOST, NAME, ROUTES, VXLAN, Following
+from pilothouse.model.cluster_network import BGP, CANNOT, CLUSTERNETWORKS, FOLLOWS, GROUP, HOST, NAME, ROUTES, VXLAN, Following
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES
+from pilothouse.network.backends.bgp import BGP as Speaker
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.driver import Driver
 from pilothouse.network.backends.host import Host
@@ -36,7 +37,7 @@ log = structlog.get_logger("network.backends")
 INSPECT_S, SETTLE_S, LEARN_S = 15.0, 0.1, 5.0
 REASON = "NodeNotRouted"
 UNAVAILABLE = "NetworkUnavailable"
-MAKERS: Mapping[str, Callable[[Surroundings], Backend]] = {ROUTES: Routes, VXLAN: Tunnels, HOST: Host}
+MAKERS: Mapping[str, Callable[[Surroundings], Backend]] = {ROUTES: Routes, VXLAN: Tunnels, BGP: Speaker, HOST: Host}
 
 
 class NodeBackends:
