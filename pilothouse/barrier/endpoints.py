@@ -6,7 +6,7 @@ nodes are asked about `elsewhere`, after those of this process.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 from typing import Protocol
 
 
@@ -23,13 +23,22 @@ class Consumer:
 
     def __init__(self, barrier: "EndpointBarrier", name: str) -> None:
         self.name = name
-        self.addresses: frozenset[str] = frozenset()
+        self.addresses: Set[str] = frozenset()
         self.revision: str | int | None = None
         self._barrier = barrier
 
-    def routes(self, addresses: frozenset[str], revision: str | int | None = None) -> None:
+    def routes(self, addresses: Set[str], revision: str | int | None = None) -> None:
         """What the proxy routes to from this moment on; revision: of the last change that it has applied."""
         self.addresses = addresses
+        self.revision = revision
+        self._barrier.changed()
+
+    def changes(self, routed: Iterable[str], left: Iterable[str], revision: str | int | None = None) -> None:
+        """As `routes`, for a proxy of many addresses: those that it routes to since its last word, and those that it has left."""
+        if not isinstance(self.addresses, set):
+            self.addresses = set(self.addresses)
+        self.addresses.update(routed)
+        self.addresses.difference_update(left)
         self.revision = revision
         self._barrier.changed()
 

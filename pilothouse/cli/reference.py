@@ -257,7 +257,7 @@ def node_metrics() -> str:
     own = {family.name: (family.type, family.help) for family in own_families()}
     own["kubelet_evictions"] = ("counter", "Pods that were evicted, by the signal that called for it.")
     own |= {name: ("gauge", meaning) for name, meaning in volumes.NAMES.items()}
-    own |= _of_dns()
+    own |= _of_parts()
     pages = {"/metrics": own, "/metrics/resource": resource.NAMES, "/metrics/cadvisor": cadvisor.NAMES, "/metrics/probes": PROBES}
     rows = [
         [f"`{name}`", page, kind, meaning[:1].lower() + meaning[1:].rstrip(".")]
@@ -267,20 +267,26 @@ def node_metrics() -> str:
     return table(["metric", "page", "type", "meaning"], rows)
 
 
-def _of_dns() -> dict[str, tuple[str, str]]:
-    """Type and meaning of the DNS server's figures."""
+def _of_parts() -> dict[str, tuple[str, str]]:
+    """Type and meaning of the figures of the DNS server and of the service proxy."""
     import_module("pilothouse.network.dns.metrics")
-    lines = [line for line in meters.exposition() if line.startswith("# ") and line.split()[2].startswith("coredns_")]
+    import_module("pilothouse.network.service.metrics")
+    lines = [line for line in meters.exposition() if line.startswith("# ") and line.split()[2].startswith(OF_NODE[1:])]
     words = [(each.split(maxsplit=3)[1:], after.split()[3]) for each, after in itertools.pairwise(lines) if each.startswith("# HELP")]
     return {name: (kind, meaning) for (_, name, meaning), kind in words}
 
 
 METERED = (
-    *("pilothouse.aio.watchdog", "pilothouse.client.controller", "pilothouse.engine.node.work.worker"),
+    *(
+        "pilothouse.aio.watchdog",
+        "pilothouse.client.controller",
+        "pilothouse.engine.node.work.worker",
+        "pilothouse.network.service.metrics",
+    ),
     *("pilothouse.engine.apiserver.audit.log", "pilothouse.engine.apiserver.audit.record"),
 )
 """Modules that count for the whole process; the meters say themselves what they mean."""
-OF_NODE = ("kubelet_", "coredns_")
+OF_NODE = ("kubelet_", "coredns_", "kubeproxy_", "pilothouse_service_proxy_")
 """How the names of meters begin that the node's process alone has."""
 
 METRIC_MEANINGS: Mapping[str, str] = {

@@ -20,9 +20,10 @@ _GET, _DELETE = 0x101, 0x102
 _ORIGINAL, _REPLY, _ID, _ZONE, _FILTER = 1, 2, 12, 18, 25
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _SOURCE, _DESTINATION = 1, 2
+_SOURCE6, _DESTINATION6 = 3, 4
 _PROTOCOL, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
 _FILTER_ORIGINAL, _BY_PROTOCOL, _BY_DESTINATION_PORT = 1, 1 << 3, 1 << 5
-_HEADER = struct.pack("!BBH", socket.AF_INET, 0, 0)
+_HEADER_BYTES = 4
 _RECEIVE_BYTES = 1 << 18
 _DEADLINE_S = 5.0
 _BATCH = 100
@@ -44,8 +45,8 @@ class Flow:
     zone: bytes
 
 
-def forget(ports: Iterable[int], is_stale: Callable[[Flow], bool], protocol: int = socket.IPPROTO_UDP) -> int:
-    """End the flows of the protocol to these ports, as clients know them, that are stale. Returns how many.
+def forget(ports: Iterable[int], is_stale: Callable[[Flow], bool], protocol: int = socket.IPPROTO_UDP, family: int = socket.AF_INET) -> int:
+    """End the flows of the protocol and family to these ports, as clients know them, that are stale. Returns how many.
 
     Raises OSError when the kernel does not answer, or refuses for another reason than that a flow has ended by itself.
     """
@@ -57,16 +58,16 @@ def forget(ports: Iterable[int], is_stale: Callable[[Flow], bool], protocol: int
         netlink.settimeout(_DEADLINE_S)
         chosen: list[int | None] = [*wanted] if len(wanted) <= MOST_PORTS else [None]
         for number, port in enumerate(chosen, start=1):
-            for flow in _flows(netlink, number, protocol, port):
+            for flow in _flows(netlink, number, protocol, port, family):
                 if flow.protocol == protocol and is_stale(flow):
                     stale[flow.tuple + flow.zone] = flow
         flows = list(stale.values())
-        return sum(_delete(netlink, flows[start : start + _BATCH], start + 1000) for start in range(0, len(flows), _BATCH))
+        return sum(_delete(netlink, flows[start : start + _BATCH], start + 1000, family) for start in range(0, len(flows), _BATCH))
 
 
-def _flows(netlink: socket.socket, sequence: int, protocol: int, port: int | None) -> Iterator[Flow]:
+def _flows(netlink: socket.socket, sequence: int, protocol: int, port: int | None, family: int) -> Iterator[Flow]:
     """A kernel that cannot choose answers with all flows."""
-    netlink.send(message(_GET, REQUEST | DUMP, sequence, _HEADER + _choice(protocol, port)))
+    netlink.send(message(_GET, REQUEST | DUMP, sequence, _header(family) + _choice(protocol, port)))
     while True:
         for kind, of, body in messages(netlink.recv(_RECEIVE_BYTES)):
             if of != sequence:
@@ -75,7 +76,7 @@ def _flows(netlink: socket.socket, sequence: int, protocol: int, port: int | Non
                 return
             if kind == ERROR:
                 _raise(refusal(body) or errno.EPROTO, "list flows")
-            flow = _flow(body[len(_HEADER) :])
+            flow = _flow(body[_HEADER_BYTES:])
             if flow is not None:
                 yield flow
 
@@ -87,10 +88,11 @@ def _choice(protocol: int, port: int | None) -> bytes:
     return original + attribute(_FILTER | NESTED, attribute(_FILTER_ORIGINAL, struct.pack("=I", by)))
 
 
-def _delete(netlink: socket.socket, flows: list[Flow], sequence: int) -> int:
+def _delete(netlink: socket.socket, flows: list[Flow], sequence: int, family: int) -> int:
     """How many were there still. One that has ended meanwhile, or whose place another one has taken, is as good as ended."""
     pending = set(range(sequence, sequence + len(flows)))
-    netlink.send(b"".join(message(_DELETE, REQUEST | ACK, sequence + number, _HEADER + _name(flow)) for number, flow in enumerate(flows)))
+    header = _header(family)
+    netlink.send(b"".join(message(_DELETE, REQUEST | ACK, sequence + number, header + _name(flow)) for number, flow in enumerate(flows)))
     ended = 0
     while pending:
         for kind, of, body in messages(netlink.recv(_RECEIVE_BYTES)):
@@ -102,6 +104,10 @@ def _delete(netlink: socket.socket, flows: list[Flow], sequence: int) -> int:
                 _raise(number, "end a flow")
             ended += not number
     return ended
+
+
+def _header(family: int) -> bytes:
+    return struct.pack("!BBH", family, 0, 0)
 
 
 def _name(flow: Flow) -> bytes:
@@ -127,10 +133,15 @@ def _tuple(data: bytes) -> tuple[int, Address, Address] | None:
     """Protocol, source, destination; None for flows without ports."""
     parts = dict(attributes(data))
     ip, proto = dict(attributes(parts.get(_TUPLE_IP, b""))), dict(attributes(parts.get(_TUPLE_PROTO, b"")))
-    if _SOURCE not in ip or _SOURCE_PORT not in proto or _DESTINATION_PORT not in proto:
+    source, destination = ip.get(_SOURCE) or ip.get(_SOURCE6), ip.get(_DESTINATION) or ip.get(_DESTINATION6)
+    if source is None or destination is None or _SOURCE_PORT not in proto or _DESTINATION_PORT not in proto:
         return None
     ends = (
-        (socket.inet_ntoa(ip[address]), struct.unpack("!H", proto[port])[0])
-        for address, port in ((_SOURCE, _SOURCE_PORT), (_DESTINATION, _DESTINATION_PORT))
+        (_shown(address), struct.unpack("!H", proto[port])[0])
+        for address, port in ((source, _SOURCE_PORT), (destination, _DESTINATION_PORT))
     )
     return proto[_PROTOCOL][0], next(ends), next(ends)
+
+
+def _shown(address: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)

@@ -102,9 +102,9 @@ def service_proxy_config(home: Home, settings: Settings) -> "ServiceProxyConfig"
     return ServiceProxyConfig(
         instance=home.instance,
         node=settings.node_name,
-        local_cidr=settings.node_cidrs[0],
-        cluster_cidr=settings.pod_cidrs[0],
-        service_cidr=settings.service_cidrs[0],
+        local_cidrs=settings.node_cidrs,
+        cluster_cidrs=settings.pod_cidrs,
+        service_cidrs=settings.service_cidrs,
         node_port_addresses=tuple(dict.fromkeys(("127.0.0.1", settings.gateway_address, settings.address))),
     )
 

@@ -1,106 +1,134 @@
-"""The table as it should be, kept service by service, and the nft transactions that bring it there. Pure text.
+"""The table of one IP family as it should be, kept service by service, and the nft transactions that bring it there. Pure text.
 
 Invariant: after `change` the book is what the kernel has once the returned commands have run; if they fail, `whole` is the way
-back. No two services claim the same address and port: the first one keeps it.
+back. No two services claim the same address and port: the first one keeps it. A change costs what the services in it have.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from pilothouse.linux.conntrack import Address
-from pilothouse.network.service.config import ServiceProxyConfig
-from pilothouse.network.service.plan import FRONTENDS, MASQUERADE_MARK, NODE_ADDRESSES, NODE_PORTS, NOTHING, REFUSE, Fragment, Where
+from pilothouse.network.service.chains import ENDPOINTS, NODE_PORT_ENDPOINTS, is_pick, numbered
+from pilothouse.network.service.config import FamilyConfig
+from pilothouse.network.service.plan import NOTHING, Fragment, Target, Where
+from pilothouse.network.service.table import CHAINS, FRONTENDS, NODE_PORTS, SELF, elements, frame, removed
 
-SELF = "self"
 MOST_CLIENTS = 65_536
 """That an endpoint of a service with affinity remembers; further ones are routed like any other client, each connection anew."""
-_BATCH = 500
+MOST_IDLE = 32
+MAPS = (CHAINS, FRONTENDS, NODE_PORTS, ENDPOINTS, NODE_PORT_ENDPOINTS)
+
+Elements = dict[tuple[str, str], str]
+"""Map and key -> value."""
 
 
 class RuleBook:
-    """Owned by one task. `fragments` are those of all services, by `namespace/name`."""
+    """Owned by one thread."""
 
-    def __init__(self, config: ServiceProxyConfig) -> None:
+    def __init__(self, config: FamilyConfig) -> None:
         self.config = config
-        self._table = config.table
+        self._table = f"{config.family.name} {config.table}"
+        self.size = 0
+        """Elements that services have in maps, whoever claims what."""
         self._fragments: dict[str, Fragment] = {}
-        self._owners: dict[Where, str] = {}
+        self._claims: dict[Where, dict[str, None]] = {}
+        self._numbered: dict[tuple[str, str], tuple[Target, ...]] = {}
+        self._chains: Counter[str] = Counter()
+        self._present: set[str] = set()
+        self._idle: dict[str, None] = {}
+        self._verdicts: Counter[str] = Counter()
+        self._numbers = _Numbers()
         self._addresses: Counter[str] = Counter()
         self._leaving: Counter[str] = Counter()
 
     @property
-    def addresses(self) -> frozenset[str]:
-        """Of all endpoints that are routed to, but for those that are terminating: no change to come would take these away, so there
-        is nothing that anybody could wait for."""
-        return frozenset(address for address in self._addresses if address not in self._leaving)
-
-    @property
-    def has_affinity(self) -> bool:
-        return any(fragment.sets for fragment in self._fragments.values())
-
-    @property
     def fragments(self) -> Mapping[str, Fragment]:
+        """Those of all services, by `namespace/name`."""
         return self._fragments
 
     def get(self, service: str) -> Fragment:
         return self._fragments.get(service, NOTHING)
 
-    def udp_endpoints(self, at: Address) -> frozenset[Address]:
-        """Where UDP flows to a frontend lead now, by the service that has it; nowhere when none has."""
-        where = (FRONTENDS, f"{at[0]} . udp . {at[1]}") if at[0] else (NODE_PORTS, f"udp . {at[1]}")
-        owner = self._owners.get(where)
-        return frozenset() if owner is None else self._fragments[owner].udp.get(at, frozenset())
+    def is_routed(self, address: str) -> bool:
+        """To an endpoint that is not terminating: of others no change to come would take traffic away, so there is nothing that anybody
+        could wait for."""
+        return address in self._addresses and address not in self._leaving
+
+    def targets(self, where: Where) -> frozenset[Target]:
+        """Where flows to a frontend lead now, by the service that has it; nowhere when none has."""
+        owner = self._owner(where)
+        return frozenset() if owner is None else self._fragments[owner].targets(where)
+
+    def put(self, wanted: Mapping[str, Fragment]) -> None:
+        """As `change` for a table that is written as a whole afterwards."""
+        for service, fragment in wanted.items():
+            self._put(service, fragment)
 
     def change(self, wanted: Mapping[str, Fragment]) -> str:
         """Commands of one transaction from the present state to the one with these services changed; "" when nothing differs."""
-        before_elements, before_addresses = self._elements_of(wanted), set(self._addresses)
-        before = {service: self.get(service) for service in wanted}
-        for service, fragment in wanted.items():
-            self._put(service, fragment)
-        freed = [where for where in before_elements if where not in self._owners]
-        self._hand_over(freed)
-        after_elements = {where: self._verdict(where) for where in {*before_elements, *self._elements_of(wanted)} if where in self._owners}
-        old, new = _merged(before.values()), _merged(wanted.values())
+        old = [self.get(service) for service in wanted]
+        concerned = _Concerned.of([*old, *wanted.values()])
+        before, routed = self._elements(concerned), self._present_addresses(concerned)
+        self.put(wanted)
+        after, routes = self._elements(concerned), self._present_addresses(concerned)
+        rules = {name: rules for fragment in wanted.values() for name, rules in fragment.chains.items()}
+        added, gone = [name for name in rules if name not in self._present], self._gone(concerned.chains)
+        self._present.update(added)
+        self._present.difference_update(gone)
+        sets, former = _sets(wanted.values()), _sets(old)
         return "\n".join(
             [
-                *(self._add_set(name, seconds) for name, seconds in new.sets.items() if name not in old.sets),
-                *(f"add chain ip {self._table} {name}" for name in new.chains if name not in old.chains),
-                *self._element_changes("delete", _without(before_elements, after_elements)),
-                *self._rule_changes(old.chains, new.chains),
-                *self._element_changes("add", _without(after_elements, before_elements)),
-                *(f"delete chain ip {self._table} {name}" for name in old.chains if name not in new.chains),
-                *(f"delete set ip {self._table} {name}" for name in old.sets if name not in new.sets),
-                *self._self_changes(before_addresses),
+                *(self._add_set(name, seconds) for name, seconds in sets.items() if name not in former),
+                *self._add_chains({name: rules[name] for name in added}),
+                *self._element_changes("delete", _without(before, after)),
+                *self._element_changes("add", _without(after, before)),
+                # Emptied first: those that go may lead to each other.
+                *(f"flush chain {self._table} {name}" for name in gone),
+                *(f"delete chain {self._table} {name}" for name in gone),
+                *(f"delete set {self._table} {name}" for name in former if name not in sets),
+                *self._self_changes("delete", routed - routes),
+                *self._self_changes("add", routes - routed),
                 "",
             ]
         ).lstrip("\n")
 
-    def whole(self, remembered: Mapping[str, Mapping[str, int]] = MappingProxyType({})) -> str:
+    def whole(self, node_addresses: Iterable[str], remembered: Mapping[str, Mapping[str, int]] = MappingProxyType({})) -> str:
         """Commands that replace the table, whatever it holds, in one transaction.
 
         remembered: clients that have an endpoint: set -> address -> seconds that are left; sets that are not wanted are passed over.
         """
-        every = _merged(self._fragments.values())
-        lines = [f"add table ip {self._table}", f"delete table ip {self._table}", *self._frame()]
-        lines += [self._add_set(name, seconds) for name, seconds in every.sets.items()]
-        lines += [f"add chain ip {self._table} {name}" for name in every.chains]
-        lines += [f"add rule ip {self._table} {name} {rule}" for name, rules in every.chains.items() for rule in rules]
-        lines += self._element_changes("add", {where: self._verdict(where) for where in self._owners})
-        lines += self._self_changes(set())
-        for name in every.sets:
-            known = [
-                f"{address} expires {left_s}s" for address, left_s in remembered.get(name, {}).items() if 0 < left_s <= every.sets[name]
-            ]
-            lines += self._batches("add", name, known)
+        rules = {name: rules for fragment in self._fragments.values() for name, rules in fragment.chains.items()}
+        self._present, self._idle = set(rules), {}
+        sets = _sets(self._fragments.values())
+        lines = [*removed(self.config.family, self.config.table), *frame(self.config, node_addresses)]
+        lines += [self._add_set(name, seconds) for name, seconds in sets.items()]
+        lines += self._add_chains(rules)
+        lines += self._element_changes("add", self._elements(_Concerned(self._claims, self._verdicts)))
+        lines += self._self_changes("add", self._addresses)
+        for name in sets:
+            clients = remembered.get(name, {})
+            lines += self._shown("add", name, [f"{each} expires {left_s}s" for each, left_s in clients.items() if 0 < left_s <= sets[name]])
         return "\n".join(lines) + "\n"
+
+    def remembering(self) -> Mapping[str, int]:
+        """Sets of clients that the table has -> seconds after which one is forgotten."""
+        return _sets(self._fragments.values())
 
     def _put(self, service: str, fragment: Fragment) -> None:
         old = self.get(service)
-        for where in [where for where in old.elements if self._owners.get(where) == service and where not in fragment.elements]:
-            del self._owners[where]
-        for where in fragment.elements:
-            self._owners.setdefault(where, service)
+        for where in old.frontends:
+            if where not in fragment.frontends:
+                self._give_up(where, service)
+        for where in fragment.frontends:
+            self._claims.setdefault(where, {}).setdefault(service)
+        for name in {**old.pools, **fragment.pools}:
+            self._renumber(service, name, fragment.pools.get(name, ()))
+        self.size += _size(fragment) - _size(old)
+        _recount(self._verdicts, _verdicts(old), _verdicts(fragment))
+        for verdict in dict.fromkeys([*_verdicts(old), *_verdicts(fragment)]):
+            self._numbers.keep(verdict, is_used=verdict in self._verdicts)
+        _recount(self._chains, old.chains, fragment.chains)
         _recount(self._addresses, old.addresses, fragment.addresses)
         _recount(self._leaving, old.leaving, fragment.leaving)
         if fragment == NOTHING:
@@ -108,93 +136,162 @@ class RuleBook:
         else:
             self._fragments[service] = fragment
 
-    def _hand_over(self, freed: Iterable[Where]) -> None:
-        """A claim that was given up goes to who else has it."""
-        for where in freed:
-            heir = next((service for service, fragment in self._fragments.items() if where in fragment.elements), None)
-            if heir is not None:
-                self._owners[where] = heir
+    def _give_up(self, where: Where, service: str) -> None:
+        """The next one that claims it, if there is one, has it from now on."""
+        claims = self._claims[where]
+        claims.pop(service, None)
+        if not claims:
+            del self._claims[where]
 
-    def _verdict(self, where: Where) -> str:
-        return self._fragments[self._owners[where]].elements[where]
+    def _owner(self, where: Where) -> str | None:
+        return next(iter(self._claims.get(where, ())), None)
 
-    def _elements_of(self, services: Iterable[str]) -> dict[Where, str]:
-        """Elements that these services own, with their verdicts."""
-        pairs = ((service, element) for service in services for element in self.get(service).elements.items())
-        return {where: verdict for service, (where, verdict) in pairs if self._owners[where] == service}
+    def _renumber(self, service: str, pool: str, wanted: tuple[Target, ...]) -> None:
+        if wanted:
+            self._numbered[service, pool] = renumbered(self._numbered.get((service, pool), ()), wanted)
+        else:
+            self._numbered.pop((service, pool), None)
+
+    def _elements(self, concerned: "_Concerned") -> Elements:
+        """Of frontends that somebody has, and of verdicts that somebody needs."""
+        found: Elements = {}
+        for verdict in concerned.verdicts:
+            if verdict in self._verdicts:
+                found[CHAINS, numbered(self._numbers.of(verdict))] = verdict
+        for where in concerned.frontends:
+            owner = self._owner(where)
+            if owner is not None:
+                found |= self._frontend(where, owner)
+        return found
+
+    def _frontend(self, where: Where, owner: str) -> Elements:
+        frontend, key = self._fragments[owner].frontends[where], _key(where)
+        found = {(FRONTENDS if where.address else NODE_PORTS, key): numbered(self._numbers.of(frontend.verdict))}
+        if frontend.is_numbered:
+            map_ = ENDPOINTS if where.address else NODE_PORT_ENDPOINTS
+            for pool, base in frontend.pools:
+                for number, (address, port) in enumerate(self._numbered[owner, pool], start=base):
+                    found[map_, f"{key} . {numbered(number)}"] = f"{address} . {port}"
+        return found
+
+    def _present_addresses(self, concerned: "_Concerned") -> set[str]:
+        return {address for address in concerned.addresses if address in self._addresses}
+
+    def _gone(self, names: Iterable[str]) -> list[str]:
+        """Of these chains, those that are in the table and that nobody needs. Some that any service may need again are left, because adding
+        a chain is what costs most."""
+        for name in names:
+            self._idle.pop(name, None)
+            if not self._chains[name] and name in self._present:
+                self._idle[name] = None
+        kept = [name for name in self._idle if is_pick(name)][-MOST_IDLE:]
+        gone = [name for name in self._idle if name not in kept]
+        self._idle = dict.fromkeys(kept)
+        return gone
+
+    def _add_chains(self, rules: Mapping[str, Sequence[str]]) -> Iterator[str]:
+        yield from (f"add chain {self._table} {name}" for name in rules)
+        yield from (f"add rule {self._table} {name} {rule}" for name, each in rules.items() for rule in each)
 
     def _add_set(self, name: str, seconds: int) -> str:
-        return f"add set ip {self._table} {name} {{ type ipv4_addr; size {MOST_CLIENTS}; flags dynamic,timeout; timeout {seconds}s; }}"
+        type_ = self.config.family.address_type
+        return f"add set {self._table} {name} {{ type {type_}; size {MOST_CLIENTS}; flags dynamic,timeout; timeout {seconds}s; }}"
 
-    def _rule_changes(self, old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-        for name in old:
-            if new.get(name) != old[name]:
-                yield f"flush chain ip {self._table} {name}"
-        for name, rules in new.items():
-            if old.get(name) != rules:
-                yield from (f"add rule ip {self._table} {name} {rule}" for rule in rules)
+    def _element_changes(self, verb: str, changed: Elements) -> Iterator[str]:
+        by_map: dict[str, list[str]] = {}
+        for (map_, key), value in changed.items():
+            by_map.setdefault(map_, []).append(key if verb == "delete" else f"{key} : {value}")
+        for map_ in MAPS:
+            yield from self._shown(verb, map_, by_map.get(map_, []))
 
-    def _element_changes(self, verb: str, elements: Mapping[Where, str]) -> Iterator[str]:
-        for map_ in (FRONTENDS, NODE_PORTS):
-            shown = [key if verb == "delete" else f"{key} : {verdict}" for (where, key), verdict in elements.items() if where == map_]
-            yield from self._batches(verb, map_, shown)
+    def _self_changes(self, verb: str, addresses: Iterable[str]) -> Iterator[str]:
+        yield from self._shown(verb, SELF, [f"{address} . {address}" for address in sorted(addresses)])
 
-    def _self_changes(self, before: set[str]) -> Iterator[str]:
-        now = set(self._addresses)
-        yield from self._batches("delete", SELF, [f"{address} . {address}" for address in sorted(before - now)])
-        yield from self._batches("add", SELF, [f"{address} . {address}" for address in sorted(now - before)])
-
-    def _batches(self, verb: str, name: str, shown: list[str]) -> Iterator[str]:
-        for start in range(0, len(shown), _BATCH):
-            yield f"{verb} element ip {self._table} {name} {{ {', '.join(shown[start : start + _BATCH])} }}"
-
-    def _frame(self) -> Iterator[str]:
-        """What is there without any service."""
-        config, table = self.config, self._table
-        yield f"add table ip {table}"
-        yield f"add map ip {table} {FRONTENDS} {{ type ipv4_addr . inet_proto . inet_service : verdict; }}"
-        yield f"add map ip {table} {NODE_PORTS} {{ type inet_proto . inet_service : verdict; }}"
-        yield f"add set ip {table} {NODE_ADDRESSES} {{ type ipv4_addr; }}"
-        yield f"add set ip {table} {SELF} {{ type ipv4_addr . ipv4_addr; }}"
-        yield from self._batches("add", NODE_ADDRESSES, list(config.node_port_addresses))
-        yield from self._chain(REFUSE, "", ["meta l4proto tcp reject with tcp reset", "reject"])
-        yield from self._chain("services", "", self._dispatch())
-        yield from self._chain("arrive", "type nat hook prerouting priority -100", ["jump services"])
-        yield from self._chain("depart", "type nat hook output priority -100", ["jump services"])
-        yield from self._chain("leave", "type nat hook postrouting priority 100", self._masquerade())
-
-    def _dispatch(self) -> Iterator[str]:
-        yield f"ip daddr . meta l4proto . th dport vmap @{FRONTENDS}"
-        yield f"ip daddr @{NODE_ADDRESSES} meta l4proto . th dport vmap @{NODE_PORTS}"
-        if self.config.service_cidr:
-            yield f"ip daddr {self.config.service_cidr} goto {REFUSE}"
-
-    def _masquerade(self) -> Iterator[str]:
-        """Who must get the answer back from this node rather than straight from the endpoint."""
-        yield f'oifname != "lo" ct status dnat ip saddr . ip daddr @{SELF} masquerade'
-        yield f'oifname != "lo" ip saddr 127.0.0.0/8 ip daddr {self.config.local_cidr} masquerade'
-        yield f'oifname != "lo" meta mark & {MASQUERADE_MARK} == {MASQUERADE_MARK} ip daddr != {self.config.local_cidr} masquerade'
-
-    def _chain(self, name: str, hook: str, rules: Iterable[str]) -> Iterator[str]:
-        yield f"add chain ip {self._table} {name}" + (f" {{ {hook}; policy accept; }}" if hook else "")
-        yield from (f"add rule ip {self._table} {name} {rule}" for rule in rules)
+    def _shown(self, verb: str, name: str, shown: Sequence[str]) -> Iterator[str]:
+        return elements(verb, self.config.family, self.config.table, name, shown)
 
 
-def _merged(fragments: Iterable[Fragment]) -> Fragment:
-    merged = Fragment()
-    for fragment in fragments:
-        merged.chains.update(fragment.chains)
-        merged.sets.update(fragment.sets)
-    return merged
+@dataclass(frozen=True, slots=True)
+class _Concerned:
+    """What some services have, before a change of theirs or after it."""
+
+    frontends: Iterable[Where]
+    verdicts: Iterable[str]
+    chains: Iterable[str] = ()
+    addresses: Iterable[str] = ()
+
+    @classmethod
+    def of(cls, fragments: Sequence[Fragment]) -> "_Concerned":
+        return cls(
+            dict.fromkeys(where for each in fragments for where in each.frontends),
+            dict.fromkeys(verdict for each in fragments for verdict in _verdicts(each)),
+            dict.fromkeys(name for each in fragments for name in each.chains),
+            {address for each in fragments for address in each.addresses},
+        )
 
 
-def _without(elements: Mapping[Where, str], others: Mapping[Where, str]) -> dict[Where, str]:
-    return {where: verdict for where, verdict in elements.items() if others.get(where) != verdict}
+class _Numbers:
+    """A number for each verdict while it is used; then it is given to another one."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, int] = {}
+        self._free: list[int] = []
+
+    def of(self, verdict: str) -> int:
+        return self._of[verdict]
+
+    def keep(self, verdict: str, *, is_used: bool) -> None:
+        if is_used and verdict not in self._of:
+            self._of[verdict] = self._free.pop() if self._free else len(self._of) + 1
+        elif not is_used and verdict in self._of:
+            self._free.append(self._of.pop(verdict))
+
+
+def _verdicts(fragment: Fragment) -> list[str]:
+    return list(dict.fromkeys(each.verdict for each in fragment.frontends.values()))
+
+
+def renumbered(old: tuple[Target, ...], wanted: tuple[Target, ...]) -> tuple[Target, ...]:
+    """The wanted ones, each at its old number where that can be: as few numbers as possible mean another one than before."""
+    if old == wanted:
+        return old
+    keep, known = set(wanted), set(old)
+    new = [each for each in wanted if each not in known]
+    found = [each if each in keep else None for each in old]
+    gaps = [number for number, each in enumerate(found) if each is None]
+    for number, each in zip(gaps, new, strict=False):
+        found[number] = each
+    found += new[len(gaps) :]
+    for number in gaps[len(new) :]:
+        while found and found[-1] is None:
+            found.pop()
+        if number >= len(found):
+            break
+        found[number] = found.pop()
+    return tuple(each for each in found if each is not None)
+
+
+def _size(fragment: Fragment) -> int:
+    return sum(1 + sum(len(fragment.pools[name]) for name, _ in each.pools) for each in fragment.frontends.values())
+
+
+def _key(where: Where) -> str:
+    after = f"{where.protocol} . {where.port}"
+    return f"{where.address} . {after}" if where.address else after
+
+
+def _sets(fragments: Iterable[Fragment]) -> dict[str, int]:
+    return {name: seconds for fragment in fragments for name, seconds in fragment.sets.items()}
+
+
+def _without(changed: Elements, others: Elements) -> Elements:
+    return {where: value for where, value in changed.items() if others.get(where) != value}
 
 
 def _recount(counts: "Counter[str]", old: Iterable[str], new: Iterable[str]) -> None:
-    counts.update(new)
-    for address in old:
-        counts[address] -= 1
-        if not counts[address]:
-            del counts[address]
+    # Of a mapping the keys are meant, not what a Counter would take as counts.
+    counts.update(list(new))
+    for each in old:
+        counts[each] -= 1
+        if not counts[each]:
+            del counts[each]

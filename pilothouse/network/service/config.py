@@ -1,38 +1,90 @@
 """Settings of a node's service proxy."""
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+
+from pilothouse.network.service.family import FAMILIES, Family, Network
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyConfig:
+    """What concerns one IP family. cluster_cidrs: at least one network. service_cidrs: may be empty."""
+
+    family: Family
+    table: str
+    local_cidrs: tuple[str, ...]
+    cluster_cidrs: tuple[str, ...]
+    service_cidrs: tuple[str, ...]
+
+    @property
+    def local(self) -> str:
+        """The pods of this node, as the right side of a match."""
+        return as_set(self.local_cidrs)
+
+    @property
+    def cluster(self) -> str:
+        return as_set(self.cluster_cidrs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceProxyConfig:
     """instance: short and unique on the machine. node: this node's name, as endpoints carry it.
 
-    local_cidr: addresses whose answers come back through this node (its pods); what others send elsewhere is masqueraded.
-    cluster_cidr: all pods' addresses ("": local_cidr). service_cidr: addresses in it that are no service's are refused at once
-    ("": they are left alone). node_port_addresses: where node ports answer.
+    Networks have an element for each IP family that is served; the first one's is the primary. local_cidrs: addresses whose answers come
+    back through this node (its pods); what others send elsewhere is masqueraded. cluster_cidrs: all pods' addresses (none: local_cidrs).
+    service_cidrs: addresses in them that are no service's are refused at once (none: they are left alone).
+    node_port_addresses: where node ports answer: addresses, and networks of which the addresses that this machine has are meant.
     """
 
     instance: str
     node: str
-    local_cidr: str
-    cluster_cidr: str = ""
-    service_cidr: str = ""
+    local_cidrs: tuple[str, ...]
+    cluster_cidrs: tuple[str, ...] = ()
+    service_cidrs: tuple[str, ...] = ()
     node_port_addresses: tuple[str, ...] = ("127.0.0.1",)
 
     @property
     def table(self) -> str:
         return f"pilothouse-{self.instance}-svc"
 
+    @cached_property
+    def families(self) -> tuple[FamilyConfig, ...]:
+        """Those with pods on this node."""
+        return tuple(self._of(family) for family in FAMILIES if family.networks(self.local_cidrs))
+
+    def _of(self, family: Family) -> FamilyConfig:
+        local, cluster = family.networks(self.local_cidrs), family.networks(self.cluster_cidrs)
+        return FamilyConfig(family, self.table, local, cluster or local, family.networks(self.service_cidrs))
+
     def is_given_out(self, address: str) -> bool:
         """Whether it is the cluster itself that gives the address to Services or pods."""
-        return any(ipaddress.ip_address(address) in network for network in self._own_networks)
+        parsed = ipaddress.ip_address(address)
+        return any(parsed in network for network in self._own_networks)
 
     @cached_property
-    def _own_networks(self) -> tuple[ipaddress.IPv4Network, ...]:
-        return tuple(ipaddress.IPv4Network(cidr) for cidr in (self.service_cidr, self.cluster_cidr or self.local_cidr) if cidr)
+    def _own_networks(self) -> tuple[Network, ...]:
+        cidrs = (*self.service_cidrs, *(self.cluster_cidrs or self.local_cidrs))
+        return tuple(ipaddress.ip_network(cidr) for cidr in cidrs if cidr)
 
-    @cached_property
-    def local_network(self) -> ipaddress.IPv4Network:
-        return ipaddress.IPv4Network(self.local_cidr)
+    def node_addresses(self, present: Iterable[str]) -> tuple[str, ...]:
+        """Where node ports answer. present: all addresses of this machine."""
+        own = [ipaddress.ip_address(address) for address in present]
+        found: dict[str, None] = {}
+        for wanted in self.node_port_addresses:
+            if "/" in wanted:
+                network = ipaddress.ip_network(wanted, strict=False)
+                found |= dict.fromkeys(str(address) for address in own if address in network)
+            else:
+                found[str(ipaddress.ip_address(wanted))] = None
+        return tuple(found)
+
+    @property
+    def names_networks(self) -> bool:
+        return any("/" in wanted for wanted in self.node_port_addresses)
+
+
+def as_set(networks: tuple[str, ...]) -> str:
+    """One network as it is, several as an anonymous set."""
+    return networks[0] if len(networks) == 1 else f"{{ {', '.join(networks)} }}"

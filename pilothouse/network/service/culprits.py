@@ -1,19 +1,19 @@
-"""Which services' rules make nftables refuse the whole table. Blocks: it asks the kernel, which changes nothing."""
+"""Which services' rules make nftables refuse a whole table. Blocks: it asks the kernel, which changes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pilothouse.linux.nft import Nft, NftFailure
 from pilothouse.network.service.book import RuleBook
-from pilothouse.network.service.config import ServiceProxyConfig
+from pilothouse.network.service.config import FamilyConfig
 from pilothouse.network.service.plan import Fragment
 
 
-def culprits(nft: Nft, config: ServiceProxyConfig, fragments: Mapping[str, Fragment]) -> dict[str, str]:
+def culprits(nft: Nft, config: FamilyConfig, fragments: Mapping[str, Fragment], node_addresses: Iterable[str] = ()) -> dict[str, str]:
     """Services without which the table is taken -> nft's words. Empty when it is not for any service's rules that it is refused.
 
     Bisects: about log2(services) questions a culprit.
     """
-    search = _Search(nft, config, fragments)
+    search = _Search(nft, config, fragments, tuple(node_addresses))
     if search.refusal([]):
         return {}
     search.look(list(fragments))
@@ -21,11 +21,12 @@ def culprits(nft: Nft, config: ServiceProxyConfig, fragments: Mapping[str, Fragm
 
 
 class _Search:
-    def __init__(self, nft: Nft, config: ServiceProxyConfig, fragments: Mapping[str, Fragment]) -> None:
+    def __init__(self, nft: Nft, config: FamilyConfig, fragments: Mapping[str, Fragment], node_addresses: tuple[str, ...]) -> None:
         self.found: dict[str, str] = {}
         self._nft = nft
         self._config = config
         self._fragments = fragments
+        self._node_addresses = node_addresses
         self._good: list[str] = []
 
     def look(self, names: Sequence[str]) -> None:
@@ -42,9 +43,9 @@ class _Search:
 
     def refusal(self, names: Sequence[str]) -> str:
         book = RuleBook(self._config)
-        book.change({name: self._fragments[name] for name in names})
+        book.put({name: self._fragments[name] for name in names})
         try:
-            self._nft.check(book.whole())
+            self._nft.check(book.whole(self._node_addresses))
         except NftFailure as failure:
             return str(failure)
         return ""

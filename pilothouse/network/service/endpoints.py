@@ -1,34 +1,56 @@
 """Which endpoints a port of a service leads to, from the service's EndpointSlices. Pure.
 
-Source: Kubernetes, "EndpointSlices" (conditions) and KEP-1669: endpoints that are terminating but still serve are used only
-when no other one is ready.
+Source: Kubernetes, "EndpointSlices" (conditions); KEP-1669: endpoints that are terminating but still serve are used only when no other
+one is ready, for each traffic policy by itself; KEP-4444 and KEP-3015 (hints for zones and nodes).
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pilothouse.model.json import Object
+from pilothouse.network.service.family import IPV4, Family
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 OTHER_PROXY_LABEL = "service.kubernetes.io/service-proxy-name"
+ZONE_LABEL = "topology.kubernetes.io/zone"
+_NONE: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """is_leaving: its pod is terminating, so that traffic goes there only for want of a better place.
 
-    for_nodes: names of the nodes that it is meant for, as a hint says; empty when none does.
+    for_nodes, for_zones: names of the nodes and zones that it is meant for, as hints say; empty when none does.
     """
 
     address: str
     port: int
     node: str = ""
-    is_leaving: bool = field(default=False, compare=False)
-    for_nodes: frozenset[str] = field(default=frozenset(), compare=False)
+    is_leaving: bool = False
+    for_nodes: frozenset[str] = _NONE
+    for_zones: frozenset[str] = _NONE
 
-    def __str__(self) -> str:
-        return f"{self.address} . {self.port}"
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """This node, as endpoints and hints name it. zone: "" when the node has none."""
+
+    node: str
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where a port leads to, sorted. cluster, local: for the traffic policies. local_ready: how many of this node take new connections.
+
+    exists: whether anything takes connections, here or elsewhere.
+    """
+
+    cluster: tuple[Endpoint, ...] = ()
+    local: tuple[Endpoint, ...] = ()
+    local_ready: frozenset[str] = _NONE
+    exists: bool = False
 
 
 def is_proxied(service: Object) -> bool:
@@ -41,47 +63,52 @@ def is_proxied(service: Object) -> bool:
 class Endpoints:
     """Where traffic for the ports of a service goes; its slices are read once, whatever the number of ports."""
 
-    def __init__(self, slices: Iterable[Object]) -> None:
+    def __init__(self, slices: Iterable[Object], family: Family = IPV4) -> None:
         self._offered: dict[tuple[str, str], list[tuple[int, _Backends]]] = {}
         for slice_ in slices:
-            if slice_.get("addressType") == "IPv4":
-                backends = _Backends.of(slice_)
+            if slice_.get("addressType") == family.slice_type:
+                backends = _Backends.of(slice_, family)
                 for port in slice_.get("ports") or ():
                     if port.get("port"):
                         self._offered.setdefault(_name(port), []).append((port["port"], backends))
 
-    def of(self, port: Object) -> tuple[Endpoint, ...]:
-        """Sorted, each address and port once."""
+    def of(self, port: Object, site: Site) -> Choice:
+        """Each address and port once."""
         offered = self._offered.get(_name(port), [])
-        ready = {(each.address, number): each.at(number) for number, backends in offered for each in backends.ready}
-        leaving = {} if ready else {(each.address, number): each.at(number) for number, backends in offered for each in backends.leaving}
-        return tuple(sorted((ready or leaving).values()))
+        ready = _sorted((each, number) for number, backends in offered for each in backends.ready)
+        leaving = _sorted((each, number) for number, backends in offered for each in backends.leaving)
+        if not ready and not leaving:
+            return Choice()
+        local_ready = tuple(each for each in ready if each.node == site.node)
+        local = local_ready or tuple(each for each in leaving if each.node == site.node)
+        addresses = frozenset(each.address for each in local_ready)
+        return Choice(preferred(ready, site) or leaving, local, addresses, exists=True)
 
     def count(self, port: Object) -> int:
         """Those that `of` looks at, at most."""
         return sum(len(backends.ready) + len(backends.leaving) for _, backends in self._offered.get(_name(port), []))
 
 
-def endpoints_of(port: Object, slices: Iterable[Object]) -> tuple[Endpoint, ...]:
-    """Where traffic for one port of a service goes."""
-    return Endpoints(slices).of(port)
-
-
 def _name(port: Object) -> tuple[str, str]:
     return port.get("name") or "", port.get("protocol") or "TCP"
 
 
-@dataclass(frozen=True, slots=True)
-class _Backend:
+def _sorted(found: "Iterable[tuple[_Backend, int]]") -> tuple[Endpoint, ...]:
+    unique = {(each.address, number): each for each, number in found}
+    return tuple(
+        Endpoint(address, number, each.node, each.is_leaving, each.for_nodes, each.for_zones)
+        for (address, number), each in sorted(unique.items(), key=lambda item: item[0])
+    )
+
+
+class _Backend(NamedTuple):
     """An endpoint without its port."""
 
     address: str
     node: str
     is_leaving: bool
     for_nodes: frozenset[str]
-
-    def at(self, port: int) -> Endpoint:
-        return Endpoint(self.address, port, self.node, self.is_leaving, self.for_nodes)
+    for_zones: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,36 +119,49 @@ class _Backends:
     leaving: list[_Backend] = field(default_factory=list)
 
     @classmethod
-    def of(cls, slice_: Object) -> "_Backends":
+    def of(cls, slice_: Object, family: Family) -> "_Backends":
         found = cls()
         for endpoint in slice_.get("endpoints") or ():
             conditions = endpoint.get("conditions") or {}
             is_ready = conditions.get("ready") is not False
             is_serving = conditions.get("serving", is_ready) is not False
             if is_ready:
-                found.ready.extend(_backends(endpoint))
+                found.ready.extend(_backends(endpoint, family))
             elif is_serving and conditions.get("terminating"):
-                found.leaving.extend(_backends(endpoint))
+                found.leaving.extend(_backends(endpoint, family))
         return found
 
 
-def _backends(endpoint: Object) -> Iterator[_Backend]:
-    for address in endpoint["addresses"][:1]:
-        if _is_ipv4(address):
+def _backends(endpoint: Object, family: Family) -> Iterator[_Backend]:
+    for text in endpoint["addresses"][:1]:
+        address = _canonical(text, family)
+        if address:
             is_leaving = bool((endpoint.get("conditions") or {}).get("terminating"))
-            nodes = frozenset(each["name"] for each in (endpoint.get("hints") or {}).get("forNodes") or ())
-            yield _Backend(address, endpoint.get("nodeName") or "", is_leaving, nodes)
+            hints = endpoint.get("hints") or {}
+            yield _Backend(address, endpoint.get("nodeName") or "", is_leaving, _names(hints, "forNodes"), _names(hints, "forZones"))
 
 
-def preferred(endpoints: tuple[Endpoint, ...], node: str) -> tuple[Endpoint, ...]:
-    """Those that hints mean for this node; all when one has no hint, or none is meant for it. Source: KEP-3015."""
-    own = tuple(each for each in endpoints if node in each.for_nodes)
-    return own if own and all(each.for_nodes for each in endpoints) else endpoints
+def _names(hints: Object, kind: str) -> frozenset[str]:
+    return frozenset(each["name"] for each in hints.get(kind) or ()) if hints else _NONE
 
 
-def _is_ipv4(address: str) -> bool:
+def preferred(ready: Sequence[Endpoint], site: Site) -> tuple[Endpoint, ...]:
+    """Those that hints mean for this node, or for its zone; all when one has no hint, or none is meant for it."""
+    if all(each.for_nodes for each in ready):
+        own = tuple(each for each in ready if site.node in each.for_nodes)
+        if own:
+            return own
+    if site.zone and all(each.for_zones for each in ready):
+        own = tuple(each for each in ready if site.zone in each.for_zones)
+        if own:
+            return own
+    return tuple(ready)
+
+
+def _canonical(text: str, family: Family) -> str:
+    """ "" for what is no address of the family."""
     try:
-        ipaddress.IPv4Address(address)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return ""
+    return str(address) if address.version == family.version else ""

@@ -3,35 +3,35 @@
 Where a flow was there before its Service, it has no translation: that, too, is not what is meant now.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from pilothouse.linux import conntrack
 from pilothouse.linux.conntrack import Address, Flow
-from pilothouse.network.service.config import ServiceProxyConfig
-from pilothouse.network.service.plan import Fragment
+from pilothouse.network.service.family import FAMILIES, Family, family_of
+from pilothouse.network.service.plan import Fragment, Target, Where
 
 log = structlog.get_logger("network.service")
 
 
 class StaleFlows:
-    """Owned by one task, which calls `end` in a thread and waits for it."""
+    """Owned by one thread."""
 
-    def __init__(self, config: ServiceProxyConfig) -> None:
-        self._node_port_addresses = config.node_port_addresses
-        self._meant: dict[Address, frozenset[Address]] = {}
+    def __init__(self) -> None:
+        self._meant: dict[Address, frozenset[Target]] = {}
         self.failures = 0
 
     def __bool__(self) -> bool:
         return bool(self._meant)
 
-    def note(self, before: Fragment, after: Fragment, meant: Callable[[Address], frozenset[Address]]) -> None:
-        """A service's rules changed. meant: where a frontend leads by now, which another service may have, too."""
-        for at in {*before.udp, *after.udp}:
-            if before.udp.get(at) != after.udp.get(at):
-                for address in (at[0],) if at[0] else self._node_port_addresses:
-                    self._meant[address, at[1]] = meant(at)
+    def note(self, before: Fragment, after: Fragment, meant: Callable[[Where], frozenset[Target]], node_addresses: Iterable[str]) -> None:
+        """A service's rules changed. meant: where a frontend leads by now, which another service may have, too. node_addresses: of the
+        fragments' IP family."""
+        for where in {**before.frontends, **after.frontends}:
+            if where.protocol == "udp" and before.targets(where) != after.targets(where):
+                for address in (where.address,) if where.address else node_addresses:
+                    self._meant[address, where.port] = meant(where)
 
     def is_stale(self, flow: Flow) -> bool:
         meant = self._meant.get(flow.to)
@@ -40,7 +40,7 @@ class StaleFlows:
     def end(self) -> None:
         """Blocks. What could not be ended is kept for the next call; `failures` counts calls in a row that failed."""
         try:
-            ended = conntrack.forget((port for _, port in self._meant), self.is_stale)
+            ended = sum(self._end(family) for family in FAMILIES)
         except OSError as error:
             self.failures += 1
             say = log.warning if self.failures == 1 else log.debug
@@ -50,3 +50,7 @@ class StaleFlows:
             log.debug("UDP flows to former endpoints ended", count=ended)
         self._meant.clear()
         self.failures = 0
+
+    def _end(self, family: Family) -> int:
+        ports = {port for address, port in self._meant if family_of(address) == family}
+        return conntrack.forget(ports, self.is_stale, family=family.number) if ports else 0

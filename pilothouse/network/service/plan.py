@@ -1,225 +1,312 @@
-"""The nftables rules of one service, as data. Pure.
+"""What one service needs in the tables of nftables, as data. Pure.
 
-A service's port has a chain that picks an endpoint by one lookup; maps that all services share lead from an address and
-port to the chain. When endpoints change, the chain is written anew and the shared maps stay as they are. A port without
-endpoints keeps its chain, which then refuses.
+Where a service answers (its frontends) leads to a chain that picks one of its endpoints; the endpoints themselves are elements of maps
+that all services share. Chains say how many endpoints there are, never which (see `chains`), but for services with affinity.
 Source: Kubernetes, "Virtual IPs and Service Proxies"; KEP-3866 (nftables proxy) for the traffic policies.
 """
 
-import hashlib
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 
 from pilothouse.model.json import Object
-from pilothouse.network.service.config import ServiceProxyConfig
-from pilothouse.network.service.endpoints import Endpoint, Endpoints, is_proxied, preferred
+from pilothouse.network.service import chains
+from pilothouse.network.service.affinity import Affinity, affinity_s
+from pilothouse.network.service.chains import LOCAL_BASE, MOST_ENDPOINTS, Chains
+from pilothouse.network.service.config import FamilyConfig, ServiceProxyConfig
+from pilothouse.network.service.endpoints import Choice, Endpoint, Endpoints, Site, is_proxied
+from pilothouse.network.service.family import family_of
 
-FRONTENDS, NODE_PORTS = "frontends", "node-ports"
-NODE_ADDRESSES = "node-addresses"
-REFUSE = "refuse"
-MASQUERADE_MARK = "0x4000"
-PROTOCOLS = ("tcp", "udp")
-DEFAULT_AFFINITY_S = 10800
-_LONGEST_NAME = 100
+PROTOCOLS = ("tcp", "udp", "sctp")
 MOST_PORTS, MOST_TARGETS = 2_000, 50_000
-"""Of one service: its rules are written by the node's only event loop, and anew with each change of an endpoint. Targets: endpoints of
-each port, over all ports."""
+"""Of one service: each change of an endpoint looks at all of them. Targets: endpoints of each port, over all ports and addresses."""
+_NAME = re.compile(r"[a-z0-9.-]{1,253}")
 
-Where = tuple[str, str]
-"""An element's map and key."""
+Target = tuple[str, int]
+"""An endpoint's address and port."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Where:
+    """What a frontend answers to. address: "" for every address with node ports."""
+
+    address: str
+    protocol: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frontend:
+    """verdict: what becomes of a packet. pools: names of those that its endpoints are in, and each one's first number.
+
+    is_numbered: whether its chain looks endpoints up by number, or knows them itself.
+    """
+
+    verdict: str
+    pools: tuple[tuple[str, int], ...] = ()
+    is_numbered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """What one service needs in the table.
+    """What one service needs in the table of one IP family.
 
-    chains: name -> rules. elements: map and key -> verdict. sets: name -> seconds after which a client is forgotten.
+    chains: name -> rules. sets: name -> seconds after which a client is forgotten. pools: name -> endpoints, in any order.
     addresses: of all endpoints that are routed to; leaving: those of them whose pod is terminating, routed to as the last resort
-    or since the service takes endpoints in any state. udp: (address or "" for node ports, port) -> endpoints, for flows that the
-    kernel must forget. refused: external addresses that are the cluster's to give out, which no Service may take by naming them.
+    or since the service takes endpoints in any state.
     """
 
-    chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    elements: dict[Where, str] = field(default_factory=dict)
+    frontends: dict[Where, Frontend] = field(default_factory=dict)
+    pools: dict[str, tuple[Target, ...]] = field(default_factory=dict)
+    chains: Chains = field(default_factory=dict)
     sets: dict[str, int] = field(default_factory=dict)
-    addresses: frozenset[str] = frozenset()
-    leaving: frozenset[str] = frozenset()
-    udp: dict[tuple[str, int], frozenset[tuple[str, int]]] = field(default_factory=dict)
-    refused: tuple[str, ...] = ()
+    addresses: set[str] = field(default_factory=set)
+    leaving: set[str] = field(default_factory=set)
+
+    def targets(self, where: Where) -> frozenset[Target]:
+        """All endpoints that traffic to there may be led to."""
+        frontend = self.frontends.get(where)
+        return frozenset(target for name, _ in frontend.pools for target in self.pools[name]) if frontend else frozenset()
 
 
 NOTHING = Fragment()
 
 
-def plan(service: Object | None, slices: Sequence[Object], config: ServiceProxyConfig) -> Fragment:
-    """service None: it is gone. slices: all of this service. Raises ValueError for a service that is more than a node can take."""
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a load balancer in front of the nodes is told. endpoints: how many of this node take new connections."""
+
+    port: int
+    endpoints: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Of one service. fragments: by IP family, in the configuration's order.
+
+    refused: external addresses that are the cluster's to give out, which no Service may take by naming them. sctp: whether it has ports of
+    that protocol. local_only: from where traffic finds no endpoint on this node though there are some elsewhere ("internal", "external").
+    """
+
+    fragments: tuple[Fragment, ...]
+    refused: tuple[str, ...] = ()
+    health: Health | None = None
+    sctp: bool = False
+    local_only: frozenset[str] = frozenset()
+
+
+def nothing(config: ServiceProxyConfig) -> Plan:
+    return Plan((NOTHING,) * len(config.families))
+
+
+def plan(
+    service: Object | None, slices: Sequence[Object], config: ServiceProxyConfig, zone: str = "", protocols: Sequence[str] = PROTOCOLS
+) -> Plan:
+    """service None: it is gone. slices: all of this service. protocols: those that the kernel translates.
+
+    Raises ValueError for a service that is more than a node can take, or that says what the API does not allow.
+    """
     if service is None or not is_proxied(service):
-        return NOTHING
-    ports = [port for port in service["spec"].get("ports") or () if (port.get("protocol") or "TCP").lower() in PROTOCOLS]
-    found = Endpoints(slices)
-    _bound(ports, found)
-    whole = Fragment()
-    addresses: set[str] = set()
-    leaving: set[str] = set()
-    for port in ports:
-        part = _Port(service, port, found.of(port), config)
-        part.write(whole)
-        addresses |= {endpoint.address for endpoint in part.endpoints}
-        leaving |= {endpoint.address for endpoint in part.endpoints if endpoint.is_leaving}
-    refused = tuple(sorted({address for address in _external(service) if config.is_given_out(address)}))
-    return Fragment(whole.chains, whole.elements, whole.sets, frozenset(addresses), frozenset(leaving), whole.udp, refused)
+        return nothing(config)
+    site = Site(config.node, zone)
+    ports = [port for port in service["spec"].get("ports") or () if _protocol(port) in PROTOCOLS]
+    carried = [port for port in ports if _protocol(port) in protocols]
+    found = [Endpoints(slices, each.family) for each in config.families]
+    writers = [_Writer(service, config, each) for each in config.families]
+    _bound(ports, found, writers)
+    for endpoints, writer in zip(found, writers, strict=True):
+        for port in carried:
+            writer.write(port, endpoints.of(port, site))
+    return Plan(
+        tuple(writer.fragment for writer in writers),
+        tuple(sorted({address for address in _external(service) if config.is_given_out(address)})),
+        _health(service, config, writers),
+        any(_protocol(port) == "sctp" for port in ports),
+        frozenset[str]().union(*(writer.local_only for writer in writers)),
+    )
 
 
-def _bound(ports: Sequence[Object], found: Endpoints) -> None:
+def _protocol(port: Object) -> str:
+    return str(port.get("protocol") or "TCP").lower()
+
+
+def _bound(ports: Sequence[Object], found: Sequence[Endpoints], writers: "Sequence[_Writer]") -> None:
     if len(ports) > MOST_PORTS:
         raise ValueError(f"it has {len(ports)} ports, and {MOST_PORTS} are the most: make several Services of it")
-    pairs = sum(found.count(port) for port in ports)
+    longest = max((endpoints.count(port) for endpoints in found for port in ports), default=0)
+    if longest > MOST_ENDPOINTS:
+        raise ValueError(f"a port of it leads to {longest} endpoints, and {MOST_ENDPOINTS} are the most: make several Services of it")
+    pairs = sum(endpoints.count(port) * writer.addresses for endpoints, writer in zip(found, writers, strict=True) for port in ports)
     if pairs > MOST_TARGETS:
         raise ValueError(f"its {len(ports)} ports lead to {pairs} places, and {MOST_TARGETS} are the most: make several Services of it")
 
 
+def _health(service: Object, config: ServiceProxyConfig, writers: "Sequence[_Writer]") -> Health | None:
+    """Source: kube-proxy's pkg/proxy/healthcheck."""
+    spec = service["spec"]
+    port = spec.get("healthCheckNodePort") or 0
+    if spec.get("type") != "LoadBalancer" or spec.get("externalTrafficPolicy") != "Local" or not 0 < port < 65536:
+        return None
+    primary = family_of(spec["clusterIP"])
+    return Health(port, sum(len(writer.local_ready) for writer in writers if writer.config.family == primary))
+
+
+class _Writer:
+    """Writes the fragment of one service for one IP family, port by port."""
+
+    def __init__(self, service: Object, config: ServiceProxyConfig, family: FamilyConfig) -> None:
+        metadata, self._spec = service["metadata"], service["spec"]
+        self.config = family
+        self._title = f"{_checked(metadata['namespace'])}/{_checked(metadata['name'])}"
+        self._affinity_s = affinity_s(self._spec)
+        self._ranges = _source_ranges(self._spec, family.family.version)
+        spec = self._spec
+        self._cluster = tuple(family.family.of(spec.get("clusterIPs") or [spec["clusterIP"]]))
+        self._external = tuple(each for each in family.family.of(spec.get("externalIPs") or ()) if not config.is_given_out(each))
+        named = family.family.of(_balancer_addresses(service)) if spec.get("type") == "LoadBalancer" else ()
+        self._balanced = tuple(each for each in named if not config.is_given_out(each))
+        # A Service of one family has no node ports in the other.
+        self._has_node_ports = spec.get("type") in ("NodePort", "LoadBalancer") and bool(self._cluster)
+        self.addresses = len(self._cluster) + len(self._external) + len(self._balanced) + self._has_node_ports
+        self.fragment = Fragment()
+        self.local_ready: frozenset[str] = frozenset()
+        self.local_only: set[str] = set()
+
+    def write(self, port: Object, choice: Choice) -> None:
+        if not self.addresses:
+            return
+        part = _Port(self, port, choice)
+        into = self.fragment
+        inner = part.frontend(is_local=self._spec.get("internalTrafficPolicy") == "Local")
+        if any(self._spec.get(kind) == "Local" for kind in ("internalTrafficPolicy", "externalTrafficPolicy")):
+            self.local_ready |= choice.local_ready
+        for address in self._cluster:
+            into.frontends[part.where(address)] = inner
+        if self._external or self._balanced:
+            outer = part.external()
+            for address in self._external:
+                into.frontends[part.where(address)] = outer
+            for address in self._balanced:
+                into.frontends[part.where(address)] = part.restricted(outer, self._ranges)
+        if self._has_node_ports and port.get("nodePort"):
+            where = Where("", part.protocol, _number(port["nodePort"]))
+            into.frontends[where] = part.external(is_node_port=True)
+
+    @property
+    def is_external_local(self) -> bool:
+        return bool(self._spec.get("externalTrafficPolicy") == "Local")
+
+    def affinity(self, title: str, protocol: str) -> Affinity | None:
+        return Affinity(self.config, title, protocol, self._affinity_s) if self._affinity_s else None
+
+    @property
+    def title(self) -> str:
+        return self._title
+
+
 class _Port:
-    """The rules of one port of a service."""
+    """One port of a service in one IP family."""
 
-    def __init__(self, service: Object, port: Object, endpoints: Sequence[Endpoint], config: ServiceProxyConfig) -> None:
-        metadata, self.spec = service["metadata"], service["spec"]
-        self.service = service
-        self.port = port
-        self.protocol = (port.get("protocol") or "TCP").lower()
-        self.config = config
-        self.endpoints = endpoints
-        self.preferred = preferred(tuple(endpoints), config.node)
-        self.local = [endpoint for endpoint in endpoints if endpoint.node == config.node]
-        self.title = f"{metadata['namespace']}/{metadata['name']}/{self.protocol}/{port['port']}"
-        self.digest = _digest(self.title)
-        self.affinity_s = _affinity_s(self.spec)
+    def __init__(self, of: _Writer, port: Object, choice: Choice) -> None:
+        self._of = of
+        self._into = of.fragment
+        self._choice = choice
+        self._number = _number(port["port"])
+        self.protocol = _protocol(port)
+        self._name = f"{self.protocol}/{self._number}"
+        self._title = f"{of.title}/{self._name}"
+        self._affinity = of.affinity(self._title, self.protocol)
 
-    def write(self, into: Fragment) -> None:
-        into.chains[self._name("s")] = self._pick(self.preferred, REFUSE)
-        into.chains.update(self._local_chains())
-        if self.affinity_s and self.endpoints:
-            for endpoint in self.endpoints:
-                into.chains[self._endpoint_name(endpoint)] = self._remember(endpoint)
-                into.sets[self._set_name(endpoint)] = self.affinity_s
-        for where, verdict in self._entries():
-            into.elements[where] = verdict
-            if self.protocol == "udp":
-                at = (where[1].split(" . ")[0] if where[0] == FRONTENDS else "", int(where[1].rpartition(" ")[2]))
-                into.udp[at] = frozenset((endpoint.address, endpoint.port) for endpoint in self.endpoints)
+    def where(self, address: str) -> Where:
+        return Where(address, self.protocol, self._number)
 
-    def _name(self, kind: str) -> str:
-        return f"{kind}-{self.digest}-{self.title}"[:_LONGEST_NAME]
+    def frontend(self, *, is_local: bool, is_node_port: bool = False) -> Frontend:
+        """For traffic of one policy, whoever it is from."""
+        endpoints = self._choice.local if is_local else self._choice.cluster
+        if is_local and not endpoints and self._choice.exists:
+            self._of.local_only.add("internal")
+            return Frontend("drop")
+        pools = self._pool(endpoints, 0, "local" if is_local else "")
+        return Frontend(self._pick(endpoints, is_node_port=is_node_port), pools, self._affinity is None)
 
-    def _endpoint_name(self, endpoint: Endpoint) -> str:
-        return f"e-{self.digest}-{endpoint.address}/{endpoint.port}"
-
-    def _set_name(self, endpoint: Endpoint) -> str:
-        """The kernel cannot change a set's time-out: another one is another set."""
-        return f"a-{self.digest}-{endpoint.address}/{endpoint.port}/{self.affinity_s}"
-
-    def _local_chains(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Traffic policies Local: `l` leads to this node's endpoints alone, `x` so for those who come from outside."""
-        external = self._is_external and self.spec.get("externalTrafficPolicy") == "Local"
-        ranges = self._source_ranges
-        if external or self.spec.get("internalTrafficPolicy") == "Local":
+    def external(self, *, is_node_port: bool = False) -> Frontend:
+        """For traffic from outside the cluster; pods and this node reach all endpoints there in any case."""
+        if not self._of.is_external_local or not self._choice.exists:
+            return self.frontend(is_local=False, is_node_port=is_node_port)
+        choice, config = self._choice, self._of.config
+        inside = self._pick(choice.cluster, is_node_port=is_node_port)
+        if choice.local:
+            outside = self._pick(choice.local, is_local=True, is_node_port=is_node_port)
+        else:
             # With endpoints elsewhere, silence: a load balancer in front is to try another node.
-            yield self._name("l"), self._pick(self.local, "drop" if self.endpoints else REFUSE)
-        if external:
-            inside = f"ip saddr {self.config.cluster_cidr or self.config.local_cidr}", f"ip saddr @{NODE_ADDRESSES}"
-            yield self._name("x"), (*(f"{match} goto {self._name('s')}" for match in inside), f"goto {self._name('l')}")
-        if ranges:
-            yield self._name("f"), (f"ip saddr != {{ {', '.join(ranges)} }} drop", f"goto {self._external_chain}")
+            self._of.local_only.add("external")
+            outside = "drop"
+        verdict = chains.by_origin(self._into.chains, config, inside, outside)
+        pools = (*self._pool(choice.cluster, 0, ""), *self._pool(choice.local, LOCAL_BASE, "local"))
+        return Frontend(verdict, pools, self._affinity is None)
 
-    def _pick(self, endpoints: Sequence[Endpoint], otherwise: str) -> tuple[str, ...]:
+    def restricted(self, frontend: Frontend, networks: Sequence[str] | None) -> Frontend:
+        """networks: None for from anywhere."""
+        if networks is None:
+            return frontend
+        if not networks:
+            return Frontend("drop")
+        verdict = chains.only_from(self._into.chains, self._of.config, networks, frontend.verdict)
+        return replace(frontend, verdict=verdict)
+
+    def _pick(self, endpoints: Sequence[Endpoint], *, is_local: bool = False, is_node_port: bool = False) -> str:
+        if self._affinity is None:
+            return chains.pick(self._into.chains, self._of.config, len(endpoints), is_local=is_local, is_node_port=is_node_port)
+        verdict = self._affinity.pick(endpoints)
+        self._into.chains.update(self._affinity.chains)
+        self._into.sets.update(self._affinity.sets)
+        return verdict
+
+    def _pool(self, endpoints: Sequence[Endpoint], base: int, kind: str) -> tuple[tuple[str, int], ...]:
         if not endpoints:
-            return (f"goto {otherwise}" if otherwise == REFUSE else otherwise,)
-        # This node's pods keep their address: the answer comes back to them through here, wherever it is from.
-        mark = f"ip saddr != {self.config.local_cidr} meta mark set meta mark or {MASQUERADE_MARK}"
-        away = (mark,) if any(not _is_in(endpoint.address, self.config.local_network) for endpoint in endpoints) else ()
-        if self.affinity_s:
-            known = (f"ip saddr @{self._set_name(endpoint)} goto {self._endpoint_name(endpoint)}" for endpoint in endpoints)
-            return (*away, *known, f"numgen random mod {len(endpoints)} vmap {{ {self._verdicts(endpoints)} }}")
-        if len(endpoints) == 1:
-            return (*away, f"meta l4proto {self.protocol} dnat to {endpoints[0].address}:{endpoints[0].port}")
-        table = ", ".join(f"{number} : {endpoint}" for number, endpoint in enumerate(endpoints))
-        return (*away, f"meta l4proto {self.protocol} dnat to numgen random mod {len(endpoints)} map {{ {table} }}")
-
-    def _verdicts(self, endpoints: Sequence[Endpoint]) -> str:
-        return ", ".join(f"{number} : goto {self._endpoint_name(endpoint)}" for number, endpoint in enumerate(endpoints))
-
-    def _remember(self, endpoint: Endpoint) -> tuple[str, ...]:
-        return (
-            f"update @{self._set_name(endpoint)} {{ ip saddr }}",
-            f"meta l4proto {self.protocol} dnat to {endpoint.address}:{endpoint.port}",
-        )
-
-    @property
-    def _is_external(self) -> bool:
-        return self.spec.get("type") in ("NodePort", "LoadBalancer") or bool(self.spec.get("externalIPs"))
-
-    @property
-    def _source_ranges(self) -> list[str]:
-        ranges = self.spec.get("loadBalancerSourceRanges") or () if self.spec.get("type") == "LoadBalancer" else ()
-        return sorted(str(network) for network in (ipaddress.ip_interface(text.strip()).network for text in ranges) if network.version == 4)
-
-    @property
-    def _external_chain(self) -> str:
-        return self._name("x" if self.spec.get("externalTrafficPolicy") == "Local" else "s")
-
-    def _entries(self) -> Iterator[tuple[Where, str]]:
-        """Where the port answers, and the chain that it leads to."""
-        number = self.port["port"]
-        inner = self._name("l" if self.spec.get("internalTrafficPolicy") == "Local" else "s")
-        for address in _ipv4([self.spec["clusterIP"]]):
-            yield self._frontend(address, number), f"goto {inner}"
-        for address in self._outside(self.spec.get("externalIPs") or ()):
-            yield self._frontend(address, number), f"goto {self._external_chain}"
-        if self.spec.get("type") == "LoadBalancer":
-            chain = self._name("f") if self._source_ranges else self._external_chain
-            for address in self._outside(_balancer_addresses(self.service)):
-                yield self._frontend(address, number), f"goto {chain}"
-        if self.port.get("nodePort") and self.spec.get("type") in ("NodePort", "LoadBalancer"):
-            yield (NODE_PORTS, f"{self.protocol} . {self.port['nodePort']}"), f"goto {self._external_chain}"
-
-    def _outside(self, addresses: Iterable[str]) -> Iterator[str]:
-        """Without those of other Services and of pods: whoever may write a Service could take their traffic."""
-        return (address for address in _ipv4(addresses) if not self.config.is_given_out(address))
-
-    def _frontend(self, address: str, number: int) -> Where:
-        return FRONTENDS, f"{address} . {self.protocol} . {number}"
+            return ()
+        name = f"{self._name}/{kind}" if kind else self._name
+        if name not in self._into.pools:
+            self._into.pools[name] = tuple((each.address, each.port) for each in endpoints)
+            self._into.addresses.update(each.address for each in endpoints)
+            self._into.leaving.update(each.address for each in endpoints if each.is_leaving)
+        return ((name, base),)
 
 
-def _affinity_s(spec: Object) -> int:
-    if spec.get("sessionAffinity") != "ClientIP":
-        return 0
-    configured = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
-    return int(configured.get("timeoutSeconds") or DEFAULT_AFFINITY_S)
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name")
+    return name
+
+
+def _number(port: int) -> int:
+    if not 0 < port < 65536:
+        raise ValueError(f"{port} is no port: ports are from 1 to 65535")
+    return port
+
+
+def _source_ranges(spec: Object, version: int) -> tuple[str, ...] | None:
+    """None when there is no restriction; empty when the ranges are all of the other family, so that nobody may."""
+    texts = spec.get("loadBalancerSourceRanges") or () if spec.get("type") == "LoadBalancer" else ()
+    if not texts:
+        return None
+    found = [ipaddress.ip_interface(text.strip()).network for text in texts]
+    if version == 4:
+        return tuple(map(str, ipaddress.collapse_addresses(each for each in found if isinstance(each, ipaddress.IPv4Network))))
+    return tuple(map(str, ipaddress.collapse_addresses(each for each in found if isinstance(each, ipaddress.IPv6Network))))
 
 
 def _balancer_addresses(service: Object) -> Iterator[str]:
+    """Those that nodes take packets for; with `ipMode: Proxy` a load balancer in front takes them, also from pods."""
     for ingress in ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
         if ingress.get("ip") and ingress.get("ipMode", "VIP") == "VIP":
             yield ingress["ip"]
 
 
-def _external(service: Object) -> Iterator[str]:
-    """IPv4 addresses that the Service says it has, beside the one that it was given."""
-    yield from _ipv4(service["spec"].get("externalIPs") or ())
+def _external(service: Object) -> Iterable[str]:
+    """Addresses that the Service says it has, beside those that it was given."""
+    named = [*(service["spec"].get("externalIPs") or ())]
     if service["spec"].get("type") == "LoadBalancer":
-        yield from _ipv4(_balancer_addresses(service))
-
-
-def _ipv4(addresses: Iterable[str]) -> Iterator[str]:
-    return (address for address in addresses if ipaddress.ip_address(address).version == 4)
-
-
-@lru_cache(maxsize=20_000)
-def _is_in(address: str, network: ipaddress.IPv4Network) -> bool:
-    """Kept, since each port of a service asks for the same addresses."""
-    return ipaddress.IPv4Address(address) in network
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+        named += _balancer_addresses(service)
+    return (str(ipaddress.ip_address(address)) for address in named)

@@ -1,41 +1,39 @@
 """The service proxy as a component: watches Services and EndpointSlices and keeps the node's rules in step.
 
-A change goes to the kernel at once; what changes meanwhile goes together in the next transaction. The barrier hears after each
-one which addresses are still routed to. Level-triggered: a transaction that fails, or a table that someone has flushed, leads
-to the whole table being written again.
+A change goes to the kernel at once; what changes meanwhile goes together in the next transaction. The event loop only says which services
+changed: their rules are made, compared and written in the proxy's own thread (`rules`). The barrier hears after each transaction which
+addresses are routed to.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import structlog
 
-from pilothouse.barrier.endpoints import EndpointBarrier
+from pilothouse.aio.tasks import scope
+from pilothouse.barrier.endpoints import Consumer, EndpointBarrier
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
-from pilothouse.linux.nft import Nft, NftFailure, open_nft
+from pilothouse.linux.nft import open_nft
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
-from pilothouse.network.service import kernel
-from pilothouse.network.service.book import RuleBook
+from pilothouse.model.kinds import ENDPOINTSLICES, NODES, SERVICES
+from pilothouse.network.service import kernel, metrics
 from pilothouse.network.service.config import ServiceProxyConfig
-from pilothouse.network.service.culprits import culprits
-from pilothouse.network.service.endpoints import SERVICE_NAME_LABEL
-from pilothouse.network.service.flows import StaleFlows
-from pilothouse.network.service.plan import NOTHING, Fragment, plan
+from pilothouse.network.service.endpoints import SERVICE_NAME_LABEL, ZONE_LABEL
+from pilothouse.network.service.health import HealthServer
+from pilothouse.network.service.rules import Change, Outcome, Remark, Rules
 
 log = structlog.get_logger("network.service")
 
-INSPECT_S = 10.0
+INSPECT_S = 1.0
 RETRY_S = (0.5, 30.0)
-FAULTS_OF_DATA = (ValueError, LookupError, TypeError, AttributeError)
-"""What code raises that is given an object of a shape it does not expect."""
+PORTION = 250
+"""Services that are handed over at once; between portions the loop does other things."""
 
-
-class ProxyFailure(Exception):
-    """The machine cannot run a service proxy; the text says what it lacks."""
+T = TypeVar("T")
 
 
 def _service_of(slice_: Object) -> str | None:
@@ -62,155 +60,140 @@ class ServiceProxy:
         self._recorder = recorder
         self._services = informers.of(SERVICES)
         self._slices = informers.of(ENDPOINTSLICES, indexes={"service": _index})
+        self._nodes = informers.of(NODES)
         self._barrier = barrier
-        self._book = RuleBook(config)
-        self._stale_flows = StaleFlows(config)
+        self._zone = ""
         self._dirty: dict[str, None] = {}
-        self._whole = True
         self._wake = asyncio.Event()
         self._failures = 0
+        self._applied_s = 0.0
         self._services.on_change(self._service_changed)
         self._slices.on_change(self._slice_changed)
+        self._nodes.on_change(self._node_changed)
 
     async def run(self, ready: asyncio.Event) -> None:
         """Raises ProxyFailure when the kernel lacks what is needed. The rules stay when this ends, and when it fails they still count."""
         consumer = self._barrier.join("service-proxy")
-        with ThreadPoolExecutor(1, "service-proxy") as thread:
-            loop = asyncio.get_running_loop()
-            try:
-                nft = await loop.run_in_executor(thread, open_nft)
-                lacking = await loop.run_in_executor(thread, kernel.missing, nft, f"{self.config.table}-probe")
-                if lacking:
-                    raise ProxyFailure(lacking)
-                await self._services.wait_synced()
-                await self._slices.wait_synced()
-                while True:
-                    if await self._apply(thread, nft):
-                        consumer.routes(self._book.addresses, self._slices.revision)
-                        ready.set()
-                    await self._next_change(thread, nft)
-            except asyncio.CancelledError:
-                consumer.leave()
-                raise
+        health = HealthServer(self._is_healthy, self._say)
+        rules: Rules | None = None
+        try:
+            with ThreadPoolExecutor(1, "service-proxy") as thread:
+                rules = await _in(thread, lambda: Rules(self.config, open_nft()))
+                metrics.read(rules, self._dirty)
+                for informer in (self._services, self._slices, self._nodes):
+                    await informer.wait_synced()
+                async with scope() as tasks:
+                    tasks.spawn(health.run(), name="service health checks")
+                    await self._keep(thread, rules, consumer, health, ready)
+        except asyncio.CancelledError:
+            consumer.leave()
+            raise
+        finally:
+            if rules is not None:
+                rules.close()
 
     def teardown(self) -> None:
-        """Take the table away. Blocks; call it after `run` has ended."""
+        """Take the tables away. Blocks; call it after `run` has ended."""
         kernel.teardown(self.config)
+
+    async def _keep(self, thread: ThreadPoolExecutor, rules: Rules, consumer: Consumer, health: HealthServer, ready: asyncio.Event) -> None:
+        health.listen_at(rules.node_addresses)
+        write = rules.write_whole
+        while True:
+            revision = await self._hand_over(thread, rules)
+            outcome = await _in(thread, write)
+            self._told(outcome, health)
+            if outcome.done:
+                self._failures, self._applied_s = 0, time.monotonic()
+                if ready.is_set():
+                    consumer.changes(outcome.routed, outcome.left, revision)
+                else:
+                    # Whatever an earlier run has said is replaced.
+                    consumer.routes(frozenset(outcome.routed), revision)
+                ready.set()
+            else:
+                self._failures += outcome.wait
+            write = await self._next_write(thread, rules, health, retry=not outcome.done)
+
+    async def _hand_over(self, thread: ThreadPoolExecutor, rules: Rules) -> str:
+        """What changed, in order of age, so that of two that claim the same the older one has it. Returns the revision of slices that is
+        handed over."""
+        self._wake.clear()
+        keys = list(self._dirty)
+        self._dirty.clear()
+        revision = self._slices.revision
+        if len(keys) > 1:
+            keys.sort(key=lambda key: (_created(self._services.get(key)), key))
+        for start in range(0, len(keys), PORTION):
+            changes = [Change(key, self._services.get(key), self._slices.by_index("service", key)) for key in keys[start : start + PORTION]]
+            await _in(thread, lambda changes=changes: rules.take(changes, self._zone))  # type: ignore[misc]
+        return revision
+
+    def _told(self, outcome: Outcome, health: HealthServer) -> None:
+        for remark in outcome.remarks:
+            self._say(remark)
+        for key, wanted in outcome.health.items():
+            health.serve(key, wanted)
+        metrics.count(outcome)
+
+    def _say(self, remark: Remark) -> None:
+        service = self._services.get(remark.key)
+        if service is not None and self._recorder is not None:
+            self._recorder.say(service, "Warning", remark.reason, remark.message)
+
+    def _is_healthy(self) -> bool:
+        """Whether what changed is in the kernel, or has been so for less time than a load balancer should care about."""
+        return not self._failures or time.monotonic() - self._applied_s < RETRY_S[1]
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
         metadata = (new or old or {})["metadata"]
         self._mark(f"{metadata['namespace']}/{metadata['name']}")
+        metrics.SERVICE_CHANGES.add()
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
         for slice_ in (old, new):
             key = _service_of(slice_) if slice_ is not None else None
             if key:
                 self._mark(key)
+        metrics.ENDPOINT_CHANGES.add()
+
+    def _node_changed(self, _: Object | None, new: Object | None) -> None:
+        if new is None or new["metadata"]["name"] != self.config.node:
+            return
+        zone = (new["metadata"].get("labels") or {}).get(ZONE_LABEL) or ""
+        if zone != self._zone:
+            self._zone = zone
+            for key in self._services.keys():  # noqa: SIM118 - no mapping
+                self._mark(key)
 
     def _mark(self, key: str) -> None:
         self._dirty[key] = None
         self._wake.set()
 
-    async def _next_change(self, thread: ThreadPoolExecutor, nft: Nft) -> None:
+    async def _next_write(self, thread: ThreadPoolExecutor, rules: Rules, health: HealthServer, *, retry: bool) -> Callable[[], Outcome]:
         """Until there is something to do: a change, a failure's retry, or a table that is not there any more."""
-        failures = max(self._failures, self._stale_flows.failures)
-        first_s, most_s = RETRY_S
-        wait_s = min(first_s * 2 ** min(failures - 1, 10), most_s) if failures else INSPECT_S
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._wake.wait()
-        except TimeoutError:
-            if not failures and not await self._is_in_place(thread, nft):
-                log.warning("the rules of the services are gone, perhaps by a reload of the firewall: writing them again")
-                self._whole = True
+        while True:
+            failures = max(self._failures, rules.failures)
+            first_s, most_s = RETRY_S
+            wait_s = min(first_s * 2 ** min(failures - 1, 10), most_s) if failures else INSPECT_S
+            try:
+                async with asyncio.timeout(0 if retry and not failures else wait_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                if retry or failures:
+                    return rules.write
+                if not await _in(thread, rules.is_in_place):
+                    log.warning("the rules of the services are gone, perhaps by a reload of the firewall: writing them again")
+                    return rules.write_whole
+                if await _in(thread, rules.has_moved):
+                    health.listen_at(rules.node_addresses)
+                    return rules.write_whole
+            else:
+                return rules.write
 
-    async def _is_in_place(self, thread: ThreadPoolExecutor, nft: Nft) -> bool:
-        try:
-            await asyncio.get_running_loop().run_in_executor(thread, nft.run, f"list chain ip {self.config.table} services\n")
-        except NftFailure:
-            return False
-        return True
 
-    async def _apply(self, thread: ThreadPoolExecutor, nft: Nft) -> bool:
-        """Bring the kernel to the caches' state. False: it could not be done and is tried again later."""
-        began = time.perf_counter()
-        self._wake.clear()
-        wanted = self._wanted()
-        before = {key: self._book.get(key) for key in wanted}
-        commands = self._book.change(wanted)
-        for key, fragment in wanted.items():
-            self._stale_flows.note(before[key], fragment, self._book.udp_endpoints)
-        loop = asyncio.get_running_loop()
-        if self._whole:
-            # Who was sent to an endpoint while this did not run, or runs against an older table, stays there.
-            known = await loop.run_in_executor(thread, kernel.remembered_clients, self.config) if self._book.has_affinity else {}
-            commands = self._book.whole(known)
-        try:
-            if commands:
-                await loop.run_in_executor(thread, nft.run, commands)
-        except NftFailure as failure:
-            await self._failed(failure, thread, nft)
-            return False
-        self._whole, self._failures = False, 0
-        if self._stale_flows:
-            await loop.run_in_executor(thread, self._stale_flows.end)
-        if commands:
-            took_ms = round((time.perf_counter() - began) * 1000, 2)
-            log.debug("rules changed", services=list(wanted)[:5], count=len(wanted), took_ms=took_ms)
-        return True
-
-    async def _failed(self, failure: NftFailure, thread: ThreadPoolExecutor, nft: Nft) -> None:
-        """A change that fails is followed at once by the whole table, without the Services for which that would be refused.
-
-        A whole table that fails for another reason waits longer each time.
-        """
-        log.error("nftables refuses the services' rules", error=str(failure), whole=self._whole, failures=self._failures)
-        loop = asyncio.get_running_loop()
-        refused = await loop.run_in_executor(thread, culprits, nft, self.config, dict(self._book.fragments))
-        for key, why in refused.items():
-            self._leave_out(key, f"nftables refuses its rules: {why}")
-        self._book.change(dict.fromkeys(refused, NOTHING))
-        if self._whole and not refused:
-            self._failures += 1
-        else:
-            self._wake.set()
-        self._whole = True
-
-    def _leave_out(self, key: str, why: str) -> None:
-        """Until the Service or its endpoints change."""
-        log.error("service left out", service=key, why=why)
-        service = self._services.get(key)
-        if service is not None and self._recorder is not None:
-            self._recorder.say(service, "Warning", "ServiceNotRouted", f"this Service gets no traffic: {why}"[:1000])
-
-    def _wanted(self) -> dict[str, Fragment]:
-        """The changed services' rules. At the start in order of age, so that of two that claim the same the older one has it."""
-        keys = list(self._dirty)
-        self._dirty.clear()
-        if len(keys) > 1:
-            keys.sort(key=lambda key: (_created(self._services.get(key)), key))
-        return {key: self._fragment(key) for key in keys}
-
-    def _fragment(self, key: str) -> Fragment:
-        try:
-            found = plan(self._services.get(key), self._slices.by_index("service", key), self.config)
-        except FAULTS_OF_DATA as error:
-            self._leave_out(key, f"no rules can be made of it: {error}")
-            return NOTHING
-        if found.refused != self._book.get(key).refused:
-            self._tell_refused(key, found.refused)
-        return found
-
-    def _tell_refused(self, key: str, addresses: Sequence[str]) -> None:
-        service = self._services.get(key)
-        if addresses and service is not None:
-            named = ", ".join(addresses[:10])
-            log.warning("external addresses of a service not routed", service=key, addresses=named)
-            if self._recorder is not None:
-                message = (
-                    f"not routed: {named}: addresses of the cluster's Services and pods are nobody's to name; take one outside of them"
-                )
-                self._recorder.say(service, "Warning", "ExternalIPNotRouted", message)
+async def _in(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, work)
 
 
 def _created(service: Object | None) -> str:

@@ -20,7 +20,7 @@ from tests.engine.controllers.conftest import api_server, controlled
 from tests.people import client_of, person
 
 pytestmark = pytest.mark.containers
-CONFIG = ServiceProxyConfig(instance="pht", node="here", local_cidr="10.244.7.0/24", service_cidr="10.96.0.0/12")
+CONFIG = ServiceProxyConfig(instance="pht", node="here", local_cidrs=("10.244.7.0/24",), service_cidrs=("10.96.0.0/12",))
 
 
 def outside(machine: Namespace) -> None:

@@ -32,7 +32,7 @@ async def test_a_pod_resolves_a_service_at_the_address_of_kube_dns(host: None, n
     network = PodNetwork(pod_config(tmp_path, reached=("10.96.0.0/12",)))
     gateway = network.config.gateway
     informers = cluster.informers()
-    proxy_config = ServiceProxyConfig(instance="pht", node="here", local_cidr="10.244.7.0/24", service_cidr="10.96.0.0/12")
+    proxy_config = ServiceProxyConfig(instance="pht", node="here", local_cidrs=("10.244.7.0/24",), service_cidrs=("10.96.0.0/12",))
     proxy = ServiceProxy(informers, EndpointBarrier(), proxy_config)
     dns = ClusterDNS(informers.client, informers, ClusterDNSConfig(node="here", addresses=(gateway,), cluster_ips=("10.96.0.2",)))
     await cluster.put(NAMESPACES, {"metadata": {"name": "default", "uid": "default"}})

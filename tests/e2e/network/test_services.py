@@ -29,7 +29,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "services"
 PORT: Object = {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 80}
 OFFERED: Object = {"name": "http", "protocol": "TCP", "port": 80}
 COULD_NOT_CONNECT = 7
-CONFIG = ServiceProxyConfig(instance="pht", node="here", local_cidr="10.244.7.0/24", service_cidr="10.96.0.0/12")
+CONFIG = ServiceProxyConfig(instance="pht", node="here", local_cidrs=("10.244.7.0/24",), service_cidrs=("10.96.0.0/12",))
 
 
 @dataclass
@@ -111,7 +111,9 @@ async def test_a_node_port_answers_on_loopback_and_nowhere_else_unless_asked(hos
 
 
 async def test_a_node_port_answers_on_the_addresses_that_were_asked_for(host: None, namespace: Make, tmp_path: Path) -> None:
-    config = ServiceProxyConfig(instance="pht", node="here", local_cidr="10.244.7.0/24", node_port_addresses=("127.0.0.1", "10.244.7.1"))
+    config = ServiceProxyConfig(
+        instance="pht", node="here", local_cidrs=("10.244.7.0/24",), node_port_addresses=("127.0.0.1", "10.244.7.1")
+    )
     async with node(namespace, tmp_path, config) as here:
         await here.declare(here.addresses[0], type="NodePort", port={"nodePort": 30080})
         assert fetch("http://10.244.7.1:30080/", here.asking) == f"one {here.addresses[2]}"
@@ -264,12 +266,12 @@ async def test_flows_that_could_not_be_ended_are_ended_later(
 ) -> None:
     forget, failed = conntrack.forget, 0
 
-    def fails_twice(*arguments: Any) -> int:
+    def fails_twice(*arguments: Any, **more: Any) -> int:
         nonlocal failed
         failed += 1
         if failed <= 2:
             raise OSError(105, "No buffer space available")
-        return forget(*arguments)
+        return forget(*arguments, **more)
 
     async with node(namespace, tmp_path) as here, echoing(one=here.one, two=here.two):
         with Client() as client:

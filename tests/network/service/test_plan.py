@@ -1,4 +1,4 @@
-"""What rules a service gets. The rule sets are files under tests/golden/services; PH_UPDATE_GOLDEN=1 writes them anew."""
+"""What a service needs of nftables. The rule sets are files under tests/golden/services; PH_UPDATE_GOLDEN=1 writes them anew."""
 
 import os
 from collections import Counter
@@ -9,25 +9,42 @@ import pytest
 from pilothouse.model.json import Object
 from pilothouse.network.service.book import RuleBook
 from pilothouse.network.service.config import ServiceProxyConfig
-from pilothouse.network.service.endpoints import endpoints_of
-from pilothouse.network.service.plan import MOST_PORTS, NOTHING, Fragment, plan
+from pilothouse.network.service.plan import MOST_PORTS, NOTHING, Fragment, Health, Plan, Where, plan
 from tests.network.cluster import endpoint, endpoint_slice, service
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "services"
-CONFIG = ServiceProxyConfig(instance="t", node="here", local_cidr="10.244.0.0/24", service_cidr="10.96.0.0/12")
+CONFIG = ServiceProxyConfig(instance="t", node="here", local_cidrs=("10.244.0.0/24",), service_cidrs=("10.96.0.0/12",))
+DUAL = ServiceProxyConfig(
+    instance="t",
+    node="here",
+    local_cidrs=("10.244.0.0/24", "fd00:10:244::/64"),
+    cluster_cidrs=("10.244.0.0/16", "fd00:10:244::/56"),
+    service_cidrs=("10.96.0.0/12", "fd00:10:96::/108"),
+)
+ONLY_SIX = ServiceProxyConfig(instance="t", node="here", local_cidrs=("fd00:10:244::/64",), service_cidrs=("fd00:10:96::/108",))
+NODE_ADDRESSES = ("127.0.0.1", "192.0.2.1", "2001:db8::1")
 HTTP: Object = {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080}
 HTTP_SLICE: Object = {"name": "http", "protocol": "TCP", "port": 8080}
 TWO = [endpoint("10.244.0.5"), endpoint("10.244.0.6")]
 
 
-def rules(obj: Object, *slices: Object) -> Fragment:
-    return plan(obj, slices, CONFIG)
+def planned(obj: Object | None, *slices: Object, config: ServiceProxyConfig = CONFIG, zone: str = "") -> Plan:
+    return plan(obj, slices, config, zone)
 
 
-def chain(fragment: Fragment, kind: str) -> tuple[str, ...]:
-    return next(rules for name, rules in fragment.chains.items() if name.startswith(f"{kind}-"))
+def rules(obj: Object | None, *slices: Object, zone: str = "") -> Fragment:
+    return planned(obj, *slices, zone=zone).fragments[0]
 
 
+def led_to(fragment: Fragment, address: str = "10.96.0.10", port: int = 80, protocol: str = "tcp") -> set[str]:
+    return {each[0] for each in fragment.targets(Where(address, protocol, port))}
+
+
+def six(name: str, ports: list[Object], *endpoints: Object) -> Object:
+    return endpoint_slice(name, ports, *endpoints, suffix="six") | {"addressType": "IPv6"}
+
+
+BOTH = {"clusterIPs": ["10.96.0.10", "fd00:10:96::a"], "ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack"}
 CASES: dict[str, tuple[Object, list[Object]]] = {
     "cluster-ip": (service("web", HTTP), [endpoint_slice("web", [HTTP_SLICE], *TWO)]),
     "no-endpoints": (service("web", HTTP), []),
@@ -42,6 +59,17 @@ CASES: dict[str, tuple[Object, list[Object]]] = {
         | {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}},
         [endpoint_slice("web", [HTTP_SLICE], *TWO)],
     ),
+    "dual-stack": (
+        service("web", HTTP | {"nodePort": 30080}, type="NodePort", externalTrafficPolicy="Local", **BOTH),
+        [
+            endpoint_slice("web", [HTTP_SLICE], *TWO),
+            six("web", [HTTP_SLICE], endpoint("fd00:10:244::5"), endpoint("fd00:10:244:0:1::6", node="there")),
+        ],
+    ),
+    "affinity-of-ipv6": (
+        service("web", HTTP, sessionAffinity="ClientIP", clusterIP="fd00:10:96::a"),
+        [six("web", [HTTP_SLICE], endpoint("fd00:10:244::5"))],
+    ),
     "dns": (
         service("dns", {"name": "dns", "protocol": "UDP", "port": 53}, {"name": "dns-tcp", "protocol": "TCP", "port": 53}),
         [
@@ -53,91 +81,30 @@ CASES: dict[str, tuple[Object, list[Object]]] = {
 }
 
 
+def config_of(case: str) -> ServiceProxyConfig:
+    return {"dual-stack": DUAL, "affinity-of-ipv6": ONLY_SIX}.get(case, CONFIG)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_service_gets_the_rules_of_its_golden_file(case: str) -> None:
-    book = RuleBook(CONFIG)
-    book.change({"default/web": rules(CASES[case][0], *CASES[case][1])})
+    found = planned(CASES[case][0], *CASES[case][1], config=config_of(case))
+    text = ""
+    for family, fragment in zip(config_of(case).families, found.fragments, strict=True):
+        book = RuleBook(family)
+        book.change({"default/web": fragment})
+        text += book.whole(NODE_ADDRESSES)
     path = GOLDEN / f"{case}.nft"
     if os.environ.get("PH_UPDATE_GOLDEN"):
-        path.write_text(book.whole())
-    assert book.whole() == path.read_text()
-
-
-def test_a_change_of_endpoints_rewrites_one_chain_and_no_shared_map() -> None:
-    book = RuleBook(CONFIG)
-    book.change({"default/web": rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], *TWO))})
-    commands = book.change({"default/web": rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], TWO[0]))})
-    name = "s-85208ae6-default/web/tcp/80"
-    assert commands.splitlines() == [
-        f"flush chain ip pilothouse-t-svc {name}",
-        f"add rule ip pilothouse-t-svc {name} meta l4proto tcp dnat to 10.244.0.5:8080",
-        "delete element ip pilothouse-t-svc self { 10.244.0.6 . 10.244.0.6 }",
-    ]
-
-
-def test_nothing_changed_is_no_transaction() -> None:
-    book = RuleBook(CONFIG)
-    fragment = rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], *TWO))
-    book.change({"default/web": fragment})
-    assert book.change({"default/web": fragment}) == ""
-
-
-def test_a_service_that_goes_takes_everything_with_it() -> None:
-    book = RuleBook(CONFIG)
-    empty = book.whole()
-    book.change({"default/web": rules(CASES["affinity"][0], *CASES["affinity"][1])})
-    book.change({"default/web": NOTHING})
-    assert book.whole() == empty
-    assert book.addresses == frozenset()
-
-
-def test_clients_that_were_known_are_remembered_by_the_table_that_replaces_another() -> None:
-    book = RuleBook(CONFIG)
-    assert not book.has_affinity
-    fragment = rules(CASES["affinity"][0], *CASES["affinity"][1])
-    book.change({"default/web": fragment})
-    first, second = fragment.sets
-    commands = book.whole({first: {"10.244.0.9": 60, "10.244.0.10": 0}, second: {"10.244.0.11": 999_999}, "a-gone": {"10.244.0.12": 60}})
-    assert [line for line in commands.splitlines() if "expires" in line] == [
-        f"add element ip pilothouse-t-svc {first} {{ 10.244.0.9 expires 60s }}"
-    ]
-    assert book.has_affinity
-
-
-def test_an_address_in_two_services_is_routed_to_until_both_have_let_it_go() -> None:
-    book = RuleBook(CONFIG)
-    first, second = service("a", HTTP, clusterIP="10.96.0.1"), service("b", HTTP, clusterIP="10.96.0.2")
-    pods = endpoint("10.244.0.5")
-    book.change(
-        {
-            "default/a": rules(first, endpoint_slice("a", [HTTP_SLICE], pods)),
-            "default/b": rules(second, endpoint_slice("b", [HTTP_SLICE], pods)),
-        }
-    )
-    assert "self" not in book.change({"default/a": rules(first)})
-    assert book.addresses == {"10.244.0.5"}
-    assert "delete element ip pilothouse-t-svc self" in book.change({"default/b": rules(second)})
-
-
-def test_of_two_services_that_claim_the_same_the_first_has_it_and_the_other_inherits() -> None:
-    book = RuleBook(CONFIG)
-    first = rules(service("a", HTTP, clusterIP="10.96.0.1", externalIPs=["192.0.2.1"]))
-    second = rules(service("b", HTTP, clusterIP="10.96.0.2", externalIPs=["192.0.2.1"]))
-    book.change({"default/a": first})
-    commands = book.change({"default/b": second})
-    assert "192.0.2.1" not in commands
-    commands = book.change({"default/a": NOTHING})
-    assert "delete element ip pilothouse-t-svc frontends { 10.96.0.1 . tcp . 80, 192.0.2.1 . tcp . 80 }" in commands
-    assert "frontends { 192.0.2.1 . tcp . 80 : goto s-" in commands
-    assert "default/b/tcp/80 }" in commands
+        path.write_text(text)
+    assert text == path.read_text()
 
 
 def test_no_service_takes_addresses_of_other_services_or_pods_by_naming_them() -> None:
     named = ["10.96.0.10", "10.244.0.7", "192.0.2.1", "2001:db8::1"]
     taken = service("taker", HTTP, type="LoadBalancer", clusterIP="10.96.0.99", externalIPs=named)
     taken["status"] = {"loadBalancer": {"ingress": [{"ip": "10.96.0.11"}, {"ip": "203.0.113.9"}]}}
-    found = rules(taken)
-    assert {key.split(" . ")[0] for _, key in found.elements} == {"10.96.0.99", "192.0.2.1", "203.0.113.9"}
+    found = planned(taken)
+    assert {where.address for where in found.fragments[0].frontends} == {"10.96.0.99", "192.0.2.1", "203.0.113.9"}
     assert found.refused == ("10.244.0.7", "10.96.0.10", "10.96.0.11")
 
 
@@ -160,7 +127,7 @@ def test_endpoints_are_read_once_whatever_the_number_of_ports() -> None:
 
     slice_ = endpoint_slice("web", [Counted(port) for port in offered], *(Counted(endpoint(f"10.244.0.{n}")) for n in range(20)))
     found = rules(service("web", *ports), slice_)
-    assert len(found.chains) == 300
+    assert len(found.frontends) == 300
     assert max(read.values()) <= 3 * 300
 
 
@@ -171,31 +138,7 @@ def test_a_service_with_more_ports_or_targets_than_a_node_can_take_is_refused_wi
     some = [endpoint_slice("web", offered, *(endpoint(f"10.244.{m}.{n}") for n in range(100)), suffix=str(m)) for m in range(6)]
     with pytest.raises(ValueError, match="its 100 ports lead to 60000 places, and 50000 are the most"):
         rules(service("web", *ports[:100]), *some)
-    assert len(rules(service("web", *ports[:80]), *some).chains) == 80
-
-
-def test_endpoints_that_are_not_ready_get_no_traffic() -> None:
-    slice_ = endpoint_slice("web", [HTTP_SLICE], endpoint("10.244.0.5", ready=False), endpoint("10.244.0.6", ready=None))
-    assert [found.address for found in endpoints_of(HTTP, [slice_])] == ["10.244.0.6"]
-
-
-def test_terminating_endpoints_serve_only_when_no_other_is_ready() -> None:
-    going = endpoint("10.244.0.5", ready=False, serving=True, terminating=True)
-    dead = endpoint("10.244.0.7", ready=False, serving=False, terminating=True)
-    assert [found.address for found in endpoints_of(HTTP, [endpoint_slice("web", [HTTP_SLICE], going, dead)])] == ["10.244.0.5"]
-    both = endpoint_slice("web", [HTTP_SLICE], going, endpoint("10.244.0.6"))
-    assert [found.address for found in endpoints_of(HTTP, [both])] == ["10.244.0.6"]
-
-
-def test_an_endpoint_in_two_slices_counts_once() -> None:
-    slices = [endpoint_slice("web", [HTTP_SLICE], endpoint("10.244.0.5"), suffix=suffix) for suffix in ("a", "b")]
-    assert len(endpoints_of(HTTP, slices)) == 1
-
-
-def test_slices_of_other_ports_and_families_are_not_meant() -> None:
-    other = endpoint_slice("web", [HTTP_SLICE | {"name": "metrics"}], endpoint("10.244.0.5"))
-    six = endpoint_slice("web", [HTTP_SLICE], endpoint("fd00::1")) | {"addressType": "IPv6"}
-    assert endpoints_of(HTTP, [other, six]) == ()
+    assert len(rules(service("web", *ports[:80]), *some).frontends) == 80
 
 
 @pytest.mark.parametrize("spec", [{"clusterIP": "None"}, {"type": "ExternalName", "clusterIP": ""}, {"clusterIP": ""}])
@@ -211,54 +154,132 @@ def test_a_service_of_another_proxy_gets_no_rules() -> None:
 
 def test_only_this_nodes_pods_keep_their_address_towards_endpoints_elsewhere() -> None:
     fragment = rules(service("db", HTTP), endpoint_slice("db", [HTTP_SLICE], endpoint("192.0.2.50", node="")))
-    assert chain(fragment, "s") == (
-        "ip saddr != 10.244.0.0/24 meta mark set meta mark or 0x4000",
-        "meta l4proto tcp dnat to 192.0.2.50:8080",
-    )
+    assert fragment.chains["pick-1"][0] == "ip saddr != 10.244.0.0/24 meta mark set meta mark or 0x4000"
 
 
 def test_the_longest_names_fit_into_a_chain_name() -> None:
-    fragment = rules(service("n" * 63, HTTP, namespace="m" * 63))
+    fragment = rules(service("n" * 63, HTTP, namespace="m" * 63, sessionAffinity="ClientIP"), endpoint_slice("web", [HTTP_SLICE], *TWO))
     assert all(len(name) <= 100 for name in fragment.chains)
 
 
-def test_a_source_range_with_host_bits_means_its_network() -> None:
-    ranged = service("web", HTTP, type="LoadBalancer", loadBalancerSourceRanges=[" 192.0.2.9/24"], externalIPs=["198.51.100.7"])
-    assert "192.0.2.0/24" in " ".join(chain(rules(ranged, endpoint_slice("web", [HTTP_SLICE], *TWO)), "f"))
+def test_source_ranges_with_host_bits_mean_their_networks_and_may_overlap() -> None:
+    ranged = service("web", HTTP, type="LoadBalancer", loadBalancerSourceRanges=[" 192.0.2.9/24", "192.0.2.128/25"])
+    ranged["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
+    found = rules(ranged, endpoint_slice("web", [HTTP_SLICE], *TWO))
+    (name,) = (name for name in found.chains if name.startswith("f-"))
+    assert found.chains[name] == ("ip saddr != { 192.0.2.0/24 } drop", "goto pick-2")
 
 
-def test_nobody_waits_for_a_terminating_endpoint_that_is_the_last_resort() -> None:
-    book = RuleBook(CONFIG)
-    leaving = endpoint("10.244.0.5", ready=False, serving=True, terminating=True)
-    book.change({"default/web": rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], endpoint("10.244.0.5")))})
-    assert book.addresses == {"10.244.0.5"}
-    fragment = rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], leaving))
-    book.change({"default/web": fragment})
-    assert "10.244.0.5" in str(fragment.chains)
-    assert book.addresses == frozenset()
+def test_source_ranges_of_the_other_family_let_nobody_in() -> None:
+    ranged = service("web", HTTP, type="LoadBalancer", loadBalancerSourceRanges=["192.0.2.0/24"], **BOTH)
+    ranged["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}, {"ip": "2001:db8::9"}]}}
+    four, other = planned(ranged, config=DUAL).fragments
+    assert other.frontends[Where("2001:db8::9", "tcp", 80)].verdict == "drop"
+    assert four.frontends[Where("203.0.113.9", "tcp", 80)].verdict.startswith("goto f-")
 
 
-def test_nobody_waits_for_a_terminating_endpoint_of_a_service_that_takes_them_in_any_state() -> None:
-    book = RuleBook(CONFIG)
-    leaving = endpoint("10.244.0.5", ready=True, serving=True, terminating=True)
-    book.change({"default/web": rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], leaving, endpoint("10.244.0.6")))})
-    assert book.addresses == {"10.244.0.6"}
+def test_an_address_behind_a_proxy_in_front_is_left_to_it() -> None:
+    balanced = service("web", HTTP, type="LoadBalancer")
+    balanced["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9", "ipMode": "Proxy"}, {"ip": "203.0.113.8", "ipMode": "VIP"}]}}
+    assert {where.address for where in rules(balanced).frontends} == {"10.96.0.10", "203.0.113.8"}
 
 
-def hinted(address: str, *nodes: str) -> Object:
-    return endpoint(address, node=nodes[0]) | {"hints": {"forNodes": [{"name": name} for name in nodes]}}
+def test_a_service_of_one_family_has_no_node_port_in_the_other() -> None:
+    four, other = planned(service("web", HTTP | {"nodePort": 30080}, type="NodePort"), config=DUAL).fragments
+    assert Where("", "tcp", 30080) in four.frontends
+    assert other == NOTHING
 
 
 @pytest.mark.parametrize(
-    ("endpoints", "led_to"),
+    ("policy", "endpoints", "led"),
     [
-        ([hinted("10.244.0.5", "here"), hinted("10.244.1.6", "there")], {"10.244.0.5"}),
-        ([hinted("10.244.1.6", "there"), hinted("10.244.2.7", "yonder")], {"10.244.1.6", "10.244.2.7"}),
-        ([hinted("10.244.0.5", "here"), endpoint("10.244.1.6", node="there")], {"10.244.0.5", "10.244.1.6"}),
+        ("Local", [endpoint("10.244.0.5"), endpoint("10.244.1.6", node="there")], {"10.244.0.5"}),
+        ("Cluster", [endpoint("10.244.0.5"), endpoint("10.244.1.6", node="there")], {"10.244.0.5", "10.244.1.6"}),
+        ("Local", [endpoint("10.244.1.6", node="there")], set()),
     ],
 )
-def test_traffic_stays_on_the_node_when_all_endpoints_say_whom_they_are_for(endpoints: list[Object], led_to: set[str]) -> None:
-    found = rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], *endpoints))
-    text = " ".join(chain(found, "s"))
-    assert {each["addresses"][0] for each in endpoints if each["addresses"][0] in text} == led_to
-    assert found.addresses == {each["addresses"][0] for each in endpoints}
+def test_internal_traffic_stays_on_the_node_when_it_is_to(policy: str, endpoints: list[Object], led: set[str]) -> None:
+    found = planned(service("web", HTTP, internalTrafficPolicy=policy), endpoint_slice("web", [HTTP_SLICE], *endpoints))
+    assert led_to(found.fragments[0]) == led
+    assert found.local_only == (set() if led else {"internal"})
+    verdict = found.fragments[0].frontends[Where("10.96.0.10", "tcp", 80)].verdict
+    assert verdict == (f"goto pick-{len(led)}" if led else "drop")
+
+
+def balanced(*endpoints: Object, **spec: object) -> Plan:
+    asked = service("web", HTTP, type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=31000, **spec)
+    return planned(asked, endpoint_slice("web", [HTTP_SLICE], *endpoints))
+
+
+LEAVING = {"ready": False, "serving": True, "terminating": True}
+
+
+def test_health_checks_count_the_endpoints_of_this_node_that_take_new_connections() -> None:
+    there, leaving = endpoint("10.244.1.6", node="there"), endpoint("10.244.0.7", **LEAVING)
+    assert balanced(*TWO, there, leaving).health == Health(31000, 2)
+    assert balanced(there, leaving).health == Health(31000, 0)
+    assert planned(service("web", HTTP, type="LoadBalancer", healthCheckNodePort=31000)).health is None
+
+
+def test_a_terminating_endpoint_of_this_node_serves_those_from_outside_while_others_serve_the_rest() -> None:
+    """KEP-1669: each traffic policy falls back by itself."""
+    found = balanced(endpoint("10.244.0.7", **LEAVING), endpoint("10.244.1.6", node="there"), externalIPs=["198.51.100.7"]).fragments[0]
+    assert led_to(found) == {"10.244.1.6"}
+    assert led_to(found, "198.51.100.7") == {"10.244.1.6", "10.244.0.7"}
+    (rules_,) = (rules for name, rules in found.chains.items() if name.startswith("x-"))
+    assert rules_ == ("ip saddr 10.244.0.0/24 goto pick-1", "ip saddr @node-addresses goto pick-1", "goto pick-local-1")
+
+
+def test_ports_of_sctp_are_left_out_where_the_kernel_does_not_track_them_and_this_is_told() -> None:
+    both = service("web", HTTP, {"name": "s", "protocol": "SCTP", "port": 80})
+    assert {where.protocol for where in rules(both).frontends} == {"tcp", "sctp"}
+    without = plan(both, [], CONFIG, "", ("tcp", "udp"))
+    assert ({where.protocol for where in without.fragments[0].frontends}, without.sctp) == ({"tcp"}, True)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        service("web", HTTP, namespace="a b; flush ruleset"),
+        service("web", HTTP | {"port": 65536}),
+        service("web", HTTP | {"port": "80; flush ruleset"}),
+        service("web", HTTP, clusterIP="10.96.0.1; flush ruleset"),
+        service("web", HTTP, sessionAffinity="ClientIP", sessionAffinityConfig={"clientIP": {"timeoutSeconds": 86401}}),
+        service("web", HTTP, type="LoadBalancer", loadBalancerSourceRanges=["0.0.0.0/0 } accept"]),
+    ],
+)
+def test_what_the_api_does_not_allow_never_reaches_nftables(broken: Object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        plan(broken, [], CONFIG)
+
+
+def hinted(address: str, node: str, nodes: list[str], zones: list[str]) -> Object:
+    hints: Object = {"forNodes": [{"name": name} for name in nodes], "forZones": [{"name": name} for name in zones]}
+    return endpoint(address, node=node) | {"hints": {kind: names for kind, names in hints.items() if names}}
+
+
+NEAR, FAR = "10.244.0.5", "10.244.1.6"
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "zone", "led"),
+    [
+        ([hinted(NEAR, "here", ["here"], []), hinted(FAR, "there", ["there"], [])], "", {NEAR}),
+        ([hinted(NEAR, "yon", ["yon"], []), hinted(FAR, "there", ["there"], [])], "", {NEAR, FAR}),
+        ([hinted(NEAR, "here", ["here"], []), hinted(FAR, "there", [], [])], "", {NEAR, FAR}),
+        ([hinted(NEAR, "here", [], ["a"]), hinted(FAR, "there", [], ["b"])], "a", {NEAR}),
+        ([hinted(NEAR, "here", [], ["a"]), hinted(FAR, "there", [], ["b"])], "b", {FAR}),
+        ([hinted(NEAR, "here", [], ["a"]), hinted(FAR, "there", [], ["b"])], "c", {NEAR, FAR}),
+        ([hinted(NEAR, "here", [], ["a"]), hinted(FAR, "there", [], ["b"])], "", {NEAR, FAR}),
+        ([hinted(NEAR, "here", [], ["a"]), hinted(FAR, "there", [], [])], "a", {NEAR, FAR}),
+        ([hinted(NEAR, "yon", ["yon"], ["a"]), hinted(FAR, "there", ["there"], ["b"])], "b", {FAR}),
+        ([hinted(NEAR, "here", [], ["a", "b"]), hinted(FAR, "there", [], ["b"])], "b", {NEAR, FAR}),
+    ],
+)
+def test_traffic_stays_on_the_node_or_in_the_zone_that_hints_mean(endpoints: list[Object], zone: str, led: set[str]) -> None:
+    assert led_to(rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], *endpoints), zone=zone)) == led
+
+
+def test_hints_of_endpoints_that_are_not_ready_count_for_nothing() -> None:
+    ready, waiting = hinted(NEAR, "here", [], ["a"]), hinted(FAR, "there", [], []) | {"conditions": {"ready": False}}
+    assert led_to(rules(service("web", HTTP), endpoint_slice("web", [HTTP_SLICE], ready, waiting), zone="a")) == {NEAR}

@@ -1,0 +1,90 @@
+"""Questions to nftables that nft(8) answers only by reading whole tables, asked of the kernel directly.
+
+Source: linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h.
+"""
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator
+
+from pilothouse.linux.netlink import ACK, DONE, DUMP, ERROR, REQUEST, attribute, attributes, message, messages, refusal
+
+_NETLINK_NETFILTER = 12
+_SUBSYSTEM = 10 << 8
+_GET_RULE, _GET_ELEMENTS, _GET_GENERATION = _SUBSYSTEM | 7, _SUBSYSTEM | 13, _SUBSYSTEM | 16
+_RULE_TABLE, _RULE_CHAIN = 1, 2
+_LIST_TABLE, _LIST_SET, _LIST_ELEMENTS = 1, 2, 3
+_ELEMENT_KEY, _ELEMENT_EXPIRATION = 1, 5
+_VALUE, _GENERATION = 1, 1
+_HEADER_BYTES = 4
+_RECEIVE_BYTES = 1 << 18
+_DEADLINE_S = 5.0
+
+
+class NftState:
+    """A socket into the network namespace of the thread that makes it. For one thread at a time.
+
+    family: as of `socket`: AF_INET or AF_INET6. Every question raises OSError when the kernel does not answer it.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+        self._socket.settimeout(_DEADLINE_S)
+        self._sequence = 0
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def generation(self) -> int:
+        """Another number after each change that anybody makes to any table of the namespace."""
+        for body in self._ask(_GET_GENERATION, REQUEST | ACK, socket.AF_UNSPEC, b""):
+            found: int = struct.unpack("!I", dict(attributes(body))[_GENERATION])[0]
+            return found
+        raise OSError(errno.EPROTO, "nftables: no generation in the answer")
+
+    def rules(self, family: int, table: str, chain: str) -> int:
+        """How many rules the chain has; 0 also when there is no such chain or table."""
+        chosen = attribute(_RULE_TABLE, _text(table)) + attribute(_RULE_CHAIN, _text(chain))
+        try:
+            return sum(1 for _ in self._ask(_GET_RULE, REQUEST | DUMP, family, chosen))
+        except FileNotFoundError:
+            return 0
+
+    def clients(self, family: int, table: str, name: str) -> dict[str, int]:
+        """A set of addresses with time-outs: address -> whole seconds that it has left. Empty also when there is no such set."""
+        chosen = attribute(_LIST_TABLE, _text(table)) + attribute(_LIST_SET, _text(name))
+        found: dict[str, int] = {}
+        try:
+            for body in self._ask(_GET_ELEMENTS, REQUEST | DUMP, family, chosen):
+                for _, element in attributes(dict(attributes(body)).get(_LIST_ELEMENTS, b"")):
+                    parts = dict(attributes(element))
+                    if _ELEMENT_KEY in parts and _ELEMENT_EXPIRATION in parts:
+                        address = socket.inet_ntop(family, dict(attributes(parts[_ELEMENT_KEY]))[_VALUE])
+                        found[address] = struct.unpack("!Q", parts[_ELEMENT_EXPIRATION])[0] // 1000
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def _ask(self, kind: int, flags: int, family: int, chosen: bytes) -> Iterator[bytes]:
+        """What follows the header of each message of the answer. Always to be read to its end, or to an exception."""
+        self._sequence += 1
+        self._socket.send(message(kind, flags, self._sequence, struct.pack("!BBH", family, 0, 0) + chosen))
+        bodies: list[bytes] = []
+        while True:
+            for answered, of, body in messages(self._socket.recv(_RECEIVE_BYTES)):
+                if of != self._sequence:
+                    continue
+                if answered == DONE:
+                    return iter(bodies)
+                if answered == ERROR:
+                    number = refusal(body)
+                    if number:
+                        raise OSError(number, f"nftables: {os.strerror(number)}")
+                    return iter(bodies)
+                bodies.append(body[_HEADER_BYTES:])
+
+
+def _text(name: str) -> bytes:
+    return name.encode() + b"\0"

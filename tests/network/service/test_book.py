@@ -1,0 +1,201 @@
+"""How the tables follow their services: what a change writes, and who has what several claim."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilothouse.model.json import Object
+from pilothouse.network.service.book import RuleBook, renumbered
+from pilothouse.network.service.config import ServiceProxyConfig
+from pilothouse.network.service.plan import NOTHING, Fragment, plan
+from tests.network.cluster import endpoint, endpoint_slice, service
+
+CONFIG = ServiceProxyConfig(instance="t", node="here", local_cidrs=("10.244.0.0/24",), service_cidrs=("10.96.0.0/12",))
+HTTP: Object = {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080}
+OFFERED: Object = {"name": "http", "protocol": "TCP", "port": 8080}
+ONE, TWO, THREE = "10.244.0.5", "10.244.0.6", "10.244.0.7"
+
+
+def book_of(**services: Fragment) -> RuleBook:
+    book = RuleBook(CONFIG.families[0])
+    book.put({f"default/{name}": fragment for name, fragment in services.items()})
+    book.whole(())
+    return book
+
+
+def leading(*addresses: str, name: str = "web", **spec: object) -> Fragment:
+    slice_ = endpoint_slice(name, [OFFERED], *map(endpoint, addresses))
+    return plan(service(name, HTTP, **spec), [slice_], CONFIG).fragments[0]
+
+
+def without_table(commands: str) -> list[str]:
+    return [line.replace(" ip pilothouse-t-svc", "") for line in commands.splitlines()]
+
+
+def test_a_change_of_endpoints_writes_elements_alone() -> None:
+    others = {
+        name: leading(*at, name=name, clusterIP=f"10.96.0.{n}") for name, at, n in (("a", (ONE, TWO), 1), ("b", (ONE, TWO, THREE), 2))
+    }
+    book = book_of(web=leading(ONE, TWO, THREE), **others)
+    numbers = {name: book._numbers.of(f"goto pick-{name}") for name in (2, 3)}
+    assert without_table(book.change({"default/web": leading(TWO, THREE)})) == [
+        "delete element frontends { 10.96.0.10 . tcp . 80 }",
+        "delete element endpoints { 10.96.0.10 . tcp . 80 . 0:0, 10.96.0.10 . tcp . 80 . 0:2 }",
+        f"add element frontends {{ 10.96.0.10 . tcp . 80 : 0:{numbers[2]} }}",
+        "add element endpoints { 10.96.0.10 . tcp . 80 . 0:0 : 10.244.0.7 . 8080 }",
+    ]
+
+
+def test_another_endpoint_in_the_place_of_one_changes_one_element() -> None:
+    book = book_of(web=leading(ONE, TWO, name="web"))
+    assert without_table(book.change({"default/web": leading(ONE, THREE)})) == [
+        "delete element endpoints { 10.96.0.10 . tcp . 80 . 0:1 }",
+        "add element endpoints { 10.96.0.10 . tcp . 80 . 0:1 : 10.244.0.7 . 8080 }",
+        "delete element self { 10.244.0.6 . 10.244.0.6 }",
+        "add element self { 10.244.0.7 . 10.244.0.7 }",
+    ]
+
+
+def test_nothing_changed_is_no_transaction() -> None:
+    book = book_of(web=leading(ONE, TWO))
+    assert book.change({"default/web": leading(TWO, ONE)}) == ""
+
+
+def test_a_chain_that_nobody_needs_any_more_waits_for_the_next_who_does() -> None:
+    book = book_of(web=leading(ONE))
+    assert "add chain pick-2" in without_table(book.change({"default/web": leading(ONE, TWO)}))
+    commands = book.change({"default/web": leading(ONE)})
+    assert " chain " not in commands
+    for count in range(2, 60):
+        commands += book.change({"default/web": leading(*(f"10.244.0.{n}" for n in range(1, count + 1)))})
+    assert "delete chain pick-2" in without_table(commands), "not for ever, though"
+
+
+def test_a_service_that_goes_takes_everything_with_it() -> None:
+    book = book_of()
+    empty = book.whole(())
+    book.change({"default/web": leading(ONE, TWO, sessionAffinity="ClientIP")})
+    book.change({"default/web": NOTHING})
+    assert book.whole(()) == empty
+    assert not book.is_routed(ONE)
+    assert book.size == 0
+
+
+def test_clients_that_were_known_are_remembered_by_the_table_that_replaces_another() -> None:
+    book = book_of()
+    assert not book.remembering()
+    book.change({"default/web": leading(ONE, TWO, sessionAffinity="ClientIP")})
+    first, second = book.remembering()
+    known = {first: {"10.244.0.9": 60, "10.244.0.10": 0}, second: {"10.244.0.11": 999_999}, "a-gone": {"10.244.0.12": 60}}
+    assert [line for line in without_table(book.whole((), known)) if "expires" in line] == [
+        f"add element {first} {{ 10.244.0.9 expires 60s }}"
+    ]
+
+
+def test_an_address_in_two_services_is_routed_to_until_both_have_let_it_go() -> None:
+    book = book_of(a=leading(ONE, name="a"), b=leading(ONE, name="b", clusterIP="10.96.0.2"))
+    assert "self" not in book.change({"default/a": leading(name="a")})
+    assert book.is_routed(ONE)
+    assert "delete element self { 10.244.0.5 . 10.244.0.5 }" in without_table(book.change({"default/b": NOTHING}))
+    assert not book.is_routed(ONE)
+
+
+def test_of_two_services_that_claim_the_same_the_first_has_it_and_the_other_inherits_all_of_it() -> None:
+    first = leading(ONE, name="a", clusterIP="10.96.0.1", externalIPs=["192.0.2.1"])
+    second = leading(TWO, name="b", clusterIP="10.96.0.2", externalIPs=["192.0.2.1"])
+    book = book_of(a=first)
+    assert "192.0.2.1" not in book.change({"default/b": second})
+    commands = without_table(book.change({"default/a": NOTHING}))
+    assert "add element endpoints { 192.0.2.1 . tcp . 80 . 0:0 : 10.244.0.6 . 8080 }" in commands
+    assert "192.0.2.1" in next(line for line in book.whole(()).splitlines() if "add element" in line and "frontends" in line)
+
+
+def test_nobody_waits_for_a_terminating_endpoint_that_is_the_last_resort() -> None:
+    book = book_of(web=leading(ONE))
+    assert book.is_routed(ONE)
+    slice_ = endpoint_slice("web", [OFFERED], endpoint(ONE, ready=False, serving=True, terminating=True))
+    book.change({"default/web": plan(service("web", HTTP), [slice_], CONFIG).fragments[0]})
+    assert ONE in book.whole(())
+    assert not book.is_routed(ONE)
+
+
+def test_nobody_waits_for_a_terminating_endpoint_of_a_service_that_takes_them_in_any_state() -> None:
+    slice_ = endpoint_slice("web", [OFFERED], endpoint(ONE, ready=True, serving=True, terminating=True), endpoint(TWO))
+    book = book_of(web=plan(service("web", HTTP), [slice_], CONFIG).fragments[0])
+    assert (book.is_routed(ONE), book.is_routed(TWO)) == (False, True)
+
+
+@given(st.lists(st.lists(st.integers(0, 9), unique=True), min_size=1, max_size=6))
+def test_endpoints_keep_their_numbers_as_far_as_numbers_without_gaps_let_them(steps: list[list[int]]) -> None:
+    now: tuple[tuple[str, int], ...] = ()
+    for step in steps:
+        wanted = tuple((str(each), 80) for each in step)
+        then = renumbered(now, wanted)
+        assert sorted(then) == sorted(wanted)
+        stay = len(set(now) & set(wanted))
+        moved = sum(1 for number, each in enumerate(now) if each in wanted and (number >= len(then) or then[number] != each))
+        assert moved <= max(0, len(now) - len(wanted)), "only those beyond the end move, into gaps"
+        assert stay >= moved
+        now = then
+
+
+class Table:
+    """What a kernel would have after the transactions, of maps: elements are refused that are there, or are not there."""
+
+    def __init__(self, commands: str) -> None:
+        self.maps: dict[str, dict[str, str]] = {}
+        self.chains: set[str] = set()
+        self.run(commands)
+
+    def run(self, commands: str) -> None:
+        for line in commands.splitlines():
+            verb, kind, _, _, name, *_ = [*line.split(), "", "", ""]
+            inside = line.partition("{")[2].rpartition("}")[0].split(", ")
+            if kind == "element" and verb == "add":
+                for key, value in (each.strip().split(" : ") if " : " in each else (each.strip(), "") for each in inside):
+                    assert key not in self.maps.setdefault(name, {}), line
+                    self.maps[name][key] = value
+            elif kind == "element":
+                for key in inside:
+                    del self.maps[name][key.strip()]
+            elif kind == "chain":
+                assert (name in self.chains) == (verb != "add"), line
+                (self.chains.add if verb == "add" else self.chains.discard if verb == "delete" else len)(name)  # type: ignore[operator]
+
+    def led(self, chain: str) -> bool:
+        return f"goto {chain}" in self.maps.get("chains", {}).values()
+
+
+def test_changes_one_by_one_come_to_the_same_table_as_one_that_is_written_as_a_whole() -> None:
+    """Random services that share external addresses, 400 changes; numbers may differ, what they mean may not."""
+    chance = random.Random(7)
+    book = book_of()
+    table = Table(book.whole(()))
+    for step in range(400):
+        name = f"s{chance.randrange(6)}"
+        spec: Object = {"clusterIP": f"10.96.0.{int(name[1:]) + 1}", "externalIPs": chance.sample(["192.0.2.1", "192.0.2.2"], 1)}
+        if chance.random() < 0.3:
+            spec |= {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+        addresses = [f"10.244.0.{n}" for n in chance.sample(range(1, 9), chance.randrange(5))]
+        fragment = NOTHING if chance.random() < 0.2 else leading(*addresses, name=name, **spec)
+        table.run(book.change({f"default/{name}": fragment}))
+        if step % 20 == 0:
+            fresh = RuleBook(CONFIG.families[0])
+            fresh.put(book.fragments)
+            assert meaning(Table(fresh.whole(()))) == meaning(table) or claimed_twice(book), step
+    assert book.size > 0
+
+
+def claimed_twice(book: RuleBook) -> bool:
+    """Who came first is known to the book alone."""
+    return any(len(claims) > 1 for claims in book._claims.values())
+
+
+def meaning(table: Table) -> dict[str, tuple[str, frozenset[str]]]:
+    """Of each frontend: the verdict, and where its endpoints are."""
+    chains, ends = table.maps.get("chains", {}), table.maps.get("endpoints", {})
+    return {
+        key: (chains[number], frozenset(value for at, value in ends.items() if at.rpartition(" . ")[0] == key))
+        for key, number in table.maps.get("frontends", {}).items()
+    }
