@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pilothouse.model.errors import Unavailable
 from pilothouse.model.json import Object
+from pilothouse.model.networks import with_port
 from pilothouse.model.node_objects import is_simulated
 from pilothouse.model.proxyable import is_proxyable
 from pilothouse.wire.peer import keep_alive_probes
@@ -44,10 +45,11 @@ class KubeletProxy:
                 context = await asyncio.to_thread(self._context)
                 reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
         except (OSError, ssl.SSLError) as error:  # TimeoutError among them
-            raise Unavailable(f"error trying to reach node {name}: dial tcp {host}:{port}: {str(error) or 'i/o timeout'}") from error
+            why = str(error) or "i/o timeout"
+            raise Unavailable(f"error trying to reach node {name}: dial tcp {with_port(host, port)}: {why}") from error
         # A session may be silent for long: only so does anybody notice that its node has lost its power.
         keep_alive_probes(writer.transport)
-        return reader, writer, f"{host}:{port}"
+        return reader, writer, with_port(host, port)
 
     def _stated(self, node: Object) -> str:
         """Raises Unavailable."""

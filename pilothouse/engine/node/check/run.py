@@ -15,6 +15,7 @@ from pilothouse.engine.node.check.request import port_number, with_address
 from pilothouse.engine.node.runtime.cri import check_health
 from pilothouse.engine.node.runtime.seam import Runtime, RuntimeFailure
 from pilothouse.model.json import Object
+from pilothouse.model.networks import with_port
 
 log = structlog.get_logger("node.check")
 
@@ -88,7 +89,7 @@ async def tcp(host: str, port: int) -> None:
     try:
         _, writer = await asyncio.open_connection(host, port)
     except OSError as error:
-        raise CheckFailed(f"dial tcp {host}:{port}: connect: {reason(error)}") from error
+        raise CheckFailed(f"dial tcp {with_port(host, port)}: connect: {reason(error)}") from error
     writer.transport.abort()
 
 
