@@ -1,4 +1,4 @@
-"""A node's announcer as a process of its own, with an API of objects in memory: `python -m tests.e2e.network.announcing NAME`.
+"""A node's announcer as a process of its own, with an API of objects in memory: `python -m tests.e2e.network.announcing NAME SECONDS`.
 
 Each line of standard input is an object, or the name of one that is deleted; each line of standard output what the announcer writes.
 """
@@ -46,11 +46,11 @@ def _of_all_namespaces(call: Call) -> Call:
     return replace(call, path=f"{head}/{rest.partition('/')[2]}") if found and rest.count("/") == 1 else call
 
 
-async def main(name: str) -> None:
+async def main(name: str, valid_s: int) -> None:
     cluster = ToldCluster()
     client = Client(cluster)
     informers, conditions, recorder = Informers(client), NodeConditions(name), Recorder(client, None, "test")
-    config = AnnouncerConfig(instance="pht", node=name, own_cidrs=("10.244.0.0/16",))
+    config = AnnouncerConfig(instance="pht", node=name, own_cidrs=("10.244.0.0/16",), valid_s=valid_s)
     announcer = Announcer(client, informers, config, conditions=conditions, recorder=recorder)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=1 << 24)
@@ -75,4 +75,4 @@ async def tell(cluster: FakeCluster, told: Object) -> None:
 
 if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

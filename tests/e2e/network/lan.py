@@ -27,6 +27,7 @@ class Host:
     number: int
     namespace: Namespace
     process: "subprocess.Popen[str] | None" = None
+    valid_s: int = 30
 
     @property
     def name(self) -> str:
@@ -42,7 +43,7 @@ class Host:
     def start(self) -> None:
         """Its announcer, which is told all that there is."""
         self.process = subprocess.Popen(
-            self.namespace.command(sys.executable, "-m", "tests.e2e.network.announcing", self.name),
+            self.namespace.command(sys.executable, "-m", "tests.e2e.network.announcing", self.name, str(self.valid_s)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -121,7 +122,11 @@ class Lan:
                 metadata = {"name": name, "namespace": "metallb-system", "creationTimestamp": stamp}
                 self.put({"kind": "ServiceL2Status", "metadata": metadata, "status": body["status"]})
 
-    def holder(self, address: str) -> list[str]:
+    def has_said(self, *words: str) -> bool:
+        with self._lock:
+            return any(all(word in each for word in words) for each in self.said)
+
+    def holders(self, address: str) -> list[str]:
         return [host.name for host in self.hosts.values() if host.has(address)]
 
     def host(self, number: int, make: Make) -> Host:
@@ -136,8 +141,9 @@ class Lan:
         namespace.run("ip", "addr", "add", f"fd00:2::{number:x}/64", "dev", "eth0", "nodad")
         return made
 
-    def node(self, number: int, make: Make) -> Host:
+    def node(self, number: int, make: Make, valid_s: int = 30) -> Host:
         made = self.host(number, make)
+        made.valid_s = valid_s
         self.hosts[made.name] = made
         metadata = {"name": made.name, "uid": made.name, "creationTimestamp": "2026-01-01T00:00:00Z"}
         self.put({"kind": "Node", "metadata": metadata, "status": {"conditions": [READY]}})
@@ -181,6 +187,11 @@ def refused(source: Namespace, address: str, port: int = 81) -> bool:
         f"s.settimeout(1)\ntry:\n    s.connect(('{address}',{port}))\nexcept ConnectionRefusedError:\n    print('refused')\nexcept OSError as e:\n    print(e)\n"
     )
     return source.run(sys.executable, "-S", "-c", program).strip() == "refused"
+
+
+def send(source: Namespace, frame: bytes) -> None:
+    program = f"import socket; s=socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0',0)); s.send(bytes.fromhex('{frame.hex()}'))"
+    source.run(sys.executable, "-S", "-c", program)
 
 
 def mac_of(source: Namespace, address: str) -> str:
