@@ -36,6 +36,9 @@ IPADDRESSPOOLS = Resource(
 L2ADVERTISEMENTS = Resource(
     GROUP, "v1beta1", "l2advertisements", "L2Advertisement", singular="l2advertisement", subresources=("status",), custom=True
 )
+BGPADVERTISEMENTS = Resource(
+    GROUP, "v1beta1", "bgpadvertisements", "BGPAdvertisement", singular="bgpadvertisement", subresources=("status",), custom=True
+)
 COMMUNITIES = Resource(GROUP, "v1beta1", "communities", "Community", singular="community", subresources=("status",), custom=True)
 SERVICEL2STATUSES = Resource(
     GROUP, "v1beta1", "servicel2statuses", "ServiceL2Status", singular="servicel2status", subresources=("status",), custom=True

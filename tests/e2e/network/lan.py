@@ -190,7 +190,9 @@ def refused(source: Namespace, address: str, port: int = 81) -> bool:
 
 
 def send(source: Namespace, frame: bytes) -> None:
-    program = f"import socket; s=socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0',0)); s.send(bytes.fromhex('{frame.hex()}'))"
+    program = (
+        f"import socket; s=socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0',0)); s.send(bytes.fromhex('{frame.hex()}'))"
+    )
     source.run(sys.executable, "-S", "-c", program)
 
 

@@ -28,16 +28,18 @@ from pilothouse.engine.controllers.loadbalancer.install import install
 from pilothouse.engine.controllers.loadbalancer.report import PoolReport
 from pilothouse.engine.controllers.loadbalancer.wish import Refused
 from pilothouse.model import address_pools as pools
-from pilothouse.model import meta
+from pilothouse.model import meta, selector
 from pilothouse.model.errors import ApiError, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, NAMESPACES, NODES, SERVICES
 from pilothouse.model.load_balancers import (
     ALLOCATED_FROM,
+    BGPADVERTISEMENTS,
     CLEANUP,
     EXCLUDED,
     GROUP,
     IPADDRESSPOOLS,
+    L2ADVERTISEMENTS,
     NAMESPACE,
     NODE_ADDRESSES,
     PORTS_IN_USE,
@@ -82,6 +84,12 @@ class LoadBalancerController:
         self._slices = informers.of(ENDPOINTSLICES, indexes={"service": service_keys})
         self._own = Informers(informers.client)
         self._pools = self._own.of(IPADDRESSPOOLS, namespace=NAMESPACE)
+        # Not waited for: BGP is a part of its own, and without it the kind is not there.
+        self._by_bgp = Informers(informers.client)
+        self._advertisements = (
+            self._own.of(L2ADVERTISEMENTS, namespace=NAMESPACE),
+            self._by_bgp.of(BGPADVERTISEMENTS, namespace=NAMESPACE),
+        )
         self._announced = self._own.of(SERVICEL2STATUSES, namespace=NAMESPACE)
         self._given = Assignments()
         self._node_ports: Counter[str] = Counter()
@@ -96,6 +104,8 @@ class LoadBalancerController:
         self._namespaces.on_change(self._namespace_changed)
         self._slices.on_change(self._slice_changed)
         self._pools.on_change(self._pool_changed)
+        for informer in self._advertisements:
+            informer.on_change(lambda old, new: self._later(WAITING))
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         if ready is not None:
@@ -105,6 +115,7 @@ class LoadBalancerController:
             await informer.wait_synced()
         async with scope() as tasks:
             tasks.spawn(self._own.run(), name="informers of address pools")
+            tasks.spawn(self._by_bgp.run(), name="informers of BGP advertisements")
             # Without the pools known, Services with addresses of theirs would lose these.
             await self._own.wait_synced()
             self._later(ALL)
@@ -237,7 +248,7 @@ class LoadBalancerController:
             chosen = list(self._waiting)
         for each in chosen:
             self._controller.queue.add(each)
-        await self._report.tell(self._pools.items(), self._pools_read(), self._given, self._reserved)
+        await self._report.tell(self._pools.items(), self._pools_read(), self._given, self._reserved, self._is_announced)
         await self._forget_announcements()
 
     async def _forget_announcements(self) -> None:
@@ -250,6 +261,9 @@ class LoadBalancerController:
                     await self._client.delete(SERVICEL2STATUSES, meta.name(each), NAMESPACE, uid=meta.uid(each))
                 except NotFound:
                     continue
+
+    def _is_announced(self, pool: Object) -> bool:
+        return any(_is_for(each, pool) for informer in self._advertisements for each in informer.items())
 
     def _pools_read(self) -> pools.Pools:
         if self._read is None:
@@ -323,6 +337,17 @@ def _node_facts(node: Object | None) -> object:
         annotations.get(PORTS_IN_USE),
         sorted(str(each) for each in _own_addresses(node)),
     )
+
+
+def _is_for(advertisement: Object, pool: Object) -> bool:
+    """One that is not understood is for none."""
+    spec = advertisement.get("spec") or {}
+    names, selectors = spec.get("ipAddressPools") or (), spec.get("ipAddressPoolSelectors") or ()
+    try:
+        is_selected = any(selector.from_label_selector(each).matches(meta.labels(pool)) for each in selectors)
+    except selector.SelectorError:
+        return False
+    return is_selected or meta.name(pool) in names or not (names or selectors)
 
 
 def _own_addresses(node: Object) -> Iterable[Address]:

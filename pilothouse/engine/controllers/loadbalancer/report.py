@@ -15,10 +15,16 @@ from pilothouse.model.errors import AlreadyExists, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import CONFIGURATIONSTATES, IPADDRESSPOOLS, NAMESPACE, Address
 
+Announces = Callable[[Object], bool]
 STATE = "controller"
 VALID = "poolReconcilerValid"
 _MOST = (1 << 63) - 1
 """Of an int64: a /64 has more addresses."""
+
+_NOT_ANNOUNCED = (
+    "no L2Advertisement or BGPAdvertisement is for this pool, so nobody is told where its addresses are: make an L2Advertisement in"
+    " the namespace metallb-system, unless a router leads them to the nodes"
+)
 
 
 class PoolReport:
@@ -29,12 +35,15 @@ class PoolReport:
         self._told: dict[str, str] = {}
         self._state = ""
 
-    async def tell(self, objects: Sequence[Object], found: Pools, given: Assignments, reserved: frozenset[Address]) -> None:
-        """objects: the pools as the cache has them. Raises ApiError."""
+    async def tell(
+        self, objects: Sequence[Object], found: Pools, given: Assignments, reserved: frozenset[Address], announced: Announces
+    ) -> None:
+        """objects: the pools as the cache has them. announced: whether any advertisement is for a pool. Raises ApiError."""
         used = _used(found, given)
         for obj in objects:
             pool = found.named(meta.name(obj))
-            self._say(obj, pool, found, reserved)
+            is_silent = pool is not None and bool(used.get(pool.name)) and not announced(obj)
+            self._say(obj, pool, found, reserved, is_silent=is_silent)
             status = {} if pool is None else _status(pool, used.get(pool.name, []), reserved)
             if status != (obj.get("status") or {}):
                 try:
@@ -44,17 +53,21 @@ class PoolReport:
         self._told = {name: why for name, why in self._told.items() if any(meta.name(each) == name for each in objects)}
         await self._tell_state(found)
 
-    def _say(self, obj: Object, pool: Pool | None, found: Pools, reserved: frozenset[Address]) -> None:
+    def _say(self, obj: Object, pool: Pool | None, found: Pools, reserved: frozenset[Address], *, is_silent: bool) -> None:
         name = meta.name(obj)
         why = found.problems.get(name, "")
         inside = sorted(str(each) for each in reserved if pool is not None and pool.holds(each))
         note = f"{', '.join(inside[:5])} is a node's own address and given to no Service" if inside else ""
-        if (why or note) and self._told.get(name) != (why or note):
-            if why:
-                self._recorder.say(obj, "Warning", "PoolNotUsed", f"no Service gets addresses of this pool: {why}")
-            else:
-                self._recorder.say(obj, "Normal", "AddressReserved", note)
-        self._told[name] = why or note
+        told = why or f"{note} {is_silent}"
+        if self._told.get(name) == told:
+            return
+        self._told[name] = told
+        if why:
+            self._recorder.say(obj, "Warning", "PoolNotUsed", f"no Service gets addresses of this pool: {why}")
+        if note:
+            self._recorder.say(obj, "Normal", "AddressReserved", note)
+        if is_silent:
+            self._recorder.say(obj, "Warning", "PoolNotAnnounced", _NOT_ANNOUNCED)
 
     async def _tell_state(self, found: Pools) -> None:
         error = "; ".join(f"pool {name}: {why}" for name, why in sorted(found.problems.items()))[:4000]
