@@ -20,6 +20,7 @@ NAMES = (
     "simulation",
     "workloads",
     "services",
+    "dns",
     "autoscaling",
     "recovery",
     "full_node",
