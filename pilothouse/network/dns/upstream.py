@@ -18,8 +18,8 @@ import structlog
 from pilothouse.network.dns import codec, metrics
 
 log = structlog.get_logger("network.dns")
-PATIENCE_S = 4.0
-"""For one question, all servers and rounds together; resolvers in pods wait 5 s."""
+PATIENCE_S, SHORT_PATIENCE_S = 4.0, 1.0
+"""For one question, all servers and rounds together; resolvers in pods wait 5 s. The second: while all servers are known to be silent."""
 HEDGE_S = 0.3
 """After so long without an answer the next server is asked, too."""
 ROUNDS = 2
@@ -143,7 +143,7 @@ class Upstream:
     async def _first_answer(self, servers: list[Server], message: bytes, stream: bool) -> bytes:
         """Of servers that are asked one after the other, each as soon as those before have failed or been silent for a moment."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + PATIENCE_S
+        until = loop.time() + (SHORT_PATIENCE_S if self._all_silent(servers) else PATIENCE_S)
         waiting: set[asyncio.Task[bytes | None]] = set()
         unwilling: bytes | None = None
         try:
@@ -168,6 +168,10 @@ class Upstream:
         if unwilling is not None:
             return unwilling
         raise NoAnswer(f"none of {len(self._health)} name servers answers")
+
+    def _all_silent(self, servers: list[Server]) -> bool:
+        now = time.monotonic()
+        return all(now < self._health[server].silent_until for server in servers)
 
     async def _try(self, server: Server, message: bytes, stream: bool, patience_s: float) -> bytes | None:
         """None: it has not answered."""

@@ -1,0 +1,123 @@
+"""Other name servers: which one is asked, for how long, and what is made of their silence."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import dns.message
+import pytest
+
+from pilothouse.network.dns import upstream as upstreams
+from pilothouse.network.dns.upstream import HEDGE_S, NoAnswer, Upstream
+from tests.network.dns.served import authority, served
+
+QUESTION = dns.message.make_query("example.org", "A").to_wire()
+
+
+def of(*servers: str, most: int = 1000) -> Upstream:
+    return Upstream(servers, Path("/"), (), most=most)
+
+
+async def took_s(upstream: Upstream) -> float:
+    began = time.perf_counter()
+    await upstream.ask(QUESTION, stream=False)
+    return time.perf_counter() - began
+
+
+async def test_a_dead_server_costs_one_question_a_moment_and_the_next_ones_nothing() -> None:
+    async with authority(silent=True) as (dead, _), authority() as (alive, _):
+        upstream = of(dead, alive)
+        assert HEDGE_S <= await took_s(upstream) < 3 * HEDGE_S
+        assert max([await took_s(upstream) for _ in range(5)]) < HEDGE_S / 2
+
+
+async def test_servers_that_were_silent_are_asked_again_when_the_others_are_silent_too() -> None:
+    async with authority(silent=True) as (one, first), authority() as (two, second):
+        upstream = of(one, two)
+        await upstream.ask(QUESTION, stream=False)
+        first.silent, second.silent = False, True
+        await upstream.ask(QUESTION, stream=False)
+
+
+async def test_a_server_that_may_not_answer_is_passed_over_and_believed_when_nobody_knows_better() -> None:
+    async with authority({}, code="REFUSED") as (unwilling, _), authority() as (willing, _):
+        answer = dns.message.from_wire(await of(unwilling, willing).ask(QUESTION, stream=False))
+        assert str(answer.answer[0][0]) == "192.0.2.77"
+        assert (await of(unwilling).ask(QUESTION, stream=False))[3] & 0xF == 5
+
+
+async def test_a_name_that_does_not_exist_is_an_answer() -> None:
+    async with authority({}) as (one, _), authority() as (two, other):
+        assert (await of(one, two).ask(QUESTION, stream=False))[3] & 0xF == 3
+        assert other.asked == []
+
+
+async def test_the_quickest_server_is_asked_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    upstream = of("192.0.2.1", "192.0.2.2")
+    slow, quick = (upstream._health.setdefault(server, upstreams._Health()) for server in upstream.known())
+    slow.answered(0.2)
+    quick.answered(0.01)
+    assert upstream.servers() == [("192.0.2.2", 53), ("192.0.2.1", 53)]
+
+
+def test_a_server_is_left_alone_for_longer_each_time_up_to_a_bound() -> None:
+    health, now, silences = upstreams._Health(), 1000.0, []
+    for _ in range(8):
+        health.failed(now)
+        silences.append(health.silent_until - now)
+        now = health.silent_until
+    assert silences == [30, 60, 120, 240, 300, 300, 300, 300]
+    health.answered(0.01)
+    assert health.silent_until == 0
+
+
+async def test_silence_of_all_servers_is_said_within_the_time_that_resolvers_wait() -> None:
+    async with authority(silent=True) as (one, asked), authority(silent=True) as (two, _):
+        upstream, began = of(one, two), time.perf_counter()
+        with pytest.raises(NoAnswer, match="none of 2 name servers answers"):
+            await upstream.ask(QUESTION, stream=False)
+        assert time.perf_counter() - began < 5
+        assert len(asked.asked) == 2, "twice, and no more"
+        began = time.perf_counter()
+        with pytest.raises(NoAnswer):
+            await upstream.ask(QUESTION, stream=False)
+        assert time.perf_counter() - began < 2, "sooner, once that is known"
+
+
+async def test_questions_under_way_are_bounded() -> None:
+    async with authority(silent=True) as (silent, _):
+        upstream = of(silent, most=2)
+        asking = [asyncio.ensure_future(upstream.ask(QUESTION, stream=False)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(NoAnswer, match="2 questions are under way"):
+            await upstream.ask(QUESTION, stream=False)
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_questions_on_one_connection_do_not_wait_for_each_other() -> None:
+    """A slow name outside, and behind it one of the cluster's."""
+    async with authority(silent=True) as (silent, _), served(upstream=(silent,)) as asked:
+        reader, writer = await asyncio.open_connection("127.0.0.1", asked.port)
+        for name, identifier in (("example.org", 1), ("cluster.local", 2)):
+            query = dns.message.make_query(name, "A", id=identifier).to_wire()
+            writer.write(len(query).to_bytes(2, "big") + query)
+        async with asyncio.timeout(1):
+            answer = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+        assert int.from_bytes(answer[:2], "big") == 2
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_who_closes_one_direction_gets_what_is_under_way() -> None:
+    async with authority() as (upstream, _), served(upstream=(upstream,)) as asked:
+        reader, writer = await asyncio.open_connection("127.0.0.1", asked.port)
+        query = dns.message.make_query("example.org", "A", id=7)
+        # Over TCP the upstream server is asked over TCP, where nobody listens: the answer is that there is none.
+        writer.write(len(query.to_wire()).to_bytes(2, "big") + query.to_wire())
+        writer.write_eof()
+        async with asyncio.timeout(8):
+            answer = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+        assert dns.message.from_wire(answer).id == 7
+        writer.close()
