@@ -200,7 +200,7 @@ def _start_network(
     withdrawal = Part(informers, lambda: Withdrawal(node, informers, barrier, settings.node_name))
     proxy = Part(informers, lambda: ServiceProxy(informers, barrier, proxying, recorder=recorder))
     dns = Part(informers, lambda: ClusterDNS(node, informers, naming, recorder=recorder))
-    policies = Part(informers, lambda: NetworkPolicies(informers, policing, gate, recorder=recorder))
+    policies = Part(informers, lambda: NetworkPolicies(informers, policing, gate, recorder=recorder, say=conditions.set))
     supervisor.start("network events", recorder.run)
     supervisor.start("network informers", informers.run)
     supervisor.start("service proxy", proxy.run)

@@ -105,7 +105,7 @@ def service_proxy_config(home: Home, settings: Settings) -> "ServiceProxyConfig"
         local_cidrs=settings.node_cidrs,
         cluster_cidrs=settings.pod_cidrs,
         service_cidrs=settings.service_cidrs,
-        node_port_addresses=tuple(dict.fromkeys(("127.0.0.1", settings.gateway_address, settings.address))),
+        node_port_addresses=tuple(dict.fromkeys(("127.0.0.1", *settings.gateway_addresses, *settings.address.split(",")))),
     )
 
 
@@ -116,7 +116,7 @@ def announcer_config(home: Home, settings: Settings) -> "AnnouncerConfig":
     return AnnouncerConfig(
         instance=home.instance,
         node=settings.node_name,
-        own_cidrs=tuple(f"{settings.pod_cidr},{settings.service_cidr}".split(",")),
+        own_cidrs=(*settings.pod_cidrs, *settings.service_cidrs),
         addresses=tuple(each for each in stated.split(",") if each),
     )
 
@@ -127,9 +127,9 @@ def network_policy_config(home: Home, settings: Settings) -> "NetworkPolicyConfi
     return NetworkPolicyConfig(
         instance=home.instance,
         node=settings.node_name,
-        dns_address=settings.gateway_address,
-        local_cidr=settings.node_cidrs[0],
-        cluster_cidr=settings.pod_cidrs[0],
+        dns_addresses=settings.gateway_addresses,
+        local_cidrs=settings.node_cidrs,
+        cluster_cidrs=settings.pod_cidrs,
         dns_port=DNS_PORT,
     )
 

@@ -3,27 +3,30 @@
 Invariant: after `change` the book is what the kernel has once the commands have run; if they fail, `whole` is the way back.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pilothouse.network.policy.world import DIRECTIONS, Changed, Where, World
+from pilothouse.network.policy.config import Family, NetworkPolicyConfig
+from pilothouse.network.policy.frame import BASE_CHAINS, MAPS, SELF, frame
+from pilothouse.network.policy.holding import Where
+from pilothouse.network.policy.world import Changed, World
 
-SELF, LEAVING, ENTERING = "self", "leaving", "entering"
 _BATCH = 1000
-_ADDRESS, _ADDRESS_AND_PORT = "ipv4_addr", "ipv4_addr . inet_proto . inet_service"
 
 
 class Book:
-    """Owned by one task. table: the nft table's name."""
+    """Owned by one task."""
 
-    def __init__(self, table: str) -> None:
-        self._table = table
+    def __init__(self, config: NetworkPolicyConfig, *, can_reset: bool = True) -> None:
+        self.can_reset = can_reset
+        self._config = config
+        self._table = f"inet {config.table}"
         self._sets: dict[str, frozenset[str]] = {}
         self._chains: dict[str, tuple[str, ...]] = {}
         self._verdicts: dict[Where, str] = {}
 
     def change(self, world: World, changed: Changed) -> str:
         """Commands of one transaction; "" when nothing differs."""
-        sets = {name: frozenset(world.sets[name]) if name in world.sets else None for name in changed.sets}
+        sets = {name: frozenset(world.sets[name]) if name in world.sets else None for name in sorted(changed.sets)}
         lines = [*self._new_sets(sets), *self._new_chains(world, changed.chains), *self._fill(sets)]
         lines += self._rules(world, changed.chains)
         lines += self._point({where: world.chain_of(where) for where in changed.verdicts})
@@ -34,50 +37,31 @@ class Book:
         """Commands that replace the table, whatever it holds."""
         self._sets, self._chains, self._verdicts = {}, {}, {}
         every = Changed(set(world.sets), set(world.chains), set(world.verdicts))
-        fresh = (f"add table ip {self._table}", f"delete table ip {self._table}", *self._frame())
+        fresh = (*nothing(self._config), *frame(self._config, can_reset=self.can_reset))
         return "\n".join(fresh) + "\n" + self.change(world, every)
 
-    def _frame(self) -> Sequence[str]:
-        t = self._table
-        answers = (
-            # An answer passes; what goes on in a connection's own direction is judged again, so that policies end connections.
-            "ct state established ct direction reply accept",
-            "ct state related accept",
-            f"ip saddr . ip daddr @{SELF} accept",
-        )
-        # A packet that one of these accepts still meets those that come after it.
-        chains = (
-            (LEAVING, "type filter hook forward priority 0", (*answers, "ip saddr vmap @egress")),
-            (ENTERING, "type filter hook forward priority 1", (*answers, "ip daddr vmap @ingress")),
-            # To this host, its DNS server above all. What the host itself sends to a pod passes, as upstream's rule is.
-            ("input", "type filter hook input priority 0", (*answers, "ip saddr vmap @egress")),
-        )
-        return (
-            f"add table ip {t}",
-            f"add set ip {t} {SELF} {{ type ipv4_addr . ipv4_addr; }}",
-            *(f"add map ip {t} {direction} {{ type ipv4_addr : verdict; }}" for direction in DIRECTIONS),
-            *(f"add chain ip {t} {name}" + f" {{ {hook}; policy accept; }}" for name, hook, _ in chains),
-            *(f"add rule ip {t} {name} {rule}" for name, _, rules in chains for rule in rules),
-        )
+    def declared(self, world: World) -> list[str]:
+        """Commands that make the world's sets, empty."""
+        return self._new_sets(dict.fromkeys(world.sets, frozenset()))
 
     def is_in_place(self, listed: str) -> bool:
         """listed: what nft shows for `look`."""
-        filled = {direction for direction, _ in self._verdicts}
-        hooks = "vmap @egress" in listed and "vmap @ingress" in listed
+        filled = {(direction, ":" in address) for direction, address in self._verdicts}
+        hooks = all(f"vmap @{direction}" in listed for direction in MAPS)
         return hooks and listed.count("elements = ") >= len(filled)
 
     @property
     def look(self) -> Sequence[str]:
         """Commands that list what somebody may have flushed; one at a time, since nft reads no more of the kernel than the first needs."""
-        chains = [f"list chain ip {self._table} {name}\n" for name in (LEAVING, ENTERING)]
-        return chains + [f"list map ip {self._table} {direction}\n" for direction in DIRECTIONS]
+        chains = [f"list chain {self._table} {name}\n" for name in BASE_CHAINS[:2]]
+        return chains + [f"list map {self._table} {direction}{family.suffix}\n" for direction in MAPS for family in self._config.families]
 
     def _new_sets(self, sets: Mapping[str, frozenset[str] | None]) -> list[str]:
         fresh = [name for name, members in sets.items() if members is not None and name not in self._sets]
-        return [f"add set ip {self._table} {name} {{ type {_type(name)}; }}" for name in fresh]
+        return [f"add set {self._table} {name}{f.suffix} {{ type {_type(name, f)}; }}" for name in fresh for f in self._config.families]
 
     def _new_chains(self, world: World, changed: Iterable[str]) -> list[str]:
-        return [f"add chain ip {self._table} {name}" for name in changed if name in world.chains and name not in self._chains]
+        return [f"add chain {self._table} {name}" for name in changed if name in world.chains and name not in self._chains]
 
     def _fill(self, sets: Mapping[str, frozenset[str] | None]) -> list[str]:
         lines: list[str] = []
@@ -85,7 +69,7 @@ class Book:
             if members is None:
                 continue
             before = self._sets.get(name, frozenset())
-            lines += self._elements("delete", name, before - members) + self._elements("add", name, members - before)
+            lines += [*self._elements("delete", name, before - members), *self._elements("add", name, members - before)]
             self._sets[name] = members
         return lines
 
@@ -96,27 +80,31 @@ class Book:
             if rules is None or rules == self._chains.get(name):
                 continue
             if name in self._chains:
-                lines.append(f"flush chain ip {self._table} {name}")
-            lines += [f"add rule ip {self._table} {name} {rule}" for rule in rules]
+                lines.append(f"flush chain {self._table} {name}")
+            lines += [f"add rule {self._table} {name} {rule}" for rule in rules]
             self._chains[name] = rules
         return lines
 
     def _point(self, verdicts: Mapping[Where, str | None]) -> list[str]:
         """Which chain judges the packets of an address; an element of a map is replaced by its deletion and addition in one step."""
-        before = {address for _, address in self._verdicts}
+        touched = {address for _, address in verdicts}
+        before = {address for address in touched if self._is_judged(address)}
         gone = [where for where, chain in verdicts.items() if where in self._verdicts and self._verdicts[where] != chain]
         fresh = {where: chain for where, chain in verdicts.items() if chain is not None and self._verdicts.get(where) != chain}
         lines: list[str] = []
-        for direction in DIRECTIONS:
+        for direction in MAPS:
             lines += self._elements("delete", direction, [address for of, address in gone if of == direction])
             jumps = [f"{address} : jump {chain}" for (of, address), chain in fresh.items() if of == direction]
             lines += self._elements("add", direction, jumps)
         for where in gone:
             del self._verdicts[where]
         self._verdicts.update(fresh)
-        after = {address for _, address in self._verdicts}
+        after = {address for address in touched if self._is_judged(address)}
         lines += self._elements("delete", SELF, [f"{address} . {address}" for address in before - after])
-        return lines + self._elements("add", SELF, [f"{address} . {address}" for address in after - before])
+        return [*lines, *self._elements("add", SELF, [f"{address} . {address}" for address in after - before])]
+
+    def _is_judged(self, address: str) -> bool:
+        return any((direction, address) in self._verdicts for direction in MAPS)
 
     def _drop(self, world: World, sets: Mapping[str, frozenset[str] | None], changed: Iterable[str]) -> list[str]:
         """Chains first: a set that a rule names stays."""
@@ -126,15 +114,24 @@ class Book:
             del self._chains[name]
         for name in gone:
             del self._sets[name]
-        lines = [f"flush chain ip {self._table} {name}" for name in chains]
-        lines += [f"delete chain ip {self._table} {name}" for name in chains]
-        return lines + [f"delete set ip {self._table} {name}" for name in gone]
+        lines = [f"flush chain {self._table} {name}" for name in chains]
+        lines += [f"delete chain {self._table} {name}" for name in chains]
+        return lines + [f"delete set {self._table} {name}{family.suffix}" for name in gone for family in self._config.families]
 
-    def _elements(self, verb: str, name: str, elements: Iterable[str]) -> list[str]:
-        every = sorted(elements)
-        parts = (every[start : start + _BATCH] for start in range(0, len(every), _BATCH))
-        return [f"{verb} element ip {self._table} {name} {{ {', '.join(part)} }}" for part in parts]
+    def _elements(self, verb: str, name: str, elements: Iterable[str]) -> Iterator[str]:
+        """Elements begin with an address; those of a family that pods have no addresses of are nowhere in the table."""
+        known = sorted(elements)
+        for family in self._config.families:
+            every = [element for element in known if family.has(element.split(" ", 1)[0])]
+            for start in range(0, len(every), _BATCH):
+                yield f"{verb} element {self._table} {name}{family.suffix} {{ {', '.join(every[start : start + _BATCH])} }}"
 
 
-def _type(name: str) -> str:
-    return _ADDRESS_AND_PORT if name.startswith("port-") else _ADDRESS
+def nothing(config: NetworkPolicyConfig) -> Sequence[str]:
+    """Commands that take the table away, and the one that earlier versions had, of the family ip."""
+    tables = (f"inet {config.table}", f"ip {config.table}")
+    return [command for table in tables for command in (f"add table {table}", f"delete table {table}")]
+
+
+def _type(name: str, family: Family) -> str:
+    return f"{family.type} . inet_proto . inet_service" if name.startswith("port-") else family.type

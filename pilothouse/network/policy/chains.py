@@ -1,70 +1,62 @@
-"""The lines of chains: of each policy one in each direction, of each group of pods one that asks those of its policies. Pure text.
+"""Lines of chains: what a rule of a policy matches, in each family that pods have, and what becomes of it. Pure text.
 
-A line that allows ends with `accept`, which ends the judgement in this direction; the last line of a group drops and counts.
+A line that matches is `<who> <which ports> <verdict>`. Names that users choose reach it only inside digests and sets' elements.
 """
 
+import hashlib
+import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pilothouse.network.policy.config import NetworkPolicyConfig
-from pilothouse.network.policy.policy import Block, Policy, Port, Rule
+from pilothouse.network.policy.config import Family, NetworkPolicyConfig
+from pilothouse.network.policy.rules import Port, Rule
 
-ALLOW, REFUSE = "accept", "counter drop"
 DNS_NAMESPACE, DNS_LABELS = "kube-system", {"k8s-app": "kube-dns"}
 """Whom policies name to let pods ask for names: the pods that run DNS elsewhere. Here it is each node's own server."""
+_PLAIN_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
 
 
-def lines(policy: Policy, direction: str, config: NetworkPolicyConfig, dns_namespace: Mapping[str, str]) -> tuple[str, ...]:
-    """What the policy allows. direction: ingress or egress. dns_namespace: labels of the namespace in which DNS runs elsewhere."""
-    found = [line for rule in policy.rules(direction) or () for line in _rule(rule, direction, config, dns_namespace)]
-    return tuple(dict.fromkeys(found))
-
-
-def of_group(chains: Iterable[str]) -> tuple[str, ...]:
-    """chains: of the policies that hold for the pods."""
-    return (*(f"jump {chain}" for chain in chains), REFUSE)
+def lines(rule: Rule, direction: str, verdict: str, config: NetworkPolicyConfig, dns_namespace: Mapping[str, str]) -> Iterator[str]:
+    """direction: ingress or egress. dns_namespace: labels of the namespace in which DNS runs elsewhere."""
+    for family in config.families:
+        field = f"{family.field} {'saddr' if direction == 'ingress' else 'daddr'}"
+        ports = list(_ports(rule.ports, family))
+        for who in _who(rule, field, family):
+            yield from (" ".join(filter(None, (who, port, verdict))) for port in ports)
+    if direction == "egress" and any(_means_dns(rule, dns_namespace)):
+        yield from _dns(rule, verdict, config)
 
 
 def port_set(protocol: str, name: str) -> str:
-    """The set of the addresses and ports of all pods that have a port of this name. Names are label values of at most 15 characters."""
-    return f"port-{protocol}-{name}"
+    """The set of the addresses and ports of all pods that have a port of this name. protocol "": of any."""
+    shown = name if _PLAIN_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"port-{protocol or 'any'}-{shown}"
 
 
-def _rule(rule: Rule, direction: str, config: NetworkPolicyConfig, dns_namespace: Mapping[str, str]) -> Iterator[str]:
-    field = "ip saddr" if direction == "ingress" else "ip daddr"
-    ports = list(_ports(rule.ports))
-    for who in _who(rule, field):
-        yield from (" ".join(filter(None, (who, port, ALLOW))) for port in ports)
-    if direction == "egress" and any(_means_dns(rule, dns_namespace)):
-        yield from _dns(rule, config)
-
-
-def _who(rule: Rule, field: str) -> Iterator[str]:
-    if rule.peers is None or rule.blocks is None:
+def _who(rule: Rule, field: str, family: Family) -> Iterator[str]:
+    if rule.is_for_everybody:
         yield ""
         return
-    yield from (f"{field} @{peers.name}" for peers in rule.peers)
-    plain = [block.network for block in rule.blocks if not block.without and ":" not in block.network]
-    if plain:
-        yield f"{field} {_set(_merged(plain))}"
-    yield from (f"{field} {block.network} {field} != {_set(block.without)}" for block in rule.blocks if _is_cut(block))
+    names = [peers.name for peers in rule.peers or ()] + [nodes.name for nodes in rule.nodes]
+    yield from (f"{field} @{name}{family.suffix}" for name in names)
+    blocks = [block for block in rule.blocks or () if family.has(block.network)]
+    if plain := [block.network for block in blocks if not block.without]:
+        yield f"{field} {_set(_merged(plain, family))}"
+    yield from (f"{field} {block.network} {field} != {_set(block.without)}" for block in blocks if block.without)
 
 
-def _is_cut(block: Block) -> bool:
-    return bool(block.without) and ":" not in block.network
-
-
-def _merged(networks: Sequence[str]) -> list[str]:
+def _merged(networks: Sequence[str], family: Family) -> list[str]:
     """No network of a set may lie in another one."""
-    import ipaddress
-
-    return [str(each) for each in ipaddress.collapse_addresses(ipaddress.IPv4Network(network) for network in networks)]
+    if family.version == 4:
+        return [str(each) for each in ipaddress.collapse_addresses(map(ipaddress.IPv4Network, networks))]
+    return [str(each) for each in ipaddress.collapse_addresses(map(ipaddress.IPv6Network, networks))]
 
 
 def _set(values: Iterable[str]) -> str:
     return f"{{ {', '.join(values)} }}"
 
 
-def _ports(ports: Sequence[Port]) -> Iterator[str]:
+def _ports(ports: Sequence[Port], family: Family) -> Iterator[str]:
     """A match for each protocol with numbers, and one for each name; "" for all."""
     if not ports:
         yield ""
@@ -76,7 +68,7 @@ def _ports(ports: Sequence[Port]) -> Iterator[str]:
         if numbers := _spans([(port.first, port.last) for port in own if port.first]):
             yield f"{protocol} dport {_set(numbers)}"
         for name in dict.fromkeys(port.name for port in own if port.name):
-            yield f"ip daddr . meta l4proto . th dport @{port_set(protocol, name)}"
+            yield f"{family.field} daddr . meta l4proto . th dport @{port_set(protocol, name)}{family.suffix}"
 
 
 def _spans(spans: Iterable[tuple[int, int]]) -> list[str]:
@@ -96,14 +88,21 @@ def _means_dns(rule: Rule, dns_namespace: Mapping[str, str]) -> Iterator[bool]:
         yield peers.match(DNS_NAMESPACE, dns_namespace, DNS_LABELS)
 
 
-def _dns(rule: Rule, config: NetworkPolicyConfig) -> Iterator[str]:
+def _dns(rule: Rule, verdict: str, config: NetworkPolicyConfig) -> Iterator[str]:
     for protocol in ("udp", "tcp"):
         if not rule.ports or any(_has(port, protocol, config.dns_port) for port in rule.ports):
-            yield f"ip daddr {config.dns_address} {protocol} dport {config.dns_port} {ALLOW}"
+            for address in config.dns_addresses:
+                yield f"{'ip6' if ':' in address else 'ip'} daddr {address} {protocol} dport {config.dns_port} {verdict}"
+
+
+def opens_dns(rule: Rule, protocol: str, port: int, dns_namespace: Mapping[str, str]) -> bool:
+    """Whether the rule means the cluster's DNS on this port."""
+    has_port = not rule.ports or any(_has(each, protocol, port) for each in rule.ports)
+    return has_port and any(_means_dns(rule, dns_namespace))
 
 
 def _has(port: Port, protocol: str, number: int) -> bool:
-    if port.protocol != protocol:
+    if port.protocol not in ("", protocol):
         return False
     if port.name:
         return port.name in ("dns", "dns-tcp")

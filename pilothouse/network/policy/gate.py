@@ -17,8 +17,8 @@ class NotAdmitted(OSError):
 
 
 class Admitting(Protocol):
-    async def admit(self, pod: str, uid: str, address: str) -> None:
-        """Returns when what the policies say of the pod holds for the address. Raises NotAdmitted."""
+    async def admit(self, pod: str, uid: str, *addresses: str) -> None:
+        """Returns when what the policies say of the pod holds for its addresses. Raises NotAdmitted."""
         ...
 
 
@@ -44,8 +44,11 @@ class Gate:
             self._served.set()
             self._has_waited = False
 
-    async def admit(self, pod: str, uid: str, address: str) -> None:
-        """pod: `namespace/name`; uid: "" when it is not known. Raises NotAdmitted, at the latest after both patiences."""
+    async def admit(self, pod: str, uid: str, *addresses: str) -> None:
+        """pod: `namespace/name`; uid: "" when it is not known. addresses: one a family.
+
+        Raises NotAdmitted, at the latest after both patiences.
+        """
         if self._part is None and not self._has_waited:
             try:
                 async with asyncio.timeout(FIRST_PATIENCE_S):
@@ -53,7 +56,7 @@ class Gate:
             except TimeoutError:
                 self._has_waited = True
         if self._part is not None:
-            await self._part.admit(pod, uid, address)
+            await self._part.admit(pod, uid, *addresses)
         elif await asyncio.to_thread(self._is_enforced):
             raise NotAdmitted("network policies are not known yet: the API server does not answer")
         else:

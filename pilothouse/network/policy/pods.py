@@ -1,6 +1,7 @@
-"""What of a Pod matters to policies (pure)."""
+"""What of Pods and Nodes matters to policies (pure)."""
 
-from collections.abc import Mapping
+import ipaddress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pilothouse.model import meta
@@ -16,22 +17,100 @@ class PodFacts:
     namespace: str
     labels: Mapping[str, str]
     node: str
-    address: str
+    addresses: tuple[str, ...]
     ports: tuple[tuple[str, str, int], ...]
     order: tuple[bool, bool, str]
 
 
-def facts(pod: Object, config: NetworkPolicyConfig, lease: str = "") -> PodFacts | None:
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """addresses: those of the node itself."""
+
+    labels: Mapping[str, str]
+    addresses: tuple[str, ...]
+
+
+class Ranges:
+    """Which node has which networks for its pods, as the control plane has granted them."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[str, ...]] = {}
+        self._nodes: dict[tuple[int, int, int], str] = {}
+
+    def set(self, node: str, networks: Iterable[str]) -> bool:
+        """Whether it has changed anything."""
+        new = tuple(networks)
+        old = self._of.get(node, ())
+        if new == old:
+            return False
+        for key in _keys(old):
+            if self._nodes.get(key) == node:
+                del self._nodes[key]
+        self._of[node] = new
+        self._nodes |= dict.fromkeys(_keys(new), node)
+        return True
+
+    def may_have(self, node: str, address: str) -> bool:
+        """False for an address in the network of another node."""
+        found = ipaddress.ip_address(address)
+        lengths = {length for version, length, _ in self._nodes if version == found.version}
+        owners = {self._nodes.get((found.version, length, int(found) >> (found.max_prefixlen - length))) for length in lengths}
+        return owners <= {None, node}
+
+
+def _keys(networks: Iterable[str]) -> list[tuple[int, int, int]]:
+    """Version, length and leading bits; nothing for what is no network."""
+    keys: list[tuple[int, int, int]] = []
+    for text in networks:
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            continue
+        length = network.prefixlen
+        keys.append((network.version, length, int(network.network_address) >> (network.max_prefixlen - length)))
+    return keys
+
+
+def facts(pod: Object, config: NetworkPolicyConfig, lease: tuple[str, ...] = (), ranges: Ranges | None = None) -> PodFacts | None:
     """None for a pod without an address of its own that it may have.
 
-    lease: the address that this node has given it, before its status shows it; it beats what any status says.
+    lease: the addresses that this node has given it, before its status shows them; they beat what any status says.
     """
     spec, status = pod["spec"], pod.get("status") or {}
-    node, address = spec.get("nodeName") or "", lease or status.get("podIP") or ""
-    if spec.get("hostNetwork") or status.get("phase") in ("Succeeded", "Failed") or not config.may_have(node, address):
+    node = spec.get("nodeName") or ""
+    if spec.get("hostNetwork") or status.get("phase") in ("Succeeded", "Failed"):
+        return None
+    known = ranges or Ranges()
+    shown = dict.fromkeys(lease or addresses(status))
+    believed = tuple(each for each in shown if config.may_have(node, each) and (node == config.node or known.may_have(node, each)))
+    if not believed:
         return None
     containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
     named = [port for container in containers for port in container.get("ports") or () if port.get("name")]
     ports = tuple((str(port.get("protocol") or "TCP").lower(), port["name"], port["containerPort"]) for port in named)
     order = (bool(lease), not meta.is_deleting(pod), str(pod["metadata"].get("creationTimestamp") or ""))
-    return PodFacts(meta.key(pod), meta.namespace(pod), meta.labels(pod), node, address, ports, order)
+    return PodFacts(meta.key(pod), meta.namespace(pod), meta.labels(pod), node, believed, ports, order)
+
+
+def addresses(status: Object) -> tuple[str, ...]:
+    """Those that a pod's status shows."""
+    found = [each.get("ip") for each in status.get("podIPs") or ()] + [status.get("podIP")]
+    return tuple(str(ipaddress.ip_address(each)) if _is_address(each) else each for each in dict.fromkeys(found) if each)
+
+
+def node_facts(node: Object) -> NodeFacts:
+    shown = [str(each.get("address") or "") for each in (node.get("status") or {}).get("addresses") or ()]
+    return NodeFacts(meta.labels(node), tuple(dict.fromkeys(str(ipaddress.ip_address(each)) for each in shown if _is_address(each))))
+
+
+def pod_networks(node: Object) -> tuple[str, ...]:
+    """That the control plane has granted it."""
+    spec = node.get("spec") or {}
+    return tuple(spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else ()))
+
+
+def _is_address(text: str | None) -> bool:
+    try:
+        return not getattr(ipaddress.ip_address(text or ""), "scope_id", None)
+    except ValueError:
+        return False

@@ -1,35 +1,22 @@
-"""Policies, pods and namespaces as the node sees them, and what follows from them for its rules (pure).
+"""Policies, pods, namespaces and nodes as the node sees them, and what follows from them for its rules (pure).
 
 Invariant: after each call `sets`, `chains` and `verdicts` are what the policies ask for, and `changed` names what of them has
 changed since it was taken. One pod costs a look at each selector; one policy a look at each pod.
 """
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pilothouse.network.policy import chains
 from pilothouse.network.policy.config import NetworkPolicyConfig
-from pilothouse.network.policy.pods import PodFacts
-from pilothouse.network.policy.policy import Peers, Policy
+from pilothouse.network.policy.holding import Holding, Where
+from pilothouse.network.policy.members import Members
+from pilothouse.network.policy.pods import NodeFacts, PodFacts
+from pilothouse.network.policy.rules import ADMIN, BASELINE, NodePeers, Policy
+from pilothouse.network.policy.units import Compiler, Culprit, Group, Unit
 
 DIRECTIONS = ("ingress", "egress")
-
-Where = tuple[str, str]
-"""Direction, and the address of a pod of this node."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Pods of this node that the same policies hold for, in one direction."""
-
-    direction: str
-    policies: tuple[str, ...]
-
-    @property
-    def chain(self) -> str:
-        return f"{self.direction}-{hashlib.sha256(' '.join(self.policies).encode()).hexdigest()[:16]}"
+_TIERS = (ADMIN, BASELINE)
 
 
 @dataclass(slots=True)
@@ -48,88 +35,119 @@ class World:
     def __init__(self, config: NetworkPolicyConfig) -> None:
         self._config = config
         self._policies: dict[str, dict[str, Policy]] = {}
+        self._tiers: dict[str, dict[str, Policy]] = {tier: {} for tier in _TIERS}
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._pods: dict[str, PodFacts] = {}
         self._claims: dict[str, set[str]] = {}
         self._owners: dict[str, PodFacts] = {}
-        self._peers: dict[str, dict[str, Peers]] = {}
-        self._peer_uses: Counter[str] = Counter()
-        self._port_uses: Counter[str] = Counter()
-        self._groups: dict[Where, Group] = {}
-        self._members: Counter[Group] = Counter()
-        self._policy_uses: Counter[tuple[str, str]] = Counter()
-        self.sets: dict[str, dict[str, None]] = {}
-        self.chains: dict[str, tuple[str, ...]] = {}
+        self._nodes: dict[str, NodeFacts] = {}
         self.changed = Changed()
+        self._members = Members(self._owners, self._nodes, self.labels, self.changed.sets)
+        self._compiler = Compiler(config, self.policy, self.dns_labels)
+        self._holding = Holding(config, self._compiler, self.changed.chains, self.changed.verdicts)
+
+    @property
+    def sets(self) -> Mapping[str, Mapping[str, None]]:
+        return self._members.sets
+
+    @property
+    def chains(self) -> Mapping[str, tuple[str, ...]]:
+        return self._holding.chains
+
+    @property
+    def culprits(self) -> Mapping[int, Culprit]:
+        """Who refuses what is noted under a number."""
+        return self._holding.culprits
 
     @property
     def verdicts(self) -> Mapping[Where, str]:
         """The chain that judges packets to (ingress) or from (egress) a pod of this node; a pod that is not in it is open."""
-        return {where: group.chain for where, group in self._groups.items()}
+        return {where: group.chain for where, group in self._holding.groups.items()}
+
+    def group_of(self, where: Where) -> Group | None:
+        return self._holding.groups.get(where)
 
     def chain_of(self, where: Where) -> str | None:
-        group = self._groups.get(where)
+        group = self.group_of(where)
         return None if group is None else group.chain
 
     def take_changed(self) -> Changed:
         found, self.changed = self.changed, Changed()
+        self._members.changed = self.changed.sets
+        self._holding.changed_chains, self._holding.changed_verdicts = self.changed.chains, self.changed.verdicts
         return found
 
+    def policy(self, key: str) -> Policy | None:
+        namespace, slash, _ = key.rpartition("/")
+        if slash:
+            return self._policies.get(namespace, {}).get(key)
+        return next((tier[key] for tier in self._tiers.values() if key in tier), None)
+
+    def alone(self, key: str) -> dict[str, tuple[str, ...]]:
+        """The chains of one policy as if it were the only one."""
+        policy = self.policy(key)
+        kind = "of" if policy is None or not policy.tier else policy.tier
+        units = [Unit(direction, kind, (key,)) for direction in DIRECTIONS]
+        return {name: lines for unit in units for name, lines in self._compiler.compile(unit).chains.items()}
+
+    @property
+    def policies(self) -> list[str]:
+        """Keys of all."""
+        return [key for tier in (*self._policies.values(), *self._tiers.values()) for key in tier]
+
+    def owner(self, address: str) -> PodFacts | None:
+        """The pod that has the address."""
+        return self._owners.get(address)
+
     def has_policies(self, namespace: str) -> bool:
-        return namespace in self._policies
+        """Whether any policy may hold for a pod of the namespace."""
+        return namespace in self._policies or any(self._tiers.values())
+
+    def labels(self, namespace: str) -> Mapping[str, str]:
+        return self._namespaces.get(namespace, {})
+
+    def dns_labels(self) -> Mapping[str, str]:
+        """Of the namespace in which DNS runs elsewhere."""
+        return {"kubernetes.io/metadata.name": chains.DNS_NAMESPACE, **self.labels(chains.DNS_NAMESPACE)}
+
+    def addresses_of(self, nodes: NodePeers) -> Iterator[str]:
+        for facts in self._nodes.values():
+            if nodes.nodes.matches(facts.labels):
+                yield from facts.addresses
 
     # Policies.
 
     def set_policy(self, key: str, policy: Policy | None) -> None:
-        namespace = key.partition("/")[0]
+        """key: namespace/name of a NetworkPolicy, the name of a ClusterNetworkPolicy."""
+        namespace, slash, _ = key.rpartition("/")
+        old = self.policy(key)
+        if slash:
+            self._set_namespaced(namespace, key, policy)
+        else:
+            self._set_in_tier(key, policy)
+        # New ones first: a set that both name stays.
+        if policy is not None:
+            self._members.use(policy)
+        if old is not None:
+            self._members.leave(old)
+        self._regroup({a: f for a, f in self._owners.items() if self._is_here(f) and (not slash or f.namespace == namespace)})
+        self._holding.policy_changed(key)
+
+    def _set_namespaced(self, namespace: str, key: str, policy: Policy | None) -> None:
         own = self._policies.setdefault(namespace, {})
-        old = own.pop(key, None)
+        own.pop(key, None)
         if policy is not None:
             own[key] = policy
         elif not own:
             del self._policies[namespace]
-        self._use_peers(old, policy)
-        self._use_ports(old, policy)
-        self._regroup(facts for facts in self._owners.values() if facts.namespace == namespace and self._is_here(facts))
-        self._write_policy(key)
 
-    def _use_peers(self, old: Policy | None, new: Policy | None) -> None:
-        for peers in new.all_peers if new is not None else ():
-            self._peer_uses[peers.name] += 1
-            known = self._peers.setdefault(peers.own, {})
-            if peers.name not in known:
-                known[peers.name] = peers
-                self._fill(peers)
-        for peers in old.all_peers if old is not None else ():
-            self._drop_use(self._peer_uses, peers.name)
-            if peers.name not in self._peer_uses:
-                self._peers[peers.own].pop(peers.name, None)
+    def _set_in_tier(self, key: str, policy: Policy | None) -> None:
+        for tier in self._tiers.values():
+            tier.pop(key, None)
+        if policy is not None:
+            self._tiers[policy.tier][key] = policy
 
-    def _use_ports(self, old: Policy | None, new: Policy | None) -> None:
-        for protocol, name in new.port_names if new is not None else ():
-            used = chains.port_set(protocol, name)
-            self._port_uses[used] += 1
-            if used not in self.sets:
-                self.sets[used] = dict.fromkeys(e for facts in self._owners.values() for e in _port_elements(facts, used))
-                self.changed.sets.add(used)
-        for protocol, name in old.port_names if old is not None else ():
-            self._drop_use(self._port_uses, chains.port_set(protocol, name))
-
-    def _drop_use(self, uses: Counter[str], name: str) -> None:
-        uses[name] -= 1
-        if not uses[name]:
-            del uses[name]
-            self.sets.pop(name, None)
-            self.changed.sets.add(name)
-
-    def _fill(self, peers: Peers) -> None:
-        self.sets[peers.name] = {address: None for address, facts in self._owners.items() if self._matches(peers, facts)}
-        self.changed.sets.add(peers.name)
-
-    def _matches(self, peers: Peers, facts: PodFacts) -> bool:
-        return peers.match(facts.namespace, self._namespaces.get(facts.namespace, {}), facts.labels)
-
-    # Namespaces.
+    # Namespaces and nodes.
 
     def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
         if labels == self._namespaces.get(name):
@@ -139,23 +157,32 @@ class World:
         else:
             self._namespaces[name] = labels
         if name == chains.DNS_NAMESPACE:
-            for key in {key for key, _ in self._policy_uses}:
-                self._write_policy(key)
-        pods = [facts for facts in self._owners.values() if facts.namespace == name]
-        for peers in self._peers.get("", {}).values() if pods else ():
-            for facts in pods:
-                self._put(peers.name, facts.address, self._matches(peers, facts))
+            self._holding.write_all()
+        pods = {address: facts for address, facts in self._owners.items() if facts.namespace == name}
+        self._members.namespace_changed(pods.items())
+        if any(self._tiers.values()):
+            self._regroup({address: facts for address, facts in pods.items() if self._is_here(facts)})
+
+    def set_node(self, name: str, facts: NodeFacts | None) -> None:
+        old = self._nodes.pop(name, None)
+        if facts is not None:
+            self._nodes[name] = facts
+        if facts != old:
+            self._members.node_changed(old, facts)
 
     # Pods.
 
     def set_pod(self, key: str, facts: PodFacts | None) -> None:
         old = self._pods.pop(key, None)
+        before, after = () if old is None else old.addresses, () if facts is None else facts.addresses
         if facts is not None:
             self._pods[key] = facts
-            self._claims.setdefault(facts.address, set()).add(key)
-        if old is not None and (facts is None or facts.address != old.address):
-            self._release(old.address, key)
-        for address in dict.fromkeys(each.address for each in (old, facts) if each is not None):
+            for address in after:
+                self._claims.setdefault(address, set()).add(key)
+        for address in before:
+            if address not in after:
+                self._release(address, key)
+        for address in dict.fromkeys((*before, *after)):
             self._settle(address)
 
     def forget_pods(self) -> None:
@@ -178,113 +205,33 @@ class World:
             del self._owners[address]
         else:
             self._owners[address] = new
-        for namespace in dict.fromkeys(("", *(facts.namespace for facts in (old, new) if facts is not None))):
-            for peers in self._peers.get(namespace, {}).values():
-                self._put(peers.name, address, new is not None and self._matches(peers, new))
-        for name in self._port_uses:
-            self._replace(name, _port_elements(old, name), _port_elements(new, name))
-        self._regroup([new] if new is not None and self._is_here(new) else [], gone=address)
-
-    def _put(self, name: str, address: str, is_member: bool) -> None:
-        members = self.sets[name]
-        if is_member != (address in members):
-            if is_member:
-                members[address] = None
-            else:
-                del members[address]
-            self.changed.sets.add(name)
-
-    def _replace(self, name: str, old: Iterable[str], new: Iterable[str]) -> None:
-        before, after = set(old), set(new)
-        if before == after:
-            return
-        for element in before - after:
-            self.sets[name].pop(element, None)
-        self.sets[name].update(dict.fromkeys(after))
-        self.changed.sets.add(name)
+        self._members.address_changed(address, old, new)
+        self._regroup({address: new if new is not None and self._is_here(new) else None})
 
     # What holds for the pods of this node.
 
     def _is_here(self, facts: PodFacts) -> bool:
         return facts.node == self._config.node
 
-    def _regroup(self, pods: Iterable[PodFacts], gone: str = "") -> None:
-        """gone: an address whose pod may not be here any more; its groups are those of `pods`, or none."""
-        wanted: dict[Where, Group | None] = {(direction, gone): None for direction in DIRECTIONS} if gone else {}
-        for facts in pods:
-            wanted |= {(direction, facts.address): self._group(facts, direction) for direction in DIRECTIONS}
-        for where, group in wanted.items():
-            self._move(where, group)
+    def _regroup(self, pods: Mapping[str, PodFacts | None]) -> None:
+        """pods: by address; None where no pod of this node is any more."""
+        for address, facts in pods.items():
+            for direction in DIRECTIONS:
+                self._holding.move((direction, address), None if facts is None else self._group(facts, direction))
 
     def _group(self, facts: PodFacts, direction: str) -> Group | None:
-        own = sorted(
-            policy.key
-            for policy in self._policies.get(facts.namespace, {}).values()
-            if policy.rules(direction) is not None and policy.pods.matches(facts.labels)
-        )
-        return Group(direction, tuple(own)) if own else None
+        own = self._holding_for(facts, direction, self._policies.get(facts.namespace, {}).values())
+        enforced = tuple(policy.key for policy in own if not policy.is_rehearsed)
+        rehearsed = () if enforced else tuple(policy.key for policy in own)
+        admin, baseline = (tuple(p.key for p in self._holding_for(facts, direction, self._tiers[tier].values())) for tier in _TIERS)
+        found = Group(direction, admin, enforced, rehearsed, () if enforced else baseline)
+        return found if found.units else None
 
-    def _move(self, where: Where, group: Group | None) -> None:
-        old = self._groups.pop(where, None)
-        if group is not None:
-            self._groups[where] = group
-        if group == old:
-            return
-        self.changed.verdicts.add(where)
-        if group is not None:
-            self._members[group] += 1
-            if self._members[group] == 1:
-                self._enter(group)
-        if old is not None:
-            self._members[old] -= 1
-            if not self._members[old]:
-                del self._members[old]
-                self._leave(old)
-
-    def _enter(self, group: Group) -> None:
-        """The group's chain, and those of policies that held for nobody here before."""
-        for key in group.policies:
-            self._policy_uses[key, group.direction] += 1
-            self._write(_policy_chain(key, group.direction), self._lines(key, group.direction))
-        self._write(group.chain, chains.of_group(_policy_chain(key, group.direction) for key in group.policies))
-
-    def _leave(self, group: Group) -> None:
-        self._write(group.chain, None)
-        for key in group.policies:
-            self._policy_uses[key, group.direction] -= 1
-            if not self._policy_uses[key, group.direction]:
-                del self._policy_uses[key, group.direction]
-                self._write(_policy_chain(key, group.direction), None)
-
-    def _write_policy(self, key: str) -> None:
-        for direction in DIRECTIONS:
-            if self._policy_uses[key, direction]:
-                self._write(_policy_chain(key, direction), self._lines(key, direction))
-
-    def _lines(self, key: str, direction: str) -> tuple[str, ...]:
-        policy = self._policies.get(key.partition("/")[0], {}).get(key)
-        if policy is None:
-            return ()
-        of_dns = {"kubernetes.io/metadata.name": chains.DNS_NAMESPACE, **self._namespaces.get(chains.DNS_NAMESPACE, {})}
-        return chains.lines(policy, direction, self._config, of_dns)
-
-    def _write(self, chain: str, lines: tuple[str, ...] | None) -> None:
-        """None takes the chain away."""
-        if lines is None:
-            self.chains.pop(chain, None)
-        elif self.chains.get(chain) == lines:
-            return
-        else:
-            self.chains[chain] = lines
-        self.changed.chains.add(chain)
+    def _holding_for(self, facts: PodFacts, direction: str, policies: Iterable[Policy]) -> list[Policy]:
+        """In the order in which they are asked."""
+        labels = self.labels(facts.namespace)
+        found = [p for p in policies if p.rules(direction) is not None and p.holds_for(facts.namespace, labels, facts.labels)]
+        return sorted(found, key=lambda policy: policy.order)
 
 
-def _policy_chain(key: str, direction: str) -> str:
-    return f"{direction}-of-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-
-
-def _port_elements(facts: PodFacts | None, name: str) -> list[str]:
-    """What a pod brings to the set of this name."""
-    if facts is None:
-        return []
-    return [f"{facts.address} . {protocol} . {number}" for protocol, port, number in facts.ports if chains.port_set(protocol, port) == name]
+__all__ = ["DIRECTIONS", "Changed", "Where", "World"]

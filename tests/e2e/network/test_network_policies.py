@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,76 +20,17 @@ from pilothouse.network.pod import PodNetwork
 from pilothouse.network.policy import Gate, NetworkPolicies, NetworkPolicyConfig
 from pilothouse.network.policy.gate import NotAdmitted
 from pilothouse.network.policy.kernel import is_enforced, missing
-from tests.e2e.network.conftest import Namespace, sh
+from tests.e2e.network.conftest import sh
 from tests.e2e.network.pods import Make, Runtime, pod_config, running
+from tests.e2e.network.speakers import Speaker, speak
 from tests.network.cluster import FakeCluster
 from tests.network.policy import random_policies
 from tests.network.policy.judge import Pod, allows
 
 pytestmark = pytest.mark.containers
 CONFIG = NetworkPolicyConfig(
-    instance="pht", node="here", dns_address="10.244.7.1", local_cidr="10.244.7.0/24", cluster_cidr="10.244.0.0/16"
+    instance="pht", node="here", dns_addresses=("10.244.7.1",), local_cidrs=("10.244.7.0/24",), cluster_cidrs=("10.244.0.0/16",)
 )
-Probe = tuple[str, str, int]
-"""Address, protocol, port."""
-
-AGENT = """
-import asyncio, json, sys
-async def tcp(address, port):
-    try:
-        async with asyncio.timeout(0.4):
-            reader, writer = await asyncio.open_connection(address, port)
-            ok = await reader.read(2) == b'ok'
-            writer.close()
-            return ok
-    except (OSError, TimeoutError):
-        return False
-class Ask(asyncio.DatagramProtocol):
-    def __init__(self): self.answered = asyncio.get_running_loop().create_future()
-    def datagram_received(self, data, where): self.answered.done() or self.answered.set_result(data == b'ok')
-    def error_received(self, error): self.answered.done() or self.answered.set_result(False)
-async def udp(address, port):
-    transport, asking = await asyncio.get_running_loop().create_datagram_endpoint(Ask, remote_addr=(address, port))
-    try:
-        transport.sendto(b'?')
-        return await asyncio.wait_for(asking.answered, 0.4)
-    except TimeoutError:
-        return False
-    finally:
-        transport.close()
-class Echo(asyncio.DatagramProtocol):
-    def connection_made(self, transport): self.transport = transport
-    def datagram_received(self, data, where): self.transport.sendto(b'ok', where)
-async def greet(reader, writer):
-    writer.write(b'ok'); await writer.drain()
-    while await reader.read(100): writer.write(b'ok'); await writer.drain()
-    writer.close()
-async def main():
-    for port in (80, 81): await asyncio.start_server(greet, '0.0.0.0', port)
-    await asyncio.get_running_loop().create_datagram_endpoint(Echo, local_addr=('0.0.0.0', 80))
-    print('up', flush=True)
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        asked = [(tcp if protocol == 'tcp' else udp)(address, port) for address, protocol, port in json.loads(line)]
-        print(json.dumps(await asyncio.gather(*asked)), flush=True)
-asyncio.run(main())
-"""
-
-
-@dataclass
-class Speaker:
-    """A pod that listens on its ports and tries those of others."""
-
-    pod: Pod
-    process: "subprocess.Popen[bytes]"
-
-    def reaches(self, probes: Sequence[Probe]) -> list[bool]:
-        """Blocks."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(list(probes)).encode() + b"\n")
-        self.process.stdin.flush()
-        found: list[bool] = json.loads(self.process.stdout.readline())
-        return found
 
 
 @dataclass
@@ -146,7 +87,7 @@ class World:
                 for port in random_policies.PORTS
             ]
             wrong = [(probe, ok) for probe, ok, want in zip(probes, seen, wanted, strict=True) if ok != want]
-            assert not wrong, (speaker.pod.key, wrong, list(self.known.values()), sh("nft", "list", "table", "ip", CONFIG.table))
+            assert not wrong, (speaker.pod.key, wrong, list(self.known.values()), sh("nft", "list", "table", "inet", CONFIG.table))
 
 
 def pod_object(pod: Pod) -> Object:
@@ -159,13 +100,6 @@ def pod_object(pod: Pod) -> Object:
 def policy(name: str = "p", namespace: str = "x", **spec: Any) -> Object:
     types = [kind for kind in ("Ingress", "Egress") if kind.lower() in spec] or ["Ingress"]
     return {"metadata": {"name": name, "namespace": namespace}, "spec": {"podSelector": {}, "policyTypes": types, **spec}}
-
-
-def speak(namespace: Namespace, pod: Pod) -> Speaker:
-    process = subprocess.Popen(namespace.command("python3", "-c", AGENT), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"up\n"
-    return Speaker(pod, process)
 
 
 @contextlib.asynccontextmanager
@@ -280,7 +214,7 @@ async def test_a_new_pod_has_its_policy_before_its_first_packet(host: None, name
         await cluster.put(PODS, new)
         address = await runtime.add("later", namespace())
         assert policies._world.chain_of(("ingress", address)) is not None
-        assert address in sh("nft", "list", "map", "ip", CONFIG.table, "ingress")
+        assert address in sh("nft", "list", "map", "inet", CONFIG.table, "ingress")
     await asyncio.to_thread(policies.teardown)
     await asyncio.to_thread(network.teardown)
 
@@ -294,9 +228,9 @@ async def test_a_table_that_somebody_has_flushed_comes_back(
     async with world(namespace, tmp_path) as here:
         await here.set(policy(ingress=[]))
         await here.check()
-        sh("nft", *flush.split(), "ip", CONFIG.table)
+        sh("nft", *flush.split(), "inet", CONFIG.table)
         async with asyncio.timeout(10):
-            while "vmap" not in sh("nft", "list", "chain", "ip", CONFIG.table, "entering", check=False) or not is_enforced(CONFIG):
+            while "vmap" not in sh("nft", "list", "chain", "inet", CONFIG.table, "entering", check=False) or not is_enforced(CONFIG):
                 await here.show(Pod("busy", "z", {"n": str(asyncio.get_running_loop().time())}, "10.244.9.9"))
                 await asyncio.sleep(0.05)
         await here.check()
@@ -337,7 +271,7 @@ async def test_a_pod_that_is_made_again_is_judged_by_its_own_object(host: None, 
         await cluster.delete(PODS, "x", "db-0")
         await cluster.put(PODS, new)
         await asyncio.wait_for(admitted, 5)
-        assert "10.244.7.10" in sh("nft", "list", "map", "ip", CONFIG.table, "ingress")
+        assert "10.244.7.10" in sh("nft", "list", "map", "inet", CONFIG.table, "ingress")
     await asyncio.to_thread(policies.teardown)
 
 
@@ -357,7 +291,7 @@ async def test_changes_leave_the_table_that_a_new_start_would_write(host: None, 
 
 def _listed() -> list[str]:
     """The table without counters, in an order of its own."""
-    found = json.loads(sh("nft", "--json", "--stateless", "list", "table", "ip", CONFIG.table))["nftables"]
+    found = json.loads(sh("nft", "--json", "--stateless", "list", "table", "inet", CONFIG.table))["nftables"]
     plain = [
         json.loads(json.dumps(each), object_hook=lambda o: {k: v for k, v in o.items() if k not in ("handle", "packets", "bytes")})
         for each in found

@@ -1,101 +1,156 @@
 """What the world asks for, judged by reading its chains as the kernel would."""
 
-import ipaddress
-import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from random import Random
 
 import pytest
 
+from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.network.policy.book import Book
+from pilothouse.network.policy.cluster_policy import parse as parse_wide
 from pilothouse.network.policy.config import NetworkPolicyConfig
+from pilothouse.network.policy.judge import Packet, judge
+from pilothouse.network.policy.network_policy import MOST_RULES, parse, size
 from pilothouse.network.policy.pods import PodFacts
 from pilothouse.network.policy.pods import facts as read
-from pilothouse.network.policy.policy import MOST_RULES, parse, size
+from pilothouse.network.policy.rules import REHEARSE
 from pilothouse.network.policy.world import World
 from tests.network.policy import random_policies
 from tests.network.policy.judge import Pod, allows
+from tests.network.policy.kernel_reader import Reader
 
-CONFIG = NetworkPolicyConfig(instance="t", node="here", dns_address="10.9.0.1", local_cidr="10.9.0.0/24", cluster_cidr="10.9.0.0/16")
-ADDRESSES = [f"10.9.0.{number}" for number in range(2, 8)]
-_PART = re.compile(
-    r"ip daddr \. meta l4proto \. th dport @(?P<portset>\S+)"
-    r"|ip (?P<field>[sd]addr) (?P<not>!= )?(?:@(?P<set>\S+)|\{ (?P<list>[^}]*) \}|(?P<network>[\d./]+))"
-    r"|meta l4proto (?P<protocol>\w+)"
-    r"|(?P<dport>\w+) dport (?:\{ (?P<ports>[^}]*) \}|(?P<port>\d+))"
+CONFIG = NetworkPolicyConfig(
+    instance="t", node="here", dns_addresses=("10.9.0.1",), local_cidrs=("10.9.0.0/24",), cluster_cidrs=("10.9.0.0/16",)
 )
+SIX = NetworkPolicyConfig(
+    instance="t", node="here", dns_addresses=("fd00:9::1",), local_cidrs=("fd00:9::/64",), cluster_cidrs=("fd00:9::/48",)
+)
+BOTH = NetworkPolicyConfig(
+    instance="t",
+    node="here",
+    dns_addresses=("10.9.0.1", "fd00:9::1"),
+    local_cidrs=("10.9.0.0/24", "fd00:9::/64"),
+    cluster_cidrs=("10.9.0.0/16", "fd00:9::/48"),
+)
+ADDRESSES = [f"10.9.0.{number}" for number in range(2, 8)]
+ADDRESSES_6 = [f"fd00:9::{number}" for number in range(2, 8)]
 
 
 def facts(pod: Pod, node: str = "here") -> PodFacts:
-    return PodFacts(pod.key, pod.namespace, pod.labels, node, pod.address, pod.ports, (False, True, ""))
+    return PodFacts(pod.key, pod.namespace, pod.labels, node, pod.addresses, pod.ports, (False, True, ""))
 
 
 def passes(world: World, source: Pod, target: Pod, protocol: str, port: int) -> bool:
     if source.address == target.address:
         return True
-    packet = (source.address, target.address, protocol, port)
-    for where in (("egress", source.address), ("ingress", target.address)):
-        chain = world.verdicts.get(where)
-        if chain is not None and not any(_accepts(world, line.removeprefix("jump "), packet) for line in world.chains[chain][:-1]):
-            return False
-    return True
+    reader, packet = Reader(world.chains, world.sets), (source.address, target.address, protocol, port)
+    chains = [world.chain_of(where) for where in (("egress", source.address), ("ingress", target.address))]
+    return all(reader.passes(chain, packet) for chain in chains if chain is not None)
 
 
-def _accepts(world: World, chain: str, packet: tuple[str, str, str, int]) -> bool:
-    return any(_holds(world, line, packet) for line in world.chains[chain])
+@dataclass
+class Case:
+    """A cluster by chance; `enforced` are the policies that are not in rehearsal."""
+
+    world: World
+    config: NetworkPolicyConfig
+    pods: list[Pod]
+    spaces: dict[str, Mapping[str, str]]
+    policies: list[Object]
+    of_cluster: list[Object]
+
+    def probes(self) -> Iterator[tuple[Pod, Pod, str, int]]:
+        for source in self.pods:
+            for target in self.pods:
+                for number in range(len(source.addresses)):
+                    for protocol, port in random_policies.PORTS:
+                        yield source.at(source.addresses[number]), target.at(target.addresses[number]), protocol, port
+
+    def allows(self, source: Pod, target: Pod, protocol: str, port: int, *, rehearsed: bool = False) -> bool:
+        """rehearsed: as if those in rehearsal were carried out."""
+        policies, of_cluster = ([p for p in every if rehearsed or not meta.annotations(p)] for every in (self.policies, self.of_cluster))
+        return allows(policies, self.spaces, source, target, protocol, port, of_cluster)
 
 
-def _holds(world: World, line: str, packet: tuple[str, str, str, int]) -> bool:
-    rest = line.removesuffix("accept").strip()
-    found = list(_PART.finditer(rest))
-    assert "".join(match[0] for match in found).replace(" ", "") == rest.replace(" ", ""), line
-    return all(_part(world, match, packet) for match in found)
-
-
-def _part(world: World, match: "re.Match[str]", packet: tuple[str, str, str, int]) -> bool:
-    source, target, protocol, port = packet
-    if match["portset"]:
-        return f"{target} . {protocol} . {port}" in world.sets[match["portset"]]
-    if match["protocol"]:
-        return protocol == match["protocol"]
-    if match["dport"]:
-        spans = [span.partition("-") for span in (match["ports"] or match["port"]).split(", ")]
-        return protocol == match["dport"] and any(int(first) <= port <= int(last or first) for first, _, last in spans)
-    address = source if match["field"] == "saddr" else target
-    if match["set"]:
-        return address in world.sets[match["set"]]
-    networks = (match["list"] or match["network"]).split(", ")
-    return (match["not"] is None) == any(ipaddress.ip_address(address) in ipaddress.ip_network(each) for each in networks)
-
-
-def check(world: World, policies: Iterable[Object], spaces: dict[str, object], pods: list[Pod]) -> None:
-    for source in pods:
-        for target in pods:
-            for protocol, port in random_policies.PORTS:
-                wanted = allows(policies, spaces, source, target, protocol, port)  # type: ignore[arg-type]
-                assert passes(world, source, target, protocol, port) == wanted, (source.key, target.key, protocol, port, list(policies))
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_random_policies_mean_what_their_specification_says(seed: int) -> None:
+def case(seed: int, config: NetworkPolicyConfig, *, of_cluster: bool = False, rehearsals: bool = False) -> Case:
     rng = Random(seed)
-    world, pods = World(CONFIG), random_policies.pods(ADDRESSES)
+    lists = {CONFIG: (ADDRESSES, None), SIX: (ADDRESSES_6, None), BOTH: (ADDRESSES, ADDRESSES_6)}
+    own, others = lists[config]
+    world, pods = World(config), random_policies.pods(own, others)
     spaces = random_policies.spaces(rng)
     for name, labels in spaces.items():
         world.set_namespace(name, labels)
     for pod in pods:
         world.set_pod(pod.key, facts(pod))
-    policies = [random_policies.policy(rng, f"p{number}", ADDRESSES) for number in range(rng.randrange(1, 5))]
-    for policy in policies:
-        world.set_policy(f"{policy['metadata']['namespace']}/{policy['metadata']['name']}", parse(policy))
-    check(world, policies, spaces, pods)  # type: ignore[arg-type]
+    known = [*own, *(others or ())]
+    policies = [random_policies.policy(rng, f"p{number}", known) for number in range(rng.randrange(1, 5))]
+    wide = [random_policies.cluster_policy(rng, f"c{number}", known) for number in range(rng.randrange(1, 5) if of_cluster else 0)]
+    for policy in (*policies, *wide):
+        if rehearsals and rng.random() < 0.5:
+            policy["metadata"]["annotations"] = {REHEARSE: "true"}
+        world.set_policy(meta.key(policy), (parse_wide if policy in wide else parse)(policy))
+    return Case(world, config, pods, spaces, policies, wide)
+
+
+@pytest.mark.parametrize("config", [CONFIG, SIX, BOTH], ids=["ipv4", "ipv6", "both"])
+@pytest.mark.parametrize("seed", range(25))
+def test_random_policies_mean_what_their_specification_says(seed: int, config: NetworkPolicyConfig) -> None:
+    here = case(seed, config)
+    for source, target, protocol, port in here.probes():
+        wanted = here.allows(source, target, protocol, port)
+        assert passes(here.world, source, target, protocol, port) == wanted, (source, target, protocol, port, here.policies)
+
+
+@pytest.mark.parametrize("config", [CONFIG, BOTH], ids=["ipv4", "both"])
+@pytest.mark.parametrize("seed", range(40))
+def test_random_tiers_of_policies_mean_what_their_specification_says(seed: int, config: NetworkPolicyConfig) -> None:
+    here = case(seed + 1000, config, of_cluster=True, rehearsals=seed % 2 == 0)
+    for source, target, protocol, port in here.probes():
+        wanted = here.allows(source, target, protocol, port)
+        why = (source, target, protocol, port, here.policies, here.of_cluster)
+        assert passes(here.world, source, target, protocol, port) == wanted, why
+        packet = Packet(source.address, target.address, protocol, port)
+        assert judge(here.world, here.config, packet).passes == wanted, why
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_in_rehearsal_is_noted_where_it_would_refuse_what_passes(seed: int) -> None:
+    """NetworkPolicies alone: of tiers a rehearsal counts what it denies itself, whatever others would make of that."""
+    here = case(seed + 2000, CONFIG, rehearsals=True)
+    for source, target, protocol, port in here.probes():
+        if source == target or not here.allows(source, target, protocol, port):
+            continue
+        reader, packet = Reader(here.world.chains, here.world.sets), (source.address, target.address, protocol, port)
+        for where in (("egress", source.address), ("ingress", target.address)):
+            if (chain := here.world.chain_of(where)) is not None:
+                assert reader.passes(chain, packet)
+        would = here.allows(source, target, protocol, port, rehearsed=True)
+        assert (not reader.noted) == would, (source, target, protocol, port, here.policies)
+        assert all(here.world.culprits[number].is_rehearsed for number in reader.noted)
+        assert bool(judge(here.world, CONFIG, Packet(*packet)).would) != would
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_refused_is_noted_under_those_who_refuse_it(seed: int) -> None:
+    here = case(seed + 3000, CONFIG, of_cluster=True)
+    for source, target, protocol, port in here.probes():
+        packet = (source.address, target.address, protocol, port)
+        found = judge(here.world, CONFIG, Packet(*packet))
+        if found.passes:
+            continue
+        reader = Reader(here.world.chains, here.world.sets)
+        where = ("egress", source.address) if found.direction == "egress" else ("ingress", target.address)
+        assert not reader.passes(here.world.chain_of(where) or "", packet)
+        culprit = here.world.culprits[reader.noted[-1]]
+        assert (culprit.policies, culprit.direction) == (found.policies, found.direction)
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_whatever_the_order_of_changes_the_world_is_that_of_its_last_state(seed: int) -> None:
     rng = Random(seed)
-    world, book, pods = World(CONFIG), Book(CONFIG.table), random_policies.pods(ADDRESSES)
+    world, book, pods = World(CONFIG), Book(CONFIG), random_policies.pods(ADDRESSES)
     spaces, policies, there = {}, {}, {}
     for _ in range(60):
         kind = rng.randrange(3)
@@ -114,7 +169,7 @@ def test_whatever_the_order_of_changes_the_world_is_that_of_its_last_state(seed:
             spaces[name] = random_policies.spaces(rng)[name]
             world.set_namespace(name, spaces[name])
         book.change(world, world.take_changed())
-    fresh, whole = World(CONFIG), Book(CONFIG.table)
+    fresh, whole = World(CONFIG), Book(CONFIG)
     for name, labels in spaces.items():
         fresh.set_namespace(name, labels)
     for key, policy in policies.items():
@@ -139,10 +194,10 @@ def test_a_pod_of_another_node_is_a_peer_but_not_judged_here() -> None:
 def test_of_two_pods_that_show_one_address_the_one_that_stays_has_it() -> None:
     world, (a, b, *_) = World(CONFIG), random_policies.pods(ADDRESSES)
     world.set_policy("x/a", parse(_policy("a", {"matchLabels": {"pod": "a"}}, [])))
-    old = PodFacts(a.key, a.namespace, a.labels, "here", a.address, (), (False, False, "2026-01-01T00:00:00Z"))
+    old = PodFacts(a.key, a.namespace, a.labels, "here", (a.address,), (), (False, False, "2026-01-01T00:00:00Z"))
     world.set_pod(a.key, old)
     assert ("ingress", a.address) in world.verdicts
-    new = PodFacts(b.key, b.namespace, b.labels, "here", a.address, (), (False, True, "2026-01-01T00:00:01Z"))
+    new = PodFacts(b.key, b.namespace, b.labels, "here", (a.address,), (), (False, True, "2026-01-01T00:00:01Z"))
     world.set_pod(b.key, new)
     assert not world.verdicts
     world.set_pod(b.key, None)
@@ -179,9 +234,9 @@ def test_a_policy_is_written_once_however_many_pods_it_holds_for() -> None:
         world.set_policy(f"x/p{number}", parse(_policy(f"p{number}", {"matchLabels": {f"l{number}": "1"}}, [{"ports": PORTS}])))
     for number in range(20):
         labels = {f"l{other}": "1" for other in range(20) if other != number}
-        world.set_pod(f"x/q{number}", PodFacts(f"x/q{number}", "x", labels, "here", f"10.9.0.{100 + number}", (), (False, True, "")))
+        world.set_pod(f"x/q{number}", PodFacts(f"x/q{number}", "x", labels, "here", (f"10.9.0.{100 + number}",), (), (False, True, "")))
     assert pods
-    assert sum(map(len, world.chains.values())) == 20 * 1 + 20 * (19 + 1)
+    assert sum(map(len, world.chains.values())) == 20 * 1 + 20 * (19 + 3)
 
 
 PORTS: list[Object] = [{"protocol": "TCP", "port": 80}, {"protocol": "TCP", "port": 90}]
@@ -207,7 +262,7 @@ def test_what_a_node_says_of_its_pods_is_not_believed_beyond_its_network(node: s
 def test_an_address_that_this_node_has_given_beats_what_a_status_says() -> None:
     old = {"metadata": {"name": "a", "namespace": "x", "creationTimestamp": "2026-02-01T00:00:00Z"}, "spec": {"nodeName": "here"}}
     new = {"metadata": {"name": "b", "namespace": "x", "creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"nodeName": "here"}}
-    shown, leased = read(old | {"status": {"podIP": "10.9.0.9"}}, CONFIG), read(new, CONFIG, "10.9.0.9")
+    shown, leased = read(old | {"status": {"podIP": "10.9.0.9"}}, CONFIG), read(new, CONFIG, ("10.9.0.9",))
     assert shown is not None
     assert leased is not None
     assert leased.order > shown.order

@@ -1,0 +1,82 @@
+"""Reads policies as the API server tells them, holds them to their bounds, and says why one cannot be carried out."""
+
+from collections.abc import Callable
+from types import ModuleType
+
+import structlog
+
+from pilothouse.client.recorder import Recorder
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.network.policy import cluster_policy, network_policy
+from pilothouse.network.policy.rules import Policy
+
+log = structlog.get_logger("network.policy")
+
+REASON = "NetworkPolicyNotEnforced"
+FAULTS_OF_DATA = (ValueError, LookupError, TypeError, AttributeError)
+_CLUSTER = "ClusterNetworkPolicy"
+
+
+class Intake:
+    """recorder: hears of the policies that cannot be carried out."""
+
+    def __init__(self, recorder: Recorder | None) -> None:
+        self._recorder = recorder
+        self._sizes: dict[str, dict[str, int]] = {}
+        self._refused: dict[str, str] = {}
+
+    def taken(self, obj: Object) -> Policy | None:
+        """The policy; one that allows nothing where it cannot be carried out; None when nobody can say for whom it holds."""
+        kind: ModuleType = cluster_policy if is_of_cluster(obj) else network_policy
+        try:
+            if why := self._refused.get(meta.key(obj)) or self._too_much(obj, kind.size):
+                self._say(obj, why)
+                return _policy(kind.closed(obj))
+            return _policy(kind.parse(obj))
+        except FAULTS_OF_DATA as error:
+            self._say(obj, f"no rules can be made of it: {error}")
+        try:
+            return _policy(kind.closed(obj))
+        except FAULTS_OF_DATA:
+            return None
+
+    def forget(self, obj: Object) -> None:
+        self._sizes.get(meta.namespace(obj), {}).pop(meta.key(obj), None)
+        self._refused.pop(meta.key(obj), None)
+
+    def refuse(self, obj: Object, why: str) -> None:
+        """The kernel takes its rules not: it allows nothing until it is another one."""
+        self._refused[meta.key(obj)] = why
+
+    def changed(self, obj: Object) -> None:
+        self._refused.pop(meta.key(obj), None)
+
+    def _too_much(self, obj: Object, size: Callable[[Object], int]) -> str:
+        """Why so large a policy cannot be carried out, "" when it can."""
+        own, made = self._sizes.setdefault(meta.namespace(obj), {}), size(obj)
+        own.pop(meta.key(obj), None)
+        most = cluster_policy.MOST_RULES if is_of_cluster(obj) else network_policy.MOST_RULES
+        if made > most:
+            return f"it makes {made} rules, {most} are the most; split it, or name networks and ports by ranges"
+        if len(own) >= network_policy.MOST_POLICIES or sum(own.values()) + made > network_policy.MOST_OF_NAMESPACE:
+            where = "the cluster" if is_of_cluster(obj) else "its namespace"
+            there = f"{where} has {len(own)} policies with {sum(own.values())} rules"
+            return f"{there}; {network_policy.MOST_POLICIES} and {network_policy.MOST_OF_NAMESPACE} are the most"
+        own[meta.key(obj)] = made
+        return ""
+
+    def _say(self, obj: Object, why: str) -> None:
+        log.error("a network policy allows nothing", policy=meta.key(obj), why=why)
+        if self._recorder is not None:
+            self._recorder.say(obj, "Warning", REASON, f"this policy allows nothing: {why}"[:1000])
+
+
+def is_of_cluster(obj: Object) -> bool:
+    """By its kind; objects of a list may lack it, and then only those without a namespace are."""
+    return obj.get("kind") == _CLUSTER or not meta.namespace(obj)
+
+
+def _policy(found: object) -> Policy:
+    assert isinstance(found, Policy)
+    return found

@@ -1,0 +1,90 @@
+"""The table in the kernel and the thread that writes it: transactions, the look whether it is still there, what it has noted.
+
+A transaction that fails leads to the whole table being written again; when that fails, too, the policies whose rules are at fault are
+looked for, so that they alone are not carried out.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import structlog
+
+from pilothouse.linux.nft import Nft, NftFailure, open_nft
+from pilothouse.network.policy import kernel, quarantine
+from pilothouse.network.policy.book import Book, nothing
+from pilothouse.network.policy.config import NetworkPolicyConfig
+from pilothouse.network.policy.noted import Noted, Refusal
+from pilothouse.network.policy.world import World
+
+log = structlog.get_logger("network.policy")
+T = TypeVar("T")
+
+
+class Lacking(Exception):
+    """The machine cannot carry out policies; the text says what it lacks."""
+
+
+class Table:
+    """Make it with `opened`; the thread is the caller's. is_whole: the next transaction writes everything."""
+
+    def __init__(self, config: NetworkPolicyConfig, thread: ThreadPoolExecutor, nft: Nft, *, can_reset: bool) -> None:
+        self.is_whole = True
+        self._config, self._thread, self._nft = config, thread, nft
+        self._book = Book(config, can_reset=can_reset)
+        self._noted = Noted(nft, config)
+
+    @classmethod
+    async def opened(cls, config: NetworkPolicyConfig, thread: ThreadPoolExecutor) -> "Table":
+        """Raises Lacking."""
+
+        def look() -> tuple[Nft, str, bool]:
+            nft = open_nft()
+            return nft, kernel.missing(nft, config), kernel.can_reset(nft, config)
+
+        nft, lacking, can_reset = await _in(thread, look)
+        if lacking:
+            raise Lacking(lacking)
+        return cls(config, thread, nft, can_reset=can_reset)
+
+    async def write(self, world: World) -> None:
+        """Bring the kernel to the world's state. Raises NftFailure, after which all is written anew the next time."""
+        began = time.perf_counter()
+        changed = world.take_changed()
+        commands = self._book.whole(world) if self.is_whole else self._book.change(world, changed)
+        self.is_whole, was_whole = True, self.is_whole
+        if commands:
+            await _in(self._thread, lambda: self._nft.run(commands))
+        self.is_whole = False
+        if commands:
+            took_ms = round((time.perf_counter() - began) * 1000, 2)
+            log.debug("rules of policies changed", took_ms=took_ms, bytes=len(commands), whole=was_whole)
+
+    async def clear(self) -> None:
+        """No table at all. Raises NftFailure."""
+        self._book = Book(self._config, can_reset=self._book.can_reset)
+        await _in(self._thread, lambda: self._nft.run("\n".join(nothing(self._config)) + "\n"))
+
+    async def refused(self, world: World) -> dict[str, str]:
+        """See `quarantine.refused`."""
+        return await _in(self._thread, lambda: quarantine.refused(self._nft, self._config, world, can_reset=self._book.can_reset))
+
+    async def is_in_place(self) -> bool:
+        """Whether what was written is still there."""
+
+        def look() -> bool:
+            try:
+                return self._book.is_in_place("".join(map(self._nft.run, self._book.look)))
+            except NftFailure:
+                return False
+
+        return await _in(self._thread, look)
+
+    async def refusals(self) -> dict[Refusal, int]:
+        return await _in(self._thread, self._noted.fresh)
+
+
+async def _in(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, work)
