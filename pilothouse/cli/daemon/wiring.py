@@ -105,7 +105,7 @@ def service_proxy_config(home: Home, settings: Settings) -> "ServiceProxyConfig"
         local_cidrs=settings.node_cidrs,
         cluster_cidrs=settings.pod_cidrs,
         service_cidrs=settings.service_cidrs,
-        node_port_addresses=tuple(dict.fromkeys(("127.0.0.1", *settings.gateway_addresses, *settings.address.split(",")))),
+        node_port_addresses=tuple(dict.fromkeys(("127.0.0.1", *settings.gateway_addresses, *settings.addresses))),
     )
 
 

@@ -22,16 +22,20 @@ from pilothouse.model.cluster_network import BGP, CANNOT, CLUSTERNETWORKS, FOLLO
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES
+from pilothouse.network.backends import table
 from pilothouse.network.backends.bgp import BGP as Speaker
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.driver import Driver
 from pilothouse.network.backends.host import Host
+from pilothouse.network.backends.links import holder, links
 from pilothouse.network.backends.memory import Memory, Remembered
 from pilothouse.network.backends.peers import Peers, peers
 from pilothouse.network.backends.probes import inabilities
 from pilothouse.network.backends.routes import Routes
 from pilothouse.network.backends.seam import Backend, BackendFailure, Outcome, Surroundings, View
+from pilothouse.network.backends.selftest import SelfTest
 from pilothouse.network.backends.vxlan import VXLAN as Tunnels
+from pilothouse.network.backends.vxlan.kernel import names as tunnel_names
 
 log = structlog.get_logger("network.backends")
 INSPECT_S, SETTLE_S, LEARN_S = 15.0, 0.1, 5.0
@@ -63,7 +67,9 @@ class NodeBackends:
         self._wake = asyncio.Event()
         self._told: dict[str, str] = {}
         self._cannot: dict[str, str] = {}
+        self._held: dict[str, int] = {}
         self._around = Surroundings(config, informers.client, node, conditions, recorder, self._wake.set)
+        self._selftest = SelfTest(config, conditions, self._wake.set)
         self._nodes.on_change(self._changed)
         self._settings.on_change(lambda old, new: self._wake.set())
 
@@ -71,8 +77,10 @@ class NodeBackends:
         """What is made stays when this ends."""
         await self._nodes.wait_synced()
         self._cannot = await asyncio.to_thread(inabilities, self.config)
+        self._held = await asyncio.to_thread(table.limits, self.config)
         async with scope() as tasks:
             tasks.spawn(self._settings.run(), name="informer of the ClusterNetwork")
+            tasks.spawn(self._selftest.run(), name="self-test of the network")
             await self._learn()
             driver = Driver({name: partial(make, self._around) for name, make in MAKERS.items()}, self.config.node, tasks)
             while True:
@@ -100,7 +108,12 @@ class NodeBackends:
         """Whether there is a node to be reached."""
         setting = self._setting()
         found = peers(self._nodes.items(), self.config)
-        view = View(found.own, found.others, setting.spec)
+        for name, peer in found.others.items():
+            # A start changes nothing until the path has been tried again.
+            held = [self._held.pop(str(network), 0) for network in peer.pod_cidrs]
+            if any(held):
+                self._selftest.limits[name] = min(each for each in held if each)
+        view = View(found.own, found.others, setting.spec, dict(self._selftest.limits))
         try:
             outcome = await driver.step(view)
         except BackendFailure as failure:
@@ -111,8 +124,20 @@ class NodeBackends:
             self._tell({**outcome.problems, **found.problems})
             self._conditions.set(UNAVAILABLE, False, "BackendWorks", f"the pods of other nodes are reached by {driver.current}")
             await asyncio.to_thread(self._memory.save, setting)
+            await self._try(view, driver)
             await self._publish(found, driver, _following(driver.current, setting, outcome))
         return bool(view.peers)
+
+    async def _try(self, view: View, driver: Driver) -> None:
+        there = await asyncio.to_thread(links) if view.peers else []
+        mtus = {}
+        for version in (4, 6):
+            own = None if view.own is None else view.own.address(version) or next(iter(view.own.addresses), None)
+            under = None if own is None else holder(own, there)
+            if own is not None and under is not None:
+                mtu = under.mtu - driver.overhead_bytes(own.version)
+                mtus[version] = min(mtu, view.spec["mtu"] or mtu)
+        self._selftest.follow(view, mtus, tuple(link.name for link in there if link.name in tunnel_names(self.config)))
 
     def _setting(self) -> Remembered:
         """What is set, or was last."""

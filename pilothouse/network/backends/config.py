@@ -9,6 +9,19 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """begin_s: how soon a new node is tried. tick_s: how often those in trouble are, round_s: how often the others.
+
+    answer_s: how long an answer may take.
+    """
+
+    begin_s: float = 2.0
+    tick_s: float = 10.0
+    round_s: float = 60.0
+    answer_s: float = 0.4
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackendConfig:
     """instance: short and unique on the machine; links carry it in their names. node: this node's name.
@@ -23,6 +36,7 @@ class BackendConfig:
     cluster_cidrs: tuple[str, ...]
     state: Path
     host_addresses: tuple[str, ...] = ()
+    probing: Probing = Probing()
 
     @cached_property
     def clusters(self) -> tuple[Network, ...]:

@@ -60,6 +60,9 @@ class Driver:
             await self._retire()
         return outcome
 
+    def overhead_bytes(self, version: int) -> int:
+        return 0 if self._current is None else self._current.backend.overhead_bytes(version)
+
     def facts(self) -> dict[str, str]:
         """Of all that receive; "" for what does not any more."""
         found: dict[str, str] = {}

@@ -42,11 +42,15 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """own: this node, None while its Node is not there. peers: by name. spec: that of the ClusterNetwork, defaults filled in."""
+    """own: this node, None while its Node is not there. peers: by name. spec: that of the ClusterNetwork, defaults filled in.
+
+    limits: by node, the largest packet in bytes that its path carries, where that was found to be less than its links say.
+    """
 
     own: Peer | None
     peers: Mapping[str, Peer]
     spec: Object
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,15 @@ _TIMEOUT_S = 20
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """To the addresses of a node's pods. destination: a CIDR. device: with it, the gateway is taken to be on that link."""
+    """To the addresses of a node's pods. destination: a CIDR. device: with it, the gateway is taken to be on that link.
+
+    mtu: the largest packet in bytes; 0: what the link carries.
+    """
 
     destination: str
     gateway: str
     device: str = ""
+    mtu: int = 0
 
     @property
     def family(self) -> str:
@@ -45,7 +49,13 @@ def _present(family: str, protocol: str) -> list[Route]:
 def _shown(route: Any) -> Route:
     """The device only where it was given: of others the kernel has found it out."""
     device = route["dev"] if "onlink" in route.get("flags", ()) else ""
-    return Route(str(ip_network(route["dst"])), route.get("gateway", ""), device)
+    mtu = next((each["mtu"] for each in route.get("metrics", ()) if "mtu" in each), 0)
+    return Route(str(ip_network(route["dst"])), route.get("gateway", ""), device, mtu)
+
+
+def limits(config: BackendConfig) -> dict[str, int]:
+    """By destination, what packets are held to. Raises BackendFailure."""
+    return {route.destination: route.mtu for protocol in (ROUTES, VXLAN) for route in present(config, protocol) if route.mtu}
 
 
 def reconcile(wanted: dict[str, list[Route]], config: BackendConfig, protocol: str) -> dict[str, str]:
@@ -79,7 +89,8 @@ def _drop(destinations: set[str], there: Iterable[Route], protocol: str) -> None
 def put(route: Route, protocol: str) -> None:
     """In the place of another one to the same addresses. Raises BackendFailure."""
     device = ["dev", route.device, "onlink"] if route.device else []
-    ip(route.family, "route", "replace", route.destination, "via", route.gateway, *device, "proto", protocol)
+    mtu = ["mtu", str(route.mtu)] if route.mtu else []
+    ip(route.family, "route", "replace", route.destination, "via", route.gateway, *device, "proto", protocol, *mtu)
 
 
 def remove(route: Route, protocol: str) -> None:

@@ -15,6 +15,7 @@ from pilothouse.client.transport import Call
 from pilothouse.model.cluster_network import CLUSTERNETWORKS
 from pilothouse.model.kinds import NODES
 from pilothouse.network.backends import BackendConfig, NodeBackends
+from pilothouse.network.backends.config import Probing
 from tests.network.cluster import FakeCluster
 
 KINDS = {"Node": NODES, "ClusterNetwork": CLUSTERNETWORKS}
@@ -43,7 +44,10 @@ async def main() -> None:
     informers = cluster.informers()
     conditions = NodeConditions(config["node"])
     state = Path(config.pop("state"))
-    own = BackendConfig(state=state, **{key: tuple(value) if isinstance(value, list) else value for key, value in config.items()})
+    probing = Probing(begin_s=0.05, tick_s=0.2, round_s=0.4, answer_s=0.1)
+    own = BackendConfig(
+        state=state, probing=probing, **{key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+    )
     backends = NodeBackends(informers, Client(cluster), own, conditions=conditions)
     async with asyncio.TaskGroup() as group:
         group.create_task(informers.run())

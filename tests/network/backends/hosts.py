@@ -17,6 +17,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pilothouse.linux.netns import run_at
 from pilothouse.model.cluster_network import filled
 from pilothouse.model.json import Object
@@ -181,6 +183,8 @@ def _environment() -> dict[str, str]:
 
 @contextmanager
 def hosts(folder: Path, count: int = 2, *, families: str = "4", mtu: int = 1500) -> Iterator[Hosts]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: it makes network namespaces")
     prefix = f"phb{os.getpid()}"
     made = [Host(number, prefix, families, folder / f"n{number}") for number in range(1, count + 1)]
     wire = f"{prefix}w"

@@ -14,5 +14,5 @@ def plan(view: View) -> tuple[dict[str, list[Route]], dict[str, str]]:
             if gateway is None:
                 problems[name] = f"its status has no IPv{network.version} address of type InternalIP, which {network} is reached by"
             else:
-                routes.setdefault(name, []).append(Route(str(network), str(gateway)))
+                routes.setdefault(name, []).append(Route(str(network), str(gateway), mtu=view.limits.get(name, 0)))
     return routes, problems

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address, ip_address
 
 from pilothouse.model.cluster_network import vtep
@@ -71,7 +71,7 @@ def plan(view: View, own: Ends, older: Mapping[Setting, str], links: Sequence[Li
     for link in older.values():
         wanted.neighbours[link], wanted.forwarding[link] = {}, {}
     for name, peer in view.peers.items():
-        if view.spec["vxlan"]["directRouting"] and (direct := _direct(peer, links)):
+        if view.spec["vxlan"]["directRouting"] and (direct := _direct(peer, links, view.limits.get(name, 0))):
             wanted.routes[name] = direct
             continue
         hop = _hop(peer, view)
@@ -83,7 +83,7 @@ def plan(view: View, own: Ends, older: Mapping[Setting, str], links: Sequence[Li
         if way != own.link:
             waiting.add(name)
         if way is not None:
-            _tunnel(wanted, peer, hop, ends, way, own.address.version)
+            _tunnel(wanted, peer, hop, replace(ends, link=way), own.address.version, view.limits.get(name, 0))
     return Wanted(wanted.routes, wanted.neighbours, wanted.forwarding, wanted.problems, frozenset(waiting))
 
 
@@ -91,19 +91,20 @@ def _hop(peer: Peer, view: View) -> Peer:
     return view.peers.get(peer.through, peer)
 
 
-def _direct(peer: Peer, links: Sequence[Link]) -> list[Route]:
+def _direct(peer: Peer, links: Sequence[Link], mtu: int) -> list[Route]:
     """Routes past the tunnel, to a host on a link of this one; none where a range has no such address."""
     routes = []
     for network in peer.pod_cidrs:
         address = peer.address(network.version)
         if address is None or not is_on_link(address, [link for link in links if link.vxlan is None]):
             return []
-        routes.append(Route(str(network), str(address)))
+        routes.append(Route(str(network), str(address), mtu=mtu))
     return routes
 
 
-def _tunnel(wanted: Wanted, peer: Peer, hop: Peer, ends: Ends, link: str, version: int) -> None:
-    address = peer.address(version)
+def _tunnel(wanted: Wanted, peer: Peer, hop: Peer, ends: Ends, version: int, mtu: int) -> None:
+    """ends: of the other node, and this node's link to it."""
+    address, link = peer.address(version), ends.link
     if address is None:
         wanted.problems[peer.name] = f"it has no IPv{version} address of type InternalIP, and tunnels of this cluster run between these"
         return
@@ -112,7 +113,7 @@ def _tunnel(wanted: Wanted, peer: Peer, hop: Peer, ends: Ends, link: str, versio
         if via is None:
             wanted.problems[peer.name] = f"node {hop.name}, by which it is reached, has no pods of IPv{network.version}"
             continue
-        wanted.routes.setdefault(peer.name, []).append(Route(str(network), via, link))
+        wanted.routes.setdefault(peer.name, []).append(Route(str(network), via, link, mtu))
         wanted.neighbours[link][via] = ends.mac
     wanted.forwarding[link][ends.mac] = str(address)
 
