@@ -16,6 +16,7 @@ from pilothouse.engine.controllers.certificates.approver import CertificateAppro
 from pilothouse.engine.controllers.certificates.cleaner import CertificateCleaner
 from pilothouse.engine.controllers.certificates.signer import Authority, CertificateSigner
 from pilothouse.engine.controllers.clusternetwork.controller import ClusterNetworkController
+from pilothouse.engine.controllers.clusterpolicy.controller import ClusterPolicyKind
 from pilothouse.engine.controllers.cronjob.controller import CronJobController
 from pilothouse.engine.controllers.csi.attacher import Attacher
 from pilothouse.engine.controllers.csi.capacity import CapacityReporter
@@ -111,6 +112,7 @@ def makers(
         "load-balancer-controller": lambda: LoadBalancerController(
             clients("load-balancer-controller"), informers, named("load-balancer-controller"), own_networks, clock
         ),
+        "cluster-policy-controller": lambda: ClusterPolicyKind(clients("cluster-policy-controller")),
         "cluster-network-controller": lambda: ClusterNetworkController(clients("cluster-network-controller"), informers, clock),
         "namespace-controller": lambda: NamespaceController(
             clients("namespace-controller"), informers, named("namespace-controller"), clock

@@ -242,6 +242,8 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("create get", "clusternetworks", NETWORK),
         rule("patch", "clusternetworks/status", NETWORK),
     ),
+    # Makes the kind ClusterNetworkPolicy; nodes carry its objects out.
+    "cluster-policy-controller": (rule("create get patch", "customresourcedefinitions", "apiextensions.k8s.io"),),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),
 }
 CONTROLLERS = tuple(_RULES)

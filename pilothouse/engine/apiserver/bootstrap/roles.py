@@ -6,6 +6,7 @@ from pilothouse.model.bootstrap_tokens import NODE_CONFIG
 from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import GROUP as LOAD_BALANCERS
+from pilothouse.model.network_policies import GROUP as POLICIES
 from pilothouse.model.node_objects import DNS_CONFIG
 from pilothouse.model.policy import AUTOUPDATE, BOOTSTRAPPING, EVENTS, READ, WRITE, cluster_role, paths, rule
 from pilothouse.model.scheduling import SCHEDULERS
@@ -182,7 +183,12 @@ def _components() -> list[Object]:
             rule("get list patch update watch", "persistentvolumeclaims"),
         ),
         cluster_role(NETWORK_READER, rule("list watch", "clusternetworks", "network.pilothouse.dev")),
-        cluster_role(POLICY_READER, rule("list watch", "namespaces pods"), rule("list watch", "networkpolicies", "networking.k8s.io")),
+        cluster_role(
+            POLICY_READER,
+            rule("list watch", "namespaces pods"),
+            rule("list watch", "networkpolicies", "networking.k8s.io"),
+            rule("list watch", "clusternetworkpolicies", POLICIES),
+        ),
         cluster_role(LOAD_BALANCER_READER, rule("list watch", "ipaddresspools l2advertisements servicel2statuses", LOAD_BALANCERS)),
         cluster_role(
             LOAD_BALANCER_ANNOUNCER,

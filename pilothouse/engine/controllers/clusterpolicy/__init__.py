@@ -1,0 +1,1 @@
+"""The kind ClusterNetworkPolicy, which nodes carry out: its definition, made where it is missing."""
