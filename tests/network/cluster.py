@@ -47,6 +47,8 @@ class FakeCluster:
     async def call(self, call: Call) -> Any:
         if call.method == "POST":
             return await self._create(call)
+        if call.method == "PATCH":
+            return await self._merge(call)
         if call.method != "GET":
             raise NotFound("only reads and creations are answered here")
         collection, _, name = call.path.rpartition("/")
@@ -67,6 +69,20 @@ class FakeCluster:
             raise AlreadyExists.of(path, key)
         await self._tell(path, key, "ADDED", obj)
         return obj
+
+    async def _merge(self, call: Call) -> Object:
+        """Of a patch its fields at the top."""
+        collection, _, name = call.path.rpartition("/")
+        path, namespace = _unscoped(collection)
+        found = self._objects.get(path, {}).get(f"{namespace}/{name}")
+        if found is None:
+            raise NotFound.of(path.rpartition("/")[2], name)
+        changed: Object = {**found, **call.body}
+        await self._tell(path, f"{namespace}/{name}", "MODIFIED", changed)
+        return changed
+
+    def objects(self, resource: Resource) -> list[Object]:
+        return list(self._objects.get(resource.path(), {}).values())
 
     @contextlib.asynccontextmanager
     async def watch(self, call: Call) -> AsyncIterator[AsyncIterator[WatchEvent]]:

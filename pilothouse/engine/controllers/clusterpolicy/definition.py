@@ -21,6 +21,7 @@ MADE_HERE = "pilothouse.io/definition"
 MOST = 25
 """Rules of a direction, peers and protocols of a rule, networks of a peer."""
 _MOST_LABELS = 64
+_ATOMIC: Schema = {"x-kubernetes-list-type": "atomic"}
 
 
 def _text(description: str = "", **more: object) -> Schema:
@@ -45,7 +46,7 @@ def _one(**properties: Schema) -> Schema:
 
 
 def _selector(description: str) -> Schema:
-    values = _list(_text(maxLength=63), 0, _MOST_LABELS, **{"x-kubernetes-list-type": "atomic"})
+    values = _list(_text(maxLength=63), 0, _MOST_LABELS) | _ATOMIC
     of_operator = (
         'self.operator in ["In", "NotIn"] ? has(self.values) && size(self.values) > 0 : !has(self.values) || size(self.values) == 0'
     )
@@ -56,7 +57,7 @@ def _selector(description: str) -> Schema:
     ) | _rule("In and NotIn need values; Exists and DoesNotExist take none", of_operator)
     return _object(
         {
-            "matchExpressions": _list(requirement, 0, _MOST_LABELS, **{"x-kubernetes-list-type": "atomic"}),
+            "matchExpressions": _list(requirement, 0, _MOST_LABELS) | _ATOMIC,
             "matchLabels": {"type": "object", "additionalProperties": _text(maxLength=63), "maxProperties": _MOST_LABELS},
         },
         description=description,
