@@ -2,8 +2,9 @@
 
 import socket
 from functools import cache
+from ipaddress import ip_network
 
-from pilothouse.cli.cluster.networks import Use, choose, holder, in_use, route_lines
+from pilothouse.cli.cluster.networks import Use, choose, holder, in_use, routed
 
 INSTANCES = 10
 """How many instances a run may have, by number."""
@@ -13,13 +14,13 @@ PORTS = (16443, 18000, 18100, 15000, 15100)
 
 def network(first: int) -> str:
     """The first free one of 10.FIRST.0.0/16 and the eight after it."""
-    return choose("", (f"10.{first + n}.0.0/16" for n in range(9)), in_use([], route_lines()))
+    return choose("", (f"10.{first + n}.0.0/16" for n in range(9)), in_use([], routed()))
 
 
 @cache
 def first_number() -> int:
     """What is added to the numbers of this run's instances, so that they get networks and ports that are free now."""
-    uses = in_use([], route_lines())
+    uses = in_use([], routed())
     for first in range(0, 30, INSTANCES):
         if all(_is_free(first + number, uses) for number in range(INSTANCES)):
             return first
@@ -28,7 +29,7 @@ def first_number() -> int:
 
 def _is_free(number: int, uses: list[Use]) -> bool:
     networks = (f"10.{100 + number}.0.0/16", f"10.{200 + number}.0.0/16")
-    return all(holder(cidr, uses) is None for cidr in networks) and all(_can_bind(base + number) for base in PORTS)
+    return all(holder(ip_network(cidr), uses) is None for cidr in networks) and all(_can_bind(base + number) for base in PORTS)
 
 
 def _can_bind(port: int) -> bool:
