@@ -67,12 +67,15 @@ def _make_device(route: netlink.RouteSocket, config: PodNetworkConfig, mtu: int)
 def _device(index: int, config: PodNetworkConfig, mtu: int) -> Iterator[netlink.Message]:
     yield netlink.set_up(index, mtu)
     yield from (netlink.add_address(index, gateway) for gateway in config.gateways)
-    yield from (netlink.add_route(index, cidr, source=config.gateway_of(family_of(cidr))) for cidr in _reached(config))
-    yield from (netlink.add_unreachable(cidr) for cidr in config.pod_cidrs)
+    yield from _routes(index, config)
 
 
-def _reached(config: PodNetworkConfig) -> Iterator[str]:
-    return (cidr for cidr in config.reached if config.gateway_of(family_of(cidr)))
+def _routes(index: int, config: PodNetworkConfig, *, replaces: bool = True) -> Iterator[netlink.Message]:
+    """To service addresses, and the ones that refuse what no pod has."""
+    for cidr in config.reached:
+        if source := config.gateway_of(family_of(cidr)):
+            yield netlink.add_route(index, cidr, source=source, replaces=replaces)
+    yield from (netlink.add_unreachable(cidr, replaces=replaces) for cidr in config.pod_cidrs)
 
 
 def _mtu(route: netlink.RouteSocket, config: PodNetworkConfig) -> int:
@@ -125,15 +128,16 @@ def is_in_place(config: PodNetworkConfig, nft: Nft) -> bool:
 
 
 def has_device(config: PodNetworkConfig) -> bool:
-    """With the gateways' addresses."""
+    """With the gateways' addresses and all routes."""
     try:
         index = socket.if_nametoindex(config.device)
     except OSError:
         return False
+    families = [family for family in FAMILIES if config.gateway_of(family)]
     with netlink.RouteSocket() as route:
-        families = [family for family in FAMILIES if config.gateway_of(family)]
         there = {address for family in families for where, address, _ in route.addresses_of_links(family.number) if where == index}
-    return there.issuperset(config.gateways)
+        routes = list(_routes(index, config, replaces=False))
+        return there.issuperset(config.gateways) and len(route.try_all(routes)) == len(routes)
 
 
 def teardown(config: PodNetworkConfig) -> None:

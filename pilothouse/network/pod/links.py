@@ -11,10 +11,11 @@ import os
 import socket
 from collections.abc import Iterable, Iterator
 from functools import partial
+from pathlib import Path
 
 import structlog
 
-from pilothouse.linux.netns import run_inside
+from pilothouse.linux.netns import run_at, run_inside
 from pilothouse.model.pod_links import is_pod_link
 from pilothouse.network.pod import netlink, settings
 from pilothouse.network.pod.addresses import Lease, parse_alias
@@ -25,6 +26,7 @@ log = structlog.get_logger("network.pod")
 HOST_MAC = mac_of(IPV4.next_hop)
 """Of the host's end of every pod's link."""
 
+NAMESPACES = Path("/run/netns")
 _HOST_SETTINGS = {netlink.ROUTE_LOCALNET: 1, netlink.RP_FILTER: 1, netlink.SEND_REDIRECTS: 0}
 
 
@@ -95,18 +97,51 @@ def restore(config: PodNetworkConfig, leases: Iterable[Lease]) -> int:
 def set_mtu(config: PodNetworkConfig, mtu: int) -> int:
     """Both ends of the links that are there; connections go on with smaller or larger packets. Returns how many links have changed.
 
-    A pod that has taken its end into a further namespace keeps its MTU.
+    A pod's end is found by the file of its namespace. Where there is none the link stays as it is: what is too large for the way is refused
+    by the host, with an answer that says the right size.
     """
     with netlink.RouteSocket() as route:
         links = [link for link in ours(route, config) if link.mtu != mtu]
-        for link in links:
-            # The end with the larger MTU must not send what the other one does not take.
-            far = netlink.set_mtu(link.peer, mtu, link.peer_netns)
-            near = netlink.set_mtu(link.index, mtu)
-            refused = route.try_all([far, near] if mtu < link.mtu else [near, far])
-            if refused:
-                log.warning("a pod's link keeps its MTU", link=link.name, error=refused[0].strerror)
-    return len(links)
+        namespaces = _namespaces(route) if links else {}
+        changed = [link for link in links if link.peer_netns in namespaces and _set_mtu(route, link, mtu, namespaces[link.peer_netns])]
+    if len(changed) < len(links):
+        log.warning("links of pods keep their MTU: their namespaces are not found", links=len(links) - len(changed), mtu=mtu)
+    return len(changed)
+
+
+def _set_mtu(route: netlink.RouteSocket, link: netlink.Link, mtu: int, namespace: Path) -> bool:
+    def far() -> None:
+        with netlink.RouteSocket() as inside:
+            inside.send([netlink.set_mtu(link.peer, mtu)])
+
+    def near() -> None:
+        route.send([netlink.set_mtu(link.index, mtu)])
+
+    try:
+        if mtu < link.mtu:  # Neither end may send what the other one does not take.
+            run_at(str(namespace), far)
+            near()
+        else:
+            near()
+            run_at(str(namespace), far)
+    except OSError as error:
+        log.warning("the MTU of a pod's link cannot be changed", link=link.name, error=str(error))
+        return False
+    return True
+
+
+def _namespaces(route: netlink.RouteSocket) -> dict[int, Path]:
+    """The kernel's numbers of the namespaces that pods' links lead to -> their files, which the container runtime keeps in one folder."""
+    found: dict[int, Path] = {}
+    for path in NAMESPACES.iterdir() if NAMESPACES.is_dir() else ():
+        with contextlib.suppress(OSError):
+            namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                found[route.number_of(namespace)] = path
+            finally:
+                os.close(namespace)
+    found.pop(-1, None)
+    return found
 
 
 def has(name: str) -> bool:

@@ -21,13 +21,14 @@ from pilothouse.network.pod.family import packed as packed_address
 
 NEWLINK, DELLINK, GETLINK, SETLINK = 16, 17, 18, 19
 NEWADDR, DELADDR, GETADDR, NEWROUTE, DELROUTE, GETROUTE, NEWNEIGH, DELNEIGH = 20, 21, 22, 24, 25, 26, 28, 29
+NEWNSID, GETNSID = 88, 90
 IFF_UP = 1
 SCOPE_GLOBAL, SCOPE_LINK = 0, 253
 PROTOCOL = 115
 """Of the routes that are made here (rtnetlink(7), rtm_protocol); those to other nodes' pods have 114."""
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
-_IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_LINK_NETNSID, _IFLA_TARGET_NETNSID = 20, 26, 27, 28, 37, 46
+_IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_LINK_NETNSID = 20, 26, 27, 28, 37
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _INET_CONF, _INET6_ADDR_GEN_MODE, _GEN_MODE_NONE = 1, 8, 1
 ACCEPT_REDIRECTS, SEND_REDIRECTS, RP_FILTER, ROUTE_LOCALNET = 4, 6, 8, 26
@@ -36,6 +37,7 @@ ACCEPT_REDIRECTS, SEND_REDIRECTS, RP_FILTER, ROUTE_LOCALNET = 4, 6, 8, 26
 _NDA_DST, _NDA_LLADDR, _NUD_PERMANENT = 1, 2, 0x80
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC = 1, 4, 5, 6, 7
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_F_NODAD = 1, 2, 0x02
+_NETNSA_NSID, _NETNSA_FD = 1, 3
 _MAIN_TABLE, _UNICAST, _UNREACHABLE = 254, 1, 7
 _LAST_PRIORITY = 4278198272
 """Behind every route that somebody may have to the same addresses."""
@@ -133,10 +135,8 @@ def leave_bridge(index: int) -> Message:
     return Message(SETLINK, 0, _link_header(index) + _number(_IFLA_MASTER, 0), f"take link {index} off its bridge")
 
 
-def set_mtu(index: int, mtu: int, netns: int = -1) -> Message:
-    """netns: the kernel's number for another namespace, in which the link is."""
-    where = struct.pack("=HHi", 8, _IFLA_TARGET_NETNSID, netns) if netns >= 0 else b""
-    return Message(NEWLINK, 0, _link_header(index) + where + _number(_IFLA_MTU, mtu), f"MTU of link {index}")
+def set_mtu(index: int, mtu: int) -> Message:
+    return Message(NEWLINK, 0, _link_header(index) + _number(_IFLA_MTU, mtu), f"MTU of link {index}")
 
 
 def add_neighbour(index: int, address: str, mac: str) -> Message:
@@ -189,9 +189,9 @@ def add_route(index: int, destination: str, *, gateway: str = "", source: str = 
     return Message(NEWROUTE, flags, body + _number(_RTA_OIF, index), f"add {family} route to {destination}")
 
 
-def add_unreachable(network: str) -> Message:
-    """Packets to addresses of the network that no other route leads to are refused, with an answer to their sender."""
-    return Message(NEWROUTE, CREATE | REPLACE, _unreachable(network), f"refuse packets to {network}")
+def add_unreachable(network: str, *, replaces: bool = True) -> Message:
+    """Packets to addresses of the network that no other route leads to are refused, with an answer to their sender. See `add_route`."""
+    return Message(NEWROUTE, CREATE | (REPLACE if replaces else EXCLUSIVE), _unreachable(network), f"refuse packets to {network}")
 
 
 def delete_unreachable(network: str) -> Message:
@@ -261,6 +261,16 @@ class RouteSocket:
             if sequence == self._sequence and kind == NEWLINK:
                 return _link(body)
         raise KernelRefusal(errno.ENODEV, f"link {index} is not there")
+
+    def number_of(self, namespace: int) -> int:
+        """By which links name another network namespace, -1 when none leads there. namespace: descriptor of its file."""
+        self._sequence += 1
+        body = struct.pack("=Bxxx", socket.AF_UNSPEC) + _number(_NETNSA_FD, namespace)
+        self._socket.send(self._packed(Message(GETNSID, 0, body, "number of a namespace"), REQUEST))
+        for kind, sequence, answer in self._received():
+            if sequence == self._sequence and kind == NEWNSID:
+                return int(struct.unpack("=i", dict(attributes(answer[4:]))[_NETNSA_NSID])[0])
+        return -1
 
     def default_route_link(self, family: int = socket.AF_INET) -> int | None:
         """Index of the link that the default route leaves by; None also where it leaves by several."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pilothouse.network.pod import PodNetwork, PodNetworkConfig
-from tests.e2e.network.conftest import Namespace, sh
+from tests.e2e.network.conftest import Namespace
 
 
 class Component(Protocol):
@@ -71,13 +71,18 @@ Make = Callable[[], Namespace]
 def answers(pod: Namespace, text: str, port: int = 80) -> "subprocess.Popen[bytes]":
     """An HTTP server in the namespace; ends with the namespace's keeper at the latest."""
     program = (
-        "import http.server,sys\n"
+        "import http.server,socket,sys\n"
         "class H(http.server.BaseHTTPRequestHandler):\n"
         "    def do_GET(self):\n"
-        f"        body=('{text} '+self.client_address[0]).encode()\n"
+        f"        body=('{text} '+self.client_address[0].removeprefix('::ffff:')).encode()\n"
         "        self.send_response(200); self.send_header('Content-Length',str(len(body))); self.end_headers(); self.wfile.write(body)\n"
         "    def log_message(self,*a): pass\n"
-        f"s=http.server.ThreadingHTTPServer(('',{port}),H); print('up',flush=True); s.serve_forever()\n"
+        "class S(http.server.ThreadingHTTPServer):\n"
+        "    address_family=socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET\n"
+        "    def server_bind(self):\n"
+        "        if self.address_family==socket.AF_INET6: self.socket.setsockopt(socket.IPPROTO_IPV6,socket.IPV6_V6ONLY,0)\n"
+        "        super().server_bind()\n"
+        f"s=S(('',{port}),H); print('up',flush=True); s.serve_forever()\n"
     )
     process = subprocess.Popen(pod.command("python3", "-c", program), stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -97,6 +102,9 @@ def serving(pod: Namespace, text: str, port: int = 80) -> Iterator[None]:
         process.stdout.close()
 
 
-def fetch(url: str, source: Namespace | None = None) -> str:
+def fetch(url: str, source: Namespace | None = None, *, expect: int = 0) -> str:
+    """expect: curl's exit status."""
     command = ["curl", "--silent", "--show-error", "--max-time", "5", url]
-    return sh(*(source.command(*command) if source else command))
+    done = subprocess.run(source.command(*command) if source else command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == expect, (url, done.stdout, done.stderr)
+    return done.stdout
