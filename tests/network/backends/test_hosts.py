@@ -92,7 +92,7 @@ def test_a_node_that_is_lost_and_comes_back_under_another_address_is_reached_the
         cluster.kill(second)
         cluster.gone(second)
         until(lambda: second.cidrs[0] not in first.ip("route"), "its route is gone")
-        assert "192.0.2.2" not in first.inside("bridge", "fdb", "show", "dev", "phv-test")
+        until(lambda: "192.0.2.2" not in first.inside("bridge", "fdb", "show", "dev", "phv-test"), "its forwarding entry is gone")
         second.ip("address", "delete", "192.0.2.2/24", "dev", "eth0")
         second.ip("address", "add", "192.0.2.77/24", "dev", "eth0")
         second.node = node | {"status": node["status"] | {"addresses": [{"type": "InternalIP", "address": "192.0.2.77"}]}}
