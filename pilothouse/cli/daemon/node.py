@@ -9,7 +9,7 @@ import importlib
 import ssl
 import sys
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,6 +37,7 @@ from pilothouse.engine.identities import NODE as NODE_IDENTITY
 from pilothouse.engine.node.runtime.containerd import Containerd, ContainerdUnusable
 from pilothouse.engine.node.runtime.cri import CriRuntime
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
+from pilothouse.linux.packet_size import PacketSize
 from pilothouse.network.announce import Announcer
 from pilothouse.network.backends import NodeBackends
 from pilothouse.network.dns import ClusterDNS
@@ -52,18 +53,27 @@ LOOK_S = 0.05
 API_PATIENCE_S = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the parts of the network of a node have in common."""
+
+    conditions: NodeConditions
+    gate: Gate
+    packet_size: PacketSize
+
+
 async def work(process: Process) -> None:
     home, settings, steps, supervisor = process.home, process.settings, process.steps, process.supervisor
     barrier = EndpointBarrier()
     async with AsyncExitStack() as stack:
         decisions = stack.enter_context(DecisionLog(home.decisions))
         identities = Identities(home.pki)
-        conditions = NodeConditions(settings.node_name)
         gate = Gate(partial(is_enforced, wiring.network_policy_config(home, settings)))
+        shared = _Shared(NodeConditions(settings.node_name), gate, PacketSize(home.node / "network" / "packet-size"))
         if settings.server:
             supervisor.start(joined.CREDENTIALS, joined.credentials(home, settings).run)
         else:
-            _start_pod_network(process, gate, conditions)
+            _start_pod_network(process, shared)
         if settings.nodes_cidr:
             between = partial(further_network.keep_bridge, Place.first(home, settings))
             supervisor.start("network between nodes", between)
@@ -76,16 +86,16 @@ async def work(process: Process) -> None:
         node = Node(client, wiring.node_config(home, settings), decisions, barrier, supervisor, home.node_socket, listening)
         await node.start(steps.done)
         if settings.server and not api_answers:
-            _start_pod_network(process, gate, conditions)
+            _start_pod_network(process, shared)
             await _confirm_range(process, client)
         elif settings.server:
             settings = await supervisor.persist(joined.RANGE, partial(joined.granted_range, client, home, settings))
             process = replace(process, settings=settings)
-            _start_pod_network(process, gate, conditions)
+            _start_pod_network(process, shared)
         await supervisor.ready("pod network")
         routing = await _client(stack, identities.kubeconfig(PROXY))
-        supervisor.start("node conditions", partial(conditions.run, client))
-        _start_network(process, client, routing, barrier, decisions, gate, conditions)
+        supervisor.start("node conditions", partial(shared.conditions.run, client))
+        _start_network(process, client, routing, barrier, decisions, shared)
         if settings.reaches_registry:
             await _start_registry(process)
         if settings.platform:
@@ -107,10 +117,10 @@ async def work(process: Process) -> None:
         await asyncio.Event().wait()
 
 
-def _start_pod_network(process: Process, gate: Gate, conditions: NodeConditions) -> None:
+def _start_pod_network(process: Process, shared: _Shared) -> None:
     network = wiring.pod_network_config(process.home, process.settings)
     socket = Containerd(wiring.node_config(process.home, process.settings)).socket
-    make = partial(PodNetwork, network, partial(_sandboxes, socket), gate.admit, conditions)
+    make = partial(PodNetwork, network, partial(_sandboxes, socket), shared.gate.admit, shared.conditions, shared.packet_size)
     process.supervisor.start("pod network", lambda ready: make().run(ready))
 
 
@@ -188,11 +198,11 @@ def _start_network(
     routing: Client,
     barrier: EndpointBarrier,
     decisions: DecisionLog,
-    gate: Gate,
-    conditions: NodeConditions,
+    shared: _Shared,
 ) -> None:
     """node: signed in as the node, which writes what it says of itself. routing: with the proxies' identity, which reads."""
     home, settings, supervisor = process.home, process.settings, process.supervisor
+    conditions, gate, size = shared.conditions, shared.gate, shared.packet_size
     informers = Informers(routing)
     recorder = Recorder(routing, decisions, "kube-proxy", settings.node_name)
     proxying, naming = wiring.service_proxy_config(home, settings), wiring.dns_config(settings)
@@ -206,7 +216,7 @@ def _start_network(
     supervisor.start("service proxy", proxy.run)
     supervisor.start("network policies", policies.run)
     supervisor.start("endpoint reports", withdrawal.run)
-    backends = Part(informers, lambda: NodeBackends(informers, node, reaching, conditions=conditions, recorder=recorder))
+    backends = Part(informers, lambda: NodeBackends(informers, node, reaching, conditions=conditions, recorder=recorder, packet_size=size))
     supervisor.start("node routes", backends.run)
     announcing = wiring.announcer_config(home, settings)
     announcer = Part(informers, lambda: Announcer(node, informers, announcing, conditions=conditions, recorder=recorder))

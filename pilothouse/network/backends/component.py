@@ -17,6 +17,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.client.recorder import Recorder
+from pilothouse.linux.packet_size import PacketSize
 from pilothouse.model import meta
 from pilothouse.model.cluster_network import BGP, CANNOT, CLUSTERNETWORKS, FOLLOWS, GROUP, HOST, NAME, ROUTES, VXLAN, Following
 from pilothouse.model.errors import ApiError
@@ -27,8 +28,9 @@ from pilothouse.network.backends.bgp import BGP as Speaker
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.driver import Driver
 from pilothouse.network.backends.host import Host
-from pilothouse.network.backends.links import holder, links
+from pilothouse.network.backends.links import links
 from pilothouse.network.backends.memory import Memory, Remembered
+from pilothouse.network.backends.packets import between_nodes, of_pods, uplink_mtu
 from pilothouse.network.backends.peers import Peers, peers
 from pilothouse.network.backends.probes import inabilities
 from pilothouse.network.backends.routes import Routes
@@ -55,11 +57,13 @@ class NodeBackends:
         *,
         conditions: NodeConditions,
         recorder: Recorder | None = None,
+        packet_size: PacketSize | None = None,
     ) -> None:
         self.config = config
         self._client = node
         self._recorder = recorder
         self._conditions = conditions
+        self._packet_size = packet_size
         self._nodes = informers.of(NODES)
         # Of its own: an API server that does not know the kind holds up nothing else.
         self._settings = Informers(informers.client).of(CLUSTERNETWORKS)
@@ -129,15 +133,13 @@ class NodeBackends:
         return bool(view.peers)
 
     async def _try(self, view: View, driver: Driver) -> None:
-        there = await asyncio.to_thread(links) if view.peers else []
-        mtus = {}
-        for version in (4, 6):
-            own = None if view.own is None else view.own.address(version) or next(iter(view.own.addresses), None)
-            under = None if own is None else holder(own, there)
-            if own is not None and under is not None:
-                mtu = under.mtu - driver.overhead_bytes(own.version)
-                mtus[version] = min(mtu, view.spec["mtu"] or mtu)
-        self._selftest.follow(view, mtus, tuple(link.name for link in there if link.name in tunnel_names(self.config)))
+        """What packets fit is told to the self-test and to pods' links."""
+        there = await asyncio.to_thread(links)
+        sizes = between_nodes(view, there, driver.overhead_bytes)
+        self._selftest.follow(view, sizes, tuple(link.name for link in there if link.name in tunnel_names(self.config)))
+        if self._packet_size is not None:
+            uplink = await asyncio.to_thread(uplink_mtu, there)
+            self._packet_size.set(of_pods(view.spec["mtu"], sizes, uplink, has_overhead=any(map(driver.overhead_bytes, (4, 6)))))
 
     def _setting(self) -> Remembered:
         """What is set, or was last."""

@@ -78,6 +78,15 @@ def _routes(index: int, config: PodNetworkConfig, *, replaces: bool = True) -> I
     yield from (netlink.add_unreachable(cidr, replaces=replaces) for cidr in config.pod_cidrs)
 
 
+def mtu_of(config: PodNetworkConfig) -> int:
+    """Of pods' links. Raises NetworkFailure."""
+    try:
+        with netlink.RouteSocket() as route:
+            return _mtu(route, config)
+    except OSError as error:
+        raise NetworkFailure(f"pod network {config.device}: {error}") from error
+
+
 def _mtu(route: netlink.RouteSocket, config: PodNetworkConfig) -> int:
     """IPv6 works from a size on; packets of that size are cut on a smaller link."""
     return max(config.mtu or _uplink_mtu(route), LEAST_MTU6 if config.gateway_of(IPV6) else 0)

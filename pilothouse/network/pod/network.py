@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import structlog
@@ -19,6 +19,7 @@ import structlog
 from pilothouse.aio.tasks import scope
 from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.linux.nft import Nft, open_nft
+from pilothouse.linux.packet_size import PacketSize
 from pilothouse.model.json import Object, dumps
 from pilothouse.network.pod import cni, kernel, links, plugin
 from pilothouse.network.pod.addresses import AddressPool, Exhausted, Lease
@@ -33,6 +34,8 @@ REQUEST_LIMIT_BYTES = 1 << 20
 REQUEST_DEADLINE_S = 30.0
 LINGER_S = 15.0  # a link whose namespace has not ended by then is taken away by us
 INSPECT_S = 15.0
+RESIZE_S = 1.0
+"""Between two changes of the size of pods' packets."""
 COLLECT_S = 60.0
 THREADS = 4
 PRESSURE = "PodAddressPressure"
@@ -69,7 +72,7 @@ class _Joined:
 class PodNetwork:
     """sandboxes: what leases are compared with; without it no lease is collected. admitted: holds a pod back until it may send.
 
-    conditions: hear when addresses run short.
+    conditions: hear when addresses run short. packet_size: of pods' links, also while it changes; without it, the config's.
     """
 
     def __init__(
@@ -78,8 +81,10 @@ class PodNetwork:
         sandboxes: Sandboxes = _unknown,
         admitted: Admitted = _at_once,
         conditions: NodeConditions | None = None,
+        packet_size: PacketSize | None = None,
     ) -> None:
         self.config = config
+        self._packet_size = packet_size
         self._admitted = admitted
         self._conditions = conditions
         self._sandboxes = sandboxes
@@ -102,9 +107,35 @@ class PodNetwork:
                 ready.set()
                 async with scope() as tasks:
                     tasks.spawn(self._keep_collecting(threads), name="pod network leases")
+                    tasks.spawn(self._keep_packet_size(threads), name="pod network packet size")
                     while True:
                         await asyncio.sleep(INSPECT_S)
                         await asyncio.get_running_loop().run_in_executor(threads, self.inspect)
+
+    async def _keep_packet_size(self, threads: ThreadPoolExecutor) -> None:
+        if self._packet_size is None:
+            return
+        changed = asyncio.Event()
+        self._packet_size.on_change(changed.set)
+        # It may have changed before anybody listened.
+        changed.set()
+        while True:
+            await changed.wait()
+            changed.clear()
+            await asyncio.get_running_loop().run_in_executor(threads, self._resize)
+            await asyncio.sleep(RESIZE_S)
+
+    def _resize(self) -> None:
+        try:
+            self._mtu = kernel.mtu_of(self._sized())
+            if changed := links.set_mtu(self.config, self._mtu):
+                log.info("pods' links carry packets of another size", mtu=self._mtu, links=changed)
+        except (kernel.NetworkFailure, OSError) as error:
+            log.error("pods' links keep their packet size", error=str(error))
+
+    def _sized(self) -> PodNetworkConfig:
+        size = self._packet_size.bytes if self._packet_size is not None else 0
+        return replace(self.config, mtu=size) if size else self.config
 
     async def _keep_collecting(self, threads: ThreadPoolExecutor) -> NoReturn:
         while True:
@@ -193,7 +224,7 @@ class PodNetwork:
             self._reap()
 
     def _prepare(self) -> None:
-        self._mtu = kernel.prepare(self.config)
+        self._mtu = kernel.prepare(self._sized())
         self._pool = AddressPool(self.config.pod_cidrs, links.leases(self.config))
         links.restore(self.config, self._pool.leases)
         self._ports.find()
