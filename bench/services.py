@@ -2,12 +2,15 @@
 
 `http_200` is from the first request to the API until the answer; `pod_ready` is when the pod was Ready, so the rest is endpoints and the
 service proxy. For `last_answer` one of two pods is deleted that goes on serving after SIGTERM: its last answer through the
-ClusterIP is when the Service let go of it. Every request is a new connection.
+ClusterIP is when the Service let go of it. Every request is a new connection. `with_N_services` has the proxy alone on a kernel with as
+many services of five endpoints each (see `bench.rig.many_services`).
 """
 
 import asyncio
 import contextlib
+import json
 import random
+import sys
 from typing import Any
 
 from bench.rig.asking import ask, last_answer, until_answer
@@ -31,8 +34,21 @@ async def run(context: Context) -> Figures:
             created = [await appear(client, follower, f"up-{number}") for number in range(context.pick(20, 3))]
             context.say("endpoint removed -> last answer")
             left = [await leave(client, follower, f"away-{number}") for number in range(context.pick(15, 2))]
+    context.say("the proxy with many services")
+    many = await with_many(context.pick(10_000, 500))
     figures: Figures = {name: latencies([each[name] for each in created]) for name in created[0]}
-    return {**figures, "last_answer_of_a_deleted_endpoint": latencies(left)}
+    return {**figures, "last_answer_of_a_deleted_endpoint": latencies(left), **many}
+
+
+async def with_many(count: int) -> Figures:
+    """Beside those with one service."""
+    program = (sys.executable, "-m", "bench.rig.many_services", "1", str(count))
+    process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"bench.rig.many_services has ended with {process.returncode}")
+    found: dict[str, Figures] = json.loads(printed)
+    return {f"with_{services}_services": figures for services, figures in found.items()}
 
 
 async def appear(client: Client, follower: Follower, name: str) -> dict[str, float]:

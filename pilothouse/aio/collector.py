@@ -5,6 +5,8 @@ all modules, which holds the event loop. Cycles are rare here: a request's value
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _YOUNG, _MIDDLE, _OLD = 20_000, 20, 20
 
@@ -14,3 +16,20 @@ def restrain() -> None:
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
     gc.collect()
     gc.freeze()
+
+
+@contextmanager
+def filling() -> Iterator[None]:
+    """While something large is made that stays: nothing is looked through meanwhile, nor is this ever afterwards.
+
+    For seconds, not for longer: cycles that others make meanwhile stay. Does nothing in processes that are not restrained.
+    """
+    if not gc.get_freeze_count() or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -23,6 +23,7 @@ log = structlog.get_logger("client.informer")
 
 ChangeCallback = Callable[[Object | None, Object | None], None]
 GONE = 410
+PORTION = 500
 
 
 class Informer:
@@ -141,7 +142,10 @@ class Informer:
         page = await self.client.list_all(
             self.resource, self.namespace, label_selector=self.label_selector, field_selector=self.field_selector
         )
-        self._replace(page.items)
+        if self.synced:
+            self._replace(page.items)
+        else:
+            await self._fill(page.items)
         self.revision = page.resource_version
         self._failures = 0
 
@@ -195,13 +199,25 @@ class Informer:
         for callback in self.callbacks:
             callback(last, None)
 
+    async def _fill(self, objects: Iterable[Object]) -> None:
+        """The first list, which nobody relies on before it is whole: other tasks have their turns in between."""
+        fresh = {meta.key(obj): obj for obj in objects}
+        self._drop_others(fresh)
+        for number, (key, obj) in enumerate(fresh.items(), start=1):
+            self._put(key, obj)
+            if number % PORTION == 0:
+                await asyncio.sleep(0)
+
     def _replace(self, objects: Iterable[Object]) -> None:
         """Take a whole new state: tell what is gone, then what is new or different."""
         fresh = {meta.key(obj): obj for obj in objects}
-        for key in [key for key in self._items if key not in fresh]:
-            self._drop(key, self._items[key])
+        self._drop_others(fresh)
         for key, obj in fresh.items():
             self._put(key, obj)
+
+    def _drop_others(self, fresh: Mapping[str, Object]) -> None:
+        for key in [key for key in self._items if key not in fresh]:
+            self._drop(key, self._items[key])
 
     async def _back_off(self, error: ApiError | None) -> None:
         first_s, most_s = self.BACKOFF_S

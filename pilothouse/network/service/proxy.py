@@ -9,10 +9,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import TypeVar
 
 import structlog
 
+from pilothouse.aio import collector
 from pilothouse.aio.tasks import scope
 from pilothouse.barrier.endpoints import Consumer, EndpointBarrier
 from pilothouse.client.informers import Informers
@@ -100,9 +102,13 @@ class ServiceProxy:
         health.listen_at(rules.node_addresses)
         write = rules.write_whole
         while True:
-            revision = await self._hand_over(thread, rules)
-            outcome = await _in(thread, write)
+            began = time.perf_counter()
+            # The first time it is all services.
+            with nullcontext() if ready.is_set() else collector.filling():
+                revision = await self._hand_over(thread, rules)
+                outcome = await _in(thread, write)
             self._told(outcome, health)
+            metrics.count(outcome, time.perf_counter() - began)
             if outcome.done:
                 self._failures, self._applied_s = 0, time.monotonic()
                 if ready.is_set():
@@ -134,7 +140,6 @@ class ServiceProxy:
             self._say(remark)
         for key, wanted in outcome.health.items():
             health.serve(key, wanted)
-        metrics.count(outcome)
 
     def _say(self, remark: Remark) -> None:
         service = self._services.get(remark.key)

@@ -65,6 +65,7 @@ class Outcome:
     left: set[str] = field(default_factory=set)
     remarks: list[Remark] = field(default_factory=list)
     health: dict[str, Health | None] = field(default_factory=dict)
+    local_only: dict[str, int] = field(default_factory=dict)
     nft_s: float = 0.0
 
 
@@ -125,20 +126,24 @@ class Rules:
         taken, self._taken = self._taken, {}
         outcome = Outcome(health=self._health_of(taken))
         commands = self._commands(taken)
-        began = time.perf_counter()
         try:
             if commands:
-                self._nft.run(commands)
+                outcome.nft_s = self._timed(commands)
         except NftFailure as failure:
             self._refused(failure, taken, outcome)
         else:
-            outcome.nft_s = time.perf_counter() - began
             self._whole = False
             self._report(outcome)
             if self._flows:
                 self._flows.end()
         outcome.remarks, self._remarks = self._remarks, []
+        outcome.local_only = dict(self.local_only)
         return outcome
+
+    def _timed(self, commands: str) -> float:
+        began = time.perf_counter()
+        self._nft.run(commands)
+        return time.perf_counter() - began
 
     def write_whole(self) -> Outcome:
         self._whole = True
