@@ -32,8 +32,9 @@ def option(setting: str) -> str:
 
 def first_settings(home: Home, asked: dict[str, Any]) -> Settings:
     """Ports and networks that were asked for must be free; the others move out of the way of what is there. Raises SettingsError."""
+    stated = {name: value for name, value in asked.items() if value is not None}
     named = {"node_name": node_names.chosen(asked.get("node_name"))}
-    settings = Settings().changed(**{name: value for name, value in (_networks(home, asked) | asked | named).items() if value is not None})
+    settings = Settings().changed(**_networks(home, asked) | stated | named)
     networks.require_families(settings.families)
     _check_addresses(settings)
     scheduler_profiles.check(home, settings)

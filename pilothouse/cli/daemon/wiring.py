@@ -139,7 +139,7 @@ def dns_config(settings: Settings) -> "ClusterDNSConfig":
 
     return ClusterDNSConfig(
         node=settings.node_name,
-        addresses=settings.gateway_addresses[:1],
+        addresses=settings.gateway_addresses,
         port=DNS_PORT,
         cluster_ips=settings.dns_addresses,
         zone=settings.cluster_domain,

@@ -190,7 +190,7 @@ class NodeStatus:
         status = await self._status()
         said = _without_times(status)
         if said != self._reported or _is_contradicted(status, self._node) or self._clock() - self._reported_at > FULL_STATUS_S:
-            await self._client.patch(NODES, self._config.node_name, {"status": status}, type=STRATEGIC_PATCH, subresource="status")
+            await self._client.patch(NODES, self._config.node_name, {"status": _whole(status)}, type=STRATEGIC_PATCH, subresource="status")
             self._reported, self._reported_at = said, self._clock()
         if self._volumes is not None:
             self._volumes.reported(status["volumesInUse"])
@@ -263,6 +263,11 @@ class NodeStatus:
             if meta.uid(self._node):
                 metadata["ownerReferences"] = [meta.owner_reference(self._node, "v1", "Node", False)]
             await self._client.create(LEASES, {"metadata": metadata, "spec": spec})
+
+
+def _whole(status: Object) -> Object:
+    """As a patch: addresses merge by their type, though a node may have several of one. Source: kubernetes component-helpers/node/util."""
+    return status | {"addresses": [*status["addresses"], {"$patch": "replace"}]}
 
 
 def _without_times(status: Object) -> Object:

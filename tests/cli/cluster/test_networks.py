@@ -120,13 +120,13 @@ def test_routes_of_ipv6_are_left_alone_too() -> None:
 @pytest.mark.parametrize(
     ("asked", "pods", "services"),
     [
-        ({}, "IPv4", "IPv4"),
-        ({"pod_cidr": "10.8.0.0/16,fd00:8::/56"}, "IPv4 IPv6", "IPv4 IPv6"),
+        ({"pod_cidr": None, "service_cidr": None}, "IPv4", "IPv4"),
+        ({"pod_cidr": "10.8.0.0/16,fd00:8::/56", "service_cidr": None}, "IPv4 IPv6", "IPv4 IPv6"),
         ({"service_cidr": "fd00:9::/112,10.9.0.0/16"}, "IPv6 IPv4", "IPv6 IPv4"),
         ({"pod_cidr": "fd00:8::/56"}, "IPv6", "IPv6"),
     ],
 )
-def test_networks_that_are_not_asked_for_are_of_the_families_of_those_that_are(asked: dict[str, str], pods: str, services: str) -> None:
+def test_networks_that_are_not_asked_for_are_of_the_families_of_those_that_are(asked: dict[str, str | None], pods: str, services: str) -> None:
     settings = choice.first_settings(Home(Path("/nowhere")), asked)
     assert " ".join(settings.families) == pods
     assert " ".join(families(settings.service_networks)) == services
