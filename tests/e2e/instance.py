@@ -159,5 +159,5 @@ def eventually(claim: Callable[[], Any], deadline_s: float = 30, every_s: float 
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {deadline_s:g} s: {claim.__name__}: {value!r}")
+            raise AssertionError(f"not within {deadline_s:g} s: {getattr(claim, '__name__', claim)}: {value!r}")
         time.sleep(every_s)

@@ -126,7 +126,9 @@ def test_routes_of_ipv6_are_left_alone_too() -> None:
         ({"pod_cidr": "fd00:8::/56"}, "IPv6", "IPv6"),
     ],
 )
-def test_networks_that_are_not_asked_for_are_of_the_families_of_those_that_are(asked: dict[str, str | None], pods: str, services: str) -> None:
+def test_networks_that_are_not_asked_for_are_of_the_families_of_those_that_are(
+    asked: dict[str, str | None], pods: str, services: str
+) -> None:
     settings = choice.first_settings(Home(Path("/nowhere")), asked)
     assert " ".join(settings.families) == pods
     assert " ".join(families(settings.service_networks)) == services
