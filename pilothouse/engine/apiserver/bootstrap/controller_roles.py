@@ -234,7 +234,6 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("create get", "configurationstates", LOAD_BALANCERS),
         rule("update", "configurationstates/status", LOAD_BALANCERS),
         rule("delete", "servicel2statuses", LOAD_BALANCERS),
-        EVENTS,
     ),
     # What it makes is the kind and its one object.
     "cluster-network-controller": (

@@ -16,7 +16,7 @@ from tests.uses import Use, recorded
 
 UNUSED = Path(__file__).parent / "unused.txt"
 OF_OURS = ("pilothouse:", "system:cluster-dns")
-_GROUPS = {"Group:system:cluster-dns": "system:kube-proxy"}
+_GROUPS = {"Group:system:cluster-dns": "system:kube-proxy", "Group:system:nodes": "system:node:*"}
 _EVERYBODYS = ("system:discovery", "system:basic-user", "system:public-info-viewer", "system:service-account-issuer-discovery")
 _NAMED_ONLY = {("system:gateway", "secrets"), (rights.account(rights.APPS), "secrets"), (rights.account(rights.BUILDS), "secrets")}
 """Reads that no role grants: the API server allows them one Secret at a time."""
