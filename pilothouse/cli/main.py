@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("apps.delete", "Remove apps"),
     "volumes": ("apps.volumes.command", "List and remove the volumes of apps"),
     "why": ("why.command", "Say why an app is in the state it is in"),
+    "trace": ("trace.command", "Follow a packet from a pod to a service, and name the rule that drops it"),
     "kubectl": ("cluster.kube", "Run the bundled kubectl on this cluster"),
     "kubeconfig": ("cluster.kube", "Print the path of the admin kubeconfig, or merge it into your own"),
     "config": ("settings.config", "Show and change mirrors, proxies and certificates that builds use"),

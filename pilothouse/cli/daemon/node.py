@@ -38,6 +38,7 @@ from pilothouse.engine.node.runtime.containerd import Containerd, ContainerdUnus
 from pilothouse.engine.node.runtime.cri import CriRuntime
 from pilothouse.engine.node.runtime.seam import RuntimeFailure
 from pilothouse.linux.packet_size import PacketSize
+from pilothouse.model.errors import Internal, NotFound
 from pilothouse.network.announce import Announcer
 from pilothouse.network.backends import NodeBackends
 from pilothouse.network.dns import ClusterDNS
@@ -45,6 +46,9 @@ from pilothouse.network.pod import PodNetwork
 from pilothouse.network.policy import Gate, NetworkPolicies
 from pilothouse.network.policy.kernel import is_enforced
 from pilothouse.network.service import ServiceProxy
+from pilothouse.network.trace import WORD as TRACE
+from pilothouse.network.trace import Tracing
+from pilothouse.network.trace.wanted import Sending
 from pilothouse.network.withdrawal import Withdrawal
 from pilothouse.wire.tls import client_context
 
@@ -83,7 +87,17 @@ async def work(process: Process) -> None:
             # It learns its part of the network first.
             settings = await supervisor.persist(joined.RANGE, partial(joined.known_range, client, home, settings))
         listening = wiring.kubelet_listening(home, settings)
-        node = Node(client, wiring.node_config(home, settings), decisions, barrier, supervisor, home.node_socket, listening)
+        tracing = Tracing(wiring.trace_config(home), partial(_namespace_of, Containerd(wiring.node_config(home, settings)).socket))
+        node = Node(
+            client,
+            wiring.node_config(home, settings),
+            decisions,
+            barrier,
+            supervisor,
+            home.node_socket,
+            listening,
+            {TRACE: tracing.answer},
+        )
         await node.start(steps.done)
         if settings.server and not api_answers:
             _start_pod_network(process, shared)
@@ -136,6 +150,21 @@ async def _sandboxes(socket: Path) -> frozenset[str] | None:
         return None
     finally:
         await runtime.close()
+
+
+async def _namespace_of(socket: Path, pod: Sending) -> str:
+    """The path of the pod's network namespace. Raises ApiError."""
+    runtime = CriRuntime(socket)
+    try:
+        boxes = [each for each in await runtime.sandboxes() if each.uid == pod.uid and each.ready]
+        found = await runtime.netns(max(boxes, key=lambda each: each.created_at).id) if boxes else ""
+    except RuntimeFailure as error:
+        raise Internal(error.why) from error
+    finally:
+        await runtime.close()
+    if not found:
+        raise NotFound(f'pod "{pod.pod}" has no network of its own here')
+    return found
 
 
 async def _api_may_listen(settings: Settings) -> bool:

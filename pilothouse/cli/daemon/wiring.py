@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pilothouse.network.pod.config import PodNetworkConfig
     from pilothouse.network.policy.config import NetworkPolicyConfig
     from pilothouse.network.service.config import ServiceProxyConfig
+    from pilothouse.network.trace.config import TraceConfig
     from pilothouse.platform.gateway.controller import GatewayConfig
 
 DNS_PORT = 53
@@ -145,6 +146,12 @@ def dns_config(settings: Settings) -> "ClusterDNSConfig":
         zone=settings.cluster_domain,
         networks=(*settings.pod_cidrs, *settings.service_cidrs),
     )
+
+
+def trace_config(home: Home) -> "TraceConfig":
+    from pilothouse.network.trace.config import TraceConfig
+
+    return TraceConfig(instance=home.instance)
 
 
 def control_config(home: Home, settings: Settings) -> "ControlConfig":

@@ -5,7 +5,7 @@ whoever runs the node runs that beside it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,7 @@ RUNTIME, AGENT, SERVER, KUBELET = "container runtime", "node agent", "node serve
 class Node:
     """client: signed in as system:node:NAME. decisions, barrier: shared with the network of this process. socket: of the node's server.
 
-    listening: for the kubelet API.
+    listening: for the kubelet API. served: who answers there under a word of its own, which the engine does not know.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Node:
         supervisor: Supervisor,
         socket: Path,
         listening: Listening,
+        served: Mapping[str, Served] | None = None,
     ) -> None:
         self.client = client
         self.config = config
@@ -68,10 +69,10 @@ class Node:
         self.volumes = LocalVolumes(config)
         self.snapshots = LocalSnapshots(self.volumes)
         self.drivers = DriverAnswers()
-        served: dict[str, Served] = {serving.WORD: partial(serving.answer, self.volumes, self.snapshots), DRIVERS: self.drivers.answer}
-        self.server = NodeServer(served)
+        own: dict[str, Served] = {serving.WORD: partial(serving.answer, self.volumes, self.snapshots), DRIVERS: self.drivers.answer}
+        self.server = NodeServer(own)
         self.listening = listening
-        self.kubelet = KubeletApi(Callers(client, config.node_name), configuration(config, listening), served)
+        self.kubelet = KubeletApi(Callers(client, config.node_name), configuration(config, listening), {**(served or {}), **own})
         self._containerd = Containerd(config)
 
     async def start(self, noted: Callable[[str], None]) -> None:

@@ -1,0 +1,256 @@
+"""What the nodes' reports amount to: hop by hop, and the one thing that ended the packet. Pure.
+
+A report is what a node answers to POST /trace: the steps of the packet's way through its rules (see pilothouse.network.trace).
+Tables are told apart by their names, and what a rule is for by its chain's: no part of a rule's text is relied on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pilothouse.cli.trace.target import Endpoint, Target
+from pilothouse.model.json import Object
+from pilothouse.model.selector import from_label_selector
+
+ANSWERED, DELIVERED, DROPPED, REFUSED, LOST, UNANSWERED = "answered", "delivered", "dropped", "refused", "lost", "unanswered"
+OWN, SERVICES, POLICIES, PODS = "-trace", "-svc", "-policy", "-pod"
+"""How the names of Pilothouse's tables end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    node: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """outcome: one of the words above. cause: a sentence, "" where nothing is wrong. rule: of the drop, as nft shows it."""
+
+    hops: tuple[Hop, ...]
+    outcome: str
+    cause: str = ""
+    rule: str = ""
+    table: str = ""
+    chain: str = ""
+    policies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known beside the reports. sender: the pod. pods: by NAMESPACE/NAME. policies: all NetworkPolicies of both namespaces.
+
+    node_addresses: by node's name.
+    """
+
+    sender: Object
+    target: Target
+    pods: Mapping[str, Object] = field(default_factory=dict)
+    policies: Sequence[Object] = ()
+    node_addresses: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def story(facts: Facts, reports: Mapping[str, Object]) -> Story:
+    """reports: by node, the sender's among them."""
+    home = facts.sender["spec"]["nodeName"]
+    teller = _Teller(facts, home)
+    first = reports[home]
+    sent = first["sent"] or {"result": "not sent", "message": ""}
+    ended = teller.through(home, first["steps"], is_home=True)
+    if ended is not None:
+        return ended
+    if not first["steps"]:
+        return teller.end(LOST, f"the packet has not left the pod: {sent['message'] or 'nothing came out of it'}")
+    away = teller.node_of_end()
+    if away and away != home and teller.is_on_its_way:
+        report = reports.get(away)
+        if report is not None:
+            if not report["steps"]:
+                return teller.end(LOST, _lost_between(home, away))
+            ended = teller.through(away, report["steps"], is_home=False)
+            if ended is not None:
+                return ended
+    return teller.answered(sent)
+
+
+class _Teller:
+    """Gathers the hops. flow: the packet as it was seen last."""
+
+    def __init__(self, facts: Facts, home: str) -> None:
+        self.facts = facts
+        self.home = home
+        self.hops: list[Hop] = []
+        self.flow: Object = {}
+        self.is_on_its_way = False
+
+    def through(self, node: str, steps: Sequence[Object], *, is_home: bool) -> Story | None:
+        """The packet's way through a node; a story when it ends there."""
+        if not steps:
+            return None
+        first = steps[0]
+        self._see(first)
+        came = f"leaves pod {_key(self.facts.sender)}" if is_home else f"arrives by {first['in'] or 'a link'}"
+        self.hops.append(Hop(node, f"{came} as {_shown(self.flow)}"))
+        for step in steps:
+            self._translated(node, step)
+            if step["verdict"] == "drop":
+                return self._dropped(node, step)
+        return self._out(node, steps)
+
+    def _see(self, step: Object) -> None:
+        if step["packet"] is not None:
+            self.flow = step["packet"]
+
+    def _translated(self, node: str, step: Object) -> None:
+        """Notes a new destination or source."""
+        before = self.flow
+        self._see(step)
+        if not before or before == self.flow:
+            return
+        if _end(before) != _end(self.flow):
+            endpoint = self.facts.target.endpoint(self.flow["destination"])
+            what = f"{_named(endpoint)} at " if endpoint is not None else ""
+            self.hops.append(Hop(node, f"{self.facts.target.shown} leads to {what}{_place(*_end(self.flow))}"))
+        elif before["source"] != self.flow["source"]:
+            self.hops.append(Hop(node, f"its source is hidden behind {self.flow['source']}"))
+
+    def _out(self, node: str, steps: Sequence[Object]) -> Story | None:
+        """After all rules of a node: out by a link, to the node itself, or nowhere."""
+        last = {step["chain"]: step for step in steps if step["table"].endswith(OWN) and step["packet"] is not None}
+        self.is_on_its_way = False
+        if "postrouting-last" in last:
+            out = last["postrouting-last"]["out"]
+            is_there = self.node_of_end() == node
+            self.is_on_its_way = not is_there
+            self.hops.append(Hop(node, f"leaves by {out}" + (", the way to the pod" if is_there else "")))
+            return None
+        if "input-last" in last:
+            self.hops.append(Hop(node, "is for the node itself, and reaches it"))
+            return None
+        if "forward-last" in last:
+            return self.end(LOST, f"node {node} has taken the packet for another host, and nothing shows that it was sent on")
+        place = self.flow["destination"]
+        return self.end(DROPPED, f"node {node} has no route to {place}: a packet for it is not forwarded (`ip route get {place}` there)")
+
+    def node_of_end(self) -> str:
+        """Where the packet's destination is, "" for one outside."""
+        place = self.flow.get("destination", "")
+        endpoint = self.facts.target.endpoint(place)
+        if endpoint is not None:
+            return endpoint.node
+        return next((node for node, addresses in self.facts.node_addresses.items() if place in addresses), "")
+
+    def answered(self, sent: Object) -> Story:
+        place = _place(*_end(self.flow)) if self.flow else self.facts.target.address
+        match sent["result"]:
+            case "answered":
+                return self.end(ANSWERED)
+            case "refused":
+                return self.end(REFUSED, f"{place} is reached and refuses: nothing listens on port {self.flow['destination_port']}")
+            case "silent" if self.facts.target.protocol == "udp":
+                return self.end(DELIVERED)
+            case "silent":
+                return self.end(UNANSWERED, _silence(place, is_outside=not self.node_of_end()))
+        return self.end(LOST, f"no answer from {place}: {sent['message'] or sent['result']}")
+
+    def end(self, outcome: str, cause: str = "") -> Story:
+        return Story(tuple(self.hops), outcome, cause)
+
+    def _dropped(self, node: str, step: Object) -> Story:
+        cause, policies = self._cause(node, step)
+        rule = step["rule"] or f"policy of chain {step['chain']}"
+        self.hops.append(Hop(node, f"is dropped by table {step['family']} {step['table']}, chain {step['chain']}"))
+        is_refusal = step["table"].endswith(SERVICES) and step["chain"] == "refuse"
+        outcome = REFUSED if is_refusal else DROPPED
+        return Story(tuple(self.hops), outcome, cause, rule, f"{step['family']} {step['table']}", step["chain"], policies)
+
+    def _cause(self, node: str, step: Object) -> tuple[str, tuple[str, ...]]:
+        table, chain = step["table"], step["chain"]
+        if table.startswith("pilothouse-") and table.endswith(SERVICES):
+            return self._of_service(node, chain), ()
+        if table.startswith("pilothouse-") and table.endswith(POLICIES):
+            return self._of_policies(node, chain)
+        if table.startswith("pilothouse-") and table.endswith(PODS):
+            return f"the pod network of node {node} takes no such packet from this pod: {step['rule']}", ()
+        whose = f"table {step['family']} {table}, chain {chain}"
+        how = f"the rule `{step['rule']}`" if step["rule"] else "the chain's policy"
+        return f"another firewall on node {node} drops it: {whose}, by {how}", ()
+
+    def _of_service(self, node: str, chain: str) -> str:
+        target = self.facts.target
+        kind = chain.partition("-")[0]
+        if kind == "f":
+            ranges = ", ".join((target.service or {}).get("spec", {}).get("loadBalancerSourceRanges") or ())
+            whom = f"{ranges or 'certain networks'} alone (loadBalancerSourceRanges)"
+            return f"{target.shown} takes packets from {whom}, not from {self.flow['source']}"
+        if kind in ("l", "x"):
+            return f"{target.shown} leads to endpoints of the packet's own node alone (traffic policy Local), and node {node} has none"
+        ready = [each for each in target.endpoints if each.ready]
+        if not target.endpoints:
+            return f"{target.shown} has no endpoints: no pod matches its selector"
+        if not ready:
+            return f"{target.shown} has no ready endpoints: {', '.join(filter(None, (each.pod for each in target.endpoints)))} not ready"
+        return (
+            f"{target.shown} has no endpoint that node {node} leads to (its rules may be a moment behind, or its traffic policy is Local)"
+        )
+
+    def _of_policies(self, node: str, chain: str) -> tuple[str, tuple[str, ...]]:
+        """The policies that select the pod in the direction; all of them together have not allowed the packet."""
+        is_ingress = chain.startswith(("ingress", "entering"))
+        endpoint = self.facts.target.endpoint(self.flow["destination"])
+        pod = self.facts.pods.get(endpoint.pod) if is_ingress and endpoint is not None else self.facts.sender
+        direction = "Ingress" if is_ingress else "Egress"
+        if pod is None:
+            return f"a NetworkPolicy of node {node} does not allow it ({direction.lower()})", ()
+        names = tuple(sorted(_key(each) for each in self.facts.policies if _selects(each, pod, direction)))
+        verb = "to" if is_ingress else "from"
+        if not names:
+            return f"the network policies of pod {_key(pod)} do not allow it ({direction.lower()})", ()
+        which = f"NetworkPolicy {names[0]} does not" if len(names) == 1 else f"none of the NetworkPolicies {', '.join(names)} does"
+        return (
+            f"{which} allow it: {direction.lower()} {verb} pod {_key(pod)}, {self.flow['protocol']} port {self.flow['destination_port']}",
+            names,
+        )
+
+
+def _selects(policy: Object, pod: Object, direction: str) -> bool:
+    spec = policy["spec"]
+    if policy["metadata"]["namespace"] != pod["metadata"]["namespace"]:
+        return False
+    types = spec.get("policyTypes") or (["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
+    return direction in types and from_label_selector(spec.get("podSelector") or {}).matches(pod["metadata"].get("labels") or {})
+
+
+def _silence(place: str, *, is_outside: bool) -> str:
+    if is_outside:
+        return f"the packet has left for {place}, outside the cluster, and no answer came back"
+    return (
+        f"the packet has reached {place} and no answer came back: a firewall inside the pod, a program whose queue is full, "
+        "or an answer that is lost on its way"
+    )
+
+
+def _lost_between(home: str, away: str) -> str:
+    return (
+        f"the packet has left node {home} and never came to node {away}: the network between them drops it, or the back end's route or "
+        f"tunnel does not lead there (`ph kubectl describe node {home}` and `{away}` tell how they reach each other)"
+    )
+
+
+def _key(obj: Object) -> str:
+    return f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
+
+
+def _named(endpoint: Endpoint) -> str:
+    return f"pod {endpoint.pod}" + (f" on node {endpoint.node}" if endpoint.node else "") if endpoint.pod else "its endpoint"
+
+
+def _end(flow: Object) -> tuple[str, int]:
+    return flow["destination"], flow["destination_port"]
+
+
+def _shown(flow: Object) -> str:
+    return f"{flow['protocol']} {_place(flow['source'], flow['source_port'])} -> {_place(*_end(flow))}"
+
+
+def _place(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,0 +1,166 @@
+"""Where the packet is to go, as the API has it: a Service, a pod or an address."""
+
+import ipaddress
+from dataclasses import dataclass, field
+
+import click
+
+from pilothouse.client.client import Client
+from pilothouse.model.errors import NotFound
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import ENDPOINTSLICES, PODS, SERVICES
+
+_SERVICES, _PODS = ("svc", "service", "services"), ("pod", "pods", "po")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """pod: NAMESPACE/NAME, "" for what is no pod."""
+
+    address: str
+    port: int
+    node: str
+    pod: str
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """shown: for people. service: None for a pod or an address. endpoints: where the packet may end up."""
+
+    shown: str
+    address: str
+    port: int
+    protocol: str
+    service: Object | None = None
+    endpoints: tuple[Endpoint, ...] = field(default=())
+
+    def endpoint(self, address: str) -> Endpoint | None:
+        return next((each for each in self.endpoints if each.address == address), None)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(each.node for each in self.endpoints if each.node))
+
+
+async def target(client: Client, text: str, namespace: str, source: Object, port: str | None, protocol: str | None) -> Target:
+    """source: the pod that sends. Raises click.ClickException with what to write instead."""
+    kind, slash, name = text.rpartition("/")
+    if slash and kind.lower() in _SERVICES:
+        return await _service(client, name, namespace, source, port, protocol)
+    if slash and kind.lower() in _PODS:
+        return await _pod(client, name, namespace, source, port, protocol)
+    try:
+        address = str(ipaddress.ip_address(text))
+    except ValueError:
+        raise click.UsageError(f"{text!r}: write svc/NAME, pod/NAME or an IP address") from None
+    if port is None or not port.isdecimal():
+        raise click.UsageError(f"which port of {address}? give it by --port NUMBER")
+    return Target(address, address, _number(port), protocol or "tcp")
+
+
+def addresses(pod: Object) -> list[str]:
+    return [each["ip"] for each in pod.get("status", {}).get("podIPs") or () if each.get("ip")]
+
+
+async def sender(client: Client, text: str, namespace: str) -> Object:
+    """The pod that the packet is to come from. Raises click.ClickException."""
+    kind, slash, name = text.rpartition("/")
+    if slash and kind.lower() not in _PODS:
+        raise click.UsageError(f"--from {text}: a packet comes from a pod: write pod/NAME")
+    pod = await _existing_pod(client, name, namespace)
+    if pod["spec"].get("hostNetwork"):
+        raise click.ClickException(f"pod {name} shares the network of its node: trace from a pod with a network of its own")
+    if pod.get("status", {}).get("phase") != "Running" or not addresses(pod):
+        raise click.ClickException(f"pod {name} does not run: only from a running pod can a packet be sent")
+    return pod
+
+
+async def _existing_pod(client: Client, name: str, namespace: str) -> Object:
+    pod = await client.get_or_none(PODS, name, namespace)
+    if pod is None:
+        raise click.ClickException(f"there is no pod {name} in namespace {namespace}")
+    return pod
+
+
+async def _pod(client: Client, name: str, namespace: str, source: Object, port: str | None, protocol: str | None) -> Target:
+    pod = await _existing_pod(client, name, namespace)
+    address = _of_family(addresses(pod), source)
+    if address is None:
+        raise click.ClickException(f"pod {name} has no address of a family that the sender has: it does not run, perhaps")
+    declared = [each for container in pod["spec"]["containers"] for each in container.get("ports") or ()]
+    chosen = _chosen(declared, "containerPort", port, protocol)
+    if chosen is None and (port is None or not port.isdecimal()):
+        raise click.UsageError(f"which port of pod {name}? give it by --port NUMBER{_offer(declared, 'containerPort')}")
+    number = chosen["containerPort"] if chosen is not None else _number(port or "")
+    used = protocol or (chosen or {}).get("protocol", "TCP").lower()
+    own = Endpoint(address, number, pod["spec"].get("nodeName", ""), f"{namespace}/{name}", True)
+    return Target(f"pod {namespace}/{name}", address, number, used, endpoints=(own,))
+
+
+async def _service(client: Client, name: str, namespace: str, source: Object, port: str | None, protocol: str | None) -> Target:
+    try:
+        service = await client.get(SERVICES, name, namespace)
+    except NotFound:
+        raise click.ClickException(f"there is no service {name} in namespace {namespace}") from None
+    spec = service["spec"]
+    if spec.get("type") == "ExternalName":
+        raise click.ClickException(f"service {name} is an alias of {spec.get('externalName')}: trace to an address of that")
+    ports = spec.get("ports") or []
+    chosen = _chosen(ports, "port", port, protocol)
+    if chosen is None:
+        asked = f"service {name} has no port {port}" if port else f"which port of service {name}? give it by --port"
+        raise click.UsageError(f"{asked}{_offer(ports, 'port')}")
+    used = (chosen.get("protocol") or "TCP").lower()
+    slices = await client.list_all(ENDPOINTSLICES, namespace, label_selector=f"kubernetes.io/service-name={name}")
+    found = tuple(each for slice_ in slices.items for each in _endpoints(slice_, chosen, namespace))
+    shown = f"service {namespace}/{name}"
+    clusters = [each for each in spec.get("clusterIPs") or [spec.get("clusterIP")] if each and each != "None"]
+    if clusters:
+        address = _of_family(clusters, source)
+        if address is None:
+            raise click.ClickException(f"{shown} has no address of a family that the sender has: {', '.join(clusters)}")
+        return Target(shown, address, chosen["port"], used, service, found)
+    first = next((each for each in found if each.ready and _of_family([each.address], source)), None)
+    if first is None:
+        raise click.ClickException(f"{shown} is headless and has no ready endpoint: its name leads nowhere")
+    return Target(f"{shown}, endpoint {first.pod or first.address}", first.address, first.port, used, service, (first,))
+
+
+def _endpoints(slice_: Object, port: Object, namespace: str) -> list[Endpoint]:
+    number = next((each["port"] for each in slice_.get("ports") or () if (each.get("name") or "") == (port.get("name") or "")), 0)
+    found = []
+    for each in slice_.get("endpoints") or ():
+        reference = each.get("targetRef") or {}
+        pod = f"{namespace}/{reference['name']}" if reference.get("kind") == "Pod" else ""
+        ready = (each.get("conditions") or {}).get("ready") is not False
+        found += [Endpoint(address, number, each.get("nodeName") or "", pod, ready) for address in each["addresses"]]
+    return found
+
+
+def _chosen(ports: list[Object], field: str, port: str | None, protocol: str | None) -> Object | None:
+    """The one that is meant, by number or name; without either the only one."""
+    mine = [each for each in ports if protocol is None or (each.get("protocol") or "TCP").lower() == protocol]
+    if port is None:
+        return mine[0] if len(mine) == 1 else None
+    return next((each for each in mine if port in (str(each[field]), each.get("name"))), None)
+
+
+def _offer(ports: list[Object], field: str) -> str:
+    known = [
+        f"{each[field]}/{(each.get('protocol') or 'TCP').lower()}" + (f" ({each['name']})" if each.get("name") else "") for each in ports
+    ]
+    return f"; there are {', '.join(known)}" if known else ""
+
+
+def _of_family(candidates: list[str], source: Object) -> str | None:
+    """The first address that the sender has an address of the same family for."""
+    families = {":" in each for each in addresses(source)}
+    return next((each for each in candidates if (":" in each) in families), None)
+
+
+def _number(text: str) -> int:
+    number = int(text[:6])
+    if not 0 < number < 65536:
+        raise click.UsageError(f"{text} is no port")
+    return number
