@@ -31,6 +31,8 @@ add chain ip pilothouse-t-svc s-1-default/web/tcp/80
 add chain ip pilothouse-t-svc f-1-default/web/tcp/80
 add rule ip pilothouse-t-svc f-1-default/web/tcp/80 ip saddr != {{ 192.0.2.0/24 }} drop
 add chain ip pilothouse-t-svc arrive {{ type nat hook prerouting priority -100; }}
+add chain ip pilothouse-t-svc leave {{ type nat hook postrouting priority 100; }}
+add rule ip pilothouse-t-svc leave ip saddr 127.0.0.0/8 masquerade
 add rule ip pilothouse-t-svc arrive ip daddr . meta l4proto . th dport vmap {{ {CLUSTER_IP} . tcp . 80 : goto INTO-1-default/web/tcp/80 }}
 """
 LEADS = f"add rule ip pilothouse-t-svc s-1-default/web/tcp/80 meta l4proto tcp dnat to {SERVER}:8080\n"
