@@ -25,7 +25,7 @@ class Refusal:
 
 
 class Noted:
-    """Owned by one thread at a time. Counts go on from what the kernel has when this is made."""
+    """Owned by one thread at a time. Counts begin with those of a table that has just been made."""
 
     def __init__(self, nft: Nft, config: NetworkPolicyConfig) -> None:
         self._nft = nft
@@ -33,21 +33,23 @@ class Noted:
         self._sets = [f"{name}{family.suffix}" for name in (NOTED, NOTED_OTHER) for family in config.families]
         self._totals: dict[str, int] = {}
         self._counts: dict[Refusal, int] = {}
-        self._is_begun = False
+
+    def restart(self) -> None:
+        """The table has been made anew."""
+        self._totals, self._counts = {}, {}
 
     def fresh(self) -> dict[Refusal, int]:
         """Packets since the last call. A table that is not there has nothing."""
         try:
             totals = {name: int(packets) for name, packets in _COUNTER.findall(self._nft.run(f"list counters table {self._table}\n"))}
-            if totals == self._totals and self._is_begun:
+            if totals == self._totals:
                 return {}
             counts = dict(found for name in self._sets for found in self._elements(name))
         except NftFailure:
-            self._totals, self._counts = {}, {}
+            self.restart()
             return {}
-        is_new = not self._is_begun
-        fresh = {} if is_new else {key: count - self._before(key, count) for key, count in counts.items()}
-        self._totals, self._counts, self._is_begun = totals, counts, True
+        fresh = {key: count - self._before(key, count) for key, count in counts.items()}
+        self._totals, self._counts = totals, counts
         return {key: count for key, count in fresh.items() if count > 0}
 
     def _before(self, key: Refusal, count: int) -> int:

@@ -32,6 +32,7 @@ class Table:
 
     def __init__(self, config: NetworkPolicyConfig, thread: ThreadPoolExecutor, nft: Nft, *, can_reset: bool) -> None:
         self.is_whole = True
+        self._is_written = False
         self._config, self._thread, self._nft = config, thread, nft
         self._book = Book(config, can_reset=can_reset)
         self._noted = Noted(nft, config)
@@ -58,12 +59,16 @@ class Table:
         if commands:
             await _in(self._thread, lambda: self._nft.run(commands))
         self.is_whole = False
+        self._is_written = True
+        if was_whole:
+            self._noted.restart()
         if commands:
             took_ms = round((time.perf_counter() - began) * 1000, 2)
             log.debug("rules of policies changed", took_ms=took_ms, bytes=len(commands), whole=was_whole)
 
     async def clear(self) -> None:
         """No table at all. Raises NftFailure."""
+        self._is_written = False
         self._book = Book(self._config, can_reset=self._book.can_reset)
         await _in(self._thread, lambda: self._nft.run("\n".join(nothing(self._config)) + "\n"))
 
@@ -83,7 +88,8 @@ class Table:
         return await _in(self._thread, look)
 
     async def refusals(self) -> dict[Refusal, int]:
-        return await _in(self._thread, self._noted.fresh)
+        """Since the last call; none of a table that another run has left."""
+        return await _in(self._thread, self._noted.fresh) if self._is_written else {}
 
 
 async def _in(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:

@@ -142,7 +142,7 @@ def _is_port(each: Object, target: Pod, protocol: str, port: int) -> bool:
         return False
     if isinstance(wanted, str):
         return (protocol, wanted, port) in target.ports
-    return wanted is None or wanted <= port <= each.get("endPort", wanted)
+    return wanted is None or bool(wanted <= port <= int(each.get("endPort") or wanted))
 
 
 def _selects(selector: Object, labels: Mapping[str, str]) -> bool:

@@ -151,7 +151,9 @@ def test_what_is_refused_is_noted_under_those_who_refuse_it(seed: int) -> None:
 def test_whatever_the_order_of_changes_the_world_is_that_of_its_last_state(seed: int) -> None:
     rng = Random(seed)
     world, book, pods = World(CONFIG), Book(CONFIG), random_policies.pods(ADDRESSES)
-    spaces, policies, there = {}, {}, {}
+    spaces: dict[str, Mapping[str, str]] = {}
+    policies: dict[str, Object | None] = {}
+    there: dict[str, Pod | None] = {}
     for _ in range(60):
         kind = rng.randrange(3)
         if kind == 0:
@@ -163,19 +165,20 @@ def test_whatever_the_order_of_changes_the_world_is_that_of_its_last_state(seed:
             pod = rng.choice(pods)
             labels = {"pod": rng.choice(random_policies.NAMES)}
             there[pod.key] = None if rng.random() < 0.2 else Pod(pod.name, pod.namespace, labels, rng.choice(ADDRESSES), pod.ports)
-            world.set_pod(pod.key, facts(there[pod.key]) if there[pod.key] else None)  # type: ignore[arg-type]
+            now = there[pod.key]
+            world.set_pod(pod.key, facts(now) if now else None)
         else:
             name = rng.choice(random_policies.SPACES)
             spaces[name] = random_policies.spaces(rng)[name]
             world.set_namespace(name, spaces[name])
         book.change(world, world.take_changed())
     fresh, whole = World(CONFIG), Book(CONFIG)
-    for name, labels in spaces.items():
-        fresh.set_namespace(name, labels)
-    for key, policy in policies.items():
-        fresh.set_policy(key, parse(policy) if policy else None)
-    for key, pod in there.items():
-        fresh.set_pod(key, facts(pod) if pod else None)
+    for name, labelled in spaces.items():
+        fresh.set_namespace(name, labelled)
+    for key, last in policies.items():
+        fresh.set_policy(key, parse(last) if last else None)
+    for key, latest in there.items():
+        fresh.set_pod(key, facts(latest) if latest else None)
     whole.whole(fresh)
     assert (world.sets, world.chains, world.verdicts) == (fresh.sets, fresh.chains, fresh.verdicts)
     assert (book._sets, book._chains, book._verdicts) == (whole._sets, whole._chains, whole._verdicts)

@@ -75,7 +75,7 @@ _PODS = _object(
 )
 _NAMESPACES = _selector("All pods of the namespaces with these labels. Pods in the network of their node are not meant.")
 _CIDR = _text("A network, as 10.0.0.0/8 or fd00::/8.", maxLength=43) | _rule("Invalid CIDR format provided", "isCIDR(self)")
-_NETWORKS = _list(_CIDR, description="Addresses by network; those of pods count, too.", **{"x-kubernetes-list-type": "set"})
+_NETWORKS = _list(_CIDR, description="Addresses by network; those of pods count, too.") | {"x-kubernetes-list-type": "set"}
 _NO_DOMAINS = "domainNames are not carried out by this cluster: name the networks instead"
 _DOMAINS = _list(_text(maxLength=253), 0, description="Not carried out: refused.") | _rule(_NO_DOMAINS, "false")
 
