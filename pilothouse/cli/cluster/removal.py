@@ -1,6 +1,5 @@
 """Takes an instance off the machine: containers, mounts, links, rules, cgroups, processes and files, in that order."""
 
-import asyncio
 import logging
 import shutil
 from collections.abc import Callable, Collection, Iterator

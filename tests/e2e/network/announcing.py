@@ -33,7 +33,8 @@ class ToldCluster(FakeCluster):
     async def call(self, call: Call) -> Any:
         if call.method == "GET":
             return await super().call(_of_all_namespaces(call))
-        print(json.dumps({"method": call.method, "path": call.path, "body": call.body}), flush=True)
+        sys.stdout.write(json.dumps({"method": call.method, "path": call.path, "body": call.body}) + "\n")
+        sys.stdout.flush()
         return call.body or {}
 
     def watch(self, call: Call) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:

@@ -184,7 +184,8 @@ def refused(source: Namespace, address: str, port: int = 81) -> bool:
     program = (
         "import socket,sys\n"
         f"s=socket.socket(socket.AF_INET6 if ':' in '{address}' else socket.AF_INET)\n"
-        f"s.settimeout(1)\ntry:\n    s.connect(('{address}',{port}))\nexcept ConnectionRefusedError:\n    print('refused')\nexcept OSError as e:\n    print(e)\n"
+        f"s.settimeout(1)\ntry:\n    s.connect(('{address}',{port}))\n"
+        "except ConnectionRefusedError:\n    print('refused')\nexcept OSError as e:\n    print(e)\n"
     )
     return source.run(sys.executable, "-S", "-c", program).strip() == "refused"
 

@@ -1,7 +1,7 @@
 """The drain contract: an app without preStop that ends at the first SIGTERM is updated again and again, and no request fails.
 
-An endpoint leaves every proxy of every node before its pod is told to end. wrk asks on each node, through the Service's cluster address, its
-node port and its load balancer, each request over a connection of its own.
+An endpoint leaves every proxy of every node before its pod is told to end. wrk asks on each node, through the Service's cluster address,
+its node port and its load balancer, each request over a connection of its own.
 """
 
 import contextlib
