@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
+from pilothouse.linux.route_protocols import THROUGH_TUNNELS, TO_NODES
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.seam import BackendFailure
 
-ROUTES, VXLAN = "114", "115"
+ROUTES, VXLAN = str(TO_NODES), str(THROUGH_TUNNELS)
 _TIMEOUT_S = 20
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pilothouse.linux.netlink import ACK, CREATE, DONE, DUMP, ERROR, EXCLUSIVE, NESTED, REPLACE, REQUEST, attribute, attributes, refusal
 from pilothouse.linux.netlink import message as packed
 from pilothouse.linux.netlink import messages as unpacked
+from pilothouse.linux.route_protocols import TO_PODS
 from pilothouse.network.pod.family import family_of
 from pilothouse.network.pod.family import packed as packed_address
 
@@ -24,8 +25,6 @@ NEWADDR, DELADDR, GETADDR, NEWROUTE, DELROUTE, GETROUTE, NEWNEIGH, DELNEIGH = 20
 NEWNSID, GETNSID = 88, 90
 IFF_UP = 1
 SCOPE_GLOBAL, SCOPE_LINK = 0, 253
-PROTOCOL = 115
-"""Of the routes that are made here (rtnetlink(7), rtm_protocol); those to other nodes' pods have 114."""
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
 _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_LINK_NETNSID = 20, 26, 27, 28, 37
@@ -206,7 +205,7 @@ def _route(destination: str, kind: int, scope: int) -> tuple[str, bytes]:
     family = family_of(destination)
     address, _, prefix = destination.partition("/")
     length = int(prefix or family.bits)
-    body = struct.pack("=BBBBBBBBI", family.number, length, 0, 0, _MAIN_TABLE, PROTOCOL, scope, kind, 0)
+    body = struct.pack("=BBBBBBBBI", family.number, length, 0, 0, _MAIN_TABLE, TO_PODS, scope, kind, 0)
     return family.nft, body + (attribute(_RTA_DST, packed_address(address)) if length else b"")
 
 

@@ -306,7 +306,7 @@ async def test_what_somebody_has_taken_away_comes_back(host: None, namespace: Ma
         assert "10.244.7.2 dev ph" in before
         await asyncio.to_thread(network.inspect)
         assert routes() == before
-        for words in ("link delete pht0", "-4 route flush proto 115", "-6 route flush proto 115"):
+        for words in ("link delete pht0", "-4 route flush proto 116", "-6 route flush proto 116"):
             sh("ip", *words.split())
             await asyncio.to_thread(network.inspect)
             assert routes() == before, words
