@@ -21,7 +21,7 @@ def network(first: int) -> str:
 def first_number() -> int:
     """What is added to the numbers of this run's instances, so that they get networks and ports that are free now."""
     uses = in_use([], routed())
-    for first in range(0, 30, INSTANCES):
+    for first in range(0, 50, INSTANCES):
         if all(_is_free(first + number, uses) for number in range(INSTANCES)):
             return first
     raise AssertionError("the networks and ports of all instances for tests are in use on this machine")
