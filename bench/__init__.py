@@ -15,6 +15,7 @@ NAMES = (
     "watch",
     "objects",
     "pods",
+    "pod_network",
     "volumes",
     "scheduler",
     "simulation",
