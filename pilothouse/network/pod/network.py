@@ -21,7 +21,7 @@ from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.linux.nft import Nft, open_nft
 from pilothouse.linux.packet_size import PacketSize
 from pilothouse.model.json import Object, dumps
-from pilothouse.network.pod import cni, kernel, links, plugin
+from pilothouse.network.pod import cni, kernel, links, plugin, rules
 from pilothouse.network.pod.addresses import AddressPool, Exhausted, Lease
 from pilothouse.network.pod.config import PodNetworkConfig
 from pilothouse.network.pod.family import mac_of
@@ -294,9 +294,18 @@ class PodNetwork:
         return await loop.run_in_executor(threads, self._opened, joined)
 
     def _join(self, request: cni.CniRequest) -> _Joined:
+        self._refuse_foreign_ports(request)
         lease = self._lease(request)
         with self._undone_on_failure(request, lease):
             return _Joined(request, lease, links.attach(lease, request.netns, self.config, self._mtu))
+
+    def _refuse_foreign_ports(self, request: cni.CniRequest) -> None:
+        """Ports at an address of a family that pods do not have: nothing could lead to them. Raises CniError."""
+        for port in request.ports:
+            if not any(rules.ports_to(gateway, [port]) for gateway in self.config.gateways):
+                has = "IPv4" if ":" in port.host_address else "IPv6"
+                where = f"hostPort {port.host_port} at {port.host_address}"
+                raise cni.CniError(cni.INVALID_CONFIG, f"pod {request.pod}: {where} leads into no pod: pods have {has} addresses alone")
 
     def _opened(self, joined: _Joined) -> Object:
         request, lease = joined.request, joined.lease

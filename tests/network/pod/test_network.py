@@ -158,3 +158,16 @@ async def test_a_node_says_when_its_addresses_run_short(machine: Machine, thread
     await ask("DEL", "one")
     machine.links.clear()
     assert (await ask("ADD", "two"))[0] == 0
+
+
+async def test_a_host_port_of_a_family_that_pods_do_not_have_is_refused(
+    machine: Machine, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    async def admitted(pod: str, uid: str, *addresses: str) -> None: ...
+
+    port = {"hostPort": 8080, "containerPort": 80, "protocol": "tcp", "hostIP": "fd00::1"}
+    status, answer = await network_with(admitted, threads, tmp_path)("ADD", "one", portMappings=[port])
+    assert (status, machine.links) == (1, set())
+    assert answer["msg"] == "pod default/one: hostPort 8080 at fd00::1 leads into no pod: pods have IPv4 addresses alone"
+    status, _ = await network_with(admitted, threads, tmp_path, ("10.244.7.0/24", "fd00:7::/64"))("ADD", "two", portMappings=[port])
+    assert (status, list(machine.ports.values())) == (0, ["fd00:7::2"])

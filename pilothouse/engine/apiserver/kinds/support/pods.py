@@ -101,8 +101,9 @@ UNSAFE_SYSCTL = refused(
 )
 
 
-def _is_other_family(value: str, holder: Object) -> bool:
-    return bool(holder.get("hostPort")) and ":" in value and names.parse_ip(value) is not None
+def _is_loopback6(value: str, holder: Object) -> bool:
+    address = names.parse_ip(value) if holder.get("hostPort") and ":" in value else None
+    return address is not None and address.is_loopback
 
 
 def _is_sctp_on_host(value: str, holder: Object) -> bool:
@@ -115,7 +116,9 @@ REFUSED: Mapping[str, Rule] = {
     "resources.claims": refused("there are no device drivers that claims could be made to; leave it out"),
     "schedulingGroup": refused("pods are placed one by one; leave it out"),
     "securityContext.sysctls[].name": UNSAFE_SYSCTL,
-    "*containers[].ports[].hostIP": refused("ports of the node are IPv4; leave it out or name an IPv4 address", "IPv6", _is_other_family),
+    "*containers[].ports[].hostIP": refused(
+        "IPv6 loopback leads into no pod; leave it out or name another address", "`::1`", _is_loopback6
+    ),
     "*containers[].ports[].protocol": refused(
         "ports of the node carry TCP and UDP; leave hostPort out or take one of them", "`SCTP` with `hostPort`", _is_sctp_on_host
     ),
