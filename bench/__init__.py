@@ -21,6 +21,7 @@ NAMES = (
     "simulation",
     "workloads",
     "services",
+    "backends",
     "dns",
     "autoscaling",
     "recovery",
