@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.network.backends.hosts import Stream, hosts, reaches, until
+from pilothouse.linux.netns import run_at
+from pilothouse.network.backends.config import BackendConfig
+from pilothouse.network.backends.teardown import teardown
+from tests.network.backends.hosts import Stream, hosts, reaches, run, until
 
 VERSIONS = {"4": (4,), "6": (6,), "46": (4, 6)}
 
@@ -127,3 +130,69 @@ def test_what_somebody_takes_away_is_put_back(tmp_path: Path) -> None:
         second.node["metadata"]["labels"] = {"news": "of any kind"}
         cluster.put(second)
         until(lambda: reaches(first, second), "the tunnel is there again")
+
+
+def test_a_tunnel_of_another_program_with_the_same_number_is_named_and_the_way_before_stays(tmp_path: Path) -> None:
+    with hosts(tmp_path) as cluster:
+        first, second = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        first.ip("link", "add", "flannel.1", "type", "vxlan", "id", "4114", "dstport", "8472", "local", "192.0.2.1", "nolearning")
+        cluster.set(backend="VXLAN")
+        until(lambda: first.conditions.get("NetworkUnavailable", {}).get("status") == "True", "the condition says so")
+        said = first.conditions["NetworkUnavailable"]["message"]
+        assert "VNI 4114 and port 8472 are those of a tunnel that another program has" in said
+        assert reaches(first, second)
+        cluster.set(backend="VXLAN", vxlan={"vni": 4115})
+        until(cluster.settled, "both follow with another number")
+        assert reaches(first, second)
+
+
+def test_nodes_that_cannot_be_reached_the_new_way_stay_reached_the_old_one(tmp_path: Path) -> None:
+    with hosts(tmp_path, 3) as cluster:
+        cluster.set(backend="VXLAN")
+        first, second, third = cluster.hosts
+        # The third host is behind a router, for which the wire's bridge stands.
+        run("ip", "-n", f"{cluster.prefix}w", "address", "add", "192.0.2.254/24", "dev", "wire0")
+        run("ip", "-n", f"{cluster.prefix}w", "address", "add", "198.51.100.254/24", "dev", "wire0")
+        run("ip", "netns", "exec", f"{cluster.prefix}w", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        third.ip("address", "replace", "198.51.100.3/24", "dev", "eth0")
+        third.ip("address", "delete", "192.0.2.3/24", "dev", "eth0")
+        third.ip("route", "add", "192.0.2.0/24", "via", "198.51.100.254")
+        for host in (first, second):
+            host.ip("route", "add", "198.51.100.0/24", "via", "192.0.2.254")
+        third.node["status"]["addresses"] = [{"type": "InternalIP", "address": "198.51.100.3"}]
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "all follow")
+        until(lambda: reaches(first, third) and reaches(third, second), "tunnels lead over the router")
+        cluster.set(backend="Routes")
+        until(lambda: cluster.said(first).get("waiting") == ["n3"], "the first waits for the third")
+        until(lambda: cluster.said(second).get("waiting") == ["n3"], "the second waits for the third")
+        assert "proto 114" in first.ip("route", "show", second.cidrs[0])
+        assert reaches(first, second)
+        assert reaches(first, third)
+        assert reaches(third, second)
+        cluster.set(backend="VXLAN", vxlan={"directRouting": True})
+        until(cluster.settled, "all follow")
+        assert "dev eth0" in first.ip("route", "show", second.cidrs[0])
+        assert "dev phv-test" in first.ip("route", "show", third.cidrs[0])
+        assert reaches(third, first)
+
+
+def test_nothing_is_left_when_all_is_taken_away(tmp_path: Path) -> None:
+    with hosts(tmp_path, families="46") as cluster:
+        first, second = cluster.hosts
+        before = [first.ip("-json", family, "route", "show", "proto", "115") for family in ("-4", "-6")]
+        cluster.set(backend="VXLAN")
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        cluster.kill(first)
+        config = BackendConfig(instance="test", node="n1", cluster_cidrs=("10.244.0.0/16", "fd00:10:244::/56"), state=tmp_path)
+        first.ip("route", "add", "10.244.99.0/24", "via", second.addresses[0], "proto", "99")
+        run_at(f"/run/netns/{first.netns}", lambda: teardown(config))
+        assert [first.ip("-json", family, "route", "show", "proto", "115") for family in ("-4", "-6")] == before
+        assert "phv" not in first.ip("link")
+        assert "10.244.99.0/24" in first.ip("route")

@@ -76,7 +76,7 @@ def _add(name: str, wanted: Vxlan, config: BackendConfig) -> None:
     try:
         ip("link", "add", name, "address", mac_of(config), *words)
     except BackendFailure as failure:
-        if "File exists" in str(failure):
+        if "exists" in str(failure):
             taken = f"VNI {wanted.vni} and port {wanted.port} are those of a tunnel that another program has on this machine"
             raise BackendFailure(f"{taken}: give the cluster others with `ph network set --vni` or `--vxlan-port`") from failure
         raise
