@@ -5,6 +5,7 @@ no other traffic of the machine is led away. A node in a network within its mach
 others, and reaches those by it.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -31,12 +32,11 @@ def peers(nodes: Iterable[Object], config: BackendConfig) -> Peers:
     by_address = {str(address): meta.name(node) for node in reversed(ordered) for address in _addresses(node)}
     others: dict[str, Peer] = {}
     problems: dict[str, str] = {}
-    taken: list[Network] = []
+    taken = _Taken()
     here = None
     for node in ordered:
         name = meta.name(node)
         cidrs, why = _cidrs(node, config, taken)
-        taken.extend(cidrs)
         if why:
             problems[name] = why
         if name == config.node:
@@ -55,27 +55,44 @@ def _rank(node: Object, config: BackendConfig) -> tuple[bool, str, str]:
     return meta.name(node) != config.node, str(node["metadata"].get("creationTimestamp")), meta.name(node)
 
 
-def _cidrs(node: Object, config: BackendConfig, taken: Iterable[Network]) -> tuple[list[Network], str]:
-    """Those that count, and why one does not."""
+class _Taken:
+    """Ranges of which no two overlap, in order, so that a further one is compared with its neighbours alone."""
+
+    def __init__(self) -> None:
+        self._ranges: dict[int, list[tuple[int, int, Network]]] = {4: [], 6: []}
+
+    def add(self, network: Network) -> Network | None:
+        """The one that it overlaps, when it does: then it is not added."""
+        ranges, first, last = self._ranges[network.version], int(network.network_address), int(network.broadcast_address)
+        place = bisect_left(ranges, first, key=lambda each: each[0])
+        for start, end, other in ranges[max(place - 1, 0) : place + 1]:
+            if start <= last and first <= end:
+                return other
+        ranges.insert(place, (first, last, network))
+        return None
+
+
+def _cidrs(node: Object, config: BackendConfig, taken: _Taken) -> tuple[list[Network], str]:
+    """Those that count, which are taken from now on, and why one does not."""
     spec = node.get("spec") or {}
     found: list[Network] = []
     complaint = ""
     for text in spec.get("podCIDRs") or [each for each in (spec.get("podCIDR"),) if each]:
-        network, why = _inside(str(text), config, [*taken, *found])
+        network, why = _inside(str(text), config, taken)
         if network is not None:
             found.append(network)
         complaint = complaint or why
     return found, complaint
 
 
-def _inside(text: str, config: BackendConfig, taken: Iterable[Network]) -> tuple[Network | None, str]:
+def _inside(text: str, config: BackendConfig, taken: _Taken) -> tuple[Network | None, str]:
     try:
         network = ip_network(text)
     except ValueError:
         return None, f"spec.podCIDR {text} is no network"
     if not config.holds(network):
         return None, f"spec.podCIDR {text} is not inside the pod network {', '.join(config.cluster_cidrs)}"
-    if other := next((each for each in taken if each.version == network.version and each.overlaps(network)), None):
+    if other := taken.add(network):
         return None, f"spec.podCIDR {text} overlaps {other} of an older node"
     return network, ""
 

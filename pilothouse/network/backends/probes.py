@@ -33,6 +33,6 @@ def _refuses(config: BackendConfig, *kind: str) -> str:
     try:
         ip("link", "add", name, "type", *kind)
     except BackendFailure as failure:
-        return "" if "File exists" in str(failure) else str(failure).rpartition("answers: ")[2].partition(":")[2].strip() or str(failure)
+        return "" if "exists" in str(failure) else str(failure).rpartition("answers: ")[2].partition(":")[2].strip() or str(failure)
     ip("link", "delete", name)
     return ""

@@ -7,7 +7,7 @@ made it: `replace` takes the place of another one's without a moment in between.
 
 import json
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -67,31 +67,39 @@ def reconcile(wanted: dict[str, list[Route]], config: BackendConfig, protocol: s
     for route in there:
         if route.destination not in destinations:
             remove(route, protocol)
+    known = set(there)
+    new = {node: [route for route in routes if route not in known] for node, routes in wanted.items()}
+    try:
+        batch("ip", [" ".join(_putting(route, protocol)) for routes in new.values() for route in routes])
+    except BackendFailure:
+        return _one_by_one(new, there, protocol)
+    return {}
+
+
+def _one_by_one(wanted: dict[str, list[Route]], there: Sequence[Route], protocol: str) -> dict[str, str]:
+    """Which routes are refused, by node, and why. What led elsewhere before is not left behind where the new one was refused."""
     refused = {}
     for node, routes in wanted.items():
         for route in routes:
-            if route in there:
-                continue
             try:
                 put(route, protocol)
             except BackendFailure as failure:
                 refused[node] = str(failure)
-                _drop(destinations={route.destination}, there=there, protocol=protocol)
+                for old in there:
+                    if old.destination == route.destination:
+                        remove(old, protocol)
     return refused
-
-
-def _drop(destinations: set[str], there: Iterable[Route], protocol: str) -> None:
-    """What led elsewhere before is not left behind where the new one was refused."""
-    for route in there:
-        if route.destination in destinations:
-            remove(route, protocol)
 
 
 def put(route: Route, protocol: str) -> None:
     """In the place of another one to the same addresses. Raises BackendFailure."""
+    ip(route.family, *_putting(route, protocol))
+
+
+def _putting(route: Route, protocol: str) -> list[str]:
     device = ["dev", route.device, "onlink"] if route.device else []
     mtu = ["mtu", str(route.mtu)] if route.mtu else []
-    ip(route.family, "route", "replace", route.destination, "via", route.gateway, *device, "proto", protocol, *mtu)
+    return ["route", "replace", route.destination, "via", route.gateway, *device, "proto", protocol, *mtu]
 
 
 def remove(route: Route, protocol: str) -> None:
