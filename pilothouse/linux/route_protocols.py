@@ -8,3 +8,5 @@ TO_NODES = 114
 THROUGH_TUNNELS = 115
 TO_PODS = 116
 """Of this node, and to what it answers for."""
+ENCRYPTED = 117
+"""Through WireGuard."""

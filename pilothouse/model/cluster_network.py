@@ -30,6 +30,8 @@ DEFAULTS: Object = {
     "mtu": 0,
     "encryption": NO_ENCRYPTION,
 }
+WIREGUARD_PORT = 51820
+"""UDP port at which nodes take encrypted packets."""
 FOLLOWS = f"{GROUP}/follows"
 """Annotation of a Node: what it has carried out, as JSON (`Following`)."""
 CANNOT = f"{GROUP}/cannot"
@@ -89,6 +91,11 @@ def filled(spec: Object) -> Object:
 def encrypts(spec: Object) -> tuple[str, ...]:
     """The encryption that is asked for, if any."""
     return (spec["encryption"],) if spec["encryption"] != NO_ENCRYPTION else ()
+
+
+def carrier(spec: Object) -> str:
+    """What carries packets between nodes: the back end, or the encryption's own tunnels."""
+    return next(iter(encrypts(spec)), None) or str(spec["backend"])
 
 
 def why_not(network: Object, node: Object) -> str:

@@ -19,7 +19,7 @@ from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.client.recorder import Recorder
 from pilothouse.linux.packet_size import PacketSize
 from pilothouse.model import meta
-from pilothouse.model.cluster_network import BGP, CANNOT, CLUSTERNETWORKS, FOLLOWS, GROUP, HOST, NAME, ROUTES, VXLAN, Following
+from pilothouse.model.cluster_network import BGP, CANNOT, CLUSTERNETWORKS, FOLLOWS, GROUP, HOST, NAME, ROUTES, VXLAN, WIREGUARD, Following
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES
@@ -38,12 +38,13 @@ from pilothouse.network.backends.seam import Backend, BackendFailure, Outcome, S
 from pilothouse.network.backends.selftest import SelfTest
 from pilothouse.network.backends.vxlan import VXLAN as Tunnels
 from pilothouse.network.backends.vxlan.kernel import names as tunnel_names
+from pilothouse.network.backends.wireguard import WireGuard as Encrypted
 
 log = structlog.get_logger("network.backends")
 INSPECT_S, SETTLE_S, LEARN_S = 15.0, 0.1, 5.0
 REASON = "NodeNotRouted"
 UNAVAILABLE = "NetworkUnavailable"
-MAKERS: Mapping[str, Callable[[Surroundings], Backend]] = {ROUTES: Routes, VXLAN: Tunnels, BGP: Speaker, HOST: Host}
+MAKERS: Mapping[str, Callable[[Surroundings], Backend]] = {ROUTES: Routes, VXLAN: Tunnels, BGP: Speaker, HOST: Host, WIREGUARD: Encrypted}
 
 
 class NodeBackends:

@@ -14,7 +14,7 @@ import structlog
 from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.tasks import Scope
 from pilothouse.model import meta
-from pilothouse.model.cluster_network import following
+from pilothouse.model.cluster_network import carrier, following
 from pilothouse.model.json import Object
 from pilothouse.network.backends.seam import Backend, BackendFailure, Outcome, View
 
@@ -48,7 +48,7 @@ class Driver:
 
     async def step(self, view: View) -> Outcome:
         """Raises BackendFailure when the chosen back end cannot be applied; the one before serves all nodes then."""
-        current = self._choose(view.spec["backend"])
+        current = self._choose(carrier(view.spec))
         try:
             outcome = await current.backend.apply(view)
         except BackendFailure:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
-from pilothouse.linux.route_protocols import THROUGH_TUNNELS, TO_NODES
+from pilothouse.linux.route_protocols import ENCRYPTED, THROUGH_TUNNELS, TO_NODES
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.seam import BackendFailure
 
-ROUTES, VXLAN = str(TO_NODES), str(THROUGH_TUNNELS)
+ROUTES, VXLAN, WIREGUARD = str(TO_NODES), str(THROUGH_TUNNELS), str(ENCRYPTED)
 _TIMEOUT_S = 20
 
 
@@ -24,7 +24,7 @@ _TIMEOUT_S = 20
 class Route:
     """To the addresses of a node's pods. destination: a CIDR. device: with it, the gateway is taken to be on that link.
 
-    mtu: the largest packet in bytes; 0: what the link carries.
+    gateway "": the link alone leads there. mtu: the largest packet in bytes; 0: what the link carries.
     """
 
     destination: str
@@ -49,14 +49,14 @@ def _present(family: str, protocol: str) -> list[Route]:
 
 def _shown(route: Any) -> Route:
     """The device only where it was given: of others the kernel has found it out."""
-    device = route["dev"] if "onlink" in route.get("flags", ()) else ""
+    device = route["dev"] if "onlink" in route.get("flags", ()) or "gateway" not in route else ""
     mtu = next((each["mtu"] for each in route.get("metrics", ()) if "mtu" in each), 0)
     return Route(str(ip_network(route["dst"])), route.get("gateway", ""), device, mtu)
 
 
 def limits(config: BackendConfig) -> dict[str, int]:
     """By destination, what packets are held to. Raises BackendFailure."""
-    return {route.destination: route.mtu for protocol in (ROUTES, VXLAN) for route in present(config, protocol) if route.mtu}
+    return {route.destination: route.mtu for protocol in (ROUTES, VXLAN, WIREGUARD) for route in present(config, protocol) if route.mtu}
 
 
 def reconcile(wanted: dict[str, list[Route]], config: BackendConfig, protocol: str) -> dict[str, str]:
@@ -97,9 +97,11 @@ def put(route: Route, protocol: str) -> None:
 
 
 def _putting(route: Route, protocol: str) -> list[str]:
-    device = ["dev", route.device, "onlink"] if route.device else []
+    way = ["via", route.gateway] if route.gateway else []
+    device = ["dev", route.device] if route.device else []
+    onlink = ["onlink"] if route.device and route.gateway else []
     mtu = ["mtu", str(route.mtu)] if route.mtu else []
-    return ["route", "replace", route.destination, "via", route.gateway, *device, "proto", protocol, *mtu]
+    return ["route", "replace", route.destination, *way, *device, *onlink, "proto", protocol, *mtu]
 
 
 def remove(route: Route, protocol: str) -> None:

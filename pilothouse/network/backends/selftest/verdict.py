@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pilothouse.model.cluster_network import VXLAN
+from pilothouse.model.cluster_network import VXLAN, WIREGUARD, WIREGUARD_PORT, carrier
 from pilothouse.model.json import Object
 from pilothouse.network.backends.selftest.probe import Finding
 
@@ -31,14 +31,19 @@ def trouble(found: Finding, spec: Object) -> Verdict | None:
         return Verdict(
             "NodeUnreachable", f"{target.node}: neither the machine ({target.host}) nor its pods' gateway {target.other} answers"
         )
-    if spec["backend"] == VXLAN:
-        port = spec["vxlan"]["port"]
+    if port := _tunnel_port(spec):
         said = f"{target.node}: {target.host} answers pings, but nothing comes through the tunnel"
         return Verdict("TunnelBlocked", f"{said}: let UDP port {port} through between the nodes")
     said = (
         f"{target.node}: {target.host} answers pings, but its pods' gateway {target.other} does not: something between drops pods' packets"
     )
     return Verdict("PodNetworkBlocked", f"{said}; `ph network set --backend vxlan` wraps them in packets of the nodes")
+
+
+def _tunnel_port(spec: Object) -> int:
+    """0 where packets go without a tunnel."""
+    ports = {VXLAN: spec["vxlan"]["port"], WIREGUARD: WIREGUARD_PORT}
+    return int(ports.get(carrier(spec), 0))
 
 
 def summary(troubles: Mapping[str, Verdict], limits: Mapping[str, int]) -> tuple[bool, Verdict]:
