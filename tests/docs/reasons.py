@@ -28,6 +28,7 @@ _OTHERS = (
     "NoExecute NoSchedule NodeBackends NodePort NodeResizeError NodeResizeInfeasible NodeResizePending "
     "NodeResourcesBalancedAllocation NodeResourcesFit NodeRoutes NodeRoutesConfig NodeTerm NodeUnschedulable "
     "NodeVolumeLimits NonIndexed NotIn OnDelete OnFailure OnRootMismatch OrderedReady PIDPressure PersistentVolumeClaim "
+    "PodNetworkDegraded SelfTest "
     "PodAddressPressure PodInfo PodList PodNetwork PodNetworkConfig PodReadyToStartContainers PodResizeInProgress "
     "PodResizePending PodSandboxStatus PodScheduled PodTopologySpread PodWorker PreferClose PreferDualStack PreferNoSchedule "
     "PreferSameNode PreferSameZone PrioritySort PullImage ReadOnlyMany ReadWriteMany ReadWriteOnce ReadWriteOncePod "
