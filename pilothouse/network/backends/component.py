@@ -19,10 +19,12 @@ from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.client.recorder import Recorder
 from pilothouse.linux.packet_size import PacketSize
 from pilothouse.model import meta
+from pilothouse.model.bgp import STATUS
 from pilothouse.model.cluster_network import BGP, CANNOT, CLUSTERNETWORKS, FOLLOWS, GROUP, HOST, NAME, ROUTES, VXLAN, WIREGUARD, Following
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import NODES
+from pilothouse.model.kinds import ENDPOINTSLICES, NODES, SERVICES
+from pilothouse.model.load_balancers import service_keys
 from pilothouse.network.backends import table
 from pilothouse.network.backends.bgp import BGP as Speaker
 from pilothouse.network.backends.config import BackendConfig
@@ -73,7 +75,8 @@ class NodeBackends:
         self._told: dict[str, str] = {}
         self._cannot: dict[str, str] = {}
         self._held: dict[str, int] = {}
-        self._around = Surroundings(config, informers.client, node, conditions, recorder, self._wake.set)
+        services, slices = informers.of(SERVICES), informers.of(ENDPOINTSLICES, indexes={"service": service_keys})
+        self._around = Surroundings(config, informers.client, node, conditions, recorder, self._wake.set, services, slices)
         self._selftest = SelfTest(config, conditions, self._wake.set)
         self._nodes.on_change(self._changed)
         self._settings.on_change(lambda old, new: self._wake.set())
@@ -193,7 +196,7 @@ def _place(node: Object | None) -> object:
     """What ways depend on."""
     if node is None:
         return None
-    annotations = {key: value for key, value in meta.annotations(node).items() if key.startswith(f"{GROUP}/")}
+    annotations = {key: value for key, value in meta.annotations(node).items() if key.startswith(f"{GROUP}/") and key != STATUS}
     spec = node.get("spec") or {}
     is_ready = (meta.condition(node, "Ready") or {}).get("status")
     return spec.get("podCIDR"), spec.get("podCIDRs"), (node.get("status") or {}).get("addresses"), annotations, meta.labels(node), is_ready

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pilothouse.client.client import Client
+from pilothouse.client.informer import Informer
 from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.client.recorder import Recorder
 from pilothouse.model.json import Object
@@ -65,7 +66,7 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a back end may use. reader: signed in as the proxies are, to watch with. node: signed in as this node. wake: asks for another
-    `apply`, from the loop."""
+    `apply`, from the loop. services, slices: caches that the node's proxy has, too; slices have the index "service"."""
 
     config: BackendConfig
     reader: Client
@@ -73,6 +74,8 @@ class Surroundings:
     conditions: NodeConditions
     recorder: Recorder | None
     wake: Callable[[], None]
+    services: Informer
+    slices: Informer
 
 
 class Backend(Protocol):

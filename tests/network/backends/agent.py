@@ -4,6 +4,9 @@ what the node writes to the API goes to standard output."""
 import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +14,42 @@ import structlog
 
 from pilothouse.client.client import Client
 from pilothouse.client.node_conditions import NodeConditions
-from pilothouse.client.transport import Call
+from pilothouse.client.transport import Call, WatchEvent
+from pilothouse.model.bgp import BGPADVERTISEMENTS, BGPPEERS
 from pilothouse.model.cluster_network import CLUSTERNETWORKS
-from pilothouse.model.kinds import NODES
+from pilothouse.model.kinds import ENDPOINTSLICES, NODES, SECRETS, SERVICES
+from pilothouse.model.load_balancers import COMMUNITIES, IPADDRESSPOOLS
 from pilothouse.network.backends import BackendConfig, NodeBackends
 from pilothouse.network.backends.config import Probing
 from tests.network.cluster import FakeCluster
 
-KINDS = {"Node": NODES, "ClusterNetwork": CLUSTERNETWORKS}
+KINDS = {
+    each.kind: each
+    for each in (NODES, CLUSTERNETWORKS, SERVICES, ENDPOINTSLICES, SECRETS, IPADDRESSPOOLS, COMMUNITIES, BGPPEERS, BGPADVERTISEMENTS)
+}
 
 
 class Pipe(FakeCluster):
-    """Answers reads from memory and prints every write."""
+    """Answers reads from memory and prints every write. Of every kind one namespace is used at most, so that lists need not tell them."""
 
     async def call(self, call: Call) -> Any:
+        if call.method == "GET":
+            return await super().call(_unscoped(call))
         if call.method != "PATCH":
             return await super().call(call)
         sys.stdout.write(json.dumps({"path": call.path, "body": call.body}) + "\n")
         sys.stdout.flush()
         return {}
+
+    def watch(self, call: Call) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
+        return super().watch(_unscoped(call))
+
+
+def _unscoped(call: Call) -> Call:
+    """A list in a namespace, as one of all."""
+    before, found, after = call.path.partition("/namespaces/")
+    _, _, resource = after.partition("/")
+    return replace(call, path=f"{before}/{resource}") if found and resource and "/" not in resource else call
 
 
 async def main() -> None:

@@ -91,6 +91,7 @@ class Hosts:
         self._lock = threading.RLock()
         self._threads: list[threading.Thread] = []
         self.network: Object = {}
+        self.others: dict[tuple[str, str], Object] = {}
         self.set()
 
     def set(self, **spec: Any) -> None:
@@ -98,6 +99,11 @@ class Hosts:
         generation = self.network.get("metadata", {}).get("generation", 0) + 1
         self.network = {"kind": "ClusterNetwork", "metadata": {"name": "default", "generation": generation}, "spec": filled(spec)}
         self._tell(self.network)
+
+    def say(self, obj: Object) -> None:
+        """An object of any other kind that the agents know, of which every host is told."""
+        self.others[obj["kind"], obj["metadata"]["name"]] = obj
+        self._tell(obj)
 
     def start(self, host: Host) -> None:
         config = {"instance": INSTANCE, "node": host.name, "cluster_cidrs": FAMILIES[host.families], "state": str(host.state)}
@@ -108,7 +114,7 @@ class Hosts:
                 command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=_environment()
             )
         with self._lock:
-            for obj in (*(each.node for each in self.hosts if each.node), self.network):
+            for obj in (*(each.node for each in self.hosts if each.node), self.network, *self.others.values()):
                 self._send(host, json.dumps(obj))
             self._send(host, "go")
         thread = threading.Thread(target=self._follow, args=(host, host.process), daemon=True)

@@ -8,13 +8,14 @@ Source: kubernetes plugin/pkg/auth/authorizer/node/graph.go.
 from dataclasses import dataclass
 
 from pilothouse.engine.apiserver.authz.references import CLAIMS, Reference, references
+from pilothouse.engine.apiserver.authz.router_secrets import RouterSecrets
 from pilothouse.engine.apiserver.authz.volume_secrets import VolumeSecrets
 from pilothouse.engine.apiserver.following import follow_resource
 from pilothouse.engine.apiserver.kinds.pod_validation.annotations import MIRROR
 from pilothouse.engine.apiserver.objects import Objects
 from pilothouse.engine.store.store import Store
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PERSISTENTVOLUMES, PODS, VOLUMEATTACHMENTS
+from pilothouse.model.kinds import NODES, PERSISTENTVOLUMES, PODS, VOLUMEATTACHMENTS
 
 
 @dataclass(slots=True)
@@ -34,11 +35,13 @@ class NodeGraph:
         self._pods: dict[tuple[str, str], _BoundPod] = {}
         self._by_node: dict[tuple[str, str], dict[str, _BoundPod]] = {}
         self._volume_secrets = VolumeSecrets()
+        self._router_secrets = RouterSecrets()
 
     def follow(self) -> None:
-        """Take in all pods, the Secrets of volumes, and every change from now on."""
+        """Take in all pods, the Secrets of volumes and routers, and every change from now on."""
         follow_resource(self._store, PODS, self)
         self._volume_secrets.follow(self._store)
+        self._router_secrets.follow(self._store)
 
     def clear(self) -> None:
         self._pods.clear()
@@ -84,6 +87,13 @@ class NodeGraph:
     def is_secret_of_volume(self, node: str, namespace: str, secret: str) -> bool:
         """Whether a PersistentVolume of a pod of the node needs the Secret there."""
         return any(self.is_volume_of(node, volume) for volume in self._volume_secrets.volumes_with(namespace, secret))
+
+    def is_secret_of_router(self, node: str, namespace: str, secret: str) -> bool:
+        """Whether a router that the node speaks BGP with has its password in the Secret."""
+        if not self._router_secrets.is_named(namespace, secret):
+            return False
+        found = self._objects.get(NODES, "", node)
+        return found is not None and self._router_secrets.is_for(found, namespace, secret)
 
     def is_attachment_of(self, node: str, attachment: str) -> bool:
         found = self._objects.get(VOLUMEATTACHMENTS, "", attachment)

@@ -5,7 +5,7 @@ which are those of the ClusterRole `system:node` as shipped (changes to that rol
 is asked next. What may be *in* a write is NodeRestriction's to say. Source: kubernetes plugin/pkg/auth/authorizer/node.
 
 Beside upstream's, a node has two objects of its own in kube-system: the Lease with its report on endpoints, and the EndpointSlice of its
-DNS server.
+DNS server. It reads the Secrets with passwords of the routers that it speaks BGP with.
 """
 
 from collections.abc import Callable, Sequence
@@ -70,6 +70,8 @@ class NodeAuthorizer:
         if self._graph.is_referenced(node, asked.namespace, (asked.resource, asked.name)):
             return None
         if asked.resource == SECRETS and self._graph.is_secret_of_volume(node, asked.namespace, asked.name):
+            return None
+        if asked.resource == SECRETS and self._graph.is_secret_of_router(node, asked.namespace, asked.name):
             return None
         return _NO_PATH.format(node=node)
 

@@ -2,6 +2,7 @@
 
 from pilothouse.engine.apiserver.bootstrap.controller_roles import CONTROLLERS
 from pilothouse.engine.apiserver.bootstrap.roles import (
+    BGP_READER,
     CLUSTER_INFO_READER,
     DNS_CONFIG_READER,
     ENDPOINT_REPORT_READER,
@@ -44,6 +45,7 @@ _NODES = (
     ("pilothouse:node-autoapprove-bootstrap", f"{_REQUESTS}:nodeclient", (f"Group:{NODE_GROUP}",)),
     ("pilothouse:node-autoapprove-renewal", f"{_REQUESTS}:selfnodeclient", ("Group:system:nodes",)),
     ("pilothouse:kubelet-api-admin", "system:kubelet-api-admin", ("User:kube-apiserver-kubelet-client",)),
+    (BGP_READER, BGP_READER, ("User:system:kube-proxy",)),
     (LOAD_BALANCER_READER, LOAD_BALANCER_READER, ("User:system:kube-proxy",)),
     (LOAD_BALANCER_ANNOUNCER, LOAD_BALANCER_ANNOUNCER, ("Group:system:nodes",)),
     (NETWORK_READER, NETWORK_READER, ("User:system:kube-proxy",)),

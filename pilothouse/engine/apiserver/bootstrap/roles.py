@@ -26,6 +26,8 @@ NETWORK_READER = "pilothouse:cluster-network-reader"
 """Of nodes' proxies, which carry out NetworkPolicies, too: who the pods are that these name."""
 LOAD_BALANCER_READER = "pilothouse:load-balancer-reader"
 """Of nodes' proxies, which know by it for which addresses their node is to answer."""
+BGP_READER = "pilothouse:bgp-reader"
+"""Of nodes' proxies, with which their BGP reads: with which routers they speak, and what these are told."""
 LOAD_BALANCER_ANNOUNCER = "pilothouse:load-balancer-announcer"
 """Of nodes: to say for which Services they answer."""
 NODE_VOLUMES = "pilothouse:node-volumes"
@@ -190,6 +192,7 @@ def _components() -> list[Object]:
             rule("list watch", "clusternetworkpolicies", POLICIES),
         ),
         cluster_role(LOAD_BALANCER_READER, rule("list watch", "ipaddresspools l2advertisements servicel2statuses", LOAD_BALANCERS)),
+        cluster_role(BGP_READER, rule("list watch", "bgppeers bgpadvertisements communities ipaddresspools", LOAD_BALANCERS)),
         cluster_role(
             LOAD_BALANCER_ANNOUNCER,
             rule("create delete", "servicel2statuses", LOAD_BALANCERS),

@@ -6,6 +6,7 @@ A definition that somebody has applied in the place of ours (MetalLB's own manif
 from contextlib import suppress
 
 from pilothouse.client.client import Client
+from pilothouse.engine.controllers.loadbalancer.bgp_definitions import BGP_DEFINITIONS
 from pilothouse.engine.controllers.loadbalancer.definitions import DEFINITIONS, MADE_HERE, VERSION
 from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists
@@ -18,7 +19,7 @@ _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 async def install(client: Client) -> None:
     """Raises ApiError."""
-    for definition in DEFINITIONS:
+    for definition in (*DEFINITIONS, *BGP_DEFINITIONS):
         await _ensure(client, definition)
     if await client.get_or_none(NAMESPACES, NAMESPACE) is None:
         with suppress(AlreadyExists):

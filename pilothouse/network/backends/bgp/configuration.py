@@ -28,7 +28,7 @@ GROUP = "announced_as"
 class Configuration:
     """folder: where BIRD writes its log. metric: of the kernel's routes that are BIRD's. own: ranges that this node announces.
 
-    clusters: the addresses of all pods. nodes_ranges: those of all nodes, which a reflector also tells routers.
+    clusters: the addresses of all pods.
     """
 
     folder: str
@@ -41,7 +41,6 @@ class Configuration:
     routers: tuple[RouterSession, ...] = ()
     announcements: tuple[Announcement, ...] = ()
     groups: tuple[Group, ...] = ()
-    is_reflector: bool = False
 
     @property
     def versions(self) -> tuple[int, ...]:

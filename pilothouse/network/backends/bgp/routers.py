@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from pilothouse.model import durations, meta
+from pilothouse.model.bgp import secret_name
 from pilothouse.model.json import Object
 from pilothouse.model.selector import SelectorError, from_label_selector
 from pilothouse.network.backends.bgp.sessions import session_name
@@ -76,11 +77,6 @@ def routers(peers: Iterable[Object], own: Peer, settings: BGPSettings, passwords
         else:
             sessions[session.address] = session
     return Routers(tuple(sorted(sessions.values(), key=lambda each: each.name)), problems)
-
-
-def secret_of(peer: Object) -> str:
-    """The name of the Secret with its password; "" for none."""
-    return str(((peer.get("spec") or {}).get("passwordSecret") or {}).get("name") or "")
 
 
 def _is_for(obj: Object, own: Peer) -> bool:
@@ -154,7 +150,7 @@ def _seconds(spec: Object, name: str, otherwise: int) -> int:
 
 def _password(obj: Object, passwords: Mapping[str, str]) -> str:
     spec = obj["spec"]
-    secret = secret_of(obj)
+    secret = secret_name(obj)
     if secret and secret not in passwords:
         raise Refused(f"its Secret {secret} cannot be read: make one of type kubernetes.io/basic-auth in namespace {meta.namespace(obj)}")
     found = passwords[secret] if secret else str(spec.get("password") or "")

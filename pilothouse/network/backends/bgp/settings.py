@@ -13,7 +13,8 @@ class BGPSettings:
     """reflectors: the nodes that hand on what the others announce; None for no reflectors. Times in seconds.
 
     restart_s: how long a node's routes are kept by others while its BIRD is being restarted (RFC 4724, Restart Time).
-    accepted: networks inside of which routers outside may announce routes to nodes. most_prefixes: of one such router.
+    announced: networks of cluster and external IPs, which every node says that it is the way to. accepted: networks inside of which
+    routers outside may announce routes to nodes. most_prefixes: of one such router.
     """
 
     as_number: int = 64512
@@ -27,8 +28,7 @@ class BGPSettings:
     accepted: tuple[Network, ...] = ()
     most_prefixes: int = 1000
     announces_pods: bool = True
-    announces_cluster_ips: bool = False
-    announces_external_ips: bool = False
+    announced: tuple[Network, ...] = ()
 
     @classmethod
     def of(cls, spec: Object) -> "BGPSettings":
@@ -48,6 +48,5 @@ class BGPSettings:
             accepted=tuple(ip_network(each) for each in bgp.get("acceptedNetworks") or ()),
             most_prefixes=bgp.get("maxPrefixes", own.most_prefixes),
             announces_pods=announced.get("podNetworks", own.announces_pods),
-            announces_cluster_ips=announced.get("clusterIPs", own.announces_cluster_ips),
-            announces_external_ips=announced.get("externalIPs", own.announces_external_ips),
+            announced=tuple(ip_network(each) for key in ("clusterIPs", "externalIPs") for each in announced.get(key) or ()),
         )

@@ -3,15 +3,17 @@
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pilothouse.network.backends.bgp.control import ask
 from pilothouse.network.backends.bgp.process import Bird
 from pilothouse.network.backends.bgp.sessions import session_name
 from pilothouse.network.backends.bgp.states import SessionState, states
 from pilothouse.network.backends.config import BackendConfig
-from tests.network.backends.hosts import FAMILIES, INSTANCE, Host, Hosts, hosts
+from tests.network.backends.hosts import FAMILIES, INSTANCE, Host, Hosts, hosts, run, until
 
 
 def bird(host: Host) -> Bird:
@@ -47,3 +49,60 @@ def session(host: Host, other: Host, version: int = 4) -> SessionState:
 
 def routes(host: Host) -> str:
     return host.ip("route", "show", "proto", "bird") + host.ip("-6", "route", "show", "proto", "bird")
+
+
+@contextmanager
+def router(folder: Path, cluster: Hosts, *, number: int = 100, as_number: int = 64600, extra: str = "", inside: str = "") -> Iterator[Path]:
+    """A router outside, on the hosts' link: a BIRD that takes everything from all of them. extra: configuration. inside: of each session.
+
+    Gives the path of its control socket.
+    """
+    netns, here = f"{cluster.prefix}r{number}", folder / f"router{number}"
+    here.mkdir()
+    (here / "bird.conf").write_text(_router(cluster, number, as_number, extra, inside))
+    process = None
+    try:
+        run("ip", "netns", "add", netns)
+        wire = f"{cluster.prefix}w"
+        run("ip", "-n", wire, "link", "add", f"r{number}", "type", "veth", "peer", "name", "eth0", "netns", netns)
+        run("ip", "-n", wire, "link", "set", f"r{number}", "master", "wire0", "up")
+        run("ip", "-n", netns, "address", "add", f"192.0.2.{number}/24", "dev", "eth0")
+        run("ip", "-n", netns, "address", "add", f"2001:db8::{number}/64", "dev", "eth0", "nodad")
+        for link in ("lo", "eth0"):
+            run("ip", "-n", netns, "link", "set", link, "up")
+        command = ["ip", "netns", "exec", netns, "bird", "-f", "-c", here / "bird.conf", "-s", here / "control"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until((here / "control").exists, "the router runs")
+        yield here / "control"
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait()
+        run("ip", "netns", "delete", netns, check=False)
+
+
+def _router(cluster: Hosts, number: int, as_number: int, extra: str, inside: str) -> str:
+    lines = [f"router id 192.0.2.{number};", "protocol device {}", "protocol direct { ipv4; ipv6; }"]
+    lines += [f"protocol kernel {{ ipv{version} {{ export all; }}; }}" for version in (4, 6)]
+    lines.append(extra)
+    for host in cluster.hosts:
+        for address in host.addresses:
+            version = 6 if ":" in address else 4
+            channel = f"ipv{version} {{ import all; export where source = RTS_STATIC; }};"
+            times = "connect delay time 1; connect retry time 1; error wait time 1, 1;"
+            head = f"protocol bgp {host.name}v{version} {{ local as {as_number}; neighbor {address} as 64512; direct; {times}"
+            lines.append(f"{head} {inside} {channel} }}")
+    return "\n".join(lines)
+
+
+def told(socket: Path) -> dict[str, list[str]]:
+    """What the router has heard: by prefix, the lines about it."""
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    for table in ("master4", "master6"):
+        for line in asyncio.run(ask(socket, f"show route all where source = RTS_BGP table {table}")):
+            first = line.split()[:1]
+            if first and "/" in first[0]:
+                current = found.setdefault(first[0], [])
+            current.append(line.strip())
+    return found
