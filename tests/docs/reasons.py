@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "pilothouse"
 NOT_SAID = ("platform/builds/detect",)
 """Folders whose words are names in users' sources, never reasons of objects."""
 AREAS = ("engine/controllers", "engine/scheduler", "engine/node", "platform", "network")
-_SEVERAL_WORDS = re.compile(r"(?:[A-Z][a-z]+|OOM|CIDR|PID|URL|SE)(?:[A-Z][a-z]+|OOM|CIDR|PID|URL|IP|DNS)+")
+_SEVERAL_WORDS = re.compile(r"(?:[A-Z][a-z]+|OOM|CIDR|PID|URL|SE|BGP|BIRD)(?:[A-Z][a-z]+|OOM|CIDR|PID|URL|IP|DNS)+")
 
 _OTHERS = (
     "AbleToScale AllContainersRestarting AnnouncerConfig AnonPages AverageValue BackendConfig BestEffort BlockDevice "

@@ -2,6 +2,7 @@
 
 import click
 
+from pilothouse.cli.network.bgp import bgp, routes
 from pilothouse.cli.network.setting import set_
 from pilothouse.cli.network.show import show
 
@@ -17,5 +18,7 @@ def network() -> None:
     """
 
 
+network.add_command(bgp)
+network.add_command(routes)
 network.add_command(show)
 network.add_command(set_)

@@ -52,6 +52,10 @@ async def test_the_network_is_there_with_its_defaults_and_comes_back_when_it_is_
         ({"vxlan": {"vni": 0}}, "should be greater than or equal to 1"),
         ({"mtu": 68}, "mtu is 0 or at least 1280"),
         ({"encryption": "WireGuard", "backend": "VXLAN"}, "it goes with backend Routes"),
+        ({"bgp": {"asNumber": 0}}, "should be greater than or equal to 1"),
+        ({"bgp": {"acceptedNetworks": ["192.0.2.1/24"]}}, "is no network such as 192.0.2.0/24"),
+        ({"bgp": {"routeReflectors": {"clusterID": "1.2.3.4"}}}, "nodeSelector"),
+        ({"bgp": {"holdTimeSeconds": 9, "keepaliveTimeSeconds": 10}}, "keepaliveTimeSeconds is at most holdTimeSeconds"),
     ],
 )
 async def test_what_no_network_can_be_is_refused(cluster: Cluster, spec: Object, why: str) -> None:

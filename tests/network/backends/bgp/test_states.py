@@ -1,0 +1,73 @@
+"""What BIRD says of its sessions, and what a node says of that."""
+
+import json
+
+from pilothouse.model import bgp
+from pilothouse.network.backends.bgp.report import lines, said
+from pilothouse.network.backends.bgp.sessions import topology
+from pilothouse.network.backends.bgp.settings import BGPSettings
+from pilothouse.network.backends.bgp.states import SessionState, states
+from tests.network.backends.bgp.objects import node, view
+
+ANSWER = """\
+Name       Proto      Table      State  Since         Info
+kernel4    Kernel     master4    up     1796020665
+  Channel ipv4
+    Routes:         0 imported, 1 exported, 0 preferred
+
+node4_676b8bb84ce7267d BGP        ---        up     1796020666    Established
+  Description:    n1
+  BGP state:          Established
+    Neighbor address: 192.0.2.1
+  Channel ipv4
+    State:          UP
+    Routes:         3 imported, 1 exported, 1 preferred
+
+router4_0480a93d2e9b094b BGP        ---        start  1796020700    Connect       Error: Bad peer AS
+  Description:    rack
+  BGP state:          Connect
+    Neighbor address: 192.0.2.2
+    Last error:       Error: Bad peer AS
+router6_1111111111111111 BGP        ---        down   1796020701
+""".splitlines()
+
+
+def test_sessions_are_read_with_their_state_routes_and_last_error() -> None:
+    assert states(ANSWER) == {
+        "node4_676b8bb84ce7267d": SessionState("node4_676b8bb84ce7267d", "Established", 1796020666, 3, 1, ""),
+        "router4_0480a93d2e9b094b": SessionState("router4_0480a93d2e9b094b", "Connect", 1796020700, 0, 0, "Error: Bad peer AS"),
+        "router6_1111111111111111": SessionState("router6_1111111111111111", "Down", 1796020701),
+    }
+
+
+def test_a_condition_names_who_does_not_answer_and_the_likely_cause() -> None:
+    found = topology(view(node(1, families="4"), node(2, families="4"), node(3, families="4")), BGPSettings()).sessions
+    by_node = {each.node: each.name for each in found}
+    known = {
+        by_node["n2"]: SessionState(by_node["n2"], "Established"),
+        by_node["n3"]: SessionState(by_node["n3"], "Active", error="Socket: Connection refused"),
+    }
+    told = said(lines(found, (), known, as_number=64512, port=179), "")
+    assert (told.is_true, told.reason) == (True, "BGPSessionsDown")
+    assert told.message == (
+        "1 of 2 BGP sessions are down: n3 at 192.0.2.3: nothing listens at TCP port 179 there (Socket: Connection refused)"
+    )
+    known[by_node["n3"]].state = "Established"
+    assert not said(lines(found, (), known, as_number=64512, port=179), "").is_true
+    assert said((), "this node has no BIRD").message == "this node has no BIRD; routes stay as they are"
+
+
+def test_an_annotation_is_bounded_and_names_those_that_are_down_first() -> None:
+    sessions = [
+        {"peer": f"n{n}", "kind": "node", "address": "192.0.2.1", "state": "Established" if n else "Idle", "since": 1, "error": ""}
+        for n in range(500)
+    ]
+    text = bgp.shown(64512, sessions)
+    assert len(text) < 8192
+    found = bgp.status({"metadata": {"annotations": {bgp.STATUS: text}}})
+    assert (found["sessions"], found["up"], found["named"][0]["peer"], len(found["named"])) == (500, 499, "n0", bgp.MOST_SESSIONS)
+
+
+def test_what_is_no_status_is_none() -> None:
+    for text in ("", "[", "[]", '{"as": "x"}', json.dumps({"as": 1, "sessions": None, "up": 1})):
+        assert bgp.status({"metadata": {"annotations": {bgp.STATUS: text}}}) == {}
