@@ -3,6 +3,7 @@
 Names carry this process's id; everything is removed at the end, whatever happens before.
 """
 
+import asyncio
 import json
 import os
 import socket
@@ -22,6 +23,8 @@ import pytest
 from pilothouse.linux.netns import run_at
 from pilothouse.model.cluster_network import filled
 from pilothouse.model.json import Object
+from pilothouse.network.backends.bgp.process import Bird
+from pilothouse.network.backends.config import BackendConfig
 
 ROOT = Path(__file__).parents[3]
 INSTANCE = "test"
@@ -207,8 +210,15 @@ def hosts(folder: Path, count: int = 2, *, families: str = "4", mtu: int = 1500)
                 stack.enter_context(echoing(host))
             yield stack.enter_context(closing(Hosts(made, prefix)))
     finally:
+        for host in made:
+            asyncio.run(bird(host).end())
         for name in names:
             run("ip", "netns", "delete", name, check=False)
+
+
+def bird(host: Host) -> Bird:
+    """Its BIRD, which outlives its agent."""
+    return Bird(BackendConfig(instance=INSTANCE, node=host.name, cluster_cidrs=FAMILIES[host.families], state=host.state))
 
 
 def _lay(host: Host, wire: str, mtu: int) -> None:

@@ -1,4 +1,4 @@
-"""Hosts in network namespaces with a real BIRD each; all of them end with the test."""
+"""Hosts in network namespaces with a real BIRD each."""
 
 import asyncio
 import os
@@ -9,27 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pilothouse.network.backends.bgp.control import ask
-from pilothouse.network.backends.bgp.process import Bird
 from pilothouse.network.backends.bgp.sessions import session_name
 from pilothouse.network.backends.bgp.states import SessionState, states
-from pilothouse.network.backends.config import BackendConfig
-from tests.network.backends.hosts import FAMILIES, INSTANCE, Host, Hosts, hosts, run, until
-
-
-def bird(host: Host) -> Bird:
-    return Bird(BackendConfig(instance=INSTANCE, node=host.name, cluster_cidrs=FAMILIES[host.families], state=host.state))
+from tests.network.backends.hosts import Host, Hosts, bird, hosts, run, until
 
 
 @contextmanager
 def speakers(folder: Path, count: int = 2, *, families: str = "4") -> Iterator[Hosts]:
     with hosts(folder, count, families=families) as cluster:
         cluster.set(backend="BGP")
-        try:
-            yield cluster
-        finally:
-            cluster.close()
-            for host in cluster.hosts:
-                asyncio.run(bird(host).end())
+        yield cluster
 
 
 def pid(host: Host) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from pilothouse.model.json import Object
-from tests.network.backends.bgp.speakers import bird, router, routes, speakers, told
-from tests.network.backends.hosts import Host, Hosts, until
+from tests.network.backends.bgp.speakers import router, routes, speakers, told
+from tests.network.backends.hosts import Host, Hosts, bird, until
 
 
 def peer(name: str = "rack", **spec: Any) -> Object:
