@@ -50,7 +50,7 @@ class HealthServer:
         self._checks: dict[str, _Check] = {}
         self._changed: dict[str, None] = {}
         self._news = asyncio.Event()
-        self._connections = 0
+        self._open_now: set[asyncio.StreamWriter] = set()
 
     def listen_at(self, addresses: Iterable[str]) -> None:
         """Of this node. They need not be there yet."""
@@ -86,6 +86,8 @@ class HealthServer:
         finally:
             for check in self._checks.values():
                 _close(check)
+            for writer in self._open_now:
+                writer.transport.abort()
 
     async def _follow(self, service: str) -> None:
         check = self._checks.get(service)
@@ -126,10 +128,10 @@ class HealthServer:
             raise
 
     async def _answer(self, service: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._connections >= MOST_CONNECTIONS:
+        if len(self._open_now) >= MOST_CONNECTIONS:
             writer.transport.abort()
             return
-        self._connections += 1
+        self._open_now.add(writer)
         try:
             async with asyncio.timeout(REQUEST_S):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -140,7 +142,7 @@ class HealthServer:
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             writer.transport.abort()
         finally:
-            self._connections -= 1
+            self._open_now.discard(writer)
 
     def answer(self, service: str, *, with_body: bool = True) -> bytes:
         """Whatever was asked for, as upstream."""

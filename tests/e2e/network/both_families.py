@@ -45,14 +45,13 @@ def connected(name: str, namespace: Namespace, host: dict[str, str], other: dict
     sh("ip", "link", "set", name, "up")
     for command in (("ip", "link", "set", "eth0", "up"), ("ip", "link", "set", "lo", "up")):
         namespace.run(*command)
-    for family, (bits, own) in BITS.items():
+    for family, (_, own) in BITS.items():
         dad = ("nodad",) if family == "6" else ()
         sh("ip", "address", "replace", f"{host[family]}/{own}", "dev", name, *dad)
         namespace.run("ip", "address", "add", f"{other[family]}/{own}", "dev", "eth0", *dad)
         sh("ip", "route", "add", other[family], "dev", name, "src", host[family])
         namespace.run("ip", f"-{family}", "route", "add", host[family], "dev", "eth0")
         namespace.run("ip", f"-{family}", "route", "add", "default", "via", host[family])
-        del bits
 
 
 @dataclass
@@ -87,11 +86,17 @@ def prepare(namespace: Make) -> tuple[Namespace, Namespace, Namespace]:
     for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv4.conf.all.route_localnet"):
         Path("/proc/sys", *key.split(".")).write_text("1")
     one, two, outside = namespace(), namespace(), namespace()
+    # Addresses of links count at once, and not when a second has passed without somebody else claiming them.
+    unclaimed = ("sh", "-c", "for each in all default; do echo 0 > /proc/sys/net/ipv6/conf/$each/accept_dad; done")
+    sh(*unclaimed)
+    for each in (one, two, outside):
+        each.run(*unclaimed)
     connected("one", one, GATEWAY, ONE)
     connected("two", two, GATEWAY, TWO)
     connected("out", outside, NODE, OUTSIDE)
     for family, (_, own) in BITS.items():
         outside.run("ip", "address", "add", f"{FAR[family]}/{own}", "dev", "lo")
+        sh("ip", f"-{family}", "route", "add", "default", "via", OUTSIDE[family], "dev", "out", *(() if family == "6" else ("onlink",)))
         sh("ip", "route", "add", FAR[family], "via", OUTSIDE[family], *(("dev", "out") if family == "6" else ("dev", "out", "onlink")))
     return one, two, outside
 

@@ -8,18 +8,19 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.linux.netns import run_at
 from pilothouse.model.json import Object
-from pilothouse.network.service import ServiceProxyConfig, kernel
+from pilothouse.network.service import ServiceProxy, ServiceProxyConfig, kernel
 from tests.e2e.network.both_families import BOTH, CLUSTER, CONFIG, FAR, NODE, ONE, OUTSIDE, PORT, TWO, Host, host_of_both, prepare, url
 from tests.e2e.network.conftest import Namespace, sh
-from tests.e2e.network.pods import Make
-from tests.network.cluster import service
+from tests.e2e.network.pods import Make, running
+from tests.network.cluster import endpoint, endpoint_slice, service
 
 pytestmark = pytest.mark.containers
 FAMILIES = ("4", "6")
@@ -120,12 +121,12 @@ async def test_traffic_policies_and_external_addresses(host: None, namespace: Ma
                 assert names(many(external[family], of=here.two)) == {"one", "far"}, "pods reach all"
                 assert names(many(external[family])) == {"one", "far"}, "and the host"
                 assert ask(balanced[family], of=here.two) == str(NEVER), "no range has the pod"
-                assert json.loads(ask(NODE[family], 31080, of=here.outside))["localEndpoints"] == 1
+                assert json.loads(await asyncio.to_thread(ask, NODE[family], 31080, of=here.outside))["localEndpoints"] == 1
             await here.route(FAR)
             for family in FAMILIES:
                 assert ask(external[family], of=here.outside, source=OUTSIDE[family]) == str(NEVER), "another node is to be tried"
-                code = sh("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url(NODE[family], 31080))
-                assert code == "503"
+                shown = await asyncio.to_thread(sh, "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url(NODE[family], 31080))
+                assert shown == "503"
             await here.declare(ONE, FAR, internalTrafficPolicy="Local")
             for family in FAMILIES:
                 assert names(many(CLUSTER[family], of=here.two)) == {"one"}
@@ -283,8 +284,6 @@ def proxying(objects: list[Object]) -> Iterator[None]:
 async def test_clients_stay_with_their_endpoint_in_both_families_when_the_proxy_is_killed_and_starts_again(
     host: None, namespace: Make
 ) -> None:
-    from tests.network.cluster import endpoint, endpoint_slice
-
     one, two, _ = prepare(namespace)
     affinity = {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 3600}}}
     offered = [{"name": "http", "protocol": "TCP", "port": 80}]
@@ -315,11 +314,8 @@ async def test_a_table_of_the_other_family_goes_when_the_node_has_one_family_alo
 
 
 @contextlib.asynccontextmanager
-async def host_alone(here: Host, config: ServiceProxyConfig):  # type: ignore[no-untyped-def]
-    from pilothouse.barrier.endpoints import EndpointBarrier
-    from pilothouse.network.service import ServiceProxy
-    from tests.e2e.network.pods import running
-
+async def host_alone(here: Host, config: ServiceProxyConfig) -> AsyncIterator[None]:
     informers = here.cluster.informers()
-    async with running(informers), running(ServiceProxy(informers, EndpointBarrier(), config)):
+    proxy = ServiceProxy(informers, EndpointBarrier(), config)
+    async with running(informers), running(proxy):
         yield
