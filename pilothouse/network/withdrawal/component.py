@@ -7,6 +7,7 @@ without news.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
@@ -52,6 +53,8 @@ class Withdrawal:
         self._duration_s = duration_s
         self._nodes = informers.of(NODES)
         self._slices = informers.of(ENDPOINTSLICES, indexes={"endpoint": addresses})
+        self._ready: Counter[str] = Counter()
+        self._slices.on_change(self._slice_changed)
         self._leases = informers.of(LEASES, namespace=NAMESPACE, label_selector=LABEL)
         self._seen: dict[str, float] = {}
         self._news = asyncio.Event()
@@ -102,7 +105,15 @@ class Withdrawal:
     def _report(self) -> Report:
         """Its revision is taken first: what proxies apply meanwhile makes the addresses fewer."""
         applied = self._barrier.applied(PROXY)
-        return Report(applied, self._barrier.addresses() - ready_addresses(self._slices.items()))
+        return Report(applied, frozenset(self._barrier.addresses() - self._ready.keys()))
+
+    def _slice_changed(self, old: Object | None, new: Object | None) -> None:
+        """Keeps which addresses are ready in some slice, so that a report does not look through all of them."""
+        self._ready.update(ready_addresses([new] if new else []))
+        for address in ready_addresses([old] if old else []):
+            self._ready[address] -= 1
+            if not self._ready[address]:
+                del self._ready[address]
 
     async def _write(self, report: Report) -> None:
         name = report_name(self._node)
