@@ -69,6 +69,12 @@ def need_root(command: str) -> None:
     callback=lambda context, parameter, value: None if value is None else tuple(filter(None, value.replace(" ", "").split(","))),
     help="Kernel parameters that pods may set beside the safe ones, such as kernel.msgmax,net.core.* ('' for none).",
 )
+@click.option(
+    "--nodeport-addresses",
+    metavar="CIDRS",
+    callback=lambda context, parameter, value: None if value is None else tuple(filter(None, value.replace(" ", "").split(","))),
+    help="Networks in which addresses of this machine answer on node ports ('' for the default: loopback, and those of the node).",
+)
 @click.option("--api-listen", metavar="ADDRESS", help="A further address of the Kubernetes API, for nodes of other machines (`ph join`).")
 @click.option(
     "--scheduler-config",

@@ -5,6 +5,7 @@ What is wired is imported where it is wired: the control plane does not load the
 
 import socket
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,8 +107,13 @@ def service_proxy_config(home: Home, settings: Settings) -> "ServiceProxyConfig"
         local_cidrs=settings.node_cidrs,
         cluster_cidrs=settings.pod_cidrs,
         service_cidrs=settings.service_cidrs,
-        node_port_addresses=tuple(dict.fromkeys(("127.0.0.1", *settings.gateway_addresses, *settings.addresses))),
+        node_port_addresses=_nodeport_networks(settings)
+        or tuple(dict.fromkeys(("127.0.0.1", *settings.gateway_addresses, *settings.addresses))),
     )
+
+
+def _nodeport_networks(settings: Settings) -> tuple[str, ...]:
+    return tuple(str(ip_network(each, strict=False)) for each in settings.nodeport_addresses)
 
 
 def announcer_config(home: Home, settings: Settings) -> "AnnouncerConfig":

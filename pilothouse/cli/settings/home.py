@@ -11,7 +11,7 @@ import re
 import shlex
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +180,7 @@ class Settings:
     server, the registry and Envoy's administration stay on loopback. domain: under it an app without a host gets its own.
     kubelet_address: where the node's kubelet API is opened. eviction_*: in the syntax of kubelet's flags.
     allow_sysctls: kernel parameters, or beginnings of some with a `*` at the end, that pods may set beside those that are safe.
+    nodeport_addresses: networks in which addresses of this machine answer on node ports; none: loopback, the node's and its gateway's.
     pod_cidr, service_cidr, and all other networks and node addresses: one, or one of each IP family with a comma, the primary one first.
     api_listen: further addresses of the API server, for nodes of other machines; "" for none. node_cidr: this node's part of pod_cidr; "":
     all of it, or not known yet. nodes_cidr: the network between the nodes of this machine, "" while there is one node only.
@@ -225,6 +226,7 @@ class Settings:
     eviction_pressure_transition_s: int = 300
     eviction_max_pod_grace_s: int = 0
     allow_sysctls: tuple[str, ...] = ()
+    nodeport_addresses: tuple[str, ...] = ()
     autoscaler_sync_s: int = 15
     scheduler_config: str = ""
     simulate_nodes: int = 0
@@ -253,6 +255,8 @@ class Settings:
         for pattern in self.allow_sysctls:
             if why := wrong_pattern(pattern):
                 raise SettingsError(f"--allow-sysctls: {pattern!r} {why}")
+        for network in self.nodeport_addresses:
+            _nodeport_network(network)
         try:
             networks.check(networks.parse("pod-cidr", self.pod_cidr), networks.parse("service-cidr", self.service_cidr))
         except networks.NetworkError as error:
@@ -451,6 +455,15 @@ def _api_listen(text: object) -> None:
         raise SettingsError(f"--api-listen {text} is no address that another machine could ask: {way_out}")
     if len({address.version for address in addresses}) < len(addresses):
         raise SettingsError(f"--api-listen {text} has two addresses of one family: {way_out}")
+
+
+def _nodeport_network(text: object) -> None:
+    try:
+        if not isinstance(text, str):
+            raise ValueError(text)
+        ip_network(text, strict=False)
+    except ValueError as error:
+        raise SettingsError(f"--nodeport-addresses: {text!r} is no network such as 10.0.0.0/8 (0.0.0.0/0: every address)") from error
 
 
 def _kubelet_address(text: object) -> None:

@@ -75,7 +75,8 @@ class ServiceProxyConfig:
         for wanted in self.node_port_addresses:
             if "/" in wanted:
                 network = ipaddress.ip_network(wanted, strict=False)
-                found |= dict.fromkeys(str(address) for address in own if address in network)
+                # Packets of ::1 cannot leave the loopback interface.
+                found |= dict.fromkeys(str(each) for each in own if each in network and not (each.version == 6 and each.is_loopback))
             else:
                 found[str(ipaddress.ip_address(wanted))] = None
         return tuple(found)

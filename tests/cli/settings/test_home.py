@@ -169,6 +169,16 @@ def test_kernel_parameters_of_the_machine_cannot_be_allowed_to_pods(tmp_path: Pa
         stored.changed(allow_sysctls=("vm.*",))
 
 
+def test_networks_of_node_ports_are_networks_of_either_family(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    Settings(nodeport_addresses=("10.0.0.0/8", "2001:db8::/32")).save(home)
+    stored = Settings.load(home)
+    assert stored is not None
+    assert stored.nodeport_addresses == ("10.0.0.0/8", "2001:db8::/32")
+    with pytest.raises(SettingsError, match=r"--nodeport-addresses: '10\.0\.0' is no network such as 10\.0\.0\.0/8"):
+        stored.changed(nodeport_addresses=("10.0.0",))
+
+
 def test_a_node_of_a_cluster_without_a_registry_has_none() -> None:
     assert Settings(server="https://192.0.2.1:6443", registry_port=0).registry_port == 0
 
