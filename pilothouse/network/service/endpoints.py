@@ -4,7 +4,6 @@ Source: Kubernetes, "EndpointSlices" (conditions); KEP-1669: endpoints that are 
 one is ready, for each traffic policy by itself; KEP-4444 and KEP-3015 (hints for zones and nodes).
 """
 
-import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -134,7 +133,7 @@ class _Backends:
 
 def _backends(endpoint: Object, family: Family) -> Iterator[_Backend]:
     for text in endpoint["addresses"][:1]:
-        address = _canonical(text, family)
+        address = family.canonical(text)
         if address:
             is_leaving = bool((endpoint.get("conditions") or {}).get("terminating"))
             hints = endpoint.get("hints") or {}
@@ -156,12 +155,3 @@ def preferred(ready: Sequence[Endpoint], site: Site) -> tuple[Endpoint, ...]:
         if own:
             return own
     return tuple(ready)
-
-
-def _canonical(text: str, family: Family) -> str:
-    """ "" for what is no address of the family."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return ""
-    return str(address) if address.version == family.version else ""

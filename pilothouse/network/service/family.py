@@ -18,10 +18,21 @@ class Family:
     slice_type: str
     number: int
 
+    def canonical(self, address: str) -> str:
+        """The one form of an address of this family, as the kernel shows it; "" for what is none."""
+        try:
+            return socket.inet_ntop(self.number, socket.inet_pton(self.number, address))
+        except (OSError, ValueError):
+            return ""
+
     def of(self, addresses: Iterable[str]) -> Iterator[str]:
         """Those of this family, in their canonical form. Raises ValueError for what is no address."""
-        parsed = (ipaddress.ip_address(text) for text in addresses)
-        return (str(address) for address in parsed if address.version == self.version)
+        for text in addresses:
+            found = self.canonical(text)
+            if found:
+                yield found
+            else:
+                ipaddress.ip_address(text)
 
     def networks(self, cidrs: Iterable[str]) -> tuple[str, ...]:
         """As `of`, for networks."""
