@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from pilothouse.engine.apiserver.admission.context import Operation, Write
 from pilothouse.engine.apiserver.admission.support import Support
 from pilothouse.model.json import Object
@@ -30,29 +28,19 @@ async def warned(api: Api, new: Object, old: Object | None = None, *, of: tuple[
     return [each.partition(":")[0] for each in said]
 
 
-@pytest.mark.parametrize(
-    ("spec", "path"),
-    [
-        ({"type": "LoadBalancer", "loadBalancerIP": "192.0.2.1"}, "spec.loadBalancerIP"),
-    ],
-)
-async def test_what_the_proxy_does_not_do_is_said(api: Api, spec: Object, path: str) -> None:
-    assert await warned(api, service(**spec)) == [path]
-
-
 async def test_ordinary_services_are_taken_without_a_word(api: Api) -> None:
     assert await warned(api, service()) == []
     assert await warned(api, service(ports=[{"port": 9, "protocol": "SCTP"}])) == []
     assert await warned(api, service(type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=31000)) == []
     assert await warned(api, service(trafficDistribution="PreferClose")) == []
+    assert await warned(api, service(type="LoadBalancer", loadBalancerIP="192.0.2.1")) == []
     assert await warned(api, service(sessionAffinity="ClientIP", externalTrafficPolicy="Local", type="NodePort")) == []
 
 
-async def test_a_service_is_warned_of_once(api: Api) -> None:
-    sctp = {"ports": [{"port": 9, "protocol": "SCTP"}]}
-    old = service(**sctp)
-    assert await warned(api, old | {"metadata": {"name": "s", "labels": {"a": "b"}}}, old) == []
-    assert await warned(api, service(**sctp, loadBalancerIP="192.0.2.1"), old) == ["spec.loadBalancerIP"]
+async def test_a_slice_is_warned_of_once(api: Api) -> None:
+    of = ("discovery.k8s.io", "endpointslices")
+    old = endpoints(addressType="FQDN", endpoints=[{"addresses": ["db.example.com"]}])
+    assert await warned(api, old | {"metadata": {"name": "s", "labels": {"a": "b"}}}, old, of=of) == []
 
 
 async def test_endpoints_that_the_proxy_does_not_lead_to_are_said(api: Api) -> None:
