@@ -143,7 +143,7 @@ def test_an_app_is_reached_over_both_families_also_after_a_restart(both: Instanc
     assert [each["addressType"] for each in both.get("endpointslices", "-l", "kubernetes.io/service-name=web")["items"]].count("IPv6") == 1
     before = pod_addresses(both, "web")
     both.ph("down")
-    both.up()
+    both.up(*networks(2, "IPv4", "IPv6"))
     assert pod_addresses(both, "web") == before
     check_service(both, [4, 6])
 
