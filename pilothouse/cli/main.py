@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trust": ("cluster.trust", "Let this machine believe the certificates of https://APP.localhost"),
     "join": ("cluster.join", "Make this machine a node of another machine's cluster"),
     "token": ("cluster.token", "Make, list and delete the tokens by which nodes sign in at first"),
+    "lb": ("balancers.command", "List load balancers, their addresses and address pools"),
     "network": ("network.command", "Show and change how nodes reach each other's pods"),
     "audit": ("audit.command", "Show who did what to what, and when"),
     "audit-policy": ("audit.policy", "Show and change what is recorded in the audit log"),

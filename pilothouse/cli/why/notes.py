@@ -23,6 +23,7 @@ ROUTINE = frozenset(
         "Completed",
         "SandboxChanged",
         "TaintManagerEviction",
+        *("IPAllocated", "AddressReserved"),
         *("WaitForFirstConsumer", "ExternalProvisioning", "Provisioning", "ProvisioningSucceeded"),
         *("Resizing", "FileSystemResizeRequired", "FileSystemResizeSuccessful", "VolumeResizeSuccessful"),
     }

@@ -29,7 +29,8 @@ class Scene:
     what keeps the gateway from routing the ingress. taken: objects that carry an App's name and are not its own. processes: of
     an App, one scene of kind "Process" for each process beside `web` that runs all the time. inside: by pod, for those that
     were looked into. claims: of pods without a node, those that have no volume. schedulers: by which names pods ask for placing
-    here; () when that is not known.
+    here; () when that is not known. announcers: nodes that answer for a Service's addresses; None when that is not known, or matters
+    not. is_advertised: whether there is anything that has addresses of pools announced.
     """
 
     kind: str
@@ -51,6 +52,8 @@ class Scene:
     claims: Sequence[Object] = ()
     jobs: Sequence[Object] = ()
     schedulers: Sequence[str] = ()
+    announcers: Sequence[str] | None = None
+    is_advertised: bool = False
 
     @property
     def app_name(self) -> str:

@@ -26,6 +26,7 @@ _RESOURCES: tuple[Resource, ...] = (
     kinds.HORIZONTALPODAUTOSCALERS,
     kinds.PODDISRUPTIONBUDGETS,
     kinds.INGRESSES,
+    kinds.SERVICES,
     BUILDS,
     kinds.REPLICASETS,
     kinds.REPLICATIONCONTROLLERS,

@@ -55,6 +55,7 @@ def test_one_node_answers_and_a_further_one_takes_nothing_away(link: Lan, namesp
     assert not second.has(FOUR)
 
 
+@pytest.mark.slow
 def test_killing_the_agent_changes_nothing_and_its_successor_goes_on(link: Lan, namespace: Make) -> None:
     first, second = two(link, namespace)
     client = link.host(9, namespace).namespace
@@ -141,6 +142,7 @@ def test_somebody_who_takes_an_announced_address_is_named_and_contradicted(link:
     assert one.has(FOUR)
 
 
+@pytest.mark.slow
 def test_programs_of_the_node_are_not_open_at_the_address_and_a_ping_is_answered(link: Lan, namespace: Make) -> None:
     one, client = link.node(1, namespace), link.host(9, namespace).namespace
     with serving(one.namespace, "own", 80):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from pilothouse.cli.why.kinds import autoscaler, budget, claim, cron_job, job
+from pilothouse.cli.why.kinds import autoscaler, budget, claim, cron_job, job, service
 from pilothouse.cli.why.scene import Scene
 from pilothouse.cli.why.sentence import Why
 
@@ -12,5 +12,6 @@ EXPLAINED: Mapping[str, Callable[[Scene], Why]] = {
     "Job": job.explain,
     "PersistentVolumeClaim": claim.explain,
     "PodDisruptionBudget": budget.explain,
+    "Service": service.explain,
 }
 """By kind; each is only called with a scene whose `workload` is there."""

@@ -5,7 +5,16 @@ from functools import partial
 
 from pilothouse.cli.why.reader import Parts, Reader, owned
 from pilothouse.model import kinds, meta
+from pilothouse.model.errors import Forbidden, NotFound
 from pilothouse.model.json import Object
+from pilothouse.model.load_balancers import (
+    ALLOCATED_FROM,
+    BGPADVERTISEMENTS,
+    L2ADVERTISEMENTS,
+    NAMESPACE,
+    SERVICEL2STATUSES,
+    annotation,
+)
 from pilothouse.model.resource import Resource
 from pilothouse.model.selector import SelectorError, from_label_selector
 from pilothouse.model.volumes import claim_names
@@ -49,6 +58,40 @@ async def _autoscaler(reader: Reader, name: str, namespace: str) -> Parts:
     return {"workload": await reader.get_or_none(kinds.HORIZONTALPODAUTOSCALERS, name, namespace)}
 
 
+async def _service(reader: Reader, name: str, namespace: str) -> Parts:
+    """With the pods that it selects, and who answers for addresses of pools."""
+    found = await reader.get_or_none(kinds.SERVICES, name, namespace)
+    if found is None:
+        return {"workload": None}
+    selector = (found.get("spec") or {}).get("selector") or {}
+    pods = (await reader.list_all(kinds.PODS, namespace)).items if selector else []
+    chosen = [pod for pod in pods if selector.items() <= meta.labels(pod).items() and not _has_ended(pod)]
+    return {"workload": found, "pods": chosen, **await _announced(reader, found)}
+
+
+async def _announced(reader: Reader, service: Object) -> Parts:
+    if not annotation(service, ALLOCATED_FROM):
+        return {}
+    try:
+        statuses = (await reader.list_all(SERVICEL2STATUSES, NAMESPACE)).items
+        told = (await reader.list_all(L2ADVERTISEMENTS, NAMESPACE)).items
+    except (Forbidden, NotFound):
+        return {}
+    mine = [each["status"] for each in statuses if _is_of(each.get("status") or {}, service)]
+    return {"announcers": [each.get("node", "") for each in mine], "is_advertised": bool(told) or await _has_bgp(reader)}
+
+
+async def _has_bgp(reader: Reader) -> bool:
+    try:
+        return bool((await reader.list_all(BGPADVERTISEMENTS, NAMESPACE)).items)
+    except (Forbidden, NotFound):
+        return False
+
+
+def _is_of(status: Object, service: Object) -> bool:
+    return (status.get("serviceNamespace"), status.get("serviceName")) == (meta.namespace(service), meta.name(service))
+
+
 def _has_ended(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
@@ -60,6 +103,7 @@ PARTS: Mapping[str, Read] = {
     "Job": partial(_with_own_pods, kinds.JOBS),
     "PersistentVolumeClaim": _claim,
     "PodDisruptionBudget": _budget,
+    "Service": _service,
     "ReplicationController": partial(_with_own_pods, kinds.REPLICATIONCONTROLLERS),
     "StatefulSet": partial(_with_own_pods, kinds.STATEFULSETS),
 }

@@ -46,10 +46,11 @@ class Assignments:
         self._sharing: dict[str, Counter[Address]] = {}
 
     def put(self, service: Object) -> bool:
-        """Note what the Service has now. Returns whether it has given up an address."""
+        """Note what the Service has now. Returns whether these are other addresses than before."""
         key = meta.key(service)
         now = frozenset(ingress_addresses(service)) if is_balanced(service) and not meta.is_deleting(service) else frozenset()
-        freed = self.remove(key, but=now)
+        is_changed = self.has(key) != now
+        self.remove(key)
         if now:
             claim = Claim.of(service)
             self._addresses[key] = now
@@ -57,17 +58,17 @@ class Assignments:
                 self._claims.setdefault(address, {})[key] = claim
                 if claim.sharing:
                     self._sharing.setdefault(claim.sharing, Counter())[address] += 1
-        return freed
+        return is_changed
 
-    def remove(self, key: str, but: frozenset[Address] = frozenset()) -> bool:
-        """Forget the Service. Returns whether it had an address that is not in `but`."""
+    def remove(self, key: str) -> bool:
+        """Forget the Service. Returns whether it had an address."""
         before = self._addresses.pop(key, frozenset())
         for address in before:
             holders = self._claims[address]
             self._unshare(holders.pop(key).sharing, address)
             if not holders:
                 del self._claims[address]
-        return bool(before - but)
+        return bool(before)
 
     def has(self, key: str) -> frozenset[Address]:
         return self._addresses.get(key, frozenset())

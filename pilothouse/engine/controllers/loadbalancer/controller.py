@@ -233,7 +233,7 @@ class LoadBalancerController:
         return service
 
     def _note(self, service: Object) -> None:
-        """What the Service has now; others are told of what it has given up."""
+        """What the Service has now: others may wait for what it has given up, and the pools say how full they are."""
         if self._given.put(service):
             self._later(WAITING)
 

@@ -106,8 +106,9 @@ async def test_a_pool_gives_its_addresses_and_says_how_full_it_is(cluster: Clust
     async def count(**wanted: int) -> None:
         await cluster.until(IPADDRESSPOOLS, lambda items: wanted.items() <= (items[0].get("status") or {}).items(), f"{wanted}", NAMESPACE)
 
-    await cluster.patch(IPADDRESSPOOLS, "lan", {"metadata": {"annotations": {"x": "y"}}, "spec": {"avoidBuggyIPs": True}}, NAMESPACE)
     await count(assignedIPv4=3, availableIPv4=1, assignedIPv6=0)
+    await cluster.patch(IPADDRESSPOOLS, "lan", {"spec": {"addresses": ["192.0.2.16/29"]}}, NAMESPACE)
+    await count(assignedIPv4=3, availableIPv4=5)
 
 
 async def test_a_service_waits_for_an_address_and_gets_the_first_that_is_free(cluster: Cluster) -> None:
@@ -149,6 +150,24 @@ async def test_a_pool_of_no_use_is_named_and_the_others_work(cluster: Cluster) -
         return status.get("validConfig") is False and "pool pods" in status["lastError"]
 
     await cluster.until(CONFIGURATIONSTATES, is_told, "told", NAMESPACE)
+
+
+async def test_a_pool_that_nobody_announces_is_named_once_it_is_used(cluster: Cluster) -> None:
+    await add_pool(cluster, pool("lan", "192.0.2.16/30"))
+    await cluster.create(SERVICES, service())
+    await said(cluster, "PoolNotAnnounced", "make an L2Advertisement")
+
+
+async def test_services_move_to_a_pool_and_back_to_the_nodes(cluster: Cluster) -> None:
+    await add_node(cluster, node())
+    await cluster.create(SERVICES, service())
+    await has(cluster, "web", "192.0.2.7")
+    await add_pool(cluster, pool("lan", "192.0.2.16/30"))
+    await has(cluster, "web", "192.0.2.16")
+    await cluster.client.delete(IPADDRESSPOOLS, "lan", NAMESPACE)
+    await has(cluster, "web", "192.0.2.7")
+    await add_pool(cluster, pool("none"))
+    await has(cluster, "web")
 
 
 async def test_pools_of_other_namespaces_do_not_count(cluster: Cluster) -> None:

@@ -1,0 +1,1 @@
+"""`ph lb`: load balancers, their addresses and pools."""
