@@ -89,6 +89,7 @@ async def _facts(client: "Client", pod: Object, to: "Target", nodes: dict[str, O
 
     namespaces = {pod["metadata"]["namespace"], *(each.pod.partition("/")[0] for each in to.endpoints if each.pod)}
     policies = [each for namespace in sorted(namespaces) for each in (await client.list_all(NETWORKPOLICIES, namespace)).items]
+    clusterwide = await _cluster_policies(client)
     pods = {}
     if policies:
         for each in to.endpoints[:100]:
@@ -96,7 +97,18 @@ async def _facts(client: "Client", pod: Object, to: "Target", nodes: dict[str, O
             if name and (found := await client.get_or_none(PODS, name, namespace)) is not None:
                 pods[each.pod] = found
     addresses = {name: [each["address"] for each in node.get("status", {}).get("addresses") or ()] for name, node in nodes.items()}
-    return Facts(pod, to, pods, policies, addresses)
+    return Facts(pod, to, pods, policies, clusterwide, addresses)
+
+
+async def _cluster_policies(client: "Client") -> list[Object]:
+    """None where the kind is not served."""
+    from pilothouse.model.errors import NotFound
+    from pilothouse.model.network_policies import CLUSTERNETWORKPOLICIES
+
+    try:
+        return (await client.list_all(CLUSTERNETWORKPOLICIES)).items
+    except NotFound:
+        return []
 
 
 def _show(told: "Story") -> None:

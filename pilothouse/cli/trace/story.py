@@ -16,6 +16,12 @@ OWN, SERVICES, POLICIES, PODS = "-trace", "-svc", "-policy", "-pod"
 """How the names of Pilothouse's tables end."""
 
 
+_INGRESS, _EGRESS = ("ingress", "entering"), ("egress", "leaving", "input")
+"""How names of chains begin that judge packets to a pod and from one."""
+_TIERS = ("Admin", "Baseline")
+"""Of ClusterNetworkPolicies; their chains carry the tier in their names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hop:
     node: str
@@ -38,6 +44,7 @@ class Story:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known beside the reports. sender: the pod. pods: by NAMESPACE/NAME. policies: all NetworkPolicies of both namespaces.
+    cluster_policies: all ClusterNetworkPolicies.
 
     node_addresses: by node's name.
     """
@@ -46,6 +53,7 @@ class Facts:
     target: Target
     pods: Mapping[str, Object] = field(default_factory=dict)
     policies: Sequence[Object] = ()
+    cluster_policies: Sequence[Object] = ()
     node_addresses: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -90,10 +98,10 @@ class _Teller:
         self._see(first)
         came = f"leaves pod {_key(self.facts.sender)}" if is_home else f"arrives by {first['in'] or 'a link'}"
         self.hops.append(Hop(node, f"{came} as {_shown(self.flow)}"))
-        for step in steps:
+        for number, step in enumerate(steps):
             self._translated(node, step)
             if step["verdict"] == "drop":
-                return self._dropped(node, step)
+                return self._dropped(node, step, _path(steps[: number + 1]))
         return self._out(node, steps)
 
     def _see(self, step: Object) -> None:
@@ -155,20 +163,21 @@ class _Teller:
     def end(self, outcome: str, cause: str = "") -> Story:
         return Story(tuple(self.hops), outcome, cause)
 
-    def _dropped(self, node: str, step: Object) -> Story:
-        cause, policies = self._cause(node, step)
+    def _dropped(self, node: str, step: Object, path: Sequence[str]) -> Story:
+        """path: the chains of its table that led to the rule."""
+        cause, policies = self._cause(node, step, path)
         rule = step["rule"] or f"policy of chain {step['chain']}"
         self.hops.append(Hop(node, f"is dropped by table {step['family']} {step['table']}, chain {step['chain']}"))
         is_refusal = step["table"].endswith(SERVICES) and step["chain"] == "refuse"
         outcome = REFUSED if is_refusal else DROPPED
         return Story(tuple(self.hops), outcome, cause, rule, f"{step['family']} {step['table']}", step["chain"], policies)
 
-    def _cause(self, node: str, step: Object) -> tuple[str, tuple[str, ...]]:
+    def _cause(self, node: str, step: Object, path: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         table, chain = step["table"], step["chain"]
         if table.startswith("pilothouse-") and table.endswith(SERVICES):
             return self._of_service(node, chain), ()
         if table.startswith("pilothouse-") and table.endswith(POLICIES):
-            return self._of_policies(node, chain)
+            return self._of_policies(node, path)
         if table.startswith("pilothouse-") and table.endswith(PODS):
             return f"the pod network of node {node} takes no such packet from this pod: {step['rule']}", ()
         whose = f"table {step['family']} {table}, chain {chain}"
@@ -193,9 +202,13 @@ class _Teller:
             f"{target.shown} has no endpoint that node {node} leads to (its rules may be a moment behind, or its traffic policy is Local)"
         )
 
-    def _of_policies(self, node: str, chain: str) -> tuple[str, tuple[str, ...]]:
+    def _of_policies(self, node: str, path: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         """The policies that select the pod in the direction; all of them together have not allowed the packet."""
-        is_ingress = chain.startswith(("ingress", "entering"))
+        directed = [chain.partition("-")[0] for chain in path]
+        is_ingress = next((each in _INGRESS for each in reversed(directed) if each in (*_INGRESS, *_EGRESS)), False)
+        tier = next((tier for chain in reversed(path) for tier in _TIERS if f"-{tier.lower()}-" in chain), "")
+        if tier:
+            return self._of_tier(tier, is_ingress=is_ingress)
         endpoint = self.facts.target.endpoint(self.flow["destination"])
         pod = self.facts.pods.get(endpoint.pod) if is_ingress and endpoint is not None else self.facts.sender
         direction = "Ingress" if is_ingress else "Egress"
@@ -210,6 +223,32 @@ class _Teller:
             f"{which} allow it: {direction.lower()} {verb} pod {_key(pod)}, {self.flow['protocol']} port {self.flow['destination_port']}",
             names,
         )
+
+    def _of_tier(self, tier: str, *, is_ingress: bool) -> tuple[str, tuple[str, ...]]:
+        direction = "ingress" if is_ingress else "egress"
+        names = tuple(sorted(each["metadata"]["name"] for each in self.facts.cluster_policies if _denies(each, tier, direction)))
+        which = (
+            f"ClusterNetworkPolicy {names[0]} denies"
+            if len(names) == 1
+            else f"a ClusterNetworkPolicy ({', '.join(names) or 'gone by now'}) denies"
+        )
+        return f"{which} it in the tier {tier}: {direction}, {self.flow['protocol']} port {self.flow['destination_port']}", names
+
+
+def _denies(policy: Object, tier: str, direction: str) -> bool:
+    spec = policy["spec"]
+    return spec.get("tier") == tier and any(rule.get("action") == "Deny" for rule in spec.get(direction) or ())
+
+
+def _path(steps: Sequence[Object]) -> list[str]:
+    """Names of chains of the last step's table, in the order in which the packet came to them."""
+    table = steps[-1]["table"]
+    found: list[str] = []
+    for step in steps:
+        if step["table"] == table:
+            verb, _, chain = step["verdict"].partition(" ")
+            found += [step["chain"], chain] if verb in ("jump", "goto") else [step["chain"]]
+    return list(dict.fromkeys(found))
 
 
 def _selects(policy: Object, pod: Object, direction: str) -> bool:
