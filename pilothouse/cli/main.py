@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "token": ("cluster.token", "Make, list and delete the tokens by which nodes sign in at first"),
     "lb": ("balancers.command", "List load balancers, their addresses and address pools"),
     "network": ("network.command", "Show and change how nodes reach each other's pods"),
+    "policy": ("policy.command", "Try what network policies let pass"),
     "audit": ("audit.command", "Show who did what to what, and when"),
     "audit-policy": ("audit.policy", "Show and change what is recorded in the audit log"),
     "rotate-key": ("cluster.rotation", "Encrypt the Secrets in the store with a new key"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pilothouse.cli.policy import arrival
 from pilothouse.linux.nft import open_nft
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -176,6 +177,29 @@ async def test_packets_pass_as_random_policies_of_all_tiers_say(host: None, name
             await here.check()
         await here.clear()
         await here.check()
+
+
+async def test_what_is_tried_live_is_what_the_rules_say(host: None, namespace: Make) -> None:
+    """As `ph policy test --live` sends and watches, on ports where nothing listens, too."""
+    rng = Random(5)
+    async with world(namespace, BOTH) as here:
+        known = [address for pod in here.pods for address in pod.addresses]
+        await here.set(random_policies.policy(rng, "p", known))
+        await here.set(random_policies.cluster_policy(rng, "c", known))
+        await here.set(policy("q", ingress=[{"ports": [{"port": 99, "protocol": "SCTP"}, {"port": 99, "protocol": "TCP"}]}]))
+        await here.settled()
+        places = await asyncio.to_thread(arrival.namespaces)
+        tries = [(a, b, *port) for a in here.pods for b in here.pods[:2] for port in (("tcp", 99), ("udp", 80), ("sctp", 99), ("icmp", 0))]
+        probes = [
+            arrival.Probe(a.addresses[n], b.addresses[n], protocol, port, places[a.addresses[n]], places[b.addresses[n]])
+            for a, b, protocol, port in tries
+            for n in range(2)
+            if a != b
+        ]
+        found = await asyncio.gather(*(asyncio.to_thread(arrival.arrives, probe) for probe in probes))
+        wanted = [judge(here.policies._world, BOTH, Packet(p.source, p.target, p.protocol, p.port)).passes for p in probes]
+        assert set(wanted) == {True, False}
+        assert found == wanted, [(probe, ok) for probe, ok, want in zip(probes, found, wanted, strict=True) if ok != want]
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""`ph policy`: what network policies let pass."""

@@ -1,0 +1,190 @@
+"""`ph policy test` without a cluster: what the file may say, what comes out, and that it agrees with the specification."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+
+import pytest
+import yaml
+
+from pilothouse.cli.policy.cases import Case, End
+from pilothouse.cli.policy.offline import Cluster, tried
+from pilothouse.cli.policy.suite import SuiteError, read
+from pilothouse.model.json import Object
+from tests.cli.test_ending import ph
+from tests.network.policy import random_policies
+from tests.network.policy.judge import Pod, allows
+
+SHOP = """
+kind: Namespace
+metadata: {name: shop, labels: {team: red}}
+---
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c}]}
+---
+kind: StatefulSet
+metadata: {name: db, namespace: shop}
+spec:
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: c, ports: [{name: sql, containerPort: 5432}]}]}
+---
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: web}}}]
+    ports: [{port: sql}]
+---
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  egress:
+  - to: [{podSelector: {matchLabels: {app: db}}}]
+  - to: [{namespaceSelector: {}, podSelector: {matchLabels: {k8s-app: kube-dns}}}]
+    ports: [{port: 53, protocol: UDP}]
+  ingress: [{}]
+---
+"""
+CASES = """
+cases:
+- {from: shop/web, to: shop/db, port: sql, expected: allowed}
+- {from: shop/web, to: shop/db, port: 22, expected: denied}
+- {from: shop/web, to: shop/db, protocol: ICMP, expected: denied}
+- {from: shop/web, to: dns, protocol: UDP, expected: allowed}
+- {from: shop/web, to: 192.0.2.7, port: 443, expected: denied}
+- {from: {namespace: other, labels: {app: web}}, to: shop/db, port: 5432, expected: denied}
+- {from: 203.0.113.9, to: shop/web, port: 8080, expected: allowed}
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "suite.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_cases_that_hold_pass_and_say_who_has_decided(tmp_path: Path) -> None:
+    done = ph("policy", "test", str(written(tmp_path, SHOP + CASES)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "ok    shop/web -> shop/db tcp/sql allowed: ingress of shop/db"
+    assert lines[1] == "ok    shop/web -> shop/db tcp/22 denied: ingress of shop/db"
+    assert lines[-1] == "7 cases, 0 failed"
+
+
+def test_a_case_that_does_not_hold_fails_the_run(tmp_path: Path) -> None:
+    file = written(tmp_path, f"{SHOP}cases: [{{from: shop/web, to: shop/db, port: 22, expected: allowed}}]\n")
+    done = ph("policy", "test", str(file))
+    assert done.returncode == 1
+    assert "FAIL  shop/web -> shop/db tcp/22: expected allowed, is denied: ingress of shop/db" in done.stdout
+    (told,) = json.loads(ph("policy", "test", "-o", "json", str(file)).stdout)
+    assert (told["found"], told["passed"], told["by"]) == ("denied", False, "ingress of shop/db")
+
+
+def test_manifests_are_read_from_the_files_that_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "all.yaml").write_text(SHOP)
+    assert len(read(written(tmp_path, f"manifests: [policies]\n{CASES.strip()}")).objects) == 5
+
+
+def test_a_rehearsal_is_told_of_and_does_not_count(tmp_path: Path) -> None:
+    text = SHOP.replace(
+        "{name: db, namespace: shop}\nspec:\n  podS", f"{{name: db, namespace: shop, annotations: {REHEARSED}}}\nspec:\n  podS"
+    )
+    cases = "cases: [{from: shop/web, to: shop/db, port: 22, expected: allowed}]"
+    done = ph("policy", "test", str(written(tmp_path, f"{text}{cases}\n")))
+    assert done.returncode == 0, done.stdout
+    assert "in rehearsal, and would refuse it: shop/db" in done.stdout
+
+
+BROKEN = "kind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: 3}\n---\n"
+REHEARSED = '{network.pilothouse.dev/rehearse: "true"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("cases: []", "it has no cases"),
+        ("cases: [{from: a, to: b/c, port: 1, expected: allowed}]", "case 1: from: a is no NAMESPACE/NAME"),
+        ("cases: [{from: a/b, to: b/c, expected: allowed}]", "case 1: TCP needs a port"),
+        ("cases: [{from: a/b, to: b/c, protocol: ICMP, port: 3, expected: allowed}]", "ICMP has no ports"),
+        ("cases: [{from: a/b, to: b/c, port: 70000, expected: allowed}]", "port 70000 is none of 1 to 65535"),
+        ("cases: [{from: a/b, to: b/c, port: 1, expected: maybe}]", "expected is `allowed` or `denied`"),
+        ("cases: [{from: a/b, to: b/c, port: 1, expected: denied, when: now}]", "when: a case has from, to"),
+        ("cases: [{from: {namespace: x, pods: y}, to: b/c, port: 1, expected: denied}]", "pods by labels are written as"),
+        ("- 1", "a document is a mapping"),
+        ("a: [", "while parsing"),
+        ("manifests: [nowhere.yaml]\ncases: [{from: a/b, to: b/c, port: 1, expected: denied}]", "No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_carried_out_is_named_with_its_place(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(SuiteError) as refused:
+        read(written(tmp_path, text))
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("cases: [{from: a/b, to: b/c, port: 1, expected: denied}]", "there is no pod or workload a/b"),
+        (f"{SHOP}cases: [{{from: shop/web, to: shop/db, port: http, expected: denied}}]", "shop/db has no TCP port http"),
+        (
+            "kind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: 3}\n---\ncases: [{from: dns, to: dns, expected: allowed}]",
+            "cannot be read",
+        ),
+    ],
+)
+def test_what_is_not_there_is_said(tmp_path: Path, text: str, why: str) -> None:
+    done = ph("policy", "test", str(written(tmp_path, text)))
+    assert done.returncode == 1
+    assert why in done.stderr
+
+
+@pytest.mark.parametrize("seed", range(0, 200, 20))
+def test_two_hundred_random_policies_are_judged_as_their_specification_says(seed: int) -> None:
+    """Twenty a test; written as manifests and read again."""
+    for number in range(seed, seed + 20):
+        rng = Random(number)
+        addresses = [f"10.244.9.{each}" for each in range(2, 8)]
+        pods, spaces = random_policies.pods(addresses), random_policies.spaces(rng)
+        policies = [random_policies.policy(rng, "p", addresses), random_policies.policy(rng, "q", addresses)]
+        wide = [random_policies.cluster_policy(rng, "c", addresses)] if number % 2 else []
+        cluster = Cluster(again([*_pods(pods), *_spaces(spaces), *({"kind": "NetworkPolicy", **each} for each in policies), *wide]))
+        cases, wanted = [], []
+        for source in pods:
+            for target in pods:
+                for protocol, port in random_policies.PORTS:
+                    own, other = (End(pod.key, pod.namespace, pod.name) for pod in (source, target))
+                    cases.append(Case(own, other, protocol.upper(), str(port) if port else "", "allowed"))
+                    wanted.append(allows(policies, spaces, source, target, protocol, port, wide))
+        found = [result.is_allowed for result in tried(cases, cluster)]
+        assert found == wanted, [case.shown for case, is_so, want in zip(cases, found, wanted, strict=True) if is_so != want]
+
+
+def again(objects: list[Object]) -> list[Object]:
+    return list(yaml.load_all(yaml.dump_all(objects, Dumper=yaml.CSafeDumper), Loader=yaml.CSafeLoader))
+
+
+def _pods(pods: list[Pod]) -> list[Object]:
+    return [
+        {
+            "kind": "Pod",
+            "metadata": {"name": pod.name, "namespace": pod.namespace, "labels": dict(pod.labels)},
+            "spec": {"containers": [{"ports": [{"name": n, "containerPort": c, "protocol": p.upper()} for p, n, c in pod.ports]}]},
+            "status": {"podIP": pod.address},
+        }
+        for pod in pods
+    ]
+
+
+def _spaces(spaces: Mapping[str, Mapping[str, str]]) -> list[Object]:
+    return [{"kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}} for name, labels in spaces.items()]
