@@ -22,6 +22,7 @@ NAMES = (
     "workloads",
     "services",
     "backends",
+    "policy",
     "dns",
     "autoscaling",
     "recovery",

@@ -3,6 +3,7 @@
 Invariant: after `change` the book is what the kernel has once the commands have run; if they fail, `whole` is the way back.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pilothouse.network.policy.config import Family, NetworkPolicyConfig
@@ -44,17 +45,17 @@ class Book:
         """Commands that make the world's sets, empty."""
         return self._new_sets(dict.fromkeys(world.sets, frozenset()))
 
-    def is_in_place(self, listed: str) -> bool:
-        """listed: what nft shows for `look`."""
-        filled = {(direction, ":" in address) for direction, address in self._verdicts}
-        hooks = all(f"vmap @{direction}" in listed for direction in MAPS)
-        return hooks and listed.count("elements = ") >= len(filled)
+    @property
+    def base_rules(self) -> Mapping[str, int]:
+        """How many rules each base chain has."""
+        made = Counter(command.split(" ")[4] for command in frame(self._config, can_reset=self.can_reset) if command.startswith("add rule"))
+        return {name: made[name] for name in BASE_CHAINS}
 
     @property
-    def look(self) -> Sequence[str]:
-        """Commands that list what somebody may have flushed; one at a time, since nft reads no more of the kernel than the first needs."""
-        chains = [f"list chain {self._table} {name}\n" for name in BASE_CHAINS[:2]]
-        return chains + [f"list map {self._table} {direction}{family.suffix}\n" for direction in MAPS for family in self._config.families]
+    def filled(self) -> Sequence[str]:
+        """Names of the maps that have elements."""
+        families = {(direction, ":" in address) for direction, address in self._verdicts}
+        return [f"{direction}{f.suffix}" for direction in MAPS for f in self._config.families if (direction, f.version == 6) in families]
 
     def _new_sets(self, sets: Mapping[str, frozenset[str] | None]) -> list[str]:
         fresh = [name for name, members in sets.items() if members is not None and name not in self._sets]

@@ -100,6 +100,7 @@ class NetworkPolicies:
                     tasks.spawn(self._tell(table), name="refusals of network policies")
                     await self._keep(table, ready)
             finally:
+                table.close()
                 self._gate.serve(None)
                 await self._of_cluster.end()
                 if self._watch is not None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import structlog
 
 from pilothouse.linux.nft import Nft, NftFailure, open_nft
+from pilothouse.linux.nft_state import NftState
 from pilothouse.network.policy import kernel, quarantine
 from pilothouse.network.policy.book import Book, nothing
 from pilothouse.network.policy.config import NetworkPolicyConfig
@@ -21,6 +22,8 @@ from pilothouse.network.policy.world import World
 
 log = structlog.get_logger("network.policy")
 T = TypeVar("T")
+_INET = 1
+"""NFPROTO_INET: the family of tables for both IP families."""
 
 
 class Lacking(Exception):
@@ -28,12 +31,12 @@ class Lacking(Exception):
 
 
 class Table:
-    """Make it with `opened`; the thread is the caller's. is_whole: the next transaction writes everything."""
+    """Make it with `opened` and end it with `close`; the thread is the caller's. is_whole: the next transaction writes everything."""
 
-    def __init__(self, config: NetworkPolicyConfig, thread: ThreadPoolExecutor, nft: Nft, *, can_reset: bool) -> None:
+    def __init__(self, config: NetworkPolicyConfig, thread: ThreadPoolExecutor, nft: Nft, state: NftState, *, can_reset: bool) -> None:
         self.is_whole = True
         self._is_written = False
-        self._config, self._thread, self._nft = config, thread, nft
+        self._config, self._thread, self._nft, self._state = config, thread, nft, state
         self._book = Book(config, can_reset=can_reset)
         self._noted = Noted(nft, config)
 
@@ -41,14 +44,18 @@ class Table:
     async def opened(cls, config: NetworkPolicyConfig, thread: ThreadPoolExecutor) -> "Table":
         """Raises Lacking."""
 
-        def look() -> tuple[Nft, str, bool]:
+        def look() -> tuple[Nft, NftState, str, bool]:
             nft = open_nft()
-            return nft, kernel.missing(nft, config), kernel.can_reset(nft, config)
+            return nft, NftState(), kernel.missing(nft, config), kernel.can_reset(nft, config)
 
-        nft, lacking, can_reset = await _in(thread, look)
+        nft, state, lacking, can_reset = await _in(thread, look)
         if lacking:
+            state.close()
             raise Lacking(lacking)
-        return cls(config, thread, nft, can_reset=can_reset)
+        return cls(config, thread, nft, state, can_reset=can_reset)
+
+    def close(self) -> None:
+        self._state.close()
 
     async def write(self, world: World) -> None:
         """Bring the kernel to the world's state. Raises NftFailure, after which all is written anew the next time."""
@@ -80,9 +87,13 @@ class Table:
         """Whether what was written is still there."""
 
         def look() -> bool:
+            # Rules are asked of the kernel: to list a chain, nft reads every rule of the table first.
+            name = self._config.table
             try:
-                return self._book.is_in_place("".join(map(self._nft.run, self._book.look)))
-            except NftFailure:
+                if any(self._state.rules(_INET, name, chain) != count for chain, count in self._book.base_rules.items()):
+                    return False
+                return all("elements = " in self._nft.run(f"list map inet {name} {filled}\n") for filled in self._book.filled)
+            except (NftFailure, OSError):
                 return False
 
         return await _in(self._thread, look)
