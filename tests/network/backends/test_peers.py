@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,55 @@ def test_of_two_that_claim_the_same_range_the_older_one_has_it() -> None:
     young = node("young", "10.1.4.0/22", "192.0.2.2", "2026-01-02T00:00:00Z")
     old = node("old", "10.1.4.0/23", "192.0.2.3", "2026-01-01T00:00:00Z")
     assert set(routes([OWN, young, old])[0]) == {"old"}
+
+
+FURTHER = BackendConfig(instance="t", node="one-2", cluster_cidrs=("10.1.0.0/16",), state=Path("/nowhere"), host_addresses=("172.27.0.1",))
+
+
+def ways(nodes: Iterable[Object], config: BackendConfig) -> dict[str, tuple[str, str]]:
+    """By node: the address by which it is reached, and the node whose host that is."""
+    return {name: (str(peer.addresses[0]), peer.through) for name, peer in peers(nodes, config).others.items()}
+
+
+def machine(name: str, number: int) -> list[Object]:
+    """A machine's first node, which is reached at 192.0.2.x, and a further one within."""
+    first = node(name, f"10.1.{16 * number}.0/24", f"192.0.2.{number}")
+    inner = node(f"{name}-2", f"10.1.{16 * number + 1}.0/24", "172.27.0.2")
+    inner["metadata"]["annotations"] = {"network.pilothouse.dev/reached-by": f"192.0.2.{number}"}
+    return [first, inner]
+
+
+def test_a_further_node_reaches_other_machines_through_the_first_node_of_its_own() -> None:
+    found = ways([*machine("one", 1), *machine("two", 2)], FURTHER)
+    assert found == dict.fromkeys(("one", "two", "two-2"), ("172.27.0.1", "one"))
+
+
+def test_further_nodes_of_another_machine_are_reached_through_its_first_node() -> None:
+    config = replace(FURTHER, node="one", host_addresses=())
+    found = ways([*machine("one", 1), *machine("two", 2)], config)
+    assert found == {"one-2": ("172.27.0.2", "one-2"), "two": ("192.0.2.2", "two"), "two-2": ("192.0.2.2", "two")}
+
+
+def test_nodes_of_one_machine_that_no_other_one_reaches_go_straight_to_each_other() -> None:
+    alone = [
+        node("one", "10.1.16.0/24", "172.27.0.1"),
+        node("one-2", "10.1.17.0/24", "172.27.0.2"),
+        node("one-3", "10.1.18.0/24", "172.27.0.3"),
+    ]
+    assert ways(alone, FURTHER) == {"one": ("172.27.0.1", "one"), "one-3": ("172.27.0.3", "one-3")}
+
+
+def test_a_thousand_nodes_of_which_two_overlap_are_told_apart() -> None:
+    many = [node(f"n{number:04}", f"10.1.{number // 4}.{64 * (number % 4)}/26", "192.0.2.2") for number in range(1000)]
+    found = peers([*many, node("zz", "10.1.9.32/27", "192.0.2.3", "2026-03-01T00:00:00Z")], CONFIG)
+    assert len(found.others) == 1000
+    assert found.problems == {"zz": "spec.podCIDR 10.1.9.32/27 overlaps 10.1.9.0/26 of an older node"}
+
+
+def test_ranges_of_both_families_count_each_for_itself() -> None:
+    config = replace(CONFIG, cluster_cidrs=("10.1.0.0/16", "fd00:1::/48"))
+    both = node("a", "10.1.4.0/24", "192.0.2.2")
+    both["spec"]["podCIDRs"] = ["10.1.4.0/24", "fd00:2::/64"]
+    found = peers([both], config)
+    assert [str(each) for each in found.others["a"].pod_cidrs] == ["10.1.4.0/24"]
+    assert "fd00:2::/64 is not inside the pod network 10.1.0.0/16, fd00:1::/48" in found.problems["a"]

@@ -70,6 +70,9 @@ def test_a_network_that_does_not_carry_pods_addresses_is_told_from_a_machine_tha
         condition(first, "PodNetworkWorks")
         second.ip("link", "set", "eth0", "down")
         assert "neither the machine (192.0.2.2) nor its pods' gateway 10.244.2.1 answers" in condition(first, "NodeUnreachable")
+        cluster.kill(second)
+        cluster.gone(second)
+        condition(first, "PodNetworkWorks")
 
 
 @pytest.mark.parametrize("backend", ["Routes", "VXLAN"])

@@ -74,6 +74,8 @@ class SelfTest:
         new = [name for name, peer in peers.items() if name not in self._tried or _place(before, name) != _place_of(peer)]
         for name in new:
             self._tried[name] = _Tried()
+        if gone:
+            self._say()
         if new or gone:
             self._news.set()
 
@@ -123,12 +125,15 @@ class SelfTest:
         before = dict(self.limits)
         for name in chosen:
             self._take(name, [one for one in found if one.target.node == name], view.spec)
+        self._say()
+        if before != self.limits:
+            self._changed()
+
+    def _say(self) -> None:
         wrong, verdict = summary(self._troubles, self.limits)
         if wrong or not any(tried.failures for tried in self._tried.values()):
             # One failure alone is no trouble yet, and no proof of the contrary.
             self._conditions.set(CONDITION, wrong, verdict.reason, verdict.message)
-        if before != self.limits:
-            self._changed()
 
     def _due(self, now: float) -> list[str]:
         """New ones, then those in trouble, then those that were tried longest ago."""
