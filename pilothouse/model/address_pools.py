@@ -7,7 +7,7 @@ Source: metallb/metallb internal/config, internal/allocator.
 
 import ipaddress
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pilothouse.model import meta, selector
@@ -79,13 +79,14 @@ class Pool:
     def size(self, version: int) -> int:
         return sum(each.size - (_buggy(each) if self.avoid_buggy else 0) for each in self.ranges if each.version == version)
 
-    def first_free(self, version: int, is_taken: Callable[[Address], bool]) -> Address | None:
-        """The lowest one that is not taken. Takes as many steps as addresses before it are taken."""
+    def first_free(self, version: int, taken: Collection[int]) -> Address | None:
+        """The lowest one whose number is not taken. As many steps as addresses before it are taken, 0.1 us each."""
         for each in self.ranges:
-            for number in range(each.first, each.last + 1) if each.version == version else ():
-                address = _address(version, number)
-                if self.holds(address) and not is_taken(address):
-                    return address
+            number = each.first
+            while each.version == version and number <= each.last:
+                if number not in taken and not (self.avoid_buggy and version == 4 and number & 0xFF in BUGGY):
+                    return _address(version, number)
+                number += 1
         return None
 
 

@@ -44,6 +44,7 @@ class Assignments:
         self._addresses: dict[str, frozenset[Address]] = {}
         self._claims: dict[Address, dict[str, Claim]] = {}
         self._sharing: dict[str, Counter[Address]] = {}
+        self._numbers: dict[int, set[int]] = {4: set(), 6: set()}
 
     def put(self, service: Object) -> bool:
         """Note what the Service has now. Returns whether these are other addresses than before."""
@@ -56,6 +57,7 @@ class Assignments:
             self._addresses[key] = now
             for address in now:
                 self._claims.setdefault(address, {})[key] = claim
+                self._numbers[address.version].add(int(address))
                 if claim.sharing:
                     self._sharing.setdefault(claim.sharing, Counter())[address] += 1
         return is_changed
@@ -68,6 +70,7 @@ class Assignments:
             self._unshare(holders.pop(key).sharing, address)
             if not holders:
                 del self._claims[address]
+                self._numbers[address.version].discard(int(address))
         return bool(before)
 
     def has(self, key: str) -> frozenset[Address]:
@@ -89,6 +92,10 @@ class Assignments:
                 del counts[address]
             if not counts:
                 del self._sharing[sharing]
+
+    def numbers(self, version: int) -> set[int]:
+        """Of the addresses of that family that anybody has; not to be changed."""
+        return self._numbers[version]
 
     def addresses(self) -> Iterator[Address]:
         return iter(self._claims)

@@ -77,7 +77,7 @@ class _Chooser:
         found = []
         for version in versions:
             own = next((each for each in self._has if each.version == version and pool.holds(each) and self._may_keep(each)), None)
-            chosen = own or self._shared(pool, version) or pool.first_free(version, self._is_taken)
+            chosen = own or self._shared(pool, version) or self._lowest(pool, version)
             if chosen is None:
                 return ()
             found.append(chosen)
@@ -121,8 +121,11 @@ class _Chooser:
     def _may_keep(self, address: Address) -> bool:
         return not self._hindrance(address)
 
-    def _is_taken(self, address: Address) -> bool:
-        return address in self._reserved or any(True for _ in self._given.others(address, self._claim.service))
+    def _lowest(self, pool: Pool, version: int) -> Address | None:
+        """The lowest free one of the pool: what the Service has itself it has been offered before."""
+        reserved = {int(each) for each in self._reserved if each.version == version and pool.holds(each)}
+        given = self._given.numbers(version)
+        return pool.first_free(version, given | reserved if reserved else given)
 
     def _shared(self, pool: Pool, version: int) -> Address | None:
         """The lowest address of the pool that Services have with which this one shares."""
