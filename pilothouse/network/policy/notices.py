@@ -103,7 +103,7 @@ class Notices:
         message = f"packets {self._route(refusal)} {done} by {by} ({_side(culprit)})"
         for address in (refusal.source, refusal.target):
             if (pod := self._pod(self._owner(address))) is not None:
-                self._recorder.decide({"kind": "Pod"} | pod, reason, message)
+                self._recorder.decide({**pod, "kind": "Pod"}, reason, message)
 
     def _route(self, refusal: Refusal) -> str:
         port = f"{refusal.protocol} {refusal.port}" if refusal.port else refusal.protocol
