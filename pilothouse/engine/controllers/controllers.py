@@ -17,6 +17,7 @@ from pilothouse.engine.controllers.certificates.cleaner import CertificateCleane
 from pilothouse.engine.controllers.certificates.signer import Authority, CertificateSigner
 from pilothouse.engine.controllers.clusternetwork.controller import ClusterNetworkController
 from pilothouse.engine.controllers.clusterpolicy.controller import ClusterPolicyKind
+from pilothouse.engine.controllers.clusterpolicy.refusals import PolicyRefusals
 from pilothouse.engine.controllers.cronjob.controller import CronJobController
 from pilothouse.engine.controllers.csi.attacher import Attacher
 from pilothouse.engine.controllers.csi.capacity import CapacityReporter
@@ -112,6 +113,7 @@ def makers(
         "load-balancer-controller": lambda: LoadBalancerController(
             clients("load-balancer-controller"), informers, named("load-balancer-controller"), own_networks, clock
         ),
+        "network-policy-reporter": lambda: PolicyRefusals(clients("network-policy-reporter"), informers, clock),
         "cluster-policy-controller": lambda: ClusterPolicyKind(clients("cluster-policy-controller")),
         "cluster-network-controller": lambda: ClusterNetworkController(clients("cluster-network-controller"), informers, clock),
         "namespace-controller": lambda: NamespaceController(

@@ -24,6 +24,7 @@ from pilothouse.network.policy.config import NetworkPolicyConfig
 from pilothouse.network.policy.gate import PATIENCE_S, Gate, NotAdmitted
 from pilothouse.network.policy.intake import Intake
 from pilothouse.network.policy.notices import Notices
+from pilothouse.network.policy.parsing import is_rehearsed
 from pilothouse.network.policy.pods import Ranges, addresses, facts, node_facts, pod_networks
 from pilothouse.network.policy.table import Lacking, Table
 from pilothouse.network.policy.watch import ClusterPolicies, Watch
@@ -45,6 +46,11 @@ class PolicyFailure(Exception):
 
 def _unsaid(type: str, is_true: bool, reason: str, message: str) -> None:
     """Where nobody hears of conditions."""
+
+
+def _is_equal(old: Object, new: Object) -> bool:
+    """Whether the same is to be carried out."""
+    return bool(old.get("spec") == new.get("spec")) and is_rehearsed(old) == is_rehearsed(new) and meta.uid(old) == meta.uid(new)
 
 
 class NetworkPolicies:
@@ -153,9 +159,12 @@ class NetworkPolicies:
 
     def _policy_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
+        if old is not None and new is not None and _is_equal(old, new):
+            # What it drops is noted at it.
+            return
         if new is None:
             self._intake.forget(obj)
-        elif old is not None and (old.get("spec"), meta.annotations(old)) != (new.get("spec"), meta.annotations(new)):
+        elif old is not None:
             self._intake.changed(obj)
         self._world.set_policy(meta.key(obj), None if new is None else self._intake.taken(new))
         self._wake.set()

@@ -17,12 +17,12 @@ from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS
+from pilothouse.model.policy_refusals import DROPPED, WOULD_DROP
 from pilothouse.network.policy.noted import Refusal
 from pilothouse.network.policy.units import Culprit
 
 log = structlog.get_logger("network.policy")
 
-DROPPED, WOULD_DROP = "NetworkPolicyDropped", "NetworkPolicyWouldDrop"
 EVERY_S, QUIET_S, MOST_WRITES, MOST_SHOWN, MOST_DECISIONS = 5.0, 600.0, 20, 5, 50
 MOST_KEPT = 2000
 """Policies and directions that are kept in mind; those beyond are told of again as if for the first time."""

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object, dumps
+from pilothouse.model.policy_refusals import REHEARSE
 from pilothouse.model.selector import from_label_selector
-from pilothouse.network.policy.rules import REHEARSE, Block, NodePeers, Peers
+from pilothouse.network.policy.rules import Block, NodePeers, Peers
 
 
 def is_rehearsed(obj: Object) -> bool:

@@ -13,8 +13,6 @@ from pilothouse.model.selector import Selector
 ADMIN, BASELINE, NAMESPACED = "Admin", "Baseline", ""
 """Tiers; the last is that of the NetworkPolicies."""
 ACCEPT, DENY, PASS = "Accept", "Deny", "Pass"
-REHEARSE = "network.pilothouse.dev/rehearse"
-"""Annotation of a policy that counts what it would drop, and drops nothing, while it is "true"."""
 
 Labels = Mapping[str, str]
 

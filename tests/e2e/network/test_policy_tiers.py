@@ -17,10 +17,10 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS, NAMESPACES, NETWORKPOLICIES, NODES, PODS
 from pilothouse.model.network_policies import CLUSTERNETWORKPOLICIES
+from pilothouse.model.policy_refusals import REHEARSE
 from pilothouse.network.policy import Gate, NetworkPolicies, NetworkPolicyConfig
 from pilothouse.network.policy.judge import Packet, judge
 from pilothouse.network.policy.kernel import can_reset, is_enforced
-from pilothouse.network.policy.rules import REHEARSE
 from tests.e2e.network import routed
 from tests.e2e.network.conftest import Namespace, sh
 from tests.e2e.network.pods import Make, running

@@ -10,8 +10,9 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.decisions.log import DecisionLog
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS
+from pilothouse.model.policy_refusals import DROPPED, WOULD_DROP
 from pilothouse.network.policy.noted import Refusal
-from pilothouse.network.policy.notices import DROPPED, MOST_WRITES, WOULD_DROP, Notices
+from pilothouse.network.policy.notices import MOST_WRITES, Notices
 from pilothouse.network.policy.units import Culprit
 from tests.network.cluster import FakeCluster
 

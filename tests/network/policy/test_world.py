@@ -8,6 +8,7 @@ import pytest
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.policy_refusals import REHEARSE
 from pilothouse.network.policy.book import Book
 from pilothouse.network.policy.cluster_policy import parse as parse_wide
 from pilothouse.network.policy.config import NetworkPolicyConfig
@@ -15,7 +16,6 @@ from pilothouse.network.policy.judge import Packet, judge
 from pilothouse.network.policy.network_policy import MOST_RULES, parse, size
 from pilothouse.network.policy.pods import PodFacts
 from pilothouse.network.policy.pods import facts as read
-from pilothouse.network.policy.rules import REHEARSE
 from pilothouse.network.policy.world import World
 from tests.network.policy import random_policies
 from tests.network.policy.judge import Pod, allows

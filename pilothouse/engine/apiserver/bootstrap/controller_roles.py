@@ -243,6 +243,8 @@ _RULES: dict[str, tuple[Object, ...]] = {
     ),
     # Makes the kind ClusterNetworkPolicy; nodes carry its objects out.
     "cluster-policy-controller": (rule("create get patch", "customresourcedefinitions", "apiextensions.k8s.io"),),
+    # Shows at policies what nodes have dropped for them.
+    "network-policy-reporter": (rule("patch", "networkpolicies", "networking.k8s.io"),),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),
 }
 CONTROLLERS = tuple(_RULES)

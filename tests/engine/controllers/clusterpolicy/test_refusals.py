@@ -1,0 +1,49 @@
+"""What nodes say of a NetworkPolicy's refusals stands at the policy, where `kubectl describe` shows it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.controllers.clusterpolicy.refusals import MOST_LINES, shown
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.model.kinds import EVENTS, NETWORKPOLICIES
+from pilothouse.model.policy_refusals import DROPPED, SHOWN, WOULD_DROP
+from tests.engine.controllers.conftest import Cluster, controlled, held
+
+
+@pytest.fixture
+async def cluster(server: ApiServer) -> AsyncIterator[Cluster]:
+    async with held(controlled(server)) as found:
+        yield found
+
+
+def event(name: str, policy: Object, message: str, *, reason: str = DROPPED, second: int = 1, node: str = "n") -> Object:
+    about = {"kind": "NetworkPolicy", "namespace": meta.namespace(policy), "name": meta.name(policy), "uid": meta.uid(policy)}
+    times = {"firstTimestamp": "2026-11-30T07:00:00Z", "lastTimestamp": f"2026-11-30T07:00:{second:02}Z"}
+    said = {"reason": reason, "message": message, "count": 3, "source": {"host": node}, "type": "Warning", **times}
+    return {"metadata": {"name": name, "namespace": meta.namespace(policy)}, "involvedObject": about, **said}
+
+
+async def test_a_policy_shows_what_it_drops_and_no_more_of_it_when_the_events_are_gone(cluster: Cluster) -> None:
+    made = await cluster.create(NETWORKPOLICIES, {"metadata": {"name": "deny"}, "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}})
+    await cluster.client.create(EVENTS, event("e", made, "ingress: dropped 3 packets"), meta.namespace(made))
+    name = SHOWN[DROPPED]
+    found = await cluster.until_one(NETWORKPOLICIES, "deny", lambda each: name in meta.annotations(each))
+    assert meta.annotations(found)[name] == "2026-11-30T07:00:01Z node n, 3 since 2026-11-30T07:00:00Z: ingress: dropped 3 packets"
+    assert found["spec"] == made["spec"]
+    assert found["metadata"]["generation"] == made["metadata"]["generation"]
+    await cluster.client.delete(EVENTS, "e", meta.namespace(made))
+    await cluster.until_one(NETWORKPOLICIES, "deny", lambda each: name not in meta.annotations(each))
+
+
+def test_the_latest_words_stand_first_and_rehearsals_apart() -> None:
+    policy = {"metadata": {"name": "p", "namespace": "x"}}
+    events = [event(f"e{n}", policy, f"message {n}", second=n, node=f"n{n}") for n in range(30)]
+    told = shown([*events, event("would", policy, "would", reason=WOULD_DROP), event("other", policy, "x", reason="Other")])
+    lines = told[SHOWN[DROPPED]].splitlines()
+    assert len(lines) == MOST_LINES
+    assert lines[0].endswith("message 29")
+    assert told[SHOWN[WOULD_DROP]].endswith(": would")
+    assert len(told) == 2
