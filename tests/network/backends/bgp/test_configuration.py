@@ -48,7 +48,7 @@ def test_the_same_sessions_give_the_same_text(tmp_path: Path) -> None:
 
 def test_routers_are_told_own_ranges_and_what_is_advertised_to_them_and_nothing_else(tmp_path: Path) -> None:
     text = configuration(tmp_path).text()
-    own, _, rack = text.partition('description "rack"')
+    rack = text.partition('description "rack"')[2]
     assert 'if proto = "own4" then accept;' in rack
     assert "bgp_community.add((1,2)); accept;" in rack.partition('description "six"')[0]
     assert "import where net ~ [ 198.51.100.0/24+ ];" in rack
