@@ -44,7 +44,8 @@ def present(config: BackendConfig, protocol: str) -> list[Route]:
 
 def _present(family: str, protocol: str) -> list[Route]:
     found: list[Any] = json.loads(ip("-json", family, "route", "show", "proto", protocol) or "[]")
-    return [_shown(each) for each in found if each["dst"] != "default"]
+    # Another instance of the machine may have routes that lead nowhere: those have no device.
+    return [_shown(each) for each in found if each["dst"] != "default" and "dev" in each]
 
 
 def _shown(route: Any) -> Route:

@@ -184,6 +184,8 @@ def test_nodes_that_cannot_be_reached_the_new_way_stay_reached_the_old_one(tmp_p
 def test_nothing_is_left_when_all_is_taken_away(tmp_path: Path) -> None:
     with hosts(tmp_path, families="46") as cluster:
         first, second = cluster.hosts
+        # Of another instance, whatever its version means by it.
+        first.ip("route", "add", "unreachable", "10.99.0.0/24", "proto", "115")
         before = [first.ip("-json", family, "route", "show", "proto", "115") for family in ("-4", "-6")]
         cluster.set(backend="VXLAN")
         for host in cluster.hosts:
