@@ -29,7 +29,7 @@ async def run(context: Context) -> Figures:
 
 
 def measure(context: Context) -> Figures:
-    rounds, seconds = context.pick(7, 1), context.pick(2, 1)
+    rounds, seconds = context.pick(5, 1), context.pick(2, 1)
     ways = [PLAIN, ROUTES, VXLAN, *([BGP] if shutil.which("bird") or shutil.which("/usr/sbin/bird") else [])]
     throughput: dict[str, list[float]] = {way: [] for way in ways}
     latency: dict[str, list[float]] = {way: [] for way in ways}
