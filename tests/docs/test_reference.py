@@ -26,7 +26,7 @@ ONE_WORD = frozenset(
     ]
 )
 """Reasons that the code names where it does not say them at once: in conditions, steps and states of containers."""
-FROM_PARTS = frozenset(["FailedToCreateEndpoint", "FailedToUpdateEndpoint"])
+FROM_PARTS = frozenset(["FailedToCreateEndpoint", "FailedToUpdateEndpoint", "NetworkPolicyDropped", "NetworkPolicyWouldDrop"])
 
 
 def page(name: str) -> str:

@@ -8,6 +8,7 @@ import structlog
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.network_policies import CLUSTERNETWORKPOLICIES
 from pilothouse.network.policy import cluster_policy, network_policy
 from pilothouse.network.policy.rules import Policy
 
@@ -15,7 +16,6 @@ log = structlog.get_logger("network.policy")
 
 REASON = "NetworkPolicyNotEnforced"
 FAULTS_OF_DATA = (ValueError, LookupError, TypeError, AttributeError)
-_CLUSTER = "ClusterNetworkPolicy"
 
 
 class Intake:
@@ -74,7 +74,7 @@ class Intake:
 
 def is_of_cluster(obj: Object) -> bool:
     """By its kind; objects of a list may lack it, and then only those without a namespace are."""
-    return obj.get("kind") == _CLUSTER or not meta.namespace(obj)
+    return obj.get("kind") == CLUSTERNETWORKPOLICIES.kind or not meta.namespace(obj)
 
 
 def _policy(found: object) -> Policy:
