@@ -68,6 +68,7 @@ def plan(view: View, own: Ends, older: Mapping[Setting, str], links: Sequence[Li
     """older: links of settings before this one. links: of this machine."""
     wanted = Wanted(neighbours={own.link: {}}, forwarding={own.link: {}})
     waiting = set()
+    holders: dict[str, str] = {}
     for link in older.values():
         wanted.neighbours[link], wanted.forwarding[link] = {}, {}
     for name, peer in view.peers.items():
@@ -76,8 +77,13 @@ def plan(view: View, own: Ends, older: Mapping[Setting, str], links: Sequence[Li
             continue
         hop = _hop(peer, view)
         ends = announced(hop.node)
-        if ends is None or ends.mac == own.mac:
+        if ends is None:
             waiting.add(name)
+            continue
+        # The older Node has it: nobody gets another one's packets by what it says of itself.
+        holder = "this node" if ends.mac == own.mac else holders.setdefault(ends.mac, hop.name)
+        if holder != hop.name:
+            wanted.problems[name] = f"its tunnel has the MAC address {ends.mac}, which is that of {holder}"
             continue
         way = own.link if ends.setting == own.setting else older.get(ends.setting)
         if way != own.link:
