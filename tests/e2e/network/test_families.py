@@ -159,7 +159,7 @@ def test_the_families_of_an_instance_do_not_change(both: Instance) -> None:
 @pytest.mark.slow
 def test_pods_of_two_nodes_reach_each_other_over_both_families() -> None:
     require_ipv6()
-    with started(2, "--no-platform", "--nodes", "2", *networks(2, "IPv4", "IPv6")) as cluster:
+    with started(0, "--no-platform", "--nodes", "2", *networks(0, "IPv4", "IPv6")) as cluster:
         for home in (cluster.home, cluster.home / "nodes" / "2"):
             load_image(Path(home))
         cluster.kubectl("apply", "-f", "-", input=SERVICE)
@@ -174,7 +174,7 @@ def test_pods_of_two_nodes_reach_each_other_over_both_families() -> None:
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_an_instance_of_ipv6_alone_serves_an_app(nodes: int) -> None:
     require_ipv6()
-    with started(2, "--no-platform", "--nodes", str(nodes), *networks(2, "IPv6")) as cluster:
+    with started(0, "--no-platform", "--nodes", str(nodes), *networks(0, "IPv6")) as cluster:
         homes = [cluster.home, *(cluster.home / "nodes" / str(number) for number in range(2, nodes + 1))]
         for home in homes:
             load_image(home)
