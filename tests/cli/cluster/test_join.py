@@ -7,6 +7,7 @@ import click
 import pytest
 
 from pilothouse.cli.cluster import join, status
+from pilothouse.cli.cluster.discovery import Cluster
 from pilothouse.cli.settings.home import Home, Settings
 from tests.cli.test_ending import ph
 
@@ -90,3 +91,26 @@ def test_a_machine_whose_port_of_the_registry_is_taken_does_not_join() -> None:
             join._require_registry_port(port)
     join._require_registry_port(port)
     join._require_registry_port(0)
+
+
+def cluster(pods: str) -> Cluster:
+    return Cluster("https://127.0.0.1:6443", b"", pods, "10.96.0.0/16", "cluster.local")
+
+
+def test_a_machine_that_joins_has_an_address_of_each_family_of_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(join, "_default_address", {"IPv6": "2001:db8::7", "IPv4": "192.0.2.7"}.__getitem__)
+    assert join._addresses(cluster("10.244.0.0/16")) == ("127.0.0.1",)
+    assert join._addresses(cluster("10.244.0.0/16,fd00:1::/56")) == ("127.0.0.1", "2001:db8::7")
+    assert join._addresses(cluster("fd00:1::/56,10.244.0.0/16")) == ("2001:db8::7", "127.0.0.1")
+
+
+def test_a_machine_without_an_address_of_a_family_is_told_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(join, "_default_address", lambda family: "")
+    assert join._addresses(cluster("10.244.0.0/16,fd00:1::/56")) == ("127.0.0.1",)
+    assert "this machine has no IPv6 address by which other nodes would reach its pods: --node-ip names one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "10.0.0.1,10.0.0.2", "fe80::1", "::1", "::"])
+def test_addresses_by_which_nobody_reaches_a_node_are_refused(text: str) -> None:
+    with pytest.raises(click.UsageError, match="--node-ip"):
+        join._stated_addresses(text)

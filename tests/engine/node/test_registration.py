@@ -101,3 +101,14 @@ async def test_a_renewal_without_an_answer_does_not_cost_the_lease(server: ApiSe
 
 async def is_ready(client: Client) -> bool:
     return meta.is_true(await client.get(NODES, "n"), "Ready")
+
+
+async def test_a_node_says_its_ranges_and_addresses_of_both_families(server: ApiServer, tmp_path: Path) -> None:
+    """Twice, and then others: addresses of one type are several, and what it does not have any more goes."""
+    ranges = ("10.1.0.0/22", "fd00:1::/64")
+    config = NodeConfig(home=tmp_path, node_name="n", instance="pilothouse-test", pod_cidrs=ranges)
+    for addresses in (("192.0.2.7", "2001:db8::7"), ("192.0.2.7", "2001:db8::7"), ("192.0.2.8", "2001:db8::8"), ("192.0.2.8",)):
+        await register(client_of(server, node("n")), replace(config, addresses=addresses))
+        found = await client_of(server, ADMIN).get(NODES, "n")
+        assert found["spec"]["podCIDRs"] == list(ranges)
+        assert [each["address"] for each in found["status"]["addresses"] if each["type"] == "InternalIP"] == list(addresses)
