@@ -185,6 +185,7 @@ def _network_parts(home: Home, settings: Settings) -> Iterator[Callable[[], None
     )
     from pilothouse.network.announce import teardown as announce
     from pilothouse.network.backends import teardown as backends
+    from pilothouse.network.dns.standby.handover import end as end_standby
     from pilothouse.network.pod import kernel as pod_kernel
     from pilothouse.network.policy import kernel as policy_kernel
     from pilothouse.network.service import kernel as service_kernel
@@ -196,6 +197,7 @@ def _network_parts(home: Home, settings: Settings) -> Iterator[Callable[[], None
     yield lambda: announce.teardown(announcer_config(home, settings))
     yield lambda: policy_kernel.teardown(network_policy_config(home, settings))
     yield lambda: service_kernel.teardown(service_proxy_config(home, settings))
+    yield lambda: end_standby(home.run / "dns.sock")
     yield lambda: trace_kernel.teardown(trace_config(home))
     yield lambda: pod_kernel.teardown(pod_network_config(home, settings))
 

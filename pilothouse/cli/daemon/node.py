@@ -234,7 +234,7 @@ def _start_network(
     conditions, gate, size = shared.conditions, shared.gate, shared.packet_size
     informers = Informers(routing)
     recorder = Recorder(routing, decisions, "kube-proxy", settings.node_name)
-    proxying, naming = wiring.service_proxy_config(home, settings), wiring.dns_config(settings)
+    proxying, naming = wiring.service_proxy_config(home, settings), wiring.dns_config(home, settings)
     reaching, policing = wiring.backend_config(home, settings), wiring.network_policy_config(home, settings)
     withdrawal = Part(informers, lambda: Withdrawal(node, informers, barrier, settings.node_name))
     proxy = Part(informers, lambda: ServiceProxy(informers, barrier, proxying, recorder=recorder))

@@ -141,7 +141,7 @@ def network_policy_config(home: Home, settings: Settings) -> "NetworkPolicyConfi
     )
 
 
-def dns_config(settings: Settings) -> "ClusterDNSConfig":
+def dns_config(home: Home, settings: Settings) -> "ClusterDNSConfig":
     from pilothouse.network.dns.config import ClusterDNSConfig
 
     return ClusterDNSConfig(
@@ -151,6 +151,7 @@ def dns_config(settings: Settings) -> "ClusterDNSConfig":
         cluster_ips=settings.dns_addresses,
         zone=settings.cluster_domain,
         networks=(*settings.pod_cidrs, *settings.service_cidrs),
+        standby=home.run / "dns.sock",
     )
 
 

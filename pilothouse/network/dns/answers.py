@@ -35,6 +35,8 @@ class AnswerCache:
         self._size_bytes = 0
         self._entries: dict[bytes, Entry] = {}
         self._of: dict[str, set[bytes]] = {}
+        self._news: dict[bytes, bytes | None] = {}
+        self._is_cleared = False
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -67,6 +69,8 @@ class AnswerCache:
             for name in depends_on:
                 self._of.setdefault(name, set()).add(key)
         if len(entry.answers) < entry.wanted:
+            if not entry.answers:
+                self._news[key] = answer
             entry.answers.append(answer)
             self._size_bytes += len(answer)
 
@@ -75,9 +79,20 @@ class AnswerCache:
         for key in self._of.pop(name, ()):
             entry = self._entries.pop(key, None)
             if entry is not None:
+                self._news[key] = None
                 self._size_bytes -= ENTRY_BYTES + 2 * len(key) + sum(map(len, entry.answers))
 
+    def news(self) -> tuple[bool, dict[bytes, bytes | None]] | None:
+        """Since it was asked last: whether all was dropped, and then one order of each answer that is new, None for one that is gone."""
+        if not self._news and not self._is_cleared:
+            return None
+        found = self._is_cleared, self._news
+        self._is_cleared, self._news = False, {}
+        return found
+
     def clear(self) -> None:
+        self._news = {}
+        self._is_cleared = True
         self._entries.clear()
         self._of.clear()
         self._size_bytes = 0

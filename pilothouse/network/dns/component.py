@@ -1,6 +1,7 @@
 """The cluster's DNS as a component: listens, keeps itself shown in the API, answers until cancelled."""
 
 import asyncio
+from typing import cast
 
 import structlog
 
@@ -20,6 +21,7 @@ from pilothouse.network.dns.corefile.types import RESOLV_CONF, Forward
 from pilothouse.network.dns.publish import publish
 from pilothouse.network.dns.resolver import Resolver
 from pilothouse.network.dns.searching import BY_ADDRESS, SearchPaths, pod_addresses
+from pilothouse.network.dns.standby.handover import Keeper, Taken, take_over
 from pilothouse.network.dns.upstream import Upstream
 from pilothouse.network.dns.zone import Zone
 
@@ -63,6 +65,8 @@ class ClusterDNS:
         tasks = TaskSet()
         listening = await self._listen(tasks)
         try:
+            if self.config.standby is not None:
+                tasks.start(Keeper(self.config.standby, listening.sockets, self._resolver.answers.news).run(), name="DNS standby")
             await self._publish(listening.port)
             log.info("cluster DNS ready", addresses=self.config.addresses, port=listening.port, zone=self.config.zone)
             ready.set()
@@ -70,9 +74,6 @@ class ClusterDNS:
         finally:
             listening.close()
             await tasks.close()
-
-    def teardown(self) -> None:
-        """Nothing of this part stays on the machine: its sockets end with `run`."""
 
     def _upstream(self, forward: Forward) -> Upstream:
         config = self.config
@@ -89,11 +90,24 @@ class ClusterDNS:
             log.warning("cluster DNS begins without its configuration: the API server does not show it yet")
 
     async def _listen(self, tasks: TaskSet) -> server.Listening:
+        config = self.config
+        taken = Taken({}, []) if config.standby is None else await asyncio.to_thread(take_over, config.standby)
         try:
-            return await server.listen(self._resolver, tasks, self.config.addresses, self.config.port)
+            listening = await server.listen(self._resolver, tasks, config.addresses, config.port, taken.sockets)
+            self._answer_again(listening, taken)
+            return listening
         except OSError as error:
             where = f"{' and '.join(self.config.addresses)}, port {self.config.port}"
             raise CannotListen(f"cluster DNS cannot listen on {where}: {error.strerror or error}") from error
+        finally:
+            taken.close()
+
+    def _answer_again(self, listening: server.Listening, taken: Taken) -> None:
+        """The questions that came while no server was there."""
+        servers = dict(zip(self.config.addresses, listening.datagrams, strict=True))
+        for (_, address), question, asker in taken.waiting:
+            if address in servers:
+                servers[address].again(question, cast("tuple[str, int]", asker))
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None and old is not None and meta.key(old) in self._slice_keys:

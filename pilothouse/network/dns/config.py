@@ -10,7 +10,7 @@ class ClusterDNSConfig:
 
     cluster_ips: of the Service kube-dns, as pods know it, likewise. networks: CIDRs of services and pods, for which reverse questions are
     answered here. upstream: servers for other names, as `address` or `address:port`; None: those of resolv_conf, read again when it
-    changes.
+    changes. standby: path of a socket by which the next server of this node takes over, None for no standby.
     """
 
     node: str
@@ -22,3 +22,4 @@ class ClusterDNSConfig:
     upstream: tuple[str, ...] | None = None
     resolv_conf: Path = Path("/etc/resolv.conf")
     ttl_s: int = 5
+    standby: Path | None = None

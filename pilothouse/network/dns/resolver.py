@@ -102,6 +102,11 @@ class Resolver:
         self._answers.clear()
         self._cache.clear()
 
+    @property
+    def answers(self) -> AnswerCache:
+        """Answers that hang on the cluster's objects alone."""
+        return self._answers
+
     def quick(self, message: bytes, family: int) -> bytes | None:
         """The answer to a datagram that has been answered before, if nothing has changed since. family: 1 for IPv4, 2 for IPv6."""
         found = self._answers.get(message[2:])

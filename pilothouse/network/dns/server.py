@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pilothouse.aio.tasks import TaskSet
@@ -30,6 +30,9 @@ RECEIVE_BYTES = 4 << 20
 """Of the socket's buffer, for questions that come while the loop is busy."""
 _SO_RCVBUFFORCE = 33
 FREE_PORT_TRIES = 10
+UDP, TCP = "udp", "tcp"
+Held = tuple[str, str]
+"""Kind and address of a socket."""
 
 
 class Places:
@@ -72,6 +75,12 @@ class DatagramServer:
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
+
+    def again(self, message: bytes, asker: tuple[str, int]) -> None:
+        """Answer a question that came to the server before this one."""
+        answer = self._answered(message, asker)
+        if answer is not None:
+            self._send(answer, asker)
 
     def _receive(self) -> None:
         began, answered = time.perf_counter(), 0
@@ -217,9 +226,12 @@ class _Connection:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
+    """sockets: those that are listened on, for who is to hold them as well; they are the servers' own."""
+
     port: int
     datagrams: tuple[DatagramServer, ...]
     streams: tuple[asyncio.Server, ...]
+    sockets: tuple[tuple[socket.socket, Held], ...] = ()
 
     def close(self) -> None:
         for datagram in self.datagrams:
@@ -228,28 +240,63 @@ class Listening:
             stream.close()
 
 
-async def listen(resolver: Resolver, tasks: TaskSet, addresses: Sequence[str], port: int) -> Listening:
-    """port 0: any that is free for all. Raises OSError when an address is taken or not there."""
+async def listen(
+    resolver: Resolver, tasks: TaskSet, addresses: Sequence[str], port: int, taken: Mapping[Held, socket.socket] | None = None
+) -> Listening:
+    """port 0: any that is free for all. taken: sockets of an earlier server, for the addresses that it had.
+
+    Raises OSError when an address is taken or not there.
+    """
     for _ in range(FREE_PORT_TRIES - 1 if port == 0 else 0):
         with contextlib.suppress(OSError):
-            return await _listen(resolver, tasks, addresses, 0)
-    return await _listen(resolver, tasks, addresses, port)
+            return await _listen(resolver, tasks, addresses, 0, {})
+    return await _listen(resolver, tasks, addresses, port, taken or {})
 
 
-async def _listen(resolver: Resolver, tasks: TaskSet, addresses: Sequence[str], port: int) -> Listening:
+async def _listen(
+    resolver: Resolver, tasks: TaskSet, addresses: Sequence[str], port: int, taken: Mapping[Held, socket.socket]
+) -> Listening:
     waiting, connections = Places(MOST_WAITING, MOST_WAITING_OF_ONE), Places(MOST_CONNECTIONS, MOST_CONNECTIONS_OF_ONE)
     async with contextlib.AsyncExitStack() as undo:
         datagrams, streams = [], []
+        sockets: list[tuple[socket.socket, Held]] = []
         for address in addresses:
-            bound = datagram_socket(address, port)
+            bound = _at(taken.get((UDP, address)), port) or datagram_socket(address, port)
             port = bound.getsockname()[1]
             datagrams.append(DatagramServer(resolver, tasks, waiting, bound))
             undo.callback(datagrams[-1].close)
+            listens = _at(taken.get((TCP, address)), port) or stream_socket(address, port)
             serve = StreamServer(resolver, connections, waiting).serve
-            streams.append(await asyncio.start_server(serve, address, port, limit=2 * codec.STREAM_BYTES))
+            streams.append(await asyncio.start_server(serve, sock=listens, limit=2 * codec.STREAM_BYTES))
             undo.callback(streams[-1].close)
+            sockets += [(bound, (UDP, address)), (listens, (TCP, address))]
         undo.pop_all()
-        return Listening(port, tuple(datagrams), tuple(streams))
+        return Listening(port, tuple(datagrams), tuple(streams), tuple(sockets))
+
+
+def _at(known: socket.socket | None, port: int) -> socket.socket | None:
+    """A socket of its own for one that is taken over, if it has the port."""
+    if known is None or known.getsockname()[1] != port:
+        return None
+    found = known.dup()
+    found.setblocking(False)
+    return found
+
+
+def stream_socket(address: str, port: int) -> socket.socket:
+    """Bound. Raises OSError."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setblocking(False)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((address, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def datagram_socket(address: str, port: int) -> socket.socket:
