@@ -52,7 +52,7 @@ def running(instance: Instance, *namespaces: str) -> None:
 def reaches(instance: Instance, source: str, target: str, port: int) -> bool:
     namespace, _, name = source.partition("/")
     address = instance.get("pod", "-n", target.partition("/")[0], target.partition("/")[2])["status"]["podIP"]
-    done = instance.kubectl("exec", "-n", namespace, name, "--", "nc", "-w", "1", "-z", address, str(port), check=False)
+    done = instance.kubectl("exec", "-n", namespace, name, "--", "sh", "-c", f"nc -w 1 {address} {port} </dev/null", check=False)
     return done.returncode == 0
 
 

@@ -162,7 +162,9 @@ async def world(namespace: Make, of: NetworkPolicyConfig) -> AsyncIterator[World
     assert sh("nft", "list", "tables") == "table inet node\n"
 
 
-@pytest.mark.parametrize("of", [ONE, OTHER, BOTH], ids=["ipv4", "ipv6", "both"])
+@pytest.mark.parametrize(
+    "of", [pytest.param(ONE, marks=pytest.mark.slow), pytest.param(OTHER, marks=pytest.mark.slow), BOTH], ids=["ipv4", "ipv6", "both"]
+)
 async def test_packets_pass_as_random_policies_of_all_tiers_say(host: None, namespace: Make, of: NetworkPolicyConfig) -> None:
     rng = Random(11)
     async with world(namespace, of) as here:
@@ -179,6 +181,7 @@ async def test_packets_pass_as_random_policies_of_all_tiers_say(host: None, name
         await here.check()
 
 
+@pytest.mark.slow
 async def test_what_is_tried_live_is_what_the_rules_say(host: None, namespace: Make) -> None:
     """As `ph policy test --live` sends and watches, on ports where nothing listens, too."""
     rng = Random(5)
@@ -214,6 +217,7 @@ async def test_packets_pass_as_two_hundred_random_policies_of_both_families_say(
             await here.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", [ONE, OTHER], ids=["ipv4", "ipv6"])
 async def test_a_policy_that_allows_nothing_stops_every_protocol(host: None, namespace: Make, of: NetworkPolicyConfig) -> None:
     async with world(namespace, of) as here:
@@ -268,6 +272,7 @@ while True: threading.Thread(target=push, args=s.accept()[:1], daemon=True).star
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", [ONE, OTHER], ids=["ipv4", "ipv6"])
 async def test_a_connection_that_only_the_server_speaks_on_ends_at_both_sides(host: None, namespace: Make, of: NetworkPolicyConfig) -> None:
     """The client sends nothing but acknowledgements; both hear of the end at once. One that is still allowed goes on."""
@@ -298,6 +303,7 @@ async def test_a_connection_that_only_the_server_speaks_on_ends_at_both_sides(ho
         assert await asyncio.to_thread(here.speakers[2].reaches, [(target, "tcp", 80)]) == [True]
 
 
+@pytest.mark.slow
 async def test_what_is_dropped_is_told_to_its_policy_within_five_seconds(host: None, namespace: Make) -> None:
     async with world(namespace, BOTH) as here:
         await here.set(policy("deny", ingress=[]))
@@ -321,6 +327,7 @@ async def test_what_is_dropped_is_told_to_its_policy_within_five_seconds(host: N
         assert told["c"]["message"] == "ingress: dropped 1 packet to y/a (tcp 81) from x/a in the last 1 s by rule no-81"
 
 
+@pytest.mark.slow
 async def test_a_rehearsal_drops_nothing_and_tells_what_it_would(host: None, namespace: Make) -> None:
     async with world(namespace, ONE) as here:
         rehearsed = policy("deny", ingress=[{"ports": [{"port": 81, "protocol": "TCP"}]}])
@@ -342,6 +349,7 @@ async def test_a_rehearsal_drops_nothing_and_tells_what_it_would(host: None, nam
         assert await asyncio.to_thread(here.speakers[2].reaches, asked) == [False, True]
 
 
+@pytest.mark.slow
 async def test_nodes_are_peers_by_the_addresses_that_they_show(host: None, namespace: Make) -> None:
     """Here the address of a pod stands for a node's."""
     async with world(namespace, ONE) as here:
@@ -355,6 +363,7 @@ async def test_nodes_are_peers_by_the_addresses_that_they_show(host: None, names
         assert await asyncio.to_thread(here.speakers[0].reaches, probes) == [False, True]
 
 
+@pytest.mark.slow
 async def test_a_table_of_an_earlier_version_is_taken_over_in_one_step(host: None, namespace: Make) -> None:
     async with world(namespace, ONE) as here:
         old = f"ip {ONE.table}"
@@ -369,6 +378,7 @@ async def test_a_table_of_an_earlier_version_is_taken_over_in_one_step(host: Non
         assert "vmap" in sh("nft", "list", "chain", "inet", ONE.table, "entering")
 
 
+@pytest.mark.slow
 async def test_neighbours_find_each_other_whatever_policies_say(host: None, namespace: Make) -> None:
     """A pod that may send nothing is asked for its link's address, and asks for that of its host."""
     async with world(namespace, OTHER) as here:
