@@ -6,8 +6,9 @@ docs/conformance.md says how it is used and what came out.
 import asyncio
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from tests.conformance.specs import FAILED, Results, chosen, is_serial
 from tests.conformance.suite import Suite
 from tests.conformance.table import failures, not_run, put, table, write_junit
 
+IPV6 = {"--pod-cidr": "fd00:10:244::/56", "--service-cidr": "fd00:10:96::/112"}
 BATCH = 200
 """Specs of one run of the program: its start takes seconds, and what a run that was ended had not finished runs again."""
 
@@ -45,6 +47,7 @@ class Wanted:
 @click.option("--nodes", default=2, show_default=True, type=click.IntRange(1, 5), help="Nodes of the instance.")
 @click.option("--home", default=Path("/var/tmp/pilothouse-conformance"), type=Path, show_default=True, help="Home of the instance.")
 @click.option("--keep", is_flag=True, help="Leave the instance running; the next call uses it.")
+@click.option("--dual-stack", is_flag=True, help="Give an instance that is made networks of both IP families.")
 @click.option("--junit", type=Path, help="A junit file of all results so far.")
 @click.option("--table", "table_file", type=Path, help="A Markdown file for the table and what failed.")
 @click.option("--cache", type=Path, required=True, hidden=True)
@@ -58,6 +61,7 @@ def main(
     nodes: int,
     home: Path,
     keep: bool,
+    dual_stack: bool,
     junit: Path | None,
     table_file: Path | None,
     cache: Path,
@@ -66,7 +70,7 @@ def main(
     results = Results(cache / "results.json")
     if failed:
         again, focus = True, "|".join(_exactly(each.spec) for each in results.by_spec.values() if each.state == FAILED) or "$^"
-    specs = asyncio.run(_run(Wanted(focus, skip, again, workers, seconds), results, cache, home, nodes, keep))
+    specs = asyncio.run(_run(Wanted(focus, skip, again, workers, seconds), results, cache, home, nodes, keep, dual_stack))
     found = list(results.by_spec.values())
     if junit is not None:
         write_junit(junit, found)
@@ -76,10 +80,12 @@ def main(
     click.echo(text)
 
 
-async def _run(wanted: Wanted, results: Results, cache: Path, home: Path, nodes: int, keep: bool) -> list[str]:
+async def _run(wanted: Wanted, results: Results, cache: Path, home: Path, nodes: int, keep: bool, dual_stack: bool) -> list[str]:
     """All specs that there are."""
     end = time.monotonic() + wanted.seconds
     instance = Instance(Home(home), ()) if (home / "settings.json").exists() else planned(home, platform=False)
+    if dual_stack:
+        instance = replace(instance, options=tuple(_with_ipv6(instance.options)))
     try:
         await _start(instance, cache, nodes)
         work = cache / "work"
@@ -94,6 +100,12 @@ async def _run(wanted: Wanted, results: Results, cache: Path, home: Path, nodes:
     finally:
         if not keep:
             click.echo(await destroy(instance), err=True)
+
+
+def _with_ipv6(options: Sequence[str]) -> Iterator[str]:
+    """With networks of the other family beside those of the instance."""
+    for before, each in pairwise(("", *options)):
+        yield f"{each},{IPV6[before]}" if before in IPV6 else each
 
 
 async def _in_batches(suite: Suite, specs: Sequence[str], workers: int, results: Results, end: float) -> None:
