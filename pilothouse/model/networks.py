@@ -54,6 +54,10 @@ def in_order(addresses: Iterable[str], order: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(addresses, key=lambda address: places.get(family(ip_address(address)), len(places))))
 
 
+def families_of(addresses: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(family(ip_address(address)) for address in addresses))
+
+
 def of_family(networks: Sequence[Network], version: int) -> Network | None:
     """The first of that IP version."""
     return next((network for network in networks if network.version == version), None)

@@ -43,3 +43,7 @@ def test_addresses_come_in_the_order_of_the_families() -> None:
 
 def test_an_ipv6_address_stands_in_brackets_before_its_port() -> None:
     assert (networks.with_port("fd00::1", 443), networks.with_port("10.0.0.1", "443")) == ("[fd00::1]:443", "10.0.0.1:443")
+
+
+def test_families_of_addresses_are_named_once_in_their_order() -> None:
+    assert networks.families_of(["fd00::1", "192.0.2.1", "fd00::2"]) == ("IPv6", "IPv4")

@@ -36,6 +36,7 @@ from pilothouse.engine.node.local_volumes.store import LocalVolumes
 from pilothouse.engine.node.runtime.containerd import Containerd
 from pilothouse.engine.node.runtime.cri import CriRuntime
 from pilothouse.engine.node.streams.server import NodeServer, Served
+from pilothouse.model.networks import families_of
 
 log = structlog.get_logger("node")
 
@@ -123,7 +124,7 @@ class Node:
 
     async def _run_agent(self, ready: asyncio.Event) -> None:
         """A fresh agent, which finds in the runtime what an earlier one has started."""
-        runtime = CriRuntime(self._containerd.socket)
+        runtime = CriRuntime(self._containerd.socket, families_of(self.config.addresses))
         recorder = Recorder(self.client, self.decisions, "kubelet", self.config.node_name)
         agent = NodeAgent(self.client, runtime, self.config, recorder, self.barrier, local_volumes=self.volumes)
         async with AsyncExitStack() as stack:

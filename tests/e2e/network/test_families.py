@@ -1,6 +1,8 @@
 """Instances whose pods and Services have addresses of both IP families, or of IPv6 alone: `ph up` as people use it."""
 
+import json
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from ipaddress import ip_address
@@ -10,9 +12,11 @@ from typing import Any
 import pytest
 
 from pilothouse.cli.cluster.networks import require_families
-from pilothouse.cli.settings.home import SettingsError
+from pilothouse.cli.settings.home import Home, SettingsError
+from pilothouse.model.networks import of as networks_of
 from tests.e2e.free import first_number
 from tests.e2e.instance import Instance, eventually, require_rights, started
+from tests.e2e.other_machine import other_machine
 from tests.e2e.test_nodes import IMAGE, load_image, names
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
@@ -27,7 +31,7 @@ spec:
   containers:
   - name: c
     image: "docker.io/test/busybox:1"
-    command: ["sh", "-c", "mkdir /w; echo hello from web > /w/index.html; exec httpd -f -p 8080 -h /w"]
+    command: ["sh", "-c", "mkdir /w; echo hello from web > /w/index.html; echo started; exec httpd -f -p 8080 -h /w"]
     env: [{name: OWN, valueFrom: {fieldRef: {fieldPath: status.podIPs}}}]
     readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
 """
@@ -183,3 +187,34 @@ def test_an_instance_of_ipv6_alone_serves_an_app(nodes: int) -> None:
         check_pods(cluster, [6])
         check_service(cluster, [6])
         check_api(cluster)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("families", [("IPv6",), ("IPv6", "IPv4")], ids=["alone", "first"])
+def test_a_machine_joins_over_ipv6(families: tuple[str, ...]) -> None:
+    require_ipv6()
+    # The paths of containerd's sockets have to be short.
+    with (
+        tempfile.TemporaryDirectory(prefix="pht-other-", ignore_cleanup_errors=True) as place,
+        started(0, "--no-platform", "--nodes", "2", *networks(0, *families)) as cluster,
+    ):
+        between = networks_of(json.loads((cluster.home / "settings.json").read_text())["nodes_cidr"])
+        bridge, own = f"phn-{Home(cluster.home).instance}", [f"{network[99]}/{network.prefixlen}" for network in between]
+        with other_machine(Path(place), bridge, f"{own[0]} nodad", str(between[0][1])) as machine:
+            for address in own[1:]:
+                subprocess.run(["nsenter", "-t", str(machine.pid), "-n", "ip", "address", "add", address, "dev", "eth0"], check=True)
+            line = cluster.ph("token", "create", "--print-join-command").stdout.split()
+            assert line[2].startswith("[fd00:")
+            stated = ["--node-ip", ",".join(each.partition("/")[0] for each in own)] if len(own) > 1 else []
+            try:
+                machine.ph(*line[1:], "--node-name", "rack-1", *stated)
+                load_image(machine.home)
+                load_image(cluster.home)
+                cluster.kubectl("apply", "-f", "-", input=SERVICE)
+                run_pods(cluster, web="rack-1", client=names(cluster)[0])
+                expected = [int(network.version) for network in between]
+                check_pods(cluster, expected)
+                check_service(cluster, expected)
+                assert "started" in cluster.kubectl("logs", "web").stdout
+            finally:
+                machine.ph("destroy", "--yes", check=False)

@@ -30,6 +30,7 @@ from pilothouse.engine.node.runtime.seam import (
 )
 from pilothouse.engine.rpc import CallError, open_channel
 from pilothouse.model.json import Object
+from pilothouse.model.networks import in_order
 
 RUNTIME, IMAGES, EVENTS = "/runtime.v1.RuntimeService/", "/runtime.v1.ImageService/", "/containerd.services.events.v1.Events/"
 SNAPSHOTS = "/containerd.services.snapshots.v1.Snapshots/"
@@ -47,9 +48,13 @@ M = TypeVar("M", bound=Message)
 
 
 class CriRuntime:
-    """A Runtime behind a unix socket. Made inside a running event loop."""
+    """A Runtime behind a unix socket. Made inside a running event loop.
 
-    def __init__(self, socket: Path) -> None:
+    families: in whose order a pod's addresses come, as the kubelet sorts them by its node's primary address: containerd has IPv4 first.
+    """
+
+    def __init__(self, socket: Path, families: Sequence[str] = ()) -> None:
+        self._families = families
         self._channel = open_channel(f"unix://{socket}")
         self._calls: dict[str, Any] = {}
         self._signalled: set[str] = set()
@@ -97,7 +102,7 @@ class CriRuntime:
         request = api.PodSandboxStatusRequest(pod_sandbox_id=id)
         found = (await self._call(RUNTIME + "PodSandboxStatus", request, api.PodSandboxStatusResponse)).status
         first = (found.network.ip,) if found.network.ip else ()
-        return answers.sandbox(found, (*first, *(more.ip for more in found.network.additional_ips)))
+        return answers.sandbox(found, in_order((*first, *(more.ip for more in found.network.additional_ips)), self._families))
 
     async def _details(self, id: str) -> Object:
         """What the runtime tells of a sandbox for those who look into it: its process, and its part of the OCI specification."""
