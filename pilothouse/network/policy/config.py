@@ -50,7 +50,10 @@ class NetworkPolicyConfig:
         return tuple(family for family in (IPV4, IPV6) if any(map(family.has, self.cluster_cidrs)))
 
     def may_have(self, node: str, address: str) -> bool:
-        """Whether a pod on that node can have the address: what a node says of its pods is not believed of this node's network."""
+        """Whether a pod on that node can have the address: what another node says of its pods is not believed of this node's network.
+
+        A pod of this node may have one of a range that the node has had before.
+        """
         try:
             found = ipaddress.ip_address(address)
         except ValueError:
@@ -58,7 +61,7 @@ class NetworkPolicyConfig:
         if getattr(found, "scope_id", None):
             return False
         local = _within(found, self._local)
-        return local if node == self.node else _within(found, self._cluster) and not local
+        return local or _within(found, self._cluster) if node == self.node else _within(found, self._cluster) and not local
 
     @cached_property
     def _local(self) -> tuple[Network, ...]:

@@ -82,7 +82,7 @@ def facts(pod: Object, config: NetworkPolicyConfig, lease: tuple[str, ...] = (),
         return None
     known = ranges or Ranges()
     shown = dict.fromkeys(lease or addresses(status))
-    believed = tuple(each for each in shown if config.may_have(node, each) and (node == config.node or known.may_have(node, each)))
+    believed = tuple(each for each in shown if config.may_have(node, each) and (each in lease or known.may_have(node, each)))
     if not believed:
         return None
     containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
