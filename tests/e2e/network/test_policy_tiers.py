@@ -206,6 +206,7 @@ async def test_what_is_tried_live_is_what_the_rules_say(host: None, namespace: M
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_packets_pass_as_two_hundred_random_policies_of_both_families_say(host: None, namespace: Make) -> None:
     """The judge, the specification and the kernel agree on each."""
     async with world(namespace, BOTH) as here:
