@@ -48,7 +48,7 @@ def _unsaid(type: str, is_true: bool, reason: str, message: str) -> None:
     """Where nobody hears of conditions."""
 
 
-def _is_equal(old: Object, new: Object) -> bool:
+def is_same(old: Object, new: Object) -> bool:
     """Whether the same is to be carried out."""
     return bool(old.get("spec") == new.get("spec")) and is_rehearsed(old) == is_rehearsed(new) and meta.uid(old) == meta.uid(new)
 
@@ -159,7 +159,7 @@ class NetworkPolicies:
 
     def _policy_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
-        if old is not None and new is not None and _is_equal(old, new):
+        if old is not None and new is not None and is_same(old, new):
             # What it drops is noted at it.
             return
         if new is None:

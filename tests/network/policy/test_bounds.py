@@ -9,6 +9,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.linux.nft import NftFailure
 from pilothouse.model.json import Object
 from pilothouse.network.policy.cluster_policy import MOST_RULES as MOST_WIDE
+from pilothouse.network.policy.component import is_same
 from pilothouse.network.policy.config import NetworkPolicyConfig
 from pilothouse.network.policy.intake import Intake
 from pilothouse.network.policy.judge import Packet, judge
@@ -191,3 +192,13 @@ def test_a_node_is_not_believed_of_addresses_that_another_one_has_been_granted(n
     assert (facts(pod, WIDE, (), ranges) is not None) == believed
     ranges.set("there", ())
     assert (facts(pod, WIDE, (), ranges) is not None) == (address not in ("fd00:9::9", "fe80::1%eth0") or node == "here")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "same"),
+    [({"network.pilothouse.dev/dropped": "ingress: 3"}, True), ({"network.pilothouse.dev/rehearse": "true"}, False)],
+)
+def test_what_is_noted_at_a_policy_is_no_other_policy(annotations: Object, same: bool) -> None:
+    before = policy("p", ingress=[])
+    after = {**before, "metadata": {**before["metadata"], "annotations": annotations}}
+    assert is_same(before, after) == same
