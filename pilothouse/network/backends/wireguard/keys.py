@@ -4,8 +4,6 @@ import base64
 import os
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
 from pilothouse.network.backends.seam import BackendFailure
 
 FILE = "wireguard.key"
@@ -13,6 +11,9 @@ FILE = "wireguard.key"
 
 def kept(folder: Path) -> str:
     """The private key of this node, made when there is none. Blocks. Raises BackendFailure for one that cannot be read."""
+    # Imported here and below: a node without WireGuard does not pay for it.
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
     file = folder / FILE
     try:
         if file.exists():
@@ -30,6 +31,8 @@ def kept(folder: Path) -> str:
 
 
 def public(private: str) -> str:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
     key = X25519PrivateKey.from_private_bytes(base64.b64decode(private))
     return base64.b64encode(key.public_key().public_bytes_raw()).decode()
 
