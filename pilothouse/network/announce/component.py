@@ -116,14 +116,14 @@ class Announcer:
     async def _publish(self) -> None:
         """Addresses, ports in use and links of the node, as annotations of its Node."""
         while True:
-            links = await asyncio.to_thread(interfaces.links)
-            said = await asyncio.to_thread(surroundings.annotations, self.config, links)
             node = self._nodes.get(self.config.node)
-            if node is not None and not said.items() <= meta.annotations(node).items():
-                try:
+            try:
+                links = await asyncio.to_thread(interfaces.links)
+                said = await asyncio.to_thread(surroundings.annotations, self.config, links)
+                if node is not None and not said.items() <= meta.annotations(node).items():
                     await self._client.patch(NODES, self.config.node, {"metadata": {"annotations": said}})
-                except ApiError as error:
-                    log.warning("the node's addresses are not said", error=error.message)
+            except (ApiError, InterfaceFailure) as error:
+                log.warning("the node's addresses are not said", error=error.message if isinstance(error, ApiError) else str(error))
             # A Node that is not there yet is looked for more often: Services wait for its addresses.
             await asyncio.sleep(PUBLISH_S if node is not None else 0.2)
 
@@ -154,10 +154,12 @@ class Announcer:
         self._lost = {name: at for name, at in self._lost.items() if now - at < LOST_S}
         self._yielded = {address: at for address, at in self._yielded.items() if now - at < YIELD_S}
         self._plan = found = await asyncio.to_thread(plan, self._world(), self.config.node, dict(self._lost))
+        # Once the objects name the other one as well, they are enough.
+        self._yielded = {address: at for address, at in self._yielded.items() if address in found and self._is_mine(found[address])}
         wanted = {
             address: links
             for address, each in found.items()
-            if each.owner == self.config.node and address not in self._yielded and (links := self._links_for(each))
+            if self._is_mine(each) and address not in self._yielded and (links := self._links_for(each))
         }
         taken = await self._holder.settle(wanted, found)
         self._told = {address: said for address, said in self._told.items() if address in taken or address in self._others}
@@ -167,6 +169,9 @@ class Announcer:
         self._unsaid.set()
         # Whoever has to give it up does so at once, unless it is somebody who never will.
         return min((0.1 if self._node_of(mac) else LOOK_S for mac in taken.values()), default=LOOK_S)
+
+    def _is_mine(self, found: Announced) -> bool:
+        return found.owner == self.config.node
 
     def _world(self) -> World:
         pools = address_pools.read(self._pools.items(), self.config.own_networks)

@@ -301,7 +301,9 @@ class LoadBalancerController:
         return [f"{(each.get('protocol') or 'TCP').lower()}/{each['nodePort']}" for each in ports if each.get("nodePort")]
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
-        if _node_facts(old) != _node_facts(new):
+        # Where there are pools it does not matter what listens on nodes, which may change often.
+        with_ports = not self._pools.items()
+        if _node_facts(old, with_ports=with_ports) != _node_facts(new, with_ports=with_ports):
             self._later(ALL)
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
@@ -325,7 +327,7 @@ def _entries(service: Object, addresses: Iterable[Address]) -> list[Object]:
     return [{"ip": str(each), "ipMode": "VIP", "ports": ports} for each in addresses]
 
 
-def _node_facts(node: Object | None) -> object:
+def _node_facts(node: Object | None, *, with_ports: bool) -> object:
     """What the addresses of Services depend on."""
     if node is None or is_simulated(node):
         return None
@@ -334,7 +336,7 @@ def _node_facts(node: Object | None) -> object:
         is_usable(node),
         EXCLUDED in meta.labels(node),
         annotations.get(NODE_ADDRESSES),
-        annotations.get(PORTS_IN_USE),
+        annotations.get(PORTS_IN_USE) if with_ports else None,
         sorted(str(each) for each in _own_addresses(node)),
     )
 
