@@ -6,8 +6,12 @@ nodes are asked about `elsewhere`, after those of this process.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Set
 from typing import Protocol
+
+KEPT_S = 5.0
+"""How long it is known when an address was left."""
 
 
 class Elsewhere(Protocol):
@@ -29,17 +33,21 @@ class Consumer:
 
     def routes(self, addresses: Set[str], revision: str | int | None = None) -> None:
         """What the proxy routes to from this moment on; revision: of the last change that it has applied."""
-        self.addresses = addresses
+        before, self.addresses = self.addresses, addresses
         self.revision = revision
+        self._barrier.note_left(before - addresses)
         self._barrier.changed()
 
     def changes(self, routed: Iterable[str], left: Iterable[str], revision: str | int | None = None) -> None:
         """As `routes`, for a proxy of many addresses: those that it routes to since its last word, and those that it has left."""
         if not isinstance(self.addresses, set):
             self.addresses = set(self.addresses)
+        gone = list(left)
         self.addresses.update(routed)
-        self.addresses.difference_update(left)
+        known = [address for address in gone if address in self.addresses]
+        self.addresses.difference_update(gone)
         self.revision = revision
+        self._barrier.note_left(known)
         self._barrier.changed()
 
     def leave(self) -> None:
@@ -49,9 +57,14 @@ class Consumer:
 
 
 class EndpointBarrier:
-    """elsewhere: None while there is nobody to ask. on_change: called when a consumer has reported, or has left."""
+    """elsewhere: None while there is nobody to ask. on_change: called when a consumer has reported, or has left.
 
-    def __init__(self) -> None:
+    now: in seconds, of a clock that never goes back.
+    """
+
+    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._left_at: dict[str, float] = {}
         self.elsewhere: Elsewhere | None = None
         self.on_change: Callable[[], None] | None = None
         self._consumers: list[Consumer] = []
@@ -77,6 +90,21 @@ class EndpointBarrier:
     def applied(self, name: str) -> int:
         """The revision that the consumer of that name has applied; 0 for one that has said none."""
         return next((int(consumer.revision or 0) for consumer in self._consumers if consumer.name == name), 0)
+
+    def note_left(self, addresses: Iterable[str]) -> None:
+        """A consumer has left them."""
+        now = self._now()
+        for address in addresses:
+            if not self.routed_by(address):
+                self._left_at.pop(address, None)
+                self._left_at[address] = now
+        while self._left_at and now - next(iter(self._left_at.values())) > KEPT_S:
+            del self._left_at[next(iter(self._left_at))]
+
+    def left_for_s(self, address: str) -> float:
+        """For how many seconds nobody of this process has routed there, who did so before; infinite when that is long ago, or never was."""
+        left_at = self._left_at.get(address)
+        return float("inf") if left_at is None else self._now() - left_at
 
     async def released(self, address: str, deadline_s: float) -> bool:
         """True once nobody routes to that pod IP any more; False when the deadline passes first."""

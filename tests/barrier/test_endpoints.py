@@ -1,4 +1,5 @@
 import asyncio
+from math import inf
 
 import pytest
 
@@ -68,3 +69,19 @@ async def test_a_consumer_that_starts_again_still_routes_where_it_did_until_it_r
     assert barrier.routed_by(A) == ["proxy"]
     again.routes(frozenset({B}), 2)
     assert barrier.routed_by(A) == []
+
+
+async def test_it_is_known_for_a_while_how_long_ago_an_address_was_left() -> None:
+    clock = [100.0]
+    barrier = EndpointBarrier(now=lambda: clock[0])
+    proxy, gateway = barrier.join("service-proxy"), barrier.join("gateway")
+    gateway.routes({"10.0.0.2"})
+    proxy.changes(["10.0.0.2", "10.0.0.3"], [])
+    proxy.changes([], ["10.0.0.2", "10.0.0.3"])
+    clock[0] += 1
+    assert (barrier.left_for_s("10.0.0.3"), barrier.left_for_s("10.0.0.2"), barrier.left_for_s("10.0.0.9")) == (1, inf, inf)
+    gateway.routes(frozenset())
+    assert barrier.left_for_s("10.0.0.2") == 0
+    clock[0] += 60
+    proxy.routes({"10.0.0.4"})
+    assert barrier.left_for_s("10.0.0.3") == inf

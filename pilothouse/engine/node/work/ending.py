@@ -128,12 +128,12 @@ class Ender:
             return
         if not any(tracked.alive for tracked in self._handle.tracked()):
             return
-        released = await self._context.barrier.released(ips[0], min(grace.total_s, BARRIER_MOST_S))
-        if not released:
+        barrier = self._context.barrier
+        if not await barrier.released(ips[0], min(grace.total_s, BARRIER_MOST_S)):
             log.warning("still routed to", pod=podspec.key_of(self._handle.object), address=ips[0])
-        if any(tracked.ready for tracked in self._handle.tracked()):
-            # Requests that came before the proxies left are being answered still.
-            await asyncio.sleep(IN_FLIGHT_S)
+        # Requests that came before the proxies left are being answered still. To a pod that nobody routed to there are none.
+        if (left_for_s := barrier.left_for_s(ips[0])) < IN_FLIGHT_S:
+            await asyncio.sleep(IN_FLIGHT_S - left_for_s)
 
     async def end_containers(self, *, leave_proxies: bool) -> None:
         """All containers within the pod's grace; a grace that is shortened meanwhile counts from then on."""
