@@ -14,7 +14,7 @@ from pilothouse.cli.settings.home import Home, Settings
 from pilothouse.engine.node import teardown
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.linux.nft import NftFailure
-from pilothouse.network.pod import PodNetwork, kernel
+from pilothouse.network.pod import PodNetwork, nft
 from pilothouse.network.pod.kernel import NetworkFailure
 
 SLOW = "nft has not answered within 20 s: this machine is slow or busy"
@@ -104,6 +104,6 @@ def test_an_nft_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, t
     program.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(kernel, "_NFT_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(nft, "_TIMEOUT_S", 0.05)
     with pytest.raises(NetworkFailure, match="this machine is slow or busy"):
-        kernel.nft("list tables")
+        nft.run(["list", "tables"])
