@@ -34,6 +34,8 @@ def table(name: str, held: Collection[Address]) -> str:
         ]
         rule = f"add rule inet {name} input {family} daddr @held{version}"
         lines += [
+            # This machine may ask a Service at the address, and does so from the address itself, which is its own.
+            f"{rule} ct direction reply accept",
             f"{rule} {icmp} {let} accept",
             f"{rule} meta l4proto tcp reject with tcp reset",
             f"{rule} reject",

@@ -95,6 +95,8 @@ def test_an_address_of_a_pool_is_reached_on_its_link(cluster: Instance, outside:
     cluster.kubectl("apply", "-f", "-", input=POOL)
     cluster.kubectl("delete", "service", "--all")
     assert reached_after(cluster, outside, "198.18.7.50", "at-pool", 80) < 3 * SECOND_S
+    # The machine that has the address asks from it.
+    sh("curl", "-sf", "--max-time", "2", "http://198.18.7.50/")
     node = cluster.get("nodes")["items"][0]["metadata"]["name"]
     time.sleep(1)
     listed = json.loads(cluster.ph("lb", "-o", "json").stdout)
