@@ -37,7 +37,7 @@ class Counter:
         with self._lock:
             found = sorted(self._values.items())
         head = [f"# HELP {self.name} {self.help}", f"# TYPE {self.name} counter"]
-        return head + [f"{self.name}{labelled(self._labels, values)} {value:g}" for values, value in found]
+        return head + [f"{self.name}{labelled(self._labels, values)} {shown(value)}" for values, value in found]
 
 
 class Gauge:
@@ -53,7 +53,7 @@ class Gauge:
         self._read = read
 
     def lines(self) -> list[str]:
-        return [f"# HELP {self.name} {self.help}", f"# TYPE {self.name} gauge", f"{self.name} {self._read():g}"]
+        return [f"# HELP {self.name} {self.help}", f"# TYPE {self.name} gauge", f"{self.name} {shown(self._read())}"]
 
 
 class Histogram:
@@ -85,9 +85,9 @@ class Histogram:
         lines = [f"# HELP {self.name} {self.help}", f"# TYPE {self.name} histogram"]
         for values, series in found:
             for bound, count in zip((*self._bounds, "+Inf"), accumulate(series[:-1]), strict=True):
-                lines.append(f"{self.name}_bucket{labelled((*self._labels, 'le'), (*values, str(bound)))} {count:g}")
+                lines.append(f"{self.name}_bucket{labelled((*self._labels, 'le'), (*values, str(bound)))} {shown(count)}")
             labels = labelled(self._labels, values)
-            lines += [f"{self.name}_sum{labels} {series[-1]:g}", f"{self.name}_count{labels} {sum(series[:-1]):g}"]
+            lines += [f"{self.name}_sum{labels} {shown(series[-1])}", f"{self.name}_count{labels} {shown(sum(series[:-1]))}"]
         return lines
 
 
@@ -109,6 +109,11 @@ def _register(meter: Counter | Gauge | Histogram | Lines) -> None:
     if meter.name in _METERS:
         raise ValueError(f"there is a meter {meter.name} already")
     _METERS[meter.name] = meter
+
+
+def shown(value: float) -> str:
+    """As Prometheus reads it, without loss: a count of ten million has all its digits."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 def labelled(labels: tuple[str, ...], values: tuple[str, ...]) -> str:

@@ -39,3 +39,11 @@ def test_a_name_is_given_once() -> None:
 def test_a_label_that_is_missing_is_refused() -> None:
     with pytest.raises(ValueError, match="has the labels"):
         Counter("rounds_total", "Rounds.", "loop").add()
+
+
+def test_large_numbers_keep_their_digits() -> None:
+    counter = Counter("bytes_total", "Bytes.")
+    counter.add(by=12_345_678)
+    assert meters.exposition()[-1] == "bytes_total 12345678"
+    Gauge("last_timestamp_seconds", "When.").reads(lambda: 1796020123.25)
+    assert meters.exposition()[-1] == "last_timestamp_seconds 1796020123.25"
