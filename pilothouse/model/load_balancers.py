@@ -132,3 +132,16 @@ def port_names(service: Object) -> frozenset[str]:
 def is_local(service: Object) -> bool:
     """Whether only nodes with an endpoint may take its traffic from outside."""
     return (service.get("spec") or {}).get("externalTrafficPolicy") == "Local"
+
+
+SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
+"""The annotation that says what `spec.loadBalancerSourceRanges` does, where that says nothing."""
+
+
+def source_ranges(service: Object) -> list[str]:
+    """The networks from which a load balancer may be reached; none when it may be from everywhere."""
+    spec = service["spec"]
+    if spec.get("type") != "LoadBalancer":
+        return []
+    stated = spec.get("loadBalancerSourceRanges") or meta.annotations(service).get(SOURCE_RANGES, "").split(",")
+    return [text.strip() for text in stated if text.strip()]

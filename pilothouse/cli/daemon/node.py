@@ -48,6 +48,7 @@ from pilothouse.network.policy.kernel import is_enforced
 from pilothouse.network.service import ServiceProxy
 from pilothouse.network.trace import WORD as TRACE
 from pilothouse.network.trace import Tracing
+from pilothouse.network.trace import kernel as trace_kernel
 from pilothouse.network.trace.wanted import Sending
 from pilothouse.network.withdrawal import Withdrawal
 from pilothouse.wire.tls import client_context
@@ -87,6 +88,7 @@ async def work(process: Process) -> None:
             # It learns its part of the network first.
             settings = await supervisor.persist(joined.RANGE, partial(joined.known_range, client, home, settings))
         listening = wiring.kubelet_listening(home, settings)
+        await asyncio.to_thread(trace_kernel.forget, wiring.trace_config(home))
         tracing = Tracing(wiring.trace_config(home), partial(_namespace_of, Containerd(wiring.node_config(home, settings)).socket))
         node = Node(
             client,

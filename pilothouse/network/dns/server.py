@@ -10,10 +10,10 @@ import contextlib
 import socket
 import struct
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pilothouse.aio.places import Places
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.network.dns import codec, metrics
 from pilothouse.network.dns.resolver import Elsewhere, Resolver
@@ -33,31 +33,6 @@ FREE_PORT_TRIES = 10
 UDP, TCP = "udp", "tcp"
 Held = tuple[str, str]
 """Kind and address of a socket."""
-
-
-class Places:
-    """How many of something each address has, within bounds for one and for all."""
-
-    def __init__(self, most: int, most_of_one: int) -> None:
-        self._most = most
-        self._most_of_one = most_of_one
-        self._taken: Counter[str] = Counter()
-
-    def take(self, address: str) -> bool:
-        """Whether there was one left; who has taken it gives it back."""
-        if self._taken[address] >= self._most_of_one or self._taken.total() >= self._most:
-            self._tidy(address)
-            return False
-        self._taken[address] += 1
-        return True
-
-    def give(self, address: str) -> None:
-        self._taken[address] -= 1
-        self._tidy(address)
-
-    def _tidy(self, address: str) -> None:
-        if self._taken[address] <= 0:
-            del self._taken[address]
 
 
 class DatagramServer:

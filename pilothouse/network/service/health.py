@@ -16,14 +16,15 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from pilothouse.aio.places import Places
 from pilothouse.network.service.plan import Health
 from pilothouse.network.service.rules import Remark
 
 log = structlog.get_logger("network.service")
 NOT_STARTED = "FailedToStartServiceHealthcheck"
-REQUEST_S = 5.0
+REQUEST_S = 2.0
 MOST_REQUEST_BYTES = 8192
-MOST_CONNECTIONS = 256
+MOST_CONNECTIONS, MOST_OF_ONE_CLIENT = 256, 16
 """Over all Services; further ones are closed at once."""
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78
 _BACKLOG = 64
@@ -51,6 +52,7 @@ class HealthServer:
         self._changed: dict[str, None] = {}
         self._news = asyncio.Event()
         self._open_now: set[asyncio.StreamWriter] = set()
+        self._places = Places(MOST_CONNECTIONS, MOST_OF_ONE_CLIENT)
 
     def listen_at(self, addresses: Iterable[str]) -> None:
         """Of this node. They need not be there yet."""
@@ -128,7 +130,8 @@ class HealthServer:
             raise
 
     async def _answer(self, service: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open_now) >= MOST_CONNECTIONS:
+        client = str((writer.get_extra_info("peername") or ("",))[0])
+        if not self._places.take(client):
             writer.transport.abort()
             return
         self._open_now.add(writer)
@@ -143,6 +146,7 @@ class HealthServer:
             writer.transport.abort()
         finally:
             self._open_now.discard(writer)
+            self._places.give(client)
 
     def answer(self, service: str, *, with_body: bool = True) -> bytes:
         """Whatever was asked for, as upstream."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pilothouse.model.json import Object
+from pilothouse.model.load_balancers import source_ranges
 from pilothouse.network.service import chains
 from pilothouse.network.service.affinity import Affinity, affinity_s
 from pilothouse.network.service.chains import LOCAL_BASE, MOST_ENDPOINTS, Chains
@@ -160,7 +161,7 @@ class _Writer:
         self.config = family
         self._title = f"{_checked(metadata['namespace'])}/{_checked(metadata['name'])}"
         self._affinity_s = affinity_s(self._spec)
-        self._ranges = _source_ranges(self._spec, family.family.version)
+        self._ranges = _source_ranges(service, family.family.version)
         spec = self._spec
         self._cluster = tuple(family.family.of(spec.get("clusterIPs") or [spec["clusterIP"]]))
         self._external = tuple(each for each in family.family.of(spec.get("externalIPs") or ()) if not config.is_given_out(each))
@@ -286,9 +287,9 @@ def _number(port: int) -> int:
     return port
 
 
-def _source_ranges(spec: Object, version: int) -> tuple[str, ...] | None:
+def _source_ranges(service: Object, version: int) -> tuple[str, ...] | None:
     """None when there is no restriction; empty when the ranges are all of the other family, so that nobody may."""
-    texts = spec.get("loadBalancerSourceRanges") or () if spec.get("type") == "LoadBalancer" else ()
+    texts = source_ranges(service)
     if not texts:
         return None
     found = [ipaddress.ip_interface(text.strip()).network for text in texts]

@@ -181,6 +181,10 @@ class ServiceProxy:
             failures = max(self._failures, rules.failures)
             first_s, most_s = RETRY_S
             wait_s = min(first_s * 2 ** min(failures - 1, 10), most_s) if failures else INSPECT_S
+            if self._failures:
+                # What changes meanwhile goes with the next try, which is a whole table: changes make no more of them.
+                await asyncio.sleep(wait_s)
+                return rules.write
             try:
                 async with asyncio.timeout(0 if retry and not failures else wait_s):
                     await self._wake.wait()

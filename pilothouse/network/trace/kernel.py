@@ -73,6 +73,12 @@ def teardown(config: TraceConfig) -> None:
     remove(open_nft(), config)
 
 
+def forget(config: TraceConfig) -> None:
+    """Take away what a process that was killed has left of a trace. A machine without nftables has nothing to take away."""
+    with contextlib.suppress(NftFailure, OSError):
+        teardown(config)
+
+
 def rule_texts(found: Sequence[Step], most: int = 40) -> dict[tuple[str, str, str, int], str]:
     """By family, table, chain and handle. A chain that is gone by now, or more chains than are worth reading, have none."""
     chains = dict.fromkeys((step.family, step.table, step.chain) for step in found if step.kind == "rule")

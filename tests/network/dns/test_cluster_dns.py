@@ -15,6 +15,7 @@ import dns.reversename
 import dns.rrset
 import pytest
 
+from pilothouse.aio.places import Places
 from pilothouse.aio.tasks import TaskSet, running
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, NAMESPACES, SERVICES
@@ -299,7 +300,7 @@ async def test_one_asker_cannot_take_all_places_while_upstream_is_silent() -> No
 
 
 def test_places_are_given_back() -> None:
-    places = server.Places(3, 2)
+    places = Places(3, 2)
     assert [places.take(address) for address in ("a", "a", "a", "b", "b", "c")] == [True, True, False, True, False, False]
     places.give("a")
     assert places.take("c")

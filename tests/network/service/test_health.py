@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from pilothouse.aio.tasks import scope
-from pilothouse.network.service.health import MOST_REQUEST_BYTES, HealthServer
+from pilothouse.network.service.health import MOST_OF_ONE_CLIENT, MOST_REQUEST_BYTES, HealthServer
 from pilothouse.network.service.plan import Health
 from pilothouse.network.service.rules import Remark
 
@@ -137,3 +137,16 @@ async def test_who_sends_too_much_or_nothing_to_the_point_is_let_go() -> None:
         with suppress(ConnectionError):
             assert await served.ask(request=b"GET /" + b"a" * (4 * MOST_REQUEST_BYTES)) == (b"", b"")
         assert (await served.ask())[0].startswith(b"HTTP/1.1 200")
+
+
+async def test_one_client_with_many_connections_leaves_room_for_others() -> None:
+    async with serving("127.0.0.1", "127.0.0.2") as served:
+        served.server.serve("default/web", Health(served.port, 1))
+        await served.until(open=True)
+        held = [await asyncio.open_connection("127.0.0.1", served.port, local_addr=("127.0.0.3", 0)) for _ in range(2 * MOST_OF_ONE_CLIENT)]
+        try:
+            head, _ = await served.ask("127.0.0.2")
+            assert b"200 OK" in head
+        finally:
+            for _, writer in held:
+                writer.close()

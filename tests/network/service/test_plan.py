@@ -170,6 +170,15 @@ def test_source_ranges_with_host_bits_mean_their_networks_and_may_overlap() -> N
     assert found.chains[name] == ("ip saddr != { 192.0.2.0/24 } drop", "goto pick-2")
 
 
+def test_source_ranges_of_the_annotation_count_where_the_field_says_nothing() -> None:
+    ranged = service("web", HTTP, type="LoadBalancer")
+    ranged["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
+    ranged["metadata"]["annotations"] = {"service.beta.kubernetes.io/load-balancer-source-ranges": "192.0.2.0/24, 198.51.100.0/24"}
+    found = rules(ranged, endpoint_slice("web", [HTTP_SLICE], *TWO))
+    (name,) = (name for name in found.chains if name.startswith("f-"))
+    assert found.chains[name] == ("ip saddr != { 192.0.2.0/24, 198.51.100.0/24 } drop", "goto pick-2")
+
+
 def test_source_ranges_of_the_other_family_let_nobody_in() -> None:
     ranged = service("web", HTTP, type="LoadBalancer", loadBalancerSourceRanges=["192.0.2.0/24"], **BOTH)
     ranged["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}, {"ip": "2001:db8::9"}]}}

@@ -14,6 +14,7 @@ from pilothouse.engine.apiserver.kinds.service_addresses import validate_address
 from pilothouse.model import names
 from pilothouse.model.errors import Cause
 from pilothouse.model.json import Object
+from pilothouse.model.load_balancers import SOURCE_RANGES
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
@@ -22,7 +23,6 @@ TRAFFIC_POLICIES = ("Cluster", "Local")
 DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 AFFINITY_MAX_S = 86400
 HINTS, MODE = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
-SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 _FOR_BALANCERS = "may only be used when `type` is 'LoadBalancer'"
 
 

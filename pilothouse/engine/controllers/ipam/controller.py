@@ -34,6 +34,7 @@ class NodeIPAMController:
         self._ranges = ranges
         self._nodes = Fresh(informers.of(NODES))
         self._last: dict[Network, Network] = {}
+        self._checked: dict[str, tuple[Network, ...]] = {}
         """Of each network of pods the range that was given last."""
         # One worker: two nodes at once would be given the same range.
         self._controller = Controller("node-ipam-controller", self.reconcile)
@@ -46,10 +47,15 @@ class NodeIPAMController:
     async def reconcile(self, name: str) -> float | None:
         node = self._nodes.get(name)
         if node is None or meta.is_deleting(node) or is_simulated(node):
+            self._checked.pop(name, None)
+            return None
+        if (own := ranges_of(node)) and self._checked.get(name) == own:
+            # Nodes report every few seconds; ranges are for life, and of two that overlap the later one is held against the other.
             return None
         others = {meta.name(each): ranges_of(each) for each in self._all() if meta.name(each) != name}
-        if own := ranges_of(node):
+        if own:
             self._check(node, own, others)
+            self._checked[name] = own
             return None
         taken = [network for found in others.values() for network in found]
         chosen: dict[Network, Network] = {}

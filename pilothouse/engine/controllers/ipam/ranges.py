@@ -5,6 +5,7 @@ Source: kubernetes pkg/controller/nodeipam/ipam/cidrset.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pilothouse.model import networks
 from pilothouse.model.json import Object
@@ -57,10 +58,13 @@ def pod_ranges(clusters: Sequence[Network], own: Sequence[Network], node: str) -
 def ranges_of(node: Object) -> tuple[Network, ...]:
     """A node's ranges, primary first; without those that are no networks."""
     spec = node.get("spec") or {}
-    found: list[Network] = []
-    for text in spec.get("podCIDRs") or [spec.get("podCIDR") or ""]:
-        try:
-            found += networks.parse([text])
-        except ValueError:
-            continue
-    return tuple(found)
+    return tuple(found for text in spec.get("podCIDRs") or [spec.get("podCIDR") or ""] if (found := _parsed(text)) is not None)
+
+
+@lru_cache(maxsize=20_000)
+def _parsed(text: str) -> Network | None:
+    """Kept, since each node's ranges are held against those of all others."""
+    try:
+        return networks.parse([text])[0]
+    except ValueError:
+        return None
