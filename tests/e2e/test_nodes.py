@@ -159,6 +159,33 @@ def test_pods_reach_each_other_across_nodes_and_through_services_under_their_own
     assert second_address not in callers(cluster, second)  # A pod that meets itself does so through its node.
 
 
+def test_a_service_leads_back_to_the_pod_that_asks_by_another_node(cluster: Instance, web: list[tuple[str, str]]) -> None:
+    """Also where bridges hand packets to the rules of IP."""
+    switch = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    before = switch.read_text() if switch.exists() else ""
+    cluster.kubectl("patch", "service", "web", "-p", '{"spec":{"type":"NodePort"}}')
+    port = cluster.get("service", "web")["spec"]["ports"][0]["nodePort"]
+    address = next(each["address"] for each in nodes(cluster)[names(cluster)[0]]["status"]["addresses"] if each["type"] == "InternalIP")
+    try:
+        for value in ("0", "1") if before else ():
+            switch.write_text(value)
+            assert {ask(cluster, "web-1", address, port) for _ in range(10)} == {"web-0", "web-1"}
+    finally:
+        if before:
+            switch.write_text(before)
+
+
+def test_a_pod_with_its_hosts_network_is_called_as_its_node_is(cluster: Instance) -> None:
+    for node in names(cluster):
+        pod = (
+            WEB.replace("NAME", f"host-{node}").replace("NODE", node).replace("spec:", "spec:\n  hostNetwork: true").replace("8080", "8099")
+        )
+        cluster.kubectl("apply", "-f", "-", input=pod.replace("labels: {app: web}", "labels: {app: host}"))
+        cluster.kubectl("wait", f"pod/host-{node}", "--for=condition=Ready", "--timeout=60s")
+        assert cluster.kubectl("exec", f"host-{node}", "--", "hostname").stdout.strip() == node
+    cluster.kubectl("delete", "pod", "-l", "app=host")
+
+
 def test_names_are_resolved_on_every_node(cluster: Instance, web: list[tuple[str, str]]) -> None:
     service = cluster.get("service", "web")["spec"]["clusterIP"]
     for pod, _ in web:

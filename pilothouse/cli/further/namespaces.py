@@ -1,4 +1,4 @@
-"""The network and mount namespaces of a further node: kept by a process that does nothing, found again by it.
+"""The namespaces of a further node (network, mounts, host name): kept by a process that does nothing, found again by it.
 
 They outlive the node's process, as containerd and the containers do, which live in them; a node that is started again enters them again.
 """
@@ -38,7 +38,7 @@ def hold(place: Place) -> Identity:
         command = [*entering(containerd.pid), *KEEPER]
     else:
         # What is mounted on the machine later is to be seen inside, and not the other way round.
-        command = ["unshare", "--net", "--mount", "--propagation", "slave", "--", *KEEPER]
+        command = ["unshare", "--net", "--uts", "--mount", "--propagation", "slave", "--", *KEEPER]
     place.holder.parent.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd="/"
@@ -46,6 +46,8 @@ def hold(place: Place) -> Identity:
     _wait_inside(process)
     identity = Identity.of(process.pid)
     if is_new:
+        # Pods with their host's network are called as their host is.
+        run(["hostname", Settings.salvaged(place.home).node_name], inside=identity)
         _let_go(place, identity)
     identity.save(place.holder)
     return identity
@@ -76,7 +78,7 @@ def _wait_inside(process: "subprocess.Popen[bytes]") -> None:
 
 def entering(pid: int) -> list[str]:
     """The beginning of a command that is to run in the namespaces of a process."""
-    return ["nsenter", "-t", str(pid), "-n", "-m", "--"]
+    return ["nsenter", "-t", str(pid), "-n", "-u", "-m", "--"]
 
 
 def run(command: Sequence[str], text: str = "", *, inside: Identity | None = None) -> str:

@@ -90,6 +90,9 @@ def ensure_link(place: Place, holder: Identity) -> None:
             run(["ip", "link", "delete", place.link])
         run(["ip", "link", "add", place.link, "type", "veth", "peer", "name", UPLINK, "netns", str(holder.pid)])
     run(["ip", "link", "set", place.link, "master", place.bridge, "up"])
+    # A Service of another node may lead back to the node that asks. Where bridges hand packets to the rules of IP (br_netfilter), such a
+    # packet goes out by the port it has come in by, which bridges do not allow by themselves.
+    run(["ip", "link", "set", place.link, "type", "bridge_slave", "hairpin", "on"])
     inside = [
         "link set lo up",
         f"link set {UPLINK} up",

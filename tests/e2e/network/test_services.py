@@ -94,6 +94,7 @@ async def test_a_cluster_address_answers_pods_and_the_host(host: None, namespace
 
 @pytest.mark.parametrize("bridge_filter", ["0", "1"])
 async def test_a_pod_reaches_itself_through_its_service(host: None, namespace: Make, tmp_path: Path, bridge_filter: str) -> None:
+    # Of the test's own network namespace.
     switch = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
     if switch.exists():
         switch.write_text(bridge_filter)
