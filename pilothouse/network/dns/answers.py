@@ -12,14 +12,19 @@ MOST_BYTES = 16 << 20
 LONGEST_BYTES = 4096
 ENTRY_BYTES = 600
 """What an entry takes beside its answers, about."""
+MOST_NEWS = 20_000
 ORDERS = 32
 """How many orders of an answer's records are kept, at most: each of so many addresses is the first in one of them."""
 
 
 @dataclass(slots=True)
 class Entry:
-    """answers: without the identifier, one an order; wanted: how many orders there are to be. type, code: for the figures."""
+    """answers: without the identifier, one an order; wanted: how many orders there are to be. type, code: for the figures.
 
+    depends_on: names of what it was made of.
+    """
+
+    depends_on: tuple[str, ...]
     wanted: int
     type: int
     code: int
@@ -65,22 +70,32 @@ class AnswerCache:
         entry = self._entries.get(key)
         if entry is None:
             self._size_bytes += ENTRY_BYTES + 2 * len(key)
-            entry = self._entries[key] = Entry(min(max(records, 1), ORDERS), type, code)
-            for name in depends_on:
+            entry = self._entries[key] = Entry(tuple(depends_on), min(max(records, 1), ORDERS), type, code)
+            for name in entry.depends_on:
                 self._of.setdefault(name, set()).add(key)
         if len(entry.answers) < entry.wanted:
             if not entry.answers:
-                self._news[key] = answer
+                self._note(key, answer)
             entry.answers.append(answer)
             self._size_bytes += len(answer)
 
     def forget(self, name: str) -> None:
         """All that was made of it."""
         for key in self._of.pop(name, ()):
-            entry = self._entries.pop(key, None)
-            if entry is not None:
-                self._news[key] = None
-                self._size_bytes -= ENTRY_BYTES + 2 * len(key) + sum(map(len, entry.answers))
+            entry = self._entries.pop(key)
+            for other in entry.depends_on:
+                if keys := self._of.get(other):
+                    keys.discard(key)
+                    if not keys:
+                        del self._of[other]
+            self._note(key, None)
+            self._size_bytes -= ENTRY_BYTES + 2 * len(key) + sum(map(len, entry.answers))
+
+    def _note(self, key: bytes, answer: bytes | None) -> None:
+        """For who asks for news. What nobody has asked for a long time is said as one: that all was dropped."""
+        if len(self._news) >= MOST_NEWS:
+            self._news, self._is_cleared = {}, True
+        self._news[key] = answer
 
     def news(self) -> tuple[bool, dict[bytes, bytes | None]] | None:
         """Since it was asked last: whether all was dropped, and then one order of each answer that is new, None for one that is gone."""

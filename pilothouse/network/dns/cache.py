@@ -10,7 +10,7 @@ import asyncio
 import struct
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
 from pilothouse.network.dns import codec
@@ -64,9 +64,9 @@ class Cache:
     def size_bytes(self) -> int:
         return self._size_bytes
 
-    def get(self, question: Question, *, limit_bytes: int = codec.STREAM_BYTES) -> bytes | None:
-        """limit_bytes: the longest answer that the asker takes."""
-        key = _key(question)
+    def get(self, question: Question, *, limit_bytes: int = codec.STREAM_BYTES, of: Hashable = None) -> bytes | None:
+        """limit_bytes: the longest answer that the asker takes. of: the servers that are meant, here and below; others may say otherwise."""
+        key = _key(question, of)
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -80,9 +80,9 @@ class Cache:
         self._entries.move_to_end(key)
         return self._aged(entry, question)
 
-    def stale(self, question: Question, *, limit_bytes: int) -> bytes | None:
+    def stale(self, question: Question, *, limit_bytes: int, of: Hashable = None) -> bytes | None:
         """An answer whose time is over, for as long as it was said to be of use then; clients are to ask again soon."""
-        entry = self._entries.get(_key(question))
+        entry = self._entries.get(_key(question, of))
         if entry is None or self._now() >= entry.until + entry.stale_s or len(entry.answer) > limit_bytes:
             return None
         answer = bytearray(_addressed(entry.answer, question))
@@ -98,12 +98,13 @@ class Cache:
         fetch: Callable[[], Awaitable[bytes]],
         longest_s: int = LONGEST_S,
         stale_s: int = 0,
+        of: Hashable = None,
     ) -> bytes:
         """fetch: asks upstream. longest_s, stale_s: see `put`.
 
         Only one is under way for the same question; what it raises is raised for all who wait for it.
         """
-        flight: Key = (*_key(question), limit_bytes)
+        flight: Key = (*_key(question, of), limit_bytes)
         if question.has_options:
             return await fetch()
         while (asked := self._asked.get(flight)) is not None:
@@ -122,12 +123,12 @@ class Cache:
             raise
         else:
             answered.set_result(answer)
-            self.put(question, answer, longest_s=longest_s, stale_s=stale_s)
+            self.put(question, answer, longest_s=longest_s, stale_s=stale_s, of=of)
             return answer
         finally:
             del self._asked[flight]
 
-    def put(self, question: Question, answer: bytes, *, longest_s: int = LONGEST_S, stale_s: int = 0) -> None:
+    def put(self, question: Question, answer: bytes, *, longest_s: int = LONGEST_S, stale_s: int = 0, of: Hashable = None) -> None:
         """Keep the answer to the question, if it may be kept: for at most longest_s, and then as a stale one for stale_s."""
         if question.has_options or len(answer) > LONGEST_BYTES:
             return
@@ -140,7 +141,7 @@ class Cache:
             return
         now = self._now()
         entry = Entry(answer, ttls, now, now + life_s, stale_s)
-        key = _key(question)
+        key = _key(question, of)
         self._drop(key)
         self._entries[key] = entry
         self._size_bytes += entry.size_bytes
@@ -194,10 +195,10 @@ def _minimum_s(answer: bytes, record: codec.Place) -> int:
     return minimum_s
 
 
-def _key(question: Question) -> Key:
+def _key(question: Question, of: Hashable) -> Key:
     """All that an answer may depend on."""
     flags = question.flags & (codec.RD | codec.AD | codec.CD)
-    return question.raw.lower(), flags, question.edns, question.wants_signatures
+    return of, question.raw.lower(), flags, question.edns, question.wants_signatures
 
 
 def _addressed(answer: bytes, question: Question) -> bytes:

@@ -158,7 +158,7 @@ class Resolver:
         if servers != self._asked:
             self._asked = servers
             self._cache.clear()
-        return self._cache.get(inquiry.question, limit_bytes=inquiry.limit_bytes)
+        return self._cache.get(inquiry.question, limit_bytes=inquiry.limit_bytes, of=inquiry.block.forward)
 
     async def ask(self, elsewhere: Elsewhere) -> bytes:
         """The answer with the help of other servers; SERVFAIL when they have none."""
@@ -193,7 +193,7 @@ class Resolver:
         if forward is None:
             raise NoAnswer("no servers are named for it")
         upstream, question, limit = self._upstreams.get(forward) or self._make(forward), inquiry.question, inquiry.limit_bytes
-        stale = self._cache.stale(question, limit_bytes=limit) if inquiry.block.stale_s else None
+        stale = self._cache.stale(question, limit_bytes=limit, of=forward) if inquiry.block.stale_s else None
         try:
             async with asyncio.timeout(None if stale is None else STALE_AFTER_S):
                 return await self._cache.ask(
@@ -202,6 +202,7 @@ class Resolver:
                     fetch=lambda: upstream.ask(inquiry.message, stream=inquiry.stream),
                     longest_s=inquiry.block.longest_s,
                     stale_s=inquiry.block.stale_s,
+                    of=forward,
                 )
         except (NoAnswer, TimeoutError):
             if stale is None:
@@ -252,7 +253,9 @@ class Resolver:
             chain += found.answers
             target = found.answers[0].value
             assert isinstance(target, tuple)
-            name = target
+            # The target is looked up as if somebody had asked for it.
+            name, block = target, self._configuration.block_of(target) or block
+            local = self._local[id(block)]
         return Found(codec.SERVFAIL, authoritative=False)
 
     def _outside(self, block: Block, name: Name, type_: int, chain: list[Record]) -> Generator[Inquiry, bytes, Found]:

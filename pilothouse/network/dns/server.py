@@ -113,20 +113,34 @@ class StreamServer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
         if peer is None or not self._places.take(peer[0]):
-            writer.close()
+            writer.transport.abort()
             return
-        tasks = TaskSet()
+        tasks, is_done = TaskSet(), False
         try:
             connection = _Connection(self._resolver, reader, writer, peer[0], tasks, self._waiting)
             while await connection.answer_one():
                 pass
             await connection.finish()
+            is_done = True
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._places.give(peer[0])
-            writer.close()
-            await tasks.close()
+            try:
+                await tasks.close()
+                if is_done:
+                    await _close(writer)
+            finally:
+                # Who does not read what was written keeps neither the socket nor a place.
+                writer.transport.abort()
+                self._places.give(peer[0])
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Once what was written has been taken, or not taken in time."""
+    writer.close()
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(IDLE_S):
+            await writer.wait_closed()
 
 
 class _Connection:
