@@ -14,7 +14,7 @@ E2E, PROMOTED, LIBRARY, UPSTREAM = "gcr.io/kubernetes-e2e-test-images", "k8s.gcr
 HTDOCS, NGINX_ROOT = "usr/local/apache2/htdocs", "usr/share/nginx/html"
 PAGE = b"<html><body><h1>It works!</h1></body></html>\n"
 PATH = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
-BUSYBOX_NAMES = ("wget", "ping", "ifconfig", "route", "telnet", "traceroute", "vi")
+BUSYBOX_NAMES = ("ping", "ifconfig", "route", "telnet", "traceroute", "vi")
 """What Alpine has, which the public images are made from, and our Debian file system has not. Debian's busybox stands in, the one with
 shared libraries: the static one ends with a fault when it looks up a name."""
 

@@ -58,6 +58,31 @@ REASONS: list[Reason] = [
     ),
     Reason(r"provide Internet connection", MACHINE, "it asks a server of the public Internet."),
     Reason(r"should proxy logs on node", OURS, "the node does not show its machine's log files (/logs) to who may proxy to it."),
+    Reason(
+        r"should create service with ipv(4,v6|6,v4) cluster ip",
+        REMOVED,
+        "it names two ipFamilies without an ipFamilyPolicy, which is SingleStack then and refused since 1.23.",
+    ),
+    Reason(
+        r"Networking should provide unchanging, static URL paths",
+        OURS,
+        "it asks the API server for /logs, and this one does not show its machine's log files; the other paths of the spec are served.",
+    ),
+    Reason(
+        r"KubeProxy should set TCP CLOSE_WAIT timeout",
+        MACHINE,
+        "it runs the image debian-iptables, which is no program of the sources and has no stand-in.",
+    ),
+    Reason(
+        r"DNS should support configurable pod resolv.conf",
+        MACHINE,
+        "its server runs /coredns of the public agnhost image, which the stand-in has not.",
+    ),
+    Reason(
+        r"Granular Checks: Services should function for service endpoints using hostNetwork",
+        OURS,
+        "nodes of one machine share its host name, by which the spec tells their endpoints apart; both of them are reached.",
+    ),
     Reason(r"Ingress API", REMOVED, "it uses networking.k8s.io/v1beta1, which went in 1.22."),
     Reason(r"private image|private registry|invalid registry", MACHINE, "it pulls from a registry of the public Internet."),
 ]
