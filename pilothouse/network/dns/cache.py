@@ -65,7 +65,7 @@ class Cache:
         return self._size_bytes
 
     def get(self, question: Question, *, limit_bytes: int = codec.STREAM_BYTES, of: Hashable = None) -> bytes | None:
-        """limit_bytes: the longest answer that the asker takes. of: the servers that are meant, here and below; others may say otherwise."""
+        """limit_bytes: the longest answer that the asker takes. of: the servers that are meant, here and below."""
         key = _key(question, of)
         entry = self._entries.get(key)
         if entry is None:
