@@ -8,6 +8,7 @@ can be answered falsely, and no frame reaches another pod. Routes and neighbours
 import contextlib
 import errno
 import os
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -26,7 +27,8 @@ log = structlog.get_logger("network.pod")
 HOST_MAC = mac_of(IPV4.next_hop)
 """Of the host's end of every pod's link."""
 
-NAMESPACES = Path("/run/netns")
+MOUNTS = Path("/proc/self/mountinfo")
+_ESCAPED = re.compile(rb"\\([0-7]{3})")
 _HOST_SETTINGS = {netlink.ROUTE_LOCALNET: 1, netlink.RP_FILTER: 1, netlink.SEND_REDIRECTS: 0}
 
 
@@ -131,9 +133,9 @@ def _set_mtu(route: netlink.RouteSocket, link: netlink.Link, mtu: int, namespace
 
 
 def _namespaces(route: netlink.RouteSocket) -> dict[int, Path]:
-    """The kernel's numbers of the namespaces that pods' links lead to -> their files, which the container runtime keeps in one folder."""
+    """The kernel's numbers of the namespaces that pods' links lead to -> their files, wherever the container runtime keeps them."""
     found: dict[int, Path] = {}
-    for path in NAMESPACES.iterdir() if NAMESPACES.is_dir() else ():
+    for path in _namespace_files():
         with contextlib.suppress(OSError):
             namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -142,6 +144,15 @@ def _namespaces(route: netlink.RouteSocket) -> dict[int, Path]:
                 os.close(namespace)
     found.pop(-1, None)
     return found
+
+
+def _namespace_files() -> Iterator[Path]:
+    """Network namespaces that are mounted. Source: proc(5), mountinfo (spaces and the like are written in octal)."""
+    for line in MOUNTS.read_bytes().splitlines():
+        place, _, what = line.partition(b" - ")
+        words = place.split()
+        if what.startswith(b"nsfs ") and words[3].startswith(b"net:["):
+            yield Path(os.fsdecode(_ESCAPED.sub(lambda found: bytes((int(found[1], 8),)), words[4])))
 
 
 def has(name: str) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -317,8 +316,10 @@ async def test_what_somebody_has_taken_away_comes_back(host: None, namespace: Ma
 
 async def test_a_changed_mtu_reaches_the_pods_that_are_there(host: None, namespace: Make, tmp_path: Path) -> None:
     pod, other = namespace(), namespace()
-    named = f"pht-{os.getpid()}"
-    sh("ip", "netns", "attach", named, str(pod.process.pid))  # as a container runtime does
+    kept = tmp_path / "a container's runtime" / "netns"
+    kept.parent.mkdir()
+    kept.touch()
+    sh("mount", "--bind", pod.path, str(kept))  # as a container runtime does, where it likes
 
     def mtus() -> set[int]:
         near = link_name("pht", "one", "eth0")
@@ -343,5 +344,5 @@ async def test_a_changed_mtu_reaches_the_pods_that_are_there(host: None, namespa
     finally:
         if talk is not None:
             talk.end()
-        sh("ip", "netns", "delete", named)
+        sh("umount", str(kept))
     await asyncio.to_thread(network.teardown)
