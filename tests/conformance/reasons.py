@@ -46,7 +46,7 @@ REASONS: list[Reason] = [
     ),
     Reason(r"MetricsGrabber", OURS, "scheduler and controllers are no pods of kube-system, where the spec looks for them."),
     Reason(
-        r"EndpointSlice should create and delete Endpoints|EndpointSliceMirroring should mirror|EndpointSlice should have Endpoints",
+        r"EndpointSlice should (create and delete |create |have )Endpoints|EndpointSliceMirroring should mirror",
         REMOVED,
         "it asks for EndpointSlices of discovery.k8s.io/v1beta1, which went in 1.25.",
     ),
