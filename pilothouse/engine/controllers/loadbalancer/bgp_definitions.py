@@ -14,7 +14,10 @@ _NOT_SUPPORTED = {
     "interface": "a session by interface instead of by address",
     "dynamicASN": "an AS number that is not stated",
     "routerID": "another router id than the node's",
+    "connectTime": "another time between tries than 5 s",
 }
+_ALWAYS_ON = "graceful restart is always on: leave enableGracefulRestart out"
+_OWN_NAMESPACE = "the Secret has to be in metallb-system: leave passwordSecret.namespace out"
 _PEER = object_(
     {
         "spec": object_(
@@ -27,7 +30,6 @@ _PEER = object_(
                 "peerPort": {"type": "integer", "minimum": 1, "maximum": 65535, "default": 179, "description": "TCP port of the router."},
                 "holdTime": text("After how long without a word the session ends, such as 90s.", maxLength=32),
                 "keepaliveTime": text("How often this end says that it is there; left out: a third of that.", maxLength=32),
-                "connectTime": text("Is taken, and counts for nothing: a session is tried again every 5 s.", maxLength=32),
                 "ebgpMultiHop": {"type": "boolean", "description": "Whether the router of another AS may be several links away."},
                 "enableGracefulRestart": {"type": "boolean", "description": "Is always on."},
                 "nodeSelectors": array(SELECTOR, "Nodes that have a session with it; left out: all."),
@@ -47,6 +49,12 @@ _PEER = object_(
                         {"rule": f"!has(self.{name}) || self.{name} == ''", "message": f"{what} is not supported: leave {name} out"}
                         for name, what in _NOT_SUPPORTED.items()
                     ),
+                    {"rule": "!has(self.enableGracefulRestart) || self.enableGracefulRestart", "message": _ALWAYS_ON},
+                    {
+                        "rule": "!has(self.passwordSecret) || !has(self.passwordSecret.__namespace__) "
+                        "|| self.passwordSecret.__namespace__ in ['', 'metallb-system']",
+                        "message": _OWN_NAMESPACE,
+                    },
                     {
                         "rule": "!(has(self.password) && self.password != '' && has(self.passwordSecret) && has(self.passwordSecret.name))",
                         "message": "password and passwordSecret exclude each other",

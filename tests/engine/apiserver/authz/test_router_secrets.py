@@ -64,6 +64,9 @@ async def test_what_nodes_do_not_carry_out_is_refused_when_it_is_written(api: Ap
         ({"peerAddress": "rack"}, "is no IP address"),
         ({"password": "a", "passwordSecret": {"name": "b"}}, "password and passwordSecret exclude each other"),
         ({"vrf": "red"}, "a VRF is not supported"),
+        ({"connectTime": "10s"}, "leave connectTime out"),
+        ({"enableGracefulRestart": False}, "graceful restart is always on"),
+        ({"passwordSecret": {"name": "a", "namespace": "kube-system"}}, "leave passwordSecret.namespace out"),
     ):
         error = await api.refused("POST", path, peer({**wanted, **more}))
         assert (error.code, why in error.message) == (422, True), error.message
