@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Set
 from typing import Protocol
 
+AT_ONCE_S = 0.01
+"""Within which an answer has come that was not waited for."""
 KEPT_S = 5.0
 """How long it is known when an address was left."""
 
@@ -102,7 +104,10 @@ class EndpointBarrier:
             del self._left_at[next(iter(self._left_at))]
 
     def left_for_s(self, address: str) -> float:
-        """For how many seconds nobody of this process has routed there, who did so before; infinite when that is long ago, or never was."""
+        """For how many seconds nobody has routed there, who did so before; infinite when that is long ago, or never was.
+
+        Of proxies of other nodes it is known only when they were waited for.
+        """
         left_at = self._left_at.get(address)
         return float("inf") if left_at is None else self._now() - left_at
 
@@ -112,7 +117,14 @@ class EndpointBarrier:
         end = loop.time() + deadline_s
         if not await self._released_here(address, deadline_s):
             return False
-        return self.elsewhere is None or await self.elsewhere.released(address, end - loop.time())
+        if self.elsewhere is None:
+            return True
+        asked = self._now()
+        released = await self.elsewhere.released(address, end - loop.time())
+        if self._now() - asked > AT_ONCE_S:
+            # Somebody elsewhere has left it only now.
+            self.note_left([address])
+        return released
 
     async def _released_here(self, address: str, deadline_s: float) -> bool:
         if not self.routed_by(address):

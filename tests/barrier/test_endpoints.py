@@ -85,3 +85,19 @@ async def test_it_is_known_for_a_while_how_long_ago_an_address_was_left() -> Non
     clock[0] += 60
     proxy.routes({"10.0.0.4"})
     assert barrier.left_for_s("10.0.0.3") == inf
+
+
+async def test_an_address_that_another_node_leaves_later_was_left_then() -> None:
+    class Slow:
+        async def released(self, address: str, deadline_s: float) -> bool:
+            clock[0] += 0.3
+            return True
+
+    clock = [100.0]
+    barrier = EndpointBarrier(now=lambda: clock[0])
+    barrier.elsewhere = Slow()
+    proxy = barrier.join("service-proxy")
+    proxy.changes([A], [])
+    proxy.changes([], [A])
+    assert await barrier.released(A, 10)
+    assert barrier.left_for_s(A) == 0
