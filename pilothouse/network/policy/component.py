@@ -167,7 +167,15 @@ class NetworkPolicies:
         elif old is not None:
             self._intake.changed(obj)
         self._world.set_policy(meta.key(obj), None if new is None else self._intake.taken(new))
+        self._take_beyond(obj)
         self._wake.set()
+
+    def _take_beyond(self, changed: Object) -> None:
+        """There may be room now for the first of those for which there was none."""
+        for key in self._intake.beyond(meta.namespace(changed))[:1]:
+            found = self._policy(key)
+            if key != meta.key(changed) and found is not None:
+                self._world.set_policy(key, self._intake.taken(found))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}

@@ -25,6 +25,11 @@ class Intake:
         self._recorder = recorder
         self._sizes: dict[str, dict[str, int]] = {}
         self._refused: dict[str, str] = {}
+        self._beyond: dict[str, dict[str, None]] = {}
+
+    def beyond(self, namespace: str) -> tuple[str, ...]:
+        """Policies of the namespace ("": of the cluster) for which there was no room, in the order in which they came."""
+        return tuple(self._beyond.get(namespace, ()))
 
     def taken(self, obj: Object) -> Policy | None:
         """The policy; one that allows nothing where it cannot be carried out; None when nobody can say for whom it holds."""
@@ -44,6 +49,7 @@ class Intake:
     def forget(self, obj: Object) -> None:
         self._sizes.get(meta.namespace(obj), {}).pop(meta.key(obj), None)
         self._refused.pop(meta.key(obj), None)
+        self._beyond.get(meta.namespace(obj), {}).pop(meta.key(obj), None)
 
     def refuse(self, obj: Object, why: str) -> None:
         """The kernel takes its rules not: it allows nothing until it is another one."""
@@ -56,10 +62,13 @@ class Intake:
         """Why so large a policy cannot be carried out, "" when it can."""
         own, made = self._sizes.setdefault(meta.namespace(obj), {}), size(obj)
         own.pop(meta.key(obj), None)
+        beyond = self._beyond.setdefault(meta.namespace(obj), {})
+        beyond.pop(meta.key(obj), None)
         most = cluster_policy.MOST_RULES if is_of_cluster(obj) else network_policy.MOST_RULES
         if made > most:
             return f"it makes {made} rules, {most} are the most; split it, or name networks and ports by ranges"
         if len(own) >= network_policy.MOST_POLICIES or sum(own.values()) + made > network_policy.MOST_OF_NAMESPACE:
+            beyond[meta.key(obj)] = None
             where = "the cluster" if is_of_cluster(obj) else "its namespace"
             there = f"{where} has {len(own)} policies with {sum(own.values())} rules"
             return f"{there}; {network_policy.MOST_POLICIES} and {network_policy.MOST_OF_NAMESPACE} are the most"

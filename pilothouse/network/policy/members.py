@@ -4,7 +4,7 @@ A set is there while some rule names it, shared by all rules with an equal selec
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pilothouse.network.policy import chains
 from pilothouse.network.policy.pods import NodeFacts, PodFacts
@@ -37,8 +37,7 @@ class Members:
         for nodes in policy.all_nodes:
             if self._begin(nodes.name):
                 self._node_peers[nodes.name] = nodes
-                meant = (facts for facts in self._nodes.values() if nodes.nodes.matches(facts.labels))
-                self._fill(nodes.name, (address for facts in meant for address in facts.addresses))
+                self._fill(nodes.name, self._addresses_of(nodes))
         for port in policy.port_names:
             name = chains.port_set(*port)
             if self._begin(name):
@@ -92,11 +91,14 @@ class Members:
         for name, port in self._ports.items():
             self._replace(name, _port_elements(address, old, port), _port_elements(address, new, port))
 
-    def node_changed(self, old: NodeFacts | None, new: NodeFacts | None) -> None:
+    def nodes_changed(self) -> None:
+        """From all nodes anew: two may have one address, a machine that has joined again under another name say, and keep it when one goes."""
         for nodes in self._node_peers.values():
-            before = old.addresses if old is not None and nodes.nodes.matches(old.labels) else ()
-            after = new.addresses if new is not None and nodes.nodes.matches(new.labels) else ()
-            self._replace(nodes.name, before, after)
+            self._replace(nodes.name, self.sets[nodes.name], self._addresses_of(nodes))
+
+    def _addresses_of(self, nodes: NodePeers) -> Iterator[str]:
+        meant = (facts for facts in self._nodes.values() if nodes.nodes.matches(facts.labels))
+        return (address for facts in meant for address in facts.addresses)
 
     def _put(self, name: str, address: str, is_member: bool) -> None:
         members = self.sets[name]

@@ -168,7 +168,7 @@ class World:
         if facts is not None:
             self._nodes[name] = facts
         if facts != old:
-            self._members.node_changed(old, facts)
+            self._members.nodes_changed()
 
     # Pods.
 

@@ -13,8 +13,9 @@ from pilothouse.network.policy.component import is_same
 from pilothouse.network.policy.config import NetworkPolicyConfig
 from pilothouse.network.policy.intake import Intake
 from pilothouse.network.policy.judge import Packet, judge
+from pilothouse.network.policy.network_policy import MOST_POLICIES
 from pilothouse.network.policy.noted import Noted
-from pilothouse.network.policy.pods import Ranges, facts
+from pilothouse.network.policy.pods import NodeFacts, Ranges, facts
 from pilothouse.network.policy.quarantine import refused
 from pilothouse.network.policy.rules import Policy
 from pilothouse.network.policy.world import World
@@ -98,6 +99,31 @@ def test_a_refused_policy_allows_nothing_until_it_is_another_one() -> None:
     assert not passes(world(intake.taken(obj)))
     intake.changed(obj)
     assert passes(world(intake.taken(obj)))
+
+
+def test_a_policy_for_which_there_was_no_room_is_known_until_there_is() -> None:
+    intake = Intake(None)
+    for number in range(MOST_POLICIES):
+        intake.taken(policy(f"p{number}", ingress=[{}]))
+    late = policy("late", ingress=[{}])
+    assert not passes(world(intake.taken(late)))
+    assert intake.beyond("x") == ("x/late",)
+    intake.forget(policy("p0"))
+    assert passes(world(intake.taken(late)))
+    assert intake.beyond("x") == ()
+
+
+def test_an_address_that_two_nodes_say_is_a_nodes_until_both_are_gone() -> None:
+    shut = Intake(None).taken(wide("shut", ingress=[{"action": "Deny", "from": [{"nodes": {}}]}]))
+    made = world(shut)
+    for name in ("before", "again"):
+        made.set_node(name, NodeFacts({}, ("192.0.2.9",)))
+    packet = Packet("192.0.2.9", ADDRESSES[0], "tcp", 80)
+    assert not judge(made, CONFIG, packet).passes
+    made.set_node("before", None)
+    assert not judge(made, CONFIG, packet).passes
+    made.set_node("again", None)
+    assert judge(made, CONFIG, packet).passes
 
 
 class FakeNft:
