@@ -92,7 +92,7 @@ class Members:
             self._replace(name, _port_elements(address, old, port), _port_elements(address, new, port))
 
     def nodes_changed(self) -> None:
-        """From all nodes anew: two may have one address, a machine that has joined again under another name say, and keep it when one goes."""
+        """From all nodes anew: two may have one address (a machine that joined again under another name)."""
         for nodes in self._node_peers.values():
             self._replace(nodes.name, self.sets[nodes.name], self._addresses_of(nodes))
 
