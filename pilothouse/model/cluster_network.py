@@ -53,6 +53,10 @@ class Following:
     waiting: tuple[str, ...] = ()
     problem: str = ""
 
+    def waits_for(self, node: str) -> bool:
+        """Also where more are waited for than are named."""
+        return node in self.waiting or len(self.waiting) >= MOST_NAMED
+
     def shown(self) -> str:
         found: dict[str, object] = {"backend": self.backend, "generation": self.generation}
         if self.waiting:
@@ -69,8 +73,8 @@ def following(node: Object) -> Following:
     return Following(
         backend if isinstance(backend, str) else "",
         generation if isinstance(generation, int) else 0,
-        tuple(each for each in waiting if isinstance(each, str)) if isinstance(waiting, list) else (),
-        problem if isinstance(problem, str) else "",
+        tuple(each[:253] for each in waiting[:MOST_NAMED] if isinstance(each, str)) if isinstance(waiting, list) else (),
+        problem[:500] if isinstance(problem, str) else "",
     )
 
 

@@ -103,7 +103,7 @@ def _ranges(nodes: "list[Object]") -> Iterator[dict[str, Any]]:
         addresses = [each["address"] for each in (node.get("status") or {}).get("addresses") or () if each["type"] == "InternalIP"]
         for cidr in (node.get("spec") or {}).get("podCIDRs") or ():
             by = next((each for each in addresses if (":" in each) == (":" in cidr)), "")
-            waiting = [meta.name(other) for other in nodes if meta.name(node) in following(other).waiting]
+            waiting = [meta.name(other) for other in nodes if following(other).waits_for(meta.name(node))]
             yield {"network": cidr, "node": meta.name(node), "by": by, "unreachedFrom": waiting}
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 Address = IPv4Address | IPv6Address
@@ -51,3 +51,14 @@ def is_inside(network: Network, other: Network) -> bool:
     if isinstance(network, IPv4Network) and isinstance(other, IPv4Network):
         return network.subnet_of(other)
     return isinstance(network, IPv6Network) and isinstance(other, IPv6Network) and network.subnet_of(other)
+
+
+def plain_address(text: str) -> Address:
+    """An address that an object says. Raises ValueError, also for one with a scope: whatever stands behind the `%` is no address.
+
+    Nor is one that is nobody's: unspecified, loopback or of a group.
+    """
+    address = ip_address(text)
+    if "%" in text or address.is_unspecified or address.is_loopback or address.is_multicast:
+        raise ValueError(f"{text[:64]!r} is no address by which a node is reached")
+    return address

@@ -108,7 +108,7 @@ class Driver:
         """Nodes that are not ready are not waited for."""
         said = following(node)
         is_ready = (meta.condition(node, "Ready") or {}).get("status") == "True"
-        return not is_ready or (said.backend == self.current and self._own not in said.waiting)
+        return not is_ready or (said.backend == self.current and not said.waits_for(self._own))
 
     async def _retire(self) -> None:
         while self._earlier:

@@ -13,8 +13,11 @@ from ipaddress import ip_address, ip_network
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.node_objects import REACHED_BY, is_simulated
-from pilothouse.network.backends.config import Address, BackendConfig, Network
+from pilothouse.network.backends.config import Address, BackendConfig, Network, plain_address
 from pilothouse.network.backends.seam import Peer
+
+LEAST_RANGE = 4
+"""Addresses of a range of pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ def _inside(text: str, config: BackendConfig, taken: _Taken) -> tuple[Network | 
         network = ip_network(text)
     except ValueError:
         return None, f"spec.podCIDR {text} is no network"
+    if network.num_addresses < LEAST_RANGE:
+        return None, f"spec.podCIDR {text} has no room for pods: a node's gateway alone takes two of at least {LEAST_RANGE} addresses"
     if not config.holds(network):
         return None, f"spec.podCIDR {text} is not inside the pod network {', '.join(config.cluster_cidrs)}"
     if other := taken.add(network):
@@ -113,7 +118,7 @@ def _machine(node: Object | None) -> str:
         return ""
     text = (node["metadata"].get("annotations") or {}).get(REACHED_BY) or ""
     try:
-        return str(ip_address(text))
+        return str(plain_address(text))
     except ValueError:
         return ""
 
@@ -128,7 +133,7 @@ def _addresses(node: Object) -> tuple[Address, ...]:
     for each in (node.get("status") or {}).get("addresses") or ():
         if each.get("type") == "InternalIP":
             try:
-                address = ip_address(each.get("address") or "")
+                address = plain_address(each.get("address") or "")
             except ValueError:
                 continue
             found.setdefault(address.version, address)

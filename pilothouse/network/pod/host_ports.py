@@ -97,9 +97,10 @@ def end_flows(address: str, ports: Sequence[PortMapping], *, are_open: bool) -> 
     udp = [port for port in ports if port.protocol == "udp"]
     if not udp:
         return
+    family = family_of(address).number
     with netlink.RouteSocket() as route:
-        own = frozenset(route.addresses(family_of(address).number))
-    conntrack.forget((port.host_port for port in udp), lambda flow: _is_stale(flow, address, udp, own, are_open))
+        own = frozenset(route.addresses(family))
+    conntrack.forget((port.host_port for port in udp), lambda flow: _is_stale(flow, address, udp, own, are_open), family=family)
 
 
 def _is_stale(flow: Flow, address: str, ports: Sequence[PortMapping], own: Collection[str], are_open: bool) -> bool:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -5,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from pilothouse.model.cluster_network import FOLLOWS, VTEP, Following, following
 from pilothouse.model.json import Object
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.peers import peers
 from pilothouse.network.backends.routes.plan import plan
 from pilothouse.network.backends.seam import View
 from pilothouse.network.backends.table import Route
+from pilothouse.network.backends.vxlan.plan import announced
 
 CONFIG = BackendConfig(instance="t", node="own", cluster_cidrs=("10.1.0.0/16",), state=Path("/nowhere"))
 
@@ -131,3 +134,35 @@ def test_ranges_of_both_families_count_each_for_itself() -> None:
     found = peers([both], config)
     assert [str(each) for each in found.others["a"].pod_cidrs] == ["10.1.4.0/24"]
     assert "fd00:2::/64 is not inside the pod network 10.1.0.0/16, fd00:1::/48" in found.problems["a"]
+
+
+@pytest.mark.parametrize("address", ["fe80::2%eth0\n}\nprotocol bgp pwn {", "fe80::2%a b", "0.0.0.0", "127.0.0.1", "224.0.0.5", "::1"])
+def test_what_is_no_single_machines_address_reaches_no_configuration(address: str) -> None:
+    found = peers(
+        [node("own", "10.1.0.0/24", "192.0.2.1"), node("bad", "10.1.1.0/24", address), node("good", "10.1.2.0/24", "192.0.2.3")], CONFIG
+    )
+    assert list(found.others) == ["good"]
+    assert "no address of type InternalIP" in found.problems["bad"]
+
+
+def test_a_range_without_room_for_a_pod_is_no_range() -> None:
+    found = peers(
+        [node("own", "10.1.0.0/24", "192.0.2.1"), node("bad", "10.1.1.0/32", "192.0.2.2"), node("good", "10.1.2.0/24", "192.0.2.3")], CONFIG
+    )
+    assert list(found.others) == ["good"]
+    assert "has no room for pods" in found.problems["bad"]
+
+
+def test_who_waits_for_more_than_it_names_may_wait_for_anybody() -> None:
+    few, many = (
+        following({"metadata": {"annotations": {FOLLOWS: Following("BGP", 1, tuple(f"n{k}" for k in range(n))).shown()}}}) for n in (5, 12)
+    )
+    assert (few.waits_for("n3"), few.waits_for("own")) == (True, False)
+    assert many.waits_for("own")
+
+
+@pytest.mark.parametrize("mac", ["00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01"])
+def test_a_tunnel_ends_at_no_group(mac: str) -> None:
+    said = {"mac": mac, "vni": 1, "port": 8472, "address": "192.0.2.2"}
+    assert announced({"metadata": {"annotations": {VTEP: json.dumps(said)}}}) is None
+    assert announced({"metadata": {"annotations": {VTEP: json.dumps(said | {"mac": "02:00:00:00:00:01"})}}}) is not None

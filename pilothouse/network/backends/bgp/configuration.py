@@ -151,7 +151,9 @@ def _router(session: RouterSession, config: Configuration) -> Iterator[str]:
         yield f'  password "{session.password}";'
     yield f"  ipv{version} {{"
     accepted = [each for each in settings.accepted if each.version == version]
-    yield f"    import where net ~ {_prefixes(accepted, '+')};" if accepted else "    import none;"
+    clusters = _prefixes((each for each in config.clusters if each.version == version), "+")
+    # Whatever a router says, pods are where their nodes say that they are.
+    yield f"    import where net ~ {_prefixes(accepted, '+')} && !(net ~ {clusters});" if accepted else "    import none;"
     yield f"    receive limit {settings.most_prefixes} action restart;"
     yield "    export filter {"
     yield from (f"      {line}" for line in _told(session, config))

@@ -58,4 +58,4 @@ class VXLAN:
 def _may_use_another(node: dict[str, object], setting: Setting, own: str) -> bool:
     """Whether packets of that node may come by a tunnel that has another VNI or port."""
     found = announced(node)
-    return found is None or found.setting != setting or own in following(node).waiting
+    return found is None or found.setting != setting or following(node).waits_for(own)

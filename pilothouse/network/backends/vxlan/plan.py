@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 
 from pilothouse.model.cluster_network import vtep
 from pilothouse.model.json import Object
-from pilothouse.network.backends.config import Address, Network
+from pilothouse.network.backends.config import Address, Network, plain_address
 from pilothouse.network.backends.links import Link, is_on_link
 from pilothouse.network.backends.seam import Peer, View
 from pilothouse.network.backends.table import Route
@@ -51,12 +51,17 @@ def announced(node: Object) -> Ends | None:
     """Where a node says that its tunnel ends; None where it says nothing, or nothing that can be."""
     said = vtep(node)
     mac, vni, port, text = (said.get(key) for key in ("mac", "vni", "port", "address"))
-    if not isinstance(mac, str) or not _MAC.fullmatch(mac) or not isinstance(vni, int) or not isinstance(port, int):
+    if not isinstance(mac, str) or not _MAC.fullmatch(mac) or not _is_ones(mac) or not isinstance(vni, int) or not isinstance(port, int):
         return None
     try:
-        return Ends("", mac, ip_address(str(text)), Setting(vni, port))
+        return Ends("", mac, plain_address(str(text)), Setting(vni, port))
     except ValueError:
         return None
+
+
+def _is_ones(mac: str) -> bool:
+    """A single station's, and not nobody's (IEEE 802, the lowest bit of the first byte is that of groups)."""
+    return not int(mac[:2], 16) & 1 and int(mac.replace(":", ""), 16) != 0
 
 
 def gateway(network: Network) -> str:

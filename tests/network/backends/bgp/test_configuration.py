@@ -51,5 +51,5 @@ def test_routers_are_told_own_ranges_and_what_is_advertised_to_them_and_nothing_
     rack = text.partition('description "rack"')[2]
     assert 'if proto = "own4" then accept;' in rack
     assert "bgp_community.add((1,2)); accept;" in rack.partition('description "six"')[0]
-    assert "import where net ~ [ 198.51.100.0/24+ ];" in rack
+    assert "import where net ~ [ 198.51.100.0/24+ ] && !(net ~ [ 10.244.0.0/16+ ]);" in rack
     assert "RTS_BGP" not in rack
