@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.cli.settings.home import Home
-from pilothouse.network.pod.config import group_of
+from pilothouse.model.pod_links import group_of
 
 
 @dataclass(frozen=True)

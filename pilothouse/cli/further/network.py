@@ -19,8 +19,8 @@ from pilothouse.aio.identity import Identity
 from pilothouse.cli.further.namespaces import NamespaceFailure, run
 from pilothouse.cli.further.place import Place
 from pilothouse.model.networks import Network
+from pilothouse.model.pod_links import group_of
 from pilothouse.network.pod import firewall
-from pilothouse.network.pod.config import group_of
 
 log = structlog.get_logger("daemon")
 UPLINK = "eth0"

@@ -1,11 +1,11 @@
 """Settings of a node's pod network."""
 
-import hashlib
 import ipaddress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pilothouse.model.pod_links import group_of
 from pilothouse.network.pod.family import Family
 
 
@@ -54,8 +54,3 @@ class PodNetworkConfig:
     def group(self) -> int:
         """Of the host's ends of this instance's links: rules name all of them by one number."""
         return group_of(self.instance)
-
-
-def group_of(instance: str) -> int:
-    """From 1 on, of 31 bits: 0 is the group of all other links."""
-    return int.from_bytes(hashlib.sha256(f"pods of {instance}".encode()).digest()[:4], "big") >> 1 or 1

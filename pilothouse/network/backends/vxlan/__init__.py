@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from pilothouse.model.cluster_network import VTEP, following
 from pilothouse.network.backends.seam import Outcome, Surroundings, View
-from pilothouse.network.backends.vxlan import kernel
+from pilothouse.network.backends.vxlan import guard, kernel
 from pilothouse.network.backends.vxlan.plan import Ends, Setting, announced, plan
 
 
@@ -47,6 +47,7 @@ class VXLAN:
     def _apply(self, view: View, setting: Setting) -> Outcome:
         ends = kernel.ensure_link(view, setting, self._config)
         older = kernel.older_links(ends.link, self._config)
+        guard.ensure(self._config, (setting.port, *(each.port for each in older)))
         wanted = plan(view, ends, older, kernel.links())
         refused = kernel.apply(wanted, self._config)
         self._own = ends

@@ -13,6 +13,7 @@ from pilothouse.network.backends.config import Address, BackendConfig
 from pilothouse.network.backends.links import Link, Vxlan, holder, links
 from pilothouse.network.backends.seam import BackendFailure, Peer, View
 from pilothouse.network.backends.table import batch, ip
+from pilothouse.network.backends.vxlan import guard
 from pilothouse.network.backends.vxlan.plan import Ends, Setting, Wanted, gateway
 
 __all__ = ["apply", "ensure_link", "links", "older_links", "remove_links", "teardown"]
@@ -149,3 +150,4 @@ def teardown(config: BackendConfig) -> None:
     """Raises BackendFailure."""
     table.withdraw(config, table.VXLAN)
     remove_links({Setting(0, index): link.name for index, link in enumerate(links()) if link.name in names(config)})
+    guard.remove(config)
