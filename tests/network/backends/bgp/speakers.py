@@ -31,6 +31,11 @@ def kill(host: Host) -> None:
     os.kill(pid(host), signal.SIGKILL)
 
 
+def answers(host: Host) -> bool:
+    """A BIRD has its pid before it listens at its control socket."""
+    return asyncio.run(bird(host).answers())
+
+
 def session(host: Host, other: Host, version: int = 4) -> SessionState:
     found = states(asyncio.run(bird(host).command("show protocols all")))
     return found[session_name("node", other.name, version)]

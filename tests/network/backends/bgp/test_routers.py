@@ -98,6 +98,7 @@ def first_range(cluster: Hosts) -> str:
     return cluster.hosts[0].cidrs[0]
 
 
+@pytest.mark.slow
 def test_a_router_in_another_as_than_stated_is_named_with_the_cause(tmp_path: Path) -> None:
     with speakers(tmp_path) as cluster, router(tmp_path, cluster, as_number=64601):
         cluster.say(peer())
@@ -108,6 +109,7 @@ def test_a_router_in_another_as_than_stated_is_named_with_the_cause(tmp_path: Pa
         until(cluster.settled, "nodes reach each other all the same")
 
 
+@pytest.mark.slow
 def test_a_router_behind_a_blocked_port_is_named(tmp_path: Path) -> None:
     with speakers(tmp_path) as cluster, router(tmp_path, cluster):
         first = cluster.hosts[0]
