@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.cli.settings.home import Home
 from tests.e2e.instance import Instance, eventually, require_rights, started
 from tests.e2e.test_nodes import ask, load_image, nodes, run_web
 
@@ -18,21 +19,26 @@ ROUTER = "192.0.2.250"
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Instance]:
     with started(6, "--no-platform", "--nodes", "3") as made:
-        for home in (made.home, made.home / "nodes" / "2", made.home / "nodes" / "3"):
+        for home in homes(made):
             load_image(home)
         yield made
         require_rights(made)
 
 
-def birds() -> set[str]:
-    """Configuration files of the BIRDs that run."""
+def homes(cluster: Instance) -> list[Path]:
+    return [cluster.home, cluster.home / "nodes" / "2", cluster.home / "nodes" / "3"]
+
+
+def birds(cluster: Instance) -> set[str]:
+    """Configuration files of the BIRDs that run for nodes of this instance; the machine may have others."""
+    folders = tuple(f"/run/pilothouse/bird-{Home(home).instance}-" for home in homes(cluster))
     found = set()
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = place.read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        found |= {word for word in words if word.startswith("/run/pilothouse/bird-") and word.endswith("bird.conf")}
+        found |= {word for word in words if word.startswith(folders) and word.endswith("/bird.conf")}
     return found
 
 
@@ -42,13 +48,13 @@ def sessions(cluster: Instance) -> "list[dict[str, object]]":
 
 
 def test_nodes_speak_bgp_and_name_a_router_that_does_not_answer(cluster: Instance) -> None:
-    before = birds()
+    assert not birds(cluster)
     pods = {f"web-{number}": run_web(cluster, f"web-{number}", node) for number, node in enumerate(sorted(nodes(cluster)))}
     cluster.ph("network", "set", "--backend", "bgp", "--timeout", "30s")
     for asker in pods:
         for name, address in pods.items():
             assert ask(cluster, asker, address, 8080) == name, (asker, name)
-    assert len(birds() - before) == 3
+    assert len(birds(cluster)) == 3
     eventually(lambda: len(sessions(cluster)) == 6 and all(each["state"] == "Established" for each in sessions(cluster)))
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "rack", "namespace": "metallb-system"}}
     secret |= {"stringData": {"password": "hunter2"}}
@@ -70,7 +76,7 @@ def test_nodes_speak_bgp_and_name_a_router_that_does_not_answer(cluster: Instanc
     eventually(named)
     cluster.kubectl("delete", "bgppeer", "-n", "metallb-system", "rack")
     cluster.ph("network", "set", "--backend", "routes", "--timeout", "30s")
-    eventually(lambda: birds() == before)
+    eventually(lambda: not birds(cluster))
     for asker in pods:
         for name, address in pods.items():
             assert ask(cluster, asker, address, 8080) == name, (asker, name)
