@@ -1,41 +1,45 @@
 """Makes the kernel forget flows whose translation is not meant any more.
 
 A UDP flow keeps its first translation, or that it has none, as long as packets come: a client with a fixed port would talk to an address
-where nobody is. Only flows to the ports that matter are asked for, where the kernel can choose them (Linux 5.8), so that a table of a
-million flows costs the kernel a walk and this process nothing.
-Source: linux/netfilter/nfnetlink_conntrack.h, net/netfilter/nf_conntrack_netlink.c (CTA_FILTER).
+where nobody is. So does a TCP flow whose first packet nobody has answered: the client sends it again, to where it went the first time. Only
+flows that matter are asked for, where the kernel can choose them (Linux 5.8, by status 5.14), so that a table of a million flows costs the
+kernel a walk and this process nothing.
+Source: linux/netfilter/nfnetlink_conntrack.h, net/netfilter/nf_conntrack_netlink.c (CTA_FILTER, CTA_STATUS_MASK).
 """
 
 import errno
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from pilothouse.linux.netlink import ACK, DONE, DUMP, ERROR, NESTED, REQUEST, attribute, attributes, message, messages, refusal
 
 _NETLINK_NETFILTER = 12
 _GET, _DELETE = 0x101, 0x102
-_ORIGINAL, _REPLY, _ID, _ZONE, _FILTER = 1, 2, 12, 18, 25
+_ORIGINAL, _REPLY, _STATUS, _ID, _ZONE, _FILTER, _STATUS_MASK = 1, 2, 3, 12, 18, 25, 26
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _SOURCE, _DESTINATION = 1, 2
 _SOURCE6, _DESTINATION6 = 3, 4
 _PROTOCOL, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
-_FILTER_ORIGINAL, _BY_PROTOCOL, _BY_DESTINATION_PORT = 1, 1 << 3, 1 << 5
+_FILTER_ORIGINAL, _FILTER_REPLY = 1, 2
+_BY_SOURCE, _BY_PROTOCOL, _BY_DESTINATION_PORT = 1, 1 << 3, 1 << 5
+_SEEN_REPLY = 1 << 1
 _HEADER_BYTES = 4
 _RECEIVE_BYTES = 1 << 18
 _DEADLINE_S = 5.0
 _BATCH = 100
-MOST_PORTS = 32
-"""Of more, all flows of the protocol are asked for in one go."""
+MOST_CHOSEN = 32
+"""Ports or addresses that flows are asked for one by one; of more, all flows in question are asked for in one go."""
 
 Address = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """to: address and port that the client sends to; answers: those that the answers come from. tuple, id, zone: as the kernel has them."""
+    """to: address and port that the client sends to; answers: those that the answers come from; answered: whether any has come. tuple, id,
+    zone: as the kernel has them."""
 
     protocol: int
     to: Address
@@ -43,6 +47,7 @@ class Flow:
     tuple: bytes
     id: bytes
     zone: bytes
+    answered: bool = True
 
 
 def forget(ports: Iterable[int], is_stale: Callable[[Flow], bool], protocol: int = socket.IPPROTO_UDP, family: int = socket.AF_INET) -> int:
@@ -53,21 +58,38 @@ def forget(ports: Iterable[int], is_stale: Callable[[Flow], bool], protocol: int
     wanted = sorted(set(ports))
     if not wanted:
         return 0
+    chosen = [_to_port(protocol, port) for port in wanted] if len(wanted) <= MOST_CHOSEN else [_of_protocol(protocol)]
+    return _forget(chosen, lambda flow: flow.protocol == protocol and is_stale(flow), family)
+
+
+def forget_unanswered(addresses: Collection[str], family: int = socket.AF_INET) -> int:
+    """End the flows to endpoints at these addresses, of the family, from which no answer has come. Returns how many.
+
+    The next packet of such a flow is translated anew. A late answer is nobody's then: the client tries again.
+    Raises OSError as `forget` does.
+    """
+    if not addresses:
+        return 0
+    chosen = [_from_address(each, family) for each in addresses] if len(addresses) <= MOST_CHOSEN else [b""]
+    wanted = frozenset(addresses)
+    return _forget([_UNANSWERED + each for each in chosen], lambda flow: not flow.answered and flow.answers[0] in wanted, family)
+
+
+def _forget(chosen: Iterable[bytes], is_stale: Callable[[Flow], bool], family: int) -> int:
     stale: dict[bytes, Flow] = {}
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as netlink:
         netlink.settimeout(_DEADLINE_S)
-        chosen: list[int | None] = [*wanted] if len(wanted) <= MOST_PORTS else [None]
-        for number, port in enumerate(chosen, start=1):
-            for flow in _flows(netlink, number, protocol, port, family):
-                if flow.protocol == protocol and is_stale(flow):
+        for number, choice in enumerate(chosen, start=1):
+            for flow in _flows(netlink, number, choice, family):
+                if is_stale(flow):
                     stale[flow.tuple + flow.zone] = flow
         flows = list(stale.values())
         return sum(_delete(netlink, flows[start : start + _BATCH], start + 1000, family) for start in range(0, len(flows), _BATCH))
 
 
-def _flows(netlink: socket.socket, sequence: int, protocol: int, port: int | None, family: int) -> Iterator[Flow]:
+def _flows(netlink: socket.socket, sequence: int, choice: bytes, family: int) -> Iterator[Flow]:
     """A kernel that cannot choose answers with all flows."""
-    netlink.send(message(_GET, REQUEST | DUMP, sequence, _header(family) + _choice(protocol, port)))
+    netlink.send(message(_GET, REQUEST | DUMP, sequence, _header(family) + choice))
     while True:
         for kind, of, body in messages(netlink.recv(_RECEIVE_BYTES)):
             if of != sequence:
@@ -81,11 +103,26 @@ def _flows(netlink: socket.socket, sequence: int, protocol: int, port: int | Non
                 yield flow
 
 
-def _choice(protocol: int, port: int | None) -> bytes:
-    by = _BY_PROTOCOL | (0 if port is None else _BY_DESTINATION_PORT)
-    proto = attribute(_PROTOCOL, bytes((protocol,))) + (b"" if port is None else attribute(_DESTINATION_PORT, struct.pack("!H", port)))
-    original = attribute(_ORIGINAL | NESTED, attribute(_TUPLE_PROTO | NESTED, proto))
-    return original + attribute(_FILTER | NESTED, attribute(_FILTER_ORIGINAL, struct.pack("=I", by)))
+def _of_protocol(protocol: int) -> bytes:
+    return _choice(_ORIGINAL, _FILTER_ORIGINAL, _BY_PROTOCOL, attribute(_TUPLE_PROTO | NESTED, attribute(_PROTOCOL, bytes((protocol,)))))
+
+
+def _to_port(protocol: int, port: int) -> bytes:
+    proto = attribute(_PROTOCOL, bytes((protocol,))) + attribute(_DESTINATION_PORT, struct.pack("!H", port))
+    return _choice(_ORIGINAL, _FILTER_ORIGINAL, _BY_PROTOCOL | _BY_DESTINATION_PORT, attribute(_TUPLE_PROTO | NESTED, proto))
+
+
+def _from_address(address: str, family: int) -> bytes:
+    """Whose answers come from the address."""
+    source = attribute(_SOURCE if family == socket.AF_INET else _SOURCE6, socket.inet_pton(family, address))
+    return _choice(_REPLY, _FILTER_REPLY, _BY_SOURCE, attribute(_TUPLE_IP | NESTED, source))
+
+
+def _choice(direction: int, filtered: int, by: int, ends: bytes) -> bytes:
+    return attribute(direction | NESTED, ends) + attribute(_FILTER | NESTED, attribute(filtered, struct.pack("=I", by)))
+
+
+_UNANSWERED = attribute(_STATUS, struct.pack("!I", 0)) + attribute(_STATUS_MASK, struct.pack("!I", _SEEN_REPLY))
 
 
 def _delete(netlink: socket.socket, flows: list[Flow], sequence: int, family: int) -> int:
@@ -126,7 +163,8 @@ def _flow(data: bytes) -> Flow | None:
     there, back = _tuple(original), _tuple(found.get(_REPLY, b""))
     if there is None or back is None:
         return None
-    return Flow(there[0], there[2], back[1], original, found.get(_ID, b""), found.get(_ZONE, b""))
+    answered = bool(int.from_bytes(found.get(_STATUS, b"\xff"), "big") & _SEEN_REPLY)
+    return Flow(there[0], there[2], back[1], original, found.get(_ID, b""), found.get(_ZONE, b""), answered)
 
 
 def _tuple(data: bytes) -> tuple[int, Address, Address] | None:

@@ -1,5 +1,7 @@
 """Flows of a network namespace of the test's own."""
 
+import contextlib
+import errno
 import os
 import socket
 import struct
@@ -68,7 +70,7 @@ def test_the_kernel_shows_only_flows_to_the_ports_that_are_asked_for(tracked: No
         seen: list[Flow] = []
         conntrack.forget([one.getsockname()[1]], lambda flow: bool(seen.append(flow)))
         assert [flow.to[1] for flow in seen] == [one.getsockname()[1]]
-        many = [one.getsockname()[1], *range(1, conntrack.MOST_PORTS + 1)]
+        many = [one.getsockname()[1], *range(1, conntrack.MOST_CHOSEN + 1)]
         assert conntrack.forget(many, lambda flow: flow.to[1] == one.getsockname()[1]) == 1
         for client in clients:
             client.close()
@@ -128,3 +130,22 @@ def test_a_refused_deletion_is_an_error(monkeypatch: pytest.MonkeyPatch, number:
         conntrack.forget([53], lambda flow: True)
     assert error.value.errno == number
     assert os.strerror(number) in str(error.value)
+
+
+@pytest.mark.containers
+def test_only_flows_that_an_address_has_not_answered_are_forgotten(tracked: None) -> None:
+    sh("nft", "add chain ip t in { type filter hook prerouting priority -300; }")
+    sh("nft", "add rule ip t in ip daddr { 127.0.0.8, 127.0.0.9 } drop")
+    with socket.create_server(("127.0.0.7", 0)) as server, contextlib.ExitStack() as stack:
+        port = server.getsockname()[1]
+        answered = stack.enter_context(socket.create_connection(("127.0.0.7", port)))
+        for silent in ("127.0.0.8", "127.0.0.9"):
+            client = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            client.setblocking(False)
+            assert client.connect_ex((silent, port)) == errno.EINPROGRESS
+        assert conntrack.forget_unanswered([]) == 0
+        assert conntrack.forget_unanswered(["127.0.0.7", "127.0.0.8"]) == 1
+        assert conntrack.forget_unanswered(["127.0.0.8"]) == 0
+        many = [f"127.0.1.{number}" for number in range(conntrack.MOST_CHOSEN)]
+        assert conntrack.forget_unanswered(["127.0.0.7", "127.0.0.9", *many]) == 1
+        answered.sendall(b"still there")

@@ -16,7 +16,7 @@ import structlog
 
 from pilothouse.aio import collector
 from pilothouse.aio.tasks import scope
-from pilothouse.barrier.endpoints import Consumer, EndpointBarrier
+from pilothouse.barrier.endpoints import EndpointBarrier
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.linux.nft import open_nft
@@ -26,6 +26,7 @@ from pilothouse.network.service import kernel, metrics
 from pilothouse.network.service.config import ServiceProxyConfig
 from pilothouse.network.service.endpoints import SERVICE_NAME_LABEL, ZONE_LABEL
 from pilothouse.network.service.health import HealthServer
+from pilothouse.network.service.leaving import Leaving
 from pilothouse.network.service.rules import Change, Outcome, Remark, Rules
 
 log = structlog.get_logger("network.service")
@@ -84,9 +85,11 @@ class ServiceProxy:
                 metrics.read(rules, self._dirty)
                 for informer in (self._services, self._slices, self._nodes):
                     await informer.wait_synced()
+                leaving = Leaving(consumer, lambda addresses: _in(thread, lambda: rules.forget_unanswered(addresses)))
                 async with scope() as tasks:
                     tasks.spawn(health.run(), name="service health checks")
-                    await self._keep(thread, rules, consumer, health, ready)
+                    tasks.spawn(leaving.run(), name="endpoints that are left")
+                    await self._keep(thread, rules, leaving, health, ready)
         except asyncio.CancelledError:
             consumer.leave()
             raise
@@ -98,7 +101,7 @@ class ServiceProxy:
         """Take the tables away. Blocks; call it after `run` has ended."""
         kernel.teardown(self.config)
 
-    async def _keep(self, thread: ThreadPoolExecutor, rules: Rules, consumer: Consumer, health: HealthServer, ready: asyncio.Event) -> None:
+    async def _keep(self, thread: ThreadPoolExecutor, rules: Rules, leaving: Leaving, health: HealthServer, ready: asyncio.Event) -> None:
         health.listen_at(rules.node_addresses)
         write = rules.write_whole
         while True:
@@ -112,10 +115,10 @@ class ServiceProxy:
             if outcome.done:
                 self._failures, self._applied_s = 0, time.monotonic()
                 if ready.is_set():
-                    consumer.changes(outcome.routed, outcome.left, revision)
+                    leaving.changes(outcome.routed, outcome.left, revision)
                 else:
                     # Whatever an earlier run has said is replaced.
-                    consumer.routes(frozenset(outcome.routed), revision)
+                    leaving.routes(outcome.routed, revision)
                 ready.set()
             else:
                 self._failures += outcome.wait

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from pilothouse.linux import conntrack
 from pilothouse.linux.nft import Nft, NftFailure
 from pilothouse.linux.nft_state import NftState
 from pilothouse.model.json import Object
@@ -148,6 +149,18 @@ class Rules:
     def write_whole(self) -> Outcome:
         self._whole = True
         return self.write()
+
+    def forget_unanswered(self, addresses: Sequence[str]) -> None:
+        """Flows to endpoints at these addresses that have had no answer: their next packet goes to another endpoint."""
+        for book in self._books:
+            family = book.config.family
+            try:
+                ended = conntrack.forget_unanswered([*family.of(addresses)], family.number)
+            except OSError as error:
+                log.warning("connections that former endpoints have not answered could not be ended", error=str(error))
+                continue
+            if ended:
+                log.debug("connections that former endpoints have not answered ended", count=ended)
 
     def is_in_place(self) -> bool:
         """Whether the tables are there as they were written. Costs one question while nobody has changed any table."""
