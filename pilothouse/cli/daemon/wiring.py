@@ -152,6 +152,7 @@ def dns_config(home: Home, settings: Settings) -> "ClusterDNSConfig":
         zone=settings.cluster_domain,
         networks=(*settings.pod_cidrs, *settings.service_cidrs),
         standby=home.run / "dns.sock",
+        kept=home.node / "Corefile",
     )
 
 

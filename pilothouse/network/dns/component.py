@@ -56,13 +56,14 @@ class ClusterDNS:
         self._maps = informers.of(CONFIGMAPS, namespace=NAMESPACE, field_selector=f"metadata.name={DNS_CONFIG}")
         searches = SearchPaths(self._pods, self._zone.origin, config.resolv_conf)
         self._resolver = Resolver(self._zone, self._upstream, searches=searches)
-        Configured(self._maps, config, recorder, self._resolver.configure)
+        self._configured = Configured(self._maps, config, recorder, self._resolver.configure)
 
     async def run(self, ready: asyncio.Event) -> None:
         """Raises CannotListen, publish.AddressTaken."""
         await self._zone.wait_synced()
         await self._wait_configured()
         tasks = TaskSet()
+        tasks.start(self._configured.run(), name="DNS configuration")
         listening = await self._listen(tasks)
         try:
             if self.config.standby is not None:

@@ -11,6 +11,7 @@ class ClusterDNSConfig:
     cluster_ips: of the Service kube-dns, as pods know it, likewise. networks: CIDRs of services and pods, for which reverse questions are
     answered here. upstream: servers for other names, as `address` or `address:port`; None: those of resolv_conf, read again when it
     changes. standby: path of a socket by which the next server of this node takes over, None for no standby.
+    kept: path of the last Corefile that was taken, for the next start; None to keep none.
     """
 
     node: str
@@ -23,3 +24,4 @@ class ClusterDNSConfig:
     resolv_conf: Path = Path("/etc/resolv.conf")
     ttl_s: int = 5
     standby: Path | None = None
+    kept: Path | None = None
