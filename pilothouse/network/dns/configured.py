@@ -1,7 +1,7 @@
 """The configuration of a running cluster: the key Corefile of the ConfigMap kube-system/coredns.
 
-A Corefile that cannot be carried out changes nothing: an Event on the ConfigMap names line and word, and what held before goes on to hold, also
-over a restart: the last text that was taken is kept in a file. Without the ConfigMap, or without the key, what holds by default does.
+A Corefile that cannot be carried out changes nothing: an Event on the ConfigMap names line and word, and what held before goes on to hold,
+also over a restart: the last text that was taken is kept in a file. Without the ConfigMap, or without the key, what holds by default does.
 """
 
 import os
