@@ -15,11 +15,12 @@ import click
 from pilothouse.aio.tasks import each as all_of
 from pilothouse.cli.trace.target import Target, addresses
 from pilothouse.client.client import Client
-from pilothouse.model.errors import ApiError, Forbidden, NotFound
+from pilothouse.model.errors import ApiError, Conflict, Forbidden, NotFound
 from pilothouse.model.json import Object
 
 PORTS = (32768, 60999)
 """Of which the packet's own port is chosen at random, as a kernel does."""
+TRIES = 5
 MOST_NODES = 20
 MOST_SOURCES = 32
 AT_ONCE = 8
@@ -27,8 +28,20 @@ AT_ONCE = 8
 
 async def reports(client: Client, sender: Object, target: Target, nodes: Mapping[str, Object], wait_s: float) -> dict[str, Object]:
     """By node. nodes: the Node objects by name. Raises click.ClickException."""
+    for _ in range(TRIES):
+        found = await _of_one_packet(client, sender, target, nodes, wait_s, random.randint(*PORTS))
+        if found is not None:
+            return found
+    raise click.ClickException(
+        f"{TRIES} ports that were chosen at random are all in use in the pod that sends: it has very many connections"
+    )
+
+
+async def _of_one_packet(
+    client: Client, sender: Object, target: Target, nodes: Mapping[str, Object], wait_s: float, port: int
+) -> dict[str, Object] | None:
+    """None when the pod uses the port itself."""
     home = sender["spec"]["nodeName"]
-    port = random.randint(*PORTS)
     wanted = {"protocol": target.protocol, "sourcePort": port, "sources": _sources(sender, nodes.get(home)), "seconds": wait_s}
     away = [node for node in target.nodes if node != home and node in nodes]
     if len(away) > MOST_NODES:
@@ -49,7 +62,8 @@ async def reports(client: Client, sender: Object, target: Target, nodes: Mapping
     }
     begun[home] = await _begin(client, home, wanted | {"send": sending})
     found = await all_of([_end(client, node, identifier) for node, identifier in begun.items()], limit=AT_ONCE)
-    return dict(zip(begun, found, strict=True))
+    reported = {node: report for node, report in zip(begun, found, strict=True) if report is not None}
+    return reported if len(reported) == len(begun) else None
 
 
 def _sources(sender: Object, node: Object | None) -> list[str]:
@@ -83,9 +97,12 @@ async def _begin(client: Client, node: str, body: Object) -> str:
     return str(answer["id"])
 
 
-async def _end(client: Client, node: str, identifier: str) -> Object:
+async def _end(client: Client, node: str, identifier: str) -> Object | None:
+    """None when the sender's pod uses the packet's port itself."""
     try:
         found: Object = await client.call("POST", f"{_path(node)}/{identifier}")
+    except Conflict:
+        return None
     except ApiError as error:
         raise click.ClickException(f"node {node}: {error.message}") from error
     return found

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pilothouse.cli.trace.target import Endpoint, Target
 from pilothouse.model.json import Object
 from pilothouse.model.selector import from_label_selector
+from pilothouse.network.policy.parsing import is_rehearsed
+from pilothouse.network.policy.units import REFUSE, denial
 
 ANSWERED, DELIVERED, DROPPED, REFUSED, LOST, UNANSWERED = "answered", "delivered", "dropped", "refused", "lost", "unanswered"
 OWN, SERVICES, POLICIES, PODS = "-trace", "-svc", "-policy", "-pod"
@@ -65,7 +67,7 @@ def story(facts: Facts, reports: Mapping[str, Object]) -> Story:
     sent = first["sent"] or {"result": "not sent", "message": ""}
     ended = teller.through(home, first["steps"], is_home=True)
     if ended is not None:
-        return ended
+        return teller.ended(ended, sent)
     if not first["steps"]:
         return teller.end(LOST, f"the packet has not left the pod: {sent['message'] or 'nothing came out of it'}")
     away = teller.node_of_end()
@@ -76,7 +78,7 @@ def story(facts: Facts, reports: Mapping[str, Object]) -> Story:
                 return teller.end(LOST, _lost_between(home, away))
             ended = teller.through(away, report["steps"], is_home=False)
             if ended is not None:
-                return ended
+                return teller.ended(ended, sent)
     return teller.answered(sent)
 
 
@@ -160,6 +162,12 @@ class _Teller:
                 return self.end(UNANSWERED, _silence(place, is_outside=not self.node_of_end()))
         return self.end(LOST, f"no answer from {place}: {sent['message'] or sent['result']}")
 
+    def ended(self, told: Story, sent: Object) -> Story:
+        """Of a packet that ended on its way, as the steps tell. The first one may have, and one sent again been answered."""
+        if sent["result"] != "answered":
+            return told
+        return self.end(ANSWERED, f"what is told of its way is not all: by that it would be {told.outcome}")
+
     def end(self, outcome: str, cause: str = "") -> Story:
         return Story(tuple(self.hops), outcome, cause)
 
@@ -206,9 +214,11 @@ class _Teller:
         """The policies that select the pod in the direction; all of them together have not allowed the packet."""
         directed = [chain.partition("-")[0] for chain in path]
         is_ingress = next((each in _INGRESS for each in reversed(directed) if each in (*_INGRESS, *_EGRESS)), False)
-        tier = next((tier for chain in reversed(path) for tier in _TIERS if f"-{tier.lower()}-" in chain), "")
+        # The one that sent it where it is dropped: those before have passed it on.
+        chain = next((each for each in reversed(path) if each != REFUSE), "")
+        tier = next((tier for tier in _TIERS if f"-{tier.lower()}-" in chain), "")
         if tier:
-            return self._of_tier(tier, is_ingress=is_ingress)
+            return self._of_tier(tier, chain, is_ingress=is_ingress)
         endpoint = self.facts.target.endpoint(self.flow["destination"])
         pod = self.facts.pods.get(endpoint.pod) if is_ingress and endpoint is not None else self.facts.sender
         direction = "Ingress" if is_ingress else "Egress"
@@ -224,36 +234,36 @@ class _Teller:
             names,
         )
 
-    def _of_tier(self, tier: str, *, is_ingress: bool) -> tuple[str, tuple[str, ...]]:
+    def _of_tier(self, tier: str, chain: str, *, is_ingress: bool) -> tuple[str, tuple[str, ...]]:
         direction = "ingress" if is_ingress else "egress"
-        names = tuple(sorted(each["metadata"]["name"] for each in self.facts.cluster_policies if _denies(each, tier, direction)))
-        which = (
-            f"ClusterNetworkPolicy {names[0]} denies"
-            if len(names) == 1
-            else f"a ClusterNetworkPolicy ({', '.join(names) or 'gone by now'}) denies"
-        )
-        return f"{which} it in the tier {tier}: {direction}, {self.flow['protocol']} port {self.flow['destination_port']}", names
+        named = [(each["metadata"]["name"], rule) for each in self.facts.cluster_policies if (rule := _denied_by(each, chain, direction))]
+        which = " ".join(named[0]) if named else "that is gone by now"
+        what = f"{direction}, {self.flow['protocol']} port {self.flow['destination_port']}"
+        return f"ClusterNetworkPolicy {which} denies it in the tier {tier}: {what}", tuple(name for name, _ in named)
 
 
-def _denies(policy: Object, tier: str, direction: str) -> bool:
-    spec = policy["spec"]
-    return spec.get("tier") == tier and any(rule.get("action") == "Deny" for rule in spec.get(direction) or ())
+def _denied_by(policy: Object, chain: str, direction: str) -> str:
+    """The rule of the policy that the chain stands for, in words; "" for none."""
+    for number, rule in enumerate(policy["spec"].get(direction) or ()):
+        if chain.endswith(denial(policy["metadata"]["name"], number)):
+            return f"(rule {rule.get('name') or number + 1})"
+    return ""
 
 
 def _path(steps: Sequence[Object]) -> list[str]:
-    """Names of chains of the last step's table, in the order in which the packet came to them."""
+    """Names of chains of the last step's table, in the order in which the packet was there last."""
     table = steps[-1]["table"]
     found: list[str] = []
     for step in steps:
         if step["table"] == table:
             verb, _, chain = step["verdict"].partition(" ")
             found += [step["chain"], chain] if verb in ("jump", "goto") else [step["chain"]]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(reversed(found)))[::-1]
 
 
 def _selects(policy: Object, pod: Object, direction: str) -> bool:
     spec = policy["spec"]
-    if policy["metadata"]["namespace"] != pod["metadata"]["namespace"]:
+    if policy["metadata"]["namespace"] != pod["metadata"]["namespace"] or is_rehearsed(policy):
         return False
     types = spec.get("policyTypes") or (["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
     return direction in types and from_label_selector(spec.get("podSelector") or {}).matches(pod["metadata"].get("labels") or {})

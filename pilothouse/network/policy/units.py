@@ -124,7 +124,7 @@ class Compiler:
         if rule.action != DENY:
             # To pass on is to leave the tier's chain, which whoever asked goes on from.
             return "accept" if rule.action == ACCEPT and not policy.is_rehearsed else "return"
-        chain = f"{unit.chain}-{_digest(f'{policy.key} {number}')}"
+        chain = f"{unit.chain}-{denial(policy.key, number)}"
         noted = _number(chain)
         last = f"counter name {REHEARSED}" if policy.is_rehearsed else f"goto {REFUSE}"
         made.chains[chain] = (*note(noted, self._config), last)
@@ -133,6 +133,11 @@ class Compiler:
 
     def _lines(self, rule: Rule, unit: Unit, verdict: str) -> Iterator[str]:
         return iter(_unique(chains.lines(rule, unit.direction, verdict, self._config, self._dns_namespace())))
+
+
+def denial(policy: str, number: int) -> str:
+    """How the name of the chain ends that a denied packet comes to. number: of the rule among those of its direction, from 0."""
+    return _digest(f"{policy} {number}")
 
 
 def note(number: int, config: NetworkPolicyConfig) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ FIRST, LAST = -450, 450
 """Priorities: before connections are looked up (-200) and raw tables (-300), after sources are translated (100)."""
 HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 _MARKING = ("prerouting", "output")
+FIRST_CHAIN = "-first"
+"""How the names of the chains end in which a packet is told of before all others."""
 _NETFILTER, _NETLINK_LEVEL, _ADD_MEMBERSHIP, _TRACE_GROUP = 12, 270, 1, 9
 _RECEIVE_BYTES = 1 << 20
 _HANDLE = re.compile(r"^\s*(.*?) # handle (\d+)$", re.MULTILINE)
@@ -33,12 +35,12 @@ def commands(config: TraceConfig, wanted: Wanted) -> str:
     lines = [f"add table {table}", f"delete table {table}", f"add table {table}"]
     lines.append(f"add set {table} flows {{ type inet_proto . inet_service; flags timeout; }}")
     for hook in HOOKS:
-        place = ("first", FIRST) if hook in _MARKING else ("last", LAST)
-        lines.append(f"add chain {table} {hook}-{place[0]} {{ type filter hook {hook} priority {place[1]}; }}")
+        ending, priority = (FIRST_CHAIN, FIRST) if hook in _MARKING else ("-last", LAST)
+        lines.append(f"add chain {table} {hook}{ending} {{ type filter hook {hook} priority {priority}; }}")
     for hook in _MARKING:
         for field, addresses in _by_family(wanted.sources):
             match = f"{field} saddr {{ {', '.join(addresses)} }} {flags}meta l4proto . th sport @flows"
-            lines.append(f"add rule {table} {hook}-first {match} meta nftrace set 1")
+            lines.append(f"add rule {table} {hook}{FIRST_CHAIN} {match} meta nftrace set 1")
     lines.append(f"add element {table} flows {{ {wanted.protocol} . {wanted.source_port} timeout {int(LONGEST_S) + 5}s }}")
     return "\n".join(lines) + "\n"
 

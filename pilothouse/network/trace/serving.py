@@ -7,12 +7,13 @@ One at a time; who comes meanwhile is told to come again. What nobody fetches is
 """
 
 import asyncio
+import errno
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.linux.nft import NftFailure
-from pilothouse.model.errors import ApiError, BadRequest, Internal, MethodNotAllowed, NotFound, TooManyRequests
+from pilothouse.model.errors import ApiError, BadRequest, Conflict, Internal, MethodNotAllowed, NotFound, TooManyRequests
 from pilothouse.model.json import dumps, loads
 from pilothouse.network.trace.config import TraceConfig
 from pilothouse.network.trace.wanted import Sending, Wanted, wanted
@@ -77,6 +78,8 @@ class Tracing:
         except NftFailure as error:
             raise Internal(f"this node cannot trace packets: {error}") from error
         except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Conflict(f"the pod uses port {asked.source_port} itself: choose another one for the packet") from error
             raise Internal(f"the packet is not sent: {error.strerror or error}") from error
 
 

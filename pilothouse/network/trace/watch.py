@@ -1,7 +1,7 @@
 """Looks for one packet for a while, and says what the rules of this node did to it. Blocks; call it in a thread."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -10,7 +10,7 @@ from socket import if_indextoname, socket
 from pilothouse.linux.netns import run_at
 from pilothouse.model.json import Object
 from pilothouse.network.trace.config import TraceConfig
-from pilothouse.network.trace.kernel import rule_texts, tracing
+from pilothouse.network.trace.kernel import FIRST_CHAIN, rule_texts, tracing
 from pilothouse.network.trace.messages import Step, steps
 from pilothouse.network.trace.sending import send
 from pilothouse.network.trace.wanted import Wanted
@@ -67,12 +67,12 @@ def watch(config: TraceConfig, wanted: Wanted, netns: str | None, ready: Callabl
     with tracing(config, wanted) as told, ThreadPoolExecutor(1, "trace") as sender:
         ready()
         sending = None if netns is None else sender.submit(run_at, netns, lambda: send(wanted))
-        found = _first_packet(told, wanted, sending)
+        found = _seen(told, config, wanted, sending)
         # What the chains say is read while they are as they were.
         return Report(found, rule_texts(found), None if sending is None else sending.result(), _links(found))
 
 
-def _first_packet(told: socket, wanted: Wanted, sending: "Future[tuple[str, str]] | None") -> list[Step]:
+def _seen(told: socket, config: TraceConfig, wanted: Wanted, sending: "Future[tuple[str, str]] | None") -> list[Step]:
     found: dict[int, list[Step]] = {}
     began = last = time.monotonic()
     told.settimeout(0.05)
@@ -92,7 +92,23 @@ def _first_packet(told: socket, wanted: Wanted, sending: "Future[tuple[str, str]
                 last = time.monotonic()
         if sending is not None and sending.done():
             last = max(last, now)
-    return next(iter(found.values()), [])
+    return first_packet([*found.values()], config)
+
+
+def first_packet(found: Sequence[list[Step]], config: TraceConfig) -> list[Step]:
+    """The steps of the first packet, of those that the kernel tells apart in the order in which they came.
+
+    What does not begin in the first chain of all is no other packet: the kernel's number is made of the link by which a packet comes, too,
+    and a bridge whose packets pass the firewall (br_netfilter) puts itself in its port's place on the way.
+    """
+    if not found:
+        return []
+    steps = list(found[0])
+    for more in found[1:]:
+        if more[0].table == config.table and more[0].chain.endswith(FIRST_CHAIN):
+            break
+        steps += more
+    return steps[:MOST_STEPS]
 
 
 def _is_wanted(step: Step, wanted: Wanted) -> bool:

@@ -12,6 +12,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.transport import Call
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, PODS, SERVICES
+from pilothouse.network.policy.units import denial
 from tests.network.cluster import FakeCluster, endpoint_slice, service
 from tests.network.cluster import endpoint as of_slice
 
@@ -131,11 +132,36 @@ def test_the_policies_of_the_pod_that_sends_are_named() -> None:
     assert "NetworkPolicy default/out does not allow it: egress from pod default/client" in found.cause
 
 
-def test_a_policy_of_the_cluster_is_named_with_its_tier() -> None:
-    cluster = {"metadata": {"name": "no"}, "spec": {"tier": "Admin", "ingress": [{"action": "Deny"}]}}
-    steps = (COMES, step("-policy", "ingress-admin-0123", "goto refuse"), step("-policy", "refuse", "drop"))
-    found = told(ARRIVES, OUT, away=steps, cluster_policies=[cluster])
-    assert (found.policies, found.cause) == (("no",), "ClusterNetworkPolicy no denies it in the tier Admin: ingress, tcp port 8080")
+def test_a_policy_of_the_cluster_is_named_with_its_tier_and_rule() -> None:
+    rules = [{"action": "Pass"}, {"action": "Deny", "name": "others"}]
+    cluster = [{"metadata": {"name": name}, "spec": {"tier": "Admin", "ingress": rules}} for name in ("another", "no")]
+    denies = f"ingress-admin-0123-{denial('no', 1)}"
+    steps = (COMES, step("-policy", "ingress-admin-0123", f"goto {denies}"), step("-policy", denies, "goto refuse"))
+    found = told(ARRIVES, OUT, away=(*steps, step("-policy", "refuse", "drop")), cluster_policies=cluster)
+    assert (found.policies, found.cause) == (
+        ("no",),
+        "ClusterNetworkPolicy no (rule others) denies it in the tier Admin: ingress, tcp port 8080",
+    )
+
+
+def test_a_tier_that_passes_a_packet_on_is_not_blamed_for_what_network_policies_do_with_it() -> None:
+    cluster = [{"metadata": {"name": "tenants"}, "spec": {"tier": "Admin", "ingress": [{"action": "Pass"}, {"action": "Deny"}]}}]
+    steps = (
+        COMES,
+        step("-policy", "entering", "jump ingress-0123"),
+        step("-policy", "ingress-0123", "jump ingress-admin-4567"),
+        step("-policy", "ingress-admin-4567", "return"),
+        step("-policy", "ingress-0123", "goto refuse"),
+        step("-policy", "refuse", "drop"),
+    )
+    found = told(ARRIVES, OUT, away=steps, policies=POLICIES, cluster_policies=cluster)
+    assert found.policies == ("default/both", "default/in")
+
+
+def test_a_packet_that_is_answered_was_not_dropped_whatever_is_told_of_its_way() -> None:
+    found = told(ARRIVES, OUT, away=(COMES,), result="answered")
+    assert found.outcome == "answered"
+    assert "is not all" in found.cause
 
 
 def test_another_firewall_is_named_with_its_rule() -> None:
