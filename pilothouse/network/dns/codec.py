@@ -22,6 +22,8 @@ EDNS_BYTES = 4096
 _POINTER = 0xC0
 _LONGEST_NAME = 255
 _LONGEST_LABEL = 63
+_MOST_POINTERS = 126
+"""Of one name: each may stand before a label, and a name of 255 bytes has no more labels than that behind its first."""
 _OPT_BYTES = 11
 _NAMES_IN_DATA = {NS: 0, CNAME: 0, PTR: 0, MX: 2, SRV: 6}
 """Types whose data end in a name that a sender may have compressed, and how many bytes stand before it."""
@@ -164,7 +166,7 @@ def records(message: bytes) -> tuple[int, list[Place]]:
         for section, count in zip((ANSWER, AUTHORITY, ADDITIONAL), counts, strict=True):
             for _ in range(count):
                 owner = offset
-                _, offset = _read_name(message, offset)
+                offset = _behind_name(message, offset)
                 type_, _, ttl_s, length = struct.unpack_from("!HHIH", message, offset)
                 start = offset + 10
                 found.append(Place(owner, section, type_, ttl_s, offset + 4, start, start + length))
@@ -178,12 +180,12 @@ def records(message: bytes) -> tuple[int, list[Place]]:
 
 def _with_edns(question: Question, data: bytes, offset: int, records: int) -> Question:
     for _ in range(records):
-        owner, offset = _read_name(data, offset)
+        has_name, offset = data[offset] != 0, _behind_name(data, offset)
         type_, class_, ttl, length = struct.unpack_from("!HHIH", data, offset)
         offset += 10 + length
         if type_ != OPT:
             continue
-        if question.edns or owner:
+        if question.edns or has_name:
             raise MalformedMessage("an OPT record with a name, or more than one of them")
         question = replace(
             question,
@@ -198,9 +200,24 @@ def _with_edns(question: Question, data: bytes, offset: int, records: int) -> Qu
     return question
 
 
-def _read_name(data: bytes, offset: int) -> tuple[Name, int]:
-    """The name at an offset, and the offset behind it. Pointers must lead backwards, so every name ends."""
+def _behind_name(data: bytes, offset: int) -> int:
+    """The offset behind the name at an offset. No pointer is followed, so that the names of a message cost no more than its bytes."""
+    while length := data[offset]:
+        if length & _POINTER == _POINTER:
+            return offset + 2
+        if length & _POINTER:
+            raise MalformedMessage("a label of an unknown kind")
+        offset += length + 1
+    return offset + 1
+
+
+def _read_name(data: bytes, offset: int, known: dict[int, tuple[str, ...]] | None = None) -> tuple[Name, int]:
+    """The name at an offset, and the offset behind it. Pointers must lead backwards, so every name ends.
+
+    known: for who reads many names of one message, empty at first: the labels behind each pointer that was met.
+    """
     labels: list[str] = []
+    met: list[tuple[int, int]] = []
     end, size, earliest = 0, 0, offset
     while length := data[offset]:
         if length & _POINTER == _POINTER:
@@ -208,6 +225,12 @@ def _read_name(data: bytes, offset: int) -> tuple[Name, int]:
             offset = ((length & 0x3F) << 8) | data[offset + 1]
             if not 12 <= offset < earliest:
                 raise MalformedMessage("a name points forwards")
+            if len(met) == _MOST_POINTERS:
+                raise MalformedMessage("a name has too many pointers")
+            if known is not None and offset in known:
+                labels += known[offset]
+                break
+            met.append((offset, len(labels)))
             earliest = offset
             continue
         if length & _POINTER:
@@ -217,6 +240,8 @@ def _read_name(data: bytes, offset: int) -> tuple[Name, int]:
             raise MalformedMessage("a name is too long")
         labels.append(data[offset + 1 : offset + 1 + length].lower().decode("latin-1"))
         offset += length + 1
+    if known is not None:
+        known.update((target, tuple(labels[at:])) for target, at in met)
     return tuple(labels), end or offset + 1
 
 
@@ -354,14 +379,15 @@ class Reply:
 def parse_reply(data: bytes) -> Reply:
     """Raises MalformedMessage."""
     flags, places = records(data)
-    answers = tuple(_record(data, place) for place in places if place.section == ANSWER)
-    negative = tuple(_record(data, place) for place in places if place.section == AUTHORITY and place.type == SOA)
+    known: dict[int, tuple[str, ...]] = {}
+    answers = tuple(_record(data, place, known) for place in places if place.section == ANSWER)
+    negative = tuple(_record(data, place, known) for place in places if place.section == AUTHORITY and place.type == SOA)
     return Reply(flags & 0xF, answers, negative)
 
 
-def _record(data: bytes, place: Place) -> Record:
+def _record(data: bytes, place: Place, known: dict[int, tuple[str, ...]]) -> Record:
     try:
-        return Record(_read_name(data, place.owner)[0], place.type, place.ttl_s, _value_at(data, place))
+        return Record(_read_name(data, place.owner, known)[0], place.type, place.ttl_s, _value_at(data, place))
     except (struct.error, IndexError, ValueError) as error:
         raise MalformedMessage("a record's data are not of its type") from error
 
