@@ -1,12 +1,15 @@
 """What a pod may do to the server of its node: names that lead across blocks, connections that nobody reads, questions without end."""
 
 import asyncio
+import socket
 import struct
+import time
 from typing import Any
 
 import pytest
 
 from pilothouse.aio.places import Places
+from pilothouse.aio.tasks import TaskSet
 from pilothouse.model.kinds import SERVICES
 from pilothouse.network.dns import server
 from pilothouse.network.dns.answers import MOST_NEWS, AnswerCache
@@ -63,6 +66,57 @@ async def test_a_client_that_reads_nothing_keeps_no_socket_of_the_server(monkeyp
         assert places.take("127.0.0.1")
         for writer in clients:
             writer.transport.abort()
+
+
+class Laborious:
+    """Takes 5 ms for each question, as one for a Service of thousands of endpoints may."""
+
+    def quick(self, _message: bytes, _family: int) -> None:
+        return None
+
+    def answer(self, message: bytes, *, stream: bool, asker: str) -> bytes:
+        time.sleep(0.005)
+        return message
+
+
+async def longest_wait_s(until: asyncio.Event) -> float:
+    """Of somebody else's callback in the event loop."""
+    loop, longest = asyncio.get_running_loop(), 0.0
+    while not until.is_set():
+        began = loop.time()
+        await asyncio.sleep(0)
+        longest = max(longest, loop.time() - began)
+    return longest
+
+
+async def test_questions_that_have_come_over_connections_let_others_go_first() -> None:
+    over = asyncio.Event()
+    waiting = asyncio.ensure_future(longest_wait_s(over))
+    stream = server.StreamServer(Laborious(), Places(200, 20), Places(1000, 200))  # type: ignore[arg-type]
+    async with await asyncio.start_server(stream.serve, "127.0.0.1", 0) as listening:
+        clients = [await asyncio.open_connection(*listening.sockets[0].getsockname()) for _ in range(5)]
+        for _, writer in clients:
+            writer.write((struct.pack("!H", 20) + b"q" * 20) * 20)
+        for reader, writer in clients:
+            await reader.readexactly(20 * 22)
+            writer.close()
+    over.set()
+    assert await waiting < 0.1, "100 questions take half a second"
+
+
+async def test_datagrams_that_have_come_let_others_go_first() -> None:
+    over, tasks = asyncio.Event(), TaskSet()
+    bound = server.datagram_socket("127.0.0.1", 0)
+    datagrams = server.DatagramServer(Laborious(), tasks, Places(1000, 200), bound)  # type: ignore[arg-type]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        asker.connect(bound.getsockname())
+        for _ in range(server.BATCH):
+            asker.send(b"q" * 20)
+        waiting = asyncio.ensure_future(longest_wait_s(over))
+        await asyncio.sleep(0.5)
+        over.set()
+        assert await waiting < 0.1, "64 questions take a third of a second"
+    datagrams.close()
 
 
 def test_an_answer_that_hangs_on_two_objects_is_forgotten_whole() -> None:
