@@ -42,6 +42,8 @@ class Rewrite:
         """Raises BadPattern."""
         if kind == "regex":
             return Rewrite(kind, old, new, goes_on, _compiled(old, new))
+        if max(len(old), len(new)) > MOST_PATTERN_BYTES:
+            raise BadPattern(f"the old and the new name have at most {MOST_PATTERN_BYTES} bytes")
         return Rewrite(kind, old.lower(), new.lower(), goes_on)
 
     def apply(self, name: str) -> str | None:
@@ -72,8 +74,8 @@ class Rewrite:
 
 
 def _compiled(pattern: str, new: str) -> "re2._Regexp":
-    if len(pattern.encode()) > MOST_PATTERN_BYTES:
-        raise BadPattern(f"the expression is longer than {MOST_PATTERN_BYTES} bytes")
+    if max(len(pattern.encode()), len(new)) > MOST_PATTERN_BYTES:
+        raise BadPattern(f"the expression is longer than {MOST_PATTERN_BYTES} bytes, or what it makes")
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MEMORY_BYTES
@@ -101,11 +103,13 @@ def rewritten(name: Name, rules: Sequence[Rewrite]) -> Name:
         if found is None:
             continue
         text = found.lower().strip(".")
+        if len(text) > _LONGEST_NAME:
+            raise ValueError(f"{text[:_LONGEST_LABEL]}... is no name")
         if not rule.goes_on:
             break
     if text == text_of(name):
         return name
     new = name_of(text)
-    if len(text) > _LONGEST_NAME or any(len(label.encode("latin-1")) > _LONGEST_LABEL for label in new):
+    if any(len(label.encode("latin-1")) > _LONGEST_LABEL for label in new):
         raise ValueError(f"{text[:_LONGEST_LABEL]}... is no name")
     return new

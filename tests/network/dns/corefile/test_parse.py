@@ -141,3 +141,15 @@ def test_rules_stop_or_go_on() -> None:
 def test_a_name_that_no_message_can_hold_is_not_made() -> None:
     with pytest.raises(ValueError, match="is no name"):
         rewritten(("a",), [Rewrite.of("exact", "a", "b" * 64, goes_on=False)])
+
+
+def test_rules_that_lengthen_a_name_again_and_again_end_at_the_longest_name() -> None:
+    rules = [Rewrite.of("substring", "a", "aa", goes_on=True)] * 100
+    with pytest.raises(ValueError, match="is no name"):
+        rewritten(("a",), rules)
+
+
+@pytest.mark.parametrize("kind", ["exact", "prefix", "suffix", "substring"])
+def test_names_in_rules_are_no_longer_than_expressions(kind: str) -> None:
+    with pytest.raises(CorefileError, match=r"line 3: .* at most 256 bytes"):
+        configuration(f".:53 {{\n kubernetes cluster.local\n rewrite name {kind} a {'b' * 257}\n}}")
