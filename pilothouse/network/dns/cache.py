@@ -104,7 +104,8 @@ class Cache:
 
         Only one is under way for the same question; what it raises is raised for all who wait for it.
         """
-        flight: Key = (*_key(question, of), limit_bytes)
+        # Not by the exact limit, of which an asker could have thousands under way, each a chance for who guesses identifier and port.
+        flight: Key = (*_key(question, of), (limit_bytes > codec.UDP_BYTES) + (limit_bytes > codec.EDNS_BYTES))
         if question.has_options:
             return await fetch()
         while (asked := self._asked.get(flight)) is not None:
@@ -198,7 +199,7 @@ def _minimum_s(answer: bytes, record: codec.Place) -> int:
 def _key(question: Question, of: Hashable) -> Key:
     """All that an answer may depend on."""
     flags = question.flags & (codec.RD | codec.AD | codec.CD)
-    return of, question.raw.lower(), flags, question.edns, question.wants_signatures
+    return of, codec.folded(question.raw), flags, question.edns, question.wants_signatures
 
 
 def _addressed(answer: bytes, question: Question) -> bytes:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, OPT, ANY = 1, 2, 5, 6, 12, 15, 16, 28, 33, 41, 255
+NOT_ASKED = frozenset((OPT, *range(249, 255)))
+"""Types that are no record's, and of which nothing can be said here: transfers of zones, signatures of messages, RFC 1035's for mail."""
 INTERNET = 1
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
 QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
@@ -135,6 +137,22 @@ def question_bytes(message: bytes) -> int:
 
 def is_truncated(message: bytes) -> bool:
     return len(message) >= 4 and bool(int.from_bytes(message[2:4], "big") & TC)
+
+
+def folded(section: bytes) -> bytes:
+    """A question section by which to compare: its name in lower case, its type and class as they are."""
+    return section[:-4].lower() + section[-4:]
+
+
+def is_answer(message: bytes) -> bool:
+    """Whether it is one, and can be read as far as it goes."""
+    if len(message) < 12 or not message[2] & QR >> 8 or message[2] & 0x78:
+        return False
+    try:
+        records(message)
+    except MalformedMessage:
+        return is_truncated(message)
+    return True
 
 
 def is_of_use(message: bytes) -> bool:
@@ -340,6 +358,13 @@ def _opt(question: Question, code: int) -> bytes:
     """With the upper bits of the code, and DO as it was asked (RFC 3225)."""
     more = (code >> 4) << 24 | (_SIGNATURES if question.wants_signatures else 0)
     return struct.pack("!BHHIH", 0, OPT, EDNS_BYTES, more, 0)
+
+
+def cut_off(question: Question, answer: bytes) -> bytes:
+    """In place of an answer that is longer than the asker takes: nothing of it but its flags."""
+    flags = int.from_bytes(answer[2:4], "big") | TC
+    head = struct.pack("!6H", question.identifier, flags, 1, 0, 0, int(question.edns))
+    return head + question.raw + (_opt(question, flags & 0xF) if question.edns else b"")
 
 
 def encode_failure(identifier: int, code: int) -> bytes:

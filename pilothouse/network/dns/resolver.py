@@ -5,6 +5,7 @@ driven to its end within the packet's arrival; the first question that they do n
 """
 
 import asyncio
+import struct
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import SystemRandom
@@ -26,8 +27,8 @@ from pilothouse.network.dns.zone import NAMESPACE_SET, Zone
 LONGEST_CHAIN = 8
 STALE_AFTER_S = 1.0
 """A stale answer is given when no other has come after so long. Source: RFC 8767 section 5 (1.8 s at most)."""
-FAULTS_OF_DATA = (ValueError, LookupError, TypeError, AttributeError)
-"""What code raises that is given an object of a shape it does not expect."""
+FAULTS_OF_DATA = (ValueError, LookupError, TypeError, AttributeError, OSError, struct.error)
+"""What code raises that is given an object of a shape it does not expect; OSError for an address that is none."""
 
 Upstreams = Callable[[Forward], Upstream]
 log = structlog.get_logger("network.dns")
@@ -134,7 +135,7 @@ class Resolver:
             return codec.encode(question, codec.NOTIMP, authoritative=False)
         if question.edns_version:
             return codec.encode(question, codec.BADVERS, authoritative=False)
-        if question.class_ != codec.INTERNET:
+        if question.class_ != codec.INTERNET or question.type in codec.NOT_ASKED:
             return codec.encode(question, codec.REFUSED, authoritative=False)
         if self._logs:
             self._note(question, asker, stream)
@@ -163,6 +164,8 @@ class Resolver:
     async def ask(self, elsewhere: Elsewhere) -> bytes:
         """The answer with the help of other servers; SERVFAIL when they have none."""
         answer = await self._asked_for(elsewhere)
+        if not elsewhere.stream and len(answer) > elsewhere.question.limit_bytes:
+            answer = codec.cut_off(elsewhere.question, answer)
         metrics.responses[answer[3] & 0xF] += 1
         return answer
 

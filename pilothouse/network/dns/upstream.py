@@ -205,9 +205,11 @@ def _shown(server: Server) -> str:
 
 
 def _answers(message: bytes, answer: bytes) -> bool:
-    """Whether the answer repeats the message's identifier and question, in whatever case."""
+    """Whether it is an answer, and repeats the message's identifier and question, the name in whatever case."""
     end = 12 + codec.question_bytes(message)
-    return len(answer) >= end and answer[:2] == message[:2] and answer[12:end].lower() == message[12:end].lower()
+    if len(answer) < end or answer[:2] != message[:2] or codec.folded(answer[12:end]) != codec.folded(message[12:end]):
+        return False
+    return codec.is_answer(answer)
 
 
 class _Answer(asyncio.DatagramProtocol):
@@ -245,5 +247,5 @@ async def _ask_stream(server: Server, message: bytes) -> bytes:
     finally:
         writer.close()
     if not _answers(message, answer):
-        raise OSError(f"{server[0]} answers another question")
+        raise OSError(f"{server[0]} answers another question, or not at all")
     return answer

@@ -192,6 +192,8 @@ class Zone:
     def _usable(self, service: Object, key: str) -> Iterator[tuple[Object, Object]]:
         """Slice and endpoint, for each endpoint that has a name."""
         for slice_ in self._slices.by_index("service", key):
+            if slice_.get("addressType") == "FQDN":
+                continue  # Names, which no address record can hold.
             yield from ((slice_, endpoint) for endpoint in slice_.get("endpoints") or () if _is_usable(service, endpoint))
 
     def _hosts(self, service: Object, key: str) -> Iterator[tuple[str, str]]:

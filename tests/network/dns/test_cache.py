@@ -219,3 +219,29 @@ async def test_when_the_one_who_asked_gives_up_another_one_asks(cache: Cache) ->
     went.set()
     assert await second
     assert first.cancelled()
+
+
+async def test_types_whose_numbers_differ_as_letters_do_are_different_questions(cache: Cache) -> None:
+    """65 and 97, which are A and a in ASCII."""
+    query, question = asked(type_="TYPE97")
+    cache.put(question, answered(query, soa="60 60"))
+    assert kept(cache, question) is not None
+    assert kept(cache, asked(type_="HTTPS")[1]) is None
+
+
+async def test_an_asker_cannot_have_one_question_asked_a_thousand_times_by_naming_sizes(cache: Cache) -> None:
+    """Each would be a chance more for who guesses identifier and port of an answer."""
+    fetched, go = 0, asyncio.Event()
+
+    async def fetch() -> bytes:
+        nonlocal fetched
+        fetched += 1
+        await go.wait()
+        return answered(query, "example.org. 60 A 192.0.2.1")
+
+    query, question = asked(use_edns=True)
+    asking = [asyncio.ensure_future(cache.ask(question, limit_bytes=limit, fetch=fetch)) for limit in range(512, 1512)]
+    await asyncio.sleep(0)
+    go.set()
+    assert len({await each for each in asking}) == 1
+    assert fetched == 2

@@ -1,16 +1,19 @@
 """Kubernetes DNS-Based Service Discovery, version 1.1.0, paragraph by paragraph, in both IP families."""
 
+import asyncio
 from typing import Any
 
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import pytest
 
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
+from pilothouse.network.dns import codec
 from tests.network.cluster import endpoint, endpoint_slice, service
-from tests.network.dns.served import ORIGIN, served
+from tests.network.dns.served import ORIGIN, authority, served
 
 HTTPS: Object = {"name": "https", "protocol": "TCP", "port": 443}
 UNNAMED: Object = {"protocol": "TCP", "port": 80}
@@ -126,3 +129,31 @@ async def test_the_spelling_of_a_question_comes_back_as_it_was() -> None:
     async with served(*OBJECTS) as asked:
         for spelling in (f"BoTH.dEFault.{ORIGIN}", f"both.default.{ORIGIN}", f"BOTH.default.{ORIGIN}"):
             assert (await asked.message(spelling)).question[0].name.to_text(omit_final_dot=True) == spelling
+
+
+async def test_endpoints_that_are_names_leave_the_others_of_their_service_as_they_are() -> None:
+    named = {**slice6("web", []), "addressType": "FQDN", "endpoints": [{"addresses": ["example.com"], "conditions": {"ready": True}}]}
+    async with served((SERVICES, service("web", clusterIP="None")), (ENDPOINTSLICES, named)) as cluster:
+        assert await cluster.ask(f"web.default.{ORIGIN}") == ["NXDOMAIN"]
+        ready = {"addresses": ["10.244.0.5"], "conditions": {"ready": True}}
+        await cluster.cluster.put(ENDPOINTSLICES, endpoint_slice("web", [], ready))
+        await asyncio.sleep(0.1)
+        assert await cluster.ask(f"web.default.{ORIGIN}", "A") == ["10.244.0.5"]
+
+
+async def test_an_address_that_is_none_costs_its_own_name_the_answer() -> None:
+    odd = slice6("web", [], {"addresses": ["no address"], "conditions": {"ready": True}})
+    async with served((SERVICES, service("web", clusterIP="None")), (ENDPOINTSLICES, odd)) as cluster:
+        for tcp in (False, True):
+            assert await cluster.ask(f"web.default.{ORIGIN}", "A", tcp=tcp) == ["SERVFAIL"]
+
+
+@pytest.mark.parametrize("type_", ["AXFR", "IXFR", "OPT", "TSIG", "TKEY", "MAILA", "MAILB"])
+async def test_what_is_no_record_is_refused_and_asked_of_nobody(type_: str) -> None:
+    async with authority() as (upstream, asked), served(upstream=(upstream,)) as cluster:
+        for name in ("cluster.local", "example.org"):
+            question = codec.query(codec.name_of(name), dns.rdatatype.from_text(type_), 7)
+            answer = cluster.resolver.answer(question, stream=True)
+            assert isinstance(answer, bytes)
+            assert answer[3] & 0xF == codec.REFUSED
+        assert asked.asked == []

@@ -1,10 +1,15 @@
 """Other name servers: which one is asked, for how long, and what is made of their silence."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import cast
 
+import dns.flags
 import dns.message
+import dns.rrset
 import pytest
 
 from pilothouse.network.dns import upstream as upstreams
@@ -121,3 +126,62 @@ async def test_who_closes_one_direction_gets_what_is_under_way() -> None:
             answer = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
         assert dns.message.from_wire(answer).id == 7
         writer.close()
+
+
+class Replies(asyncio.DatagramProtocol):
+    """reply: of the question's bytes, the datagrams that are sent back."""
+
+    def __init__(self, reply: Callable[[bytes], list[bytes]]) -> None:
+        self._reply = reply
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        for each in self._reply(data):
+            self._transport.sendto(each, addr)
+
+
+@contextlib.asynccontextmanager
+async def replying(reply: Callable[[bytes], list[bytes]]) -> AsyncIterator[str]:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: Replies(reply), local_addr=("127.0.0.1", 0))
+    try:
+        yield "127.0.0.1:{}".format(transport.get_extra_info("sockname")[1])
+    finally:
+        transport.close()
+
+
+def response(question: bytes, addresses: int = 1) -> bytes:
+    answer = dns.message.make_response(dns.message.from_wire(question))
+    texts = [f"192.0.2.{1 + number % 250}" for number in range(addresses)]
+    answer.answer.append(dns.rrset.from_text_list("example.org.", 60, "IN", "A", texts))
+    return answer.to_wire(max_size=65535)
+
+
+def spoilt(question: bytes) -> dict[str, bytes]:
+    good = response(question)
+    return {
+        "the question itself": question,
+        "another identifier": bytes((good[0] ^ 1, *good[1:])),
+        "another name": good.replace(b"\x07example", b"\x07examplf"),
+        "another type": good[:27] + bytes((0, 33)) + good[29:],
+        "another operation": good[:2] + bytes((good[2] | 0x20,)) + good[3:],
+        "records that end too early": good[:-2],
+        "a name that points to itself": good[:12] + b"\xc0\x0c" + good[14:],
+        "nothing": b"",
+    }
+
+
+@pytest.mark.parametrize("what", list(spoilt(QUESTION)))
+async def test_what_is_no_answer_to_the_question_is_not_taken_for_one(what: str) -> None:
+    async with replying(lambda question: [spoilt(question)[what], response(question)]) as server:
+        assert await of(server).ask(QUESTION, stream=False) == response(QUESTION)
+
+
+async def test_an_answer_longer_than_the_asker_takes_is_cut_off() -> None:
+    async with replying(lambda question: [response(question, 100)]) as upstream, served(upstream=(upstream,)) as cluster:
+        for more in ({}, {"use_edns": 0, "payload": 1232}):
+            message = await cluster.message("example.org", **more)
+            assert message.flags & dns.flags.TC
+            assert len(message.to_wire()) < 512
