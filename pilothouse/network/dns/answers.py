@@ -5,16 +5,21 @@ Answers of several records are kept in several orders, which take turns, so that
 Only what the informers' caches alone decide is kept here; the owner drops it when they change.
 """
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MOST_BYTES = 16 << 20
-LONGEST_BYTES = 4096
+LONGEST_BYTES, LONGEST_QUESTION_BYTES = 4096, 300
+"""The second: a header behind its identifier, the longest name with type and class, and an OPT record without options."""
 ENTRY_BYTES = 600
 """What an entry takes beside its answers, about."""
-MOST_NEWS = 20_000
+MOST_NEWS = 50_000
+"""Of questions; more than are kept at a time."""
 ORDERS = 32
 """How many orders of an answer's records are kept, at most: each of so many addresses is the first in one of them."""
+NEWS_BYTES = 64 << 10
 
 
 @dataclass(slots=True)
@@ -32,16 +37,26 @@ class Entry:
     turn: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """is_all_forgotten: before the answers here. answers: one order each of those that are new, None for one that is gone."""
+
+    is_all_forgotten: bool
+    answers: dict[bytes, bytes | None]
+
+
 class AnswerCache:
-    """Owned by the event loop."""
+    """Owned by the event loop. has_news: set while `news` has some, for the one who passes them on."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self.has_news = asyncio.Event()
         self._most_bytes = most_bytes
         self._size_bytes = 0
-        self._entries: dict[bytes, Entry] = {}
+        # The first of a plain dictionary takes longer to find the more have gone before it.
+        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
         self._of: dict[str, set[bytes]] = {}
-        self._news: dict[bytes, bytes | None] = {}
-        self._is_cleared = False
+        self._news: OrderedDict[bytes, None] = OrderedDict()
+        self._is_all_forgotten = False
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -63,10 +78,8 @@ class AnswerCache:
 
     def put(self, key: bytes, answer: bytes, depends_on: Iterable[str], *, records: int, type: int, code: int) -> None:
         """depends_on: names of what it was made of, as `forget` is given them. records: of the answer section."""
-        if len(answer) > LONGEST_BYTES or len(key) > LONGEST_BYTES:
+        if len(answer) > LONGEST_BYTES or len(key) > LONGEST_QUESTION_BYTES:
             return
-        if self._size_bytes > self._most_bytes:
-            self.clear()
         entry = self._entries.get(key)
         if entry is None:
             self._size_bytes += ENTRY_BYTES + 2 * len(key)
@@ -75,39 +88,54 @@ class AnswerCache:
                 self._of.setdefault(name, set()).add(key)
         if len(entry.answers) < entry.wanted:
             if not entry.answers:
-                self._note(key, answer)
+                self._note(key)
             entry.answers.append(answer)
             self._size_bytes += len(answer)
+        while self._size_bytes > self._most_bytes:
+            self._drop(next(iter(self._entries)))
 
     def forget(self, name: str) -> None:
         """All that was made of it."""
-        for key in self._of.pop(name, ()):
-            entry = self._entries.pop(key)
-            for other in entry.depends_on:
-                if keys := self._of.get(other):
-                    keys.discard(key)
-                    if not keys:
-                        del self._of[other]
-            self._note(key, None)
-            self._size_bytes -= ENTRY_BYTES + 2 * len(key) + sum(map(len, entry.answers))
-
-    def _note(self, key: bytes, answer: bytes | None) -> None:
-        """For who asks for news. What nobody has asked for a long time is said as one: that all was dropped."""
-        if len(self._news) >= MOST_NEWS:
-            self._news, self._is_cleared = {}, True
-        self._news[key] = answer
-
-    def news(self) -> tuple[bool, dict[bytes, bytes | None]] | None:
-        """Since it was asked last: whether all was dropped, and then one order of each answer that is new, None for one that is gone."""
-        if not self._news and not self._is_cleared:
-            return None
-        found = self._is_cleared, self._news
-        self._is_cleared, self._news = False, {}
-        return found
+        for key in tuple(self._of.get(name, ())):
+            self._drop(key)
 
     def clear(self) -> None:
-        self._news = {}
-        self._is_cleared = True
         self._entries.clear()
         self._of.clear()
         self._size_bytes = 0
+        self.tell_all()
+
+    def _drop(self, key: bytes) -> None:
+        entry = self._entries.pop(key)
+        for name in entry.depends_on:
+            keys = self._of[name]
+            keys.discard(key)
+            if not keys:
+                del self._of[name]
+        self._note(key)
+        self._size_bytes -= ENTRY_BYTES + 2 * len(key) + sum(map(len, entry.answers))
+
+    def _note(self, key: bytes) -> None:
+        if len(self._news) >= MOST_NEWS:
+            self.tell_all()
+        self._news[key] = None
+        self.has_news.set()
+
+    def tell_all(self) -> None:
+        """To who knows nothing yet: `news` begins anew."""
+        self._is_all_forgotten, self._news = True, OrderedDict.fromkeys(self._entries)
+        self.has_news.set()
+
+    def news(self, most_bytes: int = NEWS_BYTES) -> News:
+        """What has not been told so far; a part of it where it is long, and then `has_news` stays set."""
+        told: dict[bytes, bytes | None] = {}
+        size_bytes = 0
+        while self._news and size_bytes < most_bytes:
+            key, _ = self._news.popitem(last=False)
+            entry = self._entries.get(key)
+            told[key] = None if entry is None else entry.answers[0]
+            size_bytes += len(key) + len(told[key] or b"")
+        found, self._is_all_forgotten = News(self._is_all_forgotten, told), False
+        if not self._news:
+            self.has_news.clear()
+        return found

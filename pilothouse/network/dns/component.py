@@ -67,7 +67,7 @@ class ClusterDNS:
         listening = await self._listen(tasks)
         try:
             if self.config.standby is not None:
-                tasks.start(Keeper(self.config.standby, listening.sockets, self._resolver.answers.news).run(), name="DNS standby")
+                tasks.start(Keeper(self.config.standby, listening.sockets, self._resolver.answers).run(), name="DNS standby")
             await self._publish(listening.port)
             log.info("cluster DNS ready", addresses=self.config.addresses, port=listening.port, zone=self.config.zone)
             ready.set()

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from signal import SIGKILL, SIGSTOP, Signals
 
 import pytest
 
@@ -13,7 +14,10 @@ from pilothouse.aio.identity import Identity
 from pilothouse.aio.tasks import running
 from pilothouse.model.kinds import NAMESPACES, NODES, SERVICES
 from pilothouse.network.dns import ClusterDNS, ClusterDNSConfig, codec
+from pilothouse.network.dns.resolver import Resolver
+from pilothouse.network.dns.standby import handover, program
 from pilothouse.network.dns.standby.handover import end, take_over
+from pilothouse.network.dns.standby.program import Standby
 from tests.network.cluster import FakeCluster, service
 
 KNOWN, UNKNOWN = "web.default.svc.cluster.local", "new.default.svc.cluster.local"
@@ -50,11 +54,11 @@ async def cluster() -> FakeCluster:
 
 
 @contextlib.asynccontextmanager
-async def serving(cluster: FakeCluster, config: ClusterDNSConfig) -> AsyncIterator[None]:
+async def serving(cluster: FakeCluster, config: ClusterDNSConfig) -> AsyncIterator[Resolver]:
     informers = cluster.informers()
     dns = ClusterDNS(informers.client, informers, config)
     async with running(informers.run), running(dns.run):
-        yield
+        yield dns._resolver
 
 
 @pytest.fixture
@@ -97,11 +101,72 @@ async def test_what_has_changed_is_not_answered_as_it_was(cluster: FakeCluster, 
             assert await asyncio.to_thread(ask, KNOWN, config.port) == ["10.96.0.20"]
             await until_told(standby)
             await cluster.put(SERVICES, service("web", clusterIP="10.96.0.22"))
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.1)
         with pytest.raises(TimeoutError):
             await asyncio.to_thread(ask, KNOWN, config.port, 0.3)
     finally:
         end(standby)
+
+
+async def another(than: Identity, standby: Path) -> Identity:
+    """The standby that has come in another one's place."""
+    async with asyncio.timeout(10):
+        while (known := Identity.load(standby.with_suffix(".pid"))) is None or known == than:
+            await asyncio.sleep(0.02)
+    return known
+
+
+@pytest.mark.parametrize("how", [SIGKILL, SIGSTOP])
+async def test_a_standby_that_ends_or_hangs_is_replaced_by_one_that_knows_as_much(
+    cluster: FakeCluster, config: ClusterDNSConfig, standby: Path, how: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "PATIENCE_S", 0.5)
+    try:
+        async with serving(cluster, config):
+            assert await asyncio.to_thread(ask, KNOWN, config.port) == ["10.96.0.20"]
+            await until_told(standby)
+            first = Identity.load(standby.with_suffix(".pid"))
+            assert first is not None
+            first.signal(how)
+            second = await another(first, standby)
+            assert not first.alive()
+            assert await asyncio.to_thread(ask, KNOWN, config.port) == ["10.96.0.20"]
+            await until_told(standby)
+        assert second.alive()
+        assert await asyncio.to_thread(ask, KNOWN, config.port, 0.5) == ["10.96.0.20"]
+    finally:
+        end(standby)
+
+
+async def test_a_standby_that_takes_nothing_keeps_nobody_waiting(cluster: FakeCluster, config: ClusterDNSConfig, standby: Path) -> None:
+    """However much there is to tell, and also not who ends the server meanwhile."""
+    try:
+        async with serving(cluster, config) as dns:
+            await until_told(standby)
+            first = Identity.load(standby.with_suffix(".pid"))
+            assert first is not None
+            first.signal(SIGSTOP)
+            for number in range(5000):
+                dns.answers.put(b"%0200d" % number, bytes(1000), ("default/web",), records=1, type=1, code=0)
+            assert await asyncio.to_thread(ask, KNOWN, config.port) == ["10.96.0.20"]
+            await asyncio.sleep(0.5)
+            began = time.perf_counter()
+        assert time.perf_counter() - began < 1
+    finally:
+        end(standby)
+
+
+def test_one_asker_does_not_take_all_the_room_for_questions_that_wait(tmp_path: Path) -> None:
+    standby, now = Standby(str(tmp_path / "door"), [], 60), 100.0
+    with standby.door:
+        for number in range(500):
+            standby._keep((now, 0, b"%d" % number, ("10.244.0.5", 1000 + number)))
+        assert len(standby.waiting) == program.MOST_WAITING_OF_ONE
+        for number in range(2000):
+            standby._keep((now, 0, b"question", (f"10.244.{number // 100}.{number % 100}", 53)))
+        assert len(standby.waiting) == program.MOST_WAITING
+        standby._keep((now + program.WAITING_S + 1, 0, b"later", ("10.244.0.5", 7)))
+        assert [question for _, _, question, _ in standby.waiting] == [b"later"]
 
 
 async def test_a_standby_that_is_gone_or_says_nonsense_hinders_no_server(

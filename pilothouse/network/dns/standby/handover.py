@@ -2,32 +2,37 @@
 
 import asyncio
 import json
-import os
 import socket
-import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL
 
 import structlog
 
+from pilothouse.aio.backoff import Backoff
 from pilothouse.aio.identity import Identity
+from pilothouse.aio.tasks import is_set
+from pilothouse.network.dns.answers import AnswerCache, News
 from pilothouse.network.dns.standby import program
 
 log = structlog.get_logger("network.dns")
 ANSWERS_S = 60.0
 """How long a standby answers without a server: a start of the machine's slowest disk, and no longer."""
-TELL_S = 0.2
+TELL_S = 0.02
+"""Changes of so long are told together: a standby gives no answer that was wrong for longer when the server ended."""
+LOOK_S = 1.0
+"""How often a standby that is told nothing is asked whether it is there."""
+PATIENCE_S = 10.0
+RESTART_S = (0.2, 60.0)
+"""Between two starts of a standby that ends at once: the first, and the longest."""
 _MOST_SOCKETS = 8
 _MOST_HEAD_BYTES = 4096
 Held = tuple[str, str]
 """Kind (udp, tcp) and address of a socket."""
-News = Callable[[], tuple[bool, dict[bytes, bytes | None]] | None]
 
 
 @dataclass(slots=True)
@@ -100,63 +105,93 @@ def _pid(path: Path) -> Path:
 
 
 class Keeper:
-    """The server's own standby. path: of the socket by which the next server takes over. news: what has changed since it was asked last.
+    """The server's own standby. path: of the socket by which the next server takes over. answers: which it is told.
 
     Whoever makes it runs `run`; the standby lives on after that, and answers from then on.
     """
 
-    def __init__(self, path: Path, sockets: Sequence[tuple[socket.socket, Held]], news: News) -> None:
+    def __init__(self, path: Path, sockets: Sequence[tuple[socket.socket, Held]], answers: AnswerCache) -> None:
         self._path = path
         self._sockets = sockets
-        self._news = news
+        self._answers = answers
 
     async def run(self) -> None:
-        """Until cancelled, or until the standby is gone: names are answered without one."""
-        process = self._start()
-        try:
-            await self._tell(process)
-        except OSError as error:
-            log.warning("the standby of the DNS server has ended", why=str(error))
-        finally:
-            assert process.stdin is not None
-            with suppress(OSError):
-                process.stdin.close()
-            # It lives on, and is nobody's child any more as far as this object goes.
-            process.returncode = 0
+        """Until cancelled. A standby that is gone, or that takes nothing for PATIENCE_S, is replaced; names are answered meanwhile."""
+        backoff = Backoff(RESTART_S[0], cap_s=RESTART_S[1])
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                with self._start() as door:
+                    await self._keep(door)
+            except OSError as error:
+                log.warning("the standby of the DNS server is started again", why=str(error))
+            if loop.time() - began > RESTART_S[1]:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_s())
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    async def _keep(self, door: socket.socket) -> None:
+        """Until it is gone. Raises OSError."""
+        try:
+            await self._tell(door)
+        except OSError:
+            # Before its door is closed, by which it would learn that the server has ended, and begin to answer.
+            await asyncio.to_thread(end, self._path)
+            raise
+
+    def _start(self) -> socket.socket:
+        """Our end of what it is told by. Raises OSError."""
         numbers = [each.fileno() for each, _ in self._sockets]
         spec = {"sockets": [[each.fileno(), *name] for each, name in self._sockets], "seconds": ANSWERS_S}
         command = [sys.executable, "-I", "-S", program.__file__, str(self._path), json.dumps(spec)]
-        # Its pipe is closed in all others that this process starts, so its end is the end of this process.
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=numbers,
-            start_new_session=True,
-            cwd="/",
-        )
-        Identity.of(process.pid).save(_pid(self._path))
-        return process
+        # Our end is closed in all others that this process starts, so its end is the end of this process.
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                process = subprocess.Popen(
+                    command,
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=numbers,
+                    start_new_session=True,
+                    cwd="/",
+                )
+            Identity.of(process.pid).save(_pid(self._path))
+            # It lives on, and is nobody's child any more as far as this object goes; `end` looks after it.
+            process.returncode = 0
+            ours.setblocking(False)
+        except BaseException:
+            ours.close()
+            raise
+        return ours
 
-    async def _tell(self, process: "subprocess.Popen[bytes]") -> None:
-        assert process.stdin is not None
+    async def _tell(self, door: socket.socket) -> None:
+        """Raises OSError when it does not take what it is told."""
+        loop = asyncio.get_running_loop()
+        self._answers.tell_all()
         while True:
-            if process.poll() is not None:
-                raise OSError(f"exit status {process.returncode}")
-            found = self._news()
-            if found is not None:
-                is_all_forgotten, news = found
-                texts = {key.decode("latin-1"): None if answer is None else answer.decode("latin-1") for key, answer in news.items()}
-                body = json.dumps([is_all_forgotten, texts]).encode()
-                await asyncio.to_thread(_write, process.stdin.fileno(), struct.pack("!I", len(body)) + body)
-            await asyncio.sleep(TELL_S)
+            news = _written(self._answers.news())
+            is_a_part = self._answers.has_news.is_set()
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await loop.sock_sendall(door, news)
+                    has_taken = await loop.sock_recv(door, 1)
+            except TimeoutError as error:
+                raise OSError(f"it has taken nothing for {PATIENCE_S:g} s") from error
+            if not has_taken:
+                raise OSError("it has ended")
+            if not is_a_part and await is_set(self._answers.has_news, LOOK_S):
+                await asyncio.sleep(TELL_S)
 
 
-def _write(number: int, data: bytes) -> None:
-
-    view = memoryview(data)
-    while view:
-        view = view[os.write(number, view) :]
+def _written(news: News) -> bytes:
+    """As the standby reads it; at the end it is asked to say that it has."""
+    head = program.HEAD.pack
+    parts = [head(program.ALL_GONE, 0, 0)] if news.is_all_forgotten else []
+    for question, answer in news.answers.items():
+        if answer is None:
+            parts += (head(program.GONE, len(question), 0), question)
+        else:
+            parts += (head(program.KNOWN, len(question), len(answer)), question, answer)
+    return b"".join((*parts, head(program.TAKEN, 0, 0)))

@@ -1,9 +1,9 @@
 """What the standby runs: the standard library alone, so that it takes little memory. `program.py SOCKET JSON`, as root.
 
 SOCKET: path of a Unix socket by which the next server takes over. JSON: {"sockets": [[descriptor, "udp" or "tcp", address], ...],
-"seconds": how long it answers without a server}. On standard input come frames, each a length (four bytes) and JSON:
-[whether all is forgotten, {question behind its identifier: answer likewise, or null}], bytes as characters of Latin-1. The end of standard
-input is the end of the server.
+"seconds": how long it answers without a server}. Standard input is a socket on which come heads (HEAD: a kind, and the lengths of a
+question and of an answer), each with question and answer behind it, without their identifiers. TAKEN asks for a byte back. The end of
+standard input is the end of the server.
 
 Who connects to SOCKET gets a line of JSON with the sockets' kinds, the descriptors themselves, and the questions that wait; a byte back
 ends this process.
@@ -16,12 +16,22 @@ import socket
 import struct
 import sys
 import time
+from collections import Counter, deque
 from contextlib import suppress
 
-MOST_WAITING, LONGEST_QUESTION = 1000, 4096
+HEAD = struct.Struct("!BHH")
+ALL_GONE, GONE, KNOWN, TAKEN = range(4)
+MOST_WAITING, MOST_WAITING_OF_ONE, LONGEST_QUESTION = 1000, 100, 4096
+WAITING_S = 10.0
+"""A question as old as this has been asked again by who still wants the answer."""
 TAKE_OVER_S = 5.0
-Waiting = tuple[int, bytes, tuple[object, ...]]
-"""Which of the sockets, the question, and who has asked."""
+Waiting = tuple[float, int, bytes, tuple[object, ...]]
+"""Since when, at which of the sockets, the question, and who has asked."""
+
+
+def now() -> float:
+    """Seconds, with those during which the machine was suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Standby:
@@ -30,8 +40,9 @@ class Standby:
         self.sockets = sockets
         self.seconds = seconds
         self.answers: dict[bytes, bytes] = {}
-        self.waiting: list[Waiting] = []
-        self.frame = b""
+        self.waiting: deque[Waiting] = deque()
+        self.waiting_of: Counter[object] = Counter()
+        self.told = bytearray()
         self.until: float | None = None
         with suppress(FileNotFoundError):
             os.unlink(path)
@@ -47,12 +58,12 @@ class Standby:
         poll.register(0, select.POLLIN | select.POLLHUP)
         poll.register(self.door, select.POLLIN)
         by_number = {each.fileno(): at for at, (each, kind, _) in enumerate(self.sockets) if kind == "udp"}
-        while self.until is None or time.monotonic() < self.until:
+        while self.until is None or now() < self.until:
             for number, _ in poll.poll(1000):
                 if number == 0:
-                    if not self._told():
+                    if not self._listens():
                         poll.unregister(0)
-                        self.until = time.monotonic() + self.seconds
+                        self.until = now() + self.seconds
                         for udp in by_number:
                             poll.register(udp, select.POLLIN)
                 elif number == self.door.fileno():
@@ -61,23 +72,34 @@ class Standby:
                 else:
                     self._answer(by_number[number])
 
-    def _told(self) -> bool:
+    def _listens(self) -> bool:
         """False: the server has ended."""
-        data = os.read(0, 1 << 16)
-        if not data:
-            return False
-        self.frame += data
-        while len(self.frame) >= 4 and len(self.frame) >= 4 + (length := struct.unpack_from("!I", self.frame)[0]):
-            is_all_forgotten, news = json.loads(self.frame[4 : 4 + length])
-            self.frame = self.frame[4 + length :]
-            if is_all_forgotten:
-                self.answers.clear()
-            for question, answer in news.items():
-                if answer is None:
-                    self.answers.pop(question.encode("latin-1"), None)
-                else:
-                    self.answers[question.encode("latin-1")] = answer.encode("latin-1")
-        return True
+        try:
+            data = os.read(0, 1 << 16)
+        except OSError:
+            data = b""
+        self.told += data
+        at = 0
+        while at + HEAD.size <= len(self.told):
+            kind, question_bytes, answer_bytes = HEAD.unpack_from(self.told, at)
+            middle = at + HEAD.size + question_bytes
+            if middle + answer_bytes > len(self.told):
+                break
+            self._take(kind, bytes(self.told[at + HEAD.size : middle]), bytes(self.told[middle : middle + answer_bytes]))
+            at = middle + answer_bytes
+        del self.told[:at]
+        return bool(data)
+
+    def _take(self, kind: int, question: bytes, answer: bytes) -> None:
+        if kind == KNOWN:
+            self.answers[question] = answer
+        elif kind == GONE:
+            self.answers.pop(question, None)
+        elif kind == ALL_GONE:
+            self.answers.clear()
+        else:
+            with suppress(OSError):
+                os.write(0, b"+")
 
     def _answer(self, at: int) -> None:
         bound = self.sockets[at][0]
@@ -90,8 +112,17 @@ class Standby:
             if answer is not None:
                 with suppress(OSError):
                     bound.sendto(question[:2] + answer, asker)
-            elif len(self.waiting) < MOST_WAITING:
-                self.waiting.append((at, question, asker))
+            else:
+                self._keep((now(), at, question, asker))
+
+    def _keep(self, waiting: Waiting) -> None:
+        """For the next server, if neither all together nor this asker has too many."""
+        while self.waiting and self.waiting[0][0] < waiting[0] - WAITING_S:
+            self.waiting_of[self.waiting.popleft()[3][0]] -= 1
+        asker = waiting[3][0]
+        if len(self.waiting) < MOST_WAITING and self.waiting_of[asker] < MOST_WAITING_OF_ONE:
+            self.waiting.append(waiting)
+            self.waiting_of[asker] += 1
 
     def _hand_over(self) -> bool:
         try:
@@ -99,7 +130,7 @@ class Standby:
             with caller:
                 caller.settimeout(TAKE_OVER_S)
                 shown = [[kind, address] for _, kind, address in self.sockets]
-                waiting = json.dumps([[at, question.decode("latin-1"), asker] for at, question, asker in self.waiting]).encode()
+                waiting = json.dumps([[at, question.decode("latin-1"), asker] for _, at, question, asker in self.waiting]).encode()
                 head = json.dumps({"sockets": shown, "waiting": len(waiting)}).encode() + b"\n"
                 socket.send_fds(caller, [head], [each.fileno() for each, _, _ in self.sockets])
                 caller.sendall(waiting)
