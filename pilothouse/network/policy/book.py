@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pilothouse.network.policy.config import Family, NetworkPolicyConfig
 from pilothouse.network.policy.frame import BASE_CHAINS, MAPS, SELF, frame
 from pilothouse.network.policy.holding import Where
+from pilothouse.network.policy.members import Touched
 from pilothouse.network.policy.world import Changed, World
 
 _BATCH = 1000
@@ -21,14 +22,15 @@ class Book:
         self.can_reset = can_reset
         self._config = config
         self._table = f"inet {config.table}"
-        self._sets: dict[str, frozenset[str]] = {}
+        self._sets: dict[str, set[str]] = {}
         self._chains: dict[str, tuple[str, ...]] = {}
         self._verdicts: dict[Where, str] = {}
 
     def change(self, world: World, changed: Changed) -> str:
         """Commands of one transaction; "" when nothing differs."""
-        sets = {name: frozenset(world.sets[name]) if name in world.sets else None for name in sorted(changed.sets)}
-        lines = [*self._new_sets(sets), *self._new_chains(world, changed.chains), *self._fill(sets)]
+        sets = {name: changed.sets[name] for name in sorted(changed.sets)}
+        lines = [*self._new_sets([name for name in sets if name in world.sets]), *self._new_chains(world, changed.chains)]
+        lines += self._fill(world, sets)
         lines += self._rules(world, changed.chains)
         lines += self._point({where: world.chain_of(where) for where in changed.verdicts})
         lines += self._drop(world, sets, changed.chains)
@@ -37,13 +39,13 @@ class Book:
     def whole(self, world: World) -> str:
         """Commands that replace the table, whatever it holds."""
         self._sets, self._chains, self._verdicts = {}, {}, {}
-        every = Changed(set(world.sets), set(world.chains), set(world.verdicts))
+        every = Changed(dict.fromkeys(world.sets), set(world.chains), set(world.verdicts))
         fresh = (*nothing(self._config), *frame(self._config, can_reset=self.can_reset))
         return "\n".join(fresh) + "\n" + self.change(world, every)
 
     def declared(self, world: World) -> list[str]:
         """Commands that make the world's sets, empty."""
-        return self._new_sets(dict.fromkeys(world.sets, frozenset()))
+        return self._new_sets(world.sets)
 
     @property
     def base_rules(self) -> Mapping[str, int]:
@@ -57,21 +59,28 @@ class Book:
         families = {(direction, ":" in address) for direction, address in self._verdicts}
         return [f"{direction}{f.suffix}" for direction in MAPS for f in self._config.families if (direction, f.version == 6) in families]
 
-    def _new_sets(self, sets: Mapping[str, frozenset[str] | None]) -> list[str]:
-        fresh = [name for name, members in sets.items() if members is not None and name not in self._sets]
+    def _new_sets(self, names: Iterable[str]) -> list[str]:
+        fresh = [name for name in names if name not in self._sets]
         return [f"add set {self._table} {name}{f.suffix} {{ type {_type(name, f)}; }}" for name in fresh for f in self._config.families]
 
     def _new_chains(self, world: World, changed: Iterable[str]) -> list[str]:
         return [f"add chain {self._table} {name}" for name in changed if name in world.chains and name not in self._chains]
 
-    def _fill(self, sets: Mapping[str, frozenset[str] | None]) -> list[str]:
+    def _fill(self, world: World, sets: Touched) -> list[str]:
+        """A set costs what of it may have changed, and not what it holds: thousands may hold all pods of the cluster."""
         lines: list[str] = []
-        for name, members in sets.items():
-            if members is None:
+        for name, touched in sets.items():
+            if (members := world.sets.get(name)) is None:
                 continue
-            before = self._sets.get(name, frozenset())
-            lines += [*self._elements("delete", name, before - members), *self._elements("add", name, members - before)]
-            self._sets[name] = members
+            before = self._sets.setdefault(name, set())
+            if touched is None:
+                gone, come = before - members.keys(), members.keys() - before
+            else:
+                gone = {each for each in touched if each in before and each not in members}
+                come = {each for each in touched if each in members and each not in before}
+            lines += [*self._elements("delete", name, gone), *self._elements("add", name, come)]
+            before -= gone
+            before |= come
         return lines
 
     def _rules(self, world: World, changed: Iterable[str]) -> list[str]:
@@ -107,10 +116,10 @@ class Book:
     def _is_judged(self, address: str) -> bool:
         return any((direction, address) in self._verdicts for direction in MAPS)
 
-    def _drop(self, world: World, sets: Mapping[str, frozenset[str] | None], changed: Iterable[str]) -> list[str]:
+    def _drop(self, world: World, sets: Iterable[str], changed: Iterable[str]) -> list[str]:
         """Chains first: a set that a rule names stays."""
         chains = [name for name in changed if name not in world.chains and name in self._chains]
-        gone = [name for name, members in sets.items() if members is None and name in self._sets]
+        gone = [name for name in sets if name not in world.sets and name in self._sets]
         for name in chains:
             del self._chains[name]
         for name in gone:

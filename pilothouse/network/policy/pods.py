@@ -8,6 +8,9 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.network.policy.config import NetworkPolicyConfig
 
+Kin = tuple[str, frozenset[tuple[str, str]]]
+"""Namespace and labels: what selectors see of a pod."""
+
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
@@ -20,6 +23,10 @@ class PodFacts:
     addresses: tuple[str, ...]
     ports: tuple[tuple[str, str, int], ...]
     order: tuple[bool, bool, str]
+
+    @property
+    def kin(self) -> Kin:
+        return self.namespace, frozenset(self.labels.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Policies, pods, namespaces and nodes as the node sees them, and what follows from them for its rules (pure).
 
 Invariant: after each call `sets`, `chains` and `verdicts` are what the policies ask for, and `changed` names what of them has
-changed since it was taken. One pod costs a look at each selector; one policy a look at each pod.
+changed since it was taken. One pod costs its elements, and the first of its kin a look at each selector; one policy a look at each kin.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pilothouse.network.policy import chains
 from pilothouse.network.policy.config import NetworkPolicyConfig
 from pilothouse.network.policy.holding import Holding, Where
-from pilothouse.network.policy.members import Members
-from pilothouse.network.policy.pods import NodeFacts, PodFacts
+from pilothouse.network.policy.members import Members, Touched
+from pilothouse.network.policy.pods import Kin, NodeFacts, PodFacts
 from pilothouse.network.policy.rules import ADMIN, BASELINE, NodePeers, Policy
 from pilothouse.network.policy.units import Compiler, Culprit, Group, Unit
 
@@ -21,7 +21,7 @@ _TIERS = (ADMIN, BASELINE)
 
 @dataclass(slots=True)
 class Changed:
-    sets: set[str] = field(default_factory=set)
+    sets: Touched = field(default_factory=dict)
     chains: set[str] = field(default_factory=set)
     verdicts: set[Where] = field(default_factory=set)
 
@@ -40,6 +40,7 @@ class World:
         self._pods: dict[str, PodFacts] = {}
         self._claims: dict[str, set[str]] = {}
         self._owners: dict[str, PodFacts] = {}
+        self._local: dict[str, dict[str, PodFacts]] = {}
         self._nodes: dict[str, NodeFacts] = {}
         self.changed = Changed()
         self._members = Members(self._owners, self._nodes, self.labels, self.changed.sets)
@@ -130,7 +131,8 @@ class World:
             self._members.use(policy)
         if old is not None:
             self._members.leave(old)
-        self._regroup({a: f for a, f in self._owners.items() if self._is_here(f) and (not slash or f.namespace == namespace)})
+        spaces = [namespace] if slash else list(self._local)
+        self._regroup({address: facts for space in spaces for address, facts in self._local.get(space, {}).items()})
         self._holding.policy_changed(key)
 
     def _set_namespaced(self, namespace: str, key: str, policy: Policy | None) -> None:
@@ -158,10 +160,9 @@ class World:
             self._namespaces[name] = labels
         if name == chains.DNS_NAMESPACE:
             self._holding.write_all()
-        pods = {address: facts for address, facts in self._owners.items() if facts.namespace == name}
-        self._members.namespace_changed(pods.items())
+        self._members.namespace_changed(name)
         if any(self._tiers.values()):
-            self._regroup({address: facts for address, facts in pods.items() if self._is_here(facts)})
+            self._regroup(self._local.get(name, {}))
 
     def set_node(self, name: str, facts: NodeFacts | None) -> None:
         old = self._nodes.pop(name, None)
@@ -206,7 +207,19 @@ class World:
         else:
             self._owners[address] = new
         self._members.address_changed(address, old, new)
+        for facts, is_there in ((old, False), (new, True)):
+            if facts is not None and self._is_here(facts):
+                self._place(address, facts, is_there=is_there)
         self._regroup({address: new if new is not None and self._is_here(new) else None})
+
+    def _place(self, address: str, facts: PodFacts, *, is_there: bool) -> None:
+        here = self._local.setdefault(facts.namespace, {})
+        if is_there:
+            here[address] = facts
+            return
+        del here[address]
+        if not here:
+            del self._local[facts.namespace]
 
     # What holds for the pods of this node.
 
@@ -215,9 +228,12 @@ class World:
 
     def _regroup(self, pods: Mapping[str, PodFacts | None]) -> None:
         """pods: by address; None where no pod of this node is any more."""
+        known: dict[tuple[Kin, str], Group | None] = {}
         for address, facts in pods.items():
             for direction in DIRECTIONS:
-                self._holding.move((direction, address), None if facts is None else self._group(facts, direction))
+                if facts is not None and (facts.kin, direction) not in known:
+                    known[facts.kin, direction] = self._group(facts, direction)
+                self._holding.move((direction, address), None if facts is None else known[facts.kin, direction])
 
     def _group(self, facts: PodFacts, direction: str) -> Group | None:
         own = self._holding_for(facts, direction, self._policies.get(facts.namespace, {}).values())

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -240,6 +241,43 @@ def test_a_policy_is_written_once_however_many_pods_it_holds_for() -> None:
         world.set_pod(f"x/q{number}", PodFacts(f"x/q{number}", "x", labels, "here", (f"10.9.0.{100 + number}",), (), (False, True, "")))
     assert pods
     assert sum(map(len, world.chains.values())) == 20 * 1 + 20 * (19 + 3)
+
+
+class Asked(dict[str, str]):
+    """Labels that count how often a selector asks them."""
+
+    times = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        Asked.times += 1
+        return super().get(key, default)
+
+
+def test_a_pod_with_labels_that_are_known_asks_no_selector_and_touches_its_own_address_alone() -> None:
+    world, book = World(CONFIG), Book(CONFIG)
+    for number in range(50):
+        peer = {
+            "namespaceSelector": {},
+            "podSelector": {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": [f"z{number}"]}]},
+        }
+        world.set_policy(f"x/p{number}", parse(_policy(f"p{number}", {"matchLabels": {"no": "body"}}, [{"from": [peer]}])))
+    world.set_policy("x/mine", parse(_policy("mine", {}, [{"from": [peer]}])))
+
+    def come(number: int) -> None:
+        address = f"10.9.1.{number}"
+        world.set_pod(f"x/q{number}", PodFacts(f"x/q{number}", "x", Asked(app="web"), "there", (address,), (), (False, True, "")))
+
+    for number in range(1, 100):
+        come(number)
+    book.whole(world)
+    world.take_changed()
+    Asked.times = 0
+    come(100)
+    changed = world.take_changed()
+    assert Asked.times == 0
+    assert len(changed.sets) == 50
+    assert all(touched == {"10.9.1.100"} for touched in changed.sets.values())
+    assert book.change(world, changed).count("10.9.1.") == 50
 
 
 PORTS: list[Object] = [{"protocol": "TCP", "port": 80}, {"protocol": "TCP", "port": 90}]
