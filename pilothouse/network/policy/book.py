@@ -16,7 +16,7 @@ _BATCH = 1000
 
 
 class Book:
-    """Owned by one task."""
+    """Used by one thread at a time, the one that uses the world."""
 
     def __init__(self, config: NetworkPolicyConfig, *, can_reset: bool = True) -> None:
         self.can_reset = can_reset

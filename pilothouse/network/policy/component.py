@@ -1,11 +1,13 @@
 """The policies of a node as a component: watches policies, and while there are some pods, namespaces and nodes, and keeps the rules.
 
-A change goes to the kernel at once; what changes meanwhile goes together in the next transaction. Level-triggered: a transaction
+A change goes to the kernel at once; what changes meanwhile goes together in the next transaction. What follows from a change is found out
+by the thread that writes it: the event loop only notes what it is told. Level-triggered: a transaction
 that fails, or a table that someone has flushed, leads to the whole table being written again. A policy that cannot be carried
 out allows nothing, and is told so by an Event; a node that can carry out none says so by a condition.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,15 +22,16 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NETWORKPOLICIES
 from pilothouse.network.policy import kernel
+from pilothouse.network.policy.backlog import Backlog
 from pilothouse.network.policy.config import NetworkPolicyConfig
 from pilothouse.network.policy.gate import PATIENCE_S, Gate, NotAdmitted
-from pilothouse.network.policy.intake import Intake
+from pilothouse.network.policy.intake import REASON
 from pilothouse.network.policy.notices import Notices
 from pilothouse.network.policy.parsing import is_rehearsed
-from pilothouse.network.policy.pods import Ranges, addresses, facts, node_facts, pod_networks
+from pilothouse.network.policy.pods import addresses
+from pilothouse.network.policy.state import State
 from pilothouse.network.policy.table import Lacking, Table
 from pilothouse.network.policy.watch import ClusterPolicies, Watch
-from pilothouse.network.policy.world import World
 
 log = structlog.get_logger("network.policy")
 
@@ -71,10 +74,12 @@ class NetworkPolicies:
     ) -> None:
         self.config = config
         self._client = informers.client
-        self._gate, self._say = gate, say
-        self._intake = Intake(recorder)
-        self._world = World(config)
-        self._ranges = Ranges()
+        self._gate, self._say, self._recorder = gate, say, recorder
+        self._told = Backlog()
+        self._is_writing = False
+        self._complaints: deque[tuple[Object, str]] = deque()
+        self._state = State(config, lambda obj, why: self._complaints.append((obj, why)))
+        self._policies_of: dict[str, set[str]] = {}
         self._watch: Watch | None = None
         self._broken: BaseException | None = None
         self._leases: dict[str, tuple[str, ...]] = {}
@@ -87,7 +92,7 @@ class NetworkPolicies:
         self._policies = informers.of(NETWORKPOLICIES)
         self._policies.on_change(self._policy_changed)
         self._of_cluster = ClusterPolicies(self._client, self._policy_changed, self._watch_failed)
-        self._notices = Notices(self._client, recorder, config.node, policy=self._policy, pod=self._pod, owner=self._owner)
+        self._notices = Notices(self._client, recorder, config.node, policy=self._policy, pod=self._pod, owner=self._state.owner)
 
     async def run(self, ready: asyncio.Event) -> None:
         """Raises PolicyFailure when the kernel lacks what is needed. The rules stay when this ends."""
@@ -127,7 +132,7 @@ class NetworkPolicies:
         """See `gate.Admitting`. A pod whose namespace has no policy waits for nothing."""
         if self._watch is not None and uid:
             self._leases[uid] = addresses
-        if not self._world.has_policies(pod.partition("/")[0]):
+        if not any(self._policies_of.get(namespace) for namespace in (pod.partition("/")[0], "")):
             return
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -142,7 +147,7 @@ class NetworkPolicies:
             news = self._expected.setdefault(pod, asyncio.get_running_loop().create_future())
             await asyncio.shield(news)
         self._leases[meta.uid(found)] = addresses
-        self._world.set_pod(pod, facts(found, self.config, addresses, self._ranges))
+        self._told.pods[pod] = found, addresses
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
         self._wake.set()
@@ -162,20 +167,15 @@ class NetworkPolicies:
         if old is not None and new is not None and is_same(old, new):
             # What it drops is noted at it.
             return
-        if new is None:
-            self._intake.forget(obj)
-        elif old is not None:
-            self._intake.changed(obj)
-        self._world.set_policy(meta.key(obj), None if new is None else self._intake.taken(new))
-        self._take_beyond(obj)
+        key, namespace = meta.key(obj), meta.namespace(obj)
+        if new is not None:
+            self._policies_of.setdefault(namespace, set()).add(key)
+        else:
+            self._policies_of.get(namespace, set()).discard(key)
+            if not self._policies_of.get(namespace):
+                self._policies_of.pop(namespace, None)
+        self._told.policy(key, new)
         self._wake.set()
-
-    def _take_beyond(self, changed: Object) -> None:
-        """There may be room now for the first of those for which there was none."""
-        for key in self._intake.beyond(meta.namespace(changed))[:1]:
-            found = self._policy(key)
-            if key != meta.key(changed) and found is not None:
-                self._world.set_policy(key, self._intake.taken(found))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
@@ -183,7 +183,7 @@ class NetworkPolicies:
         lease = self._leases.get(uid)
         if lease is not None and (new is None or set(lease) <= set(addresses(new.get("status") or {}))):
             del self._leases[uid]
-        self._world.set_pod(key, None if new is None else facts(new, self.config, self._leases.get(uid, ()), self._ranges))
+        self._told.pods[key] = new, self._leases.get(uid, ())
         self._tell_of(key)
         self._wake.set()
 
@@ -193,17 +193,11 @@ class NetworkPolicies:
             news.set_result(None)
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
-        obj = new or old or {}
-        self._world.set_namespace(meta.name(obj), None if new is None else meta.labels(new))
+        self._told.namespaces[meta.name(new or old or {})] = new
         self._wake.set()
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
-        name = meta.name(new or old or {})
-        self._world.set_node(name, None if new is None else node_facts(new))
-        if self._ranges.set(name, () if new is None else pod_networks(new)) and self._watch is not None and self._watch.is_synced:
-            # Whose an address is may be another one's now.
-            for pod in self._watch.pods():
-                self._pod_changed(pod, pod)
+        self._told.nodes[meta.name(new or old or {})] = new
         self._wake.set()
 
     async def _follow_pods(self) -> None:
@@ -217,13 +211,10 @@ class NetworkPolicies:
         elif not wanted and self._watch is not None:
             await self._watch.end()
             self._watch, self._whole = None, True
-            self._world.forget_pods()
+            self._told.forget_pods()
         if self._watch is not None and not self._watch.is_synced:
             # Rules for half of the pods would shut out the other half.
             await self._watch.wait_synced()
-            for pod in self._watch.pods():
-                # Their addresses were taken before all nodes were known.
-                self._pod_changed(pod, pod)
             for waiting in list(self._expected):
                 self._tell_of(waiting)
 
@@ -254,24 +245,36 @@ class NetworkPolicies:
         """Bring the kernel to the world's state. False: it could not be done and is tried again later."""
         self._wake.clear()
         waiting, self._waiting = self._waiting, []
+        told, self._told = self._told, Backlog()
         table.is_whole |= self._whole
+        self._is_writing = True
         try:
             if self._watch is not None:
-                await table.write(self._world)
+                await table.write(self._state, told)
             else:
-                self._world.take_changed()
+                await table.take(self._state, told)
                 if self._whole:
                     await table.clear()
         except NftFailure as failure:
             self._waiting += waiting
             await self._failed(table, failure)
             return False
+        finally:
+            self._is_writing = False
+            self._complain()
         self._whole, self._failures = False, 0
         self._say(CONDITION, True, "RulesInForce", "network policies are carried out")
         for done in waiting:
             if not done.done():
                 done.set_result(None)
         return True
+
+    def _complain(self) -> None:
+        """The authors of policies that are not carried out hear why."""
+        while self._complaints:
+            obj, why = self._complaints.popleft()
+            if self._recorder is not None:
+                self._recorder.say(obj, "Warning", REASON, why)
 
     async def _failed(self, table: Table, failure: NftFailure) -> None:
         log.error("nftables refuses the policies' rules", error=str(failure), whole=self._whole, failures=self._failures)
@@ -281,10 +284,9 @@ class NetworkPolicies:
             return
         self._failures += 1
         self._say(CONDITION, False, "RulesRefused", f"nftables refuses the rules of network policies: {failure}")
-        for key, words in (await table.refused(self._world) if self._watch is not None else {}).items():
+        for key, words in (await table.refused(self._state.world) if self._watch is not None else {}).items():
             if (obj := self._policy(key)) is not None:
-                self._intake.refuse(obj, f"nftables refuses its rules: {words}")
-                self._world.set_policy(key, self._intake.taken(obj))
+                self._told.refuse(key, obj, f"nftables refuses its rules: {words}")
 
     # What was refused.
 
@@ -293,7 +295,7 @@ class NetworkPolicies:
         while True:
             await asyncio.sleep(LOOK_S)
             if self._watch is not None:
-                self._notices.take(await table.refusals(), dict(self._world.culprits))
+                self._notices.take(*await table.refusals(self._state))
                 await self._notices.write()
 
     def _policy(self, key: str) -> Object | None:
@@ -301,8 +303,3 @@ class NetworkPolicies:
 
     def _pod(self, key: str) -> Object | None:
         return None if self._watch is None else self._watch.pod(key)
-
-    def _owner(self, address: str) -> str:
-        """namespace/name of the pod that has the address, "" when none has."""
-        found = self._world.owner(address)
-        return "" if found is None else found.key

@@ -5,7 +5,6 @@ from types import ModuleType
 
 import structlog
 
-from pilothouse.client.recorder import Recorder
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.network_policies import CLUSTERNETWORKPOLICIES
@@ -18,18 +17,27 @@ REASON = "NetworkPolicyNotEnforced"
 FAULTS_OF_DATA = (ValueError, LookupError, TypeError, AttributeError)
 
 
-class Intake:
-    """recorder: hears of the policies that cannot be carried out."""
+Complaint = Callable[[Object, str], None]
+"""A policy, and why it is not carried out."""
 
-    def __init__(self, recorder: Recorder | None) -> None:
-        self._recorder = recorder
+
+class Intake:
+    """complain: hears of the policies that cannot be carried out."""
+
+    def __init__(self, complain: Complaint | None = None) -> None:
+        self._complain = complain
         self._sizes: dict[str, dict[str, int]] = {}
         self._refused: dict[str, str] = {}
-        self._beyond: dict[str, dict[str, None]] = {}
+        self._beyond: dict[str, dict[str, Object]] = {}
 
     def beyond(self, namespace: str) -> tuple[str, ...]:
         """Policies of the namespace ("": of the cluster) for which there was no room, in the order in which they came."""
         return tuple(self._beyond.get(namespace, ()))
+
+    def next_beyond(self, key: str) -> Object | None:
+        """The first of them in the namespace of a policy that has changed, unless it is this one."""
+        first = next(iter(self._beyond.get(_home(key), {}).items()), None)
+        return None if first is None or first[0] == key else first[1]
 
     def taken(self, obj: Object) -> Policy | None:
         """The policy; one that allows nothing where it cannot be carried out; None when nobody can say for whom it holds."""
@@ -46,17 +54,20 @@ class Intake:
         except FAULTS_OF_DATA:
             return None
 
-    def forget(self, obj: Object) -> None:
-        self._sizes.get(meta.namespace(obj), {}).pop(meta.key(obj), None)
-        self._refused.pop(meta.key(obj), None)
-        self._beyond.get(meta.namespace(obj), {}).pop(meta.key(obj), None)
+    def forget(self, key: str) -> None:
+        self._refused.pop(key, None)
+        for kept in (self._sizes, self._beyond):
+            own = kept.get(_home(key), {})
+            own.pop(key, None)
+            if not own:
+                kept.pop(_home(key), None)
 
-    def refuse(self, obj: Object, why: str) -> None:
+    def refuse(self, key: str, why: str) -> None:
         """The kernel takes its rules not: it allows nothing until it is another one."""
-        self._refused[meta.key(obj)] = why
+        self._refused[key] = why
 
-    def changed(self, obj: Object) -> None:
-        self._refused.pop(meta.key(obj), None)
+    def changed(self, key: str) -> None:
+        self._refused.pop(key, None)
 
     def _too_much(self, obj: Object, size: Callable[[Object], int]) -> str:
         """Why so large a policy cannot be carried out, "" when it can."""
@@ -68,7 +79,7 @@ class Intake:
         if made > most:
             return f"it makes {made} rules, {most} are the most; split it, or name networks and ports by ranges"
         if len(own) >= network_policy.MOST_POLICIES or sum(own.values()) + made > network_policy.MOST_OF_NAMESPACE:
-            beyond[meta.key(obj)] = None
+            beyond[meta.key(obj)] = obj
             where = "the cluster" if is_of_cluster(obj) else "its namespace"
             there = f"{where} has {len(own)} policies with {sum(own.values())} rules"
             return f"{there}; {network_policy.MOST_POLICIES} and {network_policy.MOST_OF_NAMESPACE} are the most"
@@ -77,13 +88,17 @@ class Intake:
 
     def _say(self, obj: Object, why: str) -> None:
         log.error("a network policy allows nothing", policy=meta.key(obj), why=why)
-        if self._recorder is not None:
-            self._recorder.say(obj, "Warning", REASON, f"this policy allows nothing: {why}"[:1000])
+        if self._complain is not None:
+            self._complain(obj, f"this policy allows nothing: {why}"[:1000])
 
 
 def is_of_cluster(obj: Object) -> bool:
     """By its kind; objects of a list may lack it, and then only those without a namespace are."""
     return obj.get("kind") == CLUSTERNETWORKPOLICIES.kind or not meta.namespace(obj)
+
+
+def _home(key: str) -> str:
+    return key.rpartition("/")[0]
 
 
 def _policy(found: object) -> Policy:

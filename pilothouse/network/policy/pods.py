@@ -1,6 +1,7 @@
 """What of Pods and Nodes matters to policies (pure)."""
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.network.policy.config import NetworkPolicyConfig
 
+NetworkKey = tuple[int, int, int]
+"""Version, length and leading bits."""
 Kin = tuple[str, frozenset[tuple[str, str]]]
 """Namespace and labels: what selectors see of a pod."""
 
@@ -41,33 +44,62 @@ class Ranges:
     """Which node has which networks for its pods, as the control plane has granted them."""
 
     def __init__(self) -> None:
-        self._of: dict[str, tuple[str, ...]] = {}
-        self._nodes: dict[tuple[int, int, int], str] = {}
+        self._of: dict[str, frozenset[NetworkKey]] = {}
+        self._nodes: dict[NetworkKey, str] = {}
+        self._lengths: Counter[tuple[int, int]] = Counter()
 
-    def set(self, node: str, networks: Iterable[str]) -> bool:
-        """Whether it has changed anything."""
-        new = tuple(networks)
-        old = self._of.get(node, ())
-        if new == old:
-            return False
-        for key in _keys(old):
+    def set(self, node: str, networks: Iterable[str]) -> frozenset[NetworkKey]:
+        """Those that the node has come by or lost."""
+        old, new = self._of.pop(node, frozenset[NetworkKey]()), frozenset(_keys(networks))
+        if new:
+            self._of[node] = new
+        for key in old - new:
             if self._nodes.get(key) == node:
                 del self._nodes[key]
-        self._of[node] = new
-        self._nodes |= dict.fromkeys(_keys(new), node)
-        return True
+                self._lengths[key[:2]] -= 1
+        for key in new - old:
+            self._lengths[key[:2]] += key not in self._nodes
+            self._nodes[key] = node
+        return old ^ new
 
     def may_have(self, node: str, address: str) -> bool:
         """False for an address in the network of another node."""
         found = ipaddress.ip_address(address)
-        lengths = {length for version, length, _ in self._nodes if version == found.version}
+        lengths = [length for (version, length), count in self._lengths.items() if count and version == found.version]
         owners = {self._nodes.get((found.version, length, int(found) >> (found.max_prefixlen - length))) for length in lengths}
         return owners <= {None, node}
 
 
-def _keys(networks: Iterable[str]) -> list[tuple[int, int, int]]:
-    """Version, length and leading bits; nothing for what is no network."""
-    keys: list[tuple[int, int, int]] = []
+class Shown:
+    """Which pods show addresses of a network, whoever believes them: so that a node that joins costs those, and not all pods."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[NetworkKey, ...]] = {}
+        self._pods: dict[NetworkKey, set[str]] = {}
+
+    def set(self, pod: str, addresses: Iterable[str]) -> None:
+        """addresses: (): the pod is gone."""
+        for key in self._of.pop(pod, ()):
+            self._pods[key].discard(pod)
+            if not self._pods[key]:
+                del self._pods[key]
+        if keys := tuple(_keys(f"{each}/{64 if ':' in each else 24}" for each in addresses)):
+            self._of[pod] = keys
+            for key in keys:
+                self._pods.setdefault(key, set()).add(pod)
+
+    def within(self, network: NetworkKey) -> list[str]:
+        """All that show an address of the network, and perhaps others."""
+        version, length, bits = network
+        kept = 64 if version == 6 else 24
+        if length >= kept:
+            return list(self._pods.get((version, kept, bits >> (length - kept)), ()))
+        return [pod for key, pods in self._pods.items() if (key[0], key[2] >> (kept - length)) == (version, bits) for pod in pods]
+
+
+def _keys(networks: Iterable[str]) -> list[NetworkKey]:
+    """Nothing for what is no network."""
+    keys: list[NetworkKey] = []
     for text in networks:
         try:
             network = ipaddress.ip_network(text, strict=False)

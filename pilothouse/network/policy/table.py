@@ -15,9 +15,12 @@ import structlog
 from pilothouse.linux.nft import Nft, NftFailure, open_nft
 from pilothouse.linux.nft_state import NftState
 from pilothouse.network.policy import kernel, quarantine
+from pilothouse.network.policy.backlog import Backlog
 from pilothouse.network.policy.book import Book, nothing
 from pilothouse.network.policy.config import NetworkPolicyConfig
 from pilothouse.network.policy.noted import Noted, Refusal
+from pilothouse.network.policy.state import State
+from pilothouse.network.policy.units import Culprit
 from pilothouse.network.policy.world import World
 
 log = structlog.get_logger("network.policy")
@@ -57,14 +60,21 @@ class Table:
     def close(self) -> None:
         self._state.close()
 
-    async def write(self, world: World) -> None:
-        """Bring the kernel to the world's state. Raises NftFailure, after which all is written anew the next time."""
-        began = time.perf_counter()
+    async def write(self, state: State, told: Backlog) -> None:
+        """Bring the state to what was told, and the kernel to the state. Raises NftFailure, after which all is written anew the next time.
+
+        Nothing of it is done by the event loop, whatever policies ask for.
+        """
+        await _in(self._thread, lambda: self._write(state, told))
+
+    def _write(self, state: State, told: Backlog) -> None:
+        began, world = time.perf_counter(), state.world
+        state.take(told)
         changed = world.take_changed()
         commands = self._book.whole(world) if self.is_whole else self._book.change(world, changed)
         self.is_whole, was_whole = True, self.is_whole
         if commands:
-            await _in(self._thread, lambda: self._nft.run(commands))
+            self._nft.run(commands)
         self.is_whole = False
         self._is_written = True
         if was_whole:
@@ -72,6 +82,15 @@ class Table:
         if commands:
             took_ms = round((time.perf_counter() - began) * 1000, 2)
             log.debug("rules of policies changed", took_ms=took_ms, bytes=len(commands), whole=was_whole)
+
+    async def take(self, state: State, told: Backlog) -> None:
+        """Of policies that hold nowhere, the kernel hears nothing."""
+
+        def work() -> None:
+            state.take(told)
+            state.world.take_changed()
+
+        await _in(self._thread, work)
 
     async def clear(self) -> None:
         """No table at all. Raises NftFailure."""
@@ -98,9 +117,15 @@ class Table:
 
         return await _in(self._thread, look)
 
-    async def refusals(self) -> dict[Refusal, int]:
-        """Since the last call; none of a table that another run has left."""
-        return await _in(self._thread, self._noted.fresh) if self._is_written else {}
+    async def refusals(self, state: State) -> tuple[dict[Refusal, int], dict[int, Culprit]]:
+        """Since the last call, and who refuses; none of a table that another run has left."""
+
+        def look() -> tuple[dict[Refusal, int], dict[int, Culprit]]:
+            found = self._noted.fresh()
+            known = state.world.culprits
+            return found, {number: known[number] for number in {each.number for each in found} if number in known}
+
+        return await _in(self._thread, look) if self._is_written else ({}, {})
 
 
 async def _in(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:

@@ -85,9 +85,6 @@ class Watch(_Watching):
     def pod(self, key: str) -> Object | None:
         return self._pods.get(key)
 
-    def pods(self) -> list[Object]:
-        return self._pods.items()
-
 
 class ClusterPolicies(_Watching):
     """Those of the cluster, once their kind is served; a control plane of before has none, and that is known, too."""

@@ -30,7 +30,7 @@ class Changed:
 
 
 class World:
-    """Owned by one task."""
+    """Used by one thread at a time."""
 
     def __init__(self, config: NetworkPolicyConfig) -> None:
         self._config = config
@@ -97,12 +97,8 @@ class World:
         return [key for tier in (*self._policies.values(), *self._tiers.values()) for key in tier]
 
     def owner(self, address: str) -> PodFacts | None:
-        """The pod that has the address."""
+        """The pod that has the address. One look-up, which any thread may make."""
         return self._owners.get(address)
-
-    def has_policies(self, namespace: str) -> bool:
-        """Whether any policy may hold for a pod of the namespace."""
-        return namespace in self._policies or any(self._tiers.values())
 
     def labels(self, namespace: str) -> Mapping[str, str]:
         return self._namespaces.get(namespace, {})

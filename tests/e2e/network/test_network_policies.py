@@ -72,7 +72,7 @@ class World:
         told = {key for key, each in self.known.items() if (here._policies.get(key) or {}).get("spec") != each["spec"]}
         gone = set(here._policies.keys()) - set(self.known)
         unsynced = bool(self.known) and (here._watch is None or not here._watch.is_synced)
-        return bool(told or gone or unsynced or here._world.changed or here._wake.is_set() or here._whole)
+        return bool(told or gone or unsynced or here._told or here._is_writing or here._wake.is_set() or here._whole)
 
     async def check(self) -> None:
         """Every pair of pods, on every port, against what the specification says."""
@@ -213,7 +213,7 @@ async def test_a_new_pod_has_its_policy_before_its_first_packet(host: None, name
         new = pod_object(Pod("web", "default", {}, "")) | {"status": {}}
         await cluster.put(PODS, new)
         address = await runtime.add("later", namespace())
-        assert policies._world.chain_of(("ingress", address)) is not None
+        assert policies._state.world.chain_of(("ingress", address)) is not None
         assert address in sh("nft", "list", "map", "inet", CONFIG.table, "ingress")
     await asyncio.to_thread(policies.teardown)
     await asyncio.to_thread(network.teardown)

@@ -79,7 +79,7 @@ class World:
         unknown = [key for key, spec in told.items() if spec != self.known[key]["spec"]]
         gone = {*here._policies.keys(), *here._of_cluster._policies.keys()} - set(self.known)
         unsynced = bool(self.known) and (here._watch is None or not here._watch.is_synced)
-        return bool(unknown or gone or unsynced or here._world.changed or here._wake.is_set() or here._whole)
+        return bool(unknown or gone or unsynced or here._told or here._is_writing or here._wake.is_set() or here._whole)
 
     async def check(self) -> None:
         """Every pair of pods in each family, against the specification and the judge."""
@@ -98,7 +98,7 @@ class World:
         policies = [each for each in self.known.values() if not is_wide(each)]
         wide = [each for each in self.known.values() if is_wide(each)]
         wanted = allows(policies, self.spaces, source.at(own), target.at(address), protocol, port, wide)
-        assert judge(self.policies._world, self.policies.config, Packet(own, address, protocol, port)).passes == wanted
+        assert judge(self.policies._state.world, self.policies.config, Packet(own, address, protocol, port)).passes == wanted
         return wanted
 
     async def events(self, reason: str, within_s: float = 5.0) -> list[Object]:
@@ -200,7 +200,7 @@ async def test_what_is_tried_live_is_what_the_rules_say(host: None, namespace: M
             if a != b
         ]
         found = await asyncio.gather(*(asyncio.to_thread(arrival.arrives, probe) for probe in probes))
-        wanted = [judge(here.policies._world, BOTH, Packet(p.source, p.target, p.protocol, p.port)).passes for p in probes]
+        wanted = [judge(here.policies._state.world, BOTH, Packet(p.source, p.target, p.protocol, p.port)).passes for p in probes]
         assert set(wanted) == {True, False}
         assert found == wanted, [(probe, ok) for probe, ok, want in zip(probes, found, wanted, strict=True) if ok != want]
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from pilothouse.client.recorder import Recorder
 from pilothouse.linux.nft import NftFailure
 from pilothouse.model.json import Object
 from pilothouse.network.policy.cluster_policy import MOST_RULES as MOST_WIDE
@@ -24,13 +23,12 @@ from tests.network.policy.test_world import ADDRESSES, BOTH, CONFIG
 from tests.network.policy.test_world import facts as placed
 
 
-class Heard(Recorder):
+class Heard:
     def __init__(self) -> None:
-        super().__init__(None, None, "kube-proxy")
         self.said: list[str] = []
 
-    def say(self, obj: Object, type: str, reason: str, message: str, *, field_path: str = "", **facts: Any) -> None:
-        self.said.append(message)
+    def __call__(self, obj: Object, why: str) -> None:
+        self.said.append(why)
 
 
 def policy(name: str, **spec: Any) -> Object:
@@ -95,9 +93,9 @@ def test_a_policy_whose_subject_cannot_be_read_holds_for_nobody_and_hears_so() -
 def test_a_refused_policy_allows_nothing_until_it_is_another_one() -> None:
     intake, obj = Intake(None), policy("p", ingress=[{}])
     assert passes(world(intake.taken(obj)))
-    intake.refuse(obj, "the kernel refuses it")
+    intake.refuse("x/p", "the kernel refuses it")
     assert not passes(world(intake.taken(obj)))
-    intake.changed(obj)
+    intake.changed("x/p")
     assert passes(world(intake.taken(obj)))
 
 
@@ -108,7 +106,7 @@ def test_a_policy_for_which_there_was_no_room_is_known_until_there_is() -> None:
     late = policy("late", ingress=[{}])
     assert not passes(world(intake.taken(late)))
     assert intake.beyond("x") == ("x/late",)
-    intake.forget(policy("p0"))
+    intake.forget("x/p0")
     assert passes(world(intake.taken(late)))
     assert intake.beyond("x") == ()
 

@@ -1,0 +1,110 @@
+"""What the objects of the API server come to, and that a change costs what it touches."""
+
+from typing import Any
+
+import pytest
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.network.policy.backlog import Backlog
+from pilothouse.network.policy.pods import Shown
+from pilothouse.network.policy.state import State
+from tests.network.policy.test_world import CONFIG
+
+
+def told(**kinds: Any) -> Backlog:
+    """Lists of objects by kind."""
+    made = Backlog()
+    for kind, objects in kinds.items():
+        for obj in objects:
+            getattr(made, kind)[meta.key(obj)] = (obj, ()) if kind == "pods" else obj
+    return made
+
+
+def pod(name: str, node: str, address: str) -> Object:
+    return {"metadata": {"name": name, "namespace": "x"}, "spec": {"nodeName": node}, "status": {"podIPs": [{"ip": address}]}}
+
+
+def node(name: str, *networks: str) -> Object:
+    return {"metadata": {"name": name}, "spec": {"podCIDRs": list(networks)}}
+
+
+def policy(name: str, **spec: Any) -> Object:
+    return {
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": "x"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], **spec},
+    }
+
+
+def test_a_node_that_joins_takes_the_addresses_of_its_network_from_others_and_gives_them_back() -> None:
+    state = State(CONFIG)
+    state.take(told(nodes=[node("other", "10.9.2.0/24")], pods=[pod("a", "other", "10.9.1.9"), pod("b", "other", "10.9.2.9")]))
+    assert (state.owner("10.9.1.9"), state.owner("10.9.2.9")) == ("x/a", "x/b")
+    state.take(told(nodes=[node("there", "10.9.1.0/24")]))
+    assert (state.owner("10.9.1.9"), state.owner("10.9.2.9")) == ("", "x/b")
+    gone = Backlog()
+    gone.nodes["there"] = None
+    state.take(gone)
+    assert state.owner("10.9.1.9") == "x/a"
+
+
+def test_nodes_are_known_before_the_pods_that_were_told_with_them() -> None:
+    state = State(CONFIG)
+    state.take(told(pods=[pod("a", "other", "10.9.1.9")], nodes=[node("there", "10.9.1.0/24")]))
+    assert not state.owner("10.9.1.9")
+
+
+@pytest.mark.parametrize(
+    ("network", "found"),
+    [
+        ((4, 24, 0x0A0901), {"a", "b"}),
+        ((4, 26, 0x0A090100 >> 6), {"a", "b"}),
+        ((4, 16, 0x0A09), {"a", "b", "c"}),
+        ((4, 24, 0x0A0903), set()),
+        ((6, 64, 0xFD00_0009_0000_0001), {"six"}),
+        ((6, 48, 0xFD00_0009_0000), {"six"}),
+    ],
+)
+def test_only_pods_that_may_be_in_a_network_are_looked_at_again(network: tuple[int, int, int], found: set[str]) -> None:
+    shown = Shown()
+    for name, address in (("a", "10.9.1.9"), ("b", "10.9.1.200"), ("c", "10.9.2.9"), ("six", "fd00:9:0:1::9"), ("odd", "no address")):
+        shown.set(name, (address,))
+    shown.set("gone", ("10.9.1.7",))
+    shown.set("gone", ())
+    assert set(shown.within(network)) == found
+
+
+def test_a_policy_that_nftables_refuses_allows_nothing_until_it_is_another_one() -> None:
+    heard: list[str] = []
+    state, open_to_all = State(CONFIG, lambda obj, why: heard.append(why)), policy("p", ingress=[{}])
+    state.take(told(pods=[pod("a", "here", "10.9.0.9")], policies=[open_to_all]))
+    refused, chain = Backlog(), state.world.chain_of(("ingress", "10.9.0.9"))
+    refused.refuse("x/p", open_to_all, "nftables refuses its rules: no")
+    state.take(refused)
+    assert heard == ["this policy allows nothing: nftables refuses its rules: no"]
+    assert not any(line == "accept" for lines in state.world.chains.values() for line in lines)
+    refused.policy("x/p", open_to_all)
+    state.take(refused)
+    assert any(line == "accept" for lines in state.world.chains.values() for line in lines)
+    assert chain == state.world.chain_of(("ingress", "10.9.0.9"))
+
+
+def test_of_a_pod_that_changes_while_a_transaction_runs_the_last_word_counts() -> None:
+    made = told(pods=[pod("a", "here", "10.9.0.9")])
+    made.pods["x/a"] = (None, ())
+    made.policy("x/p", policy("p"))
+    made.policy("x/p", None)
+    state = State(CONFIG)
+    state.take(made)
+    assert not state.owner("10.9.0.9")
+    assert not state.world.policies
+
+
+def test_pods_that_nobody_watches_for_are_forgotten_with_what_was_to_be_told_of_them() -> None:
+    state = State(CONFIG)
+    state.take(told(pods=[pod("a", "here", "10.9.0.9")]))
+    later = told(pods=[pod("b", "here", "10.9.0.10")])
+    later.forget_pods()
+    state.take(later)
+    assert (state.owner("10.9.0.9"), state.owner("10.9.0.10")) == ("", "")
