@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,7 @@ from pilothouse.cli.session import Session, connected, pass_session, run
 
 if TYPE_CHECKING:
     from pilothouse.cli.policy.cases import Result
+    from pilothouse.cli.policy.suite import Suite
 
 
 @click.group()
@@ -47,18 +48,28 @@ def test(session: Session, file: Path, live: bool, output: str) -> None:
       ph policy test --live policies.yaml
       ph policy test -o json policies.yaml
     """
-    from pilothouse.cli.policy import offline, suite
+    from pilothouse.cli.policy import suite
 
     try:
         wanted = suite.read(file)
-        results = run(_live(session, wanted)) if live else offline.tried(wanted.cases, offline.Cluster(wanted.objects))
+        results = run(_live(session, wanted)) if live else _offline(wanted)
     except suite.SuiteError as error:
         raise click.ClickException(str(error)) from error
     _show(results, output)
     sys.exit(0 if all(result.has_passed for result in results) else 1)
 
 
-async def _live(session: Session, wanted: Any) -> "list[Result]":
+def _offline(wanted: "Suite") -> "list[Result]":
+    from pilothouse.cli.policy import checking, offline
+
+    left_out = checking.check(wanted.objects)
+    cluster = offline.Cluster(wanted.objects)
+    for warning in (*cluster.complaints, *([left_out] if left_out else ())):
+        click.echo(f"warning: {warning}", err=True)
+    return offline.tried(wanted.cases, cluster)
+
+
+async def _live(session: Session, wanted: "Suite") -> "list[Result]":
     from pilothouse.cli.policy import live
 
     async with connected(session) as client:

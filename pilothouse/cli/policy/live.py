@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from pilothouse.cli.policy import arrival, offline
-from pilothouse.cli.policy.cases import ALLOWED, DENIED, Case, Result
+from pilothouse.cli.policy.cases import ALLOWED, DENIED, Case, Result, of_families
 from pilothouse.cli.policy.suite import SuiteError
 from pilothouse.client.client import Client
 from pilothouse.model.errors import NotFound
@@ -13,6 +13,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import NAMESPACES, NETWORKPOLICIES, NODES, PODS
 from pilothouse.model.network_policies import CLUSTERNETWORKPOLICIES
 from pilothouse.model.resource import Resource
+from pilothouse.network.policy.pods import PodFacts
 
 AT_ONCE = 8
 """Cases that are tried side by side."""
@@ -55,17 +56,17 @@ async def _tried(case: Case, cluster: offline.Cluster, places: dict[str, str]) -
     source, target = cluster.running(case.source), cluster.running(case.target)
     if source is None or target is None:
         return Result(case, None, skipped="packets are sent between pods that run; an address and `dns` are none")
-    pairs = offline.pairs(source.addresses, target.addresses)
-    here = [pair for pair in pairs if pair[0] in places and pair[1] in places]
-    if not here:
-        return Result(case, None, skipped=f"one of the two pods is on another machine (nodes {source.node}, {target.node})")
-    found = offline.judged(case, cluster, source, target)
-    passes = set()
-    for own, other in here:
-        probe = arrival.Probe(own, other, case.protocol.lower(), offline.port_number(case, target), places[own], places[other])
-        passes.add(await asyncio.to_thread(arrival.arrives, probe))
-    if len(passes) > 1:
-        return Result(case, None, skipped="it passes in one IP family and not in the other")
-    (is_allowed,) = passes
+    pairs = offline.pairs(case, cluster, source, target)
+    if away := [address for pair in pairs for address in pair if address not in places]:
+        pod = source if away[0] in source.addresses else target
+        return Result(case, None, skipped=f"pod {pod.key} runs on another machine: run this where both pods run")
+    return of_families([(offline.family(pair), await _sent(case, cluster, target, pair, places)) for pair in pairs])
+
+
+async def _sent(case: Case, cluster: offline.Cluster, target: PodFacts, pair: tuple[str, str], places: dict[str, str]) -> Result:
+    """What becomes of a packet, and what the rules say of it."""
+    (own, other), found = pair, offline.judged_by(case, cluster, target, pair)
+    probe = arrival.Probe(own, other, case.protocol.lower(), offline.port_number(case, target), places[own], places[other])
+    is_allowed = await asyncio.to_thread(arrival.arrives, probe)
     disagrees = "" if is_allowed == found.passes else ALLOWED if found.passes else DENIED
     return Result(case, is_allowed, offline.words(found), disagrees=disagrees, would=found.would)

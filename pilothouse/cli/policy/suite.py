@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from pilothouse.cli.policy.cases import ALLOWED, DENIED, PROTOCOLS, WITH_PORTS, Case, End
+from pilothouse.cli.policy.cases import ALLOWED, DENIED, FAMILIES, PROTOCOLS, WITH_PORTS, Case, End
 from pilothouse.model.json import Object
 
 MOST_BYTES, MOST_OBJECTS = 10 << 20, 10_000
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_KEYS = frozenset({"from", "to", "port", "protocol", "expected"})
+_KEYS = frozenset({"from", "to", "port", "protocol", "family", "expected"})
 
 
 class SuiteError(Exception):
@@ -83,23 +83,25 @@ def _list(found: Any, file: Path) -> list[Any]:
 
 def _case(found: Any, where: str) -> Case:
     if not isinstance(found, dict):
-        raise SuiteError(f"{where}: a case is a mapping of from, to, port, protocol and expected")
+        raise SuiteError(f"{where}: a case is a mapping of from, to, port, protocol, family and expected")
     if unknown := set(map(str, found)) - _KEYS:
-        raise SuiteError(f"{where}: {', '.join(sorted(unknown))}: a case has from, to, port, protocol and expected")
+        raise SuiteError(f"{where}: {', '.join(sorted(unknown))}: a case has from, to, port, protocol, family and expected")
     protocol, port = str(found.get("protocol") or "TCP").upper(), str(found.get("port") or "")
-    expected = str(found.get("expected") or "")
+    expected, family = str(found.get("expected") or ""), str(found.get("family") or "")
     source, target = _end(found.get("from"), f"{where}: from"), _end(found.get("to"), f"{where}: to")
     if protocol not in PROTOCOLS:
         raise SuiteError(f"{where}: protocol {protocol} is none of {', '.join(PROTOCOLS)}")
     if expected not in (ALLOWED, DENIED):
         raise SuiteError(f"{where}: expected is `{ALLOWED}` or `{DENIED}`")
+    if family and family not in FAMILIES:
+        raise SuiteError(f"{where}: family {family} is none of {', '.join(FAMILIES)}; left out: each that both ends have")
     if target.is_dns:
         port = port or "53"
     if bool(port) != (protocol in WITH_PORTS):
         raise SuiteError(f"{where}: {protocol} {'needs a port' if not port else 'has no ports'}")
     if port.isdecimal() and not 0 < int(port) < 65536:
         raise SuiteError(f"{where}: port {port} is none of 1 to 65535")
-    return Case(source, target, protocol, port, expected)
+    return Case(source, target, protocol, port, expected, family)
 
 
 def _end(found: Any, where: str) -> End:

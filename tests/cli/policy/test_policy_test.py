@@ -107,6 +107,90 @@ def test_a_rehearsal_is_told_of_and_does_not_count(tmp_path: Path) -> None:
 
 
 BROKEN = "kind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: 3}\n---\n"
+TWO_FAMILIES = """
+kind: NetworkPolicy
+metadata: {name: four, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}, {ipBlock: {cidr: "fd99::/64"}}]}]
+---
+"""
+
+
+def test_a_case_holds_when_it_holds_in_both_families(tmp_path: Path) -> None:
+    asked = "{{from: shop/web, to: shop/db, port: 22, {}expected: {}}}"
+    cases = [asked.format("", "allowed"), asked.format("family: IPv4, ", "allowed"), asked.format("family: IPv6, ", "denied")]
+    text = SHOP.replace("name: db, namespace: shop}\nspec:\n  podS", "name: db, namespace: away}\nspec:\n  podS").replace("Types", "Types")
+    done = ph(
+        "policy", "test", str(written(tmp_path, f"{text.split('kind: NetworkPolicy')[0]}{TWO_FAMILIES}cases: [{', '.join(cases)}]\n"))
+    )
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert lines[0] == (
+        "FAIL  shop/web -> shop/db tcp/22: expected allowed, is denied over IPv6, and not over the other family: ingress of shop/four"
+    )
+    assert [line[:4] for line in lines[1:3]] == ["ok  ", "ok  "]
+
+
+def test_pods_of_a_file_that_speaks_of_ipv4_alone_have_no_other_family(tmp_path: Path) -> None:
+    text = SHOP.split("kind: NetworkPolicy")[0] + TWO_FAMILIES.replace(', {ipBlock: {cidr: "fd99::/64"}}', "")
+    done = ph("policy", "test", str(written(tmp_path, f"{text}cases: [{{from: shop/web, to: shop/db, port: 22, expected: allowed}}]\n")))
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_policy_beyond_the_bounds_of_nodes_allows_nothing_and_is_named(tmp_path: Path) -> None:
+    large = {
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "large", "namespace": "shop"},
+        "spec": {"podSelector": {}, "ingress": [{"ports": [{"protocol": "TCP", "port": n} for n in range(1, 3000)]}]},
+    }
+    text = f"{SHOP.split('kind: NetworkPolicy')[0]}{yaml.dump(large)}---\n"
+    done = ph("policy", "test", str(written(tmp_path, f"{text}cases: [{{from: shop/web, to: shop/db, port: 22, expected: denied}}]\n")))
+    assert done.returncode == 0, done.stdout
+    assert "warning: NetworkPolicy shop/large: this policy allows nothing: it makes 2999 rules, 2000 are the most" in done.stderr
+
+
+def test_kinds_that_are_left_out_are_named_in_one_sentence(tmp_path: Path) -> None:
+    more = "kind: Service\nmetadata: {name: s}\n---\nkind: Rollout\nmetadata: {name: r}\n---\nkind: Service\nmetadata: {name: t}\n---\n"
+    done = ph("policy", "test", str(written(tmp_path, more + SHOP + CASES)))
+    assert done.returncode == 0
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith("warning: left out: 1 Rollout, 2 Service; pods are those of")
+
+
+CASE = "cases: [{from: shop/web, to: shop/db, port: 22, expected: denied}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: p}",
+            "NetworkPolicy p (projectcalico.org/v3) is a policy that",
+        ),
+        ("apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: p}", "AdminNetworkPolicy p"),
+        ("metadata: {name: p}", "neither `cases` nor a `kind`"),
+        (
+            "kind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/40}}]}]}",
+            "NetworkPolicy p would be refused: spec.ingress[0].from[0].ipBlock.cidr: ",
+        ),
+        (
+            "kind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: {}, ingress: [{ports: [{port: 90, endPort: 80}]}]}",
+            "must be greater than or equal to `port`",
+        ),
+        (
+            "kind: ClusterNetworkPolicy\nmetadata: {name: p}\nspec: {tier: Admin, priority: 1, subject: {namespaces: {}}, "
+            "egress: [{action: Deny, to: [{domainNames: [example.com]}]}]}",
+            "domainNames are not carried out by this cluster",
+        ),
+    ],
+)
+def test_a_policy_that_would_be_refused_or_carried_out_by_nobody_is_an_error(tmp_path: Path, text: str, why: str) -> None:
+    done = ph("policy", "test", str(written(tmp_path, f"{SHOP}{text}\n---\n{CASE}")))
+    assert done.returncode == 1
+    assert why in done.stderr
+
+
 REHEARSED = '{network.pilothouse.dev/rehearse: "true"}'
 
 
