@@ -92,7 +92,9 @@ class NetworkPolicies:
         self._policies = informers.of(NETWORKPOLICIES)
         self._policies.on_change(self._policy_changed)
         self._of_cluster = ClusterPolicies(self._client, self._policy_changed, self._watch_failed)
-        self._notices = Notices(self._client, recorder, config.node, policy=self._policy, pod=self._pod, owner=self._state.owner)
+        self._notices = Notices(
+            self._client, recorder, config.node, policy=self._policy, pod=self._pod, owner=self._state.owner, nodes=self._nodes
+        )
 
     async def run(self, ready: asyncio.Event) -> None:
         """Raises PolicyFailure when the kernel lacks what is needed. The rules stay when this ends."""
@@ -300,6 +302,9 @@ class NetworkPolicies:
 
     def _policy(self, key: str) -> Object | None:
         return self._policies.get(key) if "/" in key else self._of_cluster.get(key)
+
+    def _nodes(self) -> int:
+        return 1 if self._watch is None else self._watch.nodes
 
     def _pod(self, key: str) -> Object | None:
         return None if self._watch is None else self._watch.pod(key)

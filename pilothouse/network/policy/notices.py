@@ -1,7 +1,7 @@
 """Tells the policies what they drop, or would: one Event a policy and direction, kept current while it goes on.
 
-Bounded: an Event is written every 5 s at most and 20 in all, those first that wait longest; a message names the five connections with
-most packets.
+Bounded: an Event is written every 5 s at most, 20 in a round and 100 in a round of all nodes together, those first that wait longest; a
+message names the five connections with most packets.
 """
 
 import time
@@ -24,6 +24,10 @@ from pilothouse.network.policy.units import Culprit
 log = structlog.get_logger("network.policy")
 
 EVERY_S, QUIET_S, MOST_WRITES, MOST_SHOWN, MOST_DECISIONS = 5.0, 600.0, 20, 5, 50
+MOST_OF_ALL_NODES = 100
+"""Events in a round that the nodes of a cluster write when all of them drop: each has its share, and may save up to `MOST_WRITES`."""
+MOST_ROUTES = 200
+"""Connections of a policy that are told apart until its Event is written; packets of others are counted."""
 MOST_KEPT = 2000
 """Policies and directions that are kept in mind; those beyond are told of again as if for the first time."""
 _BYTES = 1000
@@ -31,11 +35,15 @@ _BYTES = 1000
 
 @dataclass(slots=True)
 class _Notice:
-    """Of one policy in one direction. since, last: when its packets came; written: when the Event was, by the clock of this part."""
+    """Of one policy in one direction. since: when its packets came; written: when the Event was, by the clock of this part.
+
+    others: packets of connections beyond those that are told apart.
+    """
 
     about: Object
     culprit: Culprit
     waiting: Counter[Refusal] = field(default_factory=Counter)
+    others: int = 0
     rules: set[str] = field(default_factory=set)
     since: float = 0.0
     written: float = 0.0
@@ -45,7 +53,10 @@ class _Notice:
 
 
 class Notices:
-    """client: writes Events. policy, pod: find an object by its key, name_of: what an address is called. component, node: who speaks."""
+    """client: writes Events. policy, pod: find an object by its key, owner: what an address is called. node: who speaks.
+
+    nodes: how many share what may be written.
+    """
 
     def __init__(
         self,
@@ -56,17 +67,19 @@ class Notices:
         policy: Callable[[str], Object | None],
         pod: Callable[[str], Object | None],
         owner: Callable[[str], str],
+        nodes: Callable[[], int] = lambda: 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client, self._recorder, self._node = client, recorder, node
         self._policy, self._pod, self._owner, self._clock = policy, pod, owner, clock
+        self._nodes, self._budget = nodes, float(MOST_WRITES)
         self._notices: dict[tuple[str, str, bool], _Notice] = {}
 
     def take(self, refusals: dict[Refusal, int], culprits: dict[int, Culprit]) -> None:
         """What the kernel has noted; what nobody is responsible for any more is left out."""
         now = self._clock()
         told = 0
-        for refusal, packets in sorted(refusals.items(), key=lambda item: -item[1]):
+        for refusal, packets in _in_turns(refusals):
             culprit = culprits.get(refusal.number)
             if culprit is None:
                 continue
@@ -89,7 +102,10 @@ class Notices:
         if not notice.waiting:
             notice.since = now
         notice.about, notice.culprit = about, culprit
-        notice.waiting[refusal] += packets
+        if refusal in notice.waiting or len(notice.waiting) < MOST_ROUTES:
+            notice.waiting[refusal] += packets
+        else:
+            notice.others += packets
         if culprit.rule:
             notice.rules.add(culprit.rule)
 
@@ -117,14 +133,17 @@ class Notices:
         now = self._clock()
         for place in [place for place, each in self._notices.items() if not each.waiting and now - each.written > QUIET_S]:
             del self._notices[place]
+        self._budget = min(MOST_WRITES, self._budget + MOST_OF_ALL_NODES / max(self._nodes(), 1))
         due = [each for each in self._notices.values() if each.waiting and now - each.written >= EVERY_S]
-        for notice in sorted(due, key=lambda each: each.since)[:MOST_WRITES]:
+        for notice in sorted(due, key=lambda each: each.since)[: int(self._budget)]:
+            self._budget -= 1
             await self._write(notice, now)
 
     async def _write(self, notice: _Notice, now: float) -> None:
         message = self._message(notice, max(now - (notice.written or notice.since), 1.0))
-        notice.total += notice.waiting.total()
+        notice.total += notice.waiting.total() + notice.others
         notice.waiting.clear()
+        notice.others = 0
         notice.written = now
         try:
             if not (notice.event and await self._raise(notice, message, now)):
@@ -161,7 +180,7 @@ class Notices:
 
     def _message(self, notice: _Notice, seconds: float) -> str:
         did = "would have dropped" if notice.culprit.is_rehearsed else "dropped"
-        total, span = notice.waiting.total(), f"in the last {max(round(seconds), 1)} s" if seconds < 60 else "lately"
+        total, span = notice.waiting.total() + notice.others, f"in the last {max(round(seconds), 1)} s" if seconds < 60 else "lately"
         shown = notice.waiting.most_common(MOST_SHOWN)
         packets = f"{total} packet{'s' if total != 1 else ''}"
         others = [key for key in notice.culprit.policies if key != meta.key(notice.about)]
@@ -172,9 +191,19 @@ class Notices:
         else:
             routes = "; ".join(f"{count} {self._route(each)}" for each, count in shown)
             rest = len(notice.waiting) - len(shown)
-            others_too = f"; and {rest} more connections" if rest > 0 else ""
+            others_too = f"; and {'more than ' if notice.others else ''}{rest} more connections" if rest > 0 else ""
             text = f"{_side(notice.culprit)}: {did} {packets} {span}{rule}: {routes}{others_too}{more}"
         return text if len(text) <= _BYTES else text[: _BYTES - 1] + "…"
+
+
+def _in_turns(refusals: dict[Refusal, int]) -> list[tuple[Refusal, int]]:
+    """The first of each who refuses before the second of anybody; of one, those with most packets first."""
+    turns: Counter[int] = Counter()
+    ranked: list[tuple[int, Refusal, int]] = []
+    for refusal, packets in sorted(refusals.items(), key=lambda item: -item[1]):
+        ranked.append((turns[refusal.number], refusal, packets))
+        turns[refusal.number] += 1
+    return [(refusal, packets) for _, refusal, packets in sorted(ranked, key=lambda each: (each[0], -each[2]))]
 
 
 def _side(culprit: Culprit) -> str:

@@ -82,6 +82,11 @@ class Watch(_Watching):
         for informer in (self._nodes, self._namespaces, self._pods):
             await informer.wait_synced()
 
+    @property
+    def nodes(self) -> int:
+        """How many there are."""
+        return len(self._nodes)
+
     def pod(self, key: str) -> Object | None:
         return self._pods.get(key)
 

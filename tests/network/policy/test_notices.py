@@ -12,7 +12,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS
 from pilothouse.model.policy_refusals import DROPPED, WOULD_DROP
 from pilothouse.network.policy.noted import Refusal
-from pilothouse.network.policy.notices import MOST_WRITES, Notices
+from pilothouse.network.policy.notices import MOST_ROUTES, MOST_WRITES, Notices
 from pilothouse.network.policy.units import Culprit
 from tests.network.cluster import FakeCluster
 
@@ -37,10 +37,17 @@ class Time:
 class Told:
     """Notices over an API of objects in memory."""
 
-    def __init__(self, recorder: Recorder | None = None) -> None:
+    def __init__(self, recorder: Recorder | None = None, nodes: int = 1) -> None:
         self.cluster, self.time = FakeCluster(), Time()
         self.notices = Notices(
-            Client(self.cluster), recorder, "here", policy=named, pod=named, owner=lambda a: OWNERS.get(a, ""), clock=self.time
+            Client(self.cluster),
+            recorder,
+            "here",
+            policy=named,
+            pod=named,
+            owner=lambda a: OWNERS.get(a, ""),
+            nodes=lambda: nodes,
+            clock=self.time,
         )
 
     async def after(self, seconds: float, refusals: Mapping[Refusal, int], *culprits: Culprit) -> None:
@@ -122,6 +129,35 @@ async def test_however_many_policies_drop_few_events_are_written_at_a_time() -> 
     for _ in range(2):
         await told.after(2, {})
     assert len(told.events) == 3 * MOST_WRITES
+
+
+async def test_of_many_nodes_each_writes_its_share() -> None:
+    told = Told(nodes=400)
+    many = [Culprit("ingress", (f"default/p{number}",)) for number in range(3 * MOST_WRITES)]
+    refusals = {Refusal(number, "10.9.0.2", "10.9.0.3", "tcp", "1"): 1 for number in range(1, len(many) + 1)}
+    await told.after(0, refusals, *many)
+    assert len(told.events) == MOST_WRITES
+    for _ in range(20):
+        await told.after(2, {})
+    assert len(told.events) == MOST_WRITES + 5
+
+
+async def test_a_policy_that_drops_many_connections_leaves_room_for_another_in_the_decision_log() -> None:
+    with DecisionLog(":memory:") as decisions:
+        told = Told(Recorder(None, decisions, "kube-proxy"))
+        loud = {Refusal(1, f"192.0.2.{n}", "10.9.0.2", "tcp", str(n)): 1000 for n in range(1, 200)}
+        await told.after(0, {**loud, Refusal(2, "198.51.100.1", "10.9.0.3", "tcp", "80"): 1}, DENY, Culprit("ingress", ("default/quiet",)))
+        messages = [each.message for each in await decisions.query("Pod")]
+        assert any("default/quiet" in message for message in messages)
+
+
+async def test_of_a_policy_with_too_many_connections_to_tell_apart_all_packets_count() -> None:
+    told = Told()
+    await told.after(0, {Refusal(1, f"192.0.2.{n % 250}", "10.9.0.3", "tcp", str(n)): 1 for n in range(1, 1001)})
+    (event,) = told.events
+    assert event["message"].startswith("ingress: dropped 1000 packets")
+    assert event["message"].endswith(f"and more than {MOST_ROUTES - 5} more connections")
+    assert event["count"] == 1000
 
 
 async def test_pods_at_both_ends_have_it_in_the_decision_log(tmp_path: Path) -> None:

@@ -1,16 +1,21 @@
 """What nodes say of a NetworkPolicy's refusals stands at the policy, where `kubectl describe` shows it."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from pilothouse.aio.tasks import scope
+from pilothouse.client.client import Client
 from pilothouse.engine.apiserver.server import ApiServer
-from pilothouse.engine.controllers.clusterpolicy.refusals import MOST_LINES, shown
+from pilothouse.engine.controllers.clusterpolicy.refusals import MOST_LINES, MOST_PER_S, PolicyRefusals, shown
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS, NETWORKPOLICIES
 from pilothouse.model.policy_refusals import DROPPED, SHOWN, WOULD_DROP
+from pilothouse.model.resource import Resource
 from tests.engine.controllers.conftest import Cluster, controlled, held
+from tests.network.cluster import FakeCluster
 
 
 @pytest.fixture
@@ -47,3 +52,35 @@ def test_the_latest_words_stand_first_and_rehearsals_apart() -> None:
     assert lines[0].endswith("message 29")
     assert told[SHOWN[WOULD_DROP]].endswith(": would")
     assert len(told) == 2
+
+
+class Writes(Client):
+    """Keeps which objects were patched."""
+
+    names: list[str]
+
+    async def patch(self, resource: Resource, name: str, patch: Any, **how: Any) -> Object:
+        self.names.append(name)
+        return {}
+
+
+async def test_however_many_policies_drop_few_are_written_in_a_second_and_each_in_its_turn() -> None:
+    server, now, names = FakeCluster(), [1000.0], [f"p{number:03}" for number in range(60)]
+    informers, client = server.informers(), Writes(server)
+    client.names = []
+    reporter = PolicyRefusals(client, informers, lambda: now[0])
+    for name in names:
+        policy = {"metadata": {"name": name, "namespace": "default", "uid": name}, "spec": {"podSelector": {}}}
+        await server.put(NETWORKPOLICIES, policy)
+        await server.put(EVENTS, event(name, policy, "dropped"))
+    async with scope() as tasks:
+        for each in (informers, reporter._own):
+            tasks.spawn(each.run(), name="informers")
+        await reporter._policies.wait_synced()
+        await reporter._events.wait_synced()
+        for seconds in range(3):
+            now[0] = 1000.0 + seconds
+            for name in names * 2:
+                await reporter.reconcile(f"default/{name}")
+            assert client.names == names[: seconds * MOST_PER_S + 1]
+        tasks.cancel()
