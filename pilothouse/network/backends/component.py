@@ -8,6 +8,7 @@ by which the others send to it.
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -28,7 +29,7 @@ from pilothouse.model.load_balancers import service_keys
 from pilothouse.network.backends import table
 from pilothouse.network.backends.bgp import BGP as Speaker
 from pilothouse.network.backends.config import BackendConfig
-from pilothouse.network.backends.driver import Driver
+from pilothouse.network.backends.driver import LEAVE_S, Driver
 from pilothouse.network.backends.host import Host
 from pilothouse.network.backends.links import links
 from pilothouse.network.backends.memory import Memory, Remembered
@@ -43,7 +44,9 @@ from pilothouse.network.backends.vxlan.kernel import names as tunnel_names
 from pilothouse.network.backends.wireguard import WireGuard as Encrypted
 
 log = structlog.get_logger("network.backends")
-INSPECT_S, SETTLE_S, LEARN_S = 15.0, 0.1, 5.0
+SETTLE_S, LEARN_S = 0.1, 5.0
+ALONE = 4
+"""How many times as long as with other nodes nothing is looked at where there are none."""
 REASON = "NodeNotRouted"
 UNAVAILABLE = "NetworkUnavailable"
 MAKERS: Mapping[str, Callable[[Surroundings], Backend]] = {ROUTES: Routes, VXLAN: Tunnels, BGP: Speaker, HOST: Host, WIREGUARD: Encrypted}
@@ -74,7 +77,7 @@ class NodeBackends:
         self._wake = asyncio.Event()
         self._told: dict[str, str] = {}
         self._cannot: dict[str, str] = {}
-        self._held: dict[str, int] = {}
+        self._held: dict[str, int] | None = None
         services, slices = informers.of(SERVICES), informers.of(ENDPOINTSLICES, indexes={"service": service_keys})
         self._around = Surroundings(config, informers.client, node, conditions, recorder, self._wake.set, services, slices)
         self._selftest = SelfTest(config, conditions, self._wake.set)
@@ -85,7 +88,6 @@ class NodeBackends:
         """What is made stays when this ends."""
         await self._nodes.wait_synced()
         self._cannot = await asyncio.to_thread(inabilities, self.config)
-        self._held = await asyncio.to_thread(table.limits, self.config)
         async with scope() as tasks:
             tasks.spawn(self._settings.run(), name="informer of the ClusterNetwork")
             tasks.spawn(self._selftest.run(), name="self-test of the network")
@@ -93,15 +95,12 @@ class NodeBackends:
             driver = Driver({name: partial(make, self._around) for name, make in MAKERS.items()}, self.config.node, tasks)
             while True:
                 self._wake.clear()
-                has_peers = await self._round(driver)
+                again_s = await self._round(driver)
                 ready.set()
                 await asyncio.sleep(SETTLE_S)
-                try:
-                    # Where no node has to be reached, nothing can be taken away.
-                    async with asyncio.timeout(INSPECT_S if has_peers else None):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(again_s):
                         await self._wake.wait()
-                except TimeoutError:
-                    continue
 
     async def _learn(self) -> None:
         """What was carried out before goes on where nobody says anything else in time."""
@@ -112,32 +111,47 @@ class NodeBackends:
         except TimeoutError:
             log.info("no ClusterNetwork is served: going by what was set before", backend=self._memory.last.spec["backend"])
 
-    async def _round(self, driver: Driver) -> bool:
-        """Whether there is a node to be reached."""
+    async def _round(self, driver: Driver) -> float:
+        """When the next one is due, in seconds, if nothing changes before."""
         setting = self._setting()
         found = peers(self._nodes.items(), self.config)
-        for name, peer in found.others.items():
-            # A start changes nothing until the path has been tried again.
-            held = [self._held.pop(str(network), 0) for network in peer.pod_cidrs]
-            if any(held):
-                self._selftest.limits[name] = min(each for each in held if each)
-        view = View(found.own, found.others, setting.spec, dict(self._selftest.limits))
         try:
+            await self._hold(found)
+            view = View(found.own, found.others, setting.spec, dict(self._selftest.limits))
             outcome = await driver.step(view)
         except BackendFailure as failure:
             log.warning("the ways to other nodes are left as they are", why=str(failure))
             self._conditions.set(UNAVAILABLE, True, "BackendFailed", f"{driver.current}: {failure}")
             await self._publish(found, driver, Following("", setting.generation, problem=str(failure)))
-        else:
-            self._tell({**outcome.problems, **found.problems})
-            self._conditions.set(UNAVAILABLE, False, "BackendWorks", f"the pods of other nodes are reached by {driver.current}")
-            await asyncio.to_thread(self._memory.save, setting)
+            return self.config.inspect_s
+        self._tell({**outcome.problems, **found.problems})
+        await asyncio.to_thread(self._memory.save, setting)
+        remarks = [f"what {name} has made is not taken away: {why}" for name, why in driver.left_over.items()]
+        try:
             await self._try(view, driver)
-            await self._publish(found, driver, _following(driver.current, setting, outcome))
-        return bool(view.peers)
+        except BackendFailure as failure:
+            log.warning("how large packets may be is not known anew", why=str(failure))
+            remarks.append(f"how large packets may be is not known anew: {failure}")
+        self._conditions.set(
+            UNAVAILABLE, False, "BackendWorks", "; ".join((f"the pods of other nodes are reached by {driver.current}", *remarks))
+        )
+        is_written = await self._publish(found, driver, _following(driver.current, setting, outcome))
+        if driver.is_leaving:
+            return LEAVE_S
+        is_alone = is_written and not view.peers and not remarks
+        return self.config.inspect_s * (ALONE if is_alone else 1)
+
+    async def _hold(self, found: Peers) -> None:
+        """A start changes nothing until the path has been tried again. Raises BackendFailure."""
+        if self._held is None:
+            self._held = await asyncio.to_thread(table.limits, self.config)
+        for name, peer in found.others.items():
+            held = [self._held.pop(str(network), 0) for network in peer.pod_cidrs]
+            if any(held):
+                self._selftest.limits[name] = min(each for each in held if each)
 
     async def _try(self, view: View, driver: Driver) -> None:
-        """What packets fit is told to the self-test and to pods' links."""
+        """What packets fit is told to the self-test and to pods' links. Raises BackendFailure."""
         there = await asyncio.to_thread(links)
         sizes = between_nodes(view, there, driver.overhead_bytes)
         self._selftest.follow(view, sizes, tuple(link.name for link in there if link.name in tunnel_names(self.config)))
@@ -156,19 +170,21 @@ class NodeBackends:
             return self._memory.last
         return setting
 
-    async def _publish(self, found: Peers, driver: Driver, following: Following) -> None:
-        """What is not written now is tried with the next round."""
+    async def _publish(self, found: Peers, driver: Driver, following: Following) -> bool:
+        """Whether all is written, or nothing has to be; what is not is tried with the next round."""
         if found.own is None:
-            return
+            return True
         wanted = {FOLLOWS: following.shown(), CANNOT: json.dumps(self._cannot), **driver.facts()}
         shown = meta.annotations(found.own.node)
         changes = {key: value or None for key, value in wanted.items() if shown.get(key, "") != value}
         if not changes:
-            return
+            return True
         try:
             await self._client.patch(NODES, self.config.node, {"metadata": {"annotations": changes}})
         except ApiError as error:
             log.warning("annotations of the node not written", error=error.message)
+            return False
+        return True
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         if _place(old) != _place(new):

@@ -28,7 +28,7 @@ class BackendConfig:
 
     cluster_cidrs: the addresses of all pods, one range per family at most; nothing outside of them is ever routed. state: folder for what
     a back end keeps on the machine's disk, made when it is needed. host_addresses: of a further node, the addresses by which it reaches
-    its machine; () for a node that is its machine.
+    its machine; () for a node that is its machine. inspect_s: how often the kernel is compared with what is wanted where nothing changes.
     """
 
     instance: str
@@ -37,6 +37,7 @@ class BackendConfig:
     state: Path
     host_addresses: tuple[str, ...] = ()
     probing: Probing = Probing()
+    inspect_s: float = 15.0
 
     @cached_property
     def clusters(self) -> tuple[Network, ...]:

@@ -1,12 +1,11 @@
 """Links and addresses of this machine, as ip(8) lists them. What asks blocks: call it in a thread."""
 
-import json
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
 from pilothouse.network.backends.config import Address, Network
-from pilothouse.network.backends.table import ip
+from pilothouse.network.backends.table import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Vxlan:
 
 def links() -> list[Link]:
     """Raises BackendFailure."""
-    return [_link(each) for each in json.loads(ip("-json", "-details", "address", "show") or "[]") if each]
+    return [_link(each) for each in listed("ip", "-json", "-details", "address", "show") if each]
 
 
 def holder(address: Address, among: list[Link]) -> Link | None:

@@ -1,11 +1,10 @@
 """How large packets of pods may be."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 
 from pilothouse.network.backends.links import Link, holder
 from pilothouse.network.backends.seam import View
-from pilothouse.network.backends.table import ip
+from pilothouse.network.backends.table import listed
 
 
 def between_nodes(view: View, links: Sequence[Link], overhead_bytes: Callable[[int], int]) -> dict[int, int]:
@@ -34,7 +33,7 @@ def of_pods(set_to: int, sizes: Mapping[int, int], uplink: int, *, has_overhead:
 def uplink_mtu(links: Sequence[Link]) -> int:
     """Of the default route's link, of IPv4 before IPv6; 0 when there is none. Blocks. Raises BackendFailure."""
     for family in ("-4", "-6"):
-        for route in json.loads(ip("-json", family, "route", "show", "default") or "[]"):
+        for route in listed("ip", "-json", family, "route", "show", "default"):
             if found := next((link.mtu for link in links if link.name == route.get("dev")), 0):
                 return found
     return 0

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 
 from pilothouse.model.cluster_network import BGP, VXLAN, WIREGUARD
 from pilothouse.network.backends.config import BackendConfig
@@ -33,6 +34,9 @@ def _refuses(config: BackendConfig, *kind: str) -> str:
     try:
         ip("link", "add", name, "type", *kind)
     except BackendFailure as failure:
-        return "" if "exists" in str(failure) else str(failure).rpartition("answers: ")[2].partition(":")[2].strip() or str(failure)
-    ip("link", "delete", name)
+        if "exists" not in str(failure):
+            return str(failure).rpartition("answers: ")[2].partition(":")[2].strip() or str(failure)
+    # One that stays, or has stayed before, goes with the next start.
+    with suppress(BackendFailure):
+        ip("link", "delete", name)
     return ""

@@ -2,8 +2,8 @@
 
 The component (`component.py`) follows Nodes and the setting and drives the back end that is chosen. Whatever changes, `apply` is called
 with the whole view; a back end compares it with what the kernel has and does what is missing, so that a call repeated changes nothing.
-While the setting changes, two live side by side: the new one says which nodes wait, and the old one is asked to serve those until none
-does; then it is retired. Nothing of that touches pods.
+While the setting changes, two live side by side: the new one says which nodes wait, and the old one is asked to serve those, and no
+others, until none does; then it is retired. Nothing of that touches pods.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,12 +46,19 @@ class View:
     """own: this node, None while its Node is not there. peers: by name. spec: that of the ClusterNetwork, defaults filled in.
 
     limits: by node, the largest packet in bytes that its path carries, where that was found to be less than its links say.
+    elsewhere: peers to which another back end leads. They may still send here, and be the way to others.
     """
 
     own: Peer | None
     peers: Mapping[str, Peer]
     spec: Object
     limits: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: frozenset[str] = frozenset()
+
+    @property
+    def led_to(self) -> Mapping[str, Peer]:
+        """Peers that this back end has to lead to."""
+        return {name: peer for name, peer in self.peers.items() if name not in self.elsewhere}
 
 
 @dataclass(frozen=True, slots=True)

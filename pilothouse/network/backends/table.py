@@ -43,7 +43,7 @@ def present(config: BackendConfig, protocol: str) -> list[Route]:
 
 
 def _present(family: str, protocol: str) -> list[Route]:
-    found: list[Any] = json.loads(ip("-json", family, "route", "show", "proto", protocol) or "[]")
+    found = listed("ip", "-json", family, "route", "show", "proto", protocol)
     # Another instance of the machine may have routes that lead nowhere: those have no device.
     return [_shown(each) for each in found if each["dst"] != "default" and "dev" in each]
 
@@ -125,6 +125,16 @@ def ip(*words: str) -> str:
     return run("ip", *words)
 
 
+def listed(*command: str) -> list[Any]:
+    """What a program lists when it is asked for JSON. Raises BackendFailure, also where that is no JSON."""
+    text = run(*command)
+    try:
+        found: list[Any] = json.loads(text or "[]")
+    except ValueError as error:
+        raise BackendFailure(f"{' '.join(command)}: the answer is not understood: {error}") from error
+    return found
+
+
 def batch(program: str, lines: Sequence[str]) -> None:
     """Lines for `ip -batch` or `bridge -batch`. Each is tried; raises BackendFailure for the first that is refused."""
     if lines:
@@ -133,7 +143,7 @@ def batch(program: str, lines: Sequence[str]) -> None:
 
 def run(*command: str, text: str = "") -> str:
     try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(command, input=text, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
         raise BackendFailure(f"{command[0]} has not answered within {_TIMEOUT_S} s: this machine is slow or busy") from error
     except OSError as error:

@@ -66,7 +66,10 @@ async def main() -> None:
     state = Path(config.pop("state"))
     probing = Probing(begin_s=0.05, tick_s=0.2, round_s=0.4, answer_s=0.1)
     own = BackendConfig(
-        state=state, probing=probing, **{key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+        state=state,
+        probing=probing,
+        inspect_s=1.0,
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in config.items()},
     )
     backends = NodeBackends(informers, Client(cluster), own, conditions=conditions)
     async with asyncio.TaskGroup() as group:

@@ -40,7 +40,7 @@ def run(*command: str, check: bool = True, timeout_s: float = 30) -> str:
 
 @dataclass
 class Host:
-    """number: from 1, also in its addresses and its range. node: as the API has it."""
+    """number: from 1, also in its addresses and its range. node: as the API has it. is_mute: what it writes there is lost."""
 
     number: int
     prefix: str
@@ -49,6 +49,7 @@ class Host:
     node: Object = field(default_factory=dict)
     process: "subprocess.Popen[str] | None" = None
     conditions: dict[str, Any] = field(default_factory=dict)
+    is_mute: bool = False
 
     @property
     def name(self) -> str:
@@ -156,6 +157,8 @@ class Hosts:
         assert process.stdout is not None
         for line in process.stdout:
             body = json.loads(line)["body"]
+            if host.is_mute:
+                continue
             with self._lock:
                 for each in body.get("status", {}).get("conditions", ()):
                     host.conditions[each["type"]] = each

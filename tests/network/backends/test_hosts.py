@@ -1,14 +1,16 @@
 """Real packets between hosts in network namespaces, with the back ends' real processes."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pilothouse.linux.netns import run_at
+from pilothouse.model.cluster_network import VTEP
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.teardown import teardown
-from tests.network.backends.hosts import Stream, hosts, reaches, run, until
+from tests.network.backends.hosts import Host, Stream, hosts, reaches, run, until
 
 VERSIONS = {"4": (4,), "6": (6,), "46": (4, 6)}
 
@@ -46,6 +48,23 @@ def test_open_connections_outlive_every_change_of_back_end(tmp_path: Path, versi
         until(lambda: not any("phv" in host.ip("link") for host in cluster.hosts), "the tunnels are retired")
         stream.close()
         assert stream.longest_s < 1
+
+
+def test_where_a_tunnel_was_is_not_said_any_more_when_it_is_gone(tmp_path: Path) -> None:
+    with hosts(tmp_path) as cluster:
+        first, second = cluster.hosts
+        cluster.set(backend="VXLAN")
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        cluster.set(backend="Routes")
+        until(lambda: not any("phv" in host.ip("link") for host in cluster.hosts), "the tunnels are retired")
+        until(lambda: not any(VTEP in host.node["metadata"]["annotations"] for host in cluster.hosts), "nobody says that there is one")
+        # Who changes first sends into no tunnel whose other end is not there.
+        second.is_mute = True
+        cluster.set(backend="VXLAN")
+        until(lambda: cluster.said(first).get("waiting") == ["n2"], "the first waits for the second")
+        assert reaches(first, second)
 
 
 def test_large_packets_are_told_how_large_they_may_be_in_a_tunnel(tmp_path: Path) -> None:
@@ -105,31 +124,60 @@ def test_a_node_that_is_lost_and_comes_back_under_another_address_is_reached_the
         until(lambda: reaches(first, second) and reaches(second, third), "it is reached under its new address")
 
 
-def test_a_partition_between_hosts_heals(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["Routes", "VXLAN"])
+def test_a_partition_between_hosts_heals(tmp_path: Path, backend: str) -> None:
     with hosts(tmp_path) as cluster:
-        cluster.set(backend="VXLAN")
+        cluster.set(backend=backend)
         first, second = cluster.hosts
         for host in cluster.hosts:
             cluster.start(host)
         until(cluster.settled, "both follow")
         until(lambda: reaches(first, second), "a datagram comes through")
+        # The kernel forgets routes over a link that goes down.
         second.ip("link", "set", "eth0", "down")
         assert not reaches(first, second, within_s=0.2)
         second.ip("link", "set", "eth0", "up")
         until(lambda: reaches(first, second, within_s=0.1), "the partition heals")
 
 
-def test_what_somebody_takes_away_is_put_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("backend", "command"),
+    [
+        ("Routes", "ip route delete RANGE"),
+        ("Routes", "ip route replace unreachable RANGE proto 114"),
+        ("VXLAN", "ip route delete RANGE"),
+        ("VXLAN", "bridge fdb delete MAC dev phv-test self"),
+        ("VXLAN", "bridge fdb replace MAC dev phv-test dst 192.0.2.99 self permanent"),
+        ("VXLAN", "ip neighbour delete GATEWAY dev phv-test"),
+        ("VXLAN", "ip address flush dev phv-test"),
+        ("VXLAN", "ip link set phv-test down"),
+        ("VXLAN", "ip link delete phv-test"),
+    ],
+)
+def test_what_somebody_takes_away_or_changes_is_put_back_without_any_news(tmp_path: Path, backend: str, command: str) -> None:
     with hosts(tmp_path) as cluster:
-        cluster.set(backend="VXLAN")
+        cluster.set(backend=backend)
         first, second = cluster.hosts
         for host in cluster.hosts:
             cluster.start(host)
         until(cluster.settled, "both follow")
-        first.ip("link", "delete", "phv-test")
-        second.node["metadata"]["labels"] = {"news": "of any kind"}
-        cluster.put(second)
-        until(lambda: reaches(first, second), "the tunnel is there again")
+        until(lambda: reaches(first, second), "a datagram comes through")
+        mac = json.loads(second.node["metadata"]["annotations"].get(VTEP, "{}")).get("mac", "")
+        what = {"RANGE": second.cidrs[0], "GATEWAY": "10.244.2.1", "MAC": mac}
+        before = in_kernel(first, backend)
+        first.inside(*(what.get(word, word) for word in command.split()))
+        assert in_kernel(first, backend) != before
+        until(lambda: in_kernel(first, backend) == before, "all is as it was")
+        until(lambda: reaches(first, second), "a datagram comes through")
+
+
+def in_kernel(host: Host, backend: str) -> list[str]:
+    """Its routes to other nodes and, with tunnels, their links and entries; without times and counters."""
+    found = [host.ip("route", "show", "proto", "115" if backend == "VXLAN" else "114")]
+    if backend == "VXLAN" and "phv-test" in host.ip("link"):
+        found += [host.ip("-brief", *kind, "show", "dev", "phv-test") for kind in (("link",), ("address",), ("neighbour",))]
+        found.append(host.inside("bridge", "fdb", "show", "dev", "phv-test"))
+    return found
 
 
 def test_a_tunnel_of_another_program_with_the_same_number_is_named_and_the_way_before_stays(tmp_path: Path) -> None:

@@ -80,8 +80,10 @@ class BGP:
 
     async def apply(self, view: View) -> Outcome:
         self._is_chosen = view.spec.get("backend") == NAME
-        if not self._is_chosen or view.own is None or not view.own.pod_cidrs:
+        if not self._is_chosen:
             # Where another one is chosen this one serves on until it is retired: its neighbours are not to lose it before that.
+            return Outcome(waiting=await self._not_reached(view))
+        if view.own is None or not view.own.pod_cidrs:
             return Outcome()
         settings = BGPSettings.of(view.spec)
         found = topology(view, settings)
@@ -91,9 +93,12 @@ class BGP:
             else:
                 await self._carry_out(view, view.own, settings, found)
         self._applied.set()
+        return Outcome(problems=found.problems, waiting=await self._not_reached(view) - found.problems.keys())
+
+    async def _not_reached(self, view: View) -> frozenset[str]:
+        """Raises BackendFailure."""
         reached = await asyncio.to_thread(kernel.present, self._config)
-        waiting = {name for name, peer in view.peers.items() if not reached.issuperset(peer.pod_cidrs)}
-        return Outcome(problems=found.problems, waiting=frozenset(waiting - found.problems.keys()))
+        return frozenset(name for name, peer in view.led_to.items() if not reached.issuperset(peer.pod_cidrs))
 
     def facts(self) -> Mapping[str, str]:
         if not self._is_chosen:

@@ -4,14 +4,13 @@ They carry BIRD's protocol number (rtnetlink(7)) and a metric of this instance's
 other instances, neither sees nor touches them. The metric is above those of other routes: what another back end has made counts before.
 """
 
-import json
 import zlib
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
 
 from pilothouse.network.backends.config import BackendConfig, Network
-from pilothouse.network.backends.table import ip
+from pilothouse.network.backends.table import ip, listed
 
 FIRST_METRIC, METRICS = 40_000, 20_000
 _FAMILIES = ("-4", "-6")
@@ -41,6 +40,6 @@ def withdraw(config: BackendConfig) -> None:
 
 def _routes(family: str, config: BackendConfig) -> Iterator[Any]:
     own = metric(config)
-    for each in json.loads(ip("-json", family, "route", "show", "proto", "bird") or "[]"):
+    for each in listed("ip", "-json", family, "route", "show", "proto", "bird"):
         if each.get("metric") == own:
             yield each if each["dst"] != "default" else {**each, "dst": "0.0.0.0/0" if family == "-4" else "::/0"}

@@ -8,7 +8,7 @@ def plan(view: View) -> tuple[dict[str, list[Route]], dict[str, str]]:
     """By node: the routes, and why a range of it has none."""
     routes: dict[str, list[Route]] = {}
     problems: dict[str, str] = {}
-    for name, peer in view.peers.items():
+    for name, peer in view.led_to.items():
         for network in peer.pod_cidrs:
             gateway = peer.address(network.version)
             if gateway is None:

@@ -1,7 +1,6 @@
 """The edge to the kernel's tunnels. Everything here blocks: call it in a thread."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pilothouse.network.backends import table
 from pilothouse.network.backends.config import Address, BackendConfig
 from pilothouse.network.backends.links import Link, Vxlan, holder, links
 from pilothouse.network.backends.seam import BackendFailure, Peer, View
-from pilothouse.network.backends.table import batch, ip
+from pilothouse.network.backends.table import batch, ip, listed
 from pilothouse.network.backends.vxlan import guard
 from pilothouse.network.backends.vxlan.plan import Ends, Setting, Wanted, gateway
 
@@ -131,12 +130,12 @@ def apply(wanted: Wanted, config: BackendConfig) -> dict[str, str]:
 def _neighbours(link: str) -> dict[str, str]:
     found: list[Any] = []
     for family in ("-4", "-6"):
-        found += json.loads(ip("-json", family, "neighbour", "show", "dev", link, "nud", "permanent") or "[]")
+        found += listed("ip", "-json", family, "neighbour", "show", "dev", link, "nud", "permanent")
     return {each["dst"]: each.get("lladdr", "") for each in found if not each["dst"].startswith("ff")}
 
 
 def _forwarding(link: str) -> dict[str, str]:
-    found: list[Any] = json.loads(table.run("bridge", "-json", "fdb", "show", "dev", link) or "[]")
+    found = listed("bridge", "-json", "fdb", "show", "dev", link)
     return {each["mac"]: each["dst"] for each in found if "dst" in each and each["mac"] != "00:00:00:00:00:00"}
 
 

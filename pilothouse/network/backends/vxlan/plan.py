@@ -76,7 +76,7 @@ def plan(view: View, own: Ends, older: Mapping[Setting, str], links: Sequence[Li
     holders: dict[str, str] = {}
     for link in older.values():
         wanted.neighbours[link], wanted.forwarding[link] = {}, {}
-    for name, peer in view.peers.items():
+    for name, peer in view.led_to.items():
         if view.spec["vxlan"]["directRouting"] and (direct := _direct(peer, links, view.limits.get(name, 0))):
             wanted.routes[name] = direct
             continue

@@ -49,7 +49,7 @@ def announced(node: Object) -> tuple[str, int] | None:
 def plan(view: View, link: str) -> Wanted:
     wanted = Wanted()
     waiting = set()
-    for name, peer in view.peers.items():
+    for name, peer in view.led_to.items():
         said = announced(view.peers.get(peer.through, peer).node)
         if said is None:
             waiting.add(name)

@@ -76,6 +76,21 @@ def test_nodes_come_and_go_without_a_word_to_the_other_sessions(tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_a_node_that_has_left_its_tunnel_is_reached_although_what_it_says_does_not_get_through(tmp_path: Path) -> None:
+    with speakers(tmp_path) as cluster:
+        first, second = cluster.hosts
+        cluster.set(backend="VXLAN")
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(lambda: cluster.settled() and reaches(first, second), "both follow, and tunnels lead there")
+        second.is_mute = True
+        cluster.set(backend="BGP")
+        until(lambda: "phv" not in second.ip("link"), "its tunnel is gone")
+        assert "phv" in first.ip("link")
+        assert all(reaches(first, second) for _ in range(5))
+
+
+@pytest.mark.slow
 def test_open_connections_outlive_the_way_to_bgp_and_back(tmp_path: Path) -> None:
     with speakers(tmp_path) as cluster:
         first, second = cluster.hosts
