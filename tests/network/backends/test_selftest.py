@@ -122,3 +122,11 @@ def test_limits_of_a_narrow_path_stay_over_a_restart(tmp_path: Path) -> None:
         for _ in range(10):
             assert first.ip("route") == before
             reaches(first, second, within_s=0.1)
+
+
+def test_a_port_that_is_closed_after_all_was_well_is_noticed(tmp_path: Path) -> None:
+    with hosts(tmp_path) as cluster:
+        first, second = begin(cluster, backend="VXLAN")
+        condition(first, "PodNetworkWorks")
+        block(second, "udp dport 8472 drop")
+        assert "let UDP port 8472 through" in condition(first, "TunnelBlocked")

@@ -1,4 +1,4 @@
-"""Chooses which nodes are tried, and keeps what was found: a few nodes a round, new ones and those in trouble first.
+"""Tries a few nodes a round, and keeps what was found.
 
 What it can repair it repairs: the packets to a node are held to what its path carries, and the tunnel's checksums are computed by the
 kernel where cards get them wrong. The rest stands in a condition of this Node.
@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import NoReturn
 
 import structlog
@@ -22,22 +21,13 @@ from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.seam import Peer, View
 from pilothouse.network.backends.selftest import offload
 from pilothouse.network.backends.selftest.echo import gateways, serve
+from pilothouse.network.backends.selftest.order import AT_ONCE, Tried, due
 from pilothouse.network.backends.selftest.probe import Finding, Target, probe
 from pilothouse.network.backends.selftest.verdict import CONDITION, Verdict, summary, trouble
 
 log = structlog.get_logger("network.selftest")
-AT_ONCE = 5
-"""Nodes that are tried in one tick."""
 BELIEVED = 2
 """Failures in a row after which trouble is said."""
-
-
-@dataclass(slots=True)
-class _Tried:
-    """at: when, on the loop's clock; 0: never. failures: in a row."""
-
-    at: float = 0.0
-    failures: int = 0
 
 
 class SelfTest:
@@ -52,7 +42,7 @@ class SelfTest:
         self._view: View | None = None
         self._mtus: Mapping[int, int] = {}
         self._links: tuple[str, ...] = ()
-        self._tried: dict[str, _Tried] = {}
+        self._tried: dict[str, Tried] = {}
         self._troubles: dict[str, Verdict] = {}
         self._news = asyncio.Event()
         self._serving = AsyncExitStack()
@@ -73,7 +63,9 @@ class SelfTest:
             self.limits.pop(name, None)
         new = [name for name, peer in peers.items() if name not in self._tried or _place(before, name) != _place_of(peer)]
         for name in new:
-            self._tried[name] = _Tried()
+            # At the end: one that comes again and again keeps nobody waiting.
+            self._tried.pop(name, None)
+            self._tried[name] = Tried()
         if gone:
             self._say()
         if new or gone:
@@ -116,7 +108,7 @@ class SelfTest:
     async def _round(self) -> None:
         view = self._view
         assert view is not None
-        chosen = self._due(time.monotonic())
+        chosen = due(self._tried, time.monotonic(), self._probing.round_s)
         targets = [target for name in chosen for target in self._targets(view, name)]
         found = await each([self._try(target) for target in targets], limit=AT_ONCE)
         if view is not self._view and view.spec != (self._view.spec if self._view else None):
@@ -134,15 +126,6 @@ class SelfTest:
         if wrong or not any(tried.failures for tried in self._tried.values()):
             # One failure alone is no trouble yet, and no proof of the contrary.
             self._conditions.set(CONDITION, wrong, verdict.reason, verdict.message)
-
-    def _due(self, now: float) -> list[str]:
-        """New ones, then those in trouble, then those that were tried longest ago."""
-        due = [
-            (bool(tried.at), not tried.failures, tried.at, name)
-            for name, tried in self._tried.items()
-            if not tried.at or tried.failures or now - tried.at >= self._probing.round_s
-        ]
-        return [name for *_, name in sorted(due)[:AT_ONCE]]
 
     def _targets(self, view: View, name: str) -> list[Target]:
         peer = view.peers.get(name)
