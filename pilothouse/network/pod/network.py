@@ -200,6 +200,9 @@ class PodNetwork:
             # Meanwhile none of these addresses is given to another pod.
             for address in self._ports.addresses.difference(*(lease.addresses for lease in leases)):
                 self._ports_closed([address])
+            for lease in self._released:
+                self._ports_closed(lease.addresses)
+            self._reap()
         for lease in due:
             if self._ports_closed(lease.addresses):
                 self._give_back(lease)
@@ -297,6 +300,9 @@ class PodNetwork:
         self._refuse_foreign_ports(request)
         lease = self._lease(request)
         with self._undone_on_failure(request, lease):
+            for address in lease.addresses:
+                # Of a pod before that this process knows nothing of, or of the same request before.
+                self._ports.close(address)
             return _Joined(request, lease, links.attach(lease, request.netns, self.config, self._mtu))
 
     def _refuse_foreign_ports(self, request: cni.CniRequest) -> None:
@@ -343,12 +349,13 @@ class PodNetwork:
                 raise cni.CniError(cni.NO_ADDRESS, f"{error}: pods that end give theirs back") from error
 
     def _reap(self) -> None:
-        """Free the addresses whose links are gone with their namespaces."""
+        """Free the addresses whose links are gone with their namespaces. Those stay to which a port of the host leads still."""
         now = time.monotonic()
+        led_to = self._ports.addresses
         for lease, since in list(self._released.items()):
             if now - since > LINGER_S:
                 links.remove(lease.link)
-            if not links.has(lease.link):
+            if not links.has(lease.link) and led_to.isdisjoint(lease.addresses):
                 del self._released[lease]
                 self._pool.free(lease)
 
@@ -364,9 +371,13 @@ class PodNetwork:
         with self._lock:
             if not self._is_held(lease):
                 return  # Deleted meanwhile, and the address may be another pod's.
-        self._ports_closed(lease.addresses)
+        is_closed = self._ports_closed(lease.addresses)
         links.remove(lease.link)
         with self._lock:
+            if not is_closed:
+                # Another pod that had the address would be reached by them. They are tried again.
+                self._released.setdefault(lease, time.monotonic())
+                return
             self._released.pop(lease, None)
             self._pool.free(lease)
 

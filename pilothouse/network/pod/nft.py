@@ -32,6 +32,8 @@ def run(arguments: Sequence[str], commands: str = "") -> str:
         raise NetworkFailure("the program nft is not installed (Debian package nftables)") from error
     except subprocess.TimeoutExpired as error:
         raise NetworkFailure(f"nft has not answered within {_TIMEOUT_S} s: this machine is slow or busy") from error
+    except OSError as error:
+        raise NetworkFailure(f"nft: {error}") from error
     if done.returncode:
         raise NetworkFailure(f"nft: {done.stderr.strip() or f'exit status {done.returncode}'}")
     return done.stdout

@@ -11,7 +11,7 @@ import pytest
 from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.network.pod import PodNetwork, PodNetworkConfig, host_ports, kernel, links, nft, rules
 from pilothouse.network.pod.addresses import Lease
-from pilothouse.network.pod.cni import PortMapping
+from pilothouse.network.pod.cni import NO_ADDRESS, TRY_AGAIN, PortMapping
 from pilothouse.network.pod.network import Admitted
 from tests.network.pod.test_cni import request
 
@@ -19,11 +19,12 @@ PORTS = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "t
 
 
 class Machine:
-    """The kernel's links and host ports."""
+    """The kernel's links and host ports. is_busy: no port can be closed."""
 
     def __init__(self) -> None:
         self.links: set[str] = set()
         self.ports: dict[PortMapping, str] = {}
+        self.is_busy = False
 
     def attach(self, lease: Lease, netns: str, config: PodNetworkConfig, mtu: int) -> str:
         self.links.add(lease.link)
@@ -36,6 +37,8 @@ class Machine:
         return ""
 
     def close_ports(self, table: str, address: str, ports: Sequence[PortMapping]) -> str:
+        if self.is_busy:
+            raise kernel.NetworkFailure("nft has not answered within 20 s")
         for port in ports:
             del self.ports[port]
         return ""
@@ -73,8 +76,10 @@ def network_with(
     config = PodNetworkConfig(
         instance="t", pod_cidrs=cidrs, device="b", socket=tmp_path / "s", conf_dir=tmp_path / "c", bin_dir=tmp_path / "b"
     )
-    network = PodNetwork(config, admitted=admitted, conditions=conditions)
+    return asking(PodNetwork(config, admitted=admitted, conditions=conditions), threads)
 
+
+def asking(network: PodNetwork, threads: ThreadPoolExecutor) -> Asking:
     async def ask(command: str, container: str, **runtime: object) -> tuple[int, Any]:
         arguments = f"K8S_POD_NAMESPACE=default;K8S_POD_NAME={container};K8S_POD_UID=u-{container}"
         return await network._answer(threads, request(command, container=container, arguments=arguments, runtimeConfig=runtime))
@@ -171,3 +176,53 @@ async def test_a_host_port_of_a_family_that_pods_do_not_have_is_refused(
     assert answer["msg"] == "pod default/one: hostPort 8080 at fd00::1 leads into no pod: pods have IPv4 addresses alone"
     status, _ = await network_with(admitted, threads, tmp_path, ("10.244.7.0/24", "fd00:7::/64"))("ADD", "two", portMappings=[port])
     assert (status, list(machine.ports.values())) == (0, ["fd00:7::2"])
+
+
+def network_of_one_pod(tmp_path: Path) -> PodNetwork:
+    files = {name: tmp_path / name for name in ("socket", "conf_dir", "bin_dir")}
+    return PodNetwork(PodNetworkConfig(instance="t", pod_cidrs=("10.244.7.0/30",), device="b", **files))
+
+
+async def test_an_address_to_which_a_port_leads_is_nobody_elses_until_it_is_closed(
+    machine: Machine, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    ask = asking(network_of_one_pod(tmp_path), threads)
+    assert (await ask("ADD", "first", **PORTS))[0] == 0
+    machine.is_busy = True
+    status, answer = await ask("DEL", "first")
+    assert (status, answer["code"]) == (1, TRY_AGAIN)
+    machine.links.clear()
+    status, answer = await ask("ADD", "second")
+    assert (status, answer["code"]) == (1, NO_ADDRESS)
+    machine.is_busy = False
+    assert (await ask("DEL", "first"))[0] == 0
+    assert not machine.ports
+    assert (await ask("ADD", "second"))[0] == 0
+
+
+async def test_a_port_that_could_not_be_closed_is_closed_later_although_nobody_asks_again(
+    machine: Machine, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    network = network_of_one_pod(tmp_path)
+    ask = asking(network, threads)
+    await ask("ADD", "first", **PORTS)
+    machine.is_busy = True
+    await ask("DEL", "first")
+    machine.links.clear()
+    network.collect([], now=0.0)
+    assert machine.ports
+    machine.is_busy = False
+    network.collect([], now=60.0)
+    assert not machine.ports
+    assert (await ask("ADD", "second"))[0] == 0
+
+
+async def test_a_port_that_an_earlier_process_left_open_does_not_lead_to_a_new_pod(
+    machine: Machine, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    network = network_of_one_pod(tmp_path)
+    left = PortMapping("tcp", 8080, 80)
+    network._ports._open["10.244.7.2"] = (left,)
+    machine.ports[left] = "10.244.7.2"
+    assert (await asking(network, threads)("ADD", "second"))[0] == 0
+    assert not machine.ports
