@@ -7,6 +7,7 @@ from typing import Protocol
 from pilothouse.aio.beside import Beside
 from pilothouse.engine.apiserver.admission.certificates import Certificates
 from pilothouse.engine.apiserver.admission.chain import Chain
+from pilothouse.engine.apiserver.admission.cluster_network import ClusterNetworkLifecycle
 from pilothouse.engine.apiserver.admission.definitions import DefinitionLifecycle
 from pilothouse.engine.apiserver.admission.escalation import Escalation
 from pilothouse.engine.apiserver.admission.limits import LimitRanger
@@ -146,6 +147,7 @@ def _admission(
         [
             NamespaceLifecycle(objects),
             DefinitionLifecycle(objects),
+            ClusterNetworkLifecycle(),
             LimitRanger(objects),
             ServiceAccounts(objects),
             NodeRestriction(objects, ranges),

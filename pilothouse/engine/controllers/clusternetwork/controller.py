@@ -9,7 +9,7 @@ import structlog
 from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
-from pilothouse.engine.controllers.clusternetwork.install import ensure_object, install
+from pilothouse.engine.controllers.clusternetwork.install import install
 from pilothouse.engine.controllers.clusternetwork.report import report
 from pilothouse.model import meta
 from pilothouse.model.cluster_network import CANNOT, CLUSTERNETWORKS, FOLLOWS, NAME
@@ -31,6 +31,8 @@ class ClusterNetworkController:
         self._clock = clock
         self._nodes = informers.of(NODES)
         self._networks = Informers(informers.client).of(CLUSTERNETWORKS)
+        self._last: Object = {}
+        """What was set last: it is set again where an API server that is not ours let somebody delete it, or its kind."""
         self._wake = asyncio.Event()
         self._nodes.on_change(self._node_changed)
         self._networks.on_change(lambda old, new: self._wake.set())
@@ -69,11 +71,13 @@ class ClusterNetworkController:
     async def _reconcile(self) -> None:
         network = self._networks.get(NAME)
         if network is None:
-            return await ensure_object(self._client)
+            log.warning("the ClusterNetwork is gone: made again as it was", backend=self._last.get("backend"))
+            await install(self._client, self._last)
+            return
+        self._last = network["spec"]
         status = report(network, self._nodes.items(), meta.rfc3339(self._clock()))
         if status != network.get("status"):
             await self._client.patch(CLUSTERNETWORKS, NAME, {"status": status}, subresource="status")
-        return None
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if _said(old) != _said(new):

@@ -7,11 +7,12 @@ from pilothouse.engine.controllers.clusternetwork.definitions import DEFINITION,
 from pilothouse.model import meta
 from pilothouse.model.cluster_network import CLUSTERNETWORKS, NAME
 from pilothouse.model.errors import AlreadyExists
+from pilothouse.model.json import Object
 from pilothouse.model.kinds import CRDS
 
 
-async def install(client: Client) -> None:
-    """Raises ApiError: also while the kind is not served yet, for a moment after it was made."""
+async def install(client: Client, spec: Object | None = None) -> None:
+    """spec: of the object, where there is none. Raises ApiError: also while the kind is not served yet, for a moment after it was made."""
     found = await client.get_or_none(CRDS, meta.name(DEFINITION))
     if found is None:
         with suppress(AlreadyExists):
@@ -19,10 +20,6 @@ async def install(client: Client) -> None:
     elif meta.annotations(found).get(MADE_HERE) != meta.annotations(DEFINITION)[MADE_HERE]:
         patch = {"metadata": {"annotations": meta.annotations(DEFINITION)}, "spec": DEFINITION["spec"]}
         await client.patch(CRDS, meta.name(DEFINITION), patch)
-    await ensure_object(client)
-
-
-async def ensure_object(client: Client) -> None:
     if await client.get_or_none(CLUSTERNETWORKS, NAME) is None:
         with suppress(AlreadyExists):
-            await client.create(CLUSTERNETWORKS, {"metadata": {"name": NAME}, "spec": {}})
+            await client.create(CLUSTERNETWORKS, {"metadata": {"name": NAME}, "spec": spec or {}})

@@ -1,19 +1,25 @@
 """The ClusterNetwork in a cluster with all controllers, each with its own rights."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from pilothouse.aio.tasks import scope
+from pilothouse.client.client import Client
+from pilothouse.client.transport import Call
 from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.controllers.clusternetwork.controller import ClusterNetworkController
 from pilothouse.engine.controllers.clusternetwork.definitions import DEFINITION, MADE_HERE
 from pilothouse.engine.controllers.clusternetwork.install import install
 from pilothouse.model.cluster_network import CANNOT, CLUSTERNETWORKS, FOLLOWS, filled
-from pilothouse.model.errors import ApiError
+from pilothouse.model.errors import ApiError, Forbidden
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CRDS, NODES
 from tests.engine.controllers.conftest import Cluster, controlled, held
+from tests.network.cluster import FakeCluster
 from tests.people import controller_client
 
 
@@ -38,11 +44,49 @@ async def applied(cluster: Cluster, status: str) -> Object:
     return await cluster.until_one(CLUSTERNETWORKS, "default", is_so)
 
 
-async def test_the_network_is_there_with_its_defaults_and_comes_back_when_it_is_deleted(cluster: Cluster) -> None:
+async def test_the_network_is_there_with_its_defaults(cluster: Cluster) -> None:
     found = await cluster.client.get(CLUSTERNETWORKS, "default")
     assert filled({}) | {"bgp": found["spec"]["bgp"]} == found["spec"]
-    await cluster.client.delete(CLUSTERNETWORKS, "default")
-    await cluster.until_one(CLUSTERNETWORKS, "default", lambda each: each["metadata"]["uid"] != found["metadata"]["uid"])
+
+
+async def test_the_network_is_not_deleted_whoever_asks_and_however(cluster: Cluster) -> None:
+    found = await cluster.client.get(CLUSTERNETWORKS, "default")
+    for resource, name in ((CLUSTERNETWORKS, "default"), (CRDS, CLUSTERNETWORKS.group_resource)):
+        with pytest.raises(Forbidden, match="nodes go by it to reach each other's pods; change it, with `ph network set`"):
+            await cluster.client.delete(resource, name)
+    with pytest.raises(Forbidden):
+        await cluster.client.delete_collection(CLUSTERNETWORKS)
+    assert (await cluster.client.get(CLUSTERNETWORKS, "default"))["metadata"]["uid"] == found["metadata"]["uid"]
+
+
+class Api(FakeCluster):
+    """reported: set once the controller has written a status."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reported = asyncio.Event()
+
+    async def call(self, call: Call) -> Any:
+        if call.method == "PATCH":
+            self.reported.set()
+            return {}
+        return await super().call(call)
+
+
+async def test_a_network_that_is_gone_all_the_same_comes_back_as_it_was() -> None:
+    api = Api()
+    await api.put(CRDS, DEFINITION)
+    await api.put(CLUSTERNETWORKS, {"metadata": {"name": "default", "generation": 7}, "spec": filled({"backend": "VXLAN", "mtu": 1400})})
+    informers = api.informers()
+    async with scope() as tasks, asyncio.timeout(10):
+        tasks.spawn(informers.run())
+        tasks.spawn(ClusterNetworkController(Client(api), informers).run())
+        await api.reported.wait()
+        await api.delete(CLUSTERNETWORKS, "", "default")
+        while (again := await Client(api).get_or_none(CLUSTERNETWORKS, "default")) is None:
+            await asyncio.sleep(0.02)
+        tasks.cancel()
+    assert again["spec"] == filled({"backend": "VXLAN", "mtu": 1400})
 
 
 @pytest.mark.parametrize(
