@@ -7,6 +7,7 @@ Source: metallb/metallb internal/config, internal/allocator.
 
 import ipaddress
 import math
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -79,12 +80,12 @@ class Pool:
     def size(self, version: int) -> int:
         return sum(each.size - (_buggy(each) if self.avoid_buggy else 0) for each in self.ranges if each.version == version)
 
-    def first_free(self, version: int, taken: Collection[int]) -> Address | None:
-        """The lowest one whose number is not taken. As many steps as addresses before it are taken, 0.1 us each."""
+    def first_free(self, version: int, given: Collection[int], barred: Collection[int] = ()) -> Address | None:
+        """The lowest one whose number is in neither. As many steps as addresses before it are, 0.1 us each."""
         for each in self.ranges:
             number = each.first
             while each.version == version and number <= each.last:
-                if number not in taken and not (self.avoid_buggy and version == 4 and number & 0xFF in BUGGY):
+                if number not in given and number not in barred and not (self.avoid_buggy and version == 4 and number & 0xFF in BUGGY):
                     return _address(version, number)
                 number += 1
         return None
@@ -92,17 +93,29 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """usable: by priority and name. problems: by the name of the pool, why it is left out. given: whether there is any pool object."""
+    """usable: by priority and name, without two that have an address both. problems: by the name of the pool, why it is left out.
+
+    given: whether there is any pool object.
+    """
 
     usable: tuple[Pool, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
     given: bool = False
+    _places: Sequence[tuple[tuple[int, int], Pool]] = field(init=False, repr=False, compare=False)
+    """Pools by where each of their ranges begins: family and number."""
+
+    def __post_init__(self) -> None:
+        found = [((each.version, each.first), pool) for pool in self.usable for each in pool.ranges]
+        object.__setattr__(self, "_places", sorted(found, key=_beginning))
 
     def named(self, name: str) -> Pool | None:
         return next((pool for pool in self.usable if pool.name == name), None)
 
     def of(self, address: Address) -> Pool | None:
-        return next((pool for pool in self.usable if pool.holds(address)), None)
+        wanted: tuple[int, int] = address.version, int(address)
+        place = bisect_right(self._places, wanted, key=_beginning)
+        pool = self._places[place - 1][1] if place else None
+        return pool if pool is not None and pool.holds(address) else None
 
 
 def read(objects: Sequence[Object], own_networks: Iterable[Network]) -> Pools:
@@ -137,6 +150,10 @@ def parse(obj: Object) -> Pool:
         namespace_selectors=tuple(_selectors(for_whom.get("namespaceSelectors"))),
         service_selectors=tuple(_selectors(for_whom.get("serviceSelectors"))),
     )
+
+
+def _beginning(place: tuple[tuple[int, int], Pool]) -> tuple[int, int]:
+    return place[0]
 
 
 def _selectors(found: Sequence[Object] | None) -> Iterator[selector.Selector]:

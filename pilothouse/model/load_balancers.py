@@ -82,16 +82,6 @@ def address(text: str) -> Address | None:
         return None
 
 
-def node_addresses(node: Object) -> list[Address]:
-    """Towards others, as the node itself says."""
-    found = (address(text) for text in (meta.annotations(node).get(NODE_ADDRESSES) or "").split(","))
-    return [each for each in found if each is not None]
-
-
-def ports_in_use(node: Object) -> frozenset[str]:
-    return frozenset((meta.annotations(node).get(PORTS_IN_USE) or "").split())
-
-
 def usable_nodes(nodes: Iterable[Object]) -> list[Object]:
     """Those that traffic may be led to, by name: ready, real, and not excluded by their label.
 

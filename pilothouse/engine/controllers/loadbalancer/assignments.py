@@ -9,12 +9,25 @@ from dataclasses import dataclass
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.model.load_balancers import SHARING, Address, annotation, ingress_addresses, is_balanced, is_local, port_names
+from pilothouse.model.load_balancers import (
+    ALLOCATED_FROM,
+    GROUP,
+    SHARING,
+    Address,
+    annotation,
+    ingress_addresses,
+    is_balanced,
+    is_local,
+    port_names,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What of a Service decides whether it may have an address. age: of two claims the lower one is older."""
+    """What of a Service decides whether it may have an address. age: of two claims the lower one is older.
+
+    pool: from which it has its addresses, as the controller has noted it; "" for those of nodes.
+    """
 
     service: str
     age: tuple[str, str]
@@ -22,13 +35,15 @@ class Claim:
     sharing: str
     is_local: bool
     selector: frozenset[tuple[str, str]]
+    pool: str
 
     @classmethod
     def of(cls, service: Object) -> "Claim":
         spec = service.get("spec") or {}
         age = (str(service["metadata"].get("creationTimestamp") or ""), meta.uid(service))
         chosen = frozenset((spec.get("selector") or {}).items())
-        return cls(meta.key(service), age, port_names(service), annotation(service, SHARING), is_local(service), chosen)
+        pool = str(meta.annotations(service).get(f"{GROUP}/{ALLOCATED_FROM}") or "")
+        return cls(meta.key(service), age, port_names(service), annotation(service, SHARING), is_local(service), chosen, pool)
 
     def shares(self, other: "Claim") -> bool:
         """Whether both may have an address of a pool. Source: metallb.io, usage, "IP address sharing"."""
@@ -43,6 +58,7 @@ class Assignments:
     def __init__(self) -> None:
         self._addresses: dict[str, frozenset[Address]] = {}
         self._claims: dict[Address, dict[str, Claim]] = {}
+        self._ports: dict[tuple[Address, str], dict[str, Claim]] = {}
         self._sharing: dict[str, Counter[Address]] = {}
         self._numbers: dict[int, set[int]] = {4: set(), 6: set()}
 
@@ -57,6 +73,8 @@ class Assignments:
             self._addresses[key] = now
             for address in now:
                 self._claims.setdefault(address, {})[key] = claim
+                for port in claim.ports:
+                    self._ports.setdefault((address, port), {})[key] = claim
                 self._numbers[address.version].add(int(address))
                 if claim.sharing:
                     self._sharing.setdefault(claim.sharing, Counter())[address] += 1
@@ -67,7 +85,13 @@ class Assignments:
         before = self._addresses.pop(key, frozenset())
         for address in before:
             holders = self._claims[address]
-            self._unshare(holders.pop(key).sharing, address)
+            claim = holders.pop(key)
+            self._unshare(claim.sharing, address)
+            for port in claim.ports:
+                at_port = self._ports[address, port]
+                del at_port[key]
+                if not at_port:
+                    del self._ports[address, port]
             if not holders:
                 del self._claims[address]
                 self._numbers[address.version].discard(int(address))
@@ -79,6 +103,15 @@ class Assignments:
     def others(self, address: Address, key: str) -> Iterator[Claim]:
         """Claims of Services other than that one."""
         return (claim for service, claim in self._claims.get(address, {}).items() if service != key)
+
+    def rivals(self, address: Address, claim: Claim) -> Iterator[Claim]:
+        """Claims of other Services at that address to one of its ports."""
+        for port in claim.ports:
+            yield from (other for service, other in self._ports.get((address, port), {}).items() if service != claim.service)
+
+    def is_of_pool(self, address: Address) -> bool:
+        """Whether a Service has it from a pool."""
+        return any(claim.pool for claim in self._claims.get(address, {}).values())
 
     def shared_by(self, sharing: str) -> Iterable[Address]:
         """Addresses of Services with that sharing key."""

@@ -25,7 +25,8 @@ from pilothouse.engine.controllers.loadbalancer import from_nodes, from_pools
 from pilothouse.engine.controllers.loadbalancer.assignments import Assignments
 from pilothouse.engine.controllers.loadbalancer.from_pools import Grant
 from pilothouse.engine.controllers.loadbalancer.install import install
-from pilothouse.engine.controllers.loadbalancer.report import PoolReport
+from pilothouse.engine.controllers.loadbalancer.node_addresses import NodeAddresses
+from pilothouse.engine.controllers.loadbalancer.report import NodeReport, PoolReport
 from pilothouse.engine.controllers.loadbalancer.wish import Refused
 from pilothouse.model import address_pools as pools
 from pilothouse.model import meta, selector
@@ -36,24 +37,18 @@ from pilothouse.model.load_balancers import (
     ALLOCATED_FROM,
     BGPADVERTISEMENTS,
     CLEANUP,
-    EXCLUDED,
     GROUP,
     IPADDRESSPOOLS,
     L2ADVERTISEMENTS,
     NAMESPACE,
-    NODE_ADDRESSES,
-    PORTS_IN_USE,
     SERVICEL2STATUSES,
     Address,
-    address,
     ingress,
     is_balanced,
     is_local,
-    is_usable,
     service_keys,
     serving_nodes,
 )
-from pilothouse.model.node_objects import is_simulated
 
 log = structlog.get_logger("controllers.loadbalancer")
 
@@ -96,7 +91,8 @@ class LoadBalancerController:
         self._waiting: dict[str, str] = {}
         self._said: dict[str, str] = {}
         self._read: pools.Pools | None = None
-        self._reserved: frozenset[Address] = frozenset()
+        self._addresses = NodeAddresses(self._networks)
+        self._doubts = NodeReport(recorder)
         self._report = PoolReport(client, recorder, clock)
         self._controller = Controller("load-balancer", self.reconcile)
         self._services.informer.on_change(self._service_changed)
@@ -161,9 +157,9 @@ class LoadBalancerController:
             serving = serving_nodes(self._slices.by_index("service", meta.key(service))) if is_local(service) else None
             own = set(self._ports_of(service))
             node_ports = {port for port, count in self._node_ports.items() if count > (port in own)}
-            return from_nodes.choose(service, from_nodes.Nodes(self._nodes.items(), serving, node_ports), self._given)
+            return from_nodes.choose(service, from_nodes.Nodes(self._addresses.believed(), serving, node_ports), self._given)
         namespace = self._namespaces.get(meta.namespace(service))
-        return from_pools.choose(service, meta.labels(namespace or {"metadata": {}}), found, self._given, self._reserved)
+        return from_pools.choose(service, meta.labels(namespace or {"metadata": {}}), found, self._given, self._addresses.believed())
 
     async def _refuse(self, service: Object, why: str) -> None:
         self._waiting[meta.key(service)] = why
@@ -242,13 +238,14 @@ class LoadBalancerController:
         services = self._services.informer.items()
         if key == ALL:
             self._read = None
-            self._reserved = frozenset(each for node in self._nodes.items() for each in _own_addresses(node))
             chosen = [meta.key(each) for each in services if is_balanced(each)]
         else:
             chosen = list(self._waiting)
         for each in chosen:
             self._controller.queue.add(each)
-        await self._report.tell(self._pools.items(), self._pools_read(), self._given, self._reserved, self._is_announced)
+        believed = self._addresses.believed()
+        self._doubts.tell(self._nodes, believed, self._given)
+        await self._report.tell(self._pools.items(), self._pools_read(), self._given, believed.owners, self._is_announced)
         await self._forget_announcements()
 
     async def _forget_announcements(self) -> None:
@@ -301,9 +298,12 @@ class LoadBalancerController:
         return [f"{(each.get('protocol') or 'TCP').lower()}/{each['nodePort']}" for each in ports if each.get("nodePort")]
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
-        # Where there are pools it does not matter what listens on nodes, which may change often.
-        with_ports = not self._pools.items()
-        if _node_facts(old, with_ports=with_ports) != _node_facts(new, with_ports=with_ports):
+        if new is None:
+            is_other = old is not None and self._addresses.remove(meta.name(old))
+        else:
+            # Where there are pools it does not matter what listens on nodes, which may change often.
+            is_other = self._addresses.put(new, with_ports=not self._pools.items())
+        if is_other:
             self._later(ALL)
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
@@ -327,20 +327,6 @@ def _entries(service: Object, addresses: Iterable[Address]) -> list[Object]:
     return [{"ip": str(each), "ipMode": "VIP", "ports": ports} for each in addresses]
 
 
-def _node_facts(node: Object | None, *, with_ports: bool) -> object:
-    """What the addresses of Services depend on."""
-    if node is None or is_simulated(node):
-        return None
-    annotations = meta.annotations(node)
-    return (
-        is_usable(node),
-        EXCLUDED in meta.labels(node),
-        annotations.get(NODE_ADDRESSES),
-        annotations.get(PORTS_IN_USE) if with_ports else None,
-        sorted(str(each) for each in _own_addresses(node)),
-    )
-
-
 def _is_for(advertisement: Object, pool: Object) -> bool:
     """One that is not understood is for none."""
     spec = advertisement.get("spec") or {}
@@ -350,9 +336,3 @@ def _is_for(advertisement: Object, pool: Object) -> bool:
     except selector.SelectorError:
         return False
     return is_selected or meta.name(pool) in names or not (names or selectors)
-
-
-def _own_addresses(node: Object) -> Iterable[Address]:
-    texts = [each.get("address") or "" for each in (node.get("status") or {}).get("addresses") or () if each.get("type") != "Hostname"]
-    texts += (meta.annotations(node).get(NODE_ADDRESSES) or "").split(",")
-    return {found for text in texts if (found := address(text)) is not None}

@@ -1,7 +1,7 @@
 """Which addresses of the pools a Service gets. Pure.
 
 A Service keeps what it has for as long as it may have it. What it may not: an address that no pool holds any more that takes it, or that an
-older Service has which does not share it.
+older Service has which does not share it. A node that comes and says that the address is its own takes it from no Service.
 Source: metallb.io, usage and "Advanced AddressPool configuration".
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pilothouse.engine.controllers.loadbalancer.assignments import Assignments, Claim
+from pilothouse.engine.controllers.loadbalancer.node_addresses import Believed
 from pilothouse.engine.controllers.loadbalancer.wish import Refused, Wish
 from pilothouse.model.address_pools import Pool, Pools
 from pilothouse.model.json import Object
@@ -24,9 +25,9 @@ class Grant:
     remark: str = ""
 
 
-def choose(service: Object, namespace_labels: Mapping[str, str], pools: Pools, given: Assignments, reserved: frozenset[Address]) -> Grant:
-    """given: what the Services have. reserved: addresses that are no Service's to have, those of nodes. Raises Refused."""
-    chooser = _Chooser(service, namespace_labels, pools, given, reserved)
+def choose(service: Object, namespace_labels: Mapping[str, str], pools: Pools, given: Assignments, nodes: Believed) -> Grant:
+    """given: what the Services have. nodes: what is theirs is given to no Service. Raises Refused."""
+    chooser = _Chooser(service, namespace_labels, pools, given, nodes)
     wish = Wish.of(service)
     if wish.addresses:
         return chooser.asked(wish)
@@ -43,14 +44,12 @@ def choose(service: Object, namespace_labels: Mapping[str, str], pools: Pools, g
 
 
 class _Chooser:
-    def __init__(
-        self, service: Object, namespace_labels: Mapping[str, str], pools: Pools, given: Assignments, reserved: frozenset[Address]
-    ) -> None:
+    def __init__(self, service: Object, namespace_labels: Mapping[str, str], pools: Pools, given: Assignments, nodes: Believed) -> None:
         self._service = service
         self._labels = namespace_labels
         self._pools = pools
         self._given = given
-        self._reserved = reserved
+        self._nodes = nodes
         self._claim = Claim.of(service)
         self._has = given.has(self._claim.service)
 
@@ -109,8 +108,8 @@ class _Chooser:
 
     def _hindrance(self, address: Address) -> str:
         """Why the Service may not have it; "" when it may."""
-        if address in self._reserved:
-            return "which is a node's own: ask for another"
+        if (node := self._nodes.owners.get(address)) and not self._given.is_of_pool(address):
+            return f"which is node {node}'s own: ask for another"
         is_own = address in self._has
         for other in self._given.others(address, self._claim.service):
             if not self._claim.shares(other) and (not is_own or other.age < self._claim.age):
@@ -123,9 +122,7 @@ class _Chooser:
 
     def _lowest(self, pool: Pool, version: int) -> Address | None:
         """The lowest free one of the pool: what the Service has itself it has been offered before."""
-        reserved = {int(each) for each in self._reserved if each.version == version and pool.holds(each)}
-        given = self._given.numbers(version)
-        return pool.first_free(version, given | reserved if reserved else given)
+        return pool.first_free(version, self._given.numbers(version), self._nodes.numbers[version])
 
     def _shared(self, pool: Pool, version: int) -> Address | None:
         """The lowest address of the pool that Services have with which this one shares."""

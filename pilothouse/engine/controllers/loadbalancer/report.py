@@ -1,14 +1,18 @@
-"""What is said of the pools: how full each is, which are left out and why, and whether the configuration as a whole is of use.
+"""What is said of the pools: how full each is, which are left out and why, and whether the configuration as a whole is of use. And of
+Nodes, which of their addresses are not believed.
 
 Source: metallb/metallb api/v1beta1 (IPAddressPoolStatus, ConfigurationStateStatus).
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice
 
 from pilothouse.client.client import Client
+from pilothouse.client.informer import Informer
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.controllers.loadbalancer.assignments import Assignments
+from pilothouse.engine.controllers.loadbalancer.node_addresses import Believed
 from pilothouse.model import meta
 from pilothouse.model.address_pools import Pool, Pools
 from pilothouse.model.errors import AlreadyExists, NotFound
@@ -20,6 +24,7 @@ STATE = "controller"
 VALID = "poolReconcilerValid"
 _MOST = (1 << 63) - 1
 """Of an int64: a /64 has more addresses."""
+_MOST_NAMED = 4
 
 _NOT_ANNOUNCED = (
     "no L2Advertisement or BGPAdvertisement is for this pool, so nobody is told where its addresses are: make an L2Advertisement in"
@@ -36,15 +41,20 @@ class PoolReport:
         self._state = ""
 
     async def tell(
-        self, objects: Sequence[Object], found: Pools, given: Assignments, reserved: frozenset[Address], announced: Announces
+        self, objects: Sequence[Object], found: Pools, given: Assignments, nodes: Collection[Address], announced: Announces
     ) -> None:
-        """objects: the pools as the cache has them. announced: whether any advertisement is for a pool. Raises ApiError."""
-        used = _used(found, given)
+        """objects: the pools as the cache has them. nodes: what they have themselves. announced: whether any advertisement is for a pool.
+
+        Raises ApiError.
+        """
+        used = _by_pool(found, given.addresses())
+        reserved = _by_pool(found, (each for each in nodes if not given.is_of_pool(each)))
         for obj in objects:
             pool = found.named(meta.name(obj))
             is_silent = pool is not None and bool(used.get(pool.name)) and not announced(obj)
-            self._say(obj, pool, found, reserved, is_silent=is_silent)
-            status = {} if pool is None else _status(pool, used.get(pool.name, []), reserved)
+            inside = reserved.get(pool.name, []) if pool is not None else []
+            self._say(obj, found, inside, is_silent=is_silent)
+            status = {} if pool is None else _status(pool, used.get(pool.name, []), inside)
             if status != (obj.get("status") or {}):
                 try:
                     await self._client.update_status(IPADDRESSPOOLS, obj | {"status": status})
@@ -53,11 +63,10 @@ class PoolReport:
         self._told = {name: why for name, why in self._told.items() if any(meta.name(each) == name for each in objects)}
         await self._tell_state(found)
 
-    def _say(self, obj: Object, pool: Pool | None, found: Pools, reserved: frozenset[Address], *, is_silent: bool) -> None:
+    def _say(self, obj: Object, found: Pools, inside: Sequence[Address], *, is_silent: bool) -> None:
         name = meta.name(obj)
         why = found.problems.get(name, "")
-        inside = sorted(str(each) for each in reserved if pool is not None and pool.holds(each))
-        note = f"{', '.join(inside[:5])} is a node's own address and given to no Service" if inside else ""
+        note = f"{', '.join(sorted(map(str, inside))[:5])} is a node's own address and given to no Service" if inside else ""
         told = why or f"{note} {is_silent}"
         if self._told.get(name) == told:
             return
@@ -93,20 +102,46 @@ class PoolReport:
         self._state = said
 
 
-def _used(found: Pools, given: Assignments) -> dict[str, list[Address]]:
-    used: dict[str, list[Address]] = {}
-    for address in given.addresses():
+class NodeReport:
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._told: dict[str, str] = {}
+
+    def tell(self, nodes: Informer, believed: Believed, given: Assignments) -> None:
+        """Say once of each Node which of its addresses do not count."""
+        doubts = {name: dict(why) for name, why in believed.refused.items()}
+        for address, name in believed.owners.items():
+            if given.is_of_pool(address):
+                holders = ", ".join(claim.service for claim in islice(given.others(address, ""), _MOST_NAMED))
+                doubts.setdefault(name, {})[address] = (
+                    f"it is of an IPAddressPool, and {holders} has it: take it out of the pool, or off the node"
+                )
+        told = {}
+        for name, why in doubts.items():
+            listed = "; ".join(f"{address}: {each}" for address, each in islice(why.items(), _MOST_NAMED))
+            node = nodes.get(name)
+            if node is not None and self._told.get(name) != listed:
+                self._recorder.say(
+                    node, "Warning", "AddressRefused", f"the node says that these are its own, and they do not count: {listed}"
+                )
+            told[name] = listed
+        self._told = told
+
+
+def _by_pool(found: Pools, addresses: Iterable[Address]) -> dict[str, list[Address]]:
+    inside: dict[str, list[Address]] = {}
+    for address in addresses:
         pool = found.of(address)
         if pool is not None:
-            used.setdefault(pool.name, []).append(address)
-    return used
+            inside.setdefault(pool.name, []).append(address)
+    return inside
 
 
-def _status(pool: Pool, used: Sequence[Address], reserved: frozenset[Address]) -> Object:
+def _status(pool: Pool, used: Sequence[Address], reserved: Sequence[Address]) -> Object:
     status = {}
     for version in (4, 6):
         taken = sum(1 for each in used if each.version == version)
-        barred = sum(1 for each in reserved if each.version == version and pool.holds(each))
+        barred = sum(1 for each in reserved if each.version == version)
         status[f"assignedIPv{version}"] = taken
         status[f"availableIPv{version}"] = min(max(pool.size(version) - taken - barred, 0), _MOST)
     return status

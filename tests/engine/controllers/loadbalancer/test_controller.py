@@ -138,6 +138,35 @@ async def test_a_service_follows_when_its_address_is_taken_out_of_the_pool(clust
     await said(cluster, "AddressChanged", "192.0.2.16")
 
 
+async def test_a_node_takes_no_address_of_a_pool_from_a_service(cluster: Cluster) -> None:
+    await add_pool(cluster, pool("lan", "192.0.2.16/30"))
+    await cluster.create(SERVICES, service("one"))
+    await has(cluster, "one", "192.0.2.16")
+    everything = ",".join(f"192.0.2.{number}" for number in range(16, 20))
+    await add_node(cluster, node("taken-over", everything))
+    assert "taken-over" not in await said(cluster, "AddressRefused", "192.0.2.17: it has said another of IPv4 before", "default/one has it")
+    await cluster.create(SERVICES, service("two"))
+    await has(cluster, "two", "192.0.2.17")
+    await has(cluster, "one", "192.0.2.16")
+
+
+async def test_an_address_of_a_pool_that_a_node_has_is_given_to_nobody(cluster: Cluster) -> None:
+    await add_node(cluster, node("n1", "192.0.2.16"))
+    await cluster.create(SERVICES, service("one"))
+    await has(cluster, "one", "192.0.2.16")
+    await add_pool(cluster, pool("lan", "192.0.2.16/31"))
+    await said(cluster, "AddressReserved", "192.0.2.16 is a node's own address")
+    await has(cluster, "one", "192.0.2.17")
+
+
+async def test_a_node_gets_no_traffic_that_is_meant_for_another(cluster: Cluster) -> None:
+    await add_node(cluster, node())
+    await add_node(cluster, node("taken-over", "10.96.0.1"))
+    await cluster.create(SERVICES, service())
+    await said(cluster, "AddressRefused", "10.96.0.1: it is inside the cluster's own network")
+    await has(cluster, "web", "192.0.2.7")
+
+
 async def test_a_pool_of_no_use_is_named_and_the_others_work(cluster: Cluster) -> None:
     await add_pool(cluster, pool("pods", "10.244.3.0/24"))
     await said(cluster, "PoolNotUsed", "overlaps the cluster's own network 10.244.0.0/16")
