@@ -13,6 +13,7 @@ from pilothouse.network.service.family import IPV4, Family
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 OTHER_PROXY_LABEL = "service.kubernetes.io/service-proxy-name"
+HEADLESS_LABEL = "service.kubernetes.io/headless"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 _NONE: frozenset[str] = frozenset()
 
@@ -60,12 +61,15 @@ def is_proxied(service: Object) -> bool:
 
 
 class Endpoints:
-    """Where traffic for the ports of a service goes; its slices are read once, whatever the number of ports."""
+    """Where traffic for the ports of a service goes; its slices are read once, whatever the number of ports.
+
+    Slices that are labelled as headless are left out, as by kube-proxy: they are for DNS alone.
+    """
 
     def __init__(self, slices: Iterable[Object], family: Family = IPV4) -> None:
         self._offered: dict[tuple[str, str], list[tuple[int, _Backends]]] = {}
         for slice_ in slices:
-            if slice_.get("addressType") == family.slice_type:
+            if slice_.get("addressType") == family.slice_type and HEADLESS_LABEL not in (slice_["metadata"].get("labels") or {}):
                 backends = _Backends.of(slice_, family)
                 for port in slice_.get("ports") or ():
                     if port.get("port"):

@@ -43,5 +43,11 @@ def test_slices_of_other_ports_and_families_are_not_meant(family: Family, addres
     assert [each.address for each in chosen(other, four, six, names, family=family).cluster] == [address]
 
 
+def test_slices_that_are_labelled_as_headless_get_no_traffic() -> None:
+    headless = endpoint_slice("web", [HTTP], endpoint("10.244.0.5"), suffix="headless")
+    headless["metadata"]["labels"]["service.kubernetes.io/headless"] = ""
+    assert [each.address for each in chosen(headless, endpoint_slice("web", [HTTP], endpoint("10.244.0.6"))).cluster] == ["10.244.0.6"]
+
+
 def test_what_is_no_address_of_the_slices_family_is_passed_over() -> None:
     assert led_to(endpoint("fd00::1"), endpoint("10.244.0.5; flush ruleset"), endpoint("10.244.0.5")) == ["10.244.0.5"]
