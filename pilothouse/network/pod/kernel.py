@@ -38,6 +38,7 @@ def prepare(config: PodNetworkConfig) -> int:
             _make_device(route, config, mtu)
         settings.forward(config.shared_state, ipv6=bool(config.gateway_of(IPV6)))
         apply_rules(config)
+        settings.keep_half_closed(config.shared_state)
         bridge.leave(config)
         _delete_table(config, "bridge")
         links.set_mtu(config, mtu)

@@ -1,4 +1,4 @@
-"""Settings of the kernel that pods need and that are not a link's own: whether this host forwards.
+"""Settings of the kernel that pods need and that are not a link's own: whether this host forwards, and how long it knows connections.
 
 All instances of a machine share them, so what they were before the first instance came is kept in files that all instances share.
 A host that forwards IPv6 does not believe routers any more (`accept_ra` 1 means: while not forwarding). Where its links did so far they go
@@ -11,6 +11,9 @@ from pathlib import Path
 
 IPV4, IPV6 = Path("/proc/sys/net/ipv4"), Path("/proc/sys/net/ipv6")
 _FORWARD4, _FORWARD6 = IPV4 / "ip_forward", IPV6 / "conf/all/forwarding"
+_HALF_CLOSED = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait")
+HALF_CLOSED_S = 3600
+"""As kube-proxy has it (`conntrack.tcpCloseWaitTimeout`)."""
 _ROUTERS = "accept_ra"
 _NO_LINKS = frozenset({"all", "default", "lo"})
 
@@ -40,11 +43,23 @@ def forward(state: Path, *, ipv6: bool) -> None:
         write(_FORWARD6, "1")
 
 
+def keep_half_closed(state: Path) -> None:
+    """Let the host know connections that one side has ended, and on which nothing is said, for an hour. Raises OSError.
+
+    Linux forgets them after a minute; what the other side says then would be translated anew, to an endpoint that knows nothing of it.
+    The setting is there once a rule needs connections to be tracked.
+    """
+    if _HALF_CLOSED.exists() and int(_HALF_CLOSED.read_text()) < HALF_CLOSED_S:
+        _remember(state / "close_wait", _HALF_CLOSED)
+        write(_HALF_CLOSED, str(HALF_CLOSED_S))
+
+
 def restore(state: Path) -> None:
     """As it was before the first instance came. What cannot be set back, since a link is gone perhaps, is left. Raises OSError."""
-    for name, setting in (("ip6_forward", _FORWARD6), ("ip_forward", _FORWARD4)):
+    for name, setting in (("ip6_forward", _FORWARD6), ("ip_forward", _FORWARD4), ("close_wait", _HALF_CLOSED)):
         if (state / name).exists():
-            setting.write_text((state / name).read_text())
+            with contextlib.suppress(FileNotFoundError):
+                setting.write_text((state / name).read_text())
             (state / name).unlink()
     with contextlib.suppress(FileNotFoundError):
         for link in json.loads((state / _ROUTERS).read_text()):

@@ -19,6 +19,7 @@ from tests.e2e.network.pods import Make, Runtime, fetch, pod_config, running, se
 
 pytestmark = pytest.mark.containers
 GOLDEN = Path(__file__).parents[2] / "golden" / "pods"
+HALF_CLOSED = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait")
 
 
 async def test_a_pod_reaches_the_host_the_other_pods_and_itself(host: None, namespace: Make, tmp_path: Path) -> None:
@@ -165,6 +166,16 @@ async def test_the_plugin_says_that_pilothouse_is_not_running(host: None, tmp_pa
     assert answer["code"] == 11
     assert "not running" in str(answer["msg"])
     await asyncio.to_thread(network.teardown)
+
+
+async def test_half_closed_connections_are_known_for_an_hour(host: None, tmp_path: Path) -> None:
+    sh("nft", "add table ip t; add chain ip t c; add rule ip t c ct state new")
+    before = HALF_CLOSED.read_text()
+    network = PodNetwork(pod_config(tmp_path))
+    async with running(network):
+        assert int(HALF_CLOSED.read_text()) == 3600
+    await asyncio.to_thread(network.teardown)
+    assert HALF_CLOSED.read_text() == before
 
 
 async def test_teardown_leaves_no_link_rule_setting_or_file(host: None, namespace: Make, tmp_path: Path) -> None:
