@@ -132,7 +132,7 @@ async def _start(instance: Instance, cache: Path, nodes: int) -> None:
         await instance.ph("up", *options, timeout_s=180)
     archive = cache / "images.tar"
     if not archive.exists() or archive.stat().st_mtime < max(
-        path.stat().st_mtime for path in (Path(images.__file__), *(cache / "bin").iterdir())
+        path.stat().st_mtime for path in (Path(images.__file__), cache / "root.tar", *(cache / "bin").iterdir())
     ):
         new = archive.with_suffix(".new")
         images.write_suite_images(new, cache)

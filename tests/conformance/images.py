@@ -1,7 +1,8 @@
 """The images that the suite asks for, made here under its names: no public registry is asked, and none has to be in reach.
 
-Programs are upstream's own where the suite's sources have them (agnhost and its kin), Debian's else (httpd, nginx, redis, etcd), busybox as
-it is. Servers serve from the document roots of the public images: specs move index.html away from there and expect them to fail.
+Programs are upstream's own where the suite's sources have them (agnhost and its kin), Debian's else (httpd, nginx, redis, etcd; dnsmasq as
+CoreDNS), busybox as it is. Servers serve from the document roots of the public images: specs move index.html away from there and expect
+them to fail.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pilothouse.engine.node.images.archive import ImageContent, busybox_layer, m
 from pilothouse.model.json import Object
 
 E2E, PROMOTED, LIBRARY, UPSTREAM = "gcr.io/kubernetes-e2e-test-images", "k8s.gcr.io/e2e-test-images", "docker.io/library", "k8s.gcr.io"
+BUILT = "k8s.gcr.io/build-image"
 HTDOCS, NGINX_ROOT = "usr/local/apache2/htdocs", "usr/share/nginx/html"
 PAGE = b"<html><body><h1>It works!</h1></body></html>\n"
 PATH = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
@@ -18,6 +20,12 @@ BUSYBOX_NAMES = ("ping", "ifconfig", "route", "telnet", "traceroute", "vi")
 """What Alpine has, which the public images are made from, and our Debian file system has not. Debian's busybox stands in, the one with
 shared libraries: the static one ends with a fault when it looks up a name."""
 
+COREDNS = """#!/bin/sh
+# coredns -conf FILE, for a file with a `hosts` block that has its entries itself.
+sed -n '/hosts {/,/}/p' "$2" | sed '1d;$d' >/run/coredns.hosts
+exec dnsmasq --keep-in-foreground --user=root --no-resolv --no-hosts --addn-hosts=/run/coredns.hosts --log-facility=- --log-queries
+"""
+"""For the agnhost image, whose CoreDNS the sources have not. Without --user=root it would ask for capabilities that containers have not."""
 APACHE = f"""
 ServerRoot "/etc/apache2"
 ServerName localhost
@@ -76,6 +84,7 @@ def _agnhost(cache: Path, root: bytes) -> list[bytes]:
     porter = cache / "go/src/k8s.io/kubernetes/test/images/agnhost/porter"
     files = {
         "agnhost": (cache / "bin/agnhost").read_bytes(),
+        "coredns": COREDNS.encode(),
         "uploads/.keep": b"",
     }
     files |= {name: (porter / name).read_bytes() for name in ("localhost.crt", "localhost.key")}
@@ -99,6 +108,7 @@ def _servers(root: bytes) -> Iterator[ImageContent]:
     yield ImageContent(f"{LIBRARY}/redis:5.0.5-alpine", [root], {"Cmd": ["redis-server", "--protected-mode", "no"], "Env": PATH})
     for name in (f"{LIBRARY}/perl:5.26", f"{E2E}/jessie-dnsutils:1.0", f"{E2E}/ipc-utils:1.0"):
         yield ImageContent(name, [root], {"Cmd": ["sh"], "Env": PATH})
+    yield ImageContent(f"{BUILT}/debian-iptables:buster-v1.3.0", [root], {"Cmd": ["sh"], "Env": PATH})
 
 
 def _programs(cache: Path, root: bytes) -> Iterator[ImageContent]:
