@@ -1,5 +1,7 @@
 """The service proxy with many services, alone in a network namespace: `python -m bench.rig.many_services SERVICES`, as root.
 
+`SERVICES:affinity` gives all of them `sessionAffinity: ClientIP`, `SERVICES:ranges` an address and source ranges of their own.
+
 The proxy, its informers and the kernel are real; the API is objects in memory. Prints one JSON object: `start` from the proxy's start to
 the rules in the kernel (`start_cpu` the processor's time alone), `change` from an EndpointSlice's event to the rules in it and `change_nft`
 the transaction alone, `loop_lag` how late a task of 1 ms came meanwhile, `connect_us` a new TCP connection through a ClusterIP to a pod
@@ -76,11 +78,18 @@ class Objects:
         return None
 
 
-def service(number: int) -> Object:
+def service(number: int, kind: str = "") -> Object:
     address = f"10.{96 + number // 65536}.{number // 256 % 256}.{number % 256}"
     metadata = {"name": f"s{number}", "namespace": "default", "uid": f"s{number}", "resourceVersion": "1"}
     port = {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080}
-    return {"metadata": metadata, "spec": {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ports": [port]}}
+    spec: Object = {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ports": [port]}
+    balanced: Object = {}
+    if kind == "affinity":
+        spec["sessionAffinity"] = "ClientIP"
+    elif kind == "ranges":
+        spec |= {"type": "LoadBalancer", "loadBalancerSourceRanges": [f"10.{number // 256}.{number % 256}.0/24", "192.0.2.0/24"]}
+        balanced = {"loadBalancer": {"ingress": [{"ip": f"172.{16 + number // 65536}.{number // 256 % 256}.{number % 256}"}]}}
+    return {"metadata": metadata, "spec": spec, "status": balanced}
 
 
 def endpoints_of(number: int, count: int = ENDPOINTS) -> Object:
@@ -121,9 +130,11 @@ class Seen:
             self.lags.append(now() - began - 0.001)
 
 
-async def measured(count: int) -> Figures:
+async def measured(count: int, kind: str = "") -> Figures:
     """In the namespace of this thread."""
-    objects = Objects({SERVICES.path(): [service(n) for n in range(count)], ENDPOINTSLICES.path(): [endpoints_of(n) for n in range(count)]})
+    objects = Objects(
+        {SERVICES.path(): [service(n, kind) for n in range(count)], ENDPOINTSLICES.path(): [endpoints_of(n) for n in range(count)]}
+    )
     seen, barrier = Seen(), EndpointBarrier()
     metrics.count = seen.note
     async with scope() as tasks:
@@ -215,7 +226,12 @@ def main() -> None:
     # As in the node's process.
     collector.restrain()
     with pod():
-        print(json.dumps({count: asyncio.run(measured(int(count))) for count in sys.argv[1:]}))
+        print(json.dumps({asked: asyncio.run(measured(*_asked(asked))) for asked in sys.argv[1:]}))
+
+
+def _asked(text: str) -> tuple[int, str]:
+    count, _, kind = text.partition(":")
+    return int(count), kind
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pilothouse.linux.netlink import ACK, DONE, DUMP, ERROR, REQUEST, attribute, attributes, message, messages, refusal
 
@@ -16,11 +17,22 @@ _SUBSYSTEM = 10 << 8
 _GET_RULE, _GET_ELEMENTS, _GET_GENERATION = _SUBSYSTEM | 7, _SUBSYSTEM | 13, _SUBSYSTEM | 16
 _RULE_TABLE, _RULE_CHAIN = 1, 2
 _LIST_TABLE, _LIST_SET, _LIST_ELEMENTS = 1, 2, 3
-_ELEMENT_KEY, _ELEMENT_EXPIRATION = 1, 5
+_ELEMENT_KEY, _ELEMENT_DATA, _ELEMENT_EXPIRATION = 1, 2, 5
 _VALUE, _GENERATION = 1, 1
 _HEADER_BYTES = 4
 _RECEIVE_BYTES = 1 << 18
 _DEADLINE_S = 5.0
+
+
+class Element(NamedTuple):
+    """key, data: as registers hold them: parts of a concatenation fill four bytes each, or a multiple. data: b"" in sets.
+
+    left_ms: until it expires; None for one that does not.
+    """
+
+    key: bytes
+    data: bytes
+    left_ms: int | None
 
 
 class NftState:
@@ -52,19 +64,20 @@ class NftState:
         except FileNotFoundError:
             return 0
 
-    def clients(self, family: int, table: str, name: str) -> dict[str, int]:
-        """A set of addresses with time-outs: address -> whole seconds that it has left. Empty also when there is no such set."""
+    def elements(self, family: int, table: str, name: str) -> list[Element]:
+        """Of a set or map, in no order. Empty also when there is none."""
         chosen = attribute(_LIST_TABLE, _text(table)) + attribute(_LIST_SET, _text(name))
-        found: dict[str, int] = {}
+        found: list[Element] = []
         try:
             for body in self._ask(_GET_ELEMENTS, REQUEST | DUMP, family, chosen):
                 for _, element in attributes(dict(attributes(body)).get(_LIST_ELEMENTS, b"")):
                     parts = dict(attributes(element))
-                    if _ELEMENT_KEY in parts and _ELEMENT_EXPIRATION in parts:
-                        address = socket.inet_ntop(family, dict(attributes(parts[_ELEMENT_KEY]))[_VALUE])
-                        found[address] = struct.unpack("!Q", parts[_ELEMENT_EXPIRATION])[0] // 1000
+                    if _ELEMENT_KEY in parts:
+                        left = parts.get(_ELEMENT_EXPIRATION)
+                        left_ms = None if left is None else struct.unpack("!Q", left)[0]
+                        found.append(Element(_value(parts[_ELEMENT_KEY]), _value(parts.get(_ELEMENT_DATA, b"")), left_ms))
         except FileNotFoundError:
-            return {}
+            return []
         return found
 
     def _ask(self, kind: int, flags: int, family: int, chosen: bytes) -> Iterator[bytes]:
@@ -88,3 +101,7 @@ class NftState:
 
 def _text(name: str) -> bytes:
     return name.encode() + b"\0"
+
+
+def _value(data: bytes) -> bytes:
+    return dict(attributes(data)).get(_VALUE, b"")

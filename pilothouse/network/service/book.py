@@ -8,19 +8,41 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pilothouse.network.service.chains import ENDPOINTS, NODE_PORT_ENDPOINTS, is_pick, numbered
+from pilothouse.network.service.affinity import MOST_CLIENTS
+from pilothouse.network.service.chains import (
+    ALLOWED,
+    ENDPOINTS,
+    LOCAL_BASE,
+    NODE_PORT_ENDPOINTS,
+    NODE_PORT_PICKS,
+    PICKS,
+    is_pick,
+    numbered,
+)
 from pilothouse.network.service.config import FamilyConfig
-from pilothouse.network.service.plan import NOTHING, Fragment, Target, Where
+from pilothouse.network.service.endpoints import Target
+from pilothouse.network.service.plan import NOTHING, Fragment, Where
 from pilothouse.network.service.table import CHAINS, FRONTENDS, NODE_PORTS, SELF, elements, frame, removed
 
-MOST_CLIENTS = 65_536
-"""That an endpoint of a service with affinity remembers; further ones are routed like any other client, each connection anew."""
 MOST_IDLE = 32
-MAPS = (CHAINS, FRONTENDS, NODE_PORTS, ENDPOINTS, NODE_PORT_ENDPOINTS)
+FILLED = (CHAINS, FRONTENDS, NODE_PORTS, ALLOWED, PICKS, NODE_PORT_PICKS, ENDPOINTS, NODE_PORT_ENDPOINTS)
+"""Maps and sets with elements of services."""
 
 Elements = dict[tuple[str, str], str]
-"""Map and key -> value."""
+"""Map or set, and key -> value, "" for those of sets."""
+
+
+class Client(NamedTuple):
+    """One that a table remembers. where: the frontend that it asked, with its address also for node ports. is_local: whether it was led
+    as the traffic policy Local wants it. left_s: how long it is remembered if it does not come again."""
+
+    address: str
+    where: Where
+    target: Target
+    is_local: bool
+    left_s: int
 
 
 class RuleBook:
@@ -36,6 +58,7 @@ class RuleBook:
         self._numbered: dict[tuple[str, str], tuple[Target, ...]] = {}
         self._chains: Counter[str] = Counter()
         self._present: set[str] = set()
+        self._client_sets: set[str] = set()
         self._idle: dict[str, None] = {}
         self._verdicts: Counter[str] = Counter()
         self._numbers = _Numbers()
@@ -76,44 +99,59 @@ class RuleBook:
         added, gone = [name for name in rules if name not in self._present], self._gone(concerned.chains)
         self._present.update(added)
         self._present.difference_update(gone)
-        sets, former = _sets(wanted.values()), _sets(old)
+        sets = _client_sets(wanted.values()) - self._client_sets
+        self._client_sets |= sets
         return "\n".join(
             [
-                *(self._add_set(name, seconds) for name, seconds in sets.items() if name not in former),
+                *(self._add_client_set(name) for name in sorted(sets)),
                 *self._add_chains({name: rules[name] for name in added}),
                 *self._element_changes("delete", _without(before, after)),
                 *self._element_changes("add", _without(after, before)),
                 # Emptied first: those that go may lead to each other.
                 *(f"flush chain {self._table} {name}" for name in gone),
                 *(f"delete chain {self._table} {name}" for name in gone),
-                *(f"delete set {self._table} {name}" for name in former if name not in sets),
                 *self._self_changes("delete", routed - routes),
                 *self._self_changes("add", routes - routed),
                 "",
             ]
         ).lstrip("\n")
 
-    def whole(self, node_addresses: Iterable[str], remembered: Mapping[str, Mapping[str, int]] = MappingProxyType({})) -> str:
+    def whole(self, node_addresses: Iterable[str], remembered: Mapping[str, Sequence[Client]] = MappingProxyType({})) -> str:
         """Commands that replace the table, whatever it holds, in one transaction.
 
-        remembered: clients that have an endpoint: set -> address -> seconds that are left; sets that are not wanted are passed over.
+        remembered: clients by the set that they are in; those whose endpoint is none any more are passed over.
         """
         rules = {name: rules for fragment in self._fragments.values() for name, rules in fragment.chains.items()}
         self._present, self._idle = set(rules), {}
-        sets = _sets(self._fragments.values())
+        self._client_sets = self.client_sets
         lines = [*removed(self.config.family, self.config.table), *frame(self.config, node_addresses)]
-        lines += [self._add_set(name, seconds) for name, seconds in sets.items()]
+        lines += [self._add_client_set(name) for name in sorted(self._client_sets)]
         lines += self._add_chains(rules)
         lines += self._element_changes("add", self._elements(_Concerned(self._claims, self._verdicts)))
         lines += self._self_changes("add", self._addresses)
-        for name in sets:
-            clients = remembered.get(name, {})
-            lines += self._shown("add", name, [f"{each} expires {left_s}s" for each, left_s in clients.items() if 0 < left_s <= sets[name]])
+        for name in sorted(self._client_sets & remembered.keys()):
+            lines += self._shown("add", name, [shown for client in remembered[name] if (shown := self._remembered(name, client))])
         return "\n".join(lines) + "\n"
 
-    def remembering(self) -> Mapping[str, int]:
-        """Sets of clients that the table has -> seconds after which one is forgotten."""
-        return _sets(self._fragments.values())
+    @property
+    def client_sets(self) -> set[str]:
+        """Those that services need."""
+        return _client_sets(self._fragments.values())
+
+    def _remembered(self, name: str, client: Client) -> str:
+        """As an element of the set of this name; "" when nothing leads the client to the endpoint any more."""
+        where = client.where
+        found = next((each for each in (where, Where("", where.protocol, where.port)) if self._owner(each) is not None), where)
+        fragment = self.get(self._owner(found) or "")
+        affinity, frontend = fragment.affinity, fragment.frontends.get(found)
+        if affinity is None or frontend is None or affinity.clients != name or not 0 < client.left_s <= affinity.seconds:
+            return ""
+        for pool, base in frontend.pools:
+            seat = fragment.seats[pool].get(client.target)
+            if seat is not None and (base == LOCAL_BASE) == client.is_local:
+                key = f"{client.address} . {_key(where)} . {numbered(base + seat)}"
+                return f"{key} timeout {affinity.seconds}s expires {client.left_s}s"
+        return ""
 
     def _put(self, service: str, fragment: Fragment) -> None:
         old = self.get(service)
@@ -165,13 +203,19 @@ class RuleBook:
         return found
 
     def _frontend(self, where: Where, owner: str) -> Elements:
-        frontend, key = self._fragments[owner].frontends[where], _key(where)
+        fragment, key = self._fragments[owner], _key(where)
+        frontend = fragment.frontends[where]
         found = {(FRONTENDS if where.address else NODE_PORTS, key): numbered(self._numbers.of(frontend.verdict))}
-        if frontend.is_numbered:
-            map_ = ENDPOINTS if where.address else NODE_PORT_ENDPOINTS
-            for pool, base in frontend.pools:
-                for number, (address, port) in enumerate(self._numbered[owner, pool], start=base):
-                    found[map_, f"{key} . {numbered(number)}"] = f"{address} . {port}"
+        found |= {(ALLOWED, f"{key} . {network}"): "" for network in frontend.networks}
+        endpoints, picks = (ENDPOINTS, PICKS) if where.address else (NODE_PORT_ENDPOINTS, NODE_PORT_PICKS)
+        for pool, base in frontend.pools:
+            seats = fragment.seats.get(pool)
+            for number, target in enumerate(self._numbered[owner, pool], start=base):
+                place = numbered(number)
+                if seats is not None:
+                    place = numbered(base + seats[target])
+                    found[picks, f"{key} . {numbered(number)}"] = place
+                found[endpoints, f"{key} . {place}"] = f"{target[0]} . {target[1]}"
         return found
 
     def _present_addresses(self, concerned: "_Concerned") -> set[str]:
@@ -180,7 +224,8 @@ class RuleBook:
     def _gone(self, names: Iterable[str]) -> list[str]:
         """Of these chains, those that are in the table and that nobody needs. Some that any service may need again are left, because adding
         a chain is what costs most."""
-        for name in names:
+        # What leads to others goes before these: stay, known, keep.
+        for name in sorted(names, reverse=True):
             self._idle.pop(name, None)
             if not self._chains[name] and name in self._present:
                 self._idle[name] = None
@@ -193,15 +238,16 @@ class RuleBook:
         yield from (f"add chain {self._table} {name}" for name in rules)
         yield from (f"add rule {self._table} {name} {rule}" for name, each in rules.items() for rule in each)
 
-    def _add_set(self, name: str, seconds: int) -> str:
-        type_ = self.config.family.address_type
-        return f"add set {self._table} {name} {{ type {type_}; size {MOST_CLIENTS}; flags dynamic,timeout; timeout {seconds}s; }}"
+    def _add_client_set(self, name: str) -> str:
+        address = self.config.family.address_type
+        type_ = f"{address} . {address} . inet_proto . inet_service . classid"
+        return f"add set {self._table} {name} {{ type {type_}; size {MOST_CLIENTS}; flags dynamic,timeout; }}"
 
     def _element_changes(self, verb: str, changed: Elements) -> Iterator[str]:
         by_map: dict[str, list[str]] = {}
         for (map_, key), value in changed.items():
-            by_map.setdefault(map_, []).append(key if verb == "delete" else f"{key} : {value}")
-        for map_ in MAPS:
+            by_map.setdefault(map_, []).append(key if verb == "delete" or not value else f"{key} : {value}")
+        for map_ in FILLED:
             yield from self._shown(verb, map_, by_map.get(map_, []))
 
     def _self_changes(self, verb: str, addresses: Iterable[str]) -> Iterator[str]:
@@ -272,7 +318,11 @@ def renumbered(old: tuple[Target, ...], wanted: tuple[Target, ...]) -> tuple[Tar
 
 
 def _size(fragment: Fragment) -> int:
-    return sum(1 + sum(len(fragment.pools[name]) for name, _ in each.pools) for each in fragment.frontends.values())
+    each_endpoint = 1 if fragment.affinity is None else 2
+    return sum(
+        1 + len(each.networks) + each_endpoint * sum(len(fragment.pools[name]) for name, _ in each.pools)
+        for each in fragment.frontends.values()
+    )
 
 
 def _key(where: Where) -> str:
@@ -280,8 +330,8 @@ def _key(where: Where) -> str:
     return f"{where.address} . {after}" if where.address else after
 
 
-def _sets(fragments: Iterable[Fragment]) -> dict[str, int]:
-    return {name: seconds for fragment in fragments for name, seconds in fragment.sets.items()}
+def _client_sets(fragments: Iterable[Fragment]) -> set[str]:
+    return {fragment.affinity.clients for fragment in fragments if fragment.affinity is not None}
 
 
 def _without(changed: Elements, others: Elements) -> Elements:

@@ -13,13 +13,14 @@ packet of a connection alone, and forwarding sets its priority anew.
 """
 
 import hashlib
-from collections.abc import Sequence
 from functools import lru_cache
 
 from pilothouse.network.service.config import FamilyConfig
 
 REFUSE = "refuse"
 ENDPOINTS, NODE_PORT_ENDPOINTS = "endpoints", "node-port-endpoints"
+PICKS, NODE_PORT_PICKS = "picks", "node-port-picks"
+ALLOWED = "allowed"
 NODE_ADDRESSES = "node-addresses"
 MASQUERADE_MARK = "0x4000"
 LOCAL_BASE = 1 << 15
@@ -27,7 +28,6 @@ LOCAL_BASE = 1 << 15
 major number of 0, which no class of traffic control has."""
 MOST_ENDPOINTS = LOCAL_BASE - 1
 TRANSPORTS = "meta l4proto { tcp, udp, sctp }"
-_LONGEST_NAME = 100
 
 Chains = dict[str, tuple[str, ...]]
 
@@ -47,19 +47,31 @@ def pick(into: Chains, config: FamilyConfig, count: int, *, is_local: bool = Fal
 
 def is_pick(name: str) -> bool:
     """Whether any service may come to need the chain."""
-    return name.startswith(("pick-", "node-pick-"))
+    return name.removeprefix("node-").startswith(("pick-", "stay-", "known-", "keep/"))
 
 
 @lru_cache(maxsize=4096)
 def _pick_rules(config: FamilyConfig, count: int, is_local: bool, is_node_port: bool) -> tuple[str, ...]:
-    where = "" if is_node_port else f"{config.family.name} daddr . "
-    number = f"numgen random mod {count}" + (f" offset {LOCAL_BASE}" if is_local else "")
-    endpoints = NODE_PORT_ENDPOINTS if is_node_port else ENDPOINTS
     return (
         mark(config),
-        f"meta priority set {number}",
-        f"{TRANSPORTS} dnat to {where}meta l4proto . th dport . meta priority map @{endpoints}",
+        f"meta priority set {random_number(count, is_local=is_local)}",
+        to_endpoint(config, is_node_port=is_node_port),
     )
+
+
+def random_number(count: int, *, is_local: bool) -> str:
+    return f"numgen random mod {count}" + (f" offset {LOCAL_BASE}" if is_local else "")
+
+
+def to_endpoint(config: FamilyConfig, *, is_node_port: bool) -> str:
+    """The statement that leads to the endpoint whose number is the packet's priority; it goes on when there is none."""
+    endpoints = NODE_PORT_ENDPOINTS if is_node_port else ENDPOINTS
+    return f"{TRANSPORTS} dnat to {destination(config, is_node_port=is_node_port)} . meta priority map @{endpoints}"
+
+
+def destination(config: FamilyConfig, *, is_node_port: bool = False) -> str:
+    """A packet's frontend, as a key of maps."""
+    return ("" if is_node_port else f"{config.family.name} daddr . ") + "meta l4proto . th dport"
 
 
 def numbered(number: int) -> str:
@@ -84,17 +96,17 @@ def by_origin(into: Chains, config: FamilyConfig, inside: str, outside: str) -> 
     return goto(name)
 
 
-def only_from(into: Chains, config: FamilyConfig, networks: Sequence[str], then: str) -> str:
-    """The verdict that drops what comes from outside the networks. networks: at least one, without overlaps."""
-    rules = (f"{config.family.name} saddr != {{ {', '.join(networks)} }} drop", then)
+def only_from(into: Chains, config: FamilyConfig, then: str) -> str:
+    """The verdict that drops what comes from outside the networks that the frontend allows."""
+    rules = (f"{destination(config)} . {config.family.name} saddr != @{ALLOWED} drop", then)
     name = named("f", *rules)
     into[name] = rules
     return goto(name)
 
 
-def named(kind: str, *content: str, title: str = "") -> str:
-    """A chain's name: its kind, a digest of what is in it, and whose it is if it is one service's."""
-    return "-".join(filter(None, (kind, digest(title, *content), title)))[:_LONGEST_NAME]
+def named(kind: str, *content: str) -> str:
+    """A chain's name: its kind and a digest of what is in it."""
+    return f"{kind}-{digest(*content)}"
 
 
 def digest(*content: str) -> str:

@@ -17,6 +17,9 @@ HEADLESS_LABEL = "service.kubernetes.io/headless"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 _NONE: frozenset[str] = frozenset()
 
+Target = tuple[str, int]
+"""An endpoint's address and port."""
+
 
 class Endpoint(NamedTuple):
     """is_leaving: its pod is terminating, so that traffic goes there only for want of a better place.

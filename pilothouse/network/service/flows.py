@@ -9,8 +9,9 @@ import structlog
 
 from pilothouse.linux import conntrack
 from pilothouse.linux.conntrack import Address, Flow
+from pilothouse.network.service.endpoints import Target
 from pilothouse.network.service.family import FAMILIES, Family, family_of
-from pilothouse.network.service.plan import Fragment, Target, Where
+from pilothouse.network.service.plan import Fragment, Where
 
 log = structlog.get_logger("network.service")
 

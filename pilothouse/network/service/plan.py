@@ -1,31 +1,27 @@
 """What one service needs in the tables of nftables, as data. Pure.
 
 Where a service answers (its frontends) leads to a chain that picks one of its endpoints; the endpoints themselves are elements of maps
-that all services share. Chains say how many endpoints there are, never which (see `chains`), but for services with affinity.
+that all services share. Chains say how many endpoints there are, never which (see `chains`).
 Source: Kubernetes, "Virtual IPs and Service Proxies"; KEP-3866 (nftables proxy) for the traffic policies.
 """
 
 import ipaddress
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import source_ranges
 from pilothouse.network.service import chains
-from pilothouse.network.service.affinity import Affinity, affinity_s
+from pilothouse.network.service.affinity import Affinity, Pick, Seats, affinity_of, seated, seats_of, stay
 from pilothouse.network.service.chains import LOCAL_BASE, MOST_ENDPOINTS, Chains
 from pilothouse.network.service.config import FamilyConfig, ServiceProxyConfig
-from pilothouse.network.service.endpoints import Choice, Endpoint, Endpoints, Site, is_proxied
+from pilothouse.network.service.endpoints import Choice, Endpoint, Endpoints, Site, Target, is_proxied
 from pilothouse.network.service.family import family_of
 
 PROTOCOLS = ("tcp", "udp", "sctp")
-MOST_PORTS, MOST_TARGETS = 2_000, 50_000
-"""Of one service: each change of an endpoint looks at all of them. Targets: endpoints of each port, over all ports and addresses."""
-_NAME = re.compile(r"[a-z0-9.-]{1,253}")
-
-Target = tuple[str, int]
-"""An endpoint's address and port."""
+MOST_PORTS, MOST_TARGETS, MOST_ALLOWED = 2_000, 50_000, 10_000
+"""Of one service: each change of an endpoint looks at all of them. Targets: endpoints of each port, over all ports and addresses. Allowed:
+networks that clients may be in, likewise; the kernel copies those of all services when one changes."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,27 +37,28 @@ class Where:
 class Frontend:
     """verdict: what becomes of a packet. pools: names of those that its endpoints are in, and each one's first number.
 
-    is_numbered: whether its chain looks endpoints up by number, or knows them itself.
+    networks: from where alone packets are taken, when the verdict says so.
     """
 
     verdict: str
     pools: tuple[tuple[str, int], ...] = ()
-    is_numbered: bool = True
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
     """What one service needs in the table of one IP family.
 
-    chains: name -> rules. sets: name -> seconds after which a client is forgotten. pools: name -> endpoints, in any order.
-    addresses: of all endpoints that are routed to; leaving: those of them whose pod is terminating, routed to as the last resort
-    or since the service takes endpoints in any state.
+    chains: name -> rules. pools: name -> endpoints, in any order. affinity, seats: how clients are remembered, and the seats of each pool's
+    endpoints, by its name; None and empty for services that remember none. addresses: of all endpoints that are routed to;
+    leaving: those of them whose pod is terminating, routed to as the last resort or since the service takes endpoints in any state.
     """
 
     frontends: dict[Where, Frontend] = field(default_factory=dict)
     pools: dict[str, tuple[Target, ...]] = field(default_factory=dict)
     chains: Chains = field(default_factory=dict)
-    sets: dict[str, int] = field(default_factory=dict)
+    affinity: Affinity | None = None
+    seats: dict[str, Seats] = field(default_factory=dict)
     addresses: set[str] = field(default_factory=set)
     leaving: set[str] = field(default_factory=set)
 
@@ -102,9 +99,16 @@ def nothing(config: ServiceProxyConfig) -> Plan:
 
 
 def plan(
-    service: Object | None, slices: Sequence[Object], config: ServiceProxyConfig, zone: str = "", protocols: Sequence[str] = PROTOCOLS
+    service: Object | None,
+    slices: Sequence[Object],
+    config: ServiceProxyConfig,
+    zone: str = "",
+    protocols: Sequence[str] = PROTOCOLS,
+    *,
+    before: Sequence[Fragment] = (),
 ) -> Plan:
-    """service None: it is gone. slices: all of this service. protocols: those that the kernel translates.
+    """service None: it is gone. slices: all of this service. protocols: those that the kernel translates. before: what it needed until now,
+    by IP family; seats in there are kept.
 
     Raises ValueError for a service that is more than a node can take, or that says what the API does not allow.
     """
@@ -114,7 +118,8 @@ def plan(
     ports = [port for port in service["spec"].get("ports") or () if _protocol(port) in PROTOCOLS]
     carried = [port for port in ports if _protocol(port) in protocols]
     found = [Endpoints(slices, each.family) for each in config.families]
-    writers = [_Writer(service, config, each) for each in config.families]
+    former = before or (NOTHING,) * len(config.families)
+    writers = [_Writer(service, config, *each) for each in zip(config.families, former, strict=True)]
     _bound(ports, found, writers)
     for endpoints, writer in zip(found, writers, strict=True):
         for port in carried:
@@ -141,6 +146,12 @@ def _bound(ports: Sequence[Object], found: Sequence[Endpoints], writers: "Sequen
     pairs = sum(endpoints.count(port) * writer.addresses for endpoints, writer in zip(found, writers, strict=True) for port in ports)
     if pairs > MOST_TARGETS:
         raise ValueError(f"its {len(ports)} ports lead to {pairs} places, and {MOST_TARGETS} are the most: make several Services of it")
+    allowed = len(ports) * max(writer.allowed for writer in writers)
+    if allowed > MOST_ALLOWED:
+        raise ValueError(
+            f"its loadBalancerSourceRanges are {allowed} entries over all ports and addresses, and {MOST_ALLOWED} are the most: "
+            "put them together to larger ones, or make several Services of it"
+        )
 
 
 def _health(service: Object, config: ServiceProxyConfig, writers: "Sequence[_Writer]") -> Health | None:
@@ -156,11 +167,9 @@ def _health(service: Object, config: ServiceProxyConfig, writers: "Sequence[_Wri
 class _Writer:
     """Writes the fragment of one service for one IP family, port by port."""
 
-    def __init__(self, service: Object, config: ServiceProxyConfig, family: FamilyConfig) -> None:
-        metadata, self._spec = service["metadata"], service["spec"]
-        self.config = family
-        self._title = f"{_checked(metadata['namespace'])}/{_checked(metadata['name'])}"
-        self._affinity_s = affinity_s(self._spec)
+    def __init__(self, service: Object, config: ServiceProxyConfig, family: FamilyConfig, before: Fragment) -> None:
+        self._spec = service["spec"]
+        self.config, self.before = family, before
         self._ranges = _source_ranges(service, family.family.version)
         spec = self._spec
         self._cluster = tuple(family.family.of(spec.get("clusterIPs") or [spec["clusterIP"]]))
@@ -169,8 +178,9 @@ class _Writer:
         self._balanced = tuple(each for each in named if not config.is_given_out(each))
         # A Service of one family has no node ports in the other.
         self._has_node_ports = spec.get("type") in ("NodePort", "LoadBalancer") and bool(self._cluster)
+        self.allowed = len(self._balanced) * len(self._ranges or ())
         self.addresses = len(self._cluster) + len(self._external) + len(self._balanced) + self._has_node_ports
-        self.fragment = Fragment()
+        self.fragment = Fragment(affinity=affinity_of(service) if self.addresses else None)
         self.local_ready: frozenset[str] = frozenset()
         self.local_only: set[str] = set()
 
@@ -198,13 +208,6 @@ class _Writer:
     def is_external_local(self) -> bool:
         return bool(self._spec.get("externalTrafficPolicy") == "Local")
 
-    def affinity(self, title: str, protocol: str) -> Affinity | None:
-        return Affinity(self.config, title, protocol, self._affinity_s) if self._affinity_s else None
-
-    @property
-    def title(self) -> str:
-        return self._title
-
 
 class _Port:
     """One port of a service in one IP family."""
@@ -216,8 +219,6 @@ class _Port:
         self._number = _number(port["port"])
         self.protocol = _protocol(port)
         self._name = f"{self.protocol}/{self._number}"
-        self._title = f"{of.title}/{self._name}"
-        self._affinity = of.affinity(self._title, self.protocol)
 
     def where(self, address: str) -> Where:
         return Where(address, self.protocol, self._number)
@@ -229,23 +230,24 @@ class _Port:
             self._of.local_only.add("internal")
             return Frontend("drop")
         pools = self._pool(endpoints, 0, "local" if is_local else "")
-        return Frontend(self._pick(endpoints, is_node_port=is_node_port), pools, self._affinity is None)
+        return Frontend(self._pick(pools, is_node_port=is_node_port), pools)
 
     def external(self, *, is_node_port: bool = False) -> Frontend:
         """For traffic from outside the cluster; pods and this node reach all endpoints there in any case."""
         if not self._of.is_external_local or not self._choice.exists:
             return self.frontend(is_local=False, is_node_port=is_node_port)
-        choice, config = self._choice, self._of.config
-        inside = self._pick(choice.cluster, is_node_port=is_node_port)
+        choice = self._choice
+        pools = self._pool(choice.cluster, 0, "")
+        inside = self._pick(pools, is_node_port=is_node_port)
         if choice.local:
-            outside = self._pick(choice.local, is_local=True, is_node_port=is_node_port)
+            local = self._pool(choice.local, LOCAL_BASE, "local")
+            outside = self._pick(local, is_local=True, is_node_port=is_node_port)
+            pools += local
         else:
             # With endpoints elsewhere, silence: a load balancer in front is to try another node.
             self._of.local_only.add("external")
             outside = "drop"
-        verdict = chains.by_origin(self._into.chains, config, inside, outside)
-        pools = (*self._pool(choice.cluster, 0, ""), *self._pool(choice.local, LOCAL_BASE, "local"))
-        return Frontend(verdict, pools, self._affinity is None)
+        return Frontend(chains.by_origin(self._into.chains, self._of.config, inside, outside), pools)
 
     def restricted(self, frontend: Frontend, networks: Sequence[str] | None) -> Frontend:
         """networks: None for from anywhere."""
@@ -253,32 +255,28 @@ class _Port:
             return frontend
         if not networks:
             return Frontend("drop")
-        verdict = chains.only_from(self._into.chains, self._of.config, networks, frontend.verdict)
-        return replace(frontend, verdict=verdict)
+        verdict = chains.only_from(self._into.chains, self._of.config, frontend.verdict)
+        return replace(frontend, verdict=verdict, networks=tuple(networks))
 
-    def _pick(self, endpoints: Sequence[Endpoint], *, is_local: bool = False, is_node_port: bool = False) -> str:
-        if self._affinity is None:
-            return chains.pick(self._into.chains, self._of.config, len(endpoints), is_local=is_local, is_node_port=is_node_port)
-        verdict = self._affinity.pick(endpoints)
-        self._into.chains.update(self._affinity.chains)
-        self._into.sets.update(self._affinity.sets)
-        return verdict
+    def _pick(self, pools: tuple[tuple[str, int], ...], *, is_local: bool = False, is_node_port: bool = False) -> str:
+        """pools: the one to pick from, or none."""
+        into, affinity, name = self._into, self._into.affinity, next((name for name, _ in pools), "")
+        count = len(into.pools.get(name, ()))
+        if affinity is None or not count:
+            return chains.pick(into.chains, self._of.config, count, is_local=is_local, is_node_port=is_node_port)
+        return stay(into.chains, self._of.config, affinity, Pick(count, seats_of(into.seats[name]), is_local, is_node_port))
 
     def _pool(self, endpoints: Sequence[Endpoint], base: int, kind: str) -> tuple[tuple[str, int], ...]:
         if not endpoints:
             return ()
         name = f"{self._name}/{kind}" if kind else self._name
         if name not in self._into.pools:
-            self._into.pools[name] = tuple((each.address, each.port) for each in endpoints)
+            self._into.pools[name] = targets = tuple((each.address, each.port) for each in endpoints)
+            if self._into.affinity is not None:
+                self._into.seats[name] = seated(self._of.before.seats.get(name, {}), targets)
             self._into.addresses.update(each.address for each in endpoints)
             self._into.leaving.update(each.address for each in endpoints if each.is_leaving)
         return ((name, base),)
-
-
-def _checked(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name")
-    return name
 
 
 def _number(port: int) -> int:

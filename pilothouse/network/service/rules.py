@@ -197,7 +197,8 @@ class Rules:
 
     def _planned(self, change: Change) -> Plan:
         try:
-            found = plan(change.service, change.slices, self.config, self._zone, self._protocols)
+            former = [book.get(change.key) for book in self._books]
+            found = plan(change.service, change.slices, self.config, self._zone, self._protocols, before=former)
         except FAULTS_OF_DATA as error:
             self._leave_out(change.key, f"no rules can be made of it: {error}")
             return nothing(self.config)
@@ -265,7 +266,7 @@ class Rules:
 
     def _tables(self) -> str:
         # Who was sent to an endpoint while this did not run, or runs against an older table, stays there.
-        known = [kernel.remembered_clients(self._state, book.config, book.remembering()) for book in self._books]
+        known = [kernel.remembered_clients(self._state, book.config, book.client_sets) for book in self._books]
         return "".join(book.whole(self._node_addresses, each) for book, each in zip(self._books, known, strict=True))
 
     def _refused(self, failure: NftFailure, taken: Mapping[str, Plan], outcome: Outcome) -> None:

@@ -2,7 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pilothouse.network.service.chains import ENDPOINTS, MASQUERADE_MARK, NODE_ADDRESSES, NODE_PORT_ENDPOINTS, REFUSE
+from pilothouse.network.service.chains import (
+    ALLOWED,
+    ENDPOINTS,
+    MASQUERADE_MARK,
+    NODE_ADDRESSES,
+    NODE_PORT_ENDPOINTS,
+    NODE_PORT_PICKS,
+    PICKS,
+    REFUSE,
+)
 from pilothouse.network.service.config import FamilyConfig
 from pilothouse.network.service.family import Family
 
@@ -31,6 +40,9 @@ def frame(config: FamilyConfig, node_addresses: Iterable[str]) -> Iterator[str]:
     yield f"add map {table} {CHAINS} {{ type classid : verdict; }}"
     yield f"add map {table} {ENDPOINTS} {{ type {address} . inet_proto . inet_service . classid : {address} . inet_service; }}"
     yield f"add map {table} {NODE_PORT_ENDPOINTS} {{ type inet_proto . inet_service . classid : {address} . inet_service; }}"
+    yield f"add map {table} {PICKS} {{ type {address} . inet_proto . inet_service . classid : classid; }}"
+    yield f"add map {table} {NODE_PORT_PICKS} {{ type inet_proto . inet_service . classid : classid; }}"
+    yield f"add set {table} {ALLOWED} {{ type {address} . inet_proto . inet_service . {address}; flags interval; }}"
     yield f"add set {table} {NODE_ADDRESSES} {{ type {address}; }}"
     yield f"add set {table} {SELF} {{ type {address} . {address}; }}"
     yield from elements("add", config.family, config.table, NODE_ADDRESSES, list(config.family.of(node_addresses)))

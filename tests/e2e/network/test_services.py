@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 import subprocess
 import time
@@ -19,6 +20,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, SERVICES
 from pilothouse.network.pod import PodNetwork
 from pilothouse.network.service import ServiceProxy, ServiceProxyConfig
+from pilothouse.network.service.affinity import MOST_CLIENTS
 from pilothouse.network.service.kernel import missing
 from pilothouse.network.service.leaving import ANSWERED_WITHIN_S
 from tests.e2e.network.conftest import Namespace, sh
@@ -142,6 +144,46 @@ async def test_a_client_with_affinity_stays_with_its_endpoint_until_that_goes(ho
         assert {fetch("http://10.96.0.10/", here.asking).split()[0] for _ in range(5)} == {other}
 
 
+async def test_a_client_with_affinity_stays_while_others_come_and_go_and_is_led_anew_once_its_endpoint_has_left(
+    host: None, namespace: Make, tmp_path: Path
+) -> None:
+    async with node(namespace, tmp_path) as here:
+        one, two, three = here.addresses
+        await here.declare(one, two, sessionAffinity="ClientIP", type="NodePort", port={"nodePort": 30080})
+        with serving(here.asking, "three"):
+            for url in ("http://10.96.0.10/", "http://127.0.0.1:30080/"):
+                first = named(url)
+                own, other = (one, two) if first == "one" else (two, one)
+                for addresses in ([own], [own, three], [own, other, three], [other, three, own], [own, other]):
+                    await here.route(*addresses)
+                    assert named(url) == first
+                await here.route(other, three)
+                second = named(url)
+                assert second != first
+                await here.route(*here.addresses)
+                assert named(url) == second, "an endpoint that is back has none of its clients"
+                await here.route(one, two)
+
+
+def named(url: str) -> str:
+    """The one endpoint that answers each time."""
+    (answer,) = {fetch(url).split()[0] for _ in range(12)}
+    return answer
+
+
+async def test_a_client_with_affinity_is_forgotten_after_the_time_that_its_service_says(
+    host: None, namespace: Make, tmp_path: Path
+) -> None:
+    async with node(namespace, tmp_path) as here:
+        affinity = {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 1}}}
+        await here.declare(*here.addresses[:2], **affinity)
+        found = set()
+        async with asyncio.timeout(40):
+            while len(found) < 2:
+                found |= {fetch("http://10.96.0.10/").split()[0]}
+                await asyncio.sleep(1.1)
+
+
 async def test_a_client_with_affinity_stays_with_its_endpoint_when_the_proxy_starts_again(
     host: None, namespace: Make, tmp_path: Path
 ) -> None:
@@ -156,8 +198,8 @@ async def test_a_client_with_affinity_stays_with_its_endpoint_when_the_proxy_sta
             async with running(informers), running(again):
                 assert fetch("http://10.96.0.10/", here.asking) == first
         listed = sh("nft", "list", "table", "ip", CONFIG.table)
-        assert "size 65536" in listed
-        assert f"{here.addresses[2]} expires 59m" in listed
+        assert f"size {MOST_CLIENTS}" in listed
+        assert re.search(rf"{here.addresses[2]} \. 10\.96\.0\.10 \. tcp \. 80 \. \S+ timeout 1h expires 59m", listed)
 
 
 async def test_an_endpoint_that_was_told_to_go_gets_no_connection_after_the_barrier_opens(

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.model.json import Object
-from pilothouse.network.service.book import RuleBook, renumbered
+from pilothouse.network.service.book import Client, RuleBook, renumbered
 from pilothouse.network.service.config import ServiceProxyConfig
-from pilothouse.network.service.plan import NOTHING, Fragment, plan
+from pilothouse.network.service.plan import NOTHING, Fragment, Where, plan
 from tests.network.cluster import endpoint, endpoint_slice, service
 
 CONFIG = ServiceProxyConfig(instance="t", node="here", local_cidrs=("10.244.0.0/24",), service_cidrs=("10.96.0.0/12",))
@@ -82,14 +82,81 @@ def test_a_service_that_goes_takes_everything_with_it() -> None:
     assert book.size == 0
 
 
+def stays(*addresses: str, before: Fragment = NOTHING, **spec: object) -> Fragment:
+    """As `leading`, with affinity."""
+    slice_ = endpoint_slice("web", [OFFERED], *map(endpoint, addresses))
+    return plan(service("web", HTTP, sessionAffinity="ClientIP", **spec), [slice_], CONFIG, before=[before]).fragments[0]
+
+
+def test_endpoints_of_a_service_with_affinity_keep_their_seats_whoever_leaves() -> None:
+    first = stays(ONE, TWO, THREE)
+    book = book_of(web=first)
+    commands = without_table(book.change({"default/web": stays(TWO, THREE, before=first)}))
+    assert "delete element endpoints { 10.96.0.10 . tcp . 80 . 0:0 }" in commands, "the seat of the one that left, and no other"
+    assert "add element picks { 10.96.0.10 . tcp . 80 . 0:0 : 0:2 }" in commands
+    assert not [line for line in commands if line.startswith("add element endpoints")]
+
+
+def test_services_with_affinity_share_chains_and_sets() -> None:
+    book = book_of(web=stays(ONE, TWO))
+    commands = book.change({"default/other": stays(TWO, THREE, clusterIP="10.96.0.2")})
+    assert "10.96.0.2 . tcp . 80" in commands
+    assert not [word for word in ("add chain", "add set", "add rule") if word in commands]
+
+
+def test_idle_chains_of_affinity_go_before_those_that_they_lead_to() -> None:
+    rng = random.Random(7)
+    book, now = book_of(), dict.fromkeys("abcdef", NOTHING)
+    present: dict[str, list[str]] = {}
+    for _ in range(400):
+        changed = {
+            name: stays(*(f"10.244.0.{n}" for n in range(rng.randrange(20))), before=now[name], clusterIP=f"10.96.0.{ord(name)}")
+            for name in rng.sample("abcdef", 2)
+        }
+        now |= changed
+        commands = without_table(book.change({f"default/{name}": fragment for name, fragment in changed.items()}))
+        for line in commands:
+            verb, kind, name, *rule = line.split()
+            if (verb, kind) == ("add", "chain"):
+                present[name] = []
+            elif (verb, kind) == ("add", "rule"):
+                present[name] += [rule[-1]] if rule[-2] in ("jump", "goto") else []
+            elif (verb, kind) == ("delete", "chain"):
+                del present[name]
+        assert all(to in present for leads in present.values() for to in leads)
+    assert len(present) < 60
+
+
 def test_clients_that_were_known_are_remembered_by_the_table_that_replaces_another() -> None:
-    book = book_of()
-    assert not book.remembering()
-    book.change({"default/web": leading(ONE, TWO, sessionAffinity="ClientIP")})
-    first, second = book.remembering()
-    known = {first: {"10.244.0.9": 60, "10.244.0.10": 0}, second: {"10.244.0.11": 999_999}, "a-gone": {"10.244.0.12": 60}}
-    assert [line for line in without_table(book.whole((), known)) if "expires" in line] == [
-        f"add element {first} {{ 10.244.0.9 expires 60s }}"
+    fragment = stays(ONE, TWO, type="NodePort", ports=[HTTP | {"nodePort": 30080}])
+    book = book_of(web=fragment)
+    (name,) = book.client_sets
+    cluster, node = Where("10.96.0.10", "tcp", 80), Where("192.0.2.1", "tcp", 30080)
+    known = [
+        Client("10.244.0.9", cluster, (TWO, 8080), False, 60),
+        Client("10.244.0.10", node, (ONE, 8080), False, 61),
+        Client("10.244.0.11", cluster, (TWO, 8080), False, 0),
+        Client("10.244.0.12", cluster, (TWO, 8080), False, 999_999),
+        Client("10.244.0.13", cluster, (THREE, 8080), False, 60),
+        Client("10.244.0.14", cluster, (TWO, 8080), True, 60),
+        Client("10.244.0.15", Where("10.96.0.11", "tcp", 80), (TWO, 8080), False, 60),
+    ]
+    assert [line for line in without_table(book.whole((), {name: known, "clients-gone": known})) if "expires" in line] == [
+        f"add element {name} {{ 10.244.0.9 . 10.96.0.10 . tcp . 80 . 0:1 timeout 10800s expires 60s, "
+        "10.244.0.10 . 192.0.2.1 . tcp . 30080 . 0:0 timeout 10800s expires 61s }"
+    ]
+
+
+def test_networks_that_clients_may_be_in_change_one_by_one() -> None:
+    def balanced(*networks: str) -> Fragment:
+        wanted = service("web", HTTP, type="LoadBalancer", loadBalancerSourceRanges=list(networks))
+        wanted["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
+        return plan(wanted, [endpoint_slice("web", [OFFERED], endpoint(ONE))], CONFIG).fragments[0]
+
+    book = book_of(web=balanced("192.0.2.0/24", "198.51.100.0/24"))
+    assert without_table(book.change({"default/web": balanced("192.0.2.0/24", "10.0.0.0/8")})) == [
+        "delete element allowed { 203.0.113.9 . tcp . 80 . 198.51.100.0/24 }",
+        "add element allowed { 203.0.113.9 . tcp . 80 . 10.0.0.0/8 }",
     ]
 
 

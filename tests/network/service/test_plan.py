@@ -1,5 +1,6 @@
 """What a service needs of nftables. The rule sets are files under tests/golden/services; PH_UPDATE_GOLDEN=1 writes them anew."""
 
+import itertools
 import os
 from collections import Counter
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pilothouse.model.json import Object
+from pilothouse.network.service.affinity import Affinity, Pick, stay
 from pilothouse.network.service.book import RuleBook
+from pilothouse.network.service.chains import Chains
 from pilothouse.network.service.config import ServiceProxyConfig
 from pilothouse.network.service.plan import MOST_PORTS, NOTHING, Fragment, Health, Plan, Where, plan
 from tests.network.cluster import endpoint, endpoint_slice, service
@@ -139,6 +142,12 @@ def test_a_service_with_more_ports_or_targets_than_a_node_can_take_is_refused_wi
     with pytest.raises(ValueError, match="its 100 ports lead to 60000 places, and 50000 are the most"):
         rules(service("web", *ports[:100]), *some)
     assert len(rules(service("web", *ports[:80]), *some).frontends) == 80
+    ranged = service(
+        "web", *ports[:11], type="LoadBalancer", loadBalancerSourceRanges=[f"10.{n // 250}.{n % 250}.1/32" for n in range(1000)]
+    )
+    ranged["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
+    with pytest.raises(ValueError, match="its loadBalancerSourceRanges are 11000 entries over all ports and addresses, and 10000 are"):
+        rules(ranged)
 
 
 @pytest.mark.parametrize("spec", [{"clusterIP": "None"}, {"type": "ExternalName", "clusterIP": ""}, {"clusterIP": ""}])
@@ -158,16 +167,19 @@ def test_only_this_nodes_pods_keep_their_address_towards_endpoints_elsewhere() -
 
 
 def test_the_longest_names_fit_into_a_chain_name() -> None:
-    fragment = rules(service("n" * 63, HTTP, namespace="m" * 63, sessionAffinity="ClientIP"), endpoint_slice("web", [HTTP_SLICE], *TWO))
-    assert all(len(name) <= 100 for name in fragment.chains)
+    into: Chains = {}
+    for is_local, is_node_port in itertools.product((False, True), repeat=2):
+        stay(into, CONFIG.families[0], Affinity(86_400, "clients-15"), Pick(32_767, 32_768, is_local, is_node_port))
+    assert all(len(name) <= 100 for name in into)
 
 
 def test_source_ranges_with_host_bits_mean_their_networks_and_may_overlap() -> None:
     ranged = service("web", HTTP, type="LoadBalancer", loadBalancerSourceRanges=[" 192.0.2.9/24", "192.0.2.128/25"])
     ranged["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
     found = rules(ranged, endpoint_slice("web", [HTTP_SLICE], *TWO))
+    assert found.frontends[Where("203.0.113.9", "tcp", 80)].networks == ("192.0.2.0/24",)
     (name,) = (name for name in found.chains if name.startswith("f-"))
-    assert found.chains[name] == ("ip saddr != { 192.0.2.0/24 } drop", "goto pick-2")
+    assert found.chains[name] == ("ip daddr . meta l4proto . th dport . ip saddr != @allowed drop", "goto pick-2")
 
 
 def test_source_ranges_of_the_annotation_count_where_the_field_says_nothing() -> None:
@@ -175,8 +187,7 @@ def test_source_ranges_of_the_annotation_count_where_the_field_says_nothing() ->
     ranged["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
     ranged["metadata"]["annotations"] = {"service.beta.kubernetes.io/load-balancer-source-ranges": "192.0.2.0/24, 198.51.100.0/24"}
     found = rules(ranged, endpoint_slice("web", [HTTP_SLICE], *TWO))
-    (name,) = (name for name in found.chains if name.startswith("f-"))
-    assert found.chains[name] == ("ip saddr != { 192.0.2.0/24, 198.51.100.0/24 } drop", "goto pick-2")
+    assert found.frontends[Where("203.0.113.9", "tcp", 80)].networks == ("192.0.2.0/24", "198.51.100.0/24")
 
 
 def test_source_ranges_of_the_other_family_let_nobody_in() -> None:
@@ -249,7 +260,6 @@ def test_ports_of_sctp_are_left_out_where_the_kernel_does_not_track_them_and_thi
 @pytest.mark.parametrize(
     "broken",
     [
-        service("web", HTTP, namespace="a b; flush ruleset"),
         service("web", HTTP | {"port": 65536}),
         service("web", HTTP | {"port": "80; flush ruleset"}),
         service("web", HTTP, clusterIP="10.96.0.1; flush ruleset"),
@@ -260,6 +270,14 @@ def test_ports_of_sctp_are_left_out_where_the_kernel_does_not_track_them_and_thi
 def test_what_the_api_does_not_allow_never_reaches_nftables(broken: Object) -> None:
     with pytest.raises((ValueError, TypeError)):
         plan(broken, [], CONFIG)
+
+
+@pytest.mark.parametrize("names", [{"name": "a b; flush ruleset"}, {"name": "web", "namespace": "a b; flush ruleset"}])
+@pytest.mark.parametrize("affinity", ["None", "ClientIP"])
+def test_names_of_services_are_not_told_to_nftables(names: dict[str, str], affinity: str) -> None:
+    book = RuleBook(CONFIG.families[0])
+    book.put({"default/web": planned(service(**names, ports=[HTTP], sessionAffinity=affinity), *CASES["affinity"][1]).fragments[0]})
+    assert "flush" not in book.whole(NODE_ADDRESSES)
 
 
 def hinted(address: str, node: str, nodes: list[str], zones: list[str]) -> Object:
