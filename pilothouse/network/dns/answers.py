@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MOST_BYTES = 16 << 20
-LONGEST_BYTES, LONGEST_QUESTION_BYTES = 4096, 300
-"""The second: a header behind its identifier, the longest name with type and class, and an OPT record without options."""
+LONGEST_BYTES, LONGEST_QUESTION_BYTES = 4096, 350
+"""The second: an asker's address, a header behind its identifier, the longest name with type and class, an OPT record without options."""
 ENTRY_BYTES = 600
 """What an entry takes beside its answers, about."""
 MOST_NEWS = 50_000
@@ -43,6 +43,12 @@ class News:
 
     is_all_forgotten: bool
     answers: dict[bytes, bytes | None]
+
+
+def of_asker(asker: str, question: bytes) -> bytes:
+    """The key of an answer that is this asker's alone. asker: an address. It is no question's own key: that begins with a header's flags,
+    and none whose operation is 0, as all that are kept, with a character of an address."""
+    return asker.encode() + b"\0" + question
 
 
 class AnswerCache:

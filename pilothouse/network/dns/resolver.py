@@ -13,7 +13,7 @@ from random import SystemRandom
 import structlog
 
 from pilothouse.network.dns import codec, metrics
-from pilothouse.network.dns.answers import ORDERS, AnswerCache
+from pilothouse.network.dns.answers import ORDERS, AnswerCache, of_asker
 from pilothouse.network.dns.cache import Cache
 from pilothouse.network.dns.codec import MalformedMessage, Name, Question, Record
 from pilothouse.network.dns.corefile import Block, Configuration, Forward, default
@@ -60,9 +60,13 @@ class Elsewhere:
 
 @dataclass(slots=True)
 class Trail:
-    """What an answer was made of. lasting: by the informers' caches alone; keys: the objects, as the cache of answers knows them."""
+    """What an answer was made of. lasting: by the informers' caches alone; keys: the objects, as the cache of answers knows them.
+
+    asker: whose search path it hangs on, "" for an answer that is everybody's.
+    """
 
     lasting: bool = True
+    asker: str = ""
     keys: set[str] = field(default_factory=set)
 
 
@@ -90,6 +94,8 @@ class Resolver:
         self._asked: Mapping[Forward, list[Server]] = {}
         self._queries = QueryLog()
         zone.on_change(self._forget)
+        if searches is not None:
+            searches.on_change(self._answers.forget)
         self.configure(configuration or default(zone.ttl_s))
 
     def configure(self, configuration: Configuration) -> None:
@@ -108,9 +114,9 @@ class Resolver:
         """Answers that hang on the cluster's objects alone."""
         return self._answers
 
-    def quick(self, message: bytes, family: int) -> bytes | None:
+    def quick(self, message: bytes, family: int, asker: str = "") -> bytes | None:
         """The answer to a datagram that has been answered before, if nothing has changed since. family: 1 for IPv4, 2 for IPv6."""
-        found = self._answers.get(message[2:])
+        found = self._answers.get(message[2:]) or self._answers.get(of_asker(asker, message[2:]))
         if found is None:
             return None
         answer, entry = found
@@ -228,7 +234,8 @@ class Resolver:
         if name is not question.name:
             found = replace(found, answers=[replace(each, name=question.name) if each.name == name else each for each in found.answers])
         is_kept = trail.lasting and not stream and not question.has_options
-        answers = _in_turn(found.answers, self._answers.turn(message[2:])) if is_kept else found.answers
+        key = of_asker(trail.asker, message[2:]) if trail.asker else message[2:]
+        answers = _in_turn(found.answers, self._answers.turn(key)) if is_kept else found.answers
         encoded = codec.encode(
             question,
             found.code,
@@ -239,7 +246,7 @@ class Resolver:
             authoritative=found.authoritative,
         )
         if is_kept:
-            self._answers.put(message[2:], encoded[2:], trail.keys, records=len(answers), type=question.type, code=found.code)
+            self._answers.put(key, encoded[2:], trail.keys, records=len(answers), type=question.type, code=found.code)
         return encoded
 
     def _found(self, block: Block, name: Name, type_: int, trail: Trail) -> Generator[Inquiry, bytes, Found]:
@@ -280,8 +287,10 @@ class Resolver:
         """What the asker's resolver would find further on its search path, as the target of an alias; else what was found at first."""
         assert self._searches is not None
         candidates = self._searches.candidates(name, asker)
-        # Who asks decides: the next asker of the same name may be another pod's.
-        trail.lasting = trail.lasting and not self._searches.may_complete(name)
+        if self._searches.may_complete(name):
+            # Who asks decides: the next asker of the same name may be another pod's.
+            trail.asker, trail.lasting = asker, trail.lasting and bool(asker)
+            trail.keys.add(asker)
         for candidate in candidates:
             there = self._configuration.block_of(candidate) or block
             try:

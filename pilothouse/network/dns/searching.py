@@ -5,7 +5,7 @@ is told the answer at the first question does not ask the others.
 Source: CoreDNS, plug-in autopath; Kubernetes' search path as `ClusterFirst` gives it to pods.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pilothouse.client.informer import Informer
@@ -32,6 +32,16 @@ class SearchPaths:
         self._zone = zone
         self._resolv_conf = resolv_conf
         self._read: tuple[int, tuple[Name, ...]] = (-1, ())
+
+    def on_change(self, forget: Callable[[str], None]) -> None:
+        """forget: is given each address whose pod is another now, or another kind of pod."""
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            if old is None or new is None or _decisive(old) != _decisive(new):
+                for address in {*pod_addresses(old or {}), *pod_addresses(new or {})}:
+                    forget(address)
+
+        self._pods.on_change(changed)
 
     def may_complete(self, name: Name) -> bool:
         """Whether the name is the first of some pod's search path, as far as the name tells."""
@@ -70,6 +80,12 @@ class SearchPaths:
         except OSError:
             return ()
         return self._read[1]
+
+
+def _decisive(pod: Object) -> Object:
+    """What its search path hangs on."""
+    spec, status = pod.get("spec", {}), pod.get("status", {})
+    return {"addresses": pod_addresses(pod), "phase": status.get("phase"), "policy": spec.get("dnsPolicy"), "own": spec.get("dnsConfig")}
 
 
 def _searches(text: str) -> tuple[Name, ...]:

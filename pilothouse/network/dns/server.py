@@ -67,7 +67,7 @@ class DatagramServer:
                 break
             except OSError:
                 continue  # An asker has gone before its answer came.
-            answer = quick(message, family)
+            answer = quick(message, family, asker[0])
             if answer is None:
                 answer = self._answered(message, asker)
             if answer is not None:

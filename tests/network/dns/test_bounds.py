@@ -73,7 +73,7 @@ class Laborious:
 
     answered = 0
 
-    def quick(self, _message: bytes, _family: int) -> None:
+    def quick(self, _message: bytes, _family: int, _asker: str) -> None:
         return None
 
     def answer(self, message: bytes, *, stream: bool, asker: str) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 
 from pilothouse.aio.identity import Identity
 from pilothouse.aio.tasks import running
-from pilothouse.model.kinds import NAMESPACES, NODES, SERVICES
+from pilothouse.model.kinds import NAMESPACES, NODES, PODS, SERVICES
 from pilothouse.network.dns import ClusterDNS, ClusterDNSConfig, codec
 from pilothouse.network.dns.resolver import Resolver
 from pilothouse.network.dns.standby import handover, program
@@ -23,8 +23,9 @@ from tests.network.cluster import FakeCluster, service
 KNOWN, UNKNOWN = "web.default.svc.cluster.local", "new.default.svc.cluster.local"
 
 
-def ask(name: str, port: int, wait_s: float = 3) -> list[str]:
+def ask(name: str, port: int, wait_s: float = 3, source: str = "127.0.0.1") -> list[str]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        asker.bind((source, 0))
         asker.settimeout(wait_s)
         asker.connect(("127.0.0.1", port))
         asker.send(codec.query(codec.name_of(name), codec.A, 7))
@@ -91,6 +92,32 @@ async def test_known_names_are_answered_without_a_server_and_others_by_the_next_
         async with serving(cluster, config):
             assert await waiting == ["10.96.0.21"]
             assert await asyncio.to_thread(ask, KNOWN, config.port) == ["10.96.0.20"]
+    finally:
+        end(standby)
+
+
+async def test_completed_names_are_answered_without_a_server_to_the_pod_that_asked_for_them(
+    cluster: FakeCluster, config: ClusterDNSConfig, standby: Path
+) -> None:
+    status = {"phase": "Running", "podIPs": [{"ip": "127.0.0.1"}]}
+    pod = {"metadata": {"name": "p", "namespace": "default", "uid": "p"}, "spec": {"nodeName": "n"}, "status": status}
+    completed = "web.default.default.svc.cluster.local"
+    try:
+        await cluster.put(PODS, pod)
+        async with serving(cluster, config):
+            first = await asyncio.to_thread(ask, completed, config.port)
+            assert first[-1] == "10.96.0.20"
+            await until_told(standby)
+        assert await asyncio.to_thread(ask, completed, config.port) == first
+        with pytest.raises(TimeoutError):
+            await asyncio.to_thread(ask, completed, config.port, 0.3, "127.0.0.2")
+        async with serving(cluster, config):
+            assert await asyncio.to_thread(ask, completed, config.port) == first
+            await until_told(standby)
+            await cluster.put(PODS, pod | {"status": status | {"phase": "Succeeded"}})
+            await asyncio.sleep(0.1)
+        with pytest.raises(TimeoutError):
+            await asyncio.to_thread(ask, completed, config.port, 0.3)
     finally:
         end(standby)
 

@@ -108,7 +108,8 @@ class Standby:
                 question, asker = bound.recvfrom(LONGEST_QUESTION)
             except OSError:
                 return
-            answer = self.answers.get(question[2:])
+            # Those that hang on the search path of who asks are known by the address, too.
+            answer = self.answers.get(question[2:]) or self.answers.get(asker[0].encode() + b"\0" + question[2:])
             if answer is not None:
                 with suppress(OSError):
                     bound.sendto(question[:2] + answer, asker)
