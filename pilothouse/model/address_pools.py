@@ -1,7 +1,7 @@
 """Address pools as they are meant: which addresses, for which Services. Pure.
 
-A pool that is of no use is left out as a whole and named: one that overlaps an older pool, or a network of the cluster's own, whose
-addresses no packet from outside may be led to.
+A pool that is of no use is left out as a whole and named: one that overlaps an older pool, a network of the cluster's own, whose addresses
+no packet from outside may be led to, or addresses that no machine is reached by: a node's own loopback among them.
 Source: metallb/metallb internal/config, internal/allocator.
 """
 
@@ -122,7 +122,7 @@ def read(objects: Sequence[Object], own_networks: Iterable[Network]) -> Pools:
     """objects: IPAddressPools. own_networks: of pods and Services."""
     usable: list[Pool] = []
     problems: dict[str, str] = {}
-    own = [(Range(each.version, int(each[0]), int(each[-1])), str(each)) for each in own_networks]
+    own = [(_range(each), f"the cluster's own network {each}") for each in own_networks]
     for obj in sorted(objects, key=lambda each: (str(each["metadata"].get("creationTimestamp")), meta.name(each))):
         try:
             pool = parse(obj)
@@ -160,12 +160,32 @@ def _selectors(found: Sequence[Object] | None) -> Iterator[selector.Selector]:
     return (selector.from_label_selector(each) for each in found or ())
 
 
-def _clash(pool: Pool, others: Iterable[Pool], own: Iterable[tuple[Range, str]]) -> str:
+def _range(network: Network) -> Range:
+    return Range(network.version, int(network[0]), int(network[-1]))
+
+
+_NOBODYS = [
+    (_range(ipaddress.ip_network(network)), f"{network}, whose addresses reach no machine ({why})")
+    for network, why in (
+        ("0.0.0.0/8", "this network"),
+        ("127.0.0.0/8", "loopback"),
+        ("169.254.0.0/16", "link-local"),
+        ("224.0.0.0/4", "multicast"),
+        ("240.0.0.0/4", "reserved"),
+        ("::/127", "loopback"),
+        ("fe80::/10", "link-local"),
+        ("ff00::/8", "multicast"),
+    )
+]
+
+
+def _clash(pool: Pool, others: Iterable[Pool], own: Sequence[tuple[Range, str]]) -> str:
+    """own: ranges that are no pool's, and how they are shown."""
     ranges = pool.ranges
     for number, each in enumerate(ranges):
-        for network, shown in own:
+        for network, shown in (*own, *_NOBODYS):
             if each.overlaps(network):
-                return f"{each} overlaps the cluster's own network {shown}: take addresses outside of it"
+                return f"{each} overlaps {shown}: take addresses outside of it"
         for other in ranges[number + 1 :]:
             if each.overlaps(other):
                 return f"its ranges {each} and {other} overlap: leave one of them out"
