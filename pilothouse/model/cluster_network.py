@@ -111,7 +111,7 @@ def why_not(network: Object, node: Object) -> str:
     if not meta.is_true(node, "Ready"):
         return "it is not ready"
     if said.generation != network["metadata"]["generation"]:
-        return f"it still follows generation {said.generation}" if said.generation else "its agent has not said anything about it yet"
+        return "it still follows what was set before" if said.generation else "its agent has not said anything about it yet"
     if said.problem:
         return said.problem
     if said.waiting:

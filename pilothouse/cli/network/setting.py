@@ -9,10 +9,21 @@ import click
 
 from pilothouse.cli import output
 from pilothouse.cli.durations import Duration
-from pilothouse.cli.network.show import as_data, read, sentence
+from pilothouse.cli.network.consequences import consequences
+from pilothouse.cli.network.show import as_data, degraded, manner, read, sentence
 from pilothouse.cli.session import Session, connected, copyable, pass_session, run
 from pilothouse.model import meta
-from pilothouse.model.cluster_network import BACKENDS, CLUSTERNETWORKS, NAME, NO_ENCRYPTION, WIREGUARD, cannot, encrypts, why_not
+from pilothouse.model.cluster_network import (
+    BACKENDS,
+    CLUSTERNETWORKS,
+    NAME,
+    NO_ENCRYPTION,
+    VXLAN,
+    WIREGUARD,
+    cannot,
+    encrypts,
+    why_not,
+)
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
@@ -56,7 +67,7 @@ class Named(click.ParamType[str]):
 def set_(session: Session, /, output: str, *, dry_run: bool, waits: bool, timeout: float, **chosen: Any) -> None:
     """Change how nodes reach each other's pods. Pods are not touched, and open connections go on.
 
-    What a node's machine cannot do is refused.
+    What a node's machine cannot do is refused; what the change ends (sessions with routers, say) is named, also by --dry-run.
 
     \b
     Examples:
@@ -83,19 +94,34 @@ async def _set(session: Session, patch: dict[str, Any], how: str, *, dry_run: bo
         wanted = await client.patch(CLUSTERNETWORKS, NAME, {"spec": patch}, dry_run=True)
         _check(wanted["spec"], nodes)
         changes = list(_changes(before["spec"], wanted["spec"]))
+        for each in await consequences(client, before["spec"], wanted["spec"]):
+            output.note(f"warning: {each}")
         if dry_run:
             _print(wanted, changes, nodes, how, "would be set")
             return
         network = await client.patch(CLUSTERNETWORKS, NAME, {"spec": patch})
-        nodes = await _wait(client, network, wait_s) if wait_s else nodes
+        if wait_s:
+            try:
+                nodes = await _wait(client, network, wait_s)
+            except asyncio.CancelledError:
+                output.note(f"it is set, and the nodes go on: `{copyable('network show')}` says how far they are; {_back(before['spec'])}")
+                raise
     _print(network, changes, nodes, how, "set")
+    for node in nodes:
+        if why := degraded(node):
+            output.note(f"warning: node {meta.name(node)}: {why}")
     if wait_s and any(why_not(network, node) for node in nodes):
         waiting = [f"{meta.name(node)}: {why}" for node in nodes if (why := why_not(network, node))]
         more = f", and {len(waiting) - 5} more" if len(waiting) > 5 else ""
         raise click.ClickException(
             f"it is set, and after {wait_s:g} s not every node follows ({'; '.join(waiting[:5])}{more}); nodes that do not are served "
-            f"as before: `{copyable('network show')}` says how far they are"
+            f"as before: `{copyable('network show')}` says how far they are; {_back(before['spec'])}"
         )
+
+
+def _back(spec: "Object") -> str:
+    vxlan = f" --vni {spec['vxlan']['vni']} --vxlan-port {spec['vxlan']['port']}" if spec["backend"] == VXLAN else ""
+    return f"`{copyable('network set --backend ' + spec['backend'].lower() + vxlan)}` leads back"
 
 
 def _check(spec: "Object", nodes: "list[Object]") -> None:
@@ -126,7 +152,7 @@ def _print(network: "Object", changes: list[str], nodes: "list[Object]", how: st
         return
     for change in changes or ["nothing changes"]:
         click.echo(f"{word}: {change}" if changes else change)
-    click.echo(sentence(network["spec"]))
+    click.echo(sentence(network, nodes) if word == "set" else f"Nodes would reach each other's pods by {manner(network['spec'])}.")
 
 
 async def _wait(client: "Client", network: "Object", wait_s: float) -> "list[Object]":

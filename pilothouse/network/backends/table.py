@@ -149,5 +149,6 @@ def run(*command: str, text: str = "") -> str:
     except OSError as error:
         raise BackendFailure(f"{command[0]}: {error}") from error
     if done.returncode:
-        raise BackendFailure(f"{' '.join(command[1:])}: {done.stderr.strip()[:300] or f'exit status {done.returncode}'}")
+        asked = command[0] if text else " ".join(command)
+        raise BackendFailure(f"{asked}: {' '.join(done.stderr.split())[:300] or f'exit status {done.returncode}'}")
     return done.stdout

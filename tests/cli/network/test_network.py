@@ -9,10 +9,13 @@ import pytest
 from pilothouse.client.client import Client
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.controllers.clusternetwork.install import install
+from pilothouse.engine.controllers.loadbalancer.install import install as install_load_balancers
+from pilothouse.model.bgp import BGPPEERS
 from pilothouse.model.cluster_network import CANNOT, CLUSTERNETWORKS, FOLLOWS
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES
+from pilothouse.model.load_balancers import NAMESPACE
 from tests.cli.test_ending import ph
 from tests.engine.apiserver.conftest import kubeconfig, server, state, store  # noqa: F401 -- fixtures
 from tests.people import ADMIN, client_of
@@ -58,6 +61,7 @@ async def test_what_is_set_is_shown_with_every_node(kubeconfig: Path, client: Cl
 async def test_a_dry_run_says_what_would_change_and_changes_nothing(kubeconfig: Path, client: Client) -> None:  # noqa: F811
     said = await network(kubeconfig, "set", "--backend", "vxlan", "--vni", "7", "--dry-run")
     assert "would be set: backend: Routes -> VXLAN\nwould be set: vxlan.vni: 4114 -> 7\n" in said
+    assert "Nodes would reach each other's pods by VXLAN; VNI 7 at UDP port 8472." in said
     assert (await client.get(CLUSTERNETWORKS, "default"))["spec"]["backend"] == "Routes"
 
 
@@ -69,7 +73,8 @@ async def test_what_a_node_cannot_do_is_refused_with_its_reason(kubeconfig: Path
 
 async def test_it_waits_for_every_node_and_says_which_does_not_follow(kubeconfig: Path, client: Client) -> None:  # noqa: F811
     said = await network(kubeconfig, "set", "--backend", "vxlan", "--timeout", "1s", fails=True)
-    assert "a: it still follows generation 1" in said
+    assert "a: it still follows what was set before" in said
+    assert "network set --backend routes` leads back" in said
     assert "after 1 s not every node follows" in said
     waiting = asyncio.create_task(network(kubeconfig, "set", "--backend", "host"))
     while (found := await client.get(CLUSTERNETWORKS, "default"))["spec"]["backend"] != "Host":
@@ -82,3 +87,23 @@ async def test_it_waits_for_every_node_and_says_which_does_not_follow(kubeconfig
 async def test_nothing_to_set_and_words_that_are_none_are_refused(kubeconfig: Path, client: Client) -> None:  # noqa: F811
     assert "nothing to set" in await network(kubeconfig, "set", fails=True)
     assert "'pigeons' is none of routes, vxlan, bgp, host" in await network(kubeconfig, "set", "--backend", "pigeons", fails=True)
+
+
+async def test_what_a_change_ends_is_said_before(kubeconfig: Path, client: Client) -> None:  # noqa: F811
+    await install_load_balancers(client)
+    await client.patch(CLUSTERNETWORKS, "default", {"spec": {"backend": "BGP"}})
+    peer = {"metadata": {"name": "rack", "namespace": NAMESPACE}, "spec": {"myASN": 64512, "peerASN": 64500, "peerAddress": "192.0.2.9"}}
+    await client.create(BGPPEERS, peer)
+    done = await asyncio.to_thread(ph, "--kubeconfig", str(kubeconfig), "network", "set", "--backend", "vxlan", "--dry-run")
+    assert done.returncode == 0
+    assert "sessions end with the routers of BGPPeer rack" in done.stderr
+    done = await asyncio.to_thread(ph, "--kubeconfig", str(kubeconfig), "network", "set", "--backend", "host", "--dry-run")
+    assert "the network around has to lead each node's range there" in done.stderr
+
+
+async def test_a_node_that_does_not_reach_others_is_shown_as_such(kubeconfig: Path, client: Client) -> None:  # noqa: F811
+    condition = {"type": "PodNetworkDegraded", "status": "True", "reason": "NodeSilent", "message": "node b does not answer"}
+    found = await client.get(NODES, "a")
+    conditions = [*found["status"]["conditions"], condition]
+    await client.update_status(NODES, found | {"status": found["status"] | {"conditions": conditions}})
+    assert "node b does not answer" in await network(kubeconfig, "show")

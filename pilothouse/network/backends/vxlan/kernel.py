@@ -45,7 +45,7 @@ def ensure_link(view: View, setting: Setting, config: BackendConfig) -> Ends:
         name = _free_name(mine, wanted, config)
         _add(name, wanted, config)
         mine.pop(name, None)
-    _adjust(name, mine.get(name), _mtu(view, local, there), view.own)
+    _adjust(name, mine.get(name), _mtu(view, local, there), view.own, wanted.port)
     return Ends(name, mac_of(config), local, setting)
 
 
@@ -92,14 +92,20 @@ def _mtu(view: View, local: Address, there: list[Link]) -> int:
     return min(room, view.spec["mtu"] or room)
 
 
-def _adjust(name: str, link: Link | None, mtu: int, own: Peer) -> None:
+def _adjust(name: str, link: Link | None, mtu: int, own: Peer, port: int) -> None:
     addresses = {f"{gateway(network)}/{network.max_prefixlen}" for network in own.pod_cidrs}
     held = {f"{each}/{each.max_prefixlen}" for each in link.addresses} if link is not None else set()
     # Addresses of IPv6 are taken by a link that is up only.
     commands = [f"link set {name} mtu {mtu} up"] if link is None or link.mtu != mtu or not link.is_up else []
     commands += [f"address delete {each} dev {name}" for each in held - addresses]
     commands += [f"address add {each} dev {name}{' nodad' if ':' in each else ''}" for each in addresses - held]
-    batch("ip", commands)
+    try:
+        batch("ip", commands)
+    except BackendFailure as failure:
+        if "Address already in use" in str(failure):
+            taken = f"UDP port {port} is in use on this machine (`ss -ulpn` says by which program)"
+            raise BackendFailure(f"{taken}: give the cluster another one with `ph network set --vxlan-port`") from failure
+        raise
 
 
 def older_links(current: str, config: BackendConfig) -> dict[Setting, str]:
