@@ -30,6 +30,7 @@ from pilothouse.engine.controllers.loadbalancer.report import NodeReport, PoolRe
 from pilothouse.engine.controllers.loadbalancer.wish import Refused
 from pilothouse.model import address_pools as pools
 from pilothouse.model import meta, selector
+from pilothouse.model.cluster_network import BGP, CLUSTERNETWORKS, NAME
 from pilothouse.model.errors import ApiError, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, NAMESPACES, NODES, SERVICES
@@ -81,10 +82,10 @@ class LoadBalancerController:
         self._pools = self._own.of(IPADDRESSPOOLS, namespace=NAMESPACE)
         # Not waited for: BGP is a part of its own, and without it the kind is not there.
         self._by_bgp = Informers(informers.client)
-        self._advertisements = (
-            self._own.of(L2ADVERTISEMENTS, namespace=NAMESPACE),
-            self._by_bgp.of(BGPADVERTISEMENTS, namespace=NAMESPACE),
-        )
+        self._by_link = self._own.of(L2ADVERTISEMENTS, namespace=NAMESPACE)
+        self._to_routers = self._by_bgp.of(BGPADVERTISEMENTS, namespace=NAMESPACE)
+        self._networks_read = Informers(informers.client)
+        self._network = self._networks_read.of(CLUSTERNETWORKS)
         self._announced = self._own.of(SERVICEL2STATUSES, namespace=NAMESPACE)
         self._given = Assignments()
         self._node_ports: Counter[str] = Counter()
@@ -100,7 +101,7 @@ class LoadBalancerController:
         self._namespaces.on_change(self._namespace_changed)
         self._slices.on_change(self._slice_changed)
         self._pools.on_change(self._pool_changed)
-        for informer in self._advertisements:
+        for informer in (self._by_link, self._to_routers, self._network):
             informer.on_change(lambda old, new: self._later(WAITING))
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
@@ -112,6 +113,7 @@ class LoadBalancerController:
         async with scope() as tasks:
             tasks.spawn(self._own.run(), name="informers of address pools")
             tasks.spawn(self._by_bgp.run(), name="informers of BGP advertisements")
+            tasks.spawn(self._networks_read.run(), name="informer of the ClusterNetwork")
             # Without the pools known, Services with addresses of theirs would lose these.
             await self._own.wait_synced()
             self._later(ALL)
@@ -245,7 +247,7 @@ class LoadBalancerController:
             self._controller.queue.add(each)
         believed = self._addresses.believed()
         self._doubts.tell(self._nodes, believed, self._given)
-        await self._report.tell(self._pools.items(), self._pools_read(), self._given, believed.owners, self._is_announced)
+        await self._report.tell(self._pools.items(), self._pools_read(), self._given, believed.owners, self._silence)
         await self._forget_announcements()
 
     async def _forget_announcements(self) -> None:
@@ -259,8 +261,23 @@ class LoadBalancerController:
                 except NotFound:
                     continue
 
-    def _is_announced(self, pool: Object) -> bool:
-        return any(_is_for(each, pool) for informer in self._advertisements for each in informer.items())
+    def _silence(self, pool: Object) -> str:
+        """Why nobody is told where the pool's addresses are; "" where somebody is."""
+        if any(_is_for(each, pool) for each in self._by_link.items()):
+            return ""
+        network = self._network.get(NAME)
+        backend = BGP if network is None else network["spec"]["backend"]
+        if not any(_is_for(each, pool) for each in self._to_routers.items()):
+            return (
+                "no L2Advertisement or BGPAdvertisement is for this pool, so nobody is told where its addresses are: make an"
+                f" L2Advertisement in the namespace {NAMESPACE}, unless a router leads them to the nodes"
+            )
+        if backend == BGP:
+            return ""
+        return (
+            f"a BGPAdvertisement alone is for this pool, and nodes whose back end is {backend} speak no BGP, so nobody is told where its"
+            f" addresses are: `ph network set --backend bgp`, or make an L2Advertisement in the namespace {NAMESPACE}"
+        )
 
     def _pools_read(self) -> pools.Pools:
         if self._read is None:

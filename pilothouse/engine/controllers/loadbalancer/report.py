@@ -19,17 +19,13 @@ from pilothouse.model.errors import AlreadyExists, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import CONFIGURATIONSTATES, IPADDRESSPOOLS, NAMESPACE, Address
 
-Announces = Callable[[Object], bool]
+Silence = Callable[[Object], str]
+"""Why nobody is told where the addresses of a pool are; "" where somebody is."""
 STATE = "controller"
 VALID = "poolReconcilerValid"
 _MOST = (1 << 63) - 1
 """Of an int64: a /64 has more addresses."""
 _MOST_NAMED = 4
-
-_NOT_ANNOUNCED = (
-    "no L2Advertisement or BGPAdvertisement is for this pool, so nobody is told where its addresses are: make an L2Advertisement in"
-    " the namespace metallb-system, unless a router leads them to the nodes"
-)
 
 
 class PoolReport:
@@ -41,19 +37,17 @@ class PoolReport:
         self._state = ""
 
     async def tell(
-        self, objects: Sequence[Object], found: Pools, given: Assignments, nodes: Collection[Address], announced: Announces
+        self, objects: Sequence[Object], found: Pools, given: Assignments, nodes: Collection[Address], silence: Silence
     ) -> None:
-        """objects: the pools as the cache has them. nodes: what they have themselves. announced: whether any advertisement is for a pool.
-
-        Raises ApiError.
+        """objects: the pools as the cache has them. nodes: what they have themselves. Raises ApiError.
         """
         used = _by_pool(found, given.addresses())
         reserved = _by_pool(found, (each for each in nodes if not given.is_of_pool(each)))
         for obj in objects:
             pool = found.named(meta.name(obj))
-            is_silent = pool is not None and bool(used.get(pool.name)) and not announced(obj)
+            silent = silence(obj) if pool is not None and used.get(pool.name) else ""
             inside = reserved.get(pool.name, []) if pool is not None else []
-            self._say(obj, found, inside, is_silent=is_silent)
+            self._say(obj, found, inside, silent)
             status = {} if pool is None else _status(pool, used.get(pool.name, []), inside)
             if status != (obj.get("status") or {}):
                 try:
@@ -63,11 +57,11 @@ class PoolReport:
         self._told = {name: why for name, why in self._told.items() if any(meta.name(each) == name for each in objects)}
         await self._tell_state(found)
 
-    def _say(self, obj: Object, found: Pools, inside: Sequence[Address], *, is_silent: bool) -> None:
+    def _say(self, obj: Object, found: Pools, inside: Sequence[Address], silent: str) -> None:
         name = meta.name(obj)
         why = found.problems.get(name, "")
         note = f"{', '.join(sorted(map(str, inside))[:5])} is a node's own address and given to no Service" if inside else ""
-        told = why or f"{note} {is_silent}"
+        told = why or f"{note} {silent}"
         if self._told.get(name) == told:
             return
         self._told[name] = told
@@ -75,8 +69,8 @@ class PoolReport:
             self._recorder.say(obj, "Warning", "PoolNotUsed", f"no Service gets addresses of this pool: {why}")
         if note:
             self._recorder.say(obj, "Normal", "AddressReserved", note)
-        if is_silent:
-            self._recorder.say(obj, "Warning", "PoolNotAnnounced", _NOT_ANNOUNCED)
+        if silent:
+            self._recorder.say(obj, "Warning", "PoolNotAnnounced", silent)
 
     async def _tell_state(self, found: Pools) -> None:
         error = "; ".join(f"pool {name}: {why}" for name, why in sorted(found.problems.items()))[:4000]

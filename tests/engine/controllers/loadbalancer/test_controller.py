@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pilothouse.engine.apiserver.server import ApiServer
+from pilothouse.engine.controllers.clusternetwork.install import install as install_network
 from pilothouse.engine.controllers.loadbalancer.definitions import DEFINITIONS
 from pilothouse.engine.controllers.loadbalancer.install import install
 from pilothouse.model import meta
@@ -12,6 +13,7 @@ from pilothouse.model.errors import Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CRDS, EVENTS, NODES, SERVICES
 from pilothouse.model.load_balancers import (
+    BGPADVERTISEMENTS,
     CLEANUP,
     CONFIGURATIONSTATES,
     IPADDRESSPOOLS,
@@ -185,6 +187,14 @@ async def test_a_pool_that_nobody_announces_is_named_once_it_is_used(cluster: Cl
     await add_pool(cluster, pool("lan", "192.0.2.16/30"))
     await cluster.create(SERVICES, service())
     await said(cluster, "PoolNotAnnounced", "make an L2Advertisement")
+
+
+async def test_a_pool_for_routers_is_named_while_nodes_speak_no_bgp(cluster: Cluster) -> None:
+    await install_network(cluster.client)
+    await add_pool(cluster, pool("public", "203.0.113.0/30"))
+    await cluster.create(BGPADVERTISEMENTS, {"metadata": {"name": "all", "namespace": NAMESPACE}}, NAMESPACE)
+    await cluster.create(SERVICES, service())
+    await said(cluster, "PoolNotAnnounced", "nodes whose back end is Routes speak no BGP")
 
 
 async def test_services_move_to_a_pool_and_back_to_the_nodes(cluster: Cluster) -> None:
