@@ -92,10 +92,11 @@ class ClusterDNS:
 
     async def _listen(self, tasks: TaskSet) -> server.Listening:
         config = self.config
-        taken = Taken({}, []) if config.standby is None else await asyncio.to_thread(take_over, config.standby)
+        taken = Taken() if config.standby is None else await asyncio.to_thread(take_over, config.standby)
         try:
             listening = await server.listen(self._resolver, tasks, config.addresses, config.port, taken.sockets)
             self._answer_again(listening, taken)
+            tasks.start(self._resolver.prepare(taken.known), name="DNS answers")
             return listening
         except OSError as error:
             where = f"{' and '.join(self.config.addresses)}, port {self.config.port}"

@@ -5,8 +5,10 @@ driven to its end within the packet's arrival; the first question that they do n
 """
 
 import asyncio
+import contextlib
 import struct
-from collections.abc import Callable, Generator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
@@ -27,6 +29,8 @@ from pilothouse.network.dns.zone import NAMESPACE_SET, Zone
 LONGEST_CHAIN = 8
 STALE_AFTER_S = 1.0
 """A stale answer is given when no other has come after so long. Source: RFC 8767 section 5 (1.8 s at most)."""
+PREPARE_S = 0.002
+"""For so long the event loop is kept by answers that nobody waits for, and then left to others."""
 FAULTS_OF_DATA = (ValueError, LookupError, TypeError, AttributeError, OSError, struct.error)
 """What code raises that is given an object of a shape it does not expect; OSError for an address that is none."""
 
@@ -166,6 +170,19 @@ class Resolver:
             self._asked = servers
             self._cache.clear()
         return self._cache.get(inquiry.question, limit_bytes=inquiry.limit_bytes, of=inquiry.block.forward)
+
+    async def prepare(self, questions: Iterable[bytes]) -> None:
+        """Have answers kept that others will want, a few at a time. questions: behind their identifiers."""
+        began = time.perf_counter()
+        for each in questions:
+            message = bytes(2) + each
+            with contextlib.suppress(MalformedMessage):
+                found = self._answered(codec.parse(message), message, False, "")
+                if isinstance(found, Elsewhere):
+                    found.way.close()
+            if time.perf_counter() - began > PREPARE_S:
+                await asyncio.sleep(PREPARE_S)
+                began = time.perf_counter()
 
     async def ask(self, elsewhere: Elsewhere) -> bytes:
         """The answer with the help of other servers; SERVFAIL when they have none."""

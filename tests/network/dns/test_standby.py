@@ -135,6 +135,22 @@ async def test_what_has_changed_is_not_answered_as_it_was(cluster: FakeCluster, 
         end(standby)
 
 
+async def test_what_was_asked_of_earlier_servers_is_known_when_the_next_one_ends_at_once(
+    cluster: FakeCluster, config: ClusterDNSConfig, standby: Path
+) -> None:
+    try:
+        async with serving(cluster, config):
+            assert await asyncio.to_thread(ask, KNOWN, config.port) == ["10.96.0.20"]
+            await until_told(standby)
+        await cluster.put(SERVICES, service("web", clusterIP="10.96.0.22"))
+        for _ in range(2):
+            async with serving(cluster, config):
+                await until_told(standby)
+        assert await asyncio.to_thread(ask, KNOWN, config.port, 0.5) == ["10.96.0.22"]
+    finally:
+        end(standby)
+
+
 async def another(than: Identity, standby: Path) -> Identity:
     """The standby that has come in another one's place."""
     async with asyncio.timeout(10):
@@ -147,7 +163,8 @@ async def another(than: Identity, standby: Path) -> Identity:
 async def test_a_standby_that_ends_or_hangs_is_replaced_by_one_that_knows_as_much(
     cluster: FakeCluster, config: ClusterDNSConfig, standby: Path, how: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handover, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(handover, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(handover, "LOOK_S", 0.2)
     try:
         async with serving(cluster, config):
             assert await asyncio.to_thread(ask, KNOWN, config.port) == ["10.96.0.20"]

@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL
 
@@ -27,6 +28,7 @@ TELL_S = 0.02
 LOOK_S = 1.0
 """How often a standby that is told nothing is asked whether it is there."""
 PATIENCE_S = 10.0
+_SILENT = f"it has taken nothing for {PATIENCE_S:g} s"
 RESTART_S = (0.2, 60.0)
 """Between two starts of a standby that ends at once: the first, and the longest."""
 _MOST_SOCKETS = 8
@@ -37,10 +39,14 @@ Held = tuple[str, str]
 
 @dataclass(slots=True)
 class Taken:
-    """sockets: by kind and address; the owner closes them. waiting: questions that nobody has answered."""
+    """sockets: by kind and address; the owner closes them. waiting: questions that nobody has answered.
 
-    sockets: dict[Held, socket.socket]
-    waiting: list[tuple[Held, bytes, tuple[object, ...]]]
+    known: questions without their identifiers to which there was an answer.
+    """
+
+    sockets: dict[Held, socket.socket] = field(default_factory=dict)
+    waiting: list[tuple[Held, bytes, tuple[object, ...]]] = field(default_factory=list)
+    known: list[bytes] = field(default_factory=list)
 
     def close(self) -> None:
         for each in self.sockets.values():
@@ -57,7 +63,7 @@ def take_over(path: Path) -> Taken:
     except (OSError, ValueError, EOFError, TypeError) as error:
         if not isinstance(error, FileNotFoundError | ConnectionRefusedError):
             log.warning("the sockets of an earlier DNS server are not taken over", why=str(error))
-        return Taken({}, [])
+        return Taken()
     finally:
         end(path)
 
@@ -71,19 +77,27 @@ def _taken(path: Path) -> Taken:
         try:
             line, _, rest = head.partition(b"\n")
             said = json.loads(line)
-            while len(rest) < said["waiting"]:
+            while len(rest) < said["waiting"] + said["known"]:
                 if not (more := caller.recv(1 << 16)):
                     raise EOFError("it ended meanwhile")
                 rest += more
             names: list[Held] = [(kind, address) for kind, address in said["sockets"]]
-            waiting = [(names[at], question.encode("latin-1"), tuple(asker)) for at, question, asker in json.loads(rest)]
-            found = Taken(dict(zip(names, sockets, strict=True)), waiting)
+            waiting = [(names[at], question.encode("latin-1"), tuple(asker)) for at, question, asker in json.loads(rest[: said["waiting"]])]
+            found = Taken(dict(zip(names, sockets, strict=True)), waiting, list(_questions(rest[said["waiting"] :])))
             caller.sendall(b"+")
         except BaseException:
             for each in sockets:
                 each.close()
             raise
     return found
+
+
+def _questions(data: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(data):
+        start = at + 2
+        at = start + int.from_bytes(data[at:start], "big")
+        yield data[start:at]
 
 
 def end(path: Path) -> None:
@@ -170,19 +184,28 @@ class Keeper:
         """Raises OSError when it does not take what it is told."""
         loop = asyncio.get_running_loop()
         self._answers.tell_all()
+        heard = loop.time()
         while True:
             news = _written(self._answers.news())
             is_a_part = self._answers.has_news.is_set()
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    await loop.sock_sendall(door, news)
-                    has_taken = await loop.sock_recv(door, 1)
-            except TimeoutError as error:
-                raise OSError(f"it has taken nothing for {PATIENCE_S:g} s") from error
-            if not has_taken:
-                raise OSError("it has ended")
+            await _send(door, news)
+            # What it says is not waited for: what lies in the socket reaches it, whatever becomes of this process.
+            with suppress(BlockingIOError):
+                if not door.recv(1 << 12):
+                    raise OSError("it has ended")
+                heard = loop.time()
+            if loop.time() - heard > PATIENCE_S:
+                raise OSError(_SILENT)
             if not is_a_part and await is_set(self._answers.has_news, LOOK_S):
                 await asyncio.sleep(TELL_S)
+
+
+async def _send(door: socket.socket, data: bytes) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.get_running_loop().sock_sendall(door, data)
+    except TimeoutError as error:
+        raise OSError(_SILENT) from error
 
 
 def _written(news: News) -> bytes:

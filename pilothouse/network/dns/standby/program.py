@@ -5,8 +5,8 @@ SOCKET: path of a Unix socket by which the next server takes over. JSON: {"socke
 question and of an answer), each with question and answer behind it, without their identifiers. TAKEN asks for a byte back. The end of
 standard input is the end of the server.
 
-Who connects to SOCKET gets a line of JSON with the sockets' kinds, the descriptors themselves, and the questions that wait; a byte back
-ends this process.
+Who connects to SOCKET gets a line of JSON with the sockets' kinds and two lengths, the descriptors themselves, the questions that wait, and
+those to which the answers are known, by their length in two bytes; a byte back ends this process.
 """
 
 import json
@@ -18,10 +18,13 @@ import sys
 import time
 from collections import Counter, deque
 from contextlib import suppress
+from itertools import islice
 
 HEAD = struct.Struct("!BHH")
 ALL_GONE, GONE, KNOWN, TAKEN = range(4)
 MOST_WAITING, MOST_WAITING_OF_ONE, LONGEST_QUESTION = 1000, 100, 4096
+MOST_KNOWN = 10_000
+"""Of the questions that are handed over, the newest."""
 WAITING_S = 10.0
 """A question as old as this has been asked again by who still wants the answer."""
 TAKE_OVER_S = 5.0
@@ -132,9 +135,10 @@ class Standby:
                 caller.settimeout(TAKE_OVER_S)
                 shown = [[kind, address] for _, kind, address in self.sockets]
                 waiting = json.dumps([[at, question.decode("latin-1"), asker] for _, at, question, asker in self.waiting]).encode()
-                head = json.dumps({"sockets": shown, "waiting": len(waiting)}).encode() + b"\n"
+                known = b"".join(struct.pack("!H", len(each)) + each for each in islice(reversed(self.answers), MOST_KNOWN))
+                head = json.dumps({"sockets": shown, "waiting": len(waiting), "known": len(known)}).encode() + b"\n"
                 socket.send_fds(caller, [head], [each.fileno() for each, _, _ in self.sockets])
-                caller.sendall(waiting)
+                caller.sendall(waiting + known)
                 return bool(caller.recv(1))
         except (OSError, ValueError):
             return False
