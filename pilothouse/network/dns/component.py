@@ -22,7 +22,7 @@ from pilothouse.network.dns.publish import publish
 from pilothouse.network.dns.resolver import Resolver
 from pilothouse.network.dns.searching import BY_ADDRESS, SearchPaths, pod_addresses
 from pilothouse.network.dns.standby.handover import Keeper, Taken, take_over
-from pilothouse.network.dns.upstream import Upstream
+from pilothouse.network.dns.upstream import Sockets, Upstream
 from pilothouse.network.dns.zone import Zone
 
 log = structlog.get_logger("network.dns")
@@ -50,6 +50,7 @@ class ClusterDNS:
         self._client = client
         self._zone = Zone(informers, config)
         self._lost = asyncio.Event()
+        self._sockets = Sockets()
         self._slice_keys = {f"{NAMESPACE}/{name}" for name in dns_slice_names(config.node)}
         informers.of(ENDPOINTSLICES).on_change(self._slice_changed)
         self._pods = informers.of(PODS, field_selector=f"spec.nodeName={config.node}", indexes={BY_ADDRESS: pod_addresses})
@@ -80,7 +81,7 @@ class ClusterDNS:
         config = self.config
         ours = {*((address, config.port) for address in config.addresses), *((address, 53) for address in config.cluster_ips)}
         servers = config.upstream if forward.servers == (RESOLV_CONF,) else forward.servers
-        return Upstream(servers, config.resolv_conf, ours, most=forward.max_concurrent)
+        return Upstream(servers, config.resolv_conf, ours, most=forward.max_concurrent, sockets=self._sockets)
 
     async def _wait_configured(self) -> None:
         try:

@@ -8,6 +8,7 @@ counts. Without a server that answers, failure is said within a few seconds; wit
 import asyncio
 import ipaddress
 import random
+import resource
 import struct
 import time
 from collections.abc import Iterable
@@ -30,6 +31,9 @@ SILENCE_S, MOST_SILENCE_S = 30.0, 300.0
 SMOOTHING = 0.2
 """Weight of the newest of a server's times in the mean that orders servers."""
 LONGEST = 65535
+MOST_FILES = 16_384
+SHARE_OF_FILES, SHARE_OF_SOCKETS = 1 / 3, 2 / 3
+"""Of the files that this process may have open, so many may be sockets to other servers; of these so many to those of one `forward`."""
 Server = tuple[str, int]
 
 
@@ -83,18 +87,40 @@ class _Health:
             self.failures += 1
 
 
+class Sockets:
+    """How many there may be at a time: whoever needs another one waits, and the rest of the process keeps its files."""
+
+    def __init__(self, most: int | None = None) -> None:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        files = MOST_FILES if soft == resource.RLIM_INFINITY else min(soft, MOST_FILES)
+        self.most = int(files * SHARE_OF_FILES) if most is None else most
+        self.places = asyncio.Semaphore(self.most)
+
+
 class Upstream:
     """servers: None for those of resolv_conf. ours: addresses where this very server answers, to which nothing is forwarded.
 
-    most: questions under way at a time; who comes when there are as many is told that there is no answer.
+    most: questions under way at a time; who comes when there are as many is told that there is no answer. sockets: of all forwards
+    together; while those of this one are scarce, no question has two.
     """
 
-    def __init__(self, servers: Iterable[str] | None, resolv_conf: Path, ours: Iterable[Server], *, most: int = 1000) -> None:
+    def __init__(
+        self,
+        servers: Iterable[str] | None,
+        resolv_conf: Path,
+        ours: Iterable[Server],
+        *,
+        most: int = 1000,
+        sockets: Sockets | None = None,
+    ) -> None:
         self._fixed = None if servers is None else [parse_server(server) for server in servers]
         self._resolv_conf = resolv_conf
         self._ours = frozenset(ours)
         self._most = most
         self._under_way = 0
+        sockets = sockets or Sockets()
+        self._most_open, self._open = max(int(sockets.most * SHARE_OF_SOCKETS), 1), 0
+        self._sockets, self._own_sockets = sockets.places, asyncio.Semaphore(self._most_open)
         self._read: tuple[int, list[Server]] = (-1, [])
         self._health: dict[Server, _Health] = {}
 
@@ -151,7 +177,7 @@ class Upstream:
                 left_s = until - loop.time()
                 if left_s <= 0:
                     break
-                if servers:
+                if servers and (not waiting or self._open < self._most_open // 2):
                     waiting.add(loop.create_task(self._try(servers.pop(0), message, stream, left_s)))
                 done, waiting = await asyncio.wait(
                     waiting, timeout=min(HEDGE_S, left_s) if servers else left_s, return_when=asyncio.FIRST_COMPLETED
@@ -175,18 +201,23 @@ class Upstream:
 
     async def _try(self, server: Server, message: bytes, stream: bool, patience_s: float) -> bytes | None:
         """None: it has not answered."""
-        began, health = time.monotonic(), self._health.setdefault(server, _Health())
+        began, health, is_asked = time.monotonic(), self._health.setdefault(server, _Health()), False
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(patience_s), self._own_sockets, self._sockets:
+                began, is_asked = time.monotonic(), True
+                self._open += 1
                 answer = await (_ask_stream(server, message) if stream else _ask_datagram(server, message))
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-            self._failed(server, health, error)
+            if is_asked:
+                self._failed(server, health, error)
             return None
         except asyncio.CancelledError:
             # Another server's answer came first: this one was too slow.
-            if time.monotonic() - began >= HEDGE_S:
+            if is_asked and time.monotonic() - began >= HEDGE_S:
                 health.failed(time.monotonic())
             raise
+        finally:
+            self._open -= is_asked
         took_s = time.monotonic() - began
         health.answered(took_s)
         metrics.FORWARDED.observe(took_s, _shown(server), str(answer[3] & 0xF))

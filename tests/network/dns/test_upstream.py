@@ -13,7 +13,7 @@ import dns.rrset
 import pytest
 
 from pilothouse.network.dns import upstream as upstreams
-from pilothouse.network.dns.upstream import HEDGE_S, NoAnswer, Upstream
+from pilothouse.network.dns.upstream import HEDGE_S, NoAnswer, Sockets, Upstream
 from tests.network.dns.served import authority, served
 
 QUESTION = dns.message.make_query("example.org", "A").to_wire()
@@ -185,3 +185,31 @@ async def test_an_answer_longer_than_the_asker_takes_is_cut_off() -> None:
             message = await cluster.message("example.org", **more)
             assert message.flags & dns.flags.TC
             assert len(message.to_wire()) < 512
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_questions_to_servers_that_are_silent_leave_files_to_others() -> None:
+    """And servers of another forward, which do answer, are asked."""
+    async with authority(silent=True) as (silent, _), authority() as (alive, _):
+        sockets, before = Sockets(20), open_files()
+        stuck = Upstream([silent], Path("/"), (), sockets=sockets)
+        other = Upstream([alive], Path("/"), (), sockets=sockets)
+        asking = [asyncio.ensure_future(stuck.ask(QUESTION, stream=False)) for _ in range(200)]
+        await asyncio.sleep(1)
+        assert 0 < open_files() - before <= 13
+        assert await took_s(other) < HEDGE_S
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_a_question_that_found_no_socket_says_nothing_about_a_server() -> None:
+    async with authority() as (alive, _):
+        sockets = Sockets(1)
+        upstream = Upstream([alive], Path("/"), (), sockets=sockets)
+        async with upstream._own_sockets:
+            assert await upstream._try(upstream.known()[0], QUESTION, False, 0.05) is None
+        assert upstream._health[upstream.known()[0]].failures == 0
