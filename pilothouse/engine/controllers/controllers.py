@@ -114,7 +114,7 @@ def makers(
             clients("load-balancer-controller"), informers, named("load-balancer-controller"), own_networks, clock
         ),
         "network-policy-reporter": lambda: PolicyRefusals(clients("network-policy-reporter"), informers, clock),
-        "cluster-policy-controller": lambda: ClusterPolicyKind(clients("cluster-policy-controller")),
+        "cluster-policy-controller": lambda: ClusterPolicyKind(clients("cluster-policy-controller"), informers, clock),
         "cluster-network-controller": lambda: ClusterNetworkController(clients("cluster-network-controller"), informers, clock),
         "namespace-controller": lambda: NamespaceController(
             clients("namespace-controller"), informers, named("namespace-controller"), clock

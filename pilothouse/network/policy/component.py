@@ -21,6 +21,7 @@ from pilothouse.linux.nft import NftFailure
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NETWORKPOLICIES
+from pilothouse.model.policy_refusals import ENFORCED, in_force
 from pilothouse.network.policy import kernel
 from pilothouse.network.policy.backlog import Backlog
 from pilothouse.network.policy.config import NetworkPolicyConfig
@@ -38,7 +39,6 @@ log = structlog.get_logger("network.policy")
 INSPECT_S, LOOK_S = 10.0, 2.0
 """How often it is looked whether the table is there, and what it has refused."""
 RETRY_S = (0.5, 30.0)
-CONDITION = "NetworkPolicyEnforced"
 SetCondition = Callable[[str, bool, str, str], None]
 """Type, whether it is so, reason, message."""
 
@@ -102,7 +102,7 @@ class NetworkPolicies:
             try:
                 table = await Table.opened(self.config, thread)
             except Lacking as lacking:
-                self._say(CONDITION, False, "KernelLacksSupport", str(lacking))
+                self._say(ENFORCED, False, "KernelLacksSupport", str(lacking))
                 raise PolicyFailure(str(lacking)) from lacking
             self._of_cluster.begin()
             try:
@@ -265,7 +265,7 @@ class NetworkPolicies:
             self._is_writing = False
             self._complain()
         self._whole, self._failures = False, 0
-        self._say(CONDITION, True, "RulesInForce", "network policies are carried out")
+        self._say(ENFORCED, True, "RulesInForce", in_force(self._state.exceptions))
         for done in waiting:
             if not done.done():
                 done.set_result(None)
@@ -285,7 +285,7 @@ class NetworkPolicies:
             self._wake.set()
             return
         self._failures += 1
-        self._say(CONDITION, False, "RulesRefused", f"nftables refuses the rules of network policies: {failure}")
+        self._say(ENFORCED, False, "RulesRefused", f"nftables refuses the rules of network policies: {failure}")
         for key, words in (await table.refused(self._state.world) if self._watch is not None else {}).items():
             if (obj := self._policy(key)) is not None:
                 self._told.refuse(key, obj, f"nftables refuses its rules: {words}")

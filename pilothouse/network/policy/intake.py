@@ -22,13 +22,14 @@ Complaint = Callable[[Object, str], None]
 
 
 class Intake:
-    """complain: hears of the policies that cannot be carried out."""
+    """complain: hears of the policies that cannot be carried out. faults: of each of them its generation, and why."""
 
     def __init__(self, complain: Complaint | None = None) -> None:
         self._complain = complain
         self._sizes: dict[str, dict[str, int]] = {}
         self._refused: dict[str, str] = {}
         self._beyond: dict[str, dict[str, Object]] = {}
+        self.faults: dict[str, tuple[int, str]] = {}
 
     def beyond(self, namespace: str) -> tuple[str, ...]:
         """Policies of the namespace ("": of the cluster) for which there was no room, in the order in which they came."""
@@ -42,6 +43,7 @@ class Intake:
     def taken(self, obj: Object) -> Policy | None:
         """The policy; one that allows nothing where it cannot be carried out; None when nobody can say for whom it holds."""
         kind: ModuleType = cluster_policy if is_of_cluster(obj) else network_policy
+        self.faults.pop(meta.key(obj), None)
         try:
             if why := self._refused.get(meta.key(obj)) or self._too_much(obj, kind.size):
                 self._say(obj, why)
@@ -56,6 +58,7 @@ class Intake:
 
     def forget(self, key: str) -> None:
         self._refused.pop(key, None)
+        self.faults.pop(key, None)
         for kept in (self._sizes, self._beyond):
             own = kept.get(_home(key), {})
             own.pop(key, None)
@@ -88,6 +91,7 @@ class Intake:
 
     def _say(self, obj: Object, why: str) -> None:
         log.error("a network policy allows nothing", policy=meta.key(obj), why=why)
+        self.faults[meta.key(obj)] = meta.generation(obj), why
         if self._complain is not None:
             self._complain(obj, f"this policy allows nothing: {why}"[:1000])
 

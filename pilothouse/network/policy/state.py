@@ -35,6 +35,11 @@ class State:
         for key, policy in told.policies.items():
             self._policy(key, policy, told.refused.get(key, ""))
 
+    @property
+    def exceptions(self) -> dict[str, tuple[int, str]]:
+        """Of the ClusterNetworkPolicies that are not carried out the generation, and why."""
+        return {key: fault for key, fault in self._intake.faults.items() if "/" not in key}
+
     def owner(self, address: str) -> str:
         """namespace/name of the pod that has the address, "" when none has. One look-up, for any thread."""
         found = self.world.owner(address)

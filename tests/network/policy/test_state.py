@@ -108,3 +108,20 @@ def test_pods_that_nobody_watches_for_are_forgotten_with_what_was_to_be_told_of_
     later.forget_pods()
     state.take(later)
     assert (state.owner("10.9.0.9"), state.owner("10.9.0.10")) == ("", "")
+
+
+def test_cluster_policies_that_are_not_carried_out_are_known_with_their_generation() -> None:
+    state = State(CONFIG)
+    peers = [{"pods": {"podSelector": {"matchLabels": {"n": str(n)}}}} for n in range(25)]
+    named = [{"destinationNamedPort": f"p{n}"} for n in range(25)]
+    spec = {"tier": "Admin", "priority": 1, "subject": {"namespaces": {}}}
+    large = {**spec, "ingress": [{"action": "Accept", "from": peers, "protocols": named}] * 25}
+    bad = {"kind": "ClusterNetworkPolicy", "metadata": {"name": "bad", "generation": 3}, "spec": large}
+    state.take(
+        told(policies=[bad, {**bad, "metadata": {"name": "good"}, "spec": spec}, policy("p", ingress=[{"ports": [{"port": None}] * 3000}])])
+    )
+    assert set(state.exceptions) == {"bad"}
+    generation, why = state.exceptions["bad"]
+    assert (generation, "4000 are the most" in why) == (3, True)
+    state.take(told(policies=[{**bad, "spec": spec}]))
+    assert not state.exceptions

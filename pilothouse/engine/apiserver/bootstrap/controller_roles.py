@@ -7,6 +7,7 @@ from pilothouse.model.certificates import APISERVER_CLIENT, KUBELET_CLIENT, KUBE
 from pilothouse.model.cluster_network import GROUP as NETWORK
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import GROUP as LOAD_BALANCERS
+from pilothouse.model.network_policies import GROUP as POLICIES
 from pilothouse.model.policy import EVENTS, READ, cluster_role, rule
 from pilothouse.model.snapshots import GROUP as SNAPSHOTS
 
@@ -241,8 +242,11 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("create get", "clusternetworks", NETWORK),
         rule("patch", "clusternetworks/status", NETWORK),
     ),
-    # Makes the kind ClusterNetworkPolicy; nodes carry its objects out.
-    "cluster-policy-controller": (rule("create get patch", "customresourcedefinitions", "apiextensions.k8s.io"),),
+    # Makes the kind ClusterNetworkPolicy; nodes carry its objects out, and it says how many of them do.
+    "cluster-policy-controller": (
+        rule("create get patch", "customresourcedefinitions", "apiextensions.k8s.io"),
+        rule("patch", "clusternetworkpolicies/status", POLICIES),
+    ),
     # Shows at policies what nodes have dropped for them.
     "network-policy-reporter": (rule("patch", "networkpolicies", "networking.k8s.io"),),
     "clusterrole-aggregation-controller": (rule("escalate get list patch update watch", "clusterroles", "rbac.authorization.k8s.io"),),

@@ -1,39 +1,96 @@
-"""Makes the kind ClusterNetworkPolicy. A definition that somebody has applied in its place stays as it is."""
+"""Makes the kind ClusterNetworkPolicy, and says in the status of its objects by how many nodes they are carried out.
+
+A definition that somebody has applied in its place stays as it is. Bounded: twenty objects are written in a round, and a
+round begins a second after the one before at the earliest, however many nodes change.
+"""
 
 import asyncio
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
 
+from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
+from pilothouse.client.informers import Informers
 from pilothouse.engine.controllers.clusterpolicy.definition import DEFINITION, MADE_HERE
+from pilothouse.engine.controllers.clusterpolicy.status import gathered, said, status
 from pilothouse.model import meta
-from pilothouse.model.errors import AlreadyExists, ApiError
+from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CRDS
+from pilothouse.model.kinds import CRDS, NODES
+from pilothouse.model.network_policies import CLUSTERNETWORKPOLICIES
 
 log = structlog.get_logger("controllers.clusterpolicy")
-RETRY_S = 5.0
+FIRST_S, RETRY_S = 0.2, 5.0
+SETTLE_S, MOST_WRITES = 1.0, 20
+"""Nodes follow one after the other, and each is a change."""
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class ClusterPolicyKind:
     """Nothing of the control plane waits for the kind."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, informers: Informers, clock: Callable[[], float] = time.time) -> None:
+        self._client, self._reading, self._clock = client, informers.client, clock
+        self._nodes = informers.of(NODES)
+        self._policies = Informers(informers.client).of(CLUSTERNETWORKPOLICIES)
+        self._wake = asyncio.Event()
+        self._nodes.on_change(self._node_changed)
+        self._policies.on_change(lambda old, new: self._wake.set())
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         if ready is not None:
             ready.set()
+        await self._install()
+        async with scope() as tasks:
+            tasks.spawn(self._policies.run(), name="informer of ClusterNetworkPolicies")
+            await self._policies.wait_synced()
+            await self._nodes.wait_synced()
+            while True:
+                self._wake.clear()
+                await self._write()
+                await asyncio.sleep(SETTLE_S)
+                await self._wake.wait()
+
+    async def _install(self) -> None:
+        """Until the kind is served, which it is a moment after its definition was written."""
+        pause_s = FIRST_S
         while True:
             try:
                 await install(self._client)
+                await self._reading.list_all(CLUSTERNETWORKPOLICIES)
             except ApiError as error:
-                log.warning("the kind ClusterNetworkPolicy is not made", why=error.message, retry_s=RETRY_S)
-                await asyncio.sleep(RETRY_S)
+                if not isinstance(error, NotFound) or pause_s >= RETRY_S:
+                    log.warning("the kind ClusterNetworkPolicy is not made", why=error.message, retry_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_S)
             else:
-                await asyncio.Event().wait()
+                return
+
+    async def _write(self) -> None:
+        """The status of those whose nodes have said something else."""
+        nodes, now, written = gathered(self._nodes.items()), meta.rfc3339(self._clock()), 0
+        for policy in self._policies.items():
+            wanted = status(policy, nodes, now)
+            if wanted == policy.get("status"):
+                continue
+            if written == MOST_WRITES:
+                self._wake.set()
+                return
+            written += 1
+            try:
+                await self._client.patch(CLUSTERNETWORKPOLICIES, meta.name(policy), {"status": wanted}, subresource="status")
+            except NotFound:
+                continue
+            except ApiError as error:
+                log.warning("status of a ClusterNetworkPolicy not written", policy=meta.name(policy), why=error.message)
+                self._wake.set()
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        if (old is None) != (new is None) or said(old) != said(new):
+            self._wake.set()
 
 
 async def install(client: Client) -> None:

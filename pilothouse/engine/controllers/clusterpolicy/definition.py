@@ -170,14 +170,21 @@ _SCHEMA = _object(
 
 def _definition() -> Object:
     resource = CLUSTERNETWORKPOLICIES
-    columns = (("Tier", ".spec.tier", "string"), ("Priority", ".spec.priority", "string"), ("Age", ".metadata.creationTimestamp", "date"))
+    accepted = '.status.conditions[?(@.type=="Accepted")]'
+    columns = (
+        ("Tier", ".spec.tier", "string"),
+        ("Priority", ".spec.priority", "string"),
+        ("Accepted", f"{accepted}.status", "string"),
+        ("Age", ".metadata.creationTimestamp", "date"),
+    )
+    shown = [{"name": name, "jsonPath": path, "type": type_} for name, path, type_ in columns]
     version = {
         "name": resource.version,
         "served": True,
         "storage": True,
         "schema": {"openAPIV3Schema": _SCHEMA},
         "subresources": {"status": {}},
-        "additionalPrinterColumns": [{"name": name, "jsonPath": path, "type": type_} for name, path, type_ in columns],
+        "additionalPrinterColumns": [*shown, {"name": "Nodes", "jsonPath": f"{accepted}.message", "type": "string", "priority": 1}],
     }
     names = {
         "plural": resource.plural,
