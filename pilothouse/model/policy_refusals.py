@@ -13,6 +13,8 @@ SHOWN = {DROPPED: "network.pilothouse.dev/dropped", WOULD_DROP: "network.pilotho
 """Annotation of a NetworkPolicy by the reason of the Events that it gathers."""
 REHEARSE = "network.pilothouse.dev/rehearse"
 """Annotation of a policy that counts what it would drop, and drops nothing, while it is "true"."""
+WOULD = "would"
+"""In the names of chains that note what a rehearsal would refuse, after the direction: a trace tells by it who would."""
 
 ENFORCED = "NetworkPolicyEnforced"
 """Condition of a node: whether it carries out policies at all, and in its message which ClusterNetworkPolicies it does not."""

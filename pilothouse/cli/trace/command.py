@@ -74,11 +74,11 @@ async def _trace(
         nodes = {each["metadata"]["name"]: each for each in (await client.list_all(NODES)).items}
         found = await reports(client, pod, to, nodes, wait_s)
         facts = await _facts(client, pod, to, nodes)
-    told = story(facts, found)
+    told = story(facts, found.reports, found.unasked)
     if how == "table":
         _show(told)
     else:
-        output.document(_document(told, to, found), how)
+        output.document(_document(told, to, found.reports), how)
     return told.outcome in (ANSWERED, DELIVERED)
 
 
@@ -117,6 +117,8 @@ def _show(told: "Story") -> None:
     click.echo()
     sentence = told.outcome if not told.cause else f"{told.outcome}: {told.cause}"
     click.echo(output.folded(placed(sentence[:1].upper() + sentence[1:])))
+    if told.would:
+        click.echo(output.folded(f"In rehearsal, and would drop it: {'; '.join(told.would)}"))
     if told.rule:
         click.echo(output.folded(f"Rule: {told.table}, chain {told.chain}: {told.rule}"))
 
@@ -129,6 +131,7 @@ def _document(told: "Story", to: "Target", found: dict[str, Object]) -> Object:
         "cause": placed(told.cause),
         "rule": {"table": told.table, "chain": told.chain, "text": told.rule} if told.rule else None,
         "networkPolicies": list(told.policies),
+        "wouldDrop": list(told.would),
         "hops": [{"node": hop.node, "packet": hop.what} for hop in told.hops],
         "nodes": found,
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from pilothouse.cli.trace.target import Endpoint, Target
 from pilothouse.model.json import Object
+from pilothouse.model.policy_refusals import WOULD
 from pilothouse.model.selector import from_label_selector
 from pilothouse.network.policy.parsing import is_rehearsed
 from pilothouse.network.policy.units import REFUSE, denial
@@ -32,7 +33,10 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """outcome: one of the words above. cause: a sentence, "" where nothing is wrong. rule: of the drop, as nft shows it."""
+    """outcome: one of the words above. cause: a sentence, "" where nothing is wrong. rule: of the drop, as nft shows it.
+
+    would: who in rehearsal would drop it.
+    """
 
     hops: tuple[Hop, ...]
     outcome: str
@@ -41,6 +45,7 @@ class Story:
     table: str = ""
     chain: str = ""
     policies: tuple[str, ...] = ()
+    would: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,8 @@ class Facts:
     node_addresses: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def story(facts: Facts, reports: Mapping[str, Object]) -> Story:
-    """reports: by node, the sender's among them."""
+def story(facts: Facts, reports: Mapping[str, Object], unasked: Mapping[str, str] | None = None) -> Story:
+    """reports: by node, the sender's among them. unasked: nodes that could not be asked, and why."""
     home = facts.sender["spec"]["nodeName"]
     teller = _Teller(facts, home)
     first = reports[home]
@@ -73,7 +78,14 @@ def story(facts: Facts, reports: Mapping[str, Object]) -> Story:
     away = teller.node_of_end()
     if away and away != home and teller.is_on_its_way:
         report = reports.get(away)
-        if report is not None:
+        if report is None:
+            why = (unasked or {}).get(away, "it was not known when the packet was sent")
+            teller.hops.append(Hop(away, f"cannot be asked: {why}"))
+            if sent["result"] == "silent":
+                return teller.end(
+                    UNANSWERED, f"no answer came back, and node {away}, where the packet was to arrive, cannot be asked: {why}"
+                )
+        else:
             if not report["steps"]:
                 return teller.end(LOST, _lost_between(home, away))
             ended = teller.through(away, report["steps"], is_home=False)
@@ -89,6 +101,7 @@ class _Teller:
         self.facts = facts
         self.home = home
         self.hops: list[Hop] = []
+        self.would: list[str] = []
         self.flow: Object = {}
         self.is_on_its_way = False
 
@@ -102,9 +115,31 @@ class _Teller:
         self.hops.append(Hop(node, f"{came} as {_shown(self.flow)}"))
         for number, step in enumerate(steps):
             self._translated(node, step)
+            if _is_noted(step):
+                self._noted(node, step["chain"])
             if step["verdict"] == "drop":
                 return self._dropped(node, step, _path(steps[: number + 1]))
         return self._out(node, steps)
+
+    def _noted(self, node: str, chain: str) -> None:
+        """A rehearsal would have dropped it. chain: its name says in which direction, and of a ClusterNetworkPolicy in which tier."""
+        direction, _, rest = chain.partition(f"-{WOULD}-")
+        tier = next((tier for tier in _TIERS if rest.startswith(f"{tier.lower()}-")), "")
+        if tier:
+            found = [each for each in self.facts.cluster_policies if _denies(each, tier, direction) and is_rehearsed(each)]
+            who = f"ClusterNetworkPolicy {', '.join(sorted(each['metadata']['name'] for each in found)) or 'gone by now'}"
+        else:
+            pod = self._judged(is_ingress=direction == "ingress")
+            selecting = [each for each in self.facts.policies if pod is not None and _selects(each, pod, direction.title())]
+            who = f"NetworkPolicy {', '.join(sorted(_key(each) for each in selecting if is_rehearsed(each))) or 'gone by now'}"
+        if (words := f"{who} ({direction})") not in self.would:
+            self.would.append(words)
+            self.hops.append(Hop(node, f"would be dropped by {words}, which is in rehearsal"))
+
+    def _judged(self, *, is_ingress: bool) -> Object | None:
+        """The pod whose policies are asked, where it is known."""
+        endpoint = self.facts.target.endpoint(self.flow["destination"])
+        return self.facts.pods.get(endpoint.pod) if is_ingress and endpoint is not None else self.facts.sender
 
     def _see(self, step: Object) -> None:
         if step["packet"] is not None:
@@ -169,7 +204,7 @@ class _Teller:
         return self.end(ANSWERED, f"what is told of its way is not all: by that it would be {told.outcome}")
 
     def end(self, outcome: str, cause: str = "") -> Story:
-        return Story(tuple(self.hops), outcome, cause)
+        return Story(tuple(self.hops), outcome, cause, would=tuple(self.would))
 
     def _dropped(self, node: str, step: Object, path: Sequence[str]) -> Story:
         """path: the chains of its table that led to the rule."""
@@ -178,7 +213,8 @@ class _Teller:
         self.hops.append(Hop(node, f"is dropped by table {step['family']} {step['table']}, chain {step['chain']}"))
         is_refusal = step["table"].endswith(SERVICES) and step["chain"] == "refuse"
         outcome = REFUSED if is_refusal else DROPPED
-        return Story(tuple(self.hops), outcome, cause, rule, f"{step['family']} {step['table']}", step["chain"], policies)
+        table = f"{step['family']} {step['table']}"
+        return Story(tuple(self.hops), outcome, cause, rule, table, step["chain"], policies, tuple(self.would))
 
     def _cause(self, node: str, step: Object, path: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         table, chain = step["table"], step["chain"]
@@ -219,12 +255,11 @@ class _Teller:
         tier = next((tier for tier in _TIERS if f"-{tier.lower()}-" in chain), "")
         if tier:
             return self._of_tier(tier, chain, is_ingress=is_ingress)
-        endpoint = self.facts.target.endpoint(self.flow["destination"])
-        pod = self.facts.pods.get(endpoint.pod) if is_ingress and endpoint is not None else self.facts.sender
+        pod = self._judged(is_ingress=is_ingress)
         direction = "Ingress" if is_ingress else "Egress"
         if pod is None:
             return f"a NetworkPolicy of node {node} does not allow it ({direction.lower()})", ()
-        names = tuple(sorted(_key(each) for each in self.facts.policies if _selects(each, pod, direction)))
+        names = tuple(sorted(_key(each) for each in self.facts.policies if _selects(each, pod, direction) and not is_rehearsed(each)))
         verb = "to" if is_ingress else "from"
         if not names:
             return f"the network policies of pod {_key(pod)} do not allow it ({direction.lower()})", ()
@@ -240,6 +275,16 @@ class _Teller:
         which = " ".join(named[0]) if named else "that is gone by now"
         what = f"{direction}, {self.flow['protocol']} port {self.flow['destination_port']}"
         return f"ClusterNetworkPolicy {which} denies it in the tier {tier}: {what}", tuple(name for name, _ in named)
+
+
+def _is_noted(step: Object) -> bool:
+    """Whether a rehearsal has noted the packet: what such a chain allows, returns from it."""
+    return bool(step["table"].endswith(POLICIES) and step["verdict"] == "continue" and f"-{WOULD}-" in step["chain"])
+
+
+def _denies(policy: Object, tier: str, direction: str) -> bool:
+    spec = policy["spec"]
+    return spec.get("tier") == tier and any(rule.get("action") == "Deny" for rule in spec.get(direction) or ())
 
 
 def _denied_by(policy: Object, chain: str, direction: str) -> str:
@@ -263,7 +308,7 @@ def _path(steps: Sequence[Object]) -> list[str]:
 
 def _selects(policy: Object, pod: Object, direction: str) -> bool:
     spec = policy["spec"]
-    if policy["metadata"]["namespace"] != pod["metadata"]["namespace"] or is_rehearsed(policy):
+    if policy["metadata"]["namespace"] != pod["metadata"]["namespace"]:
         return False
     types = spec.get("policyTypes") or (["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
     return direction in types and from_label_selector(spec.get("podSelector") or {}).matches(pod["metadata"].get("labels") or {})

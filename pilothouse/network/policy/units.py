@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pilothouse.model.policy_refusals import WOULD
 from pilothouse.network.policy import chains
 from pilothouse.network.policy.config import NetworkPolicyConfig
 from pilothouse.network.policy.rules import ACCEPT, ADMIN, BASELINE, DENY, Policy, Rule
@@ -71,7 +72,7 @@ class Group:
         admin = (Unit(self.direction, ADMIN, self.admin),) if self.admin else ()
         if self.policies:
             return *admin, *(Unit(self.direction, "of", (key,)) for key in self.policies)
-        would = (Unit(self.direction, "would", self.rehearsed),) if self.rehearsed else ()
+        would = (Unit(self.direction, WOULD, self.rehearsed),) if self.rehearsed else ()
         return *admin, *would, *((Unit(self.direction, BASELINE, self.baseline),) if self.baseline else ())
 
     def compile(self, config: NetworkPolicyConfig) -> Bundle:
@@ -125,6 +126,8 @@ class Compiler:
             # To pass on is to leave the tier's chain, which whoever asked goes on from.
             return "accept" if rule.action == ACCEPT and not policy.is_rehearsed else "return"
         chain = f"{unit.chain}-{denial(policy.key, number)}"
+        if policy.is_rehearsed:
+            chain = f"{unit.direction}-{WOULD}-{unit.kind.lower()}-{_digest(chain)}"
         noted = _number(chain)
         last = f"counter name {REHEARSED}" if policy.is_rehearsed else f"goto {REFUSE}"
         made.chains[chain] = (*note(noted, self._config), last)

@@ -2,6 +2,7 @@
 
     POST /trace      with what `wanted` reads as JSON; answers with {"id": ID} once the packet would be seen, or has been sent
     POST /trace/ID   answers when the packet has come by or has been waited for: {"steps": [...], "sent": {"result", "message"} or null}
+    POST /trace/ID/end   nobody waits for it any more: the rule that looks for the packet goes at once
 
 One at a time; who comes meanwhile is told to come again. What nobody fetches is forgotten. Failures are Status objects.
 """
@@ -10,6 +11,7 @@ import asyncio
 import errno
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from threading import Event
 
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.linux.nft import NftFailure
@@ -33,13 +35,17 @@ class Tracing:
         self._namespace_of = namespace_of
         self._tasks = TaskSet()
         self._begun: dict[str, asyncio.Task[Report]] = {}
+        self._ends: dict[str, Event] = {}
 
     async def answer(self, request: Request, words: Sequence[str]) -> Response:
         try:
-            if request.method != "POST" or len(words) > 2:
+            if request.method != "POST" or list(words[2:]) not in ([], ["end"]):
                 raise MethodNotAllowed("a trace is asked for by POST")
             if len(words) == 1:
                 return Response(200, JSON, dumps({"id": await self.begin(_read(request))}))
+            if len(words) == 3:
+                self.forget(words[1])
+                return Response(200, JSON, dumps({}))
             return Response(200, JSON, dumps((await self.end(words[1])).document()))
         except ApiError as error:
             return Response(error.code, JSON, dumps(error.to_status()))
@@ -49,15 +55,21 @@ class Tracing:
         if any(not task.done() for task in self._begun.values()):
             raise TooManyRequests("this node traces another packet just now: try again in some seconds")
         self._begun.clear()
-        ready = asyncio.Event()
-        task = self._tasks.start(self._watched(asked, ready))
+        self._ends.clear()
+        ready, ends = asyncio.Event(), Event()
+        task = self._tasks.start(self._watched(asked, ready, ends))
         identifier = secrets.token_hex(8)
-        self._begun[identifier] = task
+        self._begun[identifier], self._ends[identifier] = task, ends
         task.add_done_callback(lambda _: ready.set())
         await ready.wait()
         if task.done():
             await task
         return identifier
+
+    def forget(self, identifier: str) -> None:
+        """Who has asked for it has gone. A trace that is over already is as well."""
+        if (ends := self._ends.get(identifier)) is not None:
+            ends.set()
 
     async def end(self, identifier: str) -> Report:
         """Raises ApiError."""
@@ -66,7 +78,7 @@ class Tracing:
             raise NotFound(f"there is no trace {identifier[:40]!r} here")
         return await asyncio.shield(task)
 
-    async def _watched(self, asked: Wanted, ready: asyncio.Event) -> Report:
+    async def _watched(self, asked: Wanted, ready: asyncio.Event, ends: Event) -> Report:
         netns = None if asked.sending is None else await self._namespace_of(asked.sending)
         loop = asyncio.get_running_loop()
 
@@ -74,7 +86,7 @@ class Tracing:
             loop.call_soon_threadsafe(ready.set)
 
         try:
-            return await asyncio.to_thread(watch, self._config, asked, netns, would_be_seen)
+            return await asyncio.to_thread(watch, self._config, asked, netns, would_be_seen, ends)
         except NftFailure as error:
             raise Internal(f"this node cannot trace packets: {error}") from error
         except OSError as error:

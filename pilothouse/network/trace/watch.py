@@ -6,9 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from socket import if_indextoname, socket
+from threading import Event
 
 from pilothouse.linux.netns import run_at
 from pilothouse.model.json import Object
+from pilothouse.model.policy_refusals import WOULD
 from pilothouse.network.trace.config import TraceConfig
 from pilothouse.network.trace.kernel import FIRST_CHAIN, rule_texts, tracing
 from pilothouse.network.trace.messages import Step, steps
@@ -31,8 +33,8 @@ class Report:
     links: dict[int, str] = field(default_factory=dict)
 
     def document(self) -> Object:
-        """Without the rules that only let the packet go on."""
-        shown = [self._shown(step) for step in self.steps if step.flow is not None or step.verdict != "continue"]
+        """Without the rules that only let the packet go on, but for those that note what a rehearsal would refuse."""
+        shown = [self._shown(step) for step in self.steps if step.flow or step.verdict != "continue" or f"-{WOULD}-" in step.chain]
         sent = None if self.sent is None else {"result": self.sent[0], "message": self.sent[1]}
         return {"steps": shown, "sent": sent}
 
@@ -59,24 +61,29 @@ def _links(found: list[Step]) -> dict[int, str]:
     return names
 
 
-def watch(config: TraceConfig, wanted: Wanted, netns: str | None, ready: Callable[[], None]) -> Report:
+def watch(config: TraceConfig, wanted: Wanted, netns: str | None, ready: Callable[[], None], ends: Event | None = None) -> Report:
     """netns: of the pod that sends; None: the packet comes from elsewhere. ready: called once it would be seen.
+
+    ends: nobody waits any more.
 
     Raises NftFailure, OSError.
     """
-    with tracing(config, wanted) as told, ThreadPoolExecutor(1, "trace") as sender:
+    # The rule goes before the sender's thread is waited for, which may take as long as an answer.
+    with ThreadPoolExecutor(1, "trace") as sender, tracing(config, wanted) as told:
         ready()
         sending = None if netns is None else sender.submit(run_at, netns, lambda: send(wanted))
-        found = _seen(told, config, wanted, sending)
+        found = first_packet([*_seen(told, wanted, sending, ends or Event()).values()], config)
         # What the chains say is read while they are as they were.
-        return Report(found, rule_texts(found), None if sending is None else sending.result(), _links(found))
+        sent = None if sending is None or (ends is not None and ends.is_set()) else sending.result()
+        return Report(found, rule_texts(found), sent, _links(found))
 
 
-def _seen(told: socket, config: TraceConfig, wanted: Wanted, sending: "Future[tuple[str, str]] | None") -> list[Step]:
+def _seen(told: socket, wanted: Wanted, sending: "Future[tuple[str, str]] | None", ends: Event) -> dict[int, list[Step]]:
+    """Steps by the kernel's number of the packet, in the order in which the packets came."""
     found: dict[int, list[Step]] = {}
     began = last = time.monotonic()
     told.settimeout(0.05)
-    while (now := time.monotonic()) < began + wanted.seconds + QUIET_S:
+    while (now := time.monotonic()) < began + wanted.seconds + QUIET_S and not ends.is_set():
         is_over = sending is None or sending.done()
         if is_over and (found or sending is not None) and now - last > QUIET_S:
             break
@@ -92,7 +99,7 @@ def _seen(told: socket, config: TraceConfig, wanted: Wanted, sending: "Future[tu
                 last = time.monotonic()
         if sending is not None and sending.done():
             last = max(last, now)
-    return first_packet([*found.values()], config)
+    return found
 
 
 def first_packet(found: Sequence[list[Step]], config: TraceConfig) -> list[Step]:

@@ -12,6 +12,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.transport import Call
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, PODS, SERVICES
+from pilothouse.model.policy_refusals import REHEARSE
 from pilothouse.network.policy.units import denial
 from tests.network.cluster import FakeCluster, endpoint_slice, service
 from tests.network.cluster import endpoint as of_slice
@@ -162,6 +163,49 @@ def test_a_packet_that_is_answered_was_not_dropped_whatever_is_told_of_its_way()
     found = told(ARRIVES, OUT, away=(COMES,), result="answered")
     assert found.outcome == "answered"
     assert "is not all" in found.cause
+
+
+def rehearsed(name: str, **spec: Any) -> Object:
+    metadata = {"name": name, "namespace": "default", "annotations": {REHEARSE: "true"}}
+    return {"metadata": metadata, "spec": {"podSelector": {}, "policyTypes": ["Ingress"], **spec}}
+
+
+def test_a_rehearsal_that_would_drop_the_packet_is_named_and_drops_nothing() -> None:
+    would = step("-policy", "ingress-would-0123", "continue")
+    found = told(ARRIVES, OUT, away=(COMES, would, would, IN), result="answered", policies=[*POLICIES, rehearsed("try")])
+    assert (found.outcome, found.would) == ("answered", ("NetworkPolicy default/try (ingress)",))
+    hops = [hop for hop in found.hops if "in rehearsal" in hop.what]
+    assert [(hop.node, hop.what) for hop in hops] == [
+        ("two", "would be dropped by NetworkPolicy default/try (ingress), which is in rehearsal")
+    ]
+
+
+def test_a_rehearsal_that_allows_the_packet_is_not_named() -> None:
+    allowed = step("-policy", "ingress-would-0123", "return")
+    assert not told(ARRIVES, OUT, away=(COMES, allowed, IN), result="answered", policies=[rehearsed("try")]).would
+
+
+def test_a_rehearsal_of_the_cluster_is_named_and_no_rehearsal_is_named_for_a_drop() -> None:
+    denies = {"tier": "Admin", "ingress": [{"action": "Deny"}]}
+    policies = [rehearsed("try", **denies), {"metadata": {"name": "no"}, "spec": denies}]
+    steps = (
+        COMES,
+        step("-policy", "ingress-would-admin-0123", "continue"),
+        step("-policy", f"ingress-admin-0123-{denial('no', 0)}", "goto refuse"),
+        step("-policy", "refuse", "drop"),
+    )
+    found = told(ARRIVES, OUT, away=steps, cluster_policies=policies)
+    assert (found.outcome, found.policies, found.would) == ("dropped", ("no",), ("ClusterNetworkPolicy try (ingress)",))
+    shut = (COMES, step("-policy", "ingress-0123", "drop"))
+    assert told(ARRIVES, OUT, away=shut, policies=[*POLICIES, rehearsed("try")]).policies == ("default/both", "default/in")
+
+
+def test_a_node_that_cannot_be_asked_is_named() -> None:
+    reports: dict[str, Object] = {"one": {"steps": [ARRIVES, OUT], "sent": {"result": "silent", "message": ""}}}
+    found = story(Facts(SENDER, WEB, {"default/server": RECEIVER}), reports, {"two": "its kubelet does not answer"})
+    assert found.outcome == "unanswered"
+    assert found.cause.endswith("node two, where the packet was to arrive, cannot be asked: its kubelet does not answer")
+    assert (found.hops[-1].node, found.hops[-1].what) == ("two", "cannot be asked: its kubelet does not answer")
 
 
 def test_another_firewall_is_named_with_its_rule() -> None:

@@ -1,10 +1,31 @@
-"""Which of the steps that the kernel tells of are of the first packet."""
+"""How long a packet is looked for, which steps are of the first one, and what of its way a report shows."""
+
+import socket
+import time
+from threading import Event
 
 from pilothouse.network.trace.config import TraceConfig
 from pilothouse.network.trace.messages import Step
-from pilothouse.network.trace.watch import first_packet
+from pilothouse.network.trace.wanted import Wanted
+from pilothouse.network.trace.watch import Report, _seen, first_packet
 
 CONFIG = TraceConfig(instance="t")
+WANTED = Wanted("tcp", 40000, ("10.1.0.2",), 10.0)
+
+
+def test_a_packet_is_not_looked_for_when_nobody_waits_any_more() -> None:
+    ends, began = Event(), time.monotonic()
+    ends.set()
+    one, other = socket.socketpair()
+    with one, other:
+        assert _seen(one, WANTED, None, ends) == {}
+    assert time.monotonic() - began < 5
+
+
+def test_rules_that_let_a_packet_go_on_are_left_out_but_for_those_of_rehearsals() -> None:
+    steps = [Step(1, "inet", "pilothouse-x-policy", chain, "rule", "continue") for chain in ("entering", "ingress-would-0123")]
+    steps.append(Step(1, "inet", "pilothouse-x-policy", "refuse", "rule", "drop"))
+    assert [step["chain"] for step in Report(steps, {}, None).document()["steps"]] == ["ingress-would-0123", "refuse"]
 
 
 def step(packet: int, chain: str, table: str = CONFIG.table) -> Step:

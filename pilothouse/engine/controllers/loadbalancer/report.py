@@ -36,11 +36,8 @@ class PoolReport:
         self._told: dict[str, str] = {}
         self._state = ""
 
-    async def tell(
-        self, objects: Sequence[Object], found: Pools, given: Assignments, nodes: Collection[Address], silence: Silence
-    ) -> None:
-        """objects: the pools as the cache has them. nodes: what they have themselves. Raises ApiError.
-        """
+    async def tell(self, objects: Sequence[Object], found: Pools, given: Assignments, nodes: Collection[Address], silence: Silence) -> None:
+        """objects: the pools as the cache has them. nodes: what they have themselves. Raises ApiError."""
         used = _by_pool(found, given.addresses())
         reserved = _by_pool(found, (each for each in nodes if not given.is_of_pool(each)))
         for obj in objects:
