@@ -103,6 +103,13 @@ def _speak(reflects: bool, other_reflects: bool, settings: BGPSettings) -> bool:
     return settings.node_mesh
 
 
+def reaches_out(own: Peer, peer: Peer, settings: BGPSettings) -> bool:
+    """Whether the two have a session for which this node, too, opens a connection to the other one's address."""
+    if peer.through != peer.name or _is_inside(peer, own):
+        return False
+    return _is_inside(own, peer) or _speak(is_reflector(own, settings), is_reflector(peer, settings), settings)
+
+
 def is_reflector(peer: Peer, settings: BGPSettings) -> bool:
     return settings.reflectors is not None and settings.reflectors.matches(meta.labels(peer.node))
 

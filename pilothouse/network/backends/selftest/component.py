@@ -15,12 +15,15 @@ import structlog
 from pilothouse.aio.tasks import each
 from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.model import meta
-from pilothouse.model.cluster_network import FOLLOWS
+from pilothouse.model.cluster_network import BGP, FOLLOWS, carrier, following
 from pilothouse.model.json import Object
+from pilothouse.network.backends.bgp.sessions import reaches_out
+from pilothouse.network.backends.bgp.settings import BGPSettings
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.seam import Peer, View
 from pilothouse.network.backends.selftest import offload
 from pilothouse.network.backends.selftest.echo import gateways, serve
+from pilothouse.network.backends.selftest.half_open import Port
 from pilothouse.network.backends.selftest.order import AT_ONCE, Tried, due
 from pilothouse.network.backends.selftest.probe import Finding, Target, probe
 from pilothouse.network.backends.selftest.verdict import CONDITION, Verdict, summary, trouble
@@ -136,7 +139,8 @@ class SelfTest:
         for version in sorted({network.version for network in peer.pod_cidrs} & own.keys() & self._mtus.keys()):
             other = next(str(network[1]) for network in peer.pod_cidrs if network.version == version)
             host = peer.address(version) or peer.addresses[0]
-            found.append(Target(name, own[version], other, str(host), self._mtus[version], self._probing.answer_s))
+            bgp = listens(view, peer, version)
+            found.append(Target(name, own[version], other, str(host), self._mtus[version], self._probing.answer_s, bgp))
         return found
 
     async def _try(self, target: Target) -> Finding:
@@ -187,6 +191,16 @@ def _compute_checksums(links: tuple[str, ...]) -> bool:
         except OSError as error:
             log.warning("checksum offload of the tunnel is not known", link=link, why=str(error))
     return changed
+
+
+def listens(view: View, peer: Peer, version: int) -> Port | None:
+    """Where another node takes the BGP session that it has with this one. None for one that has none, or does not follow yet."""
+    if carrier(view.spec) != BGP or view.own is None or following(peer.node).backend != BGP:
+        return None
+    settings, own, host = BGPSettings.of(view.spec), view.own.address(version), peer.address(version)
+    if own is None or host is None or not reaches_out(view.own, peer, settings):
+        return None
+    return Port(str(own), str(host), settings.listen_port)
 
 
 def _can_answer(node: Object) -> bool:

@@ -1,13 +1,18 @@
-"""One node tried from this one: does a packet come back, does a checked one, how large may it be, and what answers when nothing does."""
+"""One node tried from this one: does a packet come back, does a checked one, how large may it be, and what answers when nothing does.
+
+Where nodes speak BGP, also whether the port is open at which that one listens.
+"""
 
 import asyncio
 import os
 import socket
 import struct
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pilothouse.network.backends.selftest import half_open
 from pilothouse.network.backends.selftest.echo import MAGIC, PORT, bound
+from pilothouse.network.backends.selftest.half_open import Answer, Port, checksum
 
 TRIES = 3
 LEAST_BYTES = 1280
@@ -22,7 +27,7 @@ _SO_NO_CHECK = 11
 class Target:
     """own, other: gateway addresses of the two nodes' pods. host: the address of the other node's machine.
 
-    mtu: what should fit, in bytes. answer_s: how long an answer may take.
+    mtu: what should fit, in bytes. answer_s: how long an answer may take. bgp: where the other one listens, None where nothing has to.
     """
 
     node: str
@@ -31,17 +36,19 @@ class Target:
     host: str
     mtu: int
     answer_s: float
+    bgp: Port | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """fits: the largest packet that came back, in bytes; 0: none did. unchecked: whether packets without a checksum come back although
-    others do not. host_answers: whether the machine itself is there; only asked when no packet came back."""
+    others do not. host_answers: whether the machine itself is there; only asked when no packet came back. bgp: of its port."""
 
     target: Target
     fits: int
     unchecked: bool = False
     host_answers: bool = False
+    bgp: Answer = Answer.OPEN
 
     @property
     def is_good(self) -> bool:
@@ -49,6 +56,11 @@ class Finding:
 
 
 async def probe(target: Target) -> Finding:
+    found = await _packets(target)
+    return found if target.bgp is None else replace(found, bgp=await half_open.ask(target.bgp, target.answer_s))
+
+
+async def _packets(target: Target) -> Finding:
     if not await _comes_back(target, 0):
         unchecked = ":" not in target.own and await _comes_back(target, 0, unchecked=True)
         return Finding(target, 0, unchecked, unchecked or await answers_ping(target.host, target.answer_s))
@@ -112,7 +124,7 @@ async def answers_ping(address: str, within_s: float) -> bool:
     number = os.getpid() & 0xFFFF
     kind, reply = (128, 129) if is_six else (8, 0)
     body = struct.pack("!HH", number, 1) + MAGIC
-    packet = struct.pack("!BBH", kind, 0, 0 if is_six else _checksum(struct.pack("!BBH", kind, 0, 0) + body)) + body
+    packet = struct.pack("!BBH", kind, 0, 0 if is_six else checksum(struct.pack("!BBH", kind, 0, 0) + body)) + body
     protocol = socket.IPPROTO_ICMPV6 if is_six else socket.IPPROTO_ICMP
     loop = asyncio.get_running_loop()
     try:
@@ -128,12 +140,3 @@ async def answers_ping(address: str, within_s: float) -> bool:
                         return True
     except (OSError, TimeoutError):
         return False
-
-
-def _checksum(data: bytes) -> int:
-    """RFC 1071."""
-    padded = data + b"\0" * (len(data) % 2)
-    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF

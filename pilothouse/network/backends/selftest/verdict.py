@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pilothouse.model.cluster_network import VXLAN, WIREGUARD, WIREGUARD_PORT, carrier
 from pilothouse.model.json import Object
+from pilothouse.network.backends.selftest.half_open import Answer
 from pilothouse.network.backends.selftest.probe import Finding
 
 CONDITION = "PodNetworkDegraded"
@@ -19,8 +20,10 @@ class Verdict:
 
 
 def trouble(found: Finding, spec: Object) -> Verdict | None:
-    """None where packets come back, also where only smaller ones do."""
+    """None where packets come back, also where only smaller ones do, and what has to listen does."""
     target = found.target
+    if found.bgp is not Answer.OPEN and (found.fits or found.host_answers):
+        return _closed(found)
     if found.fits:
         return None
     if found.unchecked:
@@ -38,6 +41,16 @@ def trouble(found: Finding, spec: Object) -> Verdict | None:
         f"{target.node}: {target.host} answers pings, but its pods' gateway {target.other} does not: something between drops pods' packets"
     )
     return Verdict("PodNetworkBlocked", f"{said}; `ph network set --backend vxlan` wraps them in packets of the nodes")
+
+
+def _closed(found: Finding) -> Verdict:
+    assert found.target.bgp is not None
+    host, port = found.target.bgp.host, found.target.bgp.port
+    what = "does not answer" if found.bgp is Answer.NONE else "refuses"
+    way_out = f"let TCP port {port} through between the nodes, in both directions"
+    if found.bgp is Answer.REFUSED:
+        way_out = f"see whether BIRD runs there (condition BGPSessionsDown), and {way_out}"
+    return Verdict("BGPPortBlocked", f"{found.target.node}: {host} {what} at TCP port {port}, by which nodes speak BGP: {way_out}")
 
 
 def _tunnel_port(spec: Object) -> int:

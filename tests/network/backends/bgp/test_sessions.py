@@ -3,10 +3,13 @@
 from dataclasses import replace
 from ipaddress import ip_address
 
+from pilothouse.model.cluster_network import FOLLOWS, Following
 from pilothouse.model.node_objects import REACHED_BY
 from pilothouse.network.backends.bgp.sessions import NodeSession, topology
 from pilothouse.network.backends.bgp.settings import BGPSettings
 from pilothouse.network.backends.seam import Peer, View
+from pilothouse.network.backends.selftest.component import listens
+from pilothouse.network.backends.selftest.half_open import Port
 from tests.network.backends.bgp.objects import node, view
 
 REFLECTORS = {"nodeSelector": {"matchLabels": {"reflects": "yes"}}}
@@ -74,3 +77,14 @@ def test_a_range_of_a_family_that_its_node_has_no_address_of_is_named() -> None:
     found = topology(view(node(1), other), BGPSettings())
     assert "no IPv6 address of type InternalIP, by which fd00:10:244:2::/64 is announced" in found.problems["n2"]
     assert len(found.sessions) == 1
+
+
+def test_the_port_is_tried_of_those_alone_with_whom_a_node_speaks_and_who_follow() -> None:
+    follows = {FOLLOWS: Following("BGP").shown()}
+    reflector, other, late = node(2, labels={"reflects": "yes"}, **follows), node(3, **follows), node(4, labels={"reflects": "yes"})
+    whole = view(node(1), reflector, other, late, routeReflectors=REFLECTORS, listenPort=1790)
+    whole = replace(whole, spec={**whole.spec, "encryption": "None"})
+    assert listens(whole, reflector, 4) == Port("192.0.2.1", "192.0.2.2", 1790)
+    assert listens(whole, reflector, 6) == Port("2001:db8::1", "2001:db8::2", 1790)
+    assert [listens(whole, each, 4) for each in (other, late)] == [None, None]
+    assert listens(replace(whole, spec={**whole.spec, "backend": "Routes"}), reflector, 4) is None

@@ -6,6 +6,7 @@ import pytest
 
 from tests.network.backends.bgp.speakers import answers, kill, pid, routes, session, speakers
 from tests.network.backends.hosts import Stream, reaches, until
+from tests.network.backends.test_selftest import block, condition, unblock
 
 VERSIONS = {"4": (4,), "6": (6,), "46": (4, 6)}
 
@@ -134,3 +135,28 @@ def test_of_two_reflectors_one_may_be_lost(tmp_path: Path) -> None:
         assert stream.longest_s < 0.5
         one.ip("link", "set", "eth0", "up")
         until(lambda: session(first, one).is_up, "it is back", within_s=15)
+
+
+@pytest.mark.parametrize(
+    ("version", "verb", "what"), [(4, "drop", "does not answer"), (6, "drop", "does not answer"), (4, "reject with tcp reset", "refuses")]
+)
+def test_a_port_that_is_closed_to_bgp_is_named_and_no_session_notices_that_it_is_tried(
+    tmp_path: Path, version: int, verb: str, what: str
+) -> None:
+    with speakers(tmp_path, families=str(version)) as cluster:
+        first, second = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        until(lambda: session(first, second, version).is_up, "they speak")
+        since = session(first, second, version).since
+        condition(first, "PodNetworkWorks")
+        condition(second, "PodNetworkWorks")
+        # As of a firewall that lets go on what it knows.
+        block(second, f"tcp dport 179 tcp flags & (syn | ack) == syn {verb}")
+        said = condition(first, "BGPPortBlocked")
+        assert f"n2: {second.addresses[0]} {what} at TCP port 179, by which nodes speak BGP" in said
+        assert condition(second, "PodNetworkWorks")
+        unblock(second)
+        condition(first, "PodNetworkWorks")
+        assert session(first, second, version).since == since
