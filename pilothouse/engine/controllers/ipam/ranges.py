@@ -3,7 +3,7 @@
 Source: kubernetes pkg/controller/nodeipam/ipam/cidrset.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,21 +29,37 @@ class PodRanges:
         """A range for the node that overlaps none of `taken`; None when there is none left.
 
         The search begins behind `after`, the range given last, so that one that was given back rests as long as possible: its
-        addresses may still be remembered somewhere. It looks at no more ranges than there are in `taken`, and one.
+        addresses may still be remembered somewhere. It costs what there is in `taken`, however large the network.
         """
-        own = [network for name, network in self.reserved if name == node]
         kept = [*taken, *(network for name, network in self.reserved if name != node)]
-        candidates = self._candidates(own, after)
-        return next((each for each in candidates if not any(networks.overlap(each, other) for other in kept)), None)
+        own = (network for name, network in self.reserved if name == node)
+        for each in own:
+            if not any(networks.overlap(each, other) for other in kept):
+                return each
+        busy = sorted(places for network in kept if (places := self._places(network)) is not None)
+        first = 0 if after is None else self._place(int(after.network_address)) + 1
+        found = self._free(busy, first)
+        if found is None:
+            found = self._free(busy, 0)
+        return None if found is None else self._at(found)
 
-    def _candidates(self, own: Iterable[Network], after: Network | None) -> Iterator[Network]:
-        yield from own
-        first = 0 if after is None else self._place(after) + 1
-        for step in range(self.count):
-            yield self._at((first + step) % self.count)
+    def _free(self, busy: Sequence[tuple[int, int]], place: int) -> int | None:
+        """The next place from that one on. busy: in order, the first and last place of each network."""
+        for first, last in busy:
+            if first > place:
+                break
+            place = max(place, last + 1)
+        return place if place < self.count else None
 
-    def _place(self, network: Network) -> int:
-        return (int(network.network_address) - int(self.cluster.network_address)) >> (self.cluster.max_prefixlen - self.prefix)
+    def _places(self, network: Network) -> tuple[int, int] | None:
+        """The first and last that a network has a part of; None for one outside of the cluster's."""
+        if not networks.overlap(self.cluster, network):
+            return None
+        first, last = self._place(int(network.network_address)), self._place(int(network.broadcast_address))
+        return max(first, 0), min(last, self.count - 1)
+
+    def _place(self, address: int) -> int:
+        return (address - int(self.cluster.network_address)) >> (self.cluster.max_prefixlen - self.prefix)
 
     def _at(self, place: int) -> Network:
         address = int(self.cluster.network_address) + (place << (self.cluster.max_prefixlen - self.prefix))

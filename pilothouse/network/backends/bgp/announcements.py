@@ -61,9 +61,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """group: the number of one."""
+    """version: of IP. prefix: the network as text. group: the number of one."""
 
-    network: Network
+    version: int
+    prefix: str
     group: int
 
 
@@ -161,17 +162,6 @@ def plan(
     return Plan(meta.name(node), is_excluded, settings, tuple(pool for pool, _ in understood), tuple(found), problems)
 
 
-def gathered(found: Iterable[Networks]) -> tuple[tuple[Announcement, ...], tuple[Group, ...]]:
-    """Of several Services: one announcement each network, in the order of networks, and the groups that they name."""
-    whole: dict[Network, frozenset[Attributes]] = {}
-    for each in found:
-        for network, attributes in each.items():
-            whole[network] = whole.get(network, frozenset()) | attributes
-    groups = {attributes: Group.of(attributes) for attributes in set(whole.values())}
-    announcements = (Announcement(network, groups[whole[network]].number) for network in sorted(whole, key=_order))
-    return tuple(announcements), tuple(sorted(groups.values(), key=lambda each: each.number))
-
-
 def _advertisement(obj: Object, pools: Sequence[tuple[Pool, Object]], aliases: Mapping[str, str]) -> Advertisement:
     """Raises ValueError."""
     spec: Object = obj.get("spec") or {}
@@ -204,7 +194,3 @@ def _aggregate(found: Address, length: int, pool: Pool) -> Network:
     if any(each.holds(whole[0]) and each.holds(whole[-1]) for each in pool.ranges):
         return whole
     return ipaddress.ip_network(found)
-
-
-def _order(network: Network) -> tuple[int, int, int]:
-    return network.version, int(network.network_address), network.prefixlen

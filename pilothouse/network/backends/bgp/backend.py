@@ -86,7 +86,7 @@ class BGP:
         if view.own is None or not view.own.pod_cidrs:
             return Outcome()
         settings = BGPSettings.of(view.spec)
-        found = topology(view, settings)
+        found = await asyncio.to_thread(topology, view, settings)
         async with self._lock:
             if self._must_wait():
                 self._known.settings, self._known.nodes = settings, found.sessions
@@ -153,7 +153,7 @@ class BGP:
     async def _carry_out(self, view: View, own: Peer, settings: BGPSettings, found: Topology) -> None:
         """Raises BackendFailure."""
         outside = routers(self._watched.peers, own, settings, await self._watched.passwords())
-        announcements, groups, problems = self._watched.announced(own.node, settings)
+        announcements, groups, problems = await self._watched.announced(own.node, settings)
         self._known.settings, self._known.nodes, self._known.routers = settings, found.sessions, outside.sessions
         configuration = Configuration(
             folder=str(folder_of(self._config)),
@@ -170,7 +170,7 @@ class BGP:
         nodes = [own.node, *(each.node for each in view.peers.values())]
         self._peers.tell(self._watched.peers, outside.problems, nodes)
         self._advertisements.tell(self._watched.advertisements, problems, nodes)
-        await self._bring(configuration.text())
+        await self._bring(await asyncio.to_thread(configuration.text))
 
     async def _bring(self, text: str) -> None:
         """BIRD runs with that configuration. Raises BackendFailure."""
@@ -178,7 +178,7 @@ class BGP:
             self._changed_at = asyncio.get_running_loop().time()
             recovers = await asyncio.to_thread(kernel.are_there, self._config)
             await self._bird.start(text, recovers=recovers)
-        elif not self._bird.has(text):
+        elif not await asyncio.to_thread(self._bird.has, text):
             self._changed_at = asyncio.get_running_loop().time()
             await self._bird.configure(text)
         elif self._text != text:

@@ -95,8 +95,8 @@ def _services(config: Configuration, version: int) -> Iterator[str]:
     yield f"protocol static services{version} {{"
     yield f"  ipv{version};"
     for each in config.announcements:
-        if each.network.version == version:
-            yield f"  route {each.network} blackhole {{ {GROUP} = {each.group}; }};"
+        if each.version == version:
+            yield f"  route {each.prefix} blackhole {{ {GROUP} = {each.group}; }};"
     yield "}"
 
 

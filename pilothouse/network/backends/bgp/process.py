@@ -86,7 +86,7 @@ class Bird:
         return True
 
     def has(self, text: str) -> bool:
-        """Whether that is what its file has."""
+        """Whether that is what its file has. Blocks."""
         try:
             return self._config.read_text() == text
         except OSError:

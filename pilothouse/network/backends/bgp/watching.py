@@ -1,7 +1,7 @@
 """What BGP is configured by beside Nodes and the ClusterNetwork: BGPPeers with their Secrets, and what of Services is announced.
 
-A change of one Service, or of its endpoints, costs what that Service has. Caches of the kinds of metallb.io begin when the back end is
-chosen; those of Services are the proxy's.
+A change of one Service, or of its endpoints, costs what that Service has; a change of what all go by is carried out a few at a time. Caches
+of the kinds of metallb.io begin when the back end is chosen; those of Services are the proxy's.
 """
 
 import asyncio
@@ -18,15 +18,20 @@ from pilothouse.model.bgp import BGPADVERTISEMENTS, BGPPEERS, secret_name
 from pilothouse.model.errors import ApiError, Forbidden, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import SECRETS
-from pilothouse.model.load_balancers import COMMUNITIES, IPADDRESSPOOLS, NAMESPACE, service_keys
+from pilothouse.model.load_balancers import COMMUNITIES, IPADDRESSPOOLS, NAMESPACE, is_usable, service_keys
 from pilothouse.model.selector import from_label_selector
-from pilothouse.network.backends.bgp.announcements import Announcement, Group, Networks, Plan, gathered, plan
+from pilothouse.network.backends.bgp.announced import Announced
+from pilothouse.network.backends.bgp.announcements import Announcement, Group, Networks, Plan, plan
 from pilothouse.network.backends.bgp.settings import BGPSettings
 from pilothouse.network.backends.seam import Surroundings
 
 log = structlog.get_logger("network.bgp")
 SECRETS_S = 30.0
 """How old what is known of a password may be."""
+AT_ONCE = 50
+"""Services that are judged in one turn of the loop."""
+_SETTINGS = ""
+"""The key of what is announced whatever Services there are."""
 
 
 class Watched:
@@ -39,7 +44,7 @@ class Watched:
         )
         self._plan: Plan | None = None
         self._planned_for: object = None
-        self._found: dict[str, Networks] = {}
+        self._announced = Announced()
         self._passwords: dict[str, str] = {}
         self._read_at = -SECRETS_S
         self._is_stale = True
@@ -75,9 +80,9 @@ class Watched:
             await each.wait_synced()
         self._around.wake()
 
-    def announced(self, node: Object, settings: BGPSettings) -> tuple[tuple[Announcement, ...], tuple[Group, ...], Mapping[str, str]]:
+    async def announced(self, node: Object, settings: BGPSettings) -> tuple[tuple[Announcement, ...], tuple[Group, ...], Mapping[str, str]]:
         """Announcements, their groups, and why BGPAdvertisements count for nothing, by name."""
-        wanted_for = meta.labels(node), meta.condition(node, "Ready"), settings
+        wanted_for = meta.labels(node), is_usable(node), settings
         if self._plan is None or self._is_stale or wanted_for != self._planned_for:
             self._plan = plan(
                 node,
@@ -87,11 +92,16 @@ class Watched:
                 communities=self._communities.items(),
             )
             self._planned_for, self._is_stale = wanted_for, False
-            self._found = {}
-            for key in self._services.keys():  # noqa: SIM118 - of an informer
-                self._judge(key)
-        announcements, groups = gathered((self._plan.of_settings(), *self._found.values()))
-        return announcements, groups, self._plan.problems
+            await self._judge_all(self._plan)
+        return self._announced.announcements, self._announced.groups, self._plan.problems
+
+    async def _judge_all(self, plan: Plan) -> None:
+        """Those that change meanwhile are judged by the same plan."""
+        self._announced.put(_SETTINGS, plan.of_settings())
+        for number, key in enumerate({*self._services.keys(), *self._announced.keys} - {_SETTINGS}, 1):
+            self._judge(key)
+            if not number % AT_ONCE:
+                await asyncio.sleep(0)
 
     async def passwords(self) -> Mapping[str, str]:
         """By the Secret's name, as far as this node may read them. What was known stays known while the API server does not answer."""
@@ -135,12 +145,7 @@ class Watched:
             return False
         service = self._services.get(key)
         now: Networks = {} if service is None else self._plan.of_service(service, self._slices.by_index("service", key))
-        before = self._found.get(key) or {}
-        if now:
-            self._found[key] = now
-        else:
-            self._found.pop(key, None)
-        return now != before
+        return self._announced.put(key, now)
 
 
 class Complaints:

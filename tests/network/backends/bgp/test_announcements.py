@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import EXCLUDED
-from pilothouse.network.backends.bgp.announcements import Attributes, Group, Networks, Plan, gathered, plan
+from pilothouse.network.backends.bgp.announcements import Attributes, Group, Networks, Plan, plan
 from pilothouse.network.backends.bgp.settings import BGPSettings
 from tests.network.backends.bgp.objects import node
 
@@ -109,11 +109,3 @@ def test_a_router_is_told_what_is_for_it_with_the_communities_of_all_that_speak_
     assert group.lines("rack", is_internal=True) == ["bgp_local_pref = 200;", "a;", "b;"]
     assert group.lines("other", is_internal=False) == ["a;"]
     assert Group.of([Attributes(("rack",))]).lines("other", is_internal=False) is None
-
-
-def test_a_group_keeps_its_number_whatever_else_is_announced() -> None:
-    found = planned(advertisement())
-    one = found.of_service(service("203.0.113.1"), served_by("n1"))
-    other = found.of_service(service("203.0.113.2"), served_by("n1"))
-    assert gathered([one])[0][0] == gathered([other, one])[0][0]
-    assert len(gathered([one, other])[1]) == 1

@@ -4,7 +4,8 @@ import subprocess
 from ipaddress import ip_network
 from pathlib import Path
 
-from pilothouse.network.backends.bgp.announcements import Attributes, gathered
+from pilothouse.network.backends.bgp.announced import Announced
+from pilothouse.network.backends.bgp.announcements import Attributes
 from pilothouse.network.backends.bgp.configuration import Configuration
 from pilothouse.network.backends.bgp.routers import routers
 from pilothouse.network.backends.bgp.sessions import topology
@@ -19,8 +20,10 @@ def configuration(folder: Path) -> Configuration:
     own = node(1)
     found = topology(view(own, node(2), node(3)), SETTINGS)
     outside = routers([peer(password="p", ebgpMultiHop=True), peer("six", peerAddress="2001:db8::100")], own, SETTINGS, {})
-    announced = {ip_network("203.0.113.1/32"): frozenset([Attributes(("rack",), 7, ("bgp_community.add((1,2));",)), Attributes()])}
-    announcements, groups = gathered([announced])
+    announced = Announced()
+    announced.put(
+        "web", {ip_network("203.0.113.1/32"): frozenset([Attributes(("rack",), 7, ("bgp_community.add((1,2));",)), Attributes()])}
+    )
     return Configuration(
         folder=str(folder),
         router_id="192.0.2.1",
@@ -30,8 +33,8 @@ def configuration(folder: Path) -> Configuration:
         clusters=(ip_network("10.244.0.0/16"), ip_network("fd00:10:244::/56")),
         nodes=found.sessions,
         routers=outside.sessions,
-        announcements=announcements,
-        groups=groups,
+        announcements=announced.announcements,
+        groups=announced.groups,
     )
 
 
