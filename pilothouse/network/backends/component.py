@@ -31,11 +31,12 @@ from pilothouse.network.backends.bgp import BGP as Speaker
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.driver import LEAVE_S, Driver
 from pilothouse.network.backends.host import Host
-from pilothouse.network.backends.links import links
+from pilothouse.network.backends.links import holder, links
 from pilothouse.network.backends.memory import Memory, Remembered
 from pilothouse.network.backends.packets import between_nodes, of_pods, uplink_mtu
 from pilothouse.network.backends.peers import Peers, peers
 from pilothouse.network.backends.probes import inabilities
+from pilothouse.network.backends.reverse_path import is_strict
 from pilothouse.network.backends.routes import Routes
 from pilothouse.network.backends.seam import Backend, BackendFailure, Outcome, Surroundings, View
 from pilothouse.network.backends.selftest import SelfTest
@@ -128,7 +129,7 @@ class NodeBackends:
         await asyncio.to_thread(self._memory.save, setting)
         remarks = [f"what {name} has made is not taken away: {why}" for name, why in driver.left_over.items()]
         try:
-            await self._try(view, driver)
+            remarks += await self._try(view, driver)
         except BackendFailure as failure:
             log.warning("how large packets may be is not known anew", why=str(failure))
             remarks.append(f"how large packets may be is not known anew: {failure}")
@@ -150,14 +151,25 @@ class NodeBackends:
             if any(held):
                 self._selftest.limits[name] = min(each for each in held if each)
 
-    async def _try(self, view: View, driver: Driver) -> None:
-        """What packets fit is told to the self-test and to pods' links. Raises BackendFailure."""
+    async def _try(self, view: View, driver: Driver) -> list[str]:
+        """What packets fit is told to the self-test and to pods' links. What this machine's links are known to drop is returned.
+
+        Raises BackendFailure.
+        """
         there = await asyncio.to_thread(links)
         sizes = between_nodes(view, there, driver.overhead_bytes)
         self._selftest.follow(view, sizes, tuple(link.name for link in there if link.name in tunnel_names(self.config)))
         if self._packet_size is not None:
             uplink = await asyncio.to_thread(uplink_mtu, there)
             self._packet_size.set(of_pods(view.spec["mtu"], sizes, uplink, has_overhead=any(map(driver.overhead_bytes, (4, 6)))))
+        own = view.own.address(4) if view.own is not None else None
+        under = holder(own, there) if own is not None else None
+        if under is None or not view.peers or not await asyncio.to_thread(is_strict, under.name):
+            return []
+        return [
+            f"while the back end changes, packets of nodes that change earlier than this one are dropped: link {under.name} takes them "
+            f"by the way alone that it answers by (rp_filter 1); set net.ipv4.conf.{under.name}.rp_filter to 2 before a change"
+        ]
 
     def _setting(self) -> Remembered:
         """What is set, or was last."""

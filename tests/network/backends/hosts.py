@@ -194,7 +194,8 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def hosts(folder: Path, count: int = 2, *, families: str = "4", mtu: int = 1500) -> Iterator[Hosts]:
+def hosts(folder: Path, count: int = 2, *, families: str = "4", mtu: int = 1500, strict: bool = False) -> Iterator[Hosts]:
+    """strict: whether the hosts drop what comes by another way than they answer by (rp_filter), as some distributions set it."""
     if os.geteuid() != 0:
         pytest.skip("needs root: it makes network namespaces")
     prefix = f"phb{os.getpid()}"
@@ -207,7 +208,7 @@ def hosts(folder: Path, count: int = 2, *, families: str = "4", mtu: int = 1500)
         run("ip", "-n", wire, "link", "add", "wire0", "type", "bridge")
         run("ip", "-n", wire, "link", "set", "wire0", "mtu", str(mtu), "up")
         for host in made:
-            _lay(host, wire, mtu)
+            _lay(host, wire, mtu, strict)
         with ExitStack() as stack:
             for host in made:
                 stack.enter_context(echoing(host))
@@ -224,7 +225,7 @@ def bird(host: Host) -> Bird:
     return Bird(BackendConfig(instance=INSTANCE, node=host.name, cluster_cidrs=FAMILIES[host.families], state=host.state))
 
 
-def _lay(host: Host, wire: str, mtu: int) -> None:
+def _lay(host: Host, wire: str, mtu: int, strict: bool) -> None:
     port, pod = f"h{host.number}", host.pod_netns
     for netns in (host.netns, pod):
         # Addresses are used at once.
@@ -246,12 +247,11 @@ def _lay(host: Host, wire: str, mtu: int) -> None:
         host.ip("address", "add", f"{network[1]}/{network.prefixlen}", "dev", "pod", *quick)
         run("ip", "-n", pod, "address", "add", f"{network[2]}/{network.prefixlen}", "dev", "eth0", *quick)
         run("ip", "-n", pod, "route", "add", "default", "via", str(network[1]))
-    # As on hosts: forwarding, no asking for sources, and no router's word.
+    # As on hosts: forwarding, and no router's word.
     settings = [
         "net.ipv4.ip_forward=1",
         "net.ipv6.conf.all.forwarding=1",
-        "net.ipv4.conf.all.rp_filter=0",
-        "net.ipv4.conf.eth0.rp_filter=0",
+        *(f"net.ipv4.conf.{link}.rp_filter={int(strict)}" for link in ("all", "default", "eth0", "pod")),
     ]
     host.inside("sysctl", "-qw", *settings)
     addresses = [{"type": "InternalIP", "address": each} for each in host.addresses]

@@ -1,6 +1,8 @@
 """Real packets between hosts in network namespaces, with the back ends' real processes."""
 
 import json
+import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from pilothouse.linux.netns import run_at
 from pilothouse.model.cluster_network import VTEP
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.teardown import teardown
-from tests.network.backends.hosts import Host, Stream, hosts, reaches, run, until
+from tests.network.backends.hosts import ECHO, Host, Hosts, Stream, hosts, open_in, reaches, run, until
 
 VERSIONS = {"4": (4,), "6": (6,), "46": (4, 6)}
 
@@ -251,3 +253,63 @@ def test_nothing_is_left_when_all_is_taken_away(tmp_path: Path) -> None:
         assert [first.ip("-json", family, "route", "show", "proto", "115") for family in ("-4", "-6")] == before
         assert "phv" not in first.ip("link")
         assert "10.244.99.0/24" in first.ip("route")
+
+
+def asks_from_outside(cluster: Hosts, host: Host, port: int) -> bool:
+    """A datagram from a machine on the hosts' link that is no node, and back."""
+    with open_in(f"{cluster.prefix}w", socket.AF_INET) as here:
+        here.settimeout(1)
+        here.connect((host.addresses[0], port))
+        here.send(b"from outside")
+        try:
+            return here.recv(100) == b"from outside"
+        except OSError:
+            return False
+
+
+@pytest.mark.parametrize("backend", ["Routes", "VXLAN"])
+def test_hosts_that_drop_what_comes_by_another_way_reach_pods_and_node_ports(tmp_path: Path, backend: str) -> None:
+    with hosts(tmp_path, strict=True) as cluster:
+        cluster.set(backend=backend)
+        first, second = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        until(lambda: reaches(first, second) and reaches(second, first), "datagrams come through")
+        # As the service proxy leads a node port, or a load balancer's address on a port, to a pod of another node.
+        run("ip", "-n", f"{cluster.prefix}w", "address", "add", "192.0.2.100/24", "dev", "wire0")
+        first.inside(
+            "nft",
+            "add table ip way; add chain ip way in { type nat hook prerouting priority -100; }; "
+            "add chain ip way out { type nat hook postrouting priority 100; }; "
+            f"add rule ip way in iifname eth0 udp dport 30007 dnat to {second.pod()}:{ECHO}; "
+            "add rule ip way out ct status dnat masquerade",
+        )
+        assert asks_from_outside(cluster, first, 30007)
+        said = first.conditions["NetworkUnavailable"]["message"]
+        assert "set net.ipv4.conf.eth0.rp_filter to 2 before a change" in said
+
+
+def test_a_tunnel_of_hosts_that_drop_what_comes_by_another_way_takes_all_and_is_set_so_again(tmp_path: Path) -> None:
+    with hosts(tmp_path, strict=True) as cluster:
+        cluster.set(backend="VXLAN")
+        first, second = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(lambda: cluster.settled() and reaches(first, second), "both follow, and tunnels lead there")
+        # As some distributions do when a link has come.
+        first.inside("sysctl", "-qw", "net.ipv4.conf.phv-test.rp_filter=1")
+        until(lambda: first.inside("sysctl", "-n", "net.ipv4.conf.phv-test.rp_filter").strip() == "2", "it is as it was")
+        # The second one goes on by the tunnel, since it does not hear of the change; the first one takes what comes by it.
+        assert second.process is not None
+        second.process.send_signal(signal.SIGSTOP)
+        try:
+            second.inside("sysctl", "-qw", "net.ipv4.conf.eth0.rp_filter=2")
+            cluster.set(backend="Routes")
+            until(lambda: "proto 114" in first.ip("route"), "the first leads past the tunnel")
+            assert reaches(first, second)
+            # What the condition says.
+            second.inside("sysctl", "-qw", "net.ipv4.conf.eth0.rp_filter=1")
+            assert not reaches(first, second)
+        finally:
+            second.process.send_signal(signal.SIGCONT)

@@ -2,12 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import structlog
 
-from pilothouse.network.backends import table
+from pilothouse.network.backends import reverse_path, table
 from pilothouse.network.backends.config import Address, BackendConfig
 from pilothouse.network.backends.links import Link, Vxlan, holder, links
 from pilothouse.network.backends.seam import BackendFailure, Peer, View
@@ -20,7 +19,7 @@ __all__ = ["apply", "ensure_link", "links", "older_links", "remove_links", "tear
 log = structlog.get_logger("network.backends")
 LINKS = ("phv", "phw")
 """Two names, so that there is room for a link with another VNI or port beside the one before it."""
-DEFAULT_MTU, LOOSE = 1500, "2"
+DEFAULT_MTU = 1500
 
 
 def names(config: BackendConfig) -> list[str]:
@@ -46,6 +45,7 @@ def ensure_link(view: View, setting: Setting, config: BackendConfig) -> Ends:
         _add(name, wanted, config)
         mine.pop(name, None)
     _adjust(name, mine.get(name), _mtu(view, local, there), view.own, wanted.port)
+    reverse_path.loosen(name)
     return Ends(name, mac_of(config), local, setting)
 
 
@@ -81,8 +81,6 @@ def _add(name: str, wanted: Vxlan, config: BackendConfig) -> None:
             raise BackendFailure(f"{taken}: give the cluster others with `ph network set --vni` or `--vxlan-port`") from failure
         raise
     ip("link", "set", name, "addrgenmode", "none")
-    # Packets of the same node may come by the tunnel and past it while the setting changes.
-    Path(f"/proc/sys/net/ipv4/conf/{name}/rp_filter").write_text(LOOSE)
     log.info("tunnel made", link=name, vni=wanted.vni, port=wanted.port, local=wanted.local)
 
 

@@ -1,6 +1,6 @@
 """The edge to the kernel's WireGuard. Everything here blocks: call it in a thread."""
 
-from pilothouse.network.backends import table
+from pilothouse.network.backends import reverse_path, table
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.links import holder, links
 from pilothouse.network.backends.seam import View
@@ -31,6 +31,7 @@ def ensure_link(view: View, config: BackendConfig) -> str:
     commands += [f"address delete {each} dev {name}" for each in held - addresses]
     commands += [f"address add {each} dev {name}{' nodad' if ':' in each else ''}" for each in addresses - held]
     batch("ip", commands)
+    reverse_path.loosen(name)
     return name
 
 
