@@ -11,6 +11,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.engine.controllers.clusternetwork.install import install
 from pilothouse.engine.controllers.clusternetwork.report import report
+from pilothouse.engine.controllers.own_kinds import installed
 from pilothouse.model import meta
 from pilothouse.model.cluster_network import CANNOT, CLUSTERNETWORKS, FOLLOWS, NAME
 from pilothouse.model.errors import ApiError
@@ -18,7 +19,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import NODES
 
 log = structlog.get_logger("controllers.clusternetwork")
-FIRST_S, RETRY_S = 0.2, 5.0
+RETRY_S = 5.0
 SETTLE_S = 0.5
 """Nodes follow nearly at once, and each is a change."""
 
@@ -40,7 +41,7 @@ class ClusterNetworkController:
     async def run(self, ready: asyncio.Event | None = None) -> None:
         if ready is not None:
             ready.set()
-        await self._install()
+        await installed(lambda: install(self._client), "the cluster's network")
         async with scope() as tasks:
             tasks.spawn(self._networks.run(), name="informer of the ClusterNetwork")
             await self._networks.wait_synced()
@@ -55,18 +56,6 @@ class ClusterNetworkController:
                     await asyncio.sleep(RETRY_S)
                 await asyncio.sleep(SETTLE_S)
                 await self._wake.wait()
-
-    async def _install(self) -> None:
-        pause_s = FIRST_S
-        while True:
-            try:
-                return await install(self._client)
-            except ApiError as error:
-                # A kind is served a moment after its definition was written.
-                if error.code != 404 or pause_s >= RETRY_S:
-                    log.warning("the kind ClusterNetwork is not made", why=error.message)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_S)
 
     async def _reconcile(self) -> None:
         network = self._networks.get(NAME)

@@ -1,15 +1,10 @@
 """The definition of the kind ClusterNetwork: what it accepts, and with which defaults. Pure."""
 
-import hashlib
-import json
-
 from pilothouse.engine.controllers.clusternetwork.bgp import BGP_SCHEMA
-from pilothouse.model import kinds
+from pilothouse.engine.controllers.own_kinds import definition
 from pilothouse.model.cluster_network import BACKENDS, CLUSTERNETWORKS, DEFAULTS, NAME, NO_ENCRYPTION, ROUTES, WIREGUARD
 from pilothouse.model.json import Object
 
-MADE_HERE = "pilothouse.io/definition"
-"""Annotation of the definitions that the control plane has made: their version, by which a later one knows what it may replace."""
 LEAST_MTU, MOST_MTU = 1280, 65535
 """RFC 8200, section 5: what every link carries that speaks IPv6."""
 
@@ -94,31 +89,13 @@ _COLUMNS = (
 
 
 def _definition() -> Object:
-    resource = CLUSTERNETWORKS
     whole = _object(
         {"apiVersion": _text(), "kind": _text(), "metadata": {"type": "object"}, "spec": _SPEC, "status": _STATUS}, required=["spec"]
     )
     whole["x-kubernetes-validations"] = [
         {"rule": f"self.metadata.name == '{NAME}'", "message": f"a cluster has one network, and that is named {NAME}"}
     ]
-    version = {
-        "name": resource.version,
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": whole},
-        "subresources": {"status": {}},
-        "additionalPrinterColumns": [{"name": name, "jsonPath": path, "type": type_} for name, path, type_ in _COLUMNS],
-    }
-    names = {"plural": resource.plural, "singular": resource.singular, "kind": resource.kind, "listKind": f"{resource.kind}List"}
-    spec = {"group": resource.group, "scope": "Cluster", "names": names, "versions": [version]}
-    # By its content: no change of it can be forgotten.
-    mark = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
-    return {
-        "apiVersion": kinds.CRDS.api_version,
-        "kind": kinds.CRDS.kind,
-        "metadata": {"name": resource.group_resource, "annotations": {MADE_HERE: mark}},
-        "spec": spec,
-    }
+    return definition(CLUSTERNETWORKS, whole, _COLUMNS)
 
 
 DEFINITION = _definition()

@@ -1,32 +1,29 @@
 """Makes the kind ClusterNetworkPolicy, and says in the status of its objects by how many nodes they are carried out.
 
-A definition that somebody has applied in its place stays as it is. Bounded: twenty objects are written in a round, and a
-round begins a second after the one before at the earliest, however many nodes change.
+Bounded: twenty objects are written in a round, and a round begins a second after the one before at the earliest, however many nodes change.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 
 from pilothouse.aio.tasks import scope
 from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
-from pilothouse.engine.controllers.clusterpolicy.definition import DEFINITION, MADE_HERE
+from pilothouse.engine.controllers.clusterpolicy.definition import DEFINITION
 from pilothouse.engine.controllers.clusterpolicy.status import gathered, said, status
+from pilothouse.engine.controllers.own_kinds import ensure, installed
 from pilothouse.model import meta
-from pilothouse.model.errors import AlreadyExists, ApiError, NotFound
+from pilothouse.model.errors import ApiError, NotFound
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CRDS, NODES
+from pilothouse.model.kinds import NODES
 from pilothouse.model.network_policies import CLUSTERNETWORKPOLICIES
 
 log = structlog.get_logger("controllers.clusterpolicy")
-FIRST_S, RETRY_S = 0.2, 5.0
 SETTLE_S, MOST_WRITES = 1.0, 20
 """Nodes follow one after the other, and each is a change."""
-_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class ClusterPolicyKind:
@@ -43,7 +40,7 @@ class ClusterPolicyKind:
     async def run(self, ready: asyncio.Event | None = None) -> None:
         if ready is not None:
             ready.set()
-        await self._install()
+        await installed(self._install, "policies of the cluster")
         async with scope() as tasks:
             tasks.spawn(self._policies.run(), name="informer of ClusterNetworkPolicies")
             await self._policies.wait_synced()
@@ -55,19 +52,9 @@ class ClusterPolicyKind:
                 await self._wake.wait()
 
     async def _install(self) -> None:
-        """Until the kind is served, which it is a moment after its definition was written."""
-        pause_s = FIRST_S
-        while True:
-            try:
-                await install(self._client)
-                await self._reading.list_all(CLUSTERNETWORKPOLICIES)
-            except ApiError as error:
-                if not isinstance(error, NotFound) or pause_s >= RETRY_S:
-                    log.warning("the kind ClusterNetworkPolicy is not made", why=error.message, retry_s=pause_s)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_S)
-            else:
-                return
+        """Raises ApiError: also while the kind is not served yet, for a moment after it was made."""
+        await install(self._client)
+        await self._reading.list_all(CLUSTERNETWORKPOLICIES)
 
     async def _write(self) -> None:
         """The status of those whose nodes have said something else."""
@@ -95,16 +82,4 @@ class ClusterPolicyKind:
 
 async def install(client: Client) -> None:
     """Raises ApiError."""
-    found = await client.get_or_none(CRDS, meta.name(DEFINITION))
-    if found is None:
-        with suppress(AlreadyExists):
-            await client.create(CRDS, DEFINITION)
-    elif _is_another(found):
-        patch = {"metadata": {"annotations": DEFINITION["metadata"]["annotations"]}, "spec": DEFINITION["spec"]}
-        await client.patch(CRDS, meta.name(DEFINITION), patch)
-
-
-def _is_another(found: Object) -> bool:
-    """Ours, of a later or earlier version."""
-    annotations, own = meta.annotations(found), DEFINITION["metadata"]["annotations"][MADE_HERE]
-    return _APPLIED not in annotations and annotations.get(MADE_HERE, own) != own
+    await ensure(client, DEFINITION)

@@ -5,19 +5,12 @@ published one leaves it to whoever carries policies out: selectors that are none
 Source: kubernetes-sigs/network-policy-api, apis/v1alpha2 and config/crd.
 """
 
-import hashlib
-import json
-
-from pilothouse.model import kinds
+from pilothouse.engine.controllers.own_kinds import APPROVED, definition
 from pilothouse.model.json import Object
-from pilothouse.model.network_policies import CLUSTERNETWORKPOLICIES, GROUP
+from pilothouse.model.network_policies import CLUSTERNETWORKPOLICIES
 
 Schema = Object
-APPROVED = "api-approved.kubernetes.io"
-"""Annotation without which a definition below k8s.io is not established."""
 _APPROVAL = "https://github.com/kubernetes-sigs/network-policy-api/pull/300"
-MADE_HERE = "pilothouse.io/definition"
-"""Annotation of the definitions that the control plane has made: their version, by which a later one knows what it may replace."""
 MOST = 25
 """Rules of a direction, peers and protocols of a rule, networks of a peer."""
 _MOST_LABELS = 64
@@ -168,39 +161,12 @@ _SCHEMA = _object(
 )
 
 
-def _definition() -> Object:
-    resource = CLUSTERNETWORKPOLICIES
-    accepted = '.status.conditions[?(@.type=="Accepted")]'
-    columns = (
-        ("Tier", ".spec.tier", "string"),
-        ("Priority", ".spec.priority", "string"),
-        ("Accepted", f"{accepted}.status", "string"),
-        ("Age", ".metadata.creationTimestamp", "date"),
-    )
-    shown = [{"name": name, "jsonPath": path, "type": type_} for name, path, type_ in columns]
-    version = {
-        "name": resource.version,
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": _SCHEMA},
-        "subresources": {"status": {}},
-        "additionalPrinterColumns": [*shown, {"name": "Nodes", "jsonPath": f"{accepted}.message", "type": "string", "priority": 1}],
-    }
-    names = {
-        "plural": resource.plural,
-        "singular": resource.singular,
-        "kind": resource.kind,
-        "listKind": f"{resource.kind}List",
-        "shortNames": list(resource.short_names),
-    }
-    spec = {"group": GROUP, "scope": "Cluster", "names": names, "versions": [version]}
-    made = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:12]
-    return {
-        "apiVersion": kinds.CRDS.api_version,
-        "kind": kinds.CRDS.kind,
-        "metadata": {"name": resource.group_resource, "annotations": {APPROVED: _APPROVAL, MADE_HERE: made}},
-        "spec": spec,
-    }
-
-
-DEFINITION = _definition()
+_ACCEPTED = '.status.conditions[?(@.type=="Accepted")]'
+_COLUMNS = (
+    ("Tier", ".spec.tier", "string"),
+    ("Priority", ".spec.priority", "string"),
+    ("Accepted", f"{_ACCEPTED}.status", "string"),
+    ("Age", ".metadata.creationTimestamp", "date"),
+)
+_WIDE = (("Nodes", f"{_ACCEPTED}.message", "string"),)
+DEFINITION = definition(CLUSTERNETWORKPOLICIES, _SCHEMA, _COLUMNS, wide=_WIDE, annotations={APPROVED: _APPROVAL})

@@ -4,7 +4,7 @@ They take what the published ones take, but for what is not carried out: that is
 Source: metallb/metallb config/crd/bases.
 """
 
-from pilothouse.engine.controllers.loadbalancer.definitions import MOST_RANGES, SELECTOR, Schema, array, definition, object_, text
+from pilothouse.engine.controllers.loadbalancer.definitions import MOST_RANGES, SELECTOR, Schema, array, object_, of_metallb, text
 from pilothouse.model.bgp import BGPADVERTISEMENTS, BGPPEERS
 
 _AS: Schema = {"type": "integer", "format": "int64", "minimum": 0, "maximum": 4294967295}
@@ -107,4 +107,4 @@ _ADVERTISEMENT_COLUMNS = (
     ("Peers", ".spec.peers", "string"),
 )
 
-BGP_DEFINITIONS = (definition(BGPPEERS, _PEER, _PEER_COLUMNS), definition(BGPADVERTISEMENTS, _ADVERTISEMENT, _ADVERTISEMENT_COLUMNS))
+BGP_DEFINITIONS = (of_metallb(BGPPEERS, _PEER, _PEER_COLUMNS), of_metallb(BGPADVERTISEMENTS, _ADVERTISEMENT, _ADVERTISEMENT_COLUMNS))

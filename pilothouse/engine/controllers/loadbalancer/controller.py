@@ -28,10 +28,11 @@ from pilothouse.engine.controllers.loadbalancer.install import install
 from pilothouse.engine.controllers.loadbalancer.node_addresses import NodeAddresses
 from pilothouse.engine.controllers.loadbalancer.report import NodeReport, PoolReport
 from pilothouse.engine.controllers.loadbalancer.wish import Refused
+from pilothouse.engine.controllers.own_kinds import installed
 from pilothouse.model import address_pools as pools
 from pilothouse.model import meta, selector
 from pilothouse.model.cluster_network import BGP, CLUSTERNETWORKS, NAME
-from pilothouse.model.errors import ApiError, NotFound
+from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, NAMESPACES, NODES, SERVICES
 from pilothouse.model.load_balancers import (
@@ -53,8 +54,6 @@ from pilothouse.model.load_balancers import (
 
 log = structlog.get_logger("controllers.loadbalancer")
 
-INSTALL_S = 5.0
-"""How soon the kinds are tried to be made again."""
 SETTLE_S = 0.2
 ALL, WAITING = "*all", "*waiting"
 """Keys that stand for all Services with load balancers, and for those that have not what they ask for."""
@@ -107,7 +106,7 @@ class LoadBalancerController:
     async def run(self, ready: asyncio.Event | None = None) -> None:
         if ready is not None:
             ready.set()
-        await self._install()
+        await installed(lambda: install(self._client), "address pools")
         for informer in (self._services.informer, self._nodes, self._namespaces, self._slices):
             await informer.wait_synced()
         async with scope() as tasks:
@@ -118,14 +117,6 @@ class LoadBalancerController:
             await self._own.wait_synced()
             self._later(ALL)
             await self._controller.run()
-
-    async def _install(self) -> None:
-        while True:
-            try:
-                return await install(self._client)
-            except ApiError as error:
-                log.warning("kinds of address pools not made", why=error.message, retry_s=INSTALL_S)
-                await asyncio.sleep(INSTALL_S)
 
     async def reconcile(self, key: str) -> float | None:
         if key in (ALL, WAITING):

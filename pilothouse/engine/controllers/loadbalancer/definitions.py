@@ -4,14 +4,11 @@ They take what the published ones take; what could not be carried out is refused
 Source: metallb/metallb config/crd/bases.
 """
 
-from pilothouse.model import kinds
+from pilothouse.engine.controllers.own_kinds import definition
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import COMMUNITIES, CONFIGURATIONSTATES, IPADDRESSPOOLS, L2ADVERTISEMENTS, SERVICEL2STATUSES
 from pilothouse.model.resource import Resource
 
-MADE_HERE = "pilothouse.io/definition"
-"""Annotation of the definitions that the control plane has made: their version, by which a later one knows what it may replace."""
-VERSION = "1"
 MOST_RANGES, MOST_SELECTORS = 256, 64
 
 Schema = Object
@@ -183,30 +180,16 @@ _STATE_COLUMNS = (
 )
 
 
-def definition(resource: Resource, schema: Schema, columns: tuple[tuple[str, str, str], ...] = ()) -> Object:
-    """schema: of spec and status. A definition that somebody applies in its place stays; see `controllers.snapshot.install`."""
+def of_metallb(resource: Resource, schema: Schema, columns: tuple[tuple[str, str, str], ...] = ()) -> Object:
+    """schema: of spec and status."""
     properties = {"apiVersion": text(), "kind": text(), "metadata": {"type": "object"}} | schema["properties"]
-    version = {
-        "name": resource.version,
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": schema | {"properties": properties}},
-        "subresources": {"status": {}},
-        "additionalPrinterColumns": [{"name": name, "jsonPath": path, "type": type_} for name, path, type_ in columns],
-    }
-    names = {"plural": resource.plural, "singular": resource.singular, "kind": resource.kind, "listKind": f"{resource.kind}List"}
-    return {
-        "apiVersion": kinds.CRDS.api_version,
-        "kind": kinds.CRDS.kind,
-        "metadata": {"name": resource.group_resource, "annotations": {MADE_HERE: VERSION}},
-        "spec": {"group": resource.group, "scope": "Namespaced", "names": names, "versions": [version]},
-    }
+    return definition(resource, schema | {"properties": properties}, columns)
 
 
 DEFINITIONS = (
-    definition(IPADDRESSPOOLS, _POOL, _POOL_COLUMNS),
-    definition(L2ADVERTISEMENTS, _L2, _L2_COLUMNS),
-    definition(COMMUNITIES, _COMMUNITY),
-    definition(SERVICEL2STATUSES, _L2_STATUS, _L2_STATUS_COLUMNS),
-    definition(CONFIGURATIONSTATES, _STATE, _STATE_COLUMNS),
+    of_metallb(IPADDRESSPOOLS, _POOL, _POOL_COLUMNS),
+    of_metallb(L2ADVERTISEMENTS, _L2, _L2_COLUMNS),
+    of_metallb(COMMUNITIES, _COMMUNITY),
+    of_metallb(SERVICEL2STATUSES, _L2_STATUS, _L2_STATUS_COLUMNS),
+    of_metallb(CONFIGURATIONSTATES, _STATE, _STATE_COLUMNS),
 )

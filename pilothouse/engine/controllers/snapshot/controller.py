@@ -18,11 +18,12 @@ from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
+from pilothouse.engine.controllers.own_kinds import installed
 from pilothouse.engine.controllers.snapshot.install import install
 from pilothouse.engine.controllers.snapshot.plan import Create, Delete, Facts, Fail, Say, Write, may_have_begun, plan
 from pilothouse.engine.controllers.snapshot.taking import SnapshotDriver, Taker
 from pilothouse.model import meta
-from pilothouse.model.errors import ApiError, NotFound
+from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
 from pilothouse.model.snapshots import (
@@ -40,8 +41,6 @@ from pilothouse.model.snapshots import (
 
 log = structlog.get_logger("controllers.snapshot")
 
-INSTALL_S = 5.0
-"""How soon the kinds are tried to be made again."""
 REPAIR_S = 60.0
 _KINDS = {each.kind: each for each in (VOLUMESNAPSHOTS, VOLUMESNAPSHOTCONTENTS, PERSISTENTVOLUMECLAIMS)}
 
@@ -76,19 +75,11 @@ class SnapshotController:
     async def run(self, ready: asyncio.Event | None = None) -> None:
         if ready is not None:
             ready.set()
-        await self._install()
+        await installed(lambda: install(self._client), "snapshots")
         async with scope() as tasks:
             tasks.spawn(self._own.run(), name="informers of snapshots")
             tasks.spawn(self._taker.run(), name="snapshot taker")
             await self._controller.run()
-
-    async def _install(self) -> None:
-        while True:
-            try:
-                return await install(self._client)
-            except ApiError as error:
-                log.warning("kinds of snapshots not made", why=error.message, retry_s=INSTALL_S)
-                await asyncio.sleep(INSTALL_S)
 
     def _concerned(self, claim: Object) -> Iterable[str]:
         """Snapshots of the claim, and the one that a volume is made of for it."""

@@ -3,17 +3,12 @@
 Source: kubernetes-csi/external-snapshotter client/config/crd.
 """
 
-from pilothouse.model import kinds
+from pilothouse.engine.controllers.own_kinds import APPROVED, definition
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 from pilothouse.model.snapshots import DELETE, RETAIN, VOLUMESNAPSHOTCLASSES, VOLUMESNAPSHOTCONTENTS, VOLUMESNAPSHOTS
 
-APPROVED = "api-approved.kubernetes.io"
-"""Annotation without which a definition below k8s.io is not established."""
 _APPROVAL = "https://github.com/kubernetes-csi/external-snapshotter/pull/955"
-MADE_HERE = "pilothouse.io/definition"
-"""Annotation of the definitions that the control plane has made: their version, by which a later one knows what it may replace."""
-VERSION = "1"
 
 Schema = Object
 _QUANTITY = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
@@ -155,28 +150,7 @@ _CLASS_COLUMNS = (("Driver", ".driver", "string"), ("DeletionPolicy", ".deletion
 
 
 def _definition(resource: Resource, schema: Schema, columns: tuple[tuple[str, str, str], ...]) -> Object:
-    version = {
-        "name": resource.version,
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": _whole(schema)},
-        "subresources": {"status": {}} if resource.subresources else {},
-        "additionalPrinterColumns": [{"name": name, "jsonPath": path, "type": type_} for name, path, type_ in columns],
-    }
-    names = {
-        "plural": resource.plural,
-        "singular": resource.singular,
-        "kind": resource.kind,
-        "listKind": f"{resource.kind}List",
-        "shortNames": list(resource.short_names),
-    }
-    scope = "Namespaced" if resource.namespaced else "Cluster"
-    return {
-        "apiVersion": kinds.CRDS.api_version,
-        "kind": kinds.CRDS.kind,
-        "metadata": {"name": resource.group_resource, "annotations": {APPROVED: _APPROVAL, MADE_HERE: VERSION}},
-        "spec": {"group": resource.group, "scope": scope, "names": names, "versions": [version]},
-    }
+    return definition(resource, _whole(schema), columns, annotations={APPROVED: _APPROVAL})
 
 
 def _whole(schema: Schema) -> Schema:

@@ -12,15 +12,13 @@ from pilothouse.client.client import Client
 from pilothouse.client.transport import Call
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.controllers.clusternetwork.controller import ClusterNetworkController
-from pilothouse.engine.controllers.clusternetwork.definitions import DEFINITION, MADE_HERE
-from pilothouse.engine.controllers.clusternetwork.install import install
+from pilothouse.engine.controllers.clusternetwork.definitions import DEFINITION
 from pilothouse.model.cluster_network import CANNOT, CLUSTERNETWORKS, FOLLOWS, filled
 from pilothouse.model.errors import ApiError, Forbidden
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import CRDS, NODES
 from tests.engine.controllers.conftest import Cluster, controlled, held
 from tests.network.cluster import FakeCluster
-from tests.people import controller_client
 
 
 @pytest.fixture
@@ -135,13 +133,3 @@ async def test_what_a_node_cannot_do_stands_in_the_condition(cluster: Cluster) -
 
     found = await cluster.until_one(CLUSTERNETWORKS, "default", is_told)
     assert found["status"]["conditions"][0]["message"] == "a: it cannot do VXLAN: its kernel makes no VXLAN tunnels"
-
-
-async def test_the_definition_of_another_version_is_replaced(cluster: Cluster, server: ApiServer) -> None:
-    name = CLUSTERNETWORKS.group_resource
-    (version,) = DEFINITION["spec"]["versions"]
-    older = {"metadata": {"annotations": {MADE_HERE: "older"}}, "spec": {"versions": [version | {"additionalPrinterColumns": []}]}}
-    await cluster.client.patch(CRDS, name, older)
-    await install(controller_client(server, "cluster-network-controller"))
-    (now,) = (await cluster.client.get(CRDS, name))["spec"]["versions"]
-    assert now["additionalPrinterColumns"] == version["additionalPrinterColumns"]

@@ -8,11 +8,8 @@ import pytest
 from pilothouse.client.client import Client
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.controllers.clusterpolicy.controller import install
-from pilothouse.engine.controllers.clusterpolicy.definition import DEFINITION, MADE_HERE
-from pilothouse.model import meta
 from pilothouse.model.errors import ApiError, NotFound
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CRDS
 from pilothouse.model.network_policies import CLUSTERNETWORKPOLICIES
 from pilothouse.network.policy.cluster_policy import parse
 from tests.people import controller_client
@@ -84,16 +81,3 @@ async def test_what_cannot_be_carried_out_is_refused(kind: None, client: Client,
     with pytest.raises(ApiError) as refused:
         await client.create(CLUSTERNETWORKPOLICIES, policy(**spec))
     assert why in refused.value.message
-
-
-async def test_a_definition_of_an_earlier_version_is_replaced_and_one_that_somebody_applied_is_not(
-    kind: None, server: ApiServer, client: Client
-) -> None:
-    own, name = controller_client(server, "cluster-policy-controller"), meta.name(DEFINITION)
-    await client.patch(CRDS, name, {"metadata": {"annotations": {MADE_HERE: "0"}}})
-    await install(own)
-    assert meta.annotations(await client.get(CRDS, name)) == DEFINITION["metadata"]["annotations"]
-    applied = {MADE_HERE: "0", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
-    await client.patch(CRDS, name, {"metadata": {"annotations": applied}})
-    await install(own)
-    assert meta.annotations(await client.get(CRDS, name))[MADE_HERE] == "0"

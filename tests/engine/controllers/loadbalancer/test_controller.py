@@ -4,14 +4,11 @@ from typing import Any
 
 import pytest
 
-from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.controllers.clusternetwork.install import install as install_network
-from pilothouse.engine.controllers.loadbalancer.definitions import DEFINITIONS
-from pilothouse.engine.controllers.loadbalancer.install import install
 from pilothouse.model import meta
 from pilothouse.model.errors import Invalid, NotFound
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import CRDS, EVENTS, NODES, SERVICES
+from pilothouse.model.kinds import EVENTS, NODES, SERVICES
 from pilothouse.model.load_balancers import (
     BGPADVERTISEMENTS,
     CLEANUP,
@@ -24,7 +21,6 @@ from pilothouse.model.load_balancers import (
 )
 from tests.engine.controllers.conftest import Cluster
 from tests.engine.controllers.loadbalancer.objects import READY, ips, node, pool, service
-from tests.people import controller_client
 
 
 async def add_node(cluster: Cluster, obj: Object) -> None:
@@ -257,16 +253,3 @@ async def test_a_deleted_service_goes_and_leaves_no_announcement(cluster: Cluste
     await cluster.until(SERVICEL2STATUSES, lambda items: not items, "gone", NAMESPACE)
     with pytest.raises(NotFound):
         await cluster.client.get(SERVICES, "web", "default")
-
-
-async def test_definitions_of_an_earlier_version_are_replaced_and_those_of_others_stay(server: ApiServer, cluster: Cluster) -> None:
-    older = {"pilothouse.io/definition": "0"}
-    for definition in DEFINITIONS[:2]:
-        columns = definition["spec"]["versions"][0] | {"additionalPrinterColumns": []}
-        await cluster.patch(CRDS, meta.name(definition), {"metadata": {"annotations": older}, "spec": {"versions": [columns]}})
-    applied = {"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}}
-    await cluster.patch(CRDS, meta.name(DEFINITIONS[1]), applied)
-    await install(controller_client(server, "load-balancer-controller"))
-    ours, theirs = [await cluster.get(CRDS, meta.name(each)) or {} for each in DEFINITIONS[:2]]
-    assert ours["spec"]["versions"][0]["additionalPrinterColumns"]
-    assert "additionalPrinterColumns" not in theirs["spec"]["versions"][0]

@@ -8,7 +8,6 @@ import pytest
 
 from pilothouse.client.informer import Informer
 from pilothouse.engine.apiserver.server import ApiServer
-from pilothouse.engine.controllers.snapshot.definitions import DEFINITIONS
 from pilothouse.engine.controllers.snapshot.install import install
 from pilothouse.model import meta
 from pilothouse.model.errors import InsufficientStorage, Invalid
@@ -178,25 +177,9 @@ async def test_the_source_of_a_snapshot_cannot_be_changed(cluster: Cluster) -> N
         await cluster.patch(SNAPSHOTS, "s", {"spec": {"source": {"persistentVolumeClaimName": None, "volumeSnapshotContentName": "x"}}})
 
 
-async def test_definitions_that_somebody_has_applied_stay_and_a_class_that_was_deleted_does_not_come_back(
-    server: ApiServer, cluster: Cluster
-) -> None:
-    name = VOLUMESNAPSHOTS.group_resource
-    published = DEFINITIONS[2]["spec"]["versions"][0] | {"additionalPrinterColumns": []}
-    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "pilothouse.io/definition": "0"}
-    await cluster.patch(CRDS, name, {"metadata": {"annotations": annotations}, "spec": {"versions": [published]}})
+async def test_a_class_that_was_deleted_does_not_come_back(server: ApiServer, cluster: Cluster) -> None:
     await cluster.until_one(VOLUMESNAPSHOTCLASSES, "local", lambda _: True)
     await cluster.until_one(CRDS, VOLUMESNAPSHOTCLASSES.group_resource, lambda each: "pilothouse.io/class-made" in meta.annotations(each))
     await cluster.client.delete(VOLUMESNAPSHOTCLASSES, "local")
     await install(controller_client(server, "snapshot-controller"))
-    assert "additionalPrinterColumns" not in (await cluster.get(CRDS, name) or {})["spec"]["versions"][0]
     assert await cluster.get(VOLUMESNAPSHOTCLASSES, "local") is None
-
-
-async def test_a_definition_of_an_earlier_version_is_replaced(server: ApiServer, cluster: Cluster) -> None:
-    name = VOLUMESNAPSHOTS.group_resource
-    older = DEFINITIONS[2]["spec"]["versions"][0] | {"additionalPrinterColumns": []}
-    await cluster.patch(CRDS, name, {"metadata": {"annotations": {"pilothouse.io/definition": "0"}}, "spec": {"versions": [older]}})
-    await install(controller_client(server, "snapshot-controller"))
-    found = await cluster.get(CRDS, name) or {}
-    assert found["spec"]["versions"][0]["additionalPrinterColumns"][0]["name"] == "ReadyToUse"
