@@ -1,4 +1,5 @@
-"""The machine's network interfaces and their addresses, over rtnetlink. Everything here blocks, for about a tenth of a millisecond.
+"""The machine's network interfaces and their addresses, over rtnetlink. Everything here blocks, for about a tenth of a millisecond and more
+with many addresses.
 
 An address that is added here is one host's (/32, /128), is never chosen as the source of a connection, and has a lifetime: the kernel takes
 it away by itself when nobody has renewed it. It carries a protocol number (since Linux 5.18), by which it is known again after a restart.
@@ -9,13 +10,15 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pilothouse.linux import netlink
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PROTOCOL = 114
 """Of addresses that are made here; other numbers are the kernel's and other programs'."""
@@ -43,9 +46,9 @@ class HeldAddress:
     is_ours: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Link:
-    """mac: six bytes on Ethernet. addresses: those of global scope."""
+    """mac: six bytes on Ethernet. addresses: those of global scope, thousands perhaps, most of them ours."""
 
     index: int
     name: str
@@ -55,11 +58,23 @@ class Link:
     addresses: tuple[HeldAddress, ...] = field(default=())
 
     def has(self, address: Address) -> HeldAddress | None:
-        return next((each for each in self.addresses if each.interface.ip == address), None)
+        return self._by_address.get(address)
 
     def reaches(self, address: Address) -> bool:
         """Whether it is in the network of an address that the link has of its own."""
-        return any(not each.is_ours and address in each.interface.network for each in self.addresses)
+        return any(address in network for network in self.networks)
+
+    @cached_property
+    def networks(self) -> frozenset[Network]:
+        """Of the addresses that the link has of its own."""
+        return frozenset(each.interface.network for each in self.addresses if not each.is_ours)
+
+    @cached_property
+    def _by_address(self) -> dict[Address, HeldAddress]:
+        found: dict[Address, HeldAddress] = {}
+        for each in self.addresses:
+            found.setdefault(each.interface.ip, each)
+        return found
 
 
 def links() -> list[Link]:
@@ -73,22 +88,40 @@ def links() -> list[Link]:
     return [Link(*facts, tuple(held.get(facts[0], ()))) for facts in found_links]
 
 
-def hold(index: int, address: Address, valid_s: int) -> None:
-    """Add the address, or renew it. Raises InterfaceFailure."""
+def hold(places: Iterable[tuple[int, Address]], valid_s: int) -> dict[Address, str]:
+    """Add the addresses, or renew them. places: a link's index and an address. Returns those that the kernel refuses, and why.
+
+    Raises InterfaceFailure when it cannot be asked.
+    """
+    return _each(_NEWADDR, netlink.CREATE | netlink.REPLACE, places, lambda address: _lifetime(address, valid_s))
+
+
+def drop(places: Iterable[tuple[int, Address]]) -> dict[Address, str]:
+    """Take the addresses away; one that is gone already is no error. Returns and raises as `hold`."""
+    return _each(_DELADDR, 0, places, lambda address: netlink.attribute(_LOCAL, address.packed), forgiven=_ABSENT)
+
+
+def _lifetime(address: Address, valid_s: int) -> bytes:
     flags = _NO_PREFIX_ROUTE | (_NO_DAD if address.version == 6 else 0)
-    attributes = (
+    return (
         netlink.attribute(_LOCAL, address.packed)
         + netlink.attribute(_ADDRESS, address.packed)
         + netlink.attribute(_CACHE_INFO, struct.pack("=IIII", 0, valid_s, 0, 0))
         + netlink.attribute(_FLAGS, struct.pack("=I", flags))
         + netlink.attribute(_PROTO, bytes([PROTOCOL]))
     )
-    _ask(_NEWADDR, netlink.CREATE | netlink.REPLACE, _header(index, address) + attributes)
 
 
-def drop(index: int, address: Address) -> None:
-    """An address that is gone already is no error. Raises InterfaceFailure."""
-    _ask(_DELADDR, 0, _header(index, address) + netlink.attribute(_LOCAL, address.packed), forgiven=_ABSENT)
+def _each(
+    kind: int, flags: int, places: Iterable[tuple[int, Address]], attributes: Callable[[Address], bytes], forgiven: int = 0
+) -> dict[Address, str]:
+    refused: dict[Address, str] = {}
+    with _socket() as channel:
+        for index, address in places:
+            number = _ask(channel, kind, flags, _header(index, address) + attributes(address))
+            if number not in (0, forgiven):
+                refused[address] = os.strerror(number)
+    return refused
 
 
 def _header(index: int, address: Address) -> bytes:
@@ -127,12 +160,11 @@ def _dump(kind: int, body: bytes, wanted: int) -> Iterator[bytes]:
                     yield found
 
 
-def _ask(kind: int, flags: int, body: bytes, forgiven: int = 0) -> None:
-    with _socket() as channel:
-        channel.send(netlink.message(kind, netlink.REQUEST | netlink.ACK | flags, 1, body))
-        for kind_, _sequence, found in netlink.messages(_receive(channel)):
-            if kind_ == netlink.ERROR and (number := netlink.refusal(found)) not in (0, forgiven):
-                raise InterfaceFailure(os.strerror(number))
+def _ask(channel: socket.socket, kind: int, flags: int, body: bytes) -> int:
+    """Returns the number of the error, 0 for none."""
+    channel.send(netlink.message(kind, netlink.REQUEST | netlink.ACK | flags, 1, body))
+    refusals = (netlink.refusal(found) for kind_, _sequence, found in netlink.messages(_receive(channel)) if kind_ == netlink.ERROR)
+    return next(refusals, 0)
 
 
 def _receive(channel: socket.socket) -> bytes:

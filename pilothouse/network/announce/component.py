@@ -1,12 +1,13 @@
 """The announcer as a component: says what its node has to offer, and holds the addresses that are its node's to answer for.
 
-It stands guard for others: of the addresses for which this node is second it asks the first one once a second, straight, whether he still
-has one of them. Three times no answer: the machine or its link is gone, and this node takes over, whatever the API says meanwhile.
+It stands guard for others (`guard`): of the addresses for which this node is second it asks the first one once a second, straight, whether
+he still has some of them. Three times no answer: this node takes over, whatever the API says meanwhile: the one address while others are
+answered, all of them when none is, since the machine or its link is gone.
 Level-triggered: each look compares what the objects say with what the kernel has.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -19,33 +20,36 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.linux import interfaces
 from pilothouse.linux.interfaces import Address, InterfaceFailure
 from pilothouse.model import address_pools, meta
+from pilothouse.model.address_pools import Pools
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, NODES, SERVICES
 from pilothouse.model.load_balancers import (
-    EXCLUDED,
     IPADDRESSPOOLS,
     L2ADVERTISEMENTS,
-    LINKS,
     NAMESPACE,
     SERVICEL2STATUSES,
     is_balanced,
     is_local,
-    is_usable,
     service_keys,
     serving_nodes,
 )
 from pilothouse.network.announce import records, surroundings
 from pilothouse.network.announce.config import AnnouncerConfig
+from pilothouse.network.announce.guard import Guard, Silent
 from pilothouse.network.announce.holder import Holder
-from pilothouse.network.announce.plan import Announced, World, places_of, plan
+from pilothouse.network.announce.nodes import Nodes
+from pilothouse.network.announce.plan import Announced, Lost, Planner, World
+from pilothouse.network.announce.ways import Way, Ways
 
 log = structlog.get_logger("network.announce")
 
 PUBLISH_S, LOOK_S, SETTLE_S, RENEW_S = 5.0, 5.0, 0.02, 10.0
-GUARD_S, MOST_MISSES = 1.0, 3
+GUARD_S = 1.0
 LOST_S = 60.0
 """For how long a node that has not answered is passed over; its successor has said by then that it has the addresses."""
+REST = 4
+"""How many times as long as a look has taken the next one waits: while much changes, looking takes a fifth of a core."""
 YOUNG_S = 3.0
 """An address taken so short a time ago is not given up for what a predecessor has announced."""
 YIELD_S = 5.0
@@ -80,8 +84,17 @@ class Announcer:
         self._records = self._own.of(SERVICEL2STATUSES, namespace=NAMESPACE)
         self._wake = asyncio.Event()
         self._unsaid = asyncio.Event()
+        self._nodes_said = Nodes()
+        self._balanced: dict[str, Object] = {}
+        self._holders = records.Holders()
+        self._pools_read: Pools | None = None
+        self._planner = Planner(config.node)
+        self._guard = Guard()
         self._lost: dict[str, float] = {}
-        self._misses: dict[str, int] = {}
+        self._lost_at: dict[Silent, float] = {}
+        self._guarded: Mapping[str, Sequence[Address]] = {}
+        self._ways: dict[Address, Way] = {}
+        self._planned_s = 0.0
         self._yielded: dict[Address, float] = {}
         self._others: dict[Address, tuple[str, float]] = {}
         self._defended: dict[Address, float] = {}
@@ -90,6 +103,8 @@ class Announcer:
         self._services.on_change(self._service_changed)
         self._nodes.on_change(self._node_changed)
         self._slices.on_change(self._slice_changed)
+        self._records.on_change(self._holders.changed)
+        self._pools.on_change(self._pool_changed)
         for informer in self._own.all():
             informer.on_change(lambda old, new: self._wake.set())
 
@@ -108,7 +123,7 @@ class Announcer:
                     await self._slices.wait_synced()
                     await self._own.wait_synced()
                     tasks.spawn(self._say(), name="who answers for load balancers")
-                    tasks.spawn(self._guard(), name="guard of load balancers")
+                    tasks.spawn(self._stand_guard(), name="guard of load balancers")
                     await self._hold()
             finally:
                 holder.close()
@@ -141,7 +156,7 @@ class Announcer:
             except (InterfaceFailure, OSError) as failure:
                 log.error("addresses of load balancers not held", error=str(failure))
             self._tell_condition()
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(min(max(SETTLE_S, REST * self._planned_s), LOOK_S))
             try:
                 async with asyncio.timeout(pause_s):
                     await self._wake.wait()
@@ -150,22 +165,24 @@ class Announcer:
 
     async def _settle(self) -> float:
         """Hold what is this node's. Returns after how many seconds to look again at the latest."""
-        now = asyncio.get_running_loop().time()
-        self._lost = {name: at for name, at in self._lost.items() if now - at < LOST_S}
-        self._yielded = {address: at for address, at in self._yielded.items() if now - at < YIELD_S}
-        self._plan = found = await asyncio.to_thread(plan, self._world(), self.config.node, dict(self._lost))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._yielded = {address: at for address, at in self._yielded.items() if began - at < YIELD_S}
+        self._plan = found = await asyncio.to_thread(self._planner.plan, self._world(), self._lost_now())
+        self._planned_s = loop.time() - began
         # Once the objects name the other one as well, they are enough.
         self._yielded = {address: at for address, at in self._yielded.items() if address in found and self._is_mine(found[address])}
+        ways = Ways.of(self.config, self._holder.links.values())
         wanted = {
             address: links
             for address, each in found.items()
-            if self._is_mine(each) and address not in self._yielded and (links := self._links_for(each))
+            if self._is_mine(each) and address not in self._yielded and (links := ways.to(each))
         }
         taken = await self._holder.settle(wanted, found)
         self._told = {address: said for address, said in self._told.items() if address in taken or address in self._others}
         for address, mac in taken.items():
             self._tell_taken(found[address], mac)
-        self._watch_second()
+        self._watch_second(ways)
         self._unsaid.set()
         # Whoever has to give it up does so at once, unless it is somebody who never will.
         return min((0.1 if self._node_of(mac) else LOOK_S for mac in taken.values()), default=LOOK_S)
@@ -173,85 +190,77 @@ class Announcer:
     def _is_mine(self, found: Announced) -> bool:
         return found.owner == self.config.node
 
+    def _lost_now(self) -> Lost:
+        now = asyncio.get_running_loop().time()
+        self._lost = {name: at for name, at in self._lost.items() if now - at < LOST_S}
+        self._lost_at = {silent: at for silent, at in self._lost_at.items() if now - at < LOST_S}
+        addresses: dict[Address, frozenset[str]] = {}
+        for name, address in self._lost_at:
+            addresses[address] = addresses.get(address, frozenset()) | {name}
+        return Lost(frozenset(self._lost), addresses)
+
     def _world(self) -> World:
-        pools = address_pools.read(self._pools.items(), self.config.own_networks)
-        services = [each for each in self._services.items() if is_balanced(each)] if pools.usable else []
+        if self._pools_read is None:
+            self._pools_read = address_pools.read(self._pools.items(), self.config.own_networks)
+        services = list(self._balanced.values()) if self._pools_read.usable else []
         serving = {meta.key(each): serving_nodes(self._slices.by_index("service", meta.key(each))) for each in services if is_local(each)}
         labels = {meta.name(each): meta.labels(each) for each in self._pools.items()}
-        held = records.holders(self._records.items())
-        return World(services, self._nodes.items(), pools, labels, self._advertisements.items(), serving, held)
+        nodes, told = self._nodes_said.usable(), self._advertisements.items()
+        return World(services, nodes, self._pools_read, labels, told, serving, self._holders.all())
 
-    def _links_for(self, found: Announced) -> frozenset[str]:
-        """Names of the links on which this node is to hold the address."""
-        links = [link for link in self._holder.links.values() if link.is_up and not link.is_loopback and len(link.mac) == 6]
-        if found.interfaces is not None:
-            return frozenset(link.name for link in links if link.name in found.interfaces)
-        near = [link.name for link in links if link.reaches(found.address)]
-        if near:
-            return frozenset(near)
-        # No link has its network: somebody routes it to this node, by the address that others know it by.
-        own = list(surroundings.own_addresses(self.config, links))
-        return frozenset(link.name for link in links if any(link.has(each) for each in own))
+    def _watch_second(self, ways: Ways) -> None:
+        """Hear from now on of the addresses that this node is second for."""
+        guarded: dict[str, list[Address]] = {}
+        by_link: dict[str, set[Address]] = {}
+        self._ways = {}
+        for address, each in self._plan.items():
+            if each.second == self.config.node and (way := ways.to_node(each, self._nodes_said.places(each.owner))) is not None:
+                guarded.setdefault(each.owner, []).append(address)
+                by_link.setdefault(way[0], set()).add(address)
+                self._ways[address] = way
+        self._guarded = guarded
+        self._holder.guard(by_link)
 
-    def _watch_second(self) -> None:
-        guarded: dict[str, set[Address]] = {}
-        for address, (link, _mac) in self._watched().values():
-            guarded.setdefault(link, set()).add(address)
-        self._holder.guard(guarded)
-
-    def _watched(self) -> dict[str, tuple[Address, tuple[str, bytes]]]:
-        """One address of each node that this one is second to, the link that leads there, and the MAC address there."""
-        found: dict[str, tuple[Address, tuple[str, bytes]]] = {}
-        for address in sorted(self._plan, key=lambda each: (each.version, int(each))):
-            each = self._plan[address]
-            if each.second != self.config.node or each.owner in found:
-                continue
-            way = self._way_to(each)
-            if way is not None:
-                found[each.owner] = address, way
-        return found
-
-    def _way_to(self, found: Announced) -> tuple[str, bytes] | None:
-        node = self._nodes.get(found.owner)
-        mine = self._links_for(found)
-        for place in places_of(node) if node is not None else ():
-            for name in sorted(mine):
-                link = self._holder.links[name]
-                if {str(each.interface.network) for each in link.addresses if not each.is_ours} & set(place.networks):
-                    return name, place.mac
-        return None
-
-    async def _guard(self) -> None:
+    async def _stand_guard(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(GUARD_S)
-            watched = self._watched()
-            self._misses = {name: count for name, count in self._misses.items() if name in watched}
-            for name, (address, (link, mac)) in watched.items():
-                holds = records.holders(self._records.items())
-                if not any(holds.get(key) == name for key in self._plan[address].services):
-                    # It has never said that it has the address: perhaps it is only about to.
-                    continue
-                misses = self._misses.get(name, 0)
-                if misses >= MOST_MISSES:
-                    log.warning("a node does not answer for its addresses any more: taking over", node=name)
-                    self._lost[name] = asyncio.get_running_loop().time()
-                    del self._misses[name]
-                    self._wake.set()
-                    continue
-                self._misses[name] = misses + 1
+            for node in (lost := self._guard.lost())[0]:
+                log.warning("a node does not answer for its addresses any more: taking over", node=node)
+                self._lost[node] = loop.time()
+            for node, address in lost[1]:
+                self._lose(node, address)
+            if any(lost):
+                self._wake.set()
+            said = {node: [each for each in addresses if self._has_said(node, each)] for node, addresses in self._guarded.items()}
+            for _node, address in self._guard.questions({node: addresses for node, addresses in said.items() if addresses}, loop.time()):
+                link, mac = self._ways[address]
                 self._holder.ask(link, address, mac)
+
+    def _has_said(self, node: str, address: Address) -> bool:
+        """Whether the node has ever said that it has the address: perhaps it is only about to."""
+        return address in self._plan and any(self._holders.of(key) == node for key in self._plan[address].services)
+
+    def _lose(self, node: str, address: Address) -> None:
+        """One address, while the node answers for others or there is no other to ask for."""
+        log.warning("a node does not answer for an address any more: taking over", node=node, address=str(address))
+        self._lost_at[node, address] = asyncio.get_running_loop().time()
+        for key in self._plan[address].services if address in self._plan else ():
+            service = self._services.get(key)
+            if service is not None and self._recorder is not None:
+                message = f"node {node} does not answer for {address} any more: node {self.config.node} takes it over"
+                self._recorder.say(service, "Warning", "AddressUnanswered", message)
 
     def _heard(self, link: str, address: Address, mac: bytes) -> None:
         """Somebody says that he has the address. Called by the loop."""
         now = asyncio.get_running_loop().time()
-        node = self._node_of(mac)
         found = self._plan.get(address)
-        if found is not None and node == found.owner:
-            self._misses.pop(node, None)
+        if found is not None and self._nodes_said.has(found.owner, mac):
+            self._guard.answered(found.owner, address, now)
         held = self._holder.held.get(address)
         if held is None:
             return
-        if node:
+        if node := self._node_of(mac):
             if now - held.since > YOUNG_S:
                 log.warning("another node has taken an address", address=str(address), node=node)
                 self._yielded[address] = now
@@ -265,10 +274,7 @@ class Announcer:
 
     def _node_of(self, mac: bytes) -> str:
         """The other node of the cluster that has a link with that MAC address; "" for none."""
-        for node in self._nodes.items():
-            if meta.name(node) != self.config.node and any(place.mac == mac for place in places_of(node)):
-                return meta.name(node)
-        return ""
+        return self._nodes_said.other_with(mac, self.config.node)
 
     def _tell_taken(self, found: Announced, mac: bytes) -> None:
         """An address that cannot be taken, since somebody answers for it."""
@@ -323,22 +329,24 @@ class Announcer:
             await asyncio.sleep(0.1)
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
+        if old is not None:
+            self._balanced.pop(meta.key(old), None)
+        if new is not None and is_balanced(new):
+            self._balanced[meta.key(new)] = new
         if any(each is not None and is_balanced(each) for each in (old, new)):
             self._wake.set()
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
-        if _facts(old) != _facts(new):
+        if new is not None and self._nodes_said.put(new):
             self._wake.set()
+        if new is None and old is not None and self._nodes_said.remove(meta.name(old)):
+            self._wake.set()
+
+    def _pool_changed(self, old: Object | None, new: Object | None) -> None:
+        self._pools_read = None
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
         for key in service_keys(new or old or {"metadata": {}}):
             service = self._services.get(key)
             if service is not None and is_balanced(service) and is_local(service):
                 self._wake.set()
-
-
-def _facts(node: Object | None) -> object:
-    """What it depends on whether the node answers for addresses."""
-    if node is None:
-        return None
-    return is_usable(node), EXCLUDED in meta.labels(node), meta.labels(node), meta.annotations(node).get(LINKS)

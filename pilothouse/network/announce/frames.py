@@ -6,20 +6,22 @@ linux/filter.h for the filter's instructions.
 
 import ipaddress
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from heapq import nlargest
+from itertools import pairwise
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 ARP, IPV6 = 0x0806, 0x86DD
 BROADCAST, NOBODY = b"\xff" * 6, b"\0" * 6
-MOST_WATCHED = 1500
-"""Addresses in one filter, which may have 4,096 instructions."""
+MOST_RANGES = 256
+"""Of addresses in one filter: 32 bytes each in the kernel, which has 20 KiB for a socket's old and new one together before Linux 6.7."""
 _REQUEST, _REPLY = 1, 2
 _ICMPV6, _SOLICIT, _ADVERT = 58, 135, 136
 _OVERRIDE = 0x20000000
 _UNSPECIFIED = ipaddress.IPv6Address(0)
 _ALL_NODES = ipaddress.IPv6Address("ff02::1")
-_LOAD_BYTE, _LOAD_HALF, _LOAD_WORD, _EQUAL, _RETURN = 0x30, 0x28, 0x20, 0x15, 0x06
+_LOAD_BYTE, _LOAD_WORD, _EQUAL, _ABOVE, _AT_LEAST, _RETURN = 0x30, 0x20, 0x15, 0x25, 0x35, 0x06
 Instruction = tuple[int, int, int, int]
 
 
@@ -55,13 +57,13 @@ def solicited(address: ipaddress.IPv6Address) -> ipaddress.IPv6Address:
 
 
 def arp_filter(addresses: Collection[ipaddress.IPv4Address]) -> list[Instruction]:
-    """Passes ARP packets whose sender has one of the addresses."""
-    return [(_LOAD_WORD, 0, 0, 28), *_any_of([int(each) for each in addresses])]
+    """Passes ARP packets whose sender has one of the addresses, or one near by where they are in many places (`covering`)."""
+    return [(_LOAD_WORD, 0, 0, 28), *_any_of(covering(int(each) for each in addresses))]
 
 
 def advert_filter(addresses: Collection[ipaddress.IPv6Address]) -> list[Instruction]:
-    """Passes neighbour advertisements for addresses that end as one of these do."""
-    words = sorted({int(each) & 0xFFFFFFFF for each in addresses})
+    """Passes neighbour advertisements for addresses that end as one of these do, or nearly so (`covering`)."""
+    words = (int(each) & 0xFFFFFFFF for each in addresses)
     return [
         (_LOAD_BYTE, 0, 0, 20),
         (_EQUAL, 1, 0, _ICMPV6),
@@ -70,7 +72,7 @@ def advert_filter(addresses: Collection[ipaddress.IPv6Address]) -> list[Instruct
         (_EQUAL, 1, 0, _ADVERT),
         (_RETURN, 0, 0, 0),
         (_LOAD_WORD, 0, 0, 74),
-        *_any_of(words),
+        *_any_of(covering(words)),
     ]
 
 
@@ -78,10 +80,23 @@ def program(instructions: Sequence[Instruction]) -> bytes:
     return b"".join(struct.pack("=HBBI", *each) for each in instructions)
 
 
-def _any_of(words: Sequence[int]) -> list[Instruction]:
+def covering(numbers: Iterable[int], most: int = MOST_RANGES) -> list[tuple[int, int]]:
+    """Ranges, first and last number, that hold all of these; no more than `most`, and then across the narrowest gaps.
+
+    So a filter knows any number of addresses; what it passes besides is told apart after it, at the price of a wake-up.
+    """
+    ordered = sorted(set(numbers))
+    if not ordered:
+        return []
+    gaps = [(after - before, place) for place, (before, after) in enumerate(pairwise(ordered), 1) if after - before > 1]
+    cuts = sorted(place for _, place in (gaps if len(gaps) < most else nlargest(most - 1, gaps)))
+    return [(ordered[start], ordered[end - 1]) for start, end in pairwise((0, *cuts, len(ordered)))]
+
+
+def _any_of(ranges: Iterable[tuple[int, int]]) -> list[Instruction]:
     found: list[Instruction] = []
-    for word in words[:MOST_WATCHED]:
-        found += [(_EQUAL, 0, 1, word), (_RETURN, 0, 0, 0xFFFF)]
+    for first, last in ranges:
+        found += [(_AT_LEAST, 0, 2, first), (_ABOVE, 1, 0, last), (_RETURN, 0, 0, 0xFFFF)]
     return [*found, (_RETURN, 0, 0, 0)]
 
 

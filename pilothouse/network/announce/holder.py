@@ -6,9 +6,10 @@ Source: RFC 5227, 2.1 and 2.3, with shorter times: the nodes have agreed before 
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 import structlog
@@ -26,6 +27,8 @@ T = TypeVar("T")
 PROBES, PROBE_S = 3, 0.06
 REPEATS_S = (1.0, 2.0, 4.0)
 """After which an address is announced again."""
+BATCH, PACE_S = 64, 0.002
+"""Frames that are sent in one turn of the loop, about a millisecond's work, and the time until the next: links drop what comes at once."""
 
 
 @dataclass(slots=True)
@@ -51,47 +54,51 @@ class Holder:
         self._probed: dict[Address, bytes] | None = None
         self._probing: dict[str, set[Address]] = {}
         self._ruled: frozenset[Address] | None = None
-        self._repeats: list[asyncio.TimerHandle] = []
+        self._repeats: set[asyncio.TimerHandle] = set()
+        self._macs: frozenset[bytes] = frozenset()
 
     async def look(self) -> None:
         """See which links there are. Raises InterfaceFailure."""
         found = await self._in_thread(interfaces.links)
         self.links = {link.name: link for link in found}
+        self._macs = frozenset(link.mac for link in found)
         for name in [name for name, wire in self._wires.items() if wire.link.index != getattr(self.links.get(name), "index", -1)]:
             self._wires.pop(name).close()
 
-    async def settle(self, wanted: Mapping[Address, frozenset[str]], known: Collection[Address]) -> dict[Address, bytes]:
+    async def settle(self, wanted: Mapping[Address, frozenset[str]], known: Mapping[Address, object]) -> dict[Address, bytes]:
         """Hold these addresses on these links, and of `known` no others. Returns those that somebody else has: his MAC address.
 
         Raises InterfaceFailure, when the kernel refuses one; the others are held.
         """
         present_ours = {each.interface.ip for link in self.links.values() for each in link.addresses if each.is_ours}
-        for address in ((present_ours & set(known)) | set(self.held)) - set(wanted):
-            await self._drop(address)
-        present = {address: self._present(address, links) for address, links in wanted.items()}
-        for address, links in present.items():
-            if links and address not in self.held:
-                # From before a restart: the kernel has answered for it all the time.
-                self.held[address] = Held(links, asyncio.get_running_loop().time())
-        missing = {address: links for address, links in wanted.items() if not links <= present[address]}
+        await self._drop(((present_ours & known.keys()) | self.held.keys()) - wanted.keys())
+        missing = self._missing(wanted)
         taken = await self._probe(missing)
-        failures = [why for address, links in missing.items() if address not in taken and (why := await self._take(address, links))]
+        refused = await self._take({address: links for address, links in missing.items() if address not in taken})
         await self._write_rules()
         self._watch()
-        if failures:
-            raise InterfaceFailure("; ".join(failures[:3]))
+        if refused:
+            raise InterfaceFailure("; ".join(f"{address}: {why}" for address, why in islice(refused.items(), 3)))
         return taken
+
+    def _missing(self, wanted: Mapping[Address, frozenset[str]]) -> dict[Address, frozenset[str]]:
+        """What links have not got yet. What they have from before a restart is held: the kernel has answered for it all the time."""
+        missing = {}
+        for address, links in wanted.items():
+            present = self._present(address, links)
+            if present and address not in self.held:
+                self.held[address] = Held(present, asyncio.get_running_loop().time())
+            if not links <= present:
+                missing[address] = links
+        return missing
 
     async def renew(self) -> None:
         """Each address has its whole lifetime before it again. Raises InterfaceFailure."""
         due = [(self.links[name].index, address) for address, held in self.held.items() for name in held.links if name in self.links]
-
-        def renew() -> None:
-            for index, address in due:
-                interfaces.hold(index, address, self._valid_s)
-
-        await self._in_thread(renew)
+        refused = await self._in_thread(interfaces.hold, due, self._valid_s)
         await self._write_rules(again=True)
+        if refused:
+            raise InterfaceFailure("; ".join(f"{address}: {why}" for address, why in islice(refused.items(), 3)))
 
     def guard(self, guarded: Mapping[str, Collection[Address]]) -> None:
         """Addresses of others to hear of, by link."""
@@ -104,12 +111,7 @@ class Holder:
             wire.send(frames.probe(wire.link.mac, address, mac))
 
     def defend(self, address: Address) -> None:
-        self._announce(address)
-
-    async def release(self, address: Address) -> None:
-        await self._drop(address)
-        await self._write_rules()
-        self._watch()
+        self._announce((address,))
 
     def close(self) -> None:
         """The addresses stay until their lifetime ends."""
@@ -120,7 +122,7 @@ class Holder:
         self._wires.clear()
 
     def heard(self, link: str, address: Address, mac: bytes) -> None:
-        if any(each.mac == mac for each in self.links.values()):
+        if mac in self._macs:
             return
         if self._probed is not None and address in self._probing.get(link, ()):
             self._probed[address] = mac
@@ -143,9 +145,11 @@ class Holder:
         try:
             for _ in range(PROBES):
                 for name, addresses in self._probing.items():
-                    if (wire := self._wires.get(name)) is not None:
-                        for address in addresses - found.keys():
-                            wire.send(frames.probe(wire.link.mac, address))
+                    for batch in _batches(addresses - found.keys()):
+                        if (wire := self._wires.get(name)) is not None:
+                            for address in batch:
+                                wire.send(frames.probe(wire.link.mac, address))
+                        await asyncio.sleep(PACE_S)
                 await asyncio.sleep(PROBE_S)
         finally:
             self._probed, self._probing = None, {}
@@ -157,39 +161,54 @@ class Holder:
                     found[address] = self.links[name].mac
         return found
 
-    async def _take(self, address: Address, links: Collection[str]) -> str:
-        """Returns why not; "" when it is held."""
-        present = [self.links[name] for name in sorted(links) if name in self.links]
-        try:
-            for link in present:
-                await self._in_thread(interfaces.hold, link.index, address, self._valid_s)
-        except InterfaceFailure as failure:
-            return f"{address}: {failure}"
+    async def _take(self, free: Mapping[Address, Collection[str]]) -> dict[Address, str]:
+        """Returns those that the kernel refuses, and why. Raises InterfaceFailure."""
+        refused: dict[Address, str] = {}
         loop = asyncio.get_running_loop()
-        self.held[address] = Held(frozenset(link.name for link in present), loop.time())
-        self._watch()
-        self._announce(address)
-        self._repeats = [each for each in self._repeats if not each.cancelled() and each.when() > loop.time()]
-        self._repeats += [loop.call_later(after_s, self._announce, address) for after_s in REPEATS_S]
-        log.info("address taken", address=str(address), links=[link.name for link in present])
-        return ""
+        for batch in _batches(free):
+            places = [(self.links[name].index, address) for address in batch for name in free[address] if name in self.links]
+            refused |= await self._in_thread(interfaces.hold, places, self._valid_s)
+            held = [address for address in batch if address not in refused]
+            for address in held:
+                self.held[address] = Held(frozenset(name for name in free[address] if name in self.links), loop.time())
+            self._announce(held)
+            for after_s in REPEATS_S:
+                self._repeat(after_s, held)
+            log.info("addresses taken", count=len(held), addresses=[str(address) for address in held[:8]])
+            await asyncio.sleep(PACE_S)
+        return refused
 
-    def _announce(self, address: Address) -> None:
-        for name in getattr(self.held.get(address), "links", ()):
-            if (wire := self._wires.get(name)) is not None:
-                wire.send(frames.announcement(wire.link.mac, address))
+    def _repeat(self, after_s: float, addresses: Sequence[Address]) -> None:
+        def again() -> None:
+            self._repeats.discard(handle)
+            self._announce(addresses)
 
-    async def _drop(self, address: Address) -> None:
-        was_held = self.held.pop(address, None)
-        for link in self.links.values():
-            found = link.has(address)
-            if (found is not None and found.is_ours) or (was_held is not None and link.name in was_held.links):
-                try:
-                    await self._in_thread(interfaces.drop, link.index, address)
-                except InterfaceFailure as failure:
-                    log.warning("address not given up", address=str(address), error=str(failure))
-                else:
-                    log.info("address given up", address=str(address), link=link.name)
+        handle = asyncio.get_running_loop().call_later(after_s, again)
+        self._repeats.add(handle)
+
+    def _announce(self, addresses: Iterable[Address]) -> None:
+        for address in addresses:
+            for name in getattr(self.held.get(address), "links", ()):
+                if (wire := self._wires.get(name)) is not None:
+                    wire.send(frames.announcement(wire.link.mac, address))
+
+    async def _drop(self, addresses: Collection[Address]) -> None:
+        if not addresses:
+            return
+        places = []
+        for address in addresses:
+            was_held = self.held.pop(address, None)
+            for link in self.links.values():
+                found = link.has(address)
+                if (found is not None and found.is_ours) or (was_held is not None and link.name in was_held.links):
+                    places.append((link.index, address))
+        try:
+            refused = await self._in_thread(interfaces.drop, places)
+        except InterfaceFailure as failure:
+            refused = dict.fromkeys(addresses, str(failure))
+        for address, why in islice(refused.items(), 3):
+            log.warning("address not given up", address=str(address), error=why)
+        log.info("addresses given up", count=len(addresses) - len(refused), addresses=[str(each) for each in islice(addresses, 8)])
 
     def _watch(self) -> None:
         by_link: dict[str, set[Address]] = {name: set(addresses) for name, addresses in self._guarded.items()}
@@ -200,14 +219,11 @@ class Holder:
                 by_link.setdefault(name, set()).add(address)
         for name, addresses in by_link.items():
             if name in self.links:
-                self._wire(name).watch(addresses)
+                if name not in self._wires:
+                    self._wires[name] = Wire(self.links[name], self.heard)
+                self._wires[name].watch(addresses)
         for name in self._wires.keys() - by_link.keys():
             self._wires[name].watch(())
-
-    def _wire(self, name: str) -> Wire:
-        if name not in self._wires:
-            self._wires[name] = Wire(self.links[name], self.heard)
-        return self._wires[name]
 
     async def _write_rules(self, *, again: bool = False) -> None:
         held = frozenset(self.held)
@@ -222,3 +238,9 @@ class Holder:
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+
+def _batches(addresses: Iterable[Address]) -> Iterator[list[Address]]:
+    waiting = iter(addresses)
+    while batch := list(islice(waiting, BATCH)):
+        yield batch

@@ -1,30 +1,20 @@
 """Who answers for which address. Pure.
 
 All nodes come to the same result from the same objects, without asking each other: an address stays with the node that says it has it
-(ServiceL2Status) while that may, else it goes to the candidate with the highest hash of node and address. Who is second is on guard for
-the first (`component`).
-Source: metallb.io, concepts, "MetalLB in layer 2 mode"; RFC draft "Highest Random Weight" (rendezvous hashing).
+(ServiceL2Status) while that may, else it goes to the candidate with the highest hash of node and address (`ranking`). Who is second is on
+guard for the first (`guard`).
+Source: metallb.io, concepts, "MetalLB in layer 2 mode".
 """
 
-import hashlib
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 
 from pilothouse.model import meta, selector
 from pilothouse.model.address_pools import Pools
 from pilothouse.model.json import Object
-from pilothouse.model.load_balancers import LINKS, Address, ingress_addresses, is_balanced, is_local, usable_nodes
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A link of a node. networks: as text."""
-
-    name: str
-    mac: bytes
-    networks: tuple[str, ...]
+from pilothouse.model.load_balancers import Address, ingress_addresses, is_balanced, is_local
+from pilothouse.network.announce.nodes import Network, Node
+from pilothouse.network.announce.ranking import Ranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +34,14 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """services: all that may be balanced. serving: nodes with a ready endpoint, by the keys of Services with externalTrafficPolicy Local.
+    """services: all that are balanced. nodes: those that may announce (`Nodes.usable`).
 
-    holders: nodes by the keys of Services, as ServiceL2Statuses say. pool_labels: by names of pools.
+    serving: nodes with a ready endpoint, by the keys of Services with externalTrafficPolicy Local. holders: nodes by the keys of
+    Services, as ServiceL2Statuses say. pool_labels: by names of pools.
     """
 
     services: Sequence[Object]
-    nodes: Sequence[Object]
+    nodes: Sequence[Node]
     pools: Pools
     pool_labels: Mapping[str, Mapping[str, str]]
     advertisements: Sequence[Object]
@@ -58,30 +49,121 @@ class World:
     holders: Mapping[str, str] = field(default_factory=dict)
 
 
-def plan(world: World, here: str, lost: Collection[str] = ()) -> dict[Address, Announced]:
-    """Every address of pools that Services have. here: this node. lost: nodes that do not answer, whatever the API says of them."""
-    by_address: dict[Address, list[Object]] = {}
-    for service in world.services:
-        if is_balanced(service) and not meta.is_deleting(service):
-            for address in ingress_addresses(service):
-                by_address.setdefault(address, []).append(service)
-    usable = [node for node in usable_nodes(world.nodes) if LINKS in meta.annotations(node)]
-    places = {meta.name(node): places_of(node) for node in usable}
-    advertisements = [_Advertisement(each) for each in world.advertisements]
-    return {
-        address: found
-        for address, services in by_address.items()
-        if (found := _announced(address, services, world, usable, places, advertisements, here, lost)) is not None
-    }
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Who does not answer, whatever the API says. nodes: at none of their addresses. addresses: with the node that does not at that one."""
+
+    nodes: frozenset[str] = frozenset()
+    addresses: Mapping[Address, frozenset[str]] = field(default_factory=dict)
+
+    def at(self, address: Address) -> frozenset[str]:
+        """Names of nodes that are not to have the address."""
+        return self.nodes | self.addresses.get(address, frozenset())
 
 
-def places_of(node: Object) -> tuple[Place, ...]:
-    """The node's links as it says; none for a text that is not understood."""
-    try:
-        found = json.loads(meta.annotations(node).get(LINKS) or "[]")
-        return tuple(Place(str(each["name"]), bytes.fromhex(each["mac"].replace(":", "")), tuple(each["networks"])) for each in found)
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return ()
+class Planner:
+    """here: this node. Keeps from one plan to the next what depends on nodes and advertisements alone, so that a plan costs about 10 us an
+    address, however many nodes there are. Owned by one thread at a time.
+    """
+
+    def __init__(self, here: str) -> None:
+        self._here = here
+        self._ranking = Ranking()
+        self._nodes: Sequence[Node] = ()
+        self._told: Sequence[Object] = ()
+        self._advertisements: tuple[_Advertisement, ...] = ()
+        self._groups: dict[tuple[int, ...], _Group] = {}
+
+    def plan(self, world: World, lost: Lost) -> dict[Address, Announced]:
+        """Every address of pools that Services have."""
+        self._read(world)
+        by_address: dict[Address, list[Object]] = {}
+        for service in world.services:
+            if is_balanced(service) and not meta.is_deleting(service):
+                for address in ingress_addresses(service):
+                    by_address.setdefault(address, []).append(service)
+        self._ranking.keep(by_address.keys())
+        found = {}
+        for address, services in by_address.items():
+            if (pool := world.pools.of(address)) is not None:
+                found[address] = self._announced(address, services, pool.name, world, lost)
+        return found
+
+    def _read(self, world: World) -> None:
+        if world.advertisements != self._told:
+            self._told = list(world.advertisements)
+            self._advertisements = tuple(_Advertisement(each) for each in world.advertisements)
+            self._groups.clear()
+        if world.nodes is not self._nodes:
+            self._nodes = world.nodes
+            self._groups.clear()
+
+    def _group(self, pool: str, labels: Mapping[str, str], services: Sequence[Object]) -> "_Group | None":
+        """None when no advertisement is meant."""
+        numbers = tuple(
+            number for number, each in enumerate(self._advertisements) if any(each.is_for(pool, labels, service) for service in services)
+        )
+        if numbers and numbers not in self._groups:
+            self._groups[numbers] = _Group([self._advertisements[number] for number in numbers], self._nodes, self._here)
+        return self._groups.get(numbers)
+
+    def _announced(self, address: Address, services: Sequence[Object], pool: str, world: World, lost: Lost) -> Announced:
+        keys = tuple(sorted(meta.key(each) for each in services))
+        group = self._group(pool, world.pool_labels.get(pool, {}), services)
+        if group is None:
+            return Announced(address, keys, why=f"no L2Advertisement names pool {pool}")
+        if not group.names:
+            return Announced(address, keys, why="no node that is ready may announce it")
+        allowed = group.names
+        for service in services:
+            if is_local(service):
+                allowed = allowed.intersection(world.serving.get(meta.key(service), ()))
+        if not allowed:
+            return Announced(address, keys, why="no node has a ready endpoint, and externalTrafficPolicy is Local")
+        interfaces = group.interfaces if self._here in allowed else frozenset[str]()
+        near = group.near(address)
+        candidates = (near if allowed is group.names else near & allowed) or allowed
+        passed_over = lost.at(address)
+        ranked = self._ranking.first(address, candidates, passed_over)
+        holder = next((name for key in keys if (name := world.holders.get(key, "")) in candidates and name not in passed_over), "")
+        owner, second = (*([holder] if holder else []), *(name for name in ranked if name != holder), "", "")[:2]
+        return Announced(address, keys, interfaces, owner, second, "" if owner else "no node that may announce it answers")
+
+
+class _Group:
+    """Nodes that may announce by some advertisements, and where they are. interfaces: of this node; None when one names none."""
+
+    def __init__(self, meant: Sequence["_Advertisement"], nodes: Sequence[Node], here: str) -> None:
+        self._near: dict[tuple[Network, ...], frozenset[str]] = {}
+        self._by_network: dict[tuple[int, int], dict[int, tuple[Network, set[str]]]] = {}
+        self._named: set[str] = set()
+        allowed = [node for node in nodes if any(each.allows(node) for each in meant)]
+        self.names = frozenset(node.name for node in allowed)
+        mine = [each for each in meant if any(node.name == here and each.allows(node) for node in allowed)]
+        is_open = any(not each.interfaces for each in mine)
+        self.interfaces = None if is_open else frozenset[str]().union(*(each.interfaces for each in mine))
+        for node in allowed:
+            self._place(node, {name for each in meant if each.allows(node) for name in each.interfaces})
+
+    def near(self, address: Address) -> frozenset[str]:
+        """Nodes that have a link with the address's network, or one that an advertisement names."""
+        found: list[tuple[Network, set[str]]] = []
+        for (version, prefix), networks in self._by_network.items():
+            if version == address.version and (here := networks.get(int(address) >> (address.max_prefixlen - prefix))) is not None:
+                found.append(here)
+        key = tuple(network for network, _ in found)
+        if key not in self._near:
+            self._near[key] = frozenset(self._named.union(*(names for _, names in found)))
+        return self._near[key]
+
+    def _place(self, node: Node, named: Collection[str]) -> None:
+        for place in node.places:
+            if place.name in named:
+                self._named.add(node.name)
+            for network in place.networks:
+                bits = network.max_prefixlen - network.prefixlen
+                networks = self._by_network.setdefault((network.version, network.prefixlen), {})
+                networks.setdefault(int(network.network_address) >> bits, (network, set()))[1].add(node.name)
 
 
 class _Advertisement:
@@ -99,8 +181,8 @@ class _Advertisement:
         is_meant = pool in self._names or _matches(self._pools, labels) if self._names or self._pools else True
         return is_meant and (not self._services or _matches(self._services, meta.labels(service)))
 
-    def allows(self, node: Object) -> bool:
-        return not self._nodes or _matches(self._nodes, meta.labels(node))
+    def allows(self, node: Node) -> bool:
+        return not self._nodes or _matches(self._nodes, node.labels)
 
 
 def _selectors(found: Iterable[Object] | None) -> tuple[selector.Selector, ...]:
@@ -112,68 +194,3 @@ def _selectors(found: Iterable[Object] | None) -> tuple[selector.Selector, ...]:
 
 def _matches(selectors: Iterable[selector.Selector], labels: Mapping[str, str]) -> bool:
     return any(each.matches(labels) for each in selectors)
-
-
-def _announced(
-    address: Address,
-    services: Sequence[Object],
-    world: World,
-    usable: Sequence[Object],
-    places: Mapping[str, tuple[Place, ...]],
-    advertisements: Sequence[_Advertisement],
-    here: str,
-    lost: Collection[str],
-) -> Announced | None:
-    """None for an address that is no pool's."""
-    pool = world.pools.of(address)
-    if pool is None:
-        return None
-    keys = tuple(sorted(meta.key(each) for each in services))
-    labels = world.pool_labels.get(pool.name, {})
-    meant = [each for each in advertisements if any(each.is_for(pool.name, labels, service) for service in services)]
-    if not meant:
-        return Announced(address, keys, why=f"no L2Advertisement names pool {pool.name}")
-    found = [node for node in usable if any(each.allows(node) for each in meant)]
-    if not found:
-        return Announced(address, keys, why="no node that is ready may announce it")
-    for service in services:
-        if is_local(service):
-            found = [node for node in found if meta.name(node) in world.serving.get(meta.key(service), ())]
-    if not found:
-        return Announced(address, keys, why="no node has a ready endpoint, and externalTrafficPolicy is Local")
-    interfaces = _interfaces(meant, found, here)
-    names = [meta.name(node) for node in found if _reaches(address, node, meant, places)] or [meta.name(node) for node in found]
-    ranked = sorted((name for name in names if name not in lost), key=lambda name: _weight(name, address), reverse=True)
-    holder = next((world.holders[key] for key in keys if world.holders.get(key) in ranked), "")
-    if holder:
-        ranked.remove(holder)
-        ranked.insert(0, holder)
-    owner, second = (*ranked, "", "")[:2]
-    return Announced(address, keys, interfaces, owner, second, "" if owner else "no node that may announce it answers")
-
-
-def _interfaces(meant: Sequence[_Advertisement], nodes: Sequence[Object], here: str) -> frozenset[str] | None:
-    """Of this node; None when one of the advertisements names none."""
-    node = next((each for each in nodes if meta.name(each) == here), None)
-    mine = [each for each in meant if node is not None and each.allows(node)]
-    if any(not each.interfaces for each in mine):
-        return None
-    return frozenset[str]().union(*(each.interfaces for each in mine))
-
-
-def _reaches(address: Address, node: Object, meant: Sequence[_Advertisement], places: Mapping[str, tuple[Place, ...]]) -> bool:
-    """Whether the node has a link with the address's network, or one that an advertisement names."""
-    named = {name for each in meant if each.allows(node) for name in each.interfaces}
-    for place in places[meta.name(node)]:
-        if place.name in named:
-            return True
-        try:
-            if any(address in ip_network(text) for text in place.networks):
-                return True
-        except ValueError:
-            continue
-    return False
-
-
-def _weight(node: str, address: Address) -> bytes:
-    return hashlib.sha256(f"{node}#{address}".encode()).digest()

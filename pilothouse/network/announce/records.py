@@ -3,6 +3,7 @@
 Level-triggered: compared with what is there.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -25,22 +26,54 @@ def holders(records: Iterable[Object]) -> dict[str, str]:
     return {service_of(each): node for each in ordered if (node := (each.get("status") or {}).get("node"))}
 
 
-async def write(client: Client, records: Iterable[Object], node: str, wanted: Mapping[str, Iterable[str]]) -> None:
-    """Bring this node's records to `wanted`: links by the keys of the Services that it answers for. Raises ApiError.
+class Holders:
+    """Which node answers for which Service, as the records say, kept in step with them. Owned by the loop."""
 
-    Records of other nodes for these Services are deleted: who has an address says so, and nobody else has it.
+    def __init__(self) -> None:
+        self._by_service: dict[str, dict[str, Object]] = {}
+
+    def changed(self, old: Object | None, new: Object | None) -> None:
+        for record in (old, new):
+            if record is not None:
+                known = self._by_service.get(service_of(record), {})
+                known.pop(meta.name(record), None)
+                if not known:
+                    self._by_service.pop(service_of(record), None)
+        if new is not None:
+            self._by_service.setdefault(service_of(new), {})[meta.name(new)] = new
+
+    def of(self, service: str) -> str:
+        """ "" for a Service that nobody answers for."""
+        return holders(self._by_service.get(service, {}).values()).get(service, "")
+
+    def all(self) -> dict[str, str]:
+        return holders(record for known in self._by_service.values() for record in known.values())
+
+
+def difference(records: Iterable[Object], node: str, wanted: Mapping[str, Iterable[str]]) -> tuple[dict[str, Object], list[str]]:
+    """What has to be written for `wanted`, links by the keys of the Services that this node answers for: statuses by name, and names to
+    delete. Those of other nodes for these Services are: who has an address says so, and nobody else has it.
     """
     present = {meta.name(each): each for each in records}
     names = {name_of(key, node): key for key in wanted}
-    for name, key in names.items():
-        status = _status(key, node, wanted[key])
-        if (present.get(name, {}).get("status") or {}) != status:
-            await _put(client, name, status)
-    for name, each in present.items():
-        is_mine = (each.get("status") or {}).get("node") == node
-        if name not in names and (is_mine or service_of(each) in wanted):
-            with suppress(NotFound):
-                await client.delete(SERVICEL2STATUSES, name, NAMESPACE)
+    statuses = {name: _status(key, node, wanted[key]) for name, key in names.items()}
+    puts = {name: status for name, status in statuses.items() if (present.get(name, {}).get("status") or {}) != status}
+    surplus = [
+        name
+        for name, each in present.items()
+        if name not in names and ((each.get("status") or {}).get("node") == node or service_of(each) in wanted)
+    ]
+    return puts, surplus
+
+
+async def write(client: Client, records: Iterable[Object], node: str, wanted: Mapping[str, Iterable[str]]) -> None:
+    """Bring this node's records to `wanted`, see `difference`. Raises ApiError."""
+    puts, surplus = await asyncio.to_thread(difference, records, node, wanted)
+    for name, status in puts.items():
+        await _put(client, name, status)
+    for name in surplus:
+        with suppress(NotFound):
+            await client.delete(SERVICEL2STATUSES, name, NAMESPACE)
 
 
 def name_of(service: str, node: str) -> str:

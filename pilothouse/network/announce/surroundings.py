@@ -9,8 +9,8 @@ from pilothouse.linux.interfaces import Address, Link
 from pilothouse.model.load_balancers import LINKS, NODE_ADDRESSES, PORTS_IN_USE
 from pilothouse.network.announce import listening
 from pilothouse.network.announce.config import AnnouncerConfig
+from pilothouse.network.announce.nodes import MOST_LINKS, MOST_NETWORKS
 
-MOST_LINKS = 16
 _FAR = {4: "192.0.2.1", 6: "2001:db8::1"}
 """Of documentation networks (RFC 5737, RFC 3849): connecting a datagram socket there sends nothing and tells by which address it would."""
 
@@ -58,5 +58,4 @@ def _first(version: int, config: AnnouncerConfig, links: Sequence[Link]) -> Addr
 
 
 def _shown(link: Link) -> dict[str, object]:
-    networks = sorted({str(each.interface.network) for each in link.addresses if not each.is_ours})
-    return {"name": link.name, "mac": link.mac.hex(":"), "networks": networks}
+    return {"name": link.name, "mac": link.mac.hex(":"), "networks": sorted(map(str, link.networks))[:MOST_NETWORKS]}

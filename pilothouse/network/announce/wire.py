@@ -1,6 +1,7 @@
 """A link as the announcer sees it: frames sent by hand, and the few received that the kernel's filter lets through.
 
-Owned by the event loop. Frames of others cost this process nothing: the filter passes only those that claim an address which is watched.
+Owned by the event loop. Frames of others cost this process nothing: the filter passes only those that claim an address which is watched,
+or, where the watched ones are in very many places, one between them.
 Source: packet(7), socket(7) (SO_ATTACH_FILTER).
 """
 
@@ -43,8 +44,8 @@ class Wire:
         if watched == self._watched:
             return
         self._watched = watched
-        four = sorted(each for each in watched if isinstance(each, IPv4Address))
-        six = sorted(each for each in watched if isinstance(each, IPv6Address))
+        four = [each for each in watched if isinstance(each, IPv4Address)]
+        six = [each for each in watched if isinstance(each, IPv6Address)]
         self._filter(frames.ARP, frames.arp_filter(four) if four else None)
         self._filter(frames.IPV6, frames.advert_filter(six) if six else None)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import queue
 import subprocess
 import sys
 import threading
@@ -48,7 +49,9 @@ class Host:
             stdout=subprocess.PIPE,
             text=True,
         )
-        threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
+        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(self.process, lines), daemon=True).start()
+        threading.Thread(target=self._listen, args=(lines,), daemon=True).start()
         for obj in self.lan.objects():
             self.tell(obj)
 
@@ -67,9 +70,16 @@ class Host:
                 self.process.stdin.write(json.dumps(obj) + "\n")
                 self.process.stdin.flush()
 
-    def _listen(self, process: "subprocess.Popen[str]") -> None:
+    def _read(self, process: "subprocess.Popen[str]", lines: "queue.SimpleQueue[str]") -> None:
+        """By itself, so that a process that is told much can always say what it has to say."""
         with contextlib.suppress(ValueError):
             for line in process.stdout or ():
+                lines.put(line)
+        lines.put("")
+
+    def _listen(self, lines: "queue.SimpleQueue[str]") -> None:
+        while line := lines.get():
+            with contextlib.suppress(ValueError):
                 self.lan.wrote(self, json.loads(line))
 
 

@@ -94,6 +94,38 @@ def test_a_machine_that_is_gone_is_replaced_within_seconds_and_does_not_come_bac
     assert link.holders(FOUR) == [second.name]
 
 
+def test_one_address_that_is_not_answered_moves_alone(link: Lan, namespace: Make) -> None:
+    first, second = two(link, namespace)
+    names = [f"192.0.2.{number}" for number in range(101, 113)]
+    for address in names:
+        link.put(balanced(f"web-{address}", address))
+    eventually(lambda: all(link.holders(address) for address in names))
+    held = [address for address in names if first.has(address)]
+    time.sleep(1)
+    first.kill()
+    first.namespace.run("ip", "addr", "del", f"{FOUR}/32", "dev", "eth0")
+    assert eventually(lambda: second.has(FOUR)) < 10
+    assert link.has_said("AddressUnanswered", f"node {first.name} does not answer for {FOUR}")
+    time.sleep(2)
+    assert [address for address in names if first.has(address)] == held
+    assert not [address for address in held if second.has(address)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_two_thousand_addresses_are_held_and_each_is_heard_of(link: Lan, namespace: Make) -> None:
+    one = link.node(1, namespace)
+    addresses = [str(ip_address("198.18.0.1") + 29 * number) for number in range(2000)]
+    link.put(of_pool("IPAddressPool", "wide", addresses=["198.18.0.0/15"]))
+    for address in addresses:
+        link.put(balanced(f"web-{address}", address))
+    eventually(lambda: one.namespace.run("ip", "-o", "addr", "show", "dev", "eth0").count("198.1") >= 2000, 60)
+    stranger = link.host(9, namespace).namespace
+    for address in (addresses[0], addresses[-1]):
+        send(stranger, announcement(bytes.fromhex("020000000009"), ip_address(address)))
+        eventually(lambda address=address: link.has_said("AddressInUse", address, "02:00:00:00:00:09"))  # type: ignore[misc]
+
+
 def test_a_node_that_is_not_ready_hands_over_without_a_gap(link: Lan, namespace: Make) -> None:
     first, second = two(link, namespace)
     link.set_ready(first.name, is_ready=False)

@@ -1,8 +1,12 @@
 """ARP and Neighbour Discovery as bytes."""
 
+import ctypes
+import socket
+import struct
 from ipaddress import ip_address
 
 from pilothouse.network.announce import frames
+from pilothouse.network.announce.frames import Address
 
 MAC = bytes.fromhex("020000000001")
 FOUR, SIX = ip_address("192.0.2.100"), ip_address("fd00:2::100")
@@ -53,6 +57,49 @@ def test_what_is_cut_off_says_nothing() -> None:
         assert all(frames.claimed(whole[:length]) is None for length in range(len(whole) - 8))
 
 
-def test_a_filter_has_room_for_many_addresses() -> None:
-    addresses = [FOUR + number for number in range(5000)]
-    assert len(frames.arp_filter(addresses)) <= 4096
+def passes(instructions: list[frames.Instruction], found: list[bytes]) -> list[bool]:
+    """Which frames the kernel lets through to a socket with that filter."""
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with here, there:
+        program = ctypes.create_string_buffer(frames.program(instructions))
+        here.setsockopt(socket.SOL_SOCKET, 26, struct.pack("@HP", len(instructions), ctypes.addressof(program)))
+        here.setblocking(False)
+        results = []
+        for frame in found:
+            there.send(frame)
+            try:
+                results.append(here.recv(256) == frame)
+            except BlockingIOError:
+                results.append(False)
+        return results
+
+
+def claims(*addresses: Address) -> list[bytes]:
+    return [frames.announcement(MAC, each) for each in addresses]
+
+
+SCATTERED = [FOUR + 37 * number for number in range(10_000)]
+SCATTERED_SIX = [SIX + (number << 40) + 41 * number for number in range(10_000)]
+
+
+def test_a_filter_hears_of_ten_thousand_addresses_wherever_they_are() -> None:
+    for filter_, addresses in ((frames.arp_filter, SCATTERED), (frames.advert_filter, SCATTERED_SIX)):
+        instructions = filter_(addresses)  # type: ignore[operator]
+        assert all(passes(instructions, claims(*addresses)))
+        assert passes(instructions, claims(addresses[0] - 1, addresses[-1] + 1)) == [False, False]
+
+
+def test_a_filter_is_exact_while_the_addresses_are_in_few_places() -> None:
+    four = [FOUR + number for number in range(5000) if number % 20 != 7]
+    assert passes(frames.arp_filter(four), claims(FOUR, FOUR + 7, FOUR + 8, FOUR + 4999, FOUR + 5000)) == [True, False, True, True, False]
+    six = [SIX + number for number in range(0, 500, 2)]
+    assert passes(frames.advert_filter(six), claims(SIX, SIX + 1, SIX + 498, SIX + 500)) == [True, False, True, False]
+    assert passes(frames.arp_filter([]), claims(FOUR)) == [False]
+
+
+def test_ranges_join_across_the_narrowest_gaps_first() -> None:
+    assert frames.covering([9, 1, 2, 4, 20], 10) == [(1, 2), (4, 4), (9, 9), (20, 20)]
+    assert frames.covering([9, 1, 2, 4, 20], 3) == [(1, 4), (9, 9), (20, 20)]
+    assert frames.covering([9, 1, 2, 4, 20], 1) == [(1, 20)]
+    assert frames.covering([], 1) == []
+    assert len(frames.covering(int(each) for each in SCATTERED)) == frames.MOST_RANGES
