@@ -19,7 +19,7 @@ from pilothouse.engine.node.images.archive import load_archive
 from tests.conformance import images
 from tests.conformance.specs import FAILED, Results, chosen, is_serial
 from tests.conformance.suite import Suite
-from tests.conformance.table import failures, not_run, put, table, write_junit
+from tests.conformance.table import BEGIN, BEGIN_DUAL_STACK, failures, not_run, put, table, write_junit
 
 IPV6 = {"--pod-cidr": "fd00:10:244::/56", "--service-cidr": "fd00:10:96::/112"}
 BATCH = 200
@@ -47,9 +47,9 @@ class Wanted:
 @click.option("--nodes", default=2, show_default=True, type=click.IntRange(1, 5), help="Nodes of the instance.")
 @click.option("--home", default=Path("/var/tmp/pilothouse-conformance"), type=Path, show_default=True, help="Home of the instance.")
 @click.option("--keep", is_flag=True, help="Leave the instance running; the next call uses it.")
-@click.option("--dual-stack", is_flag=True, help="Give an instance that is made networks of both IP families.")
+@click.option("--dual-stack", is_flag=True, help="On an instance with networks of both IP families; its results are kept by themselves.")
 @click.option("--junit", type=Path, help="A junit file of all results so far.")
-@click.option("--table", "table_file", type=Path, help="A Markdown file for the table and what failed.")
+@click.option("--table", "table_file", type=Path, help="A Markdown file for the table and what failed, between its marks.")
 @click.option("--cache", type=Path, required=True, hidden=True)
 def main(
     focus: str,
@@ -67,7 +67,8 @@ def main(
     cache: Path,
 ) -> None:
     """Run upstream's end-to-end suite against an instance made for it."""
-    results = Results(cache / "results.json")
+    # A spec that passed with one IP family has said nothing of two.
+    results = Results(cache / ("results-dual-stack.json" if dual_stack else "results.json"))
     if failed:
         again, focus = True, "|".join(_exactly(each.spec) for each in results.by_spec.values() if each.state == FAILED) or "$^"
     specs = asyncio.run(_run(Wanted(focus, skip, again, workers, seconds), results, cache, home, nodes, keep, dual_stack))
@@ -76,16 +77,14 @@ def main(
         write_junit(junit, found)
     text = f"{table(found)}\n\n{failures(found)}\n{not_run(specs, results.by_spec)}\n"
     if table_file is not None:
-        put(table_file, text)
+        put(table_file, text, BEGIN_DUAL_STACK if dual_stack else BEGIN)
     click.echo(text)
 
 
 async def _run(wanted: Wanted, results: Results, cache: Path, home: Path, nodes: int, keep: bool, dual_stack: bool) -> list[str]:
     """All specs that there are."""
     end = time.monotonic() + wanted.seconds
-    instance = Instance(Home(home), ()) if (home / "settings.json").exists() else planned(home, platform=False)
-    if dual_stack:
-        instance = replace(instance, options=tuple(_with_ipv6(instance.options)))
+    instance = _instance(home, dual_stack=dual_stack)
     try:
         await _start(instance, cache, nodes)
         work = cache / "work"
@@ -100,6 +99,20 @@ async def _run(wanted: Wanted, results: Results, cache: Path, home: Path, nodes:
     finally:
         if not keep:
             click.echo(await destroy(instance), err=True)
+
+
+def _instance(home: Path, *, dual_stack: bool) -> Instance:
+    """The one that is there, or one to be made. Raises ClickException when the one that is there has other networks."""
+    if not (home / "settings.json").exists():
+        made = planned(home, platform=False)
+        return replace(made, options=tuple(_with_ipv6(made.options))) if dual_stack else made
+    there = Instance(Home(home), ())
+    if ("," in there.settings.pod_cidr) is not dual_stack:
+        has, way = ("one IP family", "leave out") if dual_stack else ("both IP families", "add")
+        raise click.ClickException(
+            f"the instance of {home} has networks of {has}: {way} --dual-stack, or destroy it: ph --home {home} destroy"
+        )
+    return there
 
 
 def _with_ipv6(options: Sequence[str]) -> Iterator[str]:

@@ -69,19 +69,19 @@ REASONS: list[Reason] = [
         "it asks the API server for /logs, and this one does not show its machine's log files; the other paths of the spec are served.",
     ),
     Reason(
-        r"KubeProxy should set TCP CLOSE_WAIT timeout",
-        MACHINE,
-        "it runs the image debian-iptables, which is no program of the sources and has no stand-in.",
-    ),
-    Reason(
-        r"DNS should support configurable pod resolv.conf",
-        MACHINE,
-        "its server runs /coredns of the public agnhost image, which the stand-in has not.",
-    ),
-    Reason(
-        r"Granular Checks: Services should function for service endpoints using hostNetwork",
+        r"Networking should check kube-proxy urls",
         OURS,
-        "nodes of one machine share its host name, by which the spec tells their endpoints apart; both of them are reached.",
+        "health and metrics of the service proxy are the node's (port 10250, for who may); nobody answers on kube-proxy's 10249 and 10256.",
+    ),
+    Reason(
+        r"Services should implement service.kubernetes.io/headless",
+        REMOVED,
+        "it labels Services; kube-proxy has come to follow the label of EndpointSlices alone, and so does this service proxy.",
+    ),
+    Reason(
+        r"DNS configMap nameserver",
+        OURS,
+        "it looks for pods of kube-dns, and names are answered by the nodes' own processes; the Corefile is in the ConfigMap that it knows.",
     ),
     Reason(r"Ingress API", REMOVED, "it uses networking.k8s.io/v1beta1, which went in 1.22."),
     Reason(r"private image|private registry|invalid registry", MACHINE, "it pulls from a registry of the public Internet."),

@@ -2,20 +2,20 @@
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from tests.conformance.reasons import OURS, REMOVED, reason_of
 from tests.conformance.specs import FAILED, PASSED, SKIPPED, Result
 
-BEGIN, END = "<!-- results -->", "<!-- end -->"
+BEGIN, BEGIN_DUAL_STACK, END = "<!-- results -->", "<!-- results on both IP families -->", "<!-- end -->"
 HEAD = "| group | specs | passed | failed | of these removed upstream | skipped themselves |\n|---|---|---|---|---|---|"
 
 
 def table(results: Sequence[Result]) -> str:
-    groups = sorted({_group(each) for each in results})
-    rows = [_row(group, [each for each in results if _group(each) == group]) for group in groups]
+    groups = sorted({_group(each.spec) for each in results})
+    rows = [_row(group, [each for each in results if _group(each.spec) == group]) for group in groups]
     return "\n".join([HEAD, *rows, _row("**all**", results)])
 
 
@@ -29,9 +29,10 @@ def failures(results: Iterable[Result]) -> str:
     return "\n".join(lines)
 
 
-def not_run(specs: Iterable[str], results: Container[str]) -> str:
-    """A line for each conformance spec that has no result."""
-    left = sorted(spec for spec in specs if "[Conformance]" in spec and spec not in results)
+def not_run(specs: Iterable[str], results: Collection[str]) -> str:
+    """A line for each conformance spec that has no result, of groups of which others have one."""
+    groups = {_group(spec) for spec in results}
+    left = sorted(spec for spec in specs if "[Conformance]" in spec and spec not in results and _group(spec) in groups)
     return "\n".join(["", "Conformance specs that were not run:", "", *(f"- `{spec}`" for spec in left)]) if left else ""
 
 
@@ -42,16 +43,16 @@ def _row(name: str, results: Sequence[Result]) -> str:
     return f"| {name} | {len(results)} | {states[PASSED]} | {states[FAILED]} | {removed} | {states[SKIPPED]} |"
 
 
-def _group(result: Result) -> str:
-    found = re.search(r"\[(sig-[a-z-]+)", result.spec)
+def _group(spec: str) -> str:
+    found = re.search(r"\[(sig-[a-z-]+)", spec)
     return found.group(1) if found else "sig-node (as [k8s.io])"
 
 
-def put(path: Path, text: str) -> None:
-    """Between the lines of a document that mark the results, or as the whole file where there are no such lines."""
-    before, mark, rest = (path.read_text() if path.exists() else "").partition(BEGIN)
+def put(path: Path, text: str, begin: str = BEGIN) -> None:
+    """Between the lines of a document that mark these results, or as the whole file where there are no such lines."""
+    before, mark, rest = (path.read_text() if path.exists() else "").partition(begin)
     after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n{text}{END}{after}" if mark else text)
+    path.write_text(f"{before}{begin}\n{text}{END}{after}" if mark else text)
 
 
 def write_junit(path: Path, results: Sequence[Result]) -> None:
@@ -60,7 +61,7 @@ def write_junit(path: Path, results: Sequence[Result]) -> None:
         "testsuite", name="conformance", tests=str(len(results)), failures=str(states[FAILED]), skipped=str(states[SKIPPED])
     )
     for each in results:
-        case = ElementTree.SubElement(suite, "testcase", name=each.spec, classname=_group(each), time=f"{each.seconds:.1f}")
+        case = ElementTree.SubElement(suite, "testcase", name=each.spec, classname=_group(each.spec), time=f"{each.seconds:.1f}")
         if each.state == FAILED:
             ElementTree.SubElement(case, "failure").text = each.message
         elif each.state == SKIPPED:

@@ -62,6 +62,18 @@ def test_a_document_keeps_what_stands_around_the_results(tmp_path: Path) -> None
     assert path.read_text() == "head\n<!-- results -->\nnew\n<!-- end -->\ntail\n"
 
 
+def test_a_document_has_the_results_of_both_kinds_of_instances_side_by_side(tmp_path: Path) -> None:
+    path = tmp_path / "doc.md"
+    path.write_text(f"{shown.BEGIN}\none\n{shown.END}\n{shown.BEGIN_DUAL_STACK}\ntwo\n{shown.END}\n")
+    shown.put(path, "new\n", shown.BEGIN_DUAL_STACK)
+    assert path.read_text() == f"{shown.BEGIN}\none\n{shown.END}\n{shown.BEGIN_DUAL_STACK}\nnew\n{shown.END}\n"
+
+
+def test_of_groups_that_have_results_the_conformance_specs_without_one_are_listed() -> None:
+    specs = ["[sig-network] a [Conformance]", "[sig-network] b [Conformance]", "[sig-network] c", "[sig-apps] d [Conformance]"]
+    assert shown.not_run(specs, [specs[0]]).splitlines()[-1] == "- `[sig-network] b [Conformance]`"
+
+
 def test_serial_and_disruptive_specs_run_alone() -> None:
     assert [is_serial(spec) for spec in ("a [Serial]", "a [Disruptive]", "a [Slow]")] == [True, True, False]
 
