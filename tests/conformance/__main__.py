@@ -89,7 +89,7 @@ async def _run(wanted: Wanted, results: Results, cache: Path, home: Path, nodes:
         await _start(instance, cache, nodes)
         work = cache / "work"
         work.mkdir(exist_ok=True)
-        suite = Suite(cache / "bin", work, instance.home.kubeconfig)
+        suite = Suite(cache / "bin", work, instance.home.kubeconfig, 1 + len(instance.home.further()))
         there = await suite.specs()
         specs = [spec for spec in chosen(there, wanted.focus, wanted.skip) if wanted.again or spec not in results.by_spec]
         click.echo(f"{len(specs)} specs to run", err=True)

@@ -81,7 +81,7 @@ REASONS: list[Reason] = [
     Reason(
         r"DNS configMap nameserver",
         OURS,
-        "it looks for pods of kube-dns, and names are answered by the nodes' own processes; the Corefile is in the ConfigMap that it knows.",
+        "it looks for pods of kube-dns, and names are answered by the nodes' own processes; the Corefile is where it looks for it.",
     ),
     Reason(r"Ingress API", REMOVED, "it uses networking.k8s.io/v1beta1, which went in 1.22."),
     Reason(r"private image|private registry|invalid registry", MACHINE, "it pulls from a registry of the public Internet."),

@@ -23,11 +23,12 @@ ENDING_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """bin: with e2e.test, ginkgo and kubectl. work: a folder for reports and logs."""
+    """bin: with e2e.test, ginkgo and kubectl. work: a folder for reports and logs. nodes: of the instance."""
 
     bin: Path
     work: Path
     kubeconfig: Path
+    nodes: int
 
     async def specs(self) -> list[str]:
         """All that the program has, by a run that carries none out."""
@@ -73,6 +74,8 @@ class Suite:
             *("--kubeconfig", str(self.kubeconfig), "--provider", "local", "--report-dir", str(reports)),
             *("--kubectl-path", str(self.bin / "kubectl"), "--disable-log-dump", "--allowed-not-ready-nodes", "0"),
             *("--container-runtime", "remote", "--e2e-output-dir", str(self.work)),
+            # Of several workers the first alone finds this out; specs that need two nodes would skip themselves in the others.
+            *("--num-nodes", str(self.nodes)),
         ]
 
 
