@@ -50,7 +50,12 @@ REASONS: list[Reason] = [
         REMOVED,
         "it asks for EndpointSlices of discovery.k8s.io/v1beta1, which went in 1.25.",
     ),
-    Reason(r"SCTP \[Feature:SCTP\]", MACHINE, "the kernel of the machine has no SCTP; where a kernel has it the ports are served."),
+    Reason(
+        r"should create a Pod with SCTP HostPort",
+        OURS,
+        "ports of the node carry TCP and UDP alone; and the spec looks for them in the rules of iptables, which nodes do not use.",
+    ),
+    Reason(r"\[Feature:SCTP(Connectivity)?\]", MACHINE, "the kernel of the machine has no sockets of SCTP."),
     Reason(
         r"ClusterDns \[Feature:Example\]",
         MACHINE,
