@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -56,13 +57,16 @@ class NftState:
             return found
         raise OSError(errno.EPROTO, "nftables: no generation in the answer")
 
-    def rules(self, family: int, table: str, chain: str) -> int:
-        """How many rules the chain has; 0 also when there is no such chain or table."""
-        chosen = attribute(_RULE_TABLE, _text(table)) + attribute(_RULE_CHAIN, _text(chain))
+    def rules(self, family: int, table: str) -> Counter[str]:
+        """How many each chain of the table has; none also when there is no such table. family: as netfilter numbers them."""
+        found: Counter[str] = Counter()
         try:
-            return sum(1 for _ in self._ask(_GET_RULE, REQUEST | DUMP, family, chosen))
+            for body in self._ask(_GET_RULE, REQUEST | DUMP, family, attribute(_RULE_TABLE, _text(table))):
+                # Nothing of the rule itself, which is long.
+                found[next((value[:-1].decode() for kind, value in attributes(body) if kind == _RULE_CHAIN), "")] += 1
         except FileNotFoundError:
-            return 0
+            return Counter()
+        return found
 
     def elements(self, family: int, table: str, name: str) -> list[Element]:
         """Of a set or map, in no order. Empty also when there is none."""

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import structlog
 
-from pilothouse.linux.nft import Nft, NftFailure
+from pilothouse.linux.nft_state import NftState
+from pilothouse.linux.nft_written import WrittenRules
 from pilothouse.model.json import loads
 from pilothouse.network.pod import bridge, firewall, links, netlink, nft, rules, settings
 from pilothouse.network.pod.config import PodNetworkConfig
@@ -22,8 +23,10 @@ log = structlog.get_logger("network.pod")
 DEFAULT_MTU, LEAST_MTU6 = 1500, 1280
 
 
-def prepare(config: PodNetworkConfig) -> int:
+def prepare(config: PodNetworkConfig, written: WrittenRules) -> int:
     """The host as wanted, whatever is there already, and the pods of earlier versions as the others. Returns the MTU of pods' links.
+
+    written: hears of the rules.
 
     Raises NetworkFailure.
     """
@@ -37,7 +40,7 @@ def prepare(config: PodNetworkConfig) -> int:
             mtu = _mtu(route, config)
             _make_device(route, config, mtu)
         settings.forward(config.shared_state, ipv6=bool(config.gateway_of(IPV6)))
-        apply_rules(config)
+        apply_rules(config, written)
         settings.keep_half_closed(config.shared_state)
         bridge.leave(config)
         _delete_table(config, "bridge")
@@ -101,12 +104,14 @@ def _uplink_mtu(route: netlink.RouteSocket) -> int:
     return DEFAULT_MTU
 
 
-def apply_rules(config: PodNetworkConfig) -> None:
-    """Raises NetworkFailure."""
+def apply_rules(config: PodNetworkConfig, written: WrittenRules) -> None:
+    """written: hears of them. Raises NetworkFailure."""
     for family in FAMILIES:
         # A kernel without IPv6 has neither such tables nor such packets.
         if config.gateway_of(family) or nft.takes(rules.table(config, family, rules.Matches())):
-            nft.apply(rules.table(config, family, _matches(config, family)))
+            commands = rules.table(config, family, _matches(config, family))
+            nft.apply(commands)
+            written.note(commands)
     firewall.admit_pods(config.pod_cidrs, config.table, nft.run(["list", "tables"]))
     for table in firewall.foreign_drops(loads(nft.run(["--json", "list", "chains"]))):
         log.warning("a firewall drops forwarded packets: pods reach nothing until it accepts them", table=table)
@@ -125,16 +130,10 @@ def _matches(config: PodNetworkConfig, family: Family) -> rules.Matches:
     return found
 
 
-def is_in_place(config: PodNetworkConfig, nft: Nft) -> bool:
-    """Firewalls that are loaded anew often flush what is not theirs, network managers links that they do not know.
-
-    nft: kept by the caller, who asks every few seconds.
-    """
-    try:
-        listed = [nft.run(f"list chain {family.nft} {config.table} {rules.GUARD}\n") for family in FAMILIES if config.gateway_of(family)]
-    except NftFailure:
-        return False
-    return all("drop" in text for text in listed)
+def is_in_place(written: WrittenRules) -> bool:
+    """Firewalls that are loaded anew often flush what is not theirs. Raises OSError."""
+    with contextlib.closing(NftState()) as state:
+        return written.is_in_place(state)
 
 
 def has_device(config: PodNetworkConfig) -> bool:

@@ -18,7 +18,7 @@ import structlog
 
 from pilothouse.aio.tasks import scope
 from pilothouse.client.node_conditions import NodeConditions
-from pilothouse.linux.nft import Nft, open_nft
+from pilothouse.linux.nft_written import WrittenRules
 from pilothouse.linux.packet_size import PacketSize
 from pilothouse.model.json import Object, dumps
 from pilothouse.network.pod import cni, kernel, links, plugin, rules
@@ -93,7 +93,7 @@ class PodNetwork:
         self._ports = HostPorts(config)
         self._released: dict[Lease, float] = {}
         self._lock = threading.Lock()
-        self._nft: Nft | None = None
+        self._written = WrittenRules()
         self._mtu = kernel.DEFAULT_MTU
 
     async def run(self, ready: asyncio.Event) -> None:
@@ -181,11 +181,9 @@ class PodNetwork:
             log.warning("routes to pods were gone: made again", routes=missing)
 
     def _inspect_rules(self) -> None:
-        if self._nft is None:
-            self._nft = open_nft()
-        if not kernel.is_in_place(self.config, self._nft):
+        if not kernel.is_in_place(self._written):
             log.warning("the rules of the pod network are gone, perhaps by a reload of the firewall: writing them again")
-            kernel.apply_rules(self.config)
+            kernel.apply_rules(self.config, self._written)
             self._ports.open_again()
 
     def collect(self, sandboxes: Collection[str], now: float) -> None:
@@ -227,7 +225,7 @@ class PodNetwork:
             self._reap()
 
     def _prepare(self) -> None:
-        self._mtu = kernel.prepare(self._sized())
+        self._mtu = kernel.prepare(self._sized(), self._written)
         self._pool = AddressPool(self.config.pod_cidrs, links.leases(self.config))
         links.restore(self.config, self._pool.leases)
         self._ports.find()

@@ -3,11 +3,10 @@
 Invariant: after `change` the book is what the kernel has once the commands have run; if they fail, `whole` is the way back.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pilothouse.network.policy.config import Family, NetworkPolicyConfig
-from pilothouse.network.policy.frame import BASE_CHAINS, MAPS, SELF, frame
+from pilothouse.network.policy.frame import MAPS, SELF, frame
 from pilothouse.network.policy.holding import Where
 from pilothouse.network.policy.members import Touched
 from pilothouse.network.policy.world import Changed, World
@@ -46,12 +45,6 @@ class Book:
     def declared(self, world: World) -> list[str]:
         """Commands that make the world's sets, empty."""
         return self._new_sets(world.sets)
-
-    @property
-    def base_rules(self) -> Mapping[str, int]:
-        """How many rules each base chain has."""
-        made = Counter(command.split(" ")[4] for command in frame(self._config, can_reset=self.can_reset) if command.startswith("add rule"))
-        return {name: made[name] for name in BASE_CHAINS}
 
     @property
     def filled(self) -> Sequence[str]:

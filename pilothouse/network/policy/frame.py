@@ -12,7 +12,6 @@ from pilothouse.network.policy.units import NOTED, NOTED_OTHER, PORTED, REFUSE, 
 
 SELF, LEAVING, ENTERING, INPUT, PASSED = "self", "leaving", "entering", "input", "passed"
 MAPS = ("ingress", "egress")
-BASE_CHAINS = (LEAVING, ENTERING, INPUT)
 ENDED = 0x00800000
 """Bit of a connection's mark: a policy has ended it."""
 MOST_NOTED = 8192

@@ -14,6 +14,7 @@ import structlog
 
 from pilothouse.linux.nft import Nft, NftFailure, open_nft
 from pilothouse.linux.nft_state import NftState
+from pilothouse.linux.nft_written import WrittenRules
 from pilothouse.network.policy import kernel, quarantine
 from pilothouse.network.policy.backlog import Backlog
 from pilothouse.network.policy.book import Book, nothing
@@ -25,8 +26,6 @@ from pilothouse.network.policy.world import World
 
 log = structlog.get_logger("network.policy")
 T = TypeVar("T")
-_INET = 1
-"""NFPROTO_INET: the family of tables for both IP families."""
 
 
 class Lacking(Exception):
@@ -42,6 +41,7 @@ class Table:
         self._config, self._thread, self._nft, self._state = config, thread, nft, state
         self._book = Book(config, can_reset=can_reset)
         self._noted = Noted(nft, config)
+        self._written = WrittenRules()
 
     @classmethod
     async def opened(cls, config: NetworkPolicyConfig, thread: ThreadPoolExecutor) -> "Table":
@@ -74,7 +74,7 @@ class Table:
         commands = self._book.whole(world) if self.is_whole else self._book.change(world, changed)
         self.is_whole, was_whole = True, self.is_whole
         if commands:
-            self._nft.run(commands)
+            self._run(commands)
         self.is_whole = False
         self._is_written = True
         if was_whole:
@@ -96,7 +96,11 @@ class Table:
         """No table at all. Raises NftFailure."""
         self._is_written = False
         self._book = Book(self._config, can_reset=self._book.can_reset)
-        await _in(self._thread, lambda: self._nft.run("\n".join(nothing(self._config)) + "\n"))
+        await _in(self._thread, lambda: self._run("\n".join(nothing(self._config)) + "\n"))
+
+    def _run(self, commands: str) -> None:
+        self._nft.run(commands)
+        self._written.note(commands)
 
     async def refused(self, world: World) -> dict[str, str]:
         """See `quarantine.refused`."""
@@ -106,16 +110,15 @@ class Table:
         """Whether what was written is still there."""
 
         def look() -> bool:
-            # Rules are asked of the kernel: to list a chain, nft reads every rule of the table first.
-            name = self._config.table
             try:
-                if any(self._state.rules(_INET, name, chain) != count for chain, count in self._book.base_rules.items()):
-                    return False
-                return all("elements = " in self._nft.run(f"list map inet {name} {filled}\n") for filled in self._book.filled)
+                return self._written.is_in_place(self._state, self._are_maps_filled)
             except (NftFailure, OSError):
                 return False
 
         return await _in(self._thread, look)
+
+    def _are_maps_filled(self) -> bool:
+        return all("elements = " in self._nft.run(f"list map inet {self._config.table} {filled}\n") for filled in self._book.filled)
 
     async def refusals(self, state: State) -> tuple[dict[Refusal, int], dict[int, Culprit]]:
         """Since the last call, and who refuses; none of a table that another run has left."""

@@ -14,6 +14,7 @@ import structlog
 from pilothouse.linux import conntrack
 from pilothouse.linux.nft import Nft, NftFailure
 from pilothouse.linux.nft_state import NftState
+from pilothouse.linux.nft_written import WrittenRules
 from pilothouse.model.json import Object
 from pilothouse.network.service import kernel
 from pilothouse.network.service.book import RuleBook
@@ -22,7 +23,6 @@ from pilothouse.network.service.culprits import culprits
 from pilothouse.network.service.family import FAMILIES
 from pilothouse.network.service.flows import StaleFlows
 from pilothouse.network.service.plan import NOTHING, PROTOCOLS, Health, Plan, nothing, plan
-from pilothouse.network.service.table import SERVICES
 
 log = structlog.get_logger("network.service")
 FAULTS_OF_DATA = (ValueError, LookupError, TypeError, AttributeError)
@@ -77,6 +77,7 @@ class Rules:
         self.config = config
         self._nft = nft
         self._state = NftState()
+        self._written = WrittenRules()
         self._books = tuple(RuleBook(each) for each in config.families)
         self._flows = StaleFlows()
         self._taken: dict[str, Plan] = {}
@@ -85,7 +86,6 @@ class Rules:
         self._touched: set[str] = set()
         self._reported: set[str] = set()
         self._whole = True
-        self._generation = -1
         self._zone = ""
         self.local_only: Counter[str] = Counter()
         self._node_addresses: tuple[str, ...] = ()
@@ -144,6 +144,7 @@ class Rules:
     def _timed(self, commands: str) -> float:
         began = time.perf_counter()
         self._nft.run(commands)
+        self._written.note(commands)
         return time.perf_counter() - began
 
     def write_whole(self) -> Outcome:
@@ -163,18 +164,12 @@ class Rules:
                 log.debug("connections that former endpoints have not answered ended", count=ended)
 
     def is_in_place(self) -> bool:
-        """Whether the tables are there as they were written. Costs one question while nobody has changed any table."""
+        """Whether the rules are there as they were written. Costs one question while nobody has changed any table."""
         try:
-            generation = self._state.generation()
-            if generation == self._generation:
-                return True
-            # Of whatever is in the table, the rules are what a reload or a flush of it takes in any case.
-            found = all(self._rules_of(book) == 2 + len(book.config.service_cidrs) for book in self._books)
+            return self._written.is_in_place(self._state)
         except OSError as error:
             log.warning("it cannot be seen whether the rules of the services are in place", error=str(error))
             return True
-        self._generation = generation if found else -1
-        return found
 
     def has_moved(self) -> bool:
         """Whether node ports answer at other addresses now, since networks are named and the machine's addresses are others."""
@@ -184,9 +179,6 @@ class Rules:
         moved = present != self._node_addresses
         self._node_addresses = present
         return moved
-
-    def _rules_of(self, book: RuleBook) -> int:
-        return self._state.rules(book.config.family.number, book.config.table, SERVICES)
 
     def _present_addresses(self) -> tuple[str, ...]:
         return self.config.node_addresses(kernel.own_addresses() if self.config.names_networks else ())

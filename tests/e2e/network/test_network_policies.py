@@ -236,6 +236,22 @@ async def test_a_table_that_somebody_has_flushed_comes_back(
         await here.check()
 
 
+@pytest.mark.parametrize("chain", ["refuse", "passed"])
+async def test_a_chain_that_somebody_has_flushed_comes_back(
+    host: None, namespace: Make, tmp_path: Path, chain: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pilothouse.network.policy.component.INSPECT_S", 0.5)
+    async with world(namespace, tmp_path) as here:
+        await here.set(policy(ingress=[]))
+        await here.check()
+        before = sh("nft", "list", "chain", "inet", CONFIG.table, chain)
+        sh("nft", "flush", "chain", "inet", CONFIG.table, chain)
+        async with asyncio.timeout(10):
+            while sh("nft", "list", "chain", "inet", CONFIG.table, chain) != before:
+                await asyncio.sleep(0.05)
+        await here.check()
+
+
 async def test_rules_outlive_the_process(host: None, namespace: Make, tmp_path: Path) -> None:
     cluster = FakeCluster()
     informers, gate = cluster.informers(), Gate(partial(is_enforced, CONFIG))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.linux.nft_written import WrittenRules
 from pilothouse.model.pod_links import is_pod_link
 from pilothouse.network.pod import PodNetwork, host_ports, kernel
 from pilothouse.network.pod.addresses import link_name
@@ -214,13 +215,15 @@ async def test_a_pod_cannot_reach_the_loopback_interface_of_the_host(host: None,
     await asyncio.to_thread(network.teardown)
 
 
-async def test_rules_and_host_ports_that_someone_flushed_come_back(host: None, namespace: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["flush ruleset", "flush chain ip {} leave", "flush chain ip {} guard"])
+async def test_rules_and_host_ports_that_someone_flushed_come_back(host: None, namespace: Make, tmp_path: Path, damage: str) -> None:
     network = PodNetwork(pod_config(tmp_path))
     async with running(network):
         pod = namespace()
         await Runtime(network).add("one", pod, portMappings=[{"hostPort": 8080, "containerPort": 80}])
         before = sh("nft", "list", "ruleset")
-        sh("nft", "flush", "ruleset")
+        sh("nft", *damage.format(network.config.table).split())
+        assert sh("nft", "list", "ruleset") != before
         await asyncio.to_thread(network.inspect)
         assert sh("nft", "list", "ruleset") == before
     await asyncio.to_thread(network.teardown)
@@ -242,10 +245,10 @@ async def test_pods_pass_through_a_firewall_that_drops_what_is_forwarded(host: N
         with serving(second, "two"):
             assert fetch(f"http://{address}/", first) == "two 10.244.7.2"
             assert fetch(f"http://{address}/") == "two 10.244.7.1"
-        await asyncio.to_thread(kernel.apply_rules, network.config)
+        await asyncio.to_thread(kernel.apply_rules, network.config, WrittenRules())
         assert sh(program, "-S").count("ACCEPT") == 3 + before.count("ACCEPT"), "once each"
         sh(program, "-I", "FORWARD", "-i", "pht0", "-m", "comment", "--comment", network.config.table, "-j", "ACCEPT")
-        await asyncio.to_thread(kernel.apply_rules, network.config)
+        await asyncio.to_thread(kernel.apply_rules, network.config, WrittenRules())
         assert sh(program, "-S").count("ACCEPT") == 3 + before.count("ACCEPT"), "an earlier version's rule is gone"
     await asyncio.to_thread(network.teardown)
     assert sh(program, "-S") == before

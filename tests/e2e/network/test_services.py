@@ -247,6 +247,35 @@ async def test_rules_that_someone_flushed_come_back_with_the_next_change(host: N
         assert fetch("http://10.96.0.10/", here.asking).startswith("one")
 
 
+async def test_a_chain_that_someone_flushed_or_a_rule_that_someone_deleted_is_back_within_seconds(
+    host: None, namespace: Make, tmp_path: Path
+) -> None:
+    async with node(namespace, tmp_path) as here:
+        await here.declare(*here.addresses[:2])
+        table = sh("nft", "list", "table", "ip", CONFIG.table)
+        for damage in ("flush chain ip {} pick-2", "flush chain ip {} leave", "delete rule ip {} pick-2 handle {}"):
+            handle = re.search(r"numgen.*handle (\d+)", sh("nft", "-a", "list", "chain", "ip", CONFIG.table, "pick-2"))
+            assert handle is not None
+            sh("nft", *damage.format(CONFIG.table, handle[1]).split())
+            assert sh("nft", "list", "table", "ip", CONFIG.table) != table
+            async with asyncio.timeout(10):
+                while sh("nft", "list", "table", "ip", CONFIG.table) != table:
+                    await asyncio.sleep(0.1)
+
+
+async def test_tables_of_others_may_change_without_the_own_ones_being_written_again(host: None, namespace: Make, tmp_path: Path) -> None:
+    async with node(namespace, tmp_path) as here:
+        await here.declare(*here.addresses[:2])
+        sh("nft", "add", "rule", "ip", CONFIG.table, "pick-2", "counter")
+        before = sh("nft", "-a", "list", "chain", "ip", CONFIG.table, "pick-2")
+        for number in range(30):
+            sh("nft", "add", "table", "ip", f"other{number}")
+            await asyncio.sleep(0.1)
+        assert sh("nft", "-a", "list", "chain", "ip", CONFIG.table, "pick-2") == before
+        for number in range(30):
+            sh("nft", "delete", "table", "ip", f"other{number}")
+
+
 async def test_traffic_goes_on_while_the_proxy_is_away(host: None, namespace: Make, tmp_path: Path) -> None:
     async with node(namespace, tmp_path) as here:
         await here.declare(here.addresses[0])
