@@ -7,6 +7,8 @@ from functools import cached_property
 
 from pilothouse.network.service.family import FAMILIES, Family, Network
 
+LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
+
 
 @dataclass(frozen=True, slots=True)
 class FamilyConfig:
@@ -80,6 +82,19 @@ class ServiceProxyConfig:
             else:
                 found[str(ipaddress.ip_address(wanted))] = None
         return tuple(found)
+
+    @cached_property
+    def answers_at_loopback(self) -> bool:
+        """Whether node ports do, at 127.0.0.1."""
+        return any(LOOPBACK in ipaddress.ip_network(wanted, strict=False) for wanted in self.node_port_addresses)
+
+    def is_here(self, node: str, address: str) -> bool:
+        """Whether an endpoint is on this node, by the node that it names, or by its address when it names none."""
+        return node == self.node if node else any(ipaddress.ip_address(address) in network for network in self._local_networks)
+
+    @cached_property
+    def _local_networks(self) -> tuple[Network, ...]:
+        return tuple(ipaddress.ip_network(cidr) for cidr in self.local_cidrs if cidr)
 
     @property
     def names_networks(self) -> bool:

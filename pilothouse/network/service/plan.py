@@ -14,7 +14,7 @@ from pilothouse.model.load_balancers import source_ranges
 from pilothouse.network.service import chains
 from pilothouse.network.service.affinity import Affinity, Pick, Seats, affinity_of, seated, seats_of, stay
 from pilothouse.network.service.chains import LOCAL_BASE, MOST_ENDPOINTS, Chains
-from pilothouse.network.service.config import FamilyConfig, ServiceProxyConfig
+from pilothouse.network.service.config import LOOPBACK, FamilyConfig, ServiceProxyConfig
 from pilothouse.network.service.endpoints import Choice, Endpoint, Endpoints, Site, Target, is_proxied
 from pilothouse.network.service.family import family_of
 
@@ -169,7 +169,7 @@ class _Writer:
 
     def __init__(self, service: Object, config: ServiceProxyConfig, family: FamilyConfig, before: Fragment) -> None:
         self._spec = service["spec"]
-        self.config, self.before = family, before
+        self.config, self.before, self.is_here = family, before, config.is_here
         self._ranges = _source_ranges(service, family.family.version)
         spec = self._spec
         self._cluster = tuple(family.family.of(spec.get("clusterIPs") or [spec["clusterIP"]]))
@@ -178,8 +178,9 @@ class _Writer:
         self._balanced = tuple(each for each in named if not config.is_given_out(each))
         # A Service of one family has no node ports in the other.
         self._has_node_ports = spec.get("type") in ("NodePort", "LoadBalancer") and bool(self._cluster)
+        self._has_loopback = self._has_node_ports and family.family.version == 4 and config.answers_at_loopback
         self.allowed = len(self._balanced) * len(self._ranges or ())
-        self.addresses = len(self._cluster) + len(self._external) + len(self._balanced) + self._has_node_ports
+        self.addresses = len(self._cluster) + len(self._external) + len(self._balanced) + self._has_node_ports + self._has_loopback
         self.fragment = Fragment(affinity=affinity_of(service) if self.addresses else None)
         self.local_ready: frozenset[str] = frozenset()
         self.local_only: set[str] = set()
@@ -203,6 +204,8 @@ class _Writer:
         if self._has_node_ports and port.get("nodePort"):
             where = Where("", part.protocol, _number(port["nodePort"]))
             into.frontends[where] = part.external(is_node_port=True)
+            if self._has_loopback and (at_loopback := part.at_loopback()) is not None:
+                into.frontends[replace(where, address=str(LOOPBACK))] = at_loopback
 
     @property
     def is_external_local(self) -> bool:
@@ -248,6 +251,18 @@ class _Port:
             self._of.local_only.add("external")
             outside = "drop"
         return Frontend(chains.by_origin(self._into.chains, self._of.config, inside, outside), pools)
+
+    def at_loopback(self) -> Frontend | None:
+        """For a node port that is asked at 127.0.0.1; None when all endpoints are on this node, so that it is led as anywhere else.
+
+        No link to another node takes packets of the loopback network, so those who ask there are led to endpoints of this one alone.
+        """
+        choice = self._choice
+        here = tuple(each for each in choice.cluster if self._of.is_here(each.node, each.address))
+        if len(here) == len(choice.cluster):
+            return None
+        pools = self._pool(here or choice.local, 0, "loopback")
+        return Frontend(self._pick(pools), pools)
 
     def restricted(self, frontend: Frontend, networks: Sequence[str] | None) -> Frontend:
         """networks: None for from anywhere."""

@@ -102,6 +102,18 @@ async def test_services_answer_in_both_families_from_everywhere(host: None, name
                 assert ask(NODE[family], 30080, of=here.outside) == str(REFUSED)
 
 
+async def test_a_node_port_at_loopback_leads_to_endpoints_of_this_node_alone(host: None, namespace: Make) -> None:
+    async with host_of_both(namespace) as here:
+        with serving(one=here.one, far=here.outside):
+            await here.declare(ONE, FAR)
+            assert names(many("127.0.0.1", 30080)) == {"one"}
+            assert names(many(NODE["4"], 30080)) == {"one", "far"}
+            await here.route(FAR)
+            assert ask("127.0.0.1", 30080) == str(REFUSED), "at once, and not by chance"
+            await here.route(ONE)
+            assert names(many("127.0.0.1", 30080)) == {"one"}
+
+
 async def test_traffic_policies_and_external_addresses(host: None, namespace: Make) -> None:
     external, balanced = {"4": "198.51.100.7", "6": "2001:db8:7::7"}, {"4": "203.0.113.9", "6": "2001:db8:9::9"}
     spec: Object = {

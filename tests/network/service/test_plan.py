@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -270,6 +271,39 @@ def test_ports_of_sctp_are_left_out_where_the_kernel_does_not_track_them_and_thi
 def test_what_the_api_does_not_allow_never_reaches_nftables(broken: Object) -> None:
     with pytest.raises((ValueError, TypeError)):
         plan(broken, [], CONFIG)
+
+
+@pytest.mark.parametrize("spec", [{}, {"externalTrafficPolicy": "Local"}, {"sessionAffinity": "ClientIP"}])
+@pytest.mark.parametrize(
+    ("endpoints", "led"),
+    [
+        (TWO, None),
+        ([], None),
+        ([TWO[0], endpoint("10.244.1.9", node="there")], {("10.244.0.5", 8080)}),
+        ([endpoint("10.244.1.9", node="there")], set()),
+        ([endpoint("192.0.2.9", node=""), endpoint("10.244.0.7", node="")], {("10.244.0.7", 8080)}),
+        (
+            [endpoint("10.244.1.9", node="there"), endpoint("10.244.0.5", ready=False, serving=True, terminating=True)],
+            {("10.244.0.5", 8080)},
+        ),
+    ],
+)
+def test_a_node_port_at_loopback_leads_to_this_nodes_endpoints(
+    spec: Object, endpoints: list[Object], led: set[tuple[str, int]] | None
+) -> None:
+    """None: as at the node's other addresses."""
+    found = rules(service("web", HTTP | {"nodePort": 30080}, type="NodePort", **spec), endpoint_slice("web", [HTTP_SLICE], *endpoints))
+    where = Where("127.0.0.1", "tcp", 30080)
+    assert (found.targets(where) if where in found.frontends else None) == led
+    if led == set():
+        assert found.frontends[where].verdict == "goto refuse"
+
+
+def test_no_node_port_is_led_from_loopback_where_it_does_not_answer() -> None:
+    config = replace(CONFIG, node_port_addresses=("192.0.2.0/24",))
+    far = endpoint_slice("web", [HTTP_SLICE], endpoint("10.244.1.9", node="there"))
+    fragment = planned(service("web", HTTP | {"nodePort": 30080}, type="NodePort"), far, config=config).fragments[0]
+    assert {where.address for where in fragment.frontends} == {"10.96.0.10", ""}
 
 
 @pytest.mark.parametrize("names", [{"name": "a b; flush ruleset"}, {"name": "web", "namespace": "a b; flush ruleset"}])
