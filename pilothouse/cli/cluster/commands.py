@@ -26,6 +26,7 @@ from pilothouse.cli.further import wanted
 from pilothouse.cli.further.place import MOST
 from pilothouse.cli.session import Session, pass_session, run
 from pilothouse.cli.settings.home import Home, Settings
+from pilothouse.model.admission_plugins import ON_REQUEST
 from pilothouse.model.node_objects import MOST_SIMULATED
 
 PROGRAMS = {
@@ -68,6 +69,12 @@ def need_root(command: str) -> None:
     metavar="NAMES",
     callback=lambda context, parameter, value: None if value is None else tuple(filter(None, value.replace(" ", "").split(","))),
     help="Kernel parameters that pods may set beside the safe ones, such as kernel.msgmax,net.core.* ('' for none).",
+)
+@click.option(
+    "--enable-admission-plugins",
+    metavar="NAMES",
+    callback=lambda context, parameter, value: None if value is None else tuple(filter(None, value.replace(" ", "").split(","))),
+    help=f"Admission plug-ins that are not there by default: {', '.join(ON_REQUEST)} ('' for none).",
 )
 @click.option(
     "--nodeport-addresses",

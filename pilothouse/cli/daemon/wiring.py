@@ -189,6 +189,7 @@ def control_config(home: Home, settings: Settings) -> "ControlConfig":
         store_quota_bytes=settings.store_quota_mib << 20,
         audit=audit_config(home, settings),
         allowed_sysctls=settings.allow_sysctls,
+        admission_plugins=settings.enable_admission_plugins,
         autoscaler_sync_s=settings.autoscaler_sync_s,
         scheduler=scheduler_config(home),
         simulated_nodes=settings.simulate_nodes,

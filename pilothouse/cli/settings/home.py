@@ -18,6 +18,7 @@ from typing import Any
 from pilothouse.cli.settings import networks
 from pilothouse.engine.node.config import HARD
 from pilothouse.engine.node.eviction import thresholds
+from pilothouse.model.admission_plugins import ON_REQUEST
 from pilothouse.model.names import dns1123_subdomain
 from pilothouse.model.networks import Network, families, in_order, split
 from pilothouse.model.networks import of as networks_of
@@ -180,6 +181,7 @@ class Settings:
     server, the registry and Envoy's administration stay on loopback. domain: under it an app without a host gets its own.
     kubelet_address: where the node's kubelet API is opened. eviction_*: in the syntax of kubelet's flags.
     allow_sysctls: kernel parameters, or beginnings of some with a `*` at the end, that pods may set beside those that are safe.
+    enable_admission_plugins: those of `admission_plugins.ON_REQUEST` that the API server has.
     nodeport_addresses: networks in which addresses of this machine answer on node ports; none: loopback, the node's and its gateway's.
     pod_cidr, service_cidr, and all other networks and node addresses: one, or one of each IP family with a comma, the primary one first.
     api_listen: further addresses of the API server, for nodes of other machines; "" for none. node_cidr: this node's part of pod_cidr; "":
@@ -226,6 +228,7 @@ class Settings:
     eviction_pressure_transition_s: int = 300
     eviction_max_pod_grace_s: int = 0
     allow_sysctls: tuple[str, ...] = ()
+    enable_admission_plugins: tuple[str, ...] = ()
     nodeport_addresses: tuple[str, ...] = ()
     autoscaler_sync_s: int = 15
     scheduler_config: str = ""
@@ -255,6 +258,11 @@ class Settings:
         for pattern in self.allow_sysctls:
             if why := wrong_pattern(pattern):
                 raise SettingsError(f"--allow-sysctls: {pattern!r} {why}")
+        for name in self.enable_admission_plugins:
+            if name not in ON_REQUEST:
+                raise SettingsError(
+                    f"--enable-admission-plugins: {name!r} is none of {', '.join(ON_REQUEST)}; the others that there are are always on"
+                )
         for network in self.nodeport_addresses:
             _nodeport_network(network)
         try:

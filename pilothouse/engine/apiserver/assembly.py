@@ -10,6 +10,7 @@ from pilothouse.engine.apiserver.admission.chain import Chain
 from pilothouse.engine.apiserver.admission.cluster_network import ClusterNetworkLifecycle
 from pilothouse.engine.apiserver.admission.definitions import DefinitionLifecycle
 from pilothouse.engine.apiserver.admission.escalation import Escalation
+from pilothouse.engine.apiserver.admission.external_ips import ServiceExternalIPs
 from pilothouse.engine.apiserver.admission.limits import LimitRanger
 from pilothouse.engine.apiserver.admission.namespaces import NamespaceLifecycle
 from pilothouse.engine.apiserver.admission.node_ranges import NodeRanges
@@ -81,6 +82,7 @@ from pilothouse.engine.apiserver.webhooks.client import WebhookClient
 from pilothouse.engine.apiserver.webhooks.services import SLICES, Services, SlicesOfServices
 from pilothouse.engine.apiserver.write.path import Follower, WritePath
 from pilothouse.engine.store.store import Store
+from pilothouse.model.admission_plugins import DENY_EXTERNAL_IPS
 from pilothouse.model.kinds import APISERVICES, NODES
 from pilothouse.model.networks import families, parse, with_port
 from pilothouse.model.schema import Catalog
@@ -136,13 +138,13 @@ def _admission(
     quota: ResourceQuota,
     webhooks: Webhooks,
     beside: Beside,
-    support: Support,
-    ranges: NodeRanges,
+    settings: Settings,
 ) -> Chain:
     """RuntimeClasses follow the default tolerations, as upstream orders a pod's; PodSecurity answers before Support.
 
     Webhooks see what all plugins before them have made of an object, and are not asked about what those refuse.
     """
+    on_request = [ServiceExternalIPs()] if DENY_EXTERNAL_IPS in settings.admission_plugins else []
     return Chain(
         [
             NamespaceLifecycle(objects),
@@ -150,7 +152,7 @@ def _admission(
             ClusterNetworkLifecycle(),
             LimitRanger(objects),
             ServiceAccounts(objects),
-            NodeRestriction(objects, ranges),
+            NodeRestriction(objects, NodeRanges.of(settings.pod_cidrs, settings.node_prefixes)),
             NodeTaints(),
             TopologyLabels(objects),
             Priority(objects),
@@ -160,7 +162,8 @@ def _admission(
             Escalation(authorizer, beside),
             Certificates(authorizer),
             PodSecurity(objects),
-            support,
+            Support(settings.allowed_sysctls),
+            *on_request,
             webhooks.mutating,
             webhooks.validating,
             allocation,
@@ -231,8 +234,7 @@ async def assemble(store: Store, settings: Settings, nodes: NodeConnector | None
     client, connector, findings = WebhookClient(services), Connector(services, settings.front_proxy), Findings()
     webhooks = Webhooks.of(client, objects, table, rights.authorizer, schemas=schemas.schema)
     beside = Beside(_THREADS)
-    support, ranges = Support(settings.allowed_sysctls), NodeRanges.of(settings.pod_cidrs, settings.node_prefixes)
-    admission = _admission(objects, rights.authorizer, allocation, quota, webhooks, beside, support, ranges)
+    admission = _admission(objects, rights.authorizer, allocation, quota, webhooks, beside, settings)
     followed = _Followed.of(store, allocation)
     writes = WritePath(store, admission, followed.by_name(), beside)
     backend = Backend(store, table, schemas, rights.authorizer, tokens, admission, writes, beside, settings.ca, nodes)

@@ -25,6 +25,7 @@ class Settings:
     dns_addresses: of the Service kube-system/kube-dns, as service_cidrs; none: there is none, or whoever runs the DNS makes it.
     cluster_domain: of the names of Services.
     allowed_sysctls: patterns of kernel parameters that pods may set beside the safe ones.
+    admission_plugins: names of those that a cluster has when it is asked for them.
     node_config: what nodes are told of parts that the engine does not know.
     front_proxy: how other API servers know this one; None: they are asked without a certificate, and believe nothing it says.
     auditor: records requests; None when nobody does. metrics_resolution_s: how often nodes are asked what they use, while somebody asks.
@@ -49,6 +50,7 @@ class Settings:
     secret_readers: Sequence[SecretReader] = ()
     platform_namespace: str = "pilothouse-system"
     allowed_sysctls: Sequence[str] = ()
+    admission_plugins: Sequence[str] = ()
     auditor: Auditor | None = None
     metrics_resolution_s: float = 15.0
     scheduler_names: Sequence[str] = ()

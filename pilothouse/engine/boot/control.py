@@ -91,6 +91,7 @@ class ControlConfig:
     `kubernetes`, which has the first of them. dns_addresses: of the Service kube-dns, none for none.
     audit: None to record nothing. pod_cidrs: of all pods, none when they are not known. node_cidrs: the part of each that the node of this
     machine has, as long as every node's; none: nodes are given none. allowed_sysctls: that pods may set beside the safe ones.
+    admission_plugins: see `ApiSettings`.
     node_config: what nodes are told of parts beside the engine's own. autoscaler_sync_s: how often autoscalers look at their metrics.
     scheduler: its profiles.
     simulated_nodes: how many nodes there are to be that are no machines.
@@ -117,6 +118,7 @@ class ControlConfig:
     pod_cidrs: tuple[str, ...] = ()
     node_cidrs: tuple[str, ...] = ()
     allowed_sysctls: Sequence[str] = ()
+    admission_plugins: Sequence[str] = ()
     node_config: Mapping[str, str] = field(default_factory=dict)
     store_quota_bytes: int = QUOTA_BYTES
     cluster_roles: Sequence[Object] = ()
@@ -252,6 +254,7 @@ class ControlPlane:
             pod_cidrs=self.config.pod_cidrs,
             node_prefixes=[network.prefixlen for network in parse(self.config.node_cidrs)],
             allowed_sysctls=self.config.allowed_sysctls,
+            admission_plugins=self.config.admission_plugins,
             cluster_domain=self.config.cluster_domain,
             node_config=self.config.node_config,
             node_ports=range(first, last + 1),

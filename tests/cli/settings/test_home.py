@@ -169,6 +169,17 @@ def test_kernel_parameters_of_the_machine_cannot_be_allowed_to_pods(tmp_path: Pa
         stored.changed(allow_sysctls=("vm.*",))
 
 
+def test_admission_plugins_are_those_that_there_are_on_request(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    Settings(enable_admission_plugins=("DenyServiceExternalIPs",)).save(home)
+    stored = Settings.load(home)
+    assert stored is not None
+    assert stored.enable_admission_plugins == ("DenyServiceExternalIPs",)
+    assert stored.changed(enable_admission_plugins=()).enable_admission_plugins == ()
+    with pytest.raises(SettingsError, match=r"--enable-admission-plugins: 'AlwaysPullImages' is none of DenyServiceExternalIPs;"):
+        stored.changed(enable_admission_plugins=("AlwaysPullImages",))
+
+
 def test_networks_of_node_ports_are_networks_of_either_family(tmp_path: Path) -> None:
     home = Home(tmp_path)
     Settings(nodeport_addresses=("10.0.0.0/8", "2001:db8::/32")).save(home)
