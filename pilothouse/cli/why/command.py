@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -86,16 +87,17 @@ async def _unknown(client: "Client", kind: str, name: str, namespace: str) -> st
 
 
 def decided(session: Session, namespace: str, since: float) -> list["Note"]:
-    """The decisions of the instance; of a foreign cluster there are none."""
+    """The decisions of the instance, those of its further nodes on this machine among them; of a foreign cluster there are none."""
     from pilothouse.cli.why.notes import from_decision
     from pilothouse.decisions.log import read_decisions
 
     if not session.is_local:
         return []
-    try:
-        return [from_decision(d) for d in read_decisions(session.home.decisions, namespace=namespace, since=since, limit=READ_LIMIT)]
-    except (FileNotFoundError, sqlite3.Error):
-        return []
+    found: list[Note] = []
+    for home in (session.home, *session.home.further()):
+        with suppress(FileNotFoundError, sqlite3.Error):
+            found += [from_decision(d) for d in read_decisions(home.decisions, namespace=namespace, since=since, limit=READ_LIMIT)]
+    return found
 
 
 def _show_notes(notes: Sequence["Note"], now: float) -> None:

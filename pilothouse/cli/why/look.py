@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pilothouse.cli.why.kinds.reading import PARTS
-from pilothouse.cli.why.notes import Note, belongs_to, from_event, merged
+from pilothouse.cli.why.notes import Note, belongs_to, from_event, from_refusal, merged
 from pilothouse.cli.why.reader import Parts, Reader, owned
 from pilothouse.cli.why.scene import Scene
 from pilothouse.cli.why.scheduler_causes import unseen_by
@@ -28,8 +28,14 @@ async def look(reader: Reader, kind: str, name: str, namespace: str, now: float,
     parts = await _PARTS[kind](reader, name, namespace)
     parts["claims"] = await _claims(reader, parts.get("pods", ()), namespace)
     parts["schedulers"] = await _schedulers(reader, parts.get("pods", ()))
-    events = [from_event(event) for event in (await reader.list_all(kinds.EVENTS, namespace)).items]
-    known = merged(decisions, events)
+    written = (await reader.list_all(kinds.EVENTS, namespace)).items
+    decided = {(note.kind, note.name, note.reason) for note in decisions}
+    pods = [meta.key(pod) for pod in parts.get("pods", ())]
+    # Of nodes elsewhere: what they have decided is in their own logs.
+    refusals = [
+        note for event in written for note in from_refusal(event, "Pod", pods) if (note.kind, note.name, note.reason) not in decided
+    ]
+    known = merged(decisions, [*map(from_event, written), *refusals])
     others = [Scene(kind="Process", now=now, notes=known, **each) for each in parts.pop("processes", ())]
     named = {(obj["kind"], obj["metadata"]["name"]) for obj in _objects(parts)}
     is_made = belongs_to(kind, name)

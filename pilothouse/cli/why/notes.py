@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pilothouse.decisions.table import Decision
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.policy_refusals import REASONS
 
 ROUTINE = frozenset(
     {"Scheduled", "Pulling", "Pulled", "Created", "Started", "Killing", "SuccessfulCreate", "SuccessfulDelete", "ScalingReplicaSet"}
@@ -70,6 +71,17 @@ def from_event(event: Object) -> Note:
     message = event.get("message") or event.get("note") or ""
     last = meta.parse_rfc3339(written) if written else 0.0
     return Note(about.get("kind", ""), about.get("name", ""), part, event.get("reason", ""), message, last, count)
+
+
+def from_refusal(event: Object, kind: str, pods: Iterable[str]) -> list[Note]:
+    """What an Event of a policy says of pods: each node tells the policy, and the pods only in its own log. pods: NAMESPACE/NAME; those
+    that the Event speaks of are found by its words. kind: of the notes."""
+    if event.get("reason") not in REASONS:
+        return []
+    told, about = from_event(event), event.get("involvedObject") or {}
+    named = [pod for pod in pods if re.search(rf"(?<![\w./-]){re.escape(pod)}(?![\w.-])", told.message)]
+    message = f"{about.get('kind')} {about.get('name')}, {told.message}"
+    return [replace(told, kind=kind, name=pod.partition("/")[2], message=message) for pod in named]
 
 
 def merged(decisions: Iterable[Note], events: Iterable[Note]) -> list[Note]:

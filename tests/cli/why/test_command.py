@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -17,12 +18,16 @@ from pilothouse.cli.why.causes import explain
 from pilothouse.cli.why.command import decided, document
 from pilothouse.cli.why.look import look
 from pilothouse.cli.why.target import kind_of, target
+from pilothouse.client.client import Client
 from pilothouse.client.transport import Call
+from pilothouse.decisions.log import DecisionLog, Ref
 from pilothouse.model import kinds, meta
+from pilothouse.model.policy_refusals import DROPPED
 from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.resource import BUILDS
 from tests.cli.running import node, running
 from tests.cli.test_ending import ph as ph_process
+from tests.client.fake_cluster import FakeCluster, FakeTransport
 from tests.engine.controllers.conftest import Cluster, kubelet
 from tests.platform.apps.life import source
 from tests.platform.live import platform
@@ -164,3 +169,34 @@ async def test_a_node_that_does_not_run_is_named_beside_what_the_cluster_says(tm
     assert (works.returncode, works.stderr) == (0, "")
     assert (stands.returncode, stands.stdout) == (0, works.stdout)
     assert stands.stderr.startswith("\nthe node does not run: `")
+
+
+async def test_decisions_of_further_nodes_on_this_machine_are_read(tmp_path: Path) -> None:
+    about = Ref("Pod", "default", "web", "u")
+    for home, said in ((Home(tmp_path), "first"), (Home(tmp_path / "nodes" / "2"), "second")):
+        home.path.mkdir(parents=True, exist_ok=True)
+        with DecisionLog(home.decisions) as log:
+            log.record(about, "kube-proxy", DROPPED, f"packets are dropped on the {said}", {})
+            await log.query("Pod")
+    notes = decided(Session(Home(tmp_path), None, False), "default", 0)
+    assert {note.message for note in notes} == {"packets are dropped on the first", "packets are dropped on the second"}
+
+
+async def test_packets_that_a_node_elsewhere_drops_are_told_of_the_pods_by_the_events_of_the_policy() -> None:
+    client = Client(FakeTransport(FakeCluster()))
+    containers = [{"name": "c", "image": "i"}]
+    for name in ("db", "db-2"):
+        await client.create(kinds.PODS, {"metadata": {"name": name}, "spec": {"containers": containers}}, "default")
+    event = {
+        "metadata": {"name": "e"},
+        "involvedObject": {"kind": "NetworkPolicy", "name": "deny", "namespace": "default"},
+        "reason": DROPPED,
+        "message": "ingress: dropped 3 packets to default/db (tcp 5432) from default/web in the last 5 s",
+        "type": "Warning",
+    }
+    await client.create(kinds.EVENTS, event, "default")
+    scene = await look(client, "Pod", "db", "default", time.time(), [])
+    assert [note.message for note in scene.notes] == [f"NetworkPolicy deny, {event['message']}"]
+    assert not (await look(client, "Pod", "db-2", "default", time.time(), [])).notes
+    own = replace(scene.notes[0], message="packets are dropped")
+    assert (await look(client, "Pod", "db", "default", time.time(), [own])).notes == [own]
