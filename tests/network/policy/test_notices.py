@@ -131,6 +131,21 @@ async def test_however_many_policies_drop_few_events_are_written_at_a_time() -> 
     assert len(told.events) == 3 * MOST_WRITES
 
 
+async def test_both_directions_of_a_policy_are_told_of_at_once() -> None:
+    told = Told()
+    out = Refusal(2, "10.9.0.3", "10.9.0.2", "tcp", "80")
+    await told.after(0, {TO_DB: 1, out: 1}, DENY, Culprit("egress", ("default/deny",)))
+    assert {event["message"].partition(":")[0] for event in told.events} == {"ingress", "egress"}
+
+
+async def test_what_goes_on_is_told_of_within_four_seconds_by_who_looks_every_two() -> None:
+    told = Told()
+    await told.after(0, {TO_DB: 1})
+    await told.after(2, {TO_DB: 1})
+    await told.after(2, {})
+    assert told.events[0]["count"] == 2
+
+
 async def test_of_many_nodes_each_writes_its_share() -> None:
     told = Told(nodes=400)
     many = [Culprit("ingress", (f"default/p{number}",)) for number in range(3 * MOST_WRITES)]

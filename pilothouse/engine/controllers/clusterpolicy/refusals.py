@@ -1,8 +1,8 @@
 """Shows at NetworkPolicies what nodes say that they have dropped: `kubectl describe` prints a policy's annotations, and no Events of it.
 
 Nodes may say things by Events and may not write policies, so this part gathers them: a line for each node and direction, the latest first.
-When the Events end, the annotation goes. Bounded: a policy is written every 5 s at most, with ten lines, and twenty policies a second in
-the order in which they had something to show.
+When the Events end, the annotation goes. Bounded: a policy is written once a second at most, with ten lines, and twenty policies a second
+in the order in which they had something to show.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from pilothouse.model.json import Object
 from pilothouse.model.kinds import EVENTS, NETWORKPOLICIES
 from pilothouse.model.policy_refusals import REASONS, SHOWN
 
-EVERY_S, MOST_LINES, MOST_PER_S = 5.0, 10, 20
+EVERY_S, MOST_LINES, MOST_PER_S = 1.0, 10, 20
 _OF_POLICIES = f"involvedObject.kind={NETWORKPOLICIES.kind}"
 
 
