@@ -115,7 +115,8 @@ class NodeBackends:
     async def _round(self, driver: Driver) -> float:
         """When the next one is due, in seconds, if nothing changes before."""
         setting = self._setting()
-        found = peers(self._nodes.items(), self.config)
+        # In a thread: of a thousand nodes it takes longer than the loop may wait.
+        found = await asyncio.to_thread(peers, self._nodes.items(), self.config)
         try:
             await self._hold(found)
             view = View(found.own, found.others, setting.spec, dict(self._selftest.limits))

@@ -1,7 +1,7 @@
 """Settings of how a node reaches the pods of other nodes. Pure."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
@@ -54,10 +54,11 @@ def is_inside(network: Network, other: Network) -> bool:
     return isinstance(network, IPv6Network) and isinstance(other, IPv6Network) and network.subnet_of(other)
 
 
+@lru_cache(maxsize=8192)
 def plain_address(text: str) -> Address:
     """An address that an object says. Raises ValueError, also for one with a scope: whatever stands behind the `%` is no address.
 
-    Nor is one that is nobody's: unspecified, loopback or of a group.
+    Nor is one that is nobody's: unspecified, loopback or of a group. Kept, since the same Nodes are read again and again.
     """
     address = ip_address(text)
     if "%" in text or address.is_unspecified or address.is_loopback or address.is_multicast:

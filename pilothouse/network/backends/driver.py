@@ -67,7 +67,8 @@ class Driver:
             raise
         unserved = (outcome.waiting | outcome.problems.keys()) & view.peers.keys()
         await self._serve(view, unserved)
-        if not unserved and all(self._has_changed(peer.node) for peer in view.peers.values()):
+        is_changing = bool(self._earlier or self._unswept)
+        if is_changing and not unserved and all(self._has_changed(peer.node) for peer in view.peers.values()):
             await self._leave()
         else:
             self._leaves_at = None

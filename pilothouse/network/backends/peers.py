@@ -8,6 +8,7 @@ others, and reaches those by it.
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from pilothouse.model import meta
@@ -90,7 +91,7 @@ def _cidrs(node: Object, config: BackendConfig, taken: _Taken) -> tuple[list[Net
 
 def _inside(text: str, config: BackendConfig, taken: _Taken) -> tuple[Network | None, str]:
     try:
-        network = ip_network(text)
+        network = _parsed(text)
     except ValueError:
         return None, f"spec.podCIDR {text} is no network"
     if network.num_addresses < LEAST_RANGE:
@@ -100,6 +101,10 @@ def _inside(text: str, config: BackendConfig, taken: _Taken) -> tuple[Network | 
     if other := taken.add(network):
         return None, f"spec.podCIDR {text} overlaps {other} of an older node"
     return network, ""
+
+
+_parsed = lru_cache(maxsize=8192)(ip_network)
+"""Kept, since the same Nodes are read again and again."""
 
 
 def _way(node: Object, own: Object | None, config: BackendConfig, by_address: Mapping[str, str]) -> tuple[tuple[Address, ...], str]:
