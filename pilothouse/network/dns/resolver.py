@@ -225,7 +225,7 @@ class Resolver:
                 return await self._cache.ask(
                     question,
                     limit_bytes=limit,
-                    fetch=lambda: upstream.ask(inquiry.message, stream=inquiry.stream),
+                    fetch=lambda: upstream.ask(inquiry.message, stream=inquiry.stream or forward.force_tcp),
                     longest_s=inquiry.block.longest_s,
                     stale_s=inquiry.block.stale_s,
                     of=forward,

@@ -213,3 +213,15 @@ async def test_a_question_that_found_no_socket_says_nothing_about_a_server() -> 
         async with upstream._own_sockets:
             assert await upstream._try(upstream.known()[0], QUESTION, False, 0.05) is None
         assert upstream._health[upstream.known()[0]].failures == 0
+
+
+async def test_servers_that_are_to_be_asked_over_tcp_are() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        question = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+        writer.write(len(response(question)).to_bytes(2, "big") + response(question))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as upstream:
+        port = upstream.sockets[0].getsockname()[1]
+        async with served(corefile=f"org {{\n forward . 127.0.0.1:{port} {{\n force_tcp\n }}\n}}") as cluster:
+            assert await cluster.ask("example.org") == ["192.0.2.1"]

@@ -19,6 +19,14 @@ _SAID_ELSEWHERE = {
     "prometheus": "the figures of this server are among the node's, at /metrics of the kubelet API; take the line out",
 }
 
+_TAKES = {
+    "cache": '"serve_stale [TIME]", and "disable success" and "disable denial" for the zone of the cluster',
+    "hosts": '"ADDRESS NAME...", "ttl SECONDS", "no_reverse" and "fallthrough" without zones',
+    "kubernetes": '"ttl SECONDS" up to 3600, "pods insecure", "pods disabled" and "fallthrough in-addr.arpa ip6.arpa"',
+    "forward": '"max_concurrent NUMBER" and "force_tcp"',
+}
+_HOSTS_OPTIONS = ("fallthrough", "no_reverse", "ttl", "reload")
+
 
 class Plugins:
     """One block as it is read. zone, ttl_s: of the cluster and of its records. head: where the block begins."""
@@ -108,13 +116,13 @@ class Plugins:
         entries: list[tuple[str, Name]] = []
         for each in inner:
             match each.words:
-                case ("fallthrough",):
+                case ("fallthrough",) | ("fallthrough", "."):
                     falls_through = True
                 case ("no_reverse",):
                     has_reverse = False
                 case ("ttl", text):
                     ttl_s = seconds(text, each.number, 65535)
-                case (address, _, *_):
+                case (address, _, *_) if address not in _HOSTS_OPTIONS:
                     shown = _address(address, each)
                     entries += ((shown, zone_of(name, each.number)) for name in each.words[1:])
                 case _:
@@ -180,16 +188,18 @@ class Plugins:
         servers = tuple(_server(word, line) for word in line.words[2:])
         if len(servers) > MOST_SERVERS or (RESOLV_CONF in servers and len(servers) > 1):
             raise CorefileError(f'"forward" takes {RESOLV_CONF} alone, or up to {MOST_SERVERS} addresses', line.number)
-        most = MOST_CONCURRENT
+        most, over_tcp = MOST_CONCURRENT, False
         for each in inner:
             match each.words:
+                case ("force_tcp",):
+                    over_tcp = True
                 case ("max_concurrent", number) if number.isdecimal() and 0 < int(number[:9]) <= MOST_CONCURRENT:
                     most = int(number)
                 case ("max_concurrent", *_):
                     raise CorefileError(f'"max_concurrent" is a number up to {MOST_CONCURRENT}', each.number)
                 case _:
                     raise _unknown("forward", each)
-        self._block = replace(self._block, forward=Forward(servers, most))
+        self._block = replace(self._block, forward=Forward(servers, most, over_tcp))
 
 
 def _with_inner(body: tuple[Line, ...], at: int) -> tuple[Line, tuple[Line, ...], int]:
@@ -210,7 +220,7 @@ def _with_inner(body: tuple[Line, ...], at: int) -> tuple[Line, tuple[Line, ...]
 
 
 def _unknown(plugin: str, line: Line) -> CorefileError:
-    return CorefileError(f'"{plugin}" has no "{" ".join(line.words)[:80]}" here', line.number)
+    return CorefileError(f'"{plugin}" has no "{" ".join(line.words)[:80]}" here: it takes {_TAKES[plugin]}', line.number)
 
 
 def _address(text: str, line: Line) -> str:

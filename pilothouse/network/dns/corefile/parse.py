@@ -9,6 +9,8 @@ from pilothouse.network.dns.corefile.words import CorefileError, Line, lines, zo
 
 MOST_BYTES = 256 << 10
 MOST_BLOCKS = 100
+MOST_EXPRESSIONS = 100
+"""Each takes up to some milliseconds of the event loop to compile, and a quarter of a mebibyte."""
 PORT = "53"
 
 __all__ = ["CorefileError", "parse"]
@@ -38,6 +40,8 @@ def parse(text: str, zone: str, ttl_s: int) -> Configuration:
                 raise CorefileError(f'"{".".join(each) or "."}" has a block already', server.head.number)
             known.add(each)
         blocks.append(block)
+        if sum(rule.kind == "regex" for each in blocks for rule in each.rewrites) > MOST_EXPRESSIONS:
+            raise CorefileError(f"there are more than {MOST_EXPRESSIONS} regular expressions", server.head.number)
         if len(blocks) > MOST_BLOCKS:
             raise CorefileError(f"there are more than {MOST_BLOCKS} blocks", server.head.number)
     return Configuration(tuple(blocks) if () in known else (*blocks, root(ttl_s)))

@@ -14,7 +14,7 @@ import re2
 from pilothouse.network.dns.codec import Name, name_of, text_of
 
 MOST_PATTERN_BYTES = 256
-_MEMORY_BYTES = 1 << 20
+_MEMORY_BYTES = 1 << 18
 _GROUP = re.compile(r"\{(\d)\}")
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 

@@ -12,10 +12,14 @@ MOST_CONCURRENT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """servers: `address` or `address:port`, or RESOLV_CONF alone for those of the machine. max_concurrent: questions under way."""
+    """servers: `address` or `address:port`, or RESOLV_CONF alone for those of the machine. max_concurrent: questions under way.
+
+    force_tcp: the servers are asked over TCP whatever the asker has taken.
+    """
 
     servers: tuple[str, ...] = (RESOLV_CONF,)
     max_concurrent: int = MOST_CONCURRENT
+    force_tcp: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,8 @@ def test_the_longest_zone_counts() -> None:
         ("corp {\n rewrite name regex (a)b {2}.c\n forward . 10.0.0.1\n}", r"line 2: .* names group \{2\}, and the expression has 1"),
         ("corp {\n rewrite name regex " + "a" * 300 + " b\n forward . 10.0.0.1\n}", "line 2: the expression is longer than 256 bytes"),
         ("corp {\n rewrite name a\n forward . 10.0.0.1\n}", 'line 2: "rewrite name" takes one of'),
+        ("corp {\n hosts {\n fallthrough a.corp\n }\n}", 'line 3: "hosts" has no "fallthrough a.corp" here: it takes "ADDRESS NAME'),
+        ("corp {\n forward . 10.0.0.1 {\n tls\n }\n}", '"forward" has no "tls" here: it takes "max_concurrent NUMBER" and "force_tcp"'),
         ("corp {\n prometheus :9153\n forward . 10.0.0.1\n}", "line 2: .* at /metrics of the kubelet API"),
     ],
 )
@@ -99,6 +101,7 @@ def test_what_is_not_carried_out_is_refused_with_line_and_word(text: str, why: s
         ("\n".join(f"z{number} {{ forward . 10.0.0.1 }}" for number in range(101)), "more than 100 blocks"),
         ("a { hosts {\n" + "\n".join(f"10.0.0.1 h{number}.a" for number in range(2001)) + "\n} }", "more than 2000 names"),
         ("a {\n forward . 10.0.0.1\n" + "rewrite name x y\n" * 101 + "}", "more than 100 rewrites"),
+        ("".join(f"z{n} {{\n forward . 10.0.0.1\n" + "rewrite name regex x y\n" * 51 + "}\n" for n in range(2)), "more than 100 regular"),
     ],
 )
 def test_a_corefile_is_bounded(text: str, why: str) -> None:
