@@ -1,6 +1,7 @@
 """The cluster's DNS as a component: listens, keeps itself shown in the API, answers until cancelled."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import cast
 
 import structlog
@@ -67,8 +68,6 @@ class ClusterDNS:
         tasks.start(self._configured.run(), name="DNS configuration")
         listening = await self._listen(tasks)
         try:
-            if self.config.standby is not None:
-                tasks.start(Keeper(self.config.standby, listening.sockets, self._resolver.answers).run(), name="DNS standby")
             await self._publish(listening.port)
             log.info("cluster DNS ready", addresses=self.config.addresses, port=listening.port, zone=self.config.zone)
             ready.set()
@@ -97,13 +96,22 @@ class ClusterDNS:
         try:
             listening = await server.listen(self._resolver, tasks, config.addresses, config.port, taken.sockets)
             self._answer_again(listening, taken)
-            tasks.start(self._resolver.prepare(taken.known), name="DNS answers")
+            prepared = asyncio.Event()
+            tasks.start(self._prepare(taken.known, prepared), name="DNS answers")
+            if config.standby is not None:
+                keeper = Keeper(config.standby, listening.sockets, self._resolver.answers, prepared, taken.earlier)
+                taken.earlier = None
+                tasks.start(keeper.run(), name="DNS standby")
             return listening
         except OSError as error:
             where = f"{' and '.join(self.config.addresses)}, port {self.config.port}"
             raise CannotListen(f"cluster DNS cannot listen on {where}: {error.strerror or error}") from error
         finally:
             taken.close()
+
+    async def _prepare(self, questions: Iterable[bytes], prepared: asyncio.Event) -> None:
+        await self._resolver.prepare(questions)
+        prepared.set()
 
     def _answer_again(self, listening: server.Listening, taken: Taken) -> None:
         """The questions that came while no server was there."""

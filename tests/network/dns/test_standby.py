@@ -10,7 +10,7 @@ from signal import SIGKILL, SIGSTOP, Signals
 
 import pytest
 
-from pilothouse.aio.identity import Identity
+from pilothouse.aio.identity import Identity, wait_gone
 from pilothouse.aio.tasks import running
 from pilothouse.model.kinds import NAMESPACES, NODES, PODS, SERVICES
 from pilothouse.network.dns import ClusterDNS, ClusterDNSConfig, codec
@@ -147,6 +147,30 @@ async def test_what_was_asked_of_earlier_servers_is_known_when_the_next_one_ends
             async with serving(cluster, config):
                 await until_told(standby)
         assert await asyncio.to_thread(ask, KNOWN, config.port, 0.5) == ["10.96.0.22"]
+    finally:
+        end(standby)
+
+
+async def test_the_earlier_standby_answers_when_a_server_ends_before_its_own_one_is_there(
+    cluster: FakeCluster, config: ClusterDNSConfig, standby: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text("import time; time.sleep(60)")
+    try:
+        async with serving(cluster, config):
+            assert await asyncio.to_thread(ask, KNOWN, config.port) == ["10.96.0.20"]
+            await until_told(standby)
+            first = Identity.load(standby.with_suffix(".pid"))
+            assert first is not None
+        with monkeypatch.context() as patched:
+            patched.setattr(program, "__file__", str(slow))
+            async with serving(cluster, config):
+                second = await another(first, standby)
+        assert await asyncio.to_thread(ask, KNOWN, config.port, 0.5) == ["10.96.0.20"]
+        second.signal(SIGKILL)
+        async with serving(cluster, config):
+            await another(second, standby)
+            assert await wait_gone(first, 10), "another one is there"
     finally:
         end(standby)
 

@@ -41,55 +41,63 @@ Held = tuple[str, str]
 class Taken:
     """sockets: by kind and address; the owner closes them. waiting: questions that nobody has answered.
 
-    known: questions without their identifiers to which there was an answer.
+    known: questions without their identifiers to which there was an answer. earlier: to the standby that had them, which is still until
+    this end is closed.
     """
 
     sockets: dict[Held, socket.socket] = field(default_factory=dict)
     waiting: list[tuple[Held, bytes, tuple[object, ...]]] = field(default_factory=list)
     known: list[bytes] = field(default_factory=list)
+    earlier: socket.socket | None = None
 
     def close(self) -> None:
-        for each in self.sockets.values():
+        for each in (*self.sockets.values(), *((self.earlier,) if self.earlier else ())):
             each.close()
 
 
 def take_over(path: Path) -> Taken:
-    """What the standby of an earlier server has; nothing when there is none.
-
-    That standby is gone afterwards, whatever it has said. Blocks.
-    """
+    """What the standby of an earlier server has; nothing when there is none. One that makes no sense is ended. Blocks."""
     try:
         return _taken(path)
     except (OSError, ValueError, EOFError, TypeError) as error:
         if not isinstance(error, FileNotFoundError | ConnectionRefusedError):
             log.warning("the sockets of an earlier DNS server are not taken over", why=str(error))
-        return Taken()
-    finally:
         end(path)
+        return Taken()
 
 
 def _taken(path: Path) -> Taken:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
-        caller.settimeout(2)
-        caller.connect(str(path))
-        head, numbers, _, _ = socket.recv_fds(caller, _MOST_HEAD_BYTES, _MOST_SOCKETS)
-        sockets = [socket.socket(fileno=number) for number in numbers]
-        try:
-            line, _, rest = head.partition(b"\n")
-            said = json.loads(line)
-            while len(rest) < said["waiting"] + said["known"]:
-                if not (more := caller.recv(1 << 16)):
-                    raise EOFError("it ended meanwhile")
-                rest += more
-            names: list[Held] = [(kind, address) for kind, address in said["sockets"]]
-            waiting = [(names[at], question.encode("latin-1"), tuple(asker)) for at, question, asker in json.loads(rest[: said["waiting"]])]
-            found = Taken(dict(zip(names, sockets, strict=True)), waiting, list(_questions(rest[said["waiting"] :])))
-            caller.sendall(b"+")
-        except BaseException:
-            for each in sockets:
-                each.close()
-            raise
+    found = Taken(earlier=socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+    try:
+        assert found.earlier is not None
+        found.earlier.settimeout(2)
+        found.earlier.connect(str(path))
+        _read(found.earlier, found)
+    except BaseException:
+        found.close()
+        raise
     return found
+
+
+def _read(caller: socket.socket, found: Taken) -> None:
+    head, numbers, _, _ = socket.recv_fds(caller, _MOST_HEAD_BYTES, _MOST_SOCKETS)
+    unnamed = [socket.socket(fileno=number) for number in numbers]
+    try:
+        line, _, rest = head.partition(b"\n")
+        said = json.loads(line)
+        names: list[Held] = [(kind, address) for kind, address in said["sockets"]]
+        found.sockets = dict(zip(names, unnamed, strict=True))
+    except BaseException:
+        for each in unnamed:
+            each.close()
+        raise
+    while len(rest) < said["waiting"] + said["known"]:
+        if not (more := caller.recv(1 << 16)):
+            raise EOFError("it ended meanwhile")
+        rest += more
+    waiting = json.loads(rest[: said["waiting"]])
+    found.waiting = [(names[at], question.encode("latin-1"), tuple(asker)) for at, question, asker in waiting]
+    found.known = list(_questions(rest[said["waiting"] :]))
 
 
 def _questions(data: bytes) -> Iterator[bytes]:
@@ -121,11 +129,21 @@ def _pid(path: Path) -> Path:
 class Keeper:
     """The server's own standby. path: of the socket by which the next server takes over. answers: which it is told.
 
-    Whoever makes it runs `run`; the standby lives on after that, and answers from then on.
+    prepared: set when they are as complete as those of the earlier standby. earlier: to that one, which stays until this one is there;
+    owned by this object. Whoever makes it runs `run`; the standby lives on after that, and answers from then on.
     """
 
-    def __init__(self, path: Path, sockets: Sequence[tuple[socket.socket, Held]], answers: AnswerCache) -> None:
+    def __init__(
+        self,
+        path: Path,
+        sockets: Sequence[tuple[socket.socket, Held]],
+        answers: AnswerCache,
+        prepared: asyncio.Event,
+        earlier: socket.socket | None = None,
+    ) -> None:
         self._path = path
+        self._prepared = prepared
+        self._earlier = earlier
         self._sockets = sockets
         self._answers = answers
 
@@ -133,16 +151,19 @@ class Keeper:
         """Until cancelled. A standby that is gone, or that takes nothing for PATIENCE_S, is replaced; names are answered meanwhile."""
         backoff = Backoff(RESTART_S[0], cap_s=RESTART_S[1])
         loop = asyncio.get_running_loop()
-        while True:
-            began = loop.time()
-            try:
-                with self._start() as door:
-                    await self._keep(door)
-            except OSError as error:
-                log.warning("the standby of the DNS server is started again", why=str(error))
-            if loop.time() - began > RESTART_S[1]:
-                backoff.reset()
-            await asyncio.sleep(backoff.next_s())
+        try:
+            while True:
+                began = loop.time()
+                try:
+                    with self._start() as door:
+                        await self._keep(door)
+                except OSError as error:
+                    log.warning("the standby of the DNS server is started again", why=str(error))
+                if loop.time() - began > RESTART_S[1]:
+                    backoff.reset()
+                await asyncio.sleep(backoff.next_s())
+        finally:
+            self._end_earlier()
 
     async def _keep(self, door: socket.socket) -> None:
         """Until it is gone. Raises OSError."""
@@ -180,23 +201,35 @@ class Keeper:
             raise
         return ours
 
+    def _end_earlier(self) -> None:
+        if self._earlier is not None:
+            self._earlier.close()
+            self._earlier = None
+
     async def _tell(self, door: socket.socket) -> None:
         """Raises OSError when it does not take what it is told."""
         loop = asyncio.get_running_loop()
         self._answers.tell_all()
-        heard = loop.time()
+        heard, is_complete = loop.time(), False
         while True:
+            may_be_complete = self._prepared.is_set()
             news = _written(self._answers.news())
             is_a_part = self._answers.has_news.is_set()
+            if may_be_complete and not is_a_part and not is_complete:
+                is_complete = True
+                news += program.HEAD.pack(program.COMPLETE, 0, 0)
             await _send(door, news)
             # What it says is not waited for: what lies in the socket reaches it, whatever becomes of this process.
             with suppress(BlockingIOError):
-                if not door.recv(1 << 12):
+                said = door.recv(1 << 12)
+                if not said:
                     raise OSError("it has ended")
                 heard = loop.time()
+                if program.HAS_PLACE in said:
+                    self._end_earlier()
             if loop.time() - heard > PATIENCE_S:
                 raise OSError(_SILENT)
-            if not is_a_part and await is_set(self._answers.has_news, LOOK_S):
+            if not is_complete or self._earlier is not None or (not is_a_part and await is_set(self._answers.has_news, LOOK_S)):
                 await asyncio.sleep(TELL_S)
 
 

@@ -2,11 +2,13 @@
 
 SOCKET: path of a Unix socket by which the next server takes over. JSON: {"sockets": [[descriptor, "udp" or "tcp", address], ...],
 "seconds": how long it answers without a server}. Standard input is a socket on which come heads (HEAD: a kind, and the lengths of a
-question and of an answer), each with question and answer behind it, without their identifiers. TAKEN asks for a byte back. The end of
-standard input is the end of the server.
+question and of an answer), each with question and answer behind it, without their identifiers. TAKEN asks for a byte back; with COMPLETE
+this process makes SOCKET its own, and takes the place of the standby that had it. The end of standard input is the end of the server;
+before COMPLETE it is the end of this process, for the earlier one knows more.
 
 Who connects to SOCKET gets a line of JSON with the sockets' kinds and two lengths, the descriptors themselves, the questions that wait, and
-those to which the answers are known, by their length in two bytes; a byte back ends this process.
+those to which the answers are known, by their length in two bytes. From then on this process is still, until the connection ends: it ends
+when SOCKET is another one's by then, that server's own standby; if not, that server has ended, and it answers again.
 """
 
 import json
@@ -17,11 +19,13 @@ import struct
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
 
 HEAD = struct.Struct("!BHH")
-ALL_GONE, GONE, KNOWN, TAKEN = range(4)
+ALL_GONE, GONE, KNOWN, TAKEN, COMPLETE = range(5)
+HAS_TAKEN, HAS_PLACE = b"+", b"!"
 MOST_WAITING, MOST_WAITING_OF_ONE, LONGEST_QUESTION = 1000, 100, 4096
 MOST_KNOWN = 10_000
 """Of the questions that are handed over, the newest."""
@@ -46,37 +50,61 @@ class Standby:
         self.waiting: deque[Waiting] = deque()
         self.waiting_of: Counter[object] = Counter()
         self.told = bytearray()
+        self.caller: socket.socket | None = None
         self.until: float | None = None
-        with suppress(FileNotFoundError):
-            os.unlink(path)
         self.door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        old = os.umask(0o077)
-        self.door.bind(path)
-        os.umask(old)
-        self.door.listen(1)
+        self.place: int | None = None
+        self.poll = select.poll()
 
     def run(self) -> None:
-        """Returns when another server has the sockets, or none has come in time."""
-        poll = select.poll()
-        poll.register(0, select.POLLIN | select.POLLHUP)
-        poll.register(self.door, select.POLLIN)
+        """Returns when another standby has come, or no server in time."""
+        self.poll.register(0, select.POLLIN | select.POLLHUP)
         by_number = {each.fileno(): at for at, (each, kind, _) in enumerate(self.sockets) if kind == "udp"}
-        while self.until is None or now() < self.until:
-            for number, _ in poll.poll(1000):
-                if number == 0:
-                    if not self._listens():
-                        poll.unregister(0)
-                        self.until = now() + self.seconds
-                        for udp in by_number:
-                            poll.register(udp, select.POLLIN)
-                elif number == self.door.fileno():
-                    if self._hand_over():
-                        return
-                else:
+        while self.until is None or (now() < self.until and self._has_place()):
+            for number, _ in self.poll.poll(1000):
+                if number in by_number:
                     self._answer(by_number[number])
+                    continue
+                if number == 0:
+                    self._listen()
+                elif number == self.door.fileno():
+                    self._hand_over()
+                else:
+                    self._forget_caller()
+                self._watch(by_number)
+                break
 
-    def _listens(self) -> bool:
-        """False: the server has ended."""
+    def _watch(self, udp: Iterable[int]) -> None:
+        """Questions are read here as long as there is no server, neither the own one nor one that has taken over."""
+        for number in udp:
+            with suppress(KeyError):
+                self.poll.unregister(number)
+            if self.until is not None and self.caller is None:
+                self.poll.register(number, select.POLLIN)
+
+    def _take_place(self) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)
+        old = os.umask(0o077)
+        self.door.bind(self.path)
+        os.umask(old)
+        self.door.listen(1)
+        self.place = os.stat(self.path).st_ino
+        self.poll.register(self.door, select.POLLIN)
+
+    def _has_place(self) -> bool:
+        try:
+            return os.stat(self.path).st_ino == self.place
+        except OSError:
+            return False
+
+    def _forget_caller(self) -> None:
+        if self.caller is not None:
+            self.poll.unregister(self.caller)
+            self.caller.close()
+            self.caller = None
+
+    def _listen(self) -> None:
         try:
             data = os.read(0, 1 << 16)
         except OSError:
@@ -91,7 +119,9 @@ class Standby:
             self._take(kind, bytes(self.told[at + HEAD.size : middle]), bytes(self.told[middle : middle + answer_bytes]))
             at = middle + answer_bytes
         del self.told[:at]
-        return bool(data)
+        if not data:
+            self.poll.unregister(0)
+            self.until = now() + self.seconds
 
     def _take(self, kind: int, question: bytes, answer: bytes) -> None:
         if kind == KNOWN:
@@ -101,8 +131,10 @@ class Standby:
         elif kind == ALL_GONE:
             self.answers.clear()
         else:
+            if kind == COMPLETE and self.place is None:
+                self._take_place()
             with suppress(OSError):
-                os.write(0, b"+")
+                os.write(0, HAS_PLACE if kind == COMPLETE else HAS_TAKEN)
 
     def _answer(self, at: int) -> None:
         bound = self.sockets[at][0]
@@ -128,20 +160,27 @@ class Standby:
             self.waiting.append(waiting)
             self.waiting_of[asker] += 1
 
-    def _hand_over(self) -> bool:
+    def _hand_over(self) -> None:
         try:
             caller, _ = self.door.accept()
-            with caller:
-                caller.settimeout(TAKE_OVER_S)
-                shown = [[kind, address] for _, kind, address in self.sockets]
-                waiting = json.dumps([[at, question.decode("latin-1"), asker] for _, at, question, asker in self.waiting]).encode()
-                known = b"".join(struct.pack("!H", len(each)) + each for each in islice(reversed(self.answers), MOST_KNOWN))
-                head = json.dumps({"sockets": shown, "waiting": len(waiting), "known": len(known)}).encode() + b"\n"
-                socket.send_fds(caller, [head], [each.fileno() for each, _, _ in self.sockets])
-                caller.sendall(waiting + known)
-                return bool(caller.recv(1))
+        except OSError:
+            return
+        try:
+            caller.settimeout(TAKE_OVER_S)
+            shown = [[kind, address] for _, kind, address in self.sockets]
+            waiting = json.dumps([[at, question.decode("latin-1"), asker] for _, at, question, asker in self.waiting]).encode()
+            known = b"".join(struct.pack("!H", len(each)) + each for each in islice(reversed(self.answers), MOST_KNOWN))
+            head = json.dumps({"sockets": shown, "waiting": len(waiting), "known": len(known)}).encode() + b"\n"
+            socket.send_fds(caller, [head], [each.fileno() for each, _, _ in self.sockets])
+            caller.sendall(waiting + known)
         except (OSError, ValueError):
-            return False
+            caller.close()
+            return
+        self.waiting.clear()
+        self.waiting_of.clear()
+        self._forget_caller()
+        self.caller = caller
+        self.poll.register(caller, select.POLLIN | select.POLLHUP)
 
 
 def main() -> None:
