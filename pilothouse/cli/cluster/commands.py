@@ -409,4 +409,5 @@ def destroy(session: Session, yes: bool) -> None:
         words = f"kubectl delete node {settings.node_name}"
         there = Session(Home(Path(settings.parent)), None, session.verbose) if settings.parent else None
         command = f"`{there.command(words)}`" if there is not None else f"`{words}` on the first machine"
-        output.note(f"its Node is left in the cluster: {command} takes it away")
+        # As it stands: a note names the home of this command, which is gone.
+        click.echo(f"its Node is left in the cluster: {command} takes it away", err=True)

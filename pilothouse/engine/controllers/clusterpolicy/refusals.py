@@ -88,8 +88,10 @@ def shown(events: Iterable[Object]) -> dict[str, str]:
 
 
 def _line(event: Object) -> str:
+    """What was dropped stands first: kubectl shows 140 characters of a line."""
     node = (event.get("source") or {}).get("host") or "?"
-    return f"{_last(event)} node {node}, {event.get('count') or 1} since {event.get('firstTimestamp') or '?'}: {event.get('message') or ''}"
+    times = f"{event.get('count') or 1} since {event.get('firstTimestamp') or '?'}, the last at {_last(event) or '?'}"
+    return f"{event.get('message') or ''} (node {node}, {times})"
 
 
 def _last(event: Object) -> str:

@@ -36,7 +36,8 @@ async def test_a_policy_shows_what_it_drops_and_no_more_of_it_when_the_events_ar
     await cluster.client.create(EVENTS, event("e", made, "ingress: dropped 3 packets"), meta.namespace(made))
     name = SHOWN[DROPPED]
     found = await cluster.until_one(NETWORKPOLICIES, "deny", lambda each: name in meta.annotations(each))
-    assert meta.annotations(found)[name] == "2026-11-30T07:00:01Z node n, 3 since 2026-11-30T07:00:00Z: ingress: dropped 3 packets"
+    times = "3 since 2026-11-30T07:00:00Z, the last at 2026-11-30T07:00:01Z"
+    assert meta.annotations(found)[name] == f"ingress: dropped 3 packets (node n, {times})"
     assert found["spec"] == made["spec"]
     assert found["metadata"]["generation"] == made["metadata"]["generation"]
     await cluster.client.delete(EVENTS, "e", meta.namespace(made))
@@ -49,8 +50,8 @@ def test_the_latest_words_stand_first_and_rehearsals_apart() -> None:
     told = shown([*events, event("would", policy, "would", reason=WOULD_DROP), event("other", policy, "x", reason="Other")])
     lines = told[SHOWN[DROPPED]].splitlines()
     assert len(lines) == MOST_LINES
-    assert lines[0].endswith("message 29")
-    assert told[SHOWN[WOULD_DROP]].endswith(": would")
+    assert lines[0].startswith("message 29 (node n29, ")
+    assert told[SHOWN[WOULD_DROP]].startswith("would (")
     assert len(told) == 2
 
 
