@@ -7,7 +7,7 @@ Level-triggered: each look compares what the objects say with what the kernel ha
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -18,7 +18,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.client.recorder import Recorder
 from pilothouse.linux import interfaces
-from pilothouse.linux.interfaces import Address, InterfaceFailure
+from pilothouse.linux.interfaces import Address, InterfaceFailure, Link
 from pilothouse.model import address_pools, meta
 from pilothouse.model.address_pools import Pools
 from pilothouse.model.errors import ApiError
@@ -40,7 +40,8 @@ from pilothouse.network.announce.guard import Guard, Silent
 from pilothouse.network.announce.holder import Holder
 from pilothouse.network.announce.nodes import Nodes
 from pilothouse.network.announce.plan import Announced, Lost, Planner, World
-from pilothouse.network.announce.ways import Way, Ways
+from pilothouse.network.announce.task import Task, task_of
+from pilothouse.network.announce.ways import Ways
 
 log = structlog.get_logger("network.announce")
 
@@ -92,8 +93,7 @@ class Announcer:
         self._guard = Guard()
         self._lost: dict[str, float] = {}
         self._lost_at: dict[Silent, float] = {}
-        self._guarded: Mapping[str, Sequence[Address]] = {}
-        self._ways: dict[Address, Way] = {}
+        self._task = Task()
         self._planned_s = 0.0
         self._yielded: dict[Address, float] = {}
         self._others: dict[Address, tuple[str, float]] = {}
@@ -168,27 +168,25 @@ class Announcer:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._yielded = {address: at for address, at in self._yielded.items() if began - at < YIELD_S}
-        self._plan = found = await asyncio.to_thread(self._planner.plan, self._world(), self._lost_now())
+        links = tuple(self._holder.links.values())
+        task = await asyncio.to_thread(self._look, self._world(), self._lost_now(), links, frozenset(self._yielded))
         self._planned_s = loop.time() - began
+        self._plan, self._task = task.found, task
         # Once the objects name the other one as well, they are enough.
-        self._yielded = {address: at for address, at in self._yielded.items() if address in found and self._is_mine(found[address])}
-        ways = Ways.of(self.config, self._holder.links.values())
-        wanted = {
-            address: links
-            for address, each in found.items()
-            if self._is_mine(each) and address not in self._yielded and (links := ways.to(each))
-        }
-        taken = await self._holder.settle(wanted, found)
+        self._yielded = {address: at for address, at in self._yielded.items() if address in task.mine}
+        taken = await self._holder.settle(task.wanted, task.found)
         self._told = {address: said for address, said in self._told.items() if address in taken or address in self._others}
         for address, mac in taken.items():
-            self._tell_taken(found[address], mac)
-        self._watch_second(ways)
+            self._tell_taken(task.found[address], mac)
+        self._holder.guard(task.watched)
         self._unsaid.set()
         # Whoever has to give it up does so at once, unless it is somebody who never will.
         return min((0.1 if self._node_of(mac) else LOOK_S for mac in taken.values()), default=LOOK_S)
 
-    def _is_mine(self, found: Announced) -> bool:
-        return found.owner == self.config.node
+    def _look(self, world: World, lost: Lost, links: Sequence[Link], yielded: Collection[Address]) -> Task:
+        """Beside the loop: it costs some ten microseconds an address."""
+        found = self._planner.plan(world, lost)
+        return task_of(found, self.config.node, world.nodes, Ways.of(self.config, links), yielded)
 
     def _lost_now(self) -> Lost:
         now = asyncio.get_running_loop().time()
@@ -208,19 +206,6 @@ class Announcer:
         nodes, told = self._nodes_said.usable(), self._advertisements.items()
         return World(services, nodes, self._pools_read, labels, told, serving, self._holders.all())
 
-    def _watch_second(self, ways: Ways) -> None:
-        """Hear from now on of the addresses that this node is second for."""
-        guarded: dict[str, list[Address]] = {}
-        by_link: dict[str, set[Address]] = {}
-        self._ways = {}
-        for address, each in self._plan.items():
-            if each.second == self.config.node and (way := ways.to_node(each, self._nodes_said.places(each.owner))) is not None:
-                guarded.setdefault(each.owner, []).append(address)
-                by_link.setdefault(way[0], set()).add(address)
-                self._ways[address] = way
-        self._guarded = guarded
-        self._holder.guard(by_link)
-
     async def _stand_guard(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -232,9 +217,9 @@ class Announcer:
                 self._lose(node, address)
             if any(lost):
                 self._wake.set()
-            said = {node: [each for each in addresses if self._has_said(node, each)] for node, addresses in self._guarded.items()}
+            said = {node: [each for each in addresses if self._has_said(node, each)] for node, addresses in self._task.guarded.items()}
             for _node, address in self._guard.questions({node: addresses for node, addresses in said.items() if addresses}, loop.time()):
-                link, mac = self._ways[address]
+                link, mac = self._task.ways[address]
                 self._holder.ask(link, address, mac)
 
     def _has_said(self, node: str, address: Address) -> bool:
@@ -316,12 +301,9 @@ class Announcer:
         while True:
             await self._unsaid.wait()
             self._unsaid.clear()
-            wanted: dict[str, set[str]] = {}
-            for address, held in self._holder.held.items():
-                for key in self._plan[address].services if address in self._plan else ():
-                    wanted.setdefault(key, set()).update(held.links)
+            links = {address: held.links for address, held in self._holder.held.items()}
             try:
-                await records.write(self._client, self._records.items(), self.config.node, wanted)
+                await records.write(self._client, self._records.items(), self.config.node, self._plan, links)
             except ApiError as error:
                 log.warning("not said who answers for load balancers", error=error.message)
                 self._unsaid.set()

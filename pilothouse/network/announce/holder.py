@@ -62,35 +62,30 @@ class Holder:
         found = await self._in_thread(interfaces.links)
         self.links = {link.name: link for link in found}
         self._macs = frozenset(link.mac for link in found)
-        for name in [name for name, wire in self._wires.items() if wire.link.index != getattr(self.links.get(name), "index", -1)]:
+        gone = [name for name, wire in self._wires.items() if wire.link.index != getattr(self.links.get(name), "index", -1)]
+        for name in gone:
             self._wires.pop(name).close()
+        if gone:
+            self._watch()
 
     async def settle(self, wanted: Mapping[Address, frozenset[str]], known: Mapping[Address, object]) -> dict[Address, bytes]:
         """Hold these addresses on these links, and of `known` no others. Returns those that somebody else has: his MAC address.
 
         Raises InterfaceFailure, when the kernel refuses one; the others are held.
         """
-        present_ours = {each.interface.ip for link in self.links.values() for each in link.addresses if each.is_ours}
-        await self._drop(((present_ours & known.keys()) | self.held.keys()) - wanted.keys())
-        missing = self._missing(wanted)
+        surplus, present, missing = await self._in_thread(_difference, self.links, dict(self.held), wanted, known)
+        now = asyncio.get_running_loop().time()
+        # From before a restart: the kernel has answered for it all the time.
+        self.held.update((address, Held(links, now)) for address, links in present.items())
+        await self._drop(surplus)
         taken = await self._probe(missing)
         refused = await self._take({address: links for address, links in missing.items() if address not in taken})
         await self._write_rules()
-        self._watch()
+        if surplus or present or missing:
+            self._watch()
         if refused:
             raise InterfaceFailure("; ".join(f"{address}: {why}" for address, why in islice(refused.items(), 3)))
         return taken
-
-    def _missing(self, wanted: Mapping[Address, frozenset[str]]) -> dict[Address, frozenset[str]]:
-        """What links have not got yet. What they have from before a restart is held: the kernel has answered for it all the time."""
-        missing = {}
-        for address, links in wanted.items():
-            present = self._present(address, links)
-            if present and address not in self.held:
-                self.held[address] = Held(present, asyncio.get_running_loop().time())
-            if not links <= present:
-                missing[address] = links
-        return missing
 
     async def renew(self) -> None:
         """Each address has its whole lifetime before it again. Raises InterfaceFailure."""
@@ -102,8 +97,9 @@ class Holder:
 
     def guard(self, guarded: Mapping[str, Collection[Address]]) -> None:
         """Addresses of others to hear of, by link."""
-        self._guarded = guarded
-        self._watch()
+        if guarded != self._guarded:
+            self._guarded = guarded
+            self._watch()
 
     def ask(self, link: str, address: Address, mac: bytes) -> None:
         """Whether that one still answers for the address; the answer is heard as a claim."""
@@ -127,11 +123,6 @@ class Holder:
         if self._probed is not None and address in self._probing.get(link, ()):
             self._probed[address] = mac
         self._heard(link, address, mac)
-
-    def _present(self, address: Address, links: Collection[str]) -> frozenset[str]:
-        return frozenset(
-            name for name in links if (link := self.links.get(name)) is not None and (found := link.has(address)) and found.is_ours
-        )
 
     async def _probe(self, missing: Mapping[Address, Collection[str]]) -> dict[Address, bytes]:
         found: dict[Address, bytes] = {}
@@ -238,6 +229,28 @@ class Holder:
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+
+def _difference(
+    links: Mapping[str, Link], held: Collection[Address], wanted: Mapping[Address, frozenset[str]], known: Mapping[Address, object]
+) -> tuple[set[Address], dict[Address, frozenset[str]], dict[Address, frozenset[str]]]:
+    """Addresses to give up; those that links have though they are not held, and where; those that are missing, and where.
+
+    Beside the loop: it costs some microseconds an address.
+    """
+    ours = {each.interface.ip for link in links.values() for each in link.addresses if each.is_ours}
+    surplus = ((ours & known.keys()) | set(held)) - wanted.keys()
+    found: dict[Address, frozenset[str]] = {}
+    missing: dict[Address, frozenset[str]] = {}
+    for address, names in wanted.items():
+        present = frozenset(
+            name for name in names if (link := links.get(name)) is not None and (has := link.has(address)) is not None and has.is_ours
+        )
+        if present and address not in held:
+            found[address] = present
+        if not names <= present:
+            missing[address] = names
+    return surplus, found, missing
 
 
 def _batches(addresses: Iterable[Address]) -> Iterator[list[Address]]:

@@ -12,7 +12,8 @@ from pilothouse.client.client import Client
 from pilothouse.model import meta
 from pilothouse.model.errors import AlreadyExists, NotFound
 from pilothouse.model.json import Object
-from pilothouse.model.load_balancers import NAMESPACE, SERVICEL2STATUSES
+from pilothouse.model.load_balancers import NAMESPACE, SERVICEL2STATUSES, Address
+from pilothouse.network.announce.plan import Announced
 
 
 def service_of(record: Object) -> str:
@@ -66,9 +67,20 @@ def difference(records: Iterable[Object], node: str, wanted: Mapping[str, Iterab
     return puts, surplus
 
 
-async def write(client: Client, records: Iterable[Object], node: str, wanted: Mapping[str, Iterable[str]]) -> None:
-    """Bring this node's records to `wanted`, see `difference`. Raises ApiError."""
-    puts, surplus = await asyncio.to_thread(difference, records, node, wanted)
+async def write(
+    client: Client, records: Iterable[Object], node: str, plan: Mapping[Address, Announced], held: Mapping[Address, Iterable[str]]
+) -> None:
+    """Bring this node's records to what it holds, see `difference`. held: links by address. Raises ApiError."""
+
+    def compare() -> tuple[dict[str, Object], list[str]]:
+        wanted: dict[str, set[str]] = {}
+        for address, links in held.items():
+            for key in plan[address].services if address in plan else ():
+                wanted.setdefault(key, set()).update(links)
+        return difference(records, node, wanted)
+
+    # Beside the loop: a name costs a digest.
+    puts, surplus = await asyncio.to_thread(compare)
     for name, status in puts.items():
         await _put(client, name, status)
     for name in surplus:
