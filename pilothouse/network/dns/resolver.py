@@ -8,12 +8,13 @@ import asyncio
 import contextlib
 import struct
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
 import structlog
 
+from pilothouse.aio.tasks import TaskSet
 from pilothouse.network.dns import codec, metrics
 from pilothouse.network.dns.answers import ORDERS, AnswerCache, of_asker
 from pilothouse.network.dns.cache import Cache
@@ -184,20 +185,20 @@ class Resolver:
                 await asyncio.sleep(PREPARE_S)
                 began = time.perf_counter()
 
-    async def ask(self, elsewhere: Elsewhere) -> bytes:
-        """The answer with the help of other servers; SERVFAIL when they have none."""
-        answer = await self._asked_for(elsewhere)
+    async def ask(self, elsewhere: Elsewhere, tasks: TaskSet) -> bytes:
+        """The answer with the help of other servers; SERVFAIL when they have none. tasks: for what goes on after the answer."""
+        answer = await self._asked_for(elsewhere, tasks)
         if not elsewhere.stream and len(answer) > elsewhere.question.limit_bytes:
             answer = codec.cut_off(elsewhere.question, answer)
         metrics.responses[answer[3] & 0xF] += 1
         return answer
 
-    async def _asked_for(self, elsewhere: Elsewhere) -> bytes:
+    async def _asked_for(self, elsewhere: Elsewhere, tasks: TaskSet) -> bytes:
         way, inquiry = elsewhere.way, elsewhere.inquiry
         try:
             while True:
                 try:
-                    found = self._known(inquiry) or await self._fetched(inquiry)
+                    found = self._known(inquiry) or await self._fetched(inquiry, tasks)
                 except NoAnswer as error:
                     self._tell(inquiry, error)
                     inquiry = way.throw(error)
@@ -213,28 +214,22 @@ class Resolver:
         finally:
             way.close()
 
-    async def _fetched(self, inquiry: Inquiry) -> bytes:
+    async def _fetched(self, inquiry: Inquiry, tasks: TaskSet) -> bytes:
         """Raises NoAnswer."""
         forward = inquiry.block.forward
         if forward is None:
             raise NoAnswer("no servers are named for it")
         upstream, question, limit = self._upstreams.get(forward) or self._make(forward), inquiry.question, inquiry.limit_bytes
         stale = self._cache.stale(question, limit_bytes=limit, of=forward) if inquiry.block.stale_s else None
-        try:
-            async with asyncio.timeout(None if stale is None else STALE_AFTER_S):
-                return await self._cache.ask(
-                    question,
-                    limit_bytes=limit,
-                    fetch=lambda: upstream.ask(inquiry.message, stream=inquiry.stream or forward.force_tcp),
-                    longest_s=inquiry.block.longest_s,
-                    stale_s=inquiry.block.stale_s,
-                    of=forward,
-                )
-        except (NoAnswer, TimeoutError):
-            if stale is None:
-                raise
-            metrics.STALE.add()
-            return stale
+        answer = self._cache.ask(
+            question,
+            limit_bytes=limit,
+            fetch=lambda: upstream.ask(inquiry.message, stream=inquiry.stream or forward.force_tcp),
+            longest_s=inquiry.block.longest_s,
+            stale_s=inquiry.block.stale_s,
+            of=forward,
+        )
+        return await answer if stale is None else await _soon(tasks.start(_if_any(answer), name="DNS answer"), stale)
 
     def _way(self, question: Question, message: bytes, stream: bool, asker: str) -> Way:
         block = self._configuration.block_of(question.name)
@@ -343,6 +338,24 @@ def _in_turn(answers: Sequence[Record], turn: int) -> Sequence[Record]:
     ordered = sorted(answers, key=lambda each: str(each.value))
     start = turn * max(len(ordered) // ORDERS, 1) % len(ordered)
     return ordered[start:] + ordered[:start]
+
+
+async def _soon(answer: "asyncio.Task[bytes | None]", stale: bytes) -> bytes:
+    """The answer, or the stale one where it does not come; a late one is kept for the next asker. Source: RFC 8767 section 5."""
+    found = None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STALE_AFTER_S):
+            found = await asyncio.shield(answer)
+    if found is None:
+        metrics.STALE.add()
+    return found or stale
+
+
+async def _if_any(answer: Awaitable[bytes]) -> bytes | None:
+    try:
+        return await answer
+    except NoAnswer:
+        return None
 
 
 def _senseless(question: Question, error: Exception) -> bytes:

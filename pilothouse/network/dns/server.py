@@ -93,7 +93,7 @@ class DatagramServer:
     async def _ask(self, elsewhere: Elsewhere, asker: tuple[str, int]) -> None:
         began = time.perf_counter()
         try:
-            self._send(await self._resolver.ask(elsewhere), asker)
+            self._send(await self._resolver.ask(elsewhere, self._tasks), asker)
         finally:
             self._places.give(asker[0])
             metrics.DURATION.observe(time.perf_counter() - began)
@@ -207,7 +207,7 @@ class _Connection:
 
     async def _ask(self, elsewhere: Elsewhere, began: float) -> None:
         try:
-            answer = await self._resolver.ask(elsewhere)
+            answer = await self._resolver.ask(elsewhere, self._tasks)
             with contextlib.suppress(OSError, TimeoutError):
                 await self._send(answer)
         finally:

@@ -104,6 +104,7 @@ class Authority(asyncio.DatagramProtocol):
         self.records = records
         self.silent = silent
         self.code = code
+        self.delay_s = 0.0
         self.asked: list[str] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -124,7 +125,7 @@ class Authority(asyncio.DatagramProtocol):
             answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", found))
         else:
             answer.authority.append(dns.rrset.from_text("org.", 60, "IN", "SOA", "ns.org. host.org. 1 7200 900 1209600 60"))
-        self.transport.sendto(answer.to_wire(), addr)
+        asyncio.get_running_loop().call_later(self.delay_s, self.transport.sendto, answer.to_wire(), addr)
 
 
 @contextlib.asynccontextmanager

@@ -1,12 +1,14 @@
 """A Corefile at work: hosts, rewrites, stub domains, stale answers, completion of names."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS, SERVICES
+from pilothouse.network.dns.resolver import STALE_AFTER_S
 from tests.network.cluster import service
 from tests.network.dns.served import ORIGIN, authority, configuration, served
 
@@ -78,6 +80,19 @@ async def test_an_old_answer_is_better_than_none_where_it_is_asked_for() -> None
         message = await asked.message("example.org")
         assert (str(message.answer[0][0]), message.answer[0].ttl) == ("192.0.2.77", 30)
         assert len(server.asked) > 1, "it was asked for anew first"
+
+
+async def test_an_answer_that_comes_after_the_stale_one_was_given_is_for_the_next_asker() -> None:
+    corefile = ROOT % "cache 3 {\n serve_stale 1m\n }"
+    async with authority() as (upstream, server), served(corefile=corefile, upstream=(upstream,)) as asked:
+        assert await asked.ask("example.org") == ["192.0.2.77"]
+        server.records, server.delay_s = {"example.org": "192.0.2.78"}, STALE_AFTER_S + 0.3
+        await asyncio.sleep(3.1)
+        assert await asked.ask("example.org") == ["192.0.2.77"]
+        await asyncio.sleep(0.8)
+        began = time.perf_counter()
+        assert await asked.ask("example.org") == ["192.0.2.78"]
+        assert time.perf_counter() - began < STALE_AFTER_S
 
 
 def pod(name: str, address: str, **spec: object) -> Object:
