@@ -16,6 +16,7 @@ from zlib import crc32
 from pilothouse.model.json import Object
 from pilothouse.network.service.chains import (
     LOCAL_BASE,
+    MOST_ENDPOINTS,
     NODE_PORT_PICKS,
     PICKS,
     Chains,
@@ -34,6 +35,8 @@ SETS = 16
 """Over which namespaces are spread: who has too many clients leaves the services of most others theirs."""
 MOST_CLIENTS = 131_072
 """In a set; further ones are routed like any other client, each connection anew."""
+NOWHERE = numbered(MOST_ENDPOINTS)
+"""No seat: they are fewer than that."""
 
 Seats = Mapping[Target, int]
 
@@ -105,10 +108,15 @@ def _chains(config: FamilyConfig, affinity: Affinity, pick: Pick) -> Chains:
             to_endpoint(config, is_node_port=pick.is_node_port),
             f"delete @{affinity.clients} {{ {client} }}",
         ),
-        known: tuple(f"meta priority set {numbered(base + seat)} {client} @{affinity.clients} jump {keep}" for seat in range(pick.seats)),
+        # It returns with the client's seat as the priority: the kernel goes through all jumps that there are whenever a verdict changes.
+        known: (
+            *(f"meta priority set {numbered(base + seat)} {client} @{affinity.clients} return" for seat in range(pick.seats)),
+            f"meta priority set {NOWHERE}",
+        ),
         f"{stays}/{pick.endpoints}": (
             mark(config),
             f"jump {known}",
+            f"meta priority != {NOWHERE} jump {keep}",
             f"meta priority set {random_number(pick.endpoints, is_local=pick.is_local)}",
             f"meta priority set {destination(config, is_node_port=pick.is_node_port)} . meta priority map @{picks}",
             goto(keep),
