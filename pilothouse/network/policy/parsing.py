@@ -10,7 +10,6 @@ from pilothouse.model.policy_refusals import REHEARSE
 from pilothouse.model.selector import from_label_selector
 from pilothouse.network.policy.rules import Block, NodePeers, Peers
 
-
 _YES = ("true", "yes", "on", "1")
 """An annotation is no field that could be refused, and a policy that was to be rehearsed must not drop."""
 
