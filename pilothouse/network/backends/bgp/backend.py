@@ -21,11 +21,11 @@ from pilothouse.network.backends.bgp import kernel
 from pilothouse.network.backends.bgp.configuration import Configuration
 from pilothouse.network.backends.bgp.control import ControlFailure
 from pilothouse.network.backends.bgp.process import Bird, folder_of
-from pilothouse.network.backends.bgp.report import CONDITION, NOT_CHOSEN, Line, lines, said
+from pilothouse.network.backends.bgp.report import CONDITION, NOT_CHOSEN, Line, lines, refused, said
 from pilothouse.network.backends.bgp.routers import RouterSession, routers
 from pilothouse.network.backends.bgp.sessions import NodeSession, Topology, topology
 from pilothouse.network.backends.bgp.settings import BGPSettings
-from pilothouse.network.backends.bgp.states import SessionState, states
+from pilothouse.network.backends.bgp.states import SessionState, states, with_causes
 from pilothouse.network.backends.bgp.watching import Complaints, Watched
 from pilothouse.network.backends.config import Address
 from pilothouse.network.backends.seam import BackendFailure, Outcome, Peer, Surroundings, View
@@ -48,12 +48,14 @@ class _Known:
     settings: BGPSettings = field(default_factory=BGPSettings)
     nodes: tuple[NodeSession, ...] = ()
     routers: tuple[RouterSession, ...] = ()
+    refused: tuple[Line, ...] = ()
     states: dict[str, SessionState] = field(default_factory=dict)
     failure: str = ""
 
     def lines(self) -> list[Line]:
         settings = self.settings
-        return lines(self.nodes, self.routers, self.states, as_number=settings.as_number, port=settings.listen_port)
+        spoken = lines(self.nodes, self.routers, self.states, as_number=settings.as_number, port=settings.listen_port)
+        return [*spoken, *self.refused]
 
     def told(self) -> dict[str, int]:
         """By session that is up: how many routes came by it."""
@@ -155,6 +157,7 @@ class BGP:
         outside = routers(self._watched.peers, own, settings, await self._watched.passwords())
         announcements, groups, problems = await self._watched.announced(own.node, settings)
         self._known.settings, self._known.nodes, self._known.routers = settings, found.sessions, outside.sessions
+        self._known.refused = refused(self._watched.peers, outside.problems)
         configuration = Configuration(
             folder=str(folder_of(self._config)),
             router_id=router_id(own),
@@ -211,7 +214,7 @@ class BGP:
 
     async def _look(self) -> None:
         try:
-            self._known.states = states(await self._bird.command("show protocols all"))
+            self._known.states = with_causes(states(await self._bird.command("show protocols all")), self._known.states)
         except ControlFailure as failure:
             log.warning("sessions are not known", why=str(failure))
 

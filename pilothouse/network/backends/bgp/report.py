@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pilothouse.model import bgp
+from pilothouse.model import bgp, meta
+from pilothouse.model.json import Object
 from pilothouse.network.backends.bgp.routers import RouterSession
 from pilothouse.network.backends.bgp.sessions import NodeSession
 from pilothouse.network.backends.bgp.states import SessionState
 
 CONDITION = "BGPSessionsDown"
 UP, DOWN, NO_BIRD, NOT_CHOSEN = "BGPSessionsUp", "BGPSessionsDown", "BIRDNotRunning", "BGPNotChosen"
+REFUSED = "Refused"
+"""In place of a session's state, of a BGPPeer that is not carried out."""
 MOST_NAMED = 5
 _CAUSES = (
     ("Connection refused", "nothing listens at TCP port {port} there"),
@@ -75,6 +78,16 @@ def lines(
         }
         found.append(Line(bgp.ROUTER, router.peer, str(router.address), state, _cause(state, facts)))
     return found
+
+
+def refused(peers: Iterable[Object], problems: Mapping[str, str]) -> tuple[Line, ...]:
+    """BGPPeers without a session. problems: why, by name."""
+    found = []
+    for peer in peers:
+        name, address = meta.name(peer), str((peer.get("spec") or {}).get("peerAddress") or "")
+        if why := problems.get(name):
+            found.append(Line(bgp.ROUTER, name, address, SessionState(f"refused {name}", REFUSED), why))
+    return tuple(found)
 
 
 def said(found: Sequence[Line], failure: str) -> Said:

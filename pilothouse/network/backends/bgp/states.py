@@ -1,7 +1,7 @@
 """How BIRD's sessions are, read from its answer to `show protocols all`. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 ESTABLISHED = "Established"
@@ -26,6 +26,19 @@ class SessionState:
     @property
     def is_up(self) -> bool:
         return self.state == ESTABLISHED
+
+
+def with_causes(found: dict[str, SessionState], before: Mapping[str, SessionState]) -> dict[str, SessionState]:
+    """What a neighbour has said of why it wants no session counts until it says something else: afterwards it only closes connections."""
+    for name, session in found.items():
+        known = before.get(name)
+        if known is not None and not session.is_up and _says_nothing(session.error) and not _says_nothing(known.error):
+            session.error = known.error
+    return found
+
+
+def _says_nothing(error: str) -> bool:
+    return error in ("", "Socket: Connection reset by peer", "Socket: Connection closed")
 
 
 def states(lines: Iterable[str]) -> dict[str, SessionState]:

@@ -3,10 +3,10 @@
 import json
 
 from pilothouse.model import bgp
-from pilothouse.network.backends.bgp.report import lines, said
+from pilothouse.network.backends.bgp.report import lines, refused, said
 from pilothouse.network.backends.bgp.sessions import topology
 from pilothouse.network.backends.bgp.settings import BGPSettings
-from pilothouse.network.backends.bgp.states import SessionState, states
+from pilothouse.network.backends.bgp.states import SessionState, states, with_causes
 from tests.network.backends.bgp.objects import node, view
 
 ANSWER = """\
@@ -55,6 +55,26 @@ def test_a_condition_names_who_does_not_answer_and_the_likely_cause() -> None:
     known[by_node["n3"]].state = "Established"
     assert not said(lines(found, (), known, as_number=64512, port=179), "").is_true
     assert said((), "this node has no BIRD").message == "this node has no BIRD; routes stay as they are"
+
+
+def test_what_a_neighbour_has_said_counts_while_it_only_closes_connections() -> None:
+    before = states(ANSWER)
+    closed = {name: SessionState(name, "Active", error="Socket: Connection reset by peer") for name in before}
+    found = with_causes(closed, before)
+    assert found["router4_0480a93d2e9b094b"].error == "Error: Bad peer AS"
+    assert found["router6_1111111111111111"].error == "Socket: Connection reset by peer"
+    up = with_causes({"router4_0480a93d2e9b094b": SessionState("router4_0480a93d2e9b094b", "Established")}, before)
+    assert up["router4_0480a93d2e9b094b"].error == ""
+    later = {"router4_0480a93d2e9b094b": SessionState("router4_0480a93d2e9b094b", "Active", error="Socket: Connection refused")}
+    assert with_causes(later, before)["router4_0480a93d2e9b094b"].error == "Socket: Connection refused"
+
+
+def test_a_router_that_is_not_carried_out_is_told_of_among_those_that_are_down() -> None:
+    rack = {"metadata": {"name": "rack"}, "spec": {"peerAddress": "192.0.2.200"}}
+    found = refused([rack, {"metadata": {"name": "other"}}], {"rack": "its holdTime is no duration"})
+    told = said(found, "")
+    assert told.is_true
+    assert told.message == "1 of 1 BGP sessions are down: rack at 192.0.2.200: its holdTime is no duration"
 
 
 def test_an_annotation_is_bounded_and_names_those_that_are_down_first() -> None:
