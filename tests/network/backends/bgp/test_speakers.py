@@ -121,7 +121,7 @@ def test_of_two_reflectors_one_may_be_lost(tmp_path: Path) -> None:
         cluster.set(backend="BGP", bgp={"routeReflectors": {"nodeSelector": {"matchLabels": {"reflects": "yes"}}}, "holdTimeSeconds": 3})
         for host in cluster.hosts:
             cluster.start(host)
-        until(cluster.settled, "all follow", within_s=40)
+        until(cluster.settled, "all follow")
         assert reaches(first, second)
         with pytest.raises(KeyError):
             session(first, second)
