@@ -13,6 +13,7 @@ from pilothouse.cli.trace.story import Facts, Story, story
 from pilothouse.cli.trace.target import Endpoint, Target
 from pilothouse.model.errors import NotFound, TooManyRequests
 from pilothouse.model.json import Object
+from pilothouse.model.policy_refusals import REHEARSE
 from pilothouse.network.trace import TraceConfig, Tracing
 from pilothouse.network.trace.wanted import Sending, wanted
 from tests.e2e.network.conftest import Namespace, sh
@@ -43,6 +44,14 @@ add chain ip pilothouse-t-policy ingress-0011223344556677
 add rule ip pilothouse-t-policy ingress-0011223344556677 counter drop
 add chain ip pilothouse-t-policy entering {{ type filter hook forward priority 1; policy accept; }}
 add rule ip pilothouse-t-policy entering ip daddr vmap {{ {SERVER} : jump ingress-0011223344556677 }}
+"""
+REHEARSAL = f"""
+add table ip pilothouse-t-policy
+add chain ip pilothouse-t-policy ingress-would-0011223344556677
+add rule ip pilothouse-t-policy ingress-would-0011223344556677 tcp dport 9090 return
+add rule ip pilothouse-t-policy ingress-would-0011223344556677 counter
+add chain ip pilothouse-t-policy entering {{ type filter hook forward priority 1; policy accept; }}
+add rule ip pilothouse-t-policy entering ip daddr vmap {{ {SERVER} : jump ingress-would-0011223344556677 }}
 """
 FIREWALL = f"""
 add table ip filter
@@ -152,6 +161,29 @@ async def test_a_network_policy_is_named(ours: Host, listening: None) -> None:
     assert (told.outcome, told.policies) == ("dropped", ("default/deny",))
     assert told.cause == "NetworkPolicy default/deny does not allow it: ingress to pod default/server, tcp port 8080"
     assert "drop" in told.rule
+
+
+@pytest.mark.parametrize(("allowed", "would"), [(9090, ("NetworkPolicy default/try (ingress)",)), (8080, ())])
+async def test_a_rehearsal_is_named_where_it_would_drop(ours: Host, listening: None, allowed: int, would: tuple[str, ...]) -> None:
+    load(SERVICE_TABLE + LEADS + REHEARSAL.replace("9090", str(allowed)))
+    metadata = {"name": "try", "namespace": "default", "annotations": {REHEARSE: "true"}}
+    told = await ours.trace(WEB, policies=[{**DENY, "metadata": metadata}])
+    assert (told.outcome, told.would) == ("answered", would)
+
+
+async def test_of_a_trace_that_is_broken_off_nothing_stays(ours: Host) -> None:
+    async def nowhere(_: Sending) -> str:
+        return ours.client.path
+
+    tracing = Tracing(CONFIG, nowhere)
+    send = {"namespace": "default", "pod": "client", "uid": "client", "destination": SERVER, "port": 9}
+    sh("nft", "-f", "-", input="add table ip shut\nadd chain ip shut f { type filter hook forward priority 0; policy drop; }\n")
+    identifier = await tracing.begin(wanted({"protocol": "tcp", "sourcePort": 42002, "sources": [CLIENT], "seconds": 9.0, "send": send}))
+    assert "trace" in sh("nft", "list", "tables")
+    tracing.forget(identifier)
+    async with asyncio.timeout(5):
+        while "trace" in sh("nft", "list", "tables"):
+            await asyncio.sleep(0.02)
 
 
 async def test_a_firewall_of_somebody_else_is_named_with_its_rule(ours: Host, listening: None) -> None:
