@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,13 +105,19 @@ def test_services_with_affinity_share_chains_and_sets() -> None:
     assert not [word for word in ("add chain", "add set", "add rule") if word in commands]
 
 
-def test_idle_chains_of_affinity_go_before_those_that_they_lead_to() -> None:
+def test_idle_chains_of_affinity_go_before_those_that_they_lead_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilothouse.network.service.book.MOST_IDLE", 5)
     rng = random.Random(7)
     book, now = book_of(), dict.fromkeys("abcdef", NOTHING)
     present: dict[str, list[str]] = {}
     for _ in range(400):
         changed = {
-            name: stays(*(f"10.244.0.{n}" for n in range(rng.randrange(20))), before=now[name], clusterIP=f"10.96.0.{ord(name)}")
+            name: stays(
+                *(f"10.244.0.{n}" for n in range(rng.randrange(20))),
+                before=now[name],
+                clusterIP=f"10.96.0.{ord(name)}",
+                sessionAffinityConfig={"clientIP": {"timeoutSeconds": rng.randrange(1, 9)}},
+            )
             for name in rng.sample("abcdef", 2)
         }
         now |= changed
