@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import socket
+import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -202,6 +204,27 @@ async def test_a_standby_that_ends_or_hangs_is_replaced_by_one_that_knows_as_muc
             await until_told(standby)
         assert second.alive()
         assert await asyncio.to_thread(ask, KNOWN, config.port, 0.5) == ["10.96.0.20"]
+    finally:
+        end(standby)
+
+
+async def test_a_process_that_is_slow_to_begin_keeps_nobody_waiting(
+    cluster: FakeCluster, config: ClusterDNSConfig, standby: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def slow(*_: object) -> socket.socket:
+        begun.set()
+        time.sleep(2)
+        raise OSError("no process")
+
+    monkeypatch.setattr(subprocess, "Popen", slow)
+    try:
+        async with serving(cluster, config):
+            await asyncio.to_thread(begun.wait)
+            began = time.perf_counter()
+            assert await asyncio.to_thread(ask, KNOWN, config.port) == ["10.96.0.20"]
+            assert time.perf_counter() - began < 1
     finally:
         end(standby)
 

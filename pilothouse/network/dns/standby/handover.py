@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL
@@ -155,7 +155,7 @@ class Keeper:
             while True:
                 began = loop.time()
                 try:
-                    with self._start() as door:
+                    with await self._started() as door:
                         await self._keep(door)
                 except OSError as error:
                     log.warning("the standby of the DNS server is started again", why=str(error))
@@ -174,10 +174,28 @@ class Keeper:
             await asyncio.to_thread(end, self._path)
             raise
 
-    def _start(self) -> socket.socket:
+    async def _started(self) -> socket.socket:
         """Our end of what it is told by. Raises OSError."""
-        numbers = [each.fileno() for each, _ in self._sockets]
-        spec = {"sockets": [[each.fileno(), *name] for each, name in self._sockets], "seconds": ANSWERS_S}
+        # In a thread: on a busy machine a new process takes longer to begin than a question may wait. With sockets of its own, for those of
+        # the server may be closed meanwhile.
+        starting = asyncio.ensure_future(asyncio.to_thread(self._start, [(each.dup(), name) for each, name in self._sockets]))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with suppress(OSError):
+                (await starting).close()
+            raise
+
+    def _start(self, sockets: Sequence[tuple[socket.socket, Held]]) -> socket.socket:
+        """sockets: are closed here. Blocks."""
+        with ExitStack() as held:
+            for each, _ in sockets:
+                held.enter_context(each)
+            return self._spawn(sockets)
+
+    def _spawn(self, sockets: Sequence[tuple[socket.socket, Held]]) -> socket.socket:
+        numbers = [each.fileno() for each, _ in sockets]
+        spec = {"sockets": [[each.fileno(), *name] for each, name in sockets], "seconds": ANSWERS_S}
         command = [sys.executable, "-I", "-S", program.__file__, str(self._path), json.dumps(spec)]
         # Our end is closed in all others that this process starts, so its end is the end of this process.
         ours, theirs = socket.socketpair()
