@@ -106,11 +106,13 @@ def _believe(said: Iterable[Said], networks: Sequence[Network]) -> Believed:
     offered: dict[str, Sequence[Address]] = {}
     refused: dict[str, dict[Address, str]] = {}
     for node in nodes:
-        why = _refuse(node.offered, OFFERED, node, owners, networks) | _refuse(node.stated, STATED, node, owners, networks)
+        # The only node of a cluster is often known by an address of the pod network: it is kept from Services anyhow, and no claim.
+        stated = [each for each in node.stated if not any(each in network for network in networks)]
+        why = _refuse(node.offered, OFFERED, node, owners, networks) | _refuse(stated, STATED, node, owners, networks)
         if why:
             refused[node.name] = why
         offered[node.name] = [each for each in dict.fromkeys(node.offered) if each not in why]
-        owners.update((each, node.name) for each in (*node.offered, *node.stated) if each not in why)
+        owners.update((each, node.name) for each in (*node.offered, *stated) if each not in why)
     present = [node for node in nodes if node.is_usable]
     usable = sorted([node for node in present if not node.is_excluded] or present, key=lambda each: each.name)
     numbers = {version: frozenset(int(each) for each in owners if each.version == version) for version in (4, 6)}

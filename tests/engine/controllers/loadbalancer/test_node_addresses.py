@@ -65,6 +65,12 @@ def test_what_can_be_no_nodes_address_does_not_count(address: str, why: str) -> 
     assert why in found.refused["n1"][ip_address(address)]
 
 
+def test_a_node_that_is_known_by_an_address_of_the_pod_network_is_not_suspected() -> None:
+    found = believed(made(node(), 2026, ("10.244.0.1", "127.0.0.1")))
+    assert found.owners == {ip_address("192.0.2.7"): "n1"}
+    assert not found.refused
+
+
 @pytest.mark.parametrize(("of_old", "stated"), [("192.0.2.7", ()), ("", ("192.0.2.7",))])
 def test_what_an_older_node_has_is_not_anothers(of_old: str, stated: tuple[str, ...]) -> None:
     old, new = made(node("old", of_old), 2025, stated), made(node("new", "192.0.2.7"), 2026, ("192.0.2.7",))
