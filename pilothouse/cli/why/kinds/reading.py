@@ -12,6 +12,7 @@ from pilothouse.model.load_balancers import (
     BGPADVERTISEMENTS,
     L2ADVERTISEMENTS,
     NAMESPACE,
+    SERVICE_NAME_LABEL,
     SERVICEL2STATUSES,
     annotation,
 )
@@ -59,14 +60,22 @@ async def _autoscaler(reader: Reader, name: str, namespace: str) -> Parts:
 
 
 async def _service(reader: Reader, name: str, namespace: str) -> Parts:
-    """With the pods that it selects, and who answers for addresses of pools."""
+    """With the pods that it selects, its endpoints, and who answers for addresses of pools."""
     found = await reader.get_or_none(kinds.SERVICES, name, namespace)
     if found is None:
         return {"workload": None}
     selector = (found.get("spec") or {}).get("selector") or {}
     pods = (await reader.list_all(kinds.PODS, namespace)).items if selector else []
     chosen = [pod for pod in pods if selector.items() <= meta.labels(pod).items() and not _has_ended(pod)]
-    return {"workload": found, "pods": chosen, **await _announced(reader, found)}
+    return {"workload": found, "pods": chosen, "endpoints": await _slices(reader, name, namespace), **await _announced(reader, found)}
+
+
+async def _slices(reader: Reader, name: str, namespace: str) -> list[Object] | None:
+    """None for a user who may not see them."""
+    try:
+        return (await reader.list_all(kinds.ENDPOINTSLICES, namespace, label_selector=f"{SERVICE_NAME_LABEL}={name}")).items
+    except Forbidden:
+        return None
 
 
 async def _announced(reader: Reader, service: Object) -> Parts:

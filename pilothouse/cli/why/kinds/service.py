@@ -3,6 +3,7 @@
 from pilothouse.cli.why.finding import SOON, Finding, State
 from pilothouse.cli.why.scene import Scene
 from pilothouse.cli.why.sentence import Why, told
+from pilothouse.cli.why.service_causes import kept_out, no_pods, none_ready, of_port
 from pilothouse.cli.why.worst import worst_of
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -20,8 +21,11 @@ def explain(scene: Scene) -> Why:
         return told(f"{scene.subject} has no address", found) if found else Why(f"{scene.subject} waits for an address")
     if found := _unreached(scene, service):
         return told(f"{scene.subject} is not reached at {_addresses(service)}", found)
-    if found := _leads_nowhere(scene, spec):
+    if found := _without_pods(scene, service):
         return told(f"{scene.subject} leads nowhere", found)
+    if shut := _without_endpoints(scene, service):
+        which = scene.subject if len(shut) == len(spec["ports"]) else f"port {shut[0][0]} of {scene.subject}"
+        return told(f"{which} leads nowhere", shut[0][1])
     return Why(f"{scene.subject} {_well(scene, service)}", state=State.SERVING)
 
 
@@ -55,16 +59,25 @@ def _unreached(scene: Scene, service: Object) -> Finding | None:
     return None
 
 
-def _leads_nowhere(scene: Scene, spec: Object) -> Finding | None:
+def _without_pods(scene: Scene, service: Object) -> Finding | None:
+    spec = service.get("spec") or {}
     if not spec.get("selector") or spec.get("type") == "ExternalName":
         return None
     if not scene.pods:
-        shown = ",".join(f"{key}={value}" for key, value in spec["selector"].items())
-        return Finding((f"no pod has the labels {shown} of its selector",), "compare spec.selector with the pods' labels")
+        return no_pods(service)
     if any(meta.is_true(pod, "Ready") for pod in scene.pods) or spec.get("publishNotReadyAddresses"):
         return None
     worst = worst_of(scene, scene.pods)
-    return worst[1] if worst is not None else Finding(("none of its pods is ready",), _wait(scene), certain_after_s=None)
+    return worst[1] if worst is not None else none_ready(scene.pods)
+
+
+def _without_endpoints(scene: Scene, service: Object) -> list[tuple[int, Finding]]:
+    """Ports that lead nowhere, by number; none where the EndpointSlices may not be seen."""
+    spec = service.get("spec") or {}
+    if scene.endpoints is None or spec.get("type") == "ExternalName":
+        return []
+    found = [(each["port"], of_port(service, each, scene.pods, scene.endpoints)) for each in spec.get("ports") or ()]
+    return [(number, finding) for number, finding in found if finding is not None]
 
 
 def _wait(scene: Scene) -> str:
@@ -74,10 +87,11 @@ def _wait(scene: Scene) -> str:
 def _well(scene: Scene, service: Object) -> str:
     where = _addresses(service) or (service.get("spec") or {}).get("clusterIP") or "names of DNS"
     by = f", for which {' and '.join(scene.announcers)} answers" if scene.announcers else ""
+    shut_out = "".join(f"; {each}" for each in kept_out(service, scene.endpoints or ()))
     if not (service.get("spec") or {}).get("selector"):
-        return f"is reached at {where}{by}"
+        return f"is reached at {where}{by}{shut_out}"
     ready = sum(meta.is_true(pod, "Ready") for pod in scene.pods)
-    return f"is reached at {where}{by}, and leads to {ready} of {len(scene.pods)} pod{'' if len(scene.pods) == 1 else 's'}"
+    return f"is reached at {where}{by}, and leads to {ready} of {len(scene.pods)} pod{'' if len(scene.pods) == 1 else 's'}{shut_out}"
 
 
 def _addresses(service: Object) -> str:
