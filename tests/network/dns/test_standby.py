@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -218,10 +217,10 @@ async def test_a_process_that_is_slow_to_begin_keeps_nobody_waiting(
         time.sleep(2)
         raise OSError("no process")
 
-    monkeypatch.setattr(subprocess, "Popen", slow)
+    monkeypatch.setattr(handover.Keeper, "_spawn", slow)
     try:
         async with serving(cluster, config):
-            await asyncio.to_thread(begun.wait)
+            assert await asyncio.to_thread(begun.wait, 5)
             began = time.perf_counter()
             assert await asyncio.to_thread(ask, KNOWN, config.port) == ["10.96.0.20"]
             assert time.perf_counter() - began < 1
