@@ -85,10 +85,13 @@ def mark(config: FamilyConfig) -> str:
 
 
 def by_origin(into: Chains, config: FamilyConfig, inside: str, outside: str) -> str:
-    """The verdict that leads pods and this node to `inside`, and whoever comes from elsewhere to `outside`; both are verdicts."""
+    """The verdict that leads pods and this node to `inside`, and whoever comes from elsewhere to `outside`; both are verdicts.
+
+    What this node says itself has come in by no interface (0), whichever of its addresses it says it from: a link's, or a load balancer's.
+    """
     rules = (
         f"{config.family.name} saddr {config.cluster} {inside}",
-        f"{config.family.name} saddr @{NODE_ADDRESSES} {inside}",
+        f"iif 0 {inside}",
         outside,
     )
     name = named("x", *rules)

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.containers
 FAMILIES = ("4", "6")
 NEVER, REFUSED = 28, 7
 """Exit codes of curl."""
+FURTHER = {"4": "198.51.100.77", "6": "2001:db8:7::77"}
+"""Addresses of the host at which no node port answers."""
 
 SERVER = """
 import http.server, socket, sys
@@ -132,6 +134,10 @@ async def test_traffic_policies_and_external_addresses(host: None, namespace: Ma
                     assert many(address, port, of=here.outside) == {f"one {OUTSIDE[family]}"}, "only here, and with their own address"
                 assert names(many(external[family], of=here.two)) == {"one", "far"}, "pods reach all"
                 assert names(many(external[family])) == {"one", "far"}, "and the host"
+                sh("ip", "address", "add", FURTHER[family], "dev", "lo")
+                assert names({ask(external[family], source=FURTHER[family]) for _ in range(12)}) == {"one", "far"}, (
+                    "from all of its addresses"
+                )
                 assert ask(balanced[family], of=here.two) == str(NEVER), "no range has the pod"
                 assert json.loads(await asyncio.to_thread(ask, NODE[family], 31080, of=here.outside))["localEndpoints"] == 1
             await here.route(FAR)

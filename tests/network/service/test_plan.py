@@ -248,7 +248,7 @@ def test_a_terminating_endpoint_of_this_node_serves_those_from_outside_while_oth
     assert led_to(found) == {"10.244.1.6"}
     assert led_to(found, "198.51.100.7") == {"10.244.1.6", "10.244.0.7"}
     (rules_,) = (rules for name, rules in found.chains.items() if name.startswith("x-"))
-    assert rules_ == ("ip saddr 10.244.0.0/24 goto pick-1", "ip saddr @node-addresses goto pick-1", "goto pick-local-1")
+    assert rules_ == ("ip saddr 10.244.0.0/24 goto pick-1", "iif 0 goto pick-1", "goto pick-local-1")
 
 
 def test_ports_of_sctp_are_left_out_where_the_kernel_does_not_track_them_and_this_is_told() -> None:
