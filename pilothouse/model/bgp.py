@@ -20,7 +20,7 @@ STATUS = "network.pilothouse.dev/bgp"
 """Annotation of a Node: how its sessions are, as JSON (`shown`)."""
 NODE, ROUTER = "node", "router"
 """What is at the other end of a session."""
-MOST_SESSIONS = 40
+MOST_SESSIONS, MOST_REMARKS, MOST_REMARK = 40, 5, 500
 
 
 def secret_name(peer: Object) -> str:
@@ -28,13 +28,16 @@ def secret_name(peer: Object) -> str:
     return str(((peer.get("spec") or {}).get("passwordSecret") or {}).get("name") or "")
 
 
-def shown(as_number: int, sessions: Iterable[Mapping[str, Any]]) -> str:
+def shown(as_number: int, sessions: Iterable[Mapping[str, Any]], remarks: Iterable[str] = ()) -> str:
     """sessions: each with peer, kind, address, state, since, imported, exported and error. Those that are down come first; of very many
-    only the first are named, and all are counted."""
+    only the first are named, and all are counted. remarks: sentences beside them."""
     ordered = sorted(sessions, key=lambda each: (each["state"] == "Established", each["kind"] == NODE, each["peer"], each["address"]))
     up = sum(each["state"] == "Established" for each in ordered)
     kept = [{key: value for key, value in each.items() if value not in ("", 0)} for each in ordered[:MOST_SESSIONS]]
-    return json.dumps({"as": as_number, "sessions": len(ordered), "up": up, "named": kept})
+    found = {"as": as_number, "sessions": len(ordered), "up": up, "named": kept}
+    if said := [each[:MOST_REMARK] for each in remarks][:MOST_REMARKS]:
+        found["remarks"] = said
+    return json.dumps(found)
 
 
 def status(node: Object) -> dict[str, Any]:
@@ -45,5 +48,9 @@ def status(node: Object) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict) or not all(isinstance(found.get(key), int) for key in ("as", "sessions", "up")):
         return {}
-    named = found.get("named")
-    return {**found, "named": [each for each in named if isinstance(each, dict)] if isinstance(named, list) else []}
+    named, remarks = found.get("named"), found.get("remarks")
+    return {
+        **found,
+        "named": [each for each in named if isinstance(each, dict)] if isinstance(named, list) else [],
+        "remarks": [each for each in remarks if isinstance(each, str)] if isinstance(remarks, list) else [],
+    }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pilothouse.model.json import Object
 
 UP = "Established"
+MOST_NAMED = 5
 
 
 @click.command()
@@ -52,8 +53,21 @@ async def _bgp(session: Session, how: str, only: str | None) -> None:
         return
     up, total = (sum(found.get(key, 0) for found in said.values()) for key in ("up", "sessions"))
     click.echo(f"{up} of {total} sessions are up.")
+    for sentence in _remarks(said):
+        click.echo(sentence)
     rows = [row for name, found in said.items() for row in _rows(name, found)]
     output.table(["node", "with", "address", "state", "since", "routes in", "out"], rows)
+
+
+def _remarks(said: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """What nodes say beside their sessions: once, with those who say it."""
+    by_text: dict[str, list[str]] = {}
+    for name, found in said.items():
+        for text in found.get("remarks") or ():
+            by_text.setdefault(text, []).append(name)
+    for text, names in by_text.items():
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        yield f"{', '.join(names[:MOST_NAMED])}{more}: {output.half(text)}."
 
 
 def _rows(node: str, found: dict[str, Any]) -> Iterator[list[str]]:

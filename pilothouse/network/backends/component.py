@@ -21,7 +21,20 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.linux.packet_size import PacketSize
 from pilothouse.model import meta
 from pilothouse.model.bgp import STATUS
-from pilothouse.model.cluster_network import BGP, CANNOT, CLUSTERNETWORKS, FOLLOWS, GROUP, HOST, NAME, ROUTES, VXLAN, WIREGUARD, Following
+from pilothouse.model.cluster_network import (
+    BGP,
+    CANNOT,
+    CLUSTERNETWORKS,
+    FOLLOWS,
+    GROUP,
+    HOST,
+    MOST_NAMED,
+    NAME,
+    ROUTES,
+    VXLAN,
+    WIREGUARD,
+    Following,
+)
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, NODES, SERVICES
@@ -134,10 +147,9 @@ class NodeBackends:
         except BackendFailure as failure:
             log.warning("how large packets may be is not known anew", why=str(failure))
             remarks.append(f"how large packets may be is not known anew: {failure}")
-        self._conditions.set(
-            UNAVAILABLE, False, "BackendWorks", "; ".join((f"the pods of other nodes are reached by {driver.current}", *remarks))
-        )
-        is_written = await self._publish(found, driver, _following(driver.current, setting, outcome))
+        following = _following(driver.current, setting, outcome)
+        self._conditions.set(UNAVAILABLE, False, "BackendWorks", "; ".join((_reached(following), *remarks)))
+        is_written = await self._publish(found, driver, following)
         if driver.is_leaving:
             return LEAVE_S
         is_alone = is_written and not view.peers and not remarks
@@ -218,7 +230,16 @@ class NodeBackends:
 
 def _following(backend: str, setting: Remembered, outcome: Outcome) -> Following:
     unserved = sorted(outcome.waiting | outcome.problems.keys())
-    return Following(backend, setting.generation, tuple(unserved), next(iter(outcome.problems.values()), ""))
+    return Following(backend, setting.generation, tuple(unserved), next(iter(outcome.problems.values()), outcome.cause if unserved else ""))
+
+
+def _reached(following: Following) -> str:
+    said = f"the pods of other nodes are reached by {following.backend}"
+    waiting = following.waiting
+    if not waiting:
+        return said
+    more = f" and {len(waiting) - MOST_NAMED} more" if len(waiting) > MOST_NAMED else ""
+    return f"{said}, but not yet those of {', '.join(waiting[:MOST_NAMED])}{more}"
 
 
 def _place(node: Object | None) -> object:

@@ -64,10 +64,12 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """problems: by node, why it is not reached as it should be; each becomes an Event of that Node. waiting: nodes that this back end
-    cannot serve yet, because they do not take its packets so far; the back end before it keeps serving them."""
+    cannot serve yet, because they do not take its packets so far; the back end before it keeps serving them. cause: why they wait, where
+    it is in what is set."""
 
     problems: Mapping[str, str] = field(default_factory=dict)
     waiting: frozenset[str] = frozenset()
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pilothouse.client.client import Client
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.engine.controllers.clusternetwork.install import install
 from pilothouse.engine.controllers.loadbalancer.install import install as install_load_balancers
-from pilothouse.model.bgp import BGPPEERS
+from pilothouse.model.bgp import BGPPEERS, STATUS, shown
 from pilothouse.model.cluster_network import CANNOT, CLUSTERNETWORKS, FOLLOWS
 from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
@@ -107,3 +107,10 @@ async def test_a_node_that_does_not_reach_others_is_shown_as_such(kubeconfig: Pa
     conditions = [*found["status"]["conditions"], condition]
     await client.update_status(NODES, found | {"status": found["status"] | {"conditions": conditions}})
     assert "node b does not answer" in await network(kubeconfig, "show")
+
+
+async def test_what_nodes_say_beside_their_sessions_is_shown_once_with_their_names(kubeconfig: Path, client: Client) -> None:  # noqa: F811
+    await client.patch(CLUSTERNETWORKS, "default", {"spec": {"backend": "BGP"}})
+    for name in "ab":
+        await client.patch(NODES, name, {"metadata": {"annotations": {STATUS: shown(64512, [], ["no node has the labels"])}}})
+    assert "0 of 0 sessions are up.\na, b: no node has the labels.\n" in await network(kubeconfig, "bgp")

@@ -21,6 +21,7 @@ from pilothouse.network.backends.bgp import kernel
 from pilothouse.network.backends.bgp.configuration import Configuration
 from pilothouse.network.backends.bgp.control import ControlFailure
 from pilothouse.network.backends.bgp.process import Bird, folder_of
+from pilothouse.network.backends.bgp.remarks import Remark, remarks
 from pilothouse.network.backends.bgp.report import CONDITION, NOT_CHOSEN, Line, lines, refused, said
 from pilothouse.network.backends.bgp.routers import RouterSession, routers
 from pilothouse.network.backends.bgp.sessions import NodeSession, Topology, topology
@@ -49,6 +50,7 @@ class _Known:
     nodes: tuple[NodeSession, ...] = ()
     routers: tuple[RouterSession, ...] = ()
     refused: tuple[Line, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     states: dict[str, SessionState] = field(default_factory=dict)
     failure: str = ""
 
@@ -56,6 +58,10 @@ class _Known:
         settings = self.settings
         spoken = lines(self.nodes, self.routers, self.states, as_number=settings.as_number, port=settings.listen_port)
         return [*spoken, *self.refused]
+
+    def trouble(self) -> str:
+        """Why nodes are not reached, where it is known; "" where it is not."""
+        return next((each.text for each in self.remarks if each.is_trouble), "")
 
     def told(self) -> dict[str, int]:
         """By session that is up: how many routes came by it."""
@@ -94,8 +100,10 @@ class BGP:
                 self._known.settings, self._known.nodes = settings, found.sessions
             else:
                 await self._carry_out(view, view.own, settings, found)
+            self._known.remarks = await asyncio.to_thread(remarks, view, settings, found.sessions, self._known.routers)
         self._applied.set()
-        return Outcome(problems=found.problems, waiting=await self._not_reached(view) - found.problems.keys())
+        waiting = await self._not_reached(view) - found.problems.keys()
+        return Outcome(problems=found.problems, waiting=waiting, cause=self._known.trouble())
 
     async def _not_reached(self, view: View) -> frozenset[str]:
         """Raises BackendFailure."""
@@ -105,7 +113,8 @@ class BGP:
     def facts(self) -> Mapping[str, str]:
         if not self._is_chosen:
             return {STATUS: ""}
-        return {STATUS: shown(self._known.settings.as_number, [each.data() for each in self._known.lines()])}
+        known = self._known
+        return {STATUS: shown(known.settings.as_number, [each.data() for each in known.lines()], [each.text for each in known.remarks])}
 
     async def run(self) -> None:
         """Keeps BIRD running, and says how its sessions are."""
@@ -226,7 +235,7 @@ class BGP:
         self._down_since = {name: self._down_since.get(name, now) for name in down}
         late = {name for name, since in self._down_since.items() if now - since >= GRACE_S}
         if self._is_chosen and (late or not down or self._known.failure):
-            told = said([each for each in found if each.state.is_up or each.state.name in late], self._known.failure)
+            told = said([each for each in found if each.state.is_up or each.state.name in late], self._known.failure, self._known.remarks)
             self._around.conditions.set(CONDITION, told.is_true, told.reason, told.message)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pilothouse.model import bgp, meta
 from pilothouse.model.json import Object
+from pilothouse.network.backends.bgp.remarks import Remark
 from pilothouse.network.backends.bgp.routers import RouterSession
 from pilothouse.network.backends.bgp.sessions import NodeSession
 from pilothouse.network.backends.bgp.states import SessionState
@@ -90,10 +91,19 @@ def refused(peers: Iterable[Object], problems: Mapping[str, str]) -> tuple[Line,
     return tuple(found)
 
 
-def said(found: Sequence[Line], failure: str) -> Said:
-    """failure: why there is no BIRD, "" while it runs."""
+def said(found: Sequence[Line], failure: str, remarks: Sequence[Remark] = ()) -> Said:
+    """failure: why there is no BIRD, "" while it runs. A remark that is trouble makes the condition true where no session is down."""
     if failure:
         return Said(True, NO_BIRD, f"{failure}; routes stay as they are")
+    told = _of_sessions(found)
+    deciding = next((each for each in remarks if each.reason), None)
+    message = "; ".join((told.message, *(each.text for each in remarks)))
+    if told.is_true or deciding is None:
+        return Said(told.is_true, told.reason, message)
+    return Said(deciding.is_trouble, deciding.reason, message)
+
+
+def _of_sessions(found: Sequence[Line]) -> Said:
     down = [each for each in found if not each.state.is_up]
     if not down:
         return Said(False, UP, f"all {len(found)} BGP sessions are up" if found else "there is nobody to speak BGP with")

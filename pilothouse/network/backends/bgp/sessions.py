@@ -1,14 +1,15 @@
 """Who speaks BGP with whom. Pure.
 
-Without reflectors each node has a session with every other one. With them, nodes speak with the reflectors alone, and these with all. A
-node in a network within its machine speaks with the nodes of that machine as well, and by its machine's first node reaches all others:
-that one hands on what it hears, with itself as the next hop.
+Without reflectors each node has a session with every other one, also where some are asked for and no node has their labels: a slip in a
+selector is not to part all nodes. With them, nodes speak with the reflectors alone, and these with all. A node in a network within its
+machine speaks with the nodes of that machine as well, and by its machine's first node reaches all others: that one hands on what it
+hears, with itself as the next hop.
 Source: RFC 4271; RFC 4456 (route reflection).
 """
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from pilothouse.model import meta
@@ -53,10 +54,19 @@ def session_name(kind: str, name: str, version: int) -> str:
     return f"{kind}{version}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
+def in_force(view: View, settings: BGPSettings) -> BGPSettings:
+    """settings as nodes carry them out: while no node has the labels of the reflectors, as if none were asked for."""
+    if settings.reflectors is None:
+        return settings
+    nodes = (*((view.own,) if view.own is not None else ()), *view.peers.values())
+    return settings if any(is_reflector(each, settings) for each in nodes) else replace(settings, reflectors=None)
+
+
 def topology(view: View, settings: BGPSettings) -> Topology:
     own = view.own
     if own is None:
         return Topology((), {})
+    settings = in_force(view, settings)
     sessions: list[NodeSession] = []
     problems: dict[str, str] = {}
     reflects = is_reflector(own, settings)
@@ -104,7 +114,7 @@ def _speak(reflects: bool, other_reflects: bool, settings: BGPSettings) -> bool:
 
 
 def reaches_out(own: Peer, peer: Peer, settings: BGPSettings) -> bool:
-    """Whether the two have a session for which this node, too, opens a connection to the other one's address."""
+    """Whether the two have a session for which this node, too, opens a connection to the other one's address. settings: in force."""
     if peer.through != peer.name or _is_inside(peer, own):
         return False
     return _is_inside(own, peer) or _speak(is_reflector(own, settings), is_reflector(peer, settings), settings)

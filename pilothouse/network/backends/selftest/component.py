@@ -17,7 +17,7 @@ from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.model import meta
 from pilothouse.model.cluster_network import BGP, FOLLOWS, carrier, following
 from pilothouse.model.json import Object
-from pilothouse.network.backends.bgp.sessions import reaches_out
+from pilothouse.network.backends.bgp.sessions import in_force, reaches_out
 from pilothouse.network.backends.bgp.settings import BGPSettings
 from pilothouse.network.backends.config import BackendConfig
 from pilothouse.network.backends.seam import Peer, View
@@ -112,7 +112,8 @@ class SelfTest:
         view = self._view
         assert view is not None
         chosen = due(self._tried, time.monotonic(), self._probing.round_s)
-        targets = [target for name in chosen for target in self._targets(view, name)]
+        bgp = speaking(view)
+        targets = [target for name in chosen for target in self._targets(view, name, bgp)]
         found = await each([self._try(target) for target in targets], limit=AT_ONCE)
         if view is not self._view and view.spec != (self._view.spec if self._view else None):
             # What was tried is not there any more.
@@ -130,7 +131,7 @@ class SelfTest:
             # One failure alone is no trouble yet, and no proof of the contrary.
             self._conditions.set(CONDITION, wrong, verdict.reason, verdict.message)
 
-    def _targets(self, view: View, name: str) -> list[Target]:
+    def _targets(self, view: View, name: str, bgp: BGPSettings | None) -> list[Target]:
         peer = view.peers.get(name)
         if peer is None or view.own is None or not peer.addresses:
             return []
@@ -139,8 +140,8 @@ class SelfTest:
         for version in sorted({network.version for network in peer.pod_cidrs} & own.keys() & self._mtus.keys()):
             other = next(str(network[1]) for network in peer.pod_cidrs if network.version == version)
             host = peer.address(version) or peer.addresses[0]
-            bgp = listens(view, peer, version)
-            found.append(Target(name, own[version], other, str(host), self._mtus[version], self._probing.answer_s, bgp))
+            port = listens(view, bgp, peer, version)
+            found.append(Target(name, own[version], other, str(host), self._mtus[version], self._probing.answer_s, port))
         return found
 
     async def _try(self, target: Target) -> Finding:
@@ -193,11 +194,16 @@ def _compute_checksums(links: tuple[str, ...]) -> bool:
     return changed
 
 
-def listens(view: View, peer: Peer, version: int) -> Port | None:
+def speaking(view: View) -> BGPSettings | None:
+    """How nodes speak BGP; None where they do not."""
+    return in_force(view, BGPSettings.of(view.spec)) if carrier(view.spec) == BGP else None
+
+
+def listens(view: View, settings: BGPSettings | None, peer: Peer, version: int) -> Port | None:
     """Where another node takes the BGP session that it has with this one. None for one that has none, or does not follow yet."""
-    if carrier(view.spec) != BGP or view.own is None or following(peer.node).backend != BGP:
+    if settings is None or view.own is None or following(peer.node).backend != BGP:
         return None
-    settings, own, host = BGPSettings.of(view.spec), view.own.address(version), peer.address(version)
+    own, host = view.own.address(version), peer.address(version)
     if own is None or host is None or not reaches_out(view.own, peer, settings):
         return None
     return Port(str(own), str(host), settings.listen_port)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pilothouse.model.cluster_network import VXLAN, WIREGUARD, WIREGUARD_PORT, carrier
+from pilothouse.model.cluster_network import BGP, VXLAN, WIREGUARD, WIREGUARD_PORT, carrier
 from pilothouse.model.json import Object
 from pilothouse.network.backends.selftest.half_open import Answer
 from pilothouse.network.backends.selftest.probe import Finding
@@ -37,10 +37,11 @@ def trouble(found: Finding, spec: Object) -> Verdict | None:
     if port := _tunnel_port(spec):
         said = f"{target.node}: {target.host} answers pings, but nothing comes through the tunnel"
         return Verdict("TunnelBlocked", f"{said}: let UDP port {port} through between the nodes")
-    said = (
-        f"{target.node}: {target.host} answers pings, but its pods' gateway {target.other} does not: something between drops pods' packets"
-    )
-    return Verdict("PodNetworkBlocked", f"{said}; `ph network set --backend vxlan` wraps them in packets of the nodes")
+    said = f"{target.node}: {target.host} answers pings, but its pods' gateway {target.other} does not"
+    cause = "something between drops pods' packets"
+    if carrier(spec) == BGP:
+        cause = f"no route there has come by BGP (`ph network bgp` shows the sessions), or {cause}"
+    return Verdict("PodNetworkBlocked", f"{said}: {cause}; `ph network set --backend vxlan` wraps them in packets of the nodes")
 
 
 def _closed(found: Finding) -> Verdict:

@@ -41,6 +41,12 @@ def session(host: Host, other: Host, version: int = 4) -> SessionState:
     return found[session_name("node", other.name, version)]
 
 
+def message(host: Host, condition: str, reason: str) -> str:
+    """Of a condition of its Node, once that has the reason."""
+    until(lambda: host.conditions.get(condition, {}).get("reason") == reason, f"{reason}: {host.conditions}")
+    return str(host.conditions[condition]["message"])
+
+
 def routes(host: Host) -> str:
     return host.ip("route", "show", "proto", "bird") + host.ip("-6", "route", "show", "proto", "bird")
 

@@ -8,7 +8,7 @@ from pilothouse.model.node_objects import REACHED_BY
 from pilothouse.network.backends.bgp.sessions import NodeSession, topology
 from pilothouse.network.backends.bgp.settings import BGPSettings
 from pilothouse.network.backends.seam import Peer, View
-from pilothouse.network.backends.selftest.component import listens
+from pilothouse.network.backends.selftest.component import listens, speaking
 from pilothouse.network.backends.selftest.half_open import Port
 from tests.network.backends.bgp.objects import node, view
 
@@ -45,6 +45,19 @@ def test_with_reflectors_nodes_speak_with_these_alone_and_hear_of_all_by_them() 
     assert list(found) == ["n2"]
     assert ranges(found["n2"]) == ["10.244.2.0/24", "10.244.3.0/24"]
     assert not found["n2"].is_client
+
+
+def test_while_no_node_has_the_labels_of_the_reflectors_each_speaks_with_every_other_one() -> None:
+    found = sessions(view(node(1), node(2), node(3), routeReflectors=REFLECTORS))
+    assert {name: ranges(each) for name, each in found.items()} == {"n2": ["10.244.2.0/24"], "n3": ["10.244.3.0/24"]}
+    assert not any(each.is_client for each in found.values())
+    assert list(sessions(view(node(1, labels={"reflects": "yes"}), node(2), routeReflectors=REFLECTORS))) == ["n2"]
+    assert sessions(view(node(1), node(2), routeReflectors=REFLECTORS, nodeMesh=False)) == {}
+
+
+def test_a_selector_of_reflectors_that_is_not_understood_parts_no_nodes() -> None:
+    unread = {"nodeSelector": {"matchLabels": {"no label": "x"}}}
+    assert list(sessions(view(node(1), node(2), routeReflectors=unread))) == ["n2"]
 
 
 def test_a_reflector_hands_on_what_nodes_say_of_themselves_and_takes_the_other_reflectors_word() -> None:
@@ -84,7 +97,10 @@ def test_the_port_is_tried_of_those_alone_with_whom_a_node_speaks_and_who_follow
     reflector, other, late = node(2, labels={"reflects": "yes"}, **follows), node(3, **follows), node(4, labels={"reflects": "yes"})
     whole = view(node(1), reflector, other, late, routeReflectors=REFLECTORS, listenPort=1790)
     whole = replace(whole, spec={**whole.spec, "encryption": "None"})
-    assert listens(whole, reflector, 4) == Port("192.0.2.1", "192.0.2.2", 1790)
-    assert listens(whole, reflector, 6) == Port("2001:db8::1", "2001:db8::2", 1790)
-    assert [listens(whole, each, 4) for each in (other, late)] == [None, None]
-    assert listens(replace(whole, spec={**whole.spec, "backend": "Routes"}), reflector, 4) is None
+    settings = speaking(whole)
+    assert listens(whole, settings, reflector, 4) == Port("192.0.2.1", "192.0.2.2", 1790)
+    assert listens(whole, settings, reflector, 6) == Port("2001:db8::1", "2001:db8::2", 1790)
+    assert [listens(whole, settings, each, 4) for each in (other, late)] == [None, None]
+    assert speaking(replace(whole, spec={**whole.spec, "backend": "Routes"})) is None
+    unlabelled = replace(whole, peers={"n3": other})
+    assert listens(unlabelled, speaking(unlabelled), other, 4) == Port("192.0.2.1", "192.0.2.3", 1790)

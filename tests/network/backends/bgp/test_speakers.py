@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.network.backends.bgp.speakers import answers, kill, pid, routes, session, speakers
+from tests.network.backends.bgp.speakers import answers, kill, message, pid, routes, session, speakers
 from tests.network.backends.hosts import Stream, reaches, until
 from tests.network.backends.test_selftest import block, condition, unblock
 
@@ -160,3 +160,34 @@ def test_a_port_that_is_closed_to_bgp_is_named_and_no_session_notices_that_it_is
         unblock(second)
         condition(first, "PodNetworkWorks")
         assert session(first, second, version).since == since
+
+
+def test_nodes_reach_each_other_while_no_node_has_the_labels_of_the_reflectors_which_are_named(tmp_path: Path) -> None:
+    with speakers(tmp_path) as cluster:
+        first, second = cluster.hosts
+        for host in cluster.hosts:
+            cluster.start(host)
+        until(cluster.settled, "both follow")
+        stream = Stream(first, second)
+        cluster.set(backend="BGP", bgp={"routeReflectors": {"nodeSelector": {"matchLabels": {"no": "node"}}}})
+        message(first, "BGPSessionsDown", "NoRouteReflector")
+        assert "no node has the labels of routeReflectors (no=node)" in message(second, "BGPSessionsDown", "NoRouteReflector")
+        until(cluster.settled, "both still follow")
+        stream.close()
+        assert stream.longest_s < 0.5
+
+
+def test_nodes_without_sessions_say_why_and_who_is_not_reached(tmp_path: Path) -> None:
+    with speakers(tmp_path) as cluster:
+        first, second = cluster.hosts
+        cluster.set(backend="BGP", bgp={"nodeMesh": False})
+        for host in cluster.hosts:
+            cluster.start(host)
+        message(first, "BGPSessionsDown", "NoNodeSessions")
+        until(lambda: cluster.said(first).get("waiting") == ["n2"], "it says that it waits")
+        assert cluster.said(first)["problem"].startswith("nodeMesh is false, and there are no routeReflectors")
+        assert message(first, "NetworkUnavailable", "BackendWorks").endswith("reached by BGP, but not yet those of n2")
+        assert not reaches(first, second)
+        cluster.set(backend="BGP")
+        until(lambda: cluster.settled() and reaches(first, second), "they speak and reach each other")
+        message(first, "BGPSessionsDown", "BGPSessionsUp")

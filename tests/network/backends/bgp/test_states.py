@@ -3,7 +3,8 @@
 import json
 
 from pilothouse.model import bgp
-from pilothouse.network.backends.bgp.report import lines, refused, said
+from pilothouse.network.backends.bgp.remarks import Remark
+from pilothouse.network.backends.bgp.report import Said, lines, refused, said
 from pilothouse.network.backends.bgp.sessions import topology
 from pilothouse.network.backends.bgp.settings import BGPSettings
 from pilothouse.network.backends.bgp.states import SessionState, states, with_causes
@@ -77,13 +78,22 @@ def test_a_router_that_is_not_carried_out_is_told_of_among_those_that_are_down()
     assert told.message == "1 of 1 BGP sessions are down: rack at 192.0.2.200: its holdTime is no duration"
 
 
+def test_what_is_set_and_not_carried_out_is_told_beside_the_sessions() -> None:
+    fallback = Remark("no node has the labels", "NoRouteReflector")
+    apart = Remark("nodes have no sessions", "NoNodeSessions", is_trouble=True)
+    assert said((), "", (fallback,)) == Said(False, "NoRouteReflector", "there is nobody to speak BGP with; no node has the labels")
+    assert said((), "", (apart,)).is_true
+    down = said(refused([{"metadata": {"name": "rack"}}], {"rack": "it is wrong"}), "", (fallback,))
+    assert (down.reason, down.message.endswith("it is wrong; no node has the labels")) == ("BGPSessionsDown", True)
+
+
 def test_an_annotation_is_bounded_and_names_those_that_are_down_first() -> None:
     sessions = [
         {"peer": f"n{n}", "kind": "node", "address": "192.0.2.1", "state": "Established" if n else "Idle", "since": 1, "error": ""}
         for n in range(500)
     ]
-    text = bgp.shown(64512, sessions)
-    assert len(text) < 8192
+    text = bgp.shown(64512, sessions, ["x" * 10_000] * 100)
+    assert len(text) < 8192 + bgp.MOST_REMARKS * bgp.MOST_REMARK
     found = bgp.status({"metadata": {"annotations": {bgp.STATUS: text}}})
     assert (found["sessions"], found["up"], found["named"][0]["peer"], len(found["named"])) == (500, 499, "n0", bgp.MOST_SESSIONS)
 
