@@ -85,6 +85,8 @@ async def _trace(
 async def _facts(client: "Client", pod: Object, to: "Target", nodes: dict[str, Object]) -> "Facts":
     """Read after the packet: what explains its fate is what held then, or a moment later."""
     from pilothouse.cli.trace.story import Facts
+    from pilothouse.cli.trace.target import selected
+    from pilothouse.cli.why.service_causes import of_port
     from pilothouse.model.kinds import NETWORKPOLICIES, PODS
 
     namespaces = {pod["metadata"]["namespace"], *(each.pod.partition("/")[0] for each in to.endpoints if each.pod)}
@@ -97,7 +99,10 @@ async def _facts(client: "Client", pod: Object, to: "Target", nodes: dict[str, O
             if name and (found := await client.get_or_none(PODS, name, namespace)) is not None:
                 pods[each.pod] = found
     addresses = {name: [each["address"] for each in node.get("status", {}).get("addresses") or ()] for name, node in nodes.items()}
-    return Facts(pod, to, pods, policies, clusterwide, addresses)
+    service, chosen = to.service, list[Object]()
+    if service is not None and of_port(service, to.service_port, (), to.slices) is not None:
+        chosen = await selected(client, service)
+    return Facts(pod, to, pods, policies, clusterwide, chosen, addresses)
 
 
 async def _cluster_policies(client: "Client") -> list[Object]:
@@ -113,8 +118,9 @@ async def _cluster_policies(client: "Client") -> list[Object]:
 
 def _show(told: "Story") -> None:
     rows = [[number, hop.node, hop.what] for number, hop in enumerate(told.hops, 1)]
-    output.table(["", "node", "the packet"], rows)
-    click.echo()
+    if rows:
+        output.table(["", "node", "the packet"], rows)
+        click.echo()
     sentence = told.outcome if not told.cause else f"{told.outcome}: {told.cause}"
     click.echo(output.folded(placed(sentence[:1].upper() + sentence[1:])))
     if told.would:

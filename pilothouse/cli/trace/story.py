@@ -4,11 +4,14 @@ A report is what a node answers to POST /trace: the steps of the packet's way th
 Tables are told apart by their names, and what a rule is for by its chain's: no part of a rule's text is relied on.
 """
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pilothouse.cli.trace.target import Endpoint, Target
+from pilothouse.cli.trace.target import Endpoint, Target, addresses
+from pilothouse.cli.why.service_causes import is_internal_local, of_port, way_out
 from pilothouse.model.json import Object
+from pilothouse.model.load_balancers import serving_nodes
 from pilothouse.model.policy_refusals import WOULD
 from pilothouse.model.selector import from_label_selector
 from pilothouse.network.policy.parsing import is_rehearsed
@@ -51,7 +54,8 @@ class Story:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known beside the reports. sender: the pod. pods: by NAMESPACE/NAME. policies: all NetworkPolicies of both namespaces.
-    cluster_policies: all ClusterNetworkPolicies.
+    cluster_policies: all ClusterNetworkPolicies. selected: pods that the Service's selector matches and that have not ended; read for a
+    Service that leads nowhere alone.
 
     node_addresses: by node's name.
     """
@@ -61,6 +65,7 @@ class Facts:
     pods: Mapping[str, Object] = field(default_factory=dict)
     policies: Sequence[Object] = ()
     cluster_policies: Sequence[Object] = ()
+    selected: Sequence[Object] = ()
     node_addresses: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -74,7 +79,7 @@ def story(facts: Facts, reports: Mapping[str, Object], unasked: Mapping[str, str
     if ended is not None:
         return teller.ended(ended, sent)
     if not first["steps"]:
-        return teller.end(LOST, f"the packet has not left the pod: {sent['message'] or 'nothing came out of it'}")
+        return teller.unseen(sent)
     away = teller.node_of_end()
     if away and away != home and teller.is_on_its_way:
         report = reports.get(away)
@@ -197,6 +202,21 @@ class _Teller:
                 return self.end(UNANSWERED, _silence(place, is_outside=not self.node_of_end()))
         return self.end(LOST, f"no answer from {place}: {sent['message'] or sent['result']}")
 
+    def unseen(self, sent: Object) -> Story:
+        """Of a packet that no rule of a node has met."""
+        target, result = self.facts.target, sent["result"]
+        is_within = target.address in addresses(self.facts.sender) or ipaddress.ip_address(target.address).is_loopback
+        stays = f"the packet does not leave pod {_key(self.facts.sender)}"
+        if is_within and result == REFUSED:
+            return self.end(REFUSED, f"{stays}, and nothing listens on port {target.port} there")
+        if is_within and result == "silent":
+            return self.end(DELIVERED) if target.protocol == "udp" else self.end(UNANSWERED, f"{stays}, and no answer came back")
+        if is_within and result == ANSWERED:
+            return self.end(ANSWERED)
+        if result == ANSWERED:
+            return self.end(ANSWERED, "nothing is told of its way")
+        return self.end(LOST, f"the packet has not left the pod: {sent['message'] or 'nothing came out of it'}")
+
     def ended(self, told: Story, sent: Object) -> Story:
         """Of a packet that ended on its way, as the steps tell. The first one may have, and one sent again been answered."""
         if sent["result"] != "answered":
@@ -235,16 +255,19 @@ class _Teller:
             ranges = ", ".join((target.service or {}).get("spec", {}).get("loadBalancerSourceRanges") or ())
             whom = f"{ranges or 'certain networks'} alone (loadBalancerSourceRanges)"
             return f"{target.shown} takes packets from {whom}, not from {self.flow['source']}"
+        service = target.service
+        if service is None:
+            return f"no Service has the address {target.address} and {target.protocol} port {target.port}, or it leads nowhere"
         if kind in ("l", "x"):
-            return f"{target.shown} leads to endpoints of the packet's own node alone (traffic policy Local), and node {node} has none"
-        ready = [each for each in target.endpoints if each.ready]
-        if not target.endpoints:
-            return f"{target.shown} has no endpoints: no pod matches its selector"
-        if not ready:
-            return f"{target.shown} has no ready endpoints: {', '.join(filter(None, (each.pod for each in target.endpoints)))} not ready"
-        return (
-            f"{target.shown} has no endpoint that node {node} leads to (its rules may be a moment behind, or its traffic policy is Local)"
-        )
+            return self._no_endpoint_here(node, "externalTrafficPolicy")
+        if (found := of_port(service, target.service_port, self.facts.selected, target.slices)) is not None:
+            return f"{target.shown} has no endpoint: {', so '.join(found.chain)}; {found.next_step}"
+        if is_internal_local(service) and node not in serving_nodes(target.slices):
+            return self._no_endpoint_here(node, "internalTrafficPolicy")
+        return f"{target.shown} has no endpoint that node {node} leads to: its rules may be a moment behind, trace again"
+
+    def _no_endpoint_here(self, node: str, policy: str) -> str:
+        return f"{self.facts.target.shown} leads to endpoints of the packet's own node alone, and node {node} has none: {way_out(policy)}"
 
     def _of_policies(self, node: str, path: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         """The policies that select the pod in the direction; all of them together have not allowed the packet."""

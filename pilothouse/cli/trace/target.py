@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 
 import click
 
+from pilothouse.cli.why.service_causes import of_port
 from pilothouse.client.client import Client
+from pilothouse.model import meta
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import ENDPOINTSLICES, PODS, SERVICES
 
+ENDED = ("Succeeded", "Failed")
+"""Phases of pods that have no network any more."""
 _SERVICES, _PODS = ("svc", "service", "services"), ("pod", "pods", "po")
 
 
@@ -26,7 +30,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """shown: for people. service: None for a pod or an address. endpoints: where the packet may end up."""
+    """shown: for people. service: None for a pod or an address. endpoints: where the packet may end up.
+
+    service_port: the one of the Service that is meant. slices: the Service's EndpointSlices.
+    """
 
     shown: str
     address: str
@@ -34,6 +41,8 @@ class Target:
     protocol: str
     service: Object | None = None
     endpoints: tuple[Endpoint, ...] = field(default=())
+    service_port: Object = field(default_factory=dict)
+    slices: tuple[Object, ...] = ()
 
     def endpoint(self, address: str) -> Endpoint | None:
         return next((each for each in self.endpoints if each.address == address), None)
@@ -54,6 +63,9 @@ async def target(client: Client, text: str, namespace: str, source: Object, port
         address = str(ipaddress.ip_address(text))
     except ValueError:
         raise click.UsageError(f"{text!r}: write svc/NAME, pod/NAME or an IP address") from None
+    if _of_family([address], source) is None:
+        family = 6 if ":" in address else 4
+        raise click.ClickException(f"pod {meta.name(source)} has no IPv{family} address: it sends nothing to {address}")
     if port is None or not port.isdecimal():
         raise click.UsageError(f"which port of {address}? give it by --port NUMBER")
     return Target(address, address, _number(port), protocol or "tcp")
@@ -85,6 +97,8 @@ async def _existing_pod(client: Client, name: str, namespace: str) -> Object:
 
 async def _pod(client: Client, name: str, namespace: str, source: Object, port: str | None, protocol: str | None) -> Target:
     pod = await _existing_pod(client, name, namespace)
+    if (phase := pod.get("status", {}).get("phase")) in ENDED:
+        raise click.ClickException(f"pod {name} has ended ({phase}): the address that it had may be another pod's by now")
     address = _of_family(addresses(pod), source)
     if address is None:
         raise click.ClickException(f"pod {name} has no address of a family that the sender has: it does not run, perhaps")
@@ -102,15 +116,16 @@ async def _service(client: Client, name: str, namespace: str, source: Object, po
     try:
         service = await client.get(SERVICES, name, namespace)
     except NotFound:
-        raise click.ClickException(f"there is no service {name} in namespace {namespace}") from None
+        own, _, other = name.partition(".")
+        elsewhere = f"; write svc/{own} --to-namespace {other.partition('.')[0]} for that of another namespace" if other else ""
+        raise click.ClickException(f"there is no service {name} in namespace {namespace}{elsewhere}") from None
     spec = service["spec"]
     if spec.get("type") == "ExternalName":
         raise click.ClickException(f"service {name} is an alias of {spec.get('externalName')}: trace to an address of that")
     ports = spec.get("ports") or []
     chosen = _chosen(ports, "port", port, protocol)
     if chosen is None:
-        asked = f"service {name} has no port {port}" if port else f"which port of service {name}? give it by --port"
-        raise click.UsageError(f"{asked}{_offer(ports, 'port')}")
+        raise click.UsageError(f"{_no_port(name, ports, port, protocol)}{_offer(ports, 'port')}")
     used = (chosen.get("protocol") or "TCP").lower()
     slices = await client.list_all(ENDPOINTSLICES, namespace, label_selector=f"kubernetes.io/service-name={name}")
     found = tuple(each for slice_ in slices.items for each in _endpoints(slice_, chosen, namespace))
@@ -120,11 +135,24 @@ async def _service(client: Client, name: str, namespace: str, source: Object, po
         address = _of_family(clusters, source)
         if address is None:
             raise click.ClickException(f"{shown} has no address of a family that the sender has: {', '.join(clusters)}")
-        return Target(shown, address, chosen["port"], used, service, found)
+        return Target(shown, address, chosen["port"], used, service, found, chosen, tuple(slices.items))
     first = next((each for each in found if each.ready and _of_family([each.address], source)), None)
     if first is None:
-        raise click.ClickException(f"{shown} is headless and has no ready endpoint: its name leads nowhere")
-    return Target(f"{shown}, endpoint {first.pod or first.address}", first.address, first.port, used, service, (first,))
+        cause = of_port(service, chosen, await selected(client, service), slices.items)
+        why = f"{', so '.join(cause.chain)}; {cause.next_step}" if cause is not None else "none of an IP family that the sender has"
+        raise click.ClickException(f"{shown} is headless and has no ready endpoint: {why}")
+    shown = f"{shown}, endpoint {first.pod or first.address}"
+    return Target(shown, first.address, first.port, used, service, (first,), chosen, tuple(slices.items))
+
+
+async def selected(client: Client, service: Object) -> list[Object]:
+    """The pods that the Service's selector matches and that have not ended."""
+    selector = service["spec"].get("selector")
+    if not selector:
+        return []
+    labels = ",".join(f"{key}={value}" for key, value in selector.items())
+    found = (await client.list_all(PODS, meta.namespace(service), label_selector=labels)).items
+    return [each for each in found if (each.get("status") or {}).get("phase") not in ENDED]
 
 
 def _endpoints(slice_: Object, port: Object, namespace: str) -> list[Endpoint]:
@@ -144,6 +172,15 @@ def _chosen(ports: list[Object], field: str, port: str | None, protocol: str | N
     if port is None:
         return mine[0] if len(mine) == 1 else None
     return next((each for each in mine if port in (str(each[field]), each.get("name"))), None)
+
+
+def _no_port(name: str, ports: list[Object], port: str | None, protocol: str | None) -> str:
+    over = f" over {protocol.upper()}" if protocol is not None else ""
+    if port is not None:
+        return f"service {name} has no port {port}{over}"
+    if all((each.get("protocol") or "TCP").lower() != protocol for each in ports) and protocol is not None:
+        return f"service {name} has no {protocol.upper()} port"
+    return f"which port of service {name}? give it by --port"
 
 
 def _offer(ports: list[Object], field: str) -> str:

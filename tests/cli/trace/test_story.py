@@ -28,7 +28,16 @@ def pod(name: str, address: str, node: str, **spec: Any) -> Object:
 
 
 SENDER, RECEIVER = pod("client", CLIENT, "one"), pod("server", SERVER, "two")
-WEB = Target("service default/web", CLUSTER_IP, 80, "tcp", {"spec": {}}, (Endpoint(SERVER, 8080, "two", "default/server", True),))
+SERVICE: Object = {"metadata": {"name": "web", "namespace": "default"}, "spec": {"selector": {"app": "server"}}}
+PORT: Object = {"port": 80, "protocol": "TCP", "targetPort": "http"}
+SLICE: Object = {
+    "ports": [{"name": "", "port": 8080, "protocol": "TCP"}],
+    "endpoints": [{"addresses": [SERVER], "nodeName": "two", "conditions": {"ready": True}}],
+}
+WEB = Target(
+    "service default/web", CLUSTER_IP, 80, "tcp", SERVICE, (Endpoint(SERVER, 8080, "two", "default/server", True),), PORT, (SLICE,)
+)
+EMPTY = replace(WEB, endpoints=(), slices=())
 
 
 def flow(destination: str = SERVER, port: int = 8080, source: str = CLIENT) -> Object:
@@ -86,12 +95,23 @@ def test_a_pod_that_refuses() -> None:
 @pytest.mark.parametrize(
     ("chain", "target_", "expected"),
     [
-        ("refuse", replace(WEB, endpoints=()), "has no endpoints: no pod matches its selector"),
-        ("refuse", replace(WEB, endpoints=(replace(WEB.endpoints[0], ready=False),)), "has no ready endpoints: default/server not ready"),
-        ("l-0-default/web/tcp/80", WEB, "endpoints of the packet's own node alone (traffic policy Local), and node one has none"),
+        ("refuse", EMPTY, "service default/web has no endpoint: no pod has the labels app=server of its selector; compare"),
+        (
+            "refuse",
+            replace(EMPTY, service={**SERVICE, "spec": {}}),
+            "has no endpoint: it has no selector, and there are no endpoints for it; give it a selector",
+        ),
+        (
+            "services",
+            replace(WEB, service={**SERVICE, "spec": {"internalTrafficPolicy": "Local"}}),
+            "and node one has none: internalTrafficPolicy is Local (set it to Cluster, or run a pod on each node that is asked)",
+        ),
+        ("x-0123", WEB, "leads to endpoints of the packet's own node alone, and node one has none: externalTrafficPolicy is Local"),
+        ("refuse", WEB, "its rules may be a moment behind, trace again"),
+        ("refuse", Target(CLUSTER_IP, CLUSTER_IP, 80, "tcp"), "no Service has the address 10.96.0.9 and tcp port 80, or it leads nowhere"),
         (
             "f-0-default/web/tcp/80",
-            replace(WEB, service={"spec": {"loadBalancerSourceRanges": ["192.0.2.0/24"]}}),
+            replace(WEB, service={**SERVICE, "spec": {"loadBalancerSourceRanges": ["192.0.2.0/24"]}}),
             "from 192.0.2.0/24 alone",
         ),
     ],
@@ -100,6 +120,14 @@ def test_a_service_that_drops_says_why(chain: str, target_: Target, expected: st
     found = told(ARRIVES, step("-svc", chain, "drop", rule="drop"), to=target_)
     assert found.outcome == ("refused" if chain == "refuse" else "dropped")
     assert expected in found.cause
+
+
+def test_the_pods_of_a_service_that_refuses_tell_why() -> None:
+    refused = (ARRIVES, step("-svc", "refuse", "drop", rule="drop"))
+    pending = {**RECEIVER, "status": {"phase": "Pending"}}
+    named = pod("server", SERVER, "two", ports=[{"containerPort": 8080, "name": "http"}])
+    assert "no pod that it selects has a TCP port called http" in told(*refused, to=EMPTY, selected=[pending]).cause
+    assert "none of its pods is ready (server); see `ph why pod/server`" in told(*refused, to=EMPTY, selected=[named]).cause
 
 
 def policy(name: str, **spec: Any) -> Object:
@@ -220,6 +248,14 @@ def test_no_route_and_nothing_sent() -> None:
     assert told(result="not sent", message="Network is unreachable").cause == "the packet has not left the pod: Network is unreachable"
 
 
+def test_a_packet_of_a_pod_to_itself_meets_no_rule_and_is_not_lost() -> None:
+    itself = Target("pod default/client", CLIENT, 80, "tcp")
+    refused = told(result="refused", message="Connection refused", to=itself)
+    assert (refused.outcome, refused.hops) == ("refused", ())
+    assert refused.cause == "the packet does not leave pod default/client, and nothing listens on port 80 there"
+    assert (told(result="answered", to=itself).outcome, told(result="answered", to=itself).cause) == ("answered", "")
+
+
 class OneNamespace(FakeCluster):
     """Lists of a namespace are those of all, since there is one; of slices those of the Service that is asked for."""
 
@@ -245,6 +281,7 @@ async def client() -> Client:
     await cluster.put(ENDPOINTSLICES, slice_)
     await cluster.put(PODS, SENDER)
     await cluster.put(PODS, pod("server", SERVER, "two", ports=[{"containerPort": 8080, "name": "http"}]))
+    await cluster.put(PODS, {**pod("done", SERVER, "two"), "status": {"phase": "Succeeded", "podIPs": [{"ip": SERVER}]}})
     await cluster.put(PODS, pod("plain", SERVER, "two"))
     await cluster.put(PODS, pod("host", "192.0.2.1", "two", hostNetwork=True))
     return Client(cluster)
@@ -263,11 +300,15 @@ async def test_what_is_meant_by_a_service_a_pod_and_an_address(client: Client) -
 @pytest.mark.parametrize(
     ("what", "port", "why"),
     [
-        ("svc/none", None, "there is no service none in namespace default"),
+        ("svc/none", None, "there is no service none in namespace default$"),
+        ("svc/web.shop", None, r"no service web.shop in namespace default; write svc/web --to-namespace shop for that"),
+        ("svc/web.shop.svc", None, r"write svc/web --to-namespace shop for that"),
+        ("pod/done", None, r"pod done has ended \(Succeeded\)"),
+        ("fd00::1", "80", "pod client has no IPv6 address: it sends nothing to fd00::1"),
         ("svc/many", None, r"which port of service many\? give it by --port; there are 80/tcp \(http\), 53/udp \(dns\)"),
         ("svc/web", "81", r"service web has no port 81; there are 80/tcp \(http\)"),
         ("svc/six", None, "no address of a family that the sender has: fd00::9"),
-        ("svc/head", None, "is headless and has no ready endpoint"),
+        ("svc/head", None, "is headless and has no ready endpoint: it has no selector, and there are no endpoints for it; give it"),
         ("svc/away", None, "is an alias of example.org"),
         ("pod/none", None, "there is no pod none"),
         ("pod/plain", None, "which port of pod plain"),
@@ -279,6 +320,18 @@ async def test_what_is_meant_by_a_service_a_pod_and_an_address(client: Client) -
 async def test_what_cannot_be_traced_to_is_said(client: Client, what: str, port: str | None, why: str) -> None:
     with pytest.raises(click.ClickException, match=why):
         await target(client, what, "default", SENDER, port, None)
+
+
+@pytest.mark.parametrize(
+    ("port", "protocol", "why"),
+    [
+        (None, "udp", r"^service web has no UDP port; there are 80/tcp \(http\)$"),
+        ("80", "udp", r"^service web has no port 80 over UDP; there are 80/tcp \(http\)$"),
+    ],
+)
+async def test_a_protocol_that_a_service_has_no_port_of_is_said(client: Client, port: str | None, protocol: str, why: str) -> None:
+    with pytest.raises(click.UsageError, match=why):
+        await target(client, "svc/web", "default", SENDER, port, protocol)
 
 
 @pytest.mark.parametrize(
