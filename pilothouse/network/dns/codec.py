@@ -247,6 +247,8 @@ def _read_name(data: bytes, offset: int, known: dict[int, tuple[str, ...]] | Non
                 raise MalformedMessage("a name has too many pointers")
             if known is not None and offset in known:
                 labels += known[offset]
+                if size + sum(map(len, known[offset])) + len(known[offset]) >= _LONGEST_NAME:
+                    raise MalformedMessage("a name is too long")
                 break
             met.append((offset, len(labels)))
             earliest = offset

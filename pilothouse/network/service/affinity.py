@@ -96,10 +96,9 @@ def stay(into: Chains, config: FamilyConfig, affinity: Affinity, pick: Pick) -> 
     return goto(f"{_named('stay', affinity, pick)}/{pick.endpoints}")
 
 
-@lru_cache(maxsize=4096)
 def _chains(config: FamilyConfig, affinity: Affinity, pick: Pick) -> Chains:
     keep, known, stays = (_named(kind, affinity, pick) for kind in ("keep", "known", "stay"))
-    base, client = LOCAL_BASE if pick.is_local else 0, _client(config)
+    client = _client(config)
     picks = NODE_PORT_PICKS if pick.is_node_port else PICKS
     return {
         # Returns when the endpoint has left.
@@ -108,11 +107,7 @@ def _chains(config: FamilyConfig, affinity: Affinity, pick: Pick) -> Chains:
             to_endpoint(config, is_node_port=pick.is_node_port),
             f"delete @{affinity.clients} {{ {client} }}",
         ),
-        # It returns with the client's seat as the priority: the kernel goes through all jumps that there are whenever a verdict changes.
-        known: (
-            *(f"meta priority set {numbered(base + seat)} {client} @{affinity.clients} return" for seat in range(pick.seats)),
-            f"meta priority set {NOWHERE}",
-        ),
+        known: _known(config, affinity.clients, pick.seats, pick.is_local),
         f"{stays}/{pick.endpoints}": (
             mark(config),
             f"jump {known}",
@@ -124,12 +119,21 @@ def _chains(config: FamilyConfig, affinity: Affinity, pick: Pick) -> Chains:
     }
 
 
+@lru_cache(maxsize=64)
+def _known(config: FamilyConfig, clients: str, seats: int, is_local: bool) -> tuple[str, ...]:
+    """Returns with the client's seat as the priority: the kernel goes through all jumps that there are whenever a verdict changes. As many
+    rules as seats, so services share them whatever their time-out, and few are kept."""
+    base, client = LOCAL_BASE if is_local else 0, _client(config)
+    sought = (f"meta priority set {numbered(base + seat)} {client} @{clients} return" for seat in range(seats))
+    return *sought, f"meta priority set {NOWHERE}"
+
+
 def _named(kind: str, affinity: Affinity, pick: Pick) -> str:
     """Of a chain, by all that is in it but the number of endpoints."""
     which = ("node-" if pick.is_node_port else "") + kind
     if kind != "keep":
         which += f"-{'local-' if pick.is_local else ''}{pick.seats}"
-    return f"{which}/{affinity.clients}/{affinity.seconds}s"
+    return f"{which}/{affinity.clients}" + ("" if kind == "known" else f"/{affinity.seconds}s")
 
 
 def _client(config: FamilyConfig) -> str:

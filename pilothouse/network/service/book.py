@@ -26,7 +26,8 @@ from pilothouse.network.service.endpoints import Target
 from pilothouse.network.service.plan import NOTHING, Fragment, Where
 from pilothouse.network.service.table import CHAINS, FRONTENDS, NODE_PORTS, SELF, elements, frame, removed
 
-MOST_IDLE = 32
+MOST_IDLE, MOST_IDLE_RULES = 32, 4096
+"""Chains that nobody needs just now, and all their rules."""
 FILLED = (CHAINS, FRONTENDS, NODE_PORTS, ALLOWED, PICKS, NODE_PORT_PICKS, ENDPOINTS, NODE_PORT_ENDPOINTS)
 """Maps and sets with elements of services."""
 
@@ -57,7 +58,7 @@ class RuleBook:
         self._claims: dict[Where, dict[str, None]] = {}
         self._numbered: dict[tuple[str, str], tuple[Target, ...]] = {}
         self._chains: Counter[str] = Counter()
-        self._present: set[str] = set()
+        self._present: dict[str, int] = {}
         self._client_sets: set[str] = set()
         self._idle: dict[str, None] = {}
         self._verdicts: Counter[str] = Counter()
@@ -97,8 +98,9 @@ class RuleBook:
         after, routes = self._elements(concerned), self._present_addresses(concerned)
         rules = {name: rules for fragment in wanted.values() for name, rules in fragment.chains.items()}
         added, gone = [name for name in rules if name not in self._present], self._gone(concerned.chains)
-        self._present.update(added)
-        self._present.difference_update(gone)
+        self._present.update((name, len(rules[name])) for name in added)
+        for name in gone:
+            self._present.pop(name, None)
         sets = _client_sets(wanted.values()) - self._client_sets
         self._client_sets |= sets
         return "\n".join(
@@ -122,7 +124,7 @@ class RuleBook:
         remembered: clients by the set that they are in; those whose endpoint is none any more are passed over.
         """
         rules = {name: rules for fragment in self._fragments.values() for name, rules in fragment.chains.items()}
-        self._present, self._idle = set(rules), {}
+        self._present, self._idle = {name: len(each) for name, each in rules.items()}, {}
         self._client_sets = self.client_sets
         lines = [*removed(self.config.family, self.config.table), *frame(self.config, node_addresses)]
         lines += [self._add_client_set(name) for name in sorted(self._client_sets)]
@@ -229,10 +231,21 @@ class RuleBook:
             self._idle.pop(name, None)
             if not self._chains[name] and name in self._present:
                 self._idle[name] = None
-        kept = [name for name in self._idle if is_pick(name)][-MOST_IDLE:]
+        kept = self._kept()
         gone = [name for name in self._idle if name not in kept]
         self._idle = dict.fromkeys(kept)
         return gone
+
+    def _kept(self) -> list[str]:
+        """The latest of the idle chains: what leads to others came first, and goes first."""
+        kept: list[str] = []
+        rules = 0
+        for name in reversed([name for name in self._idle if is_pick(name)]):
+            rules += self._present[name]
+            if len(kept) == MOST_IDLE or rules > MOST_IDLE_RULES:
+                break
+            kept.append(name)
+        return kept[::-1]
 
     def _add_chains(self, rules: Mapping[str, Sequence[str]]) -> Iterator[str]:
         yield from (f"add chain {self._table} {name}" for name in rules)

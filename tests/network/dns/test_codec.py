@@ -189,3 +189,16 @@ def time_to_read(name: tuple[str, ...]) -> float:
 
 def test_a_name_that_many_records_share_is_read_once() -> None:
     assert min(time_to_read(("x",) * 120) for _ in range(3)) < 2.5 * min(time_to_read(("x",)) for _ in range(3))
+
+
+def test_a_name_made_of_the_names_before_it_is_no_longer_than_any_other() -> None:
+    """Each record's name is a label and a pointer to the name of the record before."""
+    question = b"\x03abc\0" + struct.pack("!HH", codec.A, codec.INTERNET)
+    message, last = question, 12
+    for _ in range(200):
+        place = 12 + len(message)
+        message += b"\x01x" + struct.pack("!H", 0xC000 | last) + struct.pack("!HHIH", codec.A, codec.INTERNET, 5, 4) + bytes(4)
+        last = place
+    with pytest.raises(MalformedMessage) as error:
+        codec.parse_reply(struct.pack("!6H", 1, codec.QR, 1, 200, 0, 0) + message)
+    assert "a name is too long" in str(error.value.__cause__)

@@ -134,6 +134,22 @@ def test_idle_chains_of_affinity_go_before_those_that_they_lead_to(monkeypatch: 
     assert len(present) < 60
 
 
+def test_services_whose_clients_are_remembered_for_different_times_share_the_longest_chain() -> None:
+    book = book_of(web=stays(ONE, TWO))
+    other = stays(TWO, THREE, clusterIP="10.96.0.2", sessionAffinityConfig={"clientIP": {"timeoutSeconds": 7}})
+    added = [line.split()[2] for line in without_table(book.change({"default/other": other})) if line.startswith("add chain")]
+    assert added
+    assert not [name for name in added if name.startswith("known-")]
+
+
+def test_idle_chains_are_bounded_by_their_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilothouse.network.service.book.MOST_IDLE_RULES", 100)
+    book, fragment = book_of(), stays(*(f"10.244.0.{n}" for n in range(1, 200)))
+    book.change({"default/web": fragment})
+    commands = without_table(book.change({"default/web": NOTHING}))
+    assert [line for line in commands if line.startswith("delete chain known-256/")]
+
+
 def test_clients_that_were_known_are_remembered_by_the_table_that_replaces_another() -> None:
     fragment = stays(ONE, TWO, type="NodePort", ports=[HTTP | {"nodePort": 30080}])
     book = book_of(web=fragment)
