@@ -29,8 +29,24 @@ class YAMLProblem(ValueError):
 
 def loads_yaml(data: bytes) -> tuple[Any, list[str]]:
     """The value, and a message for each duplicate key (`line 7: key "k" already set in map`). Raises YAMLProblem."""
+    reader = _reader(data)
+    return next((reader.value(root) for root in _roots(data)), None), reader.duplicates
+
+
+def loads_all_yaml(data: bytes) -> tuple[list[Any], list[str]]:
+    """As `loads_yaml`, of all documents; the budget is one for all of them. Raises YAMLProblem."""
+    reader = _reader(data)
+    return [reader.value(root) for root in _roots(data)], reader.duplicates
+
+
+def _reader(data: bytes) -> "_Reader":
+    return _Reader(_BUDGET_FREE + _BUDGET_RATIO * (data.count(b"\n") + data.count(b",") + data.count(b":") + 1))
+
+
+def _roots(data: bytes) -> Iterator[Any]:
+    """Raises YAMLProblem."""
     try:
-        root = next(_documents(data), None)
+        yield from _documents(data)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise YAMLProblem(f"yaml: {line}{error.problem or error}") from None
@@ -38,10 +54,6 @@ def loads_yaml(data: bytes) -> tuple[Any, list[str]]:
         raise YAMLProblem(f"yaml: {error}") from None
     except RecursionError:
         raise YAMLProblem("yaml: exceeded max depth") from None
-    if root is None:
-        return None, []
-    reader = _Reader(_BUDGET_FREE + _BUDGET_RATIO * (data.count(b"\n") + data.count(b",") + data.count(b":") + 1))
-    return reader.value(root), reader.duplicates
 
 
 def _documents(data: bytes) -> Iterator[Any]:

@@ -83,7 +83,7 @@ def _show(results: "list[Result]", how: str) -> None:
     for result in results:
         click.echo(f"{_mark(result)}  {result.sentence()}")
     failed, skipped = sum(not each.has_passed and not each.skipped for each in results), sum(bool(each.skipped) for each in results)
-    click.echo(f"{len(results)} cases, {failed} failed" + (f", {skipped} not tried" if skipped else ""))
+    click.echo(f"{len(results)} case{'' if len(results) == 1 else 's'}, {failed} failed" + (f", {skipped} not tried" if skipped else ""))
 
 
 def _mark(result: "Result") -> str:

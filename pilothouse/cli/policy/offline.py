@@ -5,7 +5,7 @@ see that one. IPv6 counts where the objects or the case speak of it.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pilothouse.cli.policy.cases import Case, End, Result, of_families
 from pilothouse.cli.policy.suite import SuiteError
@@ -103,20 +103,15 @@ class Cluster:
             return self.world.owner(end.address)
         found = self._pods.get((end.namespace, end.name))
         if found is None:
-            raise SuiteError(f"there is no pod or workload {end.shown}")
+            raise SuiteError(f"there is no pod or workload {end.shown} in what was read: `manifests` has to name its file, too")
         return found
 
     def running(self, end: End) -> PodFacts | None:
-        """The pod that is meant, where there is one: by name, by labels, or the replica of a workload. Raises SuiteError."""
+        """The pod that is meant, where there is one: by name, by labels, or the replica of a workload."""
         if end.is_dns or end.address:
             return self.world.owner(end.address)
-        own = [each for (space, _), each in self._pods.items() if space == end.namespace]
-        if end.labels is not None:
-            return next((each for each in own if end.labels.items() <= each.labels.items()), None)
-        named = [each for each in own if each.key == f"{end.namespace}/{end.name}" or each.key.startswith(f"{end.namespace}/{end.name}-")]
-        if not named:
-            raise SuiteError(f"no pod of {end.shown} runs")
-        return min(named, key=lambda each: each.key)
+        meant = [each for each in self._pods.values() if is_meant(end, each.namespace, each.key.partition("/")[2], each.labels)]
+        return next(iter(meant), None) if end.labels is not None else min(meant, key=lambda each: each.key, default=None)
 
     def _stand_in(self, end: End) -> PodFacts | None:
         """A pod with these labels, as there may be one."""
@@ -125,6 +120,13 @@ class Cluster:
         return self._pod(
             {"metadata": {"name": name, "namespace": end.namespace}}, {"metadata": {"labels": labels}, "spec": {"containers": []}}
         )
+
+
+def is_meant(end: End, namespace: str, name: str, labels: Mapping[str, str]) -> bool:
+    """Whether a pod is one that is written by its labels, by its name, or by that of its workload."""
+    if namespace != end.namespace:
+        return False
+    return end.labels.items() <= labels.items() if end.labels is not None else name == end.name or name.startswith(f"{end.name}-")
 
 
 def tried(cases: Sequence[Case], cluster: Cluster) -> list[Result]:

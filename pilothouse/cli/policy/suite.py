@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pilothouse.cli.policy.cases import ALLOWED, DENIED, FAMILIES, PROTOCOLS, WITH_PORTS, Case, End
 from pilothouse.model.json import Object
+from pilothouse.model.yaml import YAMLProblem, loads_all_yaml
 
 MOST_BYTES, MOST_OBJECTS = 10 << 20, 10_000
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KEYS = frozenset({"from", "to", "port", "protocol", "family", "expected"})
 
 
@@ -53,9 +51,15 @@ def _documents(path: Path) -> Iterator[Object]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise SuiteError(f"{path}: larger than {MOST_BYTES >> 20} MB")
-        found = list(yaml.load_all(path.read_bytes(), Loader=_LOADER))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        found, twice = loads_all_yaml(path.read_bytes())
+    except FileNotFoundError as error:
+        raise SuiteError(f"{path}: there is no such file or folder") from error
+    except OSError as error:
+        raise SuiteError(f"{path}: {error.strerror}") from error
+    except YAMLProblem as error:
         raise SuiteError(f"{path}: {error}") from error
+    if twice:
+        raise SuiteError(f"{path}: {twice[0]}: write it once")
     for document in found:
         if document is None:
             continue
@@ -119,6 +123,15 @@ def _end(found: Any, where: str) -> End:
         return End(text, address=str(ipaddress.ip_address(text)))
     except ValueError:
         namespace, slash, name = text.partition("/")
-    if not slash or not namespace or not name:
+    if _is_network(text):
+        raise SuiteError(f"{where}: {text} is a network: write one address of it")
+    if not slash or not namespace or not name or "/" in name:
         raise SuiteError(f"{where}: {text or 'nothing'} is no NAMESPACE/NAME of a pod or workload, no address and not `dns`")
     return End(text, namespace, name)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return False

@@ -1,13 +1,17 @@
 """`ph policy test` without a cluster: what the file may say, what comes out, and that it agrees with the specification."""
 
 import json
+import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import yaml
 
+from pilothouse.cli.policy import live
 from pilothouse.cli.policy.cases import Case, End
 from pilothouse.cli.policy.offline import Cluster, tried
 from pilothouse.cli.policy.suite import SuiteError, read
@@ -80,10 +84,24 @@ def test_cases_that_hold_pass_and_say_who_has_decided(tmp_path: Path) -> None:
     assert lines[-1] == "7 cases, 0 failed"
 
 
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "network-policies.md"
+
+
+def test_the_cases_of_the_how_to_page_hold_for_its_policies(tmp_path: Path) -> None:
+    blocks = [textwrap.dedent(each) for each in re.findall(r"(?:^    .*\n|^\n(?=    ))+", PAGE.read_text(), re.MULTILINE)]
+    policies, cases = (next(each for each in blocks if word in each) for word in ("name: closed, namespace", "cases:"))
+    for folder, text in (("policies", policies), ("apps", SHOP.partition("---\nkind: NetworkPolicy")[0])):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "all.yaml").write_text(text)
+    done = ph("policy", "test", str(written(tmp_path, cases)))
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["5 cases, 0 failed"]), done.stdout + done.stderr
+
+
 def test_a_case_that_does_not_hold_fails_the_run(tmp_path: Path) -> None:
     file = written(tmp_path, f"{SHOP}cases: [{{from: shop/web, to: shop/db, port: 22, expected: allowed}}]\n")
     done = ph("policy", "test", str(file))
     assert done.returncode == 1
+    assert done.stdout.endswith("\n1 case, 1 failed\n")
     assert "FAIL  shop/web -> shop/db tcp/22: expected allowed, is denied: ingress of shop/db" in done.stdout
     (told,) = json.loads(ph("policy", "test", "-o", "json", str(file)).stdout)
     assert (told["found"], told["passed"], told["by"]) == ("denied", False, "ingress of shop/db")
@@ -204,8 +222,13 @@ REHEARSED = '{network.pilothouse.dev/rehearse: "true"}'
         ("cases: [{from: a/b, to: b/c, port: 1, expected: denied, when: now}]", "when: a case has from, to"),
         ("cases: [{from: {namespace: x, pods: y}, to: b/c, port: 1, expected: denied}]", "pods by labels are written as"),
         ("- 1", "a document is a mapping"),
-        ("a: [", "while parsing"),
-        ("manifests: [nowhere.yaml]\ncases: [{from: a/b, to: b/c, port: 1, expected: denied}]", "No such file"),
+        ("a: 1\nb: [", "suite.yaml: yaml: line 3: "),
+        ("manifests: [nope/]\ncases: [{from: a/b, to: b/c, port: 1, expected: denied}]", "nope: there is no such file or folder"),
+        (
+            "cases:\n- {from: a/b, to: b/c, from: b/d, port: 1, expected: denied}",
+            'suite.yaml: line 2: key "from" already set in map: write it',
+        ),
+        ("cases: [{from: a/b, to: 192.0.2.0/24, port: 1, expected: denied}]", "to: 192.0.2.0/24 is a network: write one address of it"),
     ],
 )
 def test_a_file_that_cannot_be_carried_out_is_named_with_its_place(tmp_path: Path, text: str, why: str) -> None:
@@ -217,7 +240,10 @@ def test_a_file_that_cannot_be_carried_out_is_named_with_its_place(tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("cases: [{from: a/b, to: b/c, port: 1, expected: denied}]", "there is no pod or workload a/b"),
+        (
+            "cases: [{from: a/b, to: b/c, port: 1, expected: denied}]",
+            "no pod or workload a/b in what was read: `manifests` has to name its file",
+        ),
         (f"{SHOP}cases: [{{from: shop/web, to: shop/db, port: http, expected: denied}}]", "shop/db has no TCP port http"),
         (
             "kind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: 3}\n---\ncases: [{from: dns, to: dns, expected: allowed}]",
@@ -229,6 +255,48 @@ def test_what_is_not_there_is_said(tmp_path: Path, text: str, why: str) -> None:
     done = ph("policy", "test", str(written(tmp_path, text)))
     assert done.returncode == 1
     assert why in done.stderr
+
+
+def live_pod(name: str, phase: str = "Running", **spec: Any) -> Object:
+    labels, status = {"app": name}, {"phase": phase, "podIP": f"10.244.0.{len(name)}"}
+    return {
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "shop", "labels": labels},
+        "spec": {"containers": [], **spec},
+        "status": status,
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        (End("shop/pending", "shop", "pending"), "pod shop/pending does not run: Pending"),
+        (End("shop/host", "shop", "host"), "pod shop/host is in the network of its node, whose packets no policy judges"),
+        (
+            End("shop/{app=host}", "shop", labels={"app": "host"}),
+            "pod shop/host is in the network of its node, whose packets no policy judges",
+        ),
+        (End("shop/none", "shop", "none"), "no pod of shop/none is there"),
+        (End("shop/{app=none}", "shop", labels={"app": "none"}), "no pod of shop/{app=none} is there"),
+        (End("dns", is_dns=True), "packets are sent between pods that run; an address and `dns` are none"),
+        (End("shop/db", "shop", "db"), "shop/db has no TCP port sql"),
+        (End("shop/web", "shop", "web"), "shop/web has no TCP port sql"),
+    ],
+    ids=lambda value: value.shown if isinstance(value, End) else "",
+)
+async def test_a_case_that_cannot_be_tried_with_packets_says_why_and_ends_no_other(target: End, why: str) -> None:
+    running = [live_pod("web"), live_pod("db")]
+    left_out = [live_pod("pending", "Pending"), live_pod("host", hostNetwork=True)]
+    case = Case(End("shop/web", "shop", "web"), target, "TCP", "sql", "allowed")
+    result = await live.of_case(case, Cluster(running), {}, left_out)
+    assert (result.is_allowed, result.skipped, result.has_passed) == (None, why, False)
+
+
+async def test_a_pod_that_ends_while_it_is_tried_ends_no_other_case() -> None:
+    pods = [live_pod("web"), live_pod("db")]
+    case = Case(End("shop/web", "shop", "web"), End("shop/db", "shop", "db"), "TCP", "80", "allowed")
+    result = await live.of_case(case, Cluster(pods), dict.fromkeys(("10.244.0.3", "10.244.0.2"), "/proc/0/ns/net"))
+    assert result.skipped.startswith("no packet can be sent: No such file or directory")
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 20))
