@@ -1,4 +1,4 @@
-"""What can stand in a command's place, for shell completion: apps, namespaces, processes, variables, volumes, settings.
+"""What can stand in a command's place, for shell completion: apps, namespaces, processes, variables, volumes, pods, services, settings.
 
 A completion never says why there is nothing to offer: a cluster that does not answer at once has no names.
 """
@@ -105,9 +105,29 @@ async def _volumes(client: "Client", context: click.Context) -> list[str]:
     return [shown_name(claim) for claim in await made_claims(client, _namespace(context))]
 
 
+async def _senders(client: "Client", context: click.Context) -> list[str]:
+    """Pods out of which `ph trace` can send."""
+    from pilothouse.model.kinds import PODS
+
+    found = (await client.list_all(PODS, _namespace(context))).items
+    running = [each for each in found if (each.get("status") or {}).get("phase") == "Running" and not each["spec"].get("hostNetwork")]
+    return [f"pod/{each['metadata']['name']}" for each in running]
+
+
+async def _receivers(client: "Client", context: click.Context) -> list[str]:
+    """Services and pods to which `ph trace` can send."""
+    from pilothouse.model.kinds import PODS, SERVICES
+
+    namespace = context.params.get("to_namespace") or _namespace(context)
+    services, pods = (await client.list_all(SERVICES, namespace)).items, (await client.list_all(PODS, namespace)).items
+    return [*(f"svc/{each['metadata']['name']}" for each in services), *(f"pod/{each['metadata']['name']}" for each in pods)]
+
+
 apps = _completing(_apps)
 namespaces = _completing(_namespaces)
 processes = _completing(_processes)
+receivers = _completing(_receivers)
+senders = _completing(_senders)
 variables = _completing(_variables)
 volumes = _completing(_volumes)
 volumes_of_app = _completing(_volumes_of_app)

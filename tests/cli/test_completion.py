@@ -75,6 +75,28 @@ async def test_names_are_those_of_the_cluster(tmp_path: Path, words: list[str], 
         assert sorted(await asyncio.to_thread(completed, *words, home=tmp_path)) == offers
 
 
+@pytest.mark.parametrize(
+    ("words", "offers"),
+    [
+        (["trace", ""], ["pod/done", "pod/web-0", "svc/web"]),
+        (["trace", "svc/"], ["svc/web"]),
+        (["trace", "--to-namespace", "other", "svc/"], ["svc/db"]),
+        (["trace", "--to-namespace", "o"], ["other"]),
+        (["trace", "svc/web", "--from", ""], ["pod/web-0"]),
+    ],
+    ids=" ".join,
+)
+async def test_what_a_packet_can_be_sent_to_and_from_is_offered(tmp_path: Path, words: list[str], offers: list[str]) -> None:
+    pods = [
+        {"metadata": {"name": name}, "spec": {}, "status": {"phase": phase}} for name, phase in (("web-0", "Running"), ("done", "Failed"))
+    ]
+    async with answering(tmp_path, apps=[], namespaces=["default", "other"]) as server:
+        server.overrides["/api/v1/namespaces/default/pods"] = saying({"items": pods})
+        for namespace, name in (("default", "web"), ("other", "db")):
+            server.overrides[f"/api/v1/namespaces/{namespace}/services"] = saying({"items": [{"metadata": {"name": name}}]})
+        assert sorted(await asyncio.to_thread(completed, *words, home=tmp_path)) == offers
+
+
 async def test_bash_completes_with_the_script_that_is_printed(tmp_path: Path) -> None:
     """Sourced as the help says, in a real shell."""
     script = tmp_path / "ph"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pilothouse.cli import output
+from pilothouse.cli import names, output
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, placed, run
 from pilothouse.model.json import Object
 
@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("what", metavar="svc/NAME|pod/NAME|ADDRESS")
-@click.option("--from", "source", required=True, metavar="pod/NAME", help="The pod that sends the packet.")
+@click.argument("what", metavar="svc/NAME|pod/NAME|ADDRESS", shell_complete=names.receivers)
+@click.option("--from", "source", required=True, metavar="pod/NAME", shell_complete=names.senders, help="The pod that sends the packet.")
 @click.option("--port", metavar="PORT", help="Number or name; may be left out where there is only one.")
 @click.option("--proto", "protocol", type=click.Choice(["tcp", "udp", "sctp"]), help="Default: that of the port, else tcp.")
-@click.option("--to-namespace", metavar="NAMESPACE", help="Of what is traced to, where it is not the sender's.")
+@click.option(
+    "--to-namespace",
+    metavar="NAMESPACE",
+    shell_complete=names.namespaces,
+    help="Of what is traced to, where it is not the sender's.",
+)
 @click.option("--wait", type=click.FloatRange(0.2, 7), default=2.0, show_default=True, metavar="SECONDS", help="How long for an answer.")
 @NAMESPACE
 @output.OUTPUT
