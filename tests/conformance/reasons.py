@@ -88,6 +88,11 @@ REASONS: list[Reason] = [
         OURS,
         "it looks for pods of kube-dns, and names are answered by the nodes' own processes; the Corefile is where it looks for it.",
     ),
+    Reason(
+        r"should prevent Ingress creation if more than 1 IngressClass marked as default",
+        REMOVED,
+        "several default IngressClasses have come to be allowed, of which the youngest counts.",
+    ),
     Reason(r"Ingress API", REMOVED, "it uses networking.k8s.io/v1beta1, which went in 1.22."),
     Reason(r"private image|private registry|invalid registry", MACHINE, "it pulls from a registry of the public Internet."),
 ]

@@ -11,6 +11,7 @@ from pilothouse.engine.apiserver.admission.cluster_network import ClusterNetwork
 from pilothouse.engine.apiserver.admission.definitions import DefinitionLifecycle
 from pilothouse.engine.apiserver.admission.escalation import Escalation
 from pilothouse.engine.apiserver.admission.external_ips import ServiceExternalIPs
+from pilothouse.engine.apiserver.admission.ingress import DefaultIngressClass
 from pilothouse.engine.apiserver.admission.limits import LimitRanger
 from pilothouse.engine.apiserver.admission.namespaces import NamespaceLifecycle
 from pilothouse.engine.apiserver.admission.node_ranges import NodeRanges
@@ -159,6 +160,7 @@ def _admission(
             DefaultTolerations(),
             RuntimeClasses(objects),
             Storage(objects),
+            DefaultIngressClass(objects),
             Escalation(authorizer, beside),
             Certificates(authorizer),
             PodSecurity(objects),

@@ -3,17 +3,16 @@
 from collections.abc import Iterable
 
 from pilothouse.model import meta
+from pilothouse.model.ingresses import LEGACY_CLASS, is_default_class
 from pilothouse.model.json import Object
 
 CONTROLLER = "pilothouse.dev/gateway"
-DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
-LEGACY_CLASS = "kubernetes.io/ingress.class"
 
 
 def served(ingresses: Iterable[Object], classes: Iterable[Object]) -> list[Object]:
     """Those of a class whose controller the gateway is, or of none where one of these is the cluster's default."""
     own = ours(classes)
-    names, default = {meta.name(c) for c in own}, any(meta.annotations(c).get(DEFAULT_CLASS) == "true" for c in own)
+    names, default = {meta.name(c) for c in own}, any(is_default_class(c) for c in own)
     return [ingress for ingress in ingresses if (_class(ingress) in names if _class(ingress) else default)]
 
 

@@ -28,12 +28,13 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.client.watched import Reference, WatchedObjects
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import AlreadyExists, ApiError, Unavailable
+from pilothouse.model.ingresses import DEFAULT_CLASS
 from pilothouse.model.json import Object
 from pilothouse.platform.gateway import envoy
 from pilothouse.platform.gateway.admin import Hosts
 from pilothouse.platform.gateway.authority import FALLBACK, LocalAuthority
 from pilothouse.platform.gateway.certificates import CertificateChecks
-from pilothouse.platform.gateway.classes import CONTROLLER, DEFAULT_CLASS, served, tls_secrets
+from pilothouse.platform.gateway.classes import CONTROLLER, served, tls_secrets
 from pilothouse.platform.gateway.envoy import Files, Listening
 from pilothouse.platform.gateway.process import EnvoyProcess
 from pilothouse.platform.gateway.program import GatewayError

@@ -9,10 +9,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from pilothouse.model.ingresses import DEFAULT_CLASS, LEGACY_CLASS
 from pilothouse.model.json import Object
 from pilothouse.model.sharing import SHARED_HOSTS
 from pilothouse.platform.gateway.certificates import pair_of
-from pilothouse.platform.gateway.classes import CONTROLLER, DEFAULT_CLASS, LEGACY_CLASS
+from pilothouse.platform.gateway.classes import CONTROLLER
 from pilothouse.platform.gateway.routes import Table, World, table
 
 
