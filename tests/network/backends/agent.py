@@ -17,7 +17,7 @@ from pilothouse.client.node_conditions import NodeConditions
 from pilothouse.client.transport import Call, WatchEvent
 from pilothouse.model.bgp import BGPADVERTISEMENTS, BGPPEERS
 from pilothouse.model.cluster_network import CLUSTERNETWORKS
-from pilothouse.model.kinds import ENDPOINTSLICES, NODES, SECRETS, SERVICES
+from pilothouse.model.kinds import ENDPOINTSLICES, NODES, SECRETS, SERVICECIDRS, SERVICES
 from pilothouse.model.load_balancers import COMMUNITIES, IPADDRESSPOOLS
 from pilothouse.network.backends import BackendConfig, NodeBackends
 from pilothouse.network.backends.config import Probing
@@ -25,7 +25,18 @@ from tests.network.cluster import FakeCluster
 
 KINDS = {
     each.kind: each
-    for each in (NODES, CLUSTERNETWORKS, SERVICES, ENDPOINTSLICES, SECRETS, IPADDRESSPOOLS, COMMUNITIES, BGPPEERS, BGPADVERTISEMENTS)
+    for each in (
+        NODES,
+        CLUSTERNETWORKS,
+        SERVICES,
+        SERVICECIDRS,
+        ENDPOINTSLICES,
+        SECRETS,
+        IPADDRESSPOOLS,
+        COMMUNITIES,
+        BGPPEERS,
+        BGPADVERTISEMENTS,
+    )
 }
 
 

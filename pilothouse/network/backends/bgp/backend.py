@@ -100,7 +100,8 @@ class BGP:
                 self._known.settings, self._known.nodes = settings, found.sessions
             else:
                 await self._carry_out(view, view.own, settings, found)
-            self._known.remarks = await asyncio.to_thread(remarks, view, settings, found.sessions, self._known.routers)
+            kept = (*self._config.clusters, *self._watched.service_networks)
+            self._known.remarks = await asyncio.to_thread(remarks, view, settings, found.sessions, self._known.routers, kept)
         self._applied.set()
         waiting = await self._not_reached(view) - found.problems.keys()
         return Outcome(problems=found.problems, waiting=waiting, cause=self._known.trouble())
@@ -174,6 +175,8 @@ class BGP:
             settings=settings,
             own=own.pod_cidrs,
             clusters=self._config.clusters,
+            services=self._watched.service_networks,
+            hosts=found.addresses,
             nodes=found.sessions,
             routers=outside.sessions,
             announcements=announcements,

@@ -7,12 +7,13 @@ Source: BIRD 2.0 User's Guide, chapters 3 (options), 5 (filters), 6 (Kernel, Dev
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from pilothouse.network.backends.bgp.announcements import Announcement, Group
 from pilothouse.network.backends.bgp.routers import RouterSession
 from pilothouse.network.backends.bgp.sessions import NodeSession
 from pilothouse.network.backends.bgp.settings import BGPSettings
-from pilothouse.network.backends.config import Network
+from pilothouse.network.backends.config import Address, Network
 
 LOG, LOG_BYTES = "bird.log", 1 << 20
 RECOVERY_S = 30
@@ -22,13 +23,15 @@ SCAN_S = 10
 """How often BIRD compares the kernel's routes with its own, beside what the kernel tells it at once."""
 GROUP = "announced_as"
 """Attribute of a Service's route: which advertisements speak of it (`Announcement.group`)."""
+LEARNT_PREFERENCE = 150
+"""Of the kernel's routes that are not BIRD's: above that of BGP (100), as they count before BIRD's in the kernel, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """folder: where BIRD writes its log. metric: of the kernel's routes that are BIRD's. own: ranges that this node announces.
 
-    clusters: the addresses of all pods.
+    clusters: the addresses of all pods. services: networks of Services' addresses. hosts: addresses of nodes.
     """
 
     folder: str
@@ -37,6 +40,8 @@ class Configuration:
     settings: BGPSettings
     own: tuple[Network, ...]
     clusters: tuple[Network, ...]
+    services: tuple[Network, ...] = ()
+    hosts: tuple[Address, ...] = ()
     nodes: tuple[NodeSession, ...] = ()
     routers: tuple[RouterSession, ...] = ()
     announcements: tuple[Announcement, ...] = ()
@@ -76,7 +81,7 @@ def _kernel(config: Configuration, version: int) -> Iterator[str]:
     yield f"protocol kernel kernel{version} {{"
     yield f"  scan time {SCAN_S}; learn; persist; graceful restart; metric {config.metric};"
     yield f"  ipv{version} {{"
-    yield f"    import where !(net ~ {clusters});"
+    yield f"    import filter {{ if net ~ {clusters} then reject; preference = {LEARNT_PREFERENCE}; accept; }};"
     yield f'    export where source = RTS_BGP || proto = "own{version}";'
     yield "  };"
     yield "}"
@@ -150,10 +155,7 @@ def _router(session: RouterSession, config: Configuration) -> Iterator[str]:
     if session.password:
         yield f'  password "{session.password}";'
     yield f"  ipv{version} {{"
-    accepted = [each for each in settings.accepted if each.version == version]
-    clusters = _prefixes((each for each in config.clusters if each.version == version), "+")
-    # Whatever a router says, pods are where their nodes say that they are.
-    yield f"    import where net ~ {_prefixes(accepted, '+')} && !(net ~ {clusters});" if accepted else "    import none;"
+    yield f"    import {_believed(config, version)};"
     yield f"    receive limit {settings.most_prefixes} action restart;"
     yield "    export filter {"
     yield from (f"      {line}" for line in _told(session, config))
@@ -161,6 +163,23 @@ def _router(session: RouterSession, config: Configuration) -> Iterator[str]:
     yield "    };"
     yield "  };"
     yield "}"
+
+
+def _believed(config: Configuration, version: int) -> str:
+    """What of a router's routes comes in: whatever it says, pods and nodes are where nodes say that they are.
+
+    The way to a node is taken from it by the default route alone, which counts where the kernel has no other one. Only those nodes stand
+    in the filter that could be meant: it is the same for every other set of nodes.
+    """
+    accepted = [each for each in config.settings.accepted if each.version == version]
+    if not accepted:
+        return "none"
+    kept = _prefixes((each for each in (*config.clusters, *config.services) if each.version == version), "+")
+    conditions = [f"net ~ {_prefixes(accepted, '+')}", f"!(net ~ {kept})"]
+    hosts = sorted({each for each in config.hosts if any(each in network for network in accepted)})
+    if hosts:
+        conditions.append(f"!(net ~ {_prefixes((ip_network(each) for each in hosts), f'{{1,{hosts[0].max_prefixlen}}}')})")
+    return f"where {' && '.join(conditions)}"
 
 
 def _told(session: RouterSession, config: Configuration) -> Iterator[str]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pilothouse.network.backends.bgp.routers import RouterSession
 from pilothouse.network.backends.bgp.sessions import NodeSession, in_force, reaches_out
 from pilothouse.network.backends.bgp.settings import BGPSettings
+from pilothouse.network.backends.config import Network, is_inside
 from pilothouse.network.backends.seam import View
 
 NO_REFLECTOR, NO_NODE_SESSIONS = "NoRouteReflector", "NoNodeSessions"
 MOST_NAMED, MOST_SHOWN = 5, 200
-"""Routers that are named, and characters of a selector that are shown."""
+"""Routers or networks that are named, and characters of a selector that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,22 @@ class Remark:
     is_trouble: bool = False
 
 
-def remarks(view: View, settings: BGPSettings, nodes: Sequence[NodeSession], routers: Sequence[RouterSession]) -> tuple[Remark, ...]:
-    """settings: as they are set. nodes, routers: with which this node speaks."""
+def remarks(
+    view: View, settings: BGPSettings, nodes: Sequence[NodeSession], routers: Sequence[RouterSession], kept: Sequence[Network] = ()
+) -> tuple[Remark, ...]:
+    """settings: as they are set. nodes, routers: with which this node speaks. kept: networks of pods and Services."""
     found = _of_nodes(view, settings, nodes, routers)
-    return () if found is None else (found,)
+    accepted = _of_accepted(settings, kept)
+    return tuple(each for each in (found, accepted) if each is not None)
+
+
+def _of_accepted(settings: BGPSettings, kept: Sequence[Network]) -> Remark | None:
+    """Of networks from which nothing is taken although they are accepted."""
+    found = [f"{each} (inside {other})" for each in settings.accepted for other in kept if is_inside(each, other)]
+    if not found:
+        return None
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return Remark(f"nothing of acceptedNetworks {', '.join(found[:MOST_NAMED])}{more} is taken from routers: pods and Services are there")
 
 
 def _of_nodes(view: View, settings: BGPSettings, nodes: Sequence[NodeSession], routers: Sequence[RouterSession]) -> Remark | None:

@@ -9,13 +9,14 @@ Source: RFC 4271; RFC 4456 (route reflection).
 
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from pilothouse.model import meta
 from pilothouse.model.node_objects import REACHED_BY
 from pilothouse.network.backends.bgp.settings import BGPSettings
-from pilothouse.network.backends.config import Address, Network
+from pilothouse.network.backends.config import Address, Network, plain_address
 from pilothouse.network.backends.seam import Peer, View
 
 
@@ -43,10 +44,11 @@ class NodeSession:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """problems: by node, why there is no session with it."""
+    """problems: by node, why there is no session with it. addresses: by which nodes are reached, this one's own among them."""
 
     sessions: tuple[NodeSession, ...]
     problems: dict[str, str]
+    addresses: tuple[Address, ...] = ()
 
 
 def session_name(kind: str, name: str, version: int) -> str:
@@ -95,7 +97,9 @@ def topology(view: View, settings: BGPSettings) -> Topology:
             )
             for address in peer.addresses
         ]
-    return Topology(tuple(sorted(sessions, key=lambda each: each.name)), problems)
+    nodes = (own, *view.peers.values())
+    addresses = dict.fromkeys(address for each in nodes for address in (*each.addresses, *_internal(each)))
+    return Topology(tuple(sorted(sessions, key=lambda each: each.name)), problems, tuple(addresses))
 
 
 def _ranges(peers: Iterable[Peer]) -> dict[str, list[Network]]:
@@ -133,10 +137,14 @@ def _is_inside(node: Peer, machine: Peer) -> bool:
         address = ip_address(text)
     except ValueError:
         return False
-    return address in machine.addresses or text in _internal(machine)
+    return address in machine.addresses or address in _internal(machine)
 
 
-def _internal(machine: Peer) -> set[str]:
-    return {
-        str(each.get("address")) for each in (machine.node.get("status") or {}).get("addresses") or () if each.get("type") == "InternalIP"
-    }
+def _internal(peer: Peer) -> list[Address]:
+    """All of its Node's, also where it is reached by others."""
+    found = []
+    for each in (peer.node.get("status") or {}).get("addresses") or ():
+        if each.get("type") == "InternalIP":
+            with suppress(ValueError):
+                found.append(plain_address(str(each.get("address"))))
+    return found

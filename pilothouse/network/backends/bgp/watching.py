@@ -1,12 +1,13 @@
 """What BGP is configured by beside Nodes and the ClusterNetwork: BGPPeers with their Secrets, and what of Services is announced.
 
 A change of one Service, or of its endpoints, costs what that Service has; a change of what all go by is carried out a few at a time. Caches
-of the kinds of metallb.io begin when the back end is chosen; those of Services are the proxy's.
+of ServiceCIDRs and the kinds of metallb.io begin when the back end is chosen; those of Services are the proxy's.
 """
 
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 
 import structlog
 
@@ -17,12 +18,13 @@ from pilothouse.model import meta
 from pilothouse.model.bgp import BGPADVERTISEMENTS, BGPPEERS, secret_name
 from pilothouse.model.errors import ApiError, Forbidden, NotFound
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import SECRETS
+from pilothouse.model.kinds import SECRETS, SERVICECIDRS
 from pilothouse.model.load_balancers import COMMUNITIES, IPADDRESSPOOLS, NAMESPACE, is_usable, service_keys
 from pilothouse.model.selector import from_label_selector
 from pilothouse.network.backends.bgp.announced import Announced
 from pilothouse.network.backends.bgp.announcements import Announcement, Group, Networks, Plan, plan
 from pilothouse.network.backends.bgp.settings import BGPSettings
+from pilothouse.network.backends.config import Network
 from pilothouse.network.backends.seam import Surroundings
 
 log = structlog.get_logger("network.bgp")
@@ -42,6 +44,7 @@ class Watched:
         self._peers, self._advertisements, self._pools, self._communities = (
             self._own.of(each, namespace=NAMESPACE) for each in (BGPPEERS, BGPADVERTISEMENTS, IPADDRESSPOOLS, COMMUNITIES)
         )
+        self._cidrs = self._own.of(SERVICECIDRS)
         self._plan: Plan | None = None
         self._planned_for: object = None
         self._announced = Announced()
@@ -60,6 +63,12 @@ class Watched:
     @property
     def advertisements(self) -> list[Object]:
         return self._advertisements.items()
+
+    @property
+    def service_networks(self) -> tuple[Network, ...]:
+        """From which Services have their addresses, in order."""
+        found = {ip_network(text) for each in self._cidrs.items() for text in (each.get("spec") or {}).get("cidrs") or ()}
+        return tuple(sorted(found, key=lambda each: (each.version, int(each.network_address), each.prefixlen)))
 
     async def run(self) -> None:
         """Until cancelled."""

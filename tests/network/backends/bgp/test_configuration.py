@@ -1,6 +1,7 @@
 """BIRD's own parser takes what is written for it."""
 
 import subprocess
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def configuration(folder: Path) -> Configuration:
         settings=SETTINGS,
         own=own.pod_cidrs,
         clusters=(ip_network("10.244.0.0/16"), ip_network("fd00:10:244::/56")),
+        services=(ip_network("10.96.0.0/16"),),
+        hosts=found.addresses,
         nodes=found.sessions,
         routers=outside.sessions,
         announcements=announced.announcements,
@@ -54,5 +57,17 @@ def test_routers_are_told_own_ranges_and_what_is_advertised_to_them_and_nothing_
     rack = text.partition('description "rack"')[2]
     assert 'if proto = "own4" then accept;' in rack
     assert "bgp_community.add((1,2)); accept;" in rack.partition('description "six"')[0]
-    assert "import where net ~ [ 198.51.100.0/24+ ] && !(net ~ [ 10.244.0.0/16+ ]);" in rack
+    assert "import where net ~ [ 198.51.100.0/24+ ] && !(net ~ [ 10.244.0.0/16+, 10.96.0.0/16+ ]);" in rack
     assert "RTS_BGP" not in rack
+
+
+def test_routers_are_not_believed_about_the_ways_to_nodes_that_are_in_what_is_accepted(tmp_path: Path) -> None:
+    settings = BGPSettings.of({"bgp": {"acceptedNetworks": ["192.0.2.2/31", "2001:db8::/32"]}})
+    config = replace(configuration(tmp_path), settings=settings)
+    file = tmp_path / "bird.conf"
+    file.write_text(config.text())
+    rack, _, six = config.text().partition('description "rack"')[2].partition('description "six"')
+    assert "&& !(net ~ [ 192.0.2.2/32{1,32}, 192.0.2.3/32{1,32} ]);" in rack
+    assert "&& !(net ~ [ 2001:db8::1/128{1,128}, 2001:db8::2/128{1,128}, 2001:db8::3/128{1,128} ]);" in six
+    done = subprocess.run(["bird", "-p", "-c", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 """What a node says where what is set does not make the sessions that one may expect."""
 
+from ipaddress import ip_network
 from typing import Any
 
 from pilothouse.model.node_objects import REACHED_BY
@@ -67,6 +68,15 @@ def test_routers_that_are_told_of_pods_may_lead_there_which_is_no_trouble() -> N
     untold = of_nodes(nodeMesh=False, racks=("rack",), announce={"podNetworks": False})
     assert untold is not None
     assert untold.is_trouble
+
+
+def test_accepted_networks_of_pods_and_services_are_named_since_nothing_of_them_is_taken() -> None:
+    settings = BGPSettings.of({"bgp": {"acceptedNetworks": ["10.244.4.0/24", "10.96.0.0/16", "198.51.100.0/24", "0.0.0.0/0"]}})
+    (found,) = remarks(view(node(1)), settings, (), (), (ip_network("10.244.0.0/16"), ip_network("10.96.0.0/16")))
+    assert found == Remark(
+        "nothing of acceptedNetworks 10.244.4.0/24 (inside 10.244.0.0/16), 10.96.0.0/16 (inside 10.96.0.0/16) is taken from routers: "
+        "pods and Services are there"
+    )
 
 
 def test_a_long_selector_is_cut() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.model.json import Object
 from tests.network.backends.bgp.speakers import router, routes, speakers, told
-from tests.network.backends.hosts import Host, Hosts, bird, until
+from tests.network.backends.hosts import Host, Hosts, bird, reaches, until
 
 
 def peer(name: str = "rack", **spec: Any) -> Object:
@@ -70,6 +70,28 @@ def test_a_router_is_told_of_pods_and_load_balancers_and_is_believed_what_was_as
         assert not any(each in routes(first) for each in ("203.0.113.0", "10.244.99.0", "default"))
         cluster.say(endpoints("here", first))
         until(lambda: "BGP.next_hop: 192.0.2.1" in told(socket).get("203.0.113.71/32", []), "the other node announces it")
+
+
+def test_a_router_that_is_believed_of_everything_takes_no_way_to_nodes_pods_or_services(tmp_path: Path) -> None:
+    kept = ("192.0.2.2/32", "192.0.2.0/25", "128.0.0.0/1", "10.96.0.0/25", "10.244.99.0/24", "10.244.2.0/25")
+    offered = "".join(f"route {each} blackhole; " for each in (*kept, "198.51.100.0/24", "0.0.0.0/0"))
+    with speakers(tmp_path) as cluster, router(tmp_path, cluster, extra=f"protocol static {{ ipv4; {offered} }}"):
+        first, second = cluster.hosts
+        cluster.set(backend="BGP", bgp={"acceptedNetworks": ["0.0.0.0/0"]})
+        cluster.say({"kind": "ServiceCIDR", "metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/16"]}})
+        cluster.say(peer())
+        started(cluster)
+        until(lambda: "198.51.100.0/24 via 192.0.2.100" in routes(first), "the rest is believed")
+        until(cluster.settled, "both follow")
+        assert "default via 192.0.2.100" in routes(first)
+        assert f"{second.cidrs[0]} via 192.0.2.2 " in routes(first)
+        destinations = {line.split()[0] for line in routes(first).splitlines()}
+        assert not destinations & {each.removesuffix("/32") for each in kept}
+        assert reaches(first, second)
+        first.ip("route", "add", "default", "via", "192.0.2.250")
+        until(lambda: "default" not in routes(first), "the host's own default route counts")
+        first.ip("route", "delete", "default", "via", "192.0.2.250")
+        until(lambda: "default via 192.0.2.100" in routes(first), "the router's counts again")
 
 
 @pytest.mark.parametrize("families", ["46"])

@@ -104,3 +104,9 @@ def test_the_port_is_tried_of_those_alone_with_whom_a_node_speaks_and_who_follow
     assert speaking(replace(whole, spec={**whole.spec, "backend": "Routes"})) is None
     unlabelled = replace(whole, peers={"n3": other})
     assert listens(unlabelled, speaking(unlabelled), other, 4) == Port("192.0.2.1", "192.0.2.3", 1790)
+
+
+def test_the_addresses_of_nodes_are_all_of_their_internal_ones_and_those_by_which_they_are_reached() -> None:
+    peer = replace(node(2), addresses=(ip_address("172.16.0.1"),))
+    found = topology(view(node(1, families="4"), peer), BGPSettings()).addresses
+    assert [str(each) for each in found] == ["192.0.2.1", "172.16.0.1", "192.0.2.2", "2001:db8::2"]
