@@ -47,7 +47,7 @@ BGP_SCHEMA: Schema = {
     "properties": {
         "asNumber": _integer("Of all nodes.", 1, 4294967294, default=64512),
         "nodeMesh": {"type": "boolean", "default": True, "description": "Whether each node has a session with every other one."},
-        "listenPort": _integer("TCP port at which nodes take sessions.", 1, 65535, default=179),
+        "listenPort": _integer("TCP port at which nodes take each other's sessions; routers reach them at 179.", 1, 65535, default=179),
         "routeReflectors": {
             "type": "object",
             "description": "Nodes that hand on what the others announce, in the place of the mesh.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 from pilothouse.network.backends.bgp.announcements import Announcement, Group
-from pilothouse.network.backends.bgp.routers import RouterSession
+from pilothouse.network.backends.bgp.routers import PORT, RouterSession
 from pilothouse.network.backends.bgp.sessions import NodeSession
 from pilothouse.network.backends.bgp.settings import BGPSettings
 from pilothouse.network.backends.config import Address, Network
@@ -145,7 +145,8 @@ def _router(session: RouterSession, config: Configuration) -> Iterator[str]:
     local = f"{session.local} " if session.local is not None else ""
     yield f"protocol bgp {session.name} {{"
     yield f'  description "{session.peer}";'
-    yield f"  local {local}port {settings.listen_port} as {session.own_as};"
+    # Not the port at which nodes take each other's sessions: a change of that one is none of the routers' business.
+    yield f"  local {local}port {PORT} as {session.own_as};"
     if local:
         yield "  strict bind on;"
     yield f"  neighbor {session.address} port {session.port} as {session.remote_as};"

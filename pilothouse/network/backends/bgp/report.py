@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pilothouse.model import bgp, meta
 from pilothouse.model.json import Object
 from pilothouse.network.backends.bgp.remarks import Remark
-from pilothouse.network.backends.bgp.routers import RouterSession
+from pilothouse.network.backends.bgp.routers import PORT, RouterSession
 from pilothouse.network.backends.bgp.sessions import NodeSession
 from pilothouse.network.backends.bgp.states import SessionState
 
@@ -62,7 +62,7 @@ class Said:
 def lines(
     nodes: Iterable[NodeSession], routers: Iterable[RouterSession], states: Mapping[str, SessionState], *, as_number: int, port: int
 ) -> list[Line]:
-    """port: at which nodes listen."""
+    """port: at which nodes take each other's sessions."""
     found = []
     for node in nodes:
         state = states.get(node.name, SessionState(node.name, "Unknown"))
@@ -72,7 +72,7 @@ def lines(
         state = states.get(router.name, SessionState(router.name, "Unknown"))
         facts = {
             "port": router.port,
-            "listen_port": port,
+            "listen_port": PORT,
             "own_as": router.own_as,
             "remote_as": router.remote_as,
             "local": router.local,

@@ -26,6 +26,7 @@ NOT_CARRIED_OUT = {
 }
 """Field -> what it asks for."""
 PORT, LEAST_HOLD_S = 179, 3
+"""PORT: of a router that states none, and at which nodes take the sessions of routers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

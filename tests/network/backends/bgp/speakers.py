@@ -36,9 +36,10 @@ def answers(host: Host) -> bool:
     return asyncio.run(bird(host).answers())
 
 
-def session(host: Host, other: Host, version: int = 4) -> SessionState:
+def session(host: Host, other: Host | str, version: int = 4, *, kind: str = "node") -> SessionState:
+    """other: a host, or the name of a BGPPeer, which is of kind "router"."""
     found = states(asyncio.run(bird(host).command("show protocols all")))
-    return found[session_name("node", other.name, version)]
+    return found[session_name(kind, other if isinstance(other, str) else other.name, version)]
 
 
 def message(host: Host, condition: str, reason: str) -> str:

@@ -71,3 +71,11 @@ def test_routers_are_not_believed_about_the_ways_to_nodes_that_are_in_what_is_ac
     assert "&& !(net ~ [ 2001:db8::1/128{1,128}, 2001:db8::2/128{1,128}, 2001:db8::3/128{1,128} ]);" in six
     done = subprocess.run(["bird", "-p", "-c", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_port_of_sessions_between_nodes_is_none_of_routers(tmp_path: Path) -> None:
+    before = configuration(tmp_path)
+    after = replace(before, settings=replace(SETTINGS, listen_port=1790))
+    texts = [each.text().partition("protocol bgp router") for each in (before, after)]
+    assert texts[0][2] == texts[1][2]
+    assert "local 192.0.2.1 port 1790 as 64512;" in texts[1][0]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pilothouse.model.json import Object
-from tests.network.backends.bgp.speakers import router, routes, speakers, told
+from tests.network.backends.bgp.speakers import router, routes, session, speakers, told
 from tests.network.backends.hosts import Host, Hosts, bird, reaches, until
 
 
@@ -114,6 +114,26 @@ def test_a_password_counts_and_is_shown_nowhere(tmp_path: Path) -> None:
         shown = (first.state / "log").read_text() + str(first.node) + str(first.conditions) + (bird(first)._folder / "bird.log").read_text()
         assert "hunter2" not in shown
         assert (bird(first)._folder / "bird.conf").stat().st_mode & 0o777 == 0o600
+
+
+def test_neither_another_port_between_nodes_nor_a_node_less_touches_the_session_with_a_router(tmp_path: Path) -> None:
+    extra = "protocol static { ipv4; route 198.51.100.0/24 blackhole; }"
+    with speakers(tmp_path) as cluster, router(tmp_path, cluster, extra=extra):
+        first, second = cluster.hosts
+        wanted = {"acceptedNetworks": ["0.0.0.0/0"]}
+        cluster.set(backend="BGP", bgp=wanted)
+        cluster.say(peer())
+        started(cluster)
+        until(lambda: cluster.settled() and "198.51.100.0/24" in routes(first), "they speak with each other and the router")
+        since = session(first, "rack", kind="router").since
+        cluster.set(backend="BGP", bgp={**wanted, "listenPort": 1790})
+        until(lambda: ":1790" in first.inside("ss", "-Htn", "state", "established"), "nodes speak at the other port")
+        until(lambda: cluster.settled() and reaches(first, second), "nodes reach each other")
+        cluster.gone(second)
+        until(lambda: second.cidrs[0] not in routes(first), "the other node is forgotten")
+        found = session(first, "rack", kind="router")
+        assert (found.is_up, found.since) == (True, since)
+        assert "198.51.100.0/24" in routes(first)
 
 
 def first_range(cluster: Hosts) -> str:
