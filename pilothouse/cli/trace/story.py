@@ -6,6 +6,7 @@ Tables are told apart by their names, and what a rule is for by its chain's: no 
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pilothouse.cli.trace.target import Endpoint, Target, addresses
@@ -14,6 +15,8 @@ from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import serving_nodes
 from pilothouse.model.policy_refusals import WOULD
 from pilothouse.model.selector import from_label_selector
+from pilothouse.network.policy import network_policy
+from pilothouse.network.policy.intake import FAULTS_OF_DATA
 from pilothouse.network.policy.parsing import is_rehearsed
 from pilothouse.network.policy.units import REFUSE, denial
 
@@ -286,11 +289,10 @@ class _Teller:
         verb = "to" if is_ingress else "from"
         if not names:
             return f"the network policies of pod {_key(pod)} do not allow it ({direction.lower()})", ()
+        unfit = "".join(f"; {_key(each)} {why}" for each in self.facts.policies if _key(each) in names and (why := _unfit(each)))
         which = f"NetworkPolicy {names[0]} does not" if len(names) == 1 else f"none of the NetworkPolicies {', '.join(names)} does"
-        return (
-            f"{which} allow it: {direction.lower()} {verb} pod {_key(pod)}, {self.flow['protocol']} port {self.flow['destination_port']}",
-            names,
-        )
+        what = f"{direction.lower()} {verb} pod {_key(pod)}, {self.flow['protocol']} port {self.flow['destination_port']}"
+        return f"{which} allow it: {what}{unfit}", names
 
     def _of_tier(self, tier: str, chain: str, *, is_ingress: bool) -> tuple[str, tuple[str, ...]]:
         direction = "ingress" if is_ingress else "egress"
@@ -298,6 +300,14 @@ class _Teller:
         which = " ".join(named[0]) if named else "that is gone by now"
         what = f"{direction}, {self.flow['protocol']} port {self.flow['destination_port']}"
         return f"ClusterNetworkPolicy {which} denies it in the tier {tier}: {what}", tuple(name for name, _ in named)
+
+
+def _unfit(policy: Object) -> str:
+    """Why nodes do not carry out a NetworkPolicy whatever it allows; "" where they do."""
+    with suppress(*FAULTS_OF_DATA):
+        if (made := network_policy.size(policy)) > network_policy.MOST_RULES:
+            return f"allows nothing at all, since it makes {made} rules and {network_policy.MOST_RULES} are the most: split it"
+    return ""
 
 
 def _is_noted(step: Object) -> bool:

@@ -68,7 +68,23 @@ async def target(client: Client, text: str, namespace: str, source: Object, port
         raise click.ClickException(f"pod {meta.name(source)} has no IPv{family} address: it sends nothing to {address}")
     if port is None or not port.isdecimal():
         raise click.UsageError(f"which port of {address}? give it by --port NUMBER")
+    if (service := await _with_address(client, address, _number(port), protocol or "tcp")) is not None:
+        return await _of_service(client, service, source, port, protocol or "tcp", address)
     return Target(address, address, _number(port), protocol or "tcp")
+
+
+async def _with_address(client: Client, address: str, port: int, protocol: str) -> Object | None:
+    """The Service that answers there; None for the address of something else."""
+    for each in (await client.list_all(SERVICES)).items:
+        spec, status = each["spec"], (each.get("status") or {}).get("loadBalancer") or {}
+        known = [*_clusters(spec), *(spec.get("externalIPs") or ()), *(entry.get("ip") for entry in status.get("ingress") or ())]
+        if address in filter(None, known) and _chosen(spec.get("ports") or [], "port", str(port), protocol) is not None:
+            return each
+    return None
+
+
+def _clusters(spec: Object) -> list[str]:
+    return [each for each in spec.get("clusterIPs") or [spec.get("clusterIP")] if each and each != "None"]
 
 
 def addresses(pod: Object) -> list[str]:
@@ -119,9 +135,16 @@ async def _service(client: Client, name: str, namespace: str, source: Object, po
         own, _, other = name.partition(".")
         elsewhere = f"; write svc/{own} --to-namespace {other.partition('.')[0]} for that of another namespace" if other else ""
         raise click.ClickException(f"there is no service {name} in namespace {namespace}{elsewhere}") from None
-    spec = service["spec"]
-    if spec.get("type") == "ExternalName":
-        raise click.ClickException(f"service {name} is an alias of {spec.get('externalName')}: trace to an address of that")
+    if service["spec"].get("type") == "ExternalName":
+        raise click.ClickException(f"service {name} is an alias of {service['spec'].get('externalName')}: trace to an address of that")
+    return await _of_service(client, service, source, port, protocol)
+
+
+async def _of_service(
+    client: Client, service: Object, source: Object, port: str | None, protocol: str | None, address: str | None = None
+) -> Target:
+    """address: one of the Service's, where it is given; else the first of a family that the sender has."""
+    name, namespace, spec = meta.name(service), meta.namespace(service), service["spec"]
     ports = spec.get("ports") or []
     chosen = _chosen(ports, "port", port, protocol)
     if chosen is None:
@@ -130,9 +153,9 @@ async def _service(client: Client, name: str, namespace: str, source: Object, po
     slices = await client.list_all(ENDPOINTSLICES, namespace, label_selector=f"kubernetes.io/service-name={name}")
     found = tuple(each for slice_ in slices.items for each in _endpoints(slice_, chosen, namespace))
     shown = f"service {namespace}/{name}"
-    clusters = [each for each in spec.get("clusterIPs") or [spec.get("clusterIP")] if each and each != "None"]
+    clusters = _clusters(spec)
     if clusters:
-        address = _of_family(clusters, source)
+        address = address or _of_family(clusters, source)
         if address is None:
             raise click.ClickException(f"{shown} has no address of a family that the sender has: {', '.join(clusters)}")
         return Target(shown, address, chosen["port"], used, service, found, chosen, tuple(slices.items))

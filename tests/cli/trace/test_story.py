@@ -154,6 +154,12 @@ def test_the_policies_of_the_pod_that_is_protected_are_named() -> None:
     assert "none of the NetworkPolicies default/both, default/in does allow it: ingress to pod default/server, tcp port 8080" in found.cause
 
 
+def test_a_policy_that_is_too_large_to_be_carried_out_is_told_as_such() -> None:
+    large = policy("large", policyTypes=["Ingress"], ingress=[{"ports": [{"protocol": "TCP", "port": n} for n in range(1, 3000)]}])
+    found = told(ARRIVES, OUT, away=(COMES, step("-policy", "ingress-0123", "drop")), policies=[large])
+    assert found.cause.endswith("; default/large allows nothing at all, since it makes 2999 rules and 2000 are the most: split it")
+
+
 def test_the_policies_of_the_pod_that_sends_are_named() -> None:
     steps = (ARRIVES, step("-policy", "leaving", "jump egress-0123", flow()), step("-policy", "egress-0123", "drop", rule="counter drop"))
     found = told(*steps, policies=POLICIES[:2])
@@ -274,6 +280,8 @@ async def client() -> Client:
     dns: Object = {"name": "dns", "protocol": "UDP", "port": 53}
     await cluster.put(SERVICES, service("web", http, clusterIP=CLUSTER_IP))
     await cluster.put(SERVICES, service("many", http, dns, clusterIP=CLUSTER_IP))
+    balanced = service("balanced", http, type="LoadBalancer")
+    await cluster.put(SERVICES, {**balanced, "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.9"}]}}})
     await cluster.put(SERVICES, service("six", http, clusterIP="fd00::9"))
     await cluster.put(SERVICES, service("head", http, clusterIP="None"))
     await cluster.put(SERVICES, service("away", type="ExternalName", clusterIP="", externalName="example.org"))
@@ -295,6 +303,14 @@ async def test_what_is_meant_by_a_service_a_pod_and_an_address(client: Client) -
     assert (await target(client, "svc/many", "default", SENDER, None, "udp")).port == 53
     assert (await target(client, "pod/server", "default", SENDER, None, None)).port == 8080
     assert (await target(client, "192.0.2.7", "default", SENDER, "443", None)).shown == "192.0.2.7"
+
+
+async def test_an_address_of_a_service_is_traced_as_that_service(client: Client) -> None:
+    by_address = await target(client, CLUSTER_IP, "other", SENDER, "53", "udp")
+    assert (by_address.shown, by_address.address, by_address.port, by_address.protocol) == ("service default/many", CLUSTER_IP, 53, "udp")
+    balanced = await target(client, "192.0.2.9", "other", SENDER, "80", None)
+    assert (balanced.shown, balanced.address) == ("service default/balanced", "192.0.2.9")
+    assert (await target(client, CLUSTER_IP, "default", SENDER, "81", None)).service is None
 
 
 @pytest.mark.parametrize(
