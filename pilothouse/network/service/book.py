@@ -79,6 +79,10 @@ class RuleBook:
         could wait for."""
         return address in self._addresses and address not in self._leaving
 
+    def leads_to(self, address: str) -> bool:
+        """Also as the last resort."""
+        return address in self._addresses
+
     def targets(self, where: Where) -> frozenset[Target]:
         """Where flows to a frontend lead now, by the service that has it; nowhere when none has."""
         owner = self._owner(where)

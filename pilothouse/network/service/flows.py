@@ -3,17 +3,32 @@
 Where a flow was there before its Service, it has no translation: that, too, is not what is meant now.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 import structlog
 
 from pilothouse.linux import conntrack
 from pilothouse.linux.conntrack import Address, Flow
+from pilothouse.network.service.config import LOOPBACK
 from pilothouse.network.service.endpoints import Target
 from pilothouse.network.service.family import FAMILIES, Family, family_of
 from pilothouse.network.service.plan import Fragment, Where
 
 log = structlog.get_logger("network.service")
+
+
+def forget_unanswered(addresses: Collection[str]) -> None:
+    """Flows to endpoints at these addresses that have had no answer: their next packet goes to another endpoint. Blocks, and does not fail."""
+    for family in FAMILIES:
+        own = [address for address in addresses if family_of(address) == family]
+        try:
+            ended = conntrack.forget_unanswered(own, family.number)
+        except OSError as error:
+            log.warning("connections that former endpoints have not answered could not be ended", error=str(error))
+            continue
+        if ended:
+            log.debug("connections that former endpoints have not answered ended", count=ended)
 
 
 class StaleFlows:
@@ -31,8 +46,10 @@ class StaleFlows:
         fragments' IP family."""
         for where in {**before.frontends, **after.frontends}:
             if where.protocol == "udp" and before.targets(where) != after.targets(where):
+                # A node port that nothing sets apart at an address leads there where it leads everywhere.
+                targets = meant(where) or (meant(replace(where, address="")) if where.address == str(LOOPBACK) else frozenset())
                 for address in (where.address,) if where.address else node_addresses:
-                    self._meant[address, where.port] = meant(where)
+                    self._meant[address, where.port] = targets
 
     def is_stale(self, flow: Flow) -> bool:
         meant = self._meant.get(flow.to)

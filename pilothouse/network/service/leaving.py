@@ -7,21 +7,19 @@ forgotten, and only then the endpoint counts as left.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from pilothouse.barrier.endpoints import Consumer
 
 ANSWERED_WITHIN_S = 0.1
 """An endpoint that serves has answered a first packet by then, also one on another continent that is a node all the same. Before a client
-sends it again: after a second. Source: RFC 6298, section 2.1."""
-MOST = 32
-"""Addresses that are asked about in one go; changes of the rules come between."""
+sends it again: after a second. Source: RFC 6298, section 2.1. Looks are no closer to each other: each is a walk through the kernel's flows."""
 
 
 class Leaving:
     """consumer: told what is routed to, and what is left. forget: ends flows that these addresses have not answered; does not fail."""
 
-    def __init__(self, consumer: Consumer, forget: Callable[[Sequence[str]], Awaitable[None]]) -> None:
+    def __init__(self, consumer: Consumer, forget: Callable[[Collection[str]], Awaitable[None]]) -> None:
         self._consumer = consumer
         self._forget = forget
         self._since: dict[str, float] = {}
@@ -49,11 +47,12 @@ class Leaving:
             self._news.clear()
             if not self._since:
                 await self._news.wait()
-            due = [*self._since.items()][:MOST]
-            await asyncio.sleep(max(0.0, due[-1][1] + ANSWERED_WITHIN_S - asyncio.get_running_loop().time()))
-            await self._forget([address for address, _ in due])
+            await asyncio.sleep(ANSWERED_WITHIN_S)
+            until = asyncio.get_running_loop().time() - ANSWERED_WITHIN_S
+            due = {address: since for address, since in self._since.items() if since <= until}
+            await self._forget(due.keys())
             # One that the rules lead to again meanwhile, or have left a second time, is not left yet.
-            gone = [address for address, since in due if self._since.get(address) == since]
+            gone = [address for address, since in due.items() if self._since.get(address) == since]
             for address in gone:
                 del self._since[address]
             self._consumer.changes((), gone, self._consumer.revision)

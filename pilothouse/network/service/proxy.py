@@ -25,6 +25,7 @@ from pilothouse.model.kinds import ENDPOINTSLICES, NODES, SERVICES
 from pilothouse.network.service import kernel, metrics
 from pilothouse.network.service.config import ServiceProxyConfig
 from pilothouse.network.service.endpoints import SERVICE_NAME_LABEL, ZONE_LABEL
+from pilothouse.network.service.flows import forget_unanswered
 from pilothouse.network.service.health import HealthServer
 from pilothouse.network.service.leaving import Leaving
 from pilothouse.network.service.rules import Change, Outcome, Remark, Rules
@@ -80,12 +81,13 @@ class ServiceProxy:
         health = HealthServer(self._is_healthy, self._say)
         rules: Rules | None = None
         try:
-            with ThreadPoolExecutor(1, "service-proxy") as thread:
+            with ThreadPoolExecutor(1, "service-proxy") as thread, ThreadPoolExecutor(1, "service-flows") as beside:
                 rules = await _in(thread, lambda: Rules(self.config, open_nft()))
                 metrics.read(rules, self._dirty)
                 for informer in (self._services, self._slices, self._nodes):
                     await informer.wait_synced()
-                leaving = Leaving(consumer, lambda addresses: _in(thread, lambda: rules.forget_unanswered(addresses)))
+                # Changes of the rules do not wait for a walk through the kernel's flows.
+                leaving = Leaving(consumer, lambda addresses: _in(beside, lambda: forget_unanswered(addresses)))
                 async with scope() as tasks:
                     tasks.spawn(health.run(), name="service health checks")
                     tasks.spawn(leaving.run(), name="endpoints that are left")

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from pilothouse.linux import conntrack
 from pilothouse.linux.nft import Nft, NftFailure
 from pilothouse.linux.nft_state import NftState
 from pilothouse.linux.nft_written import WrittenRules
@@ -56,7 +55,7 @@ class Remark:
 class Outcome:
     """What came of a `write`. done: False when it could not be done and is to be tried again, after a wait when `wait` is set.
 
-    routed, left: addresses that traffic goes to since the last one that was done, and that it goes to no more. health: by service, None
+    routed, left: addresses that traffic goes to since the last one that was done, and that it goes to no more, or as the last resort. health: by service, None
     for those that have none any more. nft_s: how long the kernel took.
     """
 
@@ -85,6 +84,7 @@ class Rules:
         self._remarks: list[Remark] = []
         self._touched: set[str] = set()
         self._reported: set[str] = set()
+        self._led: set[str] = set()
         self._whole = True
         self._zone = ""
         self.local_only: Counter[str] = Counter()
@@ -150,18 +150,6 @@ class Rules:
     def write_whole(self) -> Outcome:
         self._whole = True
         return self.write()
-
-    def forget_unanswered(self, addresses: Sequence[str]) -> None:
-        """Flows to endpoints at these addresses that have had no answer: their next packet goes to another endpoint."""
-        for book in self._books:
-            family = book.config.family
-            try:
-                ended = conntrack.forget_unanswered([*family.of(addresses)], family.number)
-            except OSError as error:
-                log.warning("connections that former endpoints have not answered could not be ended", error=str(error))
-                continue
-            if ended:
-                log.debug("connections that former endpoints have not answered ended", count=ended)
 
     def is_in_place(self) -> bool:
         """Whether the rules are there as they were written. Costs one question while nobody has changed any table."""
@@ -235,9 +223,12 @@ class Rules:
 
     def _report(self, outcome: Outcome) -> None:
         routed = {address for address in self._touched if any(book.is_routed(address) for book in self._books)}
-        outcome.routed, outcome.left = routed - self._reported, (self._touched - routed) & self._reported
-        self._reported |= outcome.routed
-        self._reported -= outcome.left
+        led = {address for address in self._touched if any(book.leads_to(address) for book in self._books)}
+        outcome.routed = routed - self._reported
+        # One that was the last resort is left a second time, when another one is there.
+        outcome.left = (self._touched - routed) & self._reported | (self._touched - led) & self._led
+        self._reported = (self._reported - outcome.left) | outcome.routed
+        self._led = (self._led - self._touched) | led
         self._touched = set()
 
     def _change(self, number: int, taken: Mapping[str, Plan]) -> str:

@@ -65,3 +65,14 @@ def test_endpoints_that_change_their_order_alone_end_no_flow() -> None:
     book.put({"default/a": plan(service("a", DNS), slices[:1], CONFIG).fragments[0]})
     changed(flows, book, {"default/a": plan(service("a", DNS), slices[1:], CONFIG).fragments[0]})
     assert not flows
+
+
+def test_a_node_port_at_loopback_that_leads_where_it_leads_everywhere_keeps_its_flows() -> None:
+    flows, book = StaleFlows(), RuleBook(CONFIG.families[0])
+    port = {**DNS, "nodePort": 30053}
+    here, there = endpoint("10.244.0.5"), endpoint("10.244.9.5", node="there")
+    for endpoints in ((here, there), (here,)):
+        wanted = plan(service("a", port, type="NodePort"), [endpoint_slice("a", [DNS], *endpoints)], CONFIG).fragments[0]
+        changed(flows, book, {"default/a": wanted})
+    for answers, stale in (("10.244.0.5", False), ("10.244.9.5", True)):
+        assert flows.is_stale(Flow(socket.IPPROTO_UDP, ("127.0.0.1", 30053), (answers, 53), b"", b"", b"")) == stale

@@ -66,6 +66,16 @@ def reasons(outcome: Outcome) -> list[tuple[str, str]]:
     return [(remark.key, remark.reason) for remark in outcome.remarks]
 
 
+def test_the_last_resort_is_left_once_more_when_another_endpoint_is_there(rules: Rules) -> None:
+    applied(rules, change("a", ONE))
+    ending = endpoint_slice("a", [OFFERED], endpoint(ONE, ready=False, serving=True, terminating=True))
+    assert applied(rules, Change("default/a", service("a", HTTP), [ending])).left == {ONE}
+    both = endpoint_slice("a", [OFFERED], endpoint(ONE, ready=False, serving=True, terminating=True), endpoint(TWO))
+    then = applied(rules, Change("default/a", service("a", HTTP), [both]))
+    assert (then.routed, then.left) == ({TWO}, {ONE})
+    assert applied(rules, change("a", TWO)).left == set()
+
+
 def test_addresses_are_told_when_traffic_goes_to_them_and_when_it_goes_there_no_more(rules: Rules) -> None:
     first = applied(rules, change("a", ONE), change("b", ONE, TWO, clusterIP="10.96.0.2"))
     assert (first.routed, first.left) == ({ONE, TWO}, set())
