@@ -84,7 +84,7 @@ def _not_there(end: End, left_out: Sequence[Object]) -> str:
     for pod in sorted(left_out, key=meta.key):
         if offline.is_meant(end, meta.namespace(pod), meta.name(pod), meta.labels(pod)):
             if pod["spec"].get("hostNetwork"):
-                return f"pod {meta.key(pod)} is in the network of its node, whose packets no policy judges"
+                return f"pod {meta.key(pod)} is in the network of its node: no policy selects it"
             return f"pod {meta.key(pod)} does not run: {(pod.get('status') or {}).get('phase') or 'Pending'}"
     return f"no pod of {end.shown} is there"
 

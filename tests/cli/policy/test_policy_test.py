@@ -271,10 +271,10 @@ def live_pod(name: str, phase: str = "Running", **spec: Any) -> Object:
     ("target", "why"),
     [
         (End("shop/pending", "shop", "pending"), "pod shop/pending does not run: Pending"),
-        (End("shop/host", "shop", "host"), "pod shop/host is in the network of its node, whose packets no policy judges"),
+        (End("shop/host", "shop", "host"), "pod shop/host is in the network of its node: no policy selects it"),
         (
             End("shop/{app=host}", "shop", labels={"app": "host"}),
-            "pod shop/host is in the network of its node, whose packets no policy judges",
+            "pod shop/host is in the network of its node: no policy selects it",
         ),
         (End("shop/none", "shop", "none"), "no pod of shop/none is there"),
         (End("shop/{app=none}", "shop", labels={"app": "none"}), "no pod of shop/{app=none} is there"),

@@ -74,8 +74,9 @@ WEB = Target(
     CLUSTER_IP,
     80,
     "tcp",
-    {"metadata": {"name": "web"}, "spec": {"loadBalancerSourceRanges": ["192.0.2.0/24"]}},
+    {"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "loadBalancerSourceRanges": ["192.0.2.0/24"]}},
     (Endpoint(SERVER, 8080, "here", "default/server", True),),
+    {"port": 80, "protocol": "TCP", "targetPort": 8080},
 )
 
 
@@ -144,7 +145,8 @@ async def test_a_packet_that_is_answered_is_followed_to_the_pod(ours: Host, list
 async def test_a_service_without_endpoints_is_named(ours: Host) -> None:
     load(SERVICE_TABLE + REFUSES)
     told = await ours.trace(replace(WEB, endpoints=()))
-    assert (told.outcome, told.cause) == ("refused", "service default/web has no endpoints: no pod matches its selector")
+    why = "no pod has the labels app=web of its selector; compare spec.selector with the pods' labels"
+    assert (told.outcome, told.cause) == ("refused", f"service default/web has no endpoint: {why}")
     assert (told.table, told.chain) == ("ip pilothouse-t-svc", "refuse")
 
 
