@@ -15,9 +15,15 @@ _MOST = 5
 """Names that one sentence has of a kind."""
 
 
+def shut(ports: Sequence[Object], slices: Sequence[Object]) -> list[Object]:
+    """Those of a Service's ports that lead nowhere."""
+    served = {_key(each) for slice_ in slices if any(map(_takes, slice_.get("endpoints") or ())) for each in _listening(slice_)}
+    return [each for each in ports if _key(each) not in served]
+
+
 def of_port(service: Object, port: Object, pods: Sequence[Object], slices: Sequence[Object]) -> Finding | None:
     """None when it leads somewhere. pods: those that the Service's selector matches and that have not ended; slices: the Service's."""
-    if any(_takes(endpoint) for slice_ in slices if _has(slice_, port) for endpoint in slice_.get("endpoints") or ()):
+    if not shut([port], slices):
         return None
     return _of_pods(service, port, pods) if facts.selector(service) else _of_slices(service, port, slices)
 
@@ -62,7 +68,7 @@ def _of_slices(service: Object, port: Object, slices: Sequence[Object]) -> Findi
     if not any(slice_.get("endpoints") for slice_ in slices):
         step = f"give it a selector, or write an EndpointSlice with the label kubernetes.io/service-name={name}"
         return Finding(("it has no selector, and there are no endpoints for it",), step, State.NO_ROUTE)
-    if any(_has(slice_, port) for slice_ in slices):
+    if any(_key(each) == _key(port) for slice_ in slices for each in _listening(slice_)):
         return Finding(("none of its endpoints is ready",), "see conditions.ready in its EndpointSlices", State.NO_ROUTE)
     there = [_called(each) for slice_ in slices for each in slice_.get("ports") or ()]
     cause = f"it has no selector, and its endpoints have no {_called(port)}: they have {_some(there) or 'no ports'}"
@@ -90,10 +96,13 @@ def way_out(policy: str) -> str:
     return f"{policy} is Local (set it to Cluster, or run a pod on each node that is asked)"
 
 
-def _has(slice_: Object, port: Object) -> bool:
-    """Whether its endpoints listen for the port."""
-    wanted = port.get("name") or "", _protocol(port)
-    return any((each.get("name") or "", _protocol(each)) == wanted and each.get("port") for each in slice_.get("ports") or ())
+def _listening(slice_: Object) -> list[Object]:
+    return [each for each in slice_.get("ports") or () if each.get("port")]
+
+
+def _key(port: Object) -> tuple[str, str]:
+    """By which a port of a Service and one of its endpoints are the same."""
+    return port.get("name") or "", _protocol(port)
 
 
 def _takes(endpoint: Object) -> bool:

@@ -3,7 +3,7 @@
 from pilothouse.cli.why.finding import SOON, Finding, State
 from pilothouse.cli.why.scene import Scene
 from pilothouse.cli.why.sentence import Why, told
-from pilothouse.cli.why.service_causes import kept_out, no_pods, none_ready, of_port
+from pilothouse.cli.why.service_causes import kept_out, no_pods, none_ready, of_port, shut
 from pilothouse.cli.why.worst import worst_of
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -23,9 +23,10 @@ def explain(scene: Scene) -> Why:
         return told(f"{scene.subject} is not reached at {_addresses(service)}", found)
     if found := _without_pods(scene, service):
         return told(f"{scene.subject} leads nowhere", found)
-    if shut := _without_endpoints(scene, service):
-        which = scene.subject if len(shut) == len(spec["ports"]) else f"port {shut[0][0]} of {scene.subject}"
-        return told(f"{which} leads nowhere", shut[0][1])
+    if ports := _without_endpoints(scene, service):
+        which = scene.subject if len(ports) == len(spec["ports"]) else f"port {ports[0]['port']} of {scene.subject}"
+        if found := of_port(service, ports[0], scene.pods, scene.endpoints or ()):
+            return told(f"{which} leads nowhere", found)
     return Why(f"{scene.subject} {_well(scene, service)}", state=State.SERVING)
 
 
@@ -71,13 +72,10 @@ def _without_pods(scene: Scene, service: Object) -> Finding | None:
     return worst[1] if worst is not None else none_ready(scene.pods)
 
 
-def _without_endpoints(scene: Scene, service: Object) -> list[tuple[int, Finding]]:
-    """Ports that lead nowhere, by number; none where the EndpointSlices may not be seen."""
+def _without_endpoints(scene: Scene, service: Object) -> list[Object]:
+    """Ports that lead nowhere; none where the EndpointSlices may not be seen."""
     spec = service.get("spec") or {}
-    if scene.endpoints is None or spec.get("type") == "ExternalName":
-        return []
-    found = [(each["port"], of_port(service, each, scene.pods, scene.endpoints)) for each in spec.get("ports") or ()]
-    return [(number, finding) for number, finding in found if finding is not None]
+    return [] if scene.endpoints is None or spec.get("type") == "ExternalName" else shut(spec.get("ports") or (), scene.endpoints)
 
 
 def _wait(scene: Scene) -> str:
