@@ -60,6 +60,7 @@ class Nodes:
         if self._said.get(node.name) == node:
             return False
         self.remove(node.name)
+        self._usable = None
         self._said[node.name] = node
         for place in node.places:
             self._by_mac.setdefault(place.mac, set()).add(node.name)
@@ -86,10 +87,6 @@ class Nodes:
             included = [node for node in present if not node.is_excluded] or present
             self._usable = sorted((node for node in included if node.is_announcing), key=lambda node: node.name)
         return self._usable
-
-    def places(self, name: str) -> tuple[Place, ...]:
-        node = self._said.get(name)
-        return node.places if node is not None else ()
 
     def has(self, name: str, mac: bytes) -> bool:
         """Whether that node says that a link of its has the MAC address."""

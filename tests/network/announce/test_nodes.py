@@ -77,6 +77,16 @@ def test_usable_nodes_are_the_same_list_until_one_changes() -> None:
     assert [each.name for each in nodes.usable()] == ["n3"]
 
 
+def test_a_node_that_comes_with_its_links_is_usable_at_once() -> None:
+    nodes = Nodes([node("n1")])
+    assert [each.name for each in nodes.usable()] == ["n1"]
+    assert nodes.put(node("n2", mac(2)))
+    assert [each.name for each in nodes.usable()] == ["n1", "n2"]
+    assert nodes.remove("n1")
+    assert nodes.put(node("n1"))
+    assert [each.name for each in nodes.usable()] == ["n1", "n2"]
+
+
 def test_a_claim_costs_the_same_however_many_nodes_there_are() -> None:
     nodes = Nodes(node(f"n{number}", mac(number)) for number in range(1000))
     began = time.thread_time()
