@@ -31,8 +31,8 @@ _RECEIVE_BYTES = 1 << 18
 _DEADLINE_S = 5.0
 _BATCH = 100
 MOST_CHOSEN = 4
-"""Ports or addresses that flows are asked for one by one, each a walk of some 10 ms through the kernel's table; of more, all flows in question
-are asked for in one go."""
+"""Ports or addresses that flows are asked for one by one, each of which takes a walk of 10 ms through the kernel's table; of more, all
+flows in question are asked for in one go."""
 
 Address = tuple[str, int]
 
