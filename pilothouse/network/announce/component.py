@@ -224,7 +224,7 @@ class Announcer:
 
     def _has_said(self, node: str, address: Address) -> bool:
         """Whether the node has ever said that it has the address: perhaps it is only about to."""
-        return address in self._plan and any(self._holders.of(key) == node for key in self._plan[address].services)
+        return address in self._plan and any(node in self._holders.of(key) for key in self._plan[address].services)
 
     def _lose(self, node: str, address: Address) -> None:
         """One address, while the node answers for others or there is no other to ask for."""
@@ -303,12 +303,17 @@ class Announcer:
             self._unsaid.clear()
             links = {address: held.links for address, held in self._holder.held.items()}
             try:
-                await records.write(self._client, self._records.items(), self.config.node, self._plan, links)
+                await records.write(self._client, self._records.items(), self.config.node, self._plan, links, self._living())
             except ApiError as error:
                 log.warning("not said who answers for load balancers", error=error.message)
                 self._unsaid.set()
                 await asyncio.sleep(2.0)
             await asyncio.sleep(0.1)
+
+    def _living(self) -> frozenset[str]:
+        """Nodes that are ready and answer for what they have: they take their records back themselves."""
+        lost = self._lost_now()
+        return self._nodes_said.living().difference(lost.nodes, *lost.addresses.values())
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
         if old is not None:

@@ -88,6 +88,10 @@ class Nodes:
             self._usable = sorted((node for node in included if node.is_announcing), key=lambda node: node.name)
         return self._usable
 
+    def living(self) -> frozenset[str]:
+        """Names of those that are ready."""
+        return frozenset(node.name for node in self._said.values() if node.is_usable)
+
     def has(self, name: str, mac: bytes) -> bool:
         """Whether that node says that a link of its has the MAC address."""
         return name in self._by_mac.get(mac, ())

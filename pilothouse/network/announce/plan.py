@@ -37,7 +37,7 @@ class World:
     """services: all that are balanced. nodes: those that may announce (`Nodes.usable`).
 
     serving: nodes with a ready endpoint, by the keys of Services with externalTrafficPolicy Local. holders: nodes by the keys of
-    Services, as ServiceL2Statuses say. pool_labels: by names of pools.
+    Services, as ServiceL2Statuses say, those that count first. pool_labels: by names of pools.
     """
 
     services: Sequence[Object]
@@ -46,7 +46,7 @@ class World:
     pool_labels: Mapping[str, Mapping[str, str]]
     advertisements: Sequence[Object]
     serving: Mapping[str, Collection[str]] = field(default_factory=dict)
-    holders: Mapping[str, str] = field(default_factory=dict)
+    holders: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,8 @@ class Planner:
         candidates = (near if allowed is group.names else near & allowed) or allowed
         passed_over = lost.at(address)
         ranked = self._ranking.first(address, candidates, passed_over)
-        holder = next((name for key in keys if (name := world.holders.get(key, "")) in candidates and name not in passed_over), "")
+        said = (name for key in keys for name in world.holders.get(key, ()))
+        holder = next((name for name in said if name in candidates and name not in passed_over), "")
         owner, second = (*([holder] if holder else []), *(name for name in ranked if name != holder), "", "")[:2]
         return Announced(address, keys, interfaces, owner, second, "" if owner else "no node that may announce it answers")
 

@@ -1,11 +1,11 @@
-"""ServiceL2Statuses: which node answers for which Service, for people and for the other nodes.
+"""ServiceL2Statuses: which nodes answer for which Service, for people and for the other nodes; one of each Service and node.
 
 Level-triggered: compared with what is there.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 
 from pilothouse.client.client import Client
@@ -21,39 +21,59 @@ def service_of(record: Object) -> str:
     return f"{status.get('serviceNamespace') or ''}/{status.get('serviceName') or ''}"
 
 
-def holders(records: Iterable[Object]) -> dict[str, str]:
-    """The node that answers, by the keys of Services; of two records of one Service the later one counts."""
-    ordered = sorted(records, key=lambda each: (str(each["metadata"].get("creationTimestamp")), meta.name(each)))
-    return {service_of(each): node for each in ordered if (node := (each.get("status") or {}).get("node"))}
+def node_of(record: Object) -> str:
+    return str((record.get("status") or {}).get("node") or "")
+
+
+def _age(record: Object) -> tuple[str, str]:
+    return str(record["metadata"].get("creationTimestamp")), meta.name(record)
 
 
 class Holders:
-    """Which node answers for which Service, as the records say, kept in step with them. Owned by the loop."""
+    """Which nodes answer for which Service, as the records say, kept in step with them. Owned by the loop.
+
+    There may be several: of the two addresses of a Service one node may have the IPv4 one and another the IPv6 one.
+    """
 
     def __init__(self) -> None:
-        self._by_service: dict[str, dict[str, Object]] = {}
+        self._records: dict[str, dict[str, Object]] = {}
+        self._nodes: dict[str, tuple[str, ...]] = {}
 
     def changed(self, old: Object | None, new: Object | None) -> None:
         for record in (old, new):
             if record is not None:
-                known = self._by_service.get(service_of(record), {})
+                known = self._records.get(service_of(record), {})
                 known.pop(meta.name(record), None)
                 if not known:
-                    self._by_service.pop(service_of(record), None)
+                    self._records.pop(service_of(record), None)
         if new is not None:
-            self._by_service.setdefault(service_of(new), {})[meta.name(new)] = new
+            self._records.setdefault(service_of(new), {})[meta.name(new)] = new
+        for service in {service_of(record) for record in (old, new) if record is not None}:
+            self._read(service)
 
-    def of(self, service: str) -> str:
-        """ "" for a Service that nobody answers for."""
-        return holders(self._by_service.get(service, {}).values()).get(service, "")
+    def of(self, service: str) -> tuple[str, ...]:
+        """The one that has said so last first, since others are about to give up what they share with it."""
+        return self._nodes.get(service, ())
 
-    def all(self) -> dict[str, str]:
-        return holders(record for known in self._by_service.values() for record in known.values())
+    def all(self) -> dict[str, tuple[str, ...]]:
+        """By the keys of Services; a copy."""
+        return dict(self._nodes)
+
+    def _read(self, service: str) -> None:
+        known = sorted(self._records.get(service, {}).values(), key=_age, reverse=True)
+        nodes = tuple(dict.fromkeys(node for each in known if (node := node_of(each))))
+        if nodes:
+            self._nodes[service] = nodes
+        else:
+            self._nodes.pop(service, None)
 
 
-def difference(records: Iterable[Object], node: str, wanted: Mapping[str, Iterable[str]]) -> tuple[dict[str, Object], list[str]]:
+def difference(
+    records: Iterable[Object], node: str, wanted: Mapping[str, Iterable[str]], living: Collection[str]
+) -> tuple[dict[str, Object], list[str]]:
     """What has to be written for `wanted`, links by the keys of the Services that this node answers for: statuses by name, and names to
-    delete. Those of other nodes for these Services are: who has an address says so, and nobody else has it.
+    delete. Those of others for these Services are, but for the nodes of `living`: each takes its own back when it answers no more, and
+    may have another address of the Service.
     """
     present = {meta.name(each): each for each in records}
     names = {name_of(key, node): key for key in wanted}
@@ -62,13 +82,18 @@ def difference(records: Iterable[Object], node: str, wanted: Mapping[str, Iterab
     surplus = [
         name
         for name, each in present.items()
-        if name not in names and ((each.get("status") or {}).get("node") == node or service_of(each) in wanted)
+        if name not in names and (node_of(each) == node or (service_of(each) in wanted and node_of(each) not in living))
     ]
     return puts, surplus
 
 
 async def write(
-    client: Client, records: Iterable[Object], node: str, plan: Mapping[Address, Announced], held: Mapping[Address, Iterable[str]]
+    client: Client,
+    records: Iterable[Object],
+    node: str,
+    plan: Mapping[Address, Announced],
+    held: Mapping[Address, Iterable[str]],
+    living: Collection[str],
 ) -> None:
     """Bring this node's records to what it holds, see `difference`. held: links by address. Raises ApiError."""
 
@@ -77,7 +102,7 @@ async def write(
         for address, links in held.items():
             for key in plan[address].services if address in plan else ():
                 wanted.setdefault(key, set()).update(links)
-        return difference(records, node, wanted)
+        return difference(records, node, wanted, living)
 
     # Beside the loop: a name costs a digest.
     puts, surplus = await asyncio.to_thread(compare)

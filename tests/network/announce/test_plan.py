@@ -84,9 +84,20 @@ def test_without_its_owner_only_the_addresses_of_that_one_move() -> None:
 
 def test_who_says_that_he_has_it_keeps_it_while_he_may() -> None:
     for name in ("n1", "n2", "n3", "n4"):
-        assert found(world(*NODES, holders={"default/web": name})).owner == name
-    assert found(world(*NODES, holders={"default/web": "n2"}), lost=Lost(frozenset({"n2"}))).owner != "n2"
-    assert found(world(*NODES[2:], holders={"default/web": "n2"})).owner in ("n3", "n4")
+        assert found(world(*NODES, holders={"default/web": (name,)})).owner == name
+    assert found(world(*NODES, holders={"default/web": ("n2",)}), lost=Lost(frozenset({"n2"}))).owner != "n2"
+    assert found(world(*NODES[2:], holders={"default/web": ("n2",)})).owner in ("n3", "n4")
+
+
+def test_each_address_of_a_service_stays_with_the_one_that_may_have_it() -> None:
+    four, six = node("n1"), node("n2", "fd00:2::/64")
+    both = service()
+    both["status"]["loadBalancer"]["ingress"].append({"ip": "fd00:2::5"})
+    others = (node("n3"), node("n4", "fd00:2::/64"))
+    for holders in (("n1", "n2"), ("n2", "n1")):
+        given = world(four, six, *others, services=(both,), holders={"default/web": holders})
+        assert found(given).owner == "n1"
+        assert found(given, address="fd00:2::5").owner == "n2"
 
 
 @pytest.mark.parametrize(
