@@ -1,6 +1,7 @@
 """Answers to whole questions, as bytes, until an object changes that they were made of.
 
-An entry is found by the question's bytes behind its identifier, so a question that was asked before costs a look into a dictionary.
+An entry is found by the question's bytes behind its identifier and by whose answer it is (`key_of`), so a question that was asked before
+costs a look into a dictionary or two.
 Answers of several records are kept in several orders, which take turns, so that clients that take the first spread over all.
 Only what the informers' caches alone decide is kept here; the owner drops it when they change.
 """
@@ -45,10 +46,18 @@ class News:
     answers: dict[bytes, bytes | None]
 
 
-def of_asker(asker: str, question: bytes) -> bytes:
-    """The key of an answer that is this asker's alone. asker: an address. It is no question's own key: that begins with a header's flags,
-    and none whose operation is 0, as all that are kept, with a character of an address."""
+def key_of(asker: str, question: bytes) -> bytes:
+    """Of an answer that is this asker's alone; asker: an address, "" for an answer that is everybody's. question: without its identifier.
+
+    An address has no zero byte, so no question, whatever bytes it has, is found under another asker than the one it is looked up for.
+    """
     return asker.encode() + b"\0" + question
+
+
+def parts_of(key: bytes) -> tuple[str, bytes]:
+    """Asker and question of what `key_of` has made. Raises UnicodeDecodeError for bytes that it has not."""
+    asker, _, question = key.partition(b"\0")
+    return asker.decode(), question
 
 
 class AnswerCache:

@@ -109,8 +109,9 @@ class ClusterDNS:
         finally:
             taken.close()
 
-    async def _prepare(self, questions: Iterable[bytes], prepared: asyncio.Event) -> None:
-        await self._resolver.prepare(questions)
+    async def _prepare(self, keys: Iterable[bytes], prepared: asyncio.Event) -> None:
+        await self._pods.wait_synced()
+        await self._resolver.prepare(keys)
         prepared.set()
 
     def _answer_again(self, listening: server.Listening, taken: Taken) -> None:

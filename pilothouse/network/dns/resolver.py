@@ -16,7 +16,7 @@ import structlog
 
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.network.dns import codec, metrics
-from pilothouse.network.dns.answers import ORDERS, AnswerCache, of_asker
+from pilothouse.network.dns.answers import ORDERS, AnswerCache, key_of, parts_of
 from pilothouse.network.dns.cache import Cache
 from pilothouse.network.dns.codec import MalformedMessage, Name, Question, Record
 from pilothouse.network.dns.corefile import Block, Configuration, Forward, default
@@ -121,7 +121,7 @@ class Resolver:
 
     def quick(self, message: bytes, family: int, asker: str = "") -> bytes | None:
         """The answer to a datagram that has been answered before, if nothing has changed since. family: 1 for IPv4, 2 for IPv6."""
-        found = self._answers.get(message[2:]) or self._answers.get(of_asker(asker, message[2:]))
+        found = self._answers.get(key_of("", message[2:])) or self._answers.get(key_of(asker, message[2:]))
         if found is None:
             return None
         answer, entry = found
@@ -172,13 +172,14 @@ class Resolver:
             self._cache.clear()
         return self._cache.get(inquiry.question, limit_bytes=inquiry.limit_bytes, of=inquiry.block.forward)
 
-    async def prepare(self, questions: Iterable[bytes]) -> None:
-        """Have answers kept that others will want, a few at a time. questions: behind their identifiers."""
+    async def prepare(self, keys: Iterable[bytes]) -> None:
+        """Have answers kept that others will want, a few at a time. keys: of `answers`; pods whose search paths they hang on are known."""
         began = time.perf_counter()
-        for each in questions:
-            message = bytes(2) + each
-            with contextlib.suppress(MalformedMessage):
-                found = self._answered(codec.parse(message), message, False, "")
+        for each in keys:
+            with contextlib.suppress(MalformedMessage, UnicodeDecodeError):
+                asker, question = parts_of(each)
+                message = bytes(2) + question
+                found = self._answered(codec.parse(message), message, False, asker)
                 if isinstance(found, Elsewhere):
                     found.way.close()
             if time.perf_counter() - began > PREPARE_S:
@@ -246,7 +247,7 @@ class Resolver:
         if name is not question.name:
             found = replace(found, answers=[replace(each, name=question.name) if each.name == name else each for each in found.answers])
         is_kept = trail.lasting and not stream and not question.has_options
-        key = of_asker(trail.asker, message[2:]) if trail.asker else message[2:]
+        key = key_of(trail.asker, message[2:])
         answers = _in_turn(found.answers, self._answers.turn(key)) if is_kept else found.answers
         encoded = codec.encode(
             question,

@@ -13,6 +13,7 @@ import pytest
 
 from pilothouse.aio.identity import Identity, wait_gone
 from pilothouse.aio.tasks import running
+from pilothouse.model.json import Object
 from pilothouse.model.kinds import NAMESPACES, NODES, PODS, SERVICES
 from pilothouse.network.dns import ClusterDNS, ClusterDNSConfig, codec
 from pilothouse.network.dns.resolver import Resolver
@@ -22,6 +23,13 @@ from pilothouse.network.dns.standby.program import Standby
 from tests.network.cluster import FakeCluster, service
 
 KNOWN, UNKNOWN = "web.default.svc.cluster.local", "new.default.svc.cluster.local"
+COMPLETED = "web.default.default.svc.cluster.local"
+"""As a resolver in POD asks at first for web.default."""
+POD: Object = {
+    "metadata": {"name": "p", "namespace": "default", "uid": "p"},
+    "spec": {"nodeName": "n"},
+    "status": {"phase": "Running", "podIPs": [{"ip": "127.0.0.1"}]},
+}
 
 
 def ask(name: str, port: int, wait_s: float = 3, source: str = "127.0.0.1") -> list[str]:
@@ -31,6 +39,18 @@ def ask(name: str, port: int, wait_s: float = 3, source: str = "127.0.0.1") -> l
         asker.connect(("127.0.0.1", port))
         asker.send(codec.query(codec.name_of(name), codec.A, 7))
         return [str(record.value) for record in codec.parse_reply(asker.recv(512)).answers]
+
+
+def send_forged(name: str, port: int, asker: str, source: str) -> bytes | None:
+    """What comes for a datagram whose bytes behind its identifier are another asker's address and question."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind((source, 0))
+        sender.settimeout(0.3)
+        sender.connect(("127.0.0.1", port))
+        sender.send(b"\0\7" + asker.encode() + b"\0" + codec.query(codec.name_of(name), codec.A, 7)[2:])
+        with contextlib.suppress(TimeoutError):
+            return sender.recv(512)
+        return None
 
 
 def free_port() -> int:
@@ -100,25 +120,41 @@ async def test_known_names_are_answered_without_a_server_and_others_by_the_next_
 async def test_completed_names_are_answered_without_a_server_to_the_pod_that_asked_for_them(
     cluster: FakeCluster, config: ClusterDNSConfig, standby: Path
 ) -> None:
-    status = {"phase": "Running", "podIPs": [{"ip": "127.0.0.1"}]}
-    pod = {"metadata": {"name": "p", "namespace": "default", "uid": "p"}, "spec": {"nodeName": "n"}, "status": status}
-    completed = "web.default.default.svc.cluster.local"
     try:
-        await cluster.put(PODS, pod)
+        await cluster.put(PODS, POD)
         async with serving(cluster, config):
-            first = await asyncio.to_thread(ask, completed, config.port)
+            first = await asyncio.to_thread(ask, COMPLETED, config.port)
             assert first[-1] == "10.96.0.20"
             await until_told(standby)
-        assert await asyncio.to_thread(ask, completed, config.port) == first
+        assert await asyncio.to_thread(ask, COMPLETED, config.port) == first
         with pytest.raises(TimeoutError):
-            await asyncio.to_thread(ask, completed, config.port, 0.3, "127.0.0.2")
+            await asyncio.to_thread(ask, COMPLETED, config.port, 0.3, "127.0.0.2")
         async with serving(cluster, config):
-            assert await asyncio.to_thread(ask, completed, config.port) == first
+            assert await asyncio.to_thread(ask, COMPLETED, config.port) == first
             await until_told(standby)
-            await cluster.put(PODS, pod | {"status": status | {"phase": "Succeeded"}})
+            await cluster.put(PODS, POD | {"status": POD["status"] | {"phase": "Succeeded"}})
             await asyncio.sleep(0.1)
         with pytest.raises(TimeoutError):
-            await asyncio.to_thread(ask, completed, config.port, 0.3)
+            await asyncio.to_thread(ask, COMPLETED, config.port, 0.3)
+    finally:
+        end(standby)
+
+
+async def test_no_datagram_gets_the_answer_that_is_kept_for_another_pod(
+    cluster: FakeCluster, config: ClusterDNSConfig, standby: Path
+) -> None:
+    address = socket.inet_aton("10.96.0.20")
+    try:
+        await cluster.put(PODS, POD)
+        async with serving(cluster, config):
+            # In each order of its records, so that it is given without a look at the question.
+            for _ in range(2):
+                assert (await asyncio.to_thread(ask, COMPLETED, config.port))[-1] == "10.96.0.20"
+            found = await asyncio.to_thread(send_forged, COMPLETED, config.port, "127.0.0.1", "127.0.0.2")
+            assert address not in (found or b"")
+            await until_told(standby)
+        assert await asyncio.to_thread(ask, COMPLETED, config.port)
+        assert await asyncio.to_thread(send_forged, COMPLETED, config.port, "127.0.0.1", "127.0.0.2") is None
     finally:
         end(standby)
 
@@ -148,6 +184,25 @@ async def test_what_was_asked_of_earlier_servers_is_known_when_the_next_one_ends
             async with serving(cluster, config):
                 await until_told(standby)
         assert await asyncio.to_thread(ask, KNOWN, config.port, 0.5) == ["10.96.0.22"]
+    finally:
+        end(standby)
+
+
+async def test_completed_names_that_were_asked_of_earlier_servers_are_known_when_the_next_one_ends_at_once(
+    cluster: FakeCluster, config: ClusterDNSConfig, standby: Path
+) -> None:
+    try:
+        await cluster.put(PODS, POD)
+        async with serving(cluster, config):
+            assert (await asyncio.to_thread(ask, COMPLETED, config.port))[-1] == "10.96.0.20"
+            await until_told(standby)
+        await cluster.put(SERVICES, service("web", clusterIP="10.96.0.22"))
+        for _ in range(2):
+            async with serving(cluster, config):
+                await until_told(standby)
+        assert (await asyncio.to_thread(ask, COMPLETED, config.port, 0.5))[-1] == "10.96.0.22"
+        with pytest.raises(TimeoutError):
+            await asyncio.to_thread(ask, COMPLETED, config.port, 0.3, "127.0.0.2")
     finally:
         end(standby)
 

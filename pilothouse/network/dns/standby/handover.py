@@ -41,7 +41,7 @@ Held = tuple[str, str]
 class Taken:
     """sockets: by kind and address; the owner closes them. waiting: questions that nobody has answered.
 
-    known: questions without their identifiers to which there was an answer. earlier: to the standby that had them, which is still until
+    known: keys (`answers.key_of`) to which there was an answer. earlier: to the standby that had them, which is still until
     this end is closed.
     """
 
@@ -97,10 +97,10 @@ def _read(caller: socket.socket, found: Taken) -> None:
         rest += more
     waiting = json.loads(rest[: said["waiting"]])
     found.waiting = [(names[at], question.encode("latin-1"), tuple(asker)) for at, question, asker in waiting]
-    found.known = list(_questions(rest[said["waiting"] :]))
+    found.known = list(_keys(rest[said["waiting"] :]))
 
 
-def _questions(data: bytes) -> Iterator[bytes]:
+def _keys(data: bytes) -> Iterator[bytes]:
     at = 0
     while at < len(data):
         start = at + 2
@@ -263,9 +263,9 @@ def _written(news: News) -> bytes:
     """As the standby reads it; at the end it is asked to say that it has."""
     head = program.HEAD.pack
     parts = [head(program.ALL_GONE, 0, 0)] if news.is_all_forgotten else []
-    for question, answer in news.answers.items():
+    for key, answer in news.answers.items():
         if answer is None:
-            parts += (head(program.GONE, len(question), 0), question)
+            parts += (head(program.GONE, len(key), 0), key)
         else:
-            parts += (head(program.KNOWN, len(question), len(answer)), question, answer)
+            parts += (head(program.KNOWN, len(key), len(answer)), key, answer)
     return b"".join((*parts, head(program.TAKEN, 0, 0)))

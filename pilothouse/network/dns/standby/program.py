@@ -2,13 +2,13 @@
 
 SOCKET: path of a Unix socket by which the next server takes over. JSON: {"sockets": [[descriptor, "udp" or "tcp", address], ...],
 "seconds": how long it answers without a server}. Standard input is a socket on which come heads (HEAD: a kind, and the lengths of a
-question and of an answer), each with question and answer behind it, without their identifiers. TAKEN asks for a byte back; with COMPLETE
+key and of an answer), each with key (`answers.key_of`) and answer behind it. TAKEN asks for a byte back; with COMPLETE
 this process makes SOCKET its own, and takes the place of the standby that had it. The end of standard input is the end of the server;
 before COMPLETE it is the end of this process, for the earlier one knows more.
 
 Who connects to SOCKET gets a line of JSON with the sockets' kinds and two lengths, the descriptors themselves, the questions that wait, and
-those to which the answers are known, by their length in two bytes. From then on this process is still, until the connection ends: it ends
-when SOCKET is another one's by then, that server's own standby; if not, that server has ended, and it answers again.
+the keys to which the answers are known, each behind its length in two bytes. From then on this process is still, until the connection
+ends: it ends when SOCKET is another one's by then, that server's own standby; if not, that server has ended, and it answers again.
 """
 
 import json
@@ -28,7 +28,7 @@ ALL_GONE, GONE, KNOWN, TAKEN, COMPLETE = range(5)
 HAS_TAKEN, HAS_PLACE = b"+", b"!"
 MOST_WAITING, MOST_WAITING_OF_ONE, LONGEST_QUESTION = 1000, 100, 4096
 MOST_KNOWN = 10_000
-"""Of the questions that are handed over, the newest."""
+"""Of the keys that are handed over, the newest."""
 WAITING_S = 10.0
 """A question as old as this has been asked again by who still wants the answer."""
 TAKE_OVER_S = 5.0
@@ -112,8 +112,8 @@ class Standby:
         self.told += data
         at = 0
         while at + HEAD.size <= len(self.told):
-            kind, question_bytes, answer_bytes = HEAD.unpack_from(self.told, at)
-            middle = at + HEAD.size + question_bytes
+            kind, key_bytes, answer_bytes = HEAD.unpack_from(self.told, at)
+            middle = at + HEAD.size + key_bytes
             if middle + answer_bytes > len(self.told):
                 break
             self._take(kind, bytes(self.told[at + HEAD.size : middle]), bytes(self.told[middle : middle + answer_bytes]))
@@ -123,11 +123,11 @@ class Standby:
             self.poll.unregister(0)
             self.until = now() + self.seconds
 
-    def _take(self, kind: int, question: bytes, answer: bytes) -> None:
+    def _take(self, kind: int, key: bytes, answer: bytes) -> None:
         if kind == KNOWN:
-            self.answers[question] = answer
+            self.answers[key] = answer
         elif kind == GONE:
-            self.answers.pop(question, None)
+            self.answers.pop(key, None)
         elif kind == ALL_GONE:
             self.answers.clear()
         else:
@@ -143,8 +143,8 @@ class Standby:
                 question, asker = bound.recvfrom(LONGEST_QUESTION)
             except OSError:
                 return
-            # Those that hang on the search path of who asks are known by the address, too.
-            answer = self.answers.get(question[2:]) or self.answers.get(asker[0].encode() + b"\0" + question[2:])
+            # The keys are those of `answers.key_of`: everybody's answer, or that of the address that asks.
+            answer = self.answers.get(b"\0" + question[2:]) or self.answers.get(asker[0].encode() + b"\0" + question[2:])
             if answer is not None:
                 with suppress(OSError):
                     bound.sendto(question[:2] + answer, asker)
