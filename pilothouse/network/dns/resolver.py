@@ -141,14 +141,15 @@ class Resolver:
             metrics.responses[found[3] & 0xF] += 1
         return found
 
-    def _answered(self, question: Question, message: bytes, stream: bool, asker: str) -> bytes | Elsewhere:
+    def _answered(self, question: Question, message: bytes, stream: bool, asker: str, *, is_asked: bool = True) -> bytes | Elsewhere:
+        """is_asked: by somebody, just now."""
         if question.opcode:
             return codec.encode(question, codec.NOTIMP, authoritative=False)
         if question.edns_version:
             return codec.encode(question, codec.BADVERS, authoritative=False)
         if question.class_ != codec.INTERNET or question.type in codec.NOT_ASKED:
             return codec.encode(question, codec.REFUSED, authoritative=False)
-        if self._logs:
+        if self._logs and is_asked:
             self._note(question, asker, stream)
         way = self._way(question, message, stream, asker)
         try:
@@ -179,7 +180,7 @@ class Resolver:
             with contextlib.suppress(MalformedMessage, UnicodeDecodeError):
                 asker, question = parts_of(each)
                 message = bytes(2) + question
-                found = self._answered(codec.parse(message), message, False, asker)
+                found = self._answered(codec.parse(message), message, False, asker, is_asked=False)
                 if isinstance(found, Elsewhere):
                     found.way.close()
             if time.perf_counter() - began > PREPARE_S:

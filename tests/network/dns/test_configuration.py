@@ -5,9 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PODS, SERVICES
+from pilothouse.network.dns import codec
+from pilothouse.network.dns.answers import key_of
 from pilothouse.network.dns.resolver import STALE_AFTER_S
 from tests.network.cluster import service
 from tests.network.dns.served import ORIGIN, authority, configuration, served
@@ -175,3 +178,13 @@ async def test_a_service_that_comes_ends_the_completion_of_its_name() -> None:
         async with asyncio.timeout(5):
             while await asked.ask(f"web.default.{ORIGIN}", source="127.0.0.2") != ["10.96.0.20"]:
                 await asyncio.sleep(0.002)
+
+
+async def test_answers_made_before_they_are_asked_for_are_no_questions_in_the_log() -> None:
+    async with served(WEB, corefile=ROOT % "log") as asked:
+        question = codec.query(codec.name_of(f"web.default.{ORIGIN}"), codec.A, 7)
+        with capture_logs() as lines:
+            await asked.resolver.prepare([key_of("", question[2:])])
+            assert (len(asked.resolver.answers), lines) == (1, [])
+            asked.resolver.answer(question, stream=False, asker="127.0.0.1")
+        assert [line["asker"] for line in lines] == ["127.0.0.1"]
