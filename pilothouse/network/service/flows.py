@@ -19,7 +19,7 @@ log = structlog.get_logger("network.service")
 
 
 def forget_unanswered(addresses: Collection[str]) -> None:
-    """Flows to endpoints at these addresses that have had no answer: their next packet goes to another endpoint. Blocks, and does not fail."""
+    """Flows to endpoints at these addresses that have had no answer: their next packet goes to another endpoint. Blocks; does not fail."""
     for family in FAMILIES:
         own = [address for address in addresses if family_of(address) == family]
         try:

@@ -13,7 +13,7 @@ from pilothouse.barrier.endpoints import Consumer
 
 ANSWERED_WITHIN_S = 0.1
 """An endpoint that serves has answered a first packet by then, also one on another continent that is a node all the same. Before a client
-sends it again: after a second. Source: RFC 6298, section 2.1. Looks are no closer to each other: each is a walk through the kernel's flows."""
+sends it again: after a second. Source: RFC 6298, section 2.1. Looks are no closer to each other either: each walks through all flows."""
 
 
 class Leaving:

@@ -55,8 +55,8 @@ class Remark:
 class Outcome:
     """What came of a `write`. done: False when it could not be done and is to be tried again, after a wait when `wait` is set.
 
-    routed, left: addresses that traffic goes to since the last one that was done; that it goes to no more, or as the last resort. health: by service, None
-    for those that have none any more. nft_s: how long the kernel took.
+    routed, left: addresses that traffic goes to since the last one that was done; that it goes to no more, or as the last resort.
+    health: by service, None for those that have none any more. nft_s: how long the kernel took.
     """
 
     done: bool = True

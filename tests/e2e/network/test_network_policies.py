@@ -151,6 +151,7 @@ async def test_packets_pass_as_random_policies_say(host: None, namespace: Make, 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 async def test_packets_pass_as_two_hundred_random_policies_say(host: None, namespace: Make, tmp_path: Path) -> None:
     async with world(namespace, tmp_path) as here:
         addresses = [pod.address for pod in here.pods]

@@ -341,6 +341,23 @@ async def test_a_standby_that_is_gone_or_says_nonsense_hinders_no_server(
         end(standby)
 
 
+@pytest.mark.parametrize(
+    ("said", "waiting"),
+    [(b'{"sockets": [["udp", "127.0.0.1"]], "waiting": 28}\n[[0, "q", ["127.0.0.1", 7]]]', 1), (b'{"sockets": []}\n', 0), (b"[]\n", 0)],
+)
+async def test_the_standby_of_an_earlier_version_or_one_that_lacks_a_word_stops_no_server(standby: Path, said: bytes, waiting: int) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+        door.bind(str(standby))
+        door.listen(1)
+        taking = asyncio.ensure_future(asyncio.to_thread(take_over, standby))
+        caller, _ = await asyncio.to_thread(door.accept)
+        with caller:
+            socket.send_fds(caller, [said], [held.fileno()])
+            taken = await taking
+            assert len(taken.waiting) == waiting
+            taken.close()
+
+
 async def test_nothing_is_left_when_it_is_ended(cluster: FakeCluster, config: ClusterDNSConfig, standby: Path) -> None:
     async with serving(cluster, config):
         await until_told(standby)

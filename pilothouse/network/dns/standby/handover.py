@@ -59,7 +59,7 @@ def take_over(path: Path) -> Taken:
     """What the standby of an earlier server has; nothing when there is none. One that makes no sense is ended. Blocks."""
     try:
         return _taken(path)
-    except (OSError, ValueError, EOFError, TypeError) as error:
+    except (OSError, ValueError, EOFError, TypeError, LookupError) as error:
         if not isinstance(error, FileNotFoundError | ConnectionRefusedError):
             log.warning("the sockets of an earlier DNS server are not taken over", why=str(error))
         end(path)
@@ -91,7 +91,8 @@ def _read(caller: socket.socket, found: Taken) -> None:
         for each in unnamed:
             each.close()
         raise
-    while len(rest) < said["waiting"] + said["known"]:
+    # One of an earlier version has no word of what it knows.
+    while len(rest) < said["waiting"] + said.get("known", 0):
         if not (more := caller.recv(1 << 16)):
             raise EOFError("it ended meanwhile")
         rest += more
