@@ -13,11 +13,10 @@ from pilothouse.cli.trace.target import Endpoint, Target, addresses
 from pilothouse.cli.why.service_causes import is_internal_local, of_port, way_out
 from pilothouse.model.json import Object
 from pilothouse.model.load_balancers import serving_nodes
-from pilothouse.model.policy_refusals import WOULD
+from pilothouse.model.policy_refusals import WOULD, is_rehearsed
 from pilothouse.model.selector import from_label_selector
 from pilothouse.network.policy import network_policy
 from pilothouse.network.policy.intake import FAULTS_OF_DATA
-from pilothouse.network.policy.parsing import is_rehearsed
 from pilothouse.network.policy.units import REFUSE, denial
 
 ANSWERED, DELIVERED, DROPPED, REFUSED, LOST, UNANSWERED = "answered", "delivered", "dropped", "refused", "lost", "unanswered"

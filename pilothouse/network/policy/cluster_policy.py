@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.policy_refusals import is_rehearsed
 from pilothouse.model.selector import SelectorError
 from pilothouse.network.policy import parsing
 from pilothouse.network.policy.rules import ACCEPT, DENY, Block, NodePeers, Peers, Policy, Port, Rule
@@ -25,7 +26,7 @@ def parse(obj: Object) -> Policy:
     ingress = tuple(_rule(rule, "from") for rule in spec.get("ingress") or ()) or None
     egress = tuple(_rule(rule, "to") for rule in spec.get("egress") or ()) or None
     subject, priority = _subject(spec["subject"]), int(spec["priority"])
-    return Policy(meta.name(obj), subject, ingress, egress, str(spec["tier"]), priority, parsing.is_rehearsed(obj))
+    return Policy(meta.name(obj), subject, ingress, egress, str(spec["tier"]), priority, is_rehearsed(obj))
 
 
 def closed(obj: Object) -> Policy:
@@ -33,7 +34,7 @@ def closed(obj: Object) -> Policy:
     spec, deny = obj["spec"], (Rule(None, None, (), action=DENY, name="not carried out"),)
     ingress, egress = deny if spec.get("ingress") else None, deny if spec.get("egress") else None
     subject, priority = _subject(spec["subject"]), int(spec["priority"])
-    return Policy(meta.name(obj), subject, ingress, egress, str(spec["tier"]), priority, parsing.is_rehearsed(obj))
+    return Policy(meta.name(obj), subject, ingress, egress, str(spec["tier"]), priority, is_rehearsed(obj))
 
 
 def size(obj: Object) -> int:

@@ -21,14 +21,13 @@ from pilothouse.linux.nft import NftFailure
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NETWORKPOLICIES
-from pilothouse.model.policy_refusals import ENFORCED, in_force
+from pilothouse.model.policy_refusals import ENFORCED, in_force, is_rehearsed
 from pilothouse.network.policy import kernel
 from pilothouse.network.policy.backlog import Backlog
 from pilothouse.network.policy.config import NetworkPolicyConfig
 from pilothouse.network.policy.gate import PATIENCE_S, Gate, NotAdmitted
 from pilothouse.network.policy.intake import REASON
 from pilothouse.network.policy.notices import Notices
-from pilothouse.network.policy.parsing import is_rehearsed
 from pilothouse.network.policy.pods import addresses
 from pilothouse.network.policy.state import State
 from pilothouse.network.policy.table import Lacking, Table
@@ -52,8 +51,8 @@ def _unsaid(type: str, is_true: bool, reason: str, message: str) -> None:
 
 
 def is_same(old: Object, new: Object) -> bool:
-    """Whether the same is to be carried out."""
-    return bool(old.get("spec") == new.get("spec")) and is_rehearsed(old) == is_rehearsed(new) and meta.uid(old) == meta.uid(new)
+    """Whether the same is to be carried out, and the same generation of it: the control plane waits until nodes have seen the latest."""
+    return all(read(old) == read(new) for read in (lambda each: each.get("spec"), is_rehearsed, meta.uid, meta.generation))
 
 
 class NetworkPolicies:
@@ -86,6 +85,8 @@ class NetworkPolicies:
         self._whole = True
         self._failures = 0
         self._looked_at = 0.0
+        self._in_force = ""
+        self._said_at = -LOOK_S
         self._wake = asyncio.Event()
         self._expected: dict[str, asyncio.Future[None]] = {}
         self._waiting: list[asyncio.Future[None]] = []
@@ -265,11 +266,19 @@ class NetworkPolicies:
             self._is_writing = False
             self._complain()
         self._whole, self._failures = False, 0
-        self._say(ENFORCED, True, "RulesInForce", in_force(self._state.exceptions))
+        self._in_force = in_force(self._state.exceptions, self._state.progress)
+        if asyncio.get_running_loop().time() - self._said_at >= LOOK_S:
+            self._say_in_force()
         for done in waiting:
             if not done.done():
                 done.set_result(None)
         return True
+
+    def _say_in_force(self) -> None:
+        """Each time is a write of the Node: at once after a while of quiet, and every `LOOK_S` while policies change."""
+        if self._in_force:
+            self._say(ENFORCED, True, "RulesInForce", self._in_force)
+            self._in_force, self._said_at = "", asyncio.get_running_loop().time()
 
     def _complain(self) -> None:
         """The authors of policies that are not carried out hear why."""
@@ -285,6 +294,7 @@ class NetworkPolicies:
             self._wake.set()
             return
         self._failures += 1
+        self._in_force = ""
         self._say(ENFORCED, False, "RulesRefused", f"nftables refuses the rules of network policies: {failure}")
         for key, words in (await table.refused(self._state.world) if self._watch is not None else {}).items():
             if (obj := self._policy(key)) is not None:
@@ -296,6 +306,7 @@ class NetworkPolicies:
         """Tell policies and pods what is dropped."""
         while True:
             await asyncio.sleep(LOOK_S)
+            self._say_in_force()
             if self._watch is not None:
                 self._notices.take(*await table.refusals(self._state))
                 await self._notices.write()

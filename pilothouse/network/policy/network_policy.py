@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.policy_refusals import is_rehearsed
 from pilothouse.model.selector import SelectorError
 from pilothouse.network.policy import parsing
 from pilothouse.network.policy.rules import Peers, Policy, Port, Rule
@@ -21,7 +22,7 @@ def parse(obj: Object) -> Policy:
     ingress = tuple(_rule(rule, "from", namespace) for rule in spec.get("ingress") or ()) if "Ingress" in types else None
     egress = tuple(_rule(rule, "to", namespace) for rule in spec.get("egress") or ()) if "Egress" in types else None
     subject = parsing.peers(None, spec.get("podSelector") or {}, namespace)
-    return Policy(meta.key(obj), subject, ingress, egress, is_rehearsed=parsing.is_rehearsed(obj))
+    return Policy(meta.key(obj), subject, ingress, egress, is_rehearsed=is_rehearsed(obj))
 
 
 def closed(obj: Object) -> Policy:
@@ -33,7 +34,7 @@ def closed(obj: Object) -> Policy:
         subject = parsing.peers(None, {}, meta.namespace(obj))
     types = spec.get("policyTypes") or ["Ingress"]
     ingress, egress = () if "Ingress" in types else None, () if "Egress" in types else None
-    return Policy(meta.key(obj), subject, ingress, egress, is_rehearsed=parsing.is_rehearsed(obj))
+    return Policy(meta.key(obj), subject, ingress, egress, is_rehearsed=is_rehearsed(obj))
 
 
 def size(obj: Object) -> int:

@@ -4,18 +4,9 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable
 
-from pilothouse.model import meta
 from pilothouse.model.json import Object, dumps
-from pilothouse.model.policy_refusals import REHEARSE
 from pilothouse.model.selector import from_label_selector
 from pilothouse.network.policy.rules import Block, NodePeers, Peers
-
-_YES = ("true", "yes", "on", "1")
-"""An annotation is no field that could be refused, and a policy that was to be rehearsed must not drop."""
-
-
-def is_rehearsed(obj: Object) -> bool:
-    return meta.annotations(obj).get(REHEARSE, "").strip().lower() in _YES
 
 
 def peers(namespaces: Object | None, pods: Object, own: str = "") -> Peers:

@@ -2,7 +2,7 @@
 a policy may name 2,000 selectors, and a node that joins may change whose the addresses of many pods are.
 """
 
-from pilothouse.model import meta
+from pilothouse.model import meta, policy_progress
 from pilothouse.model.json import Object
 from pilothouse.network.policy.backlog import Backlog
 from pilothouse.network.policy.config import NetworkPolicyConfig
@@ -21,6 +21,7 @@ class State:
         self._ranges = Ranges()
         self._shown = Shown()
         self._pods: dict[str, tuple[Object, tuple[str, ...]]] = {}
+        self._marks: dict[str, policy_progress.Mark] = {}
 
     def take(self, told: Backlog) -> None:
         """Nodes come first: they say whose the addresses of pods may be."""
@@ -39,6 +40,12 @@ class State:
     def exceptions(self) -> dict[str, tuple[int, str]]:
         """Of the ClusterNetworkPolicies that are not carried out the generation, and why."""
         return {key: fault for key, fault in self._intake.faults.items() if "/" not in key}
+
+    @property
+    def progress(self) -> str:
+        """Which ClusterNetworkPolicies are carried out, in the words of `policy_progress`."""
+        faults = self._intake.faults
+        return policy_progress.written(policy_progress.joined(found for key, found in self._marks.items() if key not in faults))
 
     def owner(self, address: str) -> str:
         """namespace/name of the pod that has the address, "" when none has. One look-up, for any thread."""
@@ -78,6 +85,9 @@ class State:
         else:
             self._intake.changed(key)
         self.world.set_policy(key, None if obj is None else self._intake.taken(obj))
+        self._marks.pop(key, None)
+        if obj is not None and "/" not in key:
+            self._marks[key] = policy_progress.mark(obj)
         # There may be room now for the first of those for which there was none.
         beyond = self._intake.next_beyond(key)
         if beyond is not None:

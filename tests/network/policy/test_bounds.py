@@ -226,3 +226,8 @@ def test_what_is_noted_at_a_policy_is_no_other_policy(annotations: Object, same:
     before = policy("p", ingress=[])
     after = {**before, "metadata": {**before["metadata"], "annotations": annotations}}
     assert is_same(before, after) == same
+
+
+def test_a_policy_that_was_changed_and_changed_back_is_seen_again() -> None:
+    before = policy("p", ingress=[])
+    assert not is_same(before, {**before, "metadata": {**before["metadata"], "generation": 3}})

@@ -6,6 +6,7 @@ import pytest
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.model.policy_progress import joined, mark, read
 from pilothouse.network.policy.backlog import Backlog
 from pilothouse.network.policy.pods import Shown
 from pilothouse.network.policy.state import State
@@ -125,3 +126,26 @@ def test_cluster_policies_that_are_not_carried_out_are_known_with_their_generati
     assert (generation, "4000 are the most" in why) == (3, True)
     state.take(told(policies=[{**bad, "spec": spec}]))
     assert not state.exceptions
+
+
+def of_cluster(name: str, generation: int = 1, **spec: Any) -> Object:
+    subject = {"tier": "Admin", "priority": 1, "subject": {"namespaces": {}}, **spec}
+    return {"kind": "ClusterNetworkPolicy", "metadata": {"name": name, "generation": generation}, "spec": subject}
+
+
+def test_a_node_says_which_policies_of_the_cluster_it_carries_out() -> None:
+    state = State(CONFIG)
+    assert state.progress == ""
+    first, second, changed = of_cluster("a"), of_cluster("b"), of_cluster("b", 2)
+    state.take(told(policies=[first, second, policy("of-a-namespace")]))
+    assert read(state.progress) == joined([mark(first), mark(second)])
+    state.take(told(policies=[changed]))
+    assert read(state.progress) == joined([mark(first), mark(changed)])
+    refused = told(policies=[first])
+    refused.refused["a"] = "no such file"
+    state.take(refused)
+    assert read(state.progress) == joined([mark(changed)])
+    gone = Backlog()
+    gone.policies["b"] = None
+    state.take(gone)
+    assert state.progress == ""

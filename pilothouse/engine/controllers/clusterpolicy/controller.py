@@ -58,8 +58,9 @@ class ClusterPolicyKind:
 
     async def _write(self) -> None:
         """The status of those whose nodes have said something else."""
-        nodes, now, written = gathered(self._nodes.items()), meta.rfc3339(self._clock()), 0
-        for policy in self._policies.items():
+        policies, now, written = self._policies.items(), meta.rfc3339(self._clock()), 0
+        nodes = gathered(self._nodes.items(), policies)
+        for policy in policies:
             wanted = status(policy, nodes, now)
             if wanted == policy.get("status"):
                 continue
