@@ -12,8 +12,8 @@ from pilothouse.model.json import Object
 class Backlog:
     """By key; None: the object is gone. pods: with the addresses that this node has given them before their status shows them.
 
-    forgets_pods: nobody watches for pods any more, and those told of before are unknown. refused: policies whose rules nftables does not
-    take, and its words.
+    forgets: nobody watches for pods, namespaces and nodes any more, and those told of before are unknown. refused: policies whose rules
+    nftables does not take, and its words.
     """
 
     nodes: dict[str, Object | None] = field(default_factory=dict)
@@ -21,10 +21,10 @@ class Backlog:
     pods: dict[str, tuple[Object | None, tuple[str, ...]]] = field(default_factory=dict)
     policies: dict[str, Object | None] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    forgets_pods: bool = False
+    forgets: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.nodes or self.namespaces or self.pods or self.policies or self.forgets_pods)
+        return bool(self.nodes or self.namespaces or self.pods or self.policies or self.forgets)
 
     def policy(self, key: str, obj: Object | None) -> None:
         """It is another one now, of which nftables has not said anything yet."""
@@ -35,6 +35,8 @@ class Backlog:
         self.policies.setdefault(key, obj)
         self.refused[key] = words
 
-    def forget_pods(self) -> None:
-        self.pods.clear()
-        self.forgets_pods = True
+    def forget(self) -> None:
+        """What is told after this holds."""
+        for told in (self.nodes, self.namespaces, self.pods):
+            told.clear()
+        self.forgets = True

@@ -214,7 +214,7 @@ class NetworkPolicies:
         elif not wanted and self._watch is not None:
             await self._watch.end()
             self._watch, self._whole = None, True
-            self._told.forget_pods()
+            self._told.forget()
         if self._watch is not None and not self._watch.is_synced:
             # Rules for half of the pods would shut out the other half.
             await self._watch.wait_synced()

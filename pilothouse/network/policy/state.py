@@ -25,8 +25,8 @@ class State:
 
     def take(self, told: Backlog) -> None:
         """Nodes come first: they say whose the addresses of pods may be."""
-        if told.forgets_pods:
-            self._forget_pods()
+        if told.forgets:
+            self._forget()
         for name, node in told.nodes.items():
             self._node(name, node)
         for name, namespace in told.namespaces.items():
@@ -52,10 +52,12 @@ class State:
         found = self.world.owner(address)
         return "" if found is None else found.key
 
-    def _forget_pods(self) -> None:
-        self.world.forget_pods()
+    def _forget(self) -> None:
+        """What is gone by the time somebody watches again is told by nobody, and its addresses may be another one's then."""
+        self.world.forget()
         self._pods.clear()
         self._shown = Shown()
+        self._ranges = Ranges()
 
     def _node(self, name: str, node: Object | None) -> None:
         self.world.set_node(name, None if node is None else node_facts(node))

@@ -182,9 +182,14 @@ class World:
         for address in dict.fromkeys((*before, *after)):
             self._settle(address)
 
-    def forget_pods(self) -> None:
+    def forget(self) -> None:
+        """Pods, namespaces and nodes."""
         for key in list(self._pods):
             self.set_pod(key, None)
+        for name in list(self._namespaces):
+            self.set_namespace(name, None)
+        self._nodes.clear()
+        self._members.nodes_changed()
 
     def _release(self, address: str, key: str) -> None:
         claims = self._claims[address]

@@ -1,5 +1,6 @@
 """What the objects of the API server come to, and that a change costs what it touches."""
 
+import time
 from typing import Any
 
 import pytest
@@ -106,9 +107,40 @@ def test_pods_that_nobody_watches_for_are_forgotten_with_what_was_to_be_told_of_
     state = State(CONFIG)
     state.take(told(pods=[pod("a", "here", "10.9.0.9")]))
     later = told(pods=[pod("b", "here", "10.9.0.10")])
-    later.forget_pods()
+    later.forget()
     state.take(later)
     assert (state.owner("10.9.0.9"), state.owner("10.9.0.10")) == ("", "")
+
+
+def test_nodes_and_namespaces_that_go_while_nobody_watches_are_not_believed_later() -> None:
+    state = State(CONFIG)
+    gone = {**node("gone", "10.9.1.0/24"), "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.9"}]}}
+    space = {"metadata": {"name": "x", "labels": {"team": "a"}}}
+    by_node = of_cluster("p", egress=[{"action": "Accept", "to": [{"nodes": {"matchLabels": {}}}]}])
+    state.take(told(nodes=[gone], namespaces=[space], policies=[by_node]))
+    (peers,) = state.world.sets
+    assert list(state.world.sets[peers]) == ["192.0.2.9"]
+    unwatched = told(nodes=[gone], namespaces=[space])
+    unwatched.forget()
+    state.take(unwatched)
+    state.take(told(pods=[pod("a", "other", "10.9.1.9")]))
+    assert not state.world.sets[peers]
+    assert not state.world.labels("x")
+    assert state.owner("10.9.1.9") == "x/a"
+
+
+def test_a_thousand_nodes_are_forgotten_at_once() -> None:
+    state = State(CONFIG)
+    nodes = [
+        {**node(f"n{number}"), "status": {"addresses": [{"address": f"192.0.{number // 256}.{number % 256}"}]}} for number in range(1000)
+    ]
+    state.take(told(nodes=nodes))
+    state.take(told(policies=[of_cluster("p", egress=[{"action": "Accept", "to": [{"nodes": {"matchLabels": {}}}]}])]))
+    unwatched = Backlog()
+    unwatched.forget()
+    began = time.thread_time()
+    state.take(unwatched)
+    assert time.thread_time() - began < 0.1
 
 
 def test_cluster_policies_that_are_not_carried_out_are_known_with_their_generation() -> None:
