@@ -3,7 +3,8 @@
 An entry is found by the question's bytes behind its identifier and by whose answer it is (`key_of`), so a question that was asked before
 costs a look into a dictionary or two.
 Answers of several records are kept in several orders, which take turns, so that clients that take the first spread over all.
-Only what the informers' caches alone decide is kept here; the owner drops it when they change.
+Only what the informers' caches alone decide is kept here; the owner drops it when they change. Where the room is too small, the asker
+whose questions take the most of it loses its oldest, so that one who asks for everything pushes out its own answers first.
 """
 
 import asyncio
@@ -21,16 +22,29 @@ MOST_NEWS = 50_000
 ORDERS = 32
 """How many orders of an answer's records are kept, at most: each of so many addresses is the first in one of them."""
 NEWS_BYTES = 64 << 10
+MOST_SHARES = 256
+"""So many askers have a share of the room of their own: a full node's pods, of both families. Further ones have one together."""
+
+
+@dataclass(slots=True)
+class Share:
+    """The part of the room that one asker's questions take. keys: the oldest first."""
+
+    asker: str
+    # The first of a plain dictionary takes longer to find the more have gone before it.
+    keys: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    size_bytes: int = 0
 
 
 @dataclass(slots=True)
 class Entry:
     """answers: without the identifier, one an order; wanted: how many orders there are to be. type, code: for the figures.
 
-    depends_on: names of what it was made of.
+    depends_on: names of what it was made of. share: of who has asked first.
     """
 
     depends_on: tuple[str, ...]
+    share: Share
     wanted: int
     type: int
     code: int
@@ -67,8 +81,8 @@ class AnswerCache:
         self.has_news = asyncio.Event()
         self._most_bytes = most_bytes
         self._size_bytes = 0
-        # The first of a plain dictionary takes longer to find the more have gone before it.
-        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+        self._entries: dict[bytes, Entry] = {}
+        self._shares: dict[str, Share] = {}
         self._of: dict[str, set[bytes]] = {}
         self._news: OrderedDict[bytes, None] = OrderedDict()
         self._is_all_forgotten = False
@@ -91,23 +105,27 @@ class AnswerCache:
         entry = self._entries.get(key)
         return 0 if entry is None else len(entry.answers)
 
-    def put(self, key: bytes, answer: bytes, depends_on: Iterable[str], *, records: int, type: int, code: int) -> None:
-        """depends_on: names of what it was made of, as `forget` is given them. records: of the answer section."""
+    def put(self, key: bytes, answer: bytes, depends_on: Iterable[str], *, records: int, type: int, code: int, asker: str = "") -> None:
+        """depends_on: names of what it was made of, as `forget` is given them. records: of the answer section. asker: in whose share, if
+        nobody has asked before."""
         if len(answer) > LONGEST_BYTES or len(key) > LONGEST_QUESTION_BYTES:
             return
         entry = self._entries.get(key)
         if entry is None:
-            self._size_bytes += ENTRY_BYTES + 2 * len(key)
-            entry = self._entries[key] = Entry(tuple(depends_on), min(max(records, 1), ORDERS), type, code)
+            share = self._share_of(asker)
+            share.keys[key] = None
+            entry = self._entries[key] = Entry(tuple(depends_on), share, min(max(records, 1), ORDERS), type, code)
+            self._grow(share, ENTRY_BYTES + 2 * len(key))
             for name in entry.depends_on:
                 self._of.setdefault(name, set()).add(key)
         if len(entry.answers) < entry.wanted:
             if not entry.answers:
                 self._note(key)
             entry.answers.append(answer)
-            self._size_bytes += len(answer)
+            self._grow(entry.share, len(answer))
         while self._size_bytes > self._most_bytes:
-            self._drop(next(iter(self._entries)))
+            largest = max(self._shares.values(), key=_size_bytes)
+            self._drop(next(iter(largest.keys)))
 
     def forget(self, name: str) -> None:
         """All that was made of it."""
@@ -116,6 +134,7 @@ class AnswerCache:
 
     def clear(self) -> None:
         self._entries.clear()
+        self._shares.clear()
         self._of.clear()
         self._size_bytes = 0
         self.tell_all()
@@ -128,7 +147,23 @@ class AnswerCache:
             if not keys:
                 del self._of[name]
         self._note(key)
-        self._size_bytes -= ENTRY_BYTES + 2 * len(key) + sum(map(len, entry.answers))
+        share = entry.share
+        del share.keys[key]
+        self._grow(share, -(ENTRY_BYTES + 2 * len(key) + sum(map(len, entry.answers))))
+        if not share.keys:
+            del self._shares[share.asker]
+
+    def _share_of(self, asker: str) -> Share:
+        if asker not in self._shares and len(self._shares) >= MOST_SHARES:
+            asker = ""
+        share = self._shares.get(asker)
+        if share is None:
+            share = self._shares[asker] = Share(asker)
+        return share
+
+    def _grow(self, share: Share, size_bytes: int) -> None:
+        share.size_bytes += size_bytes
+        self._size_bytes += size_bytes
 
     def _note(self, key: bytes) -> None:
         if len(self._news) >= MOST_NEWS:
@@ -154,3 +189,7 @@ class AnswerCache:
         if not self._news:
             self.has_news.clear()
         return found
+
+
+def _size_bytes(share: Share) -> int:
+    return share.size_bytes

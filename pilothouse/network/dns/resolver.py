@@ -260,7 +260,7 @@ class Resolver:
             authoritative=found.authoritative,
         )
         if is_kept:
-            self._answers.put(key, encoded[2:], trail.keys, records=len(answers), type=question.type, code=found.code)
+            self._answers.put(key, encoded[2:], trail.keys, records=len(answers), type=question.type, code=found.code, asker=asker)
         return encoded
 
     def _found(self, block: Block, name: Name, type_: int, trail: Trail) -> Generator[Inquiry, bytes, Found]:

@@ -11,9 +11,10 @@ import pytest
 from pilothouse.aio.places import Places
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.model.kinds import SERVICES
-from pilothouse.network.dns import server
-from pilothouse.network.dns.answers import MOST_NEWS, AnswerCache
-from tests.network.dns.served import authority, served
+from pilothouse.network.dns import codec, server
+from pilothouse.network.dns.answers import MOST_NEWS, MOST_SHARES, AnswerCache
+from tests.network.cluster import service
+from tests.network.dns.served import ORIGIN, authority, served
 
 
 def external(name: str, target: str) -> Any:
@@ -165,6 +166,39 @@ def test_many_questions_of_one_push_out_the_oldest_and_not_all() -> None:
     assert answers.get(b"key0") is None
     assert answers._size_bytes <= 100_000
     assert len(answers._of) == len(answers)
+
+
+def test_an_asker_of_many_questions_pushes_out_its_own_answers_first() -> None:
+    answers, others = AnswerCache(100_000), [f"10.244.1.{number}" for number in range(20)]
+    for other in others:
+        answers.put(other.encode(), bytes(100), ("a",), records=1, type=1, code=0, asker=other)
+    for number in range(1000):
+        answers.put(b"key%d" % number, bytes(100), ("a",), records=1, type=1, code=0, asker="10.244.0.5")
+    assert all(answers.get(other.encode()) for other in others)
+    assert answers.get(b"key999") is not None
+    assert answers.get(b"key0") is None
+    assert answers._size_bytes == sum(share.size_bytes for share in answers._shares.values()) <= 100_000
+
+
+def test_askers_without_end_have_one_share_together() -> None:
+    answers = AnswerCache()
+    for number in range(5000):
+        answers.put(b"key%d" % number, b"answer", ("a",), records=1, type=1, code=0, asker=f"asker{number}")
+    assert len(answers._shares) == MOST_SHARES + 1
+    answers.forget("a")
+    assert (answers._shares, answers._size_bytes) == ({}, 0)
+
+
+async def test_names_without_end_that_one_pod_asks_for_leave_what_another_one_has_asked_for() -> None:
+    async with served((SERVICES, service("web", clusterIP="10.96.0.20"))) as cluster:
+        resolver, question = cluster.resolver, codec.query(codec.name_of(f"web.default.{ORIGIN}"), codec.A, 1)
+        resolver.answers._most_bytes = 20_000
+        resolver.answer(question, stream=False, asker="10.244.0.6")
+        for number in range(100):
+            missing = codec.query(codec.name_of(f"missing{number}.default.{ORIGIN}"), codec.A, 1)
+            resolver.answer(missing, stream=False, asker="10.244.0.5")
+        assert len(resolver.answers) < 50
+        assert resolver.quick(question, 1, "10.244.0.6") is not None
 
 
 def test_what_a_question_carries_beyond_the_question_is_not_kept() -> None:

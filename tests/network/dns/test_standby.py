@@ -16,6 +16,7 @@ from pilothouse.aio.tasks import running
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import NAMESPACES, NODES, PODS, SERVICES
 from pilothouse.network.dns import ClusterDNS, ClusterDNSConfig, codec
+from pilothouse.network.dns.answers import AnswerCache, key_of
 from pilothouse.network.dns.resolver import Resolver
 from pilothouse.network.dns.standby import handover, program
 from pilothouse.network.dns.standby.handover import end, take_over
@@ -316,6 +317,27 @@ def test_one_asker_does_not_take_all_the_room_for_questions_that_wait(tmp_path: 
         assert len(standby.waiting) == program.MOST_WAITING
         standby._keep((now + program.WAITING_S + 1, 0, b"later", ("10.244.0.5", 7)))
         assert [question for _, _, question, _ in standby.waiting] == [b"later"]
+
+
+async def test_names_without_end_that_one_asker_asked_for_leave_those_of_others_for_the_next_server(standby: Path) -> None:
+    held = Standby(str(standby), [], 60)
+    answers = AnswerCache()
+    answers.put(key_of("10.244.0.6", b"web"), b"answer", ("a",), records=1, type=1, code=0, asker="10.244.0.6")
+    for number in range(30_000):
+        question = codec.query((f"{number}", "cluster", "local"), codec.A, 7)[2:]
+        answers.put(key_of("10.244.0.5", question), b"", ("a",), records=1, type=1, code=3, asker="10.244.0.5")
+    held.answers = dict.fromkeys(answers._entries, b"answer")
+    try:
+        held._take_place()
+        taking = asyncio.ensure_future(asyncio.to_thread(take_over, standby))
+        await asyncio.to_thread(held._hand_over)
+        taken = await taking
+        taken.close()
+        assert key_of("10.244.0.6", b"web") in taken.known
+    finally:
+        held._forget_caller()
+        held.door.close()
+        end(standby)
 
 
 async def test_a_standby_that_is_gone_or_says_nonsense_hinders_no_server(

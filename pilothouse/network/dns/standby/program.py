@@ -27,8 +27,9 @@ HEAD = struct.Struct("!BHH")
 ALL_GONE, GONE, KNOWN, TAKEN, COMPLETE = range(5)
 HAS_TAKEN, HAS_PLACE = b"+", b"!"
 MOST_WAITING, MOST_WAITING_OF_ONE, LONGEST_QUESTION = 1000, 100, 4096
-MOST_KNOWN = 10_000
-"""Of the keys that are handed over, the newest."""
+MOST_KNOWN = 26_000
+"""Of the keys that are handed over, the newest: all that a server keeps (16 MiB, of which each takes 647 bytes or more), so that
+whoever has asked for many names leaves room for those of others here, too."""
 WAITING_S = 10.0
 """A question as old as this has been asked again by who still wants the answer."""
 TAKE_OVER_S = 5.0
