@@ -6,7 +6,7 @@ Names are lower-case tuples of labels, without the root. Source: RFC 1035 (forma
 import socket
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, OPT, ANY = 1, 2, 5, 6, 12, 15, 16, 28, 33, 41, 255
 NOT_ASKED = frozenset((OPT, *range(249, 255)))
@@ -26,6 +26,8 @@ _LONGEST_NAME = 255
 _LONGEST_LABEL = 63
 _MOST_POINTERS = 126
 """Of one name: each may stand before a label, and a name of 255 bytes has no more labels than that behind its first."""
+MOST_RECORDS, MOST_LABELS = 500, 2000
+"""Of an answer to a question of our own, which is read record by record. The second: of names, counted once where others point to them."""
 _OPT_BYTES = 11
 _NAMES_IN_DATA = {NS: 0, CNAME: 0, PTR: 0, MX: 2, SRV: 6}
 """Types whose data end in a name that a sender may have compressed, and how many bytes stand before it."""
@@ -149,10 +151,24 @@ def is_answer(message: bytes) -> bool:
     if len(message) < 12 or not message[2] & QR >> 8 or message[2] & 0x78:
         return False
     try:
-        records(message)
-    except MalformedMessage:
+        return _end_of_records(message) <= len(message) or is_truncated(message)
+    except (MalformedMessage, struct.error, IndexError):
         return is_truncated(message)
-    return True
+
+
+def _end_of_records(message: bytes) -> int:
+    """The offset behind the last one of a message with one question; the message may end before.
+
+    Raises MalformedMessage, struct.error, IndexError.
+    """
+    questions, *counts = struct.unpack_from("!4H", message, 4)
+    if questions != 1:
+        raise MalformedMessage(f"{questions} questions")
+    offset = 12 + question_bytes(message)
+    for _ in range(sum(counts)):
+        offset = _behind_name(message, offset)
+        offset += 10 + (message[offset + 8] << 8 | message[offset + 9])
+    return offset
 
 
 def is_of_use(message: bytes) -> bool:
@@ -173,12 +189,14 @@ class Place:
     end: int
 
 
-def records(message: bytes) -> tuple[int, list[Place]]:
-    """Flags of a message with one question, and all its records. Raises MalformedMessage."""
+def records(message: bytes, most: int = STREAM_BYTES) -> tuple[int, list[Place]]:
+    """Flags of a message with one question, and all its records. Raises MalformedMessage, also for more than `most` of them."""
     try:
         _, flags, questions, *counts = struct.unpack_from("!6H", message)
         if questions != 1:
             raise MalformedMessage(f"{questions} questions")
+        if sum(counts) > most:
+            raise MalformedMessage(f"{sum(counts)} records, of which at most {most} are read")
         offset = 12 + question_bytes(message)
         found: list[Place] = []
         for section, count in zip((ANSWER, AUTHORITY, ADDITIONAL), counts, strict=True):
@@ -229,14 +247,37 @@ def _behind_name(data: bytes, offset: int) -> int:
     return offset + 1
 
 
-def _read_name(data: bytes, offset: int, known: dict[int, tuple[str, ...]] | None = None) -> tuple[Name, int]:
-    """The name at an offset, and the offset behind it. Pointers must lead backwards, so every name ends.
+@dataclass(slots=True)
+class _Names:
+    """For who reads many names of one message. behind: the labels behind each pointer that was met. wires: of names, without compression.
 
-    known: for who reads many names of one message, empty at first: the labels behind each pointer that was met.
+    labels: how many were read or written so far.
     """
+
+    behind: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    wires: dict[Name, bytes] = field(default_factory=dict)
+    labels: int = 0
+
+    def count(self, labels: int) -> None:
+        """Raises MalformedMessage when it becomes too much."""
+        self.labels += labels
+        if self.labels > MOST_LABELS:
+            raise MalformedMessage(f"names of more than {MOST_LABELS} labels")
+
+    def wire_of(self, name: Name) -> bytes:
+        """Raises MalformedMessage when it becomes too much, ValueError for a name that no message can hold."""
+        wire = self.wires.get(name)
+        if wire is None:
+            self.count(len(name))
+            wire = self.wires[name] = wire_of(name)
+        return wire
+
+
+def _read_name(data: bytes, offset: int, names: _Names | None = None) -> tuple[Name, int]:
+    """The name at an offset, and the offset behind it. Pointers must lead backwards, so every name ends."""
     labels: list[str] = []
     met: list[tuple[int, int]] = []
-    end, size, earliest = 0, 0, offset
+    end, size, earliest, shared = 0, 0, offset, 0
     while length := data[offset]:
         if length & _POINTER == _POINTER:
             end = end or offset + 2
@@ -245,10 +286,11 @@ def _read_name(data: bytes, offset: int, known: dict[int, tuple[str, ...]] | Non
                 raise MalformedMessage("a name points forwards")
             if len(met) == _MOST_POINTERS:
                 raise MalformedMessage("a name has too many pointers")
-            if known is not None and offset in known:
-                labels += known[offset]
-                if size + sum(map(len, known[offset])) + len(known[offset]) >= _LONGEST_NAME:
+            if names is not None and (behind := names.behind.get(offset)) is not None:
+                if size + sum(map(len, behind)) + len(behind) >= _LONGEST_NAME:
                     raise MalformedMessage("a name is too long")
+                labels += behind
+                shared = len(behind)
                 break
             met.append((offset, len(labels)))
             earliest = offset
@@ -260,8 +302,9 @@ def _read_name(data: bytes, offset: int, known: dict[int, tuple[str, ...]] | Non
             raise MalformedMessage("a name is too long")
         labels.append(data[offset + 1 : offset + 1 + length].lower().decode("latin-1"))
         offset += length + 1
-    if known is not None:
-        known.update((target, tuple(labels[at:])) for target, at in met)
+    if names is not None:
+        names.count(len(labels) - shared)
+        names.behind.update((target, tuple(labels[at:])) for target, at in met)
     return tuple(labels), end or offset + 1
 
 
@@ -404,31 +447,33 @@ class Reply:
 
 
 def parse_reply(data: bytes) -> Reply:
-    """Raises MalformedMessage."""
-    flags, places = records(data)
-    known: dict[int, tuple[str, ...]] = {}
-    answers = tuple(_record(data, place, known) for place in places if place.section == ANSWER)
-    negative = tuple(_record(data, place, known) for place in places if place.section == AUTHORITY and place.type == SOA)
+    """Raises MalformedMessage, also for a message that it would take long to read."""
+    flags, places = records(data, MOST_RECORDS)
+    names = _Names()
+    answers = tuple(_record(data, place, names) for place in places if place.section == ANSWER)
+    negative = tuple(_record(data, place, names) for place in places if place.section == AUTHORITY and place.type == SOA)
     return Reply(flags & 0xF, answers, negative)
 
 
-def _record(data: bytes, place: Place, known: dict[int, tuple[str, ...]]) -> Record:
+def _record(data: bytes, place: Place, names: _Names) -> Record:
     try:
-        return Record(_read_name(data, place.owner, known)[0], place.type, place.ttl_s, _value_at(data, place))
+        return Record(_read_name(data, place.owner, names)[0], place.type, place.ttl_s, _value_at(data, place, names))
+    except MalformedMessage:
+        raise
     except (struct.error, IndexError, ValueError) as error:
         raise MalformedMessage("a record's data are not of its type") from error
 
 
-def _value_at(data: bytes, place: Place) -> "str | Name | Data":
+def _value_at(data: bytes, place: Place, names: _Names) -> "str | Name | Data":
     wire = data[place.start : place.end]
     if place.type in (A, AAAA):
         return socket.inet_ntop(socket.AF_INET if place.type == A else socket.AF_INET6, wire)
     if place.type == CNAME:
-        return _read_name(data, place.start)[0]
+        return _read_name(data, place.start, names)[0]
     if place.type == SOA:
-        server, offset = _read_name(data, place.start)
-        mailbox, offset = _read_name(data, offset)
-        return Data(wire_of(server) + wire_of(mailbox) + data[offset : offset + 20])
+        server, offset = _read_name(data, place.start, names)
+        mailbox, offset = _read_name(data, offset, names)
+        return Data(names.wire_of(server) + names.wire_of(mailbox) + data[offset : offset + 20])
     if (before := _NAMES_IN_DATA.get(place.type)) is not None:
-        return Data(wire[:before] + wire_of(_read_name(data, place.start + before)[0]))
+        return Data(wire[:before] + names.wire_of(_read_name(data, place.start + before, names)[0]))
     return Data(wire)

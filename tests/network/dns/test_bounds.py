@@ -10,7 +10,7 @@ import pytest
 
 from pilothouse.aio.places import Places
 from pilothouse.aio.tasks import TaskSet
-from pilothouse.model.kinds import SERVICES
+from pilothouse.model.kinds import PODS, SERVICES
 from pilothouse.network.dns import codec, server
 from pilothouse.network.dns.answers import MOST_NEWS, MOST_SHARES, AnswerCache
 from tests.network.cluster import service
@@ -37,6 +37,17 @@ async def test_an_alias_into_a_block_of_hosts_is_found_there() -> None:
         corefile = "corp {\n hosts {\n 192.0.2.60 web.corp\n }\n}"
         async with served(external("h", "web.corp"), corefile=corefile, upstream=(upstream,)) as cluster:
             assert "web.corp. 192.0.2.60" in await cluster.ask("h.default.svc.cluster.local")
+
+
+async def test_an_alias_to_more_records_than_are_read_is_no_answer_and_the_name_itself_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "MOST_RECORDS", 0)
+    status = {"phase": "Running", "podIPs": [{"ip": "127.0.0.2"}]}
+    pod = {"metadata": {"namespace": "default", "name": "p", "uid": "p"}, "spec": {}, "status": status}
+    objects, there = (external("a", "many.example"), (PODS, pod)), {"many.example": "192.0.2.5"}
+    async with authority(there) as (upstream, _), served(*objects, upstream=(upstream,)) as cluster:
+        assert await cluster.ask(f"a.default.{ORIGIN}") == ["SERVFAIL"]
+        assert await cluster.ask(f"many.example.default.{ORIGIN}", source="127.0.0.2") == ["NXDOMAIN"]
+        assert await cluster.ask("many.example", source="127.0.0.2") == ["192.0.2.5"]
 
 
 class Talkative:
