@@ -378,6 +378,7 @@ async def test_the_standby_of_an_earlier_version_or_one_that_lacks_a_word_stops_
             taken = await taking
             assert len(taken.waiting) == waiting
             taken.close()
+    end(standby)
 
 
 async def test_nothing_is_left_when_it_is_ended(cluster: FakeCluster, config: ClusterDNSConfig, standby: Path) -> None:
