@@ -38,7 +38,7 @@ _BYTES = 1000
 class _Notice:
     """Of one policy in one direction. since: when its packets came; written: when the Event was, by the clock of this part.
 
-    others: packets of connections beyond those that are told apart.
+    others: packets of connections beyond those that are told apart. rules: names of those that have dropped what waits.
     """
 
     about: Object
@@ -145,6 +145,7 @@ class Notices:
         message = self._message(notice, max(now - (notice.written or notice.since), 1.0))
         notice.total += notice.waiting.total() + notice.others
         notice.waiting.clear()
+        notice.rules.clear()
         notice.others = 0
         notice.written = now
         try:

@@ -105,6 +105,15 @@ async def test_a_rehearsal_and_a_rule_are_named() -> None:
     assert "would have dropped 1 packet to" in event["message"]
 
 
+async def test_a_rule_is_named_while_it_drops_and_no_longer() -> None:
+    told = Told()
+    await told.after(0, {TO_DB: 1}, Culprit("egress", ("cluster",), "a-first"))
+    await told.after(5, {TO_DB: 1}, Culprit("egress", ("cluster",), "b-later"))
+    (event,) = told.events
+    assert "by rule b-later" in event["message"]
+    assert "a-first" not in event["message"]
+
+
 async def test_what_nobody_is_responsible_for_any_more_is_left_out() -> None:
     told = Told()
     await told.after(0, {Refusal(9, "10.9.0.2", "10.9.0.3", "tcp", "1"): 1})
