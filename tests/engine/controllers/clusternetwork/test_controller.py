@@ -57,6 +57,35 @@ async def test_the_network_is_not_deleted_whoever_asks_and_however(cluster: Clus
     assert (await cluster.client.get(CLUSTERNETWORKS, "default"))["metadata"]["uid"] == found["metadata"]["uid"]
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"served": False}, "does not both serve and store version v1"),
+        ({"storage": False}, "does not both serve and store version v1"),
+        ({"schema": {"openAPIV3Schema": {"type": "object"}}}, "has no spec"),
+        ({"schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object"}}}}}, "drops spec.backend"),
+    ],
+)
+async def test_the_definition_of_the_network_is_not_made_useless(cluster: Cluster, change: Object, why: str) -> None:
+    name = CLUSTERNETWORKS.group_resource
+    found = await cluster.client.get(CRDS, name)
+    (version,) = found["spec"]["versions"]
+    other = {**version, "name": "v2", "served": True, "storage": change.get("storage") is False}
+    found["spec"]["versions"] = [{**version, **change}, other]
+    with pytest.raises(Forbidden, match=why):
+        await cluster.client.update(CRDS, found)
+
+
+async def test_the_definition_of_the_network_may_be_changed_otherwise(cluster: Cluster) -> None:
+    name = CLUSTERNETWORKS.group_resource
+    found = await cluster.client.get(CRDS, name)
+    (version,) = found["spec"]["versions"]
+    spec = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    found["spec"]["versions"] = [{**version, "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}}]
+    changed = await cluster.client.update(CRDS, found)
+    assert changed["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] == spec
+
+
 class Api(FakeCluster):
     """reported: set once the controller has written a status."""
 
