@@ -227,8 +227,11 @@ class Rules:
         outcome.routed = routed - self._reported
         # One that was the last resort is left a second time, when another one is there.
         outcome.left = (self._touched - routed) & self._reported | (self._touched - led) & self._led
-        self._reported = (self._reported - outcome.left) | outcome.routed
-        self._led = (self._led - self._touched) | led
+        # In place: they hold the addresses of all services.
+        self._reported |= outcome.routed
+        self._reported -= outcome.left
+        self._led -= self._touched
+        self._led |= led
         self._touched = set()
 
     def _change(self, number: int, taken: Mapping[str, Plan]) -> str:

@@ -76,6 +76,13 @@ def test_the_last_resort_is_left_once_more_when_another_endpoint_is_there(rules:
     assert applied(rules, change("a", TWO)).left == set()
 
 
+def test_a_change_does_not_copy_what_is_known_of_the_addresses_of_all_services(rules: Rules) -> None:
+    applied(rules, change("a", ONE), change("b", TWO, clusterIP="10.96.0.2"))
+    kept = rules._reported, rules._led
+    applied(rules, change("a", TWO))
+    assert (rules._reported is kept[0], rules._led is kept[1]) == (True, True)
+
+
 def test_addresses_are_told_when_traffic_goes_to_them_and_when_it_goes_there_no_more(rules: Rules) -> None:
     first = applied(rules, change("a", ONE), change("b", ONE, TWO, clusterIP="10.96.0.2"))
     assert (first.routed, first.left) == ({ONE, TWO}, set())
