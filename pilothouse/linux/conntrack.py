@@ -73,10 +73,15 @@ def forget_unanswered(addresses: Collection[str], family: int = socket.AF_INET) 
         return 0
     chosen = [_from_address(each, family) for each in addresses] if len(addresses) <= MOST_CHOSEN else [b""]
     wanted = frozenset(addresses)
-    return _forget([_UNANSWERED + each for each in chosen], lambda flow: not flow.answered and flow.answers[0] in wanted, family)
+
+    def is_unanswered(flow: Flow) -> bool:
+        return not flow.answered and flow.answers[0] in wanted
+
+    return _forget([_UNANSWERED + each for each in chosen], is_unanswered, family, may_change=True)
 
 
-def _forget(chosen: Iterable[bytes], is_stale: Callable[[Flow], bool], family: int) -> int:
+def _forget(chosen: Iterable[bytes], is_stale: Callable[[Flow], bool], family: int, *, may_change: bool = False) -> int:
+    """may_change: what was stale may be so no more, and is looked at again just before it ends: a walk is long enough for an answer."""
     stale: dict[bytes, Flow] = {}
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as netlink:
         netlink.settimeout(_DEADLINE_S)
@@ -85,6 +90,13 @@ def _forget(chosen: Iterable[bytes], is_stale: Callable[[Flow], bool], family: i
                 if is_stale(flow):
                     stale[flow.tuple + flow.zone] = flow
         flows = list(stale.values())
+        if may_change:
+            ended = 0
+            for number, flow in enumerate(flows, start=1000):
+                now = _again(netlink, 2 * number, flow, family)
+                if now is not None and is_stale(now):
+                    ended += _delete(netlink, [flow], 2 * number + 1, family)
+            return ended
         return sum(_delete(netlink, flows[start : start + _BATCH], start + 1000, family) for start in range(0, len(flows), _BATCH))
 
 
@@ -102,6 +114,20 @@ def _flows(netlink: socket.socket, sequence: int, choice: bytes, family: int) ->
             flow = _flow(body[_HEADER_BYTES:])
             if flow is not None:
                 yield flow
+
+
+def _again(netlink: socket.socket, sequence: int, flow: Flow, family: int) -> Flow | None:
+    """The flow as it is now; None when it has ended."""
+    netlink.send(message(_GET, REQUEST, sequence, _header(family) + _name(flow)))
+    while True:
+        for kind, of, body in messages(netlink.recv(_RECEIVE_BYTES)):
+            if of != sequence:
+                continue
+            if kind != ERROR:
+                return _flow(body[_HEADER_BYTES:])
+            if (number := refusal(body)) != errno.ENOENT:
+                _raise(number or errno.EPROTO, "look at a flow")
+            return None
 
 
 def _of_protocol(protocol: int) -> bytes:

@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -149,3 +150,17 @@ def test_only_flows_that_an_address_has_not_answered_are_forgotten(tracked: None
         many = [f"127.0.1.{number}" for number in range(conntrack.MOST_CHOSEN)]
         assert conntrack.forget_unanswered(["127.0.0.7", "127.0.0.9", *many]) == 1
         answered.sendall(b"still there")
+
+
+@pytest.mark.containers
+def test_a_flow_that_is_answered_while_the_kernels_table_is_walked_goes_on(tracked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    walk = conntrack._flows
+
+    def answered_meanwhile(*asked: object) -> list[Flow]:
+        return [replace(flow, answered=False) for flow in walk(*asked)]  # type: ignore[arg-type]
+
+    with socket.create_server(("127.0.0.7", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        monkeypatch.setattr(conntrack, "_flows", answered_meanwhile)
+        monkeypatch.setattr(conntrack, "_UNANSWERED", b"")
+        assert conntrack.forget_unanswered(["127.0.0.7"]) == 0
+        client.sendall(b"still there")
