@@ -2,7 +2,7 @@
 
 A change goes to the kernel at once; what changes meanwhile goes together in the next transaction. The event loop only says which services
 changed: their rules are made, compared and written in the proxy's own thread (`rules`). The barrier hears after each transaction which
-addresses are routed to.
+addresses are routed to, and a moment later which are left (`leaving`).
 """
 
 import asyncio
