@@ -1,0 +1,200 @@
+"""The kinds MySQL (an instance: one server, or a primary with replicas), MySQLDatabase and MySQLUser."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pilothouse.client.crds import Column, CustomType, Model
+from pilothouse.platform.databases.pattern.patterns import NAME, QUANTITY
+from pilothouse.platform.databases.pattern.types import (
+    Access,
+    BackupPolicy,
+    Condition,
+    Name,
+    Resources,
+    RestoreFrom,
+    Switchover,
+    Time,
+)
+from pilothouse.platform.databases.resource import MYSQL_DATABASES, MYSQL_USERS, MYSQLS
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$-]{0,63}$")]
+Account = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,79}$")]
+
+
+class MySQLSpec(Model):
+    flavour: Literal["mariadb", "mysql"] = "mariadb"
+    version: str = Field("", pattern=r"^([0-9]+(\.[0-9]+){1,2})?$", description="Such as 10.11 or 10.11.18; the platform's own when empty.")
+    replicas: int = Field(1, ge=0, le=9, description="Members: 1, or 3 and more, of which one is the primary.")
+    size: str = Field("1Gi", pattern=QUANTITY, description="Of each member's volume. It may be raised, never lowered.")
+    storage_class: str | None = Field(None, description="The cluster's default class when not given. It does not change.")
+    resources: Resources = Field(default_factory=Resources)
+    suspended: bool = Field(False, description="Nothing runs; the volumes stay.")
+    deletion_protection: bool = Field(True, description="A deleted instance goes on until this is false.")
+    final_backup: bool = Field(True, description="A last backup is taken before a deleted instance goes.")
+    parameters: dict[str, str] = Field(default_factory=dict, description="The server's own settings by name.")
+    access: Access = Field(default_factory=Access)
+    backup: BackupPolicy = Field(default_factory=BackupPolicy)
+    restore: RestoreFrom | None = Field(None, description="Where its data comes from; empty when not given.")
+    switchover: Switchover | None = None
+    restarted_at: Time | None = Field(None, description="A new time restarts the members one by one, the primary last.")
+    rotated_at: Time | None = Field(None, description="A new time gives the instance's own accounts new passwords.")
+
+
+class Disk(Model):
+    """Of a member's volume, in bytes."""
+
+    size: int = 0
+    free: int = 0
+
+
+class MemberStatus(Model):
+    """role: what it does now. state: what stands in its way otherwise. gtid: the last transactions that it has, as the server says it."""
+
+    name: str
+    role: Literal["primary", "replica", "none"] = "none"
+    state: str = ""
+    message: str = ""
+    ready: bool = False
+    writable: bool = False
+    gtid: str = ""
+    lag_seconds: float | None = None
+    errant: str = Field("", description="Transactions that the primary has not.")
+    version: str = ""
+    disk: Disk = Field(default_factory=Disk)
+    pending_restart: list[str] = Field(default_factory=list, description="Parameters that count after a restart.")
+    cpu: str = Field("", description="What its server has now.")
+    memory: str = ""
+
+
+class Move(Model):
+    """The last change of the primary, or the one that is under way (no `finishedAt`)."""
+
+    at: str = Field("", description="The `at` of the switchover that asked for it; empty for a failover.")
+    kind: Literal["switchover", "failover"] = "switchover"
+    source: str = Field("", description="The primary before.")
+    target: str = Field("", description="The primary after; empty as long as it is not decided.")
+    started_at: str = ""
+    finished_at: str = ""
+    read_only_seconds: float | None = None
+    message: str = ""
+
+
+class Binding(Model):
+    """The Secret with what a client needs, where the Service Binding specification looks for it."""
+
+    name: str = ""
+
+
+class MySQLStatus(Model):
+    observed_generation: int = 0
+    phase: Literal[
+        "Creating", "Restoring", "Online", "Degraded", "Changing", "Suspending", "Suspended", "Resuming", "Deleting", "Failed"
+    ] = "Creating"
+    term: int = Field(0, description="Counts the primaries; a member obeys no order of a lower term.")
+    primary: str = Field("", description="The member that alone may accept writes; empty while it is being chosen.")
+    acknowledging: list[str] = Field(
+        default_factory=list, description="The replicas one of which has each transaction before it is acknowledged."
+    )
+    seeded: str = Field("", description="The member that the data began on; empty as long as there is none.")
+    move: Move | None = None
+    version: str = ""
+    image: str = Field("", description="The image that the members run.")
+    previous_image: str = Field("", description="The one before, to which the members can be brought back.")
+    host: str = Field("", description="Name of the Service that leads to the primary.")
+    read_host: str = Field("", description="Name of the Service that leads to replicas, or to the primary where there are none.")
+    port: int = 0
+    binding: Binding | None = None
+    replicas: int = 0
+    ready_replicas: int = 0
+    selector: str = ""
+    members: list[MemberStatus] = Field(default_factory=list)
+    restarted_at: str = ""
+    rotated_at: str = ""
+    archived_until: str = Field("", description="The time up to which the archive can restore.")
+    last_backup: str = ""
+    conditions: list[Condition] = Field(default_factory=list)
+
+
+MYSQL = CustomType(
+    MYSQLS,
+    MySQLSpec,
+    MySQLStatus,
+    columns=(
+        Column("Phase", ".status.phase"),
+        Column("Primary", ".status.primary"),
+        Column("Ready", ".status.readyReplicas", "integer"),
+        Column("Replicas", ".spec.replicas", "integer"),
+        Column("Version", ".status.version"),
+        Column("Host", ".status.host", wide=True),
+        Column("Size", ".spec.size", wide=True),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    ),
+    name_pattern=NAME,
+    scale={"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas", "labelSelectorPath": ".status.selector"},
+)
+
+
+class MySQLDatabaseSpec(Model):
+    instance: Name
+    name: Identifier | None = Field(None, description="In the server; the object's own name when not given.")
+    character_set: str = Field("utf8mb4", pattern="^[a-z0-9]{1,32}$")
+    collation: str = Field("", pattern="^[a-z0-9_]{0,64}$")
+    on_delete: Literal["keep", "drop"] = Field("keep", description="What becomes of its tables when the object is deleted.")
+
+
+class MySQLDatabaseStatus(Model):
+    observed_generation: int = 0
+    conditions: list[Condition] = Field(default_factory=list)
+
+
+MYSQL_DATABASE = CustomType(
+    MYSQL_DATABASES,
+    MySQLDatabaseSpec,
+    MySQLDatabaseStatus,
+    columns=(
+        Column("Instance", ".spec.instance"),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    ),
+)
+
+
+class Grant(Model):
+    """privileges: as in GRANT, such as SELECT; `ALL` for all that does not administer the server. on: `orders`, `orders.items` or `*`."""
+
+    privileges: list[Annotated[str, Field(pattern="^[A-Z][A-Z ]{1,39}$")]] = Field(min_length=1, max_length=40)
+    on: str = Field(pattern=r"^(\*|[A-Za-z_][A-Za-z0-9_$-]{0,63}(\.[A-Za-z_][A-Za-z0-9_$-]{0,63})?)$")
+
+
+class MySQLUserSpec(Model):
+    """An account. Its password lies under the key `password` of the Secret, which is made with a random one when it is not there."""
+
+    instance: Name
+    name: Account | None = Field(None, description="In the server; the object's own name when not given.")
+    secret: str | None = Field(None, description="INSTANCE-NAME when not given.")
+    grants: list[Grant] = Field(default_factory=list, max_length=100)
+    max_connections: int = Field(0, ge=0, le=100_000, description="At a time; 0 for no limit of its own.")
+    rotated_at: Time | None = Field(None, description="A new time gives it a new password; the one before works for `keepOld` more.")
+    keep_old_seconds: int = Field(3600, ge=0, le=604_800)
+
+
+class MySQLUserStatus(Model):
+    observed_generation: int = 0
+    secret: str = ""
+    rotated_at: str = ""
+    old_valid_until: str = ""
+    conditions: list[Condition] = Field(default_factory=list)
+
+
+MYSQL_USER = CustomType(
+    MYSQL_USERS,
+    MySQLUserSpec,
+    MySQLUserStatus,
+    columns=(
+        Column("Instance", ".spec.instance"),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Secret", ".status.secret"),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    ),
+)
