@@ -22,6 +22,13 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$-]{0,63}$")]
 Account = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,79}$")]
 
 
+class Reseed(Model):
+    """Throws a replica's data away and copies the primary's anew. A new `at` does it once more."""
+
+    member: Name
+    at: Time
+
+
 class MySQLSpec(Model):
     flavour: Literal["mariadb", "mysql"] = "mariadb"
     version: str = Field("", pattern=r"^([0-9]+(\.[0-9]+){1,2})?$", description="Such as 10.11 or 10.11.18; the platform's own when empty.")
@@ -37,6 +44,7 @@ class MySQLSpec(Model):
     backup: BackupPolicy = Field(default_factory=BackupPolicy)
     restore: RestoreFrom | None = Field(None, description="Where its data comes from; empty when not given.")
     switchover: Switchover | None = None
+    reseed: Reseed | None = None
     restarted_at: Time | None = Field(None, description="A new time restarts the members one by one, the primary last.")
     rotated_at: Time | None = Field(None, description="A new time gives the instance's own accounts new passwords.")
 
@@ -76,6 +84,7 @@ class Move(Model):
     target: str = Field("", description="The primary after; empty as long as it is not decided.")
     started_at: str = ""
     finished_at: str = ""
+    handed: str = Field("", description="The last transactions of the old primary, which the new one has before it accepts more.")
     read_only_seconds: float | None = None
     message: str = ""
 
@@ -97,7 +106,9 @@ class MySQLStatus(Model):
         default_factory=list, description="The replicas one of which has each transaction before it is acknowledged."
     )
     seeded: str = Field("", description="The member that the data began on; empty as long as there is none.")
+    durable: bool = Field(False, description="Whether each acknowledged transaction is on two disks, so that a replica may take over.")
     move: Move | None = None
+    switched_at: str = Field("", description="The `at` of the last switchover that was carried out or given up.")
     version: str = ""
     image: str = Field("", description="The image that the members run.")
     previous_image: str = Field("", description="The one before, to which the members can be brought back.")

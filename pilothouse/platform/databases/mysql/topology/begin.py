@@ -1,0 +1,32 @@
+"""The first primary (pure).
+
+A member without data is given an empty server only as long as the instance never had any: data that is missing later is never
+taken for a beginning.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.standing import Standing
+from pilothouse.platform.databases.mysql.topology.wish import Wish
+
+
+def begin(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Standing:
+    """Of an instance that has not begun: with its first primary, and `seeded` once that has its data."""
+    if standing.primary:
+        primary = members.get(standing.primary)
+        return replace(standing, seeded=standing.primary) if primary is not None and primary.is_heard and primary.has_data else standing
+    heard = [members[name] for name in wish.names if name in members and members[name].is_heard]
+    if len(heard) < wish.replicas:
+        return standing
+    first = first_of(heard)
+    return standing if first is None else replace(standing, primary=first.name, term=max(standing.term, *(each.term for each in heard)) + 1)
+
+
+def first_of(heard: list[Member]) -> Member | None:
+    """The member that has all that the others have: of volumes that were kept; the first one where all are empty. None: they differ."""
+    kept = [member for member in heard if member.has_data]
+    if not kept:
+        return heard[0]
+    return next((member for member in kept if all(member.executed.covers(other.executed) for other in kept)), None)

@@ -1,0 +1,86 @@
+"""From a primary that is gone to another one (pure).
+
+A transaction is acknowledged once one of the acknowledging replicas has it. When all of those have stopped to receive, the old
+primary, wherever it is and whoever still reaches it, can acknowledge nothing more, and the one of them that has most has everything.
+No clock and no lease is needed for that, only that each of them says at the new term that it has stopped.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.standing import Move, Standing
+from pilothouse.platform.databases.mysql.topology.wish import Wish
+
+
+def why_lost(standing: Standing, members: Mapping[str, Member]) -> str:
+    """Why the primary counts as gone; "" when it does not. One whose agent is silent is there as long as a replica receives from it."""
+    primary = members.get(standing.primary) or Member(standing.primary)
+    if primary.is_heard:
+        return _ended(primary)
+    receiving = [each for each in acknowledging(standing, members) if each.source == primary.name and each.receives]
+    return "" if receiving else "is not heard of"
+
+
+def _ended(primary: Member) -> str:
+    if primary.data == "empty":
+        return "has an empty volume"
+    if primary.has_ended:
+        return "has a server that has ended"
+    return "has a server that does not answer" if primary.is_stuck else ""
+
+
+def acknowledging(standing: Standing, members: Mapping[str, Member]) -> list[Member]:
+    return [members.get(name) or Member(name) for name in standing.acknowledging]
+
+
+def hindrance(standing: Standing, members: Mapping[str, Member]) -> str:
+    """Why no replica may take over, so that the primary must come back itself; "" when one may."""
+    if not standing.durable or not standing.acknowledging:
+        return "no replica is known to have every acknowledged transaction"
+    for member in acknowledging(standing, members):
+        if not member.answers:
+            return f"{member.name} does not answer, and may be the only one that has the last transactions"
+        if not member.is_intact:
+            return f"{member.name} has restarted since it acknowledged, and has not caught up"
+    return ""
+
+
+def begun(standing: Standing, now: str) -> Standing:
+    move = Move("failover", source=standing.primary, started_at=now)
+    return replace(standing, term=standing.term + 1, primary="", move=move)
+
+
+def forced(wish: Wish, standing: Standing, members: Mapping[str, Member], now: str) -> Standing:
+    """Among the replicas that answer, whatever the others may have: asked for by `force`."""
+    left = [name for name in members if name != standing.primary and members[name].answers]
+    if not left:
+        return standing
+    move = Move("failover", wish.switch_at, standing.primary, started_at=now)
+    return replace(standing, term=standing.term + 1, primary="", acknowledging=tuple(left), move=move, switched_at=wish.switch_at)
+
+
+def elected(standing: Standing, members: Mapping[str, Member]) -> Standing:
+    """With the new primary once it is certain who has most; the old one again when a replica has gone meanwhile and it is there."""
+    voters = acknowledging(standing, members)
+    if all(member.answers and (member.is_intact or standing.move.at) for member in voters):
+        fenced = all(member.fence_term == standing.term for member in voters)
+        return _chosen(standing, voters) if fenced else standing
+    old = members.get(standing.move.source)
+    if old is not None and old.is_heard and old.has_data and not old.leaves and not standing.move.at:
+        return replace(standing, primary=old.name, move=replace(standing.move, target=old.name))
+    return standing
+
+
+def _chosen(standing: Standing, voters: list[Member]) -> Standing:
+    best = best_of(voters)
+    if best is None:
+        return standing
+    rest = tuple(name for name in standing.acknowledging if name != best.name)
+    return replace(standing, primary=best.name, acknowledging=rest, move=replace(standing.move, target=best.name))
+
+
+def best_of(voters: list[Member]) -> Member | None:
+    """The one that has all that the others have; of equals one that stays. None when their histories differ."""
+    best = [member for member in voters if all(member.received.covers(other.received) for other in voters)]
+    return min(best, key=lambda member: member.leaves, default=None)

@@ -1,0 +1,84 @@
+"""What stands in the way of an instance's members, as sentences with a way out (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pilothouse.platform.databases.mysql.topology import failover, switchover
+from pilothouse.platform.databases.mysql.topology.begin import first_of
+from pilothouse.platform.databases.mysql.topology.errant import has_errant
+from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.standing import Standing
+from pilothouse.platform.databases.mysql.topology.wish import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """reason: of a condition. message: one sentence. stops_writes: whether nothing can be written until it is mended."""
+
+    reason: str
+    message: str
+    stops_writes: bool = False
+
+
+def findings(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> tuple[Finding, ...]:
+    found = [_of_beginning(wish, standing, members), _of_primary(standing, members), _of_switchover(wish, standing, members)]
+    found += [_of_acknowledgements(standing, members), *(_of_member(standing, members, member) for member in members.values())]
+    return tuple(finding for finding in found if finding is not None)
+
+
+def _of_beginning(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Finding | None:
+    if standing.primary or standing.seeded:
+        return None
+    silent = [name for name in wish.names if name not in members or not members[name].is_heard]
+    if silent:
+        return Finding("Starting", f"waits for {', '.join(silent)}")
+    if first_of([members[name] for name in wish.names]) is None:
+        return Finding("Diverged", "the volumes hold different histories: keep the claim of the right one and delete the others", True)
+    return None
+
+
+def _of_primary(standing: Standing, members: Mapping[str, Member]) -> Finding | None:
+    if standing.is_electing:
+        silent = [each.name for each in failover.acknowledging(standing, members) if each.fence_term != standing.term]
+        return Finding("FailingOver", f"waits for {', '.join(silent)} to stop receiving from {standing.move.source}", True)
+    why = failover.why_lost(standing, members) if standing.seeded else ""
+    if not why:
+        return None
+    name, hindrance = standing.primary, failover.hindrance(standing, members)
+    way = f"it is started again; when it is lost for good: ph mysql failover {name.rpartition('-')[0]} --force"
+    return Finding("PrimaryAway", f"{name} {why}, and {hindrance}: {way}", True)
+
+
+def _of_acknowledgements(standing: Standing, members: Mapping[str, Member]) -> Finding | None:
+    primary = members.get(standing.primary)
+    if not standing.durable or primary is None or not primary.answers or not primary.waits_for_acknowledgements:
+        return None
+    if any(each.receives for each in failover.acknowledging(standing, members)):
+        return None
+    return Finding("NoAcknowledgement", "writes wait: no replica is there to acknowledge them", True)
+
+
+def _of_switchover(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Finding | None:
+    primary = members.get(standing.primary)
+    asked = switchover.is_asked(wish, standing) and not wish.force
+    if standing.move.is_open or primary is None or not (asked or primary.leaves) or len(members) < 2:
+        return None
+    to = wish.switch_to if asked else ""
+    if to and to not in members:
+        return Finding("NoSuchMember", f"there is no member {to} to switch over to: there are {', '.join(members)}")
+    if switchover.candidate(standing, members, to) is None:
+        return Finding(
+            "SwitchoverWaits", f"{to or 'no replica'} {'does not follow' if to else 'follows'} {primary.name} closely enough yet"
+        )
+    return None
+
+
+def _of_member(standing: Standing, members: Mapping[str, Member], member: Member) -> Finding | None:
+    if has_errant(standing, members, member):
+        name = member.name.rpartition("-")[0]
+        text = (
+            f"{member.name} has transactions that {standing.primary} has not ({member.executed_text}): ph mysql reseed {name} {member.name}"
+        )
+        return Finding("Errant", f"{text} throws them away and copies the primary's data")
+    error = str((member.state or {}).get("error") or "")
+    return Finding("MemberFailed", f"{member.name}: {error}") if error and member.is_heard else None

@@ -1,0 +1,170 @@
+"""A member of an instance as the operator sees it: what its agent said last and when, and its pod (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pilothouse.platform.databases.mysql.topology.gtid import GtidError, Position, parse
+
+SILENT_S = 3.0
+"""An agent that was not heard of for so long counts as away. Agents answer at least once a second."""
+
+STUCK_S = 10.0
+"""A server that runs and has not answered for so long counts as ended."""
+
+Role = Literal["primary", "replica", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """heard_ago_s: since the agent's last answer; None when it never has. state: that answer, see the agent's API.
+
+    leaves: the member's pod is being deleted, or is to be restarted or removed: it should not be primary.
+    """
+
+    name: str
+    heard_ago_s: float | None = None
+    state: Mapping[str, Any] | None = None
+    leaves: bool = False
+
+    @property
+    def is_heard(self) -> bool:
+        return self.state is not None and self.heard_ago_s is not None and self.heard_ago_s < SILENT_S
+
+    @property
+    def term(self) -> int:
+        return int(self._of("term", 0))
+
+    @property
+    def role(self) -> Role:
+        role: Role = self._of("role", "none")
+        return role
+
+    @property
+    def data(self) -> str:
+        """empty, seeding or ready; unknown while the agent was never heard."""
+        return str(self._of("data", "unknown"))
+
+    @property
+    def has_data(self) -> bool:
+        return self.data == "ready"
+
+    @property
+    def runs(self) -> bool:
+        return self.is_heard and self._of("process", "") == "running"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is known that its server does not run."""
+        return self.is_heard and self._of("process", "") in ("absent", "ended")
+
+    @property
+    def answers(self) -> bool:
+        return self.runs and bool(self._of("answers", False))
+
+    @property
+    def untruncated(self) -> bool:
+        """Whether its server does not start because it cannot take back what was never acknowledged."""
+        return bool(self._of("untruncated", False))
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether its server runs and has not answered for long."""
+        return self.runs and float(self._of("unanswered_s", 0)) >= STUCK_S
+
+    @property
+    def is_writable(self) -> bool:
+        return self.answers and self.role == "primary" and bool(self._of("writable", False))
+
+    @property
+    def is_drained(self) -> bool:
+        return self.answers and bool(self._of("drained", False))
+
+    @property
+    def is_gated(self) -> bool:
+        return self.answers and bool(self._of("gate", False))
+
+    @property
+    def waits_for_acknowledgements(self) -> bool:
+        return bool(self._part("semi_sync").get("on"))
+
+    @property
+    def acknowledges(self) -> bool:
+        return bool(self._part("semi_sync").get("acknowledges"))
+
+    @property
+    def fence_term(self) -> int:
+        """The term at whose order it has stopped to receive from anybody; 0 when it may receive."""
+        return int(self._part("replication").get("stopped_io_at_term") or 0)
+
+    @property
+    def read_only_since(self) -> float | None:
+        since = self._of("read_only_since", None)
+        return None if since is None else float(since)
+
+    @property
+    def source(self) -> str:
+        """The member that it follows, or ""."""
+        return str(self._part("replication").get("source") or "").partition(".")[0]
+
+    @property
+    def receives(self) -> bool:
+        return self.answers and bool(self._part("replication").get("io"))
+
+    @property
+    def applies(self) -> bool:
+        return self.answers and bool(self._part("replication").get("sql"))
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether it has all that it ever acknowledged: a server that starts again forgets what it had received and not applied."""
+        return bool(self._part("replication").get("intact"))
+
+    @property
+    def lag_s(self) -> float | None:
+        lag = self._part("replication").get("lag_s")
+        return None if lag is None else float(lag)
+
+    @property
+    def errno(self) -> int:
+        return int(self._part("replication").get("errno") or 0)
+
+    @property
+    def replication_error(self) -> str:
+        return str(self._part("replication").get("error") or "")
+
+    def follows(self, source: str) -> bool:
+        return self.receives and self.applies and self.source == source
+
+    @property
+    def executed(self) -> Position:
+        return self._position("executed")
+
+    @property
+    def received(self) -> Position:
+        """With what it has received and not applied yet."""
+        received = self._position("received")
+        return received if received.covers(self.executed) else self.executed
+
+    @property
+    def executed_text(self) -> str:
+        return str(self._part("gtid").get("executed") or "")
+
+    @property
+    def received_text(self) -> str:
+        received = self._part("gtid").get("received") or ""
+        return str(received) if received and self._position("received").covers(self.executed) else self.executed_text
+
+    def _position(self, which: str) -> Position:
+        gtid = self._part("gtid")
+        try:
+            return parse(str(gtid.get(which) or ""), str(gtid.get("state") or ""))
+        except GtidError:
+            return Position()
+
+    def _part(self, key: str) -> Mapping[str, Any]:
+        part: Mapping[str, Any] = self._of(key, {})
+        return part
+
+    def _of(self, key: str, default: Any) -> Any:
+        return default if self.state is None else self.state.get(key) or default

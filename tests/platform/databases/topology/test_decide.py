@@ -1,0 +1,289 @@
+"""Who becomes primary, in a world where orders go astray, operators die between two writes and servers come back."""
+
+import random
+
+import pytest
+
+from pilothouse.platform.databases.mysql.topology.findings import findings
+from pilothouse.platform.databases.mysql.topology.standing import Standing
+from pilothouse.platform.databases.mysql.topology.wish import Wish
+from tests.platform.databases.topology.world import Operator, World
+
+
+def started(replicas: int = 3, seed: int = 0) -> World:
+    world = World(replicas, seed)
+    world.settle(15)
+    world.write_some()
+    world.settle(5)
+    return world
+
+
+def reasons(world: World) -> list[str]:
+    members = world.operators[0].members()
+    return [each.reason for each in findings(Wish.of(world.instance), Standing.of(world.status), members)]
+
+
+def logs(world: World) -> list[list[int]]:
+    return [[each.token for each in server.log + server.relay] for server in world.servers.values()]
+
+
+def is_whole(world: World) -> bool:
+    return world.primary.writable and world.primary.process == "running" and all(log == logs(world)[0] for log in logs(world))
+
+
+def test_a_single_member_begins_empty_and_is_primary() -> None:
+    world = started(1)
+    assert (world.status["primary"], world.status["seeded"], world.labelled) == ("orders-0", "orders-0", "orders-0")
+    assert len(world.acknowledged) == 5
+
+
+def test_three_members_begin_and_are_durable() -> None:
+    world = started()
+    assert world.status["durable"] is True
+    assert sorted(world.status["acknowledging"]) == ["orders-1", "orders-2"]
+    assert is_whole(world)
+
+
+def test_nothing_is_begun_before_every_member_was_heard() -> None:
+    world = World(3)
+    world.kill_pod("orders-2")
+    world.settle(5)
+    assert not world.status.get("primary")
+    assert reasons(world) == ["Starting"]
+
+
+def test_a_missing_volume_is_no_beginning() -> None:
+    world = started(1)
+    world.kill_server("orders-0")
+    world.servers["orders-0"].data = "empty"
+    world.settle(5)
+    assert world.servers["orders-0"].data == "empty"
+    assert "PrimaryAway" in reasons(world)
+
+
+def test_a_killed_primary_is_replaced_and_comes_back_as_a_replica() -> None:
+    world = started()
+    world.insert("orders-0")
+    world.kill_server("orders-0")
+    world.settle(10)
+    assert world.status["primary"] != "orders-0"
+    assert world.status["move"]["kind"] == "failover"
+    assert world.servers["orders-0"].role == "replica"
+    assert is_whole(world)
+    assert not world.lost()
+
+
+def test_a_single_member_that_was_killed_is_started_in_its_place() -> None:
+    world = started(1)
+    world.kill_server("orders-0")
+    world.settle(3)
+    assert world.primary.writable
+    assert world.status["term"] == 1
+    assert not world.lost()
+
+
+def test_a_primary_in_a_partition_acknowledges_nothing_once_another_one_writes() -> None:
+    world = started()
+    world.cut_off("orders-0")
+    for _ in range(12):
+        world.insert("orders-0")
+        world.pass_time()
+    assert world.status["primary"] != "orders-0"
+    assert world.primary.writable
+    assert world.servers["orders-0"].writable
+    before = len(world.acknowledged)
+    world.insert("orders-0")
+    world.replicate()
+    assert len(world.acknowledged) == before
+    world.heal()
+    world.settle(10)
+    assert is_whole(world)
+    assert not world.lost()
+
+
+def test_a_primary_that_only_the_operator_does_not_reach_stays() -> None:
+    world = started()
+    world.cut.add(frozenset(("operator", "orders-0")))
+    world.settle(20)
+    assert world.status["primary"] == "orders-0"
+    assert world.labelled == "orders-0"
+
+
+def test_all_that_died_together_come_back_with_everything() -> None:
+    world = started()
+    for name in world.servers:
+        world.insert("orders-0")
+        world.replicate()
+        world.kill_pod(name)
+    world.settle(10)
+    world.heal()
+    world.settle(10)
+    assert is_whole(world)
+    assert not world.lost()
+
+
+def test_replicas_that_restarted_do_not_take_over_before_they_have_caught_up() -> None:
+    world = started()
+    world.write_some(1)
+    for name in world.servers:
+        world.kill_pod(name)
+    for name in ("orders-1", "orders-2"):
+        world.pod_returns(name)
+    world.settle(20)
+    assert world.status["primary"] == "orders-0"
+    assert "PrimaryAway" in reasons(world)
+    world.heal()
+    world.settle(10)
+    assert is_whole(world)
+    assert not world.lost()
+
+
+def test_force_takes_what_is_left() -> None:
+    world = started()
+    world.kill_pod("orders-0")
+    world.kill_pod("orders-2")
+    world.settle(20)
+    assert world.status["primary"] == "orders-0"
+    world.ask(switchover={"at": "2026-01-01T00:00:00Z", "force": True})
+    world.settle(5)
+    assert world.status["primary"] == "orders-1"
+    world.heal()
+    world.settle(10)
+    assert world.status["primary"] == "orders-1"
+
+
+def test_a_switchover_hands_everything_over() -> None:
+    world = started()
+    world.ask(switchover={"at": "2026-01-01T00:00:00Z", "to": "orders-2"})
+    world.settle(6)
+    assert (world.status["primary"], world.labelled) == ("orders-2", "orders-2")
+    assert world.status["move"]["readOnlySeconds"] is not None
+    assert world.status["switchedAt"] == "2026-01-01T00:00:00Z"
+    assert is_whole(world)
+    assert not world.lost()
+    world.kill_server("orders-2")
+    world.settle(10)
+    assert world.status["primary"] != "orders-2"
+    assert not world.lost()
+
+
+def test_a_switchover_is_not_repeated_after_a_failover() -> None:
+    world = started()
+    world.ask(switchover={"at": "2026-01-01T00:00:00Z", "to": "orders-2"})
+    world.settle(6)
+    world.kill_server("orders-2")
+    world.settle(20)
+    assert world.status["primary"] != "orders-2"
+
+
+def test_a_switchover_to_a_member_that_is_not_there_waits_and_says_so() -> None:
+    world = started()
+    world.ask(switchover={"at": "2026-01-01T00:00:00Z", "to": "orders-7"})
+    world.settle(6)
+    assert world.status["primary"] == "orders-0"
+    assert "NoSuchMember" in reasons(world)
+
+
+def test_a_switchover_that_gets_no_further_is_given_up() -> None:
+    world = started()
+    world.ask(switchover={"at": "2026-01-01T00:00:00Z", "to": "orders-2"})
+    world.operators[0].read()
+    world.pass_time()
+    world.cut.add(frozenset(("operator", "orders-2")))
+    world.settle(40)
+    assert world.status["primary"] == "orders-0"
+    assert world.primary.writable
+    assert "given up" in world.status["move"]["message"]
+
+
+def test_a_primary_whose_pod_goes_hands_over_first() -> None:
+    world = started()
+    world.leaving.add("orders-0")
+    world.settle(8)
+    assert world.status["primary"] != "orders-0"
+    assert not world.lost()
+
+
+def test_growth_from_one_to_three_and_back() -> None:
+    world = started(1)
+    world.grow(3)
+    world.settle(10)
+    assert world.status["durable"] is True
+    world.write_some()
+    world.kill_server("orders-0")
+    world.settle(10)
+    assert not world.lost()
+    world.grow(1)
+    world.settle(10)
+    assert world.status["primary"] == "orders-0"
+    assert (world.status["durable"], world.status["acknowledging"]) == (False, [])
+    world.write_some()
+    assert world.primary.waiting == 0
+    assert not world.lost()
+
+
+def test_writes_that_wait_for_a_replica_are_named() -> None:
+    world = started()
+    world.kill_pod("orders-1")
+    world.kill_pod("orders-2")
+    world.settle(10)
+    assert "NoAcknowledgement" in reasons(world)
+
+
+def test_a_member_with_transactions_of_its_own_is_named_and_left_alone() -> None:
+    world = started()
+    stray = world.servers["orders-1"]
+    world.write_some(1)
+    stray.log.append(type(stray.log[0])(stray.log[-1].number + 1, stray.number, -1))
+    world.write_some(2)
+    world.settle(6)
+    assert "Errant" in reasons(world)
+    assert stray.data == "ready"
+    world.ask(reseed={"member": "orders-1", "at": "2026-01-01T00:00:00Z"})
+    world.settle(10)
+    assert is_whole(world)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_nothing_acknowledged_is_lost_whatever_happens(seed: int) -> None:
+    world = started(random.Random(seed).choice([3, 3, 3, 5]), seed)
+    if seed % 3 == 0:
+        world.operators.append(Operator(world))
+    for _ in range(60):
+        _mishap(world)
+        for name in world.servers:
+            if world.random.random() < 0.7:
+                world.insert(name)
+        world.pass_time(world.random.choice([0.05, 0.3, 1.0, 3.5]), cut_off=world.random.choice([0.0, 0.0, 0.3]))
+    world.heal()
+    world.leaving.clear()
+    world.settle(60)
+    assert not world.lost()
+    assert is_whole(world), (world.status, [server.state() for server in world.servers.values()])
+
+
+def _mishap(world: World) -> None:
+    names = list(world.servers)
+    name = world.random.choice(names)
+    roll = world.random.random()
+    if roll < 0.10:
+        world.kill_server(name)
+    elif roll < 0.16:
+        world.kill_pod(name)
+    elif roll < 0.30:
+        world.pod_returns(name)
+    elif roll < 0.36:
+        world.cut_off(name)
+    elif roll < 0.40:
+        world.cut.add(
+            frozenset((name, world.random.choice([*names, "operator"]))) if world.random.random() < 0.5 else frozenset((name, "operator"))
+        )
+    elif roll < 0.55:
+        world.cut.clear()
+    elif roll < 0.60:
+        world.ask(switchover={"at": f"2026-01-01T00:00:00.{world.tokens:06}Z", "to": name})
+    elif roll < 0.64:
+        world.leaving ^= {name}
+    elif roll < 0.66:
+        for each in names:
+            world.kill_pod(each)
