@@ -244,7 +244,7 @@ def test_a_member_with_transactions_of_its_own_is_named_and_left_alone() -> None
     assert is_whole(world)
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(60))
 def test_nothing_acknowledged_is_lost_whatever_happens(seed: int) -> None:
     world = started(random.Random(seed).choice([3, 3, 3, 5]), seed)
     if seed % 3 == 0:
@@ -260,6 +260,23 @@ def test_nothing_acknowledged_is_lost_whatever_happens(seed: int) -> None:
     world.settle(60)
     assert not world.lost()
     assert is_whole(world), (world.status, [server.state() for server in world.servers.values()])
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_nothing_acknowledged_is_lost_while_an_instance_grows(seed: int) -> None:
+    world = started(1, seed)
+    world.grow(3)
+    for _ in range(30):
+        if world.random.random() < 0.5:
+            _mishap(world)
+        for name in world.servers:
+            world.insert(name)
+        world.pass_time(world.random.choice([0.05, 0.3, 3.5]), cut_off=0.2)
+    world.heal()
+    world.leaving.clear()
+    world.settle(60)
+    assert not world.lost()
+    assert is_whole(world)
 
 
 def _mishap(world: World) -> None:

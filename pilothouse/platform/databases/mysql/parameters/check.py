@@ -1,0 +1,45 @@
+"""Whether the settings that a spec names can be taken (pure)."""
+
+import difflib
+from collections.abc import Mapping
+
+from pilothouse.platform.databases.mysql.parameters.catalogue import variables
+from pilothouse.platform.databases.mysql.parameters.owned import why_not
+from pilothouse.platform.databases.mysql.parameters.values import ValueFault, normal
+
+
+def variable_name(name: str) -> str:
+    """Names are written with dashes as well as with underscores, and in any case."""
+    return name.strip().lower().replace("-", "_")
+
+
+def faults(flavour: str, parameters: Mapping[str, str]) -> list[str]:
+    """One sentence for each that cannot be taken."""
+    return [fault for name, value in parameters.items() if (fault := fault_of(flavour, name, value))]
+
+
+def fault_of(flavour: str, name: str, value: str) -> str:
+    known, plain = variables(flavour), variable_name(name)
+    if why := why_not(plain):
+        return f"parameter {name} cannot be set: {why}"
+    if plain not in known:
+        near = difflib.get_close_matches(plain, known, 1)
+        return f"there is no parameter {name} of {flavour}" + (f"; did you mean {near[0]}?" if near else "")
+    try:
+        normal(known[plain], value)
+    except ValueFault as fault:
+        return f"parameter {name}: {value!r} {fault}"
+    return ""
+
+
+def normalized(flavour: str, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Those that can be taken, by the server's own name, in one spelling."""
+    taken = {name: value for name, value in parameters.items() if not fault_of(flavour, name, value)}
+    return {variable_name(name): normal(variables(flavour)[variable_name(name)], value) for name, value in taken.items()}
+
+
+def need_restart(flavour: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Names of those that differ and count after a restart only."""
+    old, new = normalized(flavour, before), normalized(flavour, after)
+    differ = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return [name for name in differ if variables(flavour)[name].restart]
