@@ -261,11 +261,12 @@ def test_nothing_acknowledged_is_lost_whatever_happens(seed: int) -> None:
     world = started(random.Random(seed).choice([3, 3, 3, 5]), seed)
     if seed % 2:
         world.operators.append(Operator(world))
+    world.is_slow = True
     for _ in range(60):
-        _mishap(world)
         for name in world.servers:
             if world.random.random() < 0.7:
                 world.insert(name)
+        _mishap(world)
         world.pass_time(world.random.choice([0.05, 0.3, 1.0, 3.5]), cut_off=world.random.choice([0.0, 0.0, 0.3]))
     world.heal()
     world.leaving.clear()
@@ -278,11 +279,12 @@ def test_nothing_acknowledged_is_lost_whatever_happens(seed: int) -> None:
 def test_nothing_acknowledged_is_lost_while_an_instance_grows(seed: int) -> None:
     world = started(1, seed)
     world.grow(3)
+    world.is_slow = True
     for _ in range(30):
-        if world.random.random() < 0.5:
-            _mishap(world)
         for name in world.servers:
             world.insert(name)
+        if world.random.random() < 0.5:
+            _mishap(world)
         world.pass_time(world.random.choice([0.05, 0.3, 3.5]), cut_off=0.2)
     world.heal()
     world.leaving.clear()

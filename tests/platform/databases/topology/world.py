@@ -141,6 +141,8 @@ class Operator:
 
 
 class World:
+    """is_slow: whether replicas receive some of what there is at a time, and not all."""
+
     def __init__(self, replicas: int, seed: int = 0) -> None:
         self.random = random.Random(seed)
         self.now_s = EPOCH_S
@@ -149,6 +151,7 @@ class World:
         self.cut: set[frozenset[str]] = set()
         self.leaving: set[str] = set()
         self.acknowledged: list[Transaction] = []
+        self.is_slow = False
         self.labelled = ""
         self.tokens = 0
         self.operators = [Operator(self)]
@@ -280,12 +283,20 @@ class World:
             server.io, server.errno = False, 1236
             return
         server.errno = 0
-        server.relay += source.log[len(mine) :]
-        server.intact = True
-        if server.acknowledges and source.waiting:
-            for transaction in source.log[len(source.log) - source.waiting :]:
-                self._acknowledge(source, transaction)
-            source.waiting = 0
+        coming = source.log[len(mine) :]
+        come = coming[: self.random.randint(0, len(coming))] if self.is_slow else coming
+        server.relay += come
+        if come == coming:
+            server.intact = True
+        if server.acknowledges:
+            self._acknowledged_by(server, source)
+
+    def _acknowledged_by(self, server: Server, source: Server) -> None:
+        """What waited and has been received; a primary waits for one replica only."""
+        left = len(source.log) - len(server.log) - len(server.relay)
+        for transaction in source.log[len(source.log) - source.waiting : len(source.log) - left]:
+            self._acknowledge(source, transaction)
+        source.waiting = min(source.waiting, left)
 
     def _acknowledge(self, source: Server, transaction: Transaction) -> None:
         ahead = [each for each in self.servers.values() if each.term > source.term and each.writable and each.process == "running"]
@@ -335,6 +346,7 @@ class World:
         self.cut |= {frozenset((name, other)) for other in (*self.servers, "operator") if other != name}
 
     def heal(self) -> None:
+        self.is_slow = False
         self.cut.clear()
         for name in self.servers:
             self.pod_returns(name)
