@@ -1,1 +1,1 @@
-"""Images in registries: the OCI distribution protocol."""
+"""Images: in registries by the OCI distribution protocol, and made from a distribution's packages."""

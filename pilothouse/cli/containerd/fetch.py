@@ -28,7 +28,7 @@ from pilothouse.engine.node.runtime.programs import (
     shown,
     version_of,
 )
-from pilothouse.platform.builds.stand_ins import apt
+from pilothouse.oci.packages import apt
 
 LATER: Mapping[str, str] = {"bookworm": "trixie"}
 """Release of the machine -> one whose containerd keeps output and runs on the machine's C library (it needs glibc 2.34)."""

@@ -5,20 +5,19 @@ A stand-in is made once with mmdebstrap from the machine's own package sources a
 """
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
 from pilothouse.model.errors import ApiError
+from pilothouse.oci.packages.bootstrap import BootstrapError, rootfs_of
+from pilothouse.oci.packages.recipe import Recipe
+from pilothouse.oci.packages.release import UnknownRelease, suite
 from pilothouse.oci.registry import Registry
-from pilothouse.platform.builds.stand_ins.bootstrap import BootstrapError, bootstrap
 from pilothouse.platform.builds.stand_ins.choose import StandIn, choose, refusal
 from pilothouse.platform.builds.stand_ins.recipes import BUILDER as BUILDER_RECIPE
-from pilothouse.platform.builds.stand_ins.recipes import BUILDER_SUITES, PATH, Recipe
+from pilothouse.platform.builds.stand_ins.recipes import BUILDER_SUITES
 from pilothouse.platform.builds.stand_ins.reference import Reference
 
 log = structlog.get_logger("platform.builds")
@@ -31,14 +30,6 @@ MADE = "made2"
 
 class BaseError(Exception):
     """A base image that cannot be had: one sentence with the name and the way out."""
-
-
-def suite() -> str:
-    """The codename of the machine's release. Raises BaseError where there is none."""
-    for line in Path("/etc/os-release").read_text().splitlines():
-        if line.startswith("VERSION_CODENAME="):
-            return line.partition("=")[2].strip('"')
-    raise BaseError("/etc/os-release names no VERSION_CODENAME: base images can be made on Debian and Ubuntu only")
 
 
 class Bases:
@@ -59,9 +50,9 @@ class Bases:
         reference = Reference.parse(image)
         if image == BUILDER:
             return await self._ensure_builder(reference, told)
-        found = choose(reference, suite())
+        found = choose(reference, _host())
         if found is None:
-            raise BaseError(refusal(image, suite()))
+            raise BaseError(refusal(image, _host()))
         text = f"making a stand-in for {image} ({found.family} {found.version} from the packages of {found.suite}): about a minute, once"
         try:
             await self._provide(reference, found.name, found.suite, _labelled(found), lambda: told(text))
@@ -71,7 +62,7 @@ class Bases:
 
     async def _ensure_builder(self, reference: Reference, told: Callable[[str], None]) -> str:
         """From the release with the newest builder whose packages can be had."""
-        suites = BUILDER_SUITES.get(suite(), (suite(),))
+        suites = BUILDER_SUITES.get(_host(), (_host(),))
         for number, release in enumerate(suites, 1):
             try:
                 text = f"making the builder from the packages of {release}: about a minute, once"
@@ -107,36 +98,17 @@ class Bases:
                 log.error("base image not made ahead", exc_info=result)
 
     async def _make(self, registry: Registry, repository: str, tag: str, release: str, recipe: Recipe) -> None:
-        async with _scratch_folder(self.scratch) as folder:
-            rootfs = folder / f"{tag}.tar"
-            await bootstrap(recipe, suite=release, host=suite(), rootfs=rootfs, scratch=folder)
-            own = recipe.config.get("Env", ())
-            path = [] if any(each.startswith("PATH=") for each in own) else [f"PATH={PATH}"]
-            await registry.push_image(repository, tag, rootfs, {**recipe.config, "Env": [*path, "LANG=C.UTF-8", *own]})
+        async with rootfs_of(recipe, release, self.scratch) as rootfs:
+            await registry.push_image(repository, tag, rootfs, recipe.image_config())
 
 
-@asynccontextmanager
-async def _scratch_folder(parent: Path) -> AsyncIterator[Path]:
-    """A folder for the block. It may hold a whole distribution, whose removal must not stop the event loop."""
-    folder = await asyncio.to_thread(_new_folder, parent)
+def _host() -> str:
+    """The machine's release. Raises BaseError."""
     try:
-        yield folder
-    finally:
-        # An error while cleaning up would take the place of a cancellation.
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-
-
-def _new_folder(parent: Path) -> Path:
-    parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=parent))
+        return suite()
+    except UnknownRelease as error:
+        raise BaseError(str(error)) from error
 
 
 def _labelled(found: StandIn) -> Recipe:
-    label = f"{found.family} {found.version} from the packages of {found.suite}"
-    return Recipe(
-        found.recipe.packages,
-        found.recipe.hooks,
-        found.recipe.config | {"Labels": {"dev.pilothouse.stand-in": label}},
-        found.recipe.files,
-        found.recipe.minimal,
-    )
+    return found.recipe.labelled({"dev.pilothouse.stand-in": f"{found.family} {found.version} from the packages of {found.suite}"})

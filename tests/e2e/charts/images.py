@@ -12,10 +12,11 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pilothouse.oci.packages.bootstrap import rootfs_of
+from pilothouse.oci.packages.recipe import Recipe
+from pilothouse.oci.packages.release import suite
 from pilothouse.oci.registry import Registry
-from pilothouse.platform.builds.bases import suite
-from pilothouse.platform.builds.stand_ins.bootstrap import bootstrap
-from pilothouse.platform.builds.stand_ins.recipes import PATH, VERSIONS, Recipe, recipe
+from pilothouse.platform.builds.stand_ins.recipes import VERSIONS, recipe
 from tests.e2e.charts.cache import cached
 
 _USER = 'chroot "$1" useradd --uid 1001 --gid 0 --no-create-home --home-dir / --shell /bin/sh app'
@@ -61,11 +62,10 @@ def rootfs(name: str) -> tuple[Path, Recipe]:
 
 async def _make(chosen: Image, path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ph-charts-") as scratch:
-        made = Path(scratch) / "rootfs.tar"  # mmdebstrap goes by the end of the name
         hooks = _python_packages(chosen.requirements, Path(scratch)) if chosen.requirements else ()
         wanted = replace(chosen.recipe, hooks=(*chosen.recipe.hooks, *hooks))
-        await bootstrap(wanted, suite=suite(), host=suite(), rootfs=made, scratch=Path(scratch))
-        shutil.move(made, path)
+        async with rootfs_of(wanted, suite(), Path(scratch)) as made:
+            shutil.move(made, path)
 
 
 def _python_packages(requirements: str, scratch: Path) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def push(registry: str, name: str, *tags: str) -> None:
     async def push_all() -> None:
         async with Registry(registry) as target:
             for tag in tags:
-                environment = [f"PATH={PATH}", "LANG=C.UTF-8", *chosen.config.get("Env", ()), f"IMAGE_TAG={tag}"]
-                await target.push_image(f"charts/{name}", tag, files, {**chosen.config, "Env": environment})
+                config = chosen.image_config()
+                await target.push_image(f"charts/{name}", tag, files, {**config, "Env": [*config["Env"], f"IMAGE_TAG={tag}"]})
 
     asyncio.run(push_all())

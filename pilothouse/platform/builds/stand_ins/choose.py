@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pilothouse.platform.builds.stand_ins.recipes import JAVA, SIBLINGS, VERSIONS, Recipe, recipe
+from pilothouse.oci.packages.recipe import Recipe
+from pilothouse.oci.packages.release import suites_of
+from pilothouse.platform.builds.stand_ins.recipes import JAVA, VERSIONS, recipe
 from pilothouse.platform.builds.stand_ins.reference import Reference
 
 _ANY = frozenset({"latest", "lts", "stable", "current", "mainline"})
@@ -39,11 +41,6 @@ class _Asked:
     suite: str
     java: str
     variant: str
-
-
-def suites_of(host: str) -> tuple[str, ...]:
-    """The releases to look through, the machine's own first."""
-    return (host, *SIBLINGS.get(host, ()))
 
 
 def choose(reference: Reference, host: str) -> StandIn | None:

@@ -6,9 +6,10 @@ another version of the same program is never called by a name that it does not h
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from importlib import resources
 
 from pilothouse.model.json import Object
+from pilothouse.oci.packages.recipe import PATH, Recipe
 
 VERSIONS: Mapping[str, Mapping[str, str]] = {
     "bookworm": {
@@ -52,27 +53,10 @@ VERSIONS: Mapping[str, Mapping[str, str]] = {
     "noble": {"node": "18", "python": "3.12", "ubuntu": "24.04"},
 }
 """Release -> image -> its version there. A stable release's versions do not change."""
-SIBLINGS: Mapping[str, tuple[str, ...]] = {"bookworm": ("trixie",), "trixie": ("bookworm",), "noble": ()}
-"""Releases whose packages a machine of another one may use: the same archive, the same keys."""
 JAVA = {"bookworm": "17", "trixie": "21"}
 POSTGRES = {"bookworm": "15", "trixie": "17"}
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """packages: Debian's. hooks: mmdebstrap `--customize-hook` lines, fixed texts of this module. config: the image's config.
-
-    files: path in the image -> name of a file of `files/`, executable where it begins with `#!`. minimal: nothing but these packages.
-    """
-
-    packages: tuple[str, ...]
-    hooks: tuple[str, ...] = ()
-    config: Object = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
-    minimal: bool = False
-
-
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENTRYPOINT = "/usr/local/bin/docker-entrypoint.sh"
 _CA = "ca-certificates"
 _COMPILERS = ("build-essential", "curl", "git", "libffi-dev", "libssl-dev", "pkg-config", "zlib1g-dev")
@@ -85,6 +69,11 @@ _PYTHON_HOOKS = (
 _NODE = ("nodejs", "npm", _CA)
 _NODE_HOOKS = ('chroot "$1" useradd --uid 1000 --user-group --create-home --shell /bin/bash node',)
 _WEB_ROOT = 'mkdir -p "$1"/usr/local/apache2/conf "$1"/usr/local/apache2/htdocs "$1"/usr/local/apache2/logs "$1"/usr/local/apache2/bin'
+
+
+def _file(name: str) -> str:
+    """The text of one of the files that lie beside this module."""
+    return resources.files(__package__).joinpath("files", name).read_text()
 
 
 def _ports(*numbers: int) -> Object:
@@ -137,7 +126,7 @@ def _postgres(variant: str, suite: str) -> Recipe | None:
         "StopSignal": "SIGINT",
         "Volumes": {"/var/lib/postgresql/data": {}},
     }
-    return Recipe((f"postgresql-{version}", f"postgresql-client-{version}"), hooks, config, {_ENTRYPOINT: "postgres.sh"})
+    return Recipe((f"postgresql-{version}", f"postgresql-client-{version}"), hooks, config, {_ENTRYPOINT: _file("postgres.sh")})
 
 
 _NGINX = Recipe(
@@ -156,10 +145,10 @@ _NGINX = Recipe(
         "StopSignal": "SIGQUIT",
     },
     {
-        "/docker-entrypoint.sh": "nginx.sh",
-        "/etc/nginx/nginx.conf": "nginx.conf",
-        "/etc/nginx/conf.d/default.conf": "nginx-default.conf",
-        "/usr/share/nginx/html/index.html": "index.html",
+        "/docker-entrypoint.sh": _file("nginx.sh"),
+        "/etc/nginx/nginx.conf": _file("nginx.conf"),
+        "/etc/nginx/conf.d/default.conf": _file("nginx-default.conf"),
+        "/usr/share/nginx/html/index.html": _file("index.html"),
     },
 )
 _HTTPD = Recipe(
@@ -176,9 +165,9 @@ _HTTPD = Recipe(
         "WorkingDir": "/usr/local/apache2",
     },
     {
-        "/usr/local/apache2/bin/httpd-foreground": "httpd-foreground.sh",
-        "/usr/local/apache2/conf/httpd.conf": "httpd.conf",
-        "/usr/local/apache2/htdocs/index.html": "index.html",
+        "/usr/local/apache2/bin/httpd-foreground": _file("httpd-foreground.sh"),
+        "/usr/local/apache2/conf/httpd.conf": _file("httpd.conf"),
+        "/usr/local/apache2/htdocs/index.html": _file("index.html"),
     },
 )
 _REDIS = Recipe(
@@ -191,7 +180,7 @@ _REDIS = Recipe(
         "Volumes": {"/data": {}},
         "WorkingDir": "/data",
     },
-    {_ENTRYPOINT: "redis.sh"},
+    {_ENTRYPOINT: _file("redis.sh")},
 )
 _MARIADB = Recipe(
     ("mariadb-server",),
@@ -200,7 +189,7 @@ _MARIADB = Recipe(
         'chroot "$1" chown mysql:mysql /var/lib/mysql /run/mysqld',
     ),
     {"Cmd": ["mariadbd"], "Entrypoint": [_ENTRYPOINT], "ExposedPorts": _ports(3306), "Volumes": {"/var/lib/mysql": {}}},
-    {_ENTRYPOINT: "mariadb.sh", "/etc/mysql/mariadb.conf.d/99-stand-in.cnf": "mariadb.cnf"},
+    {_ENTRYPOINT: _file("mariadb.sh"), "/etc/mysql/mariadb.conf.d/99-stand-in.cnf": _file("mariadb.cnf")},
 )
 _MEMCACHED = Recipe(
     ("memcached",),
@@ -231,7 +220,10 @@ _RUST = Recipe(
     {"Cmd": ["bash"], "Env": ["CARGO_HOME=/usr/local/cargo", f"PATH=/usr/local/cargo/bin:{PATH}"]},
 )
 _PHP = ("php-cli", "php-curl", "php-mbstring", "php-xml", "php-sqlite3", "php-zip", "unzip", "curl", "git", _CA)
-_PHP_FILES = {"/usr/local/bin/docker-php-ext-install": "php-ext-install.sh", "/usr/local/bin/docker-php-ext-enable": "php-ext-enable.sh"}
+_PHP_FILES = {
+    "/usr/local/bin/docker-php-ext-install": _file("php-ext-install.sh"),
+    "/usr/local/bin/docker-php-ext-enable": _file("php-ext-enable.sh"),
+}
 _PHP_CLI = Recipe(_PHP, ('ln -s /usr/bin/php "$1"/usr/local/bin/php',), {"Cmd": ["php", "-a"]}, _PHP_FILES)
 _PHP_APACHE = Recipe(
     (*_PHP, "apache2", "libapache2-mod-php"),
@@ -248,7 +240,7 @@ _PHP_APACHE = Recipe(
         "StopSignal": "SIGWINCH",
         "WorkingDir": "/var/www/html",
     },
-    {**_PHP_FILES, "/usr/local/bin/apache2-foreground": "apache2-foreground.sh"},
+    {**_PHP_FILES, "/usr/local/bin/apache2-foreground": _file("apache2-foreground.sh")},
 )
 _PYTHON_SLIM = Recipe(_PYTHON, _PYTHON_HOOKS, {"Cmd": ["python3"]})
 _NODE_SLIM = Recipe(_NODE, _NODE_HOOKS, {"Cmd": ["node"]})

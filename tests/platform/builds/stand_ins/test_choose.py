@@ -1,7 +1,8 @@
 import pytest
 
+from pilothouse.oci.packages.release import SIBLINGS
 from pilothouse.platform.builds.stand_ins.choose import choose, refusal
-from pilothouse.platform.builds.stand_ins.recipes import SIBLINGS, VERSIONS, recipe
+from pilothouse.platform.builds.stand_ins.recipes import VERSIONS, recipe
 from pilothouse.platform.builds.stand_ins.reference import Reference
 
 

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import shutil
-from importlib import resources
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pilothouse.aio.process import ProcessTimeout, run
-from pilothouse.platform.builds.stand_ins import apt
-from pilothouse.platform.builds.stand_ins.recipes import Recipe
+from pilothouse.oci.packages import apt
+from pilothouse.oci.packages.recipe import Recipe
+from pilothouse.oci.packages.release import suite as host_suite
 
 _MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
 """Makes the merged /usr beforehand: without it a package with the whole of Perl does (10 s of 50)."""
@@ -22,6 +25,24 @@ _OWN_MOUNTS = ("unshare", "--mount", "--")
 
 class BootstrapError(Exception):
     """One sentence with the reason and, where one is known, the way out."""
+
+
+@asynccontextmanager
+async def rootfs_of(recipe: Recipe, suite: str, parent: Path) -> AsyncIterator[Path]:
+    """For the block, the root file system of a recipe as a tar in a folder of its own below `parent`. Raises BootstrapError."""
+    folder = await asyncio.to_thread(_new_folder, parent)
+    try:
+        rootfs = folder / "rootfs.tar"
+        await bootstrap(recipe, suite=suite, host=host_suite(), rootfs=rootfs, scratch=folder)
+        yield rootfs
+    finally:
+        # It may hold a whole distribution, whose removal must not stop the event loop; an error here would take a cancellation's place.
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _new_folder(parent: Path) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=parent))
 
 
 async def bootstrap(recipe: Recipe, *, suite: str, host: str, rootfs: Path, scratch: Path) -> None:
@@ -53,10 +74,8 @@ def _options(recipe: Recipe) -> list[str]:
 async def _files(recipe: Recipe, scratch: Path) -> list[str]:
     """The recipe's own files, put in place after everything is installed."""
     hooks: list[str] = []
-    folder = resources.files(__package__).joinpath("files")
-    for target, name in recipe.files.items():
-        text = folder.joinpath(name).read_text()
-        path = scratch / name
+    for number, (target, text) in enumerate(recipe.files.items()):
+        path = scratch / f"file-{number}"
         await asyncio.to_thread(path.write_text, text)
         mode = "0755" if text.startswith("#!") else "0644"
         hooks += [f'--customize-hook=install -D -m {mode} "{path}" "$1{target}"']

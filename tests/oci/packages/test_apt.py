@@ -1,7 +1,7 @@
 """The host's package sources become those of a base image."""
 
-from pilothouse.platform.builds.bases import suite
-from pilothouse.platform.builds.stand_ins.apt import for_release, settings, source_lines, sources
+from pilothouse.oci.packages.apt import for_release, settings, source_lines, sources
+from pilothouse.oci.packages.release import suite
 
 TARGETS = """http://mirror.example.test/debian/ bookworm bookworm main
 http://mirror.example.test/debian/ bookworm-updates bookworm-updates main

@@ -1,0 +1,33 @@
+"""What an image is made of, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pilothouse.model.json import Object
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """packages: Debian's. hooks: mmdebstrap `--customize-hook` lines, fixed texts of who states the recipe. config: the image's config.
+
+    files: path in the image -> its text; it is executable where it begins with `#!`. minimal: nothing but these packages.
+    """
+
+    packages: tuple[str, ...]
+    hooks: tuple[str, ...] = ()
+    config: Object = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    minimal: bool = False
+
+    def image_config(self) -> Object:
+        """`config` with the environment that every image has."""
+        own = self.config.get("Env", ())
+        path = [] if any(each.startswith("PATH=") for each in own) else [f"PATH={PATH}"]
+        return {**self.config, "Env": [*path, "LANG=C.UTF-8", *own]}
+
+    def labelled(self, labels: Mapping[str, str]) -> "Recipe":
+        """The same with these labels besides its own."""
+        config = self.config | {"Labels": {**self.config.get("Labels", {}), **labels}}
+        return Recipe(self.packages, self.hooks, config, self.files, self.minimal)
