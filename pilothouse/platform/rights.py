@@ -14,6 +14,7 @@ SETUP, APPS, READINESS, BUILDS, REGISTRY, GATEWAY = "platform", "apps", "readine
 GATEWAY_USER = "system:gateway"
 
 _CRDS, _APPS, _BUILDS, _NET = "apiextensions.k8s.io", "apps.pilothouse.dev", "builds.pilothouse.dev", "networking.k8s.io"
+_DATABASES = "databases.pilothouse.dev"
 _WATCH, _MADE, _KEPT = "list watch", "create delete list watch", "create delete list patch watch"
 
 _RULES: dict[str, tuple[Object, ...]] = {
@@ -61,7 +62,8 @@ _RULES: dict[str, tuple[Object, ...]] = {
     REGISTRY: (
         rule("list", "apps", _APPS),
         rule("list", "builds", _BUILDS),
-        rule("list", "controllerrevisions replicasets", "apps"),
+        rule("list", "mysqls", _DATABASES),
+        rule("list", "controllerrevisions replicasets statefulsets", "apps"),
         rule("list", "pods"),
     ),
     GATEWAY: (

@@ -62,7 +62,7 @@ async def bootstrap(recipe: Recipe, *, suite: str, host: str, rootfs: Path, scra
 def _options(recipe: Recipe) -> list[str]:
     variant = "extract" if recipe.minimal else "minbase"
     argv = [*_OWN_MOUNTS, "mmdebstrap", "--mode=root", f"--variant={variant}", "--quiet", f"--include={','.join(recipe.packages)}"]
-    argv += ["--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={pattern}" for pattern in _SLIM)]
+    argv += ["--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={pattern}" for pattern in (*_SLIM, *recipe.left_out))]
     if _MERGED_USR.is_dir() and not recipe.minimal:
         argv.append(f"--hook-dir={_MERGED_USR}")
     when = "extract" if recipe.minimal else "customize"  # what is only extracted is never customized

@@ -1,7 +1,7 @@
 """What an image is made of, as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pilothouse.model.json import Object
 
@@ -13,6 +13,7 @@ class Recipe:
     """packages: Debian's. hooks: mmdebstrap `--customize-hook` lines, fixed texts of who states the recipe. config: the image's config.
 
     files: path in the image -> its text; it is executable where it begins with `#!`. minimal: nothing but these packages.
+    left_out: patterns of paths of packages' files that are not unpacked, as dpkg's `path-exclude` has them.
     """
 
     packages: tuple[str, ...]
@@ -20,6 +21,7 @@ class Recipe:
     config: Object = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     minimal: bool = False
+    left_out: tuple[str, ...] = ()
 
     def image_config(self) -> Object:
         """`config` with the environment that every image has."""
@@ -30,4 +32,4 @@ class Recipe:
     def labelled(self, labels: Mapping[str, str]) -> "Recipe":
         """The same with these labels besides its own."""
         config = self.config | {"Labels": {**self.config.get("Labels", {}), **labels}}
-        return Recipe(self.packages, self.hooks, config, self.files, self.minimal)
+        return replace(self, config=config)

@@ -1,12 +1,14 @@
-"""Frees what no app, build or pod needs any more: first its tags, then the blobs that no tag reaches.
+"""Frees what no app, database, build or pod needs any more: first its tags, then the blobs that no tag reaches.
 
-What is young stays, whatever refers to it: a source is uploaded before the App that names it exists.
+What is young stays, whatever refers to it: a source is uploaded before the App that names it exists. So does the newest version of
+what new databases are given.
 """
 
 import asyncio
 import re
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from pilothouse.model import kinds
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
+from pilothouse.oci.packages import tags as versions
 from pilothouse.oci.registry import Registry
 from pilothouse.platform.registry.server import PROGRAM, RegistryConfig, RegistryServer
 
@@ -26,9 +29,10 @@ log = structlog.get_logger("platform.registry")
 
 APPS = Resource("apps.pilothouse.dev", "v1", "apps", "App", custom=True)
 BUILDS = Resource("builds.pilothouse.dev", "v1", "builds", "Build", custom=True)
+MYSQLS = Resource("databases.pilothouse.dev", "v1", "mysqls", "MySQL", custom=True)
 YOUNG_S = 3600.0
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_MANAGED = ("apps/", "sources/", "bases/ready")
+_MANAGED = ("apps/", "sources/", "bases/ready", versions.REPOSITORIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,20 @@ def unreferenced(all_tags: Iterable[Tag], referenced: set[str], address: str, ar
         return tag.digest in referenced or name in referenced or bool(artifacts.get(tag.digest, set()) & referenced)
 
     found = list(all_tags)
-    gone = [tag for tag in found if tag.age_s > YOUNG_S and not is_needed(tag)]
+    newest = current(found)
+    gone = [tag for tag in found if tag.age_s > YOUNG_S and tag not in newest and not is_needed(tag)]
     # Tags are removed with their manifest, which a tag that stays may share.
     shared = {(tag.repository, tag.digest) for tag in found if tag not in gone}
     return [tag for tag in gone if (tag.repository, tag.digest) not in shared]
+
+
+def current(all_tags: Iterable[Tag]) -> set[Tag]:
+    """Of images that are named by versions, the newest of each series."""
+    by_repository: dict[str, dict[str, Tag]] = {}
+    for tag in all_tags:
+        if tag.repository.startswith(versions.REPOSITORIES):
+            by_repository.setdefault(tag.repository, {})[tag.name] = tag
+    return {named[str(each)] for named in by_repository.values() for each in versions.current(versions.known(named))}
 
 
 class GarbageCollector:
@@ -107,8 +121,9 @@ class GarbageCollector:
 
     async def _referring(self) -> list[Object]:
         found: list[Object] = []
-        for resource in (APPS, kinds.CONTROLLERREVISIONS, kinds.PODS, kinds.REPLICASETS):
-            found += (await self.client.list_all(resource)).items
+        for resource in (APPS, MYSQLS, kinds.CONTROLLERREVISIONS, kinds.PODS, kinds.REPLICASETS, kinds.STATEFULSETS):
+            with suppress(NotFound):  # a kind that this cluster has not
+                found += (await self.client.list_all(resource)).items
         return found
 
     async def _sweep(self, config: RegistryConfig) -> None:

@@ -1,11 +1,9 @@
-"""The platform's registry as a real docker-registry on a free port of loopback."""
+"""What the collector of garbage frees, of a real registry."""
 
 import asyncio
-import contextlib
 import gzip
 import io
 import os
-import socket
 import tarfile
 import time
 from collections.abc import AsyncIterator
@@ -14,34 +12,20 @@ from pathlib import Path
 import pytest
 
 from pilothouse.client.client import Client
-from pilothouse.model.errors import NotFound, Unavailable
+from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.oci.registry import Registry, digest_of_file
 from pilothouse.platform.registry.garbage import YOUNG_S, GarbageCollector, Tag, references, tags, unreferenced
-from pilothouse.platform.registry.server import RegistryConfig, RegistryServer
+from pilothouse.platform.registry.server import RegistryServer
+from tests.platform.registry.live import running
 
 OLD = time.time() - 2 * YOUNG_S
 
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[RegistryServer]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    found = RegistryServer(RegistryConfig(tmp_path / "registry", port, tmp_path / "registry.log"))
-    ready = asyncio.Event()
-    running = asyncio.ensure_future(found.run(ready))
-    try:
-        async with asyncio.timeout(20):
-            await ready.wait()
+    async with running(tmp_path) as found:
         yield found
-    finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-    async with Registry(found.config.address) as registry:
-        with pytest.raises(Unavailable):
-            await registry.ping()
 
 
 def tree(folder: Path, text: str) -> Path:
@@ -139,7 +123,10 @@ async def test_nothing_is_removed_while_a_build_runs(server: RegistryServer, tmp
 
 
 ADDRESS = "127.0.0.1:5000"
-A, B, C = (f"sha256:{digit * 64}" for digit in "abc")
+A, B, C, D, E, F = (f"sha256:{digit * 64}" for digit in "abcdef")
+
+
+OF_VERSIONS = [("10.11.9", A), ("10.11.18", B), ("10.11.19", C), ("11.8.6", D), ("11.8.7", E), ("a-name", F)]
 
 
 def tag(name: str, digest: str, age_s: float = 2 * YOUNG_S, repository: str = "apps/default/shop") -> Tag:
@@ -158,6 +145,15 @@ def tag(name: str, digest: str, age_s: float = 2 * YOUNG_S, repository: str = "a
         ([tag("s", A, repository="sources/default/shop")], [{"digest": C}], set()),
         ([tag("1", A), tag("2", A)], [{"image": f"{ADDRESS}/apps/default/shop:2"}], set()),
         ([tag("1", A), tag("2", A, age_s=10)], [], set()),
+        ([tag(*each, repository="bases/versions/db") for each in OF_VERSIONS], [], {"10.11.9", "10.11.18", "11.8.6", "a-name"}),
+        (
+            [tag(*each, repository="bases/versions/db") for each in OF_VERSIONS],
+            [
+                {"spec": {"image": f"{ADDRESS}/bases/versions/db:10.11.18"}},
+                {"status": {"previousImage": f"{ADDRESS}/bases/versions/db:11.8.6"}},
+            ],
+            {"10.11.9", "a-name"},
+        ),
     ],
 )
 def test_a_tag_is_needed_by_digest_by_name_and_by_layer(found: list[Tag], objects: list[Object], gone: set[str]) -> None:
