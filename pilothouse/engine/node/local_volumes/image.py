@@ -1,6 +1,7 @@
 """A file system of its own in a sparse file: what is written to it never takes more of the disk than the file's size.
 
 The loop device goes by itself with the last mount (autoclear), so that nothing is left behind by an agent that is killed.
+It is ext4, or XFS where that alone can grow while it is mounted (`xfs`).
 Programs: mkfs.ext4, resize2fs, e2fsck (e2fsprogs), mount, flock (util-linux), each with fixed words and paths of our own.
 """
 
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from pilothouse.engine.node.files import durable
 from pilothouse.engine.node.host.capabilities import has_capability
-from pilothouse.engine.node.local_volumes import loops, programs
+from pilothouse.engine.node.local_volumes import loops, programs, xfs
 from pilothouse.engine.node.local_volumes.programs import call
 
 PROGRAMS = ("mkfs.ext4", "resize2fs", "e2fsck", "mount", "flock")
@@ -44,9 +45,17 @@ async def make(image: Path, size_bytes: int) -> None:
     """An empty file system; `image` appears when it is complete. Raises OSError, ProcessFailed, ProcessTimeout."""
     fresh = fresh_of(image)
     await asyncio.to_thread(_sparse, fresh, size_bytes)
-    # Nothing is kept back for root: a container that runs as root would have more room than another.
-    await call(("mkfs.ext4", "-q", "-F", "-m", "0", fresh))
+    if await asyncio.to_thread(_is_to_be_xfs, size_bytes):
+        await xfs.make(fresh)
+    else:
+        # Nothing is kept back for root: a container that runs as root would have more room than another.
+        await call(("mkfs.ext4", "-q", "-F", "-m", "0", fresh))
     await asyncio.to_thread(keep, fresh, image)
+
+
+def _is_to_be_xfs(size_bytes: int) -> bool:
+    """What is too small for it stays ext4, and grows when nobody has it."""
+    return size_bytes >= xfs.LEAST_BYTES and not can_grow_mounted() and xfs.is_usable()
 
 
 def make_bare(image: Path, size_bytes: int) -> None:
@@ -84,18 +93,22 @@ def _to_disk(path: Path, flags: int) -> None:
 async def attach(image: Path, target: Path) -> None:
     """Raises OSError, ProcessFailed, ProcessTimeout."""
     await asyncio.to_thread(target.mkdir, mode=0o755, exist_ok=True)
+    kind, more = ("xfs", (xfs.MOUNT_OPTIONS,)) if await asyncio.to_thread(xfs.is_in, image) else ("ext4", ())
     # What is deleted inside is given back to the disk.
-    await call(("mount", "-t", "ext4", "-o", "loop,nodev,discard", image, target))
+    await call(("mount", "-t", kind, "-o", ",".join(("loop", "nodev", "discard", *more)), image, target))
 
 
-async def grow_mounted(image: Path) -> None:
-    """The file system takes the whole of its file while it is used. Raises OSError, ProcessFailed, ProcessTimeout."""
+async def grow_mounted(image: Path, point: Path) -> None:
+    """The file system, mounted at `point`, takes the whole of its file while it is used. Raises OSError, ProcessFailed, ProcessTimeout."""
+    if await asyncio.to_thread(xfs.is_in, image):
+        await xfs.grow(image, point)
+        return
     for device in await asyncio.to_thread(loops.show_size, image):
         await call(("resize2fs", device))
 
 
 def can_grow_mounted() -> bool:
-    """The kernel lets only who has CAP_SYS_RESOURCE do it. Blocking."""
+    """An ext4: the kernel lets only who has CAP_SYS_RESOURCE do it. Blocking."""
     return has_capability(_CAP_SYS_RESOURCE)
 
 

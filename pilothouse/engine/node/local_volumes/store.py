@@ -21,7 +21,7 @@ from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files import durable
 from pilothouse.engine.node.files.mountpoints import is_mounted
 from pilothouse.engine.node.files.removal import remove_tree
-from pilothouse.engine.node.local_volumes import image, layout, loops
+from pilothouse.engine.node.local_volumes import image, layout, loops, xfs
 from pilothouse.engine.node.local_volumes.copier import Copier
 from pilothouse.engine.node.local_volumes.copying import GivenUp, Progress
 from pilothouse.engine.node.local_volumes.freezing import NotStill, thaw_left
@@ -35,7 +35,8 @@ from pilothouse.model.volumes import BLOCK, FILESYSTEM
 log = structlog.get_logger("node.local_volumes")
 
 LOOP = "loop-mounted-ext4"
-"""What keeps volumes to their size, as annotations say it."""
+"""What keeps volumes to their size, as annotations say it: of nodes, and of all volumes but those with XFS."""
+LOOP_XFS = "loop-mounted-xfs"
 KIND = "kubernetes.io~local-volume"
 """The folder of a pod's volumes of claims, as upstream names such folders."""
 _UID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -147,7 +148,8 @@ class LocalVolumes:
         grown_bytes = await asyncio.to_thread(noted_size, folder)
         if not grown_bytes:
             raise Unavailable(f"volume {folder.name} has its content and cannot be made larger yet: it is still in use on its node")
-        return Made(grown_bytes, data, LOOP, is_pending=grown_bytes < wanted_bytes)
+        enforcement = LOOP_XFS if await asyncio.to_thread(xfs.is_in, file) else LOOP
+        return Made(grown_bytes, data, enforcement, is_pending=grown_bytes < wanted_bytes)
 
     async def _make(self, folder: Path, mode: str, size_bytes: int) -> None:
         async with self.room.holding(folder.name, size_bytes):
@@ -221,11 +223,13 @@ class LocalVolumes:
         """Of a volume that is mounted. Raises OSError, MustGrowIdle."""
         file = image_of(folder)
         try:
-            await image.grow_mounted(file)
+            await image.grow_mounted(file, mount_point(folder))
         except ProcessTimeout as error:
             log.warning("volume not grown in time", volume=folder.name, why=str(error))
         except ProcessFailed as error:
             log.info("volume not grown while it is mounted", volume=folder.name, why=str(error))
+            if await asyncio.to_thread(xfs.is_in, file):
+                return  # It grows in no other way; it is tried again.
             try:
                 await asyncio.to_thread(layout.let_go, folder, self._pods)
             except Conflict:
@@ -279,7 +283,9 @@ def _must_grow_idle(folder: Path) -> bool:
     file = image_of(folder)
     if image.was_cut(file):
         return True
-    return noted_size(folder) < file.stat().st_size and not image.can_grow_mounted() and not loops.devices(file)
+    if noted_size(folder) >= file.stat().st_size or xfs.is_in(file):
+        return False
+    return not image.can_grow_mounted() and not loops.devices(file)
 
 
 def _enlarge(file: Path, size_bytes: int) -> None:

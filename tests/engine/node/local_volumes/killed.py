@@ -25,7 +25,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def refused(file: Path) -> None:
+async def refused(file: Path, point: Path) -> None:
     """A kernel that lets nobody grow a file system while it is mounted."""
     raise ProcessFailed(Completed(("resize2fs",), 1, b"", b"Permission denied to resize filesystem"))
 

@@ -131,7 +131,7 @@ async def test_a_check_that_takes_long_goes_on_though_nobody_waits_and_is_done_o
 async def test_a_volume_is_mounted_before_it_grows_and_stays_so_when_that_takes_too_long(
     local: LocalVolumes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def too_long(file: Path) -> None:
+    async def too_long(file: Path, point: Path) -> None:
         assert (local.folder / NAME / "mount").is_mount()
         raise ProcessTimeout("resize2fs was killed after 120 s")
 
