@@ -1,0 +1,141 @@
+"""Carries out one step of the plan. Every step may be cut short anywhere: the next look says what is left of it."""
+
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pilothouse.platform.databases.inside.agent import configuration, files, gate, replication
+from pilothouse.platform.databases.inside.agent.backoff import Starts
+from pilothouse.platform.databases.inside.agent.marks import Marks
+from pilothouse.platform.databases.inside.agent.memory import Memory
+from pilothouse.platform.databases.inside.agent.plan import Do
+from pilothouse.platform.databases.inside.agent.process import Process
+from pilothouse.platform.databases.inside.agent.seed import folder
+from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
+from pilothouse.platform.databases.inside.agent.settings import Settings
+from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreachable
+from pilothouse.platform.databases.inside.agent.wanted import Wanted
+
+PROGRAM = "mariadbd"
+_END_WITHIN_S = 20.0
+
+
+class Carrier:
+    """starts: of the server, so that one that ends again and again is not started without a pause."""
+
+    def __init__(self, settings: Settings, process: Process, sql: Sql, marks: Marks, memory: Memory) -> None:
+        self._settings = settings
+        self._process = process
+        self._sql = sql
+        self._marks = marks
+        self._memory = memory
+        self._starting = ""
+        self.starts = Starts()
+        self._steps: dict[Do, Callable[[Wanted, Seen], None]] = {
+            Do.DISCARD: self._discard,
+            Do.START: self._start,
+            Do.KILL: self._kill,
+            Do.STOP: self._stop,
+        }
+        self._statements: dict[Do, Callable[[Wanted, Seen, Answer], None]] = {
+            Do.DRAIN: lambda wanted, seen, answer: replication.drain(self._sql, answer),
+            Do.LEAVE_DRAIN: self._leave_drain,
+            Do.STOP_RECEIVING: lambda wanted, seen, answer: replication.stop_receiving(self._sql),
+            Do.FOLLOW: self._follow,
+            Do.ACKNOWLEDGE: lambda wanted, seen, answer: replication.acknowledge(self._sql, wanted.acknowledges),
+            Do.RECEIVE: lambda wanted, seen, answer: replication.receive(self._sql),
+            Do.APPLY: lambda wanted, seen, answer: replication.apply(self._sql),
+            Do.DEMOTE: self._demote,
+            Do.PROMOTE: self._promote,
+            Do.SEMI_SYNC: lambda wanted, seen, answer: replication.semi_sync(self._sql, wanted.semi_sync),
+            Do.OPEN: lambda wanted, seen, answer: self._sql.run("SET GLOBAL read_only = 0"),
+            Do.CLOSE: lambda wanted, seen, answer: self._sql.run("SET GLOBAL read_only = 1"),
+            Do.GATE: lambda wanted, seen, answer: gate.close(self._sql),
+            Do.LIFT_GATE: lambda wanted, seen, answer: gate.lift(self._sql),
+        }
+
+    def carry(self, do: Do, wanted: Wanted, seen: Seen) -> None:
+        """Raises Unreachable, Refused, OSError."""
+        if do in self._steps:
+            self._steps[do](wanted, seen)
+        else:
+            assert seen.answer is not None
+            self._statements[do](wanted, seen, seen.answer)
+
+    def mode(self, pid: int) -> str:
+        """What the running server was made last. One that the agent has just had started is what it was started as."""
+        if pid and self._starting:
+            self._marks.set("mode", pid, self._starting)
+            self._starting = ""
+        return self._marks.get("mode", pid)
+
+    def may_start(self, now: float) -> float:
+        """Seconds until the server may be started."""
+        return max(0.0, self.starts.due(now) - now)
+
+    def _discard(self, wanted: Wanted, seen: Seen) -> None:
+        folder.discard(self._settings)
+        self._memory.has_reseeded(wanted.reseed)
+
+    def _start(self, wanted: Wanted, seen: Seen) -> None:
+        """As a replica of another primary it takes back at its start what it wrote and nobody acknowledged."""
+        settings = self._settings
+        for name in ("tmp", "log"):
+            (settings.data / name).mkdir(exist_ok=True, mode=0o750)
+        _empty(settings.data / "tmp")
+        truncates = wanted.role == "replica" and wanted.source is not None
+        text = configuration.text(settings, wanted.server, term=wanted.term, truncates=truncates)
+        files.write(settings.configuration, text)
+        self._process.stop_by("KILL" if wanted.role == "primary" and wanted.semi_sync else "TERM")
+        self._starting = wanted.role
+        self.starts = self.starts.started(time.monotonic())
+        self._process.start(PROGRAM)
+
+    def _kill(self, wanted: Wanted, seen: Seen) -> None:
+        self._process.signal(signal.SIGKILL)
+        self._until_ended()
+
+    def _stop(self, wanted: Wanted, seen: Seen) -> None:
+        """A primary whose commits wait is killed: at a clean end they would count as committed, and nobody else has them."""
+        if seen.answer is not None and seen.answer.semi_sync.primary and not seen.answer.read_only:
+            try:
+                self._sql.run("SET GLOBAL read_only = 1")
+            except (Unreachable, Refused):
+                return self._kill(wanted, seen)
+        self._process.signal(signal.SIGTERM)
+        return self._until_ended()
+
+    def _until_ended(self) -> None:
+        self._sql.close()
+        end = time.monotonic() + _END_WITHIN_S
+        while self._process.pid() and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def _leave_drain(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        replication.leave_drain(self._sql)
+        self._marks.set("drained", seen.pid, "yes")
+
+    def _follow(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        server_id = configuration.server_id(self._settings, wanted.term)
+        replication.follow(self._sql, wanted, answer, server_id, self._settings.tls)
+        self._marks.set("source", seen.pid, replication.source_digest(wanted))
+        self._marks.set("drained", seen.pid, "yes")
+
+    def _demote(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        replication.demote(self._sql)
+        self._process.stop_by("TERM")
+        self._marks.set("mode", seen.pid, "replica")
+
+    def _promote(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        """It counts as the primary before it accepts writes, so that it is never taken for a replica afterwards."""
+        self._process.stop_by("KILL" if wanted.semi_sync else "TERM")
+        self._marks.set("mode", seen.pid, "primary")
+        self._marks.forget("source")
+        replication.promote(self._sql, answer, configuration.server_id(self._settings, wanted.term))
+
+
+def _empty(place: Path) -> None:
+    for entry in place.iterdir():
+        shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)

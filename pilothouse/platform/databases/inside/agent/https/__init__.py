@@ -1,0 +1,1 @@
+"""The agent's HTTPS server: who may ask what."""

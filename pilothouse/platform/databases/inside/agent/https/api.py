@@ -1,0 +1,54 @@
+"""What can be asked of an agent."""
+
+from pilothouse.platform.databases.inside.agent import wanted
+from pilothouse.platform.databases.inside.agent.https.handler import Handler, Problem, Route
+from pilothouse.platform.databases.inside.agent.loop import Loop
+from pilothouse.platform.databases.inside.agent.memory import Outdated
+from pilothouse.platform.databases.inside.agent.settings import Settings
+
+MOST_WAIT_S = 5.0
+
+Routes = dict[tuple[str, str], Route]
+
+
+class Api:
+    def __init__(self, settings: Settings, loop: Loop) -> None:
+        self._settings = settings
+        self._loop = loop
+
+    def routes(self) -> Routes:
+        return {
+            ("GET", "/live"): Route(self._live),
+            ("GET", "/ready"): Route(self._ready),
+            ("GET", "/v1/state"): Route(self._state, ("operator", "job")),
+            ("PUT", "/v1/wanted"): Route(self._wanted, ("operator",)),
+        }
+
+    def _live(self, request: Handler) -> None:
+        request.send(200, {})
+
+    def _ready(self, request: Handler) -> None:
+        """Also while the last order is not carried out: what is ready is the server, in the role that it has."""
+        state = self._loop.board.read()
+        is_ready = bool(state.get("answers")) and state.get("role") != "none"
+        request.send(200 if is_ready else 503, {"ready": is_ready})
+
+    def _state(self, request: Handler) -> None:
+        query = request.query
+        try:
+            after, wait_s = int(query.get("after", "-1")), float(query.get("wait", "0"))
+        except ValueError as error:
+            raise Problem(400, {"error": "after is a sequence and wait a number of seconds"}) from error
+        request.send(200, self._loop.board.read(after, min(MOST_WAIT_S, max(0.0, wait_s))))
+
+    def _wanted(self, request: Handler) -> None:
+        order = wanted.parse(request.body())
+        if order.uid != self._settings.uid:
+            raise Problem(409, {"error": "the order is for another instance", "uid": self._settings.uid})
+        try:
+            self._loop.obey(order)
+        except Outdated as error:
+            raise Problem(409, {"error": str(error), "term": error.term}) from error
+        except OSError as error:
+            raise Problem(507, {"error": f"the term cannot be kept: {error}"}) from error
+        request.send(200, self._loop.board.read())

@@ -1,0 +1,35 @@
+"""The agent's start and end."""
+
+import hashlib
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pilothouse.platform.databases.inside.agent.https.api import Api
+from pilothouse.platform.databases.inside.agent.https.handler import Handler
+from pilothouse.platform.databases.inside.agent.https.server import Server
+from pilothouse.platform.databases.inside.agent.https.tls import Tls
+from pilothouse.platform.databases.inside.agent.loop import Loop
+from pilothouse.platform.databases.inside.agent.settings import Settings
+
+FLAVOURS = ("mariadb",)
+
+
+def run(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
+    settings = Settings.of(environ)
+    if settings.flavour not in FLAVOURS:
+        sys.stderr.write(f"the agent cannot run servers of the flavour {settings.flavour}, only {', '.join(FLAVOURS)}\n")
+        return 2
+    loop = Loop(settings, _digest(Path(sys.path[0])))
+    handler = type("AgentHandler", (Handler,), {"routes": Api(settings, loop).routes()})
+    server = Server((settings.address, settings.port), handler, Tls(settings.tls))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.end())
+    loop.run(threading.Thread(target=server.serve_forever, daemon=True).start)
+    return 0
+
+
+def _digest(program: Path) -> str:
+    return hashlib.sha256(program.read_bytes()).hexdigest()[:10] if program.is_file() else ""

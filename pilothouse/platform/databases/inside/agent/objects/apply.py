@@ -1,0 +1,120 @@
+"""Makes accounts and databases in the primary what the order says, with no statement where all is so already."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from pilothouse.platform.databases.inside.agent.objects import names
+from pilothouse.platform.databases.inside.agent.objects.account import (
+    found_login,
+    found_rights,
+    login_statement,
+    rights_statements,
+    wanted_login,
+    wanted_rights,
+)
+from pilothouse.platform.databases.inside.agent.sql import Refused, Sql
+from pilothouse.platform.databases.inside.agent.wanted import Account, Credentials, Database, Dropped, Grant, Wanted
+
+_WORD = re.compile(r"^[A-Za-z0-9_]+$")
+_SYSTEM_DATABASES = frozenset({"mysql", "sys", "information_schema", "performance_schema"})
+_PRIVILEGE = re.compile(r"^[A-Za-z]+( [A-Za-z]+)*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of one entry: the version of it that was carried out, and why not if so."""
+
+    version: str
+    error: str = ""
+
+
+def apply(sql: Sql, wanted: Wanted) -> dict[str, Outcome]:
+    """One bad entry does not stop the others. Raises Unreachable."""
+    if wanted.replication is not None:
+        _account(sql, _replication(wanted.replication))
+    return dict(_each(sql, wanted))
+
+
+def _each(sql: Sql, wanted: Wanted) -> Iterator[tuple[str, Outcome]]:
+    own = names.RESERVED | ({wanted.replication.user} if wanted.replication else set())
+    for database in wanted.databases:
+        yield f"database/{database.name}", _tried(database.version, partial(_database, sql, database))
+    for account in wanted.accounts:
+        yield f"account/{account.name}", _tried(account.version, partial(_foreign_account, sql, account, own))
+    for dropped in wanted.dropped:
+        yield f"{dropped.kind}/{dropped.name}", _tried(dropped.version, partial(_drop, sql, dropped, own))
+
+
+def _tried(version: str, work: Callable[[], None]) -> Outcome:
+    try:
+        work()
+    except (Refused, ValueError) as error:
+        return Outcome(version, str(error))
+    return Outcome(version)
+
+
+def _replication(credentials: Credentials) -> Account:
+    grants = (Grant(("REPLICATION SLAVE",), "*"),)
+    return Account(credentials.user, credentials.password, "", grants, 0, "ssl", "")
+
+
+def _foreign_account(sql: Sql, account: Account, own: frozenset[str]) -> None:
+    if account.name in own:
+        raise ValueError(f"the account {account.name} is the system's own")
+    _account(sql, account)
+
+
+def _account(sql: Sql, account: Account) -> None:
+    for grant in account.grants:
+        _check(grant)
+    row = sql.row("SELECT Priv FROM mysql.global_priv WHERE User = %s AND Host = '%%'", (account.name,))
+    if not row:
+        sql.run(login_statement(account, "CREATE"))
+    elif found_login(str(row["Priv"])) != wanted_login(account):
+        sql.run(login_statement(account, "ALTER"))
+    lines = [str(value) for row in sql.rows(f"SHOW GRANTS FOR {names.account(account.name)}") for value in row.values()]
+    sql.run(*rights_statements(account.name, wanted_rights(account), found_rights(lines)))
+
+
+def _check(grant: Grant) -> None:
+    for privilege in grant.privileges:
+        if not _PRIVILEGE.match(privilege):
+            raise ValueError(f"{privilege!r} is no privilege")
+
+
+def _database(sql: Sql, database: Database) -> None:
+    for word in filter(None, (database.character_set, database.collation)):
+        if not _WORD.match(word):
+            raise ValueError(f"{word!r} is no character set and no collation")
+    defaults = f"CHARACTER SET {database.character_set}" + (f" COLLATE {database.collation}" if database.collation else "")
+    found = sql.row(
+        "SELECT DEFAULT_CHARACTER_SET_NAME AS characters, DEFAULT_COLLATION_NAME AS collation "
+        "FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s",
+        (database.name,),
+    )
+    if not found:
+        sql.run(f"CREATE DATABASE {names.identifier(database.name)} {defaults}")
+    elif found["characters"] != database.character_set or database.collation not in ("", found["collation"]):
+        sql.run(f"ALTER DATABASE {names.identifier(database.name)} {defaults}")
+
+
+def _drop(sql: Sql, dropped: Dropped, own: frozenset[str]) -> None:
+    if dropped.kind == "database":
+        if dropped.name in _SYSTEM_DATABASES:
+            raise ValueError(f"the database {dropped.name} is the system's own")
+        return sql.run(f"DROP DATABASE IF EXISTS {names.identifier(dropped.name)}")
+    if dropped.name in own:
+        raise ValueError(f"the account {dropped.name} is the system's own")
+    sql.run(f"DROP USER IF EXISTS {names.account(dropped.name)}")
+    return _end_sessions(sql, dropped.name)
+
+
+def _end_sessions(sql: Sql, user: str) -> None:
+    """But for such as wait for an acknowledgement: ended, they would count as committed without one."""
+    for row in sql.rows("SELECT id, state FROM information_schema.PROCESSLIST WHERE user = %s", (user,)):
+        if "semi-sync" not in str(row["state"]):
+            with suppress(Refused):
+                sql.run(f"KILL {int(row['id'])}")

@@ -1,0 +1,168 @@
+"""What to do next, of what is wanted and what is seen. Pure; called again after each step, so that every step may fail or be lost."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pilothouse.platform.databases.inside.agent.gtid import covers, sequence
+from pilothouse.platform.databases.inside.agent.seen import Answer, Replication, Seen
+from pilothouse.platform.databases.inside.agent.wanted import Wanted
+
+
+class Do(Enum):
+    """WAIT: nothing can be done before something else happens. DONE: all is as wanted."""
+
+    DONE = "done"
+    WAIT = "wait"
+    SEED = "seed"
+    DISCARD = "discard"
+    START = "start"
+    KILL = "kill"
+    STOP = "stop"
+    DRAIN = "drain"
+    LEAVE_DRAIN = "leave drain"
+    STOP_RECEIVING = "stop receiving"
+    FOLLOW = "follow"
+    ACKNOWLEDGE = "acknowledge"
+    RECEIVE = "receive"
+    APPLY = "apply"
+    DEMOTE = "demote"
+    PROMOTE = "promote"
+    SEMI_SYNC = "semi sync"
+    OPEN = "open"
+    CLOSE = "close"
+    GATE = "gate"
+    LIFT_GATE = "lift gate"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """doing: what is being done or waited for. error: why it can't go on; one sentence."""
+
+    do: Do
+    doing: str = ""
+    error: str = ""
+
+
+DONE = Step(Do.DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the agent knows besides. source: a digest of the source and the account that the server was told last, as `wanted_source`
+    is of those wanted. reseeded: the id of the last request for other data that was carried out.
+    """
+
+    source: str = ""
+    wanted_source: str = ""
+    reseeded: str = ""
+
+
+def next_step(wanted: Wanted, seen: Seen, memory: Memory) -> Step:
+    if seen.is_stopping:
+        return _stopped(seen, graceful=True) if seen.pid else Step(Do.WAIT, "the pod is ending")
+    if wanted.role == "stopped":
+        return _stopped(seen, wanted.graceful)
+    if wanted.role == "replica" and seen.pid and seen.mode != "replica" and not wanted.graceful:
+        return Step(Do.KILL, "ending the server, which was the primary")
+    if wanted.reseed not in ("", memory.reseeded) and wanted.seed is not None and wanted.seed.kind == "clone":
+        return Step(Do.KILL if seen.pid else Do.DISCARD, "giving up this member's data for a copy")
+    if seen.data != "ready":
+        return Step(Do.SEED) if wanted.seed else Step(Do.WAIT, "waiting to be told where its data come from")
+    if not seen.pid:
+        return Step(Do.START, "starting the server") if seen.has_supervisor else Step(Do.WAIT, "waiting for the server's container")
+    if seen.answer is None:
+        return Step(Do.WAIT, "waiting for the server to answer")
+    return _primary(wanted, seen, seen.answer) if wanted.role == "primary" else _replica(wanted, seen, seen.answer, memory)
+
+
+def _stopped(seen: Seen, graceful: bool) -> Step:
+    if not seen.pid:
+        return DONE
+    return Step(Do.STOP if graceful else Do.KILL, "stopping the server")
+
+
+def _replica(wanted: Wanted, seen: Seen, answer: Answer, memory: Memory) -> Step:
+    if seen.mode != "replica":
+        return Step(Do.DEMOTE, "becoming a replica") if answer.read_only else Step(Do.CLOSE, "becoming read only")
+    draining = _drain(seen, answer)
+    if draining is not None:
+        return draining
+    source = answer.replication
+    if wanted.source is None:
+        receives = source is not None and not source.is_fenced
+        return Step(Do.STOP_RECEIVING, "ceasing to receive") if receives else _gate(wanted, answer)
+    if source is None or memory.source != memory.wanted_source or not source.by_gtid:
+        return _repoint(answer, source)
+    return _following(wanted, answer, source) or _gate(wanted, answer)
+
+
+def _drain(seen: Seen, answer: Answer) -> Step | None:
+    """What the server had received before its start is applied before it follows anybody: it may be all that is left of it."""
+    source = answer.replication
+    if seen.is_drained or source is None:
+        return None
+    if source.by_gtid:
+        return Step(Do.DRAIN, "applying what was received before the start")
+    if source.sql and not source.has_applied_all:
+        return Step(Do.WAIT, "applying what was received before the start")
+    return Step(Do.LEAVE_DRAIN, "applying what was received before the start")
+
+
+def _repoint(answer: Answer, source: Replication | None) -> Step:
+    """To another source. What was received from the one before is applied first, as the server forgets it."""
+    if source is not None and source.by_gtid:
+        if not source.is_fenced:
+            return Step(Do.STOP_RECEIVING, "ceasing to receive from the source before")
+        if source.sql and not covers(answer.executed, source.received):
+            return Step(Do.WAIT, "applying what the source before has sent")
+    return Step(Do.FOLLOW, "following the primary")
+
+
+def _following(wanted: Wanted, answer: Answer, source: Replication) -> Step | None:
+    if source.sql and answer.semi_sync.replica != wanted.acknowledges:
+        return Step(Do.ACKNOWLEDGE, "changing whether it acknowledges")
+    if source.is_fenced or not source.sql:
+        return Step(Do.RECEIVE, "following the primary", error=_trouble(source))
+    return None if source.receives else Step(Do.WAIT, "connecting to the primary", error=source.io_error)
+
+
+def _trouble(source: Replication) -> str:
+    return source.io_error or source.sql_error
+
+
+def _primary(wanted: Wanted, seen: Seen, answer: Answer) -> Step:
+    step = _drain(seen, answer) or _promotion(wanted, seen, answer)
+    if step is not None:
+        return step
+    if answer.semi_sync.primary != wanted.semi_sync:
+        return Step(Do.SEMI_SYNC, "changing whether commits wait for an acknowledgement")
+    if wanted.drain:
+        return _gate(wanted, answer) if answer.read_only else Step(Do.CLOSE, "becoming read only")
+    if answer.read_only:
+        return Step(Do.OPEN, "beginning to accept writes")
+    return _gate(wanted, answer)
+
+
+def _promotion(wanted: Wanted, seen: Seen, answer: Answer) -> Step | None:
+    source = answer.replication
+    if source is not None and not source.is_fenced:
+        return Step(Do.STOP_RECEIVING, "ceasing to receive")
+    target = max((wanted.promote_after, source.received if source else ""), key=sequence)
+    if not covers(answer.executed, target):
+        return _behind(target, answer, source)
+    return Step(Do.PROMOTE, "becoming the primary") if source is not None or seen.mode != "primary" else None
+
+
+def _behind(target: str, answer: Answer, source: Replication | None) -> Step:
+    """It applies what it has; beyond that it must not accept writes."""
+    if source is None or not covers(source.received, target):
+        return Step(Do.WAIT, error=f"it has the transactions up to {answer.executed or 'none'} and was told to go on from {target}")
+    if not source.sql:
+        return Step(Do.APPLY, f"applying up to {target}", error=source.sql_error)
+    return Step(Do.WAIT, f"applying up to {target}")
+
+
+def _gate(wanted: Wanted, answer: Answer) -> Step:
+    if wanted.gate == answer.is_gated:
+        return DONE
+    return Step(Do.GATE, "letting new connections wait") if wanted.gate else Step(Do.LIFT_GATE, "letting new connections in")

@@ -1,0 +1,85 @@
+"""The statements that make a server follow another one, cease to, and become the primary."""
+
+import hashlib
+from pathlib import Path
+
+from pilothouse.platform.databases.inside.agent.seen import Answer
+from pilothouse.platform.databases.inside.agent.sql import Sql
+from pilothouse.platform.databases.inside.agent.wanted import Wanted
+
+PARALLEL = 4
+"""Threads that apply what is received. More than none crash 10.11 while it applies a relay log by its file, so they are set after that."""
+
+
+def source_digest(wanted: Wanted) -> str:
+    """Of the source and the account with which it is read; "" where there is none."""
+    if wanted.source is None or wanted.replication is None:
+        return ""
+    parts = (wanted.source.host, str(wanted.source.port), wanted.replication.user, wanted.replication.password)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def follow(sql: Sql, wanted: Wanted, answer: Answer, server_id: int, tls: Path) -> None:
+    """From what it has in its own log, which an old primary's position as a replica does not know of. Raises Unreachable, Refused."""
+    if answer.replication is not None:
+        sql.run("STOP SLAVE")
+    sql.run(
+        f"SET GLOBAL server_id = {server_id}",
+        f"SET GLOBAL slave_parallel_threads = {PARALLEL}",
+        f"SET GLOBAL rpl_semi_sync_slave_enabled = {int(wanted.acknowledges)}",
+    )
+    if answer.applied != answer.executed:
+        sql.rows("SET GLOBAL gtid_slave_pos = %s", (answer.executed,))
+    assert wanted.source is not None
+    assert wanted.replication is not None
+    sql.rows(
+        "CHANGE MASTER TO MASTER_HOST = %s, MASTER_PORT = %s, MASTER_USER = %s, MASTER_PASSWORD = %s, MASTER_USE_GTID = slave_pos, "
+        "MASTER_CONNECT_RETRY = 1, MASTER_HEARTBEAT_PERIOD = 1, MASTER_SSL = 1, MASTER_SSL_CA = %s, MASTER_SSL_VERIFY_SERVER_CERT = 1",
+        (wanted.source.host, wanted.source.port, wanted.replication.user, wanted.replication.password, str(tls / "ca.crt")),
+    )
+    sql.run("START SLAVE")
+
+
+def receive(sql: Sql) -> None:
+    sql.run("START SLAVE")
+
+
+def apply(sql: Sql) -> None:
+    sql.run("START SLAVE SQL_THREAD")
+
+
+def stop_receiving(sql: Sql) -> None:
+    sql.run("STOP SLAVE IO_THREAD")
+
+
+def acknowledge(sql: Sql, is_wanted: bool) -> None:
+    """It counts from the next connection on. The thread that applies goes on, so nothing received is forgotten."""
+    sql.run(f"SET GLOBAL rpl_semi_sync_slave_enabled = {int(is_wanted)}", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD")
+
+
+def drain(sql: Sql, answer: Answer) -> None:
+    """Applies the relay log by its file: by GTID the server would throw it away at the start of its threads."""
+    source = answer.replication
+    assert source is not None
+    sql.run("SET GLOBAL slave_parallel_threads = 0")
+    sql.rows("CHANGE MASTER TO RELAY_LOG_FILE = %s, RELAY_LOG_POS = %s, MASTER_USE_GTID = no", (source.relay_log, source.relay_position))
+    sql.run("START SLAVE SQL_THREAD")
+
+
+def leave_drain(sql: Sql) -> None:
+    sql.run("STOP SLAVE", "CHANGE MASTER TO MASTER_USE_GTID = slave_pos")
+
+
+def demote(sql: Sql) -> None:
+    """Of a primary that is read only already."""
+    sql.run("SET GLOBAL rpl_semi_sync_master_enabled = 0", "SET GLOBAL init_connect = ''")
+
+
+def promote(sql: Sql, answer: Answer, server_id: int) -> None:
+    if answer.replication is not None:
+        sql.run("STOP SLAVE", "RESET SLAVE ALL")
+    sql.run("SET GLOBAL rpl_semi_sync_slave_enabled = 0", f"SET GLOBAL server_id = {server_id}")
+
+
+def semi_sync(sql: Sql, is_wanted: bool) -> None:
+    sql.run(f"SET GLOBAL rpl_semi_sync_master_enabled = {int(is_wanted)}")

@@ -1,0 +1,96 @@
+"""What the agent sees of its server, as plan and state read it."""
+
+from dataclasses import dataclass
+
+from pilothouse.platform.databases.inside.agent.process import Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """Of a server that has a source. io: `Yes`, `Connecting`, `Preparing` or `No`. received: the last whole transaction that it has
+    been sent since its start, "" before the first connection. relay_log, relay_position: up to where it has applied.
+    """
+
+    host: str
+    port: int
+    by_gtid: bool
+    io: str
+    sql: bool
+    received: str
+    has_applied_all: bool
+    relay_log: str
+    relay_position: int
+    lag_s: float | None
+    io_errno: int
+    io_error: str
+    sql_errno: int
+    sql_error: str
+
+    @property
+    def receives(self) -> bool:
+        return self.io == "Yes"
+
+    @property
+    def is_fenced(self) -> bool:
+        return self.io == "No"
+
+
+@dataclass(frozen=True, slots=True)
+class SemiSync:
+    """primary, replica: whether each side is switched on. acknowledging: replicas that acknowledge. waiting: commits that wait for one.
+
+    acknowledges: whether this server as a replica does at the moment.
+    """
+
+    primary: bool
+    replica: bool
+    acknowledging: int
+    waiting: int
+    acknowledges: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Of a server that answers. executed: the last transaction in its log. binlog_state: the last one of each server in it."""
+
+    version: str
+    server_id: int
+    read_only: bool
+    executed: str
+    binlog_state: str
+    applied: str
+    semi_sync: SemiSync
+    replication: Replication | None
+    init_connect: str
+    sessions: int
+    uptime_s: int
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether new connections wait until the server is writable."""
+        return bool(self.init_connect)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """data: `empty` or `ready`. pid: of the server, 0 when none runs. mode: `primary` or `replica`, what the running server was
+    last made; "" when that is not known. is_drained: what the running server had received before its start is applied.
+    is_intact: it has all that it ever acknowledged.
+    """
+
+    data: str
+    pid: int
+    has_supervisor: bool
+    is_stopping: bool
+    ended: Ended | None
+    mode: str
+    is_drained: bool
+    is_intact: bool
+    answer: Answer | None
+
+    @property
+    def process(self) -> str:
+        """As the state says it."""
+        if self.pid:
+            return "running" if self.answer else "starting"
+        return "ended" if self.ended else "absent"

@@ -1,0 +1,88 @@
+"""One kept connection to the server over its socket, and the two ways in which a statement fails."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.cursors import DictCursor
+
+Row = dict[str, Any]
+TIMEOUT_S = 2.0
+
+
+class Unreachable(Exception):
+    """The server does not answer, or not in time."""
+
+
+class Refused(Exception):
+    """The server says no. errno: its number."""
+
+    def __init__(self, errno: int, message: str) -> None:
+        super().__init__(message)
+        self.errno = errno
+
+
+class Sql:
+    """For one thread. user: the account that has the name of the system's user.
+
+    timeout_s: for each statement; one that takes longer ends the connection.
+    """
+
+    def __init__(self, socket: Path, user: str, timeout_s: float = TIMEOUT_S) -> None:
+        self._socket = socket
+        self._user = user
+        self._timeout_s = timeout_s
+        self._connection: pymysql.Connection[DictCursor] | None = None
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
+        """Raises Unreachable, Refused."""
+        try:
+            with self._connected().cursor() as cursor:
+                cursor.execute(statement, tuple(values) or None)
+                return list(cursor.fetchall())
+        except pymysql.Error as error:
+            raise self._failure(error) from error
+        except (OSError, ValueError) as error:
+            self.close()
+            raise Unreachable(str(error)) from error
+
+    def row(self, statement: str, values: Sequence[object] = ()) -> Row:
+        """The first one; empty when there is none."""
+        found = self.rows(statement, values)
+        return found[0] if found else {}
+
+    def run(self, *statements: str) -> None:
+        for statement in statements:
+            self.rows(statement)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            with suppress(pymysql.Error, OSError):
+                self._connection.close()
+        self._connection = None
+
+    def _connected(self) -> "pymysql.Connection[DictCursor]":
+        if self._connection is None:
+            self._connection = pymysql.connect(
+                unix_socket=str(self._socket),
+                user=self._user,
+                autocommit=True,
+                cursorclass=DictCursor,
+                charset="utf8mb4",
+                connect_timeout=2,
+                read_timeout=self._timeout_s,
+                write_timeout=self._timeout_s,
+                ssl_disabled=True,  # PyMySQL reads the system's authorities otherwise, over a socket too
+            )
+            # What waits for a lock must not outlive the connection that gave up on it.
+            self.run(f"SET SESSION lock_wait_timeout = {max(1, int(self._timeout_s) - 1)}, wait_timeout = 3600")
+        return self._connection
+
+    def _failure(self, error: pymysql.Error) -> Exception:
+        errno, message = error.args if len(error.args) == 2 else (0, str(error))
+        if isinstance(error, pymysql.err.InterfaceError) or errno in (0, 2003, 2006, 2013, 1053):
+            self.close()
+            return Unreachable(str(message))
+        return Refused(int(errno), str(message))

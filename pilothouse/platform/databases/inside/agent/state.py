@@ -1,0 +1,142 @@
+"""What the agent tells of its member: the state document, and the board on which those who wait for news find it."""
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pilothouse.platform.databases.inside.agent.objects.apply import Outcome
+from pilothouse.platform.databases.inside.agent.plan import Do, Step
+from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
+from pilothouse.platform.databases.inside.agent.settings import Settings
+from pilothouse.platform.databases.inside.agent.wanted import Wanted
+
+State = dict[str, object]
+_QUIET = frozenset({"gtid", "disk", "sessions", "uptime_s", "unanswered_s"})
+"""They change all the time: nobody is woken for them alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the loop knows after a round. fenced_at: the term at which receiving was ended, 0 while it may receive."""
+
+    term: int
+    wanted: Wanted | None
+    seen: Seen
+    step: Step
+    doing: str
+    error: str
+    is_seeding: bool
+    fenced_at: int
+    objects: Mapping[str, Outcome]
+    unanswered_s: float
+    read_only_since: float | None
+    untruncated: bool
+
+
+_WITHOUT_ANSWER: State = {"gtid": None, "replication": None, "semi_sync": None, "version": "", "sessions": 0, "uptime_s": None}
+
+
+def document(settings: Settings, report: Report, program: str) -> State:
+    """docs/reference/database-agent.md has the fields. program: a digest of the agent's own."""
+    seen, wanted = report.seen, report.wanted
+    answer = seen.answer
+    role = seen.mode if answer is not None and seen.mode else "none"
+    return {
+        "member": settings.member,
+        "uid": settings.uid,
+        "term": report.term,
+        "wanted": wanted.digest if wanted else "",
+        "applied": wanted is not None and report.step.do is Do.DONE and not report.error,
+        "doing": report.doing,
+        "error": report.error,
+        "data": "seeding" if report.is_seeding else seen.data,
+        "process": seen.process,
+        "ended": {"code": seen.ended.code, "at": seen.ended.at} if seen.ended else None,
+        "role": role,
+        "writable": answer is not None and role == "primary" and not answer.read_only,
+        "drained": bool(answer and wanted and wanted.role == "primary" and wanted.drain and role == "primary" and answer.read_only),
+        "gate": answer is not None and answer.is_gated,
+        "read_only_since": report.read_only_since,
+        "answers": answer is not None,
+        "unanswered_s": round(report.unanswered_s, 1),
+        "untruncated": report.untruncated,
+        "leaving": seen.is_stopping,
+        "objects": {key: {"version": each.version, "error": each.error} for key, each in report.objects.items()},
+        "disk": _disk(settings),
+        "limits": {"memory_bytes": wanted.server.memory_bytes, "cpu_millis": wanted.server.cpu_millis} if wanted else None,
+        "agent": program,
+    } | (_of_server(answer, report) if answer else _WITHOUT_ANSWER)
+
+
+def _of_server(answer: Answer, report: Report) -> State:
+    source = answer.replication
+    semi_sync = answer.semi_sync
+    return {
+        "gtid": {"executed": answer.executed, "received": source.received if source else "", "state": answer.binlog_state},
+        "replication": _replication(report, answer) if source or report.fenced_at else None,
+        "semi_sync": {
+            "on": semi_sync.primary,
+            "acknowledging": semi_sync.acknowledging,
+            "waiting": semi_sync.waiting,
+            "acknowledges": semi_sync.replica,
+        },
+        "version": answer.version,
+        "sessions": answer.sessions,
+        "uptime_s": answer.uptime_s,
+    }
+
+
+def _replication(report: Report, answer: Answer) -> State:
+    source = answer.replication
+    return {
+        "source": source.host if source else "",
+        "io": source is not None and source.receives,
+        "sql": source is not None and source.sql,
+        "lag_s": source.lag_s if source else None,
+        "error": (source.io_error or source.sql_error) if source else "",
+        "errno": (source.io_errno or source.sql_errno) if source else 0,
+        "stopped_io_at_term": report.fenced_at,
+        "intact": report.seen.is_intact,
+    }
+
+
+def _disk(settings: Settings) -> Mapping[str, int]:
+    found = os.statvfs(settings.data)
+    return {"size": found.f_blocks * found.f_frsize, "free": found.f_bavail * found.f_frsize}
+
+
+class Board:
+    """sequence: counts the states that differ in what somebody waits for."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._state: State = {}
+        self._sequence = 0
+
+    def publish(self, state: State) -> None:
+        with self._changed:
+            if _loud(state) != _loud(self._state):
+                self._sequence += 1
+                self._changed.notify_all()
+            self._state = state
+
+    def read(self, after: int = -1, wait_s: float = 0.0) -> State:
+        """At once when there is news after that sequence, else after so long as it is then."""
+        end = time.monotonic() + wait_s
+        with self._changed:
+            while self._sequence <= after and (left := end - time.monotonic()) > 0:
+                self._changed.wait(left)
+            return {"sequence": self._sequence, **self._state}
+
+
+def _loud(state: State) -> State:
+    made = {key: value for key, value in state.items() if key not in _QUIET}
+    replication = made.get("replication")
+    if isinstance(replication, dict):
+        made["replication"] = {key: value for key, value in replication.items() if key != "lag_s"}
+    semi_sync = made.get("semi_sync")
+    if isinstance(semi_sync, dict):
+        made["semi_sync"] = {key: value for key, value in semi_sync.items() if key != "waiting"}
+    return made
