@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from pilothouse.client.crds import Column, CustomType, Model
 from pilothouse.platform.databases.pattern.patterns import NAME, QUANTITY
@@ -146,7 +146,16 @@ MYSQL = CustomType(
 )
 
 
+def _constant(*fields: str) -> ConfigDict:
+    """Of a spec whose fields do not change: what the server has would be left behind."""
+    same = " && ".join(f"(has(self.{each}) ? self.{each} : '') == (has(oldSelf.{each}) ? oldSelf.{each} : '')" for each in fields)
+    message = f"{' and '.join(fields)} do not change: delete the object and make another"
+    return ConfigDict(json_schema_extra={"x-kubernetes-validations": [{"rule": same, "message": message}]})
+
+
 class MySQLDatabaseSpec(Model):
+    model_config = _constant("instance", "name")
+
     instance: Name
     name: Identifier | None = Field(None, description="In the server; the object's own name when not given.")
     character_set: str = Field("utf8mb4", pattern="^[a-z0-9]{1,32}$")
@@ -156,6 +165,7 @@ class MySQLDatabaseSpec(Model):
 
 class MySQLDatabaseStatus(Model):
     observed_generation: int = 0
+    applied: bool = Field(False, description="Whether the server has ever had it.")
     conditions: list[Condition] = Field(default_factory=list)
 
 
@@ -181,18 +191,22 @@ class Grant(Model):
 class MySQLUserSpec(Model):
     """An account. Its password lies under the key `password` of the Secret, which is made with a random one when it is not there."""
 
+    model_config = _constant("instance", "name")
+
     instance: Name
     name: Account | None = Field(None, description="In the server; the object's own name when not given.")
     secret: str | None = Field(None, description="INSTANCE-NAME when not given.")
     grants: list[Grant] = Field(default_factory=list, max_length=100)
     max_connections: int = Field(0, ge=0, le=100_000, description="At a time; 0 for no limit of its own.")
-    rotated_at: Time | None = Field(None, description="A new time gives it a new password; the one before works for `keepOld` more.")
+    rotated_at: Time | None = Field(None, description="A new time gives it a new password; the one before works for `keepOldSeconds` more.")
     keep_old_seconds: int = Field(3600, ge=0, le=604_800)
 
 
 class MySQLUserStatus(Model):
     observed_generation: int = 0
+    applied: bool = Field(False, description="Whether the server has ever had it.")
     secret: str = ""
+    secret_version: str = Field("", description="The Secret's resourceVersion whose password the server takes.")
     rotated_at: str = ""
     old_valid_until: str = ""
     conditions: list[Condition] = Field(default_factory=list)
