@@ -10,6 +10,7 @@ from pilothouse.model.policy import cluster_role_binding as bound
 
 SYSTEM = "pilothouse-system"
 SETUP, APPS, READINESS, BUILDS, REGISTRY, GATEWAY = "platform", "apps", "readiness", "builds", "registry", "gateway"
+DATABASES, BINDINGS = "databases", "bindings"
 """The service accounts; the gateway, which runs on nodes and signs in with a certificate, is the user system:gateway."""
 GATEWAY_USER = "system:gateway"
 
@@ -17,10 +18,14 @@ _CRDS, _APPS, _BUILDS, _NET = "apiextensions.k8s.io", "apps.pilothouse.dev", "bu
 _DATABASES = "databases.pilothouse.dev"
 _WATCH, _MADE, _KEPT = "list watch", "create delete list watch", "create delete list patch watch"
 
+_OF_DATABASES = " ".join(
+    f"{plural}.{_DATABASES}" for plural in ("mysqls", "mysqldatabases", "mysqlusers", "backups", "backupstores", "bindings")
+)
+
 _RULES: dict[str, tuple[Object, ...]] = {
     SETUP: (
         rule("create", "customresourcedefinitions", _CRDS),
-        rule("get patch", "customresourcedefinitions", _CRDS, f"apps.{_APPS} builds.{_BUILDS}"),
+        rule("get patch", "customresourcedefinitions", _CRDS, f"apps.{_APPS} builds.{_BUILDS} {_OF_DATABASES}"),
         rule("create", "namespaces"),
         rule("get", "namespaces", names=SYSTEM),
         rule("create", "configmaps"),
@@ -58,6 +63,20 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("get list update watch", "secrets", names="pilothouse-build-environment"),
         rule("delete get list update watch", "secrets", names="pilothouse-build-credentials"),
         rule("get list patch watch", "secrets", names="pilothouse-config"),
+    ),
+    DATABASES: (
+        rule("list patch watch", "mysqls mysqlusers mysqldatabases", _DATABASES),
+        rule("patch", "mysqls/status mysqlusers/status mysqldatabases/status", _DATABASES),
+        # Not patch: its answer would show any Secret to who has this.
+        rule("create update", "secrets"),
+    ),
+    BINDINGS: (
+        rule("list patch watch", "bindings", _DATABASES),
+        rule("patch", "bindings/status", _DATABASES),
+        rule("create list patch watch", "mysqlusers", _DATABASES),
+        rule(_WATCH, "mysqls mysqldatabases", _DATABASES),
+        rule("list patch watch", "apps", _APPS),
+        rule("create update", "secrets"),
     ),
     REGISTRY: (
         rule("list", "apps", _APPS),

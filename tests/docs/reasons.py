@@ -12,7 +12,7 @@ AREAS = ("engine/controllers", "engine/scheduler", "engine/node", "platform", "n
 _SEVERAL_WORDS = re.compile(r"(?:[A-Z][a-z]+|OOM|CIDR|PID|URL|SE|BGP|BIRD)(?:[A-Z][a-z]+|OOM|CIDR|PID|URL|IP|DNS)+")
 
 _OTHERS = (
-    "AbleToScale AllContainersRestarting AnnouncerConfig AnonPages AverageValue BGPSettings BackendConfig BestEffort "
+    "AbleToScale AllContainersRestarting AnnouncerConfig AnonPages AverageValue BGPSettings BackupStore BackendConfig BestEffort "
     "BlockDevice CharDevice ClientIP ClusterDNS ClusterDNSConfig ClusterFirst ClusterFirstWithHostNet ClusterIP "
     "ClusterNetworkPolicy ConfigMap ContainerResource ContainerStatus ContainersReady ControllerExpandVolume "
     "ControllerResizeInProgress ControllerRevision CoreDNS CorefileError CreateContainer CreateVolume CreationTime "

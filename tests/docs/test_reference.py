@@ -11,18 +11,27 @@ from tests.docs import reasons
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "reference").glob("*.md"))
 ONE_WORD = frozenset(
     [
+        "Applied",
+        "Bound",
         "Building",
         "Cancelled",
         "Completed",
+        "Conflict",
         "DeletionByPodGC",
+        "Draining",
+        "Dropping",
         "Error",
-        "EvictionByEvictionAPI",
         "Evicted",
+        "EvictionByEvictionAPI",
         "Failed",
+        "Joining",
         "Releasing",
         "Running",
         "Serving",
+        "Suspended",
+        "Unbinding",
         "Unschedulable",
+        "Waiting",
     ]
 )
 """Reasons that the code names where it does not say them at once: in conditions, steps and states of containers."""

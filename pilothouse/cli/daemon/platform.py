@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pilothouse.aio.supervisor import Supervisor
 from pilothouse.aio.tasks import scope
+from pilothouse.cli.daemon.rights import SERVICES
 from pilothouse.cli.settings.home import BUILDER
 from pilothouse.client import crds
 from pilothouse.client.client import Client
@@ -31,6 +32,10 @@ from pilothouse.platform.builds.keeper import EnvironmentKeeper
 from pilothouse.platform.builds.offers import offered
 from pilothouse.platform.builds.pod import SYSTEM, BuilderConfig
 from pilothouse.platform.builds.types import BUILD
+from pilothouse.platform.databases.mysql.accounts.controller import AccountController
+from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
+from pilothouse.platform.databases.pattern.binding.controller import BindingController
+from pilothouse.platform.databases.pattern.types import BINDING
 from pilothouse.platform.registry.garbage import GarbageCollector
 from pilothouse.platform.registry.server import RegistryConfig, RegistryServer
 
@@ -85,7 +90,7 @@ class Platform:
 
     async def run(self, ready: asyncio.Event) -> None:
         """What the components stand on comes first and raises; the components then fail alone."""
-        await crds.install(self.client, [APP, BUILD])
+        await crds.install(self.client, [APP, BUILD, MYSQL, MYSQL_DATABASE, MYSQL_USER, BINDING])
         await self._namespace()
         async with scope() as tasks:
             supervisor = Supervisor(tasks) if self._outer is None else self._outer.within(tasks)
@@ -104,7 +109,8 @@ class Platform:
         """Returns once they work."""
         recorder, options = self.recorder, self.options
         apps, readiness, making = (self.clients(part) for part in (rights.APPS, rights.READINESS, rights.BUILDS))
-        caches = {client: Informers(client) for client in (apps, readiness, making)}
+        databases, bindings = (self.clients(part) for part in (rights.DATABASES, rights.BINDINGS))
+        caches = {client: Informers(client) for client in (apps, readiness, making, databases, bindings)}
         builds = await self._build_settings()
         self._stands_in = builds.config.stand_ins
         found = await discover() if options.local is not None else None
@@ -113,6 +119,8 @@ class Platform:
             "readiness": (readiness, lambda: ReadinessController(readiness, caches[readiness], options.around)),
             "builds": (making, lambda: BuildController(making, caches[making], recorder, builds)),
             "build environment": (making, lambda: EnvironmentKeeper(making, caches[making], found)),
+            "accounts": (databases, lambda: AccountController(databases, caches[databases], recorder)),
+            "bindings": (bindings, lambda: BindingController(bindings, caches[bindings], recorder, SERVICES)),
         }
         parts = {name: Part(caches[client], make) for name, (client, make) in makers.items()}
         for client, informers in caches.items():

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from pilothouse.client.crds import Column, CustomType, Model
 from pilothouse.platform.databases.pattern.patterns import OBJECT, QUANTITY, TIME
@@ -81,7 +81,21 @@ class ServiceReference(Model):
 
 
 class BindingSpec(Model):
-    """Lets an app of the namespace use a service: an account of its own, its variables in the app, and a way through the network policy."""
+    """Lets an app of the namespace use a service: an account of its own, its variables in the app, and a way through the network policy.
+
+    Of which app and service it is does not change.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.app == oldSelf.app && self.service == oldSelf.service",
+                    "message": "a binding stays with its app and service: delete it and make another",
+                }
+            ]
+        }
+    )
 
     app: Name = Field(description="The App.")
     service: ServiceReference
@@ -98,6 +112,7 @@ class BindingStatus(Model):
     secret: str = Field("", description="The Secret with the variables, which the App names.")
     user: str = Field("", description="The account's name.")
     rotated_at: str = Field("", description="The rotation that the app has been rolled out with.")
+    served_at: str = Field("", description="Since when the app serves so: with the newest variables, or without them.")
     conditions: list[Condition] = Field(default_factory=list)
 
 
