@@ -72,9 +72,7 @@ class CertificateAuthority:
         permitted: DNS domains; when given, clients accept its certificates for names in these alone (RFC 5280, 4.2.1.10).
         """
         directory.mkdir(parents=True, exist_ok=True)
-        from cryptography.hazmat.primitives.asymmetric import ec
-
-        pair = _self_signed(_name(common_name), ec.generate_private_key(ec.SECP256R1()), days, permitted, now())
+        pair = new_authority(common_name, days, permitted=permitted, now=now())
         pair.write(directory, "ca")
         return cls(pair, now=now)
 
@@ -99,11 +97,7 @@ class CertificateAuthority:
 
         Who trusts the old one believes what is signed from here on as before, for the names that the old one permits.
         """
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-        key = (directory / "ca.key").read_bytes()
-        private: EllipticCurvePrivateKey = load_pem_private_key(key, None)  # type: ignore[assignment]
-        pair = _self_signed(self._issuer.subject, private, days, permitted, self._now())
+        pair = renewed_authority(KeyPair(self.certificate, (directory / "ca.key").read_bytes()), days, permitted=permitted, now=self._now())
         _write(directory / "ca.crt", pair.certificate, 0o644)
         return CertificateAuthority(pair, now=self._now)
 
@@ -180,6 +174,24 @@ class CertificateAuthority:
         if alternatives is not None:
             builder = builder.add_extension(alternatives, critical=False)
         return KeyPair(_pem(builder.sign(self._key, hashes.SHA256())), _key_pem(key))
+
+
+def new_authority(common_name: str, days: int = CA_DAYS, *, permitted: Sequence[str] = (), now: float | None = None) -> KeyPair:
+    """A self-signed authority with a new key, written nowhere. permitted: as in `CertificateAuthority.create`."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    return _self_signed(_name(common_name), key, days, permitted, time.time() if now is None else now)
+
+
+def renewed_authority(pair: KeyPair, days: int = CA_DAYS, *, permitted: Sequence[str] = (), now: float | None = None) -> KeyPair:
+    """The same authority, by name and key, with a new certificate: what it has signed is believed by those who trust either."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    subject = x509.load_pem_x509_certificate(pair.certificate).subject
+    key: EllipticCurvePrivateKey = load_pem_private_key(pair.key, None)  # type: ignore[assignment]
+    return _self_signed(subject, key, days, permitted, time.time() if now is None else now)
 
 
 def days_left(certificate: bytes, now: float | None = None) -> float:
