@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import Any
 
 from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller, owner_key
@@ -12,6 +11,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.client.watched import Reference, WatchedObjects
 from pilothouse.model import kinds, meta
+from pilothouse.model.covering import covers
 from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
@@ -235,12 +235,3 @@ def _reason(status: Object) -> tuple[str, str, str]:
         if condition["type"] == "Ready":
             return condition["status"], condition["reason"], condition.get("message", "")
     return "", "", ""
-
-
-def covers(current: Any, wanted: Any) -> bool:
-    """Whether everything wanted is there; what the server has added does not count. An empty value is as good as none."""
-    if isinstance(wanted, dict):
-        return isinstance(current, dict) and all(covers(current.get(k), v) if v else not current.get(k) for k, v in wanted.items())
-    if isinstance(wanted, list):
-        return isinstance(current, list) and len(current) == len(wanted) and all(map(covers, current, wanted))
-    return bool(current == wanted)

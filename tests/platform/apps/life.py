@@ -4,8 +4,8 @@ import copy
 from typing import Any
 
 from pilothouse.model import meta
+from pilothouse.model.covering import covers
 from pilothouse.model.json import Object
-from pilothouse.platform.apps.controller import covers
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.plan import Actual, Plan, plan
 from pilothouse.platform.apps.secrets import copy_of

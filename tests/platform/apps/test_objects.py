@@ -4,9 +4,9 @@ import pytest
 
 from pilothouse.engine.apiserver.admission.pod_security.policy import Level
 from pilothouse.engine.apiserver.admission.pod_security.table import findings
+from pilothouse.model.covering import covers
 from pilothouse.model.json import Object
 from pilothouse.platform.apps import objects, processes, workloads
-from pilothouse.platform.apps.controller import covers
 from pilothouse.platform.apps.objects import Surroundings
 from pilothouse.platform.apps.workloads import Running
 from pilothouse.platform.gateway.routes import UNAVAILABLE
