@@ -1,0 +1,41 @@
+"""The claims of members' volumes (pure).
+
+They are made before the StatefulSet would make them, so that they have the size that is wanted now, which its template cannot be
+given later. Nobody owns them: they stay when a member goes, for the one that comes in its place, and go with the instance alone.
+"""
+
+from pilothouse.model import kinds, meta
+from pilothouse.model.json import Object
+from pilothouse.model.quantity import Quantity, canonical
+from pilothouse.platform.databases.mysql import labels, names
+from pilothouse.platform.databases.mysql.types import MySQLSpec
+
+
+def claim(instance: Object, spec: MySQLSpec, member: str) -> Object:
+    wanted: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": canonical(spec.size)}}}
+    if spec.storage_class is not None:
+        wanted["storageClassName"] = spec.storage_class
+    return {
+        "apiVersion": kinds.PERSISTENTVOLUMECLAIMS.api_version,
+        "kind": kinds.PERSISTENTVOLUMECLAIMS.kind,
+        "metadata": {
+            "name": names.claim(member),
+            "namespace": meta.namespace(instance),
+            "labels": labels.labels(meta.name(instance)),
+            "annotations": {labels.UID: meta.uid(instance)},
+        },
+        "spec": wanted,
+    }
+
+
+def is_of(instance: Object, claim: Object) -> bool:
+    return meta.annotations(claim).get(labels.UID) == meta.uid(instance)
+
+
+def requested(claim: Object) -> Quantity:
+    return Quantity.of(claim["spec"]["resources"]["requests"]["storage"])
+
+
+def provided(claim: Object) -> Quantity:
+    """Nothing as long as it is not bound."""
+    return Quantity.of(((claim.get("status") or {}).get("capacity") or {}).get("storage"))
