@@ -67,8 +67,21 @@ _RULES: dict[str, tuple[Object, ...]] = {
     DATABASES: (
         rule("list patch watch", "mysqls mysqlusers mysqldatabases", _DATABASES),
         rule("patch", "mysqls/status mysqlusers/status mysqldatabases/status", _DATABASES),
+        rule("update", "mysqls/status", _DATABASES),
+        rule("create list watch", "backups", _DATABASES),
+        rule(_KEPT, "persistentvolumeclaims"),
+        rule(_MADE, "configmaps"),
+        rule("create list patch watch", "services"),
         # Not patch: its answer would show any Secret to who has this.
         rule("create update", "secrets"),
+        rule(_KEPT, "statefulsets", "apps"),
+        rule("create list patch watch", "poddisruptionbudgets", "policy"),
+        rule("create list patch watch", "networkpolicies", _NET),
+        rule("delete list patch watch", "pods"),
+        rule("patch", "pods/resize"),
+        rule("list", "events"),
+        rule("get", "namespaces"),
+        rule(_WATCH, "nodes"),
     ),
     BINDINGS: (
         rule("list patch watch", "bindings", _DATABASES),

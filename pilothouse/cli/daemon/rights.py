@@ -8,7 +8,7 @@ from pilothouse.platform import rights
 from pilothouse.platform.apps.controller import COPIES, secrets_of
 from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.resource import BUILDS
-from pilothouse.platform.databases.mysql import names
+from pilothouse.platform.databases.mysql import labels, names
 from pilothouse.platform.databases.mysql.accounts.controller import named_secrets
 from pilothouse.platform.databases.mysql.binding import MySQLService
 from pilothouse.platform.databases.pattern.binding.controller import secrets_of as secrets_of_binding
@@ -27,7 +27,7 @@ def secret_readers() -> tuple[SecretReader, ...]:
         SecretReader(rights.GATEWAY_USER, INGRESSES, classes.tls_secrets, beside=INGRESS_CLASSES, counts=classes.is_served),
         SecretReader(rights.account(rights.APPS), APPS.group_resource, secrets_of, made_by_itself=COPIES),
         SecretReader(rights.account(rights.BUILDS), BUILDS.group_resource, _credentials),
-        SecretReader(rights.account(rights.DATABASES), MYSQLS.group_resource, names.secrets_of),
+        SecretReader(rights.account(rights.DATABASES), MYSQLS.group_resource, names.secrets_of, made_by_itself=labels.INSTANCE),
         SecretReader(rights.account(rights.DATABASES), MYSQL_USERS.group_resource, named_secrets),
         SecretReader(rights.account(rights.BINDINGS), BINDINGS.group_resource, lambda binding: secrets_of_binding(binding, SERVICES)),
     )

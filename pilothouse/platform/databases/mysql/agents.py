@@ -1,0 +1,128 @@
+"""The client of the agents: their state, and orders for them, over TLS with certificates on both sides.
+
+A member is known by the name in its certificate and reached at its pod's address: names of pods are slow to change in DNS, and
+mistaken for a while after a pod was made anew. aiohttp is imported when the first member is asked.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pilothouse.model import meta
+from pilothouse.model.json import JSONError, Object, loads
+from pilothouse.platform.databases.mysql import names, tls
+from pilothouse.wire.tls import client_context
+
+if TYPE_CHECKING:
+    import aiohttp
+
+CONNECT_S = 1.0
+ORDER_S = 2.0
+SLACK_S = 1.0
+"""How much longer than the time an agent may take for an answer that answer is waited for."""
+MOST_BYTES = 1 << 20
+CONFLICT = 409
+
+
+class AgentError(Exception):
+    """An agent that cannot be reached, or does not do what it was asked: one sentence."""
+
+
+class Superseded(AgentError):
+    """It has obeyed an order of a higher term than ours."""
+
+    def __init__(self, member: str, term: int) -> None:
+        super().__init__(f"{member} has obeyed term {term}, which is higher")
+        self.term = term
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a member's agent is. address: of its pod. name: that its certificate must have."""
+
+    member: str
+    address: str
+    name: str
+    port: int = names.AGENT_PORT
+
+    @classmethod
+    def of(cls, pod: Object) -> "Place | None":
+        """None for a pod without an address, or that has ended."""
+        status = pod.get("status") or {}
+        if not status.get("podIP") or status.get("phase") in ("Succeeded", "Failed"):
+            return None
+        return cls(meta.name(pod), status["podIP"], names.member_host(meta.name(pod), meta.namespace(pod)))
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"https://{host}:{self.port}"
+
+
+def context(root: Mapping[str, bytes], now: float) -> ssl.SSLContext:
+    """By which an operator shows itself to the members of one instance. root: its authority, see `tls.new_root`."""
+    own = tls.of_operator(root, now)
+    return client_context(root["ca.crt"], own.certificate, own.key)
+
+
+class Agents:
+    """One for all instances: what differs is the context, which each call is given."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def state(self, place: Place, tls_context: ssl.SSLContext, after: int, wait_s: int) -> Object:
+        """The state, at once when it is newer than `after`, else when it changes or `wait_s` is over. Raises AgentError."""
+        query = {"after": str(after), "wait": str(wait_s)}
+        return await self._ask(place, tls_context, "GET", "/v1/state", wait_s + SLACK_S, params=query)
+
+    async def order(self, place: Place, tls_context: ssl.SSLContext, document: bytes) -> Object:
+        """The state after it was taken on. Raises Superseded, AgentError."""
+        return await self._ask(place, tls_context, "PUT", "/v1/wanted", ORDER_S, data=document)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _ask(self, place: Place, tls_context: ssl.SSLContext, method: str, path: str, deadline_s: float, **given: Any) -> Object:
+        import aiohttp
+
+        self._session = self._session or _new_session()
+        try:
+            async with (
+                asyncio.timeout(deadline_s),
+                self._session.request(method, place.url + path, ssl=tls_context, server_hostname=place.name, **given) as answer,
+            ):
+                body = await answer.content.read(MOST_BYTES)
+                return _understood(place, answer.status, body)
+        except TimeoutError as error:
+            raise AgentError(f"the agent of {place.member} does not answer within {deadline_s:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise AgentError(f"the agent of {place.member} is not reached: {error}") from error
+
+
+def _understood(place: Place, status: int, body: bytes) -> Object:
+    try:
+        found = loads(body)
+    except JSONError:
+        found = None
+    if status == CONFLICT and isinstance(found, dict) and "term" in found:
+        raise Superseded(place.member, int(found["term"]))
+    if status >= 400 or not isinstance(found, dict):
+        said = body[:200].decode(errors="replace")
+        raise AgentError(f"the agent of {place.member} answers with {status}: {said}")
+    return found
+
+
+def _new_session() -> "aiohttp.ClientSession":
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+        trust_env=False,
+    )

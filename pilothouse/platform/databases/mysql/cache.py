@@ -1,0 +1,112 @@
+"""What the cluster has of instances, kept current, and changed where it is not as it is wanted."""
+
+from collections.abc import Callable, Iterable
+
+from pilothouse.client.client import Client
+from pilothouse.client.informer import Informer
+from pilothouse.client.informers import Informers
+from pilothouse.model import kinds, meta
+from pilothouse.model.covering import covers
+from pilothouse.model.errors import AlreadyExists, NotFound
+from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
+from pilothouse.platform.databases.mysql import labels
+from pilothouse.platform.databases.resource import BACKUPS, MYSQLS
+
+OWNED = (
+    *(kinds.SECRETS, kinds.CONFIGMAPS, kinds.SERVICES, kinds.STATEFULSETS),
+    *(kinds.PODDISRUPTIONBUDGETS, kinds.NETWORKPOLICIES),
+)
+"""What goes with an instance by itself."""
+BESIDE = (kinds.PERSISTENTVOLUMECLAIMS, kinds.PODS, BACKUPS)
+MADE_ONCE = (kinds.CONFIGMAPS,)
+SELECTED = labels.INSTANCE
+"""Label selector of all that belongs to an instance, whichever it is."""
+
+
+class Cache:
+    """Asks for its informers when it is made; they run elsewhere."""
+
+    def __init__(self, client: Client, informers: Informers) -> None:
+        self.client = client
+        self.instances = informers.of(MYSQLS)
+        self.of_kind: dict[str, tuple[Resource, Informer]] = {
+            res.kind: (res, informers.of(res, label_selector=SELECTED, indexes={"instance": instance_keys})) for res in (*OWNED, *BESIDE)
+        }
+
+    @property
+    def informers(self) -> Iterable[Informer]:
+        return (informer for _, informer in self.of_kind.values())
+
+    def found(self, resource: Resource, instance: Object) -> list[Object]:
+        """Those with the instance's label."""
+        return self.of_kind[resource.kind][1].by_index("instance", meta.key(instance))
+
+    def own(self, resource: Resource, instance: Object) -> dict[str, Object]:
+        """By name, those of them that the instance owns."""
+        return {meta.name(each): each for each in self.found(resource, instance) if is_owned(each, instance)}
+
+    async def ensure(self, instance: Object, wanted: Object, *, change: Callable[[Object], Object] = lambda each: each) -> str:
+        """Make or change an object that the instance owns. change: what of it an existing one is given.
+
+        Returns what has its name and is somebody else's, as text. Raises ApiError.
+        """
+        resource, informer = self.of_kind[wanted["kind"]]
+        current = informer.get(meta.key(wanted))
+        if current is None:
+            return await self._create(resource, instance, wanted)
+        if not is_owned(current, instance):
+            return _taken(resource, wanted, current)
+        fresh = change(wanted)
+        if resource not in MADE_ONCE and not all(covers(current.get(key), value) for key, value in _content(fresh).items()):
+            await self.client.patch(resource, meta.name(wanted), _content(fresh), namespace=meta.namespace(wanted))
+        return ""
+
+    async def create_claim(self, claim: Object) -> str:
+        """A claim has no owner: its annotation says whose it is. Returns as `ensure` does."""
+        resource, informer = self.of_kind[claim["kind"]]
+        current = informer.get(meta.key(claim)) or await self._made(resource, claim)
+        is_ours = current is None or meta.annotations(current).get(labels.UID) == meta.annotations(claim)[labels.UID]
+        return "" if is_ours else f"claim {meta.name(claim)}, with the data of something else,"
+
+    async def remove(self, obj: Object, propagation: str = "Background") -> None:
+        resource, _ = self.of_kind[obj["kind"]]
+        try:
+            await self.client.delete(resource, meta.name(obj), meta.namespace(obj), uid=meta.uid(obj), propagation=propagation)
+        except NotFound:
+            return
+
+    async def _create(self, resource: Resource, instance: Object, wanted: Object) -> str:
+        current = await self._made(resource, wanted)
+        return "" if current is None or is_owned(current, instance) else _taken(resource, wanted, current)
+
+    async def _made(self, resource: Resource, wanted: Object) -> Object | None:
+        """Create it; returns the one that was there before, which may be ours when the cache is not current."""
+        try:
+            await self.client.create(resource, wanted)
+        except AlreadyExists:
+            # Listed by name: a part that may list Secrets that objects name need not be allowed to read others.
+            page = await self.client.list(resource, meta.namespace(wanted), field_selector=f"metadata.name={meta.name(wanted)}")
+            return page.items[0] if page.items else None
+        return None
+
+
+def instance_keys(obj: Object) -> list[str]:
+    name = meta.labels(obj).get(labels.INSTANCE)
+    return [f"{meta.namespace(obj)}/{name}"] if name else []
+
+
+def is_owned(obj: Object, instance: Object) -> bool:
+    owner = meta.controller_of(obj)
+    return owner is not None and owner["uid"] == meta.uid(instance)
+
+
+def _content(obj: Object) -> Object:
+    return {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata", "type")}
+
+
+def _taken(resource: Resource, wanted: Object, current: Object) -> str:
+    """One of an earlier instance of the same name is removed by the cluster, and then made anew."""
+    owner = meta.controller_of(current)
+    is_leftover = owner is not None and owner["kind"] == MYSQLS.kind and meta.labels(wanted).get(labels.INSTANCE) == owner["name"]
+    return "" if is_leftover else f"{resource.singular} {meta.name(wanted)}"

@@ -1,0 +1,126 @@
+"""What is said of an instance in its conditions, and in one word as its phase (pure)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.platform.databases.mysql import names
+from pilothouse.platform.databases.mysql.topology.findings import Finding
+
+READY, HEALTHY, ACCEPTED, RESIZED, DELETING = "Ready", "Healthy", "Accepted", "Resized", "Deleting"
+Said = tuple[str, str, str]
+"""Status, reason, message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the conditions are made from.
+
+    faults: of the spec. taken: what has its objects' names. refused: what the cluster would not have. troubles: why pods do not run, as
+    (reason, sentence). findings: of the topology. is_writable: whether the Service leads to a primary that accepts writes. resizing:
+    sentences; has_no_room: whether one of them may stay true. suspended: whether it is to stand still. pods, ready: how many there are.
+    restarting: members that are made anew. deletion: see `lifecycle.deletion`.
+    """
+
+    is_writable: bool = False
+    faults: Sequence[str] = ()
+    taken: Sequence[str] = ()
+    refused: Sequence[str] = ()
+    troubles: Sequence[tuple[str, str]] = ()
+    findings: Sequence[Finding] = ()
+    resizing: Sequence[str] = ()
+    has_no_room: bool = False
+    suspended: bool = False
+    pods: int = 0
+    ready: int = 0
+    replicas: int = 1
+    restarting: Sequence[str] = ()
+    deletion: Said | None = None
+
+
+def said(instance: Object, picture: Picture) -> dict[str, Said | None]:
+    """By type of condition; None for one that is not there."""
+    return {
+        READY: _ready(instance, picture),
+        HEALTHY: _healthy(picture),
+        ACCEPTED: _accepted(picture),
+        RESIZED: _resized(picture),
+        DELETING: picture.deletion,
+    }
+
+
+def _accepted(picture: Picture) -> Said:
+    if picture.faults:
+        return "False", "InvalidSpec", "; ".join(picture.faults)
+    if picture.taken:
+        return "False", "NameTaken", f"{' and '.join(picture.taken)} exists and is not this instance's: rename the instance or remove it"
+    if picture.refused:
+        return "False", "Refused", "; ".join(picture.refused)
+    return "True", "Accepted", ""
+
+
+def _ready(instance: Object, picture: Picture) -> Said:
+    if picture.suspended:
+        message = "" if picture.pods else "nothing runs; its volumes stay"
+        return "False", "Suspending" if picture.pods else "Suspended", message or "its servers stop"
+    if picture.is_writable:
+        return "True", "Serving", f"answers at {names.host(meta.name(instance), meta.namespace(instance))}:{names.PORT}"
+    accepted = _accepted(picture)
+    if accepted[0] == "False" and not picture.pods:
+        return accepted
+    found = _worst(picture)
+    return ("False", *found) if found is not None else ("False", "Starting", "its primary does not accept writes yet")
+
+
+def _healthy(picture: Picture) -> Said:
+    if picture.suspended:
+        return "Unknown", "Suspended", "nothing runs"
+    found = _worst(picture)
+    if found is not None:
+        return ("False", *found)
+    if picture.restarting:
+        return "False", "Restarting", f"{', '.join(picture.restarting)} is made anew"
+    if picture.ready < picture.replicas:
+        return "False", "Starting", f"{picture.ready} of {picture.replicas} members are ready"
+    return "True", "AllMembersReady", ""
+
+
+def _worst(picture: Picture) -> tuple[str, str] | None:
+    """What stops writes first, then what keeps pods from running, then what the topology says beside."""
+    stopping = [(each.reason, each.message) for each in picture.findings if each.stops_writes]
+    others = [(each.reason, each.message) for each in picture.findings if not each.stops_writes]
+    found = [*stopping, *picture.troubles, *others]
+    return found[0] if found else None
+
+
+def _resized(picture: Picture) -> Said:
+    if picture.suspended or not picture.resizing:
+        return "True", "AsWanted", ""
+    return "False", "NoRoom" if picture.has_no_room else "Resizing", "; ".join(picture.resizing)
+
+
+def phase(instance: Object, picture: Picture) -> str:
+    before = str((instance.get("status") or {}).get("phase") or "Creating")
+    seeded = bool((instance.get("status") or {}).get("seeded"))
+    if picture.deletion is not None and picture.deletion[1] != "Protected":
+        return "Deleting"
+    if picture.suspended:
+        return "Suspending" if picture.pods else "Suspended"
+    if picture.is_writable:
+        return _serving(picture)
+    if not seeded:
+        return _beginning(instance, picture)
+    return "Resuming" if before in ("Suspended", "Suspending", "Resuming") else "Failed" if _worst(picture) else "Degraded"
+
+
+def _beginning(instance: Object, picture: Picture) -> str:
+    if _accepted(picture)[0] == "False":
+        return "Failed"
+    return "Restoring" if instance["spec"].get("restore") else "Creating"
+
+
+def _serving(picture: Picture) -> str:
+    if picture.resizing or picture.restarting:
+        return "Changing"
+    return "Online" if _healthy(picture)[0] == "True" else "Degraded"

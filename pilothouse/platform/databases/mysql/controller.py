@@ -1,0 +1,208 @@
+"""Keeps each instance's objects and members as its spec says, and writes its status."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pilothouse.client.client import Client
+from pilothouse.client.controller import Controller
+from pilothouse.client.informers import Informers
+from pilothouse.client.recorder import Recorder
+from pilothouse.model import kinds, meta
+from pilothouse.model.json import Object
+from pilothouse.platform.databases.mysql import conditions, labels, lifecycle, names, status
+from pilothouse.platform.databases.mysql.actual import Actual, Effective, effective
+from pilothouse.platform.databases.mysql.agents import Place
+from pilothouse.platform.databases.mysql.cache import Cache, instance_keys
+from pilothouse.platform.databases.mysql.conditions import Picture
+from pilothouse.platform.databases.mysql.images import Ensure, Images
+from pilothouse.platform.databases.mysql.lifecycle import Stage
+from pilothouse.platform.databases.mysql.objects import claims, secrets
+from pilothouse.platform.databases.mysql.objects.policy import policy
+from pilothouse.platform.databases.mysql.objects.secrets import Known
+from pilothouse.platform.databases.mysql.orders import Inside
+from pilothouse.platform.databases.mysql.parts import Parts
+from pilothouse.platform.databases.mysql.reaching import Reaching
+from pilothouse.platform.databases.mysql.round import REFUSED, REFUSED_S, Round
+from pilothouse.platform.databases.resource import BACKUPS, MYSQLS
+
+CHECKED_S = 3600.0
+"""How often certificates are looked at that nobody has changed."""
+VOLATILE_S = 10.0
+"""How often positions, lags and sizes are written, which change all the time."""
+ON_THE_WAY = frozenset(["Starting", "MakingImage", "Suspending", "FailingOver"])
+
+
+class InstanceController:
+    """ensure_image: see `images`. program: of the agents. platform: the addresses, in CIDR notation, that this speaks to agents from.
+
+    place: where a pod's agent is.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        recorder: Recorder,
+        ensure_image: Ensure,
+        program: bytes,
+        platform: Sequence[str] = (),
+        *,
+        place: Callable[[Object], Place | None] = Place.of,
+    ) -> None:
+        self.client = client
+        self.cache = Cache(client, informers)
+        self.controller = Controller("databases", self.reconcile, workers=4)
+        again = self.controller.queue.add
+        self.parts = Parts(
+            client,
+            self.cache,
+            recorder,
+            Images(ensure_image, again),
+            Reaching(again, place),
+            program,
+            inside=lambda instance: Inside(),
+            policy=lambda instance: policy(instance, (), platform),
+        )
+        self._checked: dict[str, tuple[tuple[str, ...], float]] = {}
+        self._written: dict[str, float] = {}
+        self.controller.watches(self.cache.instances)
+        for informer in self.cache.informers:
+            self.controller.watches(informer, instance_keys)
+
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        try:
+            await self.controller.run(ready)
+        finally:
+            await self.parts.reaching.close()
+            await self.parts.images.close()
+
+    async def reconcile(self, key: str) -> float | None:
+        instance = self.cache.instances.get(key)
+        if instance is None or (meta.is_deleting(instance) and labels.FINALIZER not in meta.finalizers(instance)):
+            self._forget(key)
+            return None
+        if await self._holds(instance):
+            return None
+        actual = self._actual(instance)
+        found = effective(instance, actual)
+        stage = lifecycle.stage(instance, found.spec, actual.final_backup, namespace_goes=await self._namespace_goes(instance))
+        if stage is Stage.REMOVING:
+            return await self._remove(instance, actual, found)
+        if found.faults and actual.stateful_set is None:
+            await self._say(instance, Picture(faults=found.faults, replicas=found.spec.replicas), None, [])
+            return None
+        try:
+            return await self._carry_out(instance, actual, found, suspended=stage is Stage.SUSPENDED)
+        except REFUSED as error:
+            await self._say(instance, Picture(refused=[error.message], pods=len(actual.pods), replicas=found.spec.replicas), None, [])
+            return REFUSED_S
+
+    async def _carry_out(self, instance: Object, actual: Actual, found: Effective, *, suspended: bool) -> float | None:
+        if meta.is_deleting(instance) and lifecycle.awaits_backup(instance, found.spec, actual.final_backup) and not actual.final_backup:
+            await self.client.create(BACKUPS, lifecycle.final_backup(instance, found.spec))
+        known, taken = await self._secrets(instance, actual)
+        if taken:
+            await self._say(instance, Picture(taken=taken, replicas=found.spec.replicas), None, [])
+            return REFUSED_S
+        done = Round(self.parts, instance, actual, found, known, suspended=suspended)
+        again_s = await done.run()
+        picture = replace(done.picture(), deletion=lifecycle.deletion(instance, found.spec, actual.final_backup))
+        await self._say(done.instance, picture, done, done.shown())
+        return again_s
+
+    async def _holds(self, instance: Object) -> bool:
+        """Whether the finalizers had to be put right, of which the cluster tells again."""
+        wanted = lifecycle.finalizers(instance)
+        if sorted(wanted) == sorted(meta.finalizers(instance)):
+            return False
+        metadata = {"finalizers": wanted, "resourceVersion": meta.resource_version(instance)}
+        await self.client.patch(MYSQLS, meta.name(instance), {"metadata": metadata}, namespace=meta.namespace(instance))
+        return True
+
+    def _actual(self, instance: Object) -> Actual:
+        cache = self.cache
+        found_claims = {meta.name(each): each for each in cache.found(kinds.PERSISTENTVOLUMECLAIMS, instance)}
+        backups = {meta.name(each): each for each in cache.found(BACKUPS, instance)}
+        members = {meta.name(each): each for each in cache.found(kinds.PODS, instance) if _is_member(instance, each)}
+        return Actual(
+            cache.own(kinds.SECRETS, instance),
+            {name: each for name, each in found_claims.items() if claims.is_of(instance, each)},
+            dict(sorted(members.items())),
+            cache.own(kinds.STATEFULSETS, instance).get(meta.name(instance)),
+            backups.get(names.final_backup(instance)),
+        )
+
+    async def _namespace_goes(self, instance: Object) -> bool:
+        if not meta.is_deleting(instance):
+            return False
+        return lifecycle.is_going(await self.client.get_or_none(kinds.NAMESPACES, meta.namespace(instance)))
+
+    async def _secrets(self, instance: Object, actual: Actual) -> tuple[Known, list[str]]:
+        """What they hold, and which of their names somebody else's have. Keys and certificates are looked at when something is new."""
+        versions = tuple(meta.resource_version(each) for _, each in sorted(actual.secrets.items()))
+        known, key, now = Known.of(instance, actual.secrets), meta.key(instance), time.time()
+        if known.is_whole and self._checked.get(key, ((), 0.0))[0] == versions and now < self._checked[key][1]:
+            return known, []
+        wanted = await asyncio.to_thread(secrets.wanted, instance, known, now)
+        taken = [name for each in wanted if (name := await self.cache.ensure(instance, each))]
+        self._checked[key] = (versions, now + CHECKED_S)
+        return Known.of(instance, dict(actual.secrets) | {meta.name(each): each for each in wanted}), taken
+
+    async def _remove(self, instance: Object, actual: Actual, found: Effective) -> float | None:
+        """Pods first, then volumes, then the instance itself, with which the cluster takes away the rest."""
+        self.parts.reaching.forget(meta.key(instance))
+        said = lifecycle.deletion(instance, found.spec.model_copy(update={"deletion_protection": False, "final_backup": False}), None)
+        await self._say(instance, Picture(deletion=said, pods=len(actual.pods), replicas=found.spec.replicas), None, [])
+        if actual.stateful_set is not None and not meta.is_deleting(actual.stateful_set):
+            await self.cache.remove(actual.stateful_set)
+        if actual.pods:
+            return None
+        for claim in actual.claims.values():
+            await self.cache.remove(claim)
+        if actual.stateful_set is not None or actual.claims:
+            return None
+        rest = [each for each in meta.finalizers(instance) if each != labels.FINALIZER]
+        await self.client.patch(MYSQLS, meta.name(instance), {"metadata": {"finalizers": rest}}, namespace=meta.namespace(instance))
+        return None
+
+    def _forget(self, key: str) -> None:
+        self.parts.reaching.forget(key)
+        self._checked.pop(key, None)
+        self._written.pop(key, None)
+
+    async def _say(self, instance: Object, picture: Picture, done: Round | None, shown: list[Object]) -> None:
+        """Writes what is new; what changes all the time now and then only."""
+        key, now = meta.key(instance), time.time()
+        server = done.server if done is not None else None
+        old: Object = instance.get("status") or {}
+        new = status.status(instance, picture, server, shown, meta.rfc3339(now))
+        is_due = now - self._written.get(key, 0.0) > VOLATILE_S
+        if status.is_same(old, new, volatile=is_due):
+            return
+        self._written[key] = now
+        self._announce(instance, old, new)
+        await self.parts.write_status(instance, new)
+
+    def _announce(self, instance: Object, old: Object, new: Object) -> None:
+        """An Event when a condition has another reason than before."""
+        before = {each["type"]: each for each in old.get("conditions") or ()}
+        for each in new["conditions"]:
+            was = before.get(each["type"]) or {}
+            if (
+                each["type"] in _ANNOUNCED
+                and (was.get("status"), was.get("reason")) != (each["status"], each["reason"])
+                and each["message"]
+            ):
+                kind = "Warning" if each["status"] == "False" and each["reason"] not in ON_THE_WAY else "Normal"
+                self.parts.recorder.say(instance, kind, each["reason"], each["message"])
+
+
+_ANNOUNCED = (conditions.READY, conditions.ACCEPTED, conditions.RESIZED, conditions.DELETING)
+
+
+def _is_member(instance: Object, pod: Object) -> bool:
+    """Pods of Jobs that work for it carry its name under another label; a member is of its StatefulSet."""
+    owner = meta.controller_of(pod)
+    return owner is not None and owner["kind"] == kinds.STATEFULSETS.kind and owner["name"] == meta.name(instance)

@@ -1,0 +1,80 @@
+"""The images that members run: made or looked up in the background, since that may take a minute, and known by their full version.
+
+An instance keeps the image that it has until another version is asked for.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from pilothouse.aio.tasks import TaskSet
+
+log = structlog.get_logger("platform.databases")
+
+AGAIN_S = 30.0
+"""After a failure."""
+
+
+class ImageError(Exception):
+    """An image that cannot be had: one sentence with the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """reference: its name for nodes. version: of the server in it, in full."""
+
+    reference: str
+    version: str
+
+
+Ensure = Callable[[str, str], Awaitable[Image]]
+"""(flavour, version or "") -> the image, once it can be had. Raises ImageError."""
+
+
+class Images:
+    """changed: called with the keys of the instances that waited, once there is an image or a reason why there is none."""
+
+    def __init__(self, ensure: Ensure, changed: Callable[[str], None]) -> None:
+        self._ensure = ensure
+        self._changed = changed
+        self._found: dict[tuple[str, str], Image | ImageError] = {}
+        self._waiting: dict[tuple[str, str], set[str]] = {}
+        self._tasks: TaskSet | None = None
+
+    def get(self, flavour: str, version: str, key: str) -> Image | None:
+        """None while it is being made; the instance of that key is told of the end. Raises ImageError."""
+        asked = (flavour, version)
+        found = self._found.get(asked)
+        if isinstance(found, ImageError):
+            raise found
+        if found is None:
+            waiting = self._waiting.setdefault(asked, set())
+            waiting.add(key)
+            if len(waiting) == 1:
+                self._tasks = self._tasks or TaskSet()
+                self._tasks.start(self._make(asked))
+        return found
+
+    async def close(self) -> None:
+        tasks, self._tasks = self._tasks, None
+        self._waiting.clear()
+        if tasks is not None:
+            await tasks.close()
+
+    async def _make(self, asked: tuple[str, str]) -> None:
+        try:
+            self._found[asked] = await self._ensure(*asked)
+        except ImageError as error:
+            log.warning("no image", flavour=asked[0], version=asked[1], error=str(error))
+            self._found[asked] = error
+            asyncio.get_running_loop().call_later(AGAIN_S, self._found.pop, asked, None)
+        for key in self._waiting.pop(asked, ()):
+            self._changed(key)
+
+
+def satisfies(version: str, asked: str) -> bool:
+    """Whether a full version is one of those that were asked for: 10.11.18 is for 10.11, and everything is for ""."""
+    return not asked or version == asked or version.startswith(f"{asked}.") or bool(re.fullmatch(re.escape(asked) + r"[-+~].*", version))

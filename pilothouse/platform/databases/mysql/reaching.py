@@ -1,0 +1,92 @@
+"""The operator's side of the talk with members: who they are, what they said, what they are told."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.platform.databases.mysql import agents, orders
+from pilothouse.platform.databases.mysql.agents import AgentError, Agents, Place, Superseded
+from pilothouse.platform.databases.mysql.observer import Observer
+from pilothouse.platform.databases.mysql.tls import OPERATOR_DAYS, Files
+from pilothouse.platform.databases.mysql.topology.member import Member
+
+log = structlog.get_logger("platform.databases")
+
+RENEWED_S = OPERATOR_DAYS * 86_400 * 2 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """By which the operator is known to one instance. root: the authority's certificate. until: seconds of the epoch."""
+
+    root: bytes
+    until: float
+    context: ssl.SSLContext
+
+
+class Reaching:
+    """changed: called with the key of an instance of whose members something new is known. place: where a pod's agent is."""
+
+    def __init__(self, changed: Callable[[str], None], place: Callable[[Object], Place | None] = Place.of) -> None:
+        self._agents = Agents()
+        self._observer = Observer(self._agents, changed)
+        self._place = place
+        self._identities: dict[str, _Identity] = {}
+
+    async def watch(self, key: str, pods: Mapping[str, Object], root: Files) -> None:
+        """Listen to the agents of these pods, and no others of the instance. root: see `tls.new_root`."""
+        places = {meta.uid(pod): place for pod in pods.values() if (place := self._place(pod)) is not None}
+        self._observer.watch(key, places, await self._context(key, root))
+
+    def forget(self, key: str) -> None:
+        self._observer.forget(key)
+        self._identities.pop(key, None)
+
+    def member(self, key: str, name: str, pod: Object | None, *, leaves: bool) -> Member:
+        heard = self._observer.heard(key, meta.uid(pod)) if pod is not None else None
+        leaves = leaves or (pod is not None and meta.is_deleting(pod))
+        if heard is None or heard.state is None:
+            return Member(name, leaves=leaves)
+        return Member(name, asyncio.get_running_loop().time() - heard.at, heard.state, leaves)
+
+    async def tell(self, key: str, pods: Mapping[str, Object], documents: Mapping[str, bytes]) -> list[str]:
+        """Send to each member the document that it does not have yet. Returns what stands in the way for good, as sentences."""
+        asked = [self._tell(key, pods[name], document) for name, document in documents.items() if name in pods]
+        return [said for said in await asyncio.gather(*asked) if said]
+
+    def obeys(self, key: str, pod: Object, document: bytes) -> bool:
+        """Whether it has done all of it."""
+        heard = self._observer.heard(key, meta.uid(pod))
+        state = heard.state if heard is not None else None
+        return state is not None and bool(state.get("applied")) and state.get("wanted") == orders.digest(document)
+
+    async def close(self) -> None:
+        await self._observer.close()
+        await self._agents.close()
+
+    async def _tell(self, key: str, pod: Object, document: bytes) -> str:
+        heard = self._observer.heard(key, meta.uid(pod))
+        if heard is None or heard.state is None or heard.error or heard.state.get("wanted") == orders.digest(document):
+            return ""
+        try:
+            state = await self._agents.order(heard.place, self._identities[key].context, document)
+        except Superseded as error:
+            return f"{error}: another operator is at work, or the cluster's memory was set back"
+        except AgentError as error:
+            log.info("order not taken", member=heard.place.member, error=str(error))
+            return ""
+        self._observer.note(key, meta.uid(pod), state)
+        return ""
+
+    async def _context(self, key: str, root: Files) -> ssl.SSLContext:
+        known, now = self._identities.get(key), time.time()
+        if known is None or known.root != root["ca.crt"] or known.until < now:
+            context = await asyncio.to_thread(agents.context, root, now)
+            known = self._identities[key] = _Identity(root["ca.crt"], now + RENEWED_S, context)
+        return known.context

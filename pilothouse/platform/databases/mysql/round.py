@@ -1,0 +1,282 @@
+"""One round of the controller over one instance: what is not as it is wanted is changed, members are told, and the status says all of it.
+
+Nothing here waits for something that takes long; what is not there yet is looked for in the next round. A refusal of the cluster stops
+neither orders nor the status, since a primary that is lost must be replaced whatever else is wrong.
+"""
+
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from pilothouse.client.transport import STRATEGIC_PATCH
+from pilothouse.model import kinds, meta
+from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
+from pilothouse.model.json import Object
+from pilothouse.platform.databases.mysql import growth, labels, names, orders, restarts, status, stopping, trouble
+from pilothouse.platform.databases.mysql.actual import Actual, Effective
+from pilothouse.platform.databases.mysql.conditions import Picture
+from pilothouse.platform.databases.mysql.images import ImageError, satisfies
+from pilothouse.platform.databases.mysql.objects import budget, claims, pods, programs, services, sets
+from pilothouse.platform.databases.mysql.objects.pods import Server
+from pilothouse.platform.databases.mysql.objects.secrets import Known
+from pilothouse.platform.databases.mysql.parts import Parts
+from pilothouse.platform.databases.mysql.topology.decide import Decision, decide
+from pilothouse.platform.databases.mysql.topology.findings import Finding
+from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.orders import Order
+from pilothouse.platform.databases.mysql.topology.standing import Standing
+
+REFUSED = (BadRequest, Forbidden, Invalid)
+"""What the server says to an object that it will not have: said in a condition, and tried again."""
+MOST_STEPS = 8
+"""Of the topology in one round: each is written before the next is decided."""
+SOON_S, OFTEN_S, SELDOM_S, REFUSED_S = 0.5, 2.0, 10.0, 15.0
+"""When to look again though nothing was heard: while the primary moves, with several members, with one, after a refusal."""
+
+
+class Round:
+    """known: what the Secrets hold. suspended: whether the instance is to stand still, as `lifecycle.stage` says."""
+
+    def __init__(self, parts: Parts, instance: Object, actual: Actual, effective: Effective, known: Known, *, suspended: bool) -> None:
+        self.parts = parts
+        self.instance = instance
+        self.actual = actual
+        self.effective = effective
+        self.spec = effective.spec
+        self.known = known
+        self.suspended = suspended
+        self.key = meta.key(instance)
+        self.server: Server | None = None
+        self.taken: list[str] = []
+        self.refused: list[str] = []
+        self.troubles: list[tuple[str, str]] = []
+        self.findings: list[Finding] = []
+        self.resizing: list[str] = []
+        self.has_no_room = False
+        self.restarting: list[str] = []
+        self.members: dict[str, Member] = {}
+        self.documents: dict[str, bytes] = {}
+        self.decision = Decision(self.standing)
+
+    @property
+    def standing(self) -> Standing:
+        return Standing.of(self.instance.get("status") or {})
+
+    async def run(self) -> float | None:
+        """In how many seconds to look again."""
+        self.server = self._server()
+        await self.parts.reaching.watch(self.key, self.actual.pods, self.known.system)
+        self.members = self._members()
+        if self.suspended:
+            await self._tell(stopping.orders(self.standing, self.members))
+        else:
+            await self._decide()
+            await self._tell(self.decision.orders)
+            await self._label()
+        await self._ensure()
+        if not self.suspended:
+            await self._resize()
+            await self._restart()
+        await self._find_troubles()
+        return self._again_s()
+
+    def _server(self) -> Server | None:
+        """What members are to run; what they run now while another image is being made. None when there is nothing yet."""
+        old = self.instance.get("status") or {}
+        program = programs.name(self.instance, self.parts.program)
+        kept = Server(old["image"], old.get("version", ""), program) if old.get("image") else None
+        if kept is not None and satisfies(kept.version, self.spec.version):
+            return kept
+        try:
+            image = self.parts.images.get(self.spec.flavour, self.spec.version, self.key)
+        except ImageError as error:
+            self.troubles.append(("NoImage", str(error)))
+            return kept
+        if image is None and kept is None:
+            self.troubles.append(("MakingImage", "the server's image is being made: about a minute, once"))
+        return Server(image.reference, image.version, program) if image is not None else kept
+
+    def _members(self) -> dict[str, Member]:
+        """Those that are wanted and those that are still there, by ordinal."""
+        name, found = meta.name(self.instance), self.actual.pods
+        wanted = [names.member(name, ordinal) for ordinal in range(self.spec.replicas)]
+        all_names = sorted({*wanted, *found}, key=names.ordinal)
+        old = restarts.outdated(found, pods.state(self.spec, self.server)) if self.server is not None else []
+        leaving = restarts.leaving(self.standing.primary, old) | {each for each in all_names if each not in wanted}
+        return {each: self.parts.reaching.member(self.key, each, found.get(each), leaves=each in leaving) for each in all_names}
+
+    async def _decide(self) -> None:
+        """Each step is in the status before anybody hears of it, and only if nobody else has written there."""
+        for _ in range(MOST_STEPS):
+            self.decision = decide(self.effective.of(self.instance), self.members, meta.rfc3339_micro(time.time()))
+            if self.decision.standing == self.standing:
+                self.findings += self.decision.findings
+                return
+            old: Object = self.instance.get("status") or {}
+            await self.write(old | self.decision.standing.status())
+
+    async def write(self, new: Object) -> None:
+        """Raises Conflict when the instance is no longer as this round has seen it."""
+        self.instance = await self.parts.write_status(self.instance, new)
+
+    async def _tell(self, told: Mapping[str, Order]) -> None:
+        version = self.server.version if self.server is not None else ""
+        for name, order in told.items():
+            amounts = growth.told(self.spec, self.actual.pods.get(name))
+            document = orders.document(self.instance, self.spec, order, amounts, version, self.known, self.parts.inside(self.instance))
+            self.documents[name] = orders.encoded(document)
+        for said in await self.parts.reaching.tell(self.key, self.actual.pods, self.documents):
+            self.findings.append(Finding("Superseded", said))
+
+    async def _label(self) -> None:
+        for name, pod in self.actual.pods.items():
+            wanted: dict[str, str | None] = {
+                labels.ROLE: "primary" if name == self.decision.primary else "replica",
+                labels.READABLE: "yes" if name in self.decision.readable else None,
+            }
+            have = meta.labels(pod)
+            if any(have.get(key) != value for key, value in wanted.items()):
+                await self._try(self._patch(pod, {"metadata": {"uid": meta.uid(pod), "labels": wanted}}))
+
+    async def _patch(self, pod: Object, patch: Object, subresource: str | None = None) -> None:
+        """A pod that has gone meanwhile needs nothing more."""
+        given = {"namespace": meta.namespace(pod), "type": STRATEGIC_PATCH, "subresource": subresource}
+        try:
+            await self.parts.client.patch(kinds.PODS, meta.name(pod), patch, **given)  # type: ignore[arg-type]
+        except NotFound:
+            return
+
+    async def _ensure(self) -> None:
+        if self.effective.faults:
+            return
+        await self._try(self._ensure_objects())
+
+    async def _ensure_objects(self) -> None:
+        instance, cache = self.instance, self.parts.cache
+        for wanted in (*services.services(instance), budget.budget(instance), self.parts.policy(instance)):
+            self._note(await cache.ensure(instance, wanted))
+        self._note(await cache.ensure(instance, programs.config_map(instance, self.parts.program)))
+        for member in self._kept():
+            self._note(await cache.create_claim(claims.claim(instance, self.spec, member)))
+        if self.server is not None and not self.taken:
+            wanted = sets.stateful_set(instance, self.spec, self.server, self._replicas())
+            self._note(await cache.ensure(instance, wanted, change=sets.changed))
+        configs = cache.found(kinds.CONFIGMAPS, instance)
+        for each in programs.unneeded(
+            configs, programs.name(instance, self.parts.program), [*self.actual.pods.values(), *self._templates()]
+        ):
+            await cache.remove(each)
+
+    def _templates(self) -> list[Object]:
+        found = self.actual.stateful_set
+        return [found["spec"]["template"]] if found is not None else []
+
+    def _note(self, taken: str) -> None:
+        if taken:
+            self.taken.append(taken)
+
+    def _replicas(self) -> int:
+        """None while it stands still; else with those that cannot go yet, since they are the primary or may alone have what it wrote."""
+        if self.suspended:
+            return 0 if all(map(stopping.is_still, self.members.values())) else self.actual.replicas
+        needed = [names.ordinal(name) + 1 for name in (self.standing.primary, *self.standing.acknowledging) if name in self.actual.pods]
+        return max(self.spec.replicas, *needed) if needed else self.spec.replicas
+
+    def _kept(self) -> list[str]:
+        return [names.member(meta.name(self.instance), ordinal) for ordinal in range(self._replicas() or self.spec.replicas)]
+
+    async def _resize(self) -> None:
+        if not self.effective.faults:
+            for name, pod in self.actual.pods.items():
+                told = name in self.documents and self.parts.reaching.obeys(self.key, pod, self.documents[name])
+                patch = growth.patch(self.spec, pod, is_told=told)
+                if patch is not None and not meta.is_deleting(pod):
+                    await self._try_resize(self._patch(pod, patch, "resize"))
+            for claim in growth.growing(self.spec, self._claims()):
+                await self._try_resize(self._grow(claim))
+        self.resizing += [*growth.hindrances(self.spec, self.actual.pods), *growth.unprovided(self.spec, self._claims())]
+        self.has_no_room = self.has_no_room or any(growth.is_pending(pod) for pod in self.actual.pods.values())
+
+    def _claims(self) -> dict[str, Object]:
+        found = self.actual.claims
+        return {name: found[name] for each in self.members if (name := names.claim(each)) in found}
+
+    async def _grow(self, claim: Object) -> None:
+        patch = {"spec": {"resources": {"requests": {"storage": self.spec.size}}}}
+        await self.parts.client.patch(kinds.PERSISTENTVOLUMECLAIMS, meta.name(claim), patch, namespace=meta.namespace(claim))
+
+    async def _try_resize(self, doing: Coroutine[Any, Any, None]) -> None:
+        try:
+            await doing
+        except REFUSED as error:
+            self.has_no_room = True
+            self.resizing.append(error.message)
+
+    async def _restart(self) -> None:
+        if self.server is None:
+            return
+        old = restarts.outdated(self.actual.pods, pods.state(self.spec, self.server))
+        self.restarting = [name for name, pod in self.actual.pods.items() if name in old or meta.is_deleting(pod)]
+        found = self.actual.stateful_set
+        # As long as the template is not the new one, a pod would only be made again as it was.
+        is_set = found is not None and meta.annotations(found["spec"]["template"]).get(labels.STATE) == pods.state(self.spec, self.server)
+        name = restarts.due(self.standing.primary, old, self.members) if is_set and not self._is_ending() else ""
+        if name:
+            self.parts.recorder.say(self.instance, "Normal", "Restarting", f"{name} is made anew with what has changed")
+            await self._try(self.parts.cache.remove(self.actual.pods[name]))
+
+    def _is_ending(self) -> bool:
+        return any(map(meta.is_deleting, self.actual.pods.values()))
+
+    async def _try(self, doing: Coroutine[Any, Any, None]) -> None:
+        try:
+            await doing
+        except REFUSED as error:
+            self.refused.append(error.message)
+
+    async def _find_troubles(self) -> None:
+        """The cluster's own words on what is missing are asked for only when something is."""
+        found = trouble.of_pods(self.actual.pods)
+        self.troubles += found.values()
+        missing = [name for name in self.members if name not in self.actual.pods or name in found]
+        if missing and not self.suspended and self.actual.stateful_set is not None and not self._is_ending():
+            page = await self.parts.client.list(
+                kinds.EVENTS,
+                meta.namespace(self.instance),
+                field_selector="type=Warning,involvedObject.kind!=Pod",
+                limit=trouble.MOST_EVENTS,
+            )
+            self.troubles = [*trouble.of_events(self.instance, page.items, missing), *self.troubles]
+
+    def picture(self) -> Picture:
+        """What the conditions are made from."""
+        found = self.actual.pods
+        primary = self.members.get(self.decision.primary)
+        pod = found.get(self.decision.primary)
+        return Picture(
+            is_writable=primary is not None and primary.is_writable and pod is not None and meta.is_true(pod, "Ready"),
+            faults=self.effective.faults,
+            taken=self.taken,
+            refused=self.refused,
+            troubles=self.troubles,
+            findings=self.findings,
+            resizing=self.resizing,
+            has_no_room=self.has_no_room,
+            suspended=self.suspended,
+            pods=len(found),
+            ready=sum(meta.is_true(each, "Ready") for each in found.values()),
+            replicas=self.spec.replicas,
+            restarting=self.restarting,
+        )
+
+    def shown(self) -> list[Object]:
+        """For `status.members`."""
+        troubles = trouble.of_pods(self.actual.pods)
+        return [status.member(each, self.actual.pods.get(name), troubles.get(name, ("", ""))[1]) for name, each in self.members.items()]
+
+    def _again_s(self) -> float:
+        if self.refused or self.taken:
+            return REFUSED_S
+        if self.standing.is_electing or self.standing.move.is_open:
+            return SOON_S
+        return OFTEN_S if len(self.members) > 1 or self.troubles else SELDOM_S

@@ -1,0 +1,143 @@
+"""An agent that does in memory what the real one does with a server: same protocol, same certificates, no server."""
+
+import asyncio
+import hashlib
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from pilothouse.model.json import Object
+
+MOST_WAIT_S = 5.0
+
+
+class FakeAgent:
+    """One member. `state` is what it answers; `obey` what an order does to it. tls: the files of the Secret INSTANCE-tls."""
+
+    def __init__(self, member: str, uid: str, tls: Mapping[str, bytes], folder: Path) -> None:
+        self.member = member
+        self.term = 0
+        self.wanted: Object = {}
+        self.orders: list[Object] = []
+        self.silent = False
+        self.state: Object = {
+            "sequence": 1,
+            "member": member,
+            "uid": uid,
+            "term": 0,
+            "wanted": "",
+            "applied": False,
+            "data": "empty",
+            "process": "absent",
+            "role": "none",
+            "writable": False,
+            "answers": False,
+            "disk": {"size": 1 << 30, "free": 1 << 29},
+        }
+        self._changed = asyncio.Event()
+        self._context = _context(tls, folder)
+        self.port = 0
+
+    def change(self, **fields: Any) -> None:
+        self.state |= fields | {"sequence": self.state["sequence"] + 1}
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def die(self) -> None:
+        """Its server is killed."""
+        self.change(process="ended", answers=False, writable=False, role="none", applied=False, ended={"code": 137})
+
+    def obey(self) -> None:
+        """Whatever is wanted is so at once; a primary without an order for its data has none."""
+        wanted = self.wanted
+        data = "ready" if wanted["seed"] else self.state["data"]
+        runs = wanted["role"] != "stopped" and data == "ready"
+        is_primary = runs and wanted["role"] == "primary"
+        source = (wanted["source"] or {}).get("host", "")
+        self.change(
+            term=wanted["term"],
+            applied=runs or wanted["role"] == "stopped",
+            data=data,
+            process="running" if runs else "absent",
+            answers=runs,
+            role=wanted["role"] if runs else "none",
+            writable=is_primary,
+            version=wanted["server"]["version"],
+            gtid={"executed": "0-1-5" if data == "ready" else "", "received": ""},
+            replication={
+                "source": source,
+                "io": bool(source) and runs,
+                "sql": bool(source) and runs,
+                "lag_s": 0.0,
+                "intact": runs,
+                "stopped_io_at_term": 0 if source else wanted["term"],
+            },
+            semi_sync={"on": wanted["semi_sync"], "acknowledges": wanted["acknowledges"]},
+            limits={key: wanted["server"][key] for key in ("memory_bytes", "cpu_millis")},
+        )
+
+    async def _state(self, request: web.Request) -> web.Response:
+        _only(request, "operator", "job")
+        after, wait_s = int(request.query.get("after", -1)), float(request.query.get("wait", 0))
+        while self.silent:
+            await asyncio.sleep(0.05)
+        if self.state["sequence"] <= after:
+            changed = self._changed
+            try:
+                async with asyncio.timeout(min(wait_s, MOST_WAIT_S)):
+                    await changed.wait()
+            except TimeoutError:
+                pass
+        return web.json_response(self.state)
+
+    async def _wanted(self, request: web.Request) -> web.Response:
+        _only(request, "operator")
+        text = await request.read()
+        document = json.loads(text)
+        if document["term"] < self.term:
+            return web.json_response({"term": self.term}, status=409)
+        self.term, self.wanted = document["term"], document
+        self.orders.append(document)
+        canonical = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        self.state["wanted"] = hashlib.sha256(canonical).hexdigest()
+        self.obey()
+        return web.json_response(self.state)
+
+    @asynccontextmanager
+    async def serving(self, address: str = "127.0.0.1", port: int = 0) -> AsyncIterator["FakeAgent"]:
+        app = web.Application()
+        app.add_routes([web.get("/v1/state", self._state), web.put("/v1/wanted", self._wanted)])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, address, port, ssl_context=self._context)
+            await site.start()
+            self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+            yield self
+        finally:
+            await runner.cleanup()
+
+
+def _context(tls: Mapping[str, bytes], folder: Path) -> ssl.SSLContext:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("tls.crt", "tls.key", "ca.crt"):
+        (folder / name).write_bytes(tls[name])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    context.load_verify_locations(folder / "ca.crt")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def _only(request: web.Request, *allowed: str) -> None:
+    """By the common name of the certificate that the client has shown."""
+    assert request.transport is not None
+    shown = request.transport.get_extra_info("peercert") or {}
+    names = [value for part in shown.get("subject", ()) for key, value in part if key == "commonName"]
+    if not set(names) & set(allowed):
+        raise web.HTTPForbidden(text=f"for {' and '.join(allowed)} only")
