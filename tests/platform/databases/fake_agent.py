@@ -66,7 +66,9 @@ class FakeAgent:
             process="running" if runs else "absent",
             answers=runs,
             role=wanted["role"] if runs else "none",
-            writable=is_primary,
+            writable=is_primary and not wanted["drain"],
+            gate=wanted["gate"],
+            drained=wanted["drain"],
             version=wanted["server"]["version"],
             gtid={"executed": "0-1-5" if data == "ready" else "", "received": ""},
             replication={

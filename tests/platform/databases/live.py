@@ -78,7 +78,7 @@ class Nodes:
             await self.cluster.client.delete(kinds.PODS, name, meta.namespace(pod), grace_s=0)
         elif uid not in self._running and not self.holds(name):
             self._running[uid] = await self._start(pod)
-            await self.show(name)
+            await self.show(name, meta.namespace(pod))
         else:
             await self._resized(pod)
 
@@ -143,7 +143,7 @@ async def operator(server: ApiServer, nodes: Nodes, ensure: Callable[..., object
     """One operator; several may be at work on one server."""
     client, saying = (client_of(server, platform_part(part)) for part in (rights.DATABASES, rights.SETUP))
     recorder, informers = Recorder(saying, None, "pilothouse"), Informers(client)
-    found = InstanceController(client, informers, recorder, ensure, PROGRAM, ("10.0.0.1/32",), place=nodes.place)  # type: ignore[arg-type]
+    found = InstanceController(client, informers, recorder, ensure, PROGRAM, place=nodes.place)  # type: ignore[arg-type]
     async with scope() as tasks:
         tasks.spawn(recorder.run())
         await tasks.start(informers.run)

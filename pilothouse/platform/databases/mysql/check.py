@@ -13,7 +13,7 @@ from pilothouse.platform.databases.mysql.objects import claims, sets
 from pilothouse.platform.databases.mysql.parameters import check as parameters
 from pilothouse.platform.databases.mysql.types import MySQLSpec
 
-LEAST = {"memory": 128 << 20, "size": 256 << 20}
+LEAST = {"memory": 128 << 20, "size": 300 << 20}
 """Bytes: below it no server starts, or its own files do not fit."""
 _EXAMPLES = {"cpu": "500m (half a core) or 2", "memory": "512Mi or 2Gi", "size": "1Gi or 20Gi"}
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from pilothouse.client.client import Client
@@ -11,7 +11,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.mysql import conditions, labels, lifecycle, names, status
+from pilothouse.platform.databases.mysql import conditions, labels, lifecycle, names, nodes, status
 from pilothouse.platform.databases.mysql.actual import Actual, Effective, effective
 from pilothouse.platform.databases.mysql.agents import Place
 from pilothouse.platform.databases.mysql.cache import Cache, instance_keys
@@ -35,10 +35,7 @@ ON_THE_WAY = frozenset(["Starting", "MakingImage", "Suspending", "FailingOver"])
 
 
 class InstanceController:
-    """ensure_image: see `images`. program: of the agents. platform: the addresses, in CIDR notation, that this speaks to agents from.
-
-    place: where a pod's agent is.
-    """
+    """ensure_image: see `images`. program: of the agents. place: where a pod's agent is."""
 
     def __init__(
         self,
@@ -47,12 +44,12 @@ class InstanceController:
         recorder: Recorder,
         ensure_image: Ensure,
         program: bytes,
-        platform: Sequence[str] = (),
         *,
         place: Callable[[Object], Place | None] = Place.of,
     ) -> None:
         self.client = client
         self.cache = Cache(client, informers)
+        self.nodes = informers.of(kinds.NODES)
         self.controller = Controller("databases", self.reconcile, workers=4)
         again = self.controller.queue.add
         self.parts = Parts(
@@ -63,13 +60,14 @@ class InstanceController:
             Reaching(again, place),
             program,
             inside=lambda instance: Inside(),
-            policy=lambda instance: policy(instance, (), platform),
+            policy=lambda instance: policy(instance, (), nodes.ranges(self.nodes.items())),
         )
         self._checked: dict[str, tuple[tuple[str, ...], float]] = {}
         self._written: dict[str, float] = {}
         self.controller.watches(self.cache.instances)
         for informer in self.cache.informers:
             self.controller.watches(informer, instance_keys)
+        self.nodes.on_change(self._node_changed)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         try:
@@ -166,6 +164,12 @@ class InstanceController:
         rest = [each for each in meta.finalizers(instance) if each != labels.FINALIZER]
         await self.client.patch(MYSQLS, meta.name(instance), {"metadata": {"finalizers": rest}}, namespace=meta.namespace(instance))
         return None
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        """Policies name the nodes' addresses, of which most that nodes say of themselves says nothing."""
+        if nodes.ranges([old] if old is not None else []) != nodes.ranges([new] if new is not None else []):
+            for instance in self.cache.instances.items():
+                self.controller.queue.add(meta.key(instance))
 
     def _forget(self, key: str) -> None:
         self.parts.reaching.forget(key)

@@ -264,10 +264,15 @@ class Round:
             has_no_room=self.has_no_room,
             suspended=self.suspended,
             pods=len(found),
-            ready=sum(meta.is_true(each, "Ready") for each in found.values()),
+            ready=sum(self._is_well(name, pod) for name, pod in found.items()),
             replicas=self.spec.replicas,
             restarting=self.restarting,
         )
+
+    def _is_well(self, name: str, pod: Object) -> bool:
+        """Whether a member does its part: its pod is ready, and its server accepts writes or follows the one that does."""
+        member = self.members[name]
+        return meta.is_true(pod, "Ready") and (member.is_writable or member.follows(self.standing.primary))
 
     def shown(self) -> list[Object]:
         """For `status.members`."""
