@@ -59,8 +59,16 @@ class Cache:
             return _taken(resource, wanted, current)
         fresh = change(wanted)
         if resource not in MADE_ONCE and not all(covers(current.get(key), value) for key, value in _content(fresh).items()):
-            await self.client.patch(resource, meta.name(wanted), _content(fresh), namespace=meta.namespace(wanted))
+            await self._change(resource, current, fresh)
         return ""
+
+    async def _change(self, resource: Resource, current: Object, wanted: Object) -> None:
+        """Raises Conflict for a Secret that somebody else has changed since."""
+        if resource is kinds.SECRETS:
+            # Who may patch Secrets may read them all.
+            await self.client.update(resource, current | _content(wanted))
+        else:
+            await self.client.patch(resource, meta.name(wanted), _content(wanted), namespace=meta.namespace(wanted))
 
     async def create_claim(self, claim: Object) -> str:
         """A claim has no owner: its annotation says whose it is. Returns as `ensure` does."""
