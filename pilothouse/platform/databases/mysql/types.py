@@ -35,7 +35,7 @@ class MySQLSpec(Model):
     replicas: int = Field(1, ge=0, le=9, description="Members: 1, or 3 and more, of which one is the primary.")
     size: str = Field("1Gi", pattern=QUANTITY, description="Of each member's volume. It may be raised, never lowered.")
     storage_class: str | None = Field(None, description="The cluster's default class when not given. It does not change.")
-    resources: Resources = Field(default_factory=Resources)
+    resources: Resources = Field(Resources())
     suspended: bool = Field(False, description="Nothing runs; the volumes stay.")
     deletion_protection: bool = Field(True, description="A deleted instance goes on until this is false.")
     final_backup: bool = Field(True, description="A last backup is taken before a deleted instance goes.")
@@ -69,6 +69,7 @@ class MemberStatus(Model):
     lag_seconds: float | None = None
     errant: str = Field("", description="Transactions that the primary has not.")
     version: str = ""
+    started_at: str = Field("", description="When its server was started last.")
     disk: Disk = Field(default_factory=Disk)
     pending_restart: list[str] = Field(default_factory=list, description="Parameters that count after a restart.")
     cpu: str = Field("", description="What its server has now.")
