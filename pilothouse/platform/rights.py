@@ -5,7 +5,7 @@ the API server lets a part read exactly those (`wiring.secret_readers`), where R
 """
 
 from pilothouse.model.json import Object
-from pilothouse.model.policy import RBAC, cluster_role, rule
+from pilothouse.model.policy import RBAC, READ, WRITE, cluster_role, rule
 from pilothouse.model.policy import cluster_role_binding as bound
 
 SYSTEM = "pilothouse-system"
@@ -14,6 +14,7 @@ DATABASES, BINDINGS = "databases", "bindings"
 """The service accounts; the gateway, which runs on nodes and signs in with a certificate, is the user system:gateway."""
 GATEWAY_USER = "system:gateway"
 
+_DATABASES = "databases.pilothouse.dev"
 _CRDS, _APPS, _BUILDS, _NET = "apiextensions.k8s.io", "apps.pilothouse.dev", "builds.pilothouse.dev", "networking.k8s.io"
 _DATABASES = "databases.pilothouse.dev"
 _WATCH, _MADE, _KEPT = "list watch", "create delete list watch", "create delete list patch watch"
@@ -109,6 +110,18 @@ _RULES: dict[str, tuple[Object, ...]] = {
 }
 
 
+_INSTANCES = "backups backupstores bindings mysqldatabases mysqls mysqlusers"
+
+
+def _people() -> list[Object]:
+    """What whoever may edit or view a namespace may do with its databases: their status is the platform's to write."""
+    seen = " ".join(f"{kind}/status" for kind in _INSTANCES.split())
+    return [
+        cluster_role("pilothouse:databases-edit", rule(WRITE, f"{_INSTANCES} mysqls/scale", _DATABASES), aggregate_to="edit"),
+        cluster_role("pilothouse:databases-view", rule(READ, f"{_INSTANCES} mysqls/scale {seen}", _DATABASES), aggregate_to="view"),
+    ]
+
+
 def role_name(part: str) -> str:
     return f"pilothouse:{part}"
 
@@ -119,7 +132,7 @@ def account(part: str) -> str:
 
 
 def cluster_roles() -> list[Object]:
-    return [cluster_role(role_name(part), *rules) for part, rules in _RULES.items()]
+    return [*(cluster_role(role_name(part), *rules) for part, rules in _RULES.items()), *_people()]
 
 
 def cluster_role_bindings() -> list[Object]:
