@@ -20,8 +20,9 @@ from pilothouse.client.kubeconfig import KubeconfigError
 from pilothouse.model.errors import ApiError, NotFound, Unavailable
 
 FAILED, INTERRUPTED = 1, 130
-PLATFORM = "apps.pilothouse.dev"
-NO_PLATFORM = "there are no apps on this cluster, since the platform is not part of it: add it with "
+PLATFORM = {"apps.pilothouse.dev": "apps", "databases.pilothouse.dev": "databases"}
+"""The platform's groups in the API, and what is in them."""
+NO_PLATFORM = "there are no {} on this cluster, since the platform is not part of it: add it with "
 ADD_HERE, ADD_ELSEWHERE = "`ph down` and `ph up --platform`", "`ph run platform`"
 GLOBAL_OPTIONS = frozenset({"--home", "--kubeconfig", "--color"})
 
@@ -38,11 +39,16 @@ def explained(error: Exception, session: Session | None) -> Exception:
             return error
         case OSError() as failed:
             return error if _is_about_output(failed) else click.ClickException(_of_system(failed))
-        case NotFound(message=message) if f" /apis/{PLATFORM}/" in message:
-            return click.ClickException(placed(NO_PLATFORM + _way_to_platform(session), session))
+        case NotFound(message=message) if what := _missing_kinds(message):
+            return click.ClickException(placed(NO_PLATFORM.format(what) + _way_to_platform(session), session))
         case Unavailable() if session is not None and (reason := _not_running(session)):
             return click.ClickException(reason)
     return click.ClickException(placed(str(known), session))
+
+
+def _missing_kinds(message: str) -> str:
+    """What of the platform a cluster has not, by the answer for a path that it does not know; "" for another answer."""
+    return next((what for group, what in PLATFORM.items() if f" /apis/{group}/" in message), "")
 
 
 def _way_to_platform(session: Session | None) -> str:

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "open": ("apps.opening", "Print or open an app's URL"),
     "delete": ("apps.delete", "Remove apps"),
     "volumes": ("apps.volumes.command", "List and remove the volumes of apps"),
+    "mysql": ("mysql.command", "Make and run MySQL and MariaDB instances"),
     "why": ("why.command", "Say why an app is in the state it is in"),
     "trace": ("trace.command", "Follow a packet from a pod to a service, and name the rule that drops it"),
     "kubectl": ("cluster.kube", "Run the bundled kubectl on this cluster"),

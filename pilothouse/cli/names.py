@@ -30,7 +30,7 @@ def session_of(context: click.Context) -> "Session":
     return Session(Home.chosen(given.get("home")), given.get("kubeconfig"), verbose=False)
 
 
-def _completing(find: Find) -> Complete:
+def completing(find: Find) -> Complete:
     def complete(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
         already = context.params.get(param.name or "")
         taken = already if isinstance(already, tuple) else ()
@@ -123,14 +123,14 @@ async def _receivers(client: "Client", context: click.Context) -> list[str]:
     return [*(f"svc/{each['metadata']['name']}" for each in services), *(f"pod/{each['metadata']['name']}" for each in pods)]
 
 
-apps = _completing(_apps)
-namespaces = _completing(_namespaces)
-processes = _completing(_processes)
-receivers = _completing(_receivers)
-senders = _completing(_senders)
-variables = _completing(_variables)
-volumes = _completing(_volumes)
-volumes_of_app = _completing(_volumes_of_app)
+apps = completing(_apps)
+namespaces = completing(_namespaces)
+processes = completing(_processes)
+receivers = completing(_receivers)
+senders = completing(_senders)
+variables = completing(_variables)
+volumes = completing(_volumes)
+volumes_of_app = completing(_volumes_of_app)
 
 
 def settings(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

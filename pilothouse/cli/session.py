@@ -70,7 +70,7 @@ pass_session = click.make_pass_decorator(Session)
 NAMESPACED = frozenset(
     (
         *("apps", "audit", "compose", "delete", "deploy", "env", "exec", "git-remote"),
-        *("kubectl", "lb", "logs", "open", "restart", "rollback", "scale", "trace", "volumes", "why"),
+        *("kubectl", "lb", "logs", "mysql", "open", "restart", "rollback", "scale", "trace", "volumes", "why"),
     )
 )
 """The commands that take -n."""

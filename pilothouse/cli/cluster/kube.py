@@ -73,10 +73,10 @@ def kubectl(session: Session, args: tuple[str, ...]) -> None:
     os.execve(_kubectl(), ["kubectl", *args], os.environ | {"KUBECONFIG": str(session.kubeconfig)})
 
 
-def kubectl_exec(session: Session, namespace: str, pod: str, command: list[str]) -> int:
-    """Run a command in a pod's app container on this terminal; returns its exit code."""
+def kubectl_exec(session: Session, namespace: str, pod: str, command: list[str], container: str = "app") -> int:
+    """Run a command in a pod's container on this terminal; returns its exit code."""
     terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-    argv = [_kubectl(), "exec", "-i", *terminal, "-n", namespace, pod, "-c", "app", "--", *command]
+    argv = [_kubectl(), "exec", "-i", *terminal, "-n", namespace, pod, "-c", container, "--", *command]
     return run_in_container(argv, os.environ | {"KUBECONFIG": str(session.kubeconfig)})
 
 

@@ -1,0 +1,1 @@
+"""`ph mysql`: MySQL and MariaDB instances."""

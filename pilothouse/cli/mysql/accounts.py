@@ -1,0 +1,110 @@
+"""What commands for accounts and databases share: finding the objects by their names in the server, and waiting for the server."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from pilothouse.cli import output
+from pilothouse.cli.session import copyable, placed
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
+
+if TYPE_CHECKING:
+    from pilothouse.client.client import Client
+
+POLL_S = 0.2
+GIVE_UP_S = 10.0
+"""How long a refusal may stay until it is believed: another object, or an instance that starts, may end it."""
+
+
+def object_name(instance: str, name: str) -> str:
+    """Of the object for an account or a database: other instances of the namespace may have one of the same name."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    whole = f"{instance}-{plain}"
+    # Names that differ only in what an object's name cannot hold are told apart by what they are made of.
+    return whole if plain == name else f"{whole}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+async def find_user(client: "Client", instance: Object, name: str) -> Object:
+    from pilothouse.cli.mysql.lookup import users_of
+
+    return _named(await users_of(client, meta.name(instance), meta.namespace(instance)), "user", name, instance)
+
+
+async def find_database(client: "Client", instance: Object, name: str) -> Object:
+    from pilothouse.cli.mysql.lookup import databases_of
+
+    return _named(await databases_of(client, meta.name(instance), meta.namespace(instance)), "database", name, instance)
+
+
+def _named(found: list[Object], what: str, name: str, instance: Object) -> Object:
+    from pilothouse.cli.mysql.lookup import in_server
+
+    match = next((each for each in found if in_server(each) == name), None)
+    if match is None:
+        known = ", ".join(map(in_server, found)) or "none that was made by an object"
+        raise click.ClickException(f"{meta.name(instance)} has no {what} {name}: it has {known}")
+    return match
+
+
+def is_ready(obj: Object) -> bool:
+    return (obj.get("status") or {}).get("observedGeneration") == meta.generation(obj) and meta.is_true(obj, "Ready")
+
+
+async def settle(
+    client: "Client", resource: Resource, written: Object, timeout_s: float | None, is_done: Callable[[Object], bool] = lambda obj: True
+) -> Object:
+    """The object once the server has it as asked for; raises ClickException with the reason when it has not. timeout_s: None: as it is."""
+    if timeout_s is None:
+        return written
+    name, namespace, waiting = meta.name(written), meta.namespace(written), output.Waiting()
+    said, since = "", asyncio.get_running_loop().time()
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                found = await client.get(resource, name, namespace)
+                if is_ready(found) and is_done(found):
+                    return found
+                now, clock = _trouble(found), asyncio.get_running_loop().time()
+                if now != said:
+                    said, since = now, clock
+                if said and clock - since > GIVE_UP_S:
+                    raise click.ClickException(placed(said, namespace=namespace))
+                waiting.show(said or "waiting for the server")
+                await asyncio.sleep(POLL_S)
+    except TimeoutError as error:
+        more = copyable(f"kubectl describe {resource.singular} {name}", namespace)
+        raise click.ClickException(
+            f"{name} is not there after {timeout_s:g} s: {said or 'the platform said nothing'}; see `{more}`"
+        ) from error
+    finally:
+        waiting.clear()
+
+
+def _trouble(obj: Object) -> str:
+    """What keeps it from being carried out, by the newest status."""
+    ready = meta.condition(obj, "Ready") or {}
+    is_current = (obj.get("status") or {}).get("observedGeneration") == meta.generation(obj)
+    return str(ready.get("message") or ready.get("reason") or "") if is_current and ready.get("status") != "True" else ""
+
+
+async def gone(client: "Client", resource: Resource, obj: Object, timeout_s: float | None) -> None:
+    """Delete it, and wait until it is not there any more."""
+    name, namespace, waiting = meta.name(obj), meta.namespace(obj), output.Waiting()
+    await client.delete(resource, name, namespace, uid=meta.uid(obj))
+    if timeout_s is None:
+        return
+    try:
+        async with asyncio.timeout(timeout_s):
+            while (found := await client.get_or_none(resource, name, namespace)) is not None and meta.uid(found) == meta.uid(obj):
+                waiting.show(_trouble(found) or f"{name} is being removed")
+                await asyncio.sleep(POLL_S)
+    except TimeoutError as error:
+        raise click.ClickException(f"{name} is being removed and is not gone after {timeout_s:g} s") from error
+    finally:
+        waiting.clear()

@@ -1,0 +1,152 @@
+"""`ph mysql databases`: databases (schemas) of an instance."""
+
+import re
+from typing import Any
+
+import click
+
+from pilothouse.cli import asking, output
+from pilothouse.cli.mysql import change, completing, values
+from pilothouse.cli.mysql.accounts import find_database, gone, is_ready, object_name, settle
+from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+
+_UNTOUCHED = "  restarts: none\n  read-only: 0 s"
+
+
+@click.group()
+def databases() -> None:
+    """List, add and remove databases.
+
+    \b
+    Examples:
+      ph mysql databases list orders
+      ph mysql databases add orders archive
+    """
+
+
+def identifier(context: click.Context, param: click.Parameter, name: Any) -> Any:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$-]{0,63}", name):
+        raise click.BadParameter(f"{name!r} is no name for a database: use at most 64 letters, digits, _, $ and -, no digit first")
+    return name
+
+
+@databases.command(name="list")
+@values.INSTANCE
+@NAMESPACE
+@output.OUTPUT
+@pass_session
+def list_(session: Session, instance: str, namespace: str, output: str) -> None:
+    """List the databases that were added to the instance's first one.
+
+    \b
+    Example:
+      ph mysql databases list orders
+    """
+    run(_list(session, instance, namespace, output))
+
+
+@databases.command()
+@values.INSTANCE
+@click.argument("database", callback=identifier)
+@click.option("--character-set", metavar="NAME", help="Of its texts (default: utf8mb4).")
+@click.option("--collation", metavar="NAME", help="How they are ordered (default: the character set's own).")
+@change.operation(60)
+@pass_session
+def add(
+    session: Session, /, instance: str, database: str, namespace: str, dry_run: bool, wait: bool, timeout: float, **options: Any
+) -> None:
+    """Add a database.
+
+    \b
+    Examples:
+      ph mysql databases add orders archive
+      ph mysql databases add orders legacy --character-set latin1
+    """
+    run(_add(session, wanted(instance, database, namespace, options), change.How.of(dry_run, wait, timeout)))
+
+
+@databases.command()
+@values.INSTANCE
+@click.argument("database", shell_complete=completing.databases)
+@click.option("--drop", is_flag=True, help="Its tables go as well, for good (default: they stay in the server).")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@change.operation(60)
+@pass_session
+def remove(
+    session: Session, instance: str, database: str, drop: bool, yes: bool, namespace: str, dry_run: bool, wait: bool, timeout: float
+) -> None:
+    """Take a database out of the platform's care; with --drop, remove it with its tables.
+
+    \b
+    Examples:
+      ph mysql databases remove orders archive
+      ph mysql databases remove orders archive --drop
+    """
+    run(_remove(session, instance, database, namespace, drop, yes, change.How.of(dry_run, wait, timeout)))
+
+
+async def _list(session: Session, name: str, namespace: str, how: str) -> None:
+    from pilothouse.cli.mysql.lookup import databases_of, find_instance, in_server
+
+    async with connected(session) as client:
+        await find_instance(client, name, namespace)
+        found = await databases_of(client, name, namespace)
+    if how != "table":
+        output.document(found, how)
+    elif not found:
+        output.note(f"{name} has its first database alone: `{copyable(f'mysql databases add {name} DATABASE', namespace)}` adds one")
+    else:
+        headings = ["database", "character set", "collation", "deleted with its object", "state"]
+        output.table(headings, [[in_server(each), *_row(each)] for each in found])
+
+
+def _row(database: Object) -> list[object]:
+    spec, ready = database["spec"], meta.condition(database, "Ready") or {}
+    state = "ready" if is_ready(database) else output.harmless(ready.get("message") or "not there yet")
+    return [spec.get("characterSet"), spec.get("collation"), "yes" if spec.get("onDelete") == "drop" else "no", state]
+
+
+def wanted(instance: str, database: str, namespace: str, options: dict[str, Any]) -> Object:
+    given = {"characterSet": options["character_set"], "collation": options["collation"]}
+    return {
+        "apiVersion": "databases.pilothouse.dev/v1",
+        "kind": "MySQLDatabase",
+        "metadata": {"name": object_name(instance, database), "namespace": namespace},
+        "spec": {"instance": instance, "name": database, **{key: value for key, value in given.items() if value}},
+    }
+
+
+async def _add(session: Session, made: Object, how: change.How) -> None:
+    from pilothouse.cli.mysql.lookup import find_instance
+    from pilothouse.platform.databases.resource import MYSQL_DATABASES
+
+    name, database, namespace = made["spec"]["instance"], made["spec"]["name"], made["metadata"]["namespace"]
+    async with connected(session) as client:
+        await find_instance(client, name, namespace)
+        if how.dry_run:
+            await client.create(MYSQL_DATABASES, made, dry_run=True)
+            output.note(f"{_UNTOUCHED}\n  undo: `ph mysql databases remove {name} {database} --drop`")
+            output.document(made, "yaml")
+            return
+        await settle(client, MYSQL_DATABASES, await client.create(MYSQL_DATABASES, made), how.timeout_s)
+        click.echo(f"{database} is a database of {name}")
+
+
+async def _remove(session: Session, name: str, database: str, namespace: str, drop: bool, yes: bool, how: change.How) -> None:
+    from pilothouse.cli.mysql.lookup import find_instance
+    from pilothouse.platform.databases.resource import MYSQL_DATABASES
+
+    async with connected(session) as client:
+        found = await find_database(client, await find_instance(client, name, namespace), database)
+        fate = "all its tables go, for good" if drop else "its tables stay in the server"
+        reverse = "there is none" if drop else f"`ph mysql databases add {name} {database}`"
+        output.note(f"{_UNTOUCHED}\n  {fate}\n  undo: {reverse}")
+        if how.dry_run:
+            return
+        asking.confirm(f"Remove the database {database} of {name}? {fate[0].upper()}{fate[1:]}.", yes=yes)
+        patch = {"spec": {"onDelete": "drop" if drop else "keep"}}
+        await client.patch(MYSQL_DATABASES, meta.name(found), patch, namespace=namespace)
+        await gone(client, MYSQL_DATABASES, found, how.timeout_s)
+        click.echo(f"{database} is {'removed' if drop else 'not looked after any more; its tables are there'}")

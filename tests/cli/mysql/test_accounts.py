@@ -1,0 +1,142 @@
+"""`ph mysql users`, `databases`, `rotate`, `backup` and `restore`, as a namespace's administrator."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from pilothouse.cli.mysql.accounts import object_name
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.platform.databases.resource import BACKUPS, MYSQL_DATABASES, MYSQL_USERS, MYSQLS
+from tests.cli.mysql.played import TEAM, Played, condition, online, played, taken
+
+
+async def user(there: Played, name: str = "orders-reports") -> Object:
+    return await there.client.get(MYSQL_USERS, name, TEAM)
+
+
+async def test_an_account_comes_and_goes(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        said = await there.mysql("users", "add", "orders", "reports", "--grant", "select,insert", "--on", "orders.items")
+        assert said == "reports is an account of orders; its password is in the Secret orders-reports\n"
+        assert (await user(there))["spec"]["grants"] == [{"privileges": ["SELECT", "INSERT"], "on": "orders.items"}]
+        assert "SELECT, INSERT on orders.items" in await there.mysql("users", "list", "orders")
+        await there.mysql("users", "remove", "orders", "reports", "--yes")
+        assert json.loads(await there.mysql("users", "list", "orders", "-o", "json")) == []
+
+
+async def test_rights_are_given_and_taken_one_by_one(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        await there.mysql("users", "add", "orders", "reports")
+        said = await there.mysql("users", "grant", "orders", "reports", "SELECT,SHOW VIEW", "--on", "orders")
+        assert said == "reports may do SELECT, SHOW VIEW on orders\n"
+        assert "nothing has changed" in await there.mysql("users", "grant", "orders", "reports", "SELECT", "--on", "orders")
+        await there.mysql("users", "revoke", "orders", "reports", "SHOW VIEW", "--on", "orders")
+        assert (await user(there))["spec"]["grants"] == [{"privileges": ["SELECT"], "on": "orders"}]
+        assert "DELETE on orders was not given" in await there.refused("users", "revoke", "orders", "reports", "DELETE", "--on", "orders")
+        assert "has no user nobody: it has reports" in await there.refused("users", "grant", "orders", "nobody", "ALL")
+
+
+async def test_what_a_server_refuses_of_an_account_is_said(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        there.plays[MYSQL_USERS] = lambda obj: {
+            "observedGeneration": meta.generation(obj),
+            "conditions": [condition("Ready", "False", "Refused", "root is the system's own: choose another name")],
+        }
+        said = await there.refused("users", "add", "orders", "root", "--timeout", "3")
+        assert "root is the system's own: choose another name" in said
+
+
+async def test_passwords_are_made_anew_of_an_instance_or_of_an_account(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        assert await there.mysql("rotate", "orders") == "orders has new passwords\n"
+        await there.mysql("users", "add", "orders", "reports")
+        expected = "the new password of reports is in the Secret orders-reports\n"
+        assert await there.mysql("rotate", "orders", "--user", "reports") == expected
+        first = (await user(there))["spec"]["rotatedAt"]
+        assert await there.mysql("users", "rotate", "orders", "reports") == expected
+        assert (await user(there))["spec"]["rotatedAt"] > first
+
+
+async def test_a_database_comes_and_goes_with_its_tables_when_asked(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        assert await there.mysql("databases", "add", "orders", "archive") == "archive is a database of orders\n"
+        assert "archive" in await there.mysql("databases", "list", "orders")
+        assert "its tables stay in the server" in await there.told("databases", "remove", "orders", "archive", "--dry-run")
+        assert "there is none" in await there.told("databases", "remove", "orders", "archive", "--drop", "--yes")
+        assert not (await there.client.list_all(MYSQL_DATABASES, TEAM)).items
+
+
+def test_objects_of_names_that_no_object_can_have_do_not_meet() -> None:
+    assert object_name("orders", "reports") == "orders-reports"
+    assert len({object_name("orders", name) for name in ("a_b", "a-b", "A_b", "a.b")}) == 4
+
+
+async def test_a_backup_counts_when_it_was_restored(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        said = await there.mysql("backup", "orders", "--method", "logical")
+        assert "is taken (3Mi in 2.0 s); restored and compared: 3 tables, 70 rows, 1.5 s" in said
+        (made,) = (await there.client.list_all(BACKUPS, TEAM)).items
+        assert (made["spec"]["method"], made["spec"]["service"]) == ("logical", {"kind": "MySQL", "name": "orders"})
+        assert meta.name(made) in await there.mysql("backup", "--list")
+        assert "restored and compared" in await there.mysql("backup", "orders", "--verify", meta.name(made))
+
+
+async def test_a_backup_that_fails_says_why(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        there.plays[BACKUPS] = lambda obj: taken(obj) | {"phase": "Failed", "message": "the store is full: make room, or raise its size"}
+        assert "failed: the store is full: make room" in await there.refused("backup", "orders")
+        there.plays[BACKUPS] = lambda obj: taken(obj) | {"conditions": [condition("Verified", "False", "Differs", "table a.b differs")]}
+        (made,) = (await there.client.list_all(BACKUPS, TEAM)).items
+        await there.client.delete(BACKUPS, meta.name(made), TEAM)
+        assert "is of no use: table a.b differs" in await there.refused("backup", "orders")
+
+
+async def backup(there: Played, name: str, of: str = "orders") -> None:
+    await there.client.create(BACKUPS, {"metadata": {"name": name, "namespace": TEAM}, "spec": {"service": {"name": of}}})
+    while not ((await there.client.get(BACKUPS, name, TEAM)).get("status") or {}).get("phase"):
+        await asyncio.sleep(0.02)
+
+
+async def test_an_instance_is_restored_beside_itself(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance(size="3Gi", parameters={"max_connections": "70"}, backup={"schedule": "0 3 * * *", "archive": True})
+        assert "orders has no backup" in await there.refused("restore", "orders", "--to", "copy")
+        await backup(there, "b1")
+        await backup(there, "b2", of="other")
+        assert "b2 is a backup of other, not of orders" in await there.refused("restore", "orders", "--to", "copy", "--backup", "b2")
+        await there.mysql("restore", "orders", "--to", "copy", "--backup", "b1")
+        spec = await there.spec("copy")
+        assert (spec["restore"], spec["size"], spec["parameters"]) == ({"backup": "b1"}, "3Gi", {"max_connections": "70"})
+        assert not (spec.get("backup") or {}).get("schedule")
+        await there.mysql("restore", "orders", "--to", "then", "--at", "2026-11-30T12:00:00+01:00")
+        assert (await there.spec("then"))["restore"] == {"instance": "orders", "time": "2026-11-30T11:00:00Z"}
+
+
+async def test_a_time_that_no_log_reaches_is_refused(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance("plain")
+        await backup(there, "b0", of="plain")
+        assert "archives no log of changes" in await there.refused("restore", "plain", "--to", "copy", "--at", "1h")
+        there.plays[MYSQLS] = lambda instance: online(instance, archivedUntil="2026-11-30T12:00:00Z")
+        await there.instance(backup={"archive": True})
+        await backup(there, "b1")
+        said = await there.refused("restore", "orders", "--to", "copy", "--at", "2026-11-30T12:00:01Z")
+        assert "orders is archived until 2026-11-30T12:00:00Z" in said
+
+
+async def test_an_instance_that_is_gone_is_restored_from_its_backups(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await backup(there, "b1", of="gone")
+        await there.mysql("create", "again", "--from", "gone", "--size", "2Gi")
+        assert (await there.spec("again"))["restore"] == {"instance": "gone"}
+        await there.mysql("create", "same", "--from", "b1")
+        assert (await there.spec("same"))["restore"] == {"backup": "b1"}
+        assert "neither a backup nor an instance x" in await there.refused("create", "new", "--from", "x")
