@@ -38,6 +38,7 @@ def why(session: Session, what: str, namespace: str, since: float, output: str) 
       ph why shop
       ph why pod/shop-5d8f7c9b6-x2x4z
       ph why statefulset/db
+      ph why mysql/orders
       ph why pvc/data-db-0
       ph why build/shop-0a1b2c3d4e --since 2h
     """

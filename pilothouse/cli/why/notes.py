@@ -102,6 +102,7 @@ def belongs_to(kind: str, name: str) -> Callable[[Note], bool]:
         "Deployment": f"Deployment/{own}|ReplicaSet/{replica_set}|Pod/{replica_set}-{_SUFFIX}{{5}}",
         "ReplicaSet": f"ReplicaSet/{own}|Pod/{own}-{_SUFFIX}{{5}}",
         "StatefulSet": f"StatefulSet/{own}|Pod/{own}-[0-9]+",
+        "MySQL": f"(?:MySQL|StatefulSet)/{own}|Pod/{own}-[0-9]+|PersistentVolumeClaim/data-{own}-[0-9]+",
         "DaemonSet": f"DaemonSet/{own}|Pod/{own}-{_SUFFIX}{{5}}",
         "ReplicationController": f"ReplicationController/{own}|Pod/{own}-{_SUFFIX}{{5}}",
         "Job": f"Job/{own}|Pod/{own}-(?:[0-9]+-)?{_SUFFIX}{{5}}",

@@ -10,12 +10,14 @@ from pilothouse.model.errors import Forbidden
 from pilothouse.model.resource import Resource
 from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.resource import BUILDS
+from pilothouse.platform.databases.resource import MYSQLS
 
 if TYPE_CHECKING:
     from pilothouse.cli.why.reader import Reader
 
 _RESOURCES: tuple[Resource, ...] = (
     APPS,
+    MYSQLS,
     kinds.DEPLOYMENTS,
     kinds.STATEFULSETS,
     kinds.DAEMONSETS,

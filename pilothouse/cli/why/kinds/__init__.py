@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from pilothouse.cli.why.kinds import autoscaler, budget, claim, cron_job, job, service
+from pilothouse.cli.why.kinds import autoscaler, budget, claim, cron_job, job, mysql, service
 from pilothouse.cli.why.scene import Scene
 from pilothouse.cli.why.sentence import Why
 
@@ -10,6 +10,7 @@ EXPLAINED: Mapping[str, Callable[[Scene], Why]] = {
     "CronJob": cron_job.explain,
     "HorizontalPodAutoscaler": autoscaler.explain,
     "Job": job.explain,
+    "MySQL": mysql.explain,
     "PersistentVolumeClaim": claim.explain,
     "PodDisruptionBudget": budget.explain,
     "Service": service.explain,

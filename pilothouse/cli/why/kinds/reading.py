@@ -19,7 +19,9 @@ from pilothouse.model.load_balancers import (
 from pilothouse.model.resource import Resource
 from pilothouse.model.selector import SelectorError, from_label_selector
 from pilothouse.model.volumes import claim_names
+from pilothouse.platform.databases.resource import MYSQLS
 
+INSTANCE_LABEL = "databases.pilothouse.dev/instance"
 Read = Callable[[Reader, str, str], Awaitable[Parts]]
 """(reader, name, namespace)."""
 
@@ -101,6 +103,15 @@ def _is_of(status: Object, service: Object) -> bool:
     return (status.get("serviceNamespace"), status.get("serviceName")) == (meta.namespace(service), meta.name(service))
 
 
+async def _instance(reader: Reader, name: str, namespace: str) -> Parts:
+    """With the pods of its members."""
+    found = await reader.get_or_none(MYSQLS, name, namespace)
+    if found is None:
+        return {"workload": None}
+    pods = (await reader.list_all(kinds.PODS, namespace, label_selector=f"{INSTANCE_LABEL}={name}")).items
+    return {"workload": found, "pods": [pod for pod in pods if (meta.controller_of(pod) or {}).get("kind") == "StatefulSet"]}
+
+
 def _has_ended(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
@@ -110,6 +121,7 @@ PARTS: Mapping[str, Read] = {
     "DaemonSet": partial(_with_own_pods, kinds.DAEMONSETS),
     "HorizontalPodAutoscaler": _autoscaler,
     "Job": partial(_with_own_pods, kinds.JOBS),
+    "MySQL": _instance,
     "PersistentVolumeClaim": _claim,
     "PodDisruptionBudget": _budget,
     "Service": _service,
